@@ -1,0 +1,55 @@
+# The two commands of the README are `make run` and `make test`; `make check` is what CI calls.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements.lock
+PORT ?= 8000
+
+.PHONY: help install run test check format lint types contracts bench lock clean
+
+help: ## Says what each target does.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed ## Makes .venv with exact, hashed pins.
+
+$(VENV)/.installed: $(LOCK) pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK) && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK) && \
+	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+run: install ## Runs everything on this machine, nothing configured.
+	@exec $(BIN)/ibiki up --port $(PORT)
+
+test: install ## Runs all tests, in parallel.
+	$(BIN)/python -m pytest -n auto
+
+check: install format lint types contracts test ## All gates, as CI runs them.
+
+format: install ## Formatting is as ruff would have it.
+	$(BIN)/ruff format --check .
+
+lint: install ## ruff's rules.
+	$(BIN)/ruff check .
+
+types: install ## mypy, strict, tests too.
+	$(BIN)/mypy
+
+contracts: install ## Imports follow the arrows of ARCHITECTURE.md.
+	$(BIN)/lint-imports
+
+bench: install ## The benchmarks, as a table.
+	$(BIN)/python -m benchmarks
+
+lock: ## Pins again: exact versions and hashes, no addresses.
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra embedded --extra redis --extra dev pyproject.toml -o $(LOCK)
+
+clean: ## Removes what install and run made.
+	rm -rf $(VENV) .ibiki

@@ -1,0 +1,182 @@
+"""The refusals that a caller can act on: a closed list.
+
+    Refusal
+    ├── Unauthenticated            nobody, or nobody any more
+    ├── Forbidden                  somebody, but not allowed to
+    ├── NotFound                   no such thing that this actor may know of
+    ├── InvalidCredentials
+    ├── InvalidInput               one field, and what to do about it
+    ├── InvalidText
+    ├── InvalidFile
+    ├── InvalidPhoneNumber
+    ├── NoValidRecipients
+    ├── TooManyRecipients
+    ├── OptedOut
+    ├── AccountInactive
+    ├── InsufficientBalance        a client (or a group) holds too little
+    ├── InsufficientPool           the pool's own units are too few
+    ├── IdempotencyConflict
+    ├── RateLimited
+    ├── ProviderUnavailable
+    ├── AlreadyRunning
+    └── TryAgain                   a dependency is away: nothing was done, the same request may be repeated
+
+An exception's docstring is its message, with the attributes filled in.
+Anything else that is raised is a defect: it is masked, logged, and given a correlation id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.recipients import RejectedRecipient
+
+
+class Refusal(Exception):
+    """The request was refused."""
+
+    code: ClassVar[str] = "BAD_USER_INPUT"
+
+    @property
+    def message(self) -> str:
+        """The docstring's first line, with this exception's figures in it."""
+        template = (self.__doc__ or "").strip().splitlines()[0]
+        return template.format(**vars(self))
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Unauthenticated(Refusal):
+    """{reason}"""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self, reason: str = "Sign in first, or send a valid API key.") -> None:
+        self.reason = reason
+
+
+class Forbidden(Refusal):
+    """{reason}"""
+
+    code = "FORBIDDEN"
+
+    def __init__(self, reason: str = "Your role does not allow this.") -> None:
+        self.reason = reason
+
+
+class NotFound(Refusal):
+    """No such {kind}."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+class InvalidCredentials(Refusal):
+    """The email or the password is wrong."""
+
+
+class InvalidInput(Refusal):
+    """{reason}"""
+
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        self.reason = reason
+        self.field = field
+
+
+class InvalidText(Refusal):
+    """{reason}"""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class InvalidFile(Refusal):
+    """{reason}"""
+
+    def __init__(self, reason: str, *, line: int | None = None) -> None:
+        self.reason = reason
+        self.line = line
+
+
+class InvalidPhoneNumber(Refusal):
+    """{reason}"""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class NoValidRecipients(Refusal):
+    """None of the recipients can be sent to. Nothing was charged."""
+
+    def __init__(self, rejected: Sequence[RejectedRecipient]) -> None:
+        self.rejected = rejected
+
+
+class TooManyRecipients(Refusal):
+    """At most {limit} recipients can be given in one request. Split the list."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+
+class OptedOut(Refusal):
+    """This number has asked not to receive messages."""
+
+
+class AccountInactive(Refusal):
+    """The account is {status} and cannot send. Ask your operator to activate it."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status.upper()
+
+
+class InsufficientBalance(Refusal):
+    """{required} {unit} are needed and {available} are available."""
+
+    def __init__(self, *, required: int, available: int, unit: str) -> None:
+        self.required = required
+        self.available = available
+        self.unit = unit
+
+
+class InsufficientPool(Refusal):
+    """{required} {unit} are needed and {available} are left to give out."""
+
+    def __init__(self, *, required: int, available: int, unit: str) -> None:
+        self.required = required
+        self.available = available
+        self.unit = unit
+
+
+class IdempotencyConflict(Refusal):
+    """This idempotencyKey was used with another input. Use a new key for a new request."""
+
+
+class RateLimited(Refusal):
+    """Too many requests. Try again in {retry_after_seconds} seconds."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ProviderUnavailable(Refusal):
+    """{reason}"""
+
+    def __init__(self, reason: str = "The SMS network cannot be reached at the moment.") -> None:
+        self.reason = reason
+
+
+class AlreadyRunning(Refusal):
+    """This is running already. Wait until it is finished."""
+
+
+class TryAgain(Refusal):
+    """The service is busy or restarting. Nothing was done; repeat the request."""
+
+    code = "UNAVAILABLE"

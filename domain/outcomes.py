@@ -1,0 +1,49 @@
+"""The four outcomes of handing messages to a provider: a closed list, decided in an adapter.
+
+An adapter answers with one outcome a message, in the order in which the messages were given.
+What follows from each is decided in one place, `domain.settlement`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the message. `reference` is its id for it, None where it gave none."""
+
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A well-formed refusal of this message itself: it was not taken and never will be.
+
+    `failure` is said to the client: our words, without the provider's name.
+    """
+
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Certainly not taken, through no fault of the message: it may be sent again later.
+
+    `refuses_account`: the provider refused the account (wrong key, no money left), not the message.
+    `retry_after_seconds`: the pause that the provider asked for, where it did.
+    """
+
+    reason: str
+    refuses_account: bool = False
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can tell whether the provider took it. Never to be sent again by itself."""
+
+    reason: str
+
+
+Outcome = Accepted | Rejected | NotSent | Unknown
