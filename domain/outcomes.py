@@ -32,11 +32,13 @@ class NotSent:
 
     `refuses_account`: the provider refused the account (wrong key, no money left), not the message.
     `retry_after_seconds`: the pause that the provider asked for, where it did.
+    `alone`: a call for many was refused as a whole; each is to be sent again in a call of its own.
     """
 
     reason: str
     refuses_account: bool = False
     retry_after_seconds: float | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
