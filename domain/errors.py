@@ -19,7 +19,7 @@
     ├── RateLimited
     ├── ProviderUnavailable
     ├── AlreadyRunning
-    └── TryAgain                   a dependency is away: nothing was done, the same request may be repeated
+    └── TryAgain                   a dependency is away: nothing was done; repeat the request
 
 An exception's docstring is its message, with the attributes filled in.
 Anything else that is raised is a defect: it is masked, logged, and given a correlation id.

@@ -12,7 +12,7 @@ from domain.outcomes import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message as a provider sees it. `number` is E.164; `modem` and `port` are set for a reply."""
+    """One message as a provider sees it: `number` is E.164; a reply names `modem` and `port`."""
 
     number: str
     text: str
