@@ -1,0 +1,191 @@
+"""Connections to PostgreSQL: one pool, shared by Tortoise and by the set-based SQL of the hot paths.
+
+`transaction()` replaces Tortoise's own `in_transaction()`, which leaks connections and leaves its
+context variable pointing at a dead one when PostgreSQL goes away in BEGIN or in the release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+from tortoise import Tortoise
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.connection import get_connections
+from tortoise.migrations.api import migrate as apply_migrations
+
+from domain.errors import TryAgain
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+
+STATEMENT_TIMEOUT_SECONDS = 60
+IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 15
+MIGRATION_LOCK = 0x1B1C1
+
+# What asyncpg and the system raise when PostgreSQL is away, restarting, or cut the connection.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+
+async def connect(url: str, *, pool_size: int = 20, application_name: str = "ibiki") -> None:
+    """Opens the pool of this process. The caller closes it with `disconnect`."""
+    await Tortoise.init(
+        config=tortoise_config(url, pool_size=pool_size, application_name=application_name),
+        use_tz=True,
+        timezone="UTC",
+        _enable_global_fallback=True,
+    )
+    client = _client()
+    if client._pool is None:
+        await client.create_connection(with_db=True)
+
+
+async def disconnect() -> None:
+    """Closes the pool of this process."""
+    await Tortoise.close_connections()
+
+
+@asynccontextmanager
+async def connection() -> AsyncIterator[Connection]:
+    """A pooled connection outside any transaction: each statement commits by itself."""
+    pool = _pool()
+    try:
+        held = await pool.acquire()
+    except AWAY as away:
+        raise TryAgain from away
+    try:
+        yield held
+    finally:
+        await _release(pool, held)
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[Connection]:
+    """A READ COMMITTED transaction: committed at the end, rolled back by an exception.
+
+    ORM calls inside join it. Never nested, and never held over a call to a provider or the bus.
+    """
+    pool = _pool()
+    try:
+        held = await pool.acquire()
+    except AWAY as away:
+        raise TryAgain from away
+    try:
+        with _orm_joins(held):
+            async with held.transaction():
+                yield held
+    finally:
+        await _release(pool, held)
+
+
+async def migrate(url: str) -> None:
+    """Brings the database to the newest migration, one process at a time.
+
+    Tortoise takes no lock of its own while it migrates: an advisory lock stands around it.
+    """
+    guard = await asyncpg.connect(**_credentials(url))
+    try:
+        await guard.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        await apply_migrations(config=tortoise_config(url, pool_size=2, application_name="migrate"))
+    finally:
+        await Tortoise.close_connections()
+        await guard.close()
+
+
+def tortoise_config(url: str, *, pool_size: int, application_name: str) -> dict[str, Any]:
+    """Tortoise's configuration for a `postgresql://` URL; `?host=` may name a socket's folder."""
+    server_settings = {
+        "application_name": application_name,
+        "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s",
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    return {
+        "connections": {
+            "default": {
+                "engine": "tortoise.backends.asyncpg",
+                "credentials": {
+                    **_credentials(url),
+                    "minsize": 1,
+                    "maxsize": pool_size,
+                    "server_settings": server_settings,
+                    "reset": _keep,
+                },
+            }
+        },
+        "apps": {
+            "ibiki": {
+                "models": ["persistence.models"],
+                "migrations": "persistence.migrations",
+                "default_connection": "default",
+            }
+        },
+    }
+
+
+def _credentials(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    return {
+        "host": options.pop("host", None) or parts.hostname or "localhost",
+        "port": int(options.pop("port", None) or parts.port or 5432),
+        "user": unquote(parts.username or "") or options.pop("user", None) or "postgres",
+        "password": unquote(parts.password or "") or None,
+        "database": unquote(parts.path.lstrip("/")) or "ibiki",
+        **({"ssl": options["sslmode"]} if "sslmode" in options else {}),
+    }
+
+
+async def _keep(_connection: object) -> None:
+    """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""
+
+
+async def _release(pool: asyncpg.Pool[asyncpg.Record], held: Connection) -> None:
+    # A connection that PostgreSQL cut raises here as well; the pool replaces it either way.
+    with suppress(*AWAY):
+        await pool.release(held)
+
+
+class _orm_joins:
+    """Within it, this task's ORM calls run on the connection given."""
+
+    def __init__(self, held: Connection) -> None:
+        self._wrapper = TransactionWrapper(_client())
+        self._wrapper._connection = cast(Any, held)
+
+    def __enter__(self) -> None:
+        self._token = get_connections().set("default", self._wrapper)
+
+    def __exit__(self, *_: object) -> None:
+        get_connections().reset(self._token)
+
+
+def _client() -> AsyncpgDBClient:
+    client = get_connections().get("default")
+    if isinstance(client, TransactionWrapper):
+        raise RuntimeError("a transaction is open already: pass its connection on")
+    assert isinstance(client, AsyncpgDBClient)
+    return client
+
+
+def _pool() -> asyncpg.Pool[asyncpg.Record]:
+    pool = _client()._pool
+    if pool is None:
+        raise RuntimeError("not connected: call connect() first")
+    return pool
