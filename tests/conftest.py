@@ -1,0 +1,73 @@
+"""What every test may ask for: a real database of its own.
+
+`database_url` is a fresh copy of the migrated template. `worker_database_url` is one copy for
+all tests of an xdist worker that ask for it: for those that look and do not count rows.
+`database_server` gives the superuser's address, for tests that cut connections.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ibiki import embedded
+from tests import databases
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+_run_directory = pytest.StashKey[Path]()
+_run = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        config.stash[_run_directory] = Path(worker_input["run_directory"])
+        return
+    config.stash[_run] = ExitStack()
+    config.stash[_run_directory] = config.stash[_run].enter_context(databases.run_directory())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["run_directory"] = str(node.config.stash[_run_directory])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _run in config.stash:
+        config.stash[_run].close()
+
+
+@pytest.fixture(scope="session")
+def database_server(pytestconfig: pytest.Config) -> Iterator[embedded.EmbeddedDatabase]:
+    """The PostgreSQL of this test run."""
+    with embedded.start(pytestconfig.stash[_run_directory], durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def database_template(
+    pytestconfig: pytest.Config, database_server: embedded.EmbeddedDatabase
+) -> embedded.EmbeddedDatabase:
+    """The server, with the migrated template in it."""
+    lock_path = pytestconfig.stash[_run_directory] / "template.lock"
+    await databases.ensure_template(database_server, lock_path)
+    return database_server
+
+
+@pytest.fixture
+async def database_url(database_template: embedded.EmbeddedDatabase) -> AsyncIterator[str]:
+    """A migrated, empty database of this test's own, as the application's role."""
+    async with databases.fresh_copy(database_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def worker_database_url(database_template: embedded.EmbeddedDatabase) -> AsyncIterator[str]:
+    """A migrated database shared by the tests of one worker."""
+    async with databases.fresh_copy(database_template) as url:
+        yield url

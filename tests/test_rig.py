@@ -1,0 +1,36 @@
+"""The rig of the tests keeps what it promises."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from ibiki.embedded import EmbeddedDatabase
+from tests import databases
+
+
+async def test_a_database_is_the_applications_own_and_migrated(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        row = await connection.fetchrow(
+            """
+            SELECT current_user AS role, pg_get_userbyid(datdba) AS owner, rolsuper AS is_superuser,
+                   (SELECT count(*) FROM information_schema.tables
+                     WHERE table_schema = 'public') AS tables
+              FROM pg_database, pg_roles
+             WHERE datname = current_database() AND rolname = current_user
+            """
+        )
+    finally:
+        await connection.close()
+    assert row is not None
+    assert (row["role"], row["owner"], row["is_superuser"]) == ("ibiki", "ibiki", False)
+    assert row["tables"] > 0
+
+
+async def test_what_one_copy_holds_no_other_copy_sees(
+    database_url: str, database_template: EmbeddedDatabase
+) -> None:
+    await databases.execute(database_url, "CREATE TABLE only_here ()")
+    async with databases.fresh_copy(database_template) as other_url:
+        await databases.execute(other_url, "CREATE TABLE only_here ()")
+    await databases.execute(database_url, "DROP TABLE only_here")
