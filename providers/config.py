@@ -1,0 +1,46 @@
+"""What an adapter has to know of one provider account, checked when it is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from providers.transport import HttpTransport, checked_base_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderConfig:
+    """Address, secrets and limits of one provider account. Its repr holds no secret.
+
+    `deadline_seconds` bounds one call as a whole and must be shorter than the lease of the messages
+    in it; `largest_batch` is what one unreadable answer may cost. Raises ValueError with a sentence
+    that an operator can act on.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    deadline_seconds: float = 10.0
+    connect_seconds: float = 3.0
+    reuse_seconds: float = 0.0
+    connections: int = 20
+    largest_batch: int = 100
+    loopback_only: bool = False
+
+    def __post_init__(self) -> None:
+        checked_base_url(self.base_url, loopback_only=self.loopback_only)
+        if not self.api_key or not self.api_key.isascii() or not self.api_key.isprintable():
+            raise ValueError("The provider's API key must be printable ASCII, without line breaks.")
+        if not (0 < self.connect_seconds and 0 < self.deadline_seconds):
+            raise ValueError("The time limits of calls to a provider must be more than 0 seconds.")
+        if self.connections < 1 or self.largest_batch < 1:
+            raise ValueError("Connections and batch size must be at least 1.")
+
+    def transport(self) -> HttpTransport:
+        """A transport of this account's own; no connection is made yet."""
+        return HttpTransport(
+            self.base_url,
+            deadline_seconds=self.deadline_seconds,
+            connect_seconds=self.connect_seconds,
+            connections=self.connections,
+            reuse_seconds=self.reuse_seconds,
+            loopback_only=self.loopback_only,
+        )

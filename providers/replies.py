@@ -1,0 +1,73 @@
+"""What adapters share in reading a provider's answer: leniently, within bounds, never raising.
+
+Whatever is not of the expected shape comes back as nothing, so that an adapter has one branch for
+it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from domain.provider import Reading
+
+LONGEST_PAUSE_SECONDS: Final = 3600.0
+LONGEST_REFERENCE: Final = 128
+# Signed, at most 15 digits before the point and 20 after it, no exponent: more is no balance.
+FIGURE: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
+
+
+def json_object(body: bytes) -> dict[str, object]:
+    """The JSON object in the body; empty for anything else."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def reference(value: object) -> str | None:
+    """The provider's id for a message as text that can be stored; None where there is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    usable = text.isascii() and text.isprintable() and 0 < len(text) <= LONGEST_REFERENCE
+    return text if usable else None
+
+
+def reading_of(body: bytes, key: str) -> Reading | None:
+    """The figure under `key`, exactly as the provider wrote it: a JSON number or text."""
+    try:
+        # As text: a float would lose the word, and NaN and Infinity fall to the pattern.
+        value = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    word = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(word, str) or not FIGURE.fullmatch(word.strip()):
+        return None
+    return Reading(raw=word.strip(), value=Decimal(word.strip()))
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """The pause asked for, at most an hour; None where none is named (RFC 9110 §10.2.3).
+
+    It may be given in seconds or as a date; a date that is past asks for no pause.
+    """
+    word = headers.get("Retry-After", "").strip()
+    if word.isascii() and word.isdigit():
+        return min(float(word[:10]), LONGEST_PAUSE_SECONDS)
+    try:
+        until = parsedate_to_datetime(word)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    pause = (until - (now or datetime.now(UTC))).total_seconds()
+    return min(max(pause, 0.0), LONGEST_PAUSE_SECONDS)
