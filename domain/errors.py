@@ -19,7 +19,7 @@
     ├── RateLimited
     ├── ProviderUnavailable
     ├── AlreadyRunning
-    └── TryAgain                   a dependency is away: nothing was done; repeat the request
+    └── TryAgain                   a dependency is away: the request may be repeated
 
 An exception's docstring is its message, with the attributes filled in.
 Anything else that is raised is a defect: it is masked, logged, and given a correlation id.
@@ -177,6 +177,6 @@ class AlreadyRunning(Refusal):
 
 
 class TryAgain(Refusal):
-    """The service is busy or restarting. Nothing was done; repeat the request."""
+    """The service is restarting. Repeat the request, with the same idempotencyKey if it had one."""
 
     code = "UNAVAILABLE"

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: one pool, shared by Tortoise and by the set-based SQL of the hot paths.
+"""Connections to PostgreSQL: one pool, shared by Tortoise and by the hot paths' set-based SQL.
 
 `transaction()` replaces Tortoise's own `in_transaction()`, which leaks connections and leaves its
 context variable pointing at a dead one when PostgreSQL goes away in BEGIN or in the release.
@@ -18,6 +18,7 @@ from tortoise.connection import get_connections
 from tortoise.migrations.api import migrate as apply_migrations
 
 from domain.errors import TryAgain
+from domain.ports.ledger import Disconnected
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 STATEMENT_TIMEOUT_SECONDS = 60
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 15
+ACQUIRE_TIMEOUT_SECONDS = 10
 MIGRATION_LOCK = 0x1B1C1
 
 # What asyncpg and the system raise when PostgreSQL is away, restarting, or cut the connection.
@@ -65,13 +67,13 @@ async def connection() -> AsyncIterator[Connection]:
     """A pooled connection outside any transaction: each statement commits by itself."""
     pool = _pool()
     try:
-        held = await pool.acquire()
+        held = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        try:
+            yield held
+        finally:
+            await _release(pool, held)
     except AWAY as away:
         raise TryAgain from away
-    try:
-        yield held
-    finally:
-        await _release(pool, held)
 
 
 @asynccontextmanager
@@ -79,18 +81,19 @@ async def transaction() -> AsyncIterator[Connection]:
     """A READ COMMITTED transaction: committed at the end, rolled back by an exception.
 
     ORM calls inside join it. Never nested, and never held over a call to a provider or the bus.
+    Raises Disconnected where PostgreSQL goes away: whether a commit was kept is then not known.
     """
     pool = _pool()
     try:
-        held = await pool.acquire()
+        held = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        try:
+            with _OrmJoins(held):
+                async with held.transaction():
+                    yield held
+        finally:
+            await _release(pool, held)
     except AWAY as away:
-        raise TryAgain from away
-    try:
-        with _orm_joins(held):
-            async with held.transaction():
-                yield held
-    finally:
-        await _release(pool, held)
+        raise Disconnected from away
 
 
 async def migrate(url: str) -> None:
@@ -162,7 +165,7 @@ async def _release(pool: asyncpg.Pool[asyncpg.Record], held: Connection) -> None
         await pool.release(held)
 
 
-class _orm_joins:
+class _OrmJoins:
     """Within it, this task's ORM calls run on the connection given."""
 
     def __init__(self, held: Connection) -> None:

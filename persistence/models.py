@@ -332,5 +332,3 @@ class Contact(Model):
 
     class Meta:
         table = "contact"
-
-

@@ -1,0 +1,237 @@
+"""Accepting sends: charge and messages in one transaction, many requests at a time.
+
+Concurrent requests are decided together, in order of arrival, over rows locked in id order. What
+each is told is what it would have been told alone, in that order: `decide` is the single path and
+the batched path both, and a request that breaks a batch is set apart and tried by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.errors import IdempotencyConflict, InsufficientBalance, Refusal, TryAgain
+from domain.ledger import Book, Purpose, TransferKind, can_pay
+from domain.ports.ledger import AcceptStore, Answer, Disconnected, Transaction
+from domain.sending import IdempotencyKey, NewSend
+from domain.valuation import value_usd
+
+LARGE = 500
+"""Messages from which a send is a transaction of its own, written by COPY."""
+
+PAUSES_SECONDS = (0.0, 0.1, 0.5, 2.0)
+"""Before each try of a transaction, where the database goes away in the middle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Accepted and charged, durably."""
+
+    send: NewSend
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Accepted and charged before, under the same idempotency key."""
+
+    send_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not accepted; nothing was charged."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Its key is in progress elsewhere: the request is to wait alone."""
+
+
+Verdict = Taken | Replayed | Refused
+Kept = Mapping[UUID, tuple[bytes, Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The verdicts of a batch, and the answers to keep under the keys that are new in it."""
+
+    verdicts: list[Verdict]
+    answers: list[tuple[IdempotencyKey, Answer]]
+
+
+async def accept_batch(store: AcceptStore, sends: Sequence[NewSend]) -> list[Verdict | Busy]:
+    """One verdict a send, same order, all in one transaction.
+
+    Safe to repeat after a lost connection: what the lost commit kept is found by the sends' ids.
+    """
+    for pause in PAUSES_SECONDS:
+        await asyncio.sleep(pause)
+        try:
+            return await _accept_together(store, sends, again=pause > 0)
+        except Disconnected:
+            continue
+    return [Refused(TryAgain()) for _ in sends]
+
+
+async def accept_alone(store: AcceptStore, send: NewSend) -> Verdict:
+    """The verdict on one send, however large; waits for others that use the same key."""
+    for pause in PAUSES_SECONDS:
+        await asyncio.sleep(pause)
+        try:
+            return await _accept_one(store, send, again=pause > 0)
+        except Disconnected:
+            continue
+    return Refused(TryAgain())
+
+
+def replay(send: NewSend, kept: tuple[bytes, Answer]) -> Verdict:
+    """The answer kept under the send's key, or the conflict where the input was another one."""
+    assert send.key is not None
+    input_hash, answer = kept
+    if input_hash != send.key.input_hash:
+        return Refused(IdempotencyConflict())
+    return verdict_of(answer)
+
+
+def verdict_of(answer: Answer) -> Verdict:
+    """A kept answer, as the verdict that it was."""
+    if "send" in answer:
+        return Replayed(UUID(answer["send"]))
+    return Refused(InsufficientBalance(**answer["insufficient_balance"]))
+
+
+def answer_of(verdict: Taken | Refused) -> Answer:
+    """What is kept under a key: charging has two ends, the success and InsufficientBalance."""
+    if isinstance(verdict, Taken):
+        return {"send": str(verdict.send.id)}
+    return {"insufficient_balance": vars(verdict.refusal)}
+
+
+def decide(book: Book, sends: Sequence[NewSend], kept: Kept) -> Decided:
+    """One verdict a send, in order of arrival; charges are posted to the book.
+
+    `kept`: answers given under keys before. A key that stands twice in `sends` answers the second
+    from the first, as if the first had been committed in between.
+    """
+    answers = dict(kept)
+    decided = Decided([], [])
+    for send in sends:
+        if send.key and send.key.id in answers:
+            decided.verdicts.append(replay(send, answers[send.key.id]))
+            continue
+        verdict = _charge(book, send)
+        decided.verdicts.append(verdict)
+        if send.key:
+            answer = answer_of(verdict)
+            answers[send.key.id] = (send.key.input_hash, answer)
+            decided.answers.append((send.key, answer))
+    return decided
+
+
+async def _accept_together(
+    store: AcceptStore, sends: Sequence[NewSend], *, again: bool
+) -> list[Verdict | Busy]:
+    async with store.transaction() as tx:
+        own, kept = await _take_keys(store, tx, [send.key for send in sends if send.key])
+        ready = [send for send in sends if send.key is None or send.key.id in own]
+        book = await store.lock_accounts(tx, [send.payer.account_id for send in ready])
+        # Only behind the locks: a commit that was lost on the way may still be under way.
+        found = await store.find_sends(tx, [send.id for send in ready]) if again else set()
+        open_ = [send for send in ready if send.id not in found]
+        decided = decide(book, open_, kept)
+        await _write(store, tx, book, decided)
+    verdicts: dict[UUID, Verdict] = {send.id: Taken(send) for send in ready}
+    verdicts |= {send.id: verdict for send, verdict in zip(open_, decided.verdicts, strict=True)}
+    return [verdicts.get(send.id, Busy()) for send in sends]
+
+
+async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verdict:
+    try:
+        async with store.transaction() as tx:
+            kept = await _take_key(store, tx, send.key)
+            if send.key and send.key.id in kept:
+                return replay(send, kept[send.key.id])
+            if again and await store.find_sends(tx, [send.id]):
+                return Taken(send)
+            # Rows first and the charge last: the payer's row is locked for a moment only.
+            await store.copy_messages(tx, send)
+            book = await store.lock_accounts(tx, [send.payer.account_id])
+            verdict = _charge(book, send)
+            if isinstance(verdict, Refused):
+                raise _RolledBack(verdict)
+            await store.write_book(tx, book)
+            if send.key:
+                await store.keep_answers(tx, [(send.key, answer_of(verdict))])
+            return verdict
+    except _RolledBack as rolled_back:
+        return await _keep_refusal(store, send, rolled_back.verdict)
+
+
+async def _keep_refusal(store: AcceptStore, send: NewSend, refused: Refused) -> Verdict:
+    """The refusal, kept under the send's key; or what was kept there in the meantime."""
+    if send.key is None:
+        return refused
+    async with store.transaction() as tx:
+        kept = await _take_key(store, tx, send.key)
+        if send.key.id in kept:
+            return replay(send, kept[send.key.id])
+        await store.keep_answers(tx, [(send.key, answer_of(refused))])
+        return refused
+
+
+async def _take_keys(
+    store: AcceptStore, tx: Transaction, keys: Sequence[IdempotencyKey]
+) -> tuple[set[UUID], Kept]:
+    if not keys:
+        return set(), {}
+    own = await store.try_keys(tx, keys)
+    return own, await store.find_answers(tx, [key for key in keys if key.id in own])
+
+
+async def _take_key(store: AcceptStore, tx: Transaction, key: IdempotencyKey | None) -> Kept:
+    if key is None:
+        return {}
+    await store.take_key(tx, key)
+    return await store.find_answers(tx, [key])
+
+
+async def _write(store: AcceptStore, tx: Transaction, book: Book, decided: Decided) -> None:
+    taken = [verdict.send for verdict in decided.verdicts if isinstance(verdict, Taken)]
+    if taken:
+        await store.write_book(tx, book)
+        await store.write_sends(tx, taken)
+    if decided.answers:
+        await store.keep_answers(tx, decided.answers)
+
+
+def _charge(book: Book, send: NewSend) -> Taken | Refused:
+    holding = book.holdings[send.payer.account_id]
+    if not can_pay(holding, send.cost):
+        return Refused(
+            InsufficientBalance(
+                required=send.cost, available=max(holding.held, 0), unit=send.payer.unit
+            )
+        )
+    book.post(
+        TransferKind.SEND,
+        send.cost,
+        source=holding,
+        purpose=Purpose(
+            send_id=send.id,
+            actor_id=send.actor_id,
+            rate_usd=send.payer.rate_usd,
+            value_usd=value_usd(send.cost, send.payer.rate_usd),
+        ),
+    )
+    return Taken(send)
+
+
+class _RolledBack(Exception):
+    """Leaves a transaction without keeping anything of it."""
+
+    def __init__(self, verdict: Refused) -> None:
+        self.verdict = verdict

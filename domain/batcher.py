@@ -1,0 +1,103 @@
+"""Collects what arrives together and decides it together: many requests, one transaction.
+
+While one batch is being decided the next one gathers, so that a busy process makes large batches
+by itself and an idle one answers at once. Born at boot, never inside a request: a task inherits
+the context of whoever starts it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Request, Answer]):
+    """Hands requests to `decide` in order of arrival, at most `largest` at a time.
+
+    `decide` answers one for one, same order. Where it raises, each request of that batch is
+    decided alone, so that a poisoned one fails by itself.
+    """
+
+    def __init__(
+        self,
+        decide: Callable[[Sequence[Request]], Awaitable[Sequence[Answer]]],
+        *,
+        largest: int = 200,
+        window_seconds: float = 0.001,
+        most_waiting: int = 20_000,
+    ) -> None:
+        self._decide = decide
+        self._largest = largest
+        self._window_seconds = window_seconds
+        self._most_waiting = most_waiting
+        self._waiting: deque[tuple[Request, asyncio.Future[Answer]]] = deque()
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begins to decide. Call it once, at boot."""
+        self._task = asyncio.create_task(self._run(), name="batcher")
+
+    async def stop(self) -> None:
+        """Decides what has arrived, then ends; what arrives later is refused."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._stopping = True
+        self._arrived.set()
+        await task
+
+    @property
+    def full(self) -> bool:
+        """Whether more is waiting than can be decided in good time."""
+        return len(self._waiting) >= self._most_waiting
+
+    async def ask(self, request: Request) -> Answer:
+        """The answer to one request. Raises what `decide` raised for it alone.
+
+        A caller that gives up takes its request along only as long as it still waits its turn.
+        """
+        if self._task is None:
+            raise RuntimeError("the batcher is not running")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
+        self._arrived.set()
+        return await answer
+
+    async def _run(self) -> None:
+        while self._waiting or not self._stopping:
+            await self._arrived.wait()
+            await asyncio.sleep(self._window_seconds)
+            batch = self._take()
+            if batch:
+                await self._answer(batch)
+
+    def _take(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
+        batch: list[tuple[Request, asyncio.Future[Answer]]] = []
+        while self._waiting and len(batch) < self._largest:
+            request, answer = self._waiting.popleft()
+            if not answer.cancelled():
+                batch.append((request, answer))
+        if not self._waiting:
+            self._arrived.clear()
+        return batch
+
+    async def _answer(self, batch: Sequence[tuple[Request, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._decide([request for request, _ in batch])
+        except Exception as failure:  # noqa: BLE001 - whose fault it is shows when each is alone
+            if len(batch) > 1:
+                for each in batch:
+                    await self._answer([each])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(failure)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)

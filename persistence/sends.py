@@ -1,0 +1,135 @@
+"""Sends and their messages in SQL, as the accept path writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+
+from domain.ids import new_id
+from domain.sending import PRIORITY, NewSend
+from domain.valuation import value_usd
+from persistence.sql import columns
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+SEND_COLUMNS = (
+    "id",
+    "client_id",
+    "account_id",
+    "provider_account_id",
+    "actor_id",
+    "kind",
+    "text",
+    "price",
+    "accepted",
+    "rejected_count",
+    "rejected",
+    "rate_usd",
+    "value_usd",
+    "created_at",
+)
+MESSAGE_COLUMNS = (
+    "id",
+    "send_id",
+    "client_id",
+    "provider_account_id",
+    "number",
+    "text",
+    "priority",
+    "price",
+    "due_at",
+    "created_at",
+    "updated_at",
+)
+
+# Both tables in one statement: one round trip for a whole batch.
+WRITE_SENDS = f"""
+WITH sends AS (
+    INSERT INTO send ({", ".join(SEND_COLUMNS)})
+    SELECT * FROM unnest(
+        $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+        $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
+        $14::timestamptz[])
+)
+INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
+SELECT new.*, new.at, new.at FROM unnest(
+    $15::uuid[], $16::uuid[], $17::uuid[], $18::uuid[], $19::text[], $20::text[],
+    $21::int2[], $22::int8[], $23::timestamptz[]
+) AS new (id, send_id, client_id, provider_account_id, number, text, priority, price, at)
+"""  # noqa: S608 - column names of our own
+
+FIND_SENDS = "SELECT id FROM send WHERE id = ANY($1::uuid[])"
+
+
+async def write_sends(tx: Connection, sends: Sequence[NewSend]) -> None:
+    """Writes sends and their messages, QUEUED, in one statement: meant for small ones."""
+    now = datetime.now(UTC)
+    messages = [row for send in sends for row in _message_rows(send, now)]
+    await tx.execute(
+        WRITE_SENDS,
+        *columns([_send_row(send, now) for send in sends]),
+        *columns([row[:9] for row in messages]),
+    )
+
+
+async def copy_messages(tx: Connection, send: NewSend) -> None:
+    """Writes one send and its messages by COPY: meant for a large one."""
+    now = datetime.now(UTC)
+    await tx.copy_records_to_table("send", records=[_send_row(send, now)], columns=SEND_COLUMNS)
+    await tx.copy_records_to_table(
+        "message", records=_message_rows(send, now), columns=MESSAGE_COLUMNS
+    )
+
+
+async def find_sends(tx: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the ids that are committed sends."""
+    rows = await tx.fetch(FIND_SENDS, list(ids))
+    return {row[0] for row in rows}
+
+
+def _send_row(send: NewSend, now: datetime) -> tuple[Any, ...]:
+    payer = send.payer
+    rejected = [(each.input, each.position, each.reason.value) for each in send.rejected]
+    return (
+        send.id,
+        payer.client_id,
+        payer.account_id,
+        payer.provider_account_id,
+        send.actor_id,
+        send.kind.value,
+        send.text,
+        payer.price,
+        len(send.numbers),
+        send.rejected_count,
+        orjson.dumps(rejected).decode() if rejected else None,
+        payer.rate_usd,
+        value_usd(send.cost, payer.rate_usd),
+        now,
+    )
+
+
+def _message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
+    """One row a number, same order; the text only where the messages do not share one."""
+    payer = send.payer
+    priority = PRIORITY[send.kind]
+    texts: Iterable[str | None] = repeat(None) if send.texts is None else send.texts
+    for number, text in zip(send.numbers, texts, strict=False):
+        yield (
+            new_id(),
+            send.id,
+            payer.client_id,
+            payer.provider_account_id,
+            number,
+            text,
+            priority,
+            payer.price,
+            now,
+            now,
+            now,
+        )
