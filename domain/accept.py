@@ -10,9 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
+from domain.batcher import Batcher
 from domain.errors import IdempotencyConflict, InsufficientBalance, Refusal, TryAgain
+from domain.idempotency import (
+    PAUSES_SECONDS,
+    answer_of_refusal,
+    kept_answer,
+    refusal_of_answer,
+)
 from domain.ledger import Book, Purpose, TransferKind, can_pay
 from domain.ports.ledger import AcceptStore, Answer, Disconnected, Transaction
 from domain.sending import IdempotencyKey, NewSend
@@ -20,9 +28,6 @@ from domain.valuation import value_usd
 
 LARGE = 500
 """Messages from which a send is a transaction of its own, written by COPY."""
-
-PAUSES_SECONDS = (0.0, 0.1, 0.5, 2.0)
-"""Before each try of a transaction, where the database goes away in the middle of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,32 @@ class Decided:
     answers: list[tuple[IdempotencyKey, Answer]]
 
 
+class Acceptance:
+    """The way in for all sends of this process: small ones together, large ones a few at a time."""
+
+    def __init__(self, store: AcceptStore, *, large_at_once: int = 2) -> None:
+        self._store = store
+        self._batcher = Batcher(partial(accept_batch, store))
+        self._large = asyncio.Semaphore(large_at_once)
+
+    def start(self) -> None:
+        """Begins to accept. Call it once, at boot: never from inside a request."""
+        self._batcher.start()
+
+    async def stop(self) -> None:
+        """Decides what has arrived, then accepts no more."""
+        await self._batcher.stop()
+
+    async def accept(self, send: NewSend) -> Verdict:
+        """Charges and queues the send, or says why not. Durable once answered."""
+        if len(send.numbers) < LARGE:
+            verdict = await self._batcher.ask(send)
+            if not isinstance(verdict, Busy):
+                return verdict
+        async with self._large:
+            return await accept_alone(self._store, send)
+
+
 async def accept_batch(store: AcceptStore, sends: Sequence[NewSend]) -> list[Verdict | Busy]:
     """One verdict a send, same order, all in one transaction.
 
@@ -88,27 +119,22 @@ async def accept_alone(store: AcceptStore, send: NewSend) -> Verdict:
     return Refused(TryAgain())
 
 
-def replay(send: NewSend, kept: tuple[bytes, Answer]) -> Verdict:
-    """The answer kept under the send's key, or the conflict where the input was another one."""
-    assert send.key is not None
-    input_hash, answer = kept
-    if input_hash != send.key.input_hash:
-        return Refused(IdempotencyConflict())
-    return verdict_of(answer)
-
-
-def verdict_of(answer: Answer) -> Verdict:
-    """A kept answer, as the verdict that it was."""
-    if "send" in answer:
-        return Replayed(UUID(answer["send"]))
-    return Refused(InsufficientBalance(**answer["insufficient_balance"]))
+def replay(key: IdempotencyKey, kept: tuple[bytes, Answer]) -> Verdict:
+    """The answer kept under the key, or the conflict where the input was another one."""
+    try:
+        answer = kept_answer(key, kept)
+    except IdempotencyConflict as conflict:
+        return Refused(conflict)
+    refusal = refusal_of_answer(answer)
+    return Refused(refusal) if refusal else Replayed(UUID(answer["send"]))
 
 
 def answer_of(verdict: Taken | Refused) -> Answer:
     """What is kept under a key: charging has two ends, the success and InsufficientBalance."""
     if isinstance(verdict, Taken):
         return {"send": str(verdict.send.id)}
-    return {"insufficient_balance": vars(verdict.refusal)}
+    assert isinstance(verdict.refusal, InsufficientBalance)
+    return answer_of_refusal(verdict.refusal)
 
 
 def decide(book: Book, sends: Sequence[NewSend], kept: Kept) -> Decided:
@@ -121,7 +147,7 @@ def decide(book: Book, sends: Sequence[NewSend], kept: Kept) -> Decided:
     decided = Decided([], [])
     for send in sends:
         if send.key and send.key.id in answers:
-            decided.verdicts.append(replay(send, answers[send.key.id]))
+            decided.verdicts.append(replay(send.key, answers[send.key.id]))
             continue
         verdict = _charge(book, send)
         decided.verdicts.append(verdict)
@@ -151,10 +177,11 @@ async def _accept_together(
 
 async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verdict:
     try:
+        await _refuse_early(store, send)
         async with store.transaction() as tx:
             kept = await _take_key(store, tx, send.key)
             if send.key and send.key.id in kept:
-                return replay(send, kept[send.key.id])
+                return replay(send.key, kept[send.key.id])
             if again and await store.find_sends(tx, [send.id]):
                 return Taken(send)
             # Rows first and the charge last: the payer's row is locked for a moment only.
@@ -171,6 +198,14 @@ async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verd
         return await _keep_refusal(store, send, rolled_back.verdict)
 
 
+async def _refuse_early(store: AcceptStore, send: NewSend) -> None:
+    """Saves the writing of rows that a poor payer's charge would only roll back."""
+    if len(send.numbers) >= LARGE:
+        held = await store.held(send.payer.account_id)
+        if held < send.cost:
+            raise _RolledBack(Refused(_insufficient(send, held)))
+
+
 async def _keep_refusal(store: AcceptStore, send: NewSend, refused: Refused) -> Verdict:
     """The refusal, kept under the send's key; or what was kept there in the meantime."""
     if send.key is None:
@@ -178,7 +213,7 @@ async def _keep_refusal(store: AcceptStore, send: NewSend, refused: Refused) -> 
     async with store.transaction() as tx:
         kept = await _take_key(store, tx, send.key)
         if send.key.id in kept:
-            return replay(send, kept[send.key.id])
+            return replay(send.key, kept[send.key.id])
         await store.keep_answers(tx, [(send.key, answer_of(refused))])
         return refused
 
@@ -211,11 +246,7 @@ async def _write(store: AcceptStore, tx: Transaction, book: Book, decided: Decid
 def _charge(book: Book, send: NewSend) -> Taken | Refused:
     holding = book.holdings[send.payer.account_id]
     if not can_pay(holding, send.cost):
-        return Refused(
-            InsufficientBalance(
-                required=send.cost, available=max(holding.held, 0), unit=send.payer.unit
-            )
-        )
+        return Refused(_insufficient(send, holding.held))
     book.post(
         TransferKind.SEND,
         send.cost,
@@ -228,6 +259,10 @@ def _charge(book: Book, send: NewSend) -> Taken | Refused:
         ),
     )
     return Taken(send)
+
+
+def _insufficient(send: NewSend, held: int) -> InsufficientBalance:
+    return InsufficientBalance(required=send.cost, available=max(held, 0), unit=send.payer.unit)
 
 
 class _RolledBack(Exception):
