@@ -29,7 +29,7 @@ class ProviderConfig:
         checked_base_url(self.base_url, loopback_only=self.loopback_only)
         if not self.api_key or not self.api_key.isascii() or not self.api_key.isprintable():
             raise ValueError("The provider's API key must be printable ASCII, without line breaks.")
-        if not (0 < self.connect_seconds and 0 < self.deadline_seconds):
+        if self.connect_seconds <= 0 or self.deadline_seconds <= 0:
             raise ValueError("The time limits of calls to a provider must be more than 0 seconds.")
         if self.connections < 1 or self.largest_batch < 1:
             raise ValueError("Connections and batch size must be at least 1.")

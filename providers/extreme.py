@@ -38,67 +38,12 @@ REFUSES_ACCOUNT: Final = {
     402: "The account has no credits left.",
     403: "The account is not allowed to send.",
 }
+# A refusal that nevertheless names messages may have taken some of them.
+NAMES_MESSAGES: Final = ("messageId", "messageIds", "results")
 # An item of a call with many texts that was refused by itself (assumed).
 FAILED: Final = "failed"
 
 _log = logging.getLogger(__name__)
-
-
-class ExtremeSMS:
-    """One account at ExtremeSMS: fills the port `domain.provider.Provider`."""
-
-    def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
-        self.largest_batch = config.largest_batch
-        self._transport = transport or config.transport()
-        self._headers = {
-            "Authorization": f"Bearer {config.api_key}",
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-        }
-
-    # --- Send, send many, balance
-
-    async def send(self, message: Outgoing) -> Outcome:
-        """The outcome of handing over one message; a reply goes out by its modem and port."""
-        said = _read(await self._post(SEND_ONE, _single(message)))
-        return _accepted(said) if isinstance(said, dict) else said
-
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """One outcome a message, same order. Raises ValueError for a batch that is none."""
-        self._check(messages)
-        if len(messages) < 2:
-            return [await self.send(message) for message in messages]
-        if len({message.text for message in messages}) == 1:
-            said = _read(await self._post(SEND_ONE_TEXT, _one_text(messages)))
-            return _outcomes_of_one_text(said, len(messages))
-        said = _read(await self._post(SEND_MANY_TEXTS, _many_texts(messages)), takes_items=True)
-        return _outcomes_of_many_texts(said, [message.number for message in messages])
-
-    async def balance(self) -> Reading:
-        """The account's credits now. Raises ProviderUnavailable, in our words."""
-        exchange = await self._transport.request("GET", BALANCE, headers=self._headers)
-        if not isinstance(exchange, Answer):
-            raise ProviderUnavailable
-        if exchange.status in REFUSES_ACCOUNT:
-            raise ProviderUnavailable("The SMS network refused the account: check its key.")
-        reading = reading_of(exchange.body, "balance") if _is_success(exchange.status) else None
-        if reading is None or json_object(exchange.body).get("success") is not True:
-            raise ProviderUnavailable("The SMS network did not say a balance that can be read.")
-        return reading
-
-    async def close(self) -> None:
-        """Lets go of its connections."""
-        await self._transport.close()
-
-    async def _post(self, path: str, shape: object) -> Exchange:
-        body = json.dumps(shape).encode()
-        return await self._transport.request("POST", path, headers=self._headers, body=body)
-
-    def _check(self, messages: Sequence[Outgoing]) -> None:
-        if len(messages) > self.largest_batch:
-            raise ValueError(f"At most {self.largest_batch} messages fit into one call.")
-        if len(messages) > 1 and any(message.modem or message.port for message in messages):
-            raise ValueError("A message that names a modem or port needs a call of its own.")
 
 
 # --- Request shapes
@@ -139,17 +84,17 @@ def _read(exchange: Exchange, *, takes_items: bool = False) -> dict[str, object]
         case Lost(reason):
             return Unknown(reason)
     said = json_object(exchange.body)
-    if _is_success(exchange.status):
-        if said.get("success") is True:
-            return said
-        if takes_items and said.get("success") is False and said.get("results"):
-            return said
+    if _is_success(exchange.status) and said.get("success") is True:
+        return said
+    listed = said.get("success") is False and said.get("results")
+    if takes_items and listed and (_is_success(exchange.status) or exchange.status == 400):
+        return said
     return _refusal(exchange, said)
 
 
 def _refusal(answer: Answer, said: Mapping[str, object]) -> Outcome:
     """The outcome of an answer that does not say that the message was taken."""
-    if said.get("success") is True:
+    if said.get("success") is True or any(said.get(key) for key in NAMES_MESSAGES):
         return Unknown("The answer contradicts itself.")
     if answer.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
@@ -200,11 +145,9 @@ def _outcomes_of_one_text(said: dict[str, object] | Outcome, count: int) -> list
         return _for_each(said, count)
     ids = said.get("messageIds")
     references = [reference(value) for value in ids] if isinstance(ids, list) else []
-    if len(references) == count and None not in references and len(set(references)) == count:
+    if len(references) == len(set(references)) == count and None not in references:
         return [Accepted(one) for one in references]
-    _log.warning(
-        "%d messages taken in one call have no references: %d given", count, len(references)
-    )
+    _log.warning("%d messages were taken without references: %d given", count, len(references))
     return [Accepted(None)] * count
 
 
@@ -216,7 +159,16 @@ def _outcomes_of_many_texts(said: dict[str, object] | Outcome, numbers: list[str
     if not isinstance(results, list) or not results:
         return _outcomes_without_items(said, len(numbers))
     taken = said.get("success") is True
-    return [_outcome_of_item(item, taken=taken) for item in _items(results, numbers)]
+    return _told_apart([_outcome_of_item(item, taken=taken) for item in _items(results, numbers)])
+
+
+def _told_apart(outcomes: list[Outcome]) -> list[Outcome]:
+    """The same outcomes; a reference given to more than one message is nobody's."""
+    given = Counter(one.reference for one in outcomes if isinstance(one, Accepted))
+    return [
+        Accepted(None) if isinstance(one, Accepted) and given[one.reference] > 1 else one
+        for one in outcomes
+    ]
 
 
 def _outcomes_without_items(said: Mapping[str, object], count: int) -> list[Outcome]:
@@ -231,17 +183,20 @@ def _items(results: list[object], numbers: list[str]) -> list[Mapping[str, objec
     By position while each item names the number there, or none; else by the numbers that stand
     once on either side.
     """
-    items = [item if isinstance(item, dict) else {} for item in results]
-    named = [item.get("recipient") for item in items]
-    if len(items) == len(numbers) and all(
-        name in (None, number) for name, number in zip(named, numbers, strict=True)
+    items: list[Mapping[str, object]] = [item if isinstance(item, dict) else {} for item in results]
+    theirs = [_digits(item.get("recipient")) for item in items]
+    ours = [_digits(number) for number in numbers]
+    if len(theirs) == len(ours) and all(
+        their in ("", our) for their, our in zip(theirs, ours, strict=True)
     ):
         return items
-    ours, theirs = Counter(numbers), Counter(name for name in named if isinstance(name, str))
-    by_number = {name: item for name, item in zip(named, items, strict=True)}
-    return [
-        by_number[number] if ours[number] == 1 and theirs[number] == 1 else {} for number in numbers
-    ]
+    by_number = dict(zip(theirs, items, strict=True))
+    once = {number for number in ours if ours.count(number) == theirs.count(number) == 1}
+    return [by_number[number] if number in once else {} for number in ours]
+
+
+def _digits(number: object) -> str:
+    return "".join(filter(str.isdigit, number)) if isinstance(number, str) else ""
 
 
 def _outcome_of_item(item: Mapping[str, object], *, taken: bool) -> Outcome:
@@ -267,6 +222,64 @@ def _for_each(outcome: Outcome, count: int) -> list[Outcome]:
     if isinstance(outcome, Rejected):
         return [NotSent("A call for many was refused as a whole.", alone=True)] * count
     return [outcome] * count
+
+
+# --- Send, send many, balance
+
+
+class ExtremeSMS:
+    """One account at ExtremeSMS: fills the port `domain.provider.Provider`."""
+
+    def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
+        self.largest_batch = config.largest_batch
+        self._transport = transport or config.transport()
+        self._headers = {
+            "Authorization": f"Bearer {config.api_key}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """The outcome of handing over one message; a reply goes out by its modem and port."""
+        said = _read(await self._post(SEND_ONE, _single(message)))
+        return _accepted(said) if isinstance(said, dict) else said
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """One outcome a message, same order. Raises ValueError for a batch that is none."""
+        self._check(messages)
+        if len(messages) < 2:
+            return [await self.send(message) for message in messages]
+        if len({message.text for message in messages}) == 1:
+            said = _read(await self._post(SEND_ONE_TEXT, _one_text(messages)))
+            return _outcomes_of_one_text(said, len(messages))
+        said = _read(await self._post(SEND_MANY_TEXTS, _many_texts(messages)), takes_items=True)
+        return _outcomes_of_many_texts(said, [message.number for message in messages])
+
+    async def balance(self) -> Reading:
+        """The account's credits now. Raises ProviderUnavailable, in our words."""
+        exchange = await self._transport.request("GET", BALANCE, headers=self._headers)
+        if not isinstance(exchange, Answer):
+            raise ProviderUnavailable
+        if exchange.status in REFUSES_ACCOUNT:
+            raise ProviderUnavailable("The SMS network refused the account: check its key.")
+        reading = reading_of(exchange.body, "balance") if _is_success(exchange.status) else None
+        if reading is None or json_object(exchange.body).get("success") is not True:
+            raise ProviderUnavailable("The SMS network did not say a balance that can be read.")
+        return reading
+
+    async def close(self) -> None:
+        """Lets go of its connections."""
+        await self._transport.close()
+
+    async def _post(self, path: str, shape: object) -> Exchange:
+        body = json.dumps(shape).encode()
+        return await self._transport.request("POST", path, headers=self._headers, body=body)
+
+    def _check(self, messages: Sequence[Outgoing]) -> None:
+        if len(messages) > self.largest_batch:
+            raise ValueError(f"At most {self.largest_batch} messages fit into one call.")
+        if len(messages) > 1 and any(message.modem or message.port for message in messages):
+            raise ValueError("A message that names a modem or port needs a call of its own.")
 
 
 # --- Inbound and report parsing: with two-way messaging

@@ -1,0 +1,61 @@
+"""`python -m providers.simulator`: the simulated provider in a program of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from providers.simulator.book import BookInUse
+from providers.simulator.server import DEFAULT_API_KEY, DEFAULT_BALANCE, serve
+
+
+def main() -> int:
+    """Serves until it is told to stop; the first line printed names the base URL."""
+    arguments = _arguments()
+    try:
+        asyncio.run(_until_stopped(arguments))
+    except (BookInUse, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m providers.simulator", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any that is free")
+    parser.add_argument("--data", type=Path, help="directory of the log; none: nothing is kept")
+    parser.add_argument("--api-key", default=DEFAULT_API_KEY)
+    parser.add_argument("--balance", type=int, default=DEFAULT_BALANCE)
+    return parser.parse_args()
+
+
+async def _until_stopped(arguments: argparse.Namespace) -> None:
+    task = asyncio.ensure_future(
+        serve(
+            arguments.host,
+            arguments.port,
+            arguments.data,
+            api_key=arguments.api_key,
+            balance=arguments.balance,
+            announce=_announce,
+        )
+    )
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
+
+
+def _announce(base_url: str) -> None:
+    sys.stdout.write(f"{base_url}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
