@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from domain.accept import Acceptance
+from domain.numbers import Normaliser
+from domain.ports.ledger import AcceptStore
+from domain.ports.pools import AllocateStore, AuditStore, SyncStore
+from domain.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +23,34 @@ class Limits:
     segments: int = 10
 
 
+class Store(AcceptStore, AllocateStore, SyncStore, AuditStore, Protocol):
+    """The store, with all that it is asked for. `persistence.store` fills it."""
+
+
+class Pace(Protocol):
+    """How often a client may ask."""
+
+    def wait_seconds(self, client_id: UUID) -> int:
+        """0 where the request may go on (and is counted), else the seconds until the next may."""
+        ...
+
+
+class Providers(Protocol):
+    """The provider accounts of this installation, ready to be called."""
+
+    async def of(self, provider_account_id: UUID) -> Provider:
+        """The provider behind an account. Raises ProviderUnavailable where none is configured."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """Ports and rules of this installation. Each member is typed by the port that it fills."""
 
     brand: str
     limits: Limits
+    normaliser: Normaliser
+    store: Store
+    acceptance: Acceptance
+    pace: Pace
+    providers: Providers

@@ -89,6 +89,17 @@ def refusal_of_answer(answer: Answer) -> Refusal | None:
     return None
 
 
+async def find_kept(store: OnceStore, key: IdempotencyKey | None) -> Answer | None:
+    """The answer kept under the key, None where the key is new (or there is none).
+
+    Raises a kept refusal, or IdempotencyConflict: a key is looked up before any other check.
+    """
+    if key is None:
+        return None
+    kept = await store.find_answers(None, [key])
+    return _told(kept_answer(key, kept[key.id])) if key.id in kept else None
+
+
 async def once(
     store: OnceStore, key: IdempotencyKey, command: Callable[[Transaction], Awaitable[Answer]]
 ) -> Answer:
@@ -100,13 +111,9 @@ async def once(
     for pause in PAUSES_SECONDS:
         await asyncio.sleep(pause)
         try:
-            answer = await _try_once(store, key, command)
+            return _told(await _try_once(store, key, command))
         except Disconnected:
             continue
-        refusal = refusal_of_answer(answer)
-        if refusal is not None:
-            raise refusal
-        return answer
     raise TryAgain
 
 
@@ -121,3 +128,10 @@ async def _try_once(
         answer = await command(tx)
         await store.keep_answers(tx, [(key, answer)])
         return answer
+
+
+def _told(answer: Answer) -> Answer:
+    refusal = refusal_of_answer(answer)
+    if refusal is not None:
+        raise refusal
+    return answer
