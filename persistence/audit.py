@@ -117,4 +117,7 @@ async def audit() -> AuditFindings:
             rows = await pooled.fetch(f"{check} LIMIT {MOST_LISTED}")
             violations += [row[0] for row in rows]
     assert counts is not None
-    return AuditFindings(*tuple(counts), violations[:MOST_LISTED], datetime.now(UTC))
+    accounts, transfers, messages = counts
+    return AuditFindings(
+        accounts, transfers, messages, violations[:MOST_LISTED], checked_at=datetime.now(UTC)
+    )
