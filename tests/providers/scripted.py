@@ -1,0 +1,47 @@
+"""A transport that gives the answers it was told to, and keeps what was asked of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from multidict import CIMultiDict
+
+from providers.config import ProviderConfig
+from providers.transport import Answer, Exchange
+
+CONFIG = ProviderConfig(base_url="http://127.0.0.1:1", api_key="not-to-be-seen", loopback_only=True)
+
+
+@dataclass
+class Asked:
+    """One request as the adapter made it."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: object
+
+
+@dataclass
+class ScriptedTransport:
+    """Gives the same exchange to every request."""
+
+    exchange: Exchange
+    asked: list[Asked] = field(default_factory=list)
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Exchange:
+        self.asked.append(Asked(method, path, headers, None if body is None else json.loads(body)))
+        return self.exchange
+
+    async def close(self) -> None:
+        self.asked.clear()
+
+
+def answer(status: int, body: object = b"", **headers: str) -> Answer:
+    """An answer; anything but bytes is written as JSON, an underscore in a header as a dash."""
+    named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return Answer(status, named, body if isinstance(body, bytes) else json.dumps(body).encode())
