@@ -1,0 +1,288 @@
+"""Small worlds for tests: pools, groups and clients in a real database, and sends accepted there.
+
+Whatever holds units got them by an OPENING transfer, posted through the `Book`, so that every
+world passes the audit. Nothing here is needed but a connected database: see `connected`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from domain.accept import Taken, accept_alone, accept_batch
+from domain.access import Actor, Role
+from domain.ids import new_id
+from domain.ledger import NodeKind, Purpose, TransferKind
+from domain.sending import NewSend, Payer, SendKind
+from persistence import models, store
+from persistence.database import connect, connection, disconnect
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A provider account: `account_id` is the pool's own node."""
+
+    id: UUID
+    account_id: UUID
+    unit: str
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group under a pool."""
+
+    id: UUID
+    account_id: UUID
+    pool: Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A client under a pool, and what its sends are charged to."""
+
+    client_id: UUID
+    account_id: UUID
+    pool: Pool
+    payer: Payer
+    group_id: UUID | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """A user of this client's. There is no row of it: nothing here signs in."""
+        return Actor(
+            user_id=self.client_id,
+            role=Role.CLIENT,
+            credential_id=self.client_id,
+            client_id=self.client_id,
+            client_status="ACTIVE",
+            payer=self.payer,
+        )
+
+
+ADMIN = Actor(user_id=UUID(int=1), role=Role.ADMIN, credential_id=UUID(int=1))
+
+
+@asynccontextmanager
+async def connected(url: str, *, pool_size: int = 10) -> AsyncIterator[None]:
+    """This process is connected to the database of a test."""
+    await connect(url, pool_size=pool_size, application_name="tests")
+    try:
+        yield
+    finally:
+        await disconnect()
+
+
+async def add_pool(
+    *,
+    held: int = 0,
+    price: int = 1,
+    unit: str = "credit",
+    provider: str = "extreme",
+    default: bool = True,
+    rate_per_second: int | None = None,
+) -> Pool:
+    """A provider account of the platform's, whose pool node holds `held` itself."""
+    pool = Pool(new_id(), new_id(), unit, price)
+    await _add_node(pool, pool.account_id, NodeKind.POOL, parent_id=None)
+    await models.ProviderAccount.create(
+        id=pool.id,
+        provider=provider,
+        is_default=default,
+        account_id=pool.account_id,
+        unit=unit,
+        price=price,
+        rate_per_second=rate_per_second,
+    )
+    await open_with(pool.account_id, held)
+    return pool
+
+
+async def add_group(
+    pool: Pool, *, held: int = 0, name: str = "MG888", rate_usd: Decimal | None = None
+) -> Group:
+    """A group under the pool."""
+    group = Group(new_id(), new_id(), pool)
+    await _add_node(pool, group.account_id, NodeKind.GROUP, parent_id=pool.account_id)
+    await models.Group.create(
+        id=group.id, name=name, account_id=group.account_id, rate_per_unit_usd=rate_usd
+    )
+    await open_with(group.account_id, held)
+    return group
+
+
+async def add_client(
+    pool: Pool,
+    *,
+    held: int = 1_000,
+    group: Group | None = None,
+    name: str = "Client",
+    business: str | None = None,
+    status: str = "ACTIVE",
+    rate_usd: Decimal | None = None,
+) -> Tenant:
+    """A client under the group where one is named, else directly under the pool."""
+    client_id, account_id = new_id(), new_id()
+    parent_id = group.account_id if group else pool.account_id
+    await _add_node(pool, account_id, NodeKind.CLIENT, parent_id=parent_id)
+    await models.Client.create(
+        id=client_id,
+        name=name,
+        business=business,
+        status=status,
+        group_id=group.id if group else None,
+        account_id=account_id,
+        rate_per_unit_usd=rate_usd,
+    )
+    await open_with(account_id, held)
+    return _tenant(pool, client_id, account_id, group, rate_usd)
+
+
+async def add_school(*, held: int = 10_000, price: int = 50, name: str = "School") -> Tenant:
+    """A client with a provider account of its own: the pool's node is the client's."""
+    client_id = new_id()
+    pool = Pool(new_id(), new_id(), "UGX", price)
+    await _add_node(pool, pool.account_id, NodeKind.POOL, parent_id=None)
+    await models.Client.create(id=client_id, name=name, account_id=pool.account_id)
+    await models.ProviderAccount.create(
+        id=pool.id,
+        provider="extreme",
+        owner_client_id=client_id,
+        account_id=pool.account_id,
+        unit=pool.unit,
+        price=price,
+    )
+    await open_with(pool.account_id, held)
+    return _tenant(pool, client_id, pool.account_id, None, None)
+
+
+async def open_with(account_id: UUID, units: int) -> None:
+    """The node holds that much more, by an OPENING transfer from outside."""
+    if units == 0:
+        return
+    async with store.transaction() as tx:
+        book = await store.lock_accounts(tx, [account_id])
+        book.post(
+            TransferKind.OPENING,
+            units,
+            destination=book.holdings[account_id],
+            purpose=Purpose(note="opening balance"),
+        )
+        await store.write_book(tx, book)
+
+
+async def accept(
+    tenant: Tenant,
+    count: int = 1,
+    *,
+    kind: SendKind | None = None,
+    text: str | None = "Good morning",
+    texts: Sequence[str] | None = None,
+    numbers: Sequence[str] | None = None,
+) -> NewSend:
+    """A send of the tenant's, accepted and charged: `numbers`, else the first `count` generated.
+
+    The kind is SINGLE for one message and BULK for several (MULTI with `texts`) unless named.
+    """
+    send = new_send(tenant, count, kind=kind, text=text, texts=texts, numbers=numbers)
+    verdict = (
+        (await accept_batch(store, [send]))[0]
+        if len(send.numbers) < 500
+        else await accept_alone(store, send)
+    )
+    assert isinstance(verdict, Taken), verdict
+    return send
+
+
+def new_send(
+    tenant: Tenant,
+    count: int = 1,
+    *,
+    kind: SendKind | None = None,
+    text: str | None = "Good morning",
+    texts: Sequence[str] | None = None,
+    numbers: Sequence[str] | None = None,
+) -> NewSend:
+    """The same send, not accepted yet."""
+    to = list(numbers) if numbers is not None else generated_numbers(len(texts or ()) or count)
+    usual = SendKind.SINGLE if len(to) == 1 else SendKind.MULTI if texts else SendKind.BULK
+    return NewSend(
+        id=new_id(),
+        payer=tenant.payer,
+        actor_id=tenant.client_id,
+        kind=kind or usual,
+        numbers=to,
+        text=None if texts is not None else text,
+        texts=texts,
+    )
+
+
+def generated_numbers(count: int, *, skip: int = 0) -> list[str]:
+    """Valid E.164 numbers, each once, always the same ones; none of them is a magic number."""
+    return list(islice(_valid_numbers(), skip, skip + count))
+
+
+async def held(account_id: UUID) -> int:
+    """What a node holds itself."""
+    return await store.held(account_id)
+
+
+async def statuses(send_id: UUID | None = None) -> dict[str, int]:
+    """How many messages (of one send, else of all) are in which status; none of 0."""
+    rows = await fetch(
+        "SELECT status, count(*) FROM message WHERE $1::uuid IS NULL OR send_id = $1"
+        " GROUP BY status",
+        send_id,
+    )
+    return {row["status"]: row["count"] for row in rows}
+
+
+async def fetch(statement: str, *arguments: object) -> list[dict[str, Any]]:
+    """Rows of a statement, as plain dicts: for looking past the program at what is there."""
+    async with connection() as pooled:
+        return [dict(row) for row in await pooled.fetch(statement, *arguments)]
+
+
+async def execute(statement: str, *arguments: object) -> None:
+    """Changes something past the program, such as the clock on a row."""
+    async with connection() as pooled:
+        await pooled.execute(statement, *arguments)
+
+
+async def assert_audit_holds() -> None:
+    """The ledger proves itself from its entries."""
+    findings = await store.audit()
+    assert findings.holds, findings.violations
+
+
+def _valid_numbers() -> Iterator[str]:
+    for area in (202, 212, 305, 312, 415, 512, 617, 713):
+        for exchange in range(220, 1000):
+            if exchange % 100 != 11 and exchange != 555:
+                for line in range(10_000):
+                    yield f"+1{area}{exchange}{line:04d}"
+
+
+def _tenant(
+    pool: Pool, client_id: UUID, account_id: UUID, group: Group | None, rate_usd: Decimal | None
+) -> Tenant:
+    payer = Payer(
+        client_id=client_id,
+        account_id=account_id,
+        provider_account_id=pool.id,
+        price=pool.price,
+        unit=pool.unit,
+        rate_usd=rate_usd,
+    )
+    return Tenant(client_id, account_id, pool, payer, group.id if group else None)
+
+
+async def _add_node(pool: Pool, account_id: UUID, kind: NodeKind, parent_id: UUID | None) -> None:
+    await models.Account.create(
+        id=account_id, kind=kind.value, provider_account_id=pool.id, parent_id=parent_id
+    )
