@@ -8,8 +8,19 @@ from dataclasses import dataclass, field
 
 from multidict import CIMultiDict
 
+from domain.outcomes import Outcome, Unknown
+from domain.provider import Outgoing
 from providers.config import ProviderConfig
+from providers.extreme import ExtremeSMS
 from providers.transport import Answer, Exchange
+
+ID = "652f1c0d9e8b7a6655443322"
+OTHER_ID = "652f1c0d9e8b7a6655443323"
+HTML = b"<!DOCTYPE html><html><body>Not here</body></html>"
+ONE = Outgoing("+12025550100", "Hello")
+TWO = Outgoing("+12025550101", "Hello")
+TWO_OTHERWISE = Outgoing("+12025550101", "Good day")
+UNKNOWN = "unknown"  # any Unknown, whatever its reason
 
 CONFIG = ProviderConfig(base_url="http://127.0.0.1:1", api_key="not-to-be-seen", loopback_only=True)
 
@@ -45,3 +56,14 @@ def answer(status: int, body: object = b"", **headers: str) -> Answer:
     """An answer; anything but bytes is written as JSON, an underscore in a header as a dash."""
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return Answer(status, named, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+
+def account(exchange: Exchange) -> ExtremeSMS:
+    """An account whose every call ends in this exchange."""
+    return ExtremeSMS(CONFIG, ScriptedTransport(exchange))
+
+
+def agrees(outcome: Outcome, expected: str | Outcome) -> bool:
+    if expected == UNKNOWN:
+        return isinstance(outcome, Unknown) and bool(outcome.reason)
+    return outcome == expected

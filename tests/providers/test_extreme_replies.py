@@ -1,0 +1,197 @@
+"""Every reply of ExtremeSMS and the outcome it is: the table of cases of the adapter."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected
+from domain.provider import Outgoing
+from providers import extreme
+from providers.transport import Exchange, Lost, NotConnected
+from tests.providers.scripted import (
+    HTML,
+    ID,
+    ONE,
+    TWO,
+    TWO_OTHERWISE,
+    UNKNOWN,
+    account,
+    agrees,
+    answer,
+)
+
+NO_NUMBER = {"success": False, "error": "Invalid recipient", "code": "INVALID_RECIPIENT"}
+NO_PARAMS = {"success": False, "error": "Invalid parameters", "code": "INVALID_PARAMS"}
+NO_CREDITS = {"success": False, "error": "No credits", "code": "INSUFFICIENT_CREDITS"}
+SAYS_NO = {"success": False, "error": "Sorry"}
+
+# What any call may be answered, and what that means for each message in it.
+SHARED: list[tuple[str, Exchange, str | NotSent]] = [
+    ("a connection that was never made", NotConnected("Refused."), NotSent("Refused.")),
+    ("a line that broke", Lost("The line broke."), UNKNOWN),
+    (
+        "401",
+        answer(401, {"error": "Invalid API key"}),
+        NotSent("The account's key was refused.", refuses_account=True),
+    ),
+    ("401 in HTML", answer(401, HTML), NotSent("The account's key was refused.", True)),
+    ("402", answer(402, NO_CREDITS), NotSent("The account has no credits left.", True)),
+    ("402 with nothing", answer(402), NotSent("The account has no credits left.", True)),
+    (
+        "no credits in a 400",
+        answer(400, NO_CREDITS),
+        NotSent("The account has no credits left.", True),
+    ),
+    (
+        "no credits in a 200",
+        answer(200, NO_CREDITS),
+        NotSent("The account has no credits left.", True),
+    ),
+    ("403", answer(403, SAYS_NO), NotSent("The account is not allowed to send.", True)),
+    ("429", answer(429, SAYS_NO), NotSent("The network asked to wait.")),
+    ("429 with nothing", answer(429), NotSent("The network asked to wait.")),
+    ("429 in HTML", answer(429, HTML), NotSent("The network asked to wait.")),
+    (
+        "429 with seconds to wait",
+        answer(429, SAYS_NO, Retry_After="7"),
+        NotSent("The network asked to wait.", retry_after_seconds=7.0),
+    ),
+    (
+        "429 with a date that is past",
+        answer(429, retry_after="Wed, 21 Oct 2015 07:28:00 GMT"),
+        NotSent("The network asked to wait.", retry_after_seconds=0.0),
+    ),
+    (
+        "429 with a wait that is none",
+        answer(429, Retry_After="soon"),
+        NotSent("The network asked to wait."),
+    ),
+    (
+        "503 that says no",
+        answer(503, SAYS_NO, Retry_After="9"),
+        NotSent("The network asked to wait.", retry_after_seconds=9.0),
+    ),
+    (
+        "503 with an error alone",
+        answer(503, {"error": "Closed"}),
+        NotSent("The network asked to wait."),
+    ),
+    (
+        "503 with nothing but a wait",
+        answer(503, b"", Retry_After="9"),
+        NotSent("The network asked to wait.", retry_after_seconds=9.0),
+    ),
+    ("503 with nothing", answer(503), UNKNOWN),
+    ("503 in HTML", answer(503, HTML), UNKNOWN),
+    ("503 in HTML with a wait", answer(503, HTML, Retry_After="9"), UNKNOWN),
+    ("503 in JSON of somebody else", answer(503, {"message": "no healthy upstream"}), UNKNOWN),
+    ("500", answer(500, SAYS_NO), UNKNOWN),
+    ("500 in HTML", answer(500, HTML), UNKNOWN),
+    ("502", answer(502, HTML), UNKNOWN),
+    ("504", answer(504, HTML), UNKNOWN),
+    ("404 in HTML, a wrong path", answer(404, HTML), UNKNOWN),
+    ("404 in JSON", answer(404, SAYS_NO), UNKNOWN),
+    ("408", answer(408), UNKNOWN),
+    ("413", answer(413, HTML), UNKNOWN),
+    ("a redirect", answer(302, b"", Location="http://127.0.0.1/"), UNKNOWN),
+    ("400 in HTML", answer(400, HTML), UNKNOWN),
+    ("400 with nothing", answer(400), UNKNOWN),
+    ("400 without a code", answer(400, SAYS_NO), UNKNOWN),
+    ("400 with a code not listed", answer(400, {**SAYS_NO, "code": "DUPLICATE"}), UNKNOWN),
+    (
+        "400 with a code of a wrong type",
+        answer(400, {**SAYS_NO, "code": ["INVALID_PARAMS"]}),
+        UNKNOWN,
+    ),
+    ("400 that names a message", answer(400, {**NO_NUMBER, "messageId": ID}), UNKNOWN),
+    ("400 that claims success", answer(400, {**NO_NUMBER, "success": True}), UNKNOWN),
+    ("402 that claims success", answer(402, {"success": True, "messageId": ID}), UNKNOWN),
+    ("429 that claims success", answer(429, {"success": True, "messageId": ID}), UNKNOWN),
+    ("200 in HTML", answer(200, HTML), UNKNOWN),
+    ("200 with nothing", answer(200), UNKNOWN),
+    ("204", answer(204), UNKNOWN),
+    ("200 with half a JSON", answer(200, b'{"success":true,"messageId":"65'), UNKNOWN),
+    ("200 with a list", answer(200, [True]), UNKNOWN),
+    ("200 with a number", answer(200, 1), UNKNOWN),
+    ("200 with null", answer(200, None), UNKNOWN),
+    ("200 with an empty object", answer(200, {}), UNKNOWN),
+    ("200 without success", answer(200, {"messageId": ID, "status": "queued"}), UNKNOWN),
+    ("200 with success as text", answer(200, {"success": "true", "messageId": ID}), UNKNOWN),
+    ("200 with success as a number", answer(200, {"success": 1, "messageId": ID}), UNKNOWN),
+    ("200 that says no, for no reason", answer(200, SAYS_NO), UNKNOWN),
+    ("200 that is not UTF-8", answer(200, b'{"success":true,"messageId":"\xff"}'), UNKNOWN),
+    ("200 with JSON too deep to read", answer(200, b"[" * 100_000), UNKNOWN),
+    ("200 with an endless number", answer(200, b'{"success":' + b"1" * 10_000 + b"}"), UNKNOWN),
+]
+NAMES = [name for name, _, _ in SHARED]
+
+
+@pytest.mark.parametrize(("exchange", "expected"), [case[1:] for case in SHARED], ids=NAMES)
+async def test_each_reply_is_one_outcome_for_a_single_message(
+    exchange: Exchange, expected: str | Outcome
+) -> None:
+    outcome = await account(exchange).send(ONE)
+    assert agrees(outcome, expected), outcome
+
+
+@pytest.mark.parametrize("second", [TWO, TWO_OTHERWISE], ids=["one text", "many texts"])
+@pytest.mark.parametrize(("exchange", "expected"), [case[1:] for case in SHARED], ids=NAMES)
+async def test_each_reply_is_the_same_outcome_for_all_messages_of_a_call(
+    exchange: Exchange, expected: str | Outcome, second: Outgoing
+) -> None:
+    outcomes = await account(exchange).send_many([ONE, second])
+    assert len(outcomes) == 2
+    assert all(agrees(outcome, expected) for outcome in outcomes), outcomes
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"success": True, "messageId": ID, "status": "queued"}, Accepted(ID)),
+        ({"success": True, "messageId": f" {ID}\n"}, Accepted(ID)),
+        ({"success": True, "messageId": 7007}, Accepted("7007")),
+        ({"success": True, "status": "queued"}, Accepted(None)),
+        ({"success": True, "messageId": None}, Accepted(None)),
+        ({"success": True, "messageId": ""}, Accepted(None)),
+        ({"success": True, "messageId": True}, Accepted(None)),
+        ({"success": True, "messageId": {"id": ID}}, Accepted(None)),
+        ({"success": True, "messageId": "a\x00b"}, Accepted(None)),
+        ({"success": True, "messageId": "\ud800"}, Accepted(None)),
+        ({"success": True, "messageId": "a" * 129}, Accepted(None)),
+        ({"success": True, "messageId": ID, "status": "failed"}, UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_a_message_that_was_taken_keeps_the_reference_that_can_be_read(
+    status: int, body: dict[str, object], expected: str | Outcome
+) -> None:
+    outcome = await account(answer(status, body)).send(ONE)
+    assert agrees(outcome, expected), outcome
+
+
+@pytest.mark.parametrize("status", [400, 200])
+@pytest.mark.parametrize(("body"), [NO_NUMBER, NO_PARAMS])
+async def test_a_refusal_of_the_message_itself_is_rejected_in_our_words(
+    status: int, body: dict[str, object]
+) -> None:
+    outcome = await account(answer(status, body)).send(ONE)
+    assert outcome == Rejected(extreme.REFUSES_MESSAGE[str(body["code"])])
+
+
+@pytest.mark.parametrize("second", [TWO, TWO_OTHERWISE], ids=["one text", "many texts"])
+@pytest.mark.parametrize("body", [NO_NUMBER, NO_PARAMS])
+async def test_a_refused_call_took_nothing_and_each_message_is_sent_again_alone(
+    body: dict[str, object], second: Outgoing
+) -> None:
+    outcomes = await account(answer(400, body)).send_many([ONE, second])
+    assert outcomes == [NotSent("A call for many was refused as a whole.", alone=True)] * 2
+
+
+@pytest.mark.parametrize("exchange", [case[1] for case in SHARED], ids=NAMES)
+async def test_no_outcome_names_the_provider_its_key_a_modem_or_a_number(
+    exchange: Exchange,
+) -> None:
+    reply = Outgoing(ONE.number, "Hello", modem="modem-77", port="port-88")
+    said = repr(await account(exchange).send(reply)).lower()
+    for secret in ("extreme", "127.0.0.1", "not-to-be-seen", "modem", "port-88", "2025550100"):
+        assert secret not in said
