@@ -21,6 +21,7 @@ from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
 
 # --- Constants
 
+BASE_URL: Final = "https://extremesms.net"
 SEND_ONE: Final = "/api/v2/sms/sendsingle"
 SEND_ONE_TEXT: Final = "/api/v2/sms/sendbulk"
 SEND_MANY_TEXTS: Final = "/api/v2/sms/sendbulkmulti"
