@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from domain.errors import RateLimited, TryAgain
+
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
@@ -53,18 +55,16 @@ class Batcher(Generic[Request, Answer]):
         self._arrived.set()
         await task
 
-    @property
-    def full(self) -> bool:
-        """Whether more is waiting than can be decided in good time."""
-        return len(self._waiting) >= self._most_waiting
-
     async def ask(self, request: Request) -> Answer:
         """The answer to one request. Raises what `decide` raised for it alone.
 
-        A caller that gives up takes its request along only as long as it still waits its turn.
+        Raises TryAgain when it is not running (any more), and RateLimited when more is waiting
+        than can be decided in good time. A caller that gives up takes its request along only as long as it still waits its turn.
         """
         if self._task is None:
-            raise RuntimeError("the batcher is not running")
+            raise TryAgain
+        if len(self._waiting) >= self._most_waiting:
+            raise RateLimited(1)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
         self._arrived.set()
