@@ -59,7 +59,8 @@ class Batcher(Generic[Request, Answer]):
         """The answer to one request. Raises what `decide` raised for it alone.
 
         Raises TryAgain when it is not running (any more), and RateLimited when more is waiting
-        than can be decided in good time. A caller that gives up takes its request along only as long as it still waits its turn.
+        than can be decided in good time. A caller that gives up takes its request along only as
+        long as it still waits its turn.
         """
         if self._task is None:
             raise TryAgain
