@@ -1,0 +1,249 @@
+"""What makes a setting wrong, and the sentence that says so without repeating its value."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from annotated_types import Ge, Gt, Le
+from phonenumbers import SUPPORTED_REGIONS, region_code_for_country_code
+from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import ValidationError
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import BaseSettings
+
+RECIPES = {
+    "SECRET_KEY": "openssl rand -base64 48",
+    "ENCRYPTION_KEYS": "openssl rand -base64 32 | tr '+/' '-_'",
+}
+_SHORTEST_SECRET_KEY = 32  # bytes; RFC 7518 §3.2 for HS256
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One setting that cannot be used. Nowhere in it stands the value."""
+
+    name: str
+    wrong: str
+    fix: str
+
+
+def described(problems: Sequence[Problem]) -> str:
+    """The problems as a text for the terminal."""
+    many = f"{len(problems)} settings" if len(problems) > 1 else "One setting"
+    parts = [f"{many} cannot be used; nothing was started."]
+    for problem in problems:
+        for line, indent in ((f"{problem.name} {problem.wrong}.", "  "), (problem.fix, "      ")):
+            parts.append(
+                textwrap.fill(line, 96, initial_indent=indent, subsequent_indent=indent + "  ")
+            )
+    return "\n".join(parts)
+
+
+def problems_of(error: ValidationError, group: type[BaseSettings]) -> list[Problem]:
+    """What pydantic found, in our words, under the names of the environment."""
+    return [_problem(each, group) for each in error.errors(include_url=False, include_input=False)]
+
+
+def wrong(what: str, fix: str, *, name: str = "") -> PydanticCustomError:
+    """The exception for a check of ours; `name` only where pydantic cannot know it."""
+    return PydanticCustomError("setting", "{wrong}", {"wrong": what, "fix": fix, "name": name})
+
+
+def split(value: object) -> object:
+    """The parts of a list that is written with commas."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def region_of(value: str) -> str:
+    """The two letters of a region, given by them or by its calling code, such as +1."""
+    word = value.upper()
+    if word.removeprefix("+").isdecimal():
+        word = region_code_for_country_code(int(word.removeprefix("+")))
+    if word not in SUPPORTED_REGIONS:
+        raise wrong(
+            "is neither a region nor a calling code",
+            "Set it to two letters such as US, or to a calling code such as +1.",
+        )
+    return word
+
+
+def check_database_url(value: str) -> str:
+    """Returns the value where it is an address of PostgreSQL."""
+    parts = _split_url(value)
+    named = parts is not None and (parts.hostname or "host=" in parts.query)
+    if not (parts and parts.scheme in ("postgres", "postgresql") and named and parts.path[1:]):
+        raise wrong(
+            "is not the address of a PostgreSQL database",
+            "Write it as postgresql://user:password@host:5432/name, "
+            "or leave it out to use the embedded one.",
+        )
+    return value
+
+
+def check_bus_url(value: str) -> str:
+    """Returns the value where it is an address of Redis."""
+    parts = _split_url(value)
+    if not (parts and parts.scheme in ("redis", "rediss") and parts.hostname):
+        raise wrong(
+            "is not the address of a Redis server",
+            "Write it as redis://host:6379/0, or leave it out where one process does all.",
+        )
+    return value
+
+
+def check_provider_url(value: str) -> str:
+    """Returns the value where it is a web address with nothing secret in it."""
+    parts = _split_url(value)
+    if not (parts and parts.scheme in ("http", "https") and parts.hostname):
+        raise wrong("is not a web address", "Write it as https://host or http://host:port.")
+    if parts.username or parts.password:
+        raise wrong("holds a user name or a password", "Give credentials in their own settings.")
+    return value
+
+
+def check_secret_key(value: str) -> str:
+    """Returns the value where it is long enough to sign tokens."""
+    if len(value.encode()) < _SHORTEST_SECRET_KEY:
+        raise wrong(
+            f"is shorter than {_SHORTEST_SECRET_KEY} bytes and can be guessed",
+            f"Make one with `{RECIPES['SECRET_KEY']}`.",
+        )
+    return value
+
+
+def check_api_key(value: str) -> str:
+    """Returns the value where it can stand in a header."""
+    if not value.isascii() or not value.isprintable():
+        raise wrong(
+            "holds characters that no key has, such as a line break",
+            "Copy it again from the provider's page.",
+        )
+    return value
+
+
+def check_encryption_keys(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the values where each is a Fernet key (32 bytes in url-safe base64)."""
+    if not all(_is_fernet_key(value) for value in values):
+        raise wrong(
+            "holds something that is no key of 32 bytes in base64",
+            f"Make one with `{RECIPES['ENCRYPTION_KEYS']}`; to change keys put the new one first "
+            "and keep the old, with a comma between.",
+        )
+    return values
+
+
+def check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the values where each is scheme, host and port alone."""
+    for value in values:
+        parts = _split_url(value)
+        if not (parts and parts.scheme in ("http", "https") and parts.hostname):
+            break
+        if f"{parts.scheme}://{parts.netloc}" != value or parts.username:
+            break
+    else:
+        return values
+    raise wrong(
+        "holds something that is no origin",
+        "Write scheme and host alone, such as https://console.example.com, with commas between.",
+    )
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether the address stays on this machine; an absent one does."""
+    host = urlsplit(url).hostname if url else "localhost"
+    if host is None or host == "localhost":
+        return host is not None
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_url(value: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_fernet_key(value: str) -> bool:
+    try:
+        return len(base64.b64decode(value, altchars=b"-_", validate=True)) == 32
+    except (binascii.Error, ValueError):
+        return False
+
+
+_WORDS = {
+    "int_parsing": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_parsing": "is not a number",
+    "finite_number": "is not a number",
+    "bool_parsing": "is neither true nor false",
+    "greater_than": "is not more than {gt}",
+    "greater_than_equal": "is less than {ge}",
+    "less_than_equal": "is more than {le}",
+    "string_too_long": "is longer than {max_length} characters",
+    "literal_error": "is none of the words that it may be",
+}
+_FIXES = {
+    "bool_parsing": "Set it to true or false, or leave it out.",
+    "string_too_long": "Shorten it, or leave it out.",
+    "literal_error": "Set it to {expected}, or leave it out.",
+}
+
+
+def _problem(error: Mapping[str, Any], group: type[BaseSettings]) -> Problem:
+    kind: str = error["type"]
+    context: Mapping[str, Any] = error.get("ctx", {})
+    field_name, field = _field(error["loc"], group)
+    name = context.get("name") or _environment_name(field_name, field, group)
+    if kind == "setting":
+        return Problem(name, context["wrong"], context["fix"])
+    fix = _FIXES[kind].format(**context) if kind in _FIXES else _range(field)
+    return Problem(name, _WORDS.get(kind, "cannot be read").format(**context), fix)
+
+
+def _field(location: tuple[Any, ...], group: type[BaseSettings]) -> tuple[str, FieldInfo | None]:
+    """A field and its name; pydantic says where by the name or, where it has one, the alias."""
+    where = str(location[0]) if location else ""
+    for name, field in group.model_fields.items():
+        if where in (name, field.validation_alias):
+            return name, field
+    return where, None
+
+
+def _environment_name(name: str, field: FieldInfo | None, group: type[BaseSettings]) -> str:
+    if field is not None and isinstance(field.validation_alias, str):
+        return field.validation_alias
+    return f"{group.model_config.get('env_prefix', '')}{name}".upper()
+
+
+def _range(field: FieldInfo | None) -> str:
+    if field is None:
+        return "Leave it out."
+    bounds = [
+        f"{word} {getattr(constraint, attribute):,}"
+        for constraint in field.metadata
+        for kind, attribute, word in (
+            (Gt, "gt", "more than"),
+            (Ge, "ge", "at least"),
+            (Le, "le", "at most"),
+        )
+        if isinstance(constraint, kind)
+    ]
+    default = f" ({field.default:,})" if field.default is not None else ""
+    return f"Set it to a number, {' and '.join(bounds)}, or leave it out{default}."

@@ -1,0 +1,80 @@
+"""Kept keys: made once, the same for all, closed to others."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from ibiki import keys
+from ibiki.settings import SettingsInvalid, load
+
+
+def test_a_kept_key_is_the_same_next_time_and_closed_to_others(tmp_path: Path) -> None:
+    directory = tmp_path / "new"
+    made = keys.secret_key(directory)
+    assert len(made) >= 32
+    assert keys.secret_key(directory) == made
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert (directory / "secret-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_every_directory_has_keys_of_its_own(tmp_path: Path) -> None:
+    assert keys.secret_key(tmp_path / "a") != keys.secret_key(tmp_path / "b")
+
+
+def test_the_encryption_key_encrypts(tmp_path: Path) -> None:
+    (key,) = keys.encryption_keys(tmp_path)
+    assert Fernet(key).decrypt(Fernet(key).encrypt(b"text")) == b"text"
+
+
+def test_a_new_encryption_key_can_be_put_before_the_old_one(tmp_path: Path) -> None:
+    (old,) = keys.encryption_keys(tmp_path)
+    (tmp_path / "encryption-keys").write_text(f"new,{old}\n")
+    assert keys.encryption_keys(tmp_path) == ("new", old)
+
+
+def test_the_demo_password_can_be_read_aloud(tmp_path: Path) -> None:
+    assert re.fullmatch(r"[a-z2-9]{4}(-[a-z2-9]{4}){2}", keys.demo_password(tmp_path))
+
+
+def test_two_programs_that_start_at_once_keep_one_key(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ibiki import keys; sys.stdin.read();"
+        "print(keys.secret_key(Path(sys.argv[1])), *keys.encryption_keys(Path(sys.argv[1])))"
+    )
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "new")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for program in programs:
+        assert program.stdin is not None
+        program.stdin.close()
+        program.stdin = None
+    assert len({program.communicate(timeout=30)[0] for program in programs}) == 1
+
+
+def test_a_draft_that_was_left_by_a_killed_program_is_no_key(tmp_path: Path) -> None:
+    (tmp_path / "secret-key.new").write_text("half")
+    assert keys.secret_key(tmp_path) != "half"
+    assert not (tmp_path / "secret-key.new").exists()
+
+
+def test_where_no_key_can_be_kept_the_fix_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsInvalid, match=r"Set both, or choose a directory") as invalid:
+        load(tmp_path / "file")
+    assert os.strerror(17) in str(invalid.value)

@@ -1,0 +1,237 @@
+"""Settings: what each may be, what is said of those that are wrong, and what is never said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ibiki.settings import SettingsInvalid, load
+
+KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyYnk="
+LONG = "a-long-secret-that-signs-tokens-in-this-test"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of whoever runs the tests reaches them."""
+    for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "ENVIRONMENT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings.installation.brand_name == "IbikiSMS"
+    assert settings.installation.default_region == "US"
+    assert not settings.installation.is_production
+    assert settings.database.url is None
+    assert settings.upstream.is_simulated
+    assert settings.upstream.cost_per_sms == 50
+    assert settings.limits.recipients == 100_000
+    assert settings.limits.recipients_multi == 10_000
+    assert settings.limits.body_bytes == 16 * 1024 * 1024
+    assert settings.dispatch.lease_seconds == 30
+    assert settings.dispatch.messages_per_second is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "group", "field", "expected"),
+    [
+        ("BRAND_NAME", " Acme SMS ", "installation", "brand_name", "Acme SMS"),
+        ("DEFAULT_REGION", "gb", "installation", "default_region", "GB"),
+        ("DEFAULT_REGION", "+1", "installation", "default_region", "US"),
+        ("DEFAULT_REGION", "256", "installation", "default_region", "UG"),
+        ("ENVIRONMENT", "production", "installation", "is_production", True),
+        ("LOOPBACK_ONLY", "1", "installation", "loopback_only", True),
+        (
+            "ALLOWED_ORIGINS",
+            "https://a.example, http://localhost:5173",
+            "installation",
+            "allowed_origins",
+            ("https://a.example", "http://localhost:5173"),
+        ),
+        ("DATABASE_URL", "postgres://u:p@h/n", "database", "url", "postgres://u:p@h/n"),
+        ("DATABASE_URL", "postgresql:///n?host=/s", "database", "url", "postgresql:///n?host=/s"),
+        ("DATABASE_URL", "", "database", "url", None),
+        ("DATABASE_POOL_SIZE", "7", "database", "pool_size", 7),
+        ("REDIS_URL", "rediss://h:6380/1", "bus", "url", "rediss://h:6380/1"),
+        ("EXTREME_API_URL", "http://127.0.0.1:1", "upstream", "is_simulated", False),
+        ("EXTREME_API_KEY", "k", "upstream", "is_simulated", False),
+        ("COST_PER_SMS", "35", "upstream", "cost_per_sms", 35),
+        ("LIMIT_RECIPIENTS", "5", "limits", "recipients", 5),
+        ("DISPATCH_SWEEP_SECONDS", "0.5", "dispatch", "sweep_seconds", 0.5),
+        ("DISPATCH_MESSAGES_PER_SECOND", "20", "dispatch", "messages_per_second", 20),
+        ("TOKEN_ACCESS_SECONDS", "60", "tokens", "access_seconds", 60),
+        ("LOG_LEVEL", "WARNING", "watching", "log_level", "warning"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:4318",
+            "watching",
+            "otlp_endpoint",
+            "http://127.0.0.1:4318",
+        ),
+        ("ENCRYPTION_KEYS", f"{KEY}, {KEY}", "secrets", "encryption_keys", (KEY, KEY)),
+        ("SECRET_KEY", LONG, "secrets", "secret_key", LONG),
+        ("WEBHOOK_SECRET", "hook", "secrets", "webhook_secret", "hook"),
+        ("DEMO_PASSWORD", "demo", "secrets", "demo_password", "demo"),
+    ],
+)
+def test_a_setting_is_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    group: str,
+    field: str,
+    expected: object,
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert getattr(getattr(load(tmp_path), group), field) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wrong", "fix"),
+    [
+        ("BRAND_NAME", "x" * 41, "is longer than 40 characters", "Shorten it"),
+        ("DEFAULT_REGION", "XX", "is neither a region nor a calling code", "such as +1"),
+        ("DEFAULT_REGION", "+999", "is neither a region nor a calling code", "such as +1"),
+        ("DEFAULT_REGION", "+800", "is neither a region nor a calling code", "such as +1"),
+        ("ENVIRONMENT", "prod", "is none of the words", "'development' or 'production'"),
+        ("LOOPBACK_ONLY", "maybe", "is neither true nor false", "true or false"),
+        ("ALLOWED_ORIGINS", "https://a.example/x", "is no origin", "https://console.example.com"),
+        ("ALLOWED_ORIGINS", "*", "is no origin", "https://console.example.com"),
+        ("DATABASE_URL", "mysql://u:hidden@h/n", "is not the address of a P", "postgresql://user"),
+        ("DATABASE_URL", "postgresql://u:hidden@h", "is not the address of a P", "/name"),
+        ("DATABASE_URL", "postgresql://h:hidden/n", "is not the address of a P", "/name"),
+        ("DATABASE_POOL_SIZE", "1", "is less than 2", "at least 2 and at most 500"),
+        ("REDIS_URL", "h:6379", "is not the address of a Redis server", "redis://host:6379/0"),
+        ("EXTREME_API_URL", "h.example", "is not a web address", "https://host"),
+        ("EXTREME_API_URL", "https://u:hidden@h.example", "holds a user name", "own settings"),
+        ("EXTREME_API_KEY", "hidden\nhidden", "holds characters that no key has", "Copy it again"),
+        ("COST_PER_SMS", "0.03", "is not a whole number", "leave it out (50)"),
+        ("LIMIT_RECIPIENTS", "0", "is less than 1", "leave it out (100,000)"),
+        ("LIMIT_SEGMENTS", "256", "is more than 255", "at most 255"),
+        ("DISPATCH_DEADLINE_SECONDS", "30", "is not shorter than DISPATCH_LEASE_SECONDS", "10 and"),
+        (
+            "DISPATCH_BREAKER_FIRST_SECONDS",
+            "31",
+            "is longer than DISPATCH_BREAKER_LONGEST",
+            "2 and",
+        ),
+        ("DISPATCH_GIVE_UP_HOURS", "0", "is not more than 0", "more than 0"),
+        ("DISPATCH_MESSAGES_PER_SECOND", "nan", "is not a number", "more than 0"),
+        ("TOKEN_ACCESS_SECONDS", "soon", "is not a whole number", "at least 10"),
+        ("LOG_LEVEL", "loud", "is none of the words", "'debug', 'info'"),
+        ("SECRET_KEY", "hidden", "is shorter than 32 bytes", "openssl rand"),
+        ("ENCRYPTION_KEYS", f"{KEY},hidden", "is no key of 32 bytes", "openssl rand"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_wrong_and_the_fix(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    wrong: str,
+    fix: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as invalid:
+        load(tmp_path)
+    (problem,) = invalid.value.problems
+    assert problem.name == name
+    assert wrong in problem.wrong
+    assert fix in problem.fix
+    assert "hidden" not in str(invalid.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        (
+            {"LOOPBACK_ONLY": "true", "EXTREME_API_URL": "https://h.example"},
+            {"EXTREME_API_URL"},
+        ),
+        (
+            {"ENVIRONMENT": "production", "REDIS_URL": "redis://h"},
+            {"SECRET_KEY", "ENCRYPTION_KEYS"},
+        ),
+        (
+            {"ENVIRONMENT": "production", "REDIS_URL": "redis://h", "SECRET_KEY": LONG},
+            {"ENCRYPTION_KEYS"},
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    names: set[str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as invalid:
+        load(tmp_path)
+    assert {problem.name for problem in invalid.value.problems} == names
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LOOPBACK_ONLY": "true", "EXTREME_API_URL": "http://127.0.0.1:1"},
+        {"LOOPBACK_ONLY": "true", "SMS_API_URL": "http://localhost:1/x?"},
+        {"REDIS_URL": "redis://h"},
+        {"ENVIRONMENT": "production"},
+    ],
+)
+def test_settings_that_go_together_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    load(tmp_path)
+
+
+def test_a_command_says_everything_at_once_in_plain_words_and_ends_with_2(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            "import sys; from pathlib import Path; from ibiki.settings import load_or_exit;"
+            "load_or_exit(Path(sys.argv[1]))",
+            str(tmp_path),
+        ],
+        env={"DATABASE_URL": "mysql://u:hidden@h/n", "SECRET_KEY": "hidden", "LIMIT_SEGMENTS": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert ran.stderr.startswith("3 settings cannot be used; nothing was started.\n")
+    for part in ("DATABASE_URL", "SECRET_KEY", "LIMIT_SEGMENTS is not a whole number."):
+        assert part in ran.stderr
+    assert "hidden" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_no_secret_shows_in_what_is_printed_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {
+        "DATABASE_URL": "postgresql://u:hidden@h/n",
+        "REDIS_URL": "redis://:hidden@h",
+        "EXTREME_API_KEY": "hidden",
+        "SECRET_KEY": f"hidden-{LONG}",
+        "WEBHOOK_SECRET": "hidden",
+        "DEMO_PASSWORD": "hidden",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    settings = load(tmp_path)
+    assert "hidden" not in repr(settings)
+    assert settings.secrets.encryption_keys[0] not in repr(settings)
