@@ -134,8 +134,8 @@ def _is_number(value: object, least: int, most: int) -> TypeGuard[int | float]:
 
 
 def _bad(sentence: str) -> web.HTTPBadRequest:
-    body = orjson.dumps({"error": sentence})
-    return web.HTTPBadRequest(body=body, content_type="application/json")
+    said = orjson.dumps({"error": sentence}).decode()
+    return web.HTTPBadRequest(text=said, content_type="application/json")
 
 
 def _json(body: dict[str, object]) -> web.Response:

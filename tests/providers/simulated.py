@@ -1,0 +1,92 @@
+"""A simulator for a test, an account at it, and questions to its control endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from providers.config import ProviderConfig
+from providers.extreme import ExtremeSMS
+from providers.simulator.server import DEFAULT_API_KEY, running
+
+
+@dataclass
+class Simulated:
+    """An account at a simulator, and the simulator's own word."""
+
+    provider: ExtremeSMS
+    base_url: str
+    session: aiohttp.ClientSession
+
+    @asynccontextmanager
+    async def impatient(self) -> AsyncIterator[ExtremeSMS]:
+        """The same account with a short deadline, for calls that are not answered."""
+        async with account_at(self.base_url, deadline_seconds=1) as it:
+            yield it.provider
+
+    async def control(self, what: str, **asked: object) -> Any:
+        """What the control endpoint says; with figures given, after they were asked for."""
+        method = "POST" if asked or what == "reset" else "GET"
+        url = f"{self.base_url}/control/{what}"
+        async with self.session.request(method, url, json=asked or None) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def log(self) -> Any:
+        """All requests that it saw, oldest first."""
+        return await self.control("log")
+
+    async def took(self) -> list[str]:
+        """The numbers of all messages that it took, in order."""
+        return [
+            message["recipient"]
+            for request in await self.log()
+            for message in request["messages"]
+            if message["took"]
+        ]
+
+    async def has_seen(self, requests: int) -> None:
+        """Waits until it has that many requests in its book."""
+        async with asyncio.timeout(20):
+            while (await self.control("balance"))["requests"] < requests:
+                pass
+
+    async def balance(self) -> int:
+        """The credits that are left."""
+        return int((await self.control("balance"))["balance"])
+
+
+@asynccontextmanager
+async def account_at(
+    base_url: str, *, api_key: str = DEFAULT_API_KEY, deadline_seconds: float = 20
+) -> AsyncIterator[Simulated]:
+    """An account at a simulator that runs already."""
+    config = ProviderConfig(
+        base_url=base_url,
+        api_key=api_key,
+        deadline_seconds=deadline_seconds,
+        connect_seconds=20,
+        loopback_only=True,
+    )
+    provider = ExtremeSMS(config)
+    async with aiohttp.ClientSession() as session:
+        yield Simulated(provider, base_url, session)
+    await provider.close()
+
+
+@asynccontextmanager
+async def simulated(
+    state_dir: Path | None = None, *, balance: int = 1000, deadline_seconds: float = 20
+) -> AsyncIterator[Simulated]:
+    """An account at a simulator of its own."""
+    async with (
+        running(state_dir=state_dir, balance=balance) as base_url,
+        account_at(base_url, deadline_seconds=deadline_seconds) as it,
+    ):
+        yield it

@@ -1,0 +1,169 @@
+"""The simulator's book outlives the simulator, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from domain.outcomes import Accepted, Outcome
+from domain.provider import Outgoing
+from providers.simulator import book as book_module
+from providers.simulator.book import LOG_NAME, Book, BookInUse, LoggedMessage
+from tests.providers.simulated import Simulated, account_at, simulated
+
+HOUSE = Path(__file__).parents[2]
+BATCH = [Outgoing(f"+120255501{position:02d}", "Hello") for position in range(50)]
+
+
+async def started(data: Path, *more: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "providers.simulator", "--data", str(data), *more,
+        cwd=HOUSE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def in_its_own_program(
+    data: Path, *more: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Simulated]]:
+    program = await started(data, *more)
+    try:
+        assert program.stdout is not None
+        base_url = (await asyncio.wait_for(program.stdout.readline(), 60)).decode().strip()
+        async with account_at(base_url) as it:
+            yield program, it
+    finally:
+        if program.returncode is None:
+            program.kill()
+        await program.communicate()
+
+
+async def test_what_was_answered_before_a_kill_is_known_after_it(tmp_path: Path) -> None:
+    answered: list[Outcome] = []
+
+    async def send_on(it: Simulated) -> None:
+        while True:
+            outcomes = await it.provider.send_many(BATCH)
+            if not all(isinstance(outcome, Accepted) for outcome in outcomes):
+                return
+            answered.extend(outcomes)
+
+    async with in_its_own_program(tmp_path, "--balance", "1000000") as (program, it):
+        senders = [asyncio.ensure_future(send_on(it)) for _ in range(4)]
+        await it.has_seen(30)
+        os.kill(program.pid, signal.SIGKILL)
+        await asyncio.gather(*senders)
+
+    async with in_its_own_program(tmp_path) as (_, it):
+        taken = {
+            message["id"]
+            for request in await it.log()
+            for message in request["messages"]
+            if message["took"]
+        }
+        references = {outcome.reference for outcome in answered if isinstance(outcome, Accepted)}
+        assert len(references) == len(answered) >= 50
+        assert references <= taken
+        # At most the calls that were under way were taken and not answered.
+        assert len(taken) - len(answered) in (0, 50, 100, 150, 200)
+        assert await it.balance() == 1_000_000 - len(taken)
+        assert [request["seq"] for request in await it.log()] == list(
+            range(1, len(await it.log()) + 1)
+        )
+        assert isinstance(await it.provider.send(BATCH[0]), Accepted)
+
+
+@pytest.mark.parametrize("torn", [b'{"kind":"requ', b'{"kind":"request","seq":2}', b"\x00" * 5000])
+async def test_a_line_that_was_being_written_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+    async with simulated(tmp_path) as it:
+        await it.provider.send_many(BATCH)
+    with (tmp_path / LOG_NAME).open("ab") as log:
+        log.write(torn)
+    async with simulated(tmp_path) as it:
+        await it.provider.send(BATCH[0])
+        assert [request["seq"] for request in await it.log()] == [1, 2]
+        assert await it.balance() == 1000 - 51
+
+
+async def test_the_opening_balance_counts_once_and_credits_are_kept(tmp_path: Path) -> None:
+    async with simulated(tmp_path, balance=10) as it:
+        await it.provider.send(BATCH[0])
+        await it.control("balance", add=5)
+    async with simulated(tmp_path, balance=777) as it:
+        assert await it.control("balance") == {
+            "balance": 14, "opening": 10, "added": 5, "taken": 1, "requests": 1,
+        }  # fmt: skip
+
+
+async def test_two_simulators_cannot_keep_one_book(tmp_path: Path) -> None:
+    async with simulated(tmp_path):
+        with pytest.raises(BookInUse):
+            Book(tmp_path, opening_balance=1)
+        program = await started(tmp_path)
+        said, complaint = await program.communicate()
+        assert (program.returncode, said) == (1, b"")
+        assert complaint.startswith(b"Another simulator is running in ")
+        assert b"Traceback" not in complaint
+    Book(tmp_path, opening_balance=1).close()
+
+
+async def test_without_a_directory_nothing_is_kept() -> None:
+    async with simulated() as it:
+        await it.provider.send(BATCH[0])
+    async with simulated() as it:
+        assert await it.log() == []
+
+
+def message(took: bool) -> LoggedMessage:
+    return LoggedMessage(
+        recipient="+12025550100", text="x", took=took, id="a" * 24 if took else None
+    )
+
+
+def test_what_could_not_be_written_down_has_not_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, line: bytes) -> None:
+        os.write(file, line[:20])
+        raise OSError(28, "No space left on device")
+
+    book = Book(tmp_path, opening_balance=10)
+    with monkeypatch.context() as disk:
+        disk.setattr(book_module, "_write_whole", full)
+        with pytest.raises(OSError, match="No space"):
+            book.record({"path": "/"}, [message(took=True)])
+    assert (book.balance, book.requests) == (10, 0)
+    book.record({"path": "/"}, [message(took=True)])
+    assert (book.balance, [orjson.loads(line)["seq"] for line in book.lines()]) == (9, [1])
+    book.close()
+
+
+def test_a_message_that_was_not_taken_costs_nothing(tmp_path: Path) -> None:
+    book = Book(tmp_path, opening_balance=10)
+    book.record({"path": "/"}, [message(took=False), message(took=True)])
+    assert (book.balance, book.taken) == (9, 1)
+    book.close()
+
+
+def test_only_so_many_ids_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_module, "REMEMBERED_IDS", 3)
+    book = Book(tmp_path, opening_balance=10)
+    for position in range(5):
+        book.record({"path": "/"}, [{**message(took=True), "id": str(position)}])
+    assert list(book.taken_at) == ["2", "3", "4"]
+    book.close()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_the_program_stops_cleanly_when_told_to(tmp_path: Path, stop: signal.Signals) -> None:
+    async with in_its_own_program(tmp_path) as (program, _):
+        program.send_signal(stop)
+        assert await asyncio.wait_for(program.wait(), 10) == 0
