@@ -1,0 +1,99 @@
+"""What no log may hold, blotted out: phone numbers, passwords, tokens, keys, what follows a `?`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MASK = "***"
+
+_DEEPEST = 6
+_LONGEST = 20_000  # characters of one text: enough for a trace
+
+# In this order: what an earlier pattern blots out, a later one does not see.
+_PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    # user:password@ of an address
+    (re.compile(r"(?<=://)[^/\s@]+(?=@)"), MASK),
+    # the query of an address or of a request line: the plain EgoSMS API has its password there
+    (re.compile(r"""\?[^\s"'<>?]*=[^\s"'<>]*"""), f"?{MASK}"),
+    # the token of a webhook's path
+    (re.compile(r"""(/webhooks/[^/\s"'?]+/)[^\s"'/?]+"""), rf"\1{MASK}"),
+    # Authorization: Bearer …
+    (re.compile(r"\b(bearer|basic)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {MASK}"),
+    # a JSON Web Token, wherever it stands
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), MASK),
+    # password=…, "api_key": "…"
+    (
+        re.compile(
+            r"""((?:password|passwd|secret|token|api[_-]?key)["']?\s*[:=]\s*)"""
+            r"""(?:"[^"]*"|'[^']*'|[^\s"',;&})\]]+)""",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    # +12025550143, + 1 (202) 555-0143
+    (
+        re.compile(r"\+\s?\d(?:[\s.()-]{0,2}\d){6,14}(?!\d)"),
+        lambda found: _number(found[0]),
+    ),
+    # 12025550143, but no part of an id, of a time or of a decimal
+    (
+        re.compile(r"(?<![\w.:+-])\d{10,15}(?![\w:-]|\.\d)"),
+        lambda found: _number(found[0]),
+    ),
+    # (202) 555-0143
+    (
+        re.compile(r"(?<![\w.+-])\(?\d{3}\)?[\s.-]{1,2}\d{3}[\s.-]\d{4}(?![\w-]|\.\d)"),
+        lambda found: _number(found[0]),
+    ),
+)
+_SECRET_NAME = re.compile(
+    r"passw|secret|authorization|credential|cookie|api_?key|(^|_)token$|private|database_url|redis_url",
+    re.IGNORECASE,
+)
+
+
+def masked(value: Any, *, name: str = "") -> Any:
+    """The value without anything secret; what is no plain value becomes its masked repr."""
+    return _masked(value, name, 0)
+
+
+def masked_text(text: str) -> str:
+    """The text without anything secret; of a phone number the last two digits stay."""
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}…"
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _masked(value: Any, name: str, depth: int) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if _SECRET_NAME.search(name):
+        return MASK
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        return masked_text(value)
+    if depth >= _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {
+            masked_text(str(key)): _masked(each, str(key), depth + 1) for key, each in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(each, "", depth + 1) for each in value]
+    return masked_text(_said_by(value))
+
+
+def _said_by(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 — a log line must not fail for what it tells of
+        return f"<{type(value).__name__}>"
+
+
+def _number(text: str) -> str:
+    return f"{'+' if text.startswith('+') else ''}{MASK}{text[-2:]}"
