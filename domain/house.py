@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.accept import Acceptance
 from domain.numbers import Normaliser
+from domain.ports.directory import Directory
 from domain.ports.ledger import AcceptStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
 from domain.provider import Provider
@@ -51,6 +52,7 @@ class House:
     limits: Limits
     normaliser: Normaliser
     store: Store
+    directory: Directory
     acceptance: Acceptance
     pace: Pace
     providers: Providers

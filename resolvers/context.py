@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
 from domain.access import Actor, Role, require
@@ -13,12 +14,16 @@ from domain.house import House
 
 @dataclass(slots=True)
 class Context:
-    """One request's (or one socket's) context. Loaders do not live here: a socket is long."""
+    """One operation's context. Over a socket each operation, and each event, has one of its own.
+
+    `loaders`: `resolvers.loaders` keeps its own there, by name.
+    """
 
     house: House
     actor: Actor | None
     address: str
     request_id: str
+    loaders: dict[str, DataLoader[Any, Any]] = field(default_factory=dict)
 
 
 Info: TypeAlias = StrawberryInfo[Context, Any]

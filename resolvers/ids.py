@@ -1,0 +1,83 @@
+"""Ids as the API shows them: a readable prefix that says of what, and the UUIDv7 in base32.
+
+They sort as the UUIDs do, and are decoded strictly: one spelling for one thing. What cannot be
+the id of the kind asked for is answered like one that is not there: NotFound.
+Alphabet: Crockford's base32, lower case.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from uuid import UUID
+
+from strawberry import ID
+
+from domain.errors import NotFound
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_VALUES = {pair: value for value, pair in enumerate(_PAIRS)}
+_LENGTH = 26
+
+
+class Kind(Enum):
+    """What an id is the id of, by its prefix."""
+
+    ACCOUNT = "acc"
+    API_KEY = "key"
+    CLIENT = "cli"
+    CONTACT = "con"
+    CONVERSATION = "cnv"
+    GROUP = "grp"
+    MESSAGE = "msg"
+    MODEM_ROUTE = "rte"
+    PROVIDER_ACCOUNT = "pac"
+    RECONCILIATION = "rec"
+    SEND = "snd"
+    TRANSFER = "trf"
+    UPLOAD = "upl"
+    USER = "usr"
+    WEBHOOK_EVENT = "evt"
+
+    @property
+    def word(self) -> str:
+        """The kind, as a sentence says it."""
+        return self.name.replace("_", " ").lower()
+
+
+def encode(kind: Kind, key: UUID) -> ID:
+    """The id that the API shows, such as msg_01h2xcejqtf2nbrexx3vqjhp41."""
+    return ID(f"{kind.value}_{to_base32(key)}")
+
+
+def decode(kind: Kind, text: str) -> UUID:
+    """The UUID behind an id of this kind. Raises NotFound for anything else."""
+    key = find(kind, text)
+    if key is None:
+        raise NotFound(kind.word)
+    return key
+
+
+def find(kind: Kind, text: str) -> UUID | None:
+    """The UUID behind an id of this kind, None for anything else."""
+    prefix, _, body = text.partition("_")
+    return from_base32(body) if prefix == kind.value else None
+
+
+def to_base32(key: UUID) -> str:
+    """26 characters that sort as the UUIDs do."""
+    number = key.int
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def from_base32(text: str) -> UUID | None:
+    """The UUID of 26 characters, None where they are not the one spelling of one."""
+    if len(text) != _LENGTH:
+        return None
+    number = 0
+    for start in range(0, _LENGTH, 2):
+        value = _VALUES.get(text[start : start + 2])
+        if value is None:
+            return None
+        number = number << 10 | value
+    return UUID(int=number) if number < 1 << 128 else None

@@ -1,0 +1,48 @@
+"""Rows that many fields of one operation point at, read together and once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from domain.access import balance_scope
+from domain.people import Client, Group
+from resolvers.context import Info, actor_of
+
+
+async def load_client(info: Info, client_id: UUID | None) -> Client | None:
+    """A client that the actor may know of; None for no id and for any other client."""
+    if client_id is None:
+        return None
+    scope, directory = balance_scope(actor_of(info)), info.context.house.directory
+    loader: DataLoader[UUID, Client | None] = _loader(
+        info, "client", lambda ids: directory.find_clients(scope, ids)
+    )
+    return await loader.load(client_id)
+
+
+async def load_group(info: Info, group_id: UUID | None) -> Group | None:
+    """A group that something pointed at which the actor may see."""
+    if group_id is None:
+        return None
+    directory = info.context.house.directory
+    loader: DataLoader[UUID, Group | None] = _loader(info, "group", directory.find_groups)
+    return await loader.load(group_id)
+
+
+def _loader(
+    info: Info, name: str, read: Callable[[Sequence[UUID]], Awaitable[dict[UUID, Any]]]
+) -> DataLoader[Any, Any]:
+    """The operation's loader of that name, made where it is first asked for."""
+
+    async def read_in_order(ids: list[UUID]) -> list[Any]:
+        found = await read(ids)
+        return [found.get(each) for each in ids]
+
+    loaders = info.context.loaders
+    if name not in loaders:
+        loaders[name] = DataLoader(load_fn=read_in_order)
+    return loaders[name]

@@ -1,0 +1,139 @@
+"""Relay connections over a page of the domain: `connection_field` declares one in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.extensions import FieldExtension
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.base import get_object_definition
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import ReservedName, StrawberryResolver
+
+from domain.pages import Page
+from resolvers.pages import Cursors, by_id, window_of
+
+BY_ID = by_id()
+
+PAGE_ARGUMENTS: dict[str, Any] = {
+    "first": int | None,
+    "after": str | None,
+    "last": int | None,
+    "before": str | None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One item of a page and its cursor."""
+
+    node: Any
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageEnds:
+    """What is beyond a page, and where it begins and ends."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@strawberry.type
+class PageInfo:
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+def connection_field(
+    resolver: Callable[..., Any],
+    node: type,
+    *,
+    cursors: Cursors = BY_ID,
+    description: str | None = None,
+) -> Any:
+    """A field that lists `node` in pages.
+
+    The resolver takes `window: Window[…]` among its arguments and returns a `domain.pages.Page`;
+    the four arguments of a connection are added, checked and taken away from it here.
+    """
+    return strawberry.field(
+        resolver=_WindowedResolver(resolver),
+        graphql_type=connection(node, cursors),
+        extensions=[_Windowed(cursors)],
+        description=description,
+    )
+
+
+@cache
+def connection(node: type, cursors: Cursors = BY_ID) -> Any:
+    """The type `<Node>Connection`, with its edge; its source is a `domain.pages.Page`."""
+    definition = get_object_definition(node, strict=True)
+    edge = _edge(definition.name, node)
+
+    def edges(root: Page[Any]) -> list[Edge]:
+        return [Edge(item, cursors.encode(cursors.key_of(item))) for item in root.items]
+
+    def nodes(root: Page[Any]) -> list[Any]:
+        return list(root.items)
+
+    def page_info(root: Page[Any]) -> PageEnds:
+        ends = [cursors.encode(cursors.key_of(root.items[at])) for at in (0, -1) if root.items]
+        start, end = ends or (None, None)
+        return PageEnds(root.has_next, root.has_previous, start, end)
+
+    def total_count(root: Page[Any]) -> int | None:
+        return root.total
+
+    members = {
+        "edges": strawberry.field(resolver=edges, graphql_type=list[edge]),  # type: ignore[valid-type]
+        "nodes": strawberry.field(resolver=nodes, graphql_type=list[node]),  # type: ignore[valid-type]
+        "page_info": strawberry.field(resolver=page_info, graphql_type=PageInfo),
+        "total_count": strawberry.field(
+            resolver=total_count,
+            graphql_type=int | None,
+            description="Null where counting would be slow.",
+        ),
+    }
+    return strawberry.type(type(f"{definition.name}Connection", (), members))
+
+
+def _edge(name: str, node: type) -> Any:
+    annotations = {"node": node, "cursor": str}
+    return strawberry.type(type(f"{name}Edge", (), {"__annotations__": annotations}))
+
+
+class _WindowedResolver(StrawberryResolver[Any]):
+    """A resolver whose `window` is no argument of the API's."""
+
+    RESERVED_PARAMSPEC = (*StrawberryResolver.RESERVED_PARAMSPEC, ReservedName("window"))
+
+
+class _Windowed(FieldExtension):
+    """The four arguments of a connection, seen as one `window` by the resolver."""
+
+    def __init__(self, cursors: Cursors) -> None:
+        self.cursors = cursors
+
+    def apply(self, field: StrawberryField) -> None:
+        """Shows first, after, last and before in the place of `window`."""
+        page_arguments = [
+            StrawberryArgument(name, None, StrawberryAnnotation(type_))
+            for name, type_ in PAGE_ARGUMENTS.items()
+        ]
+        field.arguments = [*page_arguments, *field.arguments]
+
+    def map_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as the resolver takes them. Raises InvalidInput."""
+        asked = {name: kwargs.pop(name, None) for name in PAGE_ARGUMENTS}
+        kwargs["window"] = window_of(self.cursors, **asked)
+        return kwargs

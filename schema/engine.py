@@ -1,0 +1,211 @@
+"""Answers documents: read, bounded and validated once, executed as often as they are asked.
+
+Goes round `strawberry.Schema.execute`, whose hooks and fresh extensions cost three times what the
+execution of a small document costs: docs/decisions/0010 has the figures.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard, cast
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationType,
+    execute,
+    parse,
+    validate,
+)
+from graphql.execution import Executor
+from strawberry.execution import optimized_is_awaitable
+
+from resolvers.context import Context
+from schema.limits import (
+    DocumentLimits,
+    TooComplex,
+    fragments_of,
+    measure_document,
+    operations_of,
+)
+from schema.masking import told
+from schema.rows import Listed, RowPlan, count_rows, defaults_of
+from schema.variables import check_characters, check_literals, trim_lists
+
+_MOST_ERRORS = 5
+_is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
+
+
+class Rejected(Exception):
+    """A request that is not executed."""
+
+    def __init__(self, errors: Sequence[GraphQLError]) -> None:
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a document that may be executed. `rows`: the lists that it reads."""
+
+    document: DocumentNode
+    name: str | None
+    kind: OperationType
+    rows: Sequence[Listed]
+    defaults: Mapping[str, int]
+    introspects: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation came to. `data` is None where a field that cannot be null failed."""
+
+    data: dict[str, Any] | None
+    errors: list[dict[str, Any]]
+    executed: bool = True
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The response: without `data` where nothing was executed."""
+        body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
+        if self.executed:
+            body["data"] = self.data
+        return body
+
+
+@dataclass(slots=True)
+class Engine:
+    """One schema with its bounds and its cache of documents.
+
+    `most_texts`, `most_objects`: the longest lists that any field takes. `open_introspection`:
+    whether who has not signed in may look at the schema.
+    """
+
+    schema: GraphQLSchema
+    limits: DocumentLimits = field(default_factory=DocumentLimits)
+    most_texts: int = 100_000
+    most_objects: int = 10_000
+    open_introspection: bool = True
+    _documents: _Documents = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._documents = _Documents()
+
+    def find(self, query: str, operation_name: str | None = None) -> Operation:
+        """The operation that is asked for. Raises Rejected, with what is wrong in the document."""
+        found = self._documents.get(query)
+        if found is None:
+            found = self._read(query)
+            self._documents.keep(query, found)
+        if isinstance(found, Rejected):
+            raise Rejected(found.errors)
+        return _choose(found, operation_name)
+
+    async def execute(
+        self, operation: Operation, variables: dict[str, Any] | None, context: Context
+    ) -> Answer:
+        """The operation's answer, its errors masked; nothing is raised for what fields raise."""
+        try:
+            self._check(operation, variables or {}, context)
+        except GraphQLError as error:
+            return self.rejection([error], context.request_id)
+        running = execute(
+            self.schema,
+            operation.document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation.name,
+            executor_class=Executor,
+            is_awaitable=_is_awaitable,
+            hide_suggestions=True,
+        )
+        result = running if isinstance(running, ExecutionResult) else await running
+        if result.errors and result.data is None and not any(e.path for e in result.errors):
+            return self.rejection(result.errors, context.request_id)
+        return Answer(result.data, told(result.errors or (), context.request_id))
+
+    def rejection(self, errors: Sequence[GraphQLError], request_id: str) -> Answer:
+        """The answer to a request that is not executed."""
+        return Answer(None, told(errors, request_id), executed=False)
+
+    def _check(self, operation: Operation, variables: dict[str, Any], context: Context) -> None:
+        if operation.introspects and context.actor is None and not self.open_introspection:
+            raise GraphQLError("Sign in to look at the schema.")
+        check_characters(variables)
+        trim_lists(variables, most_texts=self.most_texts, most_objects=self.most_objects)
+        if operation.rows:
+            rows = count_rows(operation.rows, {**operation.defaults, **variables})
+            if rows > self.limits.rows:
+                raise TooComplex(
+                    f"A request reads at most {self.limits.rows} rows; this one could read {rows}."
+                )
+
+    def _read(self, query: str) -> list[Operation] | Rejected:
+        try:
+            document = self._parse(query)
+            size = measure_document(document, self.limits)
+            check_literals(document)
+        except GraphQLError as error:
+            return Rejected([error])
+        errors = validate(self.schema, document, max_errors=_MOST_ERRORS, hide_suggestions=True)
+        return Rejected(errors) if errors else self._plan(document, introspects=size.introspects)
+
+    def _parse(self, query: str) -> DocumentNode:
+        return parse(
+            query,
+            max_source_length=self.limits.characters,
+            max_lexical_tokens=self.limits.tokens,
+            max_comments=self.limits.comments,
+        )
+
+    def _plan(self, document: DocumentNode, *, introspects: bool) -> list[Operation]:
+        plan = RowPlan(self.schema, fragments_of(document))
+        return [
+            Operation(
+                document=document,
+                name=each.name.value if each.name else None,
+                kind=each.operation,
+                rows=plan.of(each),
+                defaults=defaults_of(each),
+                introspects=introspects,
+            )
+            for each in operations_of(document)
+        ]
+
+
+class _Documents:
+    """Documents that were read, the last used of them: bounded by the length of their texts."""
+
+    def __init__(self, *, most_characters: int = 1_000_000) -> None:
+        self._most_characters = most_characters
+        self._characters = 0
+        self._kept: OrderedDict[str, list[Operation] | Rejected] = OrderedDict()
+
+    def get(self, query: str) -> list[Operation] | Rejected | None:
+        found = self._kept.get(query)
+        if found is not None:
+            self._kept.move_to_end(query)
+        return found
+
+    def keep(self, query: str, found: list[Operation] | Rejected) -> None:
+        if len(query) > self._most_characters // 10:
+            return
+        self._kept[query] = found
+        self._characters += len(query)
+        while self._characters > self._most_characters:
+            dropped, _ = self._kept.popitem(last=False)
+            self._characters -= len(dropped)
+
+
+def _choose(operations: Sequence[Operation], name: str | None) -> Operation:
+    if name:
+        named = [each for each in operations if each.name == name]
+        if not named:
+            raise Rejected([GraphQLError("The document has no operation of that name.")])
+        return named[0]
+    if len(operations) != 1:
+        raise Rejected([GraphQLError("Say which operation to execute: operationName.")])
+    return operations[0]

@@ -1,0 +1,144 @@
+"""Which refusal of the domain becomes which member of a union, for every mutation at once.
+
+A refusal whose type is in the field's union is answered as data; any other goes to the top level
+with its code. Does not reach subscriptions and fields that are lists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from strawberry.types.base import get_object_definition
+
+from domain import errors
+from domain.people import ClientStatus
+from schema.recipients import RejectedRecipient
+from schema.scalars import Units
+
+
+@strawberry.interface(description="A refusal that the caller can act on.")
+class UserError:
+    message: str
+
+
+@strawberry.type
+class InsufficientBalance(UserError):
+    required: Units
+    available: Units
+    unit: str
+
+
+@strawberry.type
+class InsufficientPool(UserError):
+    required: Units
+    available: Units
+    unit: str
+
+
+@strawberry.type
+class NoValidRecipients(UserError):
+    rejected: list[RejectedRecipient]
+
+
+@strawberry.type
+class AccountInactive(UserError):
+    status: ClientStatus
+
+
+@strawberry.type
+class TooManyRecipients(UserError):
+    limit: int
+
+
+@strawberry.type
+class InvalidText(UserError):
+    pass
+
+
+@strawberry.type
+class InvalidFile(UserError):
+    line: int | None
+
+
+@strawberry.type
+class InvalidInput(UserError):
+    field: str | None
+
+
+@strawberry.type
+class InvalidPhoneNumber(UserError):
+    pass
+
+
+@strawberry.type
+class IdempotencyConflict(UserError):
+    pass
+
+
+@strawberry.type
+class OptedOut(UserError):
+    pass
+
+
+@strawberry.type
+class RateLimited(UserError):
+    retry_after_seconds: int
+
+
+@strawberry.type
+class InvalidCredentials(UserError):
+    pass
+
+
+@strawberry.type
+class ProviderUnavailable(UserError):
+    pass
+
+
+@strawberry.type
+class AlreadyRunning(UserError):
+    pass
+
+
+@strawberry.type
+class NotFound(UserError):
+    pass
+
+
+MEMBERS: dict[type[errors.Refusal], type[UserError]] = {
+    errors.InsufficientBalance: InsufficientBalance,
+    errors.InsufficientPool: InsufficientPool,
+    errors.NoValidRecipients: NoValidRecipients,
+    errors.AccountInactive: AccountInactive,
+    errors.TooManyRecipients: TooManyRecipients,
+    errors.InvalidText: InvalidText,
+    errors.InvalidFile: InvalidFile,
+    errors.InvalidInput: InvalidInput,
+    errors.InvalidPhoneNumber: InvalidPhoneNumber,
+    errors.IdempotencyConflict: IdempotencyConflict,
+    errors.OptedOut: OptedOut,
+    errors.RateLimited: RateLimited,
+    errors.InvalidCredentials: InvalidCredentials,
+    errors.ProviderUnavailable: ProviderUnavailable,
+    errors.AlreadyRunning: AlreadyRunning,
+    errors.NotFound: NotFound,
+}
+
+
+class _Told:
+    """One refusal, told as its union member: attributes of the same names."""
+
+    def __init__(self, refusal: type[errors.Refusal], member: type[UserError]) -> None:
+        self.exception_type = refusal
+        self.error_type = member
+        definition = get_object_definition(member, strict=True)
+        self.names = [field.python_name for field in definition.fields]
+
+    def handle(self, exception: errors.Refusal, *, field: Any, info: Any) -> UserError:
+        """The member that says what the refusal says."""
+        said: dict[str, Any] = {name: getattr(exception, name) for name in self.names}
+        return self.error_type(**said)
+
+
+HANDLERS = [_Told(refusal, member) for refusal, member in MEMBERS.items()]

@@ -1,0 +1,60 @@
+"""Top-level errors as callers see them: refusals in our words with a code, defects masked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from graphql import GraphQLError
+
+from domain.errors import RateLimited, Refusal
+
+BAD_USER_INPUT = "BAD_USER_INPUT"
+INTERNAL = "INTERNAL"
+_MASK = "Something went wrong on our side. Tell your operator the correlationId."
+_LONGEST_MESSAGE = 500
+
+log = logging.getLogger("ibiki.graphql")
+
+
+def told(errors: Sequence[GraphQLError], correlation_id: str) -> list[dict[str, Any]]:
+    """The errors as they are answered. What is masked is logged with the correlation id."""
+    return [_told(error, correlation_id) for error in errors]
+
+
+def _told(error: GraphQLError, correlation_id: str) -> dict[str, Any]:
+    cause = _cause(error)
+    if isinstance(cause, Refusal):
+        return _formatted(error, str(cause), _refusal_extensions(cause))
+    if cause is None:
+        return _formatted(
+            error, error.message, {"code": BAD_USER_INPUT, **(error.extensions or {})}
+        )
+    log.error("resolver failed", exc_info=cause, extra={"correlation_id": correlation_id})
+    return _formatted(error, _MASK, {"code": INTERNAL, "correlationId": correlation_id})
+
+
+def _cause(error: GraphQLError) -> BaseException | None:
+    """What was raised in a resolver, None where the document or its variables are at fault."""
+    cause: BaseException | None = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return cause
+
+
+def _refusal_extensions(refusal: Refusal) -> dict[str, Any]:
+    extensions: dict[str, Any] = {"code": refusal.code}
+    if isinstance(refusal, RateLimited):
+        extensions["retryAfterSeconds"] = refusal.retry_after_seconds
+    return extensions
+
+
+def _formatted(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"message": message[:_LONGEST_MESSAGE]}
+    if error.locations:
+        answer["locations"] = [location.formatted for location in error.locations]
+    if error.path:
+        answer["path"] = list(error.path)
+    answer["extensions"] = extensions
+    return answer

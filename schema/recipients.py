@@ -1,0 +1,17 @@
+"""Recipients that were not accepted, as quotes, sends and refusals show them."""
+
+from __future__ import annotations
+
+import strawberry
+
+from domain import recipients
+from domain.recipients import RejectionReason
+from schema.binding import stands_for
+
+
+@strawberry.type
+@stands_for(recipients.RejectedRecipient)
+class RejectedRecipient:
+    input: str
+    position: int
+    reason: RejectionReason

@@ -1,0 +1,167 @@
+"""How many rows a request may read: page sizes multiplied down, summed up.
+
+Priced once for each document, summed for each request, because page sizes may be variables.
+A list without pages counts as a page of the usual size, or as `ROWS_OF_LIST` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    NullValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    is_composite_type,
+)
+
+from resolvers.pages import DEFAULT_SIZE, LARGEST_SIZE
+
+ROWS_OF_LIST = {"RejectedRecipient": 90}
+ROWS_OF_INTROSPECTION = {"__schema": 2_500, "__type": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Rows that are read for each row above, and what is read for each of them."""
+
+    size: PageSize | int
+    inner: Sequence[Listed]
+
+
+@dataclass(frozen=True, slots=True)
+class PageSize:
+    """What the arguments first and last come to: each a number, or the name of a variable."""
+
+    given: Sequence[int | str]
+
+    def of(self, variables: Mapping[str, Any]) -> int:
+        """The first that is not null; one that will be refused counts as the largest."""
+        for each in self.given:
+            size = variables.get(each) if isinstance(each, str) else each
+            if size is not None:
+                return _bounded(size)
+        return DEFAULT_SIZE
+
+
+def defaults_of(operation: OperationDefinitionNode) -> dict[str, int]:
+    """Whole numbers that variables stand for where they are not given: they may be page sizes."""
+    return {
+        each.variable.name.value: int(each.default_value.value)
+        for each in operation.variable_definitions or ()
+        if isinstance(each.default_value, IntValueNode) and len(each.default_value.value) <= 9
+    }
+
+
+def count_rows(listed: Sequence[Listed], variables: Mapping[str, Any]) -> int:
+    """Rows that a request reads at most. `variables`: as given, with the document's defaults."""
+    total = 0
+    for each in listed:
+        size = each.size if isinstance(each.size, int) else each.size.of(variables)
+        total += size * (1 + count_rows(each.inner, variables))
+    return total
+
+
+@dataclass(slots=True)
+class RowPlan:
+    """Plans the rows of a document that is valid and has been measured."""
+
+    schema: GraphQLSchema
+    fragments: Mapping[str, FragmentDefinitionNode]
+    _known: dict[str, list[Listed]] = field(default_factory=dict)
+
+    def of(self, operation: OperationDefinitionNode) -> list[Listed]:
+        """The lists that an operation reads."""
+        root = self.schema.get_root_type(operation.operation)
+        return self._selection(operation.selection_set, root)
+
+    def _selection(
+        self, selections: SelectionSetNode | None, parent: GraphQLNamedType | None
+    ) -> list[Listed]:
+        listed: list[Listed] = []
+        for node in selections.selections if selections else ():
+            if isinstance(node, FieldNode):
+                listed += self._field(node, parent)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                inner = self.schema.get_type(condition.name.value) if condition else parent
+                listed += self._selection(node.selection_set, inner)
+            elif isinstance(node, FragmentSpreadNode):
+                listed += self._fragment(node.name.value)
+        return listed
+
+    def _fragment(self, name: str) -> list[Listed]:
+        if name not in self._known:
+            fragment = self.fragments[name]
+            parent = self.schema.get_type(fragment.type_condition.name.value)
+            self._known[name] = self._selection(fragment.selection_set, parent)
+        return self._known[name]
+
+    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> list[Listed]:
+        name = node.name.value
+        if name in ROWS_OF_INTROSPECTION:
+            return [Listed(ROWS_OF_INTROSPECTION[name], ())]
+        definition = getattr(parent, "fields", {}).get(name)
+        if definition is None or not is_composite_type(get_named_type(definition.type)):
+            return []
+        named = get_named_type(definition.type)
+        inner = self._selection(node.selection_set, named)
+        if _is_connection(definition):
+            return [Listed(_page_size(node), inner)]
+        if _is_list(definition) and not _is_page(parent):
+            return [Listed(ROWS_OF_LIST.get(named.name, DEFAULT_SIZE), inner)]
+        return inner
+
+
+def _is_connection(definition: GraphQLField) -> bool:
+    return "first" in definition.args and "last" in definition.args
+
+
+def _is_page(parent: GraphQLNamedType | None) -> bool:
+    """Whether the list belongs to a connection, whose field has been counted already."""
+    return isinstance(parent, GraphQLObjectType) and "pageInfo" in parent.fields
+
+
+def _is_list(definition: GraphQLField) -> bool:
+    type_ = definition.type
+    if isinstance(type_, GraphQLNonNull):
+        type_ = type_.of_type
+    return isinstance(type_, GraphQLList)
+
+
+def _page_size(node: FieldNode) -> PageSize | int:
+    values = {each.name.value: each.value for each in node.arguments or ()}
+    asked = [_asked(values[name]) for name in ("first", "last") if name in values]
+    given = PageSize([each for each in asked if each is not None])
+    return given if any(isinstance(each, str) for each in given.given) else given.of({})
+
+
+def _asked(value: ValueNode) -> int | str | None:
+    if isinstance(value, VariableNode):
+        return value.name.value
+    if isinstance(value, NullValueNode):
+        return None
+    if isinstance(value, IntValueNode) and len(value.value) <= 3:
+        return int(value.value)
+    return LARGEST_SIZE
+
+
+def _bounded(size: object) -> int:
+    fits = isinstance(size, (int, float)) and 0 <= size <= LARGEST_SIZE
+    return int(size) if fits else LARGEST_SIZE  # type: ignore[call-overload]

@@ -1,0 +1,151 @@
+"""The scalars of the contract: what is let in, and how each is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NewType
+
+import strawberry
+from graphql import (
+    GraphQLError,
+    IntValueNode,
+    StringValueNode,
+    ValueNode,
+)
+from strawberry.scalars import JSON as JSON
+from strawberry.types.scalar import ScalarDefinition
+
+LARGEST_UNITS = 2**53 - 1
+
+Units = NewType("Units", int)
+Money = NewType("Money", Decimal)
+PhoneNumber = NewType("PhoneNumber", str)
+
+_MONEY = re.compile(r"-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?", re.ASCII)
+_PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+_LONGEST_INTEGER = 17
+
+
+def read_units(value: Any) -> Units:
+    """A whole number that every JSON reader can hold; no text, no fraction, no boolean."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST_UNITS:
+        raise GraphQLError("Units are a whole number, at most 9007199254740991 either way.")
+    return Units(value)
+
+
+def read_money(value: Any) -> Money:
+    """A decimal in plain digits, such as "150.00"."""
+    if not isinstance(value, str) or not _MONEY.fullmatch(value):
+        raise GraphQLError(
+            'Money is a decimal in a string, such as "150.00": at most 12 digits and 6 places.'
+        )
+    return Money(Decimal(value))
+
+
+def read_phone_number(value: Any) -> PhoneNumber:
+    """E.164."""
+    if not isinstance(value, str) or not _PHONE_NUMBER.fullmatch(value):
+        raise GraphQLError("A PhoneNumber is E.164, such as +16624908672.")
+    return PhoneNumber(value)
+
+
+def read_date_time(value: Any) -> datetime:
+    """An aware moment in UTC, from RFC 3339."""
+    if isinstance(value, str) and _DATE_TIME.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise GraphQLError("A DateTime is RFC 3339, such as 2026-11-20T08:30:00Z.")
+
+
+def write_units(value: int) -> int:
+    """The number itself, refused where a JSON reader would round it."""
+    if abs(value) > LARGEST_UNITS:
+        raise ValueError("units beyond what JSON can say")
+    return value
+
+
+def write_money(value: Decimal) -> str:
+    """Plain digits, at least two places."""
+    exponent = value.as_tuple().exponent
+    places = -exponent if isinstance(exponent, int) else 0
+    return f"{value:.{max(2, min(places, 6))}f}"
+
+
+def write_date_time(value: datetime) -> str:
+    """RFC 3339 in UTC."""
+    return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def _literal(read: Callable[[Any], Any]) -> Callable[[ValueNode, Any], Any]:
+    """Reads a text that stands in the document like one that stands in a variable."""
+
+    def read_literal(node: ValueNode, _variables: Any = None) -> Any:
+        return read(node.value if isinstance(node, StringValueNode) else None)
+
+    return read_literal
+
+
+def _units_literal(node: ValueNode, _variables: Any = None) -> Units:
+    digits = node.value if isinstance(node, IntValueNode) else ""
+    # Python refuses to read very long digits with an error of its own.
+    return read_units(int(digits) if 0 < len(digits) <= _LONGEST_INTEGER else None)
+
+
+def _json_literal(node: ValueNode, _variables: Any = None) -> Any:
+    raise GraphQLError("JSON is only ever answered.")
+
+
+def _read_json(value: Any) -> Any:
+    raise GraphQLError("JSON is only ever answered.")
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    Units: strawberry.scalar(
+        name="Units",
+        description="Whole units of a pool: credits, or currency units such as UGX. "
+        "JSON number, never a fraction, at most 2^53 - 1 either way.",
+        serialize=write_units,
+        parse_value=read_units,
+        parse_literal=_units_literal,
+    ),
+    Money: strawberry.scalar(
+        name="Money",
+        description='A decimal amount of money as a string, such as "150.00".',
+        serialize=write_money,
+        parse_value=read_money,
+        parse_literal=_literal(read_money),
+    ),
+    PhoneNumber: strawberry.scalar(
+        name="PhoneNumber",
+        description="E.164, such as +16624908672.",
+        serialize=str,
+        parse_value=read_phone_number,
+        parse_literal=_literal(read_phone_number),
+    ),
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="RFC 3339 in UTC.",
+        serialize=write_date_time,
+        parse_value=read_date_time,
+        parse_literal=_literal(read_date_time),
+    ),
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON.",
+        serialize=lambda value: value,
+        parse_value=_read_json,
+        parse_literal=_json_literal,
+    ),
+}
+"""What each Python type is in the schema, for `StrawberryConfig(scalar_map=…)`."""

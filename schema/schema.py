@@ -1,0 +1,60 @@
+"""The schema: the areas' fields put together, and the decisions that concern all of them.
+
+An area adds its mixin to `Query` or `Mutation` here, and its enums in `schema.enums`.
+"""
+
+from __future__ import annotations
+
+import strawberry
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+    print_schema,
+)
+from strawberry.schema.config import StrawberryConfig
+
+import schema.enums  # noqa: F401  # enums are declared before the types that show them
+from schema.errors import HANDLERS
+from schema.people import PeopleQuery
+from schema.scalars import SCALARS
+
+
+@strawberry.type
+class Query(PeopleQuery):
+    """What can be asked for."""
+
+
+def build_schema(query: type = Query, mutation: type | None = None) -> GraphQLSchema:
+    """The schema that `schema.engine` executes."""
+    declared = strawberry.Schema(
+        query=query,
+        mutation=mutation,
+        config=StrawberryConfig(scalar_map=SCALARS),
+        exception_handlers=HANDLERS,
+    )
+    _drop_null_defaults(declared._schema)
+    return declared._schema
+
+
+def export_schema() -> str:
+    """The schema as SDL, as it is kept in schema.graphql."""
+    return print_schema(build_schema()) + "\n"
+
+
+def _drop_null_defaults(built: GraphQLSchema) -> None:
+    """An argument that may be left out is shown without a default: absent and null are one.
+
+    Where they are not, the field's own default is `strawberry.UNSET`.
+    """
+    for type_ in built.type_map.values():
+        if isinstance(type_, GraphQLObjectType):
+            values = [each for field in type_.fields.values() for each in field.args.values()]
+        elif isinstance(type_, GraphQLInputObjectType):
+            values = list(type_.fields.values())
+        else:
+            continue
+        for value in values:
+            if value.default_value is None:
+                value.default_value = Undefined
