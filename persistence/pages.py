@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,13 +46,47 @@ async def read_page(
     item_of: Callable[[Record], Item],
     *,
     key: str = "id",
+    within: str | None = None,
 ) -> Page[Item]:
     """One page of what `statement` lists, the highest key first.
 
     In the statement `{page}` stands for the WHERE, ORDER BY and LIMIT of the paged table, and
     `{order}` for the direction that its outermost ORDER BY has to repeat.
     """
-    rows = await _fetch(statement, wanted, window, key)
+    page = page_clause(wanted, window, key=key, within=within)
+    async with connection() as pooled:
+        rows = await pooled.fetch(
+            statement.format(page=page, order=order_of(window)), *wanted.values
+        )
+    return page_of(rows, window, item_of)
+
+
+def page_clause(wanted: Filter, window: Window[Any], *, key: str, within: str | None = None) -> str:
+    """WHERE, ORDER BY and LIMIT of a page, by a key of which the highest comes first.
+
+    One row more than the page holds: it tells whether there is more. `within`: a column that is
+    the same for all rows, and leads the index that they are to be read by.
+    """
+    page = Filter(list(wanted.conditions), wanted.values)
+    if window.after is not None:
+        page.add(f"{key} < {{}}", window.after)
+    if window.before is not None:
+        page.add(f"{key} > {{}}", window.before)
+    limit = page.value(window.size + 1)
+    order = order_of(window)
+    leading = f"{within} {order}, " if within else ""
+    return f"{page.where} ORDER BY {leading}{key} {order} LIMIT {limit}"
+
+
+def order_of(window: Window[Any]) -> str:
+    """The direction that rows are read in: from the end, and turned round later, or not."""
+    return "ASC" if window.from_end else "DESC"
+
+
+def page_of(
+    rows: Sequence[Record], window: Window[Any], item_of: Callable[[Record], Item]
+) -> Page[Item]:
+    """The page that rows make which were read by `page_clause`."""
     has_more = len(rows) > window.size
     items = [item_of(row) for row in rows[: window.size]]
     if window.from_end:
@@ -64,17 +98,3 @@ async def read_page(
 def matching(text: str) -> str:
     """The LIKE pattern for what contains a text, taken literally."""
     return f"%{text.translate(_LIKE_METACHARACTERS)}%"
-
-
-async def _fetch(statement: str, wanted: Filter, window: Window[Any], key: str) -> list[Record]:
-    page = Filter(list(wanted.conditions), list(wanted.values))
-    if window.after is not None:
-        page.add(f"{key} < {{}}", window.after)
-    if window.before is not None:
-        page.add(f"{key} > {{}}", window.before)
-    order = "ASC" if window.from_end else "DESC"
-    # One more than asked for: whether there is more.
-    limit = page.value(window.size + 1)
-    clause = f"{page.where} ORDER BY {key} {order} LIMIT {limit}"
-    async with connection() as pooled:
-        return await pooled.fetch(statement.format(page=clause, order=order), *page.values)

@@ -1,0 +1,162 @@
+"""A page costs what the page holds, however much else there is: PostgreSQL has counted it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.accept import accept_batch
+from domain.access import Everything, OfClient, Scope
+from domain.balances import BalanceView, PlatformShown
+from domain.ledger import TransferKind
+from domain.pages import Window
+from domain.sending import MessageStatus
+from persistence import store
+from persistence.archive import find_message, find_send, read_messages, read_sends
+from persistence.balances import read_balances
+from persistence.statement import read_statement
+from tests import worlds
+
+TABLES = ("message", "send", "transfer")
+SINGLES = 4_000
+PLANNING = 8
+"""Rows that the planner may look at itself: it reads the ends of indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a read made PostgreSQL do to the large tables."""
+
+    scans: dict[str, int]
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    busy: worlds.Tenant
+    quiet: worlds.Tenant
+    bulk_id: UUID
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    # One connection: the counters are flushed by the connection that did the work.
+    async with worlds.connected(database_url, pool_size=1):
+        pool = await worlds.add_pool()
+        busy = await worlds.add_client(pool, held=100_000)
+        quiet = await worlds.add_client(pool, held=100)
+        await worlds.accept(quiet)
+        for _ in range(SINGLES // 200):
+            await accept_batch(store, [worlds.new_send(busy) for _ in range(200)])
+        bulk = await worlds.accept(busy, 10_000)
+        await worlds.execute("ANALYZE")
+        yield World(busy, quiet, bulk.id)
+
+
+async def work_of(read: Awaitable[Any]) -> Work:
+    before = await counters()
+    await read
+    after = await counters()
+    scans = {table: after[table][0] - before[table][0] for table in TABLES}
+    rows = {table: after[table][1] - before[table][1] for table in TABLES}
+    return Work(scans, rows)
+
+
+async def counters() -> dict[str, tuple[int, int]]:
+    await worlds.execute("SELECT pg_stat_force_next_flush()")
+    rows = await worlds.fetch(
+        "SELECT relname, seq_scan, seq_tup_read + coalesce(idx_tup_fetch, 0) AS rows"
+        " FROM pg_stat_user_tables"
+    )
+    return {row["relname"]: (row["seq_scan"], row["rows"]) for row in rows}
+
+
+def assert_small(work: Work, *, most_rows: int) -> None:
+    assert not any(work.scans.values()), work
+    assert all(rows <= most_rows + PLANNING for rows in work.rows.values()), work
+    assert any(work.rows.values()), work
+
+
+def windows(around: UUID) -> list[Window[UUID]]:
+    """The first page, the last, and those on either side of a row."""
+    return [
+        Window(50),
+        Window(50, from_end=True),
+        Window(50, after=around),
+        Window(50, before=around, from_end=True),
+    ]
+
+
+@pytest.mark.parametrize("everybodys", [True, False])
+async def test_a_page_of_messages_reads_that_page(world: World, everybodys: bool) -> None:
+    scope: Scope = Everything() if everybodys else OfClient(world.busy.client_id)
+    for window in windows(await middle_of(world)):
+        assert_small(await work_of(read_messages(scope, window)), most_rows=51)
+
+
+async def test_a_page_of_one_sends_messages_reads_that_page(world: World) -> None:
+    scope = OfClient(world.busy.client_id)
+    for window in windows(await middle_of(world)):
+        read = read_messages(scope, window, send_id=world.bulk_id)
+        assert_small(await work_of(read), most_rows=51)
+
+
+@pytest.mark.parametrize("everybodys", [True, False])
+async def test_a_page_of_sends_reads_that_page_and_counts_its_messages(
+    world: World, everybodys: bool
+) -> None:
+    scope: Scope = Everything() if everybodys else OfClient(world.busy.client_id)
+    around = (await read_sends(scope, Window(100))).items[-1].id
+    for window in windows(around)[1:]:
+        assert_small(await work_of(read_sends(scope, window)), most_rows=51)
+
+
+async def test_a_page_of_a_statement_reads_no_more_than_two(world: World) -> None:
+    view = BalanceView(client_id=world.busy.client_id)
+    middle: Window[int] = Window(50, after=2_000)
+    newest: Window[int] = Window(50)
+    for window in (newest, middle, Window(50, before=2_000, from_end=True)):
+        assert_small(await work_of(read_statement(view, window)), most_rows=102)
+    sends = read_statement(view, middle, kind=TransferKind.SEND)
+    assert_small(await work_of(sends), most_rows=102)
+
+
+async def test_one_send_or_message_is_one_look_up(world: World) -> None:
+    scope = OfClient(world.quiet.client_id)
+    message = (await read_messages(scope, Window(1))).items[0]
+    assert_small(await work_of(find_message(scope, message.id)), most_rows=1)
+    assert_small(await work_of(find_send(scope, message.send_id)), most_rows=1)
+
+
+async def test_a_quiet_client_does_not_pay_for_a_busy_one(world: World) -> None:
+    scope = OfClient(world.quiet.client_id)
+    for read in (read_messages(scope, Window(50)), read_sends(scope, Window(50))):
+        assert_small(await work_of(read), most_rows=1)
+
+
+async def test_messages_in_doubt_are_found_without_reading_the_others(world: World) -> None:
+    await worlds.execute(
+        "UPDATE message SET status = 'UNKNOWN', attempt_id = id WHERE id = $1",
+        await middle_of(world),
+    )
+    scope = OfClient(world.busy.client_id)
+    read = read_messages(scope, Window(50), status=MessageStatus.UNKNOWN)
+    assert_small(await work_of(read), most_rows=1)
+
+
+async def test_a_clients_balance_looks_at_no_send_message_or_transfer(world: World) -> None:
+    view = BalanceView(client_id=world.busy.client_id, platform=PlatformShown.OWNED)
+    work = await work_of(read_balances(view))
+    assert not any([*work.scans.values(), *work.rows.values()]), work
+
+
+async def middle_of(world: World) -> UUID:
+    [row] = await worlds.fetch(
+        "SELECT id FROM message WHERE send_id = $1 ORDER BY id LIMIT 1 OFFSET 5000", world.bulk_id
+    )
+    found: UUID = row["id"]
+    return found
