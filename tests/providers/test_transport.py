@@ -158,10 +158,10 @@ async def test_a_redirect_is_an_answer_and_not_followed(status: int) -> None:
 
 async def test_the_request_arrives_once_and_asks_for_no_compression() -> None:
     async with listening(FarEnd((WHOLE,))) as far_end:
-        line = transport(f"{far_end.base_url}/root/")
+        line = transport(f"{far_end.base_url}/base/")
         await exchanged(line)
         (request,) = far_end.requests
-        assert request.startswith(b"POST /root/call HTTP/1.1\r\n")
+        assert request.startswith(b"POST /base/call HTTP/1.1\r\n")
         assert b"X-Key: k\r\n" in request
         assert b"Accept-Encoding: identity\r\n" in request
         assert request.endswith(b"\r\n\r\n{}")
