@@ -1,6 +1,11 @@
 """All ports of the domain, filled: one name for each need, whatever module it lives in."""
 
 from persistence.audit import audit as audit
+from persistence.credentials import access_changes as access_changes
+from persistence.credentials import find_actor_of_key as find_actor_of_key
+from persistence.credentials import find_actor_of_session as find_actor_of_session
+from persistence.credentials import note_keys_used as note_keys_used
+from persistence.credentials import purge_access as purge_access
 from persistence.database import transaction as transaction
 from persistence.ledger import find_answers as find_answers
 from persistence.ledger import held as held
@@ -9,6 +14,12 @@ from persistence.ledger import lock_accounts as lock_accounts
 from persistence.ledger import take_key as take_key
 from persistence.ledger import try_keys as try_keys
 from persistence.ledger import write_book as write_book
+from persistence.people import find_clients as find_clients
+from persistence.people import find_groups as find_groups
+from persistence.people import find_user as find_user
+from persistence.people import list_clients as list_clients
+from persistence.people import list_groups as list_groups
+from persistence.people import list_users as list_users
 from persistence.pools import begin_reading as begin_reading
 from persistence.pools import end_reading as end_reading
 from persistence.pools import fail_reading as fail_reading
@@ -22,3 +33,25 @@ from persistence.pools import pool_figures as pool_figures
 from persistence.sends import copy_messages as copy_messages
 from persistence.sends import find_sends as find_sends
 from persistence.sends import write_sends as write_sends
+from persistence.sessions import begin_session as begin_session
+from persistence.sessions import end_session as end_session
+from persistence.sessions import find_login as find_login
+from persistence.sessions import find_session as find_session
+from persistence.sessions import list_api_keys as list_api_keys
+from persistence.sessions import revoke_api_key as revoke_api_key
+from persistence.sessions import use_refresh_token as use_refresh_token
+from persistence.sessions import write_api_key as write_api_key
+from persistence.sessions import write_refresh_token as write_refresh_token
+from persistence.tenants import active_admins as active_admins
+from persistence.tenants import add_user as add_user
+from persistence.tenants import end_sessions_of as end_sessions_of
+from persistence.tenants import home_of as home_of
+from persistence.tenants import lock_nodes as lock_nodes
+from persistence.tenants import lock_people as lock_people
+from persistence.tenants import make_default_pool as make_default_pool
+from persistence.tenants import move_node as move_node
+from persistence.tenants import note_access_changes as note_access_changes
+from persistence.tenants import release_supervisors as release_supervisors
+from persistence.tenants import write_client as write_client
+from persistence.tenants import write_group as write_group
+from persistence.tenants import write_user as write_user

@@ -1,0 +1,17 @@
+"""The default pool: the provider account whose units an operator sells."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.ports.directory import People
+from domain.transactions import changing
+
+
+async def ensure_default_pool(store: People, *, provider: str, unit: str, price: int) -> UUID:
+    """The default provider account, made with its pool node where there is none yet.
+
+    Safe for many processes at once. One that is there already is left as it is.
+    """
+    async with changing(store) as tx:
+        return await store.make_default_pool(tx, provider=provider, unit=unit, price=price)

@@ -1,0 +1,177 @@
+"""What deciding who is asking needs: hashes, tokens, counters, and the store of sessions and keys.
+
+`persistence.sessions` and `.credentials` fill the stores, `ibiki` the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.access import Actor
+from domain.ports.ledger import Transaction
+from domain.transactions import Transactional
+
+
+class Passwords(Protocol):
+    """Slow hashes, made a few at a time so that many sign-ins at once do not fill the memory."""
+
+    async def hash(self, password: str) -> str:
+        """A salted hash that says its own parameters."""
+        ...
+
+    async def verify(self, password: str, kept: str | None) -> bool:
+        """Whether the hash is this password's. None: False, after the time that a hash takes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an access token says."""
+
+    user_id: UUID
+    session_id: UUID
+    expires_at: datetime
+
+
+class Tokens(Protocol):
+    """Access tokens: short-lived, signed, and never looked up to be read."""
+
+    def issue(self, *, user_id: UUID, session_id: UUID) -> tuple[str, datetime]:
+        """A token and when it ends."""
+        ...
+
+    def read(self, token: str) -> Claims | None:
+        """What a token of ours says, as long as it is valid; None for any other."""
+        ...
+
+
+class Throttle(Protocol):
+    """Failed sign-ins, counted for each account (whether it exists or not) and each address."""
+
+    async def check(self, *, account: str, address: str) -> None:
+        """Raises RateLimited where either has failed too often."""
+        ...
+
+    async def failed(self, *, account: str, address: str) -> None:
+        """Counts one failure for both."""
+        ...
+
+    async def succeeded(self, *, account: str) -> None:
+        """Forgets the failures of the account, not those of the address."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user who may sign in, if the password is the right one."""
+
+    user_id: UUID
+    password_hash: str
+
+
+class Sessions(Transactional, Protocol):
+    """Sign-ins, and their chains of refresh tokens: kept as hashes, used once each."""
+
+    async def find_login(self, email: str) -> Login | None:
+        """The user of that email, in any case, unless disabled."""
+        ...
+
+    async def begin_session(self, tx: Transaction, login: Login, session_id: UUID) -> bool:
+        """Begins it; False where the user was disabled or the password changed in between."""
+        ...
+
+    async def write_refresh_token(
+        self, tx: Transaction, session_id: UUID, token_hash: bytes, *, lifetime_days: int
+    ) -> None:
+        """Adds a link to a session's chain."""
+        ...
+
+    async def use_refresh_token(
+        self, tx: Transaction, token_hash: bytes
+    ) -> tuple[UUID, UUID] | None:
+        """Uses it up: its user and session; None where it is not valid (any more). One use wins."""
+        ...
+
+    async def find_session(self, tx: Transaction, token_hash: bytes) -> UUID | None:
+        """The session of a refresh token, used or not."""
+        ...
+
+    async def end_session(self, tx: Transaction, session_id: UUID) -> None:
+        """Ends it, if it has not ended, and notes the change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChange:
+    """Word that what is known of a session, key, user, client or group is out of date."""
+
+    id: UUID
+    subject_id: UUID
+
+
+class Credentials(Protocol):
+    """What the actor cache reads."""
+
+    async def find_actor_of_session(self, session_id: UUID, user_id: UUID) -> Actor | None:
+        """Who is asking, None where the session has ended or the user is disabled."""
+        ...
+
+    async def find_actor_of_key(self, secret_hash: bytes) -> Actor | None:
+        """Who is asking, None where the key is revoked or unknown or the user disabled."""
+        ...
+
+    async def access_changes(
+        self, since: datetime | None
+    ) -> tuple[datetime, Sequence[AccessChange]]:
+        """The store's time, and the changes made after `since`; none without `since`."""
+        ...
+
+    async def note_keys_used(self, key_ids: Sequence[UUID]) -> None:
+        """Notes that the keys were used in this minute."""
+        ...
+
+    async def purge_access(self) -> None:
+        """Deletes changes, refresh tokens and sessions that nobody can need any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A program's credential, without its secret."""
+
+    id: UUID
+    name: str
+    prefix: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class ApiKeys(Transactional, Protocol):
+    """API keys, by the users they act for."""
+
+    async def list_api_keys(self, user_id: UUID) -> Sequence[ApiKey]:
+        """The user's keys that are not revoked, newest first."""
+        ...
+
+    async def write_api_key(
+        self,
+        tx: Transaction,
+        *,
+        user_id: UUID,
+        name: str,
+        prefix: str,
+        secret_hash: bytes,
+        most: int,
+    ) -> ApiKey | None:
+        """Adds a key, unless the user has that many. One at a time: the user's row is locked."""
+        ...
+
+    async def revoke_api_key(
+        self, tx: Transaction, key_id: UUID, *, user_id: UUID | None
+    ) -> ApiKey | None:
+        """Revokes it (if it is this user's, where one is named) and notes the change."""
+        ...

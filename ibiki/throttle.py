@@ -1,0 +1,101 @@
+"""Failed sign-ins, counted for each account and each address, in Redis where there is one.
+
+Where Redis is away, each process counts for itself until it is back.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from hashlib import sha256
+
+from limits import RateLimitItem, parse_many
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.errors import StorageError
+
+from domain.errors import RateLimited
+
+ACCOUNT_LIMITS = "5 per minute; 30 per hour"
+ADDRESS_LIMITS = "30 per minute; 300 per hour"
+REDIS_DEADLINE_SECONDS = 1.0
+
+
+class SignInThrottle:
+    """Fills `domain.ports.identity.Throttle`."""
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        *,
+        account_limits: str = ACCOUNT_LIMITS,
+        address_limits: str = ADDRESS_LIMITS,
+    ) -> None:
+        self._here = FixedWindowRateLimiter(MemoryStorage())
+        self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else self._here
+        self._account_limits = parse_many(account_limits)
+        self._address_limits = parse_many(address_limits)
+
+    async def check(self, *, account: str, address: str) -> None:
+        """Raises RateLimited where either has failed too often."""
+        wait_seconds = 0.0
+        for limit, name in self._counted(account, address):
+            wait_seconds = max(wait_seconds, await self._wait_seconds(limit, name))
+        if wait_seconds > 0:
+            raise RateLimited(math.ceil(wait_seconds))
+
+    async def failed(self, *, account: str, address: str) -> None:
+        """Counts one failure for both."""
+        for limit, name in self._counted(account, address):
+            try:
+                await self._shared.hit(limit, name)
+            except StorageError:
+                await self._here.hit(limit, name)
+
+    async def succeeded(self, *, account: str) -> None:
+        """Forgets the failures of the account, not those of the address."""
+        for limit in self._account_limits:
+            try:
+                await self._shared.clear(limit, _account_name(account))
+            except StorageError:
+                await self._here.clear(limit, _account_name(account))
+
+    async def _wait_seconds(self, limit: RateLimitItem, name: str) -> float:
+        try:
+            stats = await self._shared.get_window_stats(limit, name)
+        except StorageError:
+            stats = await self._here.get_window_stats(limit, name)
+        return 0.0 if stats.remaining > 0 else max(stats.reset_time - time.time(), 0.001)
+
+    def _counted(self, account: str, address: str) -> list[tuple[RateLimitItem, str]]:
+        of_address = [(limit, _address_name(address)) for limit in self._address_limits]
+        return of_address + [(limit, _account_name(account)) for limit in self._account_limits]
+
+
+def _redis(url: str) -> Storage:
+    return RedisStorage(
+        f"async+{url}",
+        implementation="redispy",
+        wrap_exceptions=True,
+        socket_timeout=REDIS_DEADLINE_SECONDS,
+        socket_connect_timeout=REDIS_DEADLINE_SECONDS,
+    )
+
+
+def _account_name(account: str) -> str:
+    """Hashed: an email is nobody's business in Redis, and may be of any length and alphabet."""
+    return "account-" + sha256(account.encode(errors="replace")).hexdigest()
+
+
+def _address_name(address: str) -> str:
+    """An IPv6 host has a whole /64 to itself: it counts as one address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "address-unknown"
+    if parsed.version == 6:
+        mapped = parsed.ipv4_mapped
+        network = ipaddress.ip_network((parsed, 64), strict=False)
+        return f"address-{mapped or network}"
+    return f"address-{parsed}"

@@ -1,0 +1,123 @@
+"""Who a credential stands for, and who to ask about again, in SQL: what the actor cache reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.access import Actor, Role
+from domain.ports.identity import AccessChange
+from domain.sending import Payer
+from persistence.database import IDLE_IN_TRANSACTION_TIMEOUT_SECONDS, connection
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+OVERLAP_SECONDS = IDLE_IN_TRANSACTION_TIMEOUT_SECONDS + 5
+"""How far reading changes goes back again: nobody takes longer from writing one to the commit."""
+
+KEPT_DAYS = 7
+"""Longer than any process lives on without reading changes."""
+
+ACTOR = """
+SELECT credential.id AS credential_id, app_user.id AS user_id, role, client.id AS client_id,
+       coalesce(app_user.group_id, client.group_id) AS group_id, client.status AS client_status,
+       client.account_id, upstream.id AS provider_account_id, upstream.price, upstream.unit,
+       coalesce(client.rate_per_unit_usd, client_group.rate_per_unit_usd) AS rate_usd
+FROM {credentials} AS credential
+JOIN app_user ON app_user.id = credential.user_id AND NOT disabled
+LEFT JOIN client ON client.id = app_user.client_id
+LEFT JOIN client_group ON client_group.id = client.group_id
+LEFT JOIN account ON account.id = client.account_id
+LEFT JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
+WHERE credential.{key} = $1 AND revoked_at IS NULL
+"""
+ACTOR_OF_SESSION = ACTOR.format(credentials="session", key="id") + "AND app_user.id = $2"
+ACTOR_OF_KEY = ACTOR.format(credentials="api_key", key="secret_hash")
+
+NOW = "SELECT clock_timestamp()"
+ACCESS_CHANGES = """
+SELECT id, subject_id FROM access_change WHERE created_at > $1 - make_interval(secs => $2)
+"""
+# At most one write a key and minute, whatever number of processes it is used at.
+NOTE_KEYS_USED = """
+UPDATE api_key SET last_used_at = date_trunc('minute', clock_timestamp())
+WHERE id = ANY($1::uuid[])
+  AND (last_used_at IS NULL OR last_used_at < date_trunc('minute', clock_timestamp()))
+"""
+PURGE = (
+    "DELETE FROM access_change WHERE created_at < clock_timestamp() - make_interval(days => $1)",
+    "DELETE FROM refresh_token WHERE expires_at < clock_timestamp() - make_interval(days => $1)",
+    """
+    DELETE FROM session
+    WHERE created_at < clock_timestamp() - make_interval(days => $1)
+      AND NOT EXISTS (SELECT FROM refresh_token WHERE session_id = session.id)
+    """,
+)
+
+
+async def find_actor_of_session(session_id: UUID, user_id: UUID) -> Actor | None:
+    """Who is asking, None where the session has ended or the user is disabled."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(ACTOR_OF_SESSION, session_id, user_id)
+    return None if row is None else _actor(row)
+
+
+async def find_actor_of_key(secret_hash: bytes) -> Actor | None:
+    """Who is asking, None where the key is revoked or unknown or the user disabled."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(ACTOR_OF_KEY, secret_hash)
+    return None if row is None else _actor(row)
+
+
+async def access_changes(since: datetime | None) -> tuple[datetime, Sequence[AccessChange]]:
+    """The store's time, and the changes made after `since`, and some from before it again."""
+    async with connection() as pooled:
+        # Taken before the read: what is committed between the two is read again next time.
+        now: datetime = await pooled.fetchval(NOW)
+        if since is None:
+            return now, ()
+        rows = await pooled.fetch(ACCESS_CHANGES, since, OVERLAP_SECONDS)
+    return now, [AccessChange(*row) for row in rows]
+
+
+async def note_keys_used(key_ids: Sequence[UUID]) -> None:
+    """Notes that the keys were used in this minute."""
+    async with connection() as pooled:
+        await pooled.execute(NOTE_KEYS_USED, list(key_ids))
+
+
+async def purge_access() -> None:
+    """Deletes changes, refresh tokens and sessions that nobody can need any more."""
+    async with connection() as pooled:
+        for statement in PURGE:
+            await pooled.execute(statement, KEPT_DAYS)
+
+
+def _actor(row: Record) -> Actor:
+    return Actor(
+        user_id=row["user_id"],
+        role=Role(row["role"]),
+        credential_id=row["credential_id"],
+        client_id=row["client_id"],
+        group_id=row["group_id"],
+        client_status=row["client_status"],
+        payer=_payer(row),
+    )
+
+
+def _payer(row: Record) -> Payer | None:
+    if row["provider_account_id"] is None:
+        return None
+    rate_usd: Decimal | None = row["rate_usd"]
+    return Payer(
+        client_id=row["client_id"],
+        account_id=row["account_id"],
+        provider_account_id=row["provider_account_id"],
+        price=row["price"],
+        unit=row["unit"],
+        rate_usd=rate_usd,
+    )

@@ -1,0 +1,81 @@
+"""People in a test's database, and a door for them to come in by. Hashes are made cheap here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from domain.access import Role
+from domain.actors import Actors
+from domain.identity import Door
+from domain.numbers import Normaliser
+from domain.people import Client, Group, User
+from domain.pools import ensure_default_pool
+from domain.tenants import NewClient, create_client, create_group
+from domain.users import NewUser, create_user
+from ibiki.passwords import Argon2Passwords
+from ibiki.throttle import SignInThrottle
+from ibiki.tokens import AccessTokens
+from persistence import store
+from tests import worlds
+
+PASSWORD = "correct horse battery"
+SECRET_KEY = "a secret key of the tests, 32 bytes or more"
+ADDRESS = "192.0.2.1"
+
+PASSWORDS = Argon2Passwords(memory_kib=64)
+TOKENS = AccessTokens(SECRET_KEY)
+NORMALISER = Normaliser()
+
+
+def new_door(throttle: SignInThrottle | None = None, *, refresh_days: int = 30) -> Door:
+    """A door of its own, with counters of its own."""
+    return Door(
+        store=store,
+        passwords=PASSWORDS,
+        tokens=TOKENS,
+        throttle=throttle or SignInThrottle(),
+        refresh_days=refresh_days,
+    )
+
+
+@asynccontextmanager
+async def new_actors() -> AsyncIterator[Actors]:
+    """A process's cache of actors, watching."""
+    actors = Actors(store, TOKENS)
+    await actors.catch_up()
+    actors.start()
+    yield actors
+    await actors.stop()
+
+
+@asynccontextmanager
+async def inhabited(url: str) -> AsyncIterator[None]:
+    """This process is connected to a test's database, which has a default pool."""
+    async with worlds.connected(url):
+        await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
+        yield
+
+
+async def add_group(name: str = "MG888") -> Group:
+    """A group under the default pool."""
+    return await create_group(store, name=name, rate_per_unit_usd=None)
+
+
+async def add_client(name: str = "Acme", *, group: Group | None = None) -> Client:
+    """A client under the group, else under the default pool."""
+    group_id = group.id if group else None
+    return await create_client(store, NORMALISER, NewClient(name=name, group_id=group_id))
+
+
+async def add_user(
+    email: str = "ada@ibiki.test",
+    role: Role = Role.ADMIN,
+    *,
+    client_id: UUID | None = None,
+    group_id: UUID | None = None,
+) -> User:
+    """A user whose password is `PASSWORD`."""
+    new = NewUser(email=email, password=PASSWORD, role=role, client_id=client_id, group_id=group_id)
+    return await create_user(store, PASSWORDS, new)
