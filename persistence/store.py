@@ -1,6 +1,10 @@
 """All ports of the domain, filled: one name for each need, whatever module it lives in."""
 
 from persistence.audit import audit as audit
+from persistence.capture import capture_numbers as capture_numbers
+from persistence.capture import keep_captured as keep_captured
+from persistence.capture import purge_keys as purge_keys
+from persistence.capture import take_uncaptured as take_uncaptured
 from persistence.credentials import access_changes as access_changes
 from persistence.credentials import find_actor_of_key as find_actor_of_key
 from persistence.credentials import find_actor_of_session as find_actor_of_session
@@ -30,6 +34,13 @@ from persistence.pools import lift_pause as lift_pause
 from persistence.pools import lock_reading as lock_reading
 from persistence.pools import open_calls as open_calls
 from persistence.pools import pool_figures as pool_figures
+from persistence.queue import accounts_with_queue as accounts_with_queue
+from persistence.queue import keep_pace as keep_pace
+from persistence.queue import mark_calls as mark_calls
+from persistence.queue import pick_messages as pick_messages
+from persistence.queue import put_off_probe as put_off_probe
+from persistence.queue import take_pace as take_pace
+from persistence.queue import tenants_waiting as tenants_waiting
 from persistence.sends import copy_messages as copy_messages
 from persistence.sends import find_sends as find_sends
 from persistence.sends import write_sends as write_sends
@@ -42,6 +53,19 @@ from persistence.sessions import revoke_api_key as revoke_api_key
 from persistence.sessions import use_refresh_token as use_refresh_token
 from persistence.sessions import write_api_key as write_api_key
 from persistence.sessions import write_refresh_token as write_refresh_token
+from persistence.settlement import cancel_queued as cancel_queued
+from persistence.settlement import end_attempts as end_attempts
+from persistence.settlement import find_attempt_of as find_attempt_of
+from persistence.settlement import find_charged as find_charged
+from persistence.settlement import lock_attempts as lock_attempts
+from persistence.settlement import lock_undecided as lock_undecided
+from persistence.settlement import lock_upstream as lock_upstream
+from persistence.settlement import note_on_attempt as note_on_attempt
+from persistence.settlement import pause_upstream as pause_upstream
+from persistence.settlement import resume_upstream as resume_upstream
+from persistence.settlement import take_expired as take_expired
+from persistence.settlement import take_overdue as take_overdue
+from persistence.settlement import write_steps as write_steps
 from persistence.tenants import active_admins as active_admins
 from persistence.tenants import add_user as add_user
 from persistence.tenants import end_sessions_of as end_sessions_of

@@ -1,0 +1,110 @@
+"""The circuit breaker of one provider account: whether calls may start now, and how many.
+
+It opens after several calls in a row without a clear answer, then lets one through to try: first
+after a short pause, which doubles with each try that fails. Whatever waits keeps waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+
+from domain.clock import now_seconds
+from domain.outcomes import NotSent, Outcome, Unknown
+
+
+class Breaker:
+    """Counts the calls of one dispatcher; others find out for themselves."""
+
+    def __init__(
+        self,
+        *,
+        opens_after: int = 5,
+        first_pause_seconds: float = 2.0,
+        longest_pause_seconds: float = 30.0,
+        clock: Callable[[], float] = now_seconds,
+    ) -> None:
+        self._opens_after = opens_after
+        self._first_pause_seconds = first_pause_seconds
+        self._longest_pause_seconds = longest_pause_seconds
+        self._clock = clock
+        self._unclear_in_a_row = 0
+        self._pause_seconds = first_pause_seconds
+        self._opens_until = -inf
+        self._rests_until = -inf
+        self._trying = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are held back, but for one that tries."""
+        return self._unclear_in_a_row >= self._opens_after
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long until a call may start; inf while the outcome of a try is awaited."""
+        until = max(self._rests_until, self._opens_until if self.is_open else -inf)
+        if self.is_open and self._trying:
+            return inf
+        return max(0.0, until - self._clock())
+
+    @property
+    def allowance(self) -> float:
+        """Calls that may start now: none, one (a try), or as many as one likes (inf)."""
+        if self.wait_seconds > 0:
+            return 0
+        return 1 if self.is_open else inf
+
+    def started(self) -> bool:
+        """A call begins. True where it is the one that tries: its end is to say so again."""
+        is_try = self.is_open
+        self._trying |= is_try
+        return is_try
+
+    def ended(self, *, clear: bool, was_try: bool = False) -> None:
+        """A call has ended, with a clear answer or without one."""
+        if was_try:
+            self._trying = False
+        if clear:
+            self._unclear_in_a_row = 0
+            self._pause_seconds = self._first_pause_seconds
+            return
+        if self.is_open and not was_try:
+            return
+        self._unclear_in_a_row += 1
+        if self.is_open:
+            self._open(was_try=was_try)
+
+    def rest(self, seconds: float) -> None:
+        """No call starts for that long: the provider asked for it."""
+        self._rests_until = max(self._rests_until, self._clock() + seconds)
+
+    def _open(self, *, was_try: bool) -> None:
+        if was_try:
+            self._pause_seconds = min(2 * self._pause_seconds, self._longest_pause_seconds)
+        self._opens_until = self._clock() + self._pause_seconds
+
+
+def is_clear(outcomes: Sequence[Outcome]) -> bool:
+    """Whether the provider itself answered, for one message of the call at least.
+
+    An answer it is too that it refuses the account, the call as a whole, or for the moment.
+    """
+    return any(_is_answer(outcome) for outcome in outcomes)
+
+
+def rest_asked_for(outcomes: Sequence[Outcome]) -> float:
+    """The longest pause that the answers ask for, in seconds; 0 where none does."""
+    return max(
+        (one.retry_after_seconds or 0.0 for one in outcomes if isinstance(one, NotSent)),
+        default=0.0,
+    )
+
+
+def _is_answer(outcome: Outcome) -> bool:
+    match outcome:
+        case Unknown():
+            return False
+        case NotSent():
+            asked_to_wait = outcome.retry_after_seconds is not None
+            return outcome.refuses_account or outcome.alone or asked_to_wait
+    return True

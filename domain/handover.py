@@ -1,0 +1,50 @@
+"""Settings of handing over: how long calls, leases and pauses last, how much happens at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """Checked when it is made: raises ValueError with a sentence that an operator can act on.
+
+    A call ends within its deadline, and its messages' lease is longer, so that a lease never ends
+    under a call that is still under way.
+    """
+
+    deadline_seconds: float = 10.0
+    lease_seconds: float = 30.0
+    sweep_seconds: float = 5.0
+    poll_seconds: float = 0.15
+    calls_at_once: int = 16
+    """Open calls of one dispatcher to one provider account."""
+
+    breaker_opens_after: int = 5
+    breaker_first_seconds: float = 2.0
+    breaker_longest_seconds: float = 30.0
+
+    backoff_first_seconds: float = 1.0
+    backoff_longest_seconds: float = 60.0
+    rest_longest_seconds: float = 600.0
+    """The longest pause that a provider may ask for."""
+
+    probe_first_seconds: float = 30.0
+    probe_longest_seconds: float = 600.0
+    give_up_seconds: float = DAY_SECONDS
+    """Age from which a message that was not taken is refused instead of tried again."""
+
+    give_up_every_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.deadline_seconds <= 0 or self.deadline_seconds >= self.lease_seconds:
+            raise ValueError("The deadline of a call must be above 0 and below the lease.")
+        if self.calls_at_once < 1:
+            raise ValueError("At least one call at once must be allowed.")
+
+    @property
+    def start_within_seconds(self) -> float:
+        """From its mark, how long a call may wait before it must not be started any more."""
+        return self.lease_seconds - self.deadline_seconds

@@ -1,0 +1,77 @@
+"""Contacts made from sends, and keys that are thrown away, in SQL: behind `domain.ports.queue`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.ids import new_id
+from domain.ports.queue import Uncaptured
+from persistence.database import connection
+from persistence.sql import columns
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+TAKE_UNCAPTURED = """
+SELECT send.id, send.client_id, send.accepted,
+       (SELECT business FROM client WHERE client.id = send.client_id)
+FROM send WHERE NOT captured AND ($2::uuid IS NULL OR send.id = $2)
+ORDER BY send.id LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+
+NUMBERS = """
+SELECT id, send_id, number FROM message
+WHERE send_id = ANY($1::uuid[]) AND id > $2 ORDER BY id LIMIT $3
+"""
+
+# In order of client and number: two captures of the same numbers wait in line, not in a circle.
+INSERT_CONTACTS = """
+INSERT INTO contact (id, client_id, number, business)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+    AS new (id, client_id, number, business)
+ORDER BY client_id, number
+ON CONFLICT (client_id, number) DO NOTHING
+"""
+
+KEEP_CAPTURED = "UPDATE send SET captured = true WHERE id = ANY($1::uuid[])"
+
+PURGE_KEYS = """
+DELETE FROM idempotency_key WHERE id IN (
+    SELECT id FROM idempotency_key
+    WHERE created_at < clock_timestamp() - make_interval(secs => $1)
+    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+
+
+async def take_uncaptured(
+    tx: Connection, *, most: int, send_id: UUID | None = None
+) -> list[Uncaptured]:
+    """Sends FOR UPDATE, oldest first, or the one named; what others have locked is skipped."""
+    return [Uncaptured(*row) for row in await tx.fetch(TAKE_UNCAPTURED, most, send_id)]
+
+
+async def capture_numbers(
+    tx: Connection, sends: Sequence[Uncaptured], *, after: UUID, most: int
+) -> UUID | None:
+    """Contacts for the numbers of the next messages behind `after`, where there are none yet."""
+    by_id = {send.send_id: send for send in sends}
+    rows = await tx.fetch(NUMBERS, list(by_id), after, most)
+    contacts = {(by_id[row[1]].client_id, row[2]): by_id[row[1]].business for row in rows}
+    if contacts:
+        new = [(new_id(), *key, business) for key, business in contacts.items()]
+        await tx.execute(INSERT_CONTACTS, *columns(new))
+    return rows[-1][0] if len(rows) == most else None
+
+
+async def keep_captured(tx: Connection, send_ids: Sequence[UUID]) -> None:
+    """The sends are captured."""
+    await tx.execute(KEEP_CAPTURED, list(send_ids))
+
+
+async def purge_keys(*, age_seconds: float, most: int) -> int:
+    """Idempotency keys of that age are gone, at most so many. Returns how many."""
+    async with connection() as pooled:
+        done = await pooled.execute(PURGE_KEYS, age_seconds, most)
+    return int(done.split()[-1])
