@@ -31,7 +31,7 @@ def _told(error: GraphQLError, correlation_id: str) -> dict[str, Any]:
         return _formatted(
             error, error.message, {"code": BAD_USER_INPUT, **(error.extensions or {})}
         )
-    log.error("resolver failed", exc_info=cause, extra={"correlation_id": correlation_id})
+    log.error("resolver failed", exc_info=cause, extra={"request_id": correlation_id})
     return _formatted(error, _MASK, {"code": INTERNAL, "correlationId": correlation_id})
 
 

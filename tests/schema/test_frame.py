@@ -184,4 +184,4 @@ async def test_a_defect_is_masked_and_logged_with_its_correlation_id(
     assert "secret" not in str(answer)
     [record] = caplog.records
     assert record.exc_info is not None
-    assert vars(record)["correlation_id"] == "req-1"
+    assert vars(record)["request_id"] == "req-1"

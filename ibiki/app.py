@@ -1,0 +1,108 @@
+"""The web application: its routes, and what every request passes on the way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from domain.house import House
+from domain.ports.authenticator import Authenticator
+from ibiki import metrics
+from ibiki.graphql_http import GraphQLOverHttp
+from ibiki.metrics import Metrics
+from ibiki.middleware import (
+    AllowedOrigins,
+    BodyLimit,
+    BoundedBodies,
+    Front,
+    NoSecretsInUrls,
+    Origins,
+)
+from ibiki.refusals import JSON, error_body
+from schema.engine import Engine
+from schema.schema import build_schema
+
+IsReady = Callable[[], Awaitable[str | None]]
+"""Why the process cannot take work, None where it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppParts:
+    """What the application is made of. `routes`: those of other areas, such as webhooks."""
+
+    house: House
+    authenticator: Authenticator
+    metrics: Metrics
+    is_ready: IsReady
+    origins: AllowedOrigins = field(default_factory=AllowedOrigins)
+    open_introspection: bool = True
+    body: BodyLimit = field(default_factory=BodyLimit)
+    body_by_path: Mapping[str, BodyLimit] = field(default_factory=dict)
+    routes: Sequence[BaseRoute] = ()
+
+
+def build_app(parts: AppParts) -> Starlette:
+    """The application over a house that is open already: it starts and stops nothing itself."""
+    return Starlette(
+        routes=[
+            Route("/graphql", GraphQLOverHttp(engine_of(parts), parts.house, parts.authenticator)),
+            Route("/healthz", _health, methods=["GET"]),
+            Route("/readyz", _readiness(parts.is_ready), methods=["GET"]),
+            Route("/metrics", _exposition(parts.metrics), methods=["GET"]),
+            *parts.routes,
+        ],
+        middleware=[
+            Middleware(Front, metrics=parts.metrics),
+            Middleware(Origins, allowed=parts.origins),
+            Middleware(NoSecretsInUrls),
+            Middleware(BoundedBodies, usual=parts.body, by_path=parts.body_by_path),
+        ],
+        exception_handlers={HTTPException: _plain},
+    )
+
+
+def engine_of(parts: AppParts) -> Engine:
+    """The engine of this installation's schema and limits."""
+    return Engine(
+        build_schema(),
+        most_texts=parts.house.limits.recipients,
+        most_objects=parts.house.limits.recipients_multi,
+        open_introspection=parts.open_introspection,
+    )
+
+
+async def _health(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _readiness(is_ready: IsReady) -> Callable[[Request], Awaitable[Response]]:
+    async def readiness(_request: Request) -> Response:
+        reason = await is_ready()
+        if reason is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "reason": reason}, status_code=503)
+
+    return readiness
+
+
+def _exposition(counted: Metrics) -> Callable[[Request], Awaitable[Response]]:
+    async def exposition(_request: Request) -> Response:
+        return Response(counted.exposition(), media_type=metrics.CONTENT_TYPE)
+
+    return exposition
+
+
+async def _plain(_request: Request, error: Exception) -> Response:
+    """404 and 405 of the router, in the shape that every other refusal has."""
+    assert isinstance(error, HTTPException)
+    sentence = {404: "There is nothing here.", 405: "Not by this method."}
+    body = error_body(sentence.get(error.status_code, error.detail), code="BAD_USER_INPUT")
+    headers = {**(error.headers or {}), "content-type": JSON.decode()}
+    return Response(body, status_code=error.status_code, headers=headers)

@@ -1,0 +1,278 @@
+"""What every request passes, whatever it asks for: pure ASGI, outermost first.
+
+`Front` names it, counts it, logs it and turns refusals and defects into plain answers; `Origins`
+keeps foreign web pages out; `NoSecretsInUrls` refuses credentials where logs and histories would
+keep them; `BoundedBodies` bounds what is read, and for how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
+
+from domain.keys import MARK
+from ibiki.masks import masked_text
+from ibiki.metrics import Metrics
+from ibiki.refusals import RequestRefused, error_body, respond
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SLOW_SECONDS = 1.0
+SECURITY_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+MEBIBYTE = 1024 * 1024
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SECRET_NAMES = frozenset(
+    {"accesstoken", "apikey", "auth", "authorization", "bearer", "credential", "credentials"}
+    | {"jwt", "password", "refreshtoken", "secret", "token"}
+)
+_SECRET_VALUE = re.compile(rf"(?i:bearer\s)|eyJ[\w-]+\.[\w-]+\.[\w-]|{MARK}[0-9a-f]{{8}}_")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+access_log = logging.getLogger("ibiki.access")
+log = logging.getLogger("ibiki.http")
+
+
+class Front:
+    """Gives each request an id and an answer, and a line in the log where it is worth one.
+
+    Every request is logged at DEBUG; at INFO those that failed or were slow.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        own_headers = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
+        status = 0
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                given = {name for name, _ in message["headers"]}
+                own = [header for header in own_headers if header[0] not in given]
+                message["headers"] = [*message["headers"], *own]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_named)
+        except RequestRefused as refused:
+            if not status:
+                await respond(send_named, refused.status, refused.body, headers=refused.headers)
+        except Exception:
+            log.exception("request failed", extra={"request_id": request_id})
+            if status:
+                raise
+            await respond(send_named, 500, _masked(request_id))
+        finally:
+            self._note(scope, request_id, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = _area(scope["path"]) if "endpoint" in scope else "none"
+        self.metrics.http_requests.labels(scope["method"], route, str(status)).inc()
+        self.metrics.http_seconds.observe(seconds)
+        level = logging.INFO if status >= 400 or seconds > SLOW_SECONDS else logging.DEBUG
+        if access_log.isEnabledFor(level):
+            told = {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "milliseconds": round(seconds * 1000, 1),
+                "request_id": request_id,
+            }
+            access_log.log(level, "request", extra=told)
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedOrigins:
+    """Web origins whose pages may call this installation, besides its own.
+
+    `loopback`: pages that are served on the caller's own machine as well, for development.
+    """
+
+    origins: frozenset[str] = frozenset()
+    loopback: bool = False
+
+    def allow(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin may call the host that it asked for."""
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            return False
+        if parts.netloc.lower() == host.lower() or origin.lower() in self.origins:
+            return True
+        return self.loopback and parts.hostname in _LOOPBACK
+
+
+class Origins:
+    """Refuses requests of foreign web pages, and tells browsers which pages may ask (CORS)."""
+
+    def __init__(self, app: ASGIApp, allowed: AllowedOrigins) -> None:
+        self.app = app
+        self.allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = _header(scope, b"origin")
+        if scope["type"] != "http" or not origin:
+            await self.app(scope, receive, send)
+            return
+        if not self.allowed.allow(origin, _header(scope, b"host")):
+            raise RequestRefused(
+                403,
+                "Pages of this origin may not call this installation. "
+                "Its operator can name it in ALLOWED_ORIGINS.",
+                code="FORBIDDEN",
+            )
+        cors = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+        if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method"):
+            await respond(send, 204, b"", headers=[*cors, *_PREFLIGHT])
+            return
+
+        async def send_with_cors(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *cors]
+            await send(message)
+
+        await self.app(scope, receive, send_with_cors)
+
+
+_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+class NoSecretsInUrls:
+    """Refuses a URL with a credential in it: addresses are kept in logs and histories."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["query_string"] and has_secret(scope["query_string"]):
+            raise RequestRefused(
+                400,
+                "A credential never goes into a URL: send it as `Authorization: Bearer …`, "
+                "and replace this one, which logs may have kept by now.",
+            )
+        await self.app(scope, receive, send)
+
+
+def has_secret(query_string: bytes) -> bool:
+    """Whether a parameter is named like a credential, or its value looks like one."""
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    return any(
+        re.sub(r"[^a-z]", "", name.lower()) in _SECRET_NAMES or _SECRET_VALUE.match(value.strip())
+        for name, value in pairs
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How much is read of a request's body, and how long it may take to come."""
+
+    size: int = 16 * MEBIBYTE
+    seconds: float = 30.0
+
+
+class BoundedBodies:
+    """Bounds every body: by its path's limit where it has one, else by the usual."""
+
+    def __init__(
+        self, app: ASGIApp, usual: BodyLimit, by_path: Mapping[str, BodyLimit] | None = None
+    ) -> None:
+        self.app = app
+        self.usual = usual
+        self.by_path = by_path or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+            await self.app(scope, receive, send)
+            return
+        limit = self.by_path.get(scope["path"], self.usual)
+        declared = _header(scope, b"content-length")
+        if declared.isdecimal() and int(declared[:19]) > limit.size:
+            raise _too_large(limit)
+        await self.app(scope, _Bounded(receive, limit), send)
+
+
+class _Bounded:
+    """The receive channel of one request, up to its limit."""
+
+    def __init__(self, receive: Receive, limit: BodyLimit) -> None:
+        self.receive = receive
+        self.limit = limit
+        self.size = 0
+        self.ends_at = asyncio.get_running_loop().time() + limit.seconds
+        self.complete = False
+
+    async def __call__(self) -> Message:
+        if self.complete:
+            return await self.receive()
+        try:
+            async with asyncio.timeout_at(self.ends_at):
+                message = await self.receive()
+        except TimeoutError:
+            close = [(b"connection", b"close")]
+            raise RequestRefused(408, "The body took too long to come.", headers=close) from None
+        self.size += len(message.get("body", b""))
+        if self.size > self.limit.size:
+            raise _too_large(self.limit)
+        self.complete = not message.get("more_body")
+        return message
+
+
+def _too_large(limit: BodyLimit) -> RequestRefused:
+    return RequestRefused(413, f"The body is over the limit of {limit.size} bytes.")
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id of the request where it is plain, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            # It is logged as it stands, and could be a phone number.
+            return masked_text(value.decode())
+    return uuid4().hex
+
+
+def _area(path: str) -> str:
+    """The first part of a path that has a route: webhooks go on with names and tokens."""
+    return f"/{path.split('/', 2)[1]}"
+
+
+def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
+    """The header's value, empty without one (or where the scope has none at all)."""
+    headers: Sequence[tuple[bytes, bytes]] = scope.get("headers", ())
+    return next((value.decode("latin-1") for name, value in headers if name == wanted), "")
+
+
+def _masked(request_id: str) -> bytes:
+    return error_body(
+        "Something went wrong on our side. Tell your operator the correlationId.",
+        code="INTERNAL",
+        correlationId=request_id,
+    )
