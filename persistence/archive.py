@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from domain.pages import Page, Window
 from domain.recipients import RejectedRecipient, RejectionReason
 from domain.search import digits_of
 from domain.sending import Message, MessageStatus, Send, SendKind
-from persistence.pages import Filter, matching, read_page
+from persistence.database import connection
+from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -38,6 +40,16 @@ MESSAGES = """
 SELECT page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
        failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at
 FROM (SELECT * FROM message {page}) AS page
+JOIN send ON send.id = page.send_id
+ORDER BY page.id {order}
+"""
+# A range, not an equation, so that ORDER BY send_id means something to the planner: for a large
+# send it would rather walk all messages in id order, and hope to meet its own soon.
+MESSAGES_OF_SENDS = """
+SELECT page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
+       failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at
+FROM unnest({sends}::uuid[]) AS wanted (id)
+CROSS JOIN LATERAL (SELECT * FROM message {page}) AS page
 JOIN send ON send.id = page.send_id
 ORDER BY page.id {order}
 """
@@ -78,26 +90,40 @@ async def read_messages(
     scope: Scope,
     window: Window[UUID],
     *,
-    send_id: UUID | None = None,
     status: MessageStatus | None = None,
     search: str | None = None,
 ) -> Page[Message]:
-    """The messages of a scope (of one send where named), newest first.
+    """The messages of a scope, newest first.
 
     `search`: a part of the number or of the text, taken literally, in any case.
     """
     wanted = _within(scope)
-    if send_id is not None:
-        # A range, not an equation, so that ORDER BY send_id means something to the planner: for a
-        # large send it would rather walk all messages in id order, and hope to meet its own soon.
-        wanted.add("send_id BETWEEN {} AND {}", send_id, send_id)
-    if status is not None:
-        # A word of ours, written out: a placeholder would keep the partial indexes out of it.
-        wanted.add(f"status = '{status.value}'")
+    _add_status(wanted, status)
     if search is not None:
         _add_search(wanted, search)
-    within = None if send_id is None else "send_id"
-    return await read_page(MESSAGES, wanted, window, _message, within=within)
+    return await read_page(MESSAGES, wanted, window, _message)
+
+
+async def read_messages_of_sends(
+    scope: Scope,
+    send_ids: Sequence[UUID],
+    window: Window[UUID],
+    *,
+    status: MessageStatus | None = None,
+) -> dict[UUID, Page[Message]]:
+    """The same window on the messages of each send, newest first; empty for those outside."""
+    wanted = _within(scope)
+    wanted.add("send_id BETWEEN wanted.id AND wanted.id")
+    _add_status(wanted, status)
+    sends = wanted.value(list(send_ids))
+    page = page_clause(wanted, window, key="id", within="send_id")
+    statement = MESSAGES_OF_SENDS.format(sends=sends, page=page, order=order_of(window))
+    async with connection() as pooled:
+        rows = await pooled.fetch(statement, *wanted.values)
+    found: dict[UUID, list[Record]] = {send_id: [] for send_id in send_ids}
+    for row in rows:
+        found[row["send_id"]].append(row)
+    return {send_id: page_of(rows, window, _message) for send_id, rows in found.items()}
 
 
 def _within(scope: Scope) -> Filter:
@@ -110,6 +136,12 @@ def _within(scope: Scope) -> Filter:
         case OfGroup():
             wanted.add("false")  # a supervisor does not read what the members write
     return wanted
+
+
+def _add_status(wanted: Filter, status: MessageStatus | None) -> None:
+    if status is not None:
+        # A word of ours, written out: a placeholder would keep the partial indexes out of it.
+        wanted.add(f"status = '{status.value}'")
 
 
 def _add_search(wanted: Filter, search: str) -> None:

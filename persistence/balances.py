@@ -179,18 +179,35 @@ async def read_allocations(
     return Page(page.items, page.has_next, page.has_previous, total)
 
 
-async def _allocations_wanted(
-    pooled: Connection, scope: Scope, *, group_id: UUID | None, search: str | None
-) -> Filter:
+async def find_allocation(scope: Scope, client_id: UUID) -> Allocation:
+    """What one client within the scope holds. Raises NotFound."""
+    wanted = _clients_within(scope)
+    wanted.add("client.id = {}", client_id)
+    page = await read_page(ALLOCATIONS, wanted, Window(1), _allocation, key="client.id")
+    if not page.items:
+        raise NotFound("client")
+    return page.items[0]
+
+
+def _clients_within(scope: Scope) -> Filter:
     wanted = Filter()
-    wanted.add("account.kind = 'CLIENT'")
+    wanted.add("account.kind = 'CLIENT'")  # and not a provider account of its own
     match scope:
         case Everything():
-            wanted.add("upstream.is_default")
+            pass
         case OfGroup(own_group_id):
             wanted.add("client.group_id = {}", own_group_id)
         case OfClient(own_client_id):
             wanted.add("client.id = {}", own_client_id)
+    return wanted
+
+
+async def _allocations_wanted(
+    pooled: Connection, scope: Scope, *, group_id: UUID | None, search: str | None
+) -> Filter:
+    wanted = _clients_within(scope)
+    if isinstance(scope, Everything):
+        wanted.add("upstream.is_default")
     if group_id is not None:
         if not await _group_is_within(pooled, scope, group_id):
             raise NotFound("group")

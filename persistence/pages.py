@@ -46,14 +46,13 @@ async def read_page(
     item_of: Callable[[Record], Item],
     *,
     key: str = "id",
-    within: str | None = None,
 ) -> Page[Item]:
     """One page of what `statement` lists, the highest key first.
 
     In the statement `{page}` stands for the WHERE, ORDER BY and LIMIT of the paged table, and
     `{order}` for the direction that its outermost ORDER BY has to repeat.
     """
-    page = page_clause(wanted, window, key=key, within=within)
+    page = page_clause(wanted, window, key=key)
     async with connection() as pooled:
         rows = await pooled.fetch(
             statement.format(page=page, order=order_of(window)), *wanted.values

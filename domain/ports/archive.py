@@ -39,11 +39,21 @@ class SendArchive(Protocol):
         scope: Scope,
         window: Window[UUID],
         *,
-        send_id: UUID | None = None,
         status: MessageStatus | None = None,
         search: str | None = None,
     ) -> Page[Message]:
         """The messages of a scope; `search`: a part of the number or of the text."""
+        ...
+
+    async def read_messages_of_sends(
+        self,
+        scope: Scope,
+        send_ids: Sequence[UUID],
+        window: Window[UUID],
+        *,
+        status: MessageStatus | None = None,
+    ) -> dict[UUID, Page[Message]]:
+        """The same window on the messages of each send; empty for those outside the scope."""
         ...
 
     async def read_contacts(
@@ -64,6 +74,10 @@ class LedgerArchive(Protocol):
         self, scope: Scope, window: Window[UUID], *, group_id: UUID | None, search: str | None
     ) -> Page[Allocation]:
         """What clients hold, counted. Raises NotFound for a group outside the scope."""
+        ...
+
+    async def find_allocation(self, scope: Scope, client_id: UUID) -> Allocation:
+        """What one client holds. Raises NotFound."""
         ...
 
     async def read_provider_accounts(self, scope: Everything) -> Sequence[ProviderAccountFigures]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
@@ -14,9 +14,15 @@ from domain.access import Everything, OfClient, OfGroup, Scope
 from domain.errors import NotFound
 from domain.pages import Window
 from domain.recipients import RejectedRecipient, RejectionReason
-from domain.sending import MessageStatus, SendKind
+from domain.sending import Message, MessageStatus, SendKind
 from persistence import store
-from persistence.archive import find_message, find_send, read_messages, read_sends
+from persistence.archive import (
+    find_message,
+    find_send,
+    read_messages,
+    read_messages_of_sends,
+    read_sends,
+)
 from tests import worlds
 
 UNKNOWN_ID = UUID(int=404)
@@ -90,7 +96,7 @@ async def test_what_lies_outside_of_a_scope_is_not_found_like_what_does_not_exis
             await find_message(scope, message_id)
         assert (await read_sends(scope, Window(25))).items == []
         assert (await read_messages(scope, Window(25))).items == []
-        assert (await read_messages(scope, Window(25), send_id=asked.id)).items == []
+        assert (await messages_of(scope, asked.id)) == []
     with pytest.raises(NotFound, match=r"^No such send\.$"):
         await find_send(Everything(), UNKNOWN_ID)
     with pytest.raises(NotFound, match=r"^No such message\.$"):
@@ -152,15 +158,15 @@ async def test_messages_are_narrowed_by_send_and_status(world: World) -> None:
     second = await worlds.accept(world.client, 2)
     await set_statuses(first.id, ["SENT", "REJECTED"])
 
-    async def count(send_id: UUID | None = None, status: MessageStatus | None = None) -> int:
-        page = await read_messages(world.own, Window(25), send_id=send_id, status=status)
-        return len(page.items)
+    async def count(send_id: UUID, status: MessageStatus | None = None) -> int:
+        return len(await messages_of(world.own, send_id, status))
 
     assert await count(first.id) == 3
     assert await count(first.id, MessageStatus.SENT) == 1
     assert await count(second.id, MessageStatus.SENT) == 0
-    assert await count(status=MessageStatus.QUEUED) == 3
     assert await count(UNKNOWN_ID) == 0
+    queued = await read_messages(world.own, Window(25), status=MessageStatus.QUEUED)
+    assert len(queued.items) == 3
     [rejected] = (await read_messages(world.own, Window(25), status=MessageStatus.REJECTED)).items
     assert rejected.failure == "Not taken."
 
@@ -194,6 +200,36 @@ async def test_messages_are_searched_by_number_and_text_taken_literally(
     await worlds.accept(world.sibling, numbers=["+12025550112"], text="Lunch shared by 12 %_\\")
     page = await read_messages(world.own, Window(25), search=search)
     assert [message.text for message in page.items] == found
+
+
+async def test_the_messages_of_many_sends_are_one_window_on_each(world: World) -> None:
+    small = (await worlds.accept(world.client, 2)).id
+    large = (await worlds.accept(world.client, 4)).id
+    foreign = (await worlds.accept(world.sibling)).id
+    sends = [large, foreign, small]
+    first = await read_messages_of_sends(world.own, sends, Window(3))
+    assert [(len(first[each].items), first[each].has_next) for each in sends] == [
+        (3, True),
+        (0, False),
+        (2, False),
+    ]
+    shown = [message.id for message in first[large].items]
+    assert shown == sorted(shown, reverse=True)
+    rest = await read_messages_of_sends(world.own, [large], Window(3, after=shown[-1]))
+    assert [message.send_id for message in rest[large].items] == [large]
+    last = await read_messages_of_sends(world.own, [large], Window(2, from_end=True))
+    assert [message.id for message in last[large].items] == [
+        shown[-1],
+        rest[large].items[0].id,
+    ]
+    assert last[large].has_previous
+
+
+async def messages_of(
+    scope: Scope, send_id: UUID, status: MessageStatus | None = None
+) -> Sequence[Message]:
+    found = await read_messages_of_sends(scope, [send_id], Window(25), status=status)
+    return found[send_id].items
 
 
 async def set_statuses(send_id: UUID, statuses: list[str]) -> None:

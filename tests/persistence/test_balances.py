@@ -4,48 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
-from domain.access import Everything, OfClient, OfGroup
+from domain.access import Everything
 from domain.balances import BalanceView, PlatformShown, SyncState
 from domain.errors import NotFound
 from domain.ids import new_id
 from domain.ledger import Purpose, TransferKind
-from domain.pages import Window
 from persistence import store
-from persistence.balances import read_allocations, read_balances, read_provider_accounts
+from persistence.balances import read_balances, read_provider_accounts
 from tests import worlds
+from tests.persistence.balance_world import World, balance_world
 
 UNKNOWN_ID = UUID(int=404)
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    pool: worlds.Pool
-    group: worlds.Group
-    member: worlds.Tenant
-    sibling: worlds.Tenant
-    loner: worlds.Tenant
-
-
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
-    async with worlds.connected(database_url):
-        pool = await worlds.add_pool(held=500)
-        group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
-        yield World(
-            pool=pool,
-            group=group,
-            member=await worlds.add_client(pool, group=group, held=1_000, name="Acme"),
-            sibling=await worlds.add_client(
-                pool, group=group, held=200, name="Bits 50%", rate_usd=Decimal("0.05")
-            ),
-            loner=await worlds.add_client(pool, held=7, name="Coop", business="Milk"),
-        )
+    async with balance_world(database_url) as world:
+        yield world
 
 
 def of_client(tenant: worlds.Tenant) -> BalanceView:
@@ -281,76 +261,6 @@ async def test_versions_that_members_left_behind_count_on(world: World) -> None:
         "UPDATE account SET departed_version = 40 WHERE id = $1", world.group.account_id
     )
     assert (await read_balances(of_client(world.member))).version == before + 40
-
-
-async def test_allocations_say_what_each_client_of_the_default_pool_holds(world: World) -> None:
-    other = await worlds.add_pool(default=False)
-    await worlds.add_client(other, name="Elsewhere")
-    await worlds.add_school()
-    sent = await worlds.accept(world.member)
-    page = await read_allocations(Everything(), Window(25), group_id=None, search=None)
-    found = [(each.client_id, each.balance, each.value_usd, each.unit) for each in page.items]
-    assert found == [
-        (world.loner.client_id, 7, None, "credit"),
-        (world.sibling.client_id, 200, Decimal("10.00"), "credit"),
-        (world.member.client_id, 999, Decimal("29.97"), "credit"),
-    ]
-    assert page.total == 3
-    at = await worlds.fetch("SELECT created_at FROM send WHERE id = $1", sent.id)
-    assert [each.last_sent_at for each in page.items] == [None, None, at[0]["created_at"]]
-
-
-async def test_allocations_are_paged_both_ways(world: World) -> None:
-    async def page(window: Window[UUID]) -> tuple[list[UUID], bool, bool]:
-        found = await read_allocations(Everything(), window, group_id=None, search=None)
-        assert found.total == 3
-        return [each.client_id for each in found.items], found.has_previous, found.has_next
-
-    newest, middle, oldest = (
-        tenant.client_id for tenant in (world.loner, world.sibling, world.member)
-    )
-    assert await page(Window(2)) == ([newest, middle], False, True)
-    assert await page(Window(2, after=middle)) == ([oldest], True, False)
-    assert await page(Window(2, from_end=True)) == ([middle, oldest], True, False)
-    assert await page(Window(2, before=middle, from_end=True)) == ([newest], False, True)
-    assert await page(Window(0)) == ([], False, True)
-
-
-async def test_a_supervisor_lists_its_group_alone(world: World) -> None:
-    scope = OfGroup(world.group.id)
-    page = await read_allocations(scope, Window(25), group_id=None, search=None)
-    members = [world.sibling.client_id, world.member.client_id]
-    assert [each.client_id for each in page.items] == members
-    page = await read_allocations(scope, Window(25), group_id=world.group.id, search=None)
-    assert page.total == 2
-    other = await worlds.add_group(world.pool, name="Other")
-    for foreign in (other.id, UNKNOWN_ID):
-        with pytest.raises(NotFound):
-            await read_allocations(scope, Window(25), group_id=foreign, search=None)
-
-
-async def test_allocations_can_be_narrowed_to_a_group_and_searched(world: World) -> None:
-    async def names(*, group_id: UUID | None = None, search: str | None = None) -> list[UUID]:
-        page = await read_allocations(Everything(), Window(25), group_id=group_id, search=search)
-        assert page.total == len(page.items)
-        return [each.client_id for each in page.items]
-
-    empty = await worlds.add_group(world.pool, name="Empty")
-    assert await names(group_id=empty.id) == []
-    assert len(await names(group_id=world.group.id)) == 2
-    assert await names(search="acm") == [world.member.client_id]
-    assert await names(search="MILK") == [world.loner.client_id]
-    assert await names(search="50%") == [world.sibling.client_id]
-    assert await names(search="_") == []
-    assert await names(group_id=world.group.id, search="coop") == []
-    with pytest.raises(NotFound):
-        await names(group_id=UNKNOWN_ID)
-
-
-async def test_a_clients_scope_lists_itself_alone(world: World) -> None:
-    scope = OfClient(world.member.client_id)
-    page = await read_allocations(scope, Window(25), group_id=None, search=None)
-    assert [each.client_id for each in page.items] == [world.member.client_id]
 
 
 async def test_provider_accounts_come_with_their_pools_the_default_one_first(world: World) -> None:

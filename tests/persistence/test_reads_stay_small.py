@@ -16,7 +16,13 @@ from domain.ledger import TransferKind
 from domain.pages import Window
 from domain.sending import MessageStatus
 from persistence import store
-from persistence.archive import find_message, find_send, read_messages, read_sends
+from persistence.archive import (
+    find_message,
+    find_send,
+    read_messages,
+    read_messages_of_sends,
+    read_sends,
+)
 from persistence.balances import read_balances
 from persistence.statement import read_statement
 from tests import worlds
@@ -101,7 +107,7 @@ async def test_a_page_of_messages_reads_that_page(world: World, everybodys: bool
 async def test_a_page_of_one_sends_messages_reads_that_page(world: World) -> None:
     scope = OfClient(world.busy.client_id)
     for window in windows(await middle_of(world)):
-        read = read_messages(scope, window, send_id=world.bulk_id)
+        read = read_messages_of_sends(scope, [world.bulk_id], window)
         assert_small(await work_of(read), most_rows=51)
 
 
