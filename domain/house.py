@@ -8,9 +8,11 @@ from uuid import UUID
 
 from domain.accept import Acceptance
 from domain.numbers import Normaliser
+from domain.ports.archive import Archive
 from domain.ports.directory import Directory
 from domain.ports.ledger import AcceptStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
+from domain.ports.queue import Cancellations, LateTruths
 from domain.provider import Provider
 
 
@@ -24,7 +26,16 @@ class Limits:
     segments: int = 10
 
 
-class Store(AcceptStore, AllocateStore, SyncStore, AuditStore, Protocol):
+class Store(
+    AcceptStore,
+    AllocateStore,
+    SyncStore,
+    AuditStore,
+    Cancellations,
+    LateTruths,
+    Archive,
+    Protocol,
+):
     """The store, with all that it is asked for. `persistence.store` fills it."""
 
 

@@ -1,10 +1,20 @@
 """All ports of the domain, filled: one name for each need, whatever module it lives in."""
 
+from persistence.archive import find_message as find_message
+from persistence.archive import find_send as find_send
+from persistence.archive import read_messages as read_messages
+from persistence.archive import read_messages_of_sends as read_messages_of_sends
+from persistence.archive import read_sends as read_sends
 from persistence.audit import audit as audit
+from persistence.balances import find_allocation as find_allocation
+from persistence.balances import read_allocations as read_allocations
+from persistence.balances import read_balances as read_balances
+from persistence.balances import read_provider_accounts as read_provider_accounts
 from persistence.capture import capture_numbers as capture_numbers
 from persistence.capture import keep_captured as keep_captured
 from persistence.capture import purge_keys as purge_keys
 from persistence.capture import take_uncaptured as take_uncaptured
+from persistence.contacts import read_contacts as read_contacts
 from persistence.credentials import access_changes as access_changes
 from persistence.credentials import find_actor_of_key as find_actor_of_key
 from persistence.credentials import find_actor_of_session as find_actor_of_session
@@ -66,6 +76,8 @@ from persistence.settlement import resume_upstream as resume_upstream
 from persistence.settlement import take_expired as take_expired
 from persistence.settlement import take_overdue as take_overdue
 from persistence.settlement import write_steps as write_steps
+from persistence.statement import find_line as find_line
+from persistence.statement import read_statement as read_statement
 from persistence.tenants import active_admins as active_admins
 from persistence.tenants import add_user as add_user
 from persistence.tenants import end_sessions_of as end_sessions_of
