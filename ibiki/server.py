@@ -29,6 +29,10 @@ SHUTDOWN_SECONDS = 10
 SOCKET_BYTES = 64 * 1024
 
 
+class CannotListen(Exception):
+    """The address or the port cannot be had: choose others with --host and --port."""
+
+
 def server_for(
     app: ASGIApp,
     *,
@@ -62,6 +66,17 @@ def server_for(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return _QuietServer(config) if keep_signals else uvicorn.Server(config)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The port is ours, before anything slow is begun. Raises CannotListen."""
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as taken:
+        raise CannotListen(f"Cannot listen at {host}:{port}: {taken.strerror}.") from taken
+    with listener:
+        yield listener
 
 
 @asynccontextmanager

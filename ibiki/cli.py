@@ -1,0 +1,110 @@
+"""The command line: what an operator types, at first light and at 3 a.m."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.errors import Refusal
+from ibiki import commands
+from ibiki.embedded import EmbeddedDatabaseUnavailable
+from ibiki.server import CannotListen
+
+app = typer.Typer(
+    help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    Path,
+    typer.Option("--data", envvar="IBIKI_DATA", help="Where keys and the database are kept."),
+]
+Host = Annotated[str, typer.Option(help="The address to listen at.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+HERE = Path(".ibiki")
+LOOPBACK = "127.0.0.1"
+
+
+@app.command()
+def up(host: Host = LOOPBACK, port: int = 8000, data: Data = HERE) -> None:
+    """Run everything on this machine, with nothing configured."""
+    from ibiki.up import run
+
+    run(data, host=host, port=port)
+
+
+@app.command()
+def serve(host: Host = LOOPBACK, port: int = 8000, data: Data = HERE) -> None:
+    """Answer the API. Any number of these may run."""
+    commands.serve(data, host=host, port=port)
+
+
+@app.command()
+def dispatch(data: Data = HERE) -> None:
+    """Hand messages over to providers. Any number of these may run."""
+    commands.dispatch(data)
+
+
+@app.command()
+def simulate(host: Host = LOOPBACK, port: int = 8100, data: Data = HERE) -> None:
+    """Run the simulated provider."""
+    commands.simulate(data, host=host, port=port)
+
+
+@app.command()
+def migrate(data: Data = HERE) -> None:
+    """Bring the database to the newest migration. Safe to run by many at once."""
+    commands.migrate(data)
+
+
+@app.command()
+def demo(data: Data = HERE) -> None:
+    """Write the demo data, where it is not there yet."""
+    commands.demo(data)
+
+
+@app.command("create-admin")
+def create_admin(
+    email: Annotated[str, typer.Argument(help="The admin's email, to sign in with.")],
+    password: Annotated[
+        str,
+        typer.Option(
+            envvar="ADMIN_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True
+        ),
+    ],
+    data: Data = HERE,
+) -> None:
+    """Make a user who sees and does everything."""
+    commands.create_admin(data, email=email, password=password)
+
+
+@app.command()
+def audit(data: Data = HERE, json: Json = False) -> None:
+    """Prove the ledger from its entries. Ends with 1 where it does not hold."""
+    raise typer.Exit(0 if commands.audit(data, as_json=json) else 1)
+
+
+@app.command()
+def sync(data: Data = HERE, json: Json = False) -> None:
+    """Ask the provider for the real balance and set the pool to it."""
+    commands.sync(data, as_json=json)
+
+
+@app.command("export-schema")
+def export_schema() -> None:
+    """Print the GraphQL schema."""
+    commands.export_schema()
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends with a sentence, never with a traceback."""
+    try:
+        app()
+    except (Refusal, EmbeddedDatabaseUnavailable, CannotListen) as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        sys.exit(1)

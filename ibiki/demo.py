@@ -1,0 +1,138 @@
+"""The demo data of `ibiki up` and `ibiki demo`: written once, piece by piece, where it is missing.
+
+Killed half-way, a second run goes on where the first one ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from domain import allocate as allocating
+from domain import sync as syncing
+from domain.access import Actor, Everything, Role
+from domain.errors import ProviderUnavailable
+from domain.house import House
+from domain.ledger import Purpose, TransferKind
+from domain.pages import Window
+from domain.people import Client, Group, User
+from domain.ports.identity import Passwords
+from domain.tenants import NewClient, create_client, create_group
+from domain.users import NewUser, UserChange, create_user, update_user
+from persistence import store
+
+GROUP = "MG888"
+GROUP_RATE_USD = Decimal("0.03")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """A sign-in of the demo, and what its client gets."""
+
+    email: str
+    role: Role
+    client: str | None = None
+    in_group: bool = False
+    units: int = 0
+
+
+USERS = (
+    DemoUser("admin@ibiki.test", Role.ADMIN),
+    DemoUser("supervisor@ibiki.test", Role.SUPERVISOR, in_group=True),
+    DemoUser("client@ibiki.test", Role.CLIENT, "Client", in_group=True, units=1_000),
+    DemoUser("other@ibiki.test", Role.CLIENT, "Other", units=100),
+    DemoUser("school@ibiki.test", Role.CLIENT, "School"),
+)
+
+
+async def write_demo(house: House, passwords: Passwords, password: str) -> None:
+    """The demo's group, clients and users are there, and the clients hold what is theirs.
+
+    The pool is synced with the provider first; where that cannot be read, the clients' units come
+    from outside instead (OPENING), so that the demo can be tried all the same.
+    """
+    group = await _group()
+    users = [await _user(house, passwords, password, each, group) for each in USERS]
+    admin = Actor(users[0].id, Role.ADMIN, credential_id=users[0].id)
+    readable = await _synced(house, admin)
+    for each, user in zip(USERS, users, strict=True):
+        if each.units and user.client_id:
+            await _give(house, admin, user.client_id, each.units, from_pool=readable)
+
+
+async def set_password(passwords: Passwords, password: str) -> None:
+    """Gives all users of the demo that password."""
+    for each in USERS:
+        login = await store.find_login(each.email)
+        if login is not None:
+            change = UserChange(password=password)
+            await update_user(store, passwords, login.user_id, change)
+
+
+async def _group() -> Group:
+    for group in await store.list_groups():
+        if group.name == GROUP:
+            return group
+    return await create_group(store, name=GROUP, rate_per_unit_usd=GROUP_RATE_USD)
+
+
+async def _user(
+    house: House, passwords: Passwords, password: str, each: DemoUser, group: Group
+) -> User:
+    login = await store.find_login(each.email)
+    if login is not None:
+        user = await store.find_user(login.user_id)
+        assert user is not None
+        return user
+    client = await _client(house, each, group) if each.client else None
+    new = NewUser(
+        email=each.email,
+        password=password,
+        role=each.role,
+        client_id=client.id if client else None,
+        group_id=group.id if each.role is Role.SUPERVISOR else None,
+    )
+    return await create_user(store, passwords, new)
+
+
+async def _client(house: House, each: DemoUser, group: Group) -> Client:
+    assert each.client is not None
+    found = await store.list_clients(Everything(), Window(size=100), search=each.client)
+    for client in found.items:
+        if client.name == each.client:
+            return client
+    new = NewClient(name=each.client, group_id=group.id if each.in_group else None)
+    return await create_client(store, house.normaliser, new)
+
+
+async def _synced(house: House, admin: Actor) -> bool:
+    """Whether the pool says what the provider holds: read now, unless it was read before."""
+    account = await store.find_provider_account(None)
+    if account.read_at is not None:
+        return True
+    try:
+        provider = await house.providers.of(account.id)
+        await syncing.sync(store, provider, account, actor_id=admin.user_id)
+    except ProviderUnavailable:
+        return False
+    return True
+
+
+async def _give(
+    house: House, admin: Actor, client_id: UUID, units: int, *, from_pool: bool
+) -> None:
+    """The client holds these units, unless anything was ever moved on its account."""
+    target = await store.find_allocation_target(Everything(), client_id=client_id, group_id=None)
+    async with store.transaction() as tx:
+        book = await store.lock_accounts(tx, [target.account_id])
+        holding = book.holdings[target.account_id]
+        if holding.version > 0:
+            return
+        if not from_pool:
+            purpose = Purpose(actor_id=admin.user_id, note="Demo")
+            book.post(TransferKind.OPENING, units, destination=holding, purpose=purpose)
+            await store.write_book(tx, book)
+            return
+    asked = allocating.Allocation(client_id, None, units, note="Demo", key=f"demo {client_id}")
+    await allocating.allocate(store, admin, asked)

@@ -1,0 +1,156 @@
+"""The long-running parts of the program: the API, the dispatchers, the simulated provider.
+
+Each runs until it is told to stop, and stops in order. `ibiki up` runs all of them in one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+
+from domain.errors import TryAgain
+from domain.handover import Handover
+from domain.sync import Pause
+from ibiki import server
+from ibiki.app import AppParts, build_app
+from ibiki.metrics import HandoverMetrics, Metrics
+from ibiki.middleware import AllowedOrigins, BodyLimit
+from ibiki.settings import Settings
+from ibiki.upstreams import SIMULATOR_URL_FILE
+from ibiki.wiring import Wired, wired
+from ibiki.workers import Workers
+from ibiki.workplace import Workplace
+from persistence import store
+from persistence.migrating import pending_migrations
+from providers.simulator.server import running as running_simulator
+
+READY_SECONDS = 2.0
+SIMULATOR_STATE = "simulator"
+
+
+async def serve(place: Workplace, *, host: str, port: int) -> None:
+    """Answers the API until it is told to stop."""
+    with server.listening(host, port) as listener:
+        async with wired(place, name="ibiki serve") as parts:
+            await serve_until_told(app_of(place, parts, Metrics()), listener)
+
+
+async def dispatch(place: Workplace) -> None:
+    """Hands messages over until it is told to stop."""
+    async with wired(place, name="ibiki dispatch") as parts, working(place, parts, Metrics()):
+        await told_to_stop()
+
+
+async def simulate(
+    directory: Path, *, host: str, port: int, announce: Callable[[str], None]
+) -> None:
+    """Runs the simulated provider until it is told to stop."""
+    async with simulating(directory, host=host, port=port) as base_url:
+        announce(f"The simulated provider answers at {base_url}.")
+        await told_to_stop()
+
+
+@asynccontextmanager
+async def simulating(directory: Path, *, host: str, port: int) -> AsyncIterator[str]:
+    """The simulated provider, its state and its address kept in the data directory."""
+    state = directory / SIMULATOR_STATE
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with running_simulator(host, port, state) as base_url:
+        (directory / SIMULATOR_URL_FILE).write_text(f"{base_url}\n")
+        yield base_url
+
+
+@asynccontextmanager
+async def working(place: Workplace, parts: Wired, metrics: Metrics) -> AsyncIterator[None]:
+    """What works behind the API: handing over, sweeping, capturing contacts, tidying up."""
+    workers = Workers(
+        store,
+        parts.upstreams,
+        rules=handover_of(place.settings),
+        observer=HandoverMetrics(metrics),
+    )
+    workers.start()
+    try:
+        yield
+    finally:
+        await workers.stop()
+
+
+def app_of(place: Workplace, parts: Wired, metrics: Metrics) -> Starlette:
+    """The web application over a house that is at work."""
+    installation = place.settings.installation
+    return build_app(
+        AppParts(
+            house=parts.house,
+            authenticator=parts.actors,
+            metrics=metrics,
+            is_ready=why_not_ready,
+            origins=AllowedOrigins(
+                frozenset(installation.allowed_origins), loopback=not installation.is_production
+            ),
+            open_introspection=not installation.is_production,
+            body=BodyLimit(size=place.settings.limits.body_bytes),
+        )
+    )
+
+
+async def why_not_ready() -> str | None:
+    """Why this process cannot take work, None where it can."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            pending = await pending_migrations()
+    except (TryAgain, TimeoutError):
+        return "The database does not answer."
+    return f"Run `ibiki migrate`: {', '.join(pending)} is missing." if pending else None
+
+
+async def serve_until_told(app: Starlette, listener: socket.socket) -> None:
+    """Answers on the listener until the process is told to stop, then what is under way.
+
+    uvicorn's own signal handling raises the signal again when it is done: what is to be stopped
+    in order afterwards would be cut short.
+    """
+    web = server.server_for(app, keep_signals=True)
+    answering = asyncio.create_task(web.serve(sockets=[listener]))
+    told = asyncio.create_task(told_to_stop())
+    await asyncio.wait({answering, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    web.should_exit = True
+    await answering
+
+
+async def told_to_stop() -> None:
+    """Returns at the first SIGINT or SIGTERM; a second one is not waited for."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+
+
+def handover_of(settings: Settings) -> Handover:
+    """The rules of handing over, as the settings say."""
+    dispatch = settings.dispatch
+    return Handover(
+        deadline_seconds=dispatch.deadline_seconds,
+        lease_seconds=dispatch.lease_seconds,
+        sweep_seconds=dispatch.sweep_seconds,
+        calls_at_once=dispatch.concurrency,
+        breaker_opens_after=dispatch.breaker_failures,
+        breaker_first_seconds=dispatch.breaker_first_seconds,
+        breaker_longest_seconds=dispatch.breaker_longest_seconds,
+        give_up_seconds=dispatch.give_up_hours * 3600,
+    )
+
+
+def pause_of(settings: Settings) -> Pause:
+    """How long a sync may hold back marks, as the settings say."""
+    return Pause(settings.dispatch.lease_seconds, settings.dispatch.deadline_seconds)

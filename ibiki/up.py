@@ -1,0 +1,77 @@
+"""`ibiki up`: the whole platform on one machine, with nothing configured."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from ibiki import demo, keys, logs, processes, server
+from ibiki.metrics import Metrics
+from ibiki.wiring import wired
+from ibiki.workplace import Workplace, workplace
+from persistence import database
+
+LOOPBACK = "127.0.0.1"
+
+WELCOME = """
+[bold]{brand}[/bold] is up at [bold]{address}[/bold]   (Ctrl-C stops everything)
+
+  Sign in as
+{sign_ins}
+
+  A first call to paste:
+
+curl -s {address}/graphql -H 'content-type: application/json' \\
+  -d '{{"query":"mutation {{ signIn(input: \
+{{email: \\"client@ibiki.test\\", password: \\"{password}\\"}}) \
+{{ ... on Session {{ accessToken }} ... on UserError {{ message }} }} }}"}}'
+
+  Then, with the token:
+
+curl -s {address}/graphql -H 'content-type: application/json' -H 'authorization: Bearer TOKEN' \\
+  -d '{{"query":"mutation {{ send(input: {{to: \\"+12025550100\\", text: \\"Hello\\"}}) \
+{{ ... on Send {{ id charged }} ... on UserError {{ message }} }} }}"}}'
+"""
+
+
+def run(directory: Path, *, host: str, port: int) -> None:
+    """Runs everything until Ctrl-C, then stops it in order."""
+    directory = directory.absolute()
+    with server.listening(host, port) as listener, workplace(directory) as place:
+        watching = place.settings.watching
+        logs.configure(log_format=watching.log_format, level=watching.log_level)
+        asyncio.run(_up(place, listener))
+
+
+async def _up(place: Workplace, listener: socket.socket) -> None:
+    await database.migrate(place.database_url)
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        if place.settings.upstream.is_simulated:
+            await stack.enter_async_context(
+                processes.simulating(place.directory, host=LOOPBACK, port=0)
+            )
+        parts = await stack.enter_async_context(wired(place, name="ibiki up"))
+        password = keys.demo_password(place.directory)
+        await demo.write_demo(parts.house, parts.passwords, password)
+        await stack.enter_async_context(processes.working(place, parts, metrics))
+        app = processes.app_of(place, parts, metrics)
+        Console(highlight=False).print(_welcome(place, listener, password), soft_wrap=True)
+        await processes.serve_until_told(app, listener)
+
+
+def _welcome(place: Workplace, listener: socket.socket, password: str) -> str:
+    host, port = listener.getsockname()[:2]
+    sign_ins = "\n".join(
+        f"    {user.email:<24}{password}   {user.role.value}" for user in demo.USERS
+    )
+    return WELCOME.format(
+        brand=place.settings.installation.brand_name,
+        address=f"http://{host}:{port}",
+        sign_ins=sign_ins,
+        password=password,
+    )

@@ -1,0 +1,90 @@
+"""Puts the house together: every port filled, every rule set as the settings say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from domain.accept import Acceptance
+from domain.actors import Actors
+from domain.house import House, Limits
+from domain.identity import Door
+from domain.numbers import Normaliser
+from domain.pools import ensure_default_pool
+from ibiki.pace import ClientPace
+from ibiki.passwords import Argon2Passwords
+from ibiki.throttle import SignInThrottle
+from ibiki.tokens import AccessTokens
+from ibiki.upstreams import Upstreams
+from ibiki.workplace import Workplace
+from persistence import database, store
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A house whose parts are at work, and the parts that only `ibiki` knows."""
+
+    house: House
+    actors: Actors
+    upstreams: Upstreams
+    passwords: Argon2Passwords
+
+
+@asynccontextmanager
+async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
+    """The house, connected to its database, for as long as a process needs it.
+
+    What runs on its own is born here, at boot: a task that a request starts would inherit the
+    request's context.
+    """
+    pool_size = place.settings.database.pool_size
+    await database.connect(place.database_url, pool_size=pool_size, application_name=name)
+    try:
+        await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
+        parts = _assemble(place)
+        parts.house.acceptance.start()
+        parts.actors.start()
+        try:
+            yield parts
+        finally:
+            await parts.house.acceptance.stop()
+            await parts.actors.stop()
+            await parts.upstreams.close()
+    finally:
+        await database.disconnect()
+
+
+def _assemble(place: Workplace) -> Wired:
+    settings = place.settings
+    tokens = AccessTokens(
+        settings.secrets.secret_key, lifetime_seconds=settings.tokens.access_seconds
+    )
+    passwords = Argon2Passwords()
+    upstreams = Upstreams(settings, place.directory)
+    house = House(
+        brand=settings.installation.brand_name,
+        limits=_limits(place),
+        normaliser=Normaliser(settings.installation.default_region),
+        store=store,
+        directory=store,
+        acceptance=Acceptance(store),
+        pace=ClientPace(settings.limits.requests_per_second),
+        providers=upstreams,
+    )
+    return Wired(house, Actors(store, tokens), upstreams, passwords)
+
+
+def _door(place: Workplace, passwords: Argon2Passwords, tokens: AccessTokens) -> Door:
+    throttle = SignInThrottle(place.settings.bus.url)
+    return Door(store=store, passwords=passwords, tokens=tokens, throttle=throttle)
+
+
+def _limits(place: Workplace) -> Limits:
+    limits = place.settings.limits
+    return Limits(
+        requests_per_second=limits.requests_per_second,
+        recipients=limits.recipients,
+        recipients_multi=limits.recipients_multi,
+        segments=limits.segments,
+    )
