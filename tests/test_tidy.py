@@ -171,7 +171,7 @@ def matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
 def sources() -> list[Source]:
     """Every file that is committed, or would be."""
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
         text=True,

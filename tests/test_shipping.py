@@ -1,0 +1,108 @@
+"""What is shipped fits together: the image, the compose file, the licence, the CI script."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from typer.main import get_command
+
+from ibiki.settings import load
+
+ROOT = Path(__file__).parents[1]
+GIVEN = {
+    "POSTGRES_PASSWORD": "0123456789abcdef",
+    "SECRET_KEY": "a-long-secret-that-signs-tokens-in-this-test",
+    "ENCRYPTION_KEYS": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyYnk=",
+    "EXTREME_API_URL": "http://simulate:8100",
+}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The compose file, as it is with the variables that it asks for."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    variable = re.compile(r"\$\{(\w+)(?::[?-][^}]*)?\}")
+    read: dict[str, Any] = yaml.safe_load(variable.sub(lambda m: GIVEN.get(m[1], ""), text))
+    return read
+
+
+def test_there_are_two_of_each_worker(compose: dict[str, Any]) -> None:
+    for name in ("serve", "dispatch"):
+        assert compose["services"][name]["deploy"]["replicas"] == 2
+    assert compose["services"]["postgres"]["image"] == "postgres:18"
+
+
+@pytest.mark.parametrize("name", ["migrate", "serve", "dispatch", "simulate"])
+def test_each_container_runs_a_command_that_exists(compose: dict[str, Any], name: str) -> None:
+    from ibiki.cli import app
+
+    command, *options = compose["services"][name]["command"]
+    group = get_command(app)
+    commands = getattr(group, "commands", {})
+    assert command in commands
+    known = {option for parameter in commands[command].params for option in parameter.opts}
+    assert {option for option in options if option.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("name", ["migrate", "serve", "dispatch", "simulate"])
+def test_each_container_has_settings_that_are_taken(
+    compose: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in compose["services"][name]["environment"].items():
+        monkeypatch.setenv(variable, value or "")
+    settings = load(tmp_path)
+    assert settings.installation.is_production
+    assert settings.database.url
+    assert settings.bus.url
+    assert list(tmp_path.iterdir()) == [], "keys were made that other machines do not have"
+
+
+def test_whoever_serves_or_dispatches_waits_for_the_migrations(compose: dict[str, Any]) -> None:
+    for name in ("serve", "dispatch"):
+        awaited = compose["services"][name]["depends_on"]
+        assert awaited["migrate"]["condition"] == "service_completed_successfully"
+        assert set(awaited) <= set(compose["services"])
+
+
+def test_readiness_is_asked_for_where_the_api_says_it(compose: dict[str, Any]) -> None:
+    asked = compose["services"]["serve"]["healthcheck"]["test"]
+    compile(asked[-1], "healthcheck", "exec")
+    assert "/readyz" in asked[-1]
+
+
+def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
+    recipe = (ROOT / "Dockerfile").read_text()
+    kept = (ROOT / ".dockerignore").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for package in project["tool"]["setuptools"]["packages"]:
+        top = package.split(".")[0]
+        assert f"\nCOPY {top} {top}\n" in recipe
+        assert f"\n!{top}\n" in kept
+    assert "--require-hashes" in recipe
+    assert recipe.index("USER ibiki") < recipe.index("ENTRYPOINT")
+    assert project["project"]["scripts"]["ibiki"] == "ibiki.cli:main"
+
+
+def test_the_ci_script_can_be_read_and_run() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_licence_is_the_one_that_is_named() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["license"] == "Apache-2.0"
+    assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
+
+
+def test_pre_commit_calls_targets_that_exist() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    makefile = (ROOT / "Makefile").read_text()
+    for hook in hooks:
+        assert f"\n{hook['entry'].removeprefix('make ')}: " in makefile
