@@ -69,7 +69,7 @@ WHERE message.id = step.id
 END_ATTEMPTS = f"""
 UPDATE attempt
 SET ended_at = clock_timestamp(), outcome = ending.outcome,
-    detail = left(concat_ws(E'\\n', attempt.detail, ending.detail), {MOST_DETAIL})
+    detail = nullif(left(concat_ws(E'\\n', attempt.detail, ending.detail), {MOST_DETAIL}), '')
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS ending (id, outcome, detail)
 WHERE attempt.id = ending.id
 """  # noqa: S608 - a number of our own

@@ -1,0 +1,112 @@
+"""Parts for tests of handing over: a provider that does as it is told, and short settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from domain.dispatchers import Dispatchers
+from domain.handover import Handover
+from domain.observing import Observer
+from domain.outcomes import Accepted, Outcome
+from domain.provider import Outgoing, Provider, Reading
+from persistence import store
+
+QUICK = Handover(
+    deadline_seconds=1.0,
+    lease_seconds=2.0,
+    sweep_seconds=0.1,
+    poll_seconds=0.02,
+    breaker_first_seconds=0.1,
+    breaker_longest_seconds=0.4,
+    backoff_first_seconds=0.05,
+    backoff_longest_seconds=0.2,
+    probe_first_seconds=0.2,
+    probe_longest_seconds=0.4,
+    give_up_every_seconds=0.1,
+)
+"""As the defaults, but a fraction of their length."""
+
+Answer = Callable[[Outgoing], Awaitable[Outcome]]
+
+
+async def accepts(message: Outgoing) -> Outcome:
+    """Every message is taken; the reference says to whom."""
+    return Accepted(f"ref {message.number}")
+
+
+@dataclass
+class Scripted:
+    """A provider in this program: `answer` says what becomes of each message.
+
+    `calls`: the messages of each call, in the order in which the calls began.
+    """
+
+    answer: Answer = accepts
+    largest_batch: int = 100
+    calls: list[Sequence[Outgoing]] = field(default_factory=list)
+    open_calls: int = 0
+    most_open_calls: int = 0
+
+    @property
+    def seen(self) -> list[str]:
+        """The numbers of all messages that it was called for."""
+        return [message.number for call in self.calls for message in call]
+
+    async def send(self, message: Outgoing) -> Outcome:
+        return (await self._called([message]))[0]
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        return await self._called(messages)
+
+    async def balance(self) -> Reading:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        return None
+
+    async def of(self, provider_account_id: UUID) -> Provider:
+        """Every account is this one: fills `domain.house.Providers` too."""
+        return self
+
+    async def _called(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        self.calls.append(messages)
+        self.open_calls += 1
+        self.most_open_calls = max(self.most_open_calls, self.open_calls)
+        try:
+            return [await self.answer(message) for message in messages]
+        finally:
+            self.open_calls -= 1
+
+
+@dataclass
+class Opened:
+    """A provider that is open already: fills `domain.house.Providers`."""
+
+    provider: Provider
+
+    async def of(self, provider_account_id: UUID) -> Provider:
+        return self.provider
+
+
+@asynccontextmanager
+async def dispatching(
+    providers: Scripted | Opened, *, rules: Handover = QUICK, observer: Observer | None = None
+) -> AsyncIterator[Dispatchers]:
+    """Dispatchers at work, as one program has them."""
+    dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
+    dispatchers.start()
+    try:
+        yield dispatchers
+    finally:
+        await dispatchers.stop()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
+    """Waits until it is so; fails where it is not within so many seconds."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 - the condition is a question asked
+            await asyncio.sleep(0.02)
