@@ -5,8 +5,29 @@ from __future__ import annotations
 import strawberry
 
 from domain.access import Role
+from domain.balances import SyncState
+from domain.direction import Direction
+from domain.ledger import TransferKind
 from domain.people import ClientStatus
 from domain.recipients import RejectionReason
+from domain.sending import MessageStatus
+from domain.text import Encoding
 
-for _enum in (Role, ClientStatus, RejectionReason):
+for _enum in (Role, ClientStatus, RejectionReason, Direction, TransferKind, SyncState):
     strawberry.enum(_enum)
+strawberry.enum(Encoding, name="TextEncoding")
+
+_STATUSES = {
+    MessageStatus.QUEUED: "Accepted and charged, not yet handed over.",
+    MessageStatus.SUBMITTING: "Being handed to the provider at this moment.",
+    MessageStatus.SENT: "The provider took it.",
+    MessageStatus.UNDELIVERED: "The provider took it and later said that it could not be "
+    "delivered.",
+    MessageStatus.REJECTED: "Never taken by the provider. The charge was given back.",
+    MessageStatus.UNKNOWN: "Nobody can tell whether the provider took it. Stays charged, is never "
+    "sent again by itself.",
+    MessageStatus.CANCELLED: "Called back before it was handed over. The charge was given back.",
+}
+strawberry.enum(MessageStatus)
+for _value in MessageStatus.__strawberry_definition__.values:  # type: ignore[attr-defined]
+    _value.description = _STATUSES.get(_value.value)

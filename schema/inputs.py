@@ -50,7 +50,7 @@ class CancelSendInput:
 class SettleUnknownInput:
     message_id: strawberry.ID
     taken: bool
-    note: str
+    note: str | None = None
 
 
 # Units

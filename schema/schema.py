@@ -16,17 +16,25 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
+from schema.contacts import ContactQuery
 from schema.errors import HANDLERS
+from schema.ledger import LedgerMutation, LedgerQuery
 from schema.people import PeopleQuery
 from schema.scalars import SCALARS
+from schema.sends import SendMutation, SendQuery
 
 
 @strawberry.type
-class Query(PeopleQuery):
+class Query(PeopleQuery, SendQuery, LedgerQuery, ContactQuery):
     """What can be asked for."""
 
 
-def build_schema(query: type = Query, mutation: type | None = None) -> GraphQLSchema:
+@strawberry.type
+class Mutation(SendMutation, LedgerMutation):
+    """What can be done."""
+
+
+def build_schema(query: type = Query, mutation: type | None = Mutation) -> GraphQLSchema:
     """The schema that `schema.engine` executes."""
     declared = strawberry.Schema(
         query=query,
