@@ -1,0 +1,51 @@
+"""What works behind the API in a program that dispatches: handing over, capturing, tidying up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from domain.capture import capture_contacts
+from domain.dispatchers import Dispatchers
+from domain.handover import Handover
+from domain.house import Providers
+from domain.loops import Loop
+from domain.observing import Observer
+from domain.ports.queue import WorkStore
+
+CAPTURE_SECONDS = 1.0
+PURGE_SECONDS = 60.0
+KEPT_KEY_SECONDS = 25 * 3600.0
+"""An hour more than is promised: a retry at the last moment still finds its key."""
+
+MOST_PURGED = 10_000
+
+
+class Workers:
+    """All of it, from `start` to `stop`. Start it at boot, never inside a request."""
+
+    def __init__(
+        self, store: WorkStore, providers: Providers, *, rules: Handover, observer: Observer
+    ) -> None:
+        self._store = store
+        self._dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
+        self._loops = [
+            Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
+            Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
+        ]
+
+    def start(self) -> None:
+        """Begins."""
+        self._dispatchers.start()
+        for loop in self._loops:
+            loop.start()
+
+    async def stop(self) -> None:
+        """Returns when calls under way are recorded and each loop has ended its step."""
+        await asyncio.gather(self._dispatchers.stop(), *(loop.stop() for loop in self._loops))
+
+    async def _capture(self) -> bool:
+        return await capture_contacts(self._store)
+
+    async def _purge(self) -> bool:
+        purged = await self._store.purge_keys(age_seconds=KEPT_KEY_SECONDS, most=MOST_PURGED)
+        return purged == MOST_PURGED
