@@ -16,6 +16,7 @@ from graphql import (
     ExecutionResult,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     OperationType,
     execute,
     parse,
@@ -34,9 +35,10 @@ from schema.limits import (
 )
 from schema.masking import told
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
-from schema.variables import check_characters, check_literals, trim_lists
+from schema.variables import bound_variables, check_literals
 
 _MOST_ERRORS = 5
+_GAVE_UP = "Parsing aborted."
 _is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
 
 
@@ -118,6 +120,7 @@ class Engine:
             context_value=context,
             variable_values=variables,
             operation_name=operation.name,
+            max_coercion_errors=_MOST_ERRORS,
             executor_class=Executor,
             is_awaitable=_is_awaitable,
             hide_suggestions=True,
@@ -134,8 +137,7 @@ class Engine:
     def _check(self, operation: Operation, variables: dict[str, Any], context: Context) -> None:
         if operation.introspects and context.actor is None and not self.open_introspection:
             raise GraphQLError("Sign in to look at the schema.")
-        check_characters(variables)
-        trim_lists(variables, most_texts=self.most_texts, most_objects=self.most_objects)
+        bound_variables(variables, most_texts=self.most_texts, most_objects=self.most_objects)
         if operation.rows:
             rows = count_rows(operation.rows, {**operation.defaults, **variables})
             if rows > self.limits.rows:
@@ -154,12 +156,18 @@ class Engine:
         return Rejected(errors) if errors else self._plan(document, introspects=size.introspects)
 
     def _parse(self, query: str) -> DocumentNode:
-        return parse(
-            query,
-            max_source_length=self.limits.characters,
-            max_lexical_tokens=self.limits.tokens,
-            max_comments=self.limits.comments,
-        )
+        if len(query) > self.limits.characters:
+            raise TooComplex(f"A document has at most {self.limits.characters} characters.")
+        try:
+            return parse(
+                query,
+                max_lexical_tokens=self.limits.tokens,
+                max_comments=self.limits.comments,
+            )
+        except GraphQLSyntaxError as error:
+            if error.message.endswith(_GAVE_UP):
+                raise TooComplex(error.message) from None
+            raise
 
     def _plan(self, document: DocumentNode, *, introspects: bool) -> list[Operation]:
         plan = RowPlan(self.schema, fragments_of(document))

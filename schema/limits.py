@@ -32,14 +32,15 @@ class DocumentLimits:
     """The bounds of one document, and of the rows that one request may read (`schema.rows`)."""
 
     characters: int = 100_000
-    tokens: int = 5_000
-    comments: int = 500
+    tokens: int = 3_000
+    comments: int = 300
     depth: int = 15
-    fields: int = 1_000
+    fields: int = 600
     aliases: int = 50
     directives: int = 50
     root_fields: int = 30
     mutations: int = 10
+    variables: int = 50
     definitions: int = 50
     rows: int = 10_000
 
@@ -87,7 +88,7 @@ def measure_document(document: DocumentNode, limits: DocumentLimits) -> Size:
     total = Size()
     for operation in operations_of(document):
         total = total.beside(measure.selection(operation.selection_set))
-        total = total.beside(Size(directives=len(operation.directives or ())))
+        total = total.beside(_head_size(operation, limits))
         _check_size(total, limits)
         _check_root(operation, fragments, limits)
     return total
@@ -168,6 +169,15 @@ def _check_root(
     if count > most:
         what = "mutations" if mutates else "root fields"
         raise TooComplex(f"A document has at most {most} {what}; this one has {count}.")
+
+
+def _head_size(operation: OperationDefinitionNode, limits: DocumentLimits) -> Size:
+    """Directives of the operation and of its variables."""
+    variables = operation.variable_definitions or ()
+    if len(variables) > limits.variables:
+        raise TooComplex(f"An operation has at most {limits.variables} variables.")
+    on_variables = sum(len(each.directives or ()) for each in variables)
+    return Size(directives=len(operation.directives or ()) + on_variables)
 
 
 def _root_fields(

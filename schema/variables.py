@@ -6,52 +6,57 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLError, Node, StringValueNode, Visitor, visit
 
+from schema.limits import TooComplex
+
 OWN_RULE = frozenset({"to", "text"})
 """Fields whose own rule refuses a NUL character with a reason of its own."""
 
+DEEPEST = 12
+"""Levels of objects and lists: no input of the schema comes near."""
 
-def trim_lists(value: Any, *, most_texts: int, most_objects: int) -> None:
-    """Cuts lists that are over every limit, so that reading them stays cheap.
 
-    They keep one item more than the limit: the field's own rule still sees that it is over.
+def bound_variables(variables: dict[str, Any], *, most_texts: int, most_objects: int) -> None:
+    """Checks every value, and cuts lists that are over every limit so that reading them is cheap.
+
+    A list keeps one item more than the limit: the field's own rule still sees that it is over.
+    Raises GraphQLError for a NUL character in a text that has no rule of its own for it.
     """
-    if isinstance(value, dict):
-        for each in value.values():
-            if isinstance(each, (dict, list)):
-                trim_lists(each, most_texts=most_texts, most_objects=most_objects)
-    elif isinstance(value, list) and value:
-        holds_objects = isinstance(value[0], (dict, list))
-        del value[(most_objects if holds_objects else most_texts) + 1 :]
-        if holds_objects:
-            for each in value:
-                trim_lists(each, most_texts=most_texts, most_objects=most_objects)
-
-
-def check_characters(value: Any, name: str = "") -> None:
-    """Raises for a NUL character in any text that has no rule of its own for it."""
-    if name in OWN_RULE:
-        return
-    if isinstance(value, str):
-        if "\0" in value:
-            raise GraphQLError(f"{name or 'A variable'} has a NUL character in it.")
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            check_characters(key, "A name")
-            check_characters(each, key)
-    elif isinstance(value, list):
-        for each in value:
-            check_characters(each, name)
+    for name, value in variables.items():
+        _check(value, name, most_texts, most_objects, 1)
 
 
 def check_literals(document: DocumentNode) -> None:
-    """The same for texts that stand in the document itself."""
+    """Raises GraphQLError for such a character in a text that stands in the document itself."""
     visit(document, _NulInLiterals())
+
+
+def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int) -> None:
+    if isinstance(value, str):
+        _check_text(value, name)
+    elif isinstance(value, (dict, list)):
+        if level > DEEPEST:
+            raise TooComplex("The variables are nested too deeply.")
+        if isinstance(value, dict):
+            for key, each in value.items():
+                _check(each, key, most_texts, most_objects, level + 1)
+        elif value:
+            of_texts = not isinstance(value[0], (dict, list))
+            del value[(most_texts if of_texts else most_objects) + 1 :]
+            if not (of_texts and name in OWN_RULE):
+                for each in value:
+                    _check(each, name, most_texts, most_objects, level + 1)
+
+
+def _check_text(value: str, name: str) -> None:
+    if "\0" in value and name not in OWN_RULE:
+        raise GraphQLError(f"{name or 'A text'} has a NUL character in it.")
 
 
 class _NulInLiterals(Visitor):
     def enter_string_value(
-        self, node: StringValueNode, _key: Any, _parent: Any, _path: Any, ancestors: Any
+        self, node: StringValueNode, _key: Any, parent: Any, _path: Any, ancestors: Any
     ) -> None:
-        names = [each for each in reversed(ancestors) if isinstance(each, Node)]
-        owner = next((each.name.value for each in names if hasattr(each, "name")), "")
-        check_characters(node.value, owner)
+        if "\0" in node.value:
+            nodes = [each for each in (parent, *reversed(ancestors)) if isinstance(each, Node)]
+            names = [getattr(each, "name", None) for each in nodes]
+            _check_text(node.value, next((str(name.value) for name in names if name), ""))
