@@ -33,6 +33,9 @@ MOST_SWEPT = 200
 MOST_GIVEN_UP = 1_000
 MOST_REASONS = 3
 
+WORDS = ("ACCEPTED", "REJECTED", "NOT_SENT", "ACCOUNT_REFUSED", "UNKNOWN")
+DOUBTFUL = {"ACCOUNT_REFUSED", "UNKNOWN"}
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -144,13 +147,17 @@ async def write_settlement(
 
 
 def ending_of(call: Ended) -> Ending:
-    """How an attempt ended, as it is kept: one word, and the reasons that were given."""
+    """How an attempt ended, as it is kept: one word, and the reasons that were given.
+
+    MIXED is said only where some of it leaves a doubt: it asks for a new reading.
+    """
     outcomes = list(call.outcomes.values())
     words = {_word(outcome) for outcome in outcomes}
     reasons = list(dict.fromkeys(reason for reason in map(_reason, outcomes) if reason))
+    mixed = len(words) > 1 and not words.isdisjoint(DOUBTFUL)
     return Ending(
         call.attempt_id,
-        words.pop() if len(words) == 1 else "MIXED",
+        "MIXED" if mixed else min(words, key=WORDS.index),
         " ".join(reasons[:MOST_REASONS]) or None,
     )
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from domain.calls import Call
+from domain.claim import Desk, claim
 from domain.dispatchers import Dispatchers
+from domain.fairness import Turns
 from domain.handover import Handover
+from domain.ids import new_id
 from domain.observing import Observer
 from domain.outcomes import Accepted, Outcome
 from domain.provider import Outgoing, Provider, Reading
+from domain.record import Ended, record, sweep
 from persistence import store
+from tests import worlds
 
 QUICK = Handover(
     deadline_seconds=1.0,
@@ -103,6 +110,33 @@ async def dispatching(
         yield dispatchers
     finally:
         await dispatchers.stop()
+
+
+async def marked(pool: worlds.Pool, *, rules: Handover = QUICK, batch: int = 100) -> Sequence[Call]:
+    """All that is due, marked as a dispatcher would; its calls are not begun."""
+    desk = Desk(store, Observer(), rules, pool.id, new_id())
+    turns = Turns(rules.calls_at_once)
+    waiting = await store.tenants_waiting(pool.id, after=turns.after(), most=rules.calls_at_once)
+    return (await claim(desk, turns, waiting, batch=batch, open_calls=Counter())).calls
+
+
+async def answered(
+    pool: worlds.Pool, call: Call, *outcomes: Outcome, is_probe: bool = False
+) -> None:
+    """The call has ended with these outcomes, one for all or one a message, and is recorded."""
+    each = outcomes if len(outcomes) > 1 else outcomes * len(call.messages)
+    by_message = {message.id: one for message, one in zip(call.messages, each, strict=True)}
+    ended = Ended(call.attempt_id, by_message, is_probe=is_probe)
+    await record(store, pool.id, [ended], rules=QUICK, observer=Observer())
+
+
+async def lease_passes(call: Call) -> None:
+    """The lease of the call's messages is over, and the sweep has seen it."""
+    await worlds.execute(
+        "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s' WHERE id = $1",
+        call.attempt_id,
+    )
+    assert await sweep(store, Observer()) is False
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:

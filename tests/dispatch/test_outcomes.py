@@ -1,0 +1,252 @@
+"""Each outcome of a call, end to end: real HTTP, and the simulator's log as the witness."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from domain.handover import Handover
+from domain.settlement import GIVEN_UP
+from providers.config import ProviderConfig
+from providers.extreme import ExtremeSMS
+from tests import worlds
+from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
+from tests.providers.far_end import FarEnd, deaf, listening
+from tests.providers.simulated import Simulated, simulated
+
+PLAIN, OTHER, THIRD = "+12025550101", "+12025550102", "+12025550103"
+INVALID = "+12025550160"
+PATIENT = replace(QUICK, deadline_seconds=5.0, lease_seconds=10.0)
+
+
+@dataclass
+class Scene:
+    """A client that holds 100, whose sends go to a simulator."""
+
+    client: worlds.Tenant
+    simulator: Simulated
+
+    async def ends(self, **expected: int) -> None:
+        """Waits until messages are in these statuses, and checks the books."""
+
+        async def is_so() -> bool:
+            return await worlds.statuses() == expected
+
+        await eventually(is_so)
+        given_back = expected.get("REJECTED", 0)
+        sent = sum(expected.values()) - given_back
+        assert await worlds.held(self.client.account_id) == 100 - sent
+        await worlds.assert_audit_holds()
+
+
+@asynccontextmanager
+async def scene(rules: Handover = PATIENT) -> AsyncIterator[Scene]:
+    pool = await worlds.add_pool(held=1_000)
+    client = await worlds.add_client(pool, held=100)
+    async with (
+        simulated(deadline_seconds=rules.deadline_seconds) as simulator,
+        dispatching(Opened(simulator.provider), rules=rules),
+    ):
+        yield Scene(client, simulator)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_single_is_taken_and_its_reference_kept() -> None:
+    async with scene() as it:
+        await worlds.accept(it.client, numbers=[PLAIN])
+        await it.ends(SENT=1)
+        (request,) = await it.simulator.log()
+        assert request["path"] == "/api/v2/sms/sendsingle"
+        (row,) = await worlds.fetch("SELECT reference, failure FROM message")
+        assert row == {"reference": request["messages"][0]["id"], "failure": None}
+        (attempt,) = await worlds.fetch("SELECT outcome, ended_at IS NULL AS open FROM attempt")
+        assert attempt == {"outcome": "ACCEPTED", "open": False}
+
+
+@pytest.mark.usefixtures("connected")
+async def test_one_text_to_many_leaves_in_bulk_calls_and_texts_of_their_own_in_multi_calls() -> (
+    None
+):
+    async with scene() as it:
+        await worlds.accept(it.client, 40, text="the same")
+        await worlds.accept(it.client, texts=["one", "two", "three"])
+        await it.ends(SENT=43)
+        by_path = {request["path"]: request["messages"] for request in await it.simulator.log()}
+        assert len(by_path["/api/v2/sms/sendbulk"]) == 40
+        assert [each["text"] for each in by_path["/api/v2/sms/sendbulkmulti"]] == [
+            "one",
+            "two",
+            "three",
+        ]
+        rows = await worlds.fetch("SELECT number, reference FROM message")
+        taken = [(each["recipient"], each["id"]) for said in by_path.values() for each in said]
+        assert sorted((row["number"], row["reference"]) for row in rows) == sorted(taken)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
+    async with scene() as it:
+        send = await worlds.accept(it.client, numbers=[INVALID])
+        await it.ends(REJECTED=1)
+        (row,) = await worlds.fetch("SELECT failure FROM message")
+        assert row["failure"] == "The number was refused: it cannot receive messages."
+        (refund,) = await worlds.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
+        assert (refund["send_id"], refund["amount"], refund["source_id"]) == (send.id, 1, None)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_bulk_call_refused_as_a_whole_took_nothing_and_is_sent_again_singly() -> None:
+    async with scene() as it:
+        await worlds.accept(it.client, numbers=[PLAIN, INVALID, OTHER])
+        await it.ends(SENT=2, REJECTED=1)
+        paths = [request["path"] for request in await it.simulator.log()]
+        assert paths == ["/api/v2/sms/sendbulk"] + ["/api/v2/sms/sendsingle"] * 3
+        assert sorted(await it.simulator.took()) == [PLAIN, OTHER]
+
+
+@pytest.mark.usefixtures("connected")
+async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
+    async with scene() as it:
+        await worlds.accept(it.client, numbers=[PLAIN, INVALID], texts=["one", "two"])
+        await it.ends(SENT=1, REJECTED=1)
+        (attempt,) = await worlds.fetch("SELECT outcome, detail FROM attempt")
+        assert attempt == {
+            "outcome": "ACCEPTED",
+            "detail": "The number was refused: it cannot receive messages.",
+        }
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("kind", ["rate_limited", "unavailable"])
+async def test_what_is_clearly_not_taken_is_sent_again_after_the_pause_asked_for(
+    kind: str,
+) -> None:
+    async with scene() as it:
+        await it.simulator.control("fault", kind=kind, times=2, seconds=1)
+        await worlds.accept(it.client, numbers=[PLAIN])
+        await it.simulator.has_seen(1)
+        await it.ends(SENT=1)
+        assert await it.simulator.took() == [PLAIN]
+        (row,) = await worlds.fetch("SELECT attempts, waiting_for FROM message")
+        assert row == {"attempts": 3, "waiting_for": None}
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("kind", ["no_credits", "bad_key", "forbidden"])
+async def test_a_refusal_of_the_account_lets_the_messages_wait_until_a_probe_passes(
+    kind: str,
+) -> None:
+    async with scene() as it:
+        await it.simulator.control("fault", kind=kind, times=2)
+        await worlds.accept(it.client, numbers=[PLAIN])
+        await it.ends(SENT=1)
+        assert await it.simulator.took() == [PLAIN]
+        outcomes = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
+        assert [row["outcome"] for row in outcomes] == [
+            "ACCOUNT_REFUSED",
+            "ACCOUNT_REFUSED",
+            "ACCEPTED",
+        ]
+        (account,) = await worlds.fetch("SELECT paused_at, pause_reason FROM provider_account")
+        assert account == {"paused_at": None, "pause_reason": None}
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize(
+    ("kind", "taken"),
+    [
+        ("hang_after", True),
+        ("hang_before", False),
+        ("reset_after", True),
+        ("reset_before", False),
+        ("cut", True),
+        ("html", True),
+        ("empty", True),
+        ("wrong_types", True),
+        ("unavailable_html", False),
+        ("broken", False),
+        ("not_found", False),
+    ],
+)
+async def test_whatever_is_not_clear_is_unknown_stays_charged_and_is_never_sent_again(
+    kind: str, taken: bool
+) -> None:
+    async with scene(QUICK) as it:
+        await it.simulator.control("fault", kind=kind, times=1)
+        await worlds.accept(it.client, numbers=[PLAIN])
+        await it.ends(UNKNOWN=1)
+        # What is sent afterwards is handed over; what is in doubt is not.
+        await worlds.accept(it.client, numbers=[OTHER])
+        await it.ends(UNKNOWN=1, SENT=1)
+        assert await it.simulator.took() == [PLAIN] * taken + [OTHER]
+        assert [len(each["messages"]) for each in await it.simulator.log()] == [1, 1]
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_message_taken_without_a_reference_is_sent() -> None:
+    async with scene() as it:
+        await it.simulator.control("fault", kind="no_reference", times=1)
+        await worlds.accept(it.client, numbers=[PLAIN])
+        await it.ends(SENT=1)
+        assert await worlds.fetch("SELECT reference FROM message") == [{"reference": None}]
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_the_reason() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=100)
+    async with deaf() as port:
+        provider = ExtremeSMS(_account(f"http://127.0.0.1:{port}"))
+        async with dispatching(Opened(provider)):
+            await worlds.accept(client, numbers=[PLAIN])
+            await eventually(_was_tried(times=2))
+        await provider.close()
+    (row,) = await worlds.fetch("SELECT status, waiting_for, attempt_id FROM message")
+    assert row == {
+        "status": "QUEUED",
+        "waiting_for": "No connection was made in time.",
+        "attempt_id": None,
+    }
+    assert await worlds.held(client.account_id) == 99
+
+
+@pytest.mark.usefixtures("connected")
+async def test_what_nobody_takes_for_a_day_is_rejected_and_refunded() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=100)
+    async with listening(FarEnd()) as far_end:
+        base_url = far_end.base_url
+    provider = ExtremeSMS(_account(base_url))
+    async with dispatching(Opened(provider), rules=replace(QUICK, give_up_seconds=1.0)):
+        await worlds.accept(client, 30)
+
+        async def given_up() -> bool:
+            return await worlds.statuses() == {"REJECTED": 30}
+
+        await eventually(given_up)
+    await provider.close()
+    rows = await worlds.fetch("SELECT DISTINCT failure FROM message")
+    assert rows == [{"failure": GIVEN_UP}]
+    assert await worlds.held(client.account_id) == 100
+    await worlds.assert_audit_holds()
+
+
+def _account(base_url: str) -> ProviderConfig:
+    return ProviderConfig(
+        base_url=base_url,
+        api_key="key",
+        deadline_seconds=QUICK.deadline_seconds,
+        connect_seconds=0.2,
+        loopback_only=True,
+    )
+
+
+def _was_tried(*, times: int) -> Callable[[], Awaitable[bool]]:
+    async def is_so() -> bool:
+        (row,) = await worlds.fetch("SELECT attempts, status FROM message")
+        return bool(row["attempts"] >= times and row["status"] == "QUEUED")
+
+    return is_so

@@ -1,0 +1,284 @@
+"""Settling over a real database: sweep against late answer, refunds around a reading, doubts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from domain.errors import Forbidden, InvalidInput, NotFound
+from domain.ids import new_id
+from domain.late_truth import settle, settle_unknown
+from domain.observing import Observer
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Reading
+from domain.record import sweep
+from domain.sync import sync
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import Scripted, answered, eventually, lease_passes, marked
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+NO = Rejected("no")
+
+
+class Read(Scripted):
+    """A provider that says a balance."""
+
+    def __init__(self, balance: int) -> None:
+        super().__init__()
+        self.said = balance
+
+    async def balance(self) -> Reading:
+        return Reading(str(self.said), Decimal(self.said))
+
+
+async def read(pool: worlds.Pool, balance: int) -> None:
+    """The provider's balance is read: the account's epoch is a new one."""
+    account = await store.find_provider_account(pool.id)
+    await sync(store, Read(balance), account, actor_id=None)
+
+
+async def whole_pool() -> int:
+    """What all nodes hold together."""
+    (row,) = await worlds.fetch("SELECT sum(held)::int8 AS held FROM account")
+    return int(row["held"])
+
+
+async def refunds() -> list[tuple[object, object, int]]:
+    """Source, destination and amount of all refunds, in order."""
+    rows = await worlds.fetch("SELECT * FROM transfer WHERE kind = 'REFUND' ORDER BY id")
+    return [(row["source_id"], row["destination_id"], row["amount"]) for row in rows]
+
+
+async def test_a_lease_that_passes_makes_a_message_unknown_and_it_stays_charged() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    assert await sweep(store, Observer()) is False
+    assert await worlds.statuses() == {"SUBMITTING": 1}
+    await lease_passes(call)
+    assert await worlds.statuses() == {"UNKNOWN": 1}
+    assert await worlds.held(client.account_id) == 9
+    (attempt,) = await worlds.fetch("SELECT outcome, detail FROM attempt")
+    assert attempt == {"outcome": "UNKNOWN", "detail": "No answer was recorded within the lease."}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "held"),
+    [
+        (Accepted("ref"), "SENT", 9),
+        (NO, "REJECTED", 10),
+        (NotSent("refused"), "REJECTED", 10),
+        (Unknown("?"), "UNKNOWN", 9),
+    ],
+)
+async def test_an_answer_after_the_sweep_is_late_truth(
+    outcome: Outcome, status: str, held: int
+) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await lease_passes(call)
+    await answered(pool, call, outcome)
+    await answered(pool, call, outcome)
+    assert await worlds.statuses() == {status: 1}
+    assert await worlds.held(client.account_id) == held
+    await worlds.assert_audit_holds()
+
+
+async def test_a_sweep_after_the_answer_changes_nothing() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await answered(pool, call, Accepted("ref"))
+    await lease_passes(call)
+    assert await worlds.statuses() == {"SENT": 1}
+
+
+async def test_an_answer_of_an_attempt_that_is_not_the_present_one_changes_nothing() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (first,) = await marked(pool)
+    await answered(pool, first, NotSent("as a whole", alone=True))
+    (second,) = await marked(pool)
+    assert second.messages[0].id == first.messages[0].id
+    await answered(pool, first, NO)
+    assert await worlds.statuses() == {"SUBMITTING": 1}
+    await answered(pool, second, Accepted("ref"))
+    assert await worlds.statuses() == {"SENT": 1}
+    assert await worlds.held(client.account_id) == 9
+
+
+async def test_many_refusals_of_one_send_are_one_refund_with_the_sends_rate() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10, rate_usd=Decimal("0.03"))
+    await worlds.accept(client, 5)
+    (call,) = await marked(pool)
+    await answered(pool, call, NO, NO, Accepted("ref"), NO, Unknown("?"))
+    (refund,) = await worlds.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
+    assert (refund["amount"], refund["value_usd"]) == (3, Decimal("0.09"))
+    assert await worlds.held(client.account_id) == 8
+    assert await worlds.statuses() == {"REJECTED": 3, "SENT": 1, "UNKNOWN": 1}
+    await worlds.assert_audit_holds()
+
+
+async def test_a_refusal_by_an_attempt_of_this_epoch_is_refunded_from_outside() -> None:
+    pool = await worlds.add_pool(held=100)
+    client = await worlds.add_client(pool, held=10)
+    await read(pool, 110)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await answered(pool, call, NO)
+    assert await refunds() == [(None, client.account_id, 1)]
+    assert await whole_pool() == 110, "as the provider says: it took nothing"
+
+
+async def test_a_refusal_by_an_attempt_before_the_reading_is_refunded_by_the_pool() -> None:
+    pool = await worlds.add_pool(held=100)
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await lease_passes(call)
+    await read(pool, 110)
+    assert await whole_pool() == 110
+    await answered(pool, call, NO)
+    assert await refunds() == [(pool.account_id, client.account_id, 1)]
+    assert await whole_pool() == 110, "the reading had it already"
+    assert await worlds.held(client.account_id) == 10
+    await worlds.assert_audit_holds()
+
+
+async def test_what_the_reading_counted_as_unknown_never_goes_back_to_the_queue() -> None:
+    pool = await worlds.add_pool(held=100)
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    # The lease has passed and nobody has swept: the message is SUBMITTING still.
+    await worlds.execute("UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'")
+    await read(pool, 110)
+    await answered(pool, call, NotSent("refused"))
+    assert await worlds.statuses() == {"REJECTED": 1}
+    assert await whole_pool() == 110
+    await worlds.assert_audit_holds()
+
+
+async def test_what_is_queued_again_before_the_reading_is_in_flight_and_refunded_from_outside() -> (
+    None
+):
+    pool = await worlds.add_pool(held=100)
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await answered(pool, call, NotSent("as a whole", alone=True))
+    await read(pool, 110)
+    assert await whole_pool() == 109
+    (again,) = await marked(pool)
+    await answered(pool, again, NO)
+    assert await refunds() == [(None, client.account_id, 1)]
+    assert await whole_pool() == 110
+
+
+async def test_an_owned_account_is_given_back_by_the_reading_and_not_once_more() -> None:
+    school = await worlds.add_school(held=1_000, price=50)
+    await worlds.accept(school, 2)
+    (call,) = await marked(school.pool)
+    await lease_passes(call)
+    await read(school.pool, 1_000)
+    assert await worlds.held(school.account_id) == 1_000
+    await answered(school.pool, call, NO, Accepted("ref"))
+    assert await refunds() == []
+    assert await worlds.held(school.account_id) == 1_000
+    rows = await worlds.fetch("SELECT status, in_reading FROM message ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [("REJECTED", True), ("SENT", False)]
+    await worlds.assert_audit_holds()
+
+
+async def test_an_owned_account_is_refunded_for_an_attempt_of_this_epoch() -> None:
+    school = await worlds.add_school(held=1_000, price=50)
+    await worlds.accept(school)
+    (call,) = await marked(school.pool)
+    await answered(school.pool, call, NO)
+    assert await worlds.held(school.account_id) == 1_000
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize(("taken", "status", "held"), [(True, "SENT", 9), (False, "REJECTED", 10)])
+async def test_a_person_ends_a_doubt_and_the_note_is_kept(
+    taken: bool, status: str, held: int
+) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await answered(pool, call, Unknown("?"))
+    message_id = call.messages[0].id
+    await settle_unknown(store, worlds.ADMIN, message_id, taken=taken, note=" the log says so ")
+    assert await worlds.statuses() == {status: 1}
+    assert await worlds.held(client.account_id) == held
+    (attempt,) = await worlds.fetch("SELECT detail FROM attempt")
+    assert str(message_id) in attempt["detail"]
+    assert attempt["detail"].endswith("the log says so")
+    with pytest.raises(InvalidInput, match="UNKNOWN"):
+        await settle_unknown(store, worlds.ADMIN, message_id, taken=not taken, note="changed")
+    assert await worlds.held(client.account_id) == held
+    actors = await worlds.fetch("SELECT actor_id, note FROM transfer WHERE kind = 'REFUND'")
+    told_to_the_client = "The network did not take this message."
+    assert actors == [{"actor_id": worlds.ADMIN.user_id, "note": told_to_the_client}] * (not taken)
+    await worlds.assert_audit_holds()
+
+
+async def test_only_an_admin_ends_a_doubt_and_only_one_there_is() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client)
+    (message,) = await worlds.fetch("SELECT id FROM message")
+    with pytest.raises(Forbidden):
+        await settle_unknown(store, client.actor, message["id"], taken=True, note="I say so")
+    with pytest.raises(InvalidInput, match="UNKNOWN"):
+        await settle_unknown(store, worlds.ADMIN, message["id"], taken=True, note="queued still")
+    with pytest.raises(NotFound):
+        await settle_unknown(store, worlds.ADMIN, new_id(), taken=True, note="no such message")
+    await marked(pool)
+    with pytest.raises(InvalidInput, match="UNKNOWN"):
+        await settle_unknown(store, worlds.ADMIN, message["id"], taken=True, note="on its way")
+    assert await worlds.statuses() == {"SUBMITTING": 1}
+
+
+@pytest.mark.parametrize("note", ["", "  ", "x" * 1_001, "nul \x00"])
+async def test_a_person_has_to_say_why(note: str) -> None:
+    with pytest.raises(InvalidInput, match="Say in 1 to"):
+        await settle_unknown(store, worlds.ADMIN, new_id(), taken=True, note=note)
+
+
+async def test_a_truth_that_is_told_twice_is_told_once() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await answered(pool, call, Unknown("?"))
+    assert await settle(store, call.messages[0].id, NO) is True
+    assert await settle(store, call.messages[0].id, NO) is False
+    assert await settle(store, call.messages[0].id, Accepted("ref")) is False
+    assert await worlds.statuses() == {"REJECTED": 1}
+    assert await worlds.held(client.account_id) == 10
+
+
+async def test_many_expired_attempts_are_swept_in_parts() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 30)
+    calls = await marked(pool, batch=3)
+    assert len(calls) == 10
+    await worlds.execute("UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'")
+
+    async def swept() -> bool:
+        return not await sweep(store, Observer(), most=4)
+
+    await eventually(swept)
+    assert await worlds.statuses() == {"UNKNOWN": 30}
