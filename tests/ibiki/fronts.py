@@ -1,0 +1,116 @@
+"""A running front over a house that is empty but for its people: real uvicorn on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from domain.access import Actor, Role
+from domain.errors import TryAgain
+from domain.house import Limits
+from domain.people import User
+from ibiki.app import AppParts, build_app
+from ibiki.metrics import Metrics
+from ibiki.server import serving
+from tests.schema.fakes import FakeDirectory, actor_with, house_with
+
+ADMIN = actor_with(Role.ADMIN)
+USER = User(ADMIN.user_id, "ada@ibiki.test", Role.ADMIN, None, None, False, datetime.now(UTC))
+SIGNED_IN = {"authorization": "Bearer good"}
+VIEWER = "{ viewer { email } }"
+VIEWER_ANSWER = {"data": {"viewer": {"email": "ada@ibiki.test"}}}
+
+
+@dataclass
+class FakeAuthenticator:
+    """Knows one credential; `away`: its store cannot be asked."""
+
+    away: bool = False
+
+    async def actor_for(self, credential: str) -> Actor | None:
+        if self.away:
+            raise TryAgain
+        return ADMIN if credential == "good" else None
+
+
+@dataclass
+class Front:
+    """A front that answers, and what a test may turn in it."""
+
+    url: str
+    http: httpx.AsyncClient
+    authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
+    directory: FakeDirectory = field(default_factory=FakeDirectory)
+    metrics: Metrics = field(default_factory=Metrics)
+    unready: str | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens, on 127.0.0.1."""
+        port = httpx.URL(self.url).port
+        assert port is not None
+        return port
+
+    async def post(self, body: Any, **headers: str) -> httpx.Response:
+        """Posts JSON to /graphql as the admin."""
+        return await self.http.post("/graphql", json=body, headers={**SIGNED_IN, **headers})
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        """The answer's body."""
+        return (await self.post({"query": query, "variables": variables})).json()
+
+    async def raw(self, *parts: bytes, pause_seconds: float = 0.0) -> bytes:
+        """What is answered to these bytes until the connection is closed, at most 30 s."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        answer = asyncio.create_task(_all_of(reader))
+        try:
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(pause_seconds)
+        except ConnectionError:
+            pass
+        try:
+            return await asyncio.wait_for(answer, 30)
+        finally:
+            writer.close()
+
+
+async def _all_of(reader: asyncio.StreamReader) -> bytes:
+    answered = b""
+    try:
+        while chunk := await reader.read(65_536):
+            answered += chunk
+    except ConnectionError:
+        pass
+    return answered
+
+
+@asynccontextmanager
+async def front(**parts: Any) -> AsyncIterator[Front]:
+    """A front with these parts of `AppParts` changed."""
+    directory = FakeDirectory(users={USER.id: USER})
+    async with httpx.AsyncClient(timeout=60) as http:
+        made = Front(url="", http=http, directory=directory)
+
+        async def is_ready() -> str | None:
+            return made.unready
+
+        app = build_app(
+            AppParts(
+                house=house_with(directory=directory, limits=Limits()),
+                authenticator=made.authenticator,
+                metrics=made.metrics,
+                is_ready=is_ready,
+                **parts,
+            )
+        )
+        async with serving(app) as made.url:
+            http.base_url = httpx.URL(made.url)
+            yield made

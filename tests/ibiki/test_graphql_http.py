@@ -1,0 +1,228 @@
+"""GraphQL over HTTP as the specification says; its whole audit suite runs in CI beside this."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.ibiki.fronts import SIGNED_IN, VIEWER, VIEWER_ANSWER, Front, front
+
+NEW = "application/graphql-response+json"
+OLD = "application/json"
+
+
+@pytest.fixture(scope="module")
+async def web() -> AsyncIterator[Front]:
+    async with front() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        (NEW, NEW),
+        (OLD, OLD),
+        ("*/*", OLD),
+        ("application/*", OLD),
+        ("", OLD),
+        (f"{NEW}, {OLD};q=0.9", NEW),
+        (f"{OLD};q=0.5, {NEW};q=0.6", NEW),
+        (f"{NEW};q=0, {OLD}", OLD),
+        (f"{NEW}; charset=utf-8", NEW),
+        ("text/html, application/xhtml+xml, */*;q=0.8", OLD),
+        ("APPLICATION/JSON", OLD),
+    ],
+)
+async def test_the_answer_is_of_a_type_that_the_caller_takes(
+    web: Front, accept: str, answered: str
+) -> None:
+    response = await web.post({"query": VIEWER}, accept=accept)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == f"{answered}; charset=utf-8"
+    assert response.json() == VIEWER_ANSWER
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/*", f"{OLD};q=0", f"{NEW};charset=latin1"])
+async def test_who_takes_no_json_is_told_so(web: Front, accept: str) -> None:
+    assert (await web.post({"query": VIEWER}, accept=accept)).status_code == 406
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'],
+)
+async def test_the_body_is_json_in_utf_8(web: Front, content_type: str) -> None:
+    response = await web.http.post(
+        "/graphql",
+        content=orjson.dumps({"query": VIEWER}),
+        headers={**SIGNED_IN, "content-type": content_type},
+    )
+    assert response.json() == VIEWER_ANSWER
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/graphql",
+        "application/json; charset=utf-16",
+        "application/json5",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+    ],
+)
+async def test_no_other_body_is_read(web: Front, content_type: str) -> None:
+    response = await web.http.post(
+        "/graphql",
+        content=orjson.dumps({"query": VIEWER}),
+        headers={**SIGNED_IN, "content-type": content_type},
+    )
+    assert response.status_code == 415
+    assert response.json()["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
+
+
+async def test_a_compressed_body_is_not_unpacked(web: Front) -> None:
+    response = await web.post({"query": VIEWER}, **{"content-encoding": "gzip"})
+    assert response.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b'"text"',
+        b"1",
+        b"{}",
+        b'{"query": null}',
+        b'{"query": 1}',
+        b'{"query": ["{ viewer { email } }"]}',
+        b'{"query": "{ viewer { email } }", "variables": []}',
+        b'{"query": "{ viewer { email } }", "variables": "{}"}',
+        b'{"query": "{ viewer { email } }", "operationName": 1}',
+        b'{"query": "{ viewer { email } }", "extensions": 7}',
+        b'[{"query": "{ viewer { email } }"}]',
+        b"[]",
+        b'{"query": "\xff"}',
+        b'{"query": "{ viewer { email } }"} trailing',
+        b'\xef\xbb\xbf{"query": "{ viewer { email } }"}',
+        '{"query": "{ viewer { email } }"}'.encode("utf-16"),
+    ],
+)
+async def test_a_malformed_request_is_refused_in_both_types(web: Front, body: bytes) -> None:
+    for accept in (OLD, NEW):
+        response = await web.http.post(
+            "/graphql",
+            content=body,
+            headers={**SIGNED_IN, "accept": accept, "content-type": "application/json"},
+        )
+        assert response.status_code == 400
+        [error] = response.json()["errors"]
+        assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+
+
+@pytest.mark.parametrize("query", ["{", "{ nothing }", "query ($a: Int!) { viewer { email } }"])
+async def test_a_document_that_is_not_executed_is_400_in_the_new_type_alone(
+    web: Front, query: str
+) -> None:
+    new = await web.post({"query": query}, accept=NEW)
+    old = await web.post({"query": query}, accept=OLD)
+    assert (new.status_code, old.status_code) == (400, 200)
+    assert new.json() == old.json()
+    assert "data" not in new.json()
+
+
+async def test_what_was_executed_is_200_with_its_errors(web: Front) -> None:
+    response = await web.http.post("/graphql", json={"query": VIEWER}, headers={"accept": NEW})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+
+
+async def test_a_query_may_be_asked_by_get(web: Front) -> None:
+    query = "query V($yes: Boolean!) { viewer { email @include(if: $yes) } }"
+    parameters = {"query": query, "variables": '{"yes": true}', "operationName": "V"}
+    response = await web.http.get("/graphql", params=parameters, headers=SIGNED_IN)
+    assert response.json() == VIEWER_ANSWER
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/graphql",
+        "/graphql?query=%7B",
+        "/graphql?query={viewer{email}}&variables=x",
+        "/graphql?query={viewer{email}}&variables=[]",
+        "/graphql?query={viewer{email}}&query={viewer{id}}",
+        "/graphql?query=%ff",
+        "/graphql?query={viewer{email}}&" + "&".join(f"a{i}=1" for i in range(100)),
+    ],
+)
+async def test_a_malformed_url_is_refused(web: Front, url: str) -> None:
+    response = await web.http.get(url, headers={**SIGNED_IN, "accept": NEW})
+    assert response.status_code == 400
+    assert response.json()["errors"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "OPTIONS"])
+async def test_other_methods_are_refused(web: Front, method: str) -> None:
+    response = await web.http.request(method, "/graphql", headers=SIGNED_IN)
+    assert response.status_code == 405
+    assert response.headers["allow"] == "GET, POST"
+
+
+async def test_who_asks_is_told_by_the_bearer_alone(web: Front) -> None:
+    async def code(*headers: tuple[str, str]) -> Any:
+        response = await web.http.post("/graphql", json={"query": VIEWER}, headers=list(headers))
+        answer = response.json()
+        return answer["errors"][0]["extensions"]["code"] if "errors" in answer else None
+
+    assert await code(("authorization", "Bearer good")) is None
+    assert await code(("authorization", "bearer  good")) is None
+    nobody = [
+        [],
+        [("authorization", "Bearer bad")],
+        [("authorization", "Bearer")],
+        [("authorization", "good")],
+        [("authorization", "Basic good")],
+        [("authorization", "Token good")],
+        [("cookie", "token=good")],
+        [("x-api-key", "good")],
+    ]
+    for headers in nobody:
+        assert await code(*headers) == "UNAUTHENTICATED"
+    twice = ("authorization", "Bearer good")
+    assert await code(twice, twice) == "BAD_USER_INPUT"
+
+
+async def test_a_store_that_is_away_is_503_not_a_sign_out(web: Front) -> None:
+    web.authenticator.away = True
+    try:
+        response = await web.post({"query": VIEWER})
+    finally:
+        web.authenticator.away = False
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert response.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
+
+
+async def test_nobody_may_send_little_and_the_signed_in_much(web: Front) -> None:
+    body = {"query": VIEWER, "extensions": {"x": "x" * 100_000}}
+    assert (await web.http.post("/graphql", json=body)).status_code == 413
+    assert (await web.post(body)).json() == VIEWER_ANSWER
+
+
+async def test_the_schema_is_closed_to_nobody_where_it_is_set_so() -> None:
+    query = {"query": "{ __schema { queryType { name } } }"}
+    async with front(open_introspection=False) as web:
+        anonymous = (await web.http.post("/graphql", json=query)).json()
+        assert anonymous["errors"][0]["message"] == "Sign in to look at the schema."
+        assert (await web.post(query)).json()["data"]
+        named = {"query": "{ viewer { __typename } }"}
+        assert (await web.post(named)).json() == {"data": {"viewer": {"__typename": "Viewer"}}}

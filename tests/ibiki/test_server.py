@@ -1,0 +1,67 @@
+"""Connections that ask for nothing, or never end asking, are closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ibiki import server
+from tests.ibiki.fronts import VIEWER, VIEWER_ANSWER, Front, front
+
+GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.fixture
+async def web(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Front]:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0.3)
+    async with front() as running:
+        yield running
+
+
+async def test_a_connection_that_says_nothing_is_closed(web: Front) -> None:
+    assert await web.raw() == b""
+
+
+async def test_a_head_that_never_ends_is_closed(web: Front) -> None:
+    assert await web.raw(b"GET /healthz HTTP/1.1\r\nhost: ") == b""
+    dripping = [b"GET /healthz HTTP/1.1\r\n", *[b"a: b\r\n"] * 20]
+    assert await web.raw(*dripping, pause_seconds=0.05) == b""
+
+
+@pytest.mark.parametrize("rest", [b"GET /healthz HTTP/1.1\r\n", b"\r\n"])
+async def test_nor_does_a_second_head_on_the_same_connection_last(web: Front, rest: bytes) -> None:
+    answered = await web.raw(GET, rest, pause_seconds=0.1)
+    assert answered.count(b"HTTP/1.1 200") == 1
+
+
+async def test_a_head_that_is_too_large_is_refused(web: Front) -> None:
+    many = [b"a: " + b"b" * 1_000 + b"\r\n"] * 200
+    assert (await web.raw(b"GET / HTTP/1.1\r\n", *many)).startswith(b"HTTP/1.1 431")
+    long_url = [b"GET /", *[b"a" * 10_000] * 30]
+    assert (await web.raw(*long_url)).startswith(b"HTTP/1.1 431")
+
+
+async def test_a_body_that_nobody_reads_does_not_keep_the_connection(web: Front) -> None:
+    head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
+    answered = await web.raw(head, b"x", pause_seconds=0.05)
+    assert answered.startswith(b"HTTP/1.1 404")
+
+
+async def test_requests_in_a_row_are_answered_in_order(web: Front) -> None:
+    last = GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    answered = await web.raw(GET + GET + last)
+    assert answered.count(b"HTTP/1.1 200") == 3
+
+
+async def test_what_is_no_http_is_refused(web: Front) -> None:
+    assert (await web.raw(b"\x16\x03\x01\x00\xa5\x01\x00\n\n")).startswith(b"HTTP/1.1 400")
+
+
+async def test_slow_neighbours_hold_nobody_up(web: Front) -> None:
+    slow = [asyncio.create_task(web.raw(b"POST /graphql HTTP/1.1\r\n")) for _ in range(100)]
+    answers = [(await web.post({"query": VIEWER})).json() for _ in range(5)]
+    assert answers == [VIEWER_ANSWER] * 5
+    assert await asyncio.gather(*slow) == [b""] * 100
