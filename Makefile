@@ -28,7 +28,7 @@ run: install ## Runs everything on this machine, nothing configured.
 	@exec $(BIN)/ibiki up --port $(PORT)
 
 test: install ## Runs all tests, in parallel.
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: install format lint types contracts test ## All gates, as CI runs them.
 

@@ -1,0 +1,180 @@
+"""The main job, on the running program: signed in, sent, charged, handed over, given back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from providers.simulator.behaviours import MAGIC_NUMBERS
+from tests.end_to_end.program import Api, Program, eventually, run, signed_in, up
+
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+
+SEND = """
+mutation ($input: SendInput!) {
+  send(input: $input) {
+    __typename
+    ... on Send { id charged accepted }
+    ... on UserError { message }
+  }
+}
+"""
+BULK_SEND = """
+mutation ($input: BulkSendInput!) {
+  bulkSend(input: $input) {
+    __typename
+    ... on Send { id charged accepted rejectedCount rejected { input position reason } }
+    ... on InsufficientBalance { required available }
+    ... on UserError { message }
+  }
+}
+"""
+STANDING = """
+query ($id: ID!) {
+  send(id: $id) {
+    charged finished counts { queued submitting sent rejected unknown }
+    messages { nodes { status failure } }
+  }
+}
+"""
+BALANCES = """
+{ balances {
+  version
+  account { balance } group { balance unallocated }
+  platform { pool allocated remaining inFlight providerBalance state }
+} }
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    with up(tmp_path_factory.mktemp("up")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(program: Program) -> Iterator[Api]:
+    with signed_in(program, "client@ibiki.test") as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def admin(program: Program) -> Iterator[Api]:
+    with signed_in(program, "admin@ibiki.test") as api:
+        yield api
+
+
+def standing(api: Api, send_id: str) -> Any:
+    return api.ask(STANDING, id=send_id)["send"]
+
+
+def finished(api: Api, send_id: str) -> Any:
+    """The send once every message has left the queue."""
+    return eventually(lambda: (now := standing(api, send_id))["finished"] and now)
+
+
+def figures(api: Api) -> Any:
+    return api.ask(BALANCES)["balances"]
+
+
+def taken_by_provider(program: Program) -> list[str]:
+    """The numbers that the provider says it took messages for."""
+    log = httpx.get(f"{program.simulator}/control/log").json()
+    return [each["recipient"] for entry in log for each in entry["messages"] if each["took"]]
+
+
+def magic(kind: str) -> str:
+    return next(each.number for each in MAGIC_NUMBERS.values() if each.kind == kind)
+
+
+def test_the_first_start_gives_the_demo_clients_their_units_out_of_a_synced_pool(
+    admin: Api,
+) -> None:
+    platform = figures(admin)["platform"]
+    assert platform["state"] == "IN_SYNC"
+    assert platform["pool"] == 100_000
+    assert platform["allocated"] == 1_100
+
+
+def test_a_send_is_charged_once_at_every_level_and_taken_by_the_provider(
+    program: Program, client: Api, admin: Api
+) -> None:
+    before, platform_before = figures(client), figures(admin)["platform"]
+    sent = client.ask(SEND, input={"to": "(202) 555-0188", "text": "Good morning"})["send"]
+    assert sent["charged"] == 1
+    assert finished(client, sent["id"])["counts"]["sent"] == 1
+    after, platform_after = figures(client), figures(admin)["platform"]
+    assert before["account"]["balance"] - after["account"]["balance"] == 1
+    assert before["group"]["balance"] - after["group"]["balance"] == 1
+    assert platform_before["pool"] - platform_after["pool"] == 1
+    assert platform_before["remaining"] == platform_after["remaining"]
+    assert after["version"] > before["version"]
+    assert taken_by_provider(program).count("+12025550188") == 1
+
+
+def test_a_refused_message_is_given_back(client: Api, admin: Api) -> None:
+    before = figures(client)["account"]["balance"]
+    to = magic("invalid_recipient")
+    sent = client.ask(SEND, input={"to": to, "text": "Good morning"})["send"]
+    now = finished(client, sent["id"])
+    assert now["counts"]["rejected"] == 1
+    assert now["charged"] == 0
+    assert now["messages"]["nodes"][0]["failure"]
+    assert figures(client)["account"]["balance"] == before
+
+
+def test_a_bulk_names_what_it_does_not_take_and_charges_for_the_rest(
+    program: Program, client: Api
+) -> None:
+    to = ["+12025550181", "2025550182", "1-202-555-0181", "no number", "12345"]
+    sent = client.ask(BULK_SEND, input={"to": to, "text": "Good morning"})["bulkSend"]
+    assert sent["accepted"] == 2
+    assert sent["charged"] == 2
+    assert [(each["position"], each["reason"]) for each in sent["rejected"]] == [
+        (2, "DUPLICATE"),
+        (3, "INVALID"),
+        (4, "INVALID"),
+    ]
+    assert finished(client, sent["id"])["counts"]["sent"] == 2
+    taken = taken_by_provider(program)
+    assert taken.count("+12025550181") == taken.count("+12025550182") == 1
+
+
+def test_what_cannot_be_paid_for_is_refused_whole(program: Program) -> None:
+    with signed_in(program, "other@ibiki.test") as other:
+        to = [f"+1202{exchange}{line:04d}" for exchange in (222,) for line in range(101)]
+        refused = other.ask(BULK_SEND, input={"to": to, "text": "Good morning"})["bulkSend"]
+        assert refused["__typename"] == "InsufficientBalance"
+        assert (refused["required"], refused["available"]) == (101, 100)
+        assert figures(other)["account"]["balance"] == 100
+
+
+def test_the_same_key_is_one_send(client: Api) -> None:
+    asked = {"to": "+12025550183", "text": "Good morning", "idempotencyKey": "order-17"}
+    first = client.ask(SEND, input=asked)["send"]
+    assert client.ask(SEND, input=asked)["send"]["id"] == first["id"]
+    other = client.ask(SEND, input=asked | {"text": "Good night"})["send"]
+    assert other["__typename"] == "IdempotencyConflict"
+
+
+def test_a_command_joins_the_running_database_and_proves_the_ledger(program: Program) -> None:
+    proven = run("audit", "--json", "--data", str(program.directory))
+    assert proven.returncode == 0, proven.stdout + proven.stderr
+    assert httpx.get(f"{program.address}/readyz").status_code == 200
+
+
+def test_a_second_start_after_kill_9_finds_everything_again(tmp_path: Path) -> None:
+    with up(tmp_path) as first:
+        with signed_in(first, "client@ibiki.test") as api:
+            sent = api.ask(SEND, input={"to": "+12025550184", "text": "Good morning"})["send"]
+        first.kill()
+    with up(tmp_path) as second:
+        with signed_in(second, "client@ibiki.test") as api:
+            assert finished(api, sent["id"])["counts"]["sent"] == 1
+            assert figures(api)["account"]["balance"] == 999
+        assert second.stop() == 0
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
