@@ -60,6 +60,10 @@ class Region:
         self._local_lengths = frozenset(general.possible_length_local_only)
         self._lengths = frozenset(general.possible_length) - self._local_lengths
         self._longest = max(general.possible_length)
+        possible = _of_length(tuple(sorted(self._lengths)), "[0-9]+")
+        self.dropped_trunk = f"(?!{self.shape})(?>{self.trunk})(?={possible})"
+        if self._rewrite:
+            self.dropped_trunk = "(?!)"
         self._has_shape = re.compile(self.shape, re.ASCII).match
         self._abroad = re.compile(self.abroad, re.ASCII).match
         self._trunk = re.compile(metadata.national_prefix_for_parsing or "(?!)", re.ASCII)

@@ -100,19 +100,19 @@ class Normaliser:
     def _plain_spellings(self) -> str:
         """Matches the spellings of home numbers that can be read in one way only.
 
-        Nothing in them could be taken for a national prefix: the number follows a plus and the
-        calling code, or stands alone, or follows the code where that cannot be a part of it.
-        Its one group is the national number; where that is missing, it is not a valid one.
+        The number follows a plus and the calling code, or stands alone, or follows the national
+        prefix, or the code where that cannot be a part of it; and nothing in it could be taken for
+        a prefix once more. The one group is the national number, missing where it is not valid.
         """
         home, trunk, code = self._home, self._plan.main.trunk, self._home.code
         abroad = "|".join((r"\+", *self._abroad))
-        alone = f"(?!{abroad}|{home.abroad}|{code}|{home.trunk})"
         after_plus = f"(?:{abroad}){code}(?!{trunk})"
-        after_code = (
-            f"(?!{abroad}|{home.abroad}|{home.shape}){code}(?!{home.trunk}|{trunk})(?={home.shape})"
-        )
+        inland = f"(?!{abroad}|{home.abroad})"
+        alone = f"(?!{code}|{home.trunk})"
+        after_trunk = f"(?!{code}){home.dropped_trunk}"
+        after_code = f"(?!{home.shape}){code}(?!{home.trunk}|{trunk})(?={home.shape})"
         number = f"(?:({self._plan.valid})|[0-9]+\\Z)"
-        return f"(?:{alone}|{after_plus}|{after_code}){number}"
+        return f"(?:{inland}(?:{alone}|{after_trunk}|{after_code})|{after_plus}){number}"
 
 
 def _why_refused(raw: str) -> str:

@@ -1,0 +1,55 @@
+"""Runs every benchmark, or those named: `python -m benchmarks [name …]`.
+
+A benchmark is a module of this package with `main() -> list[Measurement]`. Ends with 1 where a
+goal is missed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import platform
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+import benchmarks
+from benchmarks.measurement import Measurement
+
+
+def run(names: list[str]) -> int:
+    """Prints one table of all measurements; the exit code."""
+    console = Console()
+    table = Table("benchmark", "measured", "", "", "goal", title=machine())
+    missed = 0
+    for name, measurements in measured(names, console):
+        for one in measurements:
+            missed += not one.met
+            colour = "green" if one.met else "red"
+            figure = f"[{colour}]{one.value:,.3g}[/]" if one.goal else f"{one.value:,.3g}"
+            table.add_row(name, one.what, figure, one.unit, one.goal)
+        table.add_section()
+    console.print(table)
+    return 1 if missed else 0
+
+
+def measured(names: list[str], console: Console) -> Iterator[tuple[str, list[Measurement]]]:
+    """Each benchmark's name and figures, as it is done."""
+    for found in pkgutil.iter_modules(benchmarks.__path__):
+        if found.name == "__main__" or (names and found.name not in names):
+            continue
+        main = getattr(importlib.import_module(f"benchmarks.{found.name}"), "main", None)
+        if main is not None:
+            with console.status(found.name):
+                yield found.name, main()
+
+
+def machine() -> str:
+    """The machine that the figures are of."""
+    return f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
