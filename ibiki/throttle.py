@@ -9,9 +9,10 @@ import ipaddress
 import math
 import time
 from hashlib import sha256
+from typing import Any
 
 from limits import RateLimitItem, parse_many
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 
@@ -33,7 +34,8 @@ class SignInThrottle:
         address_limits: str = ADDRESS_LIMITS,
     ) -> None:
         self._here = FixedWindowRateLimiter(MemoryStorage())
-        self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else self._here
+        self._connections = _connections(redis_url) if redis_url else None
+        self._shared = _shared(redis_url, self._connections) if redis_url else self._here
         self._account_limits = parse_many(account_limits)
         self._address_limits = parse_many(address_limits)
 
@@ -61,6 +63,11 @@ class SignInThrottle:
             except StorageError:
                 await self._here.clear(limit, _account_name(account))
 
+    async def close(self) -> None:
+        """Lets go of the connections to Redis."""
+        if self._connections is not None:
+            await self._connections.aclose()
+
     async def _wait_seconds(self, limit: RateLimitItem, name: str) -> float:
         try:
             stats = await self._shared.get_window_stats(limit, name)
@@ -73,14 +80,25 @@ class SignInThrottle:
         return of_address + [(limit, _account_name(account)) for limit in self._account_limits]
 
 
-def _redis(url: str) -> Storage:
-    return RedisStorage(
-        f"async+{url}",
-        implementation="redispy",
-        wrap_exceptions=True,
+def _connections(url: str) -> Any:
+    """Connections to Redis. Its client is installed where Redis is used, and only there."""
+    from redis.asyncio import ConnectionPool
+
+    return ConnectionPool.from_url(
+        url,
         socket_timeout=REDIS_DEADLINE_SECONDS,
         socket_connect_timeout=REDIS_DEADLINE_SECONDS,
     )
+
+
+def _shared(url: str, connections: Any) -> FixedWindowRateLimiter:
+    storage = RedisStorage(
+        f"async+{url}",
+        implementation="redispy",
+        wrap_exceptions=True,
+        connection_pool=connections,
+    )
+    return FixedWindowRateLimiter(storage)
 
 
 def _account_name(account: str) -> str:

@@ -40,7 +40,8 @@ ACTOR_OF_KEY = ACTOR.format(credentials="api_key", key="secret_hash")
 
 NOW = "SELECT clock_timestamp()"
 ACCESS_CHANGES = """
-SELECT id, subject_id FROM access_change WHERE created_at > $1 - make_interval(secs => $2)
+SELECT id, subject_id FROM access_change
+WHERE created_at > $1::timestamptz - make_interval(secs => $2)
 """
 # At most one write a key and minute, whatever number of processes it is used at.
 NOTE_KEYS_USED = """

@@ -1,0 +1,159 @@
+"""Counters of failed sign-ins."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from domain.errors import RateLimited
+from ibiki.throttle import SignInThrottle, _address_name
+
+
+def throttle(**limits: str) -> SignInThrottle:
+    usual = {"account_limits": "2 per minute", "address_limits": "4 per minute"}
+    return SignInThrottle(**(usual | limits))
+
+
+async def fail(counters: SignInThrottle, account: str, address: str, times: int = 1) -> None:
+    for _ in range(times):
+        await counters.check(account=account, address=address)
+        await counters.failed(account=account, address=address)
+
+
+async def refused_seconds(counters: SignInThrottle, account: str, address: str) -> int:
+    with pytest.raises(RateLimited) as refused:
+        await counters.check(account=account, address=address)
+    return refused.value.retry_after_seconds
+
+
+async def is_refused(counters: SignInThrottle, account: str, address: str) -> bool:
+    try:
+        await counters.check(account=account, address=address)
+    except RateLimited:
+        return True
+    return False
+
+
+async def test_an_account_is_refused_after_its_failures_from_any_address() -> None:
+    counters = throttle()
+    await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
+    assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.9") <= 60
+    await counters.check(account="eve@ibiki.test", address="192.0.2.1")
+
+
+async def test_an_address_is_refused_after_its_failures_with_any_account() -> None:
+    counters = throttle()
+    for number in range(4):
+        await fail(counters, f"eve{number}@ibiki.test", "192.0.2.1")
+    assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 60
+    await counters.check(account="ada@ibiki.test", address="192.0.2.9")
+
+
+async def test_success_forgets_the_accounts_failures_and_not_the_addresss() -> None:
+    counters = throttle()
+    await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
+    await counters.succeeded(account="ada@ibiki.test")
+    await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
+    await counters.succeeded(account="ada@ibiki.test")
+    await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1")
+
+
+async def test_the_longer_of_two_waits_is_said() -> None:
+    counters = throttle(account_limits="2 per minute; 2 per hour")
+    await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
+    assert 60 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 3600
+
+
+async def test_failures_are_forgotten_after_their_time() -> None:
+    counters = throttle(account_limits="1 per second", address_limits="1 per second")
+    await fail(counters, "ada@ibiki.test", "192.0.2.1")
+    assert await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") == 1
+    async with asyncio.timeout(10):
+        while await is_refused(counters, "ada@ibiki.test", "192.0.2.1"):  # noqa: ASYNC110 - time
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("", "unknown", True),
+    ],
+)
+def test_addresses_of_one_host_count_as_one(one: str, other: str, *, are_one: bool) -> None:
+    assert (_address_name(one) == _address_name(other)) is are_one
+
+
+@pytest.mark.parametrize("account", ["", "x" * 100_000, "\ud800", "a\0b"])
+async def test_any_account_can_be_counted(account: str) -> None:
+    counters = throttle()
+    await fail(counters, account, "192.0.2.1", 2)
+    await refused_seconds(counters, account, "192.0.2.9")
+
+
+async def test_where_redis_is_away_the_process_counts_for_itself() -> None:
+    with socket.socket() as held:  # bound and not listening: nobody else's Redis is there
+        held.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{held.getsockname()[1]}/0"
+        counters = SignInThrottle(url, account_limits="2 per minute")
+        await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
+        await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1")
+        await counters.succeeded(account="ada@ibiki.test")
+        await counters.check(account="ada@ibiki.test", address="192.0.2.1")
+        await counters.close()
+
+
+@pytest.fixture
+async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
+    """A Redis of this test's own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)  # noqa: ASYNC220
+    url = f"redis://127.0.0.1:{port}/0"
+    try:
+        await answers(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def answers(url: str) -> None:
+    client = redis.asyncio.Redis.from_url(url)
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await client.ping()
+                break
+            except redis.ConnectionError:
+                await asyncio.sleep(0.05)
+    await client.aclose()
+
+
+async def test_processes_with_one_redis_count_together(redis_url: str) -> None:
+    here = SignInThrottle(redis_url, account_limits="2 per minute")
+    there = SignInThrottle(redis_url, account_limits="2 per minute")
+    await fail(here, "ada@ibiki.test", "192.0.2.1")
+    await fail(there, "ada@ibiki.test", "192.0.2.2")
+    for counters in (here, there):
+        assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 60
+    await here.succeeded(account="ada@ibiki.test")
+    await there.check(account="ada@ibiki.test", address="192.0.2.1")
+    for counters in (here, there):
+        await counters.close()
