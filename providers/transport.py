@@ -118,7 +118,8 @@ class HttpTransport:
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await self._exchange(method, call)
-        except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError) as error:
+        # aiohttp wraps the last of these unless its parser is the one written in Python.
+        except (TimeoutError, OSError, aiohttp.ClientError, HttpProcessingError) as error:
             reason = _reason(error)
         # Outside of the except clause: an address and what is in it must not travel in a context.
         return Lost(reason) if call.connected else NotConnected(reason)

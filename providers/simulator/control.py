@@ -3,7 +3,7 @@
 GET  /control/fault            the faults still to come
 POST /control/fault            {"kind", "times", "skip", "seconds", "path"}: see faults.Fault
 POST /control/reset            lifts all faults and lets hanging calls go
-GET  /control/balance          {"balance", "opening", "added", "taken", "requests"}
+GET  /control/balance          {"balance", "opening", "added", "taken", "requests", "open"}
 POST /control/balance          {"balance": n} sets it, {"add": n} changes it
 GET  /control/log?after=SEQ    a JSON array of the requests after that one, all without
 """
@@ -72,7 +72,8 @@ async def _lift_faults(request: web.Request) -> web.Response:
 
 
 async def _say_balance(request: web.Request) -> web.Response:
-    book = request.app[DESK].book
+    desk = request.app[DESK]
+    book = desk.book
     return _json(
         {
             "balance": book.balance,
@@ -80,6 +81,7 @@ async def _say_balance(request: web.Request) -> web.Response:
             "added": book.added,
             "taken": book.taken,
             "requests": book.requests,
+            "open": desk.open_calls,
         }
     )
 

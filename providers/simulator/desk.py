@@ -33,6 +33,7 @@ class Desk:
     def __init__(self, book: Book, *, api_key: str) -> None:
         self.book = book
         self.faults = Faults()
+        self.open_calls = 0
         self._authorization = f"Bearer {api_key}"
         self._refusals: Counter[str] = Counter()
 

@@ -83,7 +83,6 @@ def create_app(
     app[DESK] = Desk(Book(state_dir, opening_balance=balance), api_key=api_key)
     app.add_routes(control_routes())
     app.router.add_route("*", "/{anything:.*}", _answer_call)
-    app.on_shutdown.append(_let_go)
     app.on_cleanup.append(_close_book)
     return app
 
@@ -96,6 +95,14 @@ def _directory(state_dir: Path | None) -> AbstractContextManager[str | Path]:
 
 async def _answer_call(request: web.Request) -> web.StreamResponse:
     desk = request.app[DESK]
+    desk.open_calls += 1
+    try:
+        return await _answer(request, desk)
+    finally:
+        desk.open_calls -= 1
+
+
+async def _answer(request: web.Request, desk: Desk) -> web.StreamResponse:
     body = await request.read()
     authorization = request.headers.get("Authorization", "")
     verdict = desk.decide((request.method, request.path), authorization, body)
@@ -147,10 +154,6 @@ def _break_off(request: web.Request) -> web.Response:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
         transport.abort()
     return web.Response()
-
-
-async def _let_go(app: web.Application) -> None:
-    app[DESK].faults.lift()
 
 
 async def _close_book(app: web.Application) -> None:

@@ -132,6 +132,20 @@ async def test_items_are_read_where_all_of_them_failed(status: int) -> None:
     assert outcomes == [Rejected("The network refused this message.")] * 2
 
 
+@pytest.mark.parametrize("status", [402, 429, 500, 503])
+async def test_items_of_a_call_that_was_not_let_in_are_not_believed(status: int) -> None:
+    said = {"success": False, "results": [{**FAILED, "recipient": ONE.number}, FAILED]}
+    outcomes = await account(answer(status, said)).send_many([ONE, TWO_OTHERWISE])
+    assert all(isinstance(outcome, Unknown) for outcome in outcomes)
+
+
+@pytest.mark.parametrize("messages", [[ONE], [ONE, TWO]])
+async def test_items_are_not_read_where_none_were_asked_for(messages: list[Outgoing]) -> None:
+    said = {"success": False, "results": [TAKEN, TAKEN_TOO]}
+    outcomes = await account(answer(200, said)).send_many(messages)
+    assert all(isinstance(outcome, Unknown) for outcome in outcomes)
+
+
 async def test_an_item_that_was_taken_in_a_call_that_failed_is_unknown() -> None:
     said = {"success": False, "results": [TAKEN, FAILED]}
     first, second = await account(answer(200, said)).send_many([ONE, TWO_OTHERWISE])

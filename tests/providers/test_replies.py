@@ -29,6 +29,7 @@ NOW = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
         ("Fri, 20 Nov 2026 10:00:30 GMT", 30.0),
         ("Friday, 20-Nov-26 10:00:30 GMT", 30.0),
         ("Fri, 20 Nov 2026 11:00:30 +0100", 30.0),
+        ("Fri, 20 Nov 2026 10:00:30 -0000", 30.0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_PAUSE_SECONDS),
         ("", None),

@@ -76,7 +76,7 @@ async def test_the_balance_is_what_the_log_adds_up_to(it: Simulated) -> None:
     reading = await it.provider.balance()
     assert reading.value == 499
     assert await it.control("balance") == {
-        "balance": 499, "opening": 1000, "added": -497, "taken": 4, "requests": 3,
+        "balance": 499, "opening": 1000, "added": -497, "taken": 4, "requests": 3, "open": 0,
     }  # fmt: skip
 
 
@@ -243,6 +243,15 @@ async def test_a_reset_lets_hanging_calls_go() -> None:
         await it.has_seen(1)
         await it.control("reset")
         assert isinstance(await asyncio.wait_for(call, 5), Unknown)
+
+
+async def test_a_call_that_hangs_ends_when_its_caller_hangs_up(it: Simulated) -> None:
+    await it.control("fault", kind="hang_before", seconds=600)
+    async with it.impatient() as provider:
+        await provider.send(one())
+    async with asyncio.timeout(20):
+        while (await it.control("balance"))["open"]:
+            pass
 
 
 async def test_a_simulator_with_hanging_calls_stops_at_once() -> None:

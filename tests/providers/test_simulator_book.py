@@ -99,7 +99,7 @@ async def test_the_opening_balance_counts_once_and_credits_are_kept(tmp_path: Pa
         await it.control("balance", add=5)
     async with simulated(tmp_path, balance=777) as it:
         assert await it.control("balance") == {
-            "balance": 14, "opening": 10, "added": 5, "taken": 1, "requests": 1,
+            "balance": 14, "opening": 10, "added": 5, "taken": 1, "requests": 1, "open": 0,
         }  # fmt: skip
 
 

@@ -94,6 +94,17 @@ LOST = {
     "garbage after a chunk": FarEnd(
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n!!\r\n0\r\n\r\n",)
     ),
+    "garbage in a later chunk": FarEnd(
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 0.05, b"!!\r\n0\r\n\r\n"),
+        "hang",
+    ),
+    "a bad end of gzip": FarEnd(
+        (
+            HEAD + b"Content-Encoding: gzip\r\nContent-Length: 60\r\n\r\n" + ZIPPED[:-8],
+            0.05,
+            b"x" * 60,
+        )
+    ),
     "chunks without an end": FarEnd((HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",)),
     "a length below nothing": FarEnd((HEAD + b"Content-Length: -5\r\n\r\n" + JSON,)),
     "two lengths": FarEnd((HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",)),
