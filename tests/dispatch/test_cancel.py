@@ -1,0 +1,127 @@
+"""Calling a send back: what is QUEUED, exactly its charge, and only once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from domain.access import Actor, Role
+from domain.cancel import CANCELLED, cancel_send
+from domain.errors import Forbidden, NotFound
+from domain.ids import new_id
+from domain.outcomes import Accepted, NotSent
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+async def test_what_is_queued_is_cancelled_and_exactly_that_is_refunded() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    send = await worlds.accept(client, 8)
+    await marked(pool, rules=replace(QUICK, calls_at_once=2), batch=3)
+    other = await worlds.accept(client)
+    assert await worlds.statuses(send.id) == {"QUEUED": 5, "SUBMITTING": 3}
+    assert await cancel_send(store, client.actor, send.id) == 5
+    assert await worlds.statuses(send.id) == {"CANCELLED": 5, "SUBMITTING": 3}
+    assert await worlds.statuses(other.id) == {"QUEUED": 1}
+    assert await worlds.held(client.account_id) == 10 - 9 + 5
+    (refund,) = await worlds.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
+    assert (refund["amount"], refund["source_id"], refund["note"]) == (5, None, CANCELLED)
+    assert refund["actor_id"] == client.actor.user_id
+    await worlds.assert_audit_holds()
+
+
+async def test_cancelling_again_changes_nothing() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    send = await worlds.accept(client, 4)
+    assert await cancel_send(store, client.actor, send.id) == 4
+    assert await cancel_send(store, client.actor, send.id) == 0
+    assert await worlds.held(client.account_id) == 10
+    await worlds.assert_audit_holds()
+
+
+async def test_what_waits_after_a_refusal_is_refunded_from_outside_whatever_the_epoch() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    send = await worlds.accept(client)
+    (call,) = await marked(pool)
+    await answered(pool, call, NotSent("refused"))
+    await worlds.execute("UPDATE provider_account SET epoch = epoch + 1")
+    assert await cancel_send(store, client.actor, send.id) == 1
+    (refund,) = await worlds.fetch("SELECT source_id FROM transfer WHERE kind = 'REFUND'")
+    assert refund["source_id"] is None
+
+
+async def test_a_schools_send_is_refunded_to_its_own_account() -> None:
+    school = await worlds.add_school(held=1_000, price=50)
+    send = await worlds.accept(school, 3)
+    assert await cancel_send(store, school.actor, send.id) == 3
+    assert await worlds.held(school.account_id) == 1_000
+    await worlds.assert_audit_holds()
+
+
+async def test_another_tenants_send_is_as_if_it_did_not_exist() -> None:
+    pool = await worlds.add_pool()
+    group = await worlds.add_group(pool)
+    client = await worlds.add_client(pool, group=group)
+    sibling = await worlds.add_client(pool, group=group)
+    send = await worlds.accept(client, 4)
+    supervisor = Actor(new_id(), Role.SUPERVISOR, new_id(), group_id=group.id)
+    with pytest.raises(NotFound):
+        await cancel_send(store, sibling.actor, send.id)
+    with pytest.raises(NotFound):
+        await cancel_send(store, client.actor, new_id())
+    with pytest.raises(Forbidden):
+        await cancel_send(store, supervisor, send.id)
+    assert await worlds.statuses() == {"QUEUED": 4}
+    assert await cancel_send(store, worlds.ADMIN, send.id) == 4
+
+
+async def test_a_cancel_that_races_with_claims_refunds_exactly_what_never_left() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=1_000)
+    provider = Scripted(largest_batch=5)
+    async with dispatching(provider):
+        sends = [await worlds.accept(client, 40) for _ in range(10)]
+        cancelled = await asyncio.gather(
+            *(cancel_send(store, client.actor, send.id) for send in sends for _ in range(2))
+        )
+
+        async def done() -> bool:
+            return "QUEUED" not in await worlds.statuses() and not provider.open_calls
+
+        await eventually(done)
+    assert await worlds.statuses() == {
+        status: count
+        for status, count in [("SENT", len(provider.seen)), ("CANCELLED", sum(cancelled))]
+        if count
+    }
+    assert len(provider.seen) + sum(cancelled) == 400
+    assert await worlds.held(client.account_id) == 1_000 - len(provider.seen)
+    await worlds.assert_audit_holds()
+
+
+async def test_of_two_who_cancel_at_once_one_is_told_the_count() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=100)
+    send = await worlds.accept(client, 50)
+    counts = await asyncio.gather(*(cancel_send(store, client.actor, send.id) for _ in range(8)))
+    assert sorted(counts) == [0] * 7 + [50]
+    assert await worlds.held(client.account_id) == 100
+
+
+async def test_an_answer_under_way_while_the_rest_is_cancelled_is_recorded() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    send = await worlds.accept(client, 4)
+    (call, *_) = await marked(pool, rules=replace(QUICK, calls_at_once=2), batch=2)
+    assert await cancel_send(store, client.actor, send.id) == 2
+    await answered(pool, call, Accepted("ref"))
+    assert await worlds.statuses() == {"SENT": 2, "CANCELLED": 2}
+    await worlds.assert_audit_holds()

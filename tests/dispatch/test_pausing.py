@@ -1,0 +1,237 @@
+"""Pausing: an account that is refused, a provider that does not answer, one that asks to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import pytest
+
+from domain.calls import Call
+from domain.claim import Desk, claim, claim_probe
+from domain.fairness import Turns
+from domain.ids import new_id
+from domain.observing import Observer
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Outgoing
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import (
+    QUICK,
+    Scripted,
+    answered,
+    dispatching,
+    eventually,
+    marked,
+)
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+NO_MONEY = NotSent("The account has no credits left.", refuses_account=True)
+
+
+@dataclass
+class Told(Observer):
+    """Keeps what it is told of pauses and breakers."""
+
+    told: list[str] = field(default_factory=list)
+
+    def paused(self, provider_account_id: UUID, reason: str) -> None:
+        self.told.append(f"paused: {reason}")
+
+    def resumed(self, provider_account_id: UUID) -> None:
+        self.told.append("resumed")
+
+    def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
+        self.told.append("breaker opens" if open_ else "breaker closes")
+
+
+@dataclass
+class Moody:
+    """Answers with the mood of the moment."""
+
+    mood: Outcome
+
+    async def __call__(self, message: Outgoing) -> Outcome:
+        return self.mood
+
+
+async def all_sent() -> bool:
+    return set(await worlds.statuses()) == {"SENT"}
+
+
+async def test_a_refused_account_is_paused_probed_with_one_message_and_goes_on() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    for number in worlds.generated_numbers(20):
+        await worlds.accept(client, numbers=[number])
+    mood, told = Moody(NO_MONEY), Told()
+    provider = Scripted(mood)
+    async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=told):
+
+        async def probed_three_times() -> bool:
+            return len(provider.calls) >= 6
+
+        await eventually(probed_three_times)
+        assert told.told == ["paused: The account has no credits left."]
+        assert provider.most_open_calls <= 4
+        assert [len(call) for call in provider.calls] == [1] * len(provider.calls)
+        mood.mood = Accepted("ref")
+        await eventually(all_sent)
+    assert told.told[1:] == ["resumed"]
+    assert len(provider.seen) < 20 + 12, "nobody ran against a closed door"
+    assert await worlds.held(client.account_id) == 1_000 - 20
+    await worlds.assert_audit_holds()
+
+
+async def test_only_one_of_many_dispatchers_probes() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 10)
+    (call,) = await marked(pool)
+    await answered(pool, call, NO_MONEY)
+    await worlds.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
+    await worlds.execute("UPDATE message SET due_at = clock_timestamp()")
+    desk = Desk(store, Observer(), QUICK, pool.id, new_id())
+    waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
+    probes = await asyncio.gather(*(claim_probe(desk, Turns(4), waiting) for _ in range(5)))
+    claimed = [probe.calls for probe in probes if probe.calls]
+    assert [len(calls) for calls in claimed] == [1]
+    assert len(claimed[0][0].messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "paused"),
+    [
+        (Accepted("ref"), False),
+        (Rejected("no"), False),
+        (NO_MONEY, True),
+        (Unknown("?"), True),
+        (NotSent("refused"), True),
+    ],
+)
+async def test_a_probe_ends_the_pause_where_it_is_answered(outcome: Outcome, paused: bool) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 2)
+    (first,) = await marked(pool, batch=1, rules=replace(QUICK, calls_at_once=1))
+    await answered(pool, first, NO_MONEY)
+    (probe,) = await _probe(pool)
+    await answered(pool, probe, outcome, is_probe=True)
+    (account,) = await worlds.fetch("SELECT paused_at IS NOT NULL AS paused FROM provider_account")
+    assert account["paused"] is paused
+
+
+async def test_an_answer_that_is_no_probes_does_not_end_the_pause() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 2)
+    first, second = await marked(pool, batch=1, rules=replace(QUICK, calls_at_once=3))
+    await answered(pool, first, NO_MONEY)
+    await answered(pool, second, Accepted("it had left before"))
+    assert (await worlds.fetch("SELECT paused_at FROM provider_account"))[0]["paused_at"]
+
+
+async def _probe(pool: worlds.Pool) -> Sequence[Call]:
+    await worlds.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
+    desk = Desk(store, Observer(), QUICK, pool.id, new_id())
+    waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
+    return (await claim_probe(desk, Turns(4), waiting)).calls
+
+
+async def test_after_a_day_of_pause_what_waits_behind_it_is_given_up_too() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=100)
+    rules = replace(QUICK, give_up_seconds=1.0, probe_first_seconds=30, probe_longest_seconds=60)
+    async with dispatching(Scripted(Moody(NO_MONEY)), rules=rules):
+        await worlds.accept(client, 2)
+
+        async def given_up() -> bool:
+            return await worlds.statuses() == {"REJECTED": 12}
+
+        await eventually(_is_paused)
+        for _ in range(10):
+            await worlds.accept(client)
+        assert len(await worlds.fetch("SELECT 1 FROM message WHERE attempts = 0")) == 10
+        await eventually(given_up)
+    assert await worlds.held(client.account_id) == 100
+    await worlds.assert_audit_holds()
+
+
+async def _is_paused() -> bool:
+    return bool(await worlds.fetch("SELECT 1 FROM provider_account WHERE paused_at IS NOT NULL"))
+
+
+async def test_what_is_old_only_because_the_queue_is_long_is_not_given_up() -> None:
+    pool = await worlds.add_pool(rate_per_second=20)
+    client = await worlds.add_client(pool)
+    provider = Scripted()
+    async with dispatching(provider, rules=replace(QUICK, give_up_seconds=0.2)):
+        await worlds.accept(client, 30)
+        await eventually(all_sent)
+    assert len(provider.seen) == 30
+
+
+async def test_no_message_is_marked_while_the_balance_is_read() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    provider = Scripted()
+    reader_id = new_id()
+    async with dispatching(provider):
+        assert await store.begin_reading(pool.id, reader_id=reader_id, seconds=60)
+        await worlds.accept(client)
+        desk = Desk(store, Observer(), QUICK, pool.id, new_id())
+        waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
+        claimed = await claim(desk, Turns(4), waiting, batch=100, open_calls=Counter())
+        assert claimed.calls == ()
+        assert await worlds.statuses() == {"QUEUED": 1}
+        await store.lift_pause(pool.id, reader_id=reader_id)
+        await eventually(all_sent)
+
+
+async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    mood, told = Moody(Unknown("?")), Told()
+    provider = Scripted(mood)
+    rules = replace(QUICK, calls_at_once=1, breaker_first_seconds=0.5, breaker_longest_seconds=0.5)
+    async with dispatching(provider, rules=rules, observer=told):
+        for _ in range(20):
+            await worlds.accept(client)
+
+        async def opened() -> bool:
+            return told.told == ["breaker opens"]
+
+        await eventually(opened)
+        assert len(provider.calls) == 5
+        mood.mood = Accepted("ref")
+
+        async def drained() -> bool:
+            return await worlds.statuses() == {"UNKNOWN": 5, "SENT": 15}
+
+        await eventually(drained)
+    assert told.told == ["breaker opens", "breaker closes"]
+
+
+async def test_a_pause_that_is_asked_for_holds_back_all_calls_to_the_account() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    mood = Moody(NotSent("The network asked to wait.", retry_after_seconds=0.5))
+    provider = Scripted(mood)
+    async with dispatching(provider, rules=replace(QUICK, calls_at_once=1)):
+        await worlds.accept(client)
+
+        async def asked_to_wait() -> bool:
+            return len(provider.calls) == 1 and await worlds.statuses() == {"QUEUED": 1}
+
+        await eventually(asked_to_wait)
+        asked_at = time.monotonic()
+        mood.mood = Accepted("ref")
+        await worlds.accept(client, numbers=["+12025550105"])
+        await eventually(all_sent)
+        assert time.monotonic() - asked_at > 0.3
+    assert len(provider.calls) == 3
