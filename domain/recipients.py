@@ -97,12 +97,10 @@ def sort_normalised(
             seen.add(key)
             numbers.append(number)
             positions.append(position)
-    rejected = [
-        RejectedRecipient(input=_echo(inputs[position]), position=position, reason=reason)
-        for position, reason in refused[:MOST_LISTED]
-    ]
+    rejected = [_rejected(inputs[at], at, reason) for at, reason in refused[:MOST_LISTED]]
     return Recipients(numbers, positions, rejected, len(refused))
 
 
-def _echo(raw: str) -> str:
-    return raw[:LONGEST_ECHO].translate(_UNSTORABLE)
+def _rejected(raw: str, position: int, reason: RejectionReason) -> RejectedRecipient:
+    fit = raw[:LONGEST_ECHO].translate(_UNSTORABLE)
+    return RejectedRecipient(input=fit, position=position, reason=reason)
