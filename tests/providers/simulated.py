@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,9 +12,14 @@ from typing import Any
 
 import aiohttp
 
+from domain.outcomes import Accepted, Outcome
+from domain.provider import Outgoing
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.simulator.server import DEFAULT_API_KEY, running
+
+PLAIN = ["+12025550100", "+12025550101", "+12025550102"]
+ID = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass
@@ -90,3 +96,20 @@ async def simulated(
         account_at(base_url, deadline_seconds=deadline_seconds) as it,
     ):
         yield it
+
+
+def one(number: str = PLAIN[0]) -> Outgoing:
+    return Outgoing(number, "Hello")
+
+
+def many(numbers: list[str] = PLAIN, *, texts: bool = False) -> list[Outgoing]:
+    """A message to each number: all with one text, or with a text each."""
+    return [Outgoing(number, f"Hello {number}" if texts else "Hello") for number in numbers]
+
+
+def refers(outcome: Outcome) -> str:
+    """The reference of a message that was taken."""
+    assert isinstance(outcome, Accepted)
+    assert outcome.reference is not None
+    assert ID.fullmatch(outcome.reference)
+    return outcome.reference

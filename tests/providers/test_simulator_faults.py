@@ -1,0 +1,210 @@
+"""The simulator does to a call what magic numbers and the control endpoint ask for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from domain.errors import ProviderUnavailable
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, table_of_numbers
+from providers.simulator.server import running
+from tests.providers.simulated import PLAIN, Simulated, account_at, many, one, refers, simulated
+
+TRIED: list[tuple[str, type[Outcome], bool]] = [
+    ("accept", Accepted, True),
+    ("invalid_recipient", Rejected, False),
+    ("invalid_params", Rejected, False),
+    ("no_credits", NotSent, False),
+    ("bad_key", NotSent, False),
+    ("forbidden", NotSent, False),
+    ("rate_limited", NotSent, False),
+    ("unavailable", NotSent, False),
+    ("unavailable_html", Unknown, False),
+    ("broken", Unknown, False),
+    ("not_found", Unknown, False),
+    ("hang_before", Unknown, False),
+    ("hang_after", Unknown, True),
+    ("reset_before", Unknown, False),
+    ("reset_after", Unknown, True),
+    ("cut", Unknown, True),
+    ("slow", Accepted, True),
+    ("html", Unknown, True),
+    ("empty", Unknown, True),
+    ("wrong_types", Unknown, True),
+    ("no_reference", Accepted, True),
+]
+
+
+@pytest.mark.parametrize(("kind", "expected", "took"), TRIED)
+async def test_a_fault_does_to_the_next_call_what_it_says(
+    it: Simulated, kind: str, expected: type[Outcome], took: bool
+) -> None:
+    assert kind in BEHAVIOURS
+    seconds = {"seconds": 0.1} if kind == "slow" else {}
+    await it.control("fault", kind=kind, **seconds)
+    if BEHAVIOURS[kind].line == "hangs":
+        async with it.impatient() as provider:
+            assert isinstance(await provider.send(one()), expected)
+    else:
+        assert isinstance(await it.provider.send(one()), expected)
+    assert await it.took() == PLAIN[:1] * took
+    assert await it.balance() == 1000 - took
+    refers(await it.provider.send(one()))
+
+
+def test_each_behaviour_has_been_tried() -> None:
+    assert {kind for kind, _, _ in TRIED} == set(BEHAVIOURS)
+
+
+@pytest.mark.parametrize("number", MAGIC_NUMBERS)
+async def test_a_magic_number_asks_for_its_behaviour(number: str, it: Simulated) -> None:
+    behaviour = BEHAVIOURS[MAGIC_NUMBERS[number].kind]
+    if behaviour.line == "hangs":
+        async with it.impatient() as provider:
+            await provider.send(one(number))
+    else:
+        await it.provider.send(one(number))
+    (request,) = await it.log()
+    assert request["behaviour"] == behaviour.kind
+    assert request["messages"][0]["took"] == behaviour.takes
+
+
+@pytest.mark.parametrize(
+    "number", [number for number, magic in MAGIC_NUMBERS.items() if magic.refusals]
+)
+async def test_a_number_that_refuses_for_a_while_lets_the_message_through_then(
+    it: Simulated, number: str
+) -> None:
+    refusals = MAGIC_NUMBERS[number].refusals or 0
+    for _ in range(2):
+        for _ in range(refusals):
+            assert isinstance(await it.provider.send(one(number)), NotSent)
+        refers(await it.provider.send(one(number)))
+    assert await it.took() == [number] * 2
+
+
+async def test_a_pause_is_asked_for_in_seconds(it: Simulated) -> None:
+    await it.control("fault", kind="rate_limited", seconds=7)
+    outcome = await it.provider.send(one())
+    assert outcome == NotSent("The network asked to wait.", retry_after_seconds=7.0)
+
+
+async def test_a_number_that_is_refused_fails_a_call_with_one_text_as_a_whole(
+    it: Simulated,
+) -> None:
+    outcomes = await it.provider.send_many(many([*PLAIN, "+12025550160"]))
+    assert outcomes == [NotSent("A call for many was refused as a whole.", alone=True)] * 4
+    assert await it.took() == []
+
+
+async def test_a_number_that_is_refused_fails_by_itself_among_many_texts(it: Simulated) -> None:
+    *others, last = await it.provider.send_many(many([*PLAIN, "+12025550160"], texts=True))
+    assert len({refers(outcome) for outcome in others}) == 3
+    assert isinstance(last, Rejected)
+    assert await it.took() == PLAIN
+    assert await it.balance() == 997
+
+
+async def test_faults_fall_on_the_calls_they_were_asked_for(it: Simulated) -> None:
+    await it.control("fault", kind="broken", times=2, skip=1, path="/api/v2/sms/sendbulk")
+    singles = [await it.provider.send(one()) for _ in range(2)]
+    calls = [(await it.provider.send_many(many()))[0] for _ in range(4)]
+    assert all(isinstance(outcome, Accepted) for outcome in singles)
+    assert [type(outcome) for outcome in calls] == [Accepted, Unknown, Unknown, Accepted]
+
+
+async def test_a_fault_without_times_stays_until_a_reset(it: Simulated) -> None:
+    await it.control("fault", kind="broken", times=None)
+    assert {type(await it.provider.send(one())) for _ in range(3)} == {Unknown}
+    assert (await it.control("reset"))["pending"] == []
+    refers(await it.provider.send(one()))
+
+
+async def test_a_fault_that_takes_takes_only_what_could_be_taken(it: Simulated) -> None:
+    await it.control("balance", balance=0)
+    await it.control("fault", kind="reset_after")
+    assert isinstance(await it.provider.send(one()), NotSent)
+    assert await it.balance() == 0
+
+
+async def test_a_fault_falls_on_the_balance_too(it: Simulated) -> None:
+    await it.control("fault", kind="html", path="/api/v2/account")
+    with pytest.raises(ProviderUnavailable):
+        await it.provider.balance()
+    assert (await it.provider.balance()).raw == "1000"
+
+
+async def test_a_reset_lets_hanging_calls_go() -> None:
+    async with simulated() as it:
+        await it.control("fault", kind="hang_after")
+        call = asyncio.ensure_future(it.provider.send(one()))
+        await it.has_seen(1)
+        await it.control("reset")
+        assert isinstance(await asyncio.wait_for(call, 5), Unknown)
+
+
+async def test_a_call_that_hangs_ends_when_its_caller_hangs_up(it: Simulated) -> None:
+    await it.control("fault", kind="hang_before", seconds=600)
+    async with it.impatient() as provider:
+        await provider.send(one())
+    async with asyncio.timeout(20):
+        while (await it.control("balance"))["open"]:
+            pass
+
+
+async def test_a_simulator_with_hanging_calls_stops_at_once() -> None:
+    simulator = running()
+    async with account_at(await simulator.__aenter__()) as it:
+        await it.control("fault", kind="hang_after", seconds=600)
+        call = asyncio.ensure_future(it.provider.send(one()))
+        await it.has_seen(1)
+        await asyncio.wait_for(simulator.__aexit__(None, None, None), 5)
+        assert isinstance(await call, Unknown)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"kind": "nothing"},
+        {"kind": ["broken"]},
+        {"kind": "broken", "times": 0},
+        {"kind": "broken", "times": True},
+        {"kind": "broken", "times": 1.5},
+        {"kind": "broken", "skip": -1},
+        {"kind": "broken", "seconds": "1"},
+        {"kind": "broken", "seconds": 601},
+        {"kind": "broken", "path": 1},
+        {"kind": "broken", "colour": "red"},
+        [],
+        None,
+    ],
+)
+async def test_a_fault_that_makes_no_sense_is_refused_in_a_sentence(
+    it: Simulated, asked: object
+) -> None:
+    async with it.session.post(f"{it.base_url}/control/fault", json=asked) as response:
+        assert response.status == 400
+        assert (await response.json())["error"]
+    assert (await it.control("fault"))["pending"] == []
+
+
+@pytest.mark.parametrize(
+    "asked", [{}, {"balance": "5"}, {"balance": True}, {"add": 1.5}, {"add": 10**13}]
+)
+async def test_a_balance_that_makes_no_sense_is_refused(
+    it: Simulated, asked: dict[str, object]
+) -> None:
+    async with it.session.post(f"{it.base_url}/control/balance", json=asked) as response:
+        assert response.status == 400
+    assert await it.balance() == 1000
+
+
+def test_the_table_of_numbers_has_a_line_for_each() -> None:
+    assert len(table_of_numbers().splitlines()) == 2 + len(MAGIC_NUMBERS)
+    assert (
+        "| +1 202 555 0162 | refused: the account has no credits left; the next"
+        in table_of_numbers()
+    )
