@@ -27,12 +27,10 @@ Anything else that is raised is a defect: it is masked, logged, and given a corr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from domain.recipients import RejectedRecipient
+from domain.rejections import RejectedRecipient
 
 
 class Refusal(Exception):

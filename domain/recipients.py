@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from domain.numbers import Normaliser
+from domain.rejections import RejectedRecipient, RejectionReason
 
 MOST_LISTED = 1_000
 """Rejected recipients that are kept one by one; all of them are counted."""
@@ -19,27 +19,6 @@ LONGEST_ECHO = 64
 """Characters of a rejected input that are given back."""
 
 _UNSTORABLE = dict.fromkeys((0, *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}")
-
-
-class RejectionReason(Enum):
-    """Why nothing is sent to a recipient."""
-
-    INVALID = "INVALID"
-    DUPLICATE = "DUPLICATE"
-    OPTED_OUT = "OPTED_OUT"
-    NOT_ALLOWED = "NOT_ALLOWED"
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRecipient:
-    """A recipient that nothing is sent to and nothing is charged for.
-
-    `input` is what was given, cut and made fit to be stored. `position` counts from 0.
-    """
-
-    input: str
-    position: int
-    reason: RejectionReason
 
 
 @dataclass(frozen=True, slots=True)

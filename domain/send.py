@@ -19,7 +19,8 @@ from domain.errors import NotFound, NoValidRecipients, RateLimited, TooManyRecip
 from domain.house import House
 from domain.idempotency import find_kept, key_of
 from domain.ids import new_id
-from domain.recipients import Recipients, RejectedRecipient, sort_recipients
+from domain.recipients import Recipients, sort_recipients
+from domain.rejections import RejectedRecipient
 from domain.sending import IdempotencyKey, MessageStatus, NewSend, Payer, Send, SendKind
 from domain.text import Encoding, check_text, costly_characters, encoding_of, segments_of
 from domain.valuation import value_usd

@@ -10,7 +10,7 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-from domain.recipients import RejectedRecipient
+from domain.rejections import RejectedRecipient
 
 
 class MessageStatus(StrEnum):

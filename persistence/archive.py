@@ -11,7 +11,7 @@ import orjson
 from domain.access import Everything, OfClient, OfGroup, Scope
 from domain.errors import NotFound
 from domain.pages import Page, Window
-from domain.recipients import RejectedRecipient, RejectionReason
+from domain.rejections import RejectedRecipient, RejectionReason
 from domain.search import digits_of
 from domain.sending import Message, MessageStatus, Send, SendKind
 from persistence.database import connection

@@ -9,7 +9,7 @@ from domain.balances import SyncState
 from domain.direction import Direction
 from domain.ledger import TransferKind
 from domain.people import ClientStatus
-from domain.recipients import RejectionReason
+from domain.rejections import RejectionReason
 from domain.sending import MessageStatus
 from domain.text import Encoding
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from domain import recipients
-from domain.recipients import RejectionReason
+from domain.rejections import RejectionReason
 from schema.binding import stands_for
 
 

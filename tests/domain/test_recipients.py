@@ -11,13 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.numbers import Normaliser
-from domain.recipients import (
-    Recipients,
-    RejectedRecipient,
-    RejectionReason,
-    sort_normalised,
-    sort_recipients,
-)
+from domain.recipients import Recipients, sort_normalised, sort_recipients
+from domain.rejections import RejectedRecipient, RejectionReason
 
 US = Normaliser("US")
 SPELLINGS = ["2025550100", "+12025550100", "(202) 555-0101", "12025550101", "2025550102", "no", ""]

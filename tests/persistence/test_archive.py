@@ -13,7 +13,7 @@ from domain.accept import accept_alone
 from domain.access import Everything, OfClient, OfGroup, Scope
 from domain.errors import NotFound
 from domain.pages import Window
-from domain.recipients import RejectedRecipient, RejectionReason
+from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending import Message, MessageStatus, SendKind
 from persistence import store
 from persistence.archive import (

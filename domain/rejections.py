@@ -1,0 +1,27 @@
+"""What is said of a recipient that nothing is sent to: a closed list of reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class RejectionReason(Enum):
+    """Why nothing is sent to a recipient."""
+
+    INVALID = "INVALID"
+    DUPLICATE = "DUPLICATE"
+    OPTED_OUT = "OPTED_OUT"
+    NOT_ALLOWED = "NOT_ALLOWED"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecipient:
+    """A recipient that nothing is sent to and nothing is charged for.
+
+    `input` is what was given, cut and made fit to be stored. `position` counts from 0.
+    """
+
+    input: str
+    position: int
+    reason: RejectionReason
