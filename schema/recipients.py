@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import strawberry
 
-from domain import recipients
+from domain import rejections
 from domain.rejections import RejectionReason
 from schema.binding import stands_for
 
 
 @strawberry.type
-@stands_for(recipients.RejectedRecipient)
+@stands_for(rejections.RejectedRecipient)
 class RejectedRecipient:
     input: str
     position: int
