@@ -76,8 +76,8 @@ def write_units(value: int) -> int:
 
 
 def write_money(value: Decimal) -> str:
-    """Plain digits, at least two places."""
-    exponent = value.as_tuple().exponent
+    """Plain digits: two places, and more only where they say something."""
+    exponent = value.normalize().as_tuple().exponent
     places = -exponent if isinstance(exponent, int) else 0
     return f"{value:.{max(2, min(places, 6))}f}"
 
