@@ -70,10 +70,13 @@ WITH viewed AS (
 ), platform AS (
     SELECT {PLATFORM_COLUMNS}
     FROM provider_account AS upstream {PLATFORM_FIGURES}
-    WHERE CASE WHEN $4::text = 'NONE' THEN false
+    WHERE CASE
+        WHEN $4::text = 'NONE' THEN false
+        WHEN $4::text = 'OWNED' THEN
+            upstream.owner_client_id = $1
+            AND upstream.id = (SELECT provider_account_id FROM viewed)
         WHEN $1::uuid IS NOT NULL THEN
             upstream.id = (SELECT provider_account_id FROM viewed)
-            AND ($4::text = 'ANY' OR upstream.owner_client_id = $1)
         WHEN $5::uuid IS NOT NULL THEN upstream.id = $5
         ELSE is_default END
 ), nodes AS (

@@ -106,11 +106,11 @@ async def test_a_client_outside_of_the_view_is_not_found(world: World) -> None:
 
 
 async def test_a_group_is_shown_where_no_client_is_meant(world: World) -> None:
-    view = BalanceView(group_id=world.group.id, platform=PlatformShown.NONE)
-    balances = await read_balances(view)
-    assert (balances.account, balances.platform) == (None, None)
-    assert balances.group is not None
-    assert balances.group.balance == 1_250
+    for shown in (PlatformShown.NONE, PlatformShown.OWNED):
+        balances = await read_balances(BalanceView(group_id=world.group.id, platform=shown))
+        assert (balances.account, balances.platform) == (None, None)
+        assert balances.group is not None
+        assert balances.group.balance == 1_250
 
 
 async def test_a_send_lowers_account_group_and_pool_alike_and_leaves_remaining(
