@@ -38,6 +38,7 @@ AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that dies between two statements
     ConnectionError,
     TimeoutError,
     OSError,
@@ -65,15 +66,8 @@ async def disconnect() -> None:
 @asynccontextmanager
 async def connection() -> AsyncIterator[Connection]:
     """A pooled connection outside any transaction: each statement commits by itself."""
-    pool = _pool()
-    try:
-        held = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
-        try:
-            yield held
-        finally:
-            await _release(pool, held)
-    except AWAY as away:
-        raise TryAgain from away
+    async with _acquired(gone=TryAgain) as held:
+        yield held
 
 
 @asynccontextmanager
@@ -83,17 +77,9 @@ async def transaction() -> AsyncIterator[Connection]:
     ORM calls inside join it. Never nested, and never held over a call to a provider or the bus.
     Raises Disconnected where PostgreSQL goes away: whether a commit was kept is then not known.
     """
-    pool = _pool()
-    try:
-        held = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
-        try:
-            with _OrmJoins(held):
-                async with held.transaction():
-                    yield held
-        finally:
-            await _release(pool, held)
-    except AWAY as away:
-        raise Disconnected from away
+    async with _acquired(gone=Disconnected) as held, _begun(held):
+        with _OrmJoins(held):
+            yield held
 
 
 async def migrate(url: str) -> None:
@@ -157,6 +143,47 @@ def _credentials(url: str) -> dict[str, Any]:
 
 async def _keep(_connection: object) -> None:
     """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""
+
+
+@asynccontextmanager
+async def _acquired(*, gone: type[Exception]) -> AsyncIterator[Connection]:
+    """A connection of the pool's, given back in the end. Raises `gone` when PostgreSQL is away."""
+    pool = _pool()
+    try:
+        held = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+    except AWAY as away:
+        raise gone from away
+    try:
+        yield held
+    except AWAY as away:
+        if isinstance(away, asyncpg.InterfaceError) and not _is_cut(held):
+            raise  # asyncpg was called wrongly: a defect and no outage
+        raise gone from away
+    finally:
+        await _release(pool, held)
+
+
+@asynccontextmanager
+async def _begun(held: Connection) -> AsyncIterator[None]:
+    """BEGIN, then COMMIT or ROLLBACK; what was raised within goes on as it was raised."""
+    begun = held.transaction()
+    await begun.start()
+    try:
+        yield
+    except BaseException:
+        # PostgreSQL itself rolls back what a cut connection leaves open: a caller that went away
+        # or was refused is to hear of that, not of the connection.
+        with suppress(*AWAY):
+            await begun.rollback()
+        raise
+    await begun.commit()
+
+
+def _is_cut(held: Connection) -> bool:
+    try:
+        return held.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already
 
 
 async def _release(pool: asyncpg.Pool[asyncpg.Record], held: Connection) -> None:

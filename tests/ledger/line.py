@@ -1,0 +1,148 @@
+"""A line to PostgreSQL that can be cut at a chosen word of the conversation.
+
+It stands between the program and the server, on the loopback, and reads what the program says
+(PostgreSQL 18, "Frontend/Backend Protocol", 54.7): a statement without arguments is one `Q`
+message, such as BEGIN and COMMIT are; any other is told once, in a `P` message, and that one's
+answer does not end with "ready": it can be cut off, but not cut after its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import parse_qs, urlsplit
+
+_CANCEL_REQUEST = 80877102
+_READY = b"Z"
+
+
+class Moment(StrEnum):
+    """How far a statement gets before the line is cut."""
+
+    UNSENT = "UNSENT"
+    UNANSWERED = "UNANSWERED"
+    ANSWERED = "ANSWERED"
+
+
+@dataclass
+class Line:
+    """The address of the line, and where it is to be cut."""
+
+    url: str = ""
+    cuts: int = 0
+    _statement: bytes = b""
+    _moment: Moment = Moment.UNSENT
+    _times: int = 0
+    _calls: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def cut_at(self, statement: str, moment: Moment, *, times: int = 1) -> None:
+        """The next statements that begin like this get as far as `moment`, then the line is cut."""
+        self._statement, self._moment, self._times = statement.encode(), moment, times
+
+    def strikes(self, message: bytes) -> Moment | None:
+        """Where the line is to be cut for this message; None where it is let through."""
+        kind, spoken = message[:1], message[5:]
+        if kind == b"P":
+            spoken = spoken.partition(b"\0")[2]
+        if not self._times or kind not in (b"Q", b"P"):
+            return None
+        if not spoken.lstrip().startswith(self._statement):
+            return None
+        self._times -= 1
+        self.cuts += 1
+        return self._moment
+
+
+@asynccontextmanager
+async def line_to(url: str) -> AsyncIterator[Line]:
+    """A line to the database of a test, whose address is a socket's folder."""
+    parts = urlsplit(url)
+    socket_path = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
+    line = Line()
+
+    async def take_call(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        line._calls.add(task)
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await _talk(line, socket_path, reader, writer)
+        line._calls.discard(task)
+
+    server = await asyncio.start_server(take_call, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    line.url = f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}?sslmode=disable"
+    try:
+        yield line
+    finally:
+        server.close()
+        for call in list(line._calls):
+            call.cancel()
+        await asyncio.gather(*line._calls, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def _talk(
+    line: Line, socket_path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    far_reader, far_writer = await asyncio.open_unix_connection(socket_path)
+    answered = asyncio.Event()
+    answers = asyncio.create_task(_pass_answers(far_reader, writer, answered))
+    try:
+        await _pass_words(line, reader, far_writer, answered)
+    finally:
+        answers.cancel()
+        await asyncio.gather(answers, return_exceptions=True)
+        for each in (writer, far_writer):
+            each.close()
+        for each in (writer, far_writer):
+            with suppress(OSError):
+                await each.wait_closed()
+
+
+async def _pass_words(
+    line: Line,
+    reader: asyncio.StreamReader,
+    far_writer: asyncio.StreamWriter,
+    answered: asyncio.Event,
+) -> None:
+    """Passes on what the program says, until it hangs up or the line is cut."""
+    opening = await _read_message(reader, kind=b"")
+    far_writer.write(opening)
+    if int.from_bytes(opening[4:8], "big") == _CANCEL_REQUEST:
+        await far_writer.drain()
+        return
+    while True:
+        message = await _read_message(reader, kind=await reader.readexactly(1))
+        moment = line.strikes(message)
+        if moment is Moment.UNSENT:
+            return
+        answered.clear()
+        far_writer.write(message)
+        await far_writer.drain()
+        if moment is Moment.UNANSWERED:
+            return
+        if moment is Moment.ANSWERED:
+            await answered.wait()
+            return
+
+
+async def _pass_answers(
+    far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answered: asyncio.Event
+) -> None:
+    try:
+        while True:
+            message = await _read_message(far_reader, kind=await far_reader.readexactly(1))
+            writer.write(message)
+            await writer.drain()
+            if message[:1] == _READY:
+                answered.set()
+    finally:
+        writer.close()
+
+
+async def _read_message(reader: asyncio.StreamReader, *, kind: bytes) -> bytes:
+    length = await reader.readexactly(4)
+    return kind + length + await reader.readexactly(int.from_bytes(length, "big") - 4)

@@ -1,0 +1,39 @@
+"""Connections for tests of the persistence itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from tests import worlds
+from tests.ledger.line import Line, line_to
+from tests.persistence.connections import POOL_SIZE, Witness
+
+
+@pytest.fixture
+async def connected(worker_database_url: str) -> AsyncIterator[None]:
+    """This process is connected."""
+    async with worlds.connected(worker_database_url, pool_size=POOL_SIZE):
+        yield
+
+
+@pytest.fixture
+async def line(worker_database_url: str) -> AsyncIterator[Line]:
+    """This process is connected by a line that can be cut."""
+    async with (
+        line_to(worker_database_url) as to_server,
+        worlds.connected(to_server.url, pool_size=POOL_SIZE),
+    ):
+        yield to_server
+
+
+@pytest.fixture
+async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
+    """A connection that the program knows nothing of."""
+    own = await asyncpg.connect(worker_database_url)
+    try:
+        yield own
+    finally:
+        await own.close()

@@ -1,0 +1,53 @@
+"""What tests of connections share: whether all of a pool are usable, and waiting with a bound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from persistence.database import transaction
+
+POOL_SIZE = 5
+
+Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+INSERT = "INSERT INTO access_change (id, subject_id) VALUES ($1, $1)"
+
+
+async def assert_whole(size: int = POOL_SIZE) -> None:
+    """As many transactions at once as the pool is large, all of them usable, none left open."""
+    barrier = asyncio.Barrier(size)
+
+    async def use() -> bool:
+        async with transaction() as tx:
+            await barrier.wait()
+            return bool(await tx.fetchval("SELECT pg_current_xact_id_if_assigned() IS NULL"))
+
+    fresh = await asyncio.wait_for(asyncio.gather(*(use() for _ in range(size))), 15)
+    assert all(fresh)
+
+
+async def cancel_once(call: Callable[[], Awaitable[None]], inside: asyncio.Event) -> None:
+    """The call, cancelled when it has got inside, ends as a cancelled one."""
+    task = asyncio.ensure_future(call())
+    await asyncio.wait_for(inside.wait(), 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
+
+
+async def is_there(witness: Witness, row_id: UUID) -> bool:
+    """Whether the row was committed."""
+    return bool(await witness.fetchval("SELECT 1 FROM access_change WHERE id = $1", row_id))
+
+
+async def until(true: Callable[[], bool], *, seconds: float = 30) -> None:
+    """Returns when it has become true."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - what no event tells of
+            await asyncio.sleep(0.002)

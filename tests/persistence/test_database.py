@@ -1,0 +1,247 @@
+"""Transactions end as they say, whoever goes away in the middle of them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from domain.errors import InvalidInput, TryAgain
+from domain.ids import new_id
+from domain.ports.ledger import Disconnected
+from ibiki import embedded
+from persistence import database
+from persistence.database import connection, transaction
+from persistence.models import AccessChange
+from tests import databases, worlds
+from tests.persistence.connections import (
+    INSERT,
+    POOL_SIZE,
+    Witness,
+    assert_whole,
+    cancel_once,
+    is_there,
+)
+
+SESSION_STATE = """
+SELECT name, setting FROM pg_settings WHERE source = 'session' AND name <> 'jit'
+UNION ALL
+SELECT 'advisory lock', objid::text FROM pg_locks
+WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+ORDER BY 1, 2
+"""
+
+
+# How it ends
+
+
+async def test_a_transaction_is_committed_at_its_end(connected: None, witness: Witness) -> None:
+    row_id = new_id()
+    async with transaction() as tx:
+        await tx.execute(INSERT, row_id)
+        assert not await is_there(witness, row_id)
+    assert await is_there(witness, row_id)
+
+
+@pytest.mark.parametrize("failure", [InvalidInput("no"), KeyError("defect"), SystemExit(1)])
+async def test_an_exception_rolls_back_and_goes_on(
+    connected: None, witness: Witness, failure: BaseException
+) -> None:
+    row_id = new_id()
+
+    async def write_and_fail() -> None:
+        async with transaction() as tx:
+            await tx.execute(INSERT, row_id)
+            raise failure
+
+    with pytest.raises(type(failure)):
+        await write_and_fail()
+    assert not await is_there(witness, row_id)
+    await assert_whole()
+
+
+async def test_the_orm_joins_the_transaction_and_leaves_with_it(
+    connected: None, witness: Witness
+) -> None:
+    row_id = new_id()
+
+    async def write_and_fail() -> None:
+        async with transaction():
+            await AccessChange.create(id=row_id, subject_id=row_id)
+            assert await AccessChange.filter(id=row_id).exists()
+            assert not await is_there(witness, row_id)
+            raise InvalidInput("no")
+
+    with pytest.raises(InvalidInput):
+        await write_and_fail()
+    assert not await AccessChange.filter(id=row_id).exists()
+
+
+async def test_transactions_side_by_side_do_not_see_each_others_orm(connected: None) -> None:
+    ids = [new_id() for _ in range(20)]
+
+    async def write(row_id: UUID, *, keep: bool) -> None:
+        async with transaction():
+            await AccessChange.create(id=row_id, subject_id=row_id)
+            await asyncio.sleep(0)
+            if not keep:
+                raise InvalidInput("no")
+
+    await asyncio.gather(
+        *(write(row_id, keep=place % 2 == 0) for place, row_id in enumerate(ids)),
+        return_exceptions=True,
+    )
+    kept = await AccessChange.filter(id__in=ids).values_list("id", flat=True)
+    assert set(kept) == set(ids[::2])
+
+
+async def test_a_transaction_within_a_transaction_is_refused_and_harms_nothing(
+    connected: None, witness: Witness
+) -> None:
+    row_id = new_id()
+    async with transaction() as tx:
+        for forbidden in (transaction, connection):
+            with pytest.raises(RuntimeError, match="open already"):
+                async with forbidden():
+                    pass
+        await tx.execute(INSERT, row_id)
+    assert await is_there(witness, row_id)
+    await assert_whole()
+
+
+async def test_a_defect_is_not_taken_for_an_outage(connected: None) -> None:
+    with pytest.raises(asyncpg.InterfaceError):
+        async with transaction() as tx:
+            await tx.fetch("SELECT $1::int", 1, 2)
+    with pytest.raises(asyncpg.InterfaceError):
+        async with connection() as pooled:
+            await pooled.fetch("SELECT $1::int", 1, 2)
+    with pytest.raises(asyncpg.DataError):
+        async with transaction() as tx:
+            await tx.fetch("SELECT $1::text", "\ud800")
+    await assert_whole()
+
+
+# When the caller goes away
+
+
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(60)", None])
+async def test_a_caller_that_goes_away_rolls_back(
+    connected: None, witness: Witness, statement: str | None
+) -> None:
+    row_id, inside = new_id(), asyncio.Event()
+
+    async def write() -> None:
+        async with transaction() as tx:
+            await tx.execute(INSERT, row_id)
+            inside.set()
+            await (tx.execute(statement) if statement else asyncio.Event().wait())
+
+    await cancel_once(write, inside)
+    assert not await is_there(witness, row_id)
+    await assert_whole()
+
+
+async def test_callers_that_go_away_while_they_wait_for_a_connection_take_none_along(
+    connected: None,
+) -> None:
+    async def hold(release: asyncio.Event) -> None:
+        async with transaction():
+            await release.wait()
+
+    release = asyncio.Event()
+    holders = [asyncio.create_task(hold(release)) for _ in range(POOL_SIZE)]
+    waiters = [asyncio.create_task(hold(release)) for _ in range(POOL_SIZE)]
+    await asyncio.sleep(0.05)
+    release.set()  # holders let go in the very step in which the waiters go away
+    for waiter in waiters:
+        waiter.cancel()
+    await asyncio.gather(*holders)
+    ended = await asyncio.gather(*waiters, return_exceptions=True)
+    assert all(isinstance(each, asyncio.CancelledError) for each in ended)
+    await assert_whole()
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_so(
+    connected: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "ACQUIRE_TIMEOUT_SECONDS", 0.05)
+    release, within = asyncio.Event(), asyncio.Barrier(POOL_SIZE + 1)
+
+    async def hold() -> None:
+        async with transaction():
+            await within.wait()
+            await release.wait()
+
+    holders = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
+    await within.wait()
+    with pytest.raises(Disconnected):
+        async with transaction():
+            pass
+    with pytest.raises(TryAgain):
+        async with connection():
+            pass
+    release.set()
+    await asyncio.gather(*holders)
+    await assert_whole()
+
+
+# What a connection carries on
+
+
+async def test_no_session_state_is_carried_from_one_to_the_next(database_url: str) -> None:
+    """Connections are released as they are: so nothing that is done here may set any."""
+    async with worlds.connected(database_url, pool_size=2):
+        upstream = await worlds.add_pool(held=10)
+        client = await worlds.add_client(upstream)
+        await worlds.accept(client)
+        await worlds.accept(client, 600)
+        await worlds.assert_audit_holds()
+        async with transaction() as tx:
+            await tx.execute("SET LOCAL statement_timeout = '1s'")
+            await tx.execute("SELECT pg_advisory_xact_lock(1)")
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            async with transaction() as tx:
+                await tx.execute("SELECT 1 / 0")
+        assert await _session_states(2) == [[], []]
+
+
+# Migrations
+
+
+async def test_two_programs_that_migrate_at_once_migrate_once(
+    database_server: embedded.EmbeddedDatabase,
+) -> None:
+    name = f"migrating_{uuid4().hex}"
+    await databases.execute(database_server.superuser_url, f"CREATE DATABASE {name} OWNER ibiki")
+    url = database_server.url.replace("/ibiki?", f"/{name}?")
+    try:
+        script = f"""
+import asyncio
+from persistence.database import migrate
+asyncio.run(migrate({url!r}))
+"""
+        programs = [
+            await asyncio.create_subprocess_exec(sys.executable, "-c", script) for _ in range(2)
+        ]
+        assert [await program.wait() for program in programs] == [0, 0]
+        async with worlds.connected(url):
+            applied = await worlds.fetch("SELECT app, name FROM tortoise_migrations")
+            assert len({row["name"] for row in applied}) == len(applied) > 0
+    finally:
+        await databases.execute(database_server.superuser_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _session_states(size: int) -> list[list[tuple[str, str]]]:
+    """Settings and locks of each connection of the pool (asyncpg repeats `jit` for itself)."""
+    barrier = asyncio.Barrier(size)
+
+    async def look() -> list[tuple[str, str]]:
+        async with connection() as pooled:
+            await barrier.wait()
+            return [(row[0], row[1]) for row in await pooled.fetch(SESSION_STATE)]
+
+    return await asyncio.wait_for(asyncio.gather(*(look() for _ in range(size))), 15)

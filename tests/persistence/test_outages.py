@@ -1,0 +1,210 @@
+"""PostgreSQL goes away in the middle: what is said, what is kept, and what goes on afterwards.
+
+Tortoise's own in_transaction() leaks connections here, and leaves tasks with a dead one for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from tortoise.backends.asyncpg.client import TransactionWrapper
+from tortoise.connection import get_connections
+
+from domain.errors import InvalidInput, TryAgain
+from domain.ids import new_id
+from domain.ports.ledger import Disconnected
+from ibiki import embedded
+from persistence.database import connection, migrate, transaction
+from persistence.models import AccessChange
+from tests import databases, worlds
+from tests.ledger.line import Line, Moment
+from tests.persistence.connections import (
+    POOL_SIZE,
+    Witness,
+    assert_whole,
+    cancel_once,
+    is_there,
+    until,
+)
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+CUT_ALL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = $1 AND application_name = 'tests'
+"""
+
+
+@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
+async def test_a_line_that_is_cut_says_disconnected_and_leaves_nothing_behind(
+    line: Line, witness: Witness, statement: str, moment: Moment
+) -> None:
+    row_id = new_id()
+    await assert_whole()
+    line.cut_at(statement, moment)
+    try:
+        async with transaction() as tx:
+            await tx.execute(f"INSERT INTO access_change VALUES ('{row_id}', '{row_id}')")
+    except Disconnected:
+        told = False
+    else:
+        told = True
+    assert line.cuts == 1
+    kept = statement == "COMMIT" and moment is not Moment.UNSENT
+    assert told is False or moment is Moment.ANSWERED
+    async with asyncio.timeout(10):
+        while await is_there(witness, row_id) is not kept:  # noqa: ASYNC110 - the server's work
+            await asyncio.sleep(0.002)
+    await assert_whole()
+
+
+async def test_what_a_cut_line_interrupts_goes_on_as_it_was_raised(line: Line) -> None:
+    async def decide() -> None:
+        async with transaction() as tx:
+            line.cut_at("ROLLBACK", Moment.UNSENT)
+            await tx.execute("SELECT 1")
+            raise InvalidInput("decided behind the locks")
+
+    with pytest.raises(InvalidInput):
+        await decide()
+    assert line.cuts == 1
+    await assert_whole()
+
+
+async def test_a_read_over_a_cut_line_says_try_again(line: Line) -> None:
+    line.cut_at("SELECT", Moment.UNANSWERED)
+    with pytest.raises(TryAgain):
+        async with connection() as pooled:
+            await pooled.fetchval("SELECT 1")
+    await assert_whole()
+
+
+async def test_an_outage_says_disconnected_until_it_is_over(line: Line) -> None:
+    line.cut_at("", Moment.UNSENT, times=10_000)
+    for _ in range(3 * POOL_SIZE):
+        with pytest.raises(Disconnected):
+            async with transaction():
+                pass
+    line.cut_at("", Moment.UNSENT, times=0)
+    await assert_whole()
+
+
+async def test_an_idle_transaction_that_postgresql_ends_is_a_lost_connection(
+    connected: None,
+) -> None:
+    async def dawdle() -> None:
+        async with transaction() as tx:
+            await tx.execute("SET LOCAL idle_in_transaction_session_timeout = '1ms'")
+            await until(lambda: _is_cut(tx))
+            await tx.execute("SELECT 1")
+
+    with pytest.raises(Disconnected):
+        await dawdle()
+    await assert_whole()
+
+
+async def test_looping_tasks_go_on_at_full_speed_after_seven_rounds_of_cut_connections(
+    database_url: str, database_server: embedded.EmbeddedDatabase
+) -> None:
+    """Tortoise's own in_transaction() falls to nothing for good in this test."""
+    done = [0] * 20
+    async with worlds.connected(database_url, pool_size=POOL_SIZE):
+        stopping = asyncio.Event()
+        tasks = [asyncio.create_task(_loop(done, own, stopping)) for own in range(len(done))]
+        for _ in range(7):
+            await _until_each_has_done(done, more=3)
+            assert await _cut_all(database_server, database_url) > 0
+        await _until_each_has_done(done, more=30)
+        stopping.set()
+        await asyncio.gather(*tasks)
+        await assert_whole()
+        kept = await worlds.fetch("SELECT count(*) AS rows FROM access_change")
+        assert kept[0]["rows"] >= sum(done)
+
+
+async def test_a_server_that_stops_at_once_and_starts_again_is_found_again() -> None:
+    with databases.run_directory() as own, embedded.start(own, durable=False) as server:
+        await migrate(server.url)
+        async with worlds.connected(server.url, pool_size=POOL_SIZE):
+            await assert_whole()
+            with pytest.raises(Disconnected):
+                await _commit_to_a_stopped_server(own)
+            with pytest.raises(TryAgain):
+                await _read_until_refused()
+            await asyncio.to_thread(server.ensure_running)
+            await assert_whole()
+
+
+async def test_a_caller_that_goes_away_over_a_cut_line_stays_away(line: Line) -> None:
+    """A shutdown during an outage: the cancellation must not come out as Disconnected."""
+    inside = asyncio.Event()
+
+    async def write() -> None:
+        async with transaction() as tx:
+            line.cut_at("SELECT", Moment.UNSENT)
+            with pytest.raises(asyncpg.PostgresConnectionError):
+                await tx.execute("SELECT 1")
+            inside.set()
+            await asyncio.Event().wait()
+
+    await cancel_once(write, inside)
+    await assert_whole()
+
+
+async def _loop(done: list[int], own: int, stopping: asyncio.Event) -> None:
+    """One transaction after another, whatever happens to the connections."""
+    while not stopping.is_set():
+        try:
+            async with transaction() as tx:
+                row_id = new_id()
+                await AccessChange.create(id=row_id, subject_id=row_id)
+                await tx.fetchval("SELECT 1")
+            done[own] += 1
+        except Disconnected:
+            await asyncio.sleep(0.001)
+    assert not isinstance(get_connections().get("default"), TransactionWrapper)
+
+
+async def _until_each_has_done(done: list[int], *, more: int) -> None:
+    goal = [each + more for each in done]
+    await until(lambda: all(has >= wanted for has, wanted in zip(done, goal, strict=True)))
+
+
+async def _cut_all(server: embedded.EmbeddedDatabase, url: str) -> int:
+    superuser = await asyncpg.connect(server.superuser_url)
+    try:
+        cut = await superuser.fetch(CUT_ALL, urlsplit(url).path.lstrip("/"))
+    finally:
+        await superuser.close()
+    return len(cut)
+
+
+async def _commit_to_a_stopped_server(directory: Path) -> None:
+    async with transaction() as tx:
+        _stop_immediately(directory)
+        await until(lambda: _is_cut(tx))
+
+
+async def _read_until_refused() -> None:
+    async with asyncio.timeout(10):
+        while True:
+            async with connection() as pooled:
+                await pooled.execute("SELECT 1")
+
+
+def _is_cut(tx: Connection) -> bool:
+    return getattr(tx, "_con", None) is None or tx.is_closed()
+
+
+def _stop_immediately(directory: Path) -> None:
+    pid = int((directory / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+    os.kill(pid, signal.SIGQUIT)
