@@ -7,9 +7,12 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.accept import Acceptance
+from domain.actors import Actors
+from domain.identity import Door
 from domain.numbers import Normaliser
 from domain.ports.archive import Archive
-from domain.ports.directory import Directory
+from domain.ports.directory import Directory, People
+from domain.ports.identity import ApiKeys, Passwords
 from domain.ports.ledger import AcceptStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
 from domain.ports.queue import Cancellations, LateTruths
@@ -34,6 +37,8 @@ class Store(
     Cancellations,
     LateTruths,
     Archive,
+    People,
+    ApiKeys,
     Protocol,
 ):
     """The store, with all that it is asked for. `persistence.store` fills it."""
@@ -67,3 +72,6 @@ class House:
     acceptance: Acceptance
     pace: Pace
     providers: Providers
+    door: Door
+    actors: Actors
+    passwords: Passwords

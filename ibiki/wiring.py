@@ -62,6 +62,7 @@ def _assemble(place: Workplace) -> Wired:
     )
     passwords = Argon2Passwords()
     upstreams = Upstreams(settings, place.directory)
+    actors = Actors(store, tokens)
     house = House(
         brand=settings.installation.brand_name,
         limits=_limits(place),
@@ -71,13 +72,21 @@ def _assemble(place: Workplace) -> Wired:
         acceptance=Acceptance(store),
         pace=ClientPace(settings.limits.requests_per_second),
         providers=upstreams,
+        door=_door(place, passwords, tokens),
+        actors=actors,
+        passwords=passwords,
     )
-    return Wired(house, Actors(store, tokens), upstreams, passwords)
+    return Wired(house, actors, upstreams, passwords)
 
 
 def _door(place: Workplace, passwords: Argon2Passwords, tokens: AccessTokens) -> Door:
-    throttle = SignInThrottle(place.settings.bus.url)
-    return Door(store=store, passwords=passwords, tokens=tokens, throttle=throttle)
+    return Door(
+        store=store,
+        passwords=passwords,
+        tokens=tokens,
+        throttle=SignInThrottle(place.settings.bus.url),
+        refresh_days=place.settings.tokens.refresh_days,
+    )
 
 
 def _limits(place: Workplace) -> Limits:

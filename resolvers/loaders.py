@@ -8,7 +8,7 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from domain.access import balance_scope
+from domain.access import Everything, balance_scope
 from domain.people import Client, Group
 from resolvers.context import Info, actor_of
 
@@ -20,6 +20,15 @@ async def load_client(info: Info, client_id: UUID | None) -> Client | None:
     scope, directory = balance_scope(actor_of(info)), info.context.house.directory
     loader: DataLoader[UUID, Client | None] = _loader(
         info, "client", lambda ids: directory.find_clients(scope, ids)
+    )
+    return await loader.load(client_id)
+
+
+async def load_own_client(info: Info, client_id: UUID) -> Client | None:
+    """The client of a user that the actor may see; nobody needs to be asking (yet) for it."""
+    directory = info.context.house.directory
+    loader: DataLoader[UUID, Client | None] = _loader(
+        info, "own client", lambda ids: directory.find_clients(Everything(), ids)
     )
     return await loader.load(client_id)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from domain.access import Role
 from domain.errors import Unauthenticated
 from domain.people import Client, Group, User
 from resolvers.context import Info, actor_of
-from resolvers.loaders import load_client, load_group
+from resolvers.loaders import load_group, load_own_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +28,17 @@ async def viewer(info: Info) -> User:
 
 
 async def client_of(root: User, info: Info) -> Client | None:
-    """The account that a user sends from."""
-    return await load_client(info, root.client_id)
+    """The account that a user sends from: its own to see, whoever asks for the user."""
+    if root.client_id is None:
+        return None
+    return await load_own_client(info, root.client_id)
 
 
 async def group_of(root: User | Client, info: Info) -> Group | None:
     """The group that a user or a client belongs to: a client's user sees its client's."""
-    group_id: UUID | None = root.group_id
+    group_id = root.group_id
     if group_id is None and isinstance(root, User) and root.role is Role.CLIENT:
-        client = await load_client(info, root.client_id)
+        client = await client_of(root, info)
         group_id = client.group_id if client else None
     return await load_group(info, group_id)
 

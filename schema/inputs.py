@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import strawberry
 
-from schema.scalars import Units
+from domain.access import Role
+from domain.people import ClientStatus
+from schema.scalars import Money, Units
 
 # Sending
 
@@ -68,3 +70,82 @@ class AllocateInput:
     group_id: strawberry.ID | None = None
     note: str | None = None
     idempotency_key: str | None = None
+
+
+# Sessions and keys
+
+
+@strawberry.input
+class SignInInput:
+    email: str
+    password: str
+
+
+@strawberry.input
+class RefreshSessionInput:
+    refresh_token: str
+
+
+@strawberry.input
+class CreateApiKeyInput:
+    name: str
+
+
+@strawberry.input
+class RevokeApiKeyInput:
+    id: strawberry.ID
+
+
+# People. In what changes something, null clears and an absent field leaves as it is.
+
+
+@strawberry.input
+class CreateGroupInput:
+    name: str
+    rate_per_unit_usd: Money | None = None
+
+
+@strawberry.input
+class UpdateGroupInput:
+    id: strawberry.ID
+    name: str | None = strawberry.UNSET
+    rate_per_unit_usd: Money | None = strawberry.UNSET
+
+
+@strawberry.input
+class CreateClientInput:
+    name: str
+    business: str | None = None
+    group_id: strawberry.ID | None = None
+    rate_per_unit_usd: Money | None = None
+    assigned_numbers: list[str] | None = None
+
+
+@strawberry.input
+class UpdateClientInput:
+    id: strawberry.ID
+    name: str | None = strawberry.UNSET
+    business: str | None = strawberry.UNSET
+    status: ClientStatus | None = strawberry.UNSET
+    group_id: strawberry.ID | None = strawberry.UNSET
+    rate_per_unit_usd: Money | None = strawberry.UNSET
+    assigned_numbers: list[str] | None = strawberry.UNSET
+
+
+@strawberry.input
+class CreateUserInput:
+    email: str
+    password: str
+    role: Role
+    client_id: strawberry.ID | None = None
+    group_id: strawberry.ID | None = None
+
+
+@strawberry.input
+class UpdateUserInput:
+    id: strawberry.ID
+    password: str | None = strawberry.UNSET
+    role: Role | None = strawberry.UNSET
+    client_id: strawberry.ID | None = strawberry.UNSET
+    group_id: strawberry.ID | None = strawberry.UNSET
+    disabled: bool | None = strawberry.UNSET

@@ -19,18 +19,19 @@ import schema.enums  # noqa: F401  # enums are declared before the types that sh
 from schema.contacts import ContactQuery
 from schema.errors import HANDLERS
 from schema.ledger import LedgerMutation, LedgerQuery
-from schema.people import PeopleQuery
+from schema.people import PeopleMutation, PeopleQuery
 from schema.scalars import SCALARS
 from schema.sends import SendMutation, SendQuery
+from schema.sessions import SessionMutation, SessionQuery
 
 
 @strawberry.type
-class Query(PeopleQuery, SendQuery, LedgerQuery, ContactQuery):
+class Query(PeopleQuery, SessionQuery, SendQuery, LedgerQuery, ContactQuery):
     """What can be asked for."""
 
 
 @strawberry.type
-class Mutation(SendMutation, LedgerMutation):
+class Mutation(SessionMutation, PeopleMutation, SendMutation, LedgerMutation):
     """What can be done."""
 
 
