@@ -105,20 +105,22 @@ class Cluster:
 
     def ensure_running(self) -> None:
         """The server answers: it did, or it is still coming up, or it is started here."""
+        if self.answers():
+            return
         begun_at = time.monotonic()
+        _start_unless_live(self)
         while not self.answers():
-            if self.is_live():
-                limit_seconds = RECOVERY_TIMEOUT_SECONDS
-            else:
-                # Back ends of a killed server can hold its memory for a moment: try again.
-                limit_seconds = FAILED_STARTS_TIMEOUT_SECONDS
-                _try_to_start(self)
+            # Back ends of a killed server can hold its memory for a moment: worth a few tries.
+            limit_seconds = (
+                RECOVERY_TIMEOUT_SECONDS if self.is_live() else FAILED_STARTS_TIMEOUT_SECONDS
+            )
             if time.monotonic() - begun_at > limit_seconds:
                 raise EmbeddedDatabaseUnavailable(
                     f"The database in {self.directory} does not start. The end of its log:\n"
                     + _end_of_log(self)
                 )
             time.sleep(0.02)
+            _start_unless_live(self)
 
     def answers(self) -> bool:
         """Whether the server takes connections."""
@@ -279,8 +281,10 @@ def _make_private_directory(path: Path, cluster: Cluster) -> None:
         os.chown(path, cluster.uid, cluster.gid)
 
 
-def _try_to_start(cluster: Cluster) -> None:
-    """Starts the server, or leaves its reasons in its log."""
+def _start_unless_live(cluster: Cluster) -> None:
+    """Starts the server and waits until it is ready, or has failed and left the reason in its log."""
+    if cluster.is_live():
+        return
     for left_behind in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
         (cluster.sockets / left_behind).unlink(missing_ok=True)
     (cluster.path / "postmaster.pid").unlink(missing_ok=True)
