@@ -282,7 +282,7 @@ def _make_private_directory(path: Path, cluster: Cluster) -> None:
 
 
 def _start_unless_live(cluster: Cluster) -> None:
-    """Starts the server and waits until it is ready, or has failed and left the reason in its log."""
+    """Starts the server; waits until it is ready, or has failed and left the reason in its log."""
     if cluster.is_live():
         return
     for left_behind in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
