@@ -1,0 +1,88 @@
+"""kill -9 of a dispatcher at every stage: the simulator's log says what was taken, how often."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from domain.observing import Stage
+from tests import worlds
+from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
+from tests.dispatch.programs import dies, dispatcher, witness
+from tests.providers.simulated import Simulated
+
+SINGLES, BULK = 6, 130
+
+
+async def queue_up() -> worlds.Tenant:
+    """Six singles and a bulk of 130, each to a number of its own."""
+    pool = await worlds.add_pool(held=1_000)
+    client = await worlds.add_client(pool, held=1_000)
+    numbers = worlds.generated_numbers(SINGLES + BULK)
+    for number in numbers[:SINGLES]:
+        await worlds.accept(client, numbers=[number])
+    await worlds.accept(client, numbers=numbers[SINGLES:])
+    return client
+
+
+async def settles(client: worlds.Tenant, simulator: Simulated) -> dict[str, int]:
+    """Another dispatcher takes over; the statuses when all is settled, checked with the witness."""
+
+    async def is_settled() -> bool:
+        return set(await worlds.statuses()) <= {"SENT", "UNKNOWN"}
+
+    began = time.monotonic()
+    async with dispatching(Opened(simulator.provider)):
+        await eventually(is_settled, seconds=QUICK.lease_seconds + 30)
+    assert time.monotonic() - began < QUICK.lease_seconds + 5
+    taken = Counter(await simulator.took())
+    assert not taken or max(taken.values()) == 1, "no message is taken twice"
+    rows = await worlds.fetch("SELECT number, status FROM message")
+    sent = {row["number"] for row in rows if row["status"] == "SENT"}
+    assert sent <= set(taken), "what is SENT was taken"
+    unknown = {row["number"] for row in rows if row["status"] == "UNKNOWN"}
+    assert set(taken) - sent <= unknown, "what was taken is SENT or in doubt"
+    assert await worlds.held(client.account_id) == 1_000 - SINGLES - BULK
+    await worlds.assert_audit_holds()
+    return await worlds.statuses()
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+async def test_a_dispatcher_killed_at_any_stage_hands_nothing_over_twice_and_loses_nothing(
+    connected: str, stage: Stage
+) -> None:
+    client = await queue_up()
+    async with witness() as simulator:
+        async with dispatcher(connected, simulator.base_url, dies_at=stage) as program:
+            await dies(program)
+        taken_before = len(await simulator.took())
+        statuses = await settles(client, simulator)
+    if stage is Stage.PICKED:
+        assert (taken_before, statuses) == (0, {"SENT": SINGLES + BULK})
+    if stage is Stage.MARKED:
+        # Nothing had left, but nobody else can know.
+        assert taken_before == 0
+        assert statuses["UNKNOWN"] == SINGLES + BULK
+    if stage in (Stage.ANSWERED, Stage.RECORDING):
+        assert statuses["UNKNOWN"] >= taken_before > 0
+
+
+async def test_a_dispatcher_killed_after_the_provider_took_the_messages_leaves_them_in_doubt(
+    connected: str,
+) -> None:
+    client = await queue_up()
+    async with witness() as simulator:
+        await simulator.control("fault", kind="hang_after", times=None, seconds=60)
+        async with dispatcher(connected, simulator.base_url) as program:
+            await simulator.has_seen(1 + SINGLES)
+            program.send_signal(signal.SIGKILL)
+            await dies(program)
+        await simulator.control("reset")
+        taken = await simulator.took()
+        assert len(taken) > SINGLES
+        statuses = await settles(client, simulator)
+        assert statuses["UNKNOWN"] >= len(taken)
+        assert len(await simulator.took()) == statuses.get("SENT", 0) + len(taken)

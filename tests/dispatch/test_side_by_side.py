@@ -1,0 +1,223 @@
+"""Several dispatchers on one queue: nothing twice, turns kept, the rate exact, no deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from domain.cancel import cancel_send
+from domain.errors import InvalidInput
+from domain.late_truth import settle_unknown
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Outgoing
+from domain.sending import SendKind
+from domain.sync import Pause, sync
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
+from tests.dispatch.programs import dispatcher, witness
+from tests.dispatch.test_settling import Read
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+@dataclass
+class Slow:
+    """Takes every message, a while after it was asked. `at`: when each was asked for."""
+
+    seconds: float
+    at: list[tuple[float, str]] = field(default_factory=list)
+
+    async def __call__(self, message: Outgoing) -> Outcome:
+        self.at.append((time.monotonic(), message.text))
+        await asyncio.sleep(self.seconds)
+        return Accepted(f"ref {message.number}")
+
+    def was_asked_for(self, *texts: str) -> Callable[[], Awaitable[bool]]:
+        async def is_so() -> bool:
+            return set(texts) <= {text for _, text in self.at}
+
+        return is_so
+
+
+def all_in(*statuses: str) -> Callable[[], Awaitable[bool]]:
+    async def is_so() -> bool:
+        return set(await worlds.statuses()) <= set(statuses)
+
+    return is_so
+
+
+async def deadlocks() -> int:
+    (row,) = await worlds.fetch(
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    )
+    return int(row["deadlocks"])
+
+
+async def test_two_programs_on_one_queue_never_hand_a_message_over_twice(connected: str) -> None:
+    pool = await worlds.add_pool()
+    clients = [await worlds.add_client(pool) for _ in range(3)]
+    numbers = worlds.generated_numbers(360)
+    async with (
+        witness() as simulator,
+        dispatcher(connected, simulator.base_url),
+        dispatcher(connected, simulator.base_url),
+    ):
+        for place, client in enumerate(clients):
+            own = numbers[120 * place : 120 * (place + 1)]
+            await worlds.accept(client, numbers=own[:100])
+            for number in own[100:]:
+                await worlds.accept(client, numbers=[number])
+        await eventually(all_in("SENT"))
+        taken = await simulator.took()
+    assert sorted(taken) == sorted(numbers)
+    dispatchers = await worlds.fetch("SELECT DISTINCT dispatcher_id FROM attempt")
+    assert len(dispatchers) == 2
+    await worlds.assert_audit_holds()
+
+
+async def test_one_tenants_bulk_does_not_hold_up_anothers_single_or_reply() -> None:
+    pool = await worlds.add_pool()
+    large = await worlds.add_client(pool, held=10_000)
+    small = await worlds.add_client(pool)
+    slow = Slow(0.05)
+    provider = Scripted(slow, largest_batch=5)
+    rules = replace(QUICK, calls_at_once=4, deadline_seconds=1.5)
+    async with dispatching(provider, rules=rules):
+        await worlds.accept(large, 400, text="bulk")
+        await eventually(slow.was_asked_for("bulk"))
+        accepted_at = time.monotonic()
+        await worlds.accept(small, text="single")
+        await worlds.accept(small, kind=SendKind.REPLY, text="reply")
+        await worlds.accept(large, text="own single")
+        urgent = {"single", "reply", "own single"}
+        await eventually(slow.was_asked_for(*urgent))
+        asked_at = {text: at for at, text in slow.at if text in urgent}
+        assert max(asked_at.values()) - accepted_at < 1.0
+        assert "QUEUED" in await worlds.statuses(), "the bulk is still under way"
+        await eventually(all_in("SENT"), seconds=60)
+
+
+async def test_tenants_take_turns_with_their_bulks() -> None:
+    pool = await worlds.add_pool()
+    first, second = await worlds.add_client(pool), await worlds.add_client(pool)
+    await worlds.accept(first, 200, text="first")
+    await worlds.accept(second, 50, text="second")
+    slow = Slow(0.0)
+    provider = Scripted(slow, largest_batch=10)
+    async with dispatching(provider, rules=replace(QUICK, calls_at_once=2)):
+        await eventually(all_in("SENT"))
+    order = [call[0].text for call in provider.calls]
+    assert len(order) == 25
+    assert Counter(order[:10]) == {"first": 5, "second": 5}
+
+
+async def test_bulk_goes_on_under_a_steady_stream_of_singles() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10_000)
+    await worlds.accept(client, 30, text="bulk")
+    for _ in range(100):
+        await worlds.accept(client, text="single")
+    slow = Slow(0.0)
+    provider = Scripted(slow, largest_batch=10)
+    async with dispatching(provider, rules=replace(QUICK, calls_at_once=1)):
+        await eventually(all_in("SENT"))
+    places = [place for place, call in enumerate(provider.calls) if call[0].text == "bulk"]
+    assert places == [8, 17, 26]
+
+
+async def test_the_rate_of_an_account_holds_over_all_dispatchers() -> None:
+    pool = await worlds.add_pool(rate_per_second=50)
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 60)
+    for _ in range(40):
+        await worlds.accept(client)
+    slow = Slow(0.0)
+    provider = Scripted(slow)
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(dispatching(provider))
+        await eventually(all_in("SENT"))
+    seconds = slow.at[-1][0] - began
+    assert len(slow.at) == 100
+    # 100 messages at 50 a second take 2 s, less the burst of a tenth of a second.
+    assert seconds > 1.8
+    marks = await worlds.fetch("SELECT started_at, messages FROM attempt ORDER BY started_at")
+    for place, first in enumerate(marks):
+        within = [
+            row["messages"]
+            for row in marks[place:]
+            if (row["started_at"] - first["started_at"]).total_seconds() < 1.0
+        ]
+        assert sum(within) <= 50 * 1.1 + 1
+
+
+async def test_everything_at_once_neither_deadlocks_nor_miscounts() -> None:
+    pool = await worlds.add_pool(held=5_000)
+    clients = [await worlds.add_client(pool, held=3_000) for _ in range(3)]
+    provider = Scripted(_moody, largest_batch=7)
+    rules = replace(QUICK, calls_at_once=6, breaker_opens_after=1_000, probe_first_seconds=0.05)
+    sends = []
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(dispatching(provider, rules=rules))
+        for round_ in range(12):
+            accepted = await asyncio.gather(
+                *(worlds.accept(client, random.randint(1, 40)) for client in clients)
+            )
+            sends += accepted
+            await asyncio.gather(
+                *(cancel_send(store, worlds.ADMIN, random.choice(sends).id) for _ in range(3)),
+                _settle_some(),
+                _expire_some(),
+                *([_read(pool)] if round_ % 4 == 0 else []),
+            )
+        await eventually(all_in("SENT", "REJECTED", "UNKNOWN", "CANCELLED"), seconds=60)
+    assert await deadlocks() == 0
+    await worlds.assert_audit_holds()
+    assert await worlds.fetch("SELECT 1 FROM transfer WHERE kind = 'REFUND'")
+
+
+MOODS: list[Outcome] = [
+    Accepted("ref"),
+    Rejected("no"),
+    NotSent("refused"),
+    NotSent("as a whole", alone=True),
+    NotSent("no money", refuses_account=True),
+    Unknown("?"),
+]
+
+
+async def _moody(message: Outgoing) -> Outcome:
+    await asyncio.sleep(random.random() * 0.02)
+    return random.choices(MOODS, weights=[70, 8, 8, 4, 2, 8])[0]
+
+
+async def _settle_some() -> None:
+    rows = await worlds.fetch("SELECT id FROM message WHERE status = 'UNKNOWN' LIMIT 5")
+    for row in rows:
+        try:
+            taken = random.random() < 0.5
+            await settle_unknown(store, worlds.ADMIN, row["id"], taken=taken, note="looked up")
+        except InvalidInput:
+            continue
+
+
+async def _expire_some() -> None:
+    await worlds.execute(
+        "UPDATE attempt SET lease_until = clock_timestamp() WHERE id IN ("
+        " SELECT id FROM attempt WHERE ended_at IS NULL LIMIT 2 FOR UPDATE SKIP LOCKED)"
+    )
+
+
+async def _read(pool: worlds.Pool) -> None:
+    account = await store.find_provider_account(pool.id)
+    await sync(store, Read(9_000), account, actor_id=None, pause=Pause(2.0, 1.0))

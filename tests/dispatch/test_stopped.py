@@ -1,0 +1,103 @@
+"""A dispatcher that is stopped between its mark and its call, and wakes up later."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from domain.observing import Observer, Stage
+from domain.record import sweep
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import QUICK, eventually
+from tests.dispatch.programs import dispatcher, stands_still, witness
+
+pytestmark = [
+    pytest.mark.usefixtures("connected"),
+    pytest.mark.skipif(sys.platform != "linux", reason="asks /proc whether a program is stopped"),
+]
+
+
+async def a_client() -> worlds.Tenant:
+    pool = await worlds.add_pool()
+    return await worlds.add_client(pool, held=100)
+
+
+async def mark_is_old() -> bool:
+    """Whether more than lease - deadline has passed since the mark."""
+    rows = await worlds.fetch(
+        "SELECT 1 FROM attempt WHERE started_at < clock_timestamp() - make_interval(secs => $1)",
+        QUICK.start_within_seconds + 0.1,
+    )
+    return bool(rows)
+
+
+async def test_who_wakes_too_late_for_the_call_does_not_start_it_and_gives_the_message_back(
+    connected: str,
+) -> None:
+    client = await a_client()
+    async with (
+        witness() as simulator,
+        dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
+    ):
+        await worlds.accept(client, 3)
+        await stands_still(program)
+        assert await worlds.statuses() == {"SUBMITTING": 3}
+        await eventually(mark_is_old)
+        program.send_signal(signal.SIGCONT)
+
+        async def sent() -> bool:
+            return await worlds.statuses() == {"SENT": 3}
+
+        await eventually(sent)
+        outcomes = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
+        assert [row["outcome"] for row in outcomes] == ["NOT_SENT", "ACCEPTED"]
+        assert len(await simulator.log()) == 1
+        assert len(await simulator.took()) == 3
+
+
+async def test_who_wakes_after_the_sweep_does_not_start_the_call_and_says_that_nothing_left(
+    connected: str,
+) -> None:
+    client = await a_client()
+    async with (
+        witness() as simulator,
+        dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
+    ):
+        await worlds.accept(client, 3)
+        await stands_still(program)
+
+        async def swept() -> bool:
+            await sweep(store, Observer())
+            return await worlds.statuses() == {"UNKNOWN": 3}
+
+        await eventually(swept)
+        assert await worlds.held(client.account_id) == 97
+        program.send_signal(signal.SIGCONT)
+
+        async def refunded() -> bool:
+            return await worlds.statuses() == {"REJECTED": 3}
+
+        await eventually(refunded)
+        assert await worlds.held(client.account_id) == 100
+        assert await simulator.log() == []
+        await worlds.assert_audit_holds()
+
+
+async def test_who_wakes_in_time_makes_the_call(connected: str) -> None:
+    client = await a_client()
+    async with (
+        witness() as simulator,
+        dispatcher(connected, simulator.base_url, stops_at=Stage.MARKED) as program,
+    ):
+        await worlds.accept(client)
+        await stands_still(program)
+        program.send_signal(signal.SIGCONT)
+
+        async def sent() -> bool:
+            return await worlds.statuses() == {"SENT": 1}
+
+        await eventually(sent)
+        assert len(await simulator.log()) == 1
