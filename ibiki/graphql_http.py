@@ -1,6 +1,6 @@
 """GraphQL over HTTP: POST with JSON, queries by GET, both response media types.
 
-The GraphQL over HTTP specification, draft of 2025-07; its audit suite is run against this view.
+The GraphQL over HTTP specification, stage 2 draft; all audits of the graphql-http suite pass.
 One operation a request: no batches, no multipart, no forms.
 """
 

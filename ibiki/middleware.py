@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
-from uuid import uuid4
 
 from domain.keys import MARK
 from ibiki.masks import masked_text
@@ -256,7 +256,7 @@ def _request_id(scope: Scope) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             # It is logged as it stands, and could be a phone number.
             return masked_text(value.decode())
-    return uuid4().hex
+    return os.urandom(16).hex()
 
 
 def _area(path: str) -> str:

@@ -28,9 +28,9 @@ def _told(error: GraphQLError, correlation_id: str) -> dict[str, Any]:
     if isinstance(cause, Refusal):
         return _formatted(error, str(cause), _refusal_extensions(cause))
     if cause is None:
-        return _formatted(
-            error, error.message, {"code": BAD_USER_INPUT, **(error.extensions or {})}
-        )
+        # One rule suggests what to select, whatever it is told about suggestions.
+        message = error.message.split(" Did you mean ")[0]
+        return _formatted(error, message, {"code": BAD_USER_INPUT, **(error.extensions or {})})
     log.error("resolver failed", exc_info=cause, extra={"request_id": correlation_id})
     return _formatted(error, _MASK, {"code": INTERNAL, "correlationId": correlation_id})
 

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP as the specification says; its whole audit suite runs in CI beside this."""
+"""GraphQL over HTTP as the specification says: types of media, statuses, methods, shapes."""
 
 from __future__ import annotations
 
