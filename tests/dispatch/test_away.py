@@ -1,0 +1,166 @@
+"""The database goes away in the middle of it: nothing is called for twice, no answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from domain.dispatch import Dispatcher
+from domain.outcomes import Accepted, Outcome, Rejected
+from domain.ports.ledger import Disconnected, Transaction
+from domain.ports.queue import WorkStore
+from domain.provider import Outgoing
+from ibiki.embedded import EmbeddedDatabase
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import QUICK, Scripted, eventually
+
+Loses = Callable[[list[str]], bool]
+
+
+class Lossy:
+    """The store; the line is lost in the first transaction that is so, around its commit.
+
+    `loses` is told the names of what was asked for in the transaction. `keeps`: whether the
+    commit was kept.
+    """
+
+    def __init__(self, loses: Loses, *, keeps: bool) -> None:
+        self._loses = loses
+        self._keeps = keeps
+        self._asked: list[str] = []
+        self.lost = 0
+
+    def __getattr__(self, name: str) -> Any:
+        self._asked.append(name)
+        return getattr(store, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        self._asked = []
+        try:
+            async with store.transaction() as tx:
+                yield tx
+                loses = not self.lost and self._loses(self._asked)
+                if loses and not self._keeps:
+                    raise _Cut
+        except _Cut:
+            self.lost += 1
+            raise Disconnected from None
+        if loses:
+            self.lost += 1
+            raise Disconnected
+
+
+class _Cut(Exception):
+    """Rolls back."""
+
+
+@asynccontextmanager
+async def dispatching_over(
+    lossy: WorkStore | Lossy, provider: Scripted, pool: worlds.Pool
+) -> AsyncIterator[None]:
+    """A dispatcher over that store, woken again and again."""
+    work: Any = lossy
+    dispatcher = Dispatcher(work, provider, pool.id, rules=QUICK)
+    dispatcher.start()
+    ended = asyncio.Event()
+    waking = asyncio.create_task(_keep_waking(dispatcher, ended))
+    try:
+        yield
+    finally:
+        ended.set()
+        await waking
+        await dispatcher.stop()
+
+
+async def _keep_waking(dispatcher: Dispatcher, ended: asyncio.Event) -> None:
+    while not ended.is_set():
+        dispatcher.wake()
+        await asyncio.sleep(0.02)
+
+
+async def all_sent() -> bool:
+    return set(await worlds.statuses()) == {"SENT"}
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not kept"])
+async def test_a_mark_whose_commit_is_not_known_is_taken_back_and_nothing_leaves_twice(
+    keeps: bool,
+) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 5)
+    lossy, provider = Lossy(lambda asked: "mark_calls" in asked, keeps=keeps), Scripted()
+    async with dispatching_over(lossy, provider, pool):
+        await eventually(all_sent)
+    assert lossy.lost == 1
+    assert len(provider.seen) == 5
+    attempts = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
+    assert [row["outcome"] for row in attempts] == ["NOT_SENT"] * keeps + ["ACCEPTED"]
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "not kept"])
+async def test_a_record_whose_commit_is_not_known_is_repeated_and_refunds_once(
+    keeps: bool,
+) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client, 5)
+    lossy = Lossy(lambda asked: "end_attempts" in asked, keeps=keeps)
+    provider = Scripted(_refuses)
+    async with dispatching_over(lossy, provider, pool):
+
+        async def recorded() -> bool:
+            return lossy.lost == 1 and await worlds.statuses() == {"REJECTED": 5}
+
+        await eventually(recorded)
+    assert await worlds.held(client.account_id) == 10
+    assert len(provider.calls) == 1
+    refunds = await worlds.fetch("SELECT amount FROM transfer WHERE kind = 'REFUND'")
+    assert refunds == [{"amount": 5}]
+    await worlds.assert_audit_holds()
+
+
+async def test_an_answer_that_comes_while_the_database_is_away_is_recorded_when_it_is_back(
+    database_url: str, database_server: EmbeddedDatabase
+) -> None:
+    name = urlsplit(database_url).path.lstrip("/")
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def waits(message: Outgoing) -> Outcome:
+        asked.set()
+        await answer.wait()
+        return Accepted("ref")
+
+    async with worlds.connected(database_url):
+        pool = await worlds.add_pool()
+        client = await worlds.add_client(pool)
+        await worlds.accept(client)
+        async with dispatching_over(store, Scripted(waits), pool):
+            await asked.wait()
+            superuser = await asyncpg.connect(database_server.superuser_url)
+            try:
+                await superuser.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+                await superuser.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+                    name,
+                )
+                answer.set()
+                await asyncio.sleep(0.2)  # several tries fail meanwhile
+                await superuser.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+            finally:
+                await superuser.close()
+            await eventually(all_sent)
+
+
+async def _refuses(message: Outgoing) -> Outcome:
+    return Rejected("no")
