@@ -69,5 +69,5 @@ async def revoke_api_key(store: ApiKeys, actor: Actor, key_id: UUID) -> ApiKey:
     async with changing(store) as tx:
         api_key = await store.revoke_api_key(tx, key_id, user_id=owner_id)
     if api_key is None:
-        raise NotFound("API key")
+        raise NotFound("api key")
     return api_key

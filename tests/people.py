@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from domain.access import Role
@@ -79,3 +80,30 @@ async def add_user(
     """A user whose password is `PASSWORD`."""
     new = NewUser(email=email, password=PASSWORD, role=role, client_id=client_id, group_id=group_id)
     return await create_user(store, PASSWORDS, new)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Two groups with a client each, a client without a group, and an admin."""
+
+    ours: Group
+    theirs: Group
+    member: Client
+    stranger: Client
+    loner: Client
+    admin: User
+
+
+@asynccontextmanager
+async def world(url: str) -> AsyncIterator[World]:
+    """These people, in a test's database."""
+    async with inhabited(url):
+        ours, theirs = await add_group(), await add_group("Other")
+        yield World(
+            ours=ours,
+            theirs=theirs,
+            member=await add_client("Acme", group=ours),
+            stranger=await add_client("Bits", group=theirs),
+            loner=await add_client("Coop 100%_\\"),
+            admin=await add_user(),
+        )
