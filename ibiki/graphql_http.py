@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import orjson
-from graphql import OperationType
 
 from domain.access import Actor
 from domain.errors import TryAgain
@@ -154,9 +153,9 @@ def _check_density(body: bytes) -> None:
 
 
 def _check_kind(operation: Operation, method: str) -> None:
-    if operation.kind is OperationType.SUBSCRIPTION:
+    if operation.kind == "subscription":
         raise RequestRefused(400, "Subscriptions are answered over a websocket.")
-    if operation.kind is OperationType.MUTATION and method != "POST":
+    if operation.kind == "mutation" and method != "POST":
         raise RequestRefused(405, "Mutations are asked by POST.", headers=[(b"allow", b"POST")])
 
 

@@ -1,7 +1,7 @@
 """Answers documents: read, bounded and validated once, executed as often as they are asked.
 
 Goes round `strawberry.Schema.execute`, whose hooks and fresh extensions cost three times what the
-execution of a small document costs: docs/decisions/0010 has the figures.
+execution of a small document costs: docs/decisions/0005 has the figures.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
-    OperationType,
     execute,
     parse,
     validate,
@@ -51,11 +50,14 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a document that may be executed. `rows`: the lists that it reads."""
+    """One operation of a document that may be executed.
+
+    `kind`: query, mutation or subscription. `rows`: the lists that it reads.
+    """
 
     document: DocumentNode
     name: str | None
-    kind: OperationType
+    kind: str
     rows: Sequence[Listed]
     defaults: Mapping[str, int]
     introspects: bool
@@ -175,7 +177,7 @@ class Engine:
             Operation(
                 document=document,
                 name=each.name.value if each.name else None,
-                kind=each.operation,
+                kind=each.operation.value,
                 rows=plan.of(each),
                 defaults=defaults_of(each),
                 introspects=introspects,
