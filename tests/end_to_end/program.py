@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -57,6 +58,12 @@ class Program:
         self.process.kill()
         self.process.wait(STOP_SECONDS)
 
+    def close(self) -> None:
+        """Reads to the end of what it printed."""
+        self._reader.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def _still_running(self) -> None:
         assert self.process.poll() is None, "".join(self.printed)
 
@@ -64,6 +71,17 @@ class Program:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.printed.append(line)
+
+
+@contextmanager
+def data_directory() -> Iterator[Path]:
+    """An empty data directory.
+
+    Not pytest's own: each of its sessions closes its folder to others again, among them the user
+    that a database started by root runs as.
+    """
+    with tempfile.TemporaryDirectory(prefix="ibiki-test-") as name:
+        yield Path(name)
 
 
 @contextmanager
@@ -87,6 +105,7 @@ def up(directory: Path, **environment: str) -> Iterator[Program]:
             except subprocess.TimeoutExpired:
                 program.kill()
                 raise
+        program.close()
 
 
 def clean_environment() -> dict[str, str]:

@@ -10,7 +10,15 @@ import httpx
 import pytest
 
 from providers.simulator.behaviours import MAGIC_NUMBERS
-from tests.end_to_end.program import Api, Program, eventually, run, signed_in, up
+from tests.end_to_end.program import (
+    Api,
+    Program,
+    data_directory,
+    eventually,
+    run,
+    signed_in,
+    up,
+)
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -51,9 +59,15 @@ BALANCES = """
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    with up(tmp_path_factory.mktemp("up")) as running:
+def program() -> Iterator[Program]:
+    with data_directory() as directory, up(directory) as running:
         yield running
+
+
+@pytest.fixture
+def empty_directory() -> Iterator[Path]:
+    with data_directory() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")
@@ -167,14 +181,14 @@ def test_a_command_joins_the_running_database_and_proves_the_ledger(program: Pro
     assert httpx.get(f"{program.address}/readyz").status_code == 200
 
 
-def test_a_second_start_after_kill_9_finds_everything_again(tmp_path: Path) -> None:
-    with up(tmp_path) as first:
+def test_a_second_start_after_kill_9_finds_everything_again(empty_directory: Path) -> None:
+    with up(empty_directory) as first:
         with signed_in(first, "client@ibiki.test") as api:
             sent = api.ask(SEND, input={"to": "+12025550184", "text": "Good morning"})["send"]
         first.kill()
-    with up(tmp_path) as second:
+    with up(empty_directory) as second:
         with signed_in(second, "client@ibiki.test") as api:
             assert finished(api, sent["id"])["counts"]["sent"] == 1
             assert figures(api)["account"]["balance"] == 999
         assert second.stop() == 0
-    assert not (tmp_path / "postgres" / "postmaster.pid").exists()
+    assert not (empty_directory / "postgres" / "postmaster.pid").exists()
