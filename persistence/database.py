@@ -19,6 +19,7 @@ from tortoise.migrations.api import migrate as apply_migrations
 
 from domain.errors import TryAgain
 from domain.ports.ledger import Disconnected
+from persistence.hints import ToldAfterwards
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -77,9 +78,11 @@ async def transaction() -> AsyncIterator[Connection]:
     ORM calls inside join it. Never nested, and never held over a call to a provider or the bus.
     Raises Disconnected where PostgreSQL goes away: whether a commit was kept is then not known.
     """
-    async with _acquired(gone=Disconnected) as held, _begun(held):
-        with _OrmJoins(held):
-            yield held
+    async with _acquired(gone=Disconnected) as held:
+        with ToldAfterwards(held):
+            async with _begun(held):
+                with _OrmJoins(held):
+                    yield held
 
 
 async def migrate(url: str) -> None:

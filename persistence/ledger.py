@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
 
+from domain import hints
 from domain.ledger import Book, Holding, NodeKind, Transfer
 from domain.sending import IdempotencyKey
 from persistence.database import connection
+from persistence.hints import note
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ async def held(account_id: UUID) -> int:
 async def write_book(tx: Connection, book: Book) -> None:
     """Writes the changed holdings and all posted transfers in one statement."""
     changed = book.changed()
+    note(tx, (topic for holding in changed for topic in _topics(holding)))
     await tx.execute(
         WRITE_BOOK,
         [holding.account_id for holding in changed],
@@ -123,6 +126,13 @@ async def keep_answers(
             ]
         ),
     )
+
+
+def _topics(holding: Holding) -> Iterator[hints.Topic]:
+    yield hints.ACCOUNT + holding.account_id.bytes
+    if holding.parent_id is not None:
+        yield hints.BELOW + holding.parent_id.bytes
+    yield hints.POOL + holding.provider_account_id.bytes
 
 
 def _row(transfer: Transfer) -> tuple[Any, ...]:

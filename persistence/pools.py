@@ -7,12 +7,14 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from domain import hints
 from domain.access import Everything, OfClient, OfGroup, Scope
 from domain.errors import NotFound
 from domain.ledger import Purpose, Transfer, TransferKind
 from domain.ports.pools import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.valuation import Valuation
 from persistence.database import connection
+from persistence.hints import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -178,12 +180,14 @@ async def end_reading(tx: Connection, sync: NewSync) -> None:
         sync.actor_id,
     )
     await tx.execute(END_READING, sync.provider_account_id, sync.epoch, sync.raw)
+    note(tx, [hints.POOL + sync.provider_account_id.bytes])
 
 
 async def fail_reading(provider_account_id: UUID, *, reader_id: UUID) -> None:
     """Notes that the provider could not be read at this time."""
     async with connection() as pooled:
         await pooled.execute(FAIL_READING, provider_account_id, reader_id)
+        note(pooled, [hints.POOL + provider_account_id.bytes])
 
 
 async def lift_pause(provider_account_id: UUID, *, reader_id: UUID) -> None:

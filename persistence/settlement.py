@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from domain import hints
 from domain.access import Everything, OfClient, Scope
 from domain.errors import NotFound
 from domain.ports.queue import Charged, Ending
 from domain.sending import MessageStatus
 from domain.settlement import Refund, Standing, Step, Upstream
 from persistence.database import connection
+from persistence.hints import note
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -67,11 +69,14 @@ WHERE message.id = step.id
 
 # An answer that comes after the sweep replaces its outcome; what was noted before stays.
 END_ATTEMPTS = f"""
-UPDATE attempt
-SET ended_at = clock_timestamp(), outcome = ending.outcome,
-    detail = nullif(left(concat_ws(E'\\n', attempt.detail, ending.detail), {MOST_DETAIL}), '')
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS ending (id, outcome, detail)
-WHERE attempt.id = ending.id
+WITH ended AS (
+    UPDATE attempt
+    SET ended_at = clock_timestamp(), outcome = ending.outcome,
+        detail = nullif(left(concat_ws(E'\\n', attempt.detail, ending.detail), {MOST_DETAIL}), '')
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS ending (id, outcome, detail)
+    WHERE attempt.id = ending.id RETURNING provider_account_id
+)
+SELECT DISTINCT provider_account_id FROM ended
 """  # noqa: S608 - a number of our own
 NOTE_ON_ATTEMPT = f"""
 UPDATE attempt SET detail = left(concat_ws(E'\\n', detail, $2::text), {MOST_DETAIL}) WHERE id = $1
@@ -151,12 +156,15 @@ async def lock_undecided(
 async def write_steps(tx: Connection, steps: Sequence[Step]) -> None:
     """Writes what becomes of messages, all in one statement."""
     await tx.execute(WRITE_STEPS, *columns([_step_row(step) for step in steps]))
+    note(tx, {hints.SEND + step.standing.send_id.bytes for step in steps})
+    note(tx, [hints.MESSAGE + step.standing.message_id.bytes for step in steps])
 
 
 async def end_attempts(tx: Connection, endings: Sequence[Ending]) -> None:
     """Writes how attempts ended. A late ending is added to what a sweep wrote before."""
     rows = [(ending.attempt_id, ending.outcome, ending.detail) for ending in endings]
-    await tx.execute(END_ATTEMPTS, *columns(rows))
+    ended = await tx.fetch(END_ATTEMPTS, *columns(rows))
+    note(tx, [hints.POOL + row[0].bytes for row in ended])
 
 
 async def note_on_attempt(tx: Connection, attempt_id: UUID, note: str) -> None:
@@ -218,6 +226,7 @@ async def find_charged(scope: Scope, send_id: UUID) -> Charged:
 
 async def cancel_queued(tx: Connection, send_id: UUID) -> int:
     """What of the send is QUEUED is CANCELLED, locked in id order. Returns how many."""
+    note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
     return int(await tx.fetchval(CANCEL_QUEUED, send_id))
 
 

@@ -8,11 +8,13 @@ from uuid import UUID
 
 import asyncpg
 
+from domain import hints
 from domain.errors import InvalidInput, NotFound
 from domain.ids import new_id
 from domain.ledger import NodeKind
 from domain.people import Client, Group, User
 from domain.ports.directory import NodeVersions
+from persistence.hints import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -136,6 +138,7 @@ async def write_group(tx: Connection, group: Group, *, under: NodeVersions | Non
     if under is not None:
         await _add_node(tx, group.account_id, NodeKind.GROUP, under)
     await tx.execute(WRITE_GROUP, group.id, group.name, group.rate_per_unit_usd, group.account_id)
+    note(tx, [hints.ACCOUNT + group.account_id.bytes])
 
 
 async def write_client(
@@ -158,6 +161,7 @@ async def write_client(
         client.account_id,
         client.created_at,
     )
+    note(tx, [hints.ACCOUNT + client.account_id.bytes])
     await _write_numbers(tx, client)
 
 
@@ -179,6 +183,8 @@ async def move_node(
     await tx.execute(
         MOVE_NODE, account_id, under, list(departed_versions), list(departed_versions.values())
     )
+    nodes = [account_id, *departed_versions, *([under] if under else [])]
+    note(tx, [kind + node.bytes for node in nodes for kind in (hints.ACCOUNT, hints.BELOW)])
 
 
 async def release_supervisors(
