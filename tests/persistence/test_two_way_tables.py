@@ -1,0 +1,118 @@
+"""The tables of two-way messaging refuse what must never be, whatever the program does."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from domain.ids import new_id
+from tests import worlds
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+EVENT = """
+INSERT INTO webhook_event (id, provider, key, body, outcome, reason, client_id, due_at)
+VALUES (gen_random_uuid(), 'extreme', $2, $3, $4, 'why', CASE WHEN $5 THEN $1::uuid END,
+        CASE WHEN $6 THEN now() END)
+"""
+INBOUND = """
+INSERT INTO inbound (id, client_id, feed, number, text)
+VALUES (gen_random_uuid(), $1, $2, '+12025550143', 'Hi')
+"""
+CONVERSATION = """
+INSERT INTO conversation (id, client_id, number, unread, last_message_id, last_inbound_id, modem)
+VALUES (gen_random_uuid(), $1, '+12025550143', $2, gen_random_uuid(), gen_random_uuid(), $3)
+"""
+ROUTE = """
+INSERT INTO modem_route (id, client_id, modem, port, learned)
+VALUES (gen_random_uuid(), $1, $2, '7', $3)
+"""
+OPT_OUT = "INSERT INTO opt_out (client_id, number, source) VALUES ($1, '+12025550143', $2)"
+
+GOOD = [
+    (EVENT, b"1", b"{}", "UNROUTED", False, True),
+    (EVENT, b"2", b"{}", "ROUTED", True, False),
+    (EVENT, None, b"", "REFUSED", False, False),
+    (INBOUND, 1),
+    (CONVERSATION, 0, None),
+    (ROUTE, "good", False),
+    (OPT_OUT, "KEYWORD"),
+]
+BAD = [
+    ("an outcome of its own", EVENT, None, b"", "LOST", False, False),
+    ("routed to nobody", EVENT, None, b"", "ROUTED", False, False),
+    ("somebody's, but not routed", EVENT, None, b"", "UNROUTED", True, False),
+    ("routed, and waiting still", EVENT, None, b"", "ROUTED", True, True),
+    ("refused, with its content", EVENT, None, b"{}", "REFUSED", False, False),
+    ("larger than 64 KiB", EVENT, None, bytes(65_537), "INVALID", False, False),
+    ("a number of the feed below 1", INBOUND, 0),
+    ("less than nothing unread", CONVERSATION, -1, None),
+    ("half a line", CONVERSATION, 0, "m1"),
+    ("an opt-out out of nothing", OPT_OUT, "WHIM"),
+]
+TWICE = [
+    ("a key", (EVENT, b"twice", b"{}", "INVALID", False, False)),
+    ("a number of a client's feed", (INBOUND, 7)),
+    ("a conversation of one number", (CONVERSATION, 0, None)),
+    ("a line of one client", (ROUTE, "twice", True)),
+    ("an opt-out of one number", (OPT_OUT, "BLOCKED")),
+]
+
+
+@pytest.fixture
+async def client_id(connected: None) -> object:
+    """A client."""
+    pool = await worlds.add_pool(default=False)
+    return (await worlds.add_client(pool, held=0)).client_id
+
+
+@pytest.mark.parametrize(("statement", "values"), [(each[0], each[1:]) for each in GOOD])
+async def test_what_is_right_is_kept(
+    client_id: object, statement: str, values: tuple[object, ...]
+) -> None:
+    await worlds.execute(statement, client_id, *values)
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"), [pytest.param(each[1], each[2:], id=str(each[0])) for each in BAD]
+)
+async def test_what_must_not_be_is_refused(
+    client_id: object, statement: str, values: tuple[object, ...]
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await worlds.execute(statement, client_id, *values)
+
+
+@pytest.mark.parametrize("row", [pytest.param(each[1], id=each[0]) for each in TWICE])
+async def test_nothing_stands_twice(client_id: object, row: tuple[str, object]) -> None:
+    statement, *values = row
+    await worlds.execute(statement, client_id, *values)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await worlds.execute(statement, client_id, *values)
+
+
+async def test_a_line_is_set_by_hand_for_one_client_alone(client_id: object) -> None:
+    pool = await worlds.add_pool(default=False)
+    other = await worlds.add_client(pool, held=0)
+    await worlds.execute(ROUTE, client_id, "shared", False)
+    await worlds.execute(ROUTE, other.client_id, "shared", True)
+    third = await worlds.add_client(pool, held=0)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await worlds.execute(ROUTE, third.client_id, "shared", False)
+
+
+async def test_numbers_that_came_with_a_route_go_with_it(client_id: object) -> None:
+    route_id = new_id()
+    await worlds.execute(
+        "INSERT INTO modem_route (id, client_id, modem, port, learned)"
+        " VALUES ($1, $2, 'gone', '1', false)",
+        route_id,
+        client_id,
+    )
+    await worlds.execute(
+        "INSERT INTO assigned_number (number, client_id, route_id) VALUES ('+12025550111', $1, $2)",
+        client_id,
+        route_id,
+    )
+    await worlds.execute("DELETE FROM modem_route WHERE id = $1", route_id)
+    assert await worlds.fetch("SELECT FROM assigned_number WHERE number = '+12025550111'") == []
