@@ -152,7 +152,7 @@ async def _marking(desk: Desk, picking: _Picking) -> AsyncIterator[Transaction]:
 
 
 async def _claim(desk: Desk, tx: Transaction, upstream: Upstream, picking: _Picking) -> Claimed:
-    rate = upstream.rate_per_second
+    rate = _rate(desk, upstream)
     if rate is not None:
         allowance = await desk.store.take_pace(tx, upstream.id, rate)
         if allowance.messages == 0:
@@ -189,7 +189,12 @@ async def _mark(desk: Desk, tx: Transaction, upstream: Upstream, calls: Sequence
         dispatcher_id=desk.dispatcher_id,
         lease_seconds=desk.rules.lease_seconds,
     )
-    if upstream.rate_per_second is not None:
+    rate = _rate(desk, upstream)
+    if rate is not None:
         messages = sum(len(call.messages) for call in calls)
-        await desk.store.keep_pace(tx, upstream.id, upstream.rate_per_second, messages)
+        await desk.store.keep_pace(tx, upstream.id, rate, messages)
     return Claimed(calls, marked_at)
+
+
+def _rate(desk: Desk, upstream: Upstream) -> float | None:
+    return upstream.rate_per_second or desk.rules.messages_per_second

@@ -30,6 +30,9 @@ from domain.provider import Outgoing, Provider
 from domain.record import Ended
 from domain.recording import Recorder
 
+UNRECORDED_PER_SLOT = 10
+"""Calls that may have ended and wait to be recorded, for each that may be open."""
+
 NEVER_BEGUN = NotSent("The call was not started in time.")
 GUARD_SECONDS = 1.0
 """How long after its deadline a call is broken off from here, should the adapter not do it."""
@@ -114,7 +117,7 @@ class Dispatcher:
 
     async def _claim(self) -> bool:
         """Starts what may be started now. False where nothing more can be for the moment."""
-        free = min(self._breaker.allowance, self._rules.calls_at_once - self._open_calls.total())
+        free = min(self._breaker.allowance, self._free_slots())
         if free <= 0:
             self._wake_in(self._breaker.wait_seconds)
             return False
@@ -131,6 +134,13 @@ class Dispatcher:
         self._start(provider, claimed)
         self._wake_in(claimed.wait_seconds)
         return bool(claimed.calls)
+
+    def _free_slots(self) -> int:
+        """Calls that may be opened: none while the database lags behind with what has ended."""
+        open_calls = self._open_calls.total()
+        unrecorded = len(self._tasks) - open_calls
+        most_unrecorded = UNRECORDED_PER_SLOT * self._rules.calls_at_once
+        return min(self._rules.calls_at_once - open_calls, most_unrecorded - unrecorded)
 
     async def _mark(self, provider: Provider, waiting: Sequence[Waiting], free: float) -> Claimed:
         try:
@@ -159,22 +169,26 @@ class Dispatcher:
                 self._hand_over(provider, call, claimed, is_try=is_try), name="call"
             )
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._woken.set()
 
     async def _hand_over(
         self, provider: Provider, call: Call, claimed: Claimed, *, is_try: bool
     ) -> None:
-        """Calls the provider and records what came of it; the slot is free only then."""
+        """Calls the provider and records what came of it; its slot is free in between."""
         try:
             outcomes = await self._call(provider, call, claimed.marked_at)
             self._tell_breaker(outcomes, was_try=is_try)
-            by_message = zip((each.id for each in call.messages), outcomes, strict=True)
-            ended = Ended(call.attempt_id, dict(by_message), is_probe=claimed.is_probe)
-            await self._recorder.record(ended)
-            self._observer.reached(Stage.RECORDED)
         finally:
             self._open_calls[call.priority] -= 1
             self._woken.set()
+        by_message = zip((each.id for each in call.messages), outcomes, strict=True)
+        ended = Ended(call.attempt_id, dict(by_message), is_probe=claimed.is_probe)
+        await self._recorder.record(ended)
+        self._observer.reached(Stage.RECORDED)
 
     async def _call(self, provider: Provider, call: Call, marked_at: float) -> Sequence[Outcome]:
         """One outcome a message, same order."""

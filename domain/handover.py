@@ -22,6 +22,9 @@ class Handover:
     calls_at_once: int = 16
     """Open calls of one dispatcher to one provider account."""
 
+    messages_per_second: float | None = None
+    """For each provider account that has no rate of its own, over all dispatchers together."""
+
     breaker_opens_after: int = 5
     breaker_first_seconds: float = 2.0
     breaker_longest_seconds: float = 30.0
@@ -43,6 +46,8 @@ class Handover:
             raise ValueError("The deadline of a call must be above 0 and below the lease.")
         if self.calls_at_once < 1:
             raise ValueError("At least one call at once must be allowed.")
+        if self.messages_per_second is not None and self.messages_per_second <= 0:
+            raise ValueError("The rate must be above 0 messages a second.")
 
     @property
     def start_within_seconds(self) -> float:

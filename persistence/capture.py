@@ -21,9 +21,13 @@ FROM send WHERE NOT captured AND ($2::uuid IS NULL OR send.id = $2)
 ORDER BY send.id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
+# Send by send, so that the index of a send's messages is used whatever the statistics say.
 NUMBERS = """
-SELECT id, send_id, number FROM message
-WHERE send_id = ANY($1::uuid[]) AND id > $2 ORDER BY id LIMIT $3
+SELECT message.id, wanted.send_id, message.number
+FROM unnest($1::uuid[]) AS wanted (send_id) CROSS JOIN LATERAL (
+    SELECT id, number FROM message
+    WHERE message.send_id = wanted.send_id AND id > $2 ORDER BY id LIMIT $3
+) AS message
 """
 
 # In order of client and number: two captures of the same numbers wait in line, not in a circle.

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from domain import hints
 from domain.calls import Call, Queued
 from domain.fairness import Quota, Waiting
 from domain.ports.queue import Allowance
 from domain.settlement import Upstream
 from persistence.database import connection
+from persistence.hints import note
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -19,10 +21,14 @@ if TYPE_CHECKING:
 PACE_BURST_SECONDS = 0.1
 """How far ahead of its rate an account may be: what makes calls of several messages possible."""
 
+# The order of the whole index: planned as its first entry, never as a look through the table,
+# however many messages were queued when the statistics were made.
 ACCOUNTS_WITH_QUEUE = """
-SELECT id FROM provider_account
-WHERE EXISTS (SELECT FROM message WHERE provider_account_id = provider_account.id
-              AND status = 'QUEUED')
+SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
+    SELECT FROM message
+    WHERE provider_account_id = provider_account.id AND status = 'QUEUED'
+    ORDER BY priority, client_id, due_at, message.id LIMIT 1
+) AS first
 """
 
 # A loose index scan: one probe of message_queue a tenant, however many messages each has. The
@@ -148,7 +154,7 @@ async def pick_messages(
     return [Queued(*row) for row in rows]
 
 
-async def take_pace(tx: Connection, provider_account_id: UUID, rate_per_second: int) -> Allowance:
+async def take_pace(tx: Connection, provider_account_id: UUID, rate_per_second: float) -> Allowance:
     """What may leave now, over all dispatchers: the others wait until the transaction ends."""
     ahead_seconds = await tx.fetchval(TAKE_PACE, provider_account_id)
     if ahead_seconds is None:
@@ -161,7 +167,7 @@ async def take_pace(tx: Connection, provider_account_id: UUID, rate_per_second: 
 
 
 async def keep_pace(
-    tx: Connection, provider_account_id: UUID, rate_per_second: int, messages: int
+    tx: Connection, provider_account_id: UUID, rate_per_second: float, messages: int
 ) -> None:
     """So many have been marked."""
     await tx.execute(KEEP_PACE, provider_account_id, messages, rate_per_second)
@@ -185,6 +191,9 @@ async def mark_calls(
         *columns([(call.attempt_id, len(call.messages)) for call in calls]),
         *columns([(each.id, call.attempt_id) for call in calls for each in call.messages]),
     )
+    messages = [each for call in calls for each in call.messages]
+    note(tx, {hints.SEND + each.send_id.bytes for each in messages})
+    note(tx, [hints.MESSAGE + each.id.bytes for each in messages])
 
 
 async def put_off_probe(

@@ -93,13 +93,15 @@ RESUME = """
 UPDATE provider_account SET paused_at = NULL, pause_reason = NULL, probe_at = NULL WHERE id = $1
 """
 
+# In the order of the index of open attempts, so that those that have ended are not looked at.
 TAKE_EXPIRED = """
 SELECT id FROM attempt
 WHERE ended_at IS NULL AND lease_until < clock_timestamp()
-ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+ORDER BY provider_account_id, lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
-# Ids begin with the time at which they were made: an id is a date without a look at the row.
+# Ids begin with the time at which they were made: an id is a date without a look at the row. In
+# the order of the queue, so that what is not queued any more is not looked at.
 TAKE_OVERDUE = """
 SELECT message.id, message.send_id, message.status, NULL::uuid, NULL::int8, message.attempts,
        message.alone, extract(epoch FROM clock_timestamp() - message.created_at)::float8,
@@ -110,6 +112,7 @@ WHERE message.provider_account_id = $1 AND message.status = 'QUEUED' AND message
   AND (message.attempts > 0 OR EXISTS (
       SELECT FROM provider_account WHERE id = $1
       AND paused_at < clock_timestamp() - make_interval(secs => $3)))
+ORDER BY message.priority, message.client_id, message.due_at, message.id
 LIMIT $4 FOR UPDATE OF message SKIP LOCKED
 """
 

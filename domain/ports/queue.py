@@ -95,13 +95,13 @@ class Queue(Upstreams, Protocol):
         ...
 
     async def take_pace(
-        self, tx: Transaction, provider_account_id: UUID, rate_per_second: int
+        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float
     ) -> Allowance:
         """What may leave now, over all dispatchers: the others wait until the transaction ends."""
         ...
 
     async def keep_pace(
-        self, tx: Transaction, provider_account_id: UUID, rate_per_second: int, messages: int
+        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float, messages: int
     ) -> None:
         """So many have been marked."""
         ...
