@@ -1,6 +1,6 @@
 """Claiming: picks messages and marks them, in one short transaction before any byte leaves.
 
-There is no state between claimed and marked that could expire: docs/decisions/0020 says why. Once
+There is no state between claimed and marked that could expire: docs/decisions/0001 says why. Once
 it is committed the messages are SUBMITTING, each under an attempt that carries the account's epoch
 and a lease; the calls start only then.
 """

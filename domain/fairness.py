@@ -2,7 +2,7 @@
 
 Slots are the calls that may be open at once. Bulk leaves a quarter of them alone and singles leave
 one, so that what is urgent never waits for a slow call of what is not; and after eight urgent
-calls one of bulk goes first, so that bulk does not starve: docs/decisions/0021 says why.
+calls one of bulk goes first, so that bulk does not starve: docs/decisions/0011 says why.
 """
 
 from __future__ import annotations
