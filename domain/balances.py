@@ -70,6 +70,7 @@ class GroupBalance:
     """What a group holds itself (`unallocated`), and together with its members."""
 
     group_id: UUID
+    account_id: UUID
     name: str
     unit: str
     balance: int

@@ -14,6 +14,7 @@ from domain.ports.archive import Archive
 from domain.ports.directory import Directory, People
 from domain.ports.identity import ApiKeys, Passwords
 from domain.ports.ledger import AcceptStore
+from domain.ports.live import LiveStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
 from domain.ports.queue import Cancellations, LateTruths
 from domain.provider import Provider
@@ -39,6 +40,7 @@ class Store(
     Archive,
     People,
     ApiKeys,
+    LiveStore,
     Protocol,
 ):
     """The store, with all that it is asked for. `persistence.store` fills it."""

@@ -80,7 +80,7 @@ async def find_message(scope: Scope, message_id: UUID) -> Message:
     """A message within the scope. Raises NotFound."""
     wanted = _within(scope)
     wanted.add("id = {}", message_id)
-    page = await read_page(MESSAGES, wanted, _ONE, _message)
+    page = await read_page(MESSAGES, wanted, _ONE, message_of)
     if not page.items:
         raise NotFound("message")
     return page.items[0]
@@ -101,7 +101,7 @@ async def read_messages(
     _add_status(wanted, status)
     if search is not None:
         _add_search(wanted, search)
-    return await read_page(MESSAGES, wanted, window, _message)
+    return await read_page(MESSAGES, wanted, window, message_of)
 
 
 async def read_messages_of_sends(
@@ -123,7 +123,7 @@ async def read_messages_of_sends(
     found: dict[UUID, list[Record]] = {send_id: [] for send_id in send_ids}
     for row in rows:
         found[row["send_id"]].append(row)
-    return {send_id: page_of(rows, window, _message) for send_id, rows in found.items()}
+    return {send_id: page_of(rows, window, message_of) for send_id, rows in found.items()}
 
 
 def _within(scope: Scope) -> Filter:
@@ -173,7 +173,7 @@ def _send(row: Record) -> Send:
     )
 
 
-def _message(row: Record) -> Message:
+def message_of(row: Record) -> Message:
     return Message(
         id=row["id"],
         send_id=row["send_id"],

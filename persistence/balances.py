@@ -89,7 +89,8 @@ WITH viewed AS (
 SELECT viewed.id AS client_id, viewed.account_id, viewed.held AS account_held,
        account_terms.unit AS account_unit, account_terms.price,
        coalesce(viewed.rate_per_unit_usd, client_rate.rate_per_unit_usd) AS rate_per_unit_usd,
-       team.id AS group_id, team.name AS group_name, group_terms.unit AS group_unit,
+       team.id AS group_id, team.account_id AS group_account_id, team.name AS group_name,
+       group_terms.unit AS group_unit,
        team.held AS group_held,
        (SELECT coalesce(sum(held), 0)::int8 FROM nodes
         WHERE nodes.parent_id = team.account_id) AS members_held,
@@ -240,6 +241,7 @@ def _account(row: Record) -> AccountBalance:
 def _group(row: Record) -> GroupBalance:
     return GroupBalance(
         group_id=row["group_id"],
+        account_id=row["group_account_id"],
         name=row["group_name"],
         unit=row["group_unit"],
         balance=row["group_held"] + row["members_held"],

@@ -90,7 +90,7 @@ async def migrate(url: str) -> None:
 
     Tortoise takes no lock of its own while it migrates: an advisory lock stands around it.
     """
-    guard = await asyncpg.connect(**_credentials(url))
+    guard = await asyncpg.connect(**credentials(url))
     try:
         await guard.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         await apply_migrations(config=tortoise_config(url, pool_size=2, application_name="migrate"))
@@ -113,7 +113,7 @@ def tortoise_config(url: str, *, pool_size: int, application_name: str) -> dict[
             "default": {
                 "engine": "tortoise.backends.asyncpg",
                 "credentials": {
-                    **_credentials(url),
+                    **credentials(url),
                     "minsize": 1,
                     "maxsize": pool_size,
                     "server_settings": server_settings,
@@ -131,7 +131,8 @@ def tortoise_config(url: str, *, pool_size: int, application_name: str) -> dict[
     }
 
 
-def _credentials(url: str) -> dict[str, Any]:
+def credentials(url: str) -> dict[str, Any]:
+    """What `asyncpg.connect` is told for such a URL."""
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     return {

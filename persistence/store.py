@@ -28,6 +28,9 @@ from persistence.ledger import lock_accounts as lock_accounts
 from persistence.ledger import take_key as take_key
 from persistence.ledger import try_keys as try_keys
 from persistence.ledger import write_book as write_book
+from persistence.live import find_changed_messages as find_changed_messages
+from persistence.live import fingerprints as fingerprints
+from persistence.live import read_changed_messages as read_changed_messages
 from persistence.people import find_clients as find_clients
 from persistence.people import find_groups as find_groups
 from persistence.people import find_user as find_user

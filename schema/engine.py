@@ -21,9 +21,10 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.execution import Executor
+from graphql.execution import Executor, create_source_event_stream
 from strawberry.execution import optimized_is_awaitable
 
+from domain.live import Watch
 from resolvers.context import Context
 from schema.limits import (
     DocumentLimits,
@@ -109,9 +110,16 @@ class Engine:
         return _choose(found, operation_name)
 
     async def execute(
-        self, operation: Operation, variables: dict[str, Any] | None, context: Context
+        self,
+        operation: Operation,
+        variables: dict[str, Any] | None,
+        context: Context,
+        event: object = None,
     ) -> Answer:
-        """The operation's answer, its errors masked; nothing is raised for what fields raise."""
+        """The operation's answer, its errors masked; nothing is raised for what fields raise.
+
+        `event`: what a subscription tells of.
+        """
         try:
             self._check(operation, variables or {}, context)
         except GraphQLError as error:
@@ -119,6 +127,7 @@ class Engine:
         running = execute(
             self.schema,
             operation.document,
+            event,
             context_value=context,
             variable_values=variables,
             operation_name=operation.name,
@@ -132,9 +141,38 @@ class Engine:
             return self.rejection(result.errors, context.request_id)
         return Answer(result.data, told(result.errors or (), context.request_id))
 
+    async def watch(
+        self, operation: Operation, variables: dict[str, Any] | None, context: Context
+    ) -> Watch:
+        """What a subscription watches. Raises Rejected where it is not executed."""
+        try:
+            self._check(operation, variables or {}, context)
+            executor = Executor.build(
+                self.schema,
+                operation.document,
+                context_value=context,
+                raw_variable_values=variables,
+                operation_name=operation.name,
+                is_awaitable=_is_awaitable,
+                hide_suggestions=True,
+            )
+        except GraphQLError as error:
+            raise Rejected([error]) from None
+        if isinstance(executor, list):
+            raise Rejected(executor[:_MOST_ERRORS])
+        running = create_source_event_stream(executor)
+        watch = await running if _is_awaitable(running) else running
+        if isinstance(watch, ExecutionResult):
+            raise Rejected(watch.errors or ())
+        return cast("Watch", watch)
+
     def rejection(self, errors: Sequence[GraphQLError], request_id: str) -> Answer:
         """The answer to a request that is not executed."""
         return Answer(None, told(errors, request_id), executed=False)
+
+    def failure(self, failure: Exception, request_id: str) -> Answer:
+        """The answer where something was raised outside of any field: a refusal, or masked."""
+        return self.rejection([GraphQLError(str(failure), original_error=failure)], request_id)
 
     def _check(self, operation: Operation, variables: dict[str, Any], context: Context) -> None:
         if operation.introspects and context.actor is None and not self.open_introspection:

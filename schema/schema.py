@@ -23,6 +23,7 @@ from schema.people import PeopleMutation, PeopleQuery
 from schema.scalars import SCALARS
 from schema.sends import SendMutation, SendQuery
 from schema.sessions import SessionMutation, SessionQuery
+from schema.subscriptions import LedgerSubscription, SendSubscription
 
 
 @strawberry.type
@@ -35,11 +36,21 @@ class Mutation(SessionMutation, PeopleMutation, SendMutation, LedgerMutation):
     """What can be done."""
 
 
-def build_schema(query: type = Query, mutation: type | None = Mutation) -> GraphQLSchema:
+@strawberry.type
+class Subscription(LedgerSubscription, SendSubscription):
+    """What can be watched: docs/decisions/0021 says how."""
+
+
+def build_schema(
+    query: type = Query,
+    mutation: type | None = Mutation,
+    subscription: type | None = Subscription,
+) -> GraphQLSchema:
     """The schema that `schema.engine` executes."""
     declared = strawberry.Schema(
         query=query,
         mutation=mutation,
+        subscription=subscription,
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=HANDLERS,
     )

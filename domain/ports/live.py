@@ -1,0 +1,48 @@
+"""What live updates need of the store. `persistence.live` fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.access import Scope
+from domain.hints import Topic
+from domain.sending import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMessages:
+    """Messages that have changed, oldest change first, and the store's time before the read.
+
+    `more`: there are others, changed later than the last of these.
+    """
+
+    messages: Sequence[Message]
+    read_at: datetime
+    more: bool = False
+
+
+class LiveStore(Protocol):
+    """Reads that find out what has changed."""
+
+    async def fingerprints(self, topics: Collection[Topic]) -> dict[Topic, str]:
+        """A text for each topic that is another one after each change."""
+        ...
+
+    async def find_changed_messages(
+        self, scopes: Collection[Scope], ids: Collection[UUID]
+    ) -> Sequence[Message]:
+        """Those of the messages that are within one of the scopes, oldest change first."""
+        ...
+
+    async def read_changed_messages(
+        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
+    ) -> ChangedMessages:
+        """Messages changed since that time of the store's (None: now), and some before it again.
+
+        A new message has not changed yet. Looks at those that are at most a day old.
+        """
+        ...
