@@ -37,3 +37,12 @@ async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
         yield own
     finally:
         await own.close()
+
+
+@pytest.fixture
+async def undone(witness: Witness) -> AsyncIterator[Witness]:
+    """A transaction that is rolled back."""
+    begun = witness.transaction()
+    await begun.start()
+    yield witness
+    await begun.rollback()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 from uuid import UUID
 
@@ -51,3 +51,16 @@ async def until(true: Callable[[], bool], *, seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what no event tells of
             await asyncio.sleep(0.002)
+
+
+async def insert(database: Witness, table: str, row: Mapping[str, object]) -> None:
+    """Writes a row past the program."""
+    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+    statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"
+    await database.execute(statement, *row.values())
+
+
+async def update(database: Witness, table: str, row_id: UUID, change: Mapping[str, object]) -> None:
+    """Changes a row past the program."""
+    changes = ", ".join(f"{column} = ${place}" for place, column in enumerate(change, start=2))
+    await database.execute(f"UPDATE {table} SET {changes} WHERE id = $1", row_id, *change.values())

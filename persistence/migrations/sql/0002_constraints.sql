@@ -76,7 +76,6 @@ ALTER TABLE transfer
         WHEN 'REFUND' THEN destination_id IS NOT NULL AND send_id IS NOT NULL
         WHEN 'SYNC' THEN (source_id IS NULL OR destination_id IS NULL) AND sync_id IS NOT NULL
         ELSE true END);
--- A node's version says which of its transfers comes next: no gap and no fork can be written.
 CREATE UNIQUE INDEX transfer_by_source ON transfer (source_id, source_version)
     WHERE source_id IS NOT NULL;
 CREATE UNIQUE INDEX transfer_by_destination ON transfer (destination_id, destination_version)
@@ -92,21 +91,49 @@ END $$;
 CREATE TRIGGER transfer_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfer
     FOR EACH STATEMENT EXECUTE FUNCTION transfer_is_append_only();
 
--- One check a statement, however many transfers it writes.
-CREATE FUNCTION transfer_stays_in_its_pool() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Each transfer stays in its pool and is the next one of the nodes at its ends: the version that
+-- follows the last (no gap, and no fork of two ends with one version), and the balance that the
+-- node then holds. One check a statement, however many transfers it writes.
+CREATE FUNCTION transfer_fits_its_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    broken text;
 BEGIN
-    IF EXISTS (
-        SELECT FROM written
-        JOIN account ON account.id IN (written.source_id, written.destination_id)
-        WHERE account.provider_account_id <> written.provider_account_id
-    ) THEN
-        RAISE EXCEPTION 'a transfer stays within one pool' USING ERRCODE = 'check_violation';
+    SELECT CASE WHEN one_pool AND account.provider_account_id = pool_id
+                THEN 'a transfer is the next one of the account at either end'
+                ELSE 'a transfer stays within one pool' END
+    INTO broken
+    FROM (
+        SELECT account_id, count(*) AS entries, min(version) AS first, max(version) AS last,
+               (array_agg(balance ORDER BY version DESC))[1] AS left_at,
+               (array_agg(provider_account_id))[1] AS pool_id,
+               count(DISTINCT provider_account_id) = 1 AS one_pool
+        FROM (
+            SELECT source_id AS account_id, source_version AS version,
+                   source_balance AS balance, provider_account_id
+            FROM written WHERE source_id IS NOT NULL
+            UNION ALL
+            SELECT destination_id, destination_version, destination_balance, provider_account_id
+            FROM written WHERE destination_id IS NOT NULL
+        ) AS ends
+        GROUP BY account_id
+    ) AS touched
+    LEFT JOIN account ON account.id = touched.account_id
+    WHERE account.provider_account_id IS DISTINCT FROM pool_id OR NOT one_pool
+       OR account.version <> last OR account.held <> left_at OR last <> first + entries - 1
+       OR entries + (first > 1)::int <>
+          (SELECT count(*) FROM transfer
+           WHERE source_id = touched.account_id AND source_version >= first - 1)
+        + (SELECT count(*) FROM transfer
+           WHERE destination_id = touched.account_id AND destination_version >= first - 1)
+    LIMIT 1;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION '%', broken USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER transfer_within_pool AFTER INSERT ON transfer
+CREATE TRIGGER transfer_fits_its_accounts AFTER INSERT ON transfer
     REFERENCING NEW TABLE AS written
-    FOR EACH STATEMENT EXECUTE FUNCTION transfer_stays_in_its_pool();
+    FOR EACH STATEMENT EXECUTE FUNCTION transfer_fits_its_accounts();
 
 DO $$
 BEGIN

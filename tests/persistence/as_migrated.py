@@ -1,0 +1,92 @@
+"""The constraints, indexes, triggers and storage that the migrations are to make, table by table.
+
+Constraints by their names without the table's; primary keys and `NOT NULL` are left out.
+"""
+
+from __future__ import annotations
+
+CONSTRAINTS = {
+    "account": "arrears_positive bounded kind_known not_below_zero parent_fits",
+    "api_key": "secret_unique user_exists",
+    "app_user": "client_exists group_exists role_fits role_known",
+    "assigned_number": "client_exists route_exists",
+    "attempt": "ends_with_an_outcome outcome_known",
+    "client": "account_unique group_exists status_known",
+    "client_group": "account_unique",
+    "contact": "number_unique",
+    "conversation": "line_whole number_unique unread_positive",
+    "idempotency_key": "bounded unique",
+    "inbound": "feed_positive feed_unique",
+    "message": "never_sent_without_attempt status_known",
+    "modem_route": "client_exists line_unique",
+    "opt_out": "client_exists source_known",
+    "provider_account": "account_unique price_positive valuation_known",
+    "refresh_token": "hash_unique session_exists",
+    "send": "counts_positive kind_known line_whole",
+    "session": "user_exists",
+    "sync": "in_flight_positive",
+    "transfer": "amount_positive destination_whole ends_differ has_an_end kind_known"
+    " shape_fits_kind source_whole",
+    "webhook_event": "body_bounded key_unique outcome_known refused_without_content"
+    " routed_to_somebody times_positive waits_unrouted",
+}
+INDEXES = {
+    "access_change_by_time": "(created_at)",
+    "account_by_parent": "(parent_id)",
+    "account_by_provider_account": "(provider_account_id)",
+    "api_key_by_user": "(user_id)",
+    "app_user_by_client": "(client_id)",
+    "app_user_email_unique": "UNIQUE (lower(email))",
+    "assigned_number_by_client": "(client_id)",
+    "assigned_number_by_route": "(route_id) WHERE (route_id IS NOT NULL)",
+    "attempt_doubtful": "(provider_account_id, ended_at) WHERE (outcome = ANY"
+    " (ARRAY['UNKNOWN'::text, 'MIXED'::text, 'ACCOUNT_REFUSED'::text]))",
+    "attempt_open": "(provider_account_id, lease_until) WHERE (ended_at IS NULL)",
+    "client_by_group": "(group_id)",
+    "contact_by_client": "(client_id, id DESC)",
+    "conversation_by_activity": "UNIQUE (client_id, last_message_id DESC)",
+    "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
+    "idempotency_key_by_age": "(created_at)",
+    "inbound_by_client": "(client_id, id DESC)",
+    "inbound_by_number": "(client_id, number, id DESC)",
+    "message_by_client": "(client_id, id DESC)",
+    "message_by_reference": "(reference) WHERE (reference IS NOT NULL)",
+    "message_by_send": "(send_id, id)",
+    "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
+    "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
+    " WHERE (status = 'QUEUED'::text)",
+    "message_undecided": "(attempt_id)"
+    " WHERE (status = ANY (ARRAY['SUBMITTING'::text, 'UNKNOWN'::text]))",
+    "modem_route_by_hand_unique": "UNIQUE (modem, port) WHERE (NOT learned)",
+    "modem_route_by_line": "(modem, port)",
+    "provider_account_default_unique": "UNIQUE (is_default) WHERE is_default",
+    "provider_account_owner_unique": "UNIQUE (owner_client_id)",
+    "refresh_token_by_expiry": "(expires_at)",
+    "refresh_token_by_session": "(session_id)",
+    "send_by_client": "(client_id, id DESC)",
+    "send_uncaptured": "(id) WHERE (NOT captured)",
+    "session_by_user": "(user_id) WHERE (revoked_at IS NULL)",
+    "sync_by_provider_account": "(provider_account_id, created_at DESC)",
+    "transfer_by_destination": "UNIQUE (destination_id, destination_version)"
+    " WHERE (destination_id IS NOT NULL)",
+    "transfer_by_source": "UNIQUE (source_id, source_version) WHERE (source_id IS NOT NULL)",
+    "transfer_one_charge_a_send": "UNIQUE (send_id) WHERE (kind = 'SEND'::text)",
+    "transfer_refunds_of_a_send": "(send_id) WHERE (kind = 'REFUND'::text)",
+    "webhook_event_by_outcome": "(outcome, id DESC)",
+    "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",
+}
+TRIGGERS = {
+    "transfer_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transfer"
+    " FOR EACH STATEMENT EXECUTE FUNCTION transfer_is_append_only()",
+    "transfer_fits_its_accounts": "AFTER INSERT ON public.transfer"
+    " REFERENCING NEW TABLE AS written"
+    " FOR EACH STATEMENT EXECUTE FUNCTION transfer_fits_its_accounts()",
+}
+STORAGE = {
+    "account": {
+        "fillfactor": "50",
+        "autovacuum_vacuum_scale_factor": "0.02",
+        "autovacuum_vacuum_threshold": "200",
+    },
+    "message": {"autovacuum_vacuum_scale_factor": "0.05", "autovacuum_vacuum_threshold": "1000"},
+}

@@ -1,0 +1,126 @@
+"""What must hold whatever the program does is written in the database: read back, and tried.
+
+Tortoise drops named constraints at a table's first creation: nothing that a migration should have
+made may go missing unseen. A new one is entered in `as_migrated` as well.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from tortoise import Tortoise
+from tortoise.migrations.autodetector import MigrationAutodetector
+
+from persistence.database import tortoise_config
+from tests.persistence.as_migrated import CONSTRAINTS, INDEXES, STORAGE, TRIGGERS
+from tests.persistence.connections import Witness
+
+READ_CONSTRAINTS = """
+SELECT conrelid::regclass::text AS "table", conname AS name FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'u', 'f', 'x')
+  AND conrelid <> 'tortoise_migrations'::regclass
+"""
+READ_INDEXES = """
+SELECT indexname AS name,
+       CASE WHEN indexdef LIKE 'CREATE UNIQUE %' THEN 'UNIQUE ' ELSE '' END
+       || split_part(indexdef, ' USING btree ', 2) AS is
+FROM pg_indexes
+WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations'
+  AND indexname::name NOT IN (SELECT conname FROM pg_constraint)
+"""
+READ_TRIGGERS = """
+SELECT tgname AS name, split_part(pg_get_triggerdef(oid), tgname || ' ', 2) AS is
+FROM pg_trigger WHERE NOT tgisinternal
+"""
+READ_STORAGE = """
+SELECT relname AS name, reloptions AS options FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL
+"""
+READ_PRIVILEGES = """
+SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS privilege
+WHERE has_table_privilege('transfer', privilege)
+"""
+READ_INDEXED_COLUMNS = """
+SELECT DISTINCT attname FROM pg_attribute JOIN pg_index ON indexrelid = attrelid
+WHERE indrelid = 'account'::regclass
+"""
+
+
+async def test_the_constraints_are_these(witness: Witness) -> None:
+    expected = {
+        (table, f"{table}_{name}") for table, names in CONSTRAINTS.items() for name in names.split()
+    }
+    rows = await witness.fetch(READ_CONSTRAINTS)
+    assert {(row["table"], row["name"]) for row in rows} == expected
+
+
+async def test_the_indexes_are_these(witness: Witness) -> None:
+    rows = await witness.fetch(READ_INDEXES)
+    assert {row["name"]: row["is"] for row in rows} == INDEXES
+
+
+async def test_the_triggers_are_these(witness: Witness) -> None:
+    rows = await witness.fetch(READ_TRIGGERS)
+    assert {row["name"]: row["is"] for row in rows} == TRIGGERS
+
+
+async def test_the_storage_is_this(witness: Witness) -> None:
+    rows = await witness.fetch(READ_STORAGE)
+    found = {row["name"]: dict(each.split("=") for each in row["options"]) for row in rows}
+    assert found == STORAGE
+
+
+async def test_no_index_keeps_the_update_of_a_balance_from_being_hot(witness: Witness) -> None:
+    rows = await witness.fetch(READ_INDEXED_COLUMNS)
+    assert not {"held", "version", "arrears"} & {row["attname"] for row in rows}
+
+
+async def test_the_application_may_read_and_add_transfers_and_nothing_more(
+    witness: Witness,
+) -> None:
+    rows = await witness.fetch(READ_PRIVILEGES)
+    assert [row["privilege"] for row in rows] == ["SELECT", "INSERT"]
+
+
+async def test_models_and_migrations_agree(connected: None, worker_database_url: str) -> None:
+    config = tortoise_config(worker_database_url, pool_size=1, application_name="tests")
+    assert Tortoise.apps is not None
+    changes = await MigrationAutodetector(Tortoise.apps, config["apps"]).changes()
+    assert [change.operations for change in changes] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE transfer SET note = 'changed'",
+        "UPDATE transfer SET amount = 0 WHERE false",
+        "DELETE FROM transfer",
+        "TRUNCATE transfer",
+        "TRUNCATE transfer CASCADE",
+        "MERGE INTO transfer USING account ON true WHEN MATCHED THEN DELETE",
+        "INSERT INTO transfer SELECT * FROM transfer LIMIT 0"
+        " ON CONFLICT (id) DO UPDATE SET amount = 0",
+    ],
+)
+async def test_nobody_changes_or_deletes_a_transfer(
+    witness: Witness, worker_database_url: str, statement: str
+) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await witness.execute(statement)
+    superuser = await asyncpg.connect(worker_database_url.replace("//ibiki@", "//postgres@"))
+    try:
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await superuser.execute(statement)
+    finally:
+        await superuser.close()
+
+
+async def test_the_application_that_gives_itself_the_right_is_refused_all_the_same(
+    witness: Witness,
+) -> None:
+    async with witness.transaction():
+        await witness.execute("GRANT UPDATE ON transfer TO ibiki")
+        with pytest.raises(asyncpg.RestrictViolationError):
+            async with witness.transaction():
+                await witness.execute("UPDATE transfer SET note = 'changed'")
+        await witness.execute("REVOKE UPDATE ON transfer FROM ibiki")
