@@ -1,0 +1,255 @@
+"""The fault proxy does to each connection what it is told to, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.faults.proxy import (
+    FAIR,
+    Address,
+    Cut,
+    CutByTap,
+    End,
+    FaultProxy,
+    Tap,
+    Way,
+    Weather,
+    proxying,
+)
+
+QUIET_SECONDS = 0.15
+"""How long nothing may come before it counts as silence: loopback answers in a millisecond."""
+
+
+@asynccontextmanager
+async def far_end(address: Address) -> AsyncIterator[Address]:
+    """Somebody at the address who says what is heard, and ends when the caller has said all."""
+    ended: list[asyncio.Event] = []
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended.append(asyncio.Event())
+        own = ended[-1]
+        with suppress(OSError):
+            while chunk := await reader.read(1024):
+                writer.write(chunk)
+                await writer.drain()
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
+        own.set()
+
+    if isinstance(address, Path):
+        server = await asyncio.start_unix_server(echo, address)
+    else:
+        server = await asyncio.start_server(echo, *address)
+        address = server.sockets[0].getsockname()
+    yield address
+    server.close()
+    async with asyncio.timeout(5):
+        for each in ended:
+            await each.wait()
+
+
+@pytest.fixture(params=["tcp", "unix"])
+async def proxy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FaultProxy]:
+    is_tcp = request.param == "tcp"
+    free: Address = ("127.0.0.1", 0)
+    async with (
+        far_end(free if is_tcp else tmp_path / "far") as address,
+        proxying(address, at=free if is_tcp else tmp_path / "near", seed=1) as it,
+    ):
+        yield it
+
+
+class Caller:
+    """Somebody who talks through the proxy."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def hears(self, said: bytes) -> bytes:
+        """What comes back, up to as much as was said; less where the connection ends."""
+        self.writer.write(said)
+        try:
+            async with asyncio.timeout(5):
+                return await self.reader.readexactly(len(said))
+        except asyncio.IncompleteReadError as cut_off:
+            return cut_off.partial
+        except ConnectionError:
+            return b""
+
+    async def hears_nothing(self, said: bytes) -> bool:
+        """Whether neither a byte nor an end comes back."""
+        self.writer.write(said)
+        try:
+            async with asyncio.timeout(QUIET_SECONDS):
+                await self.reader.read(1)
+        except TimeoutError:
+            return True
+        return False
+
+
+@asynccontextmanager
+async def calling(proxy: FaultProxy) -> AsyncIterator[Caller]:
+    if isinstance(proxy.address, Path):
+        streams = await asyncio.open_unix_connection(proxy.address)
+    else:
+        streams = await asyncio.open_connection(*proxy.address)
+    try:
+        yield Caller(*streams)
+    finally:
+        streams[1].transport.abort()
+        with suppress(OSError):
+            await streams[1].wait_closed()
+
+
+async def test_in_fair_weather_all_passes_both_ways_and_ends_in_order(proxy: FaultProxy) -> None:
+    async with calling(proxy) as caller:
+        said = bytes(range(256)) * 4096
+        assert await caller.hears(said) == said
+        caller.writer.write_eof()
+        assert await caller.reader.read() == b""
+    assert proxy.taken == 1
+
+
+async def test_a_late_connection_is_late_by_as_much_as_was_asked_for(proxy: FaultProxy) -> None:
+    async with calling(proxy) as caller:
+        proxy.weather = Weather(late_seconds=0.1, jitter_seconds=0.05)
+        began = time.monotonic()
+        assert await caller.hears(b"hello") == b"hello"
+        assert time.monotonic() - began >= 0.2, "0.1 s up and 0.1 s down"
+
+
+async def test_a_connection_is_cut_after_so_many_bytes(proxy: FaultProxy) -> None:
+    async with calling(proxy) as caller:
+        assert await caller.hears(b"before") == b"before"
+        proxy.weather = Weather(cut=Cut(range(3, 4), End.CLOSE))
+        assert await caller.hears(b"hello") == b"hel"
+    async with calling(proxy) as caller:
+        assert await caller.hears(b"again") == b"aga", "and so is each new one"
+
+
+async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> None:
+    proxy.weather = Weather(cut=Cut(range(3, 4), End.RESET))
+    async with calling(proxy) as caller:
+        if isinstance(proxy.address, Path):
+            # A Unix socket knows no reset: it ends, and what was under way is lost.
+            assert await caller.hears(b"hello") in (b"", b"hel")
+        else:
+            caller.writer.write(b"hello")
+            with pytest.raises(ConnectionResetError):
+                await caller.reader.read()
+
+
+async def test_what_is_cut_on_its_way_up_never_gets_further_than_that(proxy: FaultProxy) -> None:
+    proxy.weather = Weather(cut=Cut(range(3, 4), End.HALF, Way.UP))
+    async with calling(proxy) as caller:
+        assert await caller.hears(b"hello") == b"hel", "the far end heard no more, and then the end"
+
+
+async def test_who_is_half_closed_hears_an_end_and_can_still_talk(proxy: FaultProxy) -> None:
+    proxy.weather = Weather(cut=Cut(range(3, 4), End.HALF))
+    async with calling(proxy) as caller:
+        assert await caller.hears(b"hello") == b"hel"
+        assert await caller.reader.read() == b""
+        caller.writer.write(b"more")
+        await caller.writer.drain()
+        assert proxy.open_connections == 1
+
+
+async def test_what_a_black_hole_has_swallowed_never_comes_back(proxy: FaultProxy) -> None:
+    async with calling(proxy) as swallowed, calling(proxy) as untouched:
+        assert await swallowed.hears(b"before") == b"before"
+        assert await untouched.hears(b"before") == b"before"
+        proxy.weather = Weather(black_hole=True)
+        assert await swallowed.hears_nothing(b"hello")
+        async with calling(proxy) as new:
+            assert await new.hears_nothing(b"hello")
+            proxy.weather = FAIR
+            assert await new.hears_nothing(b"still there?")
+        assert await swallowed.hears_nothing(b"still there?")
+        assert await untouched.hears(b"hello") == b"hello"
+
+
+async def test_what_stalls_arrives_when_the_weather_is_fair_again(proxy: FaultProxy) -> None:
+    async with calling(proxy) as caller:
+        assert await caller.hears(b"before") == b"before"
+        proxy.weather = Weather(stalls=True)
+        assert await caller.hears_nothing(b"hel")
+        proxy.weather = FAIR
+        assert await caller.hears(b"lo...") == b"hello"
+
+
+async def test_new_connections_are_refused_and_open_ones_are_not(proxy: FaultProxy) -> None:
+    async with calling(proxy) as caller:
+        assert await caller.hears(b"before") == b"before"
+        proxy.weather = Weather(refuses=True)
+        assert await caller.hears(b"after") == b"after"
+        assert await _heard_by_one(proxy) == b""
+
+
+@pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
+async def test_every_open_connection_can_be_ended_at_once(proxy: FaultProxy, end: End) -> None:
+    async with calling(proxy) as one, calling(proxy) as other:
+        assert await one.hears(b"1") == await other.hears(b"1") == b"1"
+        assert proxy.end_all(end) == 2
+        assert await one.hears(b"hello") == await other.hears(b"hello") == b""
+    assert await _heard_by_one(proxy) == b"hello"
+
+
+async def test_a_share_of_connections_suffers_and_the_same_seed_chooses_the_same(
+    tmp_path: Path,
+) -> None:
+    async def heard() -> list[bytes]:
+        async with (
+            far_end(("127.0.0.1", 0)) as address,
+            proxying(address, seed=42) as proxy,
+        ):
+            proxy.weather = Weather(cut=Cut(range(5), End.CLOSE), share=0.5)
+            return [await _heard_by_one(proxy) for _ in range(20)]
+
+    first = await heard()
+    assert 0 < first.count(b"hello") < 20
+    assert len(set(first)) > 2
+    assert await heard() == first
+
+
+async def test_a_tap_sees_both_ways_and_can_end_the_connection() -> None:
+    seen: list[tuple[Way, bytes]] = []
+
+    class Sees(Tap):
+        async def up(self, chunk: bytes) -> bytes:
+            seen.append((Way.UP, chunk))
+            if chunk == b"end":
+                raise CutByTap
+            return chunk.upper()
+
+        async def down(self, chunk: bytes) -> bytes:
+            seen.append((Way.DOWN, chunk))
+            return chunk
+
+    async with (
+        far_end(("127.0.0.1", 0)) as address,
+        proxying(address, tap=Sees) as proxy,
+        calling(proxy) as caller,
+    ):
+        assert await caller.hears(b"hello") == b"HELLO"
+        assert await caller.hears(b"end") == b""
+    assert seen == [(Way.UP, b"hello"), (Way.DOWN, b"HELLO"), (Way.UP, b"end")]
+
+
+async def test_a_far_end_that_is_not_there_is_a_reset(tmp_path: Path) -> None:
+    async with proxying(tmp_path / "nobody") as proxy:
+        assert await _heard_by_one(proxy) == b""
+
+
+async def _heard_by_one(proxy: FaultProxy) -> bytes:
+    async with calling(proxy) as caller:
+        return await caller.hears(b"hello")
