@@ -30,6 +30,8 @@ TRUST_SECONDS = 1.0
 KEY_NOTE_SECONDS = 60.0
 PURGE_SECONDS = 3_600.0
 
+NOT_READ = "changes of access could not be read"
+
 log = logging.getLogger("ibiki.actors")
 
 OnChange = Callable[[frozenset[UUID]], None]
@@ -79,8 +81,11 @@ class Actors:
 
     async def catch_up(self) -> None:
         """Forgets what has changed until now: for whoever has just changed it in this process."""
-        with suppress(TryAgain, TimeoutError):
+        try:
             await self._read_changes()
+        except Exception:
+            # The change is made whatever happens here; those who watch will read it in a moment.
+            log.warning(NOT_READ, exc_info=True)
 
     def start(self) -> None:
         """Begins to read changes. Until then nothing that is remembered is trusted."""
@@ -167,7 +172,7 @@ class Actors:
                     purge_at = now + PURGE_SECONDS
                     await self._store.purge_access()
             except Exception:
-                log.warning("changes of access could not be read", exc_info=True)
+                log.warning(NOT_READ, exc_info=True)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _read_changes(self) -> None:

@@ -77,7 +77,7 @@ class Door:
             login = await self._verified(email, password, address)
         finally:
             self._waiting -= 1
-        await self._throttle.succeeded(account=email.lower())
+        await self._throttle.succeeded(account=email.lower(), address=address)
         return await self._begin(login)
 
     async def refresh(self, refresh_token: str) -> SignedIn:

@@ -1,6 +1,8 @@
 """Failed sign-ins, counted for each account and each address, in Redis where there is one.
 
-Where Redis is away, each process counts for itself until it is back.
+An account is counted twice: strictly for one address, and more generously for all together, so
+that a single stranger who keeps guessing does not shut its owner out. Where Redis is away, each
+process counts for itself until it is back.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from limits.errors import StorageError
 
 from domain.errors import RateLimited
 
-ACCOUNT_LIMITS = "5 per minute; 30 per hour"
+ACCOUNT_FROM_ADDRESS_LIMITS = "5 per minute; 20 per hour"
+ACCOUNT_LIMITS = "20 per minute; 100 per hour"
 ADDRESS_LIMITS = "30 per minute; 300 per hour"
 REDIS_DEADLINE_SECONDS = 1.0
 
@@ -30,38 +33,39 @@ class SignInThrottle:
         self,
         redis_url: str | None = None,
         *,
+        account_from_address_limits: str = ACCOUNT_FROM_ADDRESS_LIMITS,
         account_limits: str = ACCOUNT_LIMITS,
         address_limits: str = ADDRESS_LIMITS,
     ) -> None:
         self._here = FixedWindowRateLimiter(MemoryStorage())
         self._connections = _connections(redis_url) if redis_url else None
         self._shared = _shared(redis_url, self._connections) if redis_url else self._here
+        self._account_from_address_limits = parse_many(account_from_address_limits)
         self._account_limits = parse_many(account_limits)
         self._address_limits = parse_many(address_limits)
 
     async def check(self, *, account: str, address: str) -> None:
         """Raises RateLimited where either has failed too often."""
-        wait_seconds = 0.0
-        for limit, name in self._counted(account, address):
-            wait_seconds = max(wait_seconds, await self._wait_seconds(limit, name))
+        counted = self._of_account(account, address) + self._of_address(address)
+        wait_seconds = max([await self._wait_seconds(limit, name) for limit, name in counted])
         if wait_seconds > 0:
             raise RateLimited(math.ceil(wait_seconds))
 
     async def failed(self, *, account: str, address: str) -> None:
         """Counts one failure for both."""
-        for limit, name in self._counted(account, address):
+        for limit, name in self._of_account(account, address) + self._of_address(address):
             try:
                 await self._shared.hit(limit, name)
             except StorageError:
                 await self._here.hit(limit, name)
 
-    async def succeeded(self, *, account: str) -> None:
-        """Forgets the failures of the account, not those of the address."""
-        for limit in self._account_limits:
+    async def succeeded(self, *, account: str, address: str) -> None:
+        """Forgets the failures of the account, not those of the address with other accounts."""
+        for limit, name in self._of_account(account, address):
             try:
-                await self._shared.clear(limit, _account_name(account))
+                await self._shared.clear(limit, name)
             except StorageError:
-                await self._here.clear(limit, _account_name(account))
+                await self._here.clear(limit, name)
 
     async def close(self) -> None:
         """Lets go of the connections to Redis."""
@@ -75,9 +79,14 @@ class SignInThrottle:
             stats = await self._here.get_window_stats(limit, name)
         return 0.0 if stats.remaining > 0 else max(stats.reset_time - time.time(), 0.001)
 
-    def _counted(self, account: str, address: str) -> list[tuple[RateLimitItem, str]]:
-        of_address = [(limit, _address_name(address)) for limit in self._address_limits]
-        return of_address + [(limit, _account_name(account)) for limit in self._account_limits]
+    def _of_account(self, account: str, address: str) -> list[tuple[RateLimitItem, str]]:
+        name = _account_name(account)
+        both = f"{name}-from-{_address_name(address)}"
+        from_address = [(limit, both) for limit in self._account_from_address_limits]
+        return from_address + [(limit, name) for limit in self._account_limits]
+
+    def _of_address(self, address: str) -> list[tuple[RateLimitItem, str]]:
+        return [(limit, _address_name(address)) for limit in self._address_limits]
 
 
 def _connections(url: str) -> Any:

@@ -60,8 +60,8 @@ class Throttle(Protocol):
         """Counts one failure for both."""
         ...
 
-    async def succeeded(self, *, account: str) -> None:
-        """Forgets the failures of the account, not those of the address."""
+    async def succeeded(self, *, account: str, address: str) -> None:
+        """Forgets the failures of the account, not those of the address with other accounts."""
         ...
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -246,8 +247,10 @@ async def test_what_was_remembered_before_the_first_look_is_forgotten_by_it() ->
     assert await rig.actors.actor_for(token) is None
 
 
-async def test_many_who_ask_at_once_share_a_few_reads(rig: Rig) -> None:
+async def test_many_who_ask_at_once_share_a_few_reads_while_nothing_is_trusted() -> None:
+    rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
     token = rig.sign_in()
+    store.meanwhile = partial(asyncio.sleep, 0.01)
     answers = await asyncio.gather(*(rig.actors.actor_for(token) for _ in range(100)))
     assert all(answers)
     assert rig.store.reads <= 2

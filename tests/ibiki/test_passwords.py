@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 
 from ibiki.passwords import MEMORY_KIB, Argon2Passwords
 
@@ -35,6 +36,29 @@ async def test_nothing_matches_where_no_hash_is_kept(kept: str | None) -> None:
 async def test_a_hash_with_other_parameters_still_matches() -> None:
     kept = await Argon2Passwords(memory_kib=128).hash("password")
     assert await CHEAP.verify("password", kept)
+
+
+async def test_where_no_hash_is_kept_as_much_is_worked_as_for_a_wrong_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passwords, hasher = Argon2Passwords(memory_kib=64), RecordingHasher()
+    kept = await passwords.hash("password")
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    assert not await passwords.verify("another", kept)
+    assert not await passwords.verify("another", None)
+    first, second = (each.split("$")[:4] for each in hasher.verified)
+    assert first == second
+
+
+class RecordingHasher:
+    """Notes the hashes that it is given, and finds that none matches."""
+
+    def __init__(self) -> None:
+        self.verified: list[str] = []
+
+    def verify(self, kept: str, password: str) -> bool:
+        self.verified.append(kept)
+        raise VerifyMismatchError
 
 
 class SlowHasher:

@@ -17,7 +17,11 @@ from ibiki.throttle import SignInThrottle, _address_name
 
 
 def throttle(**limits: str) -> SignInThrottle:
-    usual = {"account_limits": "2 per minute", "address_limits": "4 per minute"}
+    usual = {
+        "account_from_address_limits": "2 per minute",
+        "account_limits": "3 per minute",
+        "address_limits": "5 per minute",
+    }
     return SignInThrottle(**(usual | limits))
 
 
@@ -41,16 +45,31 @@ async def is_refused(counters: SignInThrottle, account: str, address: str) -> bo
     return False
 
 
-async def test_an_account_is_refused_after_its_failures_from_any_address() -> None:
+async def test_an_account_is_refused_to_an_address_after_its_failures_from_there() -> None:
     counters = throttle()
     await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
-    assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.9") <= 60
+    assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 60
     await counters.check(account="eve@ibiki.test", address="192.0.2.1")
+
+
+async def test_one_address_alone_does_not_shut_an_accounts_owner_out() -> None:
+    counters = throttle()
+    for _ in range(10):
+        if not await is_refused(counters, "ada@ibiki.test", "192.0.2.1"):
+            await counters.failed(account="ada@ibiki.test", address="192.0.2.1")
+    await counters.check(account="ada@ibiki.test", address="192.0.2.9")
+
+
+async def test_an_account_is_refused_to_everybody_after_failures_from_several_addresses() -> None:
+    counters = throttle()
+    for number in range(3):
+        await fail(counters, "ada@ibiki.test", f"192.0.2.{number}")
+    assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.9") <= 60
 
 
 async def test_an_address_is_refused_after_its_failures_with_any_account() -> None:
     counters = throttle()
-    for number in range(4):
+    for number in range(5):
         await fail(counters, f"eve{number}@ibiki.test", "192.0.2.1")
     assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 60
     await counters.check(account="ada@ibiki.test", address="192.0.2.9")
@@ -58,21 +77,21 @@ async def test_an_address_is_refused_after_its_failures_with_any_account() -> No
 
 async def test_success_forgets_the_accounts_failures_and_not_the_addresss() -> None:
     counters = throttle()
-    await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
-    await counters.succeeded(account="ada@ibiki.test")
-    await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
-    await counters.succeeded(account="ada@ibiki.test")
+    await fail(counters, "eve@ibiki.test", "192.0.2.1")
+    for _ in range(2):
+        await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
+        await counters.succeeded(account="ada@ibiki.test", address="192.0.2.1")
     await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1")
 
 
 async def test_the_longer_of_two_waits_is_said() -> None:
-    counters = throttle(account_limits="2 per minute; 2 per hour")
+    counters = throttle(account_from_address_limits="2 per minute; 2 per hour")
     await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
     assert 60 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 3600
 
 
 async def test_failures_are_forgotten_after_their_time() -> None:
-    counters = throttle(account_limits="1 per second", address_limits="1 per second")
+    counters = throttle(account_from_address_limits="1 per second")
     await fail(counters, "ada@ibiki.test", "192.0.2.1")
     assert await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") == 1
     async with asyncio.timeout(10):
@@ -99,17 +118,17 @@ def test_addresses_of_one_host_count_as_one(one: str, other: str, *, are_one: bo
 async def test_any_account_can_be_counted(account: str) -> None:
     counters = throttle()
     await fail(counters, account, "192.0.2.1", 2)
-    await refused_seconds(counters, account, "192.0.2.9")
+    await refused_seconds(counters, account, "192.0.2.1")
 
 
 async def test_where_redis_is_away_the_process_counts_for_itself() -> None:
     with socket.socket() as held:  # bound and not listening: nobody else's Redis is there
         held.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{held.getsockname()[1]}/0"
-        counters = SignInThrottle(url, account_limits="2 per minute")
+        counters = SignInThrottle(url, account_from_address_limits="2 per minute")
         await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
         await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1")
-        await counters.succeeded(account="ada@ibiki.test")
+        await counters.succeeded(account="ada@ibiki.test", address="192.0.2.1")
         await counters.check(account="ada@ibiki.test", address="192.0.2.1")
         await counters.close()
 
@@ -153,7 +172,7 @@ async def test_processes_with_one_redis_count_together(redis_url: str) -> None:
     await fail(there, "ada@ibiki.test", "192.0.2.2")
     for counters in (here, there):
         assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 60
-    await here.succeeded(account="ada@ibiki.test")
+    await here.succeeded(account="ada@ibiki.test", address="192.0.2.1")
     await there.check(account="ada@ibiki.test", address="192.0.2.1")
     for counters in (here, there):
         await counters.close()

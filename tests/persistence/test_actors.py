@@ -255,6 +255,19 @@ async def test_a_change_whose_commit_is_overtaken_by_another_is_not_missed(world
     await within_a_second(knows_the_first)
 
 
+async def test_a_change_counts_from_when_it_is_written_not_from_when_its_transaction_began(
+    world: World,
+) -> None:
+    async with store.transaction() as tx:
+        await tx.execute("SELECT pg_sleep(0.05)")
+        await store.note_access_changes(tx, [world.user.id])
+        assert await tx.fetchval(
+            "SELECT created_at >= now() + interval '50 ms' FROM access_change"
+            " WHERE subject_id = $1",
+            world.user.id,
+        )
+
+
 async def test_a_token_of_one_user_with_the_session_of_another_is_nobodys(world: World) -> None:
     other = await world.door.sign_in("root@ibiki.test", PASSWORD, address=ADDRESS)
     confused, _ = TOKENS.issue(user_id=world.user.id, session_id=other.session_id)
