@@ -147,6 +147,19 @@ async def test_a_wrong_body_is_refused(web: Web, body: bytes) -> None:
         assert error["extensions"]["code"] in REFUSED
 
 
+@pytest.mark.parametrize("value", [b"[],", b"{},", b"1,"])
+async def test_a_body_that_would_swell_in_memory_is_not_unpacked(web: Web, value: bytes) -> None:
+    response = await web.post(b"[" + value * 1_100_000 + b"1]")
+    assert response.status_code == 413
+    assert response.json()["errors"][0]["message"] == "The body holds too many values."
+
+
+async def test_a_batch_is_refused_by_its_name(web: Web) -> None:
+    response = await web.post(f"[{QUERY}}}, {QUERY}}}]")
+    assert response.status_code == 400
+    assert "batches are not answered" in response.json()["errors"][0]["message"]
+
+
 @pytest.mark.parametrize("key", ['"query"', '"variables"', '"zzz"'])
 async def test_a_key_that_stands_twice_changes_nothing_for_anybody(web: Web, key: str) -> None:
     twice = f', {key}: null, {key}: null, "query": "{{ viewer {{ __typename }} }}"}}'

@@ -39,6 +39,17 @@ class DomainBook:
     author_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DomainLeaflet:
+    pages: int
+
+
+@strawberry.type
+@stands_for(DomainLeaflet)
+class Leaflet:
+    pages: Units
+
+
 @strawberry.type
 @stands_for(DomainBook)
 class Book:
@@ -56,7 +67,7 @@ class BuyInput:
 
 
 BuyResult = Annotated[
-    Book | errors.InsufficientBalance | errors.NotFound, strawberry.union("BuyResult")
+    Leaflet | Book | errors.InsufficientBalance | errors.NotFound, strawberry.union("BuyResult")
 ]
 
 
@@ -68,8 +79,10 @@ async def list_books(info: Info, window: Window[UUID], search: str | None = None
     return Page(books, has_next=start + window.size < len(BOOKS), has_previous=start > 0)
 
 
-async def buy(info: Info, input: BuyInput) -> DomainBook:
+async def buy(info: Info, input: BuyInput) -> DomainBook | DomainLeaflet:
     ids.decode(Kind.SEND, input.id)
+    if input.units == 6:
+        return DomainLeaflet(2)
     refusal: Callable[[], Exception] | None = {
         1: lambda: InsufficientBalance(required=3, available=1, unit="credit"),
         2: lambda: NotFound("book"),
@@ -144,6 +157,7 @@ async def test_a_success_is_told_from_a_refusal_in_the_union() -> None:
     book = (await bought(9))["data"]["buy"]
     assert book["__typename"] == "Book"
     assert (book["price"], book["pages"], book["authorId"]) == ("1.50", 12, None)
+    assert (await bought(6))["data"]["buy"] == {"__typename": "Leaflet"}
     refusal = (await bought(1))["data"]["buy"]
     assert refusal == {
         "__typename": "InsufficientBalance",

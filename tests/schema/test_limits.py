@@ -25,6 +25,7 @@ BOMB = " ".join(
     f"fragment F{i} on Send {{ a: messages {{ nodes {{ id }} }} ...F{i + 1} ...F{i + 1} }}"
     for i in range(13)
 )
+HOLLOW = " ".join(f"fragment H{i} on Query {{ ...H{i + 1} ...H{i + 1} }}" for i in range(24))
 WIDE = " ".join(f"fragment G{i} on Send {{ {'id ' * 30} }}" for i in range(30))
 SPREADS = " ".join(f"...G{i}" for i in range(30))
 
@@ -70,6 +71,7 @@ def rows(query: str, **variables: Any) -> int:
         ("{ viewer { id } } " + "fragment A on User { id } " * 60, "at most 50 definitions"),
         ("{ sends { nodes { ...A } } } " + CIRCLE, "in a circle"),
         ("{ sends { nodes { ...F0 } } } " + BOMB, "at most 600 fields"),
+        ("{ ...H0 } fragment H24 on Query { } " + HOLLOW, "at most 600 fields"),
         ("{ sends { nodes { " + SPREADS + "} } } " + WIDE, "at most 600 fields"),
         ("{ viewer { id } }" + " " * 1_000_000, "characters"),
         ("{ viewer { id } }" + "," * 1_000_000, "characters"),

@@ -229,6 +229,11 @@ def test_other_literals_are_refused(field: str, literal: str) -> None:
     assert result.errors
 
 
+def test_a_very_long_literal_is_refused_in_our_words() -> None:
+    [error] = graphql_sync(SCHEMA, f"{{ units(value: {'9' * 5_000}) }}").errors or []
+    assert error.message == "Units are a whole number, at most 9007199254740991 either way."
+
+
 @given(
     st.sampled_from(sorted(TYPES)),
     st.recursive(
