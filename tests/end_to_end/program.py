@@ -74,7 +74,7 @@ class Program:
 
 
 @contextmanager
-def data_directory() -> Iterator[Path]:
+def fresh_directory() -> Iterator[Path]:
     """An empty data directory.
 
     Not pytest's own: each of its sessions closes its folder to others again, among them the user

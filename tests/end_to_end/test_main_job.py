@@ -13,8 +13,8 @@ from providers.simulator.behaviours import MAGIC_NUMBERS
 from tests.end_to_end.program import (
     Api,
     Program,
-    data_directory,
     eventually,
+    fresh_directory,
     run,
     signed_in,
     up,
@@ -60,13 +60,13 @@ BALANCES = """
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[Program]:
-    with data_directory() as directory, up(directory) as running:
+    with fresh_directory() as directory, up(directory) as running:
         yield running
 
 
 @pytest.fixture
 def empty_directory() -> Iterator[Path]:
-    with data_directory() as directory:
+    with fresh_directory() as directory:
         yield directory
 
 
