@@ -1,7 +1,8 @@
 """uvicorn, set so that no connection costs more than it should.
 
-Bounds that uvicorn 0.54 lacks: how long a request's head may take and how large it may be, and
-how long a connection stays open for a body that nobody reads any more.
+Bounds that uvicorn 0.54 lacks: how long a request's head may take and how large it may be, how
+long a connection stays open for a body that nobody reads any more, and for an answer that the
+caller does not read.
 """
 
 from __future__ import annotations
@@ -9,21 +10,27 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import TimerHandle
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
+import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ibiki.wire import ABORT, STREAMS, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.types import ASGIApp
 
+T = TypeVar("T")
+
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024
 LINGER_SECONDS = 5.0
+UNREAD_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 10
 SOCKET_BYTES = 64 * 1024
@@ -31,6 +38,12 @@ SOCKET_BYTES = 64 * 1024
 
 class CannotListen(Exception):
     """The address or the port cannot be had: choose others with --host and --port."""
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """What `main` returns, run to its end on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
 
 
 def server_for(
@@ -51,7 +64,7 @@ def server_for(
         host=host,
         port=port,
         http=BoundedHttp,
-        ws="websockets-sansio",
+        ws=Wire,
         ws_max_size=SOCKET_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=10.0,
@@ -101,6 +114,7 @@ class BoundedHttp(HttpToolsProtocol):
     """HTTP/1.1 with bounds on what has not become a request yet, or no longer is one."""
 
     _timer: TimerHandle | None = None
+    _unread_timer: TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
 
@@ -110,6 +124,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_unread_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -120,6 +135,11 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        extensions: dict[str, Any] = {ABORT: self.transport.abort}
+        self.scope["extensions"] = extensions
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -136,6 +156,24 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_response_complete()
         if not self._in_head:
             self._close_after(LINGER_SECONDS)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_unread_timer()
+        super().resume_writing()
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.scope is not None and self.scope["state"].get(STREAMS):
+            self.transport.close()  # it would never end by itself
 
     def _close_after(self, seconds: float) -> None:
         self._stop_timer()

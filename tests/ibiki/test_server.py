@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ibiki import server
 from tests.ibiki.fronts import VIEWER, VIEWER_ANSWER, Front, front
@@ -13,11 +16,34 @@ from tests.ibiki.fronts import VIEWER, VIEWER_ANSWER, Front, front
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
+class Much:
+    """Answers 50 MB in pieces; `ended` is set when the last is sent, or nobody takes them."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers any request."""
+        try:
+            await StreamingResponse(self.pieces())(scope, receive, send)
+        finally:
+            self.ended.set()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """What is answered."""
+        for _ in range(50):
+            yield b"x" * 1_000_000
+
+
+MUCH = Much()
+
+
 @pytest.fixture
 async def web(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Front]:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(server, "LINGER_SECONDS", 0.3)
-    async with front() as running:
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 0.3)
+    async with front(routes=[Route("/much", MUCH)]) as running:
         yield running
 
 
@@ -65,3 +91,22 @@ async def test_slow_neighbours_hold_nobody_up(web: Front) -> None:
     answers = [(await web.post({"query": VIEWER})).json() for _ in range(5)]
     assert answers == [VIEWER_ANSWER] * 5
     assert await asyncio.gather(*slow) == [b""] * 100
+
+
+async def test_an_answer_that_is_not_read_is_not_kept(web: Front) -> None:
+    MUCH.ended.clear()
+    _, writer = await asyncio.open_connection("127.0.0.1", web.port, limit=1_000)
+    writer.write(GET.replace(b"/healthz", b"/much"))
+    await asyncio.wait_for(MUCH.ended.wait(), 10)
+    writer.transport.abort()
+
+
+async def test_an_answer_that_is_read_comes_whole(web: Front) -> None:
+    assert len((await web.http.get("/much")).content) == 50_000_000
+
+
+def test_a_program_runs_on_uvloop_to_its_end() -> None:
+    async def loop() -> str:
+        return type(asyncio.get_running_loop()).__module__
+
+    assert server.run(loop()) == "uvloop"
