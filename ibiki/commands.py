@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import uvloop
 from rich.console import Console
 
 from domain import sync as syncing
@@ -26,14 +27,14 @@ def serve(data: Path, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
     with workplace(data) as place:
         _log(place)
-        asyncio.run(processes.serve(place, host=host, port=port))
+        uvloop.run(processes.serve(place, host=host, port=port))
 
 
 def dispatch(data: Path) -> None:
     """Hands messages over until it is told to stop."""
     with workplace(data) as place:
         _log(place)
-        asyncio.run(processes.dispatch(place))
+        uvloop.run(processes.dispatch(place))
 
 
 def simulate(data: Path, *, host: str, port: int) -> None:

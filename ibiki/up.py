@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 
 from ibiki import demo, keys, logs, processes, server
@@ -44,7 +44,7 @@ def run(directory: Path, *, host: str, port: int) -> None:
     with server.listening(host, port) as listener, workplace(directory) as place:
         watching = place.settings.watching
         logs.configure(log_format=watching.log_format, level=watching.log_level)
-        asyncio.run(_up(place, listener))
+        uvloop.run(_up(place, listener))
 
 
 async def _up(place: Workplace, listener: socket.socket) -> None:
