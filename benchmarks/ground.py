@@ -1,0 +1,112 @@
+"""What benchmarks stand on: a durable database, server processes, and CPU as the kernel counts it.
+
+CPU is what the processes themselves used, user and system together, whatever else the machine did:
+two figures of one run can be compared even on a noisy machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ibiki import embedded
+from persistence import database
+from tests.end_to_end.program import clean_environment
+
+TICKS = os.sysconf("SC_CLK_TCK")
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A migrated, durable database in a directory of its own."""
+
+    directory: Path
+    url: str
+
+    @property
+    def postgres_pid(self) -> int:
+        """The server process; its children are the connections."""
+        return int((self.directory / "postgres" / "postmaster.pid").read_text().split()[0])
+
+
+@contextmanager
+def ground() -> Iterator[Ground]:
+    """An empty, migrated database, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="ibiki-bench-") as name:
+        directory = Path(name)
+        with embedded.start(directory) as running:
+            asyncio.run(database.migrate(running.url))
+            yield Ground(directory, running.url)
+
+
+@contextmanager
+def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int]:
+    """A process of the program on that ground; its process id."""
+    log = (ground.directory / "program.log").open("ab")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ibiki", *arguments, "--data", str(ground.directory)],
+        stdout=log,
+        stderr=log,
+        env=clean_environment() | {"LIMIT_REQUESTS_PER_SECOND": "1000000"} | environment,
+    )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+@contextmanager
+def server(ground: Ground) -> Iterator[tuple[int, int]]:
+    """A server process that answers: its process id and its port."""
+    port = _free_port()
+    with program(ground, "serve", "--port", str(port)) as pid:
+        _wait_for(port)
+        yield pid, port
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time of these processes, and of all that they have waited for."""
+    return sum(sum(_times(pid)) for pid in pids)
+
+
+def with_children(pid: int) -> list[int]:
+    """A process and its children that run now."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
+def _times(pid: int) -> list[float]:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return [0.0]
+    return [int(field) / TICKS for field in fields[11:15]]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _wait_for(port: int) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up_at:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("the server did not start")

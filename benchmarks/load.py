@@ -1,0 +1,124 @@
+"""Requests over HTTP/1.1 at full speed: connections that each wait for one answer at a time.
+
+Written on a bare protocol, so that what asks costs little of the machine that is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a load did: answers, the time it took, and each answer's time in seconds."""
+
+    answers: int
+    seconds: float
+    latencies: Sequence[float]
+
+    @property
+    def per_second(self) -> float:
+        """Answers a second."""
+        return self.answers / self.seconds
+
+    def percentile_ms(self, percent: float) -> float:
+        """The time within which that many of the answers came."""
+        ordered = sorted(self.latencies)
+        return 1000 * ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def request(token: str, query: str, variables: dict[str, object] | None = None) -> bytes:
+    """One GraphQL request, whole."""
+    body = orjson.dumps({"query": query, "variables": variables or {}})
+    head = (
+        "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def load(
+    ports: Sequence[int],
+    make: Callable[[int], bytes],
+    *,
+    connections: int,
+    seconds: float,
+    expect: bytes,
+) -> Run:
+    """Asks for so long over so many connections, shared out over the ports.
+
+    `make`: the next request of a connection, by its number. Every answer must hold `expect`.
+    """
+    until = time.perf_counter() + seconds
+    latencies: list[float] = []
+    loop = asyncio.get_running_loop()
+    callers: list[_Caller] = []
+    for number in range(connections):
+        _, caller = await loop.create_connection(
+            lambda number=number: _Caller(number, make, until, latencies, expect),  # type: ignore[misc]
+            "127.0.0.1",
+            ports[number % len(ports)],
+        )
+        callers.append(caller)
+    began = time.perf_counter()
+    for caller in callers:
+        caller.ask()
+    await asyncio.gather(*(caller.done for caller in callers))
+    return Run(len(latencies), time.perf_counter() - began, latencies)
+
+
+class _Caller(asyncio.Protocol):
+    def __init__(
+        self,
+        number: int,
+        make: Callable[[int], bytes],
+        until: float,
+        latencies: list[float],
+        expect: bytes,
+    ) -> None:
+        self._number = number
+        self._make = make
+        self._until = until
+        self._latencies = latencies
+        self._expect = expect
+        self._buffer = b""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def ask(self) -> None:
+        """Sends the next request, or ends when the time is over."""
+        self._asked_at = time.perf_counter()
+        if self._asked_at >= self._until:
+            self._transport.close()
+            if not self.done.done():
+                self.done.set_result(None)
+            return
+        self._transport.write(self._make(self._number))
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, separator, body = self._buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        start = head.lower().index(b"content-length:") + len(b"content-length:")
+        if len(body) < int(head[start:].split(b"\r\n", 1)[0]):
+            return
+        self._buffer = b""
+        if self._expect not in body:
+            self.done.set_exception(AssertionError(body[:500]))
+            self._transport.close()
+            return
+        self._latencies.append(time.perf_counter() - self._asked_at)
+        self.ask()
+
+    def connection_lost(self, failure: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(failure or ConnectionError("closed by the server"))

@@ -1,0 +1,42 @@
+"""Tenants for benchmarks: many clients with units, each with a user and an API key."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.access import Actor, Role
+from domain.ids import new_id
+from domain.keys import create_api_key
+from domain.ledger import Book, Purpose, TransferKind
+from persistence import models, store
+from tests import worlds
+
+
+async def add_tenants(url: str, count: int, *, units: int) -> list[str]:
+    """So many clients in the default pool, holding so much each; an API key for each."""
+    async with worlds.connected(url):
+        pool = await worlds.add_pool(held=units)
+        tenants = [await worlds.add_client(pool, held=0, name=f"T{each}") for each in range(count)]
+        await _open_with([tenant.account_id for tenant in tenants], units)
+        return [await _key_of(tenant) for tenant in tenants]
+
+
+async def _open_with(account_ids: list[UUID], units: int) -> None:
+    async with store.transaction() as tx:
+        book: Book = await store.lock_accounts(tx, account_ids)
+        for holding in book.holdings.values():
+            book.post(TransferKind.OPENING, units, destination=holding, purpose=Purpose())
+        await store.write_book(tx, book)
+
+
+async def _key_of(tenant: worlds.Tenant) -> str:
+    user_id = new_id()
+    await models.User.create(
+        id=user_id,
+        email=f"{user_id.hex}@ibiki.test",
+        password_hash="-",
+        role="CLIENT",
+        client_id=tenant.client_id,
+    )
+    actor = Actor(user_id, Role.CLIENT, credential_id=user_id, client_id=tenant.client_id)
+    return (await create_api_key(store, actor, name="benchmark")).secret
