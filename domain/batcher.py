@@ -92,6 +92,7 @@ class Batcher(Generic[Request, Answer]):
     async def _answer(self, batch: Sequence[tuple[Request, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._decide([request for request, _ in batch])
+            answered = list(zip(batch, answers, strict=True))
         except Exception as failure:  # noqa: BLE001 - whose fault it is shows when each is alone
             if len(batch) > 1:
                 for each in batch:
@@ -99,6 +100,6 @@ class Batcher(Generic[Request, Answer]):
             elif not batch[0][1].done():
                 batch[0][1].set_exception(failure)
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future), answer in answered:
             if not future.done():
                 future.set_result(answer)

@@ -108,15 +108,13 @@ class Book:
         """Moves units between two nodes, or a node and outside (None), and notes the transfer.
 
         Whether the source can pay is the caller's question: see `can_pay`.
-        Raises InvalidInput where a balance would leave the bounds of what JSON can carry.
+        Raises InvalidInput, with the book as it was, where a balance would leave the bounds of
+        what JSON can carry.
         """
         node = source or destination
         if node is None:
             raise ValueError("a transfer needs a node at one end at least")
-        if source is not None:
-            self._step(source, -amount)
-        if destination is not None:
-            self._step(destination, amount)
+        _move(source, destination, amount)
         transfer = Transfer(
             id=new_id(),
             provider_account_id=node.provider_account_id,
@@ -139,14 +137,18 @@ class Book:
         ids |= {transfer.destination_id for transfer in self.transfers}
         return [self.holdings[each] for each in sorted(ids - {None}, key=str) if each]
 
-    @staticmethod
-    def _step(holding: Holding, change: int) -> None:
-        if abs(holding.held + change) > LARGEST_UNITS:
-            raise InvalidInput("A balance cannot grow beyond 9007199254740991.", field="units")
-        holding.held += change
-        holding.version += 1
-
 
 def can_pay(holding: Holding, amount: int) -> bool:
     """Whether a node may give that much of its own: below zero nothing leaves it at all."""
     return holding.held >= amount
+
+
+def _move(source: Holding | None, destination: Holding | None, amount: int) -> None:
+    """Both ends hold what they then hold, at their next version; or neither has changed."""
+    ends = [(source, -amount), (destination, amount)]
+    steps = [(holding, change) for holding, change in ends if holding is not None]
+    if any(abs(holding.held + change) > LARGEST_UNITS for holding, change in steps):
+        raise InvalidInput(f"A balance cannot grow beyond {LARGEST_UNITS}.", field="units")
+    for holding, change in steps:
+        holding.held += change
+        holding.version += 1

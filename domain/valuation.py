@@ -34,9 +34,9 @@ def units_of_reading(reading: Decimal, valuation: Valuation) -> int:
 
     Credit pools: as is, and a fraction of a credit does not count (it cannot be sent with).
     An EgoSMS account of a client's own: x 10/7, to the nearest 10, half up (70000 -> 100000).
-    Raises ValueError where no balance can be that large.
+    Raises ValueError where no balance can be that large, or is no number at all.
     """
-    if abs(reading) > LARGEST_UNITS // 2:
+    if not reading.is_finite() or abs(reading) > LARGEST_UNITS // 2:
         raise ValueError("a reading beyond any balance")
     if valuation is Valuation.AS_IS:
         return int(reading.to_integral_value(rounding=ROUND_FLOOR))
