@@ -10,12 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from domain.house import House
 from domain.ports.authenticator import Authenticator
 from ibiki import metrics
 from ibiki.graphql_http import GraphQLOverHttp
+from ibiki.live import Live
 from ibiki.metrics import Metrics
 from ibiki.middleware import (
     AllowedOrigins,
@@ -26,6 +27,8 @@ from ibiki.middleware import (
     Origins,
 )
 from ibiki.refusals import JSON, error_body
+from ibiki.sockets import Sockets
+from ibiki.sse import ServerSentEvents
 from schema.engine import Engine
 from schema.schema import build_schema
 
@@ -46,13 +49,15 @@ class AppParts:
     body: BodyLimit = field(default_factory=BodyLimit)
     body_by_path: Mapping[str, BodyLimit] = field(default_factory=dict)
     routes: Sequence[BaseRoute] = ()
+    live: Live | None = None
+    """Subscriptions; without it there are none."""
 
 
 def build_app(parts: AppParts) -> Starlette:
     """The application over a house that is open already: it starts and stops nothing itself."""
     return Starlette(
         routes=[
-            Route("/graphql", GraphQLOverHttp(engine_of(parts), parts.house, parts.authenticator)),
+            *_graphql(parts),
             Route("/healthz", _health, methods=["GET"]),
             Route("/readyz", _readiness(parts.is_ready), methods=["GET"]),
             Route("/metrics", _exposition(parts.metrics), methods=["GET"]),
@@ -66,6 +71,17 @@ def build_app(parts: AppParts) -> Starlette:
         ],
         exception_handlers={HTTPException: _plain},
     )
+
+
+def _graphql(parts: AppParts) -> list[BaseRoute]:
+    engine, live = engine_of(parts), parts.live
+    events = ServerSentEvents(engine, live) if live else None
+    http = GraphQLOverHttp(engine, parts.house, parts.authenticator, events)
+    routes: list[BaseRoute] = [Route("/graphql", http)]
+    if live is not None:
+        sockets = Sockets(engine, parts.house, live, parts.metrics.sockets, parts.origins)
+        routes.append(WebSocketRoute("/graphql", sockets))
+    return routes
 
 
 def engine_of(parts: AppParts) -> Engine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
 import orjson
@@ -17,7 +17,7 @@ from domain.access import Actor
 from domain.errors import TryAgain
 from domain.house import House
 from domain.ports.authenticator import Authenticator
-from ibiki.negotiation import RESPONSE_JSON, best_type, is_json
+from ibiki.negotiation import EVENT_STREAM, RESPONSE_JSON, best_type, is_json
 from ibiki.refusals import RequestRefused, respond
 from resolvers.context import Context
 from schema.engine import Answer, Engine, Operation, Rejected
@@ -41,13 +41,38 @@ class Asked:
     operation_name: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class EventRequest:
+    """A request that is to be answered as server-sent events."""
+
+    asked: Asked
+    context: Context
+    credential: str | None
+    scope: Scope
+
+
+class Events(Protocol):
+    """Answers as server-sent events: `ibiki.sse`."""
+
+    async def __call__(self, request: EventRequest, receive: Receive, send: Send) -> None:
+        """Answers until it is complete, or either side goes away."""
+        ...
+
+
 class GraphQLOverHttp:
     """The ASGI application behind /graphql."""
 
-    def __init__(self, engine: Engine, house: House, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        house: House,
+        authenticator: Authenticator,
+        events: Events | None = None,
+    ) -> None:
         self.engine = engine
         self.house = house
         self.authenticator = authenticator
+        self.events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request. Raises RequestRefused for what is no GraphQL request."""
@@ -65,18 +90,28 @@ class GraphQLOverHttp:
         else:
             raise RequestRefused(405, "GraphQL is asked by POST or GET.", headers=[ALLOW])
         context = Context(self.house, actor, _address(scope), scope["state"]["request_id"])
+        if media_type == EVENT_STREAM:
+            await self._tell(
+                EventRequest(asked, context, credential_of(headers), scope), receive, send
+            )
+            return
         answer = await self._answer(asked, context, method)
         # The older media type tells failures by the body alone.
         refused = media_type == RESPONSE_JSON and not answer.executed
         body = orjson.dumps(answer.body)
         await respond(send, 400 if refused else 200, body, content_type=media_type)
 
+    async def _tell(self, request: EventRequest, receive: Receive, send: Send) -> None:
+        if self.events is None:
+            raise RequestRefused(406, "Nothing is told as events here.")
+        await self.events(request, receive, send)
+
     async def _actor(self, headers: Mapping[bytes, bytes]) -> Actor | None:
-        scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not credential:
+        credential = credential_of(headers)
+        if credential is None:
             return None
         try:
-            return await self.authenticator.actor_for(credential.strip())
+            return await self.authenticator.actor_for(credential)
         except TryAgain as refusal:
             retry = [(b"retry-after", b"1")]
             raise RequestRefused(503, str(refusal), code=refusal.code, headers=retry) from None
@@ -86,8 +121,18 @@ class GraphQLOverHttp:
             operation = self.engine.find(asked.query, asked.operation_name)
         except Rejected as rejected:
             return self.engine.rejection(rejected.errors, context.request_id)
-        _check_kind(operation, method)
+        if operation.kind == "subscription":
+            raise RequestRefused(
+                400, "Subscriptions are answered over a websocket, or as text/event-stream."
+            )
+        check_method(operation, method)
         return await self.engine.execute(operation, asked.variables, context)
+
+
+def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """The access token or API key of a request, None without one."""
+    scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return (credential.strip() or None) if scheme.lower() == "bearer" else None
 
 
 def read_asked(body: bytes) -> Asked:
@@ -102,7 +147,7 @@ def read_asked(body: bytes) -> Asked:
         raise RequestRefused(400, "One operation a request: batches are not answered.")
     if not isinstance(given, dict):
         raise RequestRefused(400, "The body is not a JSON object.")
-    return _asked(given)
+    return asked_of(given)
 
 
 def read_parameters(query_string: bytes) -> Asked:
@@ -116,7 +161,7 @@ def read_parameters(query_string: bytes) -> Asked:
                 raise RequestRefused(400, f"{name} is not JSON.") from None
         else:
             given.pop(name, None)
-    return _asked(given)
+    return asked_of(given)
 
 
 def query_parameters(query_string: bytes) -> dict[str, str]:
@@ -133,7 +178,8 @@ def query_parameters(query_string: bytes) -> dict[str, str]:
     return given
 
 
-def _asked(given: dict[str, Any]) -> Asked:
+def asked_of(given: dict[str, Any]) -> Asked:
+    """The parameters of an object. Raises RequestRefused."""
     query = given.get("query")
     if not isinstance(query, str):
         raise RequestRefused(400, "query is missing: a GraphQL document as a string.")
@@ -152,9 +198,8 @@ def _check_density(body: bytes) -> None:
         raise RequestRefused(413, "The body holds too many values.")
 
 
-def _check_kind(operation: Operation, method: str) -> None:
-    if operation.kind == "subscription":
-        raise RequestRefused(400, "Subscriptions are answered over a websocket.")
+def check_method(operation: Operation, method: str) -> None:
+    """Raises RequestRefused for a change that is asked for by GET."""
     if operation.kind == "mutation" and method != "POST":
         raise RequestRefused(405, "Mutations are asked by POST.", headers=[(b"allow", b"POST")])
 

@@ -21,6 +21,7 @@ from domain.keys import MARK
 from ibiki.masks import masked_text
 from ibiki.metrics import Metrics
 from ibiki.refusals import RequestRefused, error_body, respond
+from ibiki.wire import STREAMS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,8 +92,11 @@ class Front:
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = _area(scope["path"]) if "endpoint" in scope else "none"
         self.metrics.http_requests.labels(scope["method"], route, str(status)).inc()
-        self.metrics.http_seconds.observe(seconds)
-        level = logging.INFO if status >= 400 or seconds > SLOW_SECONDS else logging.DEBUG
+        streams = scope["state"].get(STREAMS, False)
+        if not streams:
+            self.metrics.http_seconds.observe(seconds)
+        slow = seconds > SLOW_SECONDS and not streams
+        level = logging.INFO if status >= 400 or slow else logging.DEBUG
         if access_log.isEnabledFor(level):
             told = {
                 "method": scope["method"],

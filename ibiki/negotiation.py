@@ -6,10 +6,12 @@ from functools import lru_cache
 
 RESPONSE_JSON = b"application/graphql-response+json; charset=utf-8"
 PLAIN_JSON = b"application/json; charset=utf-8"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 _OFFERED = {
     "application/graphql-response+json": RESPONSE_JSON,
     "application/json": PLAIN_JSON,
+    "text/event-stream": EVENT_STREAM,
 }
 _WILD = {"*/*", "application/*"}
 _LONGEST = 2_000

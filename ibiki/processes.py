@@ -96,6 +96,7 @@ def app_of(place: Workplace, parts: Wired, metrics: Metrics) -> Starlette:
             ),
             open_introspection=not installation.is_production,
             body=BodyLimit(size=place.settings.limits.body_bytes),
+            live=parts.live,
         )
     )
 

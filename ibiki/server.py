@@ -18,6 +18,8 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ibiki.wire import ABORT, STREAMS, Wire
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,7 +64,7 @@ def server_for(
         host=host,
         port=port,
         http=BoundedHttp,
-        ws="websockets-sansio",
+        ws=Wire,
         ws_max_size=SOCKET_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=10.0,
@@ -134,6 +136,11 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._refuse_head()
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        extensions: dict[str, Any] = {ABORT: self.transport.abort}
+        self.scope["extensions"] = extensions
+
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_timer()
@@ -162,6 +169,12 @@ class BoundedHttp(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        scope: Any = self.scope  # none before the first request
+        if scope is not None and scope["state"].get(STREAMS):
+            self.transport.close()  # it would never end by itself
 
     def _close_after(self, seconds: float) -> None:
         self._stop_timer()

@@ -115,6 +115,9 @@ class Limits(_Group):
     recipients: int = Field(100_000, ge=1, le=1_000_000)
     recipients_multi: int = Field(10_000, ge=1, le=1_000_000)
     segments: int = Field(10, ge=1, le=255)  # a concatenated message counts its parts in one octet
+    connections: int = Field(10_000, ge=1, le=1_000_000)
+    """Live connections of one process: websockets and event streams."""
+    connections_per_user: int = Field(2_000, ge=1, le=1_000_000)
     body_bytes: int = Field(16 * 1024 * 1024, ge=1_024, le=1024 * 1024 * 1024)
 
 

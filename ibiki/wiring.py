@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 
 from domain.accept import Acceptance
 from domain.actors import Actors
@@ -12,11 +12,14 @@ from domain.house import House, Limits
 from domain.identity import Door
 from domain.numbers import Normaliser
 from domain.pools import ensure_default_pool
+from ibiki.live import Live
 from ibiki.pace import ClientPace
 from ibiki.passwords import Argon2Passwords
+from ibiki.rights import ConnectionLimits
 from ibiki.throttle import SignInThrottle
 from ibiki.tokens import AccessTokens
 from ibiki.upstreams import Upstreams
+from ibiki.watching import carrier_of, watching
 from ibiki.workplace import Workplace
 from persistence import database, store
 
@@ -29,6 +32,7 @@ class Wired:
     actors: Actors
     upstreams: Upstreams
     passwords: Argon2Passwords
+    live: Live | None = None
 
 
 @asynccontextmanager
@@ -43,16 +47,26 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
     try:
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
         parts = _assemble(place)
-        parts.house.acceptance.start()
         parts.actors.start()
         try:
-            yield parts
+            async with _watching(place, parts.actors) as live:
+                parts.house.acceptance.start()
+                try:
+                    yield replace(parts, live=live)
+                finally:
+                    await parts.house.acceptance.stop()
         finally:
-            await parts.house.acceptance.stop()
             await parts.actors.stop()
             await parts.upstreams.close()
     finally:
         await database.disconnect()
+
+
+def _watching(place: Workplace, actors: Actors) -> AbstractAsyncContextManager[Live]:
+    settings = place.settings
+    carrier = carrier_of(redis_url=settings.bus.url, database_url=place.database_url)
+    limits = ConnectionLimits(settings.limits.connections, settings.limits.connections_per_user)
+    return watching(store, actors, carrier, limits)
 
 
 def _assemble(place: Workplace) -> Wired:

@@ -1,0 +1,94 @@
+"""Subscriptions of whatever connection: found in the hub by what is asked and with which rights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from domain.access import Actor
+from domain.house import House
+from domain.live import Reader, Viewpoint, Watch
+from domain.live_hub import Hub
+from ibiki.rights import Rights
+from resolvers.context import Context
+from schema.engine import Engine, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRules:
+    """The bounds of one socket. `send_seconds`: how long it may take nothing of what waits."""
+
+    init_seconds: float = 3.0
+    send_seconds: float = 10.0
+    operations: int = 100
+    messages_per_second: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What live connections of this process share."""
+
+    hub: Hub
+    rights: Rights
+    rules: SocketRules = field(default_factory=SocketRules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A subscription as it was asked: the document, its operation and the variables."""
+
+    query: str
+    operation: Operation
+    variables: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Executes a question for a viewpoint, event by event."""
+
+    engine: Engine
+    house: House
+    question: Question
+    viewpoint: Viewpoint | None
+
+    async def told(self, value: Any) -> bytes:
+        """The response, as JSON."""
+        question = self.question
+        answer = await self.engine.execute(
+            question.operation, question.variables, self.context(), event=value
+        )
+        return orjson.dumps(answer.body)
+
+    def failed(self, failure: Exception) -> bytes:
+        """The errors, as JSON: a refusal in our words, anything else masked."""
+        return orjson.dumps(self.engine.failure(failure, uuid4().hex).errors)
+
+    async def watch(self) -> Watch:
+        """What is watched. Raises Rejected."""
+        question = self.question
+        return await self.engine.watch(question.operation, question.variables, self.context())
+
+    def context(self) -> Context:
+        """A fresh one for each event: loaders remember what they have read."""
+        actor = self.viewpoint.actor if self.viewpoint else None
+        return Context(self.house, actor, address="", request_id=uuid4().hex)
+
+
+async def join(
+    live: Live,
+    engine: Engine,
+    house: House,
+    question: Question,
+    actor: Actor | None,
+    reader: Reader,
+) -> Callable[[], None]:
+    """Has the reader told, until what is returned is called. Raises Rejected."""
+    viewpoint = Viewpoint.of(actor) if actor else None
+    telling = Telling(engine, house, question, viewpoint)
+    variables = orjson.dumps(question.variables or {}, option=orjson.OPT_SORT_KEYS)
+    key = (question.query, question.operation.name, variables, viewpoint)
+    return await live.hub.join(key, telling, reader, telling.watch)
