@@ -25,6 +25,12 @@ MESSAGE = b"m"
 """The status of a message that was there before."""
 MESSAGES = b"n"
 """The statuses of many messages of a send."""
+FEED = b"f"
+"""A client has received something: the id is the client's."""
+CONVERSATION = b"c"
+"""What was written, read or asked for in a conversation."""
+EVENT = b"w"
+"""What became of a webhook event."""
 
 EVERYTHING: Topic = b"*" + bytes(16)
 """Hints were lost: whatever is watched is to be read again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 from domain.capture import capture_contacts
 from domain.dispatchers import Dispatchers
@@ -11,6 +12,7 @@ from domain.house import Providers
 from domain.loops import Loop
 from domain.observing import Observer
 from domain.ports.queue import WorkStore
+from domain.receive import ReceivingStore
 
 CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
@@ -20,11 +22,15 @@ KEPT_KEY_SECONDS = 25 * 3600.0
 MOST_PURGED = 10_000
 
 
+class WorkersStore(WorkStore, ReceivingStore, Protocol):
+    """All that the workers need of the store."""
+
+
 class Workers:
     """All of it, from `start` to `stop`. Start it at boot, never inside a request."""
 
     def __init__(
-        self, store: WorkStore, providers: Providers, *, rules: Handover, observer: Observer
+        self, store: WorkersStore, providers: Providers, *, rules: Handover, observer: Observer
     ) -> None:
         self._store = store
         self._dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.ids import new_id
 from domain.ports.queue import Uncaptured
+from persistence.correspondence import Sent, note_sent
 from persistence.database import connection
 from persistence.sql import columns
 
@@ -23,8 +24,9 @@ ORDER BY send.id LIMIT $1 FOR UPDATE SKIP LOCKED
 
 # Send by send, so that the index of a send's messages is used whatever the statistics say.
 NUMBERS = """
-SELECT message.id, wanted.send_id, message.number
-FROM unnest($1::uuid[]) AS wanted (send_id) CROSS JOIN LATERAL (
+SELECT message.id, wanted.send_id, message.number, send.modem, send.port
+FROM unnest($1::uuid[]) AS wanted (send_id) JOIN send ON send.id = wanted.send_id
+CROSS JOIN LATERAL (
     SELECT id, number FROM message
     WHERE message.send_id = wanted.send_id AND id > $2 ORDER BY id LIMIT $3
 ) AS message
@@ -66,6 +68,7 @@ async def capture_numbers(
     if contacts:
         new = [(new_id(), *key, business) for key, business in contacts.items()]
         await tx.execute(INSERT_CONTACTS, *columns(new))
+        await note_sent(tx, [Sent(row[0], by_id[row[1]].client_id, *row[2:]) for row in rows])
     return rows[-1][0] if len(rows) == most else None
 
 

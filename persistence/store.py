@@ -21,6 +21,11 @@ from persistence.credentials import find_actor_of_session as find_actor_of_sessi
 from persistence.credentials import note_keys_used as note_keys_used
 from persistence.credentials import purge_access as purge_access
 from persistence.database import transaction as transaction
+from persistence.events import count_refusals as count_refusals
+from persistence.events import put_off_event as put_off_event
+from persistence.events import store_events as store_events
+from persistence.events import take_due_events as take_due_events
+from persistence.events import write_rulings as write_rulings
 from persistence.ledger import find_answers as find_answers
 from persistence.ledger import held as held
 from persistence.ledger import keep_answers as keep_answers
@@ -31,6 +36,12 @@ from persistence.ledger import write_book as write_book
 from persistence.live import find_changed_messages as find_changed_messages
 from persistence.live import fingerprints as fingerprints
 from persistence.live import read_changed_messages as read_changed_messages
+from persistence.opt_outs import call_back_queued_to as call_back_queued_to
+from persistence.opt_outs import drop_opt_outs as drop_opt_outs
+from persistence.opt_outs import opted_out_among as opted_out_among
+from persistence.opt_outs import share_feeds as share_feeds
+from persistence.opt_outs import upstreams_queued_to as upstreams_queued_to
+from persistence.opt_outs import write_opt_outs as write_opt_outs
 from persistence.people import find_clients as find_clients
 from persistence.people import find_groups as find_groups
 from persistence.people import find_user as find_user
@@ -54,6 +65,12 @@ from persistence.queue import pick_messages as pick_messages
 from persistence.queue import put_off_probe as put_off_probe
 from persistence.queue import take_pace as take_pace
 from persistence.queue import tenants_waiting as tenants_waiting
+from persistence.receiving import captured_until as captured_until
+from persistence.receiving import read_signposts as read_signposts
+from persistence.receiving import take_feed_numbers as take_feed_numbers
+from persistence.receiving import write_arrivals as write_arrivals
+from persistence.reports import lock_reported as lock_reported
+from persistence.reports import write_reported as write_reported
 from persistence.sends import copy_messages as copy_messages
 from persistence.sends import find_sends as find_sends
 from persistence.sends import write_sends as write_sends

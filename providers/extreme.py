@@ -15,8 +15,16 @@ from typing import Final
 from domain.errors import ProviderUnavailable
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing, Reading
+from domain.webhooks import InboundCall, Line, Malformed, Parsed, ReportCall, Verdict
 from providers.config import ProviderConfig
-from providers.replies import json_object, reading_of, reference, retry_after_seconds
+from providers.replies import (
+    json_object,
+    reading_of,
+    reference,
+    retry_after_seconds,
+    storable,
+    word_of,
+)
 from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
 
 # --- Constants
@@ -43,6 +51,18 @@ REFUSES_ACCOUNT: Final = {
 NAMES_MESSAGES: Final = ("messageId", "messageIds", "results")
 # An item of a call with many texts that was refused by itself (assumed).
 FAILED: Final = "failed"
+# What a status says of a message that was taken.
+VERDICTS: Final = {
+    "queued": Verdict.TAKEN,
+    "pending": Verdict.TAKEN,
+    "sent": Verdict.TAKEN,
+    "delivered": Verdict.DELIVERED,
+    FAILED: Verdict.FAILED,
+    "expired": Verdict.FAILED,
+}
+# The status of an inbound message whose sender asked not to be written to; else "received".
+BLOCKED: Final = "blocked"
+LONGEST_WORD: Final = 128
 
 _log = logging.getLogger(__name__)
 
@@ -283,4 +303,46 @@ class ExtremeSMS:
             raise ValueError("A message that names a modem or port needs a call of its own.")
 
 
-# --- Inbound and report parsing: with two-way messaging
+# --- Inbound and report parsing
+
+
+def read_call(body: bytes) -> Parsed:
+    """What a call of its webhook says: an inbound message or, assumed, a delivery report.
+
+    No report has been seen of this provider. Should it send any, they are taken to have the shape
+    of its answer to a question for a status, which names no sender.
+    """
+    said = json_object(body)
+    if not said:
+        return Malformed("The body is not a JSON object with anything in it.")
+    named, word = reference(said.get("messageId")), word_of(said.get("status"), LONGEST_WORD)
+    if "from" not in said and named is not None and word is not None:
+        number = word_of(said.get("recipient"), LONGEST_WORD)
+        return ReportCall(named, word, VERDICTS.get(word.strip().lower()), number)
+    return _inbound(said, named)
+
+
+def _inbound(said: Mapping[str, object], named: str | None) -> Parsed:
+    sender, text = word_of(said.get("from"), LONGEST_WORD), said.get("message")
+    if sender is None:
+        return Malformed("`from` is missing: the number that the message came from.")
+    if text is not None and not isinstance(text, str):
+        return Malformed("`message` is not a text.")
+    names = [word_of(said.get(key), LONGEST_WORD) for key in ("firstname", "lastname")]
+    return InboundCall(
+        sender=sender,
+        text=storable(text or ""),
+        key=named,
+        receiver=word_of(said.get("receiver"), LONGEST_WORD),
+        line=_line(said),
+        name=" ".join(" ".join(filter(None, names)).split()) or None,
+        business=" ".join((word_of(said.get("business"), LONGEST_WORD) or "").split()) or None,
+        blocked=word_of(said.get("status"), LONGEST_WORD) == BLOCKED,
+    )
+
+
+def _line(said: Mapping[str, object]) -> Line | None:
+    """Modem and port exactly as they were given: a reply names them again."""
+    modem = word_of(said.get("usedmodem"), LONGEST_WORD)
+    port = word_of(said.get("port"), LONGEST_WORD)
+    return Line(modem, port) if modem is not None and port is not None else None

@@ -6,12 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from domain.provider import Provider
+from domain.webhooks import Parser
+from providers import egosms, extreme
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 
 PROVIDERS: Final[Mapping[str, Callable[[ProviderConfig], Provider]]] = {
     "extreme": ExtremeSMS,
 }
+
+PARSERS: Final[Mapping[str, Parser]] = {
+    "extreme": extreme.read_call,
+    "egosms": egosms.read_call,
+}
+"""How each of them is read when it calls us."""
 
 
 def open_account(provider: str, config: ProviderConfig) -> Provider:

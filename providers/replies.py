@@ -20,6 +20,7 @@ LONGEST_PAUSE_SECONDS: Final = 3600.0
 LONGEST_REFERENCE: Final = 128
 # Signed, at most 15 digits before the point and 20 after it, no exponent: more is no balance.
 FIGURE: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
+_UNSTORABLE: Final = dict.fromkeys((0, *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}")
 
 
 def json_object(body: bytes) -> dict[str, object]:
@@ -40,6 +41,23 @@ def reference(value: object) -> str | None:
     text = value.strip()
     usable = text.isascii() and text.isprintable() and 0 < len(text) <= LONGEST_REFERENCE
     return text if usable else None
+
+
+def word_of(value: object, longest: int) -> str | None:
+    """A text, or a whole number as text, exactly as it was given; None for anything else.
+
+    What no database can hold is marked in it; one that is empty or too long is none.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        return None
+    return storable(value)
+
+
+def storable(text: str) -> str:
+    """The text, with a mark for each character that no database can hold."""
+    return text.translate(_UNSTORABLE)
 
 
 def reading_of(body: bytes, key: str) -> Reading | None:
