@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from ibiki.metrics import HandoverMetrics, Metrics
 from ibiki.middleware import AllowedOrigins, BodyLimit
 from ibiki.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
+from ibiki.webhooks import WebhookRules, Webhooks
 from ibiki.wiring import Wired, wired
 from ibiki.workers import Workers
 from ibiki.workplace import Workplace
@@ -38,7 +40,7 @@ async def serve(place: Workplace, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
     with server.listening(host, port) as listener:
         async with wired(place, name="ibiki serve") as parts:
-            await serve_until_told(app_of(place, parts, Metrics()), listener)
+            await serve_until_told(place, app_of(place, parts, Metrics()), listener)
 
 
 async def dispatch(place: Workplace) -> None:
@@ -72,10 +74,12 @@ async def working(place: Workplace, parts: Wired, metrics: Metrics) -> AsyncIter
     workers = Workers(
         store,
         parts.upstreams,
+        parts.house.reception,
         rules=handover_of(place.settings),
         observer=HandoverMetrics(metrics),
     )
     workers.start()
+    parts.intake.listen(workers.wake)
     try:
         yield
     finally:
@@ -97,6 +101,7 @@ def app_of(place: Workplace, parts: Wired, metrics: Metrics) -> Starlette:
             open_introspection=not installation.is_production,
             body=BodyLimit(size=place.settings.limits.body_bytes),
             live=parts.live,
+            routes=Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
         )
     )
 
@@ -111,13 +116,14 @@ async def why_not_ready() -> str | None:
     return f"Run `ibiki migrate`: {', '.join(pending)} is missing." if pending else None
 
 
-async def serve_until_told(app: Starlette, listener: socket.socket) -> None:
+async def serve_until_told(place: Workplace, app: Starlette, listener: socket.socket) -> None:
     """Answers on the listener until the process is told to stop, then what is under way.
 
     uvicorn's own signal handling raises the signal again when it is done: what is to be stopped
     in order afterwards would be cut short.
     """
-    web = server.server_for(app, keep_signals=True)
+    proxies = place.settings.installation.trusted_proxies
+    web = server.server_for(app, trusted_proxies=proxies, keep_signals=True)
     answering = asyncio.create_task(web.serve(sockets=[listener]))
     told = asyncio.create_task(told_to_stop())
     await asyncio.wait({answering, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -149,6 +155,16 @@ def handover_of(settings: Settings) -> Handover:
         breaker_first_seconds=dispatch.breaker_first_seconds,
         breaker_longest_seconds=dispatch.breaker_longest_seconds,
         give_up_seconds=dispatch.give_up_hours * 3600,
+    )
+
+
+def webhook_rules_of(settings: Settings) -> WebhookRules:
+    """Who may call us, as the settings say."""
+    return WebhookRules(
+        secrets=settings.secrets.webhook_secrets,
+        allowed_networks=[ip_network(each) for each in settings.webhooks.allowed_networks],
+        requests_per_second=settings.webhooks.requests_per_second,
+        open_on_loopback=settings.upstream.is_simulated,
     )
 
 

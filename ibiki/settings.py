@@ -59,6 +59,8 @@ class Installation(_Group):
     """A region's two letters, also where a calling code was given."""
     environment: Literal["development", "production"] = "development"
     allowed_origins: Annotated[List, AfterValidator(check_origins)] = ()
+    trusted_proxies: List = ()
+    """Addresses of reverse proxies whose word on a caller's address is believed."""
     loopback_only: bool = False
     """No connection to anywhere but this machine: for tests."""
 
@@ -136,7 +138,7 @@ class Dispatch(_Group):
     batch_size: int = Field(100, ge=1, le=1_000)
     concurrency: int = Field(8, ge=1, le=200)
     """Calls under way at once, for each provider account and process."""
-    messages_per_second: float | None = Field(None, gt=0, le=1_000_000)
+    messages_per_second: int | None = Field(None, ge=1, le=1_000_000)
     """For each provider account; None: as fast as it takes them."""
 
     @model_validator(mode="after")

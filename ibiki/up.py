@@ -16,6 +16,7 @@ from ibiki.workplace import Workplace, workplace
 from persistence import database
 
 LOOPBACK = "127.0.0.1"
+console = Console(highlight=False)
 
 WELCOME = """
 [bold]{brand}[/bold] is up at [bold]{address}[/bold]   (Ctrl-C stops everything)
@@ -41,6 +42,7 @@ curl -s {address}/graphql -H 'content-type: application/json' -H 'authorization:
 def run(directory: Path, *, host: str, port: int) -> None:
     """Runs everything until Ctrl-C, then stops it in order."""
     directory = directory.absolute()
+    console.print("Starting …")
     with server.listening(host, port) as listener, workplace(directory) as place:
         watching = place.settings.watching
         logs.configure(log_format=watching.log_format, level=watching.log_level)
@@ -60,8 +62,8 @@ async def _up(place: Workplace, listener: socket.socket) -> None:
         await demo.write_demo(parts.house, parts.passwords, password)
         await stack.enter_async_context(processes.working(place, parts, metrics))
         app = processes.app_of(place, parts, metrics)
-        Console(highlight=False).print(_welcome(place, listener, password), soft_wrap=True)
-        await processes.serve_until_told(app, listener)
+        console.print(_welcome(place, listener, password), soft_wrap=True)
+        await processes.serve_until_told(place, app, listener)
 
 
 def _welcome(place: Workplace, listener: socket.socket, password: str) -> str:

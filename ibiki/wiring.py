@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from domain.accept import Acceptance
@@ -42,24 +42,21 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
     What runs on its own is born here, at boot: a task that a request starts would inherit the
     request's context.
     """
-    pool_size = place.settings.database.pool_size
-    await database.connect(place.database_url, pool_size=pool_size, application_name=name)
-    try:
-        await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
-        parts = _assemble(place)
+    settings = place.settings
+    async with AsyncExitStack() as stack:
+        await database.connect(
+            place.database_url, pool_size=settings.database.pool_size, application_name=name
+        )
+        stack.push_async_callback(database.disconnect)
+        pool_id = await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
+        await store.keep_rate(pool_id, settings.dispatch.messages_per_second)
+        parts = _assemble(place, stack)
         parts.actors.start()
-        try:
-            async with _watching(place, parts.actors) as live:
-                parts.house.acceptance.start()
-                try:
-                    yield replace(parts, live=live)
-                finally:
-                    await parts.house.acceptance.stop()
-        finally:
-            await parts.actors.stop()
-            await parts.upstreams.close()
-    finally:
-        await database.disconnect()
+        stack.push_async_callback(parts.actors.stop)
+        live = await stack.enter_async_context(_watching(place, parts.actors))
+        parts.house.acceptance.start()
+        stack.push_async_callback(parts.house.acceptance.stop)
+        yield replace(parts, live=live)
 
 
 def _watching(place: Workplace, actors: Actors) -> AbstractAsyncContextManager[Live]:
@@ -69,13 +66,17 @@ def _watching(place: Workplace, actors: Actors) -> AbstractAsyncContextManager[L
     return watching(store, actors, carrier, limits)
 
 
-def _assemble(place: Workplace) -> Wired:
+def _assemble(place: Workplace, stack: AsyncExitStack) -> Wired:
+    """The house; what it opens is closed with the stack."""
     settings = place.settings
     tokens = AccessTokens(
         settings.secrets.secret_key, lifetime_seconds=settings.tokens.access_seconds
     )
     passwords = Argon2Passwords()
     upstreams = Upstreams(settings, place.directory)
+    stack.push_async_callback(upstreams.close)
+    throttle = SignInThrottle(settings.bus.url)
+    stack.push_async_callback(throttle.close)
     actors = Actors(store, tokens)
     house = House(
         brand=settings.installation.brand_name,
@@ -86,21 +87,17 @@ def _assemble(place: Workplace) -> Wired:
         acceptance=Acceptance(store),
         pace=ClientPace(settings.limits.requests_per_second),
         providers=upstreams,
-        door=_door(place, passwords, tokens),
+        door=Door(
+            store=store,
+            passwords=passwords,
+            tokens=tokens,
+            throttle=throttle,
+            refresh_days=settings.tokens.refresh_days,
+        ),
         actors=actors,
         passwords=passwords,
     )
     return Wired(house, actors, upstreams, passwords)
-
-
-def _door(place: Workplace, passwords: Argon2Passwords, tokens: AccessTokens) -> Door:
-    return Door(
-        store=store,
-        passwords=passwords,
-        tokens=tokens,
-        throttle=SignInThrottle(place.settings.bus.url),
-        refresh_days=place.settings.tokens.refresh_days,
-    )
 
 
 def _limits(place: Workplace) -> Limits:

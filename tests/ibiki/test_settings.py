@@ -121,7 +121,7 @@ def test_a_setting_is_read(
             "2 and",
         ),
         ("DISPATCH_GIVE_UP_HOURS", "0", "is not more than 0", "more than 0"),
-        ("DISPATCH_MESSAGES_PER_SECOND", "nan", "is not a number", "more than 0"),
+        ("DISPATCH_MESSAGES_PER_SECOND", "nan", "is not a whole number", "at least 1"),
         ("TOKEN_ACCESS_SECONDS", "soon", "is not a whole number", "at least 10"),
         ("LOG_LEVEL", "loud", "is none of the words", "'debug', 'info'"),
         ("SECRET_KEY", "hidden", "is shorter than 32 bytes", "openssl rand"),
