@@ -140,7 +140,7 @@ def _within(scope: Scope) -> Filter:
 
 def _add_status(wanted: Filter, status: MessageStatus | None) -> None:
     if status is not None:
-        # A word of ours, written out: a placeholder would keep the partial indexes out of it.
+        # A word of ours, written out: a plan for any status could not use the partial indexes.
         wanted.add(f"status = '{status.value}'")
 
 

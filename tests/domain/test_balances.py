@@ -38,6 +38,7 @@ def actor(role: Role, *, client_id: UUID | None = None, group_id: UUID | None = 
         (NOW, NOW - MOMENT, None, 0, SyncState.IN_SYNC),
         (NOW, None, NOW, -1, SyncState.OVER_ALLOCATED),
         (NOW - 25 * HOUR, None, None, -1, SyncState.OVER_ALLOCATED),
+        (NOW, None, NOW, 0, SyncState.NEEDS_SYNC),
         (NOW - HOUR, None, NOW, 0, SyncState.NEEDS_SYNC),
         (NOW - HOUR, None, NOW - 2 * HOUR, 0, SyncState.IN_SYNC),
         (NOW - 24 * HOUR, None, None, 0, SyncState.IN_SYNC),
