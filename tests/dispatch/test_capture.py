@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
@@ -10,6 +11,7 @@ from domain import capture
 from domain.capture import capture_contacts
 from persistence import store
 from tests import worlds
+from tests.dispatch.parts import eventually
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -63,24 +65,50 @@ async def test_a_large_send_is_captured_in_parts(monkeypatch: pytest.MonkeyPatch
     assert await worlds.fetch("SELECT 1 FROM send WHERE NOT captured") == []
 
 
-async def test_captures_side_by_side_neither_fail_nor_capture_twice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(capture, "MOST_MESSAGES", 40)
+async def test_captures_of_the_same_numbers_at_once_wait_in_line_and_not_in_a_circle() -> None:
     pool = await worlds.add_pool()
-    client = await worlds.add_client(pool, held=10_000)
-    for skip in range(12):
-        numbers = worlds.generated_numbers(30 + 10 * (skip % 3), skip=5 * skip)
-        await worlds.accept(client, numbers=numbers[:: (-1) ** skip])
+    client = await worlds.add_client(pool)
+    numbers = worlds.generated_numbers(9)
+    sends = [
+        await worlds.accept(client, numbers=numbers),
+        await worlds.accept(client, numbers=numbers[::-1]),
+    ]
+    in_between, both_wait = asyncio.Event(), asyncio.Event()
+    somebody = asyncio.create_task(_adds(client, numbers[4], in_between, both_wait))
+    await in_between.wait()
+    captures = [asyncio.create_task(_capture(send.id)) for send in sends]
+    await eventually(_two_wait)
+    both_wait.set()
+    await asyncio.gather(somebody, *captures)
+    assert len(await contacts()) == 9
 
-    async def capture_all() -> None:
-        while await capture_contacts(store):
-            pass
 
-    await asyncio.gather(*(capture_all() for _ in range(4)))
-    assert await worlds.fetch("SELECT 1 FROM send WHERE NOT captured") == []
-    sent_to = await worlds.fetch("SELECT DISTINCT number FROM message")
-    assert len(await contacts()) == len(sent_to)
+async def _adds(
+    client: worlds.Tenant, number: str, added: asyncio.Event, left: asyncio.Event
+) -> None:
+    """A contact that somebody adds in a transaction that ends when it is to be left."""
+    async with store.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, $2)",
+            client.client_id,
+            number,
+        )
+        added.set()
+        await left.wait()
+
+
+async def _capture(send_id: UUID) -> None:
+    async with store.transaction() as tx:
+        found = await store.take_uncaptured(tx, most=1, send_id=send_id)
+        await store.capture_numbers(tx, found, after=UUID(int=0), most=100)
+
+
+async def _two_wait() -> bool:
+    waiting = await worlds.fetch(
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return len(waiting) == 2
 
 
 async def test_keys_older_than_a_day_are_thrown_away_and_younger_ones_kept() -> None:

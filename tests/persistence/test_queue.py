@@ -181,6 +181,30 @@ async def test_a_rate_lets_through_what_it_says_and_then_names_the_wait() -> Non
     assert 0 < second.wait_seconds <= 0.01
 
 
+async def test_who_asks_for_the_pace_waits_for_whoever_asked_before() -> None:
+    pool = await worlds.add_pool(rate_per_second=1)
+    await worlds.execute("INSERT INTO provider_pace VALUES ($1, now())", pool.id)
+    taken, left = asyncio.Event(), asyncio.Event()
+    first = asyncio.create_task(_takes_pace(pool, taken, left))
+    await taken.wait()
+    second = asyncio.create_task(_takes_pace(pool, asyncio.Event(), taken))
+    await asyncio.wait({second}, timeout=0.2)
+    assert not second.done()
+    left.set()
+    assert (await first, await second) == (1, 0)
+
+
+async def _takes_pace(pool: worlds.Pool, taken: asyncio.Event, left: asyncio.Event) -> int:
+    """Messages that were let through in a transaction that ends when it is to be left."""
+    async with store.transaction() as tx:
+        allowance = await store.take_pace(tx, pool.id, 1)
+        if allowance.messages:
+            await store.keep_pace(tx, pool.id, 1, allowance.messages)
+        taken.set()
+        await left.wait()
+    return allowance.messages
+
+
 async def test_finding_who_waits_costs_a_probe_a_tenant_not_a_look_at_every_message() -> None:
     pool = await worlds.add_pool()
     tenants = [await worlds.add_client(pool, held=2_000) for _ in range(3)]
