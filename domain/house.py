@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
 from domain.accept import Acceptance
 from domain.actors import Actors
 from domain.identity import Door
+from domain.keywords import Keywords
 from domain.numbers import Normaliser
 from domain.ports.archive import Archive
 from domain.ports.directory import Directory, People
@@ -18,6 +19,8 @@ from domain.ports.live import LiveStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
 from domain.ports.queue import Cancellations, LateTruths
 from domain.provider import Provider
+from domain.receive import ReceivingStore, Reception
+from domain.webhooks import Parsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Store(
     People,
     ApiKeys,
     LiveStore,
+    ReceivingStore,
     Protocol,
 ):
     """The store, with all that it is asked for. `persistence.store` fills it."""
@@ -77,3 +81,10 @@ class House:
     door: Door
     actors: Actors
     passwords: Passwords
+    parsers: Parsers = field(default_factory=dict)
+    keywords: Keywords = field(default_factory=Keywords)
+
+    @property
+    def reception(self) -> Reception:
+        """Who receives here, and by which rules."""
+        return Reception(self.store, self.parsers, self.normaliser, self.keywords)

@@ -88,6 +88,9 @@ class Metrics:
         self.account_paused = self._gauge(
             "provider_account_paused", "1 while the provider refuses us.", "provider_account"
         )
+        self.webhook_events = self._counter(
+            "webhook_events", "Calls of providers, by what became of them.", "provider", "outcome"
+        )
         self.sockets = self._gauge("sockets", "Websockets that are open.")
 
     def exposition(self) -> bytes:

@@ -21,6 +21,7 @@ from ibiki.settings_checks import (
     check_bus_url,
     check_database_url,
     check_encryption_keys,
+    check_networks,
     check_origins,
     check_provider_url,
     check_secret_key,
@@ -91,7 +92,8 @@ class GivenSecrets(_Group):
 
     secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = Field(None, repr=False)
     encryption_keys: Annotated[List, AfterValidator(check_encryption_keys)] = Field((), repr=False)
-    webhook_secret: str | None = Field(None, repr=False)
+    webhook_secret: List = Field((), repr=False)
+    """Two at once while one takes the place of the other."""
     demo_password: str | None = Field(None, repr=False)
 
 
@@ -106,6 +108,20 @@ class Upstream(_Group):
     @property
     def is_simulated(self) -> bool:
         return self.extreme_api_url is None and self.extreme_api_key is None
+
+
+class Webhooks(_Group):
+    """Who may call us, and what a phone says to be left alone."""
+
+    allowed_networks: Annotated[List, AfterValidator(check_networks)] = Field(
+        (), validation_alias="WEBHOOK_ALLOWED_ADDRESSES"
+    )
+    requests_per_second: int = Field(
+        2_000, ge=1, le=1_000_000, validation_alias="WEBHOOK_REQUESTS_PER_SECOND"
+    )
+    """From one address."""
+    opt_out_words: List = ()
+    """Besides the usual ones."""
 
 
 class Limits(_Group):
@@ -185,7 +201,7 @@ class Secrets:
     secret_key: str
     encryption_keys: tuple[str, ...]
     """Fernet keys: the first encrypts, all decrypt."""
-    webhook_secret: str | None
+    webhook_secrets: tuple[str, ...]
     demo_password: str | None
 
     def __repr__(self) -> str:
@@ -201,6 +217,7 @@ class Settings:
     bus: Bus
     secrets: Secrets
     upstream: Upstream
+    webhooks: Webhooks
     limits: Limits
     dispatch: Dispatch
     tokens: Tokens
@@ -226,6 +243,7 @@ def load(directory: Path) -> Settings:
         "database": _read(Database, problems),
         "bus": _read(Bus, problems),
         "upstream": _read(Upstream, problems),
+        "webhooks": _read(Webhooks, problems),
         "limits": _read(Limits, problems),
         "dispatch": _read(Dispatch, problems),
         "tokens": _read(Tokens, problems),
@@ -298,7 +316,7 @@ def _kept(given: GivenSecrets, directory: Path) -> Secrets:
         return Secrets(
             secret_key=given.secret_key or keys.secret_key(directory),
             encryption_keys=given.encryption_keys or keys.encryption_keys(directory),
-            webhook_secret=given.webhook_secret,
+            webhook_secrets=given.webhook_secret,
             demo_password=given.demo_password,
         )
     except OSError as error:

@@ -160,6 +160,20 @@ def check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
+def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the values where each is an address or a network."""
+    for value in values:
+        try:
+            ipaddress.ip_network(value)
+        except ValueError:
+            raise wrong(
+                "holds something that is neither an address nor a network",
+                "Write addresses and networks, such as 203.0.113.7 or 203.0.113.0/24, with commas "
+                "between.",
+            ) from None
+    return values
+
+
 def is_loopback(url: str | None) -> bool:
     """Whether the address stays on this machine; an absent one does."""
     host = urlsplit(url).hostname if url else "localhost"

@@ -10,6 +10,8 @@ from domain.accept import Acceptance
 from domain.actors import Actors
 from domain.house import House, Limits
 from domain.identity import Door
+from domain.intake import Intake
+from domain.keywords import Keywords
 from domain.numbers import Normaliser
 from domain.pools import ensure_default_pool
 from ibiki.live import Live
@@ -22,6 +24,7 @@ from ibiki.upstreams import Upstreams
 from ibiki.watching import carrier_of, watching
 from ibiki.workplace import Workplace
 from persistence import database, store
+from providers.registry import PARSERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Wired:
     actors: Actors
     upstreams: Upstreams
     passwords: Argon2Passwords
+    intake: Intake
     live: Live | None = None
 
 
@@ -56,6 +60,8 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
         live = await stack.enter_async_context(_watching(place, parts.actors))
         parts.house.acceptance.start()
         stack.push_async_callback(parts.house.acceptance.stop)
+        parts.intake.start()
+        stack.push_async_callback(parts.intake.stop)
         yield replace(parts, live=live)
 
 
@@ -96,8 +102,10 @@ def _assemble(place: Workplace, stack: AsyncExitStack) -> Wired:
         ),
         actors=actors,
         passwords=passwords,
+        parsers=PARSERS,
+        keywords=Keywords(settings.webhooks.opt_out_words),
     )
-    return Wired(house, actors, upstreams, passwords)
+    return Wired(house, actors, upstreams, passwords, Intake(store, PARSERS))
 
 
 def _limits(place: Workplace) -> Limits:

@@ -1,4 +1,4 @@
-"""What works behind the API in a program that dispatches: handing over, capturing, tidying up."""
+"""What works behind the API in a program that dispatches: handing over, receiving, tidying up."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from domain.house import Providers
 from domain.loops import Loop
 from domain.observing import Observer
 from domain.ports.queue import WorkStore
-from domain.receive import ReceivingStore
+from domain.receive import ReceivingStore, Reception, receive_due
 
+RECEIVE_SECONDS = 0.2
 CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 KEPT_KEY_SECONDS = 25 * 3600.0
@@ -30,11 +31,20 @@ class Workers:
     """All of it, from `start` to `stop`. Start it at boot, never inside a request."""
 
     def __init__(
-        self, store: WorkersStore, providers: Providers, *, rules: Handover, observer: Observer
+        self,
+        store: WorkersStore,
+        providers: Providers,
+        reception: Reception,
+        *,
+        rules: Handover,
+        observer: Observer,
     ) -> None:
         self._store = store
+        self._reception = reception
         self._dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
+        self._receiving = Loop("receiving", self._receive, every_seconds=RECEIVE_SECONDS)
         self._loops = [
+            self._receiving,
             Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
         ]
@@ -45,9 +55,16 @@ class Workers:
         for loop in self._loops:
             loop.start()
 
+    def wake(self) -> None:
+        """Something has come in: it is received at once."""
+        self._receiving.wake()
+
     async def stop(self) -> None:
         """Returns when calls under way are recorded and each loop has ended its step."""
         await asyncio.gather(self._dispatchers.stop(), *(loop.stop() for loop in self._loops))
+
+    async def _receive(self) -> bool:
+        return await receive_due(self._reception)
 
     async def _capture(self) -> bool:
         return await capture_contacts(self._store)

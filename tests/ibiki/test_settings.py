@@ -74,7 +74,16 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
         ),
         ("ENCRYPTION_KEYS", f"{KEY}, {KEY}", "secrets", "encryption_keys", (KEY, KEY)),
         ("SECRET_KEY", LONG, "secrets", "secret_key", LONG),
-        ("WEBHOOK_SECRET", "hook", "secrets", "webhook_secret", "hook"),
+        ("WEBHOOK_SECRET", "hook", "secrets", "webhook_secrets", ("hook",)),
+        ("WEBHOOK_SECRET", "old, new", "secrets", "webhook_secrets", ("old", "new")),
+        ("OPT_OUT_WORDS", "arrêt,basta", "webhooks", "opt_out_words", ("arrêt", "basta")),
+        (
+            "WEBHOOK_ALLOWED_ADDRESSES",
+            "203.0.113.7, 2001:db8::/32",
+            "webhooks",
+            "allowed_networks",
+            ("203.0.113.7", "2001:db8::/32"),
+        ),
         ("DEMO_PASSWORD", "demo", "secrets", "demo_password", "demo"),
     ],
 )

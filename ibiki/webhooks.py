@@ -1,0 +1,163 @@
+"""What providers call: `/webhooks/{provider}`, and the path that one of them has on file.
+
+Who calls is found out before anything is read: address, pace, secret. Then the event is stored as
+it is and answered; what it says is looked at later, by `domain.receive`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeAlias
+
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from domain.errors import RateLimited, TryAgain
+from domain.intake import Intake
+from domain.webhooks import LARGEST_BODY, WebhookOutcome
+from ibiki.metrics import Metrics
+from ibiki.refusals import RequestRefused
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PATH_ON_FILE = "/api/webhook/extreme"
+SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header
+# A proxy on this machine speaks for others: who it speaks for is not on this machine.
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+NO_SECRET = "No secret was shown."  # noqa: S105 - a sentence
+WRONG_SECRET = "The secret is wrong."  # noqa: S105 - a sentence
+NOT_CONFIGURED = "No secret is configured here: set WEBHOOK_SECRET."
+NOT_ALLOWED = "Calls from this address are not allowed."
+TOO_MANY = "Too many calls from one address."
+TOO_LARGE = "The body is larger than 64 KiB."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRules:
+    """Who may call. `open_on_loopback`: from this machine also without a secret configured."""
+
+    secrets: Sequence[str] = ()
+    allowed_networks: Sequence[Network] = ()
+    requests_per_second: int = 2_000
+    open_on_loopback: bool = False
+
+
+class Webhooks:
+    """The endpoints, over an intake that is at work."""
+
+    def __init__(self, intake: Intake, rules: WebhookRules, metrics: Metrics) -> None:
+        self._intake = intake
+        self._rules = rules
+        self._metrics = metrics
+        # Hashed, so that comparing takes as long whatever was shown.
+        self._secrets = [sha256(secret.encode()).digest() for secret in rules.secrets]
+        self._limit = RateLimitItemPerSecond(rules.requests_per_second)
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    def routes(self) -> list[BaseRoute]:
+        """The routes, for the application."""
+        return [
+            Route("/webhooks/{provider}", self.answer, methods=["POST"]),
+            Route("/webhooks/{provider}/{token}", self.answer, methods=["POST"]),
+            Route(PATH_ON_FILE, self.answer, methods=["POST"]),
+        ]
+
+    async def answer(self, request: Request) -> Response:
+        """Stores the event and says so. Raises RequestRefused."""
+        provider = request.path_params.get("provider", "extreme")
+        if provider not in self._intake.providers:
+            raise RequestRefused(404, "There is nothing here.")
+        self._admit(request, provider)
+        body = await self._read(request, provider)
+        try:
+            taken = await self._intake.take(provider, body)
+        except (TryAgain, RateLimited) as busy:
+            retry = [(b"retry-after", b"1")]
+            sentence = "This cannot be stored at the moment. Send it again."
+            raise RequestRefused(503, sentence, code=busy.code, headers=retry) from None
+        self._metrics.webhook_events.labels(provider, taken.outcome.value.lower()).inc()
+        if taken.invalid is not None:
+            raise RequestRefused(400, taken.invalid)
+        word = "duplicate" if taken.outcome is WebhookOutcome.DUPLICATE else "received"
+        return JSONResponse({"status": word})
+
+    def _admit(self, request: Request, provider: str) -> None:
+        address = request.client.host if request.client else ""
+        if not self._limiter.hit(self._limit, address):
+            reset_time = self._limiter.get_window_stats(self._limit, address).reset_time
+            wait_seconds = max(1, math.ceil(reset_time - time.time()))
+            retry = [(b"retry-after", b"%d" % wait_seconds)]
+            raise self._refused(provider, 429, TOO_MANY, code="RATE_LIMITED", headers=retry)
+        if self._rules.allowed_networks and not self._is_allowed(address):
+            raise self._refused(provider, 403, NOT_ALLOWED, code="FORBIDDEN")
+        if not self._secrets:
+            if self._rules.open_on_loopback and _is_loopback(request, address):
+                return
+            raise self._refused(provider, 401, NOT_CONFIGURED, code="UNAUTHENTICATED")
+        shown = request.headers.get(SECRET_HEADER) or request.path_params.get("token")
+        if not shown:
+            raise self._refused(provider, 401, NO_SECRET, code="UNAUTHENTICATED")
+        if not self._is_known(shown):
+            raise self._refused(provider, 401, WRONG_SECRET, code="UNAUTHENTICATED")
+
+    def _is_known(self, shown: str) -> bool:
+        """Whether it is one of the secrets; all are compared, whichever it is."""
+        given = sha256(shown.encode(errors="surrogateescape")).digest()
+        matches = [hmac.compare_digest(given, secret) for secret in self._secrets]
+        return any(matches)
+
+    def _is_allowed(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+            parsed = parsed.ipv4_mapped
+        return any(parsed in network for network in self._rules.allowed_networks)
+
+    async def _read(self, request: Request, provider: str) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async for part in request.stream():
+                parts.append(part)
+                size += len(part)
+                if size > LARGEST_BODY:
+                    raise self._refused(provider, 413, TOO_LARGE)
+        except ClientDisconnect:
+            raise RequestRefused(400, "The body is incomplete.") from None
+        return b"".join(parts)
+
+    def _refused(
+        self,
+        provider: str,
+        status: int,
+        reason: str,
+        *,
+        code: str = "BAD_USER_INPUT",
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> RequestRefused:
+        """The refusal, counted; nothing of the event is kept."""
+        self._intake.refuse(provider, reason)
+        self._metrics.webhook_events.labels(provider, "refused").inc()
+        return RequestRefused(status, reason, code=code, headers=headers)
+
+
+def _is_loopback(request: Request, address: str) -> bool:
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
