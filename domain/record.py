@@ -186,15 +186,13 @@ def _reason(outcome: Outcome) -> str | None:
 def _decided(
     upstream: Upstream, standings: Sequence[Standing], calls: Sequence[Ended], rules: Handover
 ) -> list[Step]:
-    outcomes = {each: outcome for call in calls for each, outcome in call.outcomes.items()}
-    steps = [
-        decide(
-            standing,
-            outcomes[standing.message_id],
-            epoch=upstream.epoch,
-            rules=rules,
-            chance=random(),  # noqa: S311 - spreads load, keeps no secret
-        )
-        for standing in standings
-    ]
+    answers: dict[UUID, tuple[Outcome, float]] = {}
+    for call in calls:
+        # One a call: what left together waits equally long, and can leave together again.
+        chance = random()  # noqa: S311 - keeps no secret
+        answers |= {each: (outcome, chance) for each, outcome in call.outcomes.items()}
+    steps = []
+    for standing in standings:
+        outcome, chance = answers[standing.message_id]
+        steps.append(decide(standing, outcome, epoch=upstream.epoch, rules=rules, chance=chance))
     return [step for step in steps if step]

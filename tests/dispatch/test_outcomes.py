@@ -115,7 +115,7 @@ async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
         (attempt,) = await worlds.fetch("SELECT outcome, detail FROM attempt")
         assert attempt == {
             "outcome": "ACCEPTED",
-            "detail": "The number was refused: it cannot receive messages.",
+            "detail": "The network refused this message.",
         }
 
 
