@@ -1,0 +1,123 @@
+"""Who gets what: balances and what led to them."""
+
+from __future__ import annotations
+
+from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
+from tests.matrix.things import the_client, the_group, the_provider_account
+
+ROWS: dict[str, list[Row]] = {
+    "Query.balances": [
+        Row(
+            owner="owner group",
+            sibling="sibling group",
+            supervisor="group",
+            other_supervisor="other_group",
+            direct="owner group",
+            admin="pool",
+        ),
+        Row(
+            owner="owner group",
+            sibling=NOT_FOUND,
+            supervisor="owner group",
+            other_supervisor=NOT_FOUND,
+            direct="owner group",
+            admin="owner group pool",
+            given={"clientId": the_client},
+        ),
+    ],
+    "Balances.platform": [
+        Row(
+            owner=NULL,
+            sibling=NULL,
+            supervisor=NULL,
+            other_supervisor=NULL,
+            direct=NULL,
+            admin="pool",
+            through="Query.balances",
+        )
+    ],
+    "Query.allocations": [
+        Row(
+            owner=FORBIDDEN,
+            sibling=FORBIDDEN,
+            supervisor="owner sibling group",
+            other_supervisor="stranger other_group",
+            direct="owner sibling group",
+            admin=f"{EVERYBODY} group other_group",
+        ),
+        Row(
+            owner=FORBIDDEN,
+            sibling=FORBIDDEN,
+            supervisor="owner sibling group",
+            other_supervisor=NOT_FOUND,
+            direct="owner sibling group",
+            admin="owner sibling group",
+            given={"groupId": the_group},
+        ),
+    ],
+    "Query.transfers": [
+        Row(
+            owner="owner",
+            sibling="sibling",
+            supervisor="group",
+            other_supervisor="other_group",
+            direct="owner",
+            admin="pool",
+            given={"kind": "OPENING"},
+        ),
+        Row(
+            owner="owner",
+            sibling=NOT_FOUND,
+            supervisor="owner",
+            other_supervisor=NOT_FOUND,
+            direct="owner",
+            admin="owner",
+            given={"clientId": the_client},
+        ),
+    ],
+    "Query.providerAccounts": [admins("pool")],
+    "Query.ledgerAudit": [admins(DATA)],
+    "Mutation.allocate": [
+        Row(
+            owner=FORBIDDEN,
+            sibling=FORBIDDEN,
+            supervisor="owner group",
+            other_supervisor=NOT_FOUND,
+            direct="owner group",
+            admin="owner group pool",
+            given={"input": {"units": 1, "clientId": the_client}},
+        ),
+        Row(
+            owner=FORBIDDEN,
+            sibling=FORBIDDEN,
+            supervisor=NOT_FOUND,
+            other_supervisor=NOT_FOUND,
+            direct=NOT_FOUND,
+            admin="group pool",
+            given={"input": {"units": 1, "groupId": the_group}},
+        ),
+    ],
+    "Mutation.sync": [
+        admins("pool"),
+        admins("pool", given={"input": {"providerAccountId": the_provider_account}}),
+    ],
+    "Subscription.balanceUpdated": [
+        Row(
+            owner="owner group",
+            sibling="sibling group",
+            supervisor="group",
+            other_supervisor="other_group",
+            direct="owner group",
+            admin="pool",
+        ),
+        Row(
+            owner="owner group",
+            sibling=NOT_FOUND,
+            supervisor="owner group",
+            other_supervisor=NOT_FOUND,
+            direct="owner group",
+            admin="owner group pool",
+            given={"clientId": the_client},
+        ),
+    ],
+}

@@ -1,0 +1,105 @@
+"""Who gets what: who is asking, and who there is."""
+
+from __future__ import annotations
+
+from tests import people
+from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody
+from tests.matrix.things import (
+    a_refresh_token,
+    a_supervisor,
+    a_word,
+    an_api_key,
+    an_email,
+    the_client,
+    the_group,
+    the_user,
+)
+from tests.matrix.town import email_of
+
+NEW_USER = {"email": an_email, "password": people.PASSWORD}
+
+ROWS: dict[str, list[Row]] = {
+    "Query.viewer": [
+        Row(
+            owner="owner group",
+            sibling="sibling group",
+            supervisor="supervisor group",
+            other_supervisor="other_supervisor other_group",
+            direct="direct owner group",
+            admin="admin",
+        )
+    ],
+    "Query.apiKeys": [
+        Row(
+            owner="owner",
+            sibling="sibling",
+            supervisor="supervisor",
+            other_supervisor="other_supervisor",
+            direct="direct",
+            admin="admin",
+        )
+    ],
+    "Query.clients": [
+        admins(f"{EVERYBODY} group other_group"),
+        admins("owner sibling group", given={"groupId": the_group}),
+    ],
+    "Query.client": [admins("owner group", given={"id": the_client})],
+    "Query.groups": [admins("group other_group")],
+    "Query.users": [
+        admins(f"{EVERYBODY} supervisor other_supervisor direct admin group other_group"),
+        admins("owner direct group", given={"clientId": the_client}),
+    ],
+    "Mutation.signIn": [
+        anybody(
+            "owner group",
+            given={"input": {"email": email_of("owner"), "password": people.PASSWORD}},
+        )
+    ],
+    "Mutation.refreshSession": [
+        anybody("owner group", given={"input": {"refreshToken": a_refresh_token}})
+    ],
+    "Mutation.signOut": [anybody(DATA, given={"input": {"refreshToken": a_refresh_token}})],
+    "Mutation.createApiKey": [
+        Row(
+            owner="owner",
+            sibling="sibling",
+            supervisor="supervisor",
+            other_supervisor="other_supervisor",
+            direct="direct",
+            admin="admin",
+            given={"input": {"name": "key"}},
+        )
+    ],
+    "Mutation.revokeApiKey": [
+        Row(
+            owner="owner",
+            sibling=NOT_FOUND,
+            supervisor=NOT_FOUND,
+            other_supervisor=NOT_FOUND,
+            direct=NOT_FOUND,
+            admin="owner",
+            given={"input": {"id": an_api_key}},
+        )
+    ],
+    "Mutation.createGroup": [admins(DATA, given={"input": {"name": a_word}})],
+    "Mutation.updateGroup": [admins("group", given={"input": {"id": the_group}})],
+    "Mutation.createClient": [
+        admins(DATA, given={"input": {"name": a_word}}),
+        admins("group", given={"input": {"name": a_word, "groupId": the_group}}),
+    ],
+    "Mutation.updateClient": [
+        admins("owner group", given={"input": {"id": the_client}}),
+        admins("owner group", given={"input": {"id": the_client, "groupId": the_group}}),
+    ],
+    "Mutation.createUser": [
+        admins(
+            "owner group", given={"input": {**NEW_USER, "role": "CLIENT", "clientId": the_client}}
+        ),
+        admins("group", given={"input": {**NEW_USER, "role": "SUPERVISOR", "groupId": the_group}}),
+    ],
+    "Mutation.updateUser": [
+        admins("owner group", given={"input": {"id": the_user}}),
+        admins("owner group", given={"input": {"id": the_user, "clientId": the_client}}),
+        admins("group", given={"input": {"id": a_supervisor, "groupId": the_group}}),
+    ],
+}

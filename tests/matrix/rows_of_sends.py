@@ -1,0 +1,81 @@
+"""Who gets what: sends and what becomes of them."""
+
+from __future__ import annotations
+
+from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins, senders
+from tests.matrix.things import a_message_in_doubt, a_send, messages_change
+
+TO = "+12025550141"
+TEXT = {"text": "Good morning"}
+
+ROWS: dict[str, list[Row]] = {
+    "Query.sends": [senders("owner", sibling="sibling", admin=EVERYBODY)],
+    "Query.messages": [senders("owner", sibling="sibling", admin=EVERYBODY)],
+    "Query.contacts": [senders("owner", sibling="sibling", admin=EVERYBODY)],
+    "Query.send": [senders("owner", sibling=NULL, admin="owner", given={"id": a_send})],
+    "Query.message": [
+        senders("owner", sibling=NULL, admin="owner", given={"id": a_message_in_doubt})
+    ],
+    "Query.quote": [
+        senders(DATA, sibling=DATA, admin=FORBIDDEN, given={"input": {"to": [TO], **TEXT}})
+    ],
+    "Mutation.send": [
+        senders("owner", sibling="sibling", admin=FORBIDDEN, given={"input": {"to": TO, **TEXT}})
+    ],
+    "Mutation.bulkSend": [
+        senders("owner", sibling="sibling", admin=FORBIDDEN, given={"input": {"to": [TO], **TEXT}})
+    ],
+    "Mutation.bulkSendMulti": [
+        senders(
+            "owner",
+            sibling="sibling",
+            admin=FORBIDDEN,
+            given={"input": {"messages": [{"to": TO, **TEXT}]}},
+        )
+    ],
+    "Mutation.cancelSend": [
+        senders("owner", sibling=NOT_FOUND, admin="owner", given={"input": {"sendId": a_send}})
+    ],
+    "Mutation.settleUnknown": [
+        admins("owner", given={"input": {"messageId": a_message_in_doubt, "taken": True}})
+    ],
+    "Send.client": [
+        senders(
+            FORBIDDEN, sibling=NULL, admin="owner group", through="Query.send", given={"id": a_send}
+        )
+    ],
+    "Message.client": [
+        senders(
+            FORBIDDEN,
+            sibling=NULL,
+            admin="owner group",
+            through="Query.message",
+            given={"id": a_message_in_doubt},
+        )
+    ],
+    "Message.modem": [
+        senders(
+            FORBIDDEN,
+            sibling=NULL,
+            admin=NULL,
+            through="Query.message",
+            given={"id": a_message_in_doubt},
+        )
+    ],
+    "Message.port": [
+        senders(
+            FORBIDDEN,
+            sibling=NULL,
+            admin=NULL,
+            through="Query.message",
+            given={"id": a_message_in_doubt},
+        )
+    ],
+    "Subscription.messageUpdated": [
+        senders("owner", sibling="sibling", admin=EVERYBODY, first=messages_change),
+        senders("owner", sibling=NOT_FOUND, admin="owner", given={"sendId": a_send}),
+    ],
+    "Subscription.sendProgress": [
+        senders("owner", sibling=NOT_FOUND, admin="owner", given={"sendId": a_send})
+    ],
+}

@@ -1,0 +1,94 @@
+"""Things to ask about in rows of the matrix: the owner's, its group's or its pool's.
+
+Whatever a mutation uses up, or changes so that a second one finds another world, is made anew.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from domain.access import Role
+from domain.keys import create_api_key
+from persistence import store
+from resolvers.ids import Kind
+from tests import people, worlds
+from tests.matrix.row import thing
+from tests.matrix.town import Town, email_of, new_in_doubt, word_of
+
+
+@thing(Kind.CLIENT)
+async def the_client(town: Town) -> UUID:
+    """The owner."""
+    return town.street.owner.client_id
+
+
+@thing(Kind.GROUP)
+async def the_group(town: Town) -> UUID:
+    """The owner's group."""
+    return town.street.group.id
+
+
+@thing(Kind.PROVIDER_ACCOUNT)
+async def the_provider_account(town: Town) -> UUID:
+    """The default one."""
+    return town.street.pool.id
+
+
+@thing(Kind.USER)
+async def the_user(town: Town) -> UUID:
+    """The owner's user."""
+    return town.users["owner"]
+
+
+@thing(Kind.USER)
+async def a_supervisor(town: Town) -> UUID:
+    """A new supervisor of the group."""
+    email = f"{uuid4().hex}@ibiki.test"
+    user = await people.add_user(email, Role.SUPERVISOR, group_id=town.street.group.id)
+    return user.id
+
+
+@thing(Kind.SEND)
+async def a_send(town: Town) -> UUID:
+    """A new send of the owner's."""
+    return (await worlds.accept(town.street.owner, text=word_of("owner"))).id
+
+
+@thing(Kind.MESSAGE)
+async def a_message_in_doubt(town: Town) -> UUID:
+    """A new message of the owner's whose outcome is unknown."""
+    return await new_in_doubt(town.street.owner, word_of("owner"))
+
+
+@thing(Kind.API_KEY)
+async def an_api_key(town: Town) -> UUID:
+    """A new key of the owner's."""
+    owner = town.actors["owner"]
+    assert owner is not None
+    return (await create_api_key(store, owner, name=word_of("owner"))).api_key.id
+
+
+@thing()
+async def a_refresh_token(town: Town) -> str:
+    """A new one of the owner's."""
+    door = town.street.house.door
+    signed_in = await door.sign_in(email_of("owner"), people.PASSWORD, address=people.ADDRESS)
+    return signed_in.refresh_token
+
+
+@thing()
+async def a_word(town: Town) -> str:
+    """A name that nothing has."""
+    return f"w{uuid4().hex}"
+
+
+@thing()
+async def an_email(town: Town) -> str:
+    """An email that nobody has."""
+    return f"{uuid4().hex}@ibiki.test"
+
+
+async def messages_change(town: Town) -> None:
+    """One of each tenant's is in doubt from now on."""
+    for place, tenant in town.tenants().items():
+        await new_in_doubt(tenant, word_of(place))

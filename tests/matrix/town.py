@@ -1,0 +1,245 @@
+"""A town to ask questions in: people with credentials, things of theirs, and whose each thing is.
+
+Made once for the tests of the matrix, on the street of `tests.resolvers.house`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from domain.access import Actor, Role
+from domain.ids import new_id
+from domain.keys import create_api_key, hash_of_secret
+from domain.live import Viewpoint
+from persistence import store
+from resolvers import ids
+from resolvers.context import Context
+from schema.engine import Operation, Rejected
+from tests import people, worlds
+from tests.resolvers.house import ENGINE, Neighbourhood, neighbourhood
+
+ROLES = ("owner", "sibling", "supervisor", "other_supervisor", "direct", "admin", "nobody")
+PLACES = ("owner", "sibling", "stranger", "group", "other_group", "pool")
+
+READING = "987654321"
+"""What the provider said: whoever sees it sees the pool."""
+
+_ID = re.compile(rb'"[a-z]{3}_([0-9a-z]{26})"')
+
+
+@dataclass(slots=True)
+class Town:
+    """Who asks and what there is. `whose`: to which place or person each id belongs."""
+
+    street: Neighbourhood
+    stranger: worlds.Tenant
+    users: dict[str, UUID] = field(default_factory=dict)
+    actors: dict[str, Actor | None] = field(default_factory=dict)
+    whose: dict[str, str] = field(default_factory=dict)
+
+    async def ask(self, who: str, document: str, variables: dict[str, Any]) -> bytes:
+        """All that comes back, as JSON: of a subscription, what it tells first."""
+        operation = ENGINE.find(document)
+        if operation.kind == "subscription":
+            told = await self._watched(self.actors[who], operation, variables)
+        else:
+            told = [await self._told(self.actors[who], operation, variables)]
+        return b"\n".join(orjson.dumps(each) for each in told)
+
+    async def seen_in(self, answer: bytes) -> set[str]:
+        """Whose things stand in an answer."""
+        shown = self.ids_in(answer)
+        if not shown <= self.whose.keys():
+            self.whose = await self._read_whose()
+        seen = {self.whose[each] for each in shown if each in self.whose}
+        return seen | {place for word, place in self._words().items() if word in answer}
+
+    def ids_in(self, answer: bytes) -> set[str]:
+        """The ids that stand in an answer, without their prefixes."""
+        return {match.decode() for match in _ID.findall(answer)}
+
+    def tenants(self) -> dict[str, worlds.Tenant]:
+        """The three that send, by place."""
+        street = self.street
+        return {"owner": street.owner, "sibling": street.sibling, "stranger": self.stranger}
+
+    async def _told(
+        self, actor: Actor | None, operation: Operation, variables: Any, event: object = None
+    ) -> dict[str, Any]:
+        context = Context(self.street.house, actor, address="127.0.0.1", request_id="req-1")
+        return (await ENGINE.execute(operation, variables, context, event)).body
+
+    async def _watched(
+        self, actor: Actor | None, operation: Operation, variables: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        context = Context(self.street.house, actor, address="127.0.0.1", request_id="req-1")
+        try:
+            watch = await ENGINE.watch(operation, variables, context)
+            events = [event async for event in watch]
+        except Rejected as rejected:
+            return [ENGINE.rejection(rejected.errors, "req-1").body]
+        except Exception as failure:  # noqa: BLE001 - told as a socket tells it
+            return [ENGINE.failure(failure, "req-1").body]
+        assert actor is not None
+        shared = Viewpoint.of(actor).actor
+        return [await self._told(shared, operation, variables, event) for event in events]
+
+    def _words(self) -> dict[bytes, str]:
+        names = {"owner": "Acme", "sibling": "Bits", "stranger": "Dorp", "other_group": "Others"}
+        names["group"] = "MG888"
+        marks = {f'"{name}"': place for place, name in names.items()}
+        marks |= {f'"{word_of(place)}"': place for place in self.tenants()}
+        marks |= {f'"{number_of(place)}"': place for place in self.tenants()}
+        marks |= {f'"{email_of(who)}"': who for who in self.users}
+        marks[f'"{READING}"'] = "pool"
+        return {mark.encode(): place for mark, place in marks.items()}
+
+    async def _read_whose(self) -> dict[str, str]:
+        street = self.street
+        nodes = {street.group.id: "group", street.other_group.id: "other_group"}
+        nodes |= {street.group.account_id: "group", street.other_group.account_id: "other_group"}
+        nodes |= {street.pool.id: "pool", street.pool.account_id: "pool"}
+        for place, tenant in self.tenants().items():
+            nodes |= {tenant.client_id: place, tenant.account_id: place}
+        found = {user_id: who for who, user_id in self.users.items()} | nodes
+        for row in await worlds.fetch(await _things()):
+            if row["of"] in nodes:
+                found[row["id"]] = nodes[row["of"]]
+            elif row["of"] in self.users.values():
+                found[row["id"]] = found[row["of"]]
+        return {ids.to_base32(id): place for id, place in found.items()}
+
+
+def word_of(place: str) -> str:
+    """What a tenant's messages, keys and contacts say."""
+    return f"{place} writes"
+
+
+def number_of(place: str) -> str:
+    """Whom a tenant writes to."""
+    return f"+1202555018{PLACES.index(place)}"
+
+
+def email_of(who: str) -> str:
+    """With which a person signs in."""
+    return f"{who}@ibiki.test"
+
+
+@asynccontextmanager
+async def town(url: str) -> AsyncIterator[Town]:
+    """The town, in a database of its own."""
+    async with neighbourhood(url) as street:
+        stranger = await worlds.add_client(
+            street.pool, group=street.other_group, held=30, name="Dorp"
+        )
+        made = Town(street, stranger)
+        await _settle_in(made)
+        yield made
+
+
+async def fingerprint() -> str:
+    """A text that is another one after any change in the database."""
+    tables = await worlds.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    each = " UNION ALL ".join(
+        f"SELECT '{row['tablename']}' || count(*) || coalesce(sum(hashtextextended(t::text, 0)), 0)"
+        f" AS told FROM {row['tablename']} AS t"
+        for row in tables
+    )
+    return " ".join(sorted(row["told"] for row in await worlds.fetch(each)))
+
+
+async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
+    """A message of the tenant's that nobody knows the outcome of."""
+    asked, attempt_id = await worlds.accept(tenant, text=text), new_id()
+    await worlds.execute(
+        "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
+        " lease_until, ended_at, outcome)"
+        " SELECT $1, id, $1, epoch, 1, now(), now(), now(), 'UNKNOWN' FROM provider_account"
+        " WHERE id = $2",
+        attempt_id,
+        tenant.pool.id,
+    )
+    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", asked.id)
+    await worlds.execute(
+        "UPDATE message SET status = 'UNKNOWN', attempt_id = $1, attempts = 1, updated_at = now()"
+        " WHERE id = $2",
+        attempt_id,
+        row["id"],
+    )
+    found: UUID = row["id"]
+    return found
+
+
+async def _settle_in(made: Town) -> None:
+    """Everybody has a user and a key to ask with, every tenant something of each kind."""
+    street = made.street
+    await _add_people(made)
+    nodes = [each.account_id for each in (street.group, street.other_group)]
+    for account_id in [*nodes, *(each.account_id for each in made.tenants().values())]:
+        await worlds.open_with(account_id, 5_000)
+    for place, tenant in made.tenants().items():
+        await worlds.accept(tenant, numbers=[number_of(place)], text=word_of(place))
+        await worlds.execute(
+            "INSERT INTO contact (id, client_id, number, name) VALUES ($1, $2, $3, $4)",
+            new_id(),
+            tenant.client_id,
+            number_of(place),
+            word_of(place),
+        )
+    await worlds.execute(
+        "UPDATE provider_account SET reading_raw = $1, read_at = now() WHERE id = $2",
+        READING,
+        street.pool.id,
+    )
+    street.upstream.balance_word = READING
+
+
+async def _add_people(made: Town) -> None:
+    street, tenants = made.street, made.tenants()
+    for who, place in (("owner", "owner"), ("sibling", "sibling"), ("stranger", "stranger")):
+        await _move_in(made, who, Role.CLIENT, client_id=tenants[place].client_id)
+    await _move_in(made, "supervisor", Role.SUPERVISOR, group_id=street.group.id)
+    await _move_in(made, "other_supervisor", Role.SUPERVISOR, group_id=street.other_group.id)
+    await _move_in(
+        made,
+        "direct",
+        Role.SUPERVISOR,
+        group_id=street.group.id,
+        client_id=street.owner.client_id,
+    )
+    await _move_in(made, "admin", Role.ADMIN)
+    made.actors["nobody"] = None
+
+
+async def _move_in(made: Town, who: str, role: Role, **places: UUID) -> None:
+    user = await people.add_user(email_of(who), role, **places)
+    # The role does not matter for making a key; who has it asks with it from now on.
+    key = await create_api_key(
+        store, Actor(user.id, role, credential_id=user.id), name=word_of(who)
+    )
+    made.users[who] = user.id
+    made.actors[who] = await store.find_actor_of_key(hash_of_secret(key.secret))
+
+
+async def _things() -> str:
+    """Everything with an id, and whose it is: also what tables to come hold."""
+    tables = await worlds.fetch(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND column_name IN ('id', 'client_id') AND table_name <> 'app_user'"
+        " GROUP BY table_name HAVING count(*) = 2"
+    )
+    owned = [f"SELECT id, client_id AS of FROM {row['table_name']}" for row in tables]
+    keys = "SELECT id, user_id FROM api_key"
+    # A transfer between two nodes is for both to see.
+    transfers = (
+        "SELECT id, coalesce(source_id, destination_id) FROM transfer"
+        " WHERE source_id IS NULL OR destination_id IS NULL"
+    )
+    return " UNION ALL ".join([*owned, keys, transfers])
