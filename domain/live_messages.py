@@ -190,8 +190,8 @@ class MessageStream(Stream):
         """Tells those who have joined what stands at the beginning, and what came since."""
         async with self._turn:
             joining = self.waiting()
-            owed, self._owed = self._owed, {}
             messages = await self.watch.begin()
+            owed, self._owed = self._owed, {}
             begun = {message.id: message.updated_at for message in messages}
             self._begun |= {reader: begun for reader in joining if reader in self.readers}
             self.count_as_told(joining)

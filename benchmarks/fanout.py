@@ -1,0 +1,189 @@
+"""A balance that a thousand sockets of one process watch: deliveries, their CPU, delay and memory.
+
+The delay is from the moment that PostgreSQL wrote the transfer, just before its commit, to the
+moment that the frame is read here, on the same two cores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from benchmarks.ground import Ground, cpu_seconds, ground, server, with_children
+from benchmarks.load import request
+from benchmarks.measurement import Measurement
+from benchmarks.send import SEND
+from benchmarks.tenants import add_tenants
+from tests import worlds
+
+SOCKETS = 1_000
+SECONDS = 6.0
+UPDATES_PER_SECOND = 10
+UNITS = 10_000_000
+PAGE_BYTES = 4096
+
+HANDSHAKE = (
+    "GET /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+    "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n"
+    "sec-websocket-protocol: graphql-transport-ws\r\n\r\n"
+)
+BALANCE = "subscription { balanceUpdated { version account { balance unit valueUsd } } }"
+
+
+def main() -> list[Measurement]:
+    """Figures at ten updates a second, and as fast as updates come."""
+    with ground() as place:
+        [token] = asyncio.run(add_tenants(place.url, 1, units=UNITS))
+        with server(place) as (pid, port):
+            return asyncio.run(_measure(place, token, pid, port))
+
+
+async def _measure(place: Ground, token: str, pid: int, port: int) -> list[Measurement]:
+    heard: list[tuple[bytes, float]] = []
+    pids = [pid, *with_children(place.postgres_pid)]
+    await _updates(port, token, SECONDS)
+    before_bytes = _resident(pid)
+    sockets = await _open(port, token, heard)
+    memory = (_resident(pid) - before_bytes) / SOCKETS
+    heard.clear()
+    idle = await _cpu_of(pids, lambda: asyncio.sleep(SECONDS))
+    paced = await _cpu_of([pid], lambda: _updates(port, token, 1 / UPDATES_PER_SECOND))
+    paced_heard, delays = len(heard), await _delays(place, heard)
+    heard.clear()
+    began = time.perf_counter()
+    fast = await _cpu_of([pid], lambda: _updates(port, token, 0.0))
+    seconds = time.perf_counter() - began
+    for each in sockets:
+        each.close()
+    return [
+        Measurement(f"{SOCKETS} idle sockets, CPU", idle / SECONDS * 1e3, "ms a second"),
+        Measurement("memory a socket", memory / 1024, "KiB"),
+        Measurement("10 updates/s: deliveries", paced_heard / SECONDS, "a second"),
+        Measurement("10 updates/s: CPU", paced / paced_heard * 1e6, "µs a delivery", at_most=25),
+        Measurement("10 updates/s: p50 from write to socket", delays[len(delays) // 2], "ms"),
+        Measurement(
+            "10 updates/s: p99 from write to socket",
+            delays[int(len(delays) * 0.99)],
+            "ms",
+            at_most=30,
+        ),
+        Measurement("as they come: deliveries", len(heard) / seconds, "a second"),
+        Measurement("as they come: CPU", fast / len(heard) * 1e6, "µs a delivery"),
+    ]
+
+
+async def _cpu_of(pids: list[int], work: Callable[[], object]) -> float:
+    before = cpu_seconds(pids)
+    await work()  # type: ignore[misc]
+    await asyncio.sleep(0.2)
+    return cpu_seconds(pids) - before
+
+
+async def _open(port: int, token: str, heard: list[tuple[bytes, float]]) -> list[_Socket]:
+    loop = asyncio.get_running_loop()
+    sockets = []
+    for _ in range(SOCKETS):
+        _, made = await loop.create_connection(lambda: _Socket(token, heard), "127.0.0.1", port)
+        sockets.append(made)
+    async with asyncio.timeout(60):
+        while len(heard) < SOCKETS:  # noqa: ASYNC110 - in bounds
+            await asyncio.sleep(0.05)
+    return sockets
+
+
+async def _updates(port: int, token: str, pause_seconds: float) -> None:
+    """Sends for so long: each changes the balance."""
+    until = time.perf_counter() + SECONDS
+    given: dict[str, object] = {"input": {"to": "+12025550100", "text": "Good morning"}}
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while (began := time.perf_counter()) < until:
+        writer.write(request(token, SEND, given))
+        while b'"__typename":"Send"' not in await reader.read(65_536):
+            pass
+        await asyncio.sleep(max(0.0, began + pause_seconds - time.perf_counter()))
+    writer.close()
+
+
+async def _delays(place: Ground, heard: list[tuple[bytes, float]]) -> list[float]:
+    """Milliseconds from the transfer to each frame that tells of it, in order."""
+    async with worlds.connected(place.url, pool_size=2):
+        rows = await worlds.fetch(
+            "SELECT source_balance AS balance, extract(epoch FROM created_at)::float8 AS at"
+            " FROM transfer WHERE kind = 'SEND'"
+        )
+    written_at = {row["balance"]: row["at"] for row in rows}
+    found = []
+    for frame, at in heard:
+        told = orjson.loads(frame)["payload"]["data"]["balanceUpdated"]["account"]["balance"]
+        found.append((at - written_at[told]) * 1e3)
+    return sorted(found)
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+class _Socket(asyncio.Protocol):
+    """A client on a bare protocol: it subscribes once, and keeps what it hears with the time."""
+
+    def __init__(self, token: str, heard: list[tuple[bytes, float]]) -> None:
+        self._token = token
+        self._heard = heard
+        self._buffer = b""
+        self._is_open = False
+
+    def close(self) -> None:
+        """Ends it."""
+        self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(HANDSHAKE.encode())
+
+    def data_received(self, data: bytes) -> None:
+        at = time.time()
+        self._buffer += data
+        if not self._is_open:
+            head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+            if not separator:
+                return
+            assert b" 101 " in head, head
+            self._is_open, self._buffer = True, rest
+            payload = {"Authorization": f"Bearer {self._token}"}
+            self._say({"type": "connection_init", "payload": payload})
+            self._say({"type": "subscribe", "id": "1", "payload": {"query": BALANCE}})
+        while (frame := self._frame()) is not None:
+            opcode, body = frame
+            if opcode == 9:
+                self._write(0x8A, body)
+            elif b'"next"' in body:
+                self._heard.append((body, at))
+
+    def _frame(self) -> tuple[int, bytes] | None:
+        buffer = self._buffer
+        if len(buffer) < 4:
+            return None
+        start, length = 2, buffer[1]
+        if length == 126:
+            start, length = 4, int.from_bytes(buffer[2:4], "big")
+        if len(buffer) < start + length:
+            return None
+        self._buffer = buffer[start + length :]
+        return buffer[0] & 15, buffer[start : start + length]
+
+    def _say(self, message: dict[str, object]) -> None:
+        self._write(0x81, orjson.dumps(message))
+
+    def _write(self, first: int, body: bytes) -> None:
+        # Masked, as a client's frames are; with a mask that changes nothing.
+        size = bytes([0x80 | len(body)]) if len(body) < 126 else b"\xfe%b" % _short(len(body))
+        self._transport.write(bytes([first]) + size + bytes(4) + body)
+
+
+def _short(number: int) -> bytes:
+    return number.to_bytes(2, "big")

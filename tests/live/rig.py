@@ -1,0 +1,175 @@
+"""A live server on loopback over a real database, and a client that speaks the bare protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from domain.access import Actor
+from domain.actors import OnChange
+from domain.house import House
+from ibiki.app import AppParts, build_app
+from ibiki.bus_backend import InProcess
+from ibiki.live import Live, SocketRules
+from ibiki.metrics import Metrics
+from ibiki.middleware import AllowedOrigins
+from ibiki.rights import ConnectionLimits
+from ibiki.server import serving
+from ibiki.watching import watching
+from tests.resolvers.house import Neighbourhood
+
+PROTOCOL = Subprotocol("graphql-transport-ws")
+SOON_SECONDS = 10.0
+"""Longer than anything takes that happens at all."""
+
+
+class Desk:
+    """Knows actors by their credentials, and says when one of them changes."""
+
+    def __init__(self, actors: Mapping[str, Actor | None]) -> None:
+        self.actors = dict(actors)
+        self._told: list[OnChange] = []
+
+    async def actor_for(self, credential: str) -> Actor | None:
+        """The actor of that word."""
+        return self.actors.get(credential)
+
+    def on_change(self, told: OnChange) -> Callable[[], None]:
+        """Has a callback told of every change."""
+        self._told.append(told)
+        return lambda: self._told.remove(told)
+
+    def change(self, word: str, actor: Actor | None) -> None:
+        """From now on the credential is that actor's, or nobody's."""
+        before = self.actors[word]
+        assert before is not None
+        self.actors[word] = actor
+        for told in self._told:
+            told(frozenset({before.credential_id}))
+
+
+WORDS = ("owner", "sibling", "loner", "supervisor", "other_supervisor", "direct", "admin")
+
+
+def desk_of(people: Neighbourhood) -> Desk:
+    """Everybody of a neighbourhood by the word for them."""
+    return Desk({word: people.actor(word) for word in WORDS})
+
+
+@dataclass
+class Server:
+    """Where it answers, and its live part."""
+
+    url: str
+    live: Live
+    metrics: Metrics
+
+    @property
+    def socket_url(self) -> str:
+        """Where websockets are opened."""
+        return self.url.replace("http", "ws", 1) + "/graphql"
+
+
+@asynccontextmanager
+async def server(
+    house: House,
+    authenticator: Any,
+    *,
+    rules: SocketRules | None = None,
+    limits: ConnectionLimits | None = None,
+    origins: AllowedOrigins | None = None,
+) -> AsyncIterator[Server]:
+    """A server of its own, within this process."""
+    metrics = Metrics()
+    async with watching(house.store, authenticator, InProcess(), limits) as live:
+        live = replace(live, rules=rules or SocketRules())
+        app = build_app(
+            AppParts(
+                house=house,
+                authenticator=authenticator,
+                metrics=metrics,
+                is_ready=_ready,
+                origins=origins or AllowedOrigins(),
+                live=live,
+            )
+        )
+        async with serving(app) as url:
+            yield Server(url, live, metrics)
+
+
+async def _ready() -> str | None:
+    return None
+
+
+class Client:
+    """One websocket, message by message."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def say(self, **message: Any) -> None:
+        """Sends one message."""
+        await self.connection.send(json.dumps(message))
+
+    async def begin(self, credential: str | None) -> None:
+        """Signs in and waits for the word that it worked."""
+        payload = {"Authorization": f"Bearer {credential}"} if credential else None
+        await self.say(type="connection_init", payload=payload)
+        assert await self.hear() == {"type": "connection_ack"}
+
+    async def subscribe(self, query: str, *, id: str = "1", **variables: Any) -> None:
+        """Begins an operation."""
+        payload = {"query": query, "variables": variables}
+        await self.say(type="subscribe", id=id, payload=payload)
+
+    async def hear(self, seconds: float = SOON_SECONDS) -> dict[str, Any]:
+        """The next message."""
+        async with asyncio.timeout(seconds):
+            heard: dict[str, Any] = json.loads(await self.connection.recv())
+        return heard
+
+    async def told(self) -> Any:
+        """The value of the only field of the next event."""
+        message = await self.hear()
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        [value] = message["payload"]["data"].values()
+        return value
+
+    async def closed(self, seconds: float = SOON_SECONDS) -> int:
+        """The code that the server closes with; what it says before is not listened to."""
+        async with asyncio.timeout(seconds):
+            try:
+                while True:
+                    await self.connection.recv()
+            except ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else 1006
+
+
+@asynccontextmanager
+async def client(
+    where: Server | str, credential: str | None = None, *, begin: bool = True, **options: Any
+) -> AsyncIterator[Client]:
+    """A client that has signed in, unless told not to."""
+    url = where if isinstance(where, str) else where.socket_url
+    options = {"subprotocols": [PROTOCOL], "compression": None, "proxy": None} | options
+    async with connect(url, **options) as connection:
+        made = Client(connection)
+        if begin:
+            await made.begin(credential)
+        yield made
+
+
+async def eventually(check: Callable[[], bool], seconds: float = SOON_SECONDS) -> None:
+    """Returns when it is true."""
+    async with asyncio.timeout(seconds):
+        while not check():  # noqa: ASYNC110 - whatever is waited for says nothing by itself
+            await asyncio.sleep(0.005)

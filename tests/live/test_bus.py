@@ -1,0 +1,287 @@
+"""The bus: what is told arrives, whatever is cut; whoever tells neither waits nor fails."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from domain import hints
+from domain.hints import EVERYTHING, Topic, packed
+from domain.ids import new_id
+from ibiki import embedded
+from ibiki.bus import MOST_WAITING, Bus
+from ibiki.bus_backend import ALL, Backend, Carrier, InProcess
+from ibiki.bus_backend import MOST_WAITING as MOST_HEARD
+from ibiki.bus_redis import RedisCarrier
+from persistence.bus import PostgresCarrier
+from tests import databases
+from tests.live.rig import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def topic() -> Topic:
+    """One that nobody else uses."""
+    return hints.SEND + new_id().bytes
+
+
+class Station:
+    """One process's end of a bus, and what it has heard."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self.heard: list[Topic] = []
+        self.bus = Bus(carrier, self._hear)
+
+    def _hear(self, topics: Collection[Topic]) -> None:
+        self.heard += topics
+
+    def has(self, *topics: Topic) -> Callable[[], bool]:
+        """Whether it has heard these."""
+        return lambda: set(topics) <= set(self.heard)
+
+    async def hears(self, *topics: Topic) -> None:
+        """Waits until it has."""
+        await eventually(self.has(*topics), 20)
+
+
+@asynccontextmanager
+async def stations(*carriers: Carrier) -> AsyncIterator[list[Station]]:
+    """Each on the air, its first EVERYTHING heard."""
+    made = [Station(each) for each in carriers]
+    for each in made:
+        await each.bus.start()
+    try:
+        for each in made:
+            await each.hears(EVERYTHING)
+            each.heard.clear()
+        yield made
+    finally:
+        for each in made:
+            await each.bus.stop()
+
+
+class Redis:
+    """A Redis of this test's own, which can be killed and started again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "redis.sock"
+        self.url = f"unix://{self.path}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begins to answer."""
+        self._process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(self.path), "--save", ""],
+            cwd=self.path.parent,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """kill -9."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed: .ci/run installs it")
+    # A socket's path may have 107 characters: not a place within pytest's own directories.
+    with tempfile.TemporaryDirectory(prefix="ibiki-redis-") as name:
+        made = Redis(Path(name))
+        made.start()
+        yield made
+        made.kill()
+
+
+async def test_within_one_process_what_is_told_is_heard() -> None:
+    async with stations(InProcess()) as [only]:
+        told = topic()
+        only.bus.tell({told})
+        await only.hears(told)
+
+
+async def test_through_postgresql_all_processes_hear(database_url: str) -> None:
+    carriers = [PostgresCarrier(database_url), PostgresCarrier(database_url)]
+    async with stations(*carriers) as [one, other]:
+        few, many = topic(), {topic() for _ in range(5_000)}
+        one.bus.tell({few})
+        await one.hears(few)
+        await other.hears(few)
+        other.bus.tell(many)
+        await one.hears(*many)
+
+
+async def test_connections_of_postgresql_may_be_cut(
+    database_url: str, database_server: embedded.EmbeddedDatabase
+) -> None:
+    carriers = [PostgresCarrier(database_url), PostgresCarrier(database_url)]
+    async with stations(*carriers) as [one, other]:
+        for _ in range(3):
+            one.heard.clear()
+            other.heard.clear()
+            told = topic()
+            await databases.execute(
+                database_server.superuser_url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                f" WHERE application_name = 'ibiki bus' AND datname = '{name_of(database_url)}'",
+            )
+            one.bus.tell({told})
+            await one.hears(EVERYTHING, told)
+            await other.hears(EVERYTHING)
+            said_after = topic()
+            one.bus.tell({said_after})
+            await other.hears(said_after)
+
+
+async def test_through_redis_all_processes_hear(redis: Redis) -> None:
+    async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
+        few, many = topic(), {topic() for _ in range(5_000)}
+        one.bus.tell({few})
+        await one.hears(few)
+        await other.hears(few)
+        other.bus.tell(many)
+        await one.hears(*many)
+
+
+async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
+    async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
+        redis.kill()
+        told = topic()
+        one.bus.tell({told})  # waits, and neither blocks nor raises
+        await eventually(lambda: not one.bus.is_open and not other.bus.is_open, 20)
+        redis.start()
+        await one.hears(EVERYTHING, told)
+        await other.hears(EVERYTHING)
+        said_after = topic()
+        other.bus.tell({said_after})
+        await one.hears(said_after)
+        await other.hears(said_after)
+
+
+async def test_a_bus_begins_without_what_carries_it(redis: Redis) -> None:
+    redis.kill()
+    station = Station(RedisCarrier(redis.url))
+    await station.bus.start()
+    told = topic()
+    station.bus.tell({told})
+    await eventually(lambda: bool(station.bus._waiting))
+    redis.start()
+    await station.hears(EVERYTHING, told)
+    await station.bus.stop()
+
+
+class Odd:
+    """A carrier that does what a test says."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.swallows = False
+        self.refuses = False
+        self.hangs = False
+        self.said: list[str] = []
+
+    async def open(
+        self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]
+    ) -> None:
+        self.opened += 1
+        self.heard = heard
+        self.lost = lost
+
+    async def send(self, channel: str, text: str) -> None:
+        if self.refuses:
+            raise OSError("cut")
+        if self.hangs:
+            await asyncio.sleep(3600.0 / 2)
+        self.said.append(text)
+        if not self.swallows:
+            self.heard(text)
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_what_is_told_within_a_moment_is_told_together() -> None:
+    carrier = Odd()
+    async with stations(carrier) as [station]:
+        told = [topic() for _ in range(100)]
+        station.bus.tell({told[0]})
+        await station.hears(told[0])
+        for each in told:
+            station.bus.tell({each})
+        await station.hears(*told)
+        assert len(carrier.said) <= 3
+
+
+async def test_what_cannot_be_told_waits_and_is_told_later() -> None:
+    carrier = Odd()
+    async with stations(carrier) as [station]:
+        carrier.refuses = True
+        told = topic()
+        station.bus.tell({told})
+        await eventually(lambda: not station.bus.is_open)
+        carrier.refuses = False
+        await station.hears(EVERYTHING, told)
+
+
+async def test_more_than_can_wait_becomes_everything() -> None:
+    carrier = Odd()
+    async with stations(carrier) as [station]:
+        carrier.refuses = True
+        station.bus.tell({hints.SEND + number.to_bytes(16) for number in range(MOST_WAITING + 1)})
+        carrier.refuses = False
+        await station.hears(EVERYTHING)
+        await eventually(lambda: carrier.said[-1:] == [ALL])
+
+
+async def test_a_carrier_that_says_nothing_any_more_is_opened_anew() -> None:
+    carrier = Odd()
+    backend = Backend(carrier, beat_seconds=0.05)
+    await backend.connect()
+    await backend.subscribe("channel")
+    assert (await backend.next_published()).message == ALL
+    await asyncio.sleep(0.2)
+    assert carrier.opened == 1, "one that answers is left alone"
+    carrier.swallows = True
+    await eventually(lambda: carrier.opened > 1)
+    assert (await backend.next_published()).message == ALL
+    await backend.disconnect()
+
+
+async def test_what_is_heard_and_not_taken_is_bounded() -> None:
+    carrier = Odd()
+    backend = Backend(carrier)
+    await backend.connect()
+    await backend.subscribe("channel")
+    await backend.next_published()
+    text = next(packed([topic()]))
+    for _ in range(MOST_HEARD + 1):
+        carrier.heard(text)
+    assert (await backend.next_published()).message == ALL
+    assert not backend._events
+    await backend.disconnect()
+
+
+async def test_the_last_words_are_told_before_the_end() -> None:
+    carrier = Odd()
+    station = Station(carrier)
+    await station.bus.start()
+    await station.hears(EVERYTHING)
+    told = topic()
+    station.bus.tell({told})
+    await station.bus.stop()
+    assert next(packed([told])) in carrier.said
+
+
+def name_of(url: str) -> str:
+    """The database of an address."""
+    return url.partition("?")[0].rsplit("/", 1)[1]

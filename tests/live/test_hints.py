@@ -1,0 +1,196 @@
+"""Whatever changes is hinted at, right after its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import hints
+from domain.access import Role
+from domain.allocate import Allocation, allocate
+from domain.cancel import cancel_send
+from domain.errors import ProviderUnavailable
+from domain.hints import EVERYTHING, Topic, id_of, packed, unpacked
+from domain.late_truth import settle_unknown
+from domain.numbers import Normaliser
+from domain.outcomes import Accepted, Rejected, Unknown
+from domain.sync import sync
+from domain.tenants import ClientChange, GroupChange, update_client, update_group
+from persistence import store
+from persistence.database import transaction
+from persistence.hints import listen, note
+from tests import worlds
+from tests.dispatch.parts import answered, lease_passes, marked
+from tests.resolvers.house import Neighbourhood
+
+TOPICS = st.builds(
+    lambda kind, id: kind + id.bytes,
+    st.sampled_from([hints.ACCOUNT, hints.BELOW, hints.POOL, hints.SEND, hints.MESSAGE]),
+    st.uuids(),
+)
+
+
+@given(st.sets(TOPICS, max_size=1_000), st.integers(min_value=100, max_value=8_000))
+def test_topics_travel_in_texts_that_are_short_enough(topics: set[Topic], longest: int) -> None:
+    texts = list(packed(topics, longest=longest))
+    assert set().union(*map(unpacked, texts)) == topics
+    assert all(len(text) <= longest for text in texts)
+
+
+@pytest.mark.parametrize("text", ["", "not base 85: \x7f", "0000", "-"])
+def test_a_text_that_cannot_be_read_means_everything_or_nothing(text: str) -> None:
+    assert unpacked(text) in ({EVERYTHING}, set())
+
+
+class Ear:
+    """Hears what this process changes."""
+
+    def __init__(self) -> None:
+        self.heard: set[Topic] = set()
+
+    def __call__(self, topics: Collection[Topic]) -> None:
+        self.heard |= set(topics)
+
+    def take(self) -> set[Topic]:
+        """What was heard since the last time."""
+        heard, self.heard = self.heard, set()
+        return heard
+
+
+@pytest.fixture
+def ear(people: Neighbourhood) -> Iterator[Ear]:
+    made = Ear()
+    stop = listen(made)
+    yield made
+    stop()
+
+
+async def test_nothing_is_told_before_the_commit(ear: Ear, people: Neighbourhood) -> None:
+    topic = hints.SEND + people.owner.client_id.bytes
+    async with transaction() as tx:
+        note(tx, [topic])
+        assert ear.heard == set()
+    assert ear.heard == {topic}
+
+
+async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: Neighbourhood) -> None:
+    topic = hints.SEND + people.owner.client_id.bytes
+
+    async def fail() -> None:
+        async with transaction() as tx:
+            note(tx, [topic])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    assert ear.heard == {topic}
+
+
+async def test_a_listener_that_fails_harms_nobody(
+    ear: Ear, people: Neighbourhood, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(topics: Collection[Topic]) -> None:
+        raise RuntimeError("deaf")
+
+    stop = listen(fail)
+    await worlds.accept(people.owner)
+    stop()
+    assert ear.heard
+    assert "a listener to changes failed" in caplog.text
+
+
+async def test_a_charge_is_told_of_at_each_node_that_shows_it(
+    ear: Ear, people: Neighbourhood
+) -> None:
+    await worlds.accept(people.owner)
+    assert ear.take() == {
+        hints.ACCOUNT + people.owner.account_id.bytes,
+        hints.BELOW + people.group.account_id.bytes,
+        hints.POOL + people.pool.id.bytes,
+    }
+
+
+async def test_an_allocation_is_told_of_at_both_ends(ear: Ear, people: Neighbourhood) -> None:
+    await allocate(store, worlds.ADMIN, Allocation(people.loner.client_id, None, 5))
+    heard = ear.take()
+    assert hints.ACCOUNT + people.loner.account_id.bytes in heard
+    assert hints.ACCOUNT + people.pool.account_id.bytes in heard
+
+
+async def test_each_step_of_a_message_is_told_of(ear: Ear, people: Neighbourhood) -> None:
+    send = await worlds.accept(people.owner)
+    ear.take()
+    (call,) = await marked(people.pool)
+    message = hints.MESSAGE + call.messages[0].id.bytes
+    assert {message, hints.SEND + send.id.bytes} <= ear.take()
+    await answered(people.pool, call, Rejected("no"))
+    heard = ear.take()
+    assert {message, hints.SEND + send.id.bytes, hints.POOL + people.pool.id.bytes} <= heard
+    assert hints.ACCOUNT + people.owner.account_id.bytes in heard  # the refund
+
+
+async def test_a_taken_message_is_told_of_where_what_is_in_flight_is_shown(
+    ear: Ear, people: Neighbourhood
+) -> None:
+    await worlds.accept(people.owner)
+    (call,) = await marked(people.pool)
+    ear.take()
+    await answered(people.pool, call, Accepted("ref"))
+    assert hints.POOL + people.pool.id.bytes in ear.take()
+
+
+async def test_a_sweep_and_a_late_word_are_told_of(ear: Ear, people: Neighbourhood) -> None:
+    await worlds.accept(people.owner, 2)
+    first, second = [each for call in await marked(people.pool, batch=1) for each in [call]]
+    await lease_passes(first)
+    heard = ear.take()
+    message = hints.MESSAGE + first.messages[0].id.bytes
+    assert {message, hints.POOL + people.pool.id.bytes} <= heard
+    await settle_unknown(
+        store, worlds.ADMIN, first.messages[0].id, taken=True, note="asked by phone"
+    )
+    assert message in ear.take()
+    await answered(people.pool, second, Unknown("?"))
+    assert hints.MESSAGE + second.messages[0].id.bytes in ear.take()
+
+
+async def test_cancelling_is_told_of_by_the_send(ear: Ear, people: Neighbourhood) -> None:
+    send = await worlds.accept(people.owner, 3)
+    ear.take()
+    await cancel_send(store, people.owner.actor, send.id)
+    assert {hints.SEND + send.id.bytes, hints.MESSAGES + send.id.bytes} <= ear.take()
+
+
+async def test_a_reading_is_told_of_whether_it_worked_or_not(
+    ear: Ear, people: Neighbourhood
+) -> None:
+    account = await store.find_provider_account(None)
+    people.upstream.balance_word = "1000"
+    await sync(store, people.upstream, account, actor_id=None)
+    assert hints.POOL + people.pool.id.bytes in ear.take()
+    people.upstream.balance_word = None
+    with pytest.raises(ProviderUnavailable):
+        await sync(store, people.upstream, account, actor_id=None)
+    assert hints.POOL + people.pool.id.bytes in ear.take()
+
+
+async def test_terms_and_moves_are_told_of(ear: Ear, people: Neighbourhood) -> None:
+    await update_group(store, people.group.id, GroupChange(rate_per_unit_usd=Decimal("0.05")))
+    assert hints.ACCOUNT + people.group.account_id.bytes in ear.take()
+    change = ClientChange(group_id=people.other_group.id)
+    await update_client(store, Normaliser(), people.owner.client_id, change)
+    assert {
+        hints.ACCOUNT + people.owner.account_id.bytes,
+        hints.BELOW + people.group.account_id.bytes,
+        hints.BELOW + people.other_group.account_id.bytes,
+    } <= ear.take()
+
+
+def test_a_topic_says_what_it_is_about() -> None:
+    actor = worlds.ADMIN
+    assert actor.role is Role.ADMIN
+    assert id_of(hints.SEND + actor.user_id.bytes) == actor.user_id

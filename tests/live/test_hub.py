@@ -1,0 +1,294 @@
+"""The hub by itself: one execution for all, the present first, newest wins, nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import pytest
+
+from domain import hints
+from domain.errors import Forbidden, TryAgain
+from domain.hints import EVERYTHING, Topic
+from domain.live import Present, Watch
+from domain.live_hub import Hub
+from domain.live_streams import OFFERED_AT_A_TIME
+from tests.live.readers import Ears, FakeStore, Words
+from tests.live.rig import eventually
+
+TOPIC: Topic = hints.ACCOUNT + bytes(16)
+OTHER: Topic = hints.BELOW + bytes(16)
+NEVER = 3600.0
+
+REQUEST: ContextVar[str] = ContextVar("REQUEST", default="nobody's")
+
+
+@dataclass
+class Figure:
+    """A number that is watched, and how often it has been read."""
+
+    value: int = 1
+    version: Callable[[int], int] = lambda value: value
+    topics: frozenset[Topic] = frozenset({TOPIC})
+    last: int | None = None
+    reads: int = 0
+    before_answer: Callable[[], Awaitable[None]] | None = None
+    read_as: list[str] = field(default_factory=list)
+
+    async def read(self) -> int:
+        self.reads += 1
+        self.read_as.append(REQUEST.get())
+        value = self.value
+        await asyncio.sleep(0)
+        if self.before_answer is not None:
+            await self.before_answer()
+        return value
+
+    async def open(self) -> Watch:
+        return Present(
+            read=self.read,
+            topics_of=lambda _: self.topics,
+            version_of=self.version,
+            is_last=lambda value: value == self.last,
+        )
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+async def hub(store: FakeStore) -> AsyncIterator[Hub]:
+    made = Hub(store, poll_seconds=NEVER)
+    made.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_reader_is_told_the_present_and_then_every_change(hub: Hub) -> None:
+    figure, ears = Figure(), Ears()
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(1)
+    figure.value = 2
+    hub.hinted({TOPIC})
+    await ears.hears(1, 2)
+
+
+async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> None:
+    figure, ears = Figure(), Ears()
+
+    async def change_once() -> None:
+        figure.before_answer = None
+        figure.value = 2
+        hub.hinted({TOPIC})  # nobody watches this topic yet
+
+    figure.before_answer = change_once
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(2)
+
+
+async def test_a_change_of_what_changes_it_is_followed(hub: Hub) -> None:
+    figure, ears = Figure(), Ears()
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(1)
+    figure.value, figure.topics = 2, frozenset({OTHER})
+    hub.hinted({TOPIC})
+    await ears.hears(1, 2)
+    figure.value = 3
+    hub.hinted({TOPIC})
+    hub.hinted({OTHER})
+    await ears.hears(1, 2, 3)
+
+
+async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> None:
+    figure, words, crowd = Figure(), Words(), [Ears() for _ in range(500)]
+    for ears in crowd:
+        await hub.join("key", words, ears, figure.open)
+    for ears in crowd:
+        await ears.hears(1)
+    assert hub.count == 1
+    assert words.executions <= 2
+    before = words.executions
+    figure.value = 2
+    hub.hinted({TOPIC})
+    for ears in crowd:
+        await ears.hears(1, 2)
+    assert words.executions == before + 1
+
+
+async def test_who_watches_something_else_is_told_nothing_of_it(hub: Hub) -> None:
+    one, other = Ears(), Ears()
+    figure = Figure(7)
+    await hub.join("key", Words(), one, Figure(1).open)
+    await hub.join(("key", "other rights"), Words(), other, figure.open)
+    await one.hears(1)
+    await other.hears(7)
+    assert hub.count == 2
+
+
+async def test_who_joins_later_is_told_a_state_that_was_read_later(hub: Hub) -> None:
+    figure, first, second = Figure(), Ears(), Ears()
+    await hub.join("key", Words(), first, figure.open)
+    await first.hears(1)
+    figure.value = 2  # and no hint of it has come yet
+    await hub.join("key", Words(), second, figure.open)
+    await second.hears(2)
+    await first.hears(1, 2)
+
+
+async def test_nobody_is_told_the_same_twice(hub: Hub) -> None:
+    figure, first, second = Figure(), Ears(), Ears()
+    await hub.join("key", Words(), first, figure.open)
+    await first.hears(1)
+    hub.hinted({TOPIC})
+    await eventually(lambda: figure.reads == 3)
+    await hub.join("key", Words(), second, figure.open)
+    await second.hears(1)
+    await first.hears(1)
+
+
+async def test_changes_that_come_while_one_is_told_are_told_as_one(hub: Hub) -> None:
+    figure, ears = Figure(), Ears()
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(1)
+    for value in range(2, 100):
+        figure.value = value
+        hub.hinted({TOPIC})
+    await eventually(lambda: ears.told[-1:] == [99])
+    assert len(ears.told) <= 3
+
+
+async def test_a_version_never_falls_for_a_reader(hub: Hub) -> None:
+    figure, ears = Figure(5), Ears()
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(5)
+    stale = figure.reads
+
+    async def recover() -> None:
+        if figure.reads == stale + 1:
+            figure.value = 6
+
+    figure.before_answer = recover
+    figure.value = 4
+    hub.hinted({TOPIC})
+    await ears.hears(5, 6)
+
+
+async def test_after_the_last_state_it_is_complete(hub: Hub) -> None:
+    figure, ears = Figure(last=3), Ears()
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(1)
+    figure.value = 3
+    hub.hinted({TOPIC})
+    await ears.hears(1, 3)
+    await eventually(lambda: ears.ended == [None])
+    assert hub.count == 0
+
+
+async def test_what_nobody_watches_any_more_is_forgotten(hub: Hub) -> None:
+    figure, one, other = Figure(), Ears(), Ears()
+    leave_one = await hub.join("key", Words(), one, figure.open)
+    leave_other = await hub.join("key", Words(), other, figure.open)
+    await one.hears(1)
+    await other.hears(1)
+    leave_one()
+    leave_one()
+    assert hub.count == 1
+    leave_other()
+    assert hub.count == 0
+    reads = figure.reads
+    hub.hinted({TOPIC})
+    await asyncio.sleep(0.02)
+    assert figure.reads == reads
+
+
+async def test_lost_hints_are_made_good_by_reading_everything(hub: Hub) -> None:
+    figure, ears = Figure(), Ears()
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(1)
+    figure.value = 2
+    hub.hinted({EVERYTHING})
+    await ears.hears(1, 2)
+
+
+async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
+    hub = Hub(store, poll_seconds=0.05)
+    hub.start()
+    figure, ears = Figure(), Ears()
+    store.prints[TOPIC] = "1"
+    await hub.join("key", Words(), ears, figure.open)
+    await ears.hears(1)
+    await eventually(lambda: figure.reads == 3)  # the first look at it
+    figure.value, store.prints[TOPIC] = 2, "2"
+    await ears.hears(1, 2)
+    reads = figure.reads
+    await asyncio.sleep(0.2)
+    assert figure.reads == reads, "what does not change is not read"
+    await hub.stop()
+
+
+async def test_a_database_that_is_away_is_waited_for(hub: Hub) -> None:
+    figure, ears = Figure(), Ears()
+
+    async def away() -> None:
+        raise TryAgain
+
+    figure.before_answer = away
+    await hub.join("key", Words(), ears, figure.open)
+    await eventually(lambda: figure.reads >= 2)
+    figure.before_answer = None
+    await ears.hears(1)
+    assert ears.ended == []
+
+
+@pytest.mark.parametrize("failure", [Forbidden("Not any more."), RuntimeError("a defect")])
+async def test_a_refusal_or_a_defect_ends_it_for_all(hub: Hub, failure: Exception) -> None:
+    figure, crowd = Figure(), [Ears(), Ears()]
+    for ears in crowd:
+        await hub.join("key", Words(), ears, figure.open)
+        await ears.hears(1)
+
+    async def fail() -> None:
+        raise failure
+
+    figure.before_answer = fail
+    hub.hinted({TOPIC})
+    await eventually(lambda: all(ears.ended == [[str(failure)]] for ears in crowd))
+    assert hub.count == 0
+
+
+async def test_what_is_refused_at_the_door_is_raised_there(hub: Hub) -> None:
+    async def refuse() -> Watch:
+        raise Forbidden
+
+    with pytest.raises(Forbidden):
+        await hub.join("key", Words(), Ears(), refuse)
+    assert hub.count == 0
+
+
+async def test_others_have_their_turn_while_a_crowd_is_told(hub: Hub) -> None:
+    figure, turns = Figure(), 0
+    crowd = [Ears() for _ in range(5 * OFFERED_AT_A_TIME)]
+    for ears in crowd:
+        await hub.join("key", Words(), ears, figure.open)
+    await crowd[-1].hears(1)
+    figure.value = 2
+    hub.hinted({TOPIC})
+    while not crowd[0].told[1:]:  # noqa: ASYNC110 - turns are what is counted
+        await asyncio.sleep(0)
+    while not crowd[-1].told[1:]:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= 4
+
+
+async def test_nothing_of_whoever_came_first_is_inherited(hub: Hub) -> None:
+    figure, ears = Figure(), Ears()
+    token = REQUEST.set("one request's")
+    await hub.join("key", Words(), ears, figure.open)
+    REQUEST.reset(token)
+    await ears.hears(1)
+    assert set(figure.read_as) == {"nobody's"}

@@ -1,0 +1,208 @@
+"""Messages whose status changes: each one's newest state, in order, to whom it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from domain import hints
+from domain.access import Everything, OfClient, Scope
+from domain.errors import Forbidden, TryAgain
+from domain.hints import EVERYTHING
+from domain.ids import new_id
+from domain.live import MessageChanges, Watch
+from domain.live_hub import Hub
+from domain.sending import Message, MessageStatus
+from tests.live.readers import NOON, Ears, FakeStore, Words
+from tests.live.rig import eventually
+
+NEVER = 3600.0
+MINE, THEIRS = OfClient(new_id()), OfClient(new_id())
+
+
+def message(whose: OfClient = MINE, *, send_id: UUID | None = None) -> Message:
+    """One that was there before."""
+    return Message(
+        id=new_id(),
+        send_id=send_id or new_id(),
+        client_id=whose.client_id,
+        number="+12025550100",
+        text="Good morning",
+        status=MessageStatus.QUEUED,
+        failure=None,
+        is_reply=False,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+
+
+@dataclass
+class Board:
+    """Messages in a store, and a hub that is told of their changes."""
+
+    hub: Hub
+    store: FakeStore
+    clock: int = 0
+    begins: Sequence[Message] = ()
+    failure: Exception | None = None
+    words: Words = field(default_factory=Words)
+
+    def change(self, one: Message, status: MessageStatus, *, hint: bool = True) -> Message:
+        """The message has another status now."""
+        self.clock += 1
+        changed = replace(one, status=status, updated_at=NOON + timedelta(seconds=self.clock))
+        self.store.messages[one.id] = changed
+        if hint:
+            self.hub.hinted({hints.MESSAGE + one.id.bytes})
+        return changed
+
+    async def listen(self, scope: Scope = MINE, send_id: UUID | None = None) -> Ears:
+        """Somebody who watches, from now on."""
+        ears = Ears()
+
+        async def begin() -> Sequence[Message]:
+            if self.failure is not None:
+                raise self.failure
+            return self.begins
+
+        async def open_() -> Watch:
+            return MessageChanges(scope=scope, send_id=send_id, begin=begin)
+
+        await self.hub.join((scope, send_id), self.words, ears, open_)
+        return ears
+
+
+def told(*messages: Message) -> list[list[str]]:
+    """As a reader hears them."""
+    return [[str(each.id), each.status.value] for each in messages]
+
+
+@pytest.fixture
+async def board() -> AsyncIterator[Board]:
+    store = FakeStore()
+    hub = Hub(store, poll_seconds=NEVER)
+    hub.start()
+    yield Board(hub, store)
+    await hub.stop()
+
+
+async def test_each_change_is_told_in_order(board: Board) -> None:
+    first, second, ears = message(), message(), await board.listen()
+    taken = board.change(first, MessageStatus.SUBMITTING)
+    await ears.hears(*told(taken))
+    sent = board.change(first, MessageStatus.SENT)
+    other = board.change(second, MessageStatus.SENT)
+    await ears.hears(*told(taken, sent, other))
+
+
+async def test_changes_go_to_whom_they_belong(board: Board) -> None:
+    send_id = new_id()
+    mine, theirs, of_the_send = message(), message(THEIRS), message(send_id=send_id)
+    me, them, admin = [await board.listen(each) for each in (MINE, THEIRS, Everything())]
+    watches_send = await board.listen(MINE, send_id)
+    changed = [board.change(each, MessageStatus.SENT) for each in (mine, theirs, of_the_send)]
+    await me.hears(*told(changed[0], changed[2]))
+    await them.hears(*told(changed[1]))
+    await admin.hears(*told(*changed))
+    await watches_send.hears(*told(changed[2]))
+
+
+async def test_a_change_is_read_and_told_once_for_all(board: Board) -> None:
+    crowd = [await board.listen() for _ in range(200)]
+    changed = board.change(message(), MessageStatus.SENT)
+    for ears in crowd:
+        await ears.hears(*told(changed))
+    assert board.words.executions == 1
+    assert board.store.reads_by_id == 1
+
+
+async def test_a_hint_that_comes_again_tells_nothing_again(board: Board) -> None:
+    ears = await board.listen()
+    changed = board.change(message(), MessageStatus.SENT)
+    await ears.hears(*told(changed))
+    board.hub.hinted({hints.MESSAGE + changed.id.bytes})
+    await eventually(lambda: board.store.reads_by_id == 2)
+    await ears.hears(*told(changed))
+
+
+async def test_what_stands_at_the_beginning_comes_first_and_not_twice(board: Board) -> None:
+    before = replace(message(), status=MessageStatus.SENT, updated_at=NOON)
+    board.begins = [before]
+    ears = await board.listen()
+    await ears.hears(*told(before))
+    board.store.messages[before.id] = before
+    board.hub.hinted({hints.MESSAGE + before.id.bytes})  # late: it is in the beginning already
+    await eventually(lambda: board.store.reads_by_id == 1)
+    after = board.change(before, MessageStatus.DELIVERED)
+    await ears.hears(*told(before, after))
+
+
+async def test_a_change_before_the_beginning_is_read_is_owed(board: Board) -> None:
+    before = message()
+    board.begins = [before]
+    first = await board.listen()
+    await first.hears(*told(before))
+    board.failure = TryAgain()
+    second = await board.listen()  # joined, and not begun yet
+    changed = board.change(message(), MessageStatus.SENT)
+    await first.hears(*told(before, changed))
+    assert second.told == []
+    board.failure = None
+    await second.hears(*told(before, changed))
+
+
+async def test_a_beginning_that_is_refused_ends_it(board: Board) -> None:
+    board.failure = Forbidden("No.")
+    ears = await board.listen()
+    await eventually(lambda: ears.ended == [["No."]])
+
+
+async def test_many_changes_at_once_are_found_by_their_time(board: Board) -> None:
+    ears = await board.listen()
+    cancelled = [board.change(message(), MessageStatus.CANCELLED, hint=False) for _ in range(300)]
+    board.hub.hinted({hints.MESSAGES + new_id().bytes})
+    await ears.hears(*told(*cancelled))
+
+
+async def test_more_hints_than_are_kept_are_found_by_their_time(board: Board) -> None:
+    ears = await board.listen()
+    changed = board.change(message(), MessageStatus.SENT, hint=False)
+    board.hub.hinted({hints.MESSAGE + new_id().bytes for _ in range(5_000)})
+    await ears.hears(*told(changed))
+
+
+async def test_lost_hints_are_made_good(board: Board) -> None:
+    ears = await board.listen()
+    changed = board.change(message(), MessageStatus.SENT, hint=False)
+    board.hub.hinted({EVERYTHING})
+    await ears.hears(*told(changed))
+
+
+async def test_a_lost_hint_costs_a_look_and_no_event() -> None:
+    store = FakeStore()
+    hub = Hub(store, poll_seconds=0.05)
+    hub.start()
+    board = Board(hub, store)
+    ears = await board.listen()
+    changed = board.change(message(), MessageStatus.SENT, hint=False)
+    await ears.hears(*told(changed))
+    await hub.stop()
+
+
+async def test_an_outage_loses_nothing(board: Board) -> None:
+    ears = await board.listen()
+    board.store.away = TryAgain()
+    changed = board.change(message(), MessageStatus.SENT)
+    await eventually(lambda: board.store.failures > 0)
+    board.store.away = None
+    await ears.hears(*told(changed))
+
+
+async def test_nothing_is_read_where_nobody_watches(board: Board) -> None:
+    board.change(message(), MessageStatus.SENT)
+    board.hub.hinted({EVERYTHING})
+    assert board.store.reads_by_id == board.store.reads_by_time == 0

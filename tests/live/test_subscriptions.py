@@ -1,0 +1,252 @@
+"""What is told to whom, over a real database: the present first, then every change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from domain.access import Role
+from domain.cancel import cancel_send
+from domain.outcomes import Accepted, Rejected
+from domain.tenants import GroupChange, update_group
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.dispatch.parts import answered, marked
+from tests.live.rig import Client, Desk, Server, client
+from tests.resolvers.house import Neighbourhood
+
+BALANCE = """subscription ($client: ID) {
+  balanceUpdated(clientId: $client) {
+    version account { balance ratePerUnitUsd } group { balance unallocated }
+    platform { pool allocated remaining inFlight state }
+  }
+}"""
+PROGRESS = """subscription ($send: ID!) {
+  sendProgress(sendId: $send) { finished charged counts { queued submitting sent cancelled } }
+}"""
+MESSAGES = "subscription ($send: ID) { messageUpdated(sendId: $send) { id sendId status failure } }"
+
+
+async def test_the_present_comes_first_and_then_every_change(
+    running: Server, people: Neighbourhood
+) -> None:
+    async with client(running, "owner") as reader:
+        await reader.subscribe(BALANCE)
+        first = await reader.told()
+        assert first["account"]["balance"] == 100
+        assert first["platform"] is None
+        await worlds.accept(people.owner)
+        then = await reader.told()
+        assert then["account"]["balance"] == 99
+        assert then["group"]["balance"] == first["group"]["balance"] - 1
+        assert then["version"] > first["version"]
+
+
+async def test_a_state_is_told_that_was_written_before_it_was_asked_for(
+    running: Server, people: Neighbourhood
+) -> None:
+    async with client(running, "owner") as first, client(running, "owner") as second:
+        await first.subscribe(BALANCE)
+        await first.told()
+        await worlds.accept(people.owner)
+        await second.subscribe(BALANCE)  # shares a stream that was read before
+        assert (await second.told())["account"]["balance"] == 99
+
+
+async def test_the_operator_sees_what_is_in_flight_fall(
+    running: Server, people: Neighbourhood
+) -> None:
+    await worlds.accept(people.owner)
+    async with client(running, "admin") as reader:
+        await reader.subscribe(BALANCE)
+        assert (await reader.told())["platform"]["inFlight"] == 1
+        (call,) = await marked(people.pool)
+        await answered(people.pool, call, Accepted("ref"))
+        while (await reader.told())["platform"]["inFlight"]:
+            pass
+
+
+async def test_a_member_s_charge_is_told_to_its_group_and_to_no_other(
+    running: Server, people: Neighbourhood
+) -> None:
+    async with (
+        client(running, "supervisor") as leader,
+        client(running, "other_supervisor") as other,
+        client(running, "sibling") as sibling,
+    ):
+        for each in (leader, other, sibling):
+            await each.subscribe(BALANCE)
+        before = await leader.told()
+        await other.told()
+        await sibling.told()
+        await worlds.accept(people.owner)
+        assert (await leader.told())["group"]["balance"] == before["group"]["balance"] - 1
+        assert (await sibling.told())["account"]["balance"] == 20
+        with pytest.raises(TimeoutError):
+            await other.hear(0.3)
+
+
+async def test_new_terms_are_told(running: Server, people: Neighbourhood) -> None:
+    async with client(running, "owner") as reader:
+        await reader.subscribe(BALANCE)
+        assert (await reader.told())["account"]["ratePerUnitUsd"] == "0.03"
+        await update_group(store, people.group.id, GroupChange(rate_per_unit_usd=Decimal("0.05")))
+        assert (await reader.told())["account"]["ratePerUnitUsd"] == "0.05"
+
+
+async def test_progress_is_complete_when_the_send_is_finished(
+    running: Server, people: Neighbourhood
+) -> None:
+    send = await worlds.accept(people.owner, 3)
+    async with client(running, "owner") as reader:
+        await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
+        first = await reader.told()
+        assert first["counts"]["queued"] == first["charged"] == 3
+        assert not first["finished"]
+        await cancel_send(store, people.owner.actor, send.id)
+        last = await reader.told()
+        assert last["counts"]["cancelled"] == 3
+        assert last["finished"]
+        assert last["charged"] == 0
+        assert await reader.hear() == {"type": "complete", "id": "1"}
+
+
+async def test_progress_of_a_finished_send_is_told_once(
+    running: Server, people: Neighbourhood
+) -> None:
+    send = await worlds.accept(people.owner)
+    await cancel_send(store, people.owner.actor, send.id)
+    async with client(running, "owner") as reader:
+        await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
+        assert (await reader.told())["finished"]
+        assert (await reader.hear())["type"] == "complete"
+
+
+async def test_each_step_of_a_message_is_told(running: Server, people: Neighbourhood) -> None:
+    async with client(running, "owner") as reader:
+        await reader.subscribe(MESSAGES)
+        await worlds.accept(people.owner)
+        (call,) = await marked(people.pool)
+        assert (await reader.told())["status"] == "SUBMITTING"
+        await answered(people.pool, call, Rejected("Blocked."))
+        assert await told_until(reader, "REJECTED") == "Blocked."
+
+
+async def test_a_send_begins_with_its_messages_as_they_stand(
+    running: Server, people: Neighbourhood
+) -> None:
+    send, other = await worlds.accept(people.owner, 2), await worlds.accept(people.owner)
+    async with client(running, "owner") as reader:
+        send_id = ids.encode(Kind.SEND, send.id)
+        await reader.subscribe(MESSAGES, send=send_id)
+        first = [await reader.told(), await reader.told()]
+        assert [each["status"] for each in first] == ["QUEUED", "QUEUED"]
+        await cancel_send(store, people.owner.actor, other.id)
+        await cancel_send(store, people.owner.actor, send.id)
+        then = [await reader.told(), await reader.told()]
+        assert {each["status"] for each in then} == {"CANCELLED"}
+        assert {each["sendId"] for each in then} == {send_id}
+
+
+async def test_what_changed_a_moment_before_is_told_first(
+    running: Server, people: Neighbourhood
+) -> None:
+    send = await worlds.accept(people.owner)
+    await cancel_send(store, people.owner.actor, send.id)
+    async with client(running, "owner") as reader:
+        await reader.subscribe(MESSAGES)
+        assert (await reader.told())["status"] == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    ("who", "query", "whose", "code"),
+    [
+        (None, BALANCE, None, "UNAUTHENTICATED"),
+        (None, MESSAGES, None, "UNAUTHENTICATED"),
+        (None, PROGRESS, "owner", "UNAUTHENTICATED"),
+        ("sibling", PROGRESS, "owner", "BAD_USER_INPUT"),
+        ("sibling", MESSAGES, "owner", "BAD_USER_INPUT"),
+        ("supervisor", PROGRESS, "owner", "FORBIDDEN"),
+        ("supervisor", MESSAGES, None, "FORBIDDEN"),
+    ],
+)
+async def test_what_is_not_theirs_is_not_there(
+    running: Server, people: Neighbourhood, who: str | None, query: str, whose: str, code: str
+) -> None:
+    send = await worlds.accept(people.owner)
+    async with client(running, who) as reader:
+        variables = {"send": ids.encode(Kind.SEND, send.id)} if whose else {}
+        await reader.subscribe(query, **variables)
+        answer = await reader.hear()
+        assert answer["type"] == "error"
+        assert answer["payload"][0]["extensions"]["code"] == code
+        assert running.live.hub.count == 0
+
+
+@pytest.mark.parametrize(
+    ("who", "whose", "sees"),
+    [
+        ("admin", "owner", 100),
+        ("supervisor", "sibling", 20),
+        ("supervisor", "loner", None),
+        ("owner", "owner", 100),
+        ("owner", "sibling", None),
+        ("other_supervisor", "owner", None),
+    ],
+)
+async def test_another_s_balance_is_seen_by_who_may(
+    running: Server, people: Neighbourhood, who: str, whose: str, sees: int | None
+) -> None:
+    tenant = getattr(people, whose)
+    async with client(running, who) as reader:
+        await reader.subscribe(BALANCE, client=ids.encode(Kind.CLIENT, tenant.client_id))
+        answer = await reader.hear()
+        if sees is None:
+            assert answer["type"] == "error"
+            assert answer["payload"][0]["message"] == "No such client."
+        else:
+            balance = answer["payload"]["data"]["balanceUpdated"]["account"]["balance"]
+            assert balance == sees
+
+
+async def test_a_document_over_the_bounds_is_not_watched(running: Server) -> None:
+    async with client(running, "owner") as reader:
+        pages = "messages(first: 100) { nodes { id } }"
+        many = " ".join(f"a{number}: {pages}" for number in range(49))
+        query = "subscription ($send: ID!) { sendProgress(sendId: $send) { %s %s } }"
+        await reader.subscribe(query % (many, many.replace("a", "b", 0)), send="snd_x")
+        first = await reader.hear()
+        assert first["payload"][0]["extensions"]["code"] == "TOO_COMPLEX"
+        deep = "rejected { reason } messages(first: 100) { nodes { client { name } } }"
+        twice = " ".join(f"x{number}: {pages}" for number in range(40))
+        await reader.subscribe(query % (deep, twice), id="2", send="snd_x")
+        assert (await reader.hear())["type"] == "error"
+
+
+async def test_users_of_one_client_share_and_another_role_does_not(
+    running: Server, people: Neighbourhood, desk: Desk
+) -> None:
+    colleague = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
+    desk.actors["colleague"] = colleague
+    desk.actors["promoted"] = replace(colleague, role=Role.SUPERVISOR, group_id=people.group.id)
+    async with (
+        client(running, "owner") as one,
+        client(running, "colleague") as two,
+        client(running, "promoted") as three,
+    ):
+        for each in (one, two, three):
+            await each.subscribe(BALANCE)
+            await each.told()
+        assert running.live.hub.count == 2
+
+
+async def told_until(reader: Client, status: str) -> str | None:
+    """The failure that is told with this status; what comes before may be anything."""
+    while (told := await reader.told())["status"] != status:
+        pass
+    failure: str | None = told["failure"]
+    return failure
