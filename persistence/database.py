@@ -123,7 +123,7 @@ def tortoise_config(url: str, *, pool_size: int, application_name: str) -> dict[
         },
         "apps": {
             "ibiki": {
-                "models": ["persistence.models"],
+                "models": ["persistence.models", "persistence.models_two_way"],
                 "migrations": "persistence.migrations",
                 "default_connection": "default",
             }
