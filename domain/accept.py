@@ -8,13 +8,19 @@ the batched path both, and a request that breaks a batch is set apart and tried 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 from domain.batcher import Batcher
-from domain.errors import IdempotencyConflict, InsufficientBalance, Refusal, TryAgain
+from domain.errors import (
+    IdempotencyConflict,
+    InsufficientBalance,
+    OptedOut,
+    Refusal,
+    TryAgain,
+)
 from domain.idempotency import (
     PAUSES_SECONDS,
     answer_of_refusal,
@@ -23,7 +29,7 @@ from domain.idempotency import (
 )
 from domain.ledger import Book, Purpose, TransferKind, can_pay
 from domain.ports.ledger import AcceptStore, Answer, Disconnected, Transaction
-from domain.sending import IdempotencyKey, NewSend
+from domain.sending import IdempotencyKey, NewSend, SendKind
 from domain.valuation import value_usd
 
 LARGE = 500
@@ -137,9 +143,12 @@ def answer_of(verdict: Taken | Refused) -> Answer:
     return answer_of_refusal(verdict.refusal)
 
 
-def decide(book: Book, sends: Sequence[NewSend], kept: Kept) -> Decided:
+def decide(
+    book: Book, sends: Sequence[NewSend], kept: Kept, barred: Collection[UUID] = ()
+) -> Decided:
     """One verdict a send, in order of arrival; charges are posted to the book.
 
+    `barred`: ids of sends to a number that opted out; such a refusal leaves a key unused.
     `kept`: answers given under keys before. A key that stands twice in `sends` answers the second
     from the first, as if the first had been committed in between.
     """
@@ -148,6 +157,9 @@ def decide(book: Book, sends: Sequence[NewSend], kept: Kept) -> Decided:
     for send in sends:
         if send.key and send.key.id in answers:
             decided.verdicts.append(replay(send.key, answers[send.key.id]))
+            continue
+        if send.id in barred:
+            decided.verdicts.append(Refused(OptedOut()))
             continue
         verdict = _charge(book, send)
         decided.verdicts.append(verdict)
@@ -168,7 +180,7 @@ async def _accept_together(
         # Only behind the locks: a commit that was lost on the way may still be under way.
         found = await store.find_sends(tx, [send.id for send in ready]) if again else set()
         open_ = [send for send in ready if send.id not in found]
-        decided = decide(book, open_, kept)
+        decided = decide(book, open_, kept, await _barred(store, tx, open_))
         await _write(store, tx, book, decided)
     verdicts: dict[UUID, Verdict] = {send.id: Taken(send) for send in ready}
     verdicts |= {send.id: verdict for send, verdict in zip(open_, decided.verdicts, strict=True)}
@@ -184,6 +196,8 @@ async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verd
                 return replay(send.key, kept[send.key.id])
             if again and await store.find_sends(tx, [send.id]):
                 return Taken(send)
+            if await _barred(store, tx, [send]):
+                return Refused(OptedOut())
             # Rows first and the charge last: the payer's row is locked for a moment only.
             await store.copy_messages(tx, send)
             book = await store.lock_accounts(tx, [send.payer.account_id])
@@ -232,6 +246,15 @@ async def _take_key(store: AcceptStore, tx: Transaction, key: IdempotencyKey | N
         return {}
     await store.take_key(tx, key)
     return await store.find_answers(tx, [key])
+
+
+async def _barred(store: AcceptStore, tx: Transaction, sends: Sequence[NewSend]) -> set[UUID]:
+    """Ids of those to one number that has opted out of their client: looked up all together.
+
+    A list of numbers is sorted before it comes here.
+    """
+    alone = [send for send in sends if send.kind in (SendKind.SINGLE, SendKind.REPLY)]
+    return await store.find_barred(tx, alone) if alone else set()
 
 
 async def _write(store: AcceptStore, tx: Transaction, book: Book, decided: Decided) -> None:

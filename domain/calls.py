@@ -25,11 +25,13 @@ class Queued:
     number: str
     text: str
     alone: bool
+    modem: str | None = None
+    port: str | None = None
 
     @property
     def outgoing(self) -> Outgoing:
-        """The message as the provider sees it."""
-        return Outgoing(self.number, self.text)
+        """The message as the provider sees it; a reply names the line that it leaves through."""
+        return Outgoing(self.number, self.text, self.modem, self.port)
 
 
 @dataclass(frozen=True, slots=True)

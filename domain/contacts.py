@@ -9,16 +9,12 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A number that a client has sent to or heard from."""
+    """A number that a client has sent to or heard from. `opted_out`: it asked to be left alone."""
 
     id: UUID
     client_id: UUID
     number: str
     name: str | None
     business: str | None
+    opted_out: bool
     created_at: datetime
-
-    @property
-    def opted_out(self) -> bool:
-        """Whether the number has asked not to be written to."""
-        return False

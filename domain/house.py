@@ -15,6 +15,7 @@ from domain.ports.archive import Archive
 from domain.ports.directory import Directory, People
 from domain.ports.identity import ApiKeys, Passwords
 from domain.ports.ledger import AcceptStore
+from domain.ports.letters import Inbox, Switchboard
 from domain.ports.live import LiveStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
 from domain.ports.queue import Cancellations, LateTruths
@@ -45,6 +46,8 @@ class Store(
     ApiKeys,
     LiveStore,
     ReceivingStore,
+    Inbox,
+    Switchboard,
     Protocol,
 ):
     """The store, with all that it is asked for. `persistence.store` fills it."""

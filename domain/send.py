@@ -7,23 +7,32 @@ status, the text, the recipients, the limits, the balance. The whole request or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from domain.accept import Refused, Replayed, Taken, Verdict
 from domain.access import Actor, OfClient, payer_of
-from domain.errors import NotFound, NoValidRecipients, RateLimited, TooManyRecipients
+from domain.errors import (
+    NotFound,
+    NoValidRecipients,
+    OptedOut,
+    RateLimited,
+    TooManyRecipients,
+)
 from domain.house import House
 from domain.idempotency import find_kept, key_of
 from domain.ids import new_id
-from domain.recipients import Recipients, sort_recipients
+from domain.recipients import Recipients, sort_normalised
 from domain.rejections import RejectedRecipient
 from domain.sending import IdempotencyKey, MessageStatus, NewSend, Payer, Send, SendKind
 from domain.text import Encoding, check_text, costly_characters, encoding_of, segments_of
 from domain.valuation import value_usd
+
+Result = TypeVar("Result")
 
 MANY = 1_000
 """Recipients from which a list is sorted in a thread, so that others are answered meanwhile."""
@@ -81,7 +90,7 @@ async def quote(house: House, actor: Actor, *, to: Sequence[str], text: str) -> 
     """What a bulkSend of this would do and cost, without doing it. Raises what it would raise."""
     payer = payer_of(actor)
     check_text(text, most_segments=house.limits.segments)
-    recipients = await _sort(house, to, None)
+    recipients = await _sort(house, payer, SendKind.BULK, to, None)
     _check_limits(house, len(to), SendKind.BULK)
     cost = len(recipients.numbers) * payer.price
     balance = await house.store.held(payer.account_id)
@@ -114,14 +123,35 @@ async def _send(
     payer = payer_of(actor)
     for each in [text] if texts is None else texts:
         check_text(each or "", most_segments=house.limits.segments)
-    recipients = await _sort(house, to, texts)
+    recipients = await _sort(house, payer, kind, to, texts)
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
     _check_limits(house, len(to), kind)
-    _check_rate(house, payer)
+    check_pace(house, payer)
     own_texts = None if texts is None else [texts[each] for each in recipients.positions]
     asked = _new_send(actor, payer, kind, recipients, text=text, texts=own_texts, key=key)
-    return await _answer(house, actor, await house.acceptance.accept(asked))
+    try:
+        return await _answer(house, actor, await house.acceptance.accept(asked))
+    except OptedOut:
+        raise NoValidRecipients(_opted_out(to)) from None
+
+
+def check_pace(house: House, payer: Payer) -> None:
+    """Counts one request of the client's. Raises RateLimited where there were too many."""
+    wait_seconds = house.pace.wait_seconds(payer.client_id)
+    if wait_seconds:
+        raise RateLimited(wait_seconds)
+
+
+def accepted(verdict: Verdict) -> UUID:
+    """The send that was accepted, now or before under the same key. Raises the refusal."""
+    match verdict:
+        case Taken(asked):
+            return asked.id
+        case Replayed(send_id):
+            return send_id
+        case Refused(refusal):
+            raise refusal
 
 
 def _key(actor: Actor, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:
@@ -129,9 +159,33 @@ def _key(actor: Actor, key: str | None, mutation: str, given: object) -> Idempot
     return key_of(scope_id, key, mutation, given)
 
 
-async def _sort(house: House, to: Sequence[str], texts: Sequence[str] | None) -> Recipients:
-    sort = partial(sort_recipients, to, house.normaliser, texts=texts)
-    return sort() if len(to) < MANY else await asyncio.to_thread(sort)
+async def _sort(
+    house: House,
+    payer: Payer,
+    kind: SendKind,
+    to: Sequence[str],
+    texts: Sequence[str] | None,
+) -> Recipients:
+    """The recipients of a request. Whether a single one opted out is found out with its charge."""
+    normalised = await _aside(len(to), partial(house.normaliser.normalise_many, to))
+    opted_out: set[str] = set()
+    numbers = [] if kind is SendKind.SINGLE else list(filter(None, normalised))
+    if numbers:
+        opted_out = await house.store.find_opted_out(payer.client_id, numbers)
+    return await _aside(
+        len(to), partial(sort_normalised, to, normalised, texts=texts, opted_out=opted_out)
+    )
+
+
+async def _aside(size: int, work: Callable[[], Result]) -> Result:
+    """What the work comes to; in a thread where there is much of it."""
+    return work() if size < MANY else await asyncio.to_thread(work)
+
+
+def _opted_out(to: Sequence[str]) -> list[RejectedRecipient]:
+    """The one recipient of a send that is refused for it, as it was given."""
+    rejected = sort_normalised(to, to, opted_out=set(to)).rejected
+    return list(rejected)
 
 
 def _check_limits(house: House, recipients: int, kind: SendKind) -> None:
@@ -139,12 +193,6 @@ def _check_limits(house: House, recipients: int, kind: SendKind) -> None:
     most = house.limits.recipients_multi if multi else house.limits.recipients
     if recipients > most:
         raise TooManyRecipients(most)
-
-
-def _check_rate(house: House, payer: Payer) -> None:
-    wait_seconds = house.pace.wait_seconds(payer.client_id)
-    if wait_seconds:
-        raise RateLimited(wait_seconds)
 
 
 def _new_send(

@@ -10,7 +10,9 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
+from domain.direction import Direction
 from domain.rejections import RejectedRecipient
+from domain.webhooks import Line
 
 
 class MessageStatus(StrEnum):
@@ -80,7 +82,8 @@ class NewSend:
     """A send that is valid in itself and waits to be charged.
 
     `numbers`: E.164, without duplicates. `texts`: one a number, same order; None where all
-    share `text`. `rejected`: the first 1,000 of `rejected_count`.
+    share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: of a reply:
+    where it leaves, and what its sender is told of that.
     """
 
     id: UUID
@@ -93,6 +96,8 @@ class NewSend:
     rejected: Sequence[RejectedRecipient] = ()
     rejected_count: int = 0
     key: IdempotencyKey | None = None
+    line: Line | None = None
+    warning: str | None = None
 
     @property
     def cost(self) -> int:
@@ -141,3 +146,10 @@ class Message:
     is_reply: bool
     created_at: datetime
     updated_at: datetime
+    modem: str | None = None
+    port: str | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """To one of a client's contacts."""
+        return Direction.OUTBOUND

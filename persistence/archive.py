@@ -38,7 +38,8 @@ ORDER BY page.id {order}
 # The text of a bulk stands once, on its send.
 MESSAGES = """
 SELECT page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
-       failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at
+       failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at,
+       send.modem, send.port
 FROM (SELECT * FROM message {page}) AS page
 JOIN send ON send.id = page.send_id
 ORDER BY page.id {order}
@@ -47,7 +48,8 @@ ORDER BY page.id {order}
 # send it would rather walk all messages in id order, and hope to meet its own soon.
 MESSAGES_OF_SENDS = """
 SELECT page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
-       failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at
+       failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at,
+       send.modem, send.port
 FROM unnest({sends}::uuid[]) AS wanted (id)
 CROSS JOIN LATERAL (SELECT * FROM message {page}) AS page
 JOIN send ON send.id = page.send_id
@@ -185,4 +187,6 @@ def message_of(row: Record) -> Message:
         is_reply=row["is_reply"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        modem=row["modem"],
+        port=row["port"],
     )

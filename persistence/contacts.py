@@ -14,7 +14,12 @@ from persistence.pages import Filter, matching, read_page
 if TYPE_CHECKING:
     from asyncpg import Record
 
-CONTACTS = "SELECT id, client_id, number, name, business, created_at FROM contact {page}"
+CONTACTS = """
+SELECT id, client_id, number, name, business, created_at, EXISTS (
+    SELECT FROM opt_out
+    WHERE opt_out.client_id = page.client_id AND opt_out.number = page.number) AS opted_out
+FROM (SELECT * FROM contact {page}) AS page ORDER BY id {order}
+"""
 
 
 async def read_contacts(
@@ -35,15 +40,17 @@ async def read_contacts(
         wanted.add(
             "(number LIKE {} OR name ILIKE {} OR business ILIKE {})", number, pattern, pattern
         )
-    return await read_page(CONTACTS, wanted, window, _contact)
+    return await read_page(CONTACTS, wanted, window, contact_of)
 
 
-def _contact(row: Record) -> Contact:
+def contact_of(row: Record) -> Contact:
+    """A contact as a row of it says."""
     return Contact(
         id=row["id"],
         client_id=row["client_id"],
         number=row["number"],
         name=row["name"],
         business=row["business"],
+        opted_out=row["opted_out"],
         created_at=row["created_at"],
     )

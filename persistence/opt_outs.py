@@ -9,7 +9,9 @@ from uuid import UUID
 from domain import hints
 from domain.arrivals import OptOut
 from domain.ports.inbox import CalledBack, Correspondence
+from domain.sending import NewSend
 from domain.settlement import Refund
+from persistence.database import connection
 from persistence.hints import note
 from persistence.sql import columns
 
@@ -26,6 +28,16 @@ ON CONFLICT DO NOTHING
 DROP_OPT_OUTS = """
 DELETE FROM opt_out USING unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
 WHERE opt_out.client_id = pair.client_id AND opt_out.number = pair.number
+"""
+
+BARRED = """
+SELECT wanted.id FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS wanted (id, client_id, number)
+WHERE EXISTS (SELECT FROM opt_out
+              WHERE opt_out.client_id = wanted.client_id AND opt_out.number = wanted.number)
+"""
+OPTED_OUT = """
+SELECT number FROM opt_out
+WHERE client_id = $1 AND number IN (SELECT wanted FROM unnest($2::text[]) AS given (wanted))
 """
 
 # The rows are made where they are missing: what is not there cannot be held.
@@ -124,3 +136,15 @@ async def call_back_queued_to(
         )
         for row in rows
     ]
+
+
+async def find_barred(tx: Connection, sends: Sequence[NewSend]) -> set[UUID]:
+    """Ids of those whose first number has opted out of their client."""
+    rows = [(send.id, send.payer.client_id, send.numbers[0]) for send in sends]
+    return {row[0] for row in await tx.fetch(BARRED, *columns(rows))}
+
+
+async def find_opted_out(client_id: UUID, numbers: Sequence[str]) -> set[str]:
+    """Those of the numbers (E.164) that the client may not write to."""
+    async with connection() as pooled:
+        return {row[0] for row in await pooled.fetch(OPTED_OUT, client_id, list(numbers))}

@@ -70,7 +70,7 @@ ORDER BY turn.place, waiting.lap, waiting.client_id
 # The time of the statement does not change during it, so that it bounds the index scan.
 PICK = """
 SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.number,
-       coalesce(picked.text, send.text), picked.alone
+       coalesce(picked.text, send.text), picked.alone, send.modem, send.port
 FROM unnest($2::int2[], $3::uuid[], $4::int4[])
     WITH ORDINALITY AS quota (priority, client_id, messages, place)
 CROSS JOIN LATERAL (

@@ -33,6 +33,9 @@ SEND_COLUMNS = (
     "rate_usd",
     "value_usd",
     "created_at",
+    "modem",
+    "port",
+    "warning",
 )
 MESSAGE_COLUMNS = (
     "id",
@@ -55,12 +58,12 @@ WITH sends AS (
     SELECT * FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
         $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
-        $14::timestamptz[])
+        $14::timestamptz[], $15::text[], $16::text[], $17::text[])
 )
 INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
 SELECT new.*, new.at, new.at FROM unnest(
-    $15::uuid[], $16::uuid[], $17::uuid[], $18::uuid[], $19::text[], $20::text[],
-    $21::int2[], $22::int8[], $23::timestamptz[]
+    $18::uuid[], $19::uuid[], $20::uuid[], $21::uuid[], $22::text[], $23::text[],
+    $24::int2[], $25::int8[], $26::timestamptz[]
 ) AS new (id, send_id, client_id, provider_account_id, number, text, priority, price, at)
 """  # noqa: S608 - column names of our own
 
@@ -111,6 +114,9 @@ def _send_row(send: NewSend, now: datetime) -> tuple[Any, ...]:
         payer.rate_usd,
         value_usd(send.cost, payer.rate_usd),
         now,
+        send.line.modem if send.line else None,
+        send.line.port if send.line else None,
+        send.warning,
     )
 
 

@@ -79,6 +79,10 @@ class Sends(Protocol):
         """Those of the ids that are committed sends."""
         ...
 
+    async def find_barred(self, tx: Transaction, sends: Sequence[NewSend]) -> set[UUID]:
+        """Ids of those whose first number has opted out of their client."""
+        ...
+
     async def held(self, account_id: UUID) -> int:
         """What a node holds at this moment, unlocked: good for refusing early, no more."""
         ...
