@@ -77,10 +77,14 @@ class Decided:
 class Acceptance:
     """The way in for all sends of this process: small ones together, large ones a few at a time."""
 
-    def __init__(self, store: AcceptStore, *, large_at_once: int = 2) -> None:
+    def __init__(
+        self, store: AcceptStore, *, large_at_once: int = 2, busy_at_once: int = 4
+    ) -> None:
         self._store = store
         self._batcher = Batcher(partial(accept_batch, store))
         self._large = asyncio.Semaphore(large_at_once)
+        # Of their own: whoever waits for a key must not take the place of a large send.
+        self._busy = asyncio.Semaphore(busy_at_once)
 
     def start(self) -> None:
         """Begins to accept. Call it once, at boot: never from inside a request."""
@@ -92,11 +96,13 @@ class Acceptance:
 
     async def accept(self, send: NewSend) -> Verdict:
         """Charges and queues the send, or says why not. Durable once answered."""
-        if len(send.numbers) < LARGE:
-            verdict = await self._batcher.ask(send)
-            if not isinstance(verdict, Busy):
-                return verdict
-        async with self._large:
+        if len(send.numbers) >= LARGE:
+            async with self._large:
+                return await accept_alone(self._store, send)
+        verdict = await self._batcher.ask(send)
+        if not isinstance(verdict, Busy):
+            return verdict
+        async with self._busy:
             return await accept_alone(self._store, send)
 
 
@@ -189,12 +195,13 @@ async def _accept_together(
 
 async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verdict:
     try:
-        await _refuse_early(store, send)
+        if not again:  # a lost commit may be what made the payer poor
+            await _refuse_early(store, send)
         async with store.transaction() as tx:
             kept = await _take_key(store, tx, send.key)
             if send.key and send.key.id in kept:
                 return replay(send.key, kept[send.key.id])
-            if again and await store.find_sends(tx, [send.id]):
+            if again and await _was_kept(store, tx, send):
                 return Taken(send)
             if await _barred(store, tx, [send]):
                 return Refused(OptedOut())
@@ -210,6 +217,12 @@ async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verd
             return verdict
     except _RolledBack as rolled_back:
         return await _keep_refusal(store, send, rolled_back.verdict)
+
+
+async def _was_kept(store: AcceptStore, tx: Transaction, send: NewSend) -> bool:
+    # Only behind the lock: a commit that was lost on the way may still be under way.
+    await store.lock_accounts(tx, [send.payer.account_id])
+    return bool(await store.find_sends(tx, [send.id]))
 
 
 async def _refuse_early(store: AcceptStore, send: NewSend) -> None:

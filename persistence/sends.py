@@ -124,8 +124,8 @@ def _message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
     """One row a number, same order; the text only where the messages do not share one."""
     payer = send.payer
     priority = PRIORITY[send.kind]
-    texts: Iterable[str | None] = repeat(None) if send.texts is None else send.texts
-    for number, text in zip(send.numbers, texts, strict=False):
+    texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
+    for number, text in zip(send.numbers, texts, strict=True):
         yield (
             new_id(),
             send.id,
