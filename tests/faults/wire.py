@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tests.faults.proxy import CutByTap, Tap
+from tests.faults.proxy import CutByTap, Tap, Way
 
 COMMIT = "COMMIT"
 
@@ -45,15 +45,19 @@ class Wire:
 
     _step: Step | None = None
     _strike: Callable[[], None] | None = None
-    struck: asyncio.Event = field(default_factory=asyncio.Event)
+    _cuts: bool = True
+    _struck: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def lie_in_wait(self, step: Step, strike: Callable[[], None]) -> asyncio.Event:
-        """Calls `strike` once, when a connection comes to the step; that connection ends there.
+    def lie_in_wait(
+        self, step: Step, strike: Callable[[], None], *, cuts: bool = True
+    ) -> asyncio.Event:
+        """Calls `strike` once, when a connection comes to the step; the event is set then.
 
-        The event is set then.
+        That connection ends there, unless it is not cut.
         """
-        self._step, self._strike, self.struck = step, strike, asyncio.Event()
-        return self.struck
+        self._step, self._strike, self._cuts = step, strike, cuts
+        self._struck = asyncio.Event()
+        return self._struck
 
     def give_up(self) -> None:
         """Lies in wait no longer."""
@@ -79,8 +83,53 @@ class Wire:
         self._step = None
         if self._strike is not None:
             self._strike()
-        self.struck.set()
+        self._struck.set()
+        if self._cuts:
+            raise CutByTap
+
+
+@dataclass
+class Snare:
+    """Strikes at the first bytes that go one way, whatever they say; they get no further."""
+
+    _way: Way | None = None
+    _strike: Callable[[], None] | None = None
+    _struck: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def lie_in_wait(self, way: Way, strike: Callable[[], None]) -> asyncio.Event:
+        """Calls `strike` once, when bytes go that way; the event is set then."""
+        self._way, self._strike, self._struck = way, strike, asyncio.Event()
+        return self._struck
+
+    def give_up(self) -> None:
+        """Lies in wait no longer."""
+        self._way = None
+
+    def tap(self) -> Tap:
+        """Eyes for one connection."""
+        return _Eyes(self)
+
+    def seen(self, way: Way) -> None:
+        """Bytes go that way."""
+        if self._way is not way or self._strike is None:
+            return
+        self._way = None
+        self._strike()
+        self._struck.set()
         raise CutByTap
+
+
+@dataclass
+class _Eyes(Tap):
+    _snare: Snare
+
+    async def up(self, chunk: bytes) -> bytes:
+        self._snare.seen(Way.UP)
+        return chunk
+
+    async def down(self, chunk: bytes) -> bytes:
+        self._snare.seen(Way.DOWN)
+        return chunk
 
 
 class _Ears(Tap):

@@ -1,0 +1,273 @@
+"""What can go wrong: each fault hurts a rig for a while and returns when it is over.
+
+What a fault needs and this machine lacks is said by `why_not`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tests.faults.proxy import FAIR, Cut, End, FaultProxy, Way, Weather
+from tests.faults.rig import Rig, patiently
+from tests.faults.steps import ACCEPTING, HANDING_OVER
+from tests.faults.wire import Step
+
+REACHED_SECONDS = 30.0
+HOUR_SECONDS = 3_600
+
+Make = Callable[[Rig], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of trouble. `make` returns when it is over.
+
+    `hurts_pools`: connections to the database may be lost by it.
+    """
+
+    name: str
+    make: Make
+    why_not: Callable[[Rig], str | None] = lambda rig: None
+    hurts_pools: bool = False
+
+
+# Programs
+
+
+async def _killed_at(rig: Rig, *, servers: bool, step: Step) -> None:
+    served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
+    struck = served.wire.lie_in_wait(step, served.program.kill)
+    await _reached(struck, served.wire.give_up, step.name)
+
+
+async def _killed_when_bytes_go(rig: Rig, *, servers: bool, way: Way) -> None:
+    served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
+    struck = served.snare.lie_in_wait(way, served.program.kill)
+    await _reached(struck, served.snare.give_up, f"bytes {way}")
+
+
+async def _reached(struck: asyncio.Event, give_up: Callable[[], None], name: str) -> None:
+    try:
+        async with asyncio.timeout(REACHED_SECONDS):
+            await struck.wait()
+    except TimeoutError:
+        give_up()
+        raise AssertionError(f"{name}: never reached") from None
+
+
+async def _all_killed(rig: Rig) -> None:
+    for served in [*rig.servers, *rig.dispatchers]:
+        served.program.kill()
+    await asyncio.sleep(0)
+
+
+async def _frozen(rig: Rig, *, servers: bool) -> None:
+    """Stopped for longer than a lease lasts, then woken up."""
+    served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
+    served.program.signal(signal.SIGSTOP)
+    await asyncio.sleep(rig.scale.frozen_seconds)
+    served.program.signal(signal.SIGCONT)
+
+
+async def _frozen_at(rig: Rig, *, servers: bool, step: Step) -> None:
+    """The same, with a transaction open."""
+    served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
+    freeze = partial(served.program.signal, signal.SIGSTOP)
+    struck = served.wire.lie_in_wait(step, freeze, cuts=False)
+    await _reached(struck, served.wire.give_up, step.name)
+    await asyncio.sleep(rig.scale.frozen_seconds)
+    served.program.signal(signal.SIGCONT)
+
+
+# PostgreSQL
+
+
+async def _restarted_at_once(rig: Rig) -> None:
+    await patiently(rig.postgres.stop_at_once)
+    await rig.postgres.ensure_running()
+
+
+async def _connections_ended(rig: Rig) -> None:
+    await patiently(rig.postgres.cut_all)
+
+
+async def _database_frozen(rig: Rig) -> None:
+    stopped = rig.postgres.freeze()
+    await asyncio.sleep(rig.scale.frozen_seconds)
+    rig.postgres.thaw(stopped)
+
+
+async def _disk_full(rig: Rig) -> None:
+    rig.volume.fill(left_bytes=16 * 1024)
+    await asyncio.sleep(rig.scale.moment_seconds)
+    rig.volume.clear()
+    await rig.postgres.ensure_running()
+
+
+# Lines
+
+
+async def _weather(
+    rig: Rig, *, lines: Callable[[Rig], Sequence[FaultProxy]], weather: Weather
+) -> None:
+    chosen = lines(rig)
+    for line in chosen:
+        line.weather = weather
+    await asyncio.sleep(rig.scale.moment_seconds)
+    for line in chosen:
+        line.weather = FAIR
+
+
+# The provider
+
+
+async def _provider(rig: Rig, *, kind: str, seconds: float | None = None) -> None:
+    await rig.witness.fault(kind, **({} if seconds is None else {"seconds": seconds}))
+    await asyncio.sleep(rig.scale.moment_seconds)
+    await rig.witness.reset()
+
+
+async def _provider_gone(rig: Rig) -> None:
+    rig.simulator.kill(stays_down=True)
+    await asyncio.sleep(rig.scale.moment_seconds)
+    rig.simulator.let_up()
+
+
+# Clocks
+
+
+async def _clock(rig: Rig, *, of: str, seconds: int) -> None:
+    clocks = {
+        "database": [rig.database_clock],
+        "server": [rig.servers[0].clock],
+        "dispatcher": [rig.dispatchers[0].clock],
+    }[of]
+    for clock in clocks:
+        clock.move(seconds)
+    await asyncio.sleep(rig.scale.moment_seconds)
+    for clock in clocks:
+        clock.move(0)
+
+
+def _clock_of(of: str, seconds: int) -> Fault:
+    way = "ahead" if seconds > 0 else "back"
+    return Fault(
+        f"the {of}'s clock is an hour {way}",
+        partial(_clock, of=of, seconds=seconds),
+        lambda rig: rig.database_clock.why_not,
+    )
+
+
+KILLS = (
+    *(
+        Fault(f"a server is killed: {step.name}", partial(_killed_at, servers=True, step=step))
+        for step in ACCEPTING
+    ),
+    Fault(
+        "a server is killed: answering",
+        partial(_killed_when_bytes_go, servers=True, way=Way.DOWN),
+    ),
+    *(
+        Fault(f"a dispatcher is killed: {step.name}", partial(_killed_at, servers=False, step=step))
+        for step in HANDING_OVER
+    ),
+    Fault(
+        "a dispatcher is killed: calling",
+        partial(_killed_when_bytes_go, servers=False, way=Way.UP),
+    ),
+    Fault(
+        "a dispatcher is killed: answered",
+        partial(_killed_when_bytes_go, servers=False, way=Way.DOWN),
+    ),
+)
+
+FREEZES = (
+    Fault("a dispatcher is frozen past its lease", partial(_frozen, servers=False)),
+    Fault(
+        "a dispatcher is frozen with calls marked",
+        partial(_frozen_at, servers=False, step=HANDING_OVER[2]),
+    ),
+    Fault(
+        "a server is frozen with payers locked",
+        partial(_frozen_at, servers=True, step=ACCEPTING[2]),
+    ),
+)
+
+DATABASE = (
+    Fault("PostgreSQL is restarted at once", _restarted_at_once, hurts_pools=True),
+    Fault("every connection is ended", _connections_ended, hurts_pools=True),
+    Fault("PostgreSQL is frozen", _database_frozen, hurts_pools=True),
+    Fault("the disk is full", _disk_full, lambda rig: rig.volume.why_not),
+)
+
+_HARM = {
+    "late": Weather(late_seconds=0.02, jitter_seconds=0.05),
+    "cut": Weather(cut=Cut(range(1, 4_000), End.CLOSE), share=0.5),
+    "reset": Weather(cut=Cut(range(1, 4_000), End.RESET), share=0.5),
+    "cut on the way up": Weather(cut=Cut(range(1, 4_000), End.RESET, Way.UP), share=0.5),
+    "half closed": Weather(cut=Cut(range(1, 4_000), End.HALF), share=0.5),
+    "swallowed": Weather(black_hole=True, share=0.5),
+    "refused": Weather(refuses=True),
+    "stalled": Weather(stalls=True, share=0.5),
+}
+_LINES: dict[str, Callable[[Rig], Sequence[FaultProxy]]] = {
+    "database": lambda rig: rig.database_lines,
+    "provider": lambda rig: rig.provider_lines,
+    "API": lambda rig: rig.api_lines,
+}
+
+LINES = tuple(
+    Fault(
+        f"lines to the {name} are {harm}",
+        partial(_weather, lines=lines, weather=weather),
+        hurts_pools=name == "database",
+    )
+    for name, lines in _LINES.items()
+    for harm, weather in _HARM.items()
+)
+
+PROVIDER = (
+    *(
+        Fault(f"the provider: {kind}", partial(_provider, kind=kind))
+        for kind in (
+            "hang_before",
+            "hang_after",
+            "broken",
+            "unavailable_html",
+            "rate_limited",
+            "unavailable",
+            "html",
+            "empty",
+            "cut",
+            "wrong_types",
+            "reset_before",
+            "reset_after",
+        )
+    ),
+    Fault("the provider: slow body", partial(_provider, kind="slow", seconds=0.5)),
+    Fault("the provider: too slow", partial(_provider, kind="slow", seconds=5.0)),
+    Fault("the provider is gone", _provider_gone),
+)
+
+CLOCKS = (
+    _clock_of("database", HOUR_SECONDS),
+    _clock_of("database", -HOUR_SECONDS),
+    _clock_of("server", HOUR_SECONDS),
+    _clock_of("server", -HOUR_SECONDS),
+    _clock_of("dispatcher", HOUR_SECONDS),
+    _clock_of("dispatcher", -HOUR_SECONDS),
+)
+
+ALL = (
+    *KILLS,
+    *FREEZES,
+    Fault("all are killed", _all_killed),
+    *DATABASE,
+    *LINES,
+    *PROVIDER,
+    *CLOCKS,
+)

@@ -1,0 +1,269 @@
+"""Clients as decent ones are: each request has a key, and is repeated under it until answered.
+
+They ask at a steady pace, whatever becomes of the answers, each request for numbers that no other
+request asks for: so that a message can be told by its number, at our end and at the provider's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+SEND = """
+mutation ($input: SendInput!) { send(input: $input) {
+  __typename ... on Send { id charged accepted }
+  ... on InsufficientBalance { required available } ... on UserError { message } } }
+"""
+BULK_SEND = SEND.replace("SendInput", "BulkSendInput").replace("send(", "bulkSend(")
+CANCEL_SEND = """
+mutation ($input: CancelSendInput!) { cancelSend(input: $input) { __typename } }
+"""
+
+AREAS = (202, 212, 305, 312, 415, 512, 617, 713)
+EXCHANGES = tuple(each for each in range(220, 1000) if each % 100 != 11 and each != 555)
+
+MOST_OPEN = 300
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 1.0
+TRANSIENT = {"UNAVAILABLE", "RATE_LIMITED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The request was accepted: this is the send."""
+
+    send_id: str
+    charged: int
+    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooPoor:
+    """The account could not pay; nothing was charged."""
+
+    required: int
+    available: int
+
+
+Answer = Taken | TooPoor
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """One request and what it was told. `key`: None where it is asked once only."""
+
+    token: str
+    numbers: Sequence[str]
+    key: str | None
+    asked_at: float
+    answer: Answer | None = None
+    answered_at: float | None = None
+    given_up: bool = False
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The request, the same each time."""
+        to = {"to": list(self.numbers)} if len(self.numbers) > 1 else {"to": self.numbers[0]}
+        asked = {**to, "text": "Good morning", "idempotencyKey": self.key}
+        document = BULK_SEND if len(self.numbers) > 1 else SEND
+        return {"query": document, "variables": {"input": asked}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What is asked for. `patience_seconds`: when a client gives a try up and makes another."""
+
+    requests_per_second: float
+    patience_seconds: float
+    bulk: range = range(2, 20)
+    large: int = 520
+    large_every: int = 100
+    unkeyed_every: int = 10
+    cancelled_every: int = 25
+    poor_every: int = 30
+
+
+@dataclass(slots=True)
+class Clients:
+    """Who asks: the keys of those who can pay, and of one who soon cannot."""
+
+    rich: Sequence[str]
+    poor: str
+
+
+class Load:
+    """Requests at a steady pace, from `start` to `stop`, to servers that may come and go."""
+
+    def __init__(self, servers: Sequence[str], clients: Clients, pace: Pace, *, seed: int) -> None:
+        self.pace = pace
+        self.asked: list[Asked] = []
+        self.defects: list[str] = []
+        self.longest_try_seconds = 0.0
+        self._servers = list(servers)
+        self._clients = clients
+        self._chance = Random(seed)
+        self._answered_at: deque[float] = deque(maxlen=20_000)
+        self._open: set[asyncio.Task[None]] = set()
+        self._pacing: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._numbers_given = 0
+
+    def start(self) -> None:
+        """Begins to ask."""
+        # A connection for each request: one that a fault has broken harms the next one no more.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._session = aiohttp.ClientSession(connector=connector)
+        self._pacing = asyncio.create_task(self._keep_asking(), name="load")
+
+    async def stop(self) -> None:
+        """Asks for nothing new; returns when each request is answered or was given up."""
+        assert self._pacing is not None
+        self._pacing.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._pacing
+        await asyncio.gather(*self._open)
+
+    async def close(self) -> None:
+        """Gives up whatever is still open."""
+        for task in [*self._open, *([self._pacing] if self._pacing else [])]:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def somebody(self) -> str:
+        """A key that may ask."""
+        return self._clients.rich[0]
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have no answer yet."""
+        return len(self._open)
+
+    def answered_within(self, seconds: float) -> int:
+        """Answers that were given in the last so many seconds."""
+        since = time.monotonic() - seconds
+        return sum(1 for at in self._answered_at if at > since)
+
+    async def ask_again(self, asked: Asked) -> Answer | None:
+        """What the same request under the same key is told now."""
+        again = Asked(asked.token, asked.numbers, asked.key, time.monotonic())
+        await self._ask(again)
+        return again.answer
+
+    async def _keep_asking(self) -> None:
+        began, count = time.monotonic(), 0
+        while True:
+            count += 1
+            due_at = began + count / self.pace.requests_per_second
+            await asyncio.sleep(max(0.0, due_at - time.monotonic()))
+            if len(self._open) < MOST_OPEN:
+                self._begin(self._ask_and_note(self._next(count)))
+            if count % self.pace.cancelled_every == 0:
+                self._begin(self._cancel_one())
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    def _next(self, count: int) -> Asked:
+        if count % self.pace.large_every == 0:
+            size = self.pace.large
+        else:
+            size = 1 if self._chance.random() < 0.75 else self._chance.choice(self.pace.bulk)
+        is_poor = count % self.pace.poor_every == 0
+        asked = Asked(
+            self._clients.poor if is_poor else self._chance.choice(self._clients.rich),
+            [self._new_number() for _ in range(size)],
+            None if count % self.pace.unkeyed_every == 0 else uuid4().hex,
+            time.monotonic(),
+        )
+        self.asked.append(asked)
+        return asked
+
+    def _new_number(self) -> str:
+        place, line = divmod(self._numbers_given, 10_000)
+        area, exchange = divmod(place, len(EXCHANGES))
+        self._numbers_given += 1
+        return f"+1{AREAS[area]}{EXCHANGES[exchange]}{line:04d}"
+
+    async def _ask_and_note(self, asked: Asked) -> None:
+        await self._ask(asked)
+        if asked.answered_at is not None:
+            self._answered_at.append(asked.answered_at)
+
+    async def _ask(self, asked: Asked) -> None:
+        """Asks until it is answered; without a key only once."""
+        pause_seconds = FIRST_PAUSE_SECONDS
+        while asked.answer is None and not asked.given_up:
+            asked.answer = self._read(asked, await self._try(asked.token, asked.body))
+            if asked.answer is not None:
+                asked.answered_at = time.monotonic()
+            elif asked.key is None:
+                asked.given_up = True
+            else:
+                await asyncio.sleep(pause_seconds * self._chance.uniform(0.5, 1.0))
+                pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+
+    async def _try(self, token: str, body: dict[str, Any]) -> Any:
+        """The answer's JSON; None where there is none, for whatever reason."""
+        assert self._session is not None
+        url = f"{self._chance.choice(self._servers)}/graphql"
+        began = time.monotonic()
+        try:
+            async with (
+                asyncio.timeout(self.pace.patience_seconds),
+                self._session.post(
+                    url, json=body, headers={"authorization": f"Bearer {token}"}
+                ) as response,
+            ):
+                answer = await response.json(content_type=None)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return None
+        finally:
+            took_seconds = time.monotonic() - began
+            self.longest_try_seconds = max(self.longest_try_seconds, took_seconds)
+        if response.status not in (200, 503):
+            self.defects.append(f"HTTP {response.status}: {answer}")
+        return answer
+
+    def _read(self, asked: Asked, said: Any) -> Answer | None:
+        """What it was told for good; None where it is to ask again."""
+        if said is None:
+            return None
+        for error in said.get("errors", ()):
+            if error.get("extensions", {}).get("code") not in TRANSIENT:
+                self.defects.append(f"{error}")
+                asked.given_up = True
+            return None
+        (told,) = said["data"].values()
+        match told["__typename"]:
+            case "Send":
+                return Taken(told["id"], told["charged"], told["accepted"])
+            case "InsufficientBalance":
+                return TooPoor(told["required"], told["available"])
+            case "RateLimited":
+                return None
+        self.defects.append(f"{told}")
+        asked.given_up = True
+        return None
+
+    async def _cancel_one(self) -> None:
+        """Calls back one of the latest sends, if it can still be."""
+        taken = [each for each in self.asked[-20:] if isinstance(each.answer, Taken)]
+        if taken:
+            asked = self._chance.choice(taken)
+            assert isinstance(asked.answer, Taken)
+            variables = {"input": {"sendId": asked.answer.send_id}}
+            await self._try(asked.token, {"query": CANCEL_SEND, "variables": variables})

@@ -1,0 +1,49 @@
+"""Who uses a rig's installation: clients with API keys, and units that agree with the provider."""
+
+from __future__ import annotations
+
+from domain import sync as syncing
+from domain.access import Actor, Role
+from domain.allocate import Allocation, allocate
+from domain.ids import new_id
+from domain.keys import create_api_key
+from domain.people import Group
+from domain.pools import ensure_default_pool
+from persistence import store
+from tests import people
+from tests.faults.load import Clients
+from tests.faults.witness import Witness
+from tests.providers.simulated import account_at
+from tests.worlds import ADMIN
+
+CREDITS = 20_000_000
+RICH_UNITS = 5_000_000
+POOR_UNITS = 60
+
+
+async def new_clients(witness: Witness) -> Clients:
+    """Three clients who can pay, two of them in a group, and one who soon cannot.
+
+    The pool is what the provider says, and what clients hold was allocated out of it.
+    """
+    await witness.top_up(CREDITS)
+    await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
+    account = await store.find_provider_account(None)
+    async with account_at(witness.base_url) as simulated:
+        await syncing.sync(store, simulated.provider, account, actor_id=None)
+    group = await people.add_group()
+    rich = [
+        await _client(f"Client {place}", RICH_UNITS, group if place else None)
+        for place in (0, 1, 2)
+    ]
+    return Clients(rich, await _client("Poor", POOR_UNITS, group))
+
+
+async def _client(name: str, units: int, group: Group | None) -> str:
+    """The secret of an API key of a new client that holds so many units."""
+    client = await people.add_client(name, group=group)
+    await allocate(store, ADMIN, Allocation(client.id, None, units))
+    email = f"{new_id().hex}@ibiki.test"
+    user = await people.add_user(email, Role.CLIENT, client_id=client.id)
+    actor = Actor(user.id, Role.CLIENT, credential_id=user.id, client_id=client.id)
+    return (await create_api_key(store, actor, name="load")).secret

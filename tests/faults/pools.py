@@ -1,0 +1,87 @@
+"""Whether connection pools are back to their full size, asked from outside.
+
+All that the programs read is locked for a moment; whoever asks then waits with a connection in
+hand, and PostgreSQL counts those: a connection that a pool has lost is missing among them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import aiohttp
+import asyncpg
+
+from tests.faults.rig import POOL_SIZE, Rig
+
+BOUND_SECONDS = 5.0
+WANTED = {"ibiki serve": 2 * POOL_SIZE, "ibiki dispatch": 2 * POOL_SIZE}
+
+# Never longer than a deadlock takes to be seen: nothing that the lock stands in the way of is one.
+LOCK = "SET LOCAL lock_timeout = '150ms'; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE"
+TABLES = ("message", "attempt", "send", "access_change", "contact")
+WAITING = """
+SELECT application_name AS name, count(*) AS connections FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND datname = 'ibiki' GROUP BY 1
+"""
+CONTACTS = {"query": "{ contacts(first: 1) { nodes { id } } }"}
+
+
+async def pools_are_full(rig: Rig) -> list[str]:
+    """Which programs cannot have as many connections at once as their pools are large."""
+    superuser = await rig.postgres.superuser()
+    try:
+        found = await _count(rig, superuser)
+    finally:
+        await superuser.close()
+    return [
+        f"{name}: {found[name]} of {wanted} connections of its pools can be had"
+        for name, wanted in WANTED.items()
+        if found[name] < wanted
+    ]
+
+
+async def _count(rig: Rig, superuser: asyncpg.Connection[asyncpg.Record]) -> Counter[str]:
+    """How many connections each kind of program had in hand at the most."""
+    async with asyncio.timeout(2 * BOUND_SECONDS):
+        while not await _locked(superuser):  # noqa: ASYNC110 - others' transactions end
+            await asyncio.sleep(0.02)
+    askers = [asyncio.create_task(_ask(rig, place)) for place in range(2 * (POOL_SIZE + 1))]
+    most: Counter[str] = Counter()
+    give_up_at = time.monotonic() + BOUND_SECONDS
+    try:
+        while any(most[name] < wanted for name, wanted in WANTED.items()):
+            if time.monotonic() > give_up_at:
+                break
+            for row in await superuser.fetch(WAITING):
+                most[row["name"]] = max(most[row["name"]], row["connections"])
+            await asyncio.sleep(0.02)
+    finally:
+        await superuser.execute("ROLLBACK")
+        await asyncio.gather(*askers)
+    return most
+
+
+async def _locked(superuser: asyncpg.Connection[asyncpg.Record]) -> bool:
+    """The tables are locked in a transaction that is open; False where somebody was in the way."""
+    await superuser.execute("BEGIN")
+    try:
+        for table in TABLES:
+            await superuser.execute(LOCK.format(table))
+    except asyncpg.LockNotAvailableError:
+        await superuser.execute("ROLLBACK")
+        return False
+    return True
+
+
+async def _ask(rig: Rig, place: int) -> None:
+    """A read that waits for the lock, at one server or the other."""
+    address = rig.servers[place % 2].far_line.port
+    headers = {"authorization": f"Bearer {rig.load.somebody}"}
+    url = f"http://127.0.0.1:{address}/graphql"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, json=CONTACTS, headers=headers) as response,
+    ):
+        await response.read()

@@ -1,0 +1,150 @@
+"""Programs that a supervisor keeps running: whoever is killed is started again, as in real life."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+LOOK_SECONDS = 0.05
+STOP_SECONDS = 20.0
+
+
+class Program:
+    """One command, its log, and how often it has been started.
+
+    `surprises`: each time at which it ended without having been told to.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> None:
+        self.name = name
+        self.starts = 0
+        self.surprises: list[str] = []
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._log = log
+        self._running: subprocess.Popen[bytes] | None = None
+        self._was_killed = False
+        self._held_down = False
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that runs now."""
+        assert self._running is not None
+        return self._running.pid
+
+    def start(self) -> None:
+        """Runs it, from now on its log goes on where it ended."""
+        with self._log.open("ab") as log:
+            self._running = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+            )
+        self.starts += 1
+        self._was_killed = False
+
+    def kill(self, *, stays_down: bool = False) -> None:
+        """kill -9; it is started again at once, unless it is to stay down until `let_up`."""
+        self._was_killed = True
+        self._held_down = stays_down
+        self.signal(signal.SIGKILL)
+
+    def let_up(self) -> None:
+        """It may run again."""
+        self._held_down = False
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends it a signal, where it runs."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(number)
+
+    def look_after(self) -> None:
+        """Starts it again where it has ended, and takes note where that is a surprise."""
+        if self._running is None or (code := self._running.poll()) is None:
+            return
+        if not self._was_killed:
+            self.surprises.append(f"{self.name} ended by itself with {code}: {self.last_words}")
+            self._was_killed = True
+        if not self._held_down:
+            self.start()
+
+    async def stop(self) -> None:
+        """SIGTERM, and its end; notes where it does not obey."""
+        if self._running is None:
+            return
+        with suppress(ProcessLookupError):
+            self._running.terminate()
+        try:
+            code = await asyncio.to_thread(self._running.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.surprises.append(f"{self.name} does not stop when told to")
+            self._running.kill()
+            code = self._running.wait()
+        if code != 0 and not self._was_killed:
+            self.surprises.append(f"{self.name} stopped with {code}: {self.last_words}")
+
+    @property
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self._log.read_text(errors="replace")[-2_000:]
+
+
+@asynccontextmanager
+async def kept_running(programs: Sequence[Program]) -> AsyncIterator[None]:
+    """The programs, started, and started again whenever they end, for as long as the block lasts.
+
+    They are stopped last to first: whoever needs another one is stopped before it.
+    """
+    for program in programs:
+        program.start()
+    looking = asyncio.create_task(_keep_looking(programs))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        for program in reversed(programs):
+            await program.stop()
+
+
+async def _keep_looking(programs: Sequence[Program]) -> None:
+    while True:
+        for program in programs:
+            program.look_after()
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def ibiki(*arguments: str) -> list[str]:
+    """The command line of the program."""
+    return [sys.executable, "-m", "ibiki", *arguments]
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started and that still run."""
+    with suppress(FileNotFoundError):
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+    """Signals each of them that still runs."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

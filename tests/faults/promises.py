@@ -1,0 +1,182 @@
+"""What must hold whatever has happened: the invariants of the ledger, looked at from outside.
+
+Each question answers in sentences that say what is broken: no sentence, no violation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from domain.late_truth import settle_unknown
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.faults.load import Asked, Load, Taken, TooPoor
+from tests.faults.witness import Witness
+
+MOST_TOLD = 5
+ASKED_AGAIN = 12
+
+ACCEPTED_TWICE = "SELECT number FROM message GROUP BY number HAVING count(*) > 1"
+SENDS = "SELECT id, accepted, accepted * price AS charged FROM send WHERE id = ANY($1::uuid[])"
+OWNERS = "SELECT number, send_id, status FROM message WHERE number = ANY($1::text[])"
+RECENT = """
+SELECT number, status FROM message
+WHERE $1::float8 IS NULL OR created_at > clock_timestamp() - make_interval(secs => $1)
+"""
+# Whatever is under way has its lease; whatever waits has a reason or a turn that is not over yet.
+STUCK = """
+SELECT message.status || coalesce(' waiting for ' || waiting_for, '') || ', attempt '
+       || coalesce(attempt.outcome, 'open') AS how, count(*) AS messages
+FROM message LEFT JOIN attempt ON attempt.id = message.attempt_id
+WHERE (status = 'SUBMITTING'
+       AND (attempt.ended_at IS NOT NULL
+            OR attempt.lease_until < clock_timestamp() - make_interval(secs => $1)))
+   OR (status = 'QUEUED' AND due_at < clock_timestamp() - make_interval(secs => $1 + $2))
+GROUP BY 1
+"""
+UNKNOWN = "SELECT id, number FROM message WHERE status = 'UNKNOWN'"
+POOL = "SELECT sum(held)::int8 AS held FROM account"
+
+NOT_TAKEN = {"QUEUED", "CANCELLED", "REJECTED"}
+
+
+class Promises:
+    """What this installation has promised to the clients of a load, by the provider's word."""
+
+    def __init__(self, load: Load, witness: Witness, *, lease_seconds: float, seed: int) -> None:
+        self._load = load
+        self._witness = witness
+        self._lease_seconds = lease_seconds
+        self._chance = Random(seed)
+        self._checked = 0
+        self._checked_taken: set[str] = set()
+
+    async def broken(self, *, recent_seconds: float | None = 120.0) -> list[str]:
+        """All that does not hold. `recent_seconds`: of how old messages; None: of all."""
+        questions: Sequence[Callable[[], Awaitable[list[str]]]] = (
+            self._ledger,
+            self._accepted_once,
+            self._acknowledged,
+            self._answered_the_same,
+            lambda: self._handed_over(recent_seconds),
+        )
+        found = [each for question in questions for each in await question()]
+        found += self._load.defects[:MOST_TOLD]
+        self._load.defects.clear()
+        return found
+
+    async def stuck(self, *, grace_seconds: float = 5.0) -> list[str]:
+        """Messages that are neither in an end state nor under way nor in turn."""
+        rows = await worlds.fetch(STUCK, grace_seconds, self._lease_seconds)
+        return [f"{row['messages']} messages are stuck: {row['how']}" for row in rows]
+
+    async def settle(self) -> int:
+        """Says of each message in doubt what the provider says; how many they were."""
+        await self._witness.read()
+        doubtful = await worlds.fetch(UNKNOWN)
+        for row in doubtful:
+            taken = self._witness.taken[row["number"]] > 0
+            await settle_unknown(store, worlds.ADMIN, row["id"], taken=taken, note="looked up")
+        return len(doubtful)
+
+    async def figures_differ(self) -> list[str]:
+        """At rest, and with no doubt left, the pool is what the provider says it is."""
+        (row,) = await worlds.fetch(POOL)
+        balance = await self._witness.balance()
+        if row["held"] == balance:
+            return []
+        return [f"the pool is {row['held']} and the provider says {balance}"]
+
+    async def _ledger(self) -> list[str]:
+        return [f"ledger: {each}" for each in (await store.audit()).violations]
+
+    async def _accepted_once(self) -> list[str]:
+        twice = await worlds.fetch(ACCEPTED_TWICE)
+        return _told("accepted twice", [row["number"] for row in twice])
+
+    async def _acknowledged(self) -> list[str]:
+        """What was acknowledged since the last time is there, as it was said."""
+        asked = self._load.asked
+        new = [each for each in asked[self._checked :] if each.answer is not None]
+        self._checked = next(
+            (place for place in range(self._checked, len(asked)) if _is_open(asked[place])),
+            len(asked),
+        )
+        taken = {_id_of(each.answer): each for each in new if isinstance(each.answer, Taken)}
+        sends = {row["id"]: row for row in await worlds.fetch(SENDS, list(taken))}
+        first = await worlds.fetch(OWNERS, [each.numbers[0] for each in new])
+        owners = {row["number"]: row["send_id"] for row in first}
+        lost = [each for send_id, each in taken.items() if not _is_as_told(each, sends, send_id)]
+        lost += [each for id_, each in taken.items() if owners.get(each.numbers[0]) != id_]
+        poor = [each for each in new if isinstance(each.answer, TooPoor)]
+        unsaid = [each for each in poor if each.numbers[0] in owners]
+        return [
+            *_told("acknowledged and not there as told", lost),
+            *_told("refused for its balance and accepted all the same", unsaid),
+        ]
+
+    async def _answered_the_same(self) -> list[str]:
+        """A key that was answered is answered the same again."""
+        answered = [each for each in self._load.asked if each.key and each.answer]
+        sample = answered[-ASKED_AGAIN // 2 :]
+        sample += self._chance.sample(answered, min(ASKED_AGAIN // 2, len(answered)))
+        differing = []
+        for asked in sample:
+            again = await self._load.ask_again(asked)
+            if not _is_same(again, asked.answer):
+                differing.append(f"{asked.answer}, and then {again}")
+        return _told("answered twice, and not the same", differing)
+
+    async def _handed_over(self, recent_seconds: float | None) -> list[str]:
+        """The provider has each message at most once, and none that was not charged."""
+        await self._witness.read()
+        taken_before = set(self._witness.taken) - self._checked_taken
+        rows = await worlds.fetch(OWNERS, list(taken_before))
+        statuses = {row["number"]: row["status"] for row in rows}
+        recent = await worlds.fetch(RECENT, recent_seconds)
+        await self._witness.read()
+        taken = self._witness.taken
+        self._checked_taken |= taken_before
+        sent = [row["number"] for row in recent if row["status"] in ("SENT", "DELIVERED")]
+        return [
+            *_told("taken more than once", [each for each in taken if taken[each] > 1]),
+            *_told("called for again after a call in doubt", list(self._witness.again)),
+            *_told("taken and never charged", [n for n in taken_before if n not in statuses]),
+            *_told("taken and given back", [n for n, is_ in statuses.items() if is_ in NOT_TAKEN]),
+            *_told("sent and never taken", [n for n in sent if not taken[n]]),
+        ]
+
+
+def _id_of(answer: object) -> UUID:
+    assert isinstance(answer, Taken)
+    return ids.decode(Kind.SEND, answer.send_id)
+
+
+def _is_same(again: object, answer: object) -> bool:
+    """A send is told as it stands: what it was charged falls when some of it is given back."""
+    if isinstance(again, Taken) and isinstance(answer, Taken):
+        return (again.send_id, again.accepted) == (answer.send_id, answer.accepted)
+    return again == answer
+
+
+def _is_open(asked: Asked) -> bool:
+    return asked.answer is None and not asked.given_up
+
+
+def _is_as_told(asked: Asked, sends: dict[UUID, dict[str, Any]], send_id: UUID) -> bool:
+    row, answer = sends.get(send_id), asked.answer
+    assert isinstance(answer, Taken)
+    told = (answer.accepted, answer.charged)
+    return row is not None and (row["accepted"], row["charged"]) == told
+
+
+def _told(what: str, found: Sequence[object]) -> list[str]:
+    """A sentence with the first few of them; none where there are none."""
+    if not found:
+        return []
+    return [f"{len(found)} {what}: " + ", ".join(str(each) for each in found[:MOST_TOLD])]

@@ -1,0 +1,110 @@
+"""One fault, and what comes after it: how long recovery takes, and what was broken for good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from tests import worlds
+from tests.faults.faults import Fault
+from tests.faults.pools import pools_are_full
+from tests.faults.rig import START_SECONDS, Rig, patiently
+
+FULL_SHARE = 0.9
+WINDOW_SECONDS = 1.0
+LOOK_SECONDS = 0.1
+GRACE_SECONDS = 5.0
+
+# What waits its turn for longer than this is not handed over as it used to be.
+OVERDUE = """
+SELECT count(*) AS messages FROM message
+WHERE status = 'QUEUED' AND due_at < clock_timestamp() - interval '1.5 s'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one fault did. Seconds count from the end of the fault."""
+
+    name: str
+    accepting_after: float
+    handing_over_after: float
+    longest_try: float
+    broken: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How long recovery may take before it counts as broken."""
+
+    recovery_seconds: float
+    settled_seconds: float
+
+
+async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
+    """The fault, under load; then everything that must hold."""
+    rig.load.longest_try_seconds = 0.0
+    await fault.make(rig)
+    broken: list[str] = []
+    ended_at = time.monotonic()
+    accepting, handing_over = await asyncio.gather(
+        _after(ended_at, lambda: _accepts(rig), bounds.recovery_seconds),
+        _after(ended_at, _hands_over, bounds.recovery_seconds),
+    )
+    if max(accepting, handing_over) == float("inf"):
+        broken.append(f"no recovery within {bounds.recovery_seconds} s")
+    if not await _is_up(rig, ended_at):
+        broken.append("not all programs are up again")
+    settled = await _after(ended_at, lambda: _is_settled(rig), bounds.settled_seconds)
+    if settled == float("inf"):
+        broken += await patiently(rig.promises.stuck)
+    broken += await patiently(rig.promises.broken)
+    if fault.hurts_pools:
+        broken += await pools_are_full(rig)
+    broken += await _deadlocks(rig) + _surprises(rig)
+    return Round(fault.name, accepting, handing_over, rig.load.longest_try_seconds, broken)
+
+
+async def _is_up(rig: Rig, ended_at: float) -> bool:
+    return await _after(ended_at, rig.is_up, START_SECONDS) < float("inf")
+
+
+async def _after(
+    ended_at: float, question: Callable[[], Awaitable[bool]], bound_seconds: float
+) -> float:
+    """Seconds from then until it is so for the first time; inf where it never is."""
+    while not await patiently(question):
+        if time.monotonic() - ended_at > bound_seconds:
+            return float("inf")
+        await asyncio.sleep(LOOK_SECONDS)
+    return time.monotonic() - ended_at
+
+
+async def _accepts(rig: Rig) -> bool:
+    """Whether as much is answered as is asked for: the last window was at 90 %."""
+    wanted = FULL_SHARE * WINDOW_SECONDS * rig.scale.pace.requests_per_second
+    return rig.load.answered_within(WINDOW_SECONDS) >= wanted
+
+
+async def _hands_over() -> bool:
+    (row,) = await worlds.fetch(OVERDUE)
+    return bool(row["messages"] == 0)
+
+
+async def _is_settled(rig: Rig) -> bool:
+    return not await rig.promises.stuck(grace_seconds=GRACE_SECONDS)
+
+
+async def _deadlocks(rig: Rig) -> list[str]:
+    deadlocks = await patiently(rig.postgres.deadlocks)
+    return [f"{deadlocks} deadlocks"] if deadlocks else []
+
+
+def _surprises(rig: Rig) -> list[str]:
+    """Programs that ended without having been told to."""
+    found = [each for program in rig.programs for each in program.surprises]
+    for program in rig.programs:
+        program.surprises.clear()
+    return found

@@ -1,0 +1,31 @@
+"""The named steps at which a program can be killed, told by what it says to the database."""
+
+from __future__ import annotations
+
+from persistence import ledger, queue, sends, settlement
+from tests.faults.wire import COMMIT, Moment, Step
+
+ACCEPTING = (
+    Step("before it begins", ledger.LOCK_ACCOUNTS, Moment.BEFORE),
+    Step("keys taken", ledger.TRY_KEYS, Moment.AFTER),
+    Step("payers locked", ledger.LOCK_ACCOUNTS, Moment.AFTER),
+    Step("charged", ledger.WRITE_BOOK, Moment.AFTER),
+    Step("messages written", sends.WRITE_SENDS, Moment.AFTER),
+    Step("answers kept", ledger.KEEP_ANSWERS, Moment.AFTER),
+    Step("not committed", COMMIT, Moment.BEFORE, within=sends.WRITE_SENDS),
+    Step("committed", COMMIT, Moment.AFTER, within=sends.WRITE_SENDS),
+    Step("in a COPY", 'COPY "message"', Moment.AFTER),
+    Step("copied, not committed", COMMIT, Moment.BEFORE, within='COPY "message"'),
+    Step("copied and committed", COMMIT, Moment.AFTER, within='COPY "message"'),
+)
+"""Of accepting, in a server: what its batcher does for many at once, and for a large one alone."""
+
+HANDING_OVER = (
+    Step("picked", queue.PICK, Moment.AFTER),
+    Step("marked, not committed", COMMIT, Moment.BEFORE, within=queue.MARK),
+    Step("marked", COMMIT, Moment.AFTER, within=queue.MARK),
+    Step("before it records", settlement.LOCK_ATTEMPTS, Moment.BEFORE),
+    Step("recorded, not committed", COMMIT, Moment.BEFORE, within=settlement.END_ATTEMPTS),
+    Step("recorded", COMMIT, Moment.AFTER, within=settlement.END_ATTEMPTS),
+)
+"""Of handing over, in a dispatcher; its batcher records many calls at once."""

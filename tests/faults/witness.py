@@ -1,0 +1,68 @@
+"""The provider's own word: which messages it was called for, and which of them it took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import aiohttp
+
+# What is answered so was not taken, and the caller has read that: it may be called for again.
+PLAINLY_NOT_TAKEN = {"rate_limited", "unavailable", "no_credits", "bad_key", "invalid_recipient"}
+
+
+class Witness:
+    """Reads the simulator's log as it grows, past every proxy.
+
+    `taken`: how often each number's message was taken. `again`: numbers whose message was called
+    for once more after a call that may have taken it.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.taken: Counter[str] = Counter()
+        self.again: set[str] = set()
+        self._seq = 0
+        self._in_doubt: set[str] = set()
+
+    async def read(self) -> None:
+        """Takes note of what is new in the log."""
+        for entry in await self._get(f"log?after={self._seq}"):
+            self._seq = entry["seq"]
+            asked_for = {message["recipient"] for message in entry["messages"]}
+            self.again |= asked_for & self._in_doubt
+            if entry["behaviour"] not in PLAINLY_NOT_TAKEN:
+                self._in_doubt |= asked_for
+            self.taken.update(
+                message["recipient"] for message in entry["messages"] if message["took"]
+            )
+
+    async def balance(self) -> int:
+        """Credits left."""
+        return int((await self._get("balance"))["balance"])
+
+    async def fault(self, kind: str, **more: object) -> None:
+        """From now on it behaves so, until `reset`."""
+        await self._post("fault", {"kind": kind, "times": None, "path": "/api/v2/sms/", **more})
+
+    async def reset(self) -> None:
+        """It behaves well again."""
+        await self._post("reset", {})
+
+    async def top_up(self, credits: int) -> None:
+        """So many credits are left."""
+        await self._post("balance", {"balance": credits})
+
+    async def _get(self, what: str) -> Any:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{self.base_url}/control/{what}") as response,
+        ):
+            return await response.json()
+
+    async def _post(self, what: str, asked: dict[str, object]) -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.base_url}/control/{what}", json=asked) as response,
+        ):
+            assert response.status == 200, await response.text()
