@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from domain.access import Everything, balance_scope
+from domain.access import Everything, balance_scope, message_scope
+from domain.inbox import AnyMessage
 from domain.people import Client, Group
 from resolvers.context import Info, actor_of
 
@@ -42,8 +43,19 @@ async def load_group(info: Info, group_id: UUID | None) -> Group | None:
     return await loader.load(group_id)
 
 
+async def load_message(info: Info, message_id: UUID | None) -> AnyMessage | None:
+    """A message of either direction; None for no id and for one that the actor may not see."""
+    if message_id is None:
+        return None
+    scope, store = message_scope(actor_of(info)), info.context.house.store
+    loader: DataLoader[UUID, AnyMessage | None] = _loader(
+        info, "message", lambda ids: store.find_messages(scope, ids)
+    )
+    return await loader.load(message_id)
+
+
 def _loader(
-    info: Info, name: str, read: Callable[[Sequence[UUID]], Awaitable[dict[UUID, Any]]]
+    info: Info, name: str, read: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Any]]]
 ) -> DataLoader[Any, Any]:
     """The operation's loader of that name, made where it is first asked for."""
 

@@ -9,8 +9,8 @@ from strawberry import ID
 from strawberry.dataloader import DataLoader
 
 from domain.access import Role, message_scope
-from domain.direction import Direction
 from domain.errors import NotFound
+from domain.inbox import AnyMessage
 from domain.pages import Page, Window
 from domain.people import Client
 from domain.search import search_of
@@ -21,7 +21,7 @@ from domain.text import segments_of as segments_of_text
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from resolvers.loaders import load_client
+from resolvers.loaders import load_client, load_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,10 @@ async def sends(info: Info, window: Window[UUID]) -> Page[Send]:
     return await info.context.house.store.read_sends(message_scope(actor_of(info)), window)
 
 
-async def message(info: Info, id: ID) -> Message | None:
-    """One message."""
-    scope = message_scope(actor_of(info))
-    message_id = ids.find(Kind.MESSAGE, id)
-    if message_id is None:
-        return None
-    try:
-        return await info.context.house.store.find_message(scope, message_id)
-    except NotFound:
-        return None
+async def message(info: Info, id: ID) -> AnyMessage | None:
+    """One message, of either direction."""
+    message_scope(actor_of(info))
+    return await load_message(info, ids.find(Kind.MESSAGE, id))
 
 
 async def messages(
@@ -72,12 +66,12 @@ async def messages(
     window: Window[UUID],
     status: MessageStatus | None = None,
     search: str | None = None,
-) -> Page[Message]:
-    """The actor's messages, newest first."""
-    scope = message_scope(actor_of(info))
-    return await info.context.house.store.read_messages(
-        scope, window, status=status, search=search_of(search)
-    )
+) -> Page[AnyMessage] | Page[Message]:
+    """The actor's messages in both directions, newest first; only what was sent has a status."""
+    scope, store = message_scope(actor_of(info)), info.context.house.store
+    if status is None:
+        return await store.read_any_messages(scope, window, search=search_of(search))
+    return await store.read_messages(scope, window, status=status, search=search_of(search))
 
 
 async def messages_of(
@@ -97,16 +91,22 @@ async def messages_of(
     return await loader.load(root.id)
 
 
-async def client_of(root: Send | Message, info: Info) -> Client | None:
+async def client_of(root: Send | AnyMessage, info: Info) -> Client | None:
     """Whose it is: the operator's to know."""
     actor_of(info, Role.ADMIN)
     return await load_client(info, root.client_id)
 
 
-def line_of(root: Message, info: Info) -> str | None:
-    """The modem or port that it is bound to: the operator's to know. A first message has none."""
+def modem_of(root: AnyMessage, info: Info) -> str | None:
+    """The modem that it came or goes through: the operator's to know. A first message has none."""
     actor_of(info, Role.ADMIN)
-    return None
+    return root.modem
+
+
+def port_of(root: AnyMessage, info: Info) -> str | None:
+    """The port that it came or goes through: the operator's to know. A first message has none."""
+    actor_of(info, Role.ADMIN)
+    return root.port
 
 
 def counts_of(root: Send) -> Counts:
@@ -114,16 +114,11 @@ def counts_of(root: Send) -> Counts:
     return Counts(**{status.value.lower(): count for status, count in root.counts.items()})
 
 
-def direction_of(root: Message) -> Direction:
-    """Every message that a send made leaves."""
-    return Direction.OUTBOUND
-
-
-def encoding_of(root: Message) -> Encoding:
+def encoding_of(root: AnyMessage) -> Encoding:
     """How its text is written on the air."""
     return encoding_of_text(root.text)
 
 
-def segments_of(root: Message) -> int:
+def segments_of(root: AnyMessage) -> int:
     """Segments that its text is cut into."""
     return segments_of_text(root.text)

@@ -12,8 +12,17 @@ from domain.people import ClientStatus
 from domain.rejections import RejectionReason
 from domain.sending import MessageStatus
 from domain.text import Encoding
+from domain.webhooks import WebhookOutcome
 
-for _enum in (Role, ClientStatus, RejectionReason, Direction, TransferKind, SyncState):
+for _enum in (
+    Role,
+    ClientStatus,
+    RejectionReason,
+    Direction,
+    TransferKind,
+    SyncState,
+    WebhookOutcome,
+):
     strawberry.enum(_enum)
 strawberry.enum(Encoding, name="TextEncoding")
 

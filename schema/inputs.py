@@ -55,6 +55,49 @@ class SettleUnknownInput:
     note: str | None = None
 
 
+# Two-way
+
+
+@strawberry.input(description="A conversation, or an inbound message of it.")
+class ReplyInput:
+    text: str
+    conversation_id: strawberry.ID | None = None
+    inbound_message_id: strawberry.ID | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input
+class MarkReadInput:
+    conversation_id: strawberry.ID
+
+
+@strawberry.input
+class SetModemRouteInput:
+    client_id: strawberry.ID
+    modem: str
+    port: str
+    assigned_numbers: list[str] | None = None
+
+
+@strawberry.input
+class DeleteModemRouteInput:
+    id: strawberry.ID
+
+
+@strawberry.input
+class AssignInboundInput:
+    webhook_event_id: strawberry.ID
+    client_id: strawberry.ID
+    remember: bool | None = strawberry.field(
+        default=None, description="Also route this modem and port there from now on."
+    )
+
+
+@strawberry.input
+class TestReplyReadinessInput:
+    client_id: strawberry.ID
+
+
 # Units
 
 

@@ -18,21 +18,32 @@ from strawberry.schema.config import StrawberryConfig
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
 from schema.contacts import ContactQuery
 from schema.errors import HANDLERS
+from schema.inbox import InboxMutation, InboxQuery
 from schema.ledger import LedgerMutation, LedgerQuery
 from schema.people import PeopleMutation, PeopleQuery
 from schema.scalars import SCALARS
 from schema.sends import SendMutation, SendQuery
 from schema.sessions import SessionMutation, SessionQuery
 from schema.subscriptions import LedgerSubscription, SendSubscription
+from schema.switchboard import SwitchboardMutation, SwitchboardQuery
 
 
 @strawberry.type
-class Query(PeopleQuery, SessionQuery, SendQuery, LedgerQuery, ContactQuery):
+class Query(
+    PeopleQuery, SessionQuery, SendQuery, LedgerQuery, ContactQuery, InboxQuery, SwitchboardQuery
+):
     """What can be asked for."""
 
 
 @strawberry.type
-class Mutation(SessionMutation, PeopleMutation, SendMutation, LedgerMutation):
+class Mutation(
+    SessionMutation,
+    PeopleMutation,
+    SendMutation,
+    LedgerMutation,
+    InboxMutation,
+    SwitchboardMutation,
+):
     """What can be done."""
 
 

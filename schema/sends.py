@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from domain import inbox as domain_inbox
 from domain import send as domain_send
 from domain import sending as domain_sending
 from domain.direction import Direction
 from domain.sending import MessageStatus
 from domain.text import Encoding
-from resolvers import sending
+from resolvers import inbox, sending
 from resolvers import sends as lookups
 from resolvers.ids import Kind
 from schema import errors
@@ -23,12 +24,15 @@ from schema.people import Client
 from schema.recipients import RejectedRecipient
 from schema.scalars import Money, PhoneNumber, Units
 
+if TYPE_CHECKING:
+    from schema.inbox import Conversation
+
 
 @strawberry.type
-@stands_for(domain_sending.Message)
+@stands_for(domain_sending.Message, domain_inbox.InboundMessage)
 class Message:
     id: strawberry.ID = id_of(Kind.MESSAGE)
-    direction = strawberry.field(resolver=lookups.direction_of, graphql_type=Direction)
+    direction: Direction
     number: PhoneNumber = strawberry.field(description="The other side's number.")
     text: str
     encoding = strawberry.field(resolver=lookups.encoding_of, graphql_type=Encoding)
@@ -38,6 +42,10 @@ class Message:
         description="Why it was rejected or undelivered, in our words."
     )
     is_reply: bool
+    conversation = strawberry.field(
+        resolver=inbox.conversation_of,
+        graphql_type=Annotated["Conversation", strawberry.lazy("schema.inbox")] | None,
+    )
     send_id: strawberry.ID | None = id_of(Kind.SEND)
     created_at: datetime
     updated_at: datetime
@@ -45,9 +53,9 @@ class Message:
         resolver=lookups.client_of, graphql_type=Client | None, description="ADMIN."
     )
     modem = strawberry.field(
-        resolver=lookups.line_of, graphql_type=str | None, description="ADMIN."
+        resolver=lookups.modem_of, graphql_type=str | None, description="ADMIN."
     )
-    port = strawberry.field(resolver=lookups.line_of, graphql_type=str | None, description="ADMIN.")
+    port = strawberry.field(resolver=lookups.port_of, graphql_type=str | None, description="ADMIN.")
 
 
 @strawberry.type

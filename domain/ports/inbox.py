@@ -1,5 +1,4 @@
-"""What receiving needs of the store. `persistence.events`, `.receiving`, `.opt_outs` and others
-fill it.
+"""What receiving needs of the store: `persistence.events`, `.receiving` and others fill it.
 
 Locks are taken in this order: events (others' are skipped), clients' feeds in id order, contacts
 and conversations in order of client and number, then as whoever gives back charges takes them.
