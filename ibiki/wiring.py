@@ -52,8 +52,7 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
             place.database_url, pool_size=settings.database.pool_size, application_name=name
         )
         stack.push_async_callback(database.disconnect)
-        pool_id = await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
-        await store.keep_rate(pool_id, settings.dispatch.messages_per_second)
+        await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
         parts = _assemble(place, stack)
         parts.actors.start()
         stack.push_async_callback(parts.actors.stop)

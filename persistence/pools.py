@@ -98,11 +98,6 @@ UPDATE provider_account SET reading_until = NULL
 WHERE id = $1 AND reading_by = $2 AND reading_until IS NOT NULL
 """
 
-KEEP_RATE = """
-UPDATE provider_account SET rate_per_second = $2
-WHERE id = $1 AND rate_per_second IS DISTINCT FROM $2
-"""
-
 
 async def find_provider_account(provider_account_id: UUID | None) -> ProviderAccount:
     """The account named, else the default one. Raises NotFound."""
@@ -111,12 +106,6 @@ async def find_provider_account(provider_account_id: UUID | None) -> ProviderAcc
     if row is None:
         raise NotFound("provider account")
     return _provider_account(dict(row))
-
-
-async def keep_rate(provider_account_id: UUID, messages_per_second: int | None) -> None:
-    """Sets how many messages a second it may be handed over; None: as many as it takes."""
-    async with connection() as pooled:
-        await pooled.execute(KEEP_RATE, provider_account_id, messages_per_second)
 
 
 async def find_allocation_target(

@@ -68,7 +68,6 @@ from persistence.pools import fail_reading as fail_reading
 from persistence.pools import find_allocation_target as find_allocation_target
 from persistence.pools import find_provider_account as find_provider_account
 from persistence.pools import find_transfer as find_transfer
-from persistence.pools import keep_rate as keep_rate
 from persistence.pools import lift_pause as lift_pause
 from persistence.pools import lock_reading as lock_reading
 from persistence.pools import open_calls as open_calls
