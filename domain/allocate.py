@@ -6,13 +6,22 @@ between the own group's node and its clients. The pool as a whole does not chang
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 from domain.access import Actor, Everything, OfGroup, Role, Scope, require
-from domain.errors import InsufficientBalance, InsufficientPool, InvalidInput, NotFound
-from domain.idempotency import answer_of_refusal, find_kept, key_of, once, own_key
+from domain.errors import InsufficientBalance, InsufficientPool, InvalidInput, NotFound, TryAgain
+from domain.idempotency import (
+    PAUSES_SECONDS,
+    answer_of_refusal,
+    find_kept,
+    key_of,
+    once,
+    own_key,
+)
 from domain.ledger import Book, Holding, Purpose, Transfer, TransferKind, can_pay
 from domain.ports.ledger import Answer, Transaction
 from domain.ports.pools import AllocateStore, AllocationTarget
@@ -45,7 +54,16 @@ async def allocate(store: AllocateStore, actor: Actor, asked: Allocation) -> Tra
         target = await _find_target(store, scope, asked)
         key = key or own_key(actor.user_id, "allocate")
         answer = await once(store, key, partial(_move, store, actor, scope, target, asked))
-    return await store.find_transfer(UUID(answer["transfer"]))
+    return await _read_back(store, UUID(answer["transfer"]))
+
+
+async def _read_back(store: AllocateStore, transfer_id: UUID) -> Transfer:
+    # The units have moved: to be told to try again would make who had no key move them twice.
+    for pause in PAUSES_SECONDS:
+        await asyncio.sleep(pause)
+        with suppress(TryAgain):
+            return await store.find_transfer(transfer_id)
+    raise TryAgain
 
 
 async def _find_target(store: AllocateStore, scope: Scope, asked: Allocation) -> AllocationTarget:

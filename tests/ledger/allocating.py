@@ -1,0 +1,99 @@
+"""A house to allocate in: who may ask, whom they can mean, and what each node holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+from domain.access import Actor, Role
+from domain.allocate import Allocation, allocate
+from domain.ledger import Transfer
+from persistence import store
+from tests import worlds
+
+POOL, GROUP, MEMBER = 1_000, 200, 50
+
+
+@dataclass(frozen=True)
+class House:
+    """A pool with a group, its member, a client without a group, another group, and a school."""
+
+    upstream: worlds.Pool
+    group: worlds.Group
+    other_group: worlds.Group
+    member: worlds.Tenant
+    loner: worlds.Tenant
+    stranger: worlds.Tenant
+    school: worlds.Tenant
+    admin: Actor
+    supervisor: Actor
+
+    def actor(self, name: str) -> Actor:
+        """Who asks."""
+        return {
+            "admin": self.admin,
+            "supervisor": self.supervisor,
+            "client": self.member.actor,
+            "leader of nobody": replace(self.supervisor, group_id=None),
+        }[name]
+
+    def target(self, name: str) -> dict[str, UUID | None]:
+        """Who is meant."""
+        clients = {
+            "member": self.member.client_id,
+            "loner": self.loner.client_id,
+            "stranger": self.stranger.client_id,
+            "school": self.school.client_id,
+            "nobody": uuid4(),
+        }
+        groups = {
+            "group": self.group.id,
+            "other group": self.other_group.id,
+            "no group": uuid4(),
+        }
+        return {"client_id": clients.get(name), "group_id": groups.get(name)}
+
+    def node(self, name: str) -> UUID:
+        """Where somebody's units are."""
+        return {
+            "pool": self.upstream.account_id,
+            "group": self.group.account_id,
+            "other group": self.other_group.account_id,
+            "member": self.member.account_id,
+            "loner": self.loner.account_id,
+            "stranger": self.stranger.account_id,
+            "school": self.school.account_id,
+        }[name]
+
+    async def held(self) -> dict[str, int]:
+        """What each node holds."""
+        names = ["pool", "group", "other group", "member", "loner", "stranger", "school"]
+        return {name: await worlds.held(self.node(name)) for name in names}
+
+
+async def make_house() -> House:
+    """A house of its own, also where others share the database."""
+    upstream = await worlds.add_pool(default=False, held=POOL)
+    group = await worlds.add_group(upstream, held=GROUP, rate_usd=Decimal("0.03"))
+    other = await worlds.add_group(upstream, held=GROUP)
+    return House(
+        upstream,
+        group,
+        other,
+        member=await worlds.add_client(upstream, group=group, held=MEMBER),
+        loner=await worlds.add_client(upstream, held=MEMBER),
+        stranger=await worlds.add_client(upstream, group=other, held=MEMBER),
+        school=await worlds.add_school(),
+        admin=Actor(uuid4(), Role.ADMIN, uuid4()),
+        supervisor=Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=group.id),
+    )
+
+
+async def allocated(
+    house: House, who: str, whom: str, units: int, *, key: str | None = None
+) -> Transfer:
+    """The allocation, made."""
+    target = house.target(whom)
+    asked = Allocation(target["client_id"], target["group_id"], units, key=key)
+    return await allocate(store, house.actor(who), asked)

@@ -1,0 +1,190 @@
+"""Allocating: who may move units from where to where, and what it changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from domain.allocate import LONGEST_NOTE, Allocation, allocate
+from domain.errors import (
+    Forbidden,
+    InsufficientBalance,
+    InsufficientPool,
+    InvalidInput,
+    NotFound,
+    Refusal,
+)
+from domain.ledger import Purpose, TransferKind
+from domain.valuation import LARGEST_UNITS
+from persistence import store
+from tests import worlds
+from tests.ledger.allocating import GROUP, MEMBER, POOL, House, allocated, make_house
+
+
+@pytest.fixture
+async def house(connected: None) -> House:
+    """Small enough to see through."""
+    return await make_house()
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "units", "from_", "to"),
+    [
+        ("admin", "member", 1, "pool", "member"),
+        ("admin", "member", POOL, "pool", "member"),
+        ("admin", "member", -MEMBER, "member", "pool"),
+        ("admin", "loner", 7, "pool", "loner"),
+        ("admin", "loner", -7, "loner", "pool"),
+        ("admin", "group", 300, "pool", "group"),
+        ("admin", "group", -GROUP, "group", "pool"),
+        ("supervisor", "member", GROUP, "group", "member"),
+        ("supervisor", "member", -MEMBER, "member", "group"),
+    ],
+)
+async def test_units_move_between_these_two_and_nowhere_else(
+    house: House, who: str, whom: str, units: int, from_: str, to: str
+) -> None:
+    before = await house.held()
+    transfer = await allocated(house, who, whom, units)
+    moved = abs(units)
+    expected = {**before, from_: before[from_] - moved, to: before[to] + moved}
+    assert await house.held() == expected
+    assert (transfer.kind, transfer.amount) == (TransferKind.ALLOCATION, moved)
+    assert (transfer.source_id, transfer.source_balance) == (house.node(from_), expected[from_])
+    assert (transfer.destination_id, transfer.destination_balance) == (
+        house.node(to),
+        expected[to],
+    )
+    assert transfer.purpose.actor_id == house.actor(who).user_id
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "units", "refusal", "available"),
+    [
+        ("admin", "member", POOL + 1, InsufficientPool, POOL),
+        ("admin", "group", POOL + 1, InsufficientPool, POOL),
+        ("admin", "member", LARGEST_UNITS, InsufficientPool, POOL),
+        ("admin", "member", -MEMBER - 1, InsufficientBalance, MEMBER),
+        ("admin", "group", -GROUP - 1, InsufficientBalance, GROUP),
+        ("supervisor", "member", GROUP + 1, InsufficientPool, GROUP),
+        ("supervisor", "member", -MEMBER - 1, InsufficientBalance, MEMBER),
+    ],
+)
+async def test_no_more_than_there_is_can_be_moved(
+    house: House, who: str, whom: str, units: int, refusal: type[Refusal], available: int
+) -> None:
+    before = await house.held()
+    with pytest.raises(refusal) as refused:
+        await allocated(house, who, whom, units)
+    assert vars(refused.value) == {
+        "required": abs(units),
+        "available": available,
+        "unit": "credit",
+    }
+    assert await house.held() == before
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "refusal"),
+    [
+        ("admin", "nobody", NotFound),
+        ("admin", "no group", NotFound),
+        ("admin", "school", InvalidInput),
+        ("supervisor", "stranger", NotFound),
+        ("supervisor", "loner", NotFound),
+        ("supervisor", "school", NotFound),
+        ("supervisor", "nobody", NotFound),
+        ("supervisor", "group", NotFound),
+        ("supervisor", "other group", NotFound),
+        ("leader of nobody", "member", NotFound),
+        ("client", "member", Forbidden),
+        ("client", "nobody", Forbidden),
+        ("client", "group", Forbidden),
+    ],
+)
+@pytest.mark.parametrize("units", [1, -1])
+async def test_nobody_reaches_beyond_what_is_theirs(
+    house: House, who: str, whom: str, units: int, refusal: type[Refusal]
+) -> None:
+    before = await house.held()
+    with pytest.raises(refusal):
+        await allocated(house, who, whom, units)
+    assert await house.held() == before
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Allocation(client_id=None, group_id=None, units=1),
+        Allocation(client_id=UUID(int=1), group_id=UUID(int=2), units=1),
+        Allocation(client_id=UUID(int=1), group_id=None, units=0),
+        Allocation(client_id=UUID(int=1), group_id=None, units=LARGEST_UNITS + 1),
+        Allocation(client_id=UUID(int=1), group_id=None, units=-(2**63)),
+        Allocation(client_id=UUID(int=1), group_id=None, units=1, note="n" * (LONGEST_NOTE + 1)),
+        Allocation(client_id=UUID(int=1), group_id=None, units=1, note="a\nb"),
+        Allocation(client_id=UUID(int=1), group_id=None, units=1, note="a\0b"),
+        Allocation(client_id=UUID(int=1), group_id=None, units=1, key=""),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_before_anything_is_read(asked: Allocation) -> None:
+    with pytest.raises(InvalidInput):
+        await allocate(store, worlds.ADMIN, asked)
+
+
+async def test_a_pool_below_zero_gives_nothing_and_takes_back(house: House) -> None:
+    async with store.transaction() as tx:
+        book = await store.lock_accounts(tx, [house.upstream.account_id])
+        book.post(
+            TransferKind.RECONCILE,
+            POOL + 5,
+            source=book.holdings[house.upstream.account_id],
+            purpose=Purpose(),
+        )
+        await store.write_book(tx, book)
+    with pytest.raises(InsufficientPool) as refused:
+        await allocated(house, "admin", "member", 1)
+    assert refused.value.available == 0
+    await allocated(house, "admin", "member", -10)
+    assert (await house.held())["pool"] == 5
+
+
+async def test_a_balance_stays_within_what_json_can_carry(house: House) -> None:
+    await worlds.open_with(house.upstream.account_id, LARGEST_UNITS - POOL)
+    with pytest.raises(InvalidInput):
+        await allocated(house, "admin", "member", LARGEST_UNITS)
+    await allocated(house, "admin", "member", LARGEST_UNITS - MEMBER)
+    assert (await house.held())["member"] == LARGEST_UNITS
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize(
+    ("whom", "units", "rate", "value"),
+    [
+        ("group", 1000, "0.03", "30.00"),
+        ("member", 7, "0.03", "0.21"),  # of its group: it has none of its own
+        ("loner", 5000, "0.05", None),
+    ],
+)
+async def test_an_allocation_is_worth_what_it_is_at_that_moment(
+    house: House, whom: str, units: int, rate: str, value: str | None
+) -> None:
+    await worlds.open_with(house.upstream.account_id, 10_000)
+    transfer = await allocated(house, "admin", whom, units)
+    assert transfer.purpose.value_usd == (None if value is None else Decimal(value))
+    assert transfer.purpose.rate_usd == (None if value is None else Decimal(rate))
+
+
+async def test_five_thousand_at_three_cents_are_a_hundred_and_fifty(connected: None) -> None:
+    upstream = await worlds.add_pool(default=False, held=5_000)
+    group = await worlds.add_group(upstream, rate_usd=Decimal("9"))
+    client = await worlds.add_client(upstream, group=group, held=0, rate_usd=Decimal("0.03"))
+    asked = Allocation(client.client_id, None, 5_000, note="March")
+    given = await allocate(store, worlds.ADMIN, asked)
+    assert str(given.purpose.value_usd) == "150.00"
+    assert given.purpose.note == "March"
+    taken = await allocate(store, worlds.ADMIN, replace(asked, units=-5_000))
+    assert str(taken.purpose.value_usd) == "150.00"
