@@ -83,11 +83,11 @@ async def _cpu_of(pids: list[int], work: Callable[[], object]) -> float:
     return cpu_seconds(pids) - before
 
 
-async def _open(port: int, token: str, heard: list[tuple[bytes, float]]) -> list[_Socket]:
+async def _open(port: int, token: str, heard: list[tuple[bytes, float]]) -> list[Listener]:
     loop = asyncio.get_running_loop()
     sockets = []
     for _ in range(SOCKETS):
-        _, made = await loop.create_connection(lambda: _Socket(token, heard), "127.0.0.1", port)
+        _, made = await loop.create_connection(lambda: Listener(token, heard), "127.0.0.1", port)
         sockets.append(made)
     async with asyncio.timeout(60):
         while len(heard) < SOCKETS:  # noqa: ASYNC110 - in bounds
@@ -127,11 +127,12 @@ def _resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
-class _Socket(asyncio.Protocol):
+class Listener(asyncio.Protocol):
     """A client on a bare protocol: it subscribes once, and keeps what it hears with the time."""
 
-    def __init__(self, token: str, heard: list[tuple[bytes, float]]) -> None:
+    def __init__(self, token: str, heard: list[tuple[bytes, float]], query: str = BALANCE) -> None:
         self._token = token
+        self._query = query
         self._heard = heard
         self._buffer = b""
         self._is_open = False
@@ -156,7 +157,7 @@ class _Socket(asyncio.Protocol):
             self._is_open, self._buffer = True, rest
             payload = {"Authorization": f"Bearer {self._token}"}
             self._say({"type": "connection_init", "payload": payload})
-            self._say({"type": "subscribe", "id": "1", "payload": {"query": BALANCE}})
+            self._say({"type": "subscribe", "id": "1", "payload": {"query": self._query}})
         while (frame := self._frame()) is not None:
             opcode, body = frame
             if opcode == 9:
@@ -180,10 +181,11 @@ class _Socket(asyncio.Protocol):
         self._write(0x81, orjson.dumps(message))
 
     def _write(self, first: int, body: bytes) -> None:
-        # Masked, as a client's frames are; with a mask that changes nothing.
-        size = bytes([0x80 | len(body)]) if len(body) < 126 else b"\xfe%b" % _short(len(body))
-        self._transport.write(bytes([first]) + size + bytes(4) + body)
+        self._transport.write(frame(first, body))
 
 
-def _short(number: int) -> bytes:
-    return number.to_bytes(2, "big")
+def frame(first: int, body: bytes) -> bytes:
+    """A client's frame: masked, with a mask that changes nothing."""
+    length = len(body)
+    size = bytes([0x80 | length]) if length < 126 else b"\xfe" + length.to_bytes(2, "big")
+    return bytes([first]) + size + bytes(4) + body

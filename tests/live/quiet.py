@@ -1,0 +1,73 @@
+"""A live server without a database: one figure to watch, and people who may."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from domain import hints
+from domain.access import Actor, Role
+from domain.balances import AccountBalance, Balances, BalanceView
+from domain.house import Limits
+from domain.ids import new_id
+from domain.people import User
+from tests.live.readers import NOON, FakeStore
+from tests.live.rig import Desk, Server, server
+from tests.schema.fakes import FakeDirectory, actor_with, house_with
+
+ACCOUNT_ID = UUID(int=7)
+TOPIC = hints.ACCOUNT + ACCOUNT_ID.bytes
+BALANCE = "subscription { balanceUpdated { version account { balance } } }"
+
+
+@dataclass
+class Figures(FakeStore):
+    """A balance that a test sets. `unit`: how long what is told is."""
+
+    balance: int = 1
+    unit: str = "credit"
+    reads: int = 0
+
+    async def read_balances(self, view: BalanceView) -> Balances:
+        """What everybody sees."""
+        self.reads += 1
+        self._fail()
+        account = AccountBalance(ACCOUNT_ID, self.unit, self.balance, None, 1)
+        return Balances(account, None, None, self.balance)
+
+
+@dataclass
+class Quiet:
+    """The server, and what a test may turn."""
+
+    server: Server
+    store: Figures
+    desk: Desk
+
+    def change(self, balance: int) -> None:
+        """The balance is another one, and that is told of."""
+        self.store.balance = balance
+        self.server.live.hub.hinted({TOPIC})
+
+
+def somebody(role: Role = Role.CLIENT) -> Actor:
+    """A user of a client of its own."""
+    return actor_with(role, client_id=new_id(), client_status="ACTIVE")
+
+
+@asynccontextmanager
+async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
+    """Such a server; `good`, `other` and `admin` may sign in."""
+    store = Figures(balance=balance)
+    actors = {"good": somebody(), "other": somebody(), "admin": actor_with(Role.ADMIN)}
+    desk = Desk(actors)
+    users = {
+        actor.user_id: User(actor.user_id, "ada@ibiki.test", Role.ADMIN, None, None, False, NOON)
+        for actor in actors.values()
+    }
+    house = house_with(store=store, directory=FakeDirectory(users=users), limits=Limits())
+    async with server(house, desk, **options) as made:
+        yield Quiet(made, store, desk)

@@ -1,0 +1,184 @@
+"""Many readers and slow ones: bounded, harmless, and closed so that clients come back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import socket
+import struct
+import time
+from typing import Any
+
+import pytest
+
+from benchmarks.fanout import HANDSHAKE, Listener, frame
+from domain.live import Backlog, Item
+from ibiki.live import SocketRules
+from ibiki.socket import Socket
+from ibiki.wire import TOO_SLOW, WAITING_BYTES, Wire
+from tests.live.quiet import BALANCE, Quiet, quiet
+from tests.live.rig import Server, client, eventually
+
+SOCKETS = 1_000
+CROWD_SECONDS = 30.0
+LONG = 20_000
+LONG_BALANCE = "subscription { balanceUpdated { account { balance unit } } }"
+
+
+class Stalled:
+    """A client that has asked, and reads nothing more until it is told to."""
+
+    def __init__(self, server: Server) -> None:
+        port = int(server.url.rsplit(":", 1)[1])
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.sendall(HANDSHAKE.encode())
+        assert b" 101 " in self._socket.recv(4_096)
+        payload = {"Authorization": "Bearer good"}
+        self._say({"type": "connection_init", "payload": payload})
+        self._say({"type": "subscribe", "id": "1", "payload": {"query": LONG_BALANCE}})
+
+    def read_to_the_end(self) -> bytes:
+        """All that comes until the connection is closed."""
+        self._socket.settimeout(20)
+        parts = []
+        try:
+            while part := self._socket.recv(65_536):
+                parts.append(part)
+        except ConnectionError:
+            pass
+        self._socket.close()
+        return b"".join(parts)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        self._socket.sendall(frame(0x81, json.dumps(message).encode()))
+
+
+def sockets_of(place: Quiet) -> list[Socket]:
+    """The server's side of those that are open."""
+    held = [holder._connected for holder in place.server.live.rights._holders]
+    return [each for each in held if isinstance(each, Socket)]
+
+
+def waiting_bytes(place: Quiet) -> int:
+    """The most that waits in this process for one socket."""
+    waiting = [each.wire.transport.get_write_buffer_size() for each in sockets_of(place)]
+    return max(waiting, default=0)
+
+
+async def test_a_stalled_reader_is_bounded_and_closed_and_harms_nobody() -> None:
+    rules = SocketRules(send_seconds=1.0)
+    async with quiet(rules=rules) as place, client(place.server, "other") as other:
+        place.store.unit = "x" * LONG
+        stalled = await asyncio.to_thread(Stalled, place.server)
+        await eventually(lambda: len(sockets_of(place)) == 2)
+        await other.subscribe(LONG_BALANCE)
+        most, balance = 0, 1
+        told = (await other.told())["account"]["balance"]
+        while len(sockets_of(place)) == 2:
+            balance += 1
+            place.change(balance)
+            while told < balance:
+                told = (await other.told())["account"]["balance"]
+            most = max(most, waiting_bytes(place))
+        assert most <= WAITING_BYTES + 2 * LONG
+        ending = await asyncio.to_thread(stalled.read_to_the_end)
+        assert struct.pack("!BBH", 0x88, 2 + len("Reads too slowly"), TOO_SLOW) in ending
+        place.change(balance + 1)
+        assert (await other.told())["account"]["balance"] == balance + 1
+
+
+async def test_a_reader_that_takes_its_time_is_told_the_newest() -> None:
+    async with quiet(rules=SocketRules(send_seconds=20)) as place:
+        place.store.unit = "x" * LONG
+        stalled = await asyncio.to_thread(Stalled, place.server)
+        await eventually(lambda: bool(sockets_of(place)))
+        [held] = sockets_of(place)
+        await eventually(lambda: bool(held.operations))
+        operation = held.operations["1"]
+        balance = 1
+        while not operation.waits:
+            balance += 1
+            place.change(balance)
+            reads = place.store.reads
+            await eventually(lambda reads=reads: place.store.reads > reads)  # type: ignore[misc]
+            await asyncio.sleep(0)
+        last = balance + 500
+        for each in range(balance, last + 1):
+            place.change(each)
+        reading = asyncio.create_task(asyncio.to_thread(stalled.read_to_the_end))
+        await eventually(lambda: held.wire.can_write and not operation.waits)
+        held.close(1000, "enough")
+        heard = await reading
+        assert heard.count(b'"balance"') < last / 2, "not the backlog"
+        assert b'"balance":%d' % last in heard
+
+
+async def test_a_thousand_sockets_are_told_in_good_time() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3 * SOCKETS:
+        pytest.skip(f"this machine opens {hard} files at most")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    heard: list[tuple[bytes, float]] = []
+    try:
+        async with quiet() as place, asyncio.timeout(CROWD_SECONDS):
+            listeners = await _listen(place, heard)
+            assert place.server.live.hub.count == 1
+            for balance in (2, 3):
+                heard.clear()
+                reads = place.store.reads
+                began = time.monotonic()
+                place.change(balance)
+                await eventually(lambda: len(heard) == SOCKETS)
+                assert time.monotonic() - began < 5
+                assert place.store.reads - reads <= 2, "they share"
+            for each in listeners:
+                each.close()
+            await eventually(lambda: place.server.live.hub.count == 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _listen(place: Quiet, heard: list[tuple[bytes, float]]) -> list[Listener]:
+    loop = asyncio.get_running_loop()
+    port = int(place.server.url.rsplit(":", 1)[1])
+    made = []
+    for _ in range(SOCKETS):
+        _, listener = await loop.create_connection(
+            lambda: Listener("good", heard, BALANCE), "127.0.0.1", port
+        )
+        made.append(listener)
+    await eventually(lambda: len(heard) == SOCKETS, CROWD_SECONDS)
+    return made
+
+
+def test_a_backlog_keeps_the_newest_of_each_key_and_not_without_end() -> None:
+    backlog = Backlog(most=2)
+    assert backlog.put(Item(b"1", key="a"))
+    assert backlog.put(Item(b"2", key="b"))
+    assert backlog.put(Item(b"3", key="a"))
+    assert backlog.take() == Item(b"2", key="b")
+    assert backlog.take() == Item(b"3", key="a")
+    assert backlog.take() is None
+    assert not backlog
+    for key in "abc":
+        last = backlog.put(Item(b"", key=key))
+    assert not last
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
+async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) -> None:
+    async with quiet() as place, client(place.server, "good", max_size=None) as reader:
+        place.store.unit = "x" * length
+        await reader.subscribe(LONG_BALANCE)
+        assert len((await reader.told())["account"]["unit"]) == length
+
+
+async def test_who_does_not_answer_pings_may_come_back() -> None:
+    async with quiet() as place, client(place.server, "good") as reader:
+        [held] = sockets_of(place)
+        wire: Wire = held.wire
+        wire.keepalive_timeout()
+        assert await reader.closed() == TOO_SLOW

@@ -1,0 +1,202 @@
+"""No socket is ever told what is another tenant's, whoever shares whose execution."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.access import Actor, Role
+from domain.allocate import Allocation, allocate
+from domain.cancel import cancel_send
+from domain.live import NOBODY_IN_PARTICULAR, Viewpoint
+from domain.live_hub import POLL_SECONDS
+from domain.outcomes import Accepted, Outcome, Rejected
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.dispatch.parts import answered, marked
+from tests.live.rig import WORDS, Client, Server, client
+from tests.resolvers.house import Neighbourhood
+
+SEED = 20261120
+CHANGES = 40
+BALANCES = (
+    "subscription ($c: ID) { balanceUpdated(clientId: $c) { account { accountId balance } } }",
+    """subscription ($c: ID) { balanceUpdated(clientId: $c) {
+         account { accountId } group { groupId } platform { pool } version } }""",
+)
+MESSAGES = (
+    "subscription ($s: ID) { messageUpdated(sendId: $s) { id sendId number } }",
+    "subscription ($s: ID) { messageUpdated(sendId: $s) { sendId client { id } modem } }",
+)
+PROGRESS = "subscription ($s: ID!) { sendProgress(sendId: $s) { id charged } }"
+
+
+@dataclass
+class Overheard:
+    """What one socket was told, operation by operation."""
+
+    who: str
+    told: list[tuple[str, Any]] = field(default_factory=list)
+
+    async def listen(self, socket: Client) -> None:
+        """Keeps what is told for as long as the socket is open."""
+        while True:
+            message = await socket.hear(60)
+            if message["type"] == "next":
+                self.told.append((message["id"], message["payload"]))
+
+
+def ids_in(told: Any) -> set[str]:
+    """Every id, and every other word, that stands anywhere in what was told."""
+    if isinstance(told, Mapping):
+        return set().union(*map(ids_in, told.values())) if told else set()
+    if isinstance(told, list):
+        return set().union(*map(ids_in, told)) if told else set()
+    return {told} if isinstance(told, str) else set()
+
+
+async def test_nobody_is_told_what_is_another_s(running: Server, people: Neighbourhood) -> None:
+    chance = random.Random(SEED)
+    tenants = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
+    sends = {word: await worlds.accept(tenant, 2) for word, tenant in tenants.items()}
+    async with AsyncExitStack() as stack:
+        ears = []
+        for who in (*WORDS, *WORDS):
+            socket = await stack.enter_async_context(client(running, who))
+            await _ask_for_all(socket, chance, tenants, sends)
+            overheard = Overheard(who)
+            task = asyncio.create_task(overheard.listen(socket))
+            stack.callback(task.cancel)
+            ears.append(overheard)
+        for _ in range(CHANGES):
+            await _change(chance, people, list(tenants.values()))
+        await _all_quiet(ears)
+    own = {word: _known_by(people, word, sends) for word in WORDS}
+    everything = set().union(*own.values())
+    for overheard in ears:
+        for operation, payload in overheard.told:
+            strangers = ids_in(payload.get("data")) & everything - own[overheard.who]
+            assert not strangers, (overheard.who, operation, payload)
+            _check_roles(overheard.who, payload)
+    assert {each.who for each in ears if len(each.told) > 5} >= {"owner", "admin", "direct"}
+
+
+async def _ask_for_all(
+    socket: Client, chance: random.Random, tenants: Mapping[str, Any], sends: Mapping[str, Any]
+) -> None:
+    """Every document, with no id, one's own and everybody else's, in any order."""
+    questions: list[tuple[str, dict[str, Any]]] = []
+    for word, tenant in tenants.items():
+        client_id = ids.encode(Kind.CLIENT, tenant.client_id)
+        send_id = ids.encode(Kind.SEND, sends[word].id)
+        questions += [(query, {"c": client_id}) for query in BALANCES]
+        questions += [(query, {"s": send_id}) for query in (*MESSAGES, PROGRESS)]
+    questions += [(query, {}) for query in (*BALANCES, *MESSAGES)]
+    chance.shuffle(questions)
+    for number, (query, variables) in enumerate(questions):
+        await socket.subscribe(query, id=f"{number}", **variables)
+
+
+async def _change(
+    chance: random.Random, people: Neighbourhood, tenants: list[worlds.Tenant]
+) -> None:
+    tenant = chance.choice(tenants)
+    what = chance.randrange(4)
+    if what == 0:
+        await worlds.accept(tenant)
+    elif what == 1:
+        outcomes: list[Outcome] = [Accepted("ref"), Rejected("no")]
+        for call in await marked(people.pool, batch=1):
+            await answered(people.pool, call, chance.choice(outcomes))
+    elif what == 2:
+        await allocate(store, worlds.ADMIN, Allocation(tenant.client_id, None, 2))
+    else:
+        send = await worlds.accept(tenant, 2)
+        await cancel_send(store, tenant.actor, send.id)
+
+
+async def _all_quiet(ears: list[Overheard]) -> None:
+    """Nothing has been told for as long as a look for lost hints takes, twice."""
+    heard = -1
+    while (now := sum(len(each.told) for each in ears)) != heard:
+        heard = now
+        for _ in range(30):
+            await asyncio.sleep(POLL_SECONDS / 10)
+
+
+def _known_by(people: Neighbourhood, word: str, sends: Mapping[str, Any]) -> set[str]:
+    """Ids of tenants that somebody may be told of."""
+    members = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
+    balances = {
+        "owner": ["owner"],
+        "direct": ["owner", "sibling"],
+        "sibling": ["sibling"],
+        "loner": ["loner"],
+        "supervisor": ["owner", "sibling"],
+        "other_supervisor": [],
+        "admin": list(members),
+    }[word]
+    writes = {"owner": ["owner"], "direct": ["owner"], "sibling": ["sibling"], "loner": ["loner"]}
+    writes["admin"] = list(members)
+    groups = {"loner": [], "other_supervisor": [people.other_group], "admin": [people.group]}
+    known: set[str] = {ids.encode(Kind.ACCOUNT, members[each].account_id) for each in balances}
+    known |= {ids.encode(Kind.SEND, sends[each].id) for each in writes.get(word, [])}
+    known |= {ids.encode(Kind.GROUP, each.id) for each in groups.get(word, [people.group])}
+    if word == "admin":
+        known |= {ids.encode(Kind.CLIENT, each.client_id) for each in members.values()}
+    return known
+
+
+def _check_roles(who: str, payload: Mapping[str, Any]) -> None:
+    """What only the operator sees is refused to everybody else."""
+    for told in (payload.get("data") or {}).values():
+        if who != "admin" and told is not None:
+            assert told.get("platform") is None
+            assert told.get("client") is None
+
+
+@pytest.mark.parametrize("field", ["role", "client_id", "group_id", "client_status", "payer"])
+def test_whoever_sees_something_else_has_another_viewpoint(field: str) -> None:
+    first = Actor(UUID(int=1), Role.CLIENT, UUID(int=2), UUID(int=3), UUID(int=4), "ACTIVE")
+    others: dict[str, Any] = {
+        "role": Role.SUPERVISOR,
+        "client_id": UUID(int=9),
+        "group_id": UUID(int=9),
+        "client_status": "SUSPENDED",
+        "payer": object(),
+    }
+    changed = {name: getattr(first, name) for name in first.__slots__} | {field: others[field]}
+    assert Viewpoint.of(Actor(**changed)) != Viewpoint.of(first)
+
+
+def test_what_is_shared_is_executed_as_no_user() -> None:
+    actor = Actor(UUID(int=1), Role.CLIENT, UUID(int=2), UUID(int=3))
+    told_as = Viewpoint.of(actor).actor
+    assert told_as.user_id == told_as.credential_id == NOBODY_IN_PARTICULAR
+    assert Viewpoint.of(told_as) == Viewpoint.of(actor)
+
+
+def test_an_actor_has_nothing_that_a_viewpoint_does_not_know() -> None:
+    user_s_own = {"user_id", "credential_id", "expires_at"}
+    assert set(Actor.__slots__) - user_s_own == set(Viewpoint.__slots__)
+
+
+async def test_a_refusal_of_one_is_nobody_else_s(running: Server, people: Neighbourhood) -> None:
+    send = await worlds.accept(people.owner)
+    variables = {"s": ids.encode(Kind.SEND, send.id)}
+    async with client(running, "owner") as owner, client(running, "sibling") as sibling:
+        await sibling.subscribe(PROGRESS, **variables)
+        assert (await sibling.hear())["type"] == "error"
+        await owner.subscribe(PROGRESS, **variables)
+        assert (await owner.told())["charged"] == 1
+        await sibling.subscribe(PROGRESS, id="2", **variables)
+        assert (await sibling.hear())["type"] == "error"

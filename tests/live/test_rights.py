@@ -1,0 +1,200 @@
+"""A live connection has the rights of this moment: it ends with its token or a revocation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.access import Role
+from domain.actors import Actors
+from domain.identity import SignedIn
+from domain.keys import CreatedApiKey, create_api_key, revoke_api_key
+from domain.people import User
+from domain.tenants import ClientChange, update_client
+from domain.users import UserChange, update_user
+from ibiki.tokens import AccessTokens
+from persistence import store
+from tests.live.quiet import BALANCE as QUIET_BALANCE
+from tests.live.quiet import quiet, somebody
+from tests.live.rig import Client, Server, client, server
+from tests.people import (
+    ADDRESS,
+    NORMALISER,
+    PASSWORD,
+    PASSWORDS,
+    SECRET_KEY,
+    TOKENS,
+    add_user,
+    new_door,
+)
+from tests.resolvers.house import neighbourhood
+
+BALANCE = "subscription { balanceUpdated { account { balance } group { balance } } }"
+WITHIN_SECONDS = 1.0
+
+
+async def test_a_socket_ends_when_its_token_does() -> None:
+    async with quiet() as place:
+        ends_at = datetime.now(UTC) + timedelta(seconds=0.4)
+        place.desk.actors["short"] = replace(somebody(), expires_at=ends_at)
+        async with client(place.server, "short") as socket, client(place.server, "good") as other:
+            await socket.subscribe(QUIET_BALANCE)
+            await socket.hear()
+            assert await socket.closed() == 4403
+            late = time.time() - ends_at.timestamp()
+            assert 0 <= late < WITHIN_SECONDS
+            await other.subscribe(QUIET_BALANCE)
+            assert (await other.hear())["type"] == "next"
+
+
+async def test_a_socket_ends_when_its_credential_is_good_for_nothing() -> None:
+    async with (
+        quiet() as place,
+        client(place.server, "good") as socket,
+        client(place.server, "other") as other,
+    ):
+        for each in (socket, other):
+            await each.subscribe(QUIET_BALANCE)
+            await each.hear()
+        place.desk.change("good", None)
+        assert await socket.closed() == 4403
+        place.change(5)
+        assert (await other.told())["account"]["balance"] == 5
+
+
+async def test_new_rights_begin_what_is_watched_anew() -> None:
+    async with quiet() as place, client(place.server, "good") as socket:
+        await socket.subscribe(QUIET_BALANCE, id="a")
+        await socket.hear()
+        before = place.desk.actors["good"]
+        assert before is not None
+        moved = replace(before, client_id=somebody().client_id)
+        place.desk.change("good", moved)
+        assert (await socket.hear())["id"] == "a"  # the present once more, with other rights
+        assert place.server.live.hub.count == 1
+        unchanged = replace(moved, user_id=moved.user_id)
+        place.desk.change("good", unchanged)
+        place.change(9)
+        assert (await socket.told())["account"]["balance"] == 9
+
+
+async def test_a_change_while_the_door_is_being_asked_is_not_missed() -> None:
+    async with quiet() as place:
+        asked, actor_for = asyncio.Event(), place.desk.actor_for
+        answers = [await actor_for("good"), None]
+
+        async def slowly(credential: str) -> object:
+            answer = answers.pop(0)
+            if answer is not None:
+                asked.set()
+                place.desk.change("good", None)
+            return answer
+
+        place.desk.actor_for = slowly  # type: ignore[method-assign, assignment]
+        async with client(place.server, begin=False) as socket:
+            await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
+            assert await socket.closed() == 4403
+            assert asked.is_set()
+
+
+@dataclass
+class Town:
+    """Two servers, each with its own memory of actors, and a user of a client's."""
+
+    servers: list[Server]
+    user: User
+    client_id: UUID
+    session: SignedIn
+    key: CreatedApiKey
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    async with AsyncExitStack() as stack:
+        people = await stack.enter_async_context(neighbourhood(database_url))
+        owner_id = people.owner.client_id
+        user = await add_user("ada@ibiki.test", Role.CLIENT, client_id=owner_id)
+        session = await people.house.door.sign_in(user.email, PASSWORD, address=ADDRESS)
+        actor = replace(people.owner.actor, user_id=user.id)
+        key = await create_api_key(store, actor, name="till")
+        servers = []
+        for _ in range(2):
+            actors = Actors(store, TOKENS)
+            actors.start()
+            stack.push_async_callback(actors.stop)
+            servers.append(await stack.enter_async_context(server(people.house, actors)))
+        yield Town(servers, user, owner_id, session, key)
+
+
+@asynccontextmanager
+async def watching(town: Town, credential: str) -> AsyncIterator[list[Client]]:
+    """A socket at each server, which has been told the present."""
+    async with AsyncExitStack() as stack:
+        sockets = []
+        for each in town.servers:
+            socket = await stack.enter_async_context(client(each, credential))
+            await socket.subscribe(BALANCE)
+            await socket.told()
+            sockets.append(socket)
+        yield sockets
+
+
+async def closed_within_a_second(sockets: list[Client], since: float) -> None:
+    for socket in sockets:
+        assert await socket.closed() == 4403
+    assert time.monotonic() - since < WITHIN_SECONDS
+
+
+async def test_signing_out_ends_sockets_in_every_process(town: Town) -> None:
+    async with watching(town, town.session.access_token) as sockets:
+        since = time.monotonic()
+        assert await new_door().sign_out(town.session.refresh_token)
+        await closed_within_a_second(sockets, since)
+
+
+async def test_disabling_a_user_ends_sockets_in_every_process(town: Town) -> None:
+    async with (
+        watching(town, town.session.access_token) as sessions,
+        watching(town, town.key.secret) as keys,
+    ):
+        since = time.monotonic()
+        await update_user(store, PASSWORDS, town.user.id, UserChange(disabled=True))
+        await closed_within_a_second([*sessions, *keys], since)
+
+
+async def test_revoking_a_key_ends_its_sockets_and_no_others(town: Town) -> None:
+    async with (
+        watching(town, town.key.secret) as keys,
+        watching(town, town.session.access_token) as sessions,
+    ):
+        since = time.monotonic()
+        actor = await Actors(store, TOKENS).actor_for(town.session.access_token)
+        assert actor is not None
+        await revoke_api_key(store, actor, town.key.api_key.id)
+        await closed_within_a_second(keys, since)
+        for socket in sessions:
+            await socket.subscribe("{ viewer { email } }", id="2")
+            assert (await socket.hear())["id"] == "2"
+
+
+async def test_a_client_that_leaves_its_group_sees_it_no_longer(town: Town) -> None:
+    async with watching(town, town.session.access_token) as sockets:
+        await update_client(store, NORMALISER, town.client_id, ClientChange(group_id=None))
+        for socket in sockets:
+            while (await socket.told())["group"] is not None:
+                pass
+
+
+async def test_a_token_that_has_ended_opens_no_socket(town: Town) -> None:
+    old = AccessTokens(SECRET_KEY, lifetime_seconds=-1)
+    token, _ = old.issue(user_id=town.user.id, session_id=town.session.session_id)
+    async with client(town.servers[0], begin=False) as socket:
+        await socket.say(type="connection_init", payload={"Authorization": f"Bearer {token}"})
+        assert await socket.closed() == 4403

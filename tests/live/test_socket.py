@@ -1,0 +1,293 @@
+"""graphql-transport-ws, message by message: what is right, wrong, too much and too early."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from domain.errors import TryAgain
+from ibiki.live import SocketRules
+from ibiki.middleware import AllowedOrigins
+from ibiki.rights import ConnectionLimits
+from tests.live.quiet import BALANCE, Quiet, quiet
+from tests.live.rig import PROTOCOL, Client, client, eventually
+
+VIEWER = "{ viewer { email } }"
+ALLOWED = "https://shop.example"
+
+
+@pytest.fixture(scope="module")
+async def place() -> AsyncIterator[Quiet]:
+    """One server for tests that leave it as it was."""
+    async with quiet(origins=AllowedOrigins(frozenset({ALLOWED}))) as made:
+        yield made
+
+
+async def test_a_query_is_answered_and_complete(place: Quiet) -> None:
+    async with client(place.server, "good") as socket:
+        await socket.subscribe(VIEWER, id="q")
+        assert await socket.hear() == {
+            "id": "q",
+            "type": "next",
+            "payload": {"data": {"viewer": {"email": "ada@ibiki.test"}}},
+        }
+        assert await socket.hear() == {"id": "q", "type": "complete"}
+        await socket.subscribe(VIEWER, id="q")  # the id is free again
+        assert (await socket.hear())["type"] == "next"
+
+
+async def test_many_operations_share_a_socket(place: Quiet) -> None:
+    async with client(place.server, "good") as socket:
+        await socket.subscribe(BALANCE, id="1")
+        await socket.subscribe(BALANCE, id="2")
+        assert {(await socket.hear())["id"], (await socket.hear())["id"]} == {"1", "2"}
+        await socket.say(type="complete", id="1")
+        await socket.subscribe(VIEWER, id="3")
+        await socket.hear()
+        await socket.hear()
+        place.change(place.store.balance + 1)
+        assert (await socket.hear())["id"] == "2"
+
+
+async def test_a_wrong_document_ends_the_operation_and_not_the_socket(place: Quiet) -> None:
+    async with client(place.server, "good") as socket:
+        for query in ("{", "{ nothing }", "subscription { balanceUpdated { nothing } }", "", "#"):
+            await socket.subscribe(query)
+            answer = await socket.hear()
+            assert answer["type"] == "error", query
+            assert answer["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+        await socket.subscribe("query ($id: ID!) { send(id: $id) { id } }")
+        assert (await socket.hear())["type"] == "error"
+        await socket.subscribe(VIEWER)
+        assert (await socket.hear())["type"] == "next"
+
+
+async def test_who_has_not_signed_in_is_told_so_by_the_field(place: Quiet) -> None:
+    async with client(place.server) as socket:
+        await socket.subscribe(BALANCE)
+        answer = await socket.hear()
+        assert answer["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        await socket.subscribe(VIEWER, id="2")
+        told = await socket.hear()
+        assert told["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_a_ping_is_answered(place: Quiet) -> None:
+    async with client(place.server, begin=False) as socket:
+        await socket.say(type="ping")
+        assert await socket.hear() == {"type": "pong"}
+        await socket.say(type="ping", payload={"n": 1})
+        assert await socket.hear() == {"type": "pong", "payload": {"n": 1}}
+        await socket.say(type="pong")
+        await socket.begin("good")
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        (["not json"], 4400),
+        (["[]"], 4400),
+        (['"text"'], 4400),
+        (["{}"], 4400),
+        ([b"{}"], 4400),
+        ([{"type": "next", "id": "1"}], 4400),
+        ([{"type": 7}], 4400),
+        ([{"type": "connection_init", "payload": "good"}], 4400),
+        ([{"type": "connection_init", "payload": {"Authorization": "Bearer bad"}}], 4403),
+        ([{"type": "connection_init", "payload": {"Authorization": "Basic good"}}], 4403),
+        ([{"type": "connection_init", "payload": {"Authorization": {"a": 1}}}], 4403),
+        ([{"type": "connection_init"}, {"type": "connection_init"}], 4429),
+        ([{"type": "subscribe", "id": "1", "payload": {"query": VIEWER}}], 4401),
+        ([{"type": "connection_init"}, {"type": "subscribe", "id": "1"}], 4400),
+        ([{"type": "connection_init"}, {"type": "subscribe", "payload": {"query": "{"}}], 4400),
+        ([{"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": {}}], 4400),
+    ],
+)
+async def test_what_breaks_the_protocol_closes_the_socket(
+    place: Quiet, messages: list[Any], code: int
+) -> None:
+    async with client(place.server, begin=False) as socket:
+        for message in messages:
+            raw = message if isinstance(message, (str, bytes)) else json.dumps(message)
+            await socket.connection.send(raw)
+        assert await socket.closed() == code
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""},
+        {"id": 1},
+        {"id": "x" * 129},
+        {"payload": {"query": 1}},
+        {"payload": {"query": VIEWER, "variables": []}},
+        {"payload": {"query": VIEWER, "operationName": 1}},
+        {"payload": [VIEWER]},
+    ],
+)
+async def test_a_subscribe_of_the_wrong_shape_closes_the_socket(
+    place: Quiet, wrong: dict[str, Any]
+) -> None:
+    async with client(place.server, "good") as socket:
+        await socket.say(**{"type": "subscribe", "id": "1", "payload": {"query": VIEWER}} | wrong)
+        assert await socket.closed() == 4400
+
+
+async def test_an_id_that_is_in_use_closes_the_socket(place: Quiet) -> None:
+    async with client(place.server, "good") as socket:
+        await socket.subscribe(BALANCE)
+        await socket.subscribe(BALANCE)
+        assert await socket.closed() == 4409
+
+
+async def test_a_message_that_is_too_long_closes_the_socket(place: Quiet) -> None:
+    async with client(place.server, "good") as socket:
+        await socket.say(type="ping", payload={"much": "x" * 65_536})
+        assert await socket.closed() == 1009
+
+
+@pytest.mark.parametrize("offered", [["graphql-ws"], None, ["graphql-sse"]])
+async def test_the_older_protocol_is_not_spoken(place: Quiet, offered: Any) -> None:
+    options = {"subprotocols": offered, "compression": None}
+    async with client(place.server, begin=False, **options) as socket:
+        assert await socket.closed() == 4406
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "file://", "http://127.0.0.1"])
+async def test_pages_of_foreign_origins_open_no_socket(place: Quiet, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(place.server.socket_url, subprotocols=[PROTOCOL], origin=origin)  # type: ignore[arg-type]
+    assert refused.value.response.status_code == 403
+
+
+async def test_pages_of_allowed_origins_do(place: Quiet) -> None:
+    async with client(place.server, "good", origin=ALLOWED) as socket:
+        await socket.subscribe(VIEWER)
+        assert (await socket.hear())["type"] == "next"
+
+
+@pytest.mark.parametrize("query", ["token=x", "authorization=Bearer%20x", "a=Bearer%20x"])
+async def test_a_credential_in_the_address_is_refused(place: Quiet, query: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{place.server.socket_url}?{query}", subprotocols=[PROTOCOL])
+    assert refused.value.response.status_code == 400
+
+
+async def test_another_path_opens_no_socket(place: Quiet) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{place.server.socket_url}/other", subprotocols=[PROTOCOL])
+    assert refused.value.response.status_code in {403, 404}
+
+
+async def test_a_credential_in_a_header_is_no_sign_in(place: Quiet) -> None:
+    headers = {"authorization": "Bearer good"}
+    async with client(place.server, additional_headers=headers) as socket:
+        await socket.subscribe(BALANCE)
+        assert (await socket.hear())["type"] == "error"
+
+
+async def test_who_says_nothing_is_closed(place: Quiet) -> None:
+    async with quiet(rules=SocketRules(init_seconds=0.2)) as hasty:
+        async with client(hasty.server, begin=False) as socket:
+            assert await socket.closed() == 4408
+        async with client(hasty.server, "good") as socket:
+            await asyncio.sleep(0.25)
+            await socket.subscribe(VIEWER)
+            assert (await socket.hear())["type"] == "next"
+
+
+async def test_a_flood_of_messages_closes_the_socket() -> None:
+    rules = SocketRules(messages_per_second=50)
+    async with quiet(rules=rules) as strict, client(strict.server, "good") as socket:
+        flood = asyncio.create_task(_flood(socket))
+        assert await socket.closed() == 4429
+        await flood
+
+
+async def _flood(socket: Client) -> None:
+    try:
+        for _ in range(1_000):
+            await socket.say(type="pong")
+    except Exception:  # noqa: BLE001 - it is closed under it
+        return
+
+
+async def test_operations_of_a_socket_are_bounded() -> None:
+    rules = SocketRules(operations=3)
+    async with quiet(rules=rules) as strict, client(strict.server, "good") as socket:
+        for number in range(3):
+            await socket.subscribe(BALANCE, id=f"{number}")
+            await socket.hear()
+        await socket.subscribe(BALANCE, id="more")
+        answer = await socket.hear()
+        assert answer["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        await socket.say(type="complete", id="0")
+        await socket.subscribe(BALANCE, id="more")
+        assert (await socket.hear())["type"] == "next"
+
+
+async def test_sockets_of_a_user_are_bounded() -> None:
+    async with quiet(limits=ConnectionLimits(most=10, per_user=2, anonymous=1)) as strict:
+        server = strict.server
+        async with client(server, "good"), client(server, "other"), client(server):
+            async with client(server, "good"), client(server, begin=False) as socket:
+                payload = {"Authorization": "Bearer good"}
+                await socket.say(type="connection_init", payload=payload)
+                assert await socket.closed() == 1013
+            async with client(server, "good"):
+                pass
+            async with client(server, begin=False) as socket:
+                await socket.say(type="connection_init")
+                assert await socket.closed() == 1013
+
+
+async def test_sockets_of_a_process_are_bounded() -> None:
+    async with quiet(limits=ConnectionLimits(most=1)) as strict:
+        async with client(strict.server, "good"):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(strict.server.socket_url, subprotocols=[PROTOCOL])
+            assert refused.value.response.status_code == 503
+        await eventually(lambda: not strict.server.live.rights.is_full)
+        async with client(strict.server, "good"):
+            pass
+
+
+async def test_a_store_that_is_away_at_the_door_is_tried_later() -> None:
+    async with quiet() as place:
+
+        async def away(credential: str) -> None:
+            raise TryAgain
+
+        place.desk.actor_for = away  # type: ignore[method-assign]
+        async with client(place.server, begin=False) as socket:
+            await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
+            assert await socket.closed() == 1013
+
+
+async def test_sockets_are_counted_and_forgotten(place: Quiet) -> None:
+    gauge = place.server.metrics.sockets
+    async with client(place.server, "good") as socket:
+        await socket.subscribe(BALANCE)
+        await socket.hear()
+        assert gauge._value.get() == 1
+        assert place.server.live.hub.count == 1
+    await eventually(lambda: gauge._value.get() == 0)
+    assert place.server.live.hub.count == 0
+
+
+async def test_a_server_that_stops_says_so() -> None:
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(quiet())
+        async with client(place.server, "good") as socket:
+            await socket.subscribe(BALANCE)
+            await socket.hear()
+            stopping = asyncio.create_task(stack.aclose())
+            assert await socket.closed() == 1012
+            await stopping

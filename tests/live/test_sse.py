@@ -1,0 +1,163 @@
+"""The same as server-sent events: for those who cannot have a websocket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from ibiki import sse
+from ibiki.rights import ConnectionLimits
+from tests.live.quiet import BALANCE, Quiet, quiet, somebody
+from tests.live.rig import SOON_SECONDS, Server, eventually
+
+VIEWER = "{ viewer { email } }"
+STREAM = {"accept": "text/event-stream"}
+
+
+class Events:
+    """One stream of events, event by event."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._lines = response.aiter_lines()
+
+    async def next(self) -> tuple[str, Any]:
+        """The next event and what it says; what keeps the connection alive is passed over."""
+        kind, body = "", ""
+        async with asyncio.timeout(SOON_SECONDS):
+            async for line in self._lines:
+                if not line and kind:
+                    return kind, json.loads(body) if body else None
+                name, _, value = line.partition(":")
+                if name == "event":
+                    kind = value.strip()
+                elif name == "data":
+                    body = value.strip()
+        return "", None
+
+    async def told(self) -> Any:
+        """The value of the only field of the next event."""
+        kind, body = await self.next()
+        assert kind == "next"
+        [value] = body["data"].values()
+        return value
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Quiet]:
+    async with quiet() as made:
+        yield made
+
+
+@asynccontextmanager
+async def asked(
+    server: Server, query: str, who: str | None = "good", *, method: str = "POST"
+) -> AsyncIterator[Events]:
+    """A stream of the answers to a document."""
+    headers = STREAM | ({"authorization": f"Bearer {who}"} if who else {})
+    given = {"json": {"query": query}} if method == "POST" else {"params": {"query": query}}
+    async with httpx.AsyncClient(timeout=30) as http:
+        url = f"{server.url}/graphql"
+        async with http.stream(method, url, headers=headers, **given) as response:  # type: ignore[arg-type]
+            yield Events(response)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_the_present_comes_first_and_then_every_change(place: Quiet, method: str) -> None:
+    async with asked(place.server, BALANCE, method=method) as events:
+        assert events.response.status_code == 200
+        assert events.response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert events.response.headers["cache-control"] == "no-store"
+        assert (await events.told())["account"]["balance"] == 1
+        place.change(2)
+        assert (await events.told())["account"]["balance"] == 2
+    await eventually(lambda: place.server.live.hub.count == 0)
+
+
+async def test_a_query_is_one_event_and_complete(place: Quiet) -> None:
+    async with asked(place.server, VIEWER) as events:
+        assert await events.told() == {"email": "ada@ibiki.test"}
+        assert await events.next() == ("complete", None)
+        assert await events.next() == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("query", "who", "code"),
+    [
+        ("{ nothing }", "good", "BAD_USER_INPUT"),
+        ("{", "good", "BAD_USER_INPUT"),
+        (BALANCE, None, "UNAUTHENTICATED"),
+        (BALANCE, "unknown", "UNAUTHENTICATED"),
+    ],
+)
+async def test_what_is_refused_is_told_as_an_event(
+    place: Quiet, query: str, who: str | None, code: str
+) -> None:
+    async with asked(place.server, query, who) as events:
+        kind, body = await events.next()
+        assert kind == "next"
+        assert body["errors"][0]["extensions"]["code"] == code
+        assert await events.next() == ("complete", None)
+
+
+async def test_a_change_is_not_asked_for_by_get(place: Quiet) -> None:
+    mutation = 'mutation { cancelSend(input: {sendId: "x"}) { __typename } }'
+    async with asked(place.server, mutation, method="GET") as events:
+        assert events.response.status_code == 405
+
+
+async def test_a_subscription_is_not_answered_in_json(place: Quiet) -> None:
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(f"{place.server.url}/graphql", json={"query": BALANCE})
+    assert answer.status_code == 400
+    assert "text/event-stream" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_stream_ends_with_its_token_and_with_its_rights(place: Quiet) -> None:
+    ends_at = datetime.now(UTC) + timedelta(seconds=0.4)
+    place.desk.actors["short"] = replace(somebody(), expires_at=ends_at)
+    async with (
+        asked(place.server, BALANCE, "short") as short,
+        asked(place.server, BALANCE) as good,
+    ):
+        await short.told()
+        await good.told()
+        assert await short.next() == ("", None)  # cut, and not complete
+        place.desk.change("good", None)
+        assert await good.next() == ("", None)
+
+
+async def test_a_stream_is_kept_alive(place: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
+    async with asked(place.server, BALANCE) as events:
+        await events.told()
+        async with asyncio.timeout(SOON_SECONDS):
+            assert await anext(events._lines) == ":"
+
+
+async def test_streams_are_bounded_as_sockets_are() -> None:
+    limits = ConnectionLimits(per_user=1)
+    async with quiet(limits=limits) as strict, asked(strict.server, BALANCE) as first:
+        await first.told()
+        async with asked(strict.server, BALANCE) as second:
+            assert second.response.status_code == 503
+
+
+async def test_a_server_that_stops_ends_its_streams() -> None:
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(quiet())
+        async with asked(place.server, BALANCE) as events:
+            await events.told()
+            stopping = asyncio.create_task(stack.aclose())
+            with pytest.raises(httpx.RemoteProtocolError):
+                await events.next()
+            async with asyncio.timeout(5):
+                await stopping
