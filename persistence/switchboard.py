@@ -85,6 +85,8 @@ ON CONFLICT (number) DO UPDATE SET route_id = excluded.route_id
 """
 DROP_ROUTE = "DELETE FROM modem_route WHERE id = $1"
 
+_ONE: Window[UUID] = Window(size=1)
+
 
 async def read_webhook_events(
     scope: Everything, window: Window[UUID], *, outcome: WebhookOutcome | None = None
@@ -100,7 +102,7 @@ async def find_webhook_event(scope: Everything, event_id: UUID) -> WebhookEvent:
     """One event. Raises NotFound."""
     wanted = Filter()
     wanted.add("id = {}", event_id)
-    page = await read_page(EVENTS, wanted, Window[UUID](size=1), _event)
+    page = await read_page(EVENTS, wanted, _ONE, _event)
     if not page.items:
         raise NotFound("webhook event")
     return page.items[0]

@@ -19,6 +19,7 @@ from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
 from domain.provider import Outgoing, Reading
 from persistence import store
+from providers.registry import PARSERS
 from resolvers.context import Context
 from schema.engine import Engine
 from schema.schema import build_schema
@@ -145,6 +146,7 @@ async def neighbourhood(url: str) -> AsyncIterator[Neighbourhood]:
                 door=people.new_door(),
                 actors=Actors(store, people.TOKENS),
                 passwords=people.PASSWORDS,
+                parsers=PARSERS,
             ),
             upstream=upstream,
             pace=pace,
