@@ -7,9 +7,9 @@ execution of a small document costs: docs/decisions/0005 has the figures.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from graphql import (
     DocumentNode,
@@ -22,10 +22,10 @@ from graphql import (
     validate,
 )
 from graphql.execution import Executor, create_source_event_stream
-from strawberry.execution import optimized_is_awaitable
 
 from domain.live import Watch
 from resolvers.context import Context
+from schema.execution import Plan, is_awaitable
 from schema.limits import (
     DocumentLimits,
     TooComplex,
@@ -34,12 +34,12 @@ from schema.limits import (
     operations_of,
 )
 from schema.masking import told
+from schema.plans import has_directives, plan_of
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
 from schema.variables import bound_variables, check_literals
 
 _MOST_ERRORS = 5
 _GAVE_UP = "Parsing aborted."
-_is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
 
 
 class Rejected(Exception):
@@ -53,7 +53,8 @@ class Rejected(Exception):
 class Operation:
     """One operation of a document that may be executed.
 
-    `kind`: query, mutation or subscription. `rows`: the lists that it reads.
+    `kind`: query, mutation or subscription. `rows`: the lists that it reads. `plan`: None where
+    graphql-core executes it.
     """
 
     document: DocumentNode
@@ -62,6 +63,7 @@ class Operation:
     rows: Sequence[Listed]
     defaults: Mapping[str, int]
     introspects: bool
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +126,12 @@ class Engine:
             self._check(operation, variables or {}, context)
         except GraphQLError as error:
             return self.rejection([error], context.request_id)
-        running = execute(
-            self.schema,
-            operation.document,
-            event,
-            context_value=context,
-            variable_values=variables,
-            operation_name=operation.name,
-            max_coercion_errors=_MOST_ERRORS,
-            executor_class=Executor,
-            is_awaitable=_is_awaitable,
-            hide_suggestions=True,
-        )
-        result = running if isinstance(running, ExecutionResult) else await running
+        if operation.plan is None:
+            result = await self._execute_unplanned(operation, variables, context, event)
+        else:
+            result = await operation.plan.execute(
+                variables, context, event, most_errors=_MOST_ERRORS
+            )
         if result.errors and result.data is None and not any(e.path for e in result.errors):
             return self.rejection(result.errors, context.request_id)
         return Answer(result.data, told(result.errors or (), context.request_id))
@@ -153,7 +148,7 @@ class Engine:
                 context_value=context,
                 raw_variable_values=variables,
                 operation_name=operation.name,
-                is_awaitable=_is_awaitable,
+                is_awaitable=is_awaitable,
                 hide_suggestions=True,
             )
         except GraphQLError as error:
@@ -161,7 +156,7 @@ class Engine:
         if isinstance(executor, list):
             raise Rejected(executor[:_MOST_ERRORS])
         running = create_source_event_stream(executor)
-        watch = await running if _is_awaitable(running) else running
+        watch = await running if is_awaitable(running) else running
         if isinstance(watch, ExecutionResult):
             raise Rejected(watch.errors or ())
         return cast("Watch", watch)
@@ -173,6 +168,27 @@ class Engine:
     def failure(self, failure: Exception, request_id: str) -> Answer:
         """The answer where something was raised outside of any field: a refusal, or masked."""
         return self.rejection([GraphQLError(str(failure), original_error=failure)], request_id)
+
+    async def _execute_unplanned(
+        self,
+        operation: Operation,
+        variables: dict[str, Any] | None,
+        context: Context,
+        event: object,
+    ) -> ExecutionResult:
+        running = execute(
+            self.schema,
+            operation.document,
+            event,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation.name,
+            max_coercion_errors=_MOST_ERRORS,
+            executor_class=Executor,
+            is_awaitable=is_awaitable,
+            hide_suggestions=True,
+        )
+        return running if isinstance(running, ExecutionResult) else await running
 
     def _check(self, operation: Operation, variables: dict[str, Any], context: Context) -> None:
         if operation.introspects and context.actor is None and not self.open_introspection:
@@ -211,15 +227,17 @@ class Engine:
             raise
 
     def _plan(self, document: DocumentNode, *, introspects: bool) -> list[Operation]:
-        plan = RowPlan(self.schema, fragments_of(document))
+        rows = RowPlan(self.schema, fragments_of(document))
+        planned = not introspects and not has_directives(document)
         return [
             Operation(
                 document=document,
                 name=each.name.value if each.name else None,
                 kind=each.operation.value,
-                rows=plan.of(each),
+                rows=rows.of(each),
                 defaults=defaults_of(each),
                 introspects=introspects,
+                plan=plan_of(self.schema, document, each) if planned else None,
             )
             for each in operations_of(document)
         ]

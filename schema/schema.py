@@ -16,6 +16,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
+from schema.building import let_inputs_build_themselves
 from schema.contacts import ContactQuery
 from schema.errors import HANDLERS
 from schema.inbox import InboxMutation, InboxQuery
@@ -66,6 +67,7 @@ def build_schema(
         exception_handlers=HANDLERS,
     )
     _drop_null_defaults(declared._schema)
+    let_inputs_build_themselves(declared._schema)
     return declared._schema
 
 

@@ -1,0 +1,55 @@
+"""Inputs that build themselves are what strawberry builds."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLList, GraphQLNonNull
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
+from strawberry.types.arguments import convert_argument
+
+from schema.scalars import SCALARS
+from schema.schema import build_schema
+
+REGISTRY = {**DEFAULT_SCALAR_REGISTRY, **SCALARS}
+SCHEMA = build_schema()
+INPUTS = [each for each in SCHEMA.type_map.values() if isinstance(each, GraphQLInputObjectType)]
+
+
+def given(type_: Any, chance: random.Random) -> Any:
+    """What graphql-core hands on for an input: fields left out, and null where it may stand."""
+    if isinstance(type_, GraphQLNonNull):
+        type_ = type_.of_type
+    elif chance.randrange(3) == 0:
+        return None
+    if isinstance(type_, GraphQLList):
+        return [given(type_.of_type, chance) for _ in range(chance.randrange(3))]
+    if isinstance(type_, GraphQLEnumType):
+        return chance.choice([value.value for value in type_.values.values()])
+    if isinstance(type_, GraphQLInputObjectType):
+        return {
+            name: given(field.type, chance)
+            for name, field in type_.fields.items()
+            if isinstance(field.type, GraphQLNonNull) or chance.randrange(2)
+        }
+    return chance.choice(["text", 7, True])
+
+
+@pytest.mark.parametrize("type_", INPUTS, ids=str)
+def test_an_input_is_built_as_strawberry_builds_it(
+    type_: GraphQLInputObjectType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [given(GraphQLNonNull(type_), random.Random(seed)) for seed in range(40)]
+    config = StrawberryConfig(scalar_map=SCALARS)
+
+    def built() -> list[object]:
+        origin = type_.extensions["strawberry-definition"].origin
+        return [convert_argument(each, origin, REGISTRY, config) for each in values]
+
+    ours = built()
+    for other in INPUTS:
+        monkeypatch.setattr(other.extensions["strawberry-definition"], "from_input", None)
+    assert ours == built()
