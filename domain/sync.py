@@ -10,13 +10,14 @@ deciding attempt is older moves units within the pool (`domain.settlement`).
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from domain.access import Actor, Role, require
-from domain.errors import Forbidden, NotFound, ProviderUnavailable
+from domain.errors import Forbidden, NotFound, ProviderUnavailable, TryAgain
 from domain.idempotency import once, own_key
 from domain.ids import new_id
 from domain.ledger import Book, Holding, Purpose, TransferKind
@@ -98,8 +99,10 @@ async def sync(
         except _Lapsed:
             continue
         finally:
-            # Also where the caller went away in the middle: nobody waits for a pause to run out.
-            await asyncio.shield(store.lift_pause(account.id, reader_id=reader_id))
+            # Also where the caller went away in the middle: nobody waits for a pause to run out,
+            # unless the database is away. What was read, or why it was not, is told all the same.
+            with suppress(TryAgain):
+                await asyncio.shield(store.lift_pause(account.id, reader_id=reader_id))
     raise ProviderUnavailable("The balance could not be read undisturbed. Try again.")
 
 

@@ -1,0 +1,222 @@
+"""Sync: a pool is set to what its provider says, less what is on its way; nothing else moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from domain.access import Actor, Role
+from domain.allocate import Allocation, allocate
+from domain.balances import SyncState, sync_state
+from domain.errors import Forbidden, InsufficientPool, NotFound, ProviderUnavailable, Refusal
+from domain.outcomes import Rejected, Unknown
+from domain.sync import account_to_sync
+from domain.valuation import Valuation
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import answered, lease_passes, marked
+from tests.ledger.line import Line, Moment
+from tests.ledger.upstream import (
+    Unreadable,
+    Upstream,
+    account_of,
+    is_paused,
+    pool_of,
+    synced,
+)
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+async def test_the_first_reading_opens_the_pool_and_touches_no_client_and_no_group() -> None:
+    pool = await worlds.add_pool(default=False)
+    group = await worlds.add_group(pool, held=20)
+    client = await worlds.add_client(pool, group=group, held=30)
+    before = await _nodes(pool)
+    done = await synced(pool, Upstream(1_000))
+    assert (done.previous_pool, done.change, done.in_flight) == (50, 950, 0)
+    after = await _nodes(pool)
+    assert after.pop(pool.account_id) == (950, 1)
+    assert {group.account_id, client.account_id} == after.keys()
+    assert after.items() <= before.items()
+    (line,) = await worlds.fetch(
+        "SELECT kind, amount, source_id, sync_id, actor_id FROM transfer WHERE destination_id = $1",
+        pool.account_id,
+    )
+    assert (line["kind"], line["amount"], line["source_id"]) == ("OPENING", 950, None)
+    assert line["actor_id"] == worlds.ADMIN.user_id
+    (kept,) = await worlds.fetch("SELECT * FROM sync WHERE id = $1", line["sync_id"])
+    assert (kept["reading_raw"], kept["reading"], kept["in_flight"]) == ("1000", 1_000, 0)
+    assert (kept["pool_before"], kept["pool_after"], kept["epoch"]) == (50, 1_000, 1)
+    account = await account_of(pool)
+    assert (account.epoch, account.reading_raw) == (1, "1000")
+    assert account.read_at is not None
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize(("said", "change"), [(1_000, 0), (1_001, 1), (900, -100), (0, -1_000)])
+async def test_each_check_leaves_a_line_also_where_nothing_changes(said: int, change: int) -> None:
+    pool = await worlds.add_pool(default=False)
+    await synced(pool, Upstream(1_000))
+    done = await synced(pool, Upstream(said))
+    assert done.change == change
+    assert await pool_of(pool) == said
+    (line,) = await worlds.fetch(
+        "SELECT amount, source_id, destination_id FROM transfer"
+        " WHERE provider_account_id = $1 AND kind = 'SYNC'",
+        pool.id,
+    )
+    assert line["amount"] == abs(change)
+    assert (line["source_id"] is None) is (change >= 0)
+    assert (await account_of(pool)).epoch == 2
+
+
+async def test_a_reading_below_what_is_allocated_leaves_the_pool_below_zero_and_shows_it() -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool, held=100)
+    await synced(pool, Upstream(60))
+    assert await worlds.held(pool.account_id) == -40
+    assert await worlds.held(client.account_id) == 100, "never clamped, never redistributed"
+    with pytest.raises(InsufficientPool):
+        await allocate(store, worlds.ADMIN, Allocation(client.client_id, None, 1))
+    await worlds.accept(client, 10)
+    assert await worlds.held(pool.account_id) == -40, "remaining is not changed by sends"
+    await worlds.assert_audit_holds()
+
+
+async def test_what_is_queued_is_not_in_the_reading_and_what_is_in_doubt_may_be() -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool, held=100)
+    for outcome in (Unknown("?"), Rejected("no"), None):
+        await worlds.accept(client)
+        (call,) = await marked(pool)
+        if outcome:
+            await answered(pool, call, outcome)
+        else:
+            await lease_passes(call)  # crashed: it counts as UNKNOWN
+    await worlds.accept(client, 7)
+    done = await synced(pool, Upstream(500))
+    assert done.in_flight == 7
+    assert await pool_of(pool) == 493
+
+
+@pytest.mark.parametrize(("raw", "units"), [("70000", 100_000), ("20000", 28_570), ("35", 50)])
+async def test_an_account_of_a_clients_own_is_set_to_its_reading_times_ten_sevenths(
+    raw: str, units: int
+) -> None:
+    school = await worlds.add_school(held=0)
+    await _value_as_own(school.pool)
+    done = await synced(school.pool, Upstream(raw))
+    assert done.change == units
+    assert await worlds.held(school.account_id) == units
+    assert (await account_of(school.pool)).reading_raw == raw
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("balance", [None, "NaN", "Infinity", "-1E+300", str(2**63)])
+async def test_a_reading_that_fails_leaves_the_last_good_one_with_its_age(
+    balance: str | None,
+) -> None:
+    pool = await worlds.add_pool(default=False)
+    await synced(pool, Upstream(500))
+    before = await account_of(pool)
+    with pytest.raises(ProviderUnavailable):
+        await synced(pool, Unreadable(0) if balance is None else Upstream(balance))
+    after = await account_of(pool)
+    assert replace(after, read_failed_at=None) == before
+    assert await pool_of(pool) == 500
+    assert not await is_paused(pool)
+    assert after.read_at is not None
+    assert after.read_failed_at is not None
+    assert _state(after.read_at, after.read_failed_at) is SyncState.PROVIDER_UNREACHABLE
+    await synced(pool, Upstream(400))
+    good = await account_of(pool)
+    assert _state(good.read_at, good.read_failed_at) is SyncState.IN_SYNC
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_sync_whose_commit_was_lost_is_made_once(line: Line, moment: Moment) -> None:
+    pool = await worlds.add_pool(default=False)
+    await worlds.add_client(pool, held=30)
+    line.cut_at("COMMIT", moment)
+    done = await synced(pool, Upstream(500))
+    assert line.cuts == 1
+    assert (done.previous_pool, done.change) == (30, 470)
+    assert await pool_of(pool) == 500
+    assert (await account_of(pool)).epoch == 1
+    assert not await is_paused(pool)
+
+
+async def test_a_sync_that_is_done_is_told_also_where_its_pause_cannot_be_lifted(
+    line: Line,
+) -> None:
+    """It is lifted already: what comes after the commit is for those who fail before it."""
+    pool = await worlds.add_pool(default=False)
+    line.cut_at("UPDATE provider_account SET reading_until = NULL", Moment.UNSENT)
+    assert (await synced(pool, Upstream(500))).change == 500
+    assert line.cuts == 1
+    assert not await is_paused(pool)
+
+
+# Who may
+
+
+@pytest.mark.parametrize(
+    ("who", "whose", "refusal"),
+    [
+        ("admin", "own", None),
+        ("admin", "platform", None),
+        ("admin", "nobody's", NotFound),
+        ("school", "own", None),
+        ("school", None, None),
+        ("school", "platform", NotFound),
+        ("school", "nobody's", NotFound),
+        ("client", None, Forbidden),
+        ("client", "platform", Forbidden),
+        ("client", "nobody's", Forbidden),
+        ("supervisor", None, Forbidden),
+        ("supervisor", "platform", Forbidden),
+    ],
+)
+async def test_who_may_check_which_balance(
+    who: str, whose: str | None, refusal: type[Refusal] | None
+) -> None:
+    platform = await worlds.add_pool(default=False)
+    client = await worlds.add_client(platform)
+    school = await worlds.add_school()
+    actor = {
+        "admin": worlds.ADMIN,
+        "school": school.actor,
+        "client": client.actor,
+        "supervisor": Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=uuid4()),
+    }[who]
+    account_id = {"own": school.pool.id, "platform": platform.id, "nobody's": uuid4(), None: None}
+    if refusal is None:
+        account = await account_to_sync(store, actor, account_id[whose])
+        assert account.id in (account_id[whose], school.pool.id)
+    else:
+        with pytest.raises(refusal):
+            await account_to_sync(store, actor, account_id[whose])
+
+
+def _state(read_at: datetime | None, failed_at: datetime | None) -> SyncState:
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    return sync_state(read_at=read_at, failed_at=failed_at, doubted_at=None, remaining=0, now=now)
+
+
+async def _nodes(pool: worlds.Pool) -> dict[object, tuple[int, int]]:
+    rows = await worlds.fetch(
+        "SELECT id, held, version FROM account WHERE provider_account_id = $1", pool.id
+    )
+    return {row["id"]: (row["held"], row["version"]) for row in rows}
+
+
+async def _value_as_own(pool: worlds.Pool) -> None:
+    await worlds.execute(
+        "UPDATE provider_account SET valuation = $2 WHERE id = $1",
+        pool.id,
+        Valuation.EGOSMS_OWN.value,
+    )

@@ -1,0 +1,203 @@
+"""While a balance is read nothing changes hands: marks wait, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+
+from domain.errors import ProviderUnavailable
+from domain.outcomes import Accepted
+from domain.sync import Pause
+from tests import worlds
+from tests.dispatch.parts import answered, marked
+from tests.ledger.upstream import Upstream, account_of, is_paused, pool_of, synced
+
+Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+SHORT = Pause(lease_seconds=0.2, deadline_seconds=0.05)
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+async def test_marks_wait_while_a_balance_is_read_and_go_on_afterwards() -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool)
+    await worlds.accept(client)
+    upstream = Upstream(1_000)
+
+    async def try_to_mark() -> None:
+        assert await marked(pool) == ()
+
+    upstream.meanwhile = try_to_mark
+    assert (await synced(pool, upstream)).in_flight == 1
+    assert len(await marked(pool)) == 1
+
+
+async def test_a_reading_waits_for_the_calls_that_are_open() -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool, held=100)
+    upstream = Upstream(100)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    reading = asyncio.create_task(synced(pool, upstream))
+    await _until_paused(pool)
+    upstream.take("the call")
+    assert upstream.readings == 0
+    await answered(pool, call, Accepted("ref"))
+    done = await reading
+    assert (done.in_flight, upstream.readings) == (0, 1)
+    assert await pool_of(pool) == 99 == upstream.balance_now
+
+
+async def test_a_reading_waits_for_a_mark_that_is_not_committed_yet(
+    worker_database_url: str,
+) -> None:
+    pool = await worlds.add_pool(default=False)
+    upstream = Upstream(100)
+    elsewhere: Witness = await asyncpg.connect(worker_database_url)
+    try:
+        marking = elsewhere.transaction()
+        await marking.start()
+        await elsewhere.execute("SELECT FROM provider_account WHERE id = $1 FOR SHARE", pool.id)
+        reading = asyncio.create_task(synced(pool, upstream))
+        await _until_waiting_for(elsewhere)
+        await elsewhere.execute(
+            "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,"
+            " started_at, lease_until)"
+            " VALUES ($1, $1, $1, 0, 1, now(), clock_timestamp() + interval '1 min')",
+            pool.id,
+        )
+        await marking.commit()
+        await _until_paused(pool)
+        await asyncio.sleep(0.1)
+        assert upstream.readings == 0, "the call of that mark is open"
+        await elsewhere.execute(
+            "UPDATE attempt SET ended_at = now(), outcome = 'ACCEPTED' WHERE id = $1", pool.id
+        )
+        await reading
+        assert upstream.readings == 1
+    finally:
+        await elsewhere.close()
+
+
+async def test_two_syncs_at_once_read_one_after_the_other() -> None:
+    pool = await worlds.add_pool(default=False)
+    await worlds.add_client(pool, held=30)
+    upstream = Upstream(500)
+    upstream.meanwhile = lambda: asyncio.sleep(0.05)
+    done = await asyncio.gather(*(synced(pool, upstream) for _ in range(3)))
+    assert upstream.most_readings_at_once == 1
+    assert sorted(each.change for each in done) == [0, 0, 470]
+    assert (await account_of(pool)).epoch == 3
+    assert await pool_of(pool) == 500
+    assert not await is_paused(pool)
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("stage", ["waiting for a call", "reading", "writing"])
+async def test_a_caller_that_goes_away_in_the_middle_leaves_no_pause(
+    stage: str, worker_database_url: str
+) -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool)
+    upstream, inside = Upstream(500), asyncio.Event()
+    elsewhere: Witness = await asyncpg.connect(worker_database_url)
+    locking = elsewhere.transaction()
+    if stage == "waiting for a call":
+        await worlds.accept(client)
+        await marked(pool)
+
+    async def meanwhile() -> None:
+        if stage == "writing":
+            await locking.start()
+            await elsewhere.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", pool.account_id)
+        inside.set()
+        if stage == "reading":
+            await asyncio.Event().wait()
+
+    upstream.meanwhile = meanwhile
+    try:
+        caller = asyncio.create_task(synced(pool, upstream))
+        await _until_paused(pool)
+        if stage != "waiting for a call":
+            await asyncio.wait_for(inside.wait(), 10)
+        if stage == "writing":
+            await _until_waiting_for(elsewhere)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        await _until_paused(pool, paused=False)
+    finally:
+        await elsewhere.close()
+    assert await pool_of(pool) == 1_000 - (stage == "waiting for a call")
+    assert (await account_of(pool)).epoch == 0
+
+
+async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool, held=100)
+    await worlds.accept(client)
+    upstream = Upstream(100)
+
+    async def dawdle_once() -> None:
+        if upstream.readings == 1:
+            await asyncio.sleep(SHORT.seconds + 0.05)
+            # Marks go on, and what they hand over is not in the reading any more.
+            (call,) = await marked(pool)
+            upstream.take("the call")
+            await answered(pool, call, Accepted("ref"))
+
+    upstream.meanwhile = dawdle_once
+    done = await synced(pool, upstream, pause=SHORT)
+    assert upstream.readings == 2
+    assert done.in_flight == 0
+    assert await pool_of(pool) == 99 == upstream.balance_now
+    rows = await worlds.fetch("SELECT reading FROM sync WHERE provider_account_id = $1", pool.id)
+    assert [row["reading"] for row in rows] == [99]
+
+
+async def test_a_balance_that_can_never_be_read_in_time_is_given_up() -> None:
+    pool = await worlds.add_pool(default=False)
+    upstream = Upstream(100)
+    upstream.meanwhile = lambda: asyncio.sleep(SHORT.seconds + 0.05)
+    with pytest.raises(ProviderUnavailable, match="undisturbed"):
+        await synced(pool, upstream, pause=SHORT)
+    assert upstream.readings == 3
+    assert await pool_of(pool) == 0
+    assert not await is_paused(pool)
+
+
+async def test_who_comes_while_another_reads_for_too_long_is_told_so() -> None:
+    pool = await worlds.add_pool(default=False)
+    upstream, go_on = Upstream(100), asyncio.Event()
+
+    async def dawdle() -> None:
+        await go_on.wait()
+
+    upstream.meanwhile = dawdle
+    long = Pause(lease_seconds=30, deadline_seconds=1)
+    first = asyncio.create_task(synced(pool, upstream, pause=long))
+    await _until_paused(pool)
+    with pytest.raises(ProviderUnavailable, match="under way"):
+        await synced(pool, upstream, pause=SHORT)
+    assert await is_paused(pool), "the first one's pause is the first one's"
+    go_on.set()
+    assert (await first).change == 100
+
+
+async def _until_paused(pool: worlds.Pool, *, paused: bool = True) -> None:
+    async with asyncio.timeout(10):
+        while await is_paused(pool) is not paused:  # noqa: ASYNC110 - another connection's work
+            await asyncio.sleep(0.002)
+
+
+async def _until_waiting_for(holder: Witness) -> None:
+    async with asyncio.timeout(10):
+        while not await holder.fetchval(  # noqa: ASYNC110 - another connection's lock
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        ):
+            await asyncio.sleep(0.002)

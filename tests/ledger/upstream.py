@@ -1,0 +1,107 @@
+"""A provider account that keeps a balance of its own, as real ones do: the witness of sync."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+
+from domain.errors import ProviderUnavailable
+from domain.outcomes import Accepted, Outcome
+from domain.ports.pools import ProviderAccount
+from domain.provider import Outgoing, Reading
+from domain.sync import Pause, Synced, sync
+from persistence import store
+from tests import worlds
+
+QUICK = Pause(lease_seconds=5.0, deadline_seconds=1.0)
+
+Meanwhile = Callable[[], Awaitable[None]]
+
+
+class Upstream:
+    """Takes messages and gets poorer by it.
+
+    `price`: of one message, in its own unit. `meanwhile`: what happens between the moment of which
+    a reading tells and the moment at which it arrives.
+    """
+
+    largest_batch = 100
+
+    def __init__(self, balance: int | str | Decimal, *, price: int = 1) -> None:
+        self.balance_now = Decimal(balance)
+        self.price = price
+        self.taken: list[str] = []
+        self.readings = 0
+        self.readings_at_once = 0
+        self.most_readings_at_once = 0
+        self.meanwhile: Meanwhile = _nothing
+
+    def take(self, name: str) -> None:
+        """A message is taken, whoever hears of it."""
+        self.taken.append(name)
+        self.balance_now -= self.price
+
+    async def send(self, message: Outgoing) -> Outcome:
+        self.take(message.number)
+        return Accepted(f"ref {message.number}")
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        return [await self.send(message) for message in messages]
+
+    async def balance(self) -> Reading:
+        self.readings += 1
+        self.readings_at_once += 1
+        self.most_readings_at_once = max(self.most_readings_at_once, self.readings_at_once)
+        try:
+            said = self.balance_now
+            await self.meanwhile()
+            return Reading(str(said), said)
+        finally:
+            self.readings_at_once -= 1
+
+    async def close(self) -> None:
+        return None
+
+
+class Unreadable(Upstream):
+    """One whose balance cannot be had."""
+
+    async def balance(self) -> Reading:
+        raise ProviderUnavailable
+
+
+async def account_of(pool: worlds.Pool) -> ProviderAccount:
+    """The account as it stands."""
+    return await store.find_provider_account(pool.id)
+
+
+async def synced(
+    pool: worlds.Pool, upstream: Upstream, *, pause: Pause = QUICK, within_seconds: float = 20
+) -> Synced:
+    """A sync of the pool, as the operator starts it."""
+    account = await account_of(pool)
+    return await asyncio.wait_for(
+        sync(store, upstream, account, actor_id=worlds.ADMIN.user_id, pause=pause), within_seconds
+    )
+
+
+async def pool_of(pool: worlds.Pool) -> int:
+    """What all nodes of the pool hold."""
+    rows = await worlds.fetch(
+        "SELECT coalesce(sum(held), 0)::int8 AS held FROM account WHERE provider_account_id = $1",
+        pool.id,
+    )
+    return int(rows[0]["held"])
+
+
+async def is_paused(pool: worlds.Pool) -> bool:
+    """Whether marks wait for a reading."""
+    rows = await worlds.fetch(
+        "SELECT reading_until IS NOT NULL AS paused FROM provider_account WHERE id = $1", pool.id
+    )
+    return bool(rows[0]["paused"])
+
+
+async def _nothing() -> None:
+    return None
