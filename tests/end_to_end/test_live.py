@@ -1,0 +1,327 @@
+"""Live updates as users have them: two server processes, stock clients, and everything cut."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ibiki import embedded
+from tests import databases
+from tests.end_to_end.program import (
+    SIGN_IN,
+    STOP_SECONDS,
+    Api,
+    Program,
+    clean_environment,
+    eventually,
+    up,
+)
+
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+
+NODE = Path(__file__).parent / "node"
+BALANCE = "subscription { balanceUpdated { version account { balance } } }"
+SEND = """mutation {
+  send(input: {to: "+12025550100", text: "Hello"}) { __typename ... on Send { id } }
+}"""
+SIGN_OUT = "mutation ($token: String!) { signOut(input: {refreshToken: $token}) }"
+HINTED_SECONDS = 5.0
+"""Long enough for a slow machine, and for a look at what was not hinted at."""
+
+
+class Second:
+    """A second server process on the same database, at a port that stays its own."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = int(free.getsockname()[1])
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._command = [sys.executable, "-m", "ibiki", "serve", "--data", str(directory)]
+        self._environment = clean_environment() | {"LOOPBACK_ONLY": "true"} | environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begins, and answers."""
+        self._process = subprocess.Popen(
+            [*self._command, "--port", str(self.port)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+        )
+        eventually(self._answers)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Ctrl-C, or kill -9."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill() if kill else process.terminate()
+            process.wait(STOP_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.address}/healthz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+class Person:
+    """A user who has signed in, once for each process that it asks."""
+
+    def __init__(self, program: Program, email: str = "client@ibiki.test") -> None:
+        self._program = program
+        self._email = email
+        self.token_file = program.directory / "token"
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """A fresh token, where clients look for it."""
+        door = Api(self._program.address)
+        query = SIGN_IN.replace("accessToken", "accessToken refreshToken")
+        given = {"email": self._email, "password": self._program.password}
+        self.session = door.ask(query, input=given)["signIn"]
+        door.close()
+        self.token_file.write_text(self.session["accessToken"])
+
+    def sign_out(self) -> None:
+        """The session is over, everywhere."""
+        door = Api(self._program.address)
+        assert door.ask(SIGN_OUT, token=self.session["refreshToken"])["signOut"]
+        door.close()
+
+    def send(self, address: str) -> None:
+        """One message, at the server named."""
+        api = Api(address, self.session["accessToken"])
+        assert api.ask(SEND)["send"]["__typename"] == "Send"
+        api.close()
+
+
+class Watcher:
+    """A stock client in a process of its own, and what it is told."""
+
+    def __init__(self, kind: str, address: str, token_file: Path) -> None:
+        self._process = subprocess.Popen(
+            ["node", "watch.mjs", kind, address, str(token_file), BALANCE],
+            cwd=NODE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.last = 0
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(json.loads(line))
+
+    def heard(self, what: str, seconds: float = 60.0) -> Any:
+        """The next line of that kind."""
+        until = time.monotonic() + seconds
+        while True:
+            line = self._lines.get(timeout=max(0.01, until - time.monotonic()))
+            assert "failed" not in line, line
+            if what in line:
+                return line[what]
+
+    def balance(self, seconds: float = 60.0) -> int:
+        """The next balance that it is told."""
+        told = self.heard("next", seconds)
+        assert not told.get("errors"), told
+        return int(told["data"]["balanceUpdated"]["account"]["balance"])
+
+    def hears(self, balance: int, seconds: float = 60.0) -> None:
+        """Waits until it is told that balance, and never a higher one again."""
+        until = time.monotonic() + seconds
+        while (told := self.balance(until - time.monotonic())) != balance:
+            assert told > balance
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def clients() -> None:
+    """What is needed to run them."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed: .ci/run installs it")
+    if not (NODE / "node_modules").exists():
+        pytest.skip("the stock clients are not installed: `make clients` installs them")
+
+
+class Place:
+    """Two servers on one database, and a client's user."""
+
+    def __init__(self, program: Program, second: Second) -> None:
+        self.program = program
+        self.second = second
+        self.person = Person(program)
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Where both answer."""
+        return self.program.address, self.second.address
+
+    @contextmanager
+    def watchers(self, *kinds: str) -> Iterator[list[Watcher]]:
+        """One client of each kind at each server; each has been told the present."""
+        with ExitStack() as stack:
+            made = []
+            for kind in kinds:
+                for address in self.addresses:
+                    watcher = Watcher(kind, address, self.person.token_file)
+                    stack.callback(watcher.close)
+                    made.append(watcher)
+            for watcher in made:
+                watcher.last = watcher.balance()
+            yield made
+
+
+@contextmanager
+def place(directory: Path, **environment: str) -> Iterator[Place]:
+    """Both processes, for as long as the block lasts."""
+    with up(directory, **environment) as program:
+        assert program.address
+        second = Second(directory, **environment)
+        second.start()
+        try:
+            yield Place(program, second)
+        finally:
+            second.stop()
+
+
+@pytest.fixture(scope="module")
+def two(clients: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with place(tmp_path_factory.mktemp("live")) as made:
+        yield made
+
+
+def last_of(watchers: list[Watcher]) -> int:
+    """The balance that all were told."""
+    [last] = {watcher.last for watcher in watchers}
+    return last
+
+
+@pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse", "apollo", "urql"])
+def test_stock_clients_are_told_at_every_server_whatever_one_of_them_changes(
+    two: Place, kind: str
+) -> None:
+    with two.watchers(kind) as watchers:
+        balance = last_of(watchers)
+        for address in two.addresses:
+            balance -= 1
+            two.person.send(address)
+            for watcher in watchers:
+                watcher.hears(balance, HINTED_SECONDS)
+
+
+def test_connections_to_the_database_may_be_cut(two: Place) -> None:
+    with two.watchers("graphql-ws") as watchers:
+        balance = last_of(watchers)
+        for _ in range(3):
+            with embedded.start(two.program.directory) as database:
+                asyncio.run(databases.execute(database.superuser_url, CUT))
+            balance -= 1
+            eventually(lambda: _sent(two))
+            for watcher in watchers:
+                watcher.hears(balance, 2 * HINTED_SECONDS)
+
+
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ibiki'"
+
+
+def _sent(two: Place) -> bool:
+    """Whether a send was accepted: for a moment there may be no connection."""
+    try:
+        two.person.send(two.program.address)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_a_server_may_be_stopped_or_killed_and_clients_return(two: Place) -> None:
+    with two.watchers("graphql-ws") as watchers:
+        balance, returning = last_of(watchers), watchers[1]
+        for kill, code in ((False, 1012), (True, 1006)):
+            two.second.stop(kill=kill)
+            assert returning.heard("closed") == code
+            balance -= 1
+            two.person.send(two.program.address)  # while it is away
+            two.second.start()
+            returning.hears(balance)
+            watchers[0].hears(balance)
+
+
+def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> None:
+    with two.watchers("graphql-ws") as watchers:
+        two.person.sign_out()
+        for watcher in watchers:
+            assert watcher.heard("closed", 5) == 4403
+        two.person.sign_in()
+        for watcher in watchers:
+            watcher.balance()
+
+
+@pytest.mark.usefixtures("clients")
+def test_redis_may_be_killed_and_started_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed: .ci/run installs it")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    directory = tmp_path_factory.mktemp("live-redis")
+    with ExitStack() as stack:
+        redis = _redis(port)
+        stack.callback(lambda: redis.kill())
+        two = stack.enter_context(place(directory, REDIS_URL=f"redis://127.0.0.1:{port}/0"))
+        watchers = stack.enter_context(two.watchers("graphql-ws"))
+        balance = last_of(watchers) - 1
+        two.person.send(two.second.address)
+        for watcher in watchers:
+            watcher.hears(balance, HINTED_SECONDS)
+        redis.kill()
+        redis.wait()
+        balance -= 1
+        two.person.send(two.second.address)
+        for watcher in watchers:
+            watcher.hears(balance, HINTED_SECONDS)  # by looking: no hint can come
+        redis = _redis(port)
+        balance -= 1
+        two.person.send(two.program.address)
+        for watcher in watchers:
+            watcher.hears(balance, HINTED_SECONDS)
+        redis.kill()
+        redis.wait()
+
+
+def _redis(port: int) -> subprocess.Popen[bytes]:
+    arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL)
+    eventually(lambda: _listens(port))
+    return process
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
