@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.house import House
 from domain.ports.authenticator import Authenticator
@@ -31,6 +32,8 @@ from ibiki.sockets import Sockets
 from ibiki.sse import ServerSentEvents
 from schema.engine import Engine
 from schema.schema import build_schema
+
+GRAPHQL = "/graphql"
 
 IsReady = Callable[[], Awaitable[str | None]]
 """Why the process cannot take work, None where it can."""
@@ -53,35 +56,58 @@ class AppParts:
     """Subscriptions; without it there are none."""
 
 
-def build_app(parts: AppParts) -> Starlette:
-    """The application over a house that is open already: it starts and stops nothing itself."""
-    return Starlette(
+def build_app(parts: AppParts) -> ASGIApp:
+    """The application over a house that is open already: it starts and stops nothing itself.
+
+    What every request passes stands around Starlette and not within it, so that /graphql is
+    answered before its error layers and its router: they cost a small request more than its answer.
+    """
+    engine, live = engine_of(parts), parts.live
+    events = ServerSentEvents(engine, live) if live else None
+    graphql = GraphQLOverHttp(engine, parts.house, parts.authenticator, events)
+    inner = _Routed(
         routes=[
-            *_graphql(parts),
+            *_sockets(parts, engine),
             Route("/healthz", _health, methods=["GET"]),
             Route("/readyz", _readiness(parts.is_ready), methods=["GET"]),
             Route("/metrics", _exposition(parts.metrics), methods=["GET"]),
             *parts.routes,
         ],
-        middleware=[
-            Middleware(Front, metrics=parts.metrics),
-            Middleware(Origins, allowed=parts.origins),
-            Middleware(NoSecretsInUrls),
-            Middleware(BoundedBodies, usual=parts.body, by_path=parts.body_by_path),
-        ],
         exception_handlers={HTTPException: _plain},
     )
+    bounded = BoundedBodies(
+        GraphQLFirst(graphql, inner), usual=parts.body, by_path=parts.body_by_path
+    )
+    return Front(Origins(NoSecretsInUrls(bounded), allowed=parts.origins), metrics=parts.metrics)
 
 
-def _graphql(parts: AppParts) -> list[BaseRoute]:
-    engine, live = engine_of(parts), parts.live
-    events = ServerSentEvents(engine, live) if live else None
-    http = GraphQLOverHttp(engine, parts.house, parts.authenticator, events)
-    routes: list[BaseRoute] = [Route("/graphql", http)]
-    if live is not None:
-        sockets = Sockets(engine, parts.house, live, parts.metrics.sockets, parts.origins)
-        routes.append(WebSocketRoute("/graphql", sockets))
-    return routes
+class GraphQLFirst:
+    """Answers /graphql over HTTP by itself; all else goes on to the router."""
+
+    def __init__(self, graphql: GraphQLOverHttp, others: ASGIApp) -> None:
+        self.graphql = graphql
+        self.others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == GRAPHQL:
+            scope["endpoint"] = self.graphql
+            await self.graphql(scope, receive, send)
+        else:
+            await self.others(scope, receive, send)
+
+
+class _Routed(Starlette):
+    """Starlette without its layer for defects, which `Front` answers and logs."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+
+
+def _sockets(parts: AppParts, engine: Engine) -> list[BaseRoute]:
+    if parts.live is None:
+        return []
+    sockets = Sockets(engine, parts.house, parts.live, parts.metrics.sockets, parts.origins)
+    return [WebSocketRoute(GRAPHQL, sockets)]
 
 
 def engine_of(parts: AppParts) -> Engine:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from domain.errors import TryAgain
 from domain.handover import Handover
@@ -86,7 +86,7 @@ async def working(place: Workplace, parts: Wired, metrics: Metrics) -> AsyncIter
         await workers.stop()
 
 
-def app_of(place: Workplace, parts: Wired, metrics: Metrics) -> Starlette:
+def app_of(place: Workplace, parts: Wired, metrics: Metrics) -> ASGIApp:
     """The web application over a house that is at work."""
     installation = place.settings.installation
     return build_app(
@@ -116,7 +116,7 @@ async def why_not_ready() -> str | None:
     return f"Run `ibiki migrate`: {', '.join(pending)} is missing." if pending else None
 
 
-async def serve_until_told(place: Workplace, app: Starlette, listener: socket.socket) -> None:
+async def serve_until_told(place: Workplace, app: ASGIApp, listener: socket.socket) -> None:
     """Answers on the listener until the process is told to stop, then what is under way.
 
     uvicorn's own signal handling raises the signal again when it is done: what is to be stopped

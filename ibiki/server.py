@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ibiki.wire import ABORT, STREAMS, Wire
+from ibiki.wire import ABORT, STREAMS, WHOLE, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,6 +149,8 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_head = True
         self._head_bytes = 0
+        extensions: Any = self.scope["extensions"]
+        extensions[WHOLE] = True
         self._stop_timer()
         super().on_message_complete()
 

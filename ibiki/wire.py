@@ -22,6 +22,9 @@ EXTENSION = "ibiki.wire"
 ABORT = "ibiki.abort"
 """In the scope of a request: what cuts its connection."""
 
+WHOLE = "ibiki.whole"
+"""In the scope of a request: all of its body is here, and nothing is waited for to read it."""
+
 STREAMS = "is_stream"
 """In the state of a request: it lasts as long as somebody reads it, and the server runs."""
 
