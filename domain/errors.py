@@ -31,6 +31,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from domain.rejections import RejectedRecipient
+from domain.valuation import units_in_words
 
 
 class Refusal(Exception):
@@ -40,9 +41,9 @@ class Refusal(Exception):
 
     @property
     def message(self) -> str:
-        """The docstring's first line, with this exception's figures in it."""
+        """The docstring's first line, with this exception's attributes in it."""
         template = (self.__doc__ or "").strip().splitlines()[0]
-        return template.format(**vars(self))
+        return template.format_map(_Attributes(self))
 
     def __str__(self) -> str:
         return self.message
@@ -132,22 +133,29 @@ class AccountInactive(Refusal):
         self.status = status.upper()
 
 
-class InsufficientBalance(Refusal):
-    """{required} {unit} are needed and {available} are available."""
-
+class _Shortage(Refusal):
     def __init__(self, *, required: int, available: int, unit: str) -> None:
         self.required = required
         self.available = available
         self.unit = unit
 
+    @property
+    def needed(self) -> str:
+        """What is required, in words."""
+        return units_in_words(self.required, self.unit)
 
-class InsufficientPool(Refusal):
-    """{required} {unit} are needed and {available} are left to give out."""
+    @property
+    def left(self) -> str:
+        """What is available, in words."""
+        return units_in_words(self.available, self.unit)
 
-    def __init__(self, *, required: int, available: int, unit: str) -> None:
-        self.required = required
-        self.available = available
-        self.unit = unit
+
+class InsufficientBalance(_Shortage):
+    """This takes {needed}. Available: {left}."""
+
+
+class InsufficientPool(_Shortage):
+    """This takes {needed}. Left to give out: {left}."""
 
 
 class IdempotencyConflict(Refusal):
@@ -155,12 +163,17 @@ class IdempotencyConflict(Refusal):
 
 
 class RateLimited(Refusal):
-    """Too many requests. Try again in {retry_after_seconds} seconds."""
+    """Too many requests. Try again in {wait}."""
 
     code = "RATE_LIMITED"
 
     def __init__(self, retry_after_seconds: int) -> None:
         self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def wait(self) -> str:
+        """How long, in words."""
+        return units_in_words(self.retry_after_seconds, "second")
 
 
 class ProviderUnavailable(Refusal):
@@ -178,3 +191,13 @@ class TryAgain(Refusal):
     """The service is restarting. Repeat the request, with the same idempotencyKey if it had one."""
 
     code = "UNAVAILABLE"
+
+
+class _Attributes:
+    """An object's attributes, as `str.format_map` asks for them."""
+
+    def __init__(self, of: object) -> None:
+        self._of = of
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self._of, name)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain.ledger import NodeKind, TransferKind
+from domain.valuation import units_in_words
 
 _HEIGHT = {NodeKind.CLIENT: 0, NodeKind.GROUP: 1, NodeKind.POOL: 2}
 
@@ -51,12 +52,6 @@ class StatementLine:
     def description(self) -> str:
         """What happened, for a person to read."""
         return _DESCRIPTIONS[self.kind](self)
-
-
-def units_in_words(units: int, unit: str) -> str:
-    """`5,000 credits`, `1 credit`, `5,000 UGX`: codes of currencies have no plural."""
-    plural = "s" if units != 1 and unit.islower() else ""
-    return f"{units:,} {unit}{plural}"
 
 
 def usd_in_words(amount: Decimal) -> str:

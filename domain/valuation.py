@@ -1,4 +1,4 @@
-"""What units are worth in USD, and what a provider's reading is worth in units.
+"""What units are called, what they are worth in USD, and what a reading is worth in units.
 
 USD is a label on transfers, never arithmetic on units. Everything is exact decimal, half up.
 """
@@ -27,6 +27,12 @@ def value_usd(units: int, rate_per_unit_usd: Decimal | None) -> Decimal | None:
     with localcontext() as context:
         context.prec = 60
         return (units * rate_per_unit_usd).quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def units_in_words(units: int, unit: str) -> str:
+    """`5,000 credits`, `1 credit`, `5,000 UGX`: codes of currencies have no plural."""
+    plural = "s" if units != 1 and unit.islower() else ""
+    return f"{units:,} {unit}{plural}"
 
 
 def units_of_reading(reading: Decimal, valuation: Valuation) -> int:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from domain import sync as syncing
 from domain.users import create_admin as make_admin
+from domain.valuation import units_in_words
 from ibiki import demo as demo_data
 from ibiki import keys, logs, processes
 from ibiki.wiring import Wired, wired
@@ -106,8 +107,8 @@ def sync(data: Path, *, as_json: bool) -> None:
                 "inFlight": done.in_flight,
                 "checkedAt": done.checked_at,
             },
-            f"The pool was {done.previous_pool:,} {account.unit} and changed by {done.change:+,};"
-            f" {done.in_flight:,} are in flight.",
+            f"The pool held {units_in_words(done.previous_pool, account.unit)} and changed by"
+            f" {done.change:+,}. In flight: {done.in_flight:,}.",
         )
 
     _with_house(data, read)

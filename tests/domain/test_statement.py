@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from domain.ledger import NodeKind, TransferKind
-from domain.statement import OtherEnd, StatementLine, units_in_words, usd_in_words
+from domain.statement import OtherEnd, StatementLine, usd_in_words
+from domain.valuation import units_in_words
 
 POOL, GROUP, CLIENT = NodeKind.POOL, NodeKind.GROUP, NodeKind.CLIENT
 ALLOCATION, SEND, REFUND = TransferKind.ALLOCATION, TransferKind.SEND, TransferKind.REFUND

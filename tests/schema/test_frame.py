@@ -161,7 +161,7 @@ async def test_a_success_is_told_from_a_refusal_in_the_union() -> None:
     refusal = (await bought(1))["data"]["buy"]
     assert refusal == {
         "__typename": "InsufficientBalance",
-        "message": "3 credit are needed and 1 are available.",
+        "message": "This takes 3 credits. Available: 1 credit.",
         "required": 3,
         "available": 1,
         "unit": "credit",

@@ -34,9 +34,8 @@ def attributes(domain_type: type) -> set[str]:
     names = {name for name, _ in inspect.getmembers(domain_type, inspect.isdatadescriptor)}
     if dataclasses.is_dataclass(domain_type):
         return names | {field.name for field in dataclasses.fields(domain_type)}
-    if "__init__" not in vars(domain_type):
-        return names
-    return names | set(inspect.signature(vars(domain_type)["__init__"]).parameters)
+    made_by = inspect.getattr_static(domain_type, "__init__")
+    return names | set(inspect.signature(made_by).parameters if inspect.isfunction(made_by) else ())
 
 
 def is_of_pages(name: str, definition: Any) -> bool:
