@@ -6,10 +6,11 @@ Each runs until it is told to stop, and stops in order. `ibiki up` runs all of t
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -24,16 +25,19 @@ from ibiki.metrics import HandoverMetrics, Metrics
 from ibiki.middleware import AllowedOrigins, BodyLimit
 from ibiki.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
-from ibiki.webhooks import WebhookRules, Webhooks
+from ibiki.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
 from ibiki.wiring import Wired, wired
 from ibiki.workers import Workers
 from ibiki.workplace import Workplace
 from persistence import store
 from persistence.migrating import pending_migrations
+from providers.simulator.caller import Webhook
 from providers.simulator.server import running as running_simulator
 
 READY_SECONDS = 2.0
 SIMULATOR_STATE = "simulator"
+WEBHOOK_URL_FILE = "webhook.url"
+LOOPBACK = "127.0.0.1"
 
 
 async def serve(place: Workplace, *, host: str, port: int) -> None:
@@ -63,9 +67,26 @@ async def simulating(directory: Path, *, host: str, port: int) -> AsyncIterator[
     """The simulated provider, its state and its address kept in the data directory."""
     state = directory / SIMULATOR_STATE
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with running_simulator(host, port, state) as base_url:
+    webhook = Webhook(lambda: _webhook_url(directory), _shown_secret())
+    async with running_simulator(host, port, state, webhook=webhook) as base_url:
         (directory / SIMULATOR_URL_FILE).write_text(f"{base_url}\n")
         yield base_url
+
+
+def _webhook_url(directory: Path) -> str | None:
+    """Where the API of this directory is to be called; None while it has not been started."""
+    named = os.environ.get("SIMULATOR_WEBHOOK_URL")
+    try:
+        return named or (directory / WEBHOOK_URL_FILE).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def _shown_secret() -> str | None:
+    """What the simulator shows when it calls: the newest of the secrets."""
+    return (
+        next((each.strip() for each in os.environ.get("WEBHOOK_SECRET", "").split(",")), "") or None
+    )
 
 
 @asynccontextmanager
@@ -122,6 +143,13 @@ async def serve_until_told(place: Workplace, app: ASGIApp, listener: socket.sock
     uvicorn's own signal handling raises the signal again when it is done: what is to be stopped
     in order afterwards would be cut short.
     """
+    if place.settings.upstream.is_simulated:
+        host, port = listener.getsockname()[:2]
+        named = LOOPBACK if host in ("0.0.0.0", "::") else host  # noqa: S104 - any of ours
+        with suppress(OSError):  # a directory that cannot be written to: no simulator is there
+            (place.directory / WEBHOOK_URL_FILE).write_text(
+                f"http://{named}:{port}{PATH_ON_FILE}\n"
+            )
     proxies = place.settings.installation.trusted_proxies
     web = server.server_for(app, trusted_proxies=proxies, keep_signals=True)
     answering = asyncio.create_task(web.serve(sockets=[listener]))

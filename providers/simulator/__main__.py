@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from providers.simulator.book import BookInUse
+from providers.simulator.caller import Webhook
 from providers.simulator.server import DEFAULT_API_KEY, DEFAULT_BALANCE, serve
 
 
@@ -30,6 +31,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="directory of the log; none: nothing is kept")
     parser.add_argument("--api-key", default=DEFAULT_API_KEY)
     parser.add_argument("--balance", type=int, default=DEFAULT_BALANCE)
+    parser.add_argument("--webhook-url", help="whom to call with what phones answer")
+    parser.add_argument("--webhook-secret", help="what to show there")
     return parser.parse_args()
 
 
@@ -42,6 +45,7 @@ async def _until_stopped(arguments: argparse.Namespace) -> None:
             api_key=arguments.api_key,
             balance=arguments.balance,
             announce=_announce,
+            webhook=Webhook(lambda: arguments.webhook_url, arguments.webhook_secret),
         )
     )
     for stop in (signal.SIGINT, signal.SIGTERM):

@@ -9,9 +9,23 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 HTML: Final = b"<!DOCTYPE html><html><head><title>%s</title></head><body>%s</body></html>"
+FAILED: Final = "failed"
 # A line that "answers" ends as HTTP says; "hangs" is silent until it is dropped; "resets" is broken
 # off at once; "cuts" breaks off in the middle of the body.
 Line = Literal["answers", "hangs", "resets", "cuts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Something that a message makes the simulator call a webhook with.
+
+    `word`: of a delivery report; None for a phone that answers with the text that it was sent.
+    `early`: it is told before the call is answered; else so many seconds after that.
+    """
+
+    word: str | None
+    seconds: float = 0.0
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,7 @@ class Behaviour:
     line: Line = "answers"
     seconds: float = 0.0
     asks_to_wait: bool = False
+    tells: tuple[Telling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +155,36 @@ BEHAVIOURS: Final = {
             status=200,
             body={"success": True, "status": "queued"},
         ),
+        Behaviour(
+            "phone",
+            "taken, and the phone answers with the same text",
+            takes=True,
+            tells=(Telling("delivered"), Telling(None, seconds=0.5)),
+        ),
+        Behaviour(
+            "report_late",
+            "taken; reported as delivered 3 seconds later",
+            takes=True,
+            tells=(Telling("delivered", seconds=3.0),),
+        ),
+        Behaviour(
+            "report_twice",
+            "taken; reported as delivered, twice",
+            takes=True,
+            tells=(Telling("delivered"), Telling("delivered", seconds=0.5)),
+        ),
+        Behaviour(
+            "report_early",
+            "taken; reported as delivered before the answer",
+            takes=True,
+            tells=(Telling("delivered", early=True),),
+        ),
+        Behaviour(
+            "report_failed",
+            "taken; reported as not delivered",
+            takes=True,
+            tells=(Telling(FAILED),),
+        ),
     )
 }
 
@@ -163,6 +208,11 @@ MAGIC_NUMBERS: Final = {
         MagicNumber("+12025550174", "cut"),
         MagicNumber("+12025550175", "wrong_types"),
         MagicNumber("+12025550176", "no_reference"),
+        MagicNumber("+12025550177", "phone"),
+        MagicNumber("+12025550178", "report_late"),
+        MagicNumber("+12025550179", "report_twice"),
+        MagicNumber("+12025550180", "report_early"),
+        MagicNumber("+12025550181", "report_failed"),
     )
 }
 

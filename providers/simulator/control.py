@@ -6,6 +6,7 @@ POST /control/reset            lifts all faults and lets hanging calls go
 GET  /control/balance          {"balance", "opening", "added", "taken", "requests", "open"}
 POST /control/balance          {"balance": n} sets it, {"add": n} changes it
 GET  /control/log?after=SEQ    a JSON array of the requests after that one, all without
+POST /control/inbound          {"from", "message", "modem", "port", "receiver"}: a phone writes
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import orjson
 from aiohttp import web
 
 from providers.simulator.behaviours import BEHAVIOURS
+from providers.simulator.caller import MODEM, PORT, Caller
 from providers.simulator.desk import Desk
 from providers.simulator.faults import Fault
+from providers.simulator.formats import inbound_body
 
 DESK: Final = web.AppKey("desk", Desk)
+CALLER: Final = web.AppKey("caller", Caller)
 MOST: Final = 10**12
 LONGEST_SECONDS: Final = 600
 CHUNK_BYTES: Final = 256 * 1024
@@ -35,6 +39,7 @@ def control_routes() -> list[web.RouteDef]:
         web.get("/control/balance", _say_balance),
         web.post("/control/balance", _change_balance),
         web.get("/control/log", _say_log),
+        web.post("/control/inbound", _write_in),
     ]
 
 
@@ -115,6 +120,23 @@ async def _say_log(request: web.Request) -> web.StreamResponse:
     await answer.write(bytes(chunk) + b"]")
     await answer.write_eof()
     return answer
+
+
+async def _write_in(request: web.Request) -> web.Response:
+    """Calls the webhook with a message from a phone; answers with the status it was told."""
+    asked = await _object(request)
+    words = {name: asked.pop(name, None) for name in ("from", "message", "receiver")}
+    modem, port = asked.pop("modem", MODEM), asked.pop("port", PORT)
+    if asked or not all(isinstance(each, str) for each in (words["from"], modem, port)):
+        raise _bad('Give {"from", "message"}, and "modem", "port", "receiver" if you like.')
+    body = inbound_body(
+        str(words["from"]),
+        str(words["message"] or ""),
+        modem=str(modem),
+        port=str(port),
+        receiver=str(words["receiver"]) if words["receiver"] else None,
+    )
+    return _json({"status": await request.app[CALLER].call(body)})
 
 
 async def _object(request: web.Request) -> dict[str, object]:

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
 
 from providers.simulator import formats
-from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, Behaviour, MagicNumber
-from providers.simulator.book import Book, LoggedMessage
+from providers.simulator.behaviours import (
+    BEHAVIOURS,
+    FAILED,
+    MAGIC_NUMBERS,
+    Behaviour,
+    MagicNumber,
+    Telling,
+)
+from providers.simulator.book import REMEMBERED_IDS, Book, LoggedMessage
 from providers.simulator.faults import Faults
 from providers.simulator.formats import Call, SendCall, Wanted
 
 # Numbers that a call with a text each refuses by themselves, without their neighbours.
 REFUSED_ALONE: Final = ("invalid_recipient", "invalid_params")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a webhook is to be called with, and for which message."""
+
+    telling: Telling
+    message: Wanted
+    message_id: str
+    modem: str | None
+    port: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,7 @@ class Verdict:
     behaviour: Behaviour
     status: int | None
     body: bytes = b""
+    told: tuple[Told, ...] = ()
 
 
 class Desk:
@@ -36,6 +56,7 @@ class Desk:
         self.open_calls = 0
         self._authorization = f"Bearer {api_key}"
         self._refusals: Counter[str] = Counter()
+        self._failed: OrderedDict[str, None] = OrderedDict()
 
     def decide(self, call: Call, authorization: str, body: bytes) -> Verdict:
         """The verdict on a call; it is in the book before anybody is answered."""
@@ -44,7 +65,13 @@ class Desk:
         ids = self._ids(call, behaviour, wanted)
         verdict = self._verdict(call, behaviour, wanted, ids)
         self.book.record(_request(call, verdict, wanted), _messages(wanted, ids))
-        return verdict
+        told = tuple(_told(wanted, ids))
+        for each in told:
+            if each.telling.word == FAILED:
+                self._failed[each.message_id] = None
+        while len(self._failed) > REMEMBERED_IDS:
+            self._failed.popitem(last=False)
+        return replace(verdict, told=told)
 
     def _behaviour(self, call: Call, authorization: str, wanted: SendCall) -> Behaviour:
         """Faults first; but one that takes messages takes only what could be taken without it."""
@@ -63,14 +90,21 @@ class Desk:
         return behaviour
 
     def _magic(self, call: Call, wanted: SendCall) -> Behaviour:
-        """What the first magic number among the recipients asks for the call as a whole."""
+        """What the first magic number among the recipients asks for the call as a whole.
+
+        What is told afterwards is of each message, and gives the call its name at most.
+        """
+        name = "accept"
         for message in wanted.messages:
             magic = MAGIC_NUMBERS.get(message.recipient)
             if magic is None or _is_refused_alone(call, message):
                 continue
+            if BEHAVIOURS[magic.kind].tells:
+                name = magic.kind
+                continue
             if self._still_refuses(magic):
                 return BEHAVIOURS[magic.kind]
-        return BEHAVIOURS["accept"]
+        return BEHAVIOURS[name]
 
     def _still_refuses(self, magic: MagicNumber) -> bool:
         """False once after every `refusals` calls: the message to such a number gets through."""
@@ -101,7 +135,18 @@ class Desk:
         taken_at = self.book.taken_at.get(message_id)
         if taken_at is None:
             return Verdict(behaviour, 404, _as_bytes(formats.NO_SUCH_MESSAGE))
-        return Verdict(behaviour, 200, _as_bytes(formats.status_body(message_id, taken_at)))
+        word = FAILED if message_id in self._failed else "delivered"
+        return Verdict(behaviour, 200, _as_bytes(formats.status_body(message_id, taken_at, word)))
+
+
+def _told(wanted: SendCall, ids: list[str | None]) -> Iterator[Told]:
+    """What the messages that were taken make the webhook be called with."""
+    for message, message_id in zip(wanted.messages, ids, strict=True):
+        magic = MAGIC_NUMBERS.get(message.recipient)
+        if magic is None or message_id is None:
+            continue
+        for telling in BEHAVIOURS[magic.kind].tells:
+            yield Told(telling, message, message_id, wanted.modem, wanted.port)
 
 
 def _is_known(call: Call) -> bool:

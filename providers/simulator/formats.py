@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import orjson
@@ -89,14 +90,48 @@ def balance_body(balance: int) -> dict[str, object]:
     return {"success": True, "balance": balance, "currency": "credits"}
 
 
-def status_body(message_id: str, taken_at: str) -> dict[str, object]:
+def status_body(message_id: str, taken_at: str, word: str) -> dict[str, object]:
     """What is answered to a question for a message's status."""
     return {
         "success": True,
         "messageId": message_id,
-        "status": "delivered",
-        "deliveredAt": taken_at,
+        "status": word,
+        "deliveredAt": taken_at if word == "delivered" else None,
     }
+
+
+def report_body(message_id: str, recipient: str, word: str) -> dict[str, object]:
+    """A delivery report: assumed, for this provider is not known to send any."""
+    return {
+        "messageId": message_id,
+        "recipient": recipient,
+        "status": word,
+        "deliveredAt": _now() if word == "delivered" else None,
+    }
+
+
+def inbound_body(
+    sender: str, text: str, *, modem: str, port: str, receiver: str | None = None
+) -> dict[str, object]:
+    """A message from a phone, as a webhook is called with it."""
+    return {
+        "from": sender,
+        "firstname": None,
+        "lastname": None,
+        "business": None,
+        "message": text,
+        "status": "received",
+        "matchedBlockWord": None,
+        "receiver": receiver,
+        "usedmodem": modem,
+        "port": port,
+        "timestamp": _now(),
+        "messageId": new_id(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _pair(item: object) -> tuple[object, object]:

@@ -1,7 +1,8 @@
 """The simulated provider as an HTTP server of its own: it speaks the formats of ExtremeSMS.
 
 It keeps a balance (one credit a message), does to a call what magic numbers or the control endpoint
-ask for, and keeps a log of what it took, so that its word can be held against ours.
+ask for, calls a webhook with what phones answer, and keeps a log of what it took, so that its word
+can be held against ours.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from aiohttp import web
 
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.book import Book
-from providers.simulator.control import DESK, control_routes
+from providers.simulator.caller import Caller, Webhook
+from providers.simulator.control import CALLER, DESK, control_routes
 from providers.simulator.desk import Desk, Verdict
 
 DEFAULT_API_KEY: Final = "simulated"
@@ -39,9 +41,12 @@ async def serve(
     api_key: str = DEFAULT_API_KEY,
     balance: int = DEFAULT_BALANCE,
     announce: Callable[[str], None] = lambda base_url: None,
+    webhook: Webhook | None = None,
 ) -> None:
     """Serves until cancelled; `announce` is told the base URL once calls can come."""
-    async with running(host, port, state_dir, api_key=api_key, balance=balance) as base_url:
+    async with running(
+        host, port, state_dir, api_key=api_key, balance=balance, webhook=webhook
+    ) as base_url:
         announce(base_url)
         await asyncio.Event().wait()
 
@@ -54,14 +59,16 @@ async def running(
     *,
     api_key: str = DEFAULT_API_KEY,
     balance: int = DEFAULT_BALANCE,
+    webhook: Webhook | None = None,
 ) -> AsyncIterator[str]:
     """A simulator that serves meanwhile, as its base URL; port 0 takes any that is free.
 
-    Without `state_dir` nothing is kept. `balance` counts for a new directory only. Raises
-    BookInUse where another simulator runs in that directory, OSError where the port is taken.
+    `webhook`: whom it calls with what phones answer. Without `state_dir` nothing is kept. `balance`
+    counts for a new directory only. Raises BookInUse where another simulator runs in that
+    directory, OSError where the port is taken.
     """
     with _directory(state_dir) as directory:
-        app = create_app(Path(directory), api_key=api_key, balance=balance)
+        app = create_app(Path(directory), api_key=api_key, balance=balance, webhook=webhook)
         # A call that hangs ends when its caller hangs up.
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
@@ -76,13 +83,19 @@ async def running(
 
 
 def create_app(
-    state_dir: Path, *, api_key: str = DEFAULT_API_KEY, balance: int = DEFAULT_BALANCE
+    state_dir: Path,
+    *,
+    api_key: str = DEFAULT_API_KEY,
+    balance: int = DEFAULT_BALANCE,
+    webhook: Webhook | None = None,
 ) -> web.Application:
     """The application with its book open in `state_dir`; both are closed together."""
     app = web.Application(client_max_size=LARGEST_REQUEST_BYTES)
     app[DESK] = Desk(Book(state_dir, opening_balance=balance), api_key=api_key)
+    app[CALLER] = Caller(webhook or Webhook())
     app.add_routes(control_routes())
     app.router.add_route("*", "/{anything:.*}", _answer_call)
+    app.on_cleanup.append(_close_caller)
     app.on_cleanup.append(_close_book)
     return app
 
@@ -91,6 +104,10 @@ def _directory(state_dir: Path | None) -> AbstractContextManager[str | Path]:
     if state_dir is None:
         return tempfile.TemporaryDirectory(prefix="ibiki-simulator-")
     return nullcontext(state_dir)
+
+
+async def _close_caller(app: web.Application) -> None:
+    await app[CALLER].close()
 
 
 async def _answer_call(request: web.Request) -> web.StreamResponse:
@@ -107,6 +124,7 @@ async def _answer(request: web.Request, desk: Desk) -> web.StreamResponse:
     authorization = request.headers.get("Authorization", "")
     verdict = desk.decide((request.method, request.path), authorization, body)
     behaviour = verdict.behaviour
+    await request.app[CALLER].tell(verdict.told)
     if behaviour.seconds and not behaviour.asks_to_wait:
         await _wait(desk, behaviour.seconds)
     if verdict.status is None:

@@ -1,0 +1,174 @@
+"""The simulator calls a webhook as a provider does: with reports, and with what phones answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from domain.outcomes import Accepted
+from domain.provider import Outgoing
+from domain.webhooks import InboundCall, Line, ReportCall
+from providers.config import ProviderConfig
+from providers.extreme import ExtremeSMS, read_call
+from providers.simulator.caller import MODEM, PORT, Webhook
+from providers.simulator.server import DEFAULT_API_KEY, running
+
+PHONE, LATE, TWICE = "+12025550177", "+12025550178", "+12025550179"
+EARLY, FAILED = "+12025550180", "+12025550181"
+
+
+@dataclass
+class Listener:
+    """Whoever is called: what it heard, and how it answers."""
+
+    url: str = ""
+    heard: list[Any] = field(default_factory=list)
+    secrets: set[str | None] = field(default_factory=set)
+    refusals: int = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.secrets.add(request.headers.get("X-Webhook-Secret"))
+        if self.refusals:
+            self.refusals -= 1
+            return web.Response(status=503)
+        self.heard.append(read_call(await request.read()))
+        return web.Response()
+
+    async def has_heard(self, count: int) -> list[Any]:
+        """All that it heard, once that is so much."""
+        async with asyncio.timeout(20):
+            while len(self.heard) < count:  # noqa: ASYNC110 - a condition with a bound
+                await asyncio.sleep(0.02)
+        return self.heard
+
+
+@dataclass
+class World:
+    """A simulator, an account at it, and whoever it calls."""
+
+    listener: Listener
+    provider: ExtremeSMS
+    base_url: str
+
+    async def send(self, number: str, text: str = "Hi", **line: str) -> str:
+        """A message that is taken; its id."""
+        outcome = await self.provider.send(Outgoing(number, text, **line))
+        assert isinstance(outcome, Accepted)
+        assert outcome.reference is not None
+        return outcome.reference
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    listener = Listener()
+    async with listening(listener):
+        webhook = Webhook(lambda: listener.url, "shown")
+        async with running(webhook=webhook) as base_url:
+            config = ProviderConfig(base_url=base_url, api_key=DEFAULT_API_KEY, loopback_only=True)
+            provider = ExtremeSMS(config)
+            yield World(listener, provider, base_url)
+            await provider.close()
+
+
+@asynccontextmanager
+async def listening(listener: Listener) -> AsyncIterator[None]:
+    app = web.Application()
+    app.router.add_post("/hook", listener.answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    listener.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_phone_answers_with_the_same_text_by_its_own_line(world: World) -> None:
+    reference = await world.send(PHONE, "Hello")
+    report, inbound = await world.listener.has_heard(2)
+    assert (report.reference, report.word, report.number) == (reference, "delivered", PHONE)
+    assert isinstance(inbound, InboundCall)
+    assert (inbound.sender, inbound.text, inbound.line) == (PHONE, "Hello", Line(MODEM, PORT))
+    assert world.listener.secrets == {"shown"}
+
+
+async def test_a_reply_is_answered_by_the_line_that_it_named(world: World) -> None:
+    await world.send(PHONE, modem="m 7", port="3")
+    _, inbound = await world.listener.has_heard(2)
+    assert inbound.line == Line("m 7", "3")
+
+
+async def test_a_report_can_come_before_the_answer(world: World) -> None:
+    reference = await world.send(EARLY)
+    assert [each.reference for each in world.listener.heard] == [reference]
+
+
+async def test_a_report_can_come_twice(world: World) -> None:
+    await world.send(TWICE)
+    first, second = await world.listener.has_heard(2)
+    assert first == second
+
+
+async def test_a_report_can_come_late_and_nothing_comes_before_it(world: World) -> None:
+    began = asyncio.get_running_loop().time()
+    await world.send(LATE)
+    await world.listener.has_heard(1)
+    assert asyncio.get_running_loop().time() - began >= 3.0
+
+
+async def test_a_failure_is_reported_and_said_when_it_is_asked_for(world: World) -> None:
+    reference = await world.send(FAILED)
+    (report,) = await world.listener.has_heard(1)
+    assert isinstance(report, ReportCall)
+    assert report.word == "failed"
+    url = f"{world.base_url}/api/v2/sms/status/{reference}"
+    headers = {"Authorization": f"Bearer {DEFAULT_API_KEY}"}
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        said = await answer.json()
+    assert (said["status"], said["deliveredAt"]) == ("failed", None)
+
+
+async def test_what_is_not_taken_is_told_again(world: World) -> None:
+    world.listener.refusals = 2
+    await world.send(TWICE)
+    assert len(await world.listener.has_heard(2)) == 2
+
+
+async def test_in_a_bulk_each_number_is_told_of_by_itself(world: World) -> None:
+    numbers = ["+12025550100", EARLY, FAILED]
+    outcomes = await world.provider.send_many([Outgoing(number, "Hi") for number in numbers])
+    early, failed = await world.listener.has_heard(2)
+    references = [each.reference for each in outcomes if isinstance(each, Accepted)]
+    assert [early.reference, failed.reference] == references[1:]
+
+
+async def test_a_phone_can_be_made_to_write(world: World) -> None:
+    asked = {"from": "+12025550143", "message": "Hi", "modem": "m1", "receiver": "+12025550111"}
+    url = f"{world.base_url}/control/inbound"
+    async with aiohttp.ClientSession() as session:
+        async with session.post(url, json=asked) as answer:
+            assert await answer.json() == {"status": 200}
+        async with session.post(url, json={"message": "Hi"}) as answer:
+            assert answer.status == 400
+    (inbound,) = world.listener.heard
+    assert (inbound.sender, inbound.line, inbound.receiver) == (
+        "+12025550143",
+        Line("m1", PORT),
+        "+12025550111",
+    )
+
+
+async def test_nobody_to_call_is_no_trouble() -> None:
+    async with running() as base_url:
+        config = ProviderConfig(base_url=base_url, api_key=DEFAULT_API_KEY, loopback_only=True)
+        provider = ExtremeSMS(config)
+        assert isinstance(await provider.send(Outgoing(EARLY, "Hi")), Accepted)
+        await provider.close()
