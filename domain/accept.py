@@ -8,12 +8,14 @@ the batched path both, and a request that breaks a batch is set apart and tried 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
 from domain.batcher import Batcher
+from domain.clock import now_seconds
 from domain.errors import (
     IdempotencyConflict,
     InsufficientBalance,
@@ -31,6 +33,9 @@ from domain.ledger import Book, Purpose, TransferKind, can_pay
 from domain.ports.ledger import AcceptStore, Answer, Disconnected, Transaction
 from domain.sending import IdempotencyKey, NewSend, SendKind
 from domain.valuation import value_usd
+
+PATIENCE_SECONDS = 10.0
+"""How long a request waits its turn, and from when on it is not tried again: somebody waits."""
 
 LARGE = 500
 """Messages from which a send is a transaction of its own, written by COPY."""
@@ -78,10 +83,19 @@ class Acceptance:
     """The way in for all sends of this process: small ones together, large ones a few at a time."""
 
     def __init__(
-        self, store: AcceptStore, *, large_at_once: int = 2, busy_at_once: int = 4
+        self,
+        store: AcceptStore,
+        *,
+        large_at_once: int = 2,
+        busy_at_once: int = 4,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._store = store
-        self._batcher = Batcher(partial(accept_batch, store))
+        self._patience_seconds = patience_seconds
+        self._batcher = Batcher(
+            partial(accept_batch, store, patience_seconds=patience_seconds),
+            longest_wait_seconds=patience_seconds,
+        )
         self._large = asyncio.Semaphore(large_at_once)
         # Of their own: whoever waits for a key must not take the place of a large send.
         self._busy = asyncio.Semaphore(busy_at_once)
@@ -98,36 +112,37 @@ class Acceptance:
         """Charges and queues the send, or says why not. Durable once answered."""
         if len(send.numbers) >= LARGE:
             async with self._large:
-                return await accept_alone(self._store, send)
+                return await self._accept_alone(send)
         verdict = await self._batcher.ask(send)
         if not isinstance(verdict, Busy):
             return verdict
         async with self._busy:
-            return await accept_alone(self._store, send)
+            return await self._accept_alone(send)
+
+    async def _accept_alone(self, send: NewSend) -> Verdict:
+        return await accept_alone(self._store, send, patience_seconds=self._patience_seconds)
 
 
-async def accept_batch(store: AcceptStore, sends: Sequence[NewSend]) -> list[Verdict | Busy]:
+async def accept_batch(
+    store: AcceptStore, sends: Sequence[NewSend], *, patience_seconds: float = PATIENCE_SECONDS
+) -> list[Verdict | Busy]:
     """One verdict a send, same order, all in one transaction.
 
     Safe to repeat after a lost connection: what the lost commit kept is found by the sends' ids.
     """
-    for pause in PAUSES_SECONDS:
-        await asyncio.sleep(pause)
-        try:
-            return await _accept_together(store, sends, again=pause > 0)
-        except Disconnected:
-            continue
+    async for again in _tries(patience_seconds):
+        with suppress(Disconnected):
+            return await _accept_together(store, sends, again=again)
     return [Refused(TryAgain()) for _ in sends]
 
 
-async def accept_alone(store: AcceptStore, send: NewSend) -> Verdict:
+async def accept_alone(
+    store: AcceptStore, send: NewSend, *, patience_seconds: float = PATIENCE_SECONDS
+) -> Verdict:
     """The verdict on one send, however large; waits for others that use the same key."""
-    for pause in PAUSES_SECONDS:
-        await asyncio.sleep(pause)
-        try:
-            return await _accept_one(store, send, again=pause > 0)
-        except Disconnected:
-            continue
+    async for again in _tries(patience_seconds):
+        with suppress(Disconnected):
+            return await _accept_one(store, send, again=again)
     return Refused(TryAgain())
 
 
@@ -174,6 +189,16 @@ def decide(
             answers[send.key.id] = (send.key.input_hash, answer)
             decided.answers.append((send.key, answer))
     return decided
+
+
+async def _tries(patience_seconds: float) -> AsyncIterator[bool]:
+    """Each try at a transaction while the database goes away under it; False for the first."""
+    give_up_at = now_seconds() + patience_seconds
+    for pause in PAUSES_SECONDS:
+        await asyncio.sleep(pause)
+        if pause and now_seconds() > give_up_at:
+            return
+        yield pause > 0
 
 
 async def _accept_together(

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import Generic, TypeVar
 
+from domain.clock import now_seconds
 from domain.errors import RateLimited, TryAgain
 
 Request = TypeVar("Request")
@@ -32,12 +34,14 @@ class Batcher(Generic[Request, Answer]):
         largest: int = 200,
         window_seconds: float = 0.001,
         most_waiting: int = 20_000,
+        longest_wait_seconds: float = inf,
     ) -> None:
         self._decide = decide
         self._largest = largest
         self._window_seconds = window_seconds
         self._most_waiting = most_waiting
-        self._waiting: deque[tuple[Request, asyncio.Future[Answer]]] = deque()
+        self._longest_wait_seconds = longest_wait_seconds
+        self._waiting: deque[tuple[Request, asyncio.Future[Answer], float]] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -58,16 +62,16 @@ class Batcher(Generic[Request, Answer]):
     async def ask(self, request: Request) -> Answer:
         """The answer to one request. Raises what `decide` raised for it alone.
 
-        Raises TryAgain when it is not running (any more), and RateLimited when more is waiting
-        than can be decided in good time. A caller that gives up takes its request along only as
-        long as it still waits its turn.
+        Raises TryAgain when it is not running (any more) or the turn has not come in good time,
+        and RateLimited when more is waiting than can be decided. A caller that gives up takes its
+        request along only as long as it still waits its turn.
         """
         if self._task is None:
             raise TryAgain
         if len(self._waiting) >= self._most_waiting:
             raise RateLimited(1)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer))
+        self._waiting.append((request, answer, now_seconds()))
         self._arrived.set()
         return await answer
 
@@ -81,9 +85,14 @@ class Batcher(Generic[Request, Answer]):
 
     def _take(self) -> list[tuple[Request, asyncio.Future[Answer]]]:
         batch: list[tuple[Request, asyncio.Future[Answer]]] = []
+        too_old = now_seconds() - self._longest_wait_seconds
         while self._waiting and len(batch) < self._largest:
-            request, answer = self._waiting.popleft()
-            if not answer.cancelled():
+            request, answer, arrived_at = self._waiting.popleft()
+            if answer.cancelled():
+                continue
+            if arrived_at < too_old:
+                answer.set_exception(TryAgain())
+            else:
                 batch.append((request, answer))
         if not self._waiting:
             self._arrived.clear()

@@ -77,6 +77,7 @@ class Database(_Group):
         None, validation_alias="DATABASE_URL", repr=False
     )
     pool_size: int = Field(20, ge=2, le=500, validation_alias="DATABASE_POOL_SIZE")
+    answer_seconds: float = Field(10, gt=0, le=600, validation_alias="DATABASE_ANSWER_SECONDS")
 
 
 class Bus(_Group):

@@ -49,7 +49,10 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
     settings = place.settings
     async with AsyncExitStack() as stack:
         await database.connect(
-            place.database_url, pool_size=settings.database.pool_size, application_name=name
+            place.database_url,
+            pool_size=settings.database.pool_size,
+            application_name=name,
+            answer_seconds=settings.database.answer_seconds,
         )
         stack.push_async_callback(database.disconnect)
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
@@ -89,7 +92,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack) -> Wired:
         normaliser=Normaliser(settings.installation.default_region),
         store=store,
         directory=store,
-        acceptance=Acceptance(store),
+        acceptance=Acceptance(store, patience_seconds=settings.database.answer_seconds),
         pace=ClientPace(settings.limits.requests_per_second),
         providers=upstreams,
         door=Door(

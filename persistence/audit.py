@@ -112,9 +112,9 @@ async def audit() -> AuditFindings:
         pooled.transaction(isolation="repeatable_read", readonly=True),
     ):
         await pooled.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_SECONDS}s'")
-        counts = await pooled.fetchrow(COUNTS)
+        counts = await pooled.fetchrow(COUNTS, timeout=TIMEOUT_SECONDS)
         for check in CHECKS:
-            rows = await pooled.fetch(f"{check} LIMIT {MOST_LISTED}")
+            rows = await pooled.fetch(f"{check} LIMIT {MOST_LISTED}", timeout=TIMEOUT_SECONDS)
             violations += [row[0] for row in rows]
     assert counts is not None
     accounts, transfers, messages = counts

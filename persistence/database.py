@@ -6,6 +6,8 @@ context variable pointing at a dead one when PostgreSQL goes away in BEGIN or in
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -23,21 +25,32 @@ from persistence.hints import ToldAfterwards
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
+    from asyncpg.transaction import Transaction
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
 STATEMENT_TIMEOUT_SECONDS = 60
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 15
-ACQUIRE_TIMEOUT_SECONDS = 10
+ANSWER_SECONDS = 10.0
+"""How long one statement may take; who needs longer says so. Also where PostgreSQL is stopped."""
+
+PROOF_SECONDS = 1.0
+"""How long a database that has been silent has to prove that it speaks again."""
+
+LETTING_GO_SECONDS = 1.0
+"""How long a connection may take to come to rest before it is given up for a new one."""
+
 MIGRATION_LOCK = 0x1B1C1
 
-# What asyncpg and the system raise when PostgreSQL is away, restarting, or cut the connection.
+# What asyncpg and the system raise when PostgreSQL is away, restarting, silent or out of room, or
+# cut the connection.
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.PostgresSystemError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that dies between two statements
     ConnectionError,
@@ -46,10 +59,26 @@ AWAY = (
 )
 
 
-async def connect(url: str, *, pool_size: int = 20, application_name: str = "ibiki") -> None:
-    """Opens the pool of this process. The caller closes it with `disconnect`."""
+async def connect(
+    url: str,
+    *,
+    pool_size: int = 20,
+    application_name: str = "ibiki",
+    answer_seconds: float = ANSWER_SECONDS,
+) -> None:
+    """Opens the pool of this process. The caller closes it with `disconnect`.
+
+    `answer_seconds`: for one statement, and for a connection to do it on.
+    """
+    config = tortoise_config(
+        url,
+        pool_size=pool_size,
+        application_name=application_name,
+        answer_seconds=answer_seconds,
+    )
+    _patience.begin(answer_seconds)
     await Tortoise.init(
-        config=tortoise_config(url, pool_size=pool_size, application_name=application_name),
+        config=config,
         use_tz=True,
         timezone="UTC",
         _enable_global_fallback=True,
@@ -99,8 +128,13 @@ async def migrate(url: str) -> None:
         await guard.close()
 
 
-def tortoise_config(url: str, *, pool_size: int, application_name: str) -> dict[str, Any]:
-    """Tortoise's configuration for a `postgresql://` URL; `?host=` may name a socket's folder."""
+def tortoise_config(
+    url: str, *, pool_size: int, application_name: str, answer_seconds: float | None = None
+) -> dict[str, Any]:
+    """Tortoise's configuration for a `postgresql://` URL; `?host=` may name a socket's folder.
+
+    `answer_seconds`: None waits for each statement as long as it takes.
+    """
     server_settings = {
         "application_name": application_name,
         "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
@@ -114,8 +148,13 @@ def tortoise_config(url: str, *, pool_size: int, application_name: str) -> dict[
                 "engine": "tortoise.backends.asyncpg",
                 "credentials": {
                     **credentials(url),
-                    "minsize": 1,
+                    # One at once, to see whether it can be had; no fewest that asyncpg keeps up by
+                    # itself: while it tries to, a place of the pool is taken.
+                    "init_size": 1,
+                    "minsize": 0,
                     "maxsize": pool_size,
+                    "command_timeout": answer_seconds,
+                    "timeout": answer_seconds or ANSWER_SECONDS,
                     "server_settings": server_settings,
                     "reset": _keep,
                 },
@@ -149,22 +188,77 @@ async def _keep(_connection: object) -> None:
     """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""
 
 
+class _Patience:
+    """How long this process waits for its database, and whether it has just waited in vain.
+
+    After a silence a connection is first asked for a sign of life: who comes later is not to wait
+    as long as the first one did. The longer the silence, the longer the sign is waited for, so
+    that a database that is merely slow finds the time to give it.
+    """
+
+    def __init__(self) -> None:
+        self.answer_seconds = ANSWER_SECONDS
+        self._silent_since: float | None = None
+
+    def begin(self, answer_seconds: float) -> None:
+        """A new pool, of which nothing bad is known."""
+        self.answer_seconds = answer_seconds
+        self._silent_since = None
+
+    @property
+    def proof_seconds(self) -> float | None:
+        """How long to wait for a sign of life; None where none is needed."""
+        if self._silent_since is None:
+            return None
+        silent_seconds = time.monotonic() - self._silent_since
+        return min(max(PROOF_SECONDS, silent_seconds / 4), self.answer_seconds)
+
+    def waited_in_vain(self) -> None:
+        """A statement was not answered in time."""
+        if self._silent_since is None:
+            self._silent_since = time.monotonic()
+
+    def heard_again(self) -> None:
+        """It speaks."""
+        self._silent_since = None
+
+
+_patience = _Patience()
+
+
 @asynccontextmanager
 async def _acquired(*, gone: type[Exception]) -> AsyncIterator[Connection]:
     """A connection of the pool's, given back in the end. Raises `gone` when PostgreSQL is away."""
     pool = _pool()
     try:
-        held = await pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        held = await _taken(pool)
     except AWAY as away:
         raise gone from away
     try:
         yield held
     except AWAY as away:
+        if isinstance(away, TimeoutError):
+            _patience.waited_in_vain()
         if isinstance(away, asyncpg.InterfaceError) and not _is_cut(held):
             raise  # asyncpg was called wrongly: a defect and no outage
         raise gone from away
     finally:
         await _release(pool, held)
+
+
+async def _taken(pool: asyncpg.Pool[asyncpg.Record]) -> Connection:
+    """A connection of the pool's; one that speaks, where the last one did not."""
+    proof_seconds = _patience.proof_seconds
+    held = await pool.acquire(timeout=proof_seconds or _patience.answer_seconds)
+    if proof_seconds is None:
+        return held
+    try:
+        await held.execute("SELECT 1", timeout=proof_seconds)
+    except BaseException:
+        await _release(pool, held)
+        raise
+    _patience.heard_again()
+    return held
 
 
 @asynccontextmanager
@@ -175,12 +269,22 @@ async def _begun(held: Connection) -> AsyncIterator[None]:
     try:
         yield
     except BaseException:
-        # PostgreSQL itself rolls back what a cut connection leaves open: a caller that went away
-        # or was refused is to hear of that, not of the connection.
-        with suppress(*AWAY):
-            await begun.rollback()
+        await _undo(held, begun)
         raise
     await begun.commit()
+
+
+async def _undo(held: Connection, begun: Transaction) -> None:
+    """Rolls back, or lets go of the connection: PostgreSQL rolls back what that leaves open.
+
+    A caller that went away or was refused is to hear of that, not of the connection.
+    """
+    try:
+        async with asyncio.timeout(LETTING_GO_SECONDS):
+            await begun.rollback()
+    except AWAY:
+        with suppress(*AWAY):
+            held.terminate()
 
 
 def _is_cut(held: Connection) -> bool:
@@ -193,7 +297,7 @@ def _is_cut(held: Connection) -> bool:
 async def _release(pool: asyncpg.Pool[asyncpg.Record], held: Connection) -> None:
     # A connection that PostgreSQL cut raises here as well; the pool replaces it either way.
     with suppress(*AWAY):
-        await pool.release(held)
+        await pool.release(held, timeout=LETTING_GO_SECONDS)
 
 
 class _OrmJoins:

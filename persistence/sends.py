@@ -13,6 +13,7 @@ import orjson
 from domain.ids import new_id
 from domain.sending import PRIORITY, NewSend
 from domain.valuation import value_usd
+from persistence.database import STATEMENT_TIMEOUT_SECONDS
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ async def copy_messages(tx: Connection, send: NewSend) -> None:
     now = datetime.now(UTC)
     await tx.copy_records_to_table("send", records=[_send_row(send, now)], columns=SEND_COLUMNS)
     await tx.copy_records_to_table(
-        "message", records=_message_rows(send, now), columns=MESSAGE_COLUMNS
+        "message",
+        records=_message_rows(send, now),
+        columns=MESSAGE_COLUMNS,
+        timeout=STATEMENT_TIMEOUT_SECONDS,
     )
 
 

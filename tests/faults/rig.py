@@ -252,6 +252,7 @@ class _Builder:
             "LOOPBACK_ONLY": "true",
             "SECRET_KEY": "a secret key of the fault rig, 32 bytes or more",
             "DATABASE_POOL_SIZE": POOL_SIZE,
+            "DATABASE_ANSWER_SECONDS": scale.statement_seconds,
             "DISPATCH_DEADLINE_SECONDS": scale.deadline_seconds,
             "DISPATCH_LEASE_SECONDS": scale.lease_seconds,
             "DISPATCH_SWEEP_SECONDS": 0.2,

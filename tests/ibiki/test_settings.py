@@ -56,6 +56,7 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
         ("DATABASE_URL", "postgresql:///n?host=/s", "database", "url", "postgresql:///n?host=/s"),
         ("DATABASE_URL", "", "database", "url", None),
         ("DATABASE_POOL_SIZE", "7", "database", "pool_size", 7),
+        ("DATABASE_ANSWER_SECONDS", "2.5", "database", "answer_seconds", 2.5),
         ("REDIS_URL", "rediss://h:6380/1", "bus", "url", "rediss://h:6380/1"),
         ("EXTREME_API_URL", "http://127.0.0.1:1", "upstream", "is_simulated", False),
         ("EXTREME_API_KEY", "k", "upstream", "is_simulated", False),

@@ -168,7 +168,7 @@ async def test_callers_that_go_away_while_they_wait_for_a_connection_take_none_a
 async def test_who_waits_too_long_for_a_connection_is_told_so(
     connected: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "ACQUIRE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(database._patience, "answer_seconds", 0.05)
     release, within = asyncio.Event(), asyncio.Barrier(POOL_SIZE + 1)
 
     async def hold() -> None:

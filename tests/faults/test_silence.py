@@ -1,0 +1,136 @@
+"""A database that says nothing, or has no room: what callers hear, how soon, and what comes after.
+
+A statement timeout of PostgreSQL's own is no help where PostgreSQL is stopped or out of reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from domain.accept import Acceptance, Refused, Taken
+from domain.errors import TryAgain
+from domain.ports.ledger import Disconnected
+from persistence import database, store
+from tests import worlds
+from tests.faults.proxy import FAIR, FaultProxy, Weather, proxying
+from tests.persistence.connections import POOL_SIZE, assert_whole, cancel_once
+
+ANSWER_SECONDS = 0.6
+SILENT = [Weather(stalls=True), Weather(black_hole=True)]
+
+
+@pytest.fixture
+async def line(worker_database_url: str) -> AsyncIterator[FaultProxy]:
+    """This process is connected by a line that can fall silent, and expects answers soon."""
+    parts = urlsplit(worker_database_url)
+    far_end = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
+    async with proxying(far_end) as proxy:
+        url = f"postgresql://{parts.username}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable"
+        await database.connect(url, pool_size=POOL_SIZE, answer_seconds=ANSWER_SECONDS)
+        await assert_whole()
+        try:
+            yield proxy
+        finally:
+            proxy.weather = FAIR
+            await database.disconnect()
+
+
+async def ask() -> None:
+    async with database.connection() as pooled:
+        await pooled.fetchval("SELECT 1")
+
+
+async def write() -> None:
+    async with database.transaction() as tx:
+        await tx.fetchval("SELECT 1")
+
+
+@pytest.mark.parametrize("weather", SILENT, ids=["stalled", "black hole"])
+async def test_a_silent_database_is_away_as_soon_as_its_time_is_over(
+    line: FaultProxy, weather: Weather
+) -> None:
+    line.weather = weather
+    began = time.monotonic()
+    with pytest.raises(TryAgain):
+        await ask()
+    assert ANSWER_SECONDS <= time.monotonic() - began < ANSWER_SECONDS + 2
+    began = time.monotonic()
+    with pytest.raises(Disconnected):
+        await write()
+    assert time.monotonic() - began < ANSWER_SECONDS + 2
+
+
+@pytest.mark.parametrize("weather", SILENT, ids=["stalled", "black hole"])
+async def test_all_of_the_pool_is_usable_when_it_speaks_again(
+    line: FaultProxy, weather: Weather
+) -> None:
+    line.weather = weather
+    outcomes = await asyncio.gather(*(write() for _ in range(POOL_SIZE)), return_exceptions=True)
+    assert [type(each) for each in outcomes] == [Disconnected] * POOL_SIZE
+    line.weather = FAIR
+    await write()
+    await assert_whole()
+
+
+async def test_a_connection_that_falls_silent_before_its_commit_is_away(line: FaultProxy) -> None:
+    async def fall_silent() -> None:
+        async with database.transaction() as tx:
+            await tx.fetchval("SELECT 1")
+            line.weather = Weather(stalls=True)
+
+    with pytest.raises(Disconnected):
+        await fall_silent()
+    line.weather = FAIR
+    await assert_whole()
+
+
+async def test_a_caller_that_goes_away_from_a_silent_database_is_let_go(line: FaultProxy) -> None:
+    inside = asyncio.Event()
+
+    async def wait_for_it() -> None:
+        async with database.transaction() as tx:
+            line.weather = Weather(stalls=True)
+            inside.set()
+            await tx.fetchval("SELECT 1")
+
+    await cancel_once(wait_for_it, inside)
+    line.weather = FAIR
+    await assert_whole()
+
+
+async def test_requests_to_send_are_told_to_try_again_however_many_wait(line: FaultProxy) -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool, held=10_000)
+    acceptance = Acceptance(store, patience_seconds=2 * ANSWER_SECONDS)
+    acceptance.start()
+    assert isinstance(await acceptance.accept(worlds.new_send(client)), Taken)
+    line.weather = Weather(stalls=True)
+    began = time.monotonic()
+    verdicts = await asyncio.gather(
+        *(acceptance.accept(worlds.new_send(client)) for _ in range(900)), return_exceptions=True
+    )
+    seconds = time.monotonic() - began
+    line.weather = FAIR
+    told = {type(each.refusal if isinstance(each, Refused) else each) for each in verdicts}
+    assert told == {TryAgain}
+    assert seconds < 7 * ANSWER_SECONDS, "five batches that waited one after another would be more"
+    assert isinstance(await acceptance.accept(worlds.new_send(client)), Taken)
+    await acceptance.stop()
+
+
+@pytest.mark.parametrize("code", ["53100", "53200", "58030"], ids=["disk", "memory", "I/O"])
+async def test_a_database_without_room_is_away(line: FaultProxy, code: str) -> None:
+    fails = f"DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$"
+    with pytest.raises(TryAgain):
+        async with database.connection() as pooled:
+            await pooled.execute(fails)
+    with pytest.raises(Disconnected):
+        async with database.transaction() as tx:
+            await tx.execute(fails)
+    await assert_whole()
