@@ -47,7 +47,7 @@ class Carrier(Protocol):
         ...
 
 
-class InProcess:
+class LocalCarrier:
     """Carries within one process; all that share one hear each other."""
 
     def __init__(self) -> None:

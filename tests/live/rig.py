@@ -17,7 +17,7 @@ from domain.access import Actor
 from domain.actors import OnChange
 from domain.house import House
 from ibiki.app import AppParts, build_app
-from ibiki.bus_backend import InProcess
+from ibiki.bus_backend import LocalCarrier
 from ibiki.live import Live, SocketRules
 from ibiki.metrics import Metrics
 from ibiki.middleware import AllowedOrigins
@@ -89,7 +89,7 @@ async def server(
 ) -> AsyncIterator[Server]:
     """A server of its own, within this process."""
     metrics = Metrics()
-    async with watching(house.store, authenticator, InProcess(), limits) as live:
+    async with watching(house.store, authenticator, LocalCarrier(), limits) as live:
         live = replace(live, rules=rules or SocketRules())
         app = build_app(
             AppParts(

@@ -17,7 +17,7 @@ from domain.hints import EVERYTHING, Topic, packed
 from domain.ids import new_id
 from ibiki import embedded
 from ibiki.bus import MOST_WAITING, Bus
-from ibiki.bus_backend import ALL, Backend, Carrier, InProcess
+from ibiki.bus_backend import ALL, Backend, Carrier, LocalCarrier
 from ibiki.bus_backend import MOST_WAITING as MOST_HEARD
 from ibiki.bus_redis import RedisCarrier
 from persistence.bus import PostgresCarrier
@@ -104,7 +104,7 @@ def redis() -> Iterator[Redis]:
 
 
 async def test_within_one_process_what_is_told_is_heard() -> None:
-    async with stations(InProcess()) as [only]:
+    async with stations(LocalCarrier()) as [only]:
         told = topic()
         only.bus.tell({told})
         await only.hears(told)
