@@ -16,7 +16,7 @@ from domain import sync as syncing
 from domain.users import create_admin as make_admin
 from domain.valuation import units_in_words
 from ibiki import demo as demo_data
-from ibiki import keys, logs, processes
+from ibiki import logs, processes
 from ibiki.wiring import Wired, wired
 from ibiki.workplace import Workplace, workplace
 from persistence import database, store
@@ -122,8 +122,7 @@ def export_schema() -> None:
 
 
 async def _demo(place: Workplace, parts: Wired) -> None:
-    password = keys.demo_password(place.directory)
-    await demo_data.write_demo(parts.house, parts.passwords, password)
+    password = await demo_data.write_demo(place, parts.house, parts.passwords)
     for user in demo_data.USERS:
         console.print(f"  {user.email:<24}{user.role.value:<12}{password}")
 

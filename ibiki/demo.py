@@ -12,14 +12,17 @@ from uuid import UUID
 from domain import allocate as allocating
 from domain import sync as syncing
 from domain.access import Actor, Everything, Role
-from domain.errors import ProviderUnavailable
+from domain.errors import InvalidInput, ProviderUnavailable
 from domain.house import House
 from domain.ledger import Purpose, TransferKind
 from domain.pages import Window
 from domain.people import Client, Group, User
+from domain.people import password_of as checked_password
 from domain.ports.identity import Passwords
 from domain.tenants import NewClient, create_client, create_group
 from domain.users import NewUser, UserChange, create_user, update_user
+from ibiki import keys
+from ibiki.workplace import Workplace
 from persistence import store
 
 GROUP = "MG888"
@@ -46,28 +49,49 @@ USERS = (
 )
 
 
-async def write_demo(house: House, passwords: Passwords, password: str) -> None:
+async def write_demo(place: Workplace, house: House, passwords: Passwords) -> str:
     """The demo's group, clients and users are there, and the clients hold what is theirs.
 
-    The pool is synced with the provider first; where that cannot be read, the clients' units come
-    from outside instead (OPENING), so that the demo can be tried all the same.
+    Returns the users' password. The pool is synced with the provider first; where that cannot be
+    read, the clients' units come from outside instead (OPENING), so that the demo can be tried all
+    the same. What the operator has changed since the first time stays changed.
     """
-    group = await _group()
-    users = [await _user(house, passwords, password, each, group) for each in USERS]
+    password = password_of(place)
+    users = [await _user(house, passwords, password, each) for each in USERS]
     admin = Actor(users[0].id, Role.ADMIN, credential_id=users[0].id)
     readable = await _synced(house, admin)
     for each, user in zip(USERS, users, strict=True):
         if each.units and user.client_id:
             await _give(house, admin, user.client_id, each.units, from_pool=readable)
+    if place.settings.secrets.demo_password is not None:
+        await _keep_password(passwords, password)
+    return password
 
 
-async def set_password(passwords: Passwords, password: str) -> None:
-    """Gives all users of the demo that password."""
-    for each in USERS:
+def password_of(place: Workplace) -> str:
+    """What the demo's users sign in with: DEMO_PASSWORD, else one that the directory keeps.
+
+    Raises InvalidInput.
+    """
+    given = place.settings.secrets.demo_password
+    if given is None:
+        return keys.demo_password(place.directory)
+    try:
+        return checked_password(given)
+    except InvalidInput as wrong:
+        raise InvalidInput(f"DEMO_PASSWORD cannot be used. {wrong}") from wrong
+
+
+async def _keep_password(passwords: Passwords, password: str) -> None:
+    """All users of the demo have that password, also those who were made with another one."""
+    first = await store.find_login(USERS[0].email)
+    if first is None or await passwords.verify(password, first.password_hash):
+        return
+    # The first one comes last: killed half-way, a second run begins again.
+    for each in reversed(USERS):
         login = await store.find_login(each.email)
         if login is not None:
-            change = UserChange(password=password)
-            await update_user(store, passwords, login.user_id, change)
+            await update_user(store, passwords, login.user_id, UserChange(password=password))
 
 
 async def _group() -> Group:
@@ -77,32 +101,29 @@ async def _group() -> Group:
     return await create_group(store, name=GROUP, rate_per_unit_usd=GROUP_RATE_USD)
 
 
-async def _user(
-    house: House, passwords: Passwords, password: str, each: DemoUser, group: Group
-) -> User:
-    login = await store.find_login(each.email)
-    if login is not None:
-        user = await store.find_user(login.user_id)
-        assert user is not None
-        return user
+async def _user(house: House, passwords: Passwords, password: str, each: DemoUser) -> User:
+    found = await store.find_user_of_email(each.email)
+    if found is not None:
+        return found  # as the operator has left it, and be it disabled
+    group = await _group() if each.in_group else None
     client = await _client(house, each, group) if each.client else None
     new = NewUser(
         email=each.email,
         password=password,
         role=each.role,
         client_id=client.id if client else None,
-        group_id=group.id if each.role is Role.SUPERVISOR else None,
+        group_id=group.id if group and each.role is Role.SUPERVISOR else None,
     )
     return await create_user(store, passwords, new)
 
 
-async def _client(house: House, each: DemoUser, group: Group) -> Client:
+async def _client(house: House, each: DemoUser, group: Group | None) -> Client:
     assert each.client is not None
     found = await store.list_clients(Everything(), Window(size=100), search=each.client)
     for client in found.items:
         if client.name == each.client:
             return client
-    new = NewClient(name=each.client, group_id=group.id if each.in_group else None)
+    new = NewClient(name=each.client, group_id=group.id if group else None)
     return await create_client(store, house.normaliser, new)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from ibiki import demo, keys, logs, processes, server
+from ibiki import demo, logs, processes, server
 from ibiki.metrics import Metrics
 from ibiki.wiring import wired
 from ibiki.workplace import Workplace, workplace
@@ -58,8 +58,7 @@ async def _up(place: Workplace, listener: socket.socket) -> None:
                 processes.simulating(place.directory, host=LOOPBACK, port=0)
             )
         parts = await stack.enter_async_context(wired(place, name="ibiki up"))
-        password = keys.demo_password(place.directory)
-        await demo.write_demo(parts.house, parts.passwords, password)
+        password = await demo.write_demo(place, parts.house, parts.passwords)
         await stack.enter_async_context(processes.working(place, parts, metrics))
         app = processes.app_of(place, parts, metrics)
         console.print(_welcome(place, listener, password), soft_wrap=True)

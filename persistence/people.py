@@ -26,6 +26,7 @@ ARRAY(SELECT number FROM assigned_number WHERE client_id = client.id ORDER BY nu
 """
 
 FIND_USER = f"SELECT {USER_COLUMNS} FROM app_user WHERE id = $1"  # noqa: S608 - columns of ours
+FIND_USER_OF_EMAIL = f"SELECT {USER_COLUMNS} FROM app_user WHERE lower(email) = lower($1)"  # noqa: S608
 FIND_GROUPS = f"SELECT {GROUP_COLUMNS} FROM client_group WHERE id = ANY($1::uuid[])"  # noqa: S608
 FIND_CLIENTS = f"""
 SELECT {CLIENT_COLUMNS} FROM client
@@ -41,6 +42,12 @@ LIST_CLIENTS = f"SELECT {CLIENT_COLUMNS} FROM client {{page}}"  # noqa: S608 - c
 async def find_user(user_id: UUID, *, tx: Connection | None = None) -> User | None:
     """A user, whoever asks: for the user itself, and for the admin."""
     rows = await _fetch(tx, FIND_USER, user_id)
+    return _user(rows[0]) if rows else None
+
+
+async def find_user_of_email(email: str) -> User | None:
+    """The user of that email, in any case, disabled or not."""
+    rows = await _fetch(None, FIND_USER_OF_EMAIL, email)
     return _user(rows[0]) if rows else None
 
 

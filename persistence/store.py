@@ -59,9 +59,14 @@ from persistence.opt_outs import write_opt_outs as write_opt_outs
 from persistence.people import find_clients as find_clients
 from persistence.people import find_groups as find_groups
 from persistence.people import find_user as find_user
+from persistence.people import find_user_of_email as find_user_of_email
 from persistence.people import list_clients as list_clients
 from persistence.people import list_groups as list_groups
 from persistence.people import list_users as list_users
+from persistence.polling import claim_part as claim_part
+from persistence.polling import keep_part as keep_part
+from persistence.polling import lock_asked as lock_asked
+from persistence.polling import provider_account_ids as provider_account_ids
 from persistence.pools import begin_reading as begin_reading
 from persistence.pools import end_reading as end_reading
 from persistence.pools import fail_reading as fail_reading

@@ -1,0 +1,80 @@
+"""The demo data is written once, and what the operator makes of it afterwards stays."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from domain.errors import InvalidInput
+from domain.tenants import GroupChange, update_group
+from domain.users import UserChange, update_user
+from ibiki import demo, settings
+from ibiki.workplace import Workplace
+from persistence import store
+from tests import people, worlds
+from tests.resolvers.house import Neighbourhood, neighbourhood
+
+CLIENTS = "SELECT name FROM client ORDER BY name"
+GROUPS = "SELECT name FROM client_group ORDER BY name"
+
+
+@pytest.fixture
+async def street(database_url: str) -> AsyncIterator[Neighbourhood]:
+    async with neighbourhood(database_url) as street:
+        street.upstream.balance_word = "100000"
+        yield street
+
+
+async def write(street: Neighbourhood, directory: Path) -> str:
+    """Writes the demo as a start with the present environment does."""
+    place = Workplace(settings.load(directory), directory, "")
+    return await demo.write_demo(place, street.house, people.PASSWORDS)
+
+
+async def may_sign_in(email: str, password: str) -> bool:
+    login = await store.find_login(email)
+    return login is not None and await people.PASSWORDS.verify(password, login.password_hash)
+
+
+async def test_a_second_start_changes_nothing(street: Neighbourhood, tmp_path: Path) -> None:
+    password = await write(street, tmp_path)
+    transfers = await worlds.fetch("SELECT id FROM transfer")
+    assert await write(street, tmp_path) == password
+    assert await may_sign_in("client@ibiki.test", password)
+    assert await worlds.fetch("SELECT id FROM transfer") == transfers
+
+
+async def test_a_start_leaves_alone_who_was_disabled_and_what_was_renamed(
+    street: Neighbourhood, tmp_path: Path
+) -> None:
+    await write(street, tmp_path)
+    login = await store.find_login("other@ibiki.test")
+    assert login is not None
+    await update_user(store, people.PASSWORDS, login.user_id, UserChange(disabled=True))
+    await update_group(store, street.group.id, GroupChange(name="Renamed"))
+    await worlds.execute("UPDATE client SET name = 'Renamed' WHERE name = 'Other'")
+    clients, groups = await worlds.fetch(CLIENTS), await worlds.fetch(GROUPS)
+    await write(street, tmp_path)
+    assert await store.find_login("other@ibiki.test") is None
+    assert (await worlds.fetch(CLIENTS), await worlds.fetch(GROUPS)) == (clients, groups)
+
+
+async def test_the_password_is_the_one_that_is_set_also_later(
+    street: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await write(street, tmp_path)
+    monkeypatch.setenv("DEMO_PASSWORD", "of the operator's own")
+    assert await write(street, tmp_path) == "of the operator's own"
+    for user in demo.USERS:
+        assert await may_sign_in(user.email, "of the operator's own")
+        assert not await may_sign_in(user.email, kept)
+
+
+async def test_a_password_that_cannot_be_one_is_refused_by_its_name(
+    street: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMO_PASSWORD", "demo")
+    with pytest.raises(InvalidInput, match=r"DEMO_PASSWORD cannot be used\. A password has 8"):
+        await write(street, tmp_path)
