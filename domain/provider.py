@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.outcomes import Outcome
+from domain.webhooks import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +49,16 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Lets go of its connections."""
+        ...
+
+
+@runtime_checkable
+class TellsStatus(Protocol):
+    """A provider that can be asked what became of a message."""
+
+    async def status(self, reference: str) -> Verdict | None:
+        """What it says of a message by its own id; None where that says nothing here.
+
+        Raises ProviderUnavailable where it cannot be asked now.
+        """
         ...

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from domain.errors import TryAgain
 from domain.handover import Handover
+from domain.polling import PollRules
 from domain.sync import Pause
 from ibiki import server
 from ibiki.app import AppParts, build_app
@@ -98,6 +99,7 @@ async def working(place: Workplace, parts: Wired, metrics: Metrics) -> AsyncIter
         parts.house.reception,
         rules=handover_of(place.settings),
         observer=HandoverMetrics(metrics),
+        polling=PollRules(calls_per_second=place.settings.dispatch.status_calls_per_second),
     )
     workers.start()
     parts.intake.listen(workers.wake)

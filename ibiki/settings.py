@@ -157,6 +157,8 @@ class Dispatch(_Group):
     """Calls under way at once, for each provider account and process."""
     messages_per_second: int | None = Field(None, ge=1, le=1_000_000)
     """For each provider account; None: as fast as it takes them."""
+    status_calls_per_second: float = Field(5, ge=0, le=1_000)
+    """Of each process, for the status of messages that were sent; 0: never."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -11,19 +11,22 @@ from domain.handover import Handover
 from domain.house import Providers
 from domain.loops import Loop
 from domain.observing import Observer
+from domain.polling import Poller, PollRules
+from domain.ports.polling import Polls
 from domain.ports.queue import WorkStore
 from domain.receive import ReceivingStore, Reception, receive_due
 
 RECEIVE_SECONDS = 0.2
 CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
+POLL_SECONDS = 10.0
 KEPT_KEY_SECONDS = 25 * 3600.0
 """An hour more than is promised: a retry at the last moment still finds its key."""
 
 MOST_PURGED = 10_000
 
 
-class WorkersStore(WorkStore, ReceivingStore, Protocol):
+class WorkersStore(Polls, WorkStore, ReceivingStore, Protocol):
     """All that the workers need of the store."""
 
 
@@ -38,15 +41,18 @@ class Workers:
         *,
         rules: Handover,
         observer: Observer,
+        polling: PollRules | None = None,
     ) -> None:
         self._store = store
         self._reception = reception
         self._dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
+        self._poller = Poller(store, providers, polling)
         self._receiving = Loop("receiving", self._receive, every_seconds=RECEIVE_SECONDS)
         self._loops = [
             self._receiving,
             Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
+            Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
         ]
 
     def start(self) -> None:
@@ -61,6 +67,7 @@ class Workers:
 
     async def stop(self) -> None:
         """Returns when calls under way are recorded and each loop has ended its step."""
+        self._poller.stop()
         await asyncio.gather(self._dispatchers.stop(), *(loop.stop() for loop in self._loops))
 
     async def _receive(self) -> bool:

@@ -45,7 +45,7 @@ async def lock_reported(
     """Messages FOR UPDATE, in id order, that the provider named by these references."""
     told = [(provider, report.reference, report.number) for provider, report in reports]
     rows = await tx.fetch(LOCK_REPORTED, *columns(told))
-    return [_reported(row) for row in rows]
+    return [reported_of(row) for row in rows]
 
 
 async def write_reported(
@@ -58,7 +58,8 @@ async def write_reported(
     note(tx, [hints.MESSAGE + each.message_id.bytes for each, _, _ in found])
 
 
-def _reported(row: Record) -> Reported:
+def reported_of(row: Record) -> Reported:
+    """A message that somebody tells of, as a row of it says."""
     return Reported(
         provider=row["provider"],
         reference=row["reference"],

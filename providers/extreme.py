@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 from domain.errors import ProviderUnavailable
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -33,6 +34,7 @@ BASE_URL: Final = "https://extremesms.net"
 SEND_ONE: Final = "/api/v2/sms/sendsingle"
 SEND_ONE_TEXT: Final = "/api/v2/sms/sendbulk"
 SEND_MANY_TEXTS: Final = "/api/v2/sms/sendbulkmulti"
+STATUS: Final = "/api/v2/sms/status/"
 BALANCE: Final = "/api/v2/account/balance"
 
 # The table of replies. What a 400 (or a 2xx with "success": false) says by its code:
@@ -245,7 +247,7 @@ def _for_each(outcome: Outcome, count: int) -> list[Outcome]:
     return [outcome] * count
 
 
-# --- Send, send many, balance
+# --- Send, send many, balance, status
 
 
 class ExtremeSMS:
@@ -287,6 +289,23 @@ class ExtremeSMS:
         if reading is None or json_object(exchange.body).get("success") is not True:
             raise ProviderUnavailable("The SMS network did not say a balance that can be read.")
         return reading
+
+    async def status(self, reference: str) -> Verdict | None:
+        """What became of a message; None for a word or an answer that says nothing here.
+
+        Raises ProviderUnavailable where it cannot be asked now.
+        """
+        path = STATUS + quote(reference, safe="")
+        exchange = await self._transport.request("GET", path, headers=self._headers)
+        if not isinstance(exchange, Answer):
+            raise ProviderUnavailable
+        if exchange.status in REFUSES_ACCOUNT or exchange.status == 429 or exchange.status >= 500:
+            raise ProviderUnavailable
+        said = json_object(exchange.body)
+        word = word_of(said.get("status"), LONGEST_WORD)
+        if not _is_success(exchange.status) or said.get("success") is not True or word is None:
+            return None
+        return VERDICTS.get(word.strip().lower())
 
     async def close(self) -> None:
         """Lets go of its connections."""

@@ -1,0 +1,65 @@
+"""What ExtremeSMS says of a message that it took, and what says nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.errors import ProviderUnavailable
+from domain.webhooks import Verdict
+from providers.extreme import ExtremeSMS
+from providers.transport import Exchange, Lost, NotConnected
+from tests.providers.scripted import CONFIG, HTML, ID, ScriptedTransport, account, answer
+
+
+def said(word: object, **rest: object) -> Exchange:
+    return answer(200, {"success": True, "messageId": ID, "status": word, **rest})
+
+
+SAID = [
+    ("queued", said("queued"), Verdict.TAKEN),
+    ("pending", said("pending"), Verdict.TAKEN),
+    ("sent", said("sent"), Verdict.TAKEN),
+    ("delivered", said("delivered", deliveredAt="2026-11-20T08:30:00Z"), Verdict.DELIVERED),
+    ("in capitals", said(" Delivered "), Verdict.DELIVERED),
+    ("failed", said("failed"), Verdict.FAILED),
+    ("expired", said("expired"), Verdict.FAILED),
+    ("a word of its own", said("seen"), None),
+    ("no word", said(None), None),
+    ("a number", said({}), None),
+    ("not a success", answer(200, {"success": False, "status": "delivered"}), None),
+    ("unknown there", answer(404, {"success": False, "error": "Message not found"}), None),
+    ("a wrong path", answer(404, HTML), None),
+    ("HTML", answer(200, HTML), None),
+    ("nothing", answer(200), None),
+    ("a bad request", answer(400, {"success": False, "status": "failed"}), None),
+]
+AWAY = [
+    NotConnected("refused"),
+    Lost("timeout"),
+    answer(401, {"error": "Invalid API key"}),
+    answer(402),
+    answer(429, Retry_After="5"),
+    answer(500),
+    answer(503, HTML),
+]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "expected"), [pytest.param(each[1], each[2], id=each[0]) for each in SAID]
+)
+async def test_a_status_is_read(exchange: Exchange, expected: Verdict | None) -> None:
+    assert await account(exchange).status(ID) is expected
+
+
+@pytest.mark.parametrize("exchange", AWAY, ids=str)
+async def test_one_that_cannot_be_asked_says_nothing(exchange: Exchange) -> None:
+    with pytest.raises(ProviderUnavailable):
+        await account(exchange).status(ID)
+
+
+async def test_the_reference_is_asked_for_whatever_stands_in_it() -> None:
+    transport = ScriptedTransport(said("sent"))
+    await ExtremeSMS(CONFIG, transport).status("a/b?c=d")
+    (asked,) = transport.asked
+    assert (asked.method, asked.path) == ("GET", "/api/v2/sms/status/a%2Fb%3Fc%3Dd")
+    assert asked.headers["Authorization"] == "Bearer not-to-be-seen"
