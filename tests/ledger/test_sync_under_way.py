@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from random import Random
 
-from domain.access import Actor
+from domain.accept import Taken, accept_batch
 from domain.cancel import cancel_send
 from domain.late_truth import settle
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -37,13 +38,13 @@ class Moody(Upstream):
         return [await self.send(message) for message in messages]
 
     async def _dawdle(self) -> None:
-        await asyncio.sleep(self._random.random() * 0.01)
+        await asyncio.sleep(self._random.random() * 0.02)
 
 
 async def test_at_rest_after_syncs_amid_everything_the_pool_is_what_the_provider_says(
     database_url: str,
 ) -> None:
-    random = Random(20261101)
+    random, numbers = Random(20261101), iter(worlds.generated_numbers(10_000))
     async with worlds.connected(database_url):
         pool = await worlds.add_pool()
         group = await worlds.add_group(pool)
@@ -54,38 +55,51 @@ async def test_at_rest_after_syncs_amid_everything_the_pool_is_what_the_provider
         upstream = Moody(1_000, random)
         await synced(pool, upstream)
         async with dispatching(Opened(upstream)):
-            await asyncio.gather(
-                *(_send_and_cancel(client, random) for client in clients),
-                *(_sync_on(pool, upstream) for _ in range(2)),
-            )
-            await eventually(_nothing_is_under_way)
-        await _settle_doubts(upstream)
-        rows = await worlds.fetch("SELECT count(*) AS n FROM sync")
-        assert rows[0]["n"] == 1 + 2 * 6
-        assert await pool_of(pool) == upstream.balance_now
-        assert len(set(upstream.taken)) == len(upstream.taken), "each number is its message's own"
+            for _ in range(6):
+                await _sync_in_the_middle(pool, clients, upstream, numbers, random)
+                await eventually(_nothing_is_under_way)
+                await _settle_doubts(upstream)
+                assert await pool_of(pool) == upstream.balance_now
         statuses = await worlds.statuses()
-        assert statuses["SENT"] == len(upstream.taken)
+        assert statuses["SENT"] == len(upstream.taken) > 100
         assert statuses.keys() <= {"SENT", "REJECTED", "CANCELLED"}
+        assert len(set(upstream.taken)) == len(upstream.taken), "each number is its message's own"
         await worlds.assert_audit_holds()
 
 
-async def _send_and_cancel(client: worlds.Tenant, random: Random) -> None:
-    actor: Actor = client.actor
-    skip = 0 if client.group_id else 100_000
-    for _ in range(25):
-        count = random.randint(1, 8)
-        send = await worlds.accept(client, numbers=worlds.generated_numbers(count, skip=skip))
-        skip += count
+async def _sync_in_the_middle(
+    pool: worlds.Pool,
+    clients: Sequence[worlds.Tenant],
+    upstream: Upstream,
+    numbers: Iterator[str],
+    random: Random,
+) -> None:
+    """Two syncs at once, with calls open before them and sends going on behind them."""
+    calls_before = len(upstream.taken)
+    synced_twice = asyncio.Event()
+    senders = [
+        asyncio.create_task(_send_and_cancel(client, numbers, random, until=synced_twice))
+        for client in clients
+    ]
+    async with asyncio.timeout(20):
+        while len(upstream.taken) < calls_before + 5:  # noqa: ASYNC110 - the dispatchers' work
+            await asyncio.sleep(0.002)
+    await asyncio.gather(*(synced(pool, upstream) for _ in range(2)))
+    synced_twice.set()
+    await asyncio.gather(*senders)
+
+
+async def _send_and_cancel(
+    client: worlds.Tenant, numbers: Iterator[str], random: Random, *, until: asyncio.Event
+) -> None:
+    last_ones = 2
+    while last_ones:
+        last_ones -= until.is_set()
+        send = worlds.new_send(client, numbers=list(islice(numbers, random.randint(1, 6))))
+        (verdict,) = await accept_batch(store, [send])
         await asyncio.sleep(random.random() * 0.02)
-        if random.random() < 0.2:
-            await cancel_send(store, actor, send.id)
-
-
-async def _sync_on(pool: worlds.Pool, upstream: Upstream) -> None:
-    for _ in range(6):
-        await synced(pool, upstream)
-        await asyncio.sleep(0.03)
+        if isinstance(verdict, Taken) and random.random() < 0.2:
+            await cancel_send(store, client.actor, send.id)
 
 
 async def _nothing_is_under_way() -> bool:
