@@ -12,6 +12,9 @@ from domain.errors import Refusal
 from ibiki import commands
 from ibiki.embedded import EmbeddedDatabaseUnavailable
 from ibiki.server import CannotListen
+from ibiki.workplace import NothingKept
+from persistence.reaching import DatabaseUnusable
+from providers.simulator.book import BookInUse
 
 app = typer.Typer(
     help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
@@ -25,13 +28,24 @@ Data = Annotated[
     typer.Option("--data", envvar="IBIKI_DATA", help="Where keys and the database are kept."),
 ]
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
+Port = Annotated[int, typer.Option(help="The port to listen at; 0 takes any.", min=0, max=65535)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+MISTAKES = (
+    Refusal,
+    EmbeddedDatabaseUnavailable,
+    DatabaseUnusable,
+    NothingKept,
+    CannotListen,
+    BookInUse,
+)
+"""What ends a command with a sentence: the operator's to put right."""
+
 HERE = Path(".ibiki")
 LOOPBACK = "127.0.0.1"
 
 
 @app.command()
-def up(host: Host = LOOPBACK, port: int = 8000, data: Data = HERE) -> None:
+def up(host: Host = LOOPBACK, port: Port = 8000, data: Data = HERE) -> None:
     """Run everything on this machine, with nothing configured."""
     from ibiki.up import run
 
@@ -39,7 +53,7 @@ def up(host: Host = LOOPBACK, port: int = 8000, data: Data = HERE) -> None:
 
 
 @app.command()
-def serve(host: Host = LOOPBACK, port: int = 8000, data: Data = HERE) -> None:
+def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = HERE) -> None:
     """Answer the API. Any number of these may run."""
     commands.serve(data, host=host, port=port)
 
@@ -51,7 +65,7 @@ def dispatch(data: Data = HERE) -> None:
 
 
 @app.command()
-def simulate(host: Host = LOOPBACK, port: int = 8100, data: Data = HERE) -> None:
+def simulate(host: Host = LOOPBACK, port: Port = 8100, data: Data = HERE) -> None:
     """Run the simulated provider."""
     commands.simulate(data, host=host, port=port)
 
@@ -105,6 +119,6 @@ def main() -> None:
     """Runs the command line; a user's mistake ends with a sentence, never with a traceback."""
     try:
         app()
-    except (Refusal, EmbeddedDatabaseUnavailable, CannotListen) as refusal:
+    except MISTAKES as refusal:
         sys.stderr.write(f"{refusal}\n")
         sys.exit(1)

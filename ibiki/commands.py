@@ -87,7 +87,7 @@ def audit(data: Path, *, as_json: bool) -> bool:
         )
         return findings.holds
 
-    return bool(_with_house(data, prove))
+    return bool(_with_house(data, prove, begun=True))
 
 
 def sync(data: Path, *, as_json: bool) -> None:
@@ -111,7 +111,7 @@ def sync(data: Path, *, as_json: bool) -> None:
             f" {done.change:+,}. In flight: {done.in_flight:,}.",
         )
 
-    _with_house(data, read)
+    _with_house(data, read, begun=True)
 
 
 def export_schema() -> None:
@@ -127,7 +127,9 @@ async def _demo(place: Workplace, parts: Wired) -> None:
         console.print(f"  {user.email:<24}{user.role.value:<12}{password}")
 
 
-def _with_house(data: Path, work: Callable[[Workplace, Wired], Awaitable[Any]]) -> Any:
+def _with_house(
+    data: Path, work: Callable[[Workplace, Wired], Awaitable[Any]], *, begun: bool = False
+) -> Any:
     """What the work returns, done in a house over a database at the newest migration."""
 
     async def run(place: Workplace) -> Any:
@@ -135,7 +137,7 @@ def _with_house(data: Path, work: Callable[[Workplace, Wired], Awaitable[Any]]) 
         async with wired(place, name="ibiki command") as parts:
             return await work(place, parts)
 
-    with workplace(data) as place:
+    with workplace(data, begun=begun) as place:
         _log(place)
         return asyncio.run(run(place))
 

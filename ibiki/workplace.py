@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ibiki import embedded, settings
+from persistence.reaching import check_usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +22,24 @@ class Workplace:
     database_url: str
 
 
+class NothingKept(Exception):
+    """There is nothing yet that the command could look at."""
+
+
 @contextmanager
-def workplace(directory: Path) -> Iterator[Workplace]:
+def workplace(directory: Path, *, begun: bool = False) -> Iterator[Workplace]:
     """The place, for as long as the command runs.
 
     Without DATABASE_URL the embedded PostgreSQL of the directory is started, or joined where
-    another command has started it; the last one to leave stops it.
+    another command has started it; the last one to leave stops it. `begun`: raises NothingKept
+    where no command has begun there: a mistyped directory does not become a new installation.
+    Raises DatabaseUnusable for a DATABASE_URL that leads nowhere.
     """
+    if begun and not os.environ.get("DATABASE_URL") and not (directory / "postgres").exists():
+        raise NothingKept(f"Nothing is kept in {directory}: `ibiki up` begins, or see --data.")
     checked = settings.load_or_exit(directory)
     if checked.database.url is not None:
+        asyncio.run(check_usable(checked.database.url))
         yield Workplace(checked, directory, checked.database.url)
         return
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,104 @@
+"""An operator's mistake ends a command with a sentence that says how to go on: no traceback."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from ibiki import cli
+from ibiki.embedded import EmbeddedDatabase
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it said on standard error."""
+
+    code: int
+    said: str
+
+
+Ibiki = Callable[..., Ended]
+
+
+@pytest.fixture
+def ibiki(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ibiki:
+    """Runs a command that goes wrong."""
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["ibiki", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        said = " ".join(capfd.readouterr().err.split())
+        assert "Traceback" not in said
+        return Ended(ended.value.code, said)
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["audit", "sync"])
+def test_a_directory_in_which_nothing_was_begun_stays_as_it_is(
+    ibiki: Ibiki, tmp_path: Path, command: str
+) -> None:
+    mistyped = tmp_path / "mistyped"
+    ended = ibiki(command, "--data", str(mistyped))
+    assert ended == Ended(1, f"Nothing is kept in {mistyped}: `ibiki up` begins, or see --data.")
+    assert not mistyped.exists()
+
+
+@pytest.mark.parametrize("command", ["up", "serve", "simulate"])
+def test_a_port_that_there_is_not(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
+    ended = ibiki(command, "--data", str(tmp_path), "--port", "99999")
+    assert ended.code == 2
+    assert "65535" in ended.said
+
+
+@pytest.mark.parametrize("command", ["up", "serve"])
+def test_a_port_that_is_taken(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = ibiki(command, "--data", str(tmp_path), "--port", str(port))
+    assert ended.code == 1
+    assert ended.said.startswith(f"Cannot listen at 127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("command", ["serve", "dispatch", "migrate", "audit", "sync", "demo"])
+def test_a_database_that_does_not_answer(
+    ibiki: Ibiki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://ibiki:secret@127.0.0.1:{port}/ibiki")
+    ended = ibiki(command, "--data", str(tmp_path))
+    sentence = f"No PostgreSQL answers at 127.0.0.1:{port}, the address of DATABASE_URL."
+    assert ended == Ended(1, sentence)
+
+
+@pytest.mark.parametrize(
+    ("user", "database", "expected"),
+    [
+        ("ibiki", "misspelt", "has no database “misspelt”: make it first."),
+        ("misspelt", "ibiki", "refuses the user or the password of DATABASE_URL."),
+    ],
+)
+def test_a_database_that_is_not_there_or_lets_nobody_in(
+    ibiki: Ibiki,
+    database_server: EmbeddedDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    user: str,
+    database: str,
+    expected: str,
+) -> None:
+    url = urlsplit(database_server.url)._replace(netloc=f"{user}:secret@", path=f"/{database}")
+    monkeypatch.setenv("DATABASE_URL", url.geturl())
+    ended = ibiki("migrate", "--data", str(tmp_path))
+    assert ended.code == 1
+    assert ended.said.endswith(expected)
+    assert "secret" not in ended.said
