@@ -6,6 +6,7 @@ name, or the alias. docs/operating.md lists them for operators.
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
@@ -27,6 +28,7 @@ from ibiki.settings_checks import (
     check_secret_key,
     described,
     is_loopback,
+    misspelt,
     problems_of,
     region_of,
     split,
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXIT_CODE = 2
+OPTIONS = frozenset({"IBIKI_DATA", "ADMIN_PASSWORD"})
+"""What the command line reads from the environment besides."""
 
 ProviderUrl = Annotated[str, AfterValidator(check_provider_url)]
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
@@ -235,6 +239,16 @@ class SettingsInvalid(Exception):
         self.problems = problems
 
 
+def names() -> set[str]:
+    """What the settings, and the options that commands read, are called in the environment."""
+    found = set(OPTIONS)
+    for group in _Group.__subclasses__():
+        prefix = group.model_config.get("env_prefix", "")
+        for name, field in group.model_fields.items():
+            found.add(str(field.validation_alias or f"{prefix}{name}").upper())
+    return found
+
+
 def load(directory: Path) -> Settings:
     """The settings of the environment; keys that it lacks are made and kept in `directory`.
 
@@ -260,7 +274,12 @@ def load(directory: Path) -> Settings:
 
 
 def load_or_exit(directory: Path) -> Settings:
-    """The same for a command: says what is wrong on standard error and ends with exit code 2."""
+    """The same for a command: says what is wrong on standard error and ends with exit code 2.
+
+    What is merely misspelt is said too, and does not end it: it may be somebody else's.
+    """
+    for sentence in misspelt(os.environ, names()):
+        sys.stderr.write(f"{sentence}\n")
     try:
         return load(directory)
     except SettingsInvalid as invalid:

@@ -7,6 +7,7 @@ import binascii
 import ipaddress
 import textwrap
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,7 +16,7 @@ from phonenumbers import SUPPORTED_REGIONS, region_code_for_country_code
 from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from pydantic import ValidationError
     from pydantic.fields import FieldInfo
@@ -25,6 +26,7 @@ RECIPES = {
     "SECRET_KEY": "openssl rand -base64 48",
     "ENCRYPTION_KEYS": "openssl rand -base64 32 | tr '+/' '-_'",
 }
+_LIKENESS = 0.85  # a letter or two of a setting's length
 _SHORTEST_SECRET_KEY = 32  # bytes; RFC 7518 §3.2 for HS256
 
 
@@ -52,6 +54,16 @@ def described(problems: Sequence[Problem]) -> str:
 def problems_of(error: ValidationError, group: type[BaseSettings]) -> list[Problem]:
     """What pydantic found, in our words, under the names of the environment."""
     return [_problem(each, group) for each in error.errors(include_url=False, include_input=False)]
+
+
+def misspelt(given: Iterable[str], known: Collection[str]) -> list[str]:
+    """A sentence for each name of the environment that is no setting and looks like one."""
+    told = []
+    for name in sorted(given):
+        meant = get_close_matches(name.upper(), known, n=1, cutoff=_LIKENESS)
+        if meant and name.upper() not in known:
+            told.append(f"{name} is no setting and changes nothing: is {meant[0]} meant?")
+    return told
 
 
 def wrong(what: str, fix: str, *, name: str = "") -> PydanticCustomError:

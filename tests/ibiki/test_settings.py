@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ibiki.settings import SettingsInvalid, load
+from ibiki.settings import SettingsInvalid, load, load_or_exit
 
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyYnk="
 LONG = "a-long-secret-that-signs-tokens-in-this-test"
@@ -245,3 +245,34 @@ def test_no_secret_shows_in_what_is_printed_of_the_settings(
     settings = load(tmp_path)
     assert "hidden" not in repr(settings)
     assert settings.secrets.encryption_keys[0] not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LIMIT_RECIPIENT", "LIMIT_RECIPIENTS"),
+        ("EXTREME_APIKEY", "EXTREME_API_KEY"),
+        ("DATABASE_ULR", "DATABASE_URL"),
+        ("brand_nam", "BRAND_NAME"),
+    ],
+)
+def test_a_misspelt_setting_is_said_and_ends_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    meant: str,
+) -> None:
+    monkeypatch.setenv(name, "hidden")
+    load_or_exit(tmp_path)
+    said = f"{name} is no setting and changes nothing: is {meant} meant?\n"
+    assert capsys.readouterr().err == said
+
+
+def test_what_is_somebody_elses_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("IBIKI_DATA", "PATH", "LOG_FILE", "DATABASE_NAME", "SECRET_KEY_BASE", "TOKEN"):
+        monkeypatch.setenv(name, "/somewhere")
+    load_or_exit(tmp_path)
+    assert capsys.readouterr().err == ""
