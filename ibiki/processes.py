@@ -21,8 +21,9 @@ from domain.handover import Handover
 from domain.polling import PollRules
 from domain.sync import Pause
 from ibiki import server
+from ibiki.alarms import HandoverAlarms
 from ibiki.app import AppParts, build_app
-from ibiki.metrics import HandoverMetrics, Metrics
+from ibiki.metrics import Metrics
 from ibiki.middleware import AllowedOrigins, BodyLimit
 from ibiki.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
@@ -98,7 +99,7 @@ async def working(place: Workplace, parts: Wired, metrics: Metrics) -> AsyncIter
         parts.upstreams,
         parts.house.reception,
         rules=handover_of(place.settings),
-        observer=HandoverMetrics(metrics),
+        observer=HandoverAlarms(metrics),
         polling=PollRules(calls_per_second=place.settings.dispatch.status_calls_per_second),
     )
     workers.start()
