@@ -1,0 +1,239 @@
+"""Whatever is done in whatever order, the ledger ends as the plain-dict model does, at each step.
+
+`IBIKI_STATE_MACHINE=deep python -m pytest tests/ledger/test_state_machine.py` looks much longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from domain.accept import accept_alone, accept_batch
+from domain.balances import BalanceView, PlatformShown
+from domain.cancel import cancel_send
+from domain.late_truth import settle_unknown
+from domain.numbers import Normaliser
+from domain.observing import Observer
+from domain.record import sweep
+from domain.tenants import ClientChange, update_client
+from persistence import store
+from persistence.database import connect, disconnect
+from tests import worlds
+from tests.dispatch.parts import answered, marked
+from tests.ledger import small_house
+from tests.ledger.model import OUTCOMES, POOL, QUEUED, REFUSED, SUBMITTING, UNKNOWN, Model, Place
+from tests.ledger.small_house import SAID, SmallHouse, told_of_allocation, told_of_send
+from tests.ledger.upstream import Upstream, synced
+
+PROFILES = {
+    "quick": settings(max_examples=20, stateful_step_count=30),
+    "deep": settings(max_examples=400, stateful_step_count=80),
+}
+
+CLIENTS = st.integers(0, 3)
+REQUESTS = st.tuples(
+    CLIENTS, st.integers(1, 5), st.sampled_from([None, None, "a", "b"]), st.sampled_from([0, 0, 1])
+)
+"""Client, messages, idempotency key, input."""
+
+
+class Ledger(RuleBasedStateMachine):
+    """Clients, an operator, supervisors, a dispatcher and a provider, one at a time."""
+
+    run: Callable[[Coroutine[Any, Any, Any]], Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.calls: list[tuple[Any, list[Place]]] = []
+        self.seen: Counter[object] = Counter()
+
+    @initialize(pool=st.integers(0, 30), held=st.tuples(*[st.integers(0, 9)] * 6))
+    def begin(self, pool: int, held: tuple[int, ...]) -> None:
+        self.house: SmallHouse = self.run(small_house.made(pool, held))
+        for name, units in self.house.opening.items():
+            self.model.held.setdefault(name, 0)
+            if units:
+                self.model.move(None, name, units)
+        self.model.group_of = dict(self.house.group_of)
+
+    # Clients
+
+    @rule(requests=st.lists(REQUESTS, min_size=1, max_size=5))
+    def send_together(self, requests: list[tuple[int, int, str | None, int]]) -> None:
+        remaining = self.model.remaining
+        sends = [self.house.new_send(*each) for each in requests]
+        verdicts = self.run(accept_batch(store, sends))
+        for verdict, request in zip(verdicts, requests, strict=True):
+            expected = self.model.accept(*self.house.as_asked(*request))
+            assert told_of_send(self.house, verdict) == expected
+        self.run(self.house.note_messages())
+        assert self.model.remaining == remaining
+
+    @rule(request=REQUESTS)
+    def send_alone(self, request: tuple[int, int, str | None, int]) -> None:
+        verdict = self.run(accept_alone(store, self.house.new_send(*request)))
+        expected = self.model.accept(*self.house.as_asked(*request))
+        assert told_of_send(self.house, verdict) == expected
+        self.run(self.house.note_messages())
+
+    @precondition(lambda self: self.model.sends)
+    @rule(which=st.integers(0))
+    def cancel(self, which: int) -> None:
+        number = which % len(self.model.sends)
+        owner = self.house.tenant(self.model.sends[number].client)
+        cancelled = self.run(cancel_send(store, owner.actor, self.house.send_ids[number]))
+        assert cancelled == self.model.cancel(number)
+
+    # An operator and two supervisors
+
+    @rule(who=st.sampled_from(["admin", "g0", "g1"]), whom=CLIENTS, units=st.integers(-9, 9))
+    def allocate_to_a_client(self, who: str, whom: int, units: int) -> None:
+        client, pool = f"c{whom}", self.model.pool
+        giver = POOL if who == "admin" else who
+        told = self.run(told_of_allocation(self.house, who, client, units or 1))
+        if who != "admin" and self.model.group_of[client] != who:
+            assert told == ("not found",)
+        else:
+            assert told == self.model.allocate(giver, client, units or 1)
+        assert self.model.pool == pool
+
+    @rule(group=st.sampled_from(["g0", "g1"]), units=st.integers(-9, 9))
+    def allocate_to_a_group(self, group: str, units: int) -> None:
+        told = self.run(told_of_allocation(self.house, "admin", group, units or 1))
+        assert told == self.model.allocate(POOL, group, units or 1)
+
+    @rule(whom=CLIENTS, group=st.sampled_from([None, "g0", "g1"]))
+    def move_a_client(self, whom: int, group: str | None) -> None:
+        client = f"c{whom}"
+        group_id = self.house.groups[group].id if group else None
+        change = ClientChange(group_id=group_id)
+        self.run(update_client(store, Normaliser(), self.house.tenant(client).client_id, change))
+        self.model.group_of[client] = group
+
+    @rule(reading=st.integers(-5, 60))
+    def sync(self, reading: int) -> None:
+        # A call that is open would be waited for: here its dispatcher has crashed.
+        self.run(self.house.leases_pass())
+        in_flight = len(self.model.places(QUEUED))
+        before = self.model.pool
+        done = self.run(synced(self.house.pool, Upstream(reading)))
+        assert (done.previous_pool, done.in_flight) == (before, in_flight)
+        assert done.change == self.model.sync(reading)
+        assert self.model.pool == reading - in_flight
+
+    @precondition(lambda self: self.model.places(UNKNOWN))
+    @rule(which=st.integers(0), outcome=st.sampled_from(["accepted", REFUSED]))
+    def settle_a_doubt(self, which: int, outcome: str) -> None:
+        doubts = self.model.places(UNKNOWN)
+        number, place = doubts[which % len(doubts)]
+        message_id = self.house.message_ids[number][place]
+        taken = outcome != REFUSED
+        self.run(settle_unknown(store, worlds.ADMIN, message_id, taken=taken, note="found out"))
+        self.model.learn(None, [((number, place), outcome)])
+
+    # A dispatcher and a provider
+
+    @precondition(lambda self: self.model.places(QUEUED))
+    @rule()
+    def hand_over(self) -> None:
+        self.run(self.house.all_is_due())
+        for call in self.run(marked(self.house.pool)):
+            places = [self.house.place_of(message.id) for message in call.messages]
+            self.model.mark(len(self.calls), places)
+            self.calls.append((call, places))
+
+    @precondition(lambda self: self.calls)
+    @rule(
+        which=st.integers(0), outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=3)
+    )
+    def answer(self, which: int, outcomes: list[str]) -> None:
+        """Also twice, late, or of a call that is not the message's present one."""
+        number = which % len(self.calls)
+        call, places = self.calls[number]
+        each = [outcomes[place % len(outcomes)] for place, _ in enumerate(places)]
+        self.run(answered(self.house.pool, call, *(SAID[outcome] for outcome in each)))
+        self.model.learn(number, zip(places, each, strict=True))
+
+    @precondition(lambda self: self.model.places(SUBMITTING))
+    @rule()
+    def sweep(self) -> None:
+        self.run(self.house.leases_pass())
+        self.run(sweep(store, Observer()))
+        self.model.doubt()
+
+    # What always holds
+
+    @invariant()
+    def holdings_are_the_sums_of_transfers_and_versions_have_no_gap(self) -> None:
+        for name, (held, version, proven, entries) in self.run(self.house.nodes()).items():
+            assert (name, held) == (name, proven) == (name, self.model.held[name])
+            assert (name, version) == (name, entries) == (name, self.model.entries[name])
+            assert held >= 0 or name == POOL
+
+    @invariant()
+    def messages_are_where_they_are(self) -> None:
+        assert self.run(self.house.statuses()) == self.model.statuses()
+
+    @invariant()
+    def figures_are_what_they_are_and_no_version_falls(self) -> None:
+        for client, group in self.model.group_of.items():
+            client_id = self.house.tenant(client).client_id
+            for platform in (PlatformShown.ANY, PlatformShown.OWNED):
+                view = BalanceView(client_id=client_id, platform=platform)
+                self._check_figures(view, client, group)
+        for group in ("g0", "g1"):
+            group_id = self.house.groups[group].id
+            view = BalanceView(group_id=group_id, platform=PlatformShown.NONE)
+            self._check_figures(view, None, group)
+
+    def _check_figures(self, view: BalanceView, client: str | None, group: str | None) -> None:
+        found = self.run(store.read_balances(view))
+        if client is not None:
+            assert found.account.balance == self.model.held[client]
+        if group is not None:
+            assert found.group.balance == self.model.group(group)
+            assert found.group.unallocated == self.model.held[group]
+        if view.platform is PlatformShown.ANY:
+            assert found.platform.pool == self.model.pool
+            assert found.platform.remaining == self.model.remaining
+        assert found.version >= self.seen[view]
+        self.seen[view] = found.version
+
+    def teardown(self) -> None:
+        self.run(worlds.assert_audit_holds())
+
+
+@pytest.mark.timeout(3_600)
+def test_the_ledger_is_as_the_model(database_url: str) -> None:
+    profile = PROFILES[os.environ.get("IBIKI_STATE_MACHINE", "quick")]
+    with asyncio.Runner() as runner:
+
+        class OnThisDatabase(Ledger):
+            run = staticmethod(runner.run)
+
+        runner.run(connect(database_url, pool_size=4, application_name="tests"))
+        try:
+            run_state_machine_as_test(
+                OnThisDatabase,
+                settings=settings(
+                    profile, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+                ),
+            )
+        finally:
+            runner.run(disconnect())
