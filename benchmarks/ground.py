@@ -68,10 +68,10 @@ def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int
 
 
 @contextmanager
-def server(ground: Ground) -> Iterator[tuple[int, int]]:
+def server(ground: Ground, **environment: str) -> Iterator[tuple[int, int]]:
     """A server process that answers: its process id and its port."""
     port = _free_port()
-    with program(ground, "serve", "--port", str(port)) as pid:
+    with program(ground, "serve", "--port", str(port), **environment) as pid:
         _wait_for(port)
         yield pid, port
 

@@ -1,0 +1,120 @@
+"""Events of providers: a server takes them in, a dispatcher receives them, on a durable database.
+
+Two tenants' phones write over one line, all at once; every event that is answered is in an inbox in
+the end, and in the right one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from itertools import count
+
+import orjson
+
+from benchmarks.ground import Ground, cpu_seconds, ground, program, server, with_children
+from benchmarks.load import Run, load
+from benchmarks.measurement import Measurement
+from tests import worlds
+
+CONNECTIONS = 64
+SECONDS = 6.0
+WARM_UP_SECONDS = 1.5
+NUMBERS = ("+12025550111", "+12025550112")
+PHONES = 90
+QUICK = {"WEBHOOK_REQUESTS_PER_SECOND": "1000000", "WEBHOOK_SECRET": "benchmark"}
+LEFT = "SELECT count(*) AS events FROM webhook_event WHERE due_at IS NOT NULL"
+WRONG = """
+SELECT count(*) AS messages FROM inbound JOIN assigned_number ON assigned_number.number = receiver
+WHERE inbound.client_id <> assigned_number.client_id
+"""
+
+
+def main() -> list[Measurement]:
+    """What an event costs from its first byte to its inbox, and how soon it is answered."""
+    with ground() as place:
+        asyncio.run(_add_tenants(place.url))
+        events = _events()
+        with server(place, **QUICK) as (pid, port), program(place, "dispatch", **QUICK) as worker:
+            warm_up = asyncio.run(_load(port, events, WARM_UP_SECONDS))
+            asyncio.run(_all_received(place.url))
+            before = _cpu(place, pid, worker)
+            began = time.perf_counter()
+            run = asyncio.run(_load(port, events, SECONDS))
+            asyncio.run(_all_received(place.url))
+            received = time.perf_counter() - began
+            cpu = (_cpu(place, pid, worker) - before) * 1e6 / run.answers
+        inboxes, wrong = asyncio.run(_inboxes(place.url))
+    lost = warm_up.answers + run.answers - inboxes
+    return [
+        Measurement("events answered", run.per_second, "events/s"),
+        Measurement("answer, p50", run.percentile_ms(50), "ms"),
+        Measurement("answer, p99", run.percentile_ms(99), "ms"),
+        Measurement("events in their inbox", run.answers / received, "events/s"),
+        # 10,000 events in 10 s on two cores: that is what two cores have for each.
+        Measurement("all processes, CPU", cpu, "µs an event", at_most=2_000),
+        Measurement("answered, and in no inbox", lost, "events", at_most=0),
+        Measurement("in another's inbox", wrong, "events", at_most=0),
+    ]
+
+
+async def _load(port: int, events: Callable[[int], bytes], seconds: float) -> Run:
+    return await load(
+        [port], events, connections=CONNECTIONS, seconds=seconds, expect=b'"received"'
+    )
+
+
+def _cpu(place: Ground, *pids: int) -> float:
+    return cpu_seconds([*pids, *with_children(place.postgres_pid)])
+
+
+async def _add_tenants(url: str) -> None:
+    async with worlds.connected(url):
+        pool = await worlds.add_pool(held=0)
+        for number in NUMBERS:
+            tenant = await worlds.add_client(pool, held=0, name=number)
+            await worlds.execute(
+                "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
+                number,
+                tenant.client_id,
+            )
+
+
+async def _all_received(url: str) -> None:
+    async with worlds.connected(url), asyncio.timeout(300):
+        while (await worlds.fetch(LEFT))[0]["events"]:  # noqa: ASYNC110 - another process's work
+            await asyncio.sleep(0.1)
+
+
+async def _inboxes(url: str) -> tuple[int, int]:
+    """Messages in inboxes, and those in a wrong one."""
+    async with worlds.connected(url):
+        found = await worlds.fetch("SELECT count(*) AS messages FROM inbound")
+        wrong = await worlds.fetch(WRONG)
+    return int(found[0]["messages"]), int(wrong[0]["messages"])
+
+
+def _events() -> Callable[[int], bytes]:
+    turn = count()
+
+    def make(_number: int) -> bytes:
+        number = next(turn)
+        said = {
+            "from": f"+12025550{100 + number % PHONES}",
+            "message": f"event {number}",
+            "status": "received",
+            "receiver": NUMBERS[number % 2],
+            "usedmodem": "shared",
+            "port": "1",
+            "timestamp": "2026-11-20T08:30:00Z",
+            "messageId": f"{number:024x}",
+        }
+        body = orjson.dumps(said)
+        head = (
+            "POST /api/webhook/extreme HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+            f"x-webhook-secret: benchmark\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    return make
