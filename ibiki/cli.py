@@ -12,7 +12,7 @@ from domain.errors import Refusal
 from ibiki import commands
 from ibiki.embedded import EmbeddedDatabaseUnavailable
 from ibiki.server import CannotListen
-from ibiki.workplace import NothingKept
+from ibiki.workplace import AlreadyUp, NothingKept
 from persistence.reaching import DatabaseUnusable
 from providers.simulator.book import BookInUse
 
@@ -35,6 +35,7 @@ MISTAKES = (
     EmbeddedDatabaseUnavailable,
     DatabaseUnusable,
     NothingKept,
+    AlreadyUp,
     CannotListen,
     BookInUse,
 )

@@ -12,9 +12,8 @@ from rich.console import Console
 from ibiki import demo, logs, processes, server
 from ibiki.metrics import Metrics
 from ibiki.wiring import wired
-from ibiki.workplace import Workplace, workplace
+from ibiki.workplace import Workplace, alone_in, workplace
 from persistence import database
-from providers.simulator.book import BookInUse
 
 LOOPBACK = "127.0.0.1"
 console = Console(highlight=False)
@@ -44,7 +43,11 @@ def run(directory: Path, *, host: str, port: int) -> None:
     """Runs everything until Ctrl-C, then stops it in order."""
     directory = directory.absolute()
     console.print("Starting …")
-    with server.listening(host, port) as listener, workplace(directory) as place:
+    with (
+        server.listening(host, port) as listener,
+        workplace(directory) as place,
+        alone_in(directory),
+    ):
         watching = place.settings.watching
         logs.configure(log_format=watching.log_format, level=watching.log_level)
         uvloop.run(_up(place, listener))
@@ -55,23 +58,15 @@ async def _up(place: Workplace, listener: socket.socket) -> None:
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         if place.settings.upstream.is_simulated:
-            await _simulate(stack, place.directory)
+            await stack.enter_async_context(
+                processes.simulating(place.directory, host=LOOPBACK, port=0)
+            )
         parts = await stack.enter_async_context(wired(place, name="ibiki up"))
         password = await demo.write_demo(place, parts.house, parts.passwords)
         await stack.enter_async_context(processes.working(place, parts, metrics))
         app = processes.app_of(place, parts, metrics)
         console.print(_welcome(place, listener, password), soft_wrap=True)
         await processes.serve_until_told(place, app, listener)
-
-
-async def _simulate(stack: AsyncExitStack, directory: Path) -> None:
-    try:
-        await stack.enter_async_context(processes.simulating(directory, host=LOOPBACK, port=0))
-    except BookInUse as used:
-        raise BookInUse(
-            f"Another `ibiki up` is at work in {directory}: use that one, or choose another"
-            " directory with --data."
-        ) from used
 
 
 def _welcome(place: Workplace, listener: socket.socket, password: str) -> str:

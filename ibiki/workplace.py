@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,14 @@ from ibiki import embedded, settings
 from persistence.reaching import check_usable
 
 
+class NothingKept(Exception):
+    """There is nothing yet that the command could look at."""
+
+
+class AlreadyUp(Exception):
+    """An `ibiki up` is at work in the directory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workplace:
     """What every command is given. `database_url` is ready to be connected to."""
@@ -20,10 +29,6 @@ class Workplace:
     settings: settings.Settings
     directory: Path
     database_url: str
-
-
-class NothingKept(Exception):
-    """There is nothing yet that the command could look at."""
 
 
 @contextmanager
@@ -45,3 +50,18 @@ def workplace(directory: Path, *, begun: bool = False) -> Iterator[Workplace]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with embedded.start(directory) as database:
         yield Workplace(checked, directory, database.url)
+
+
+@contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """No other `ibiki up` works in the directory. Raises AlreadyUp. The kernel keeps the lock."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / "up.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyUp(
+                f"Another `ibiki up` is at work in {directory}: use that one, or choose another"
+                " directory with --data."
+            ) from None
+        yield
