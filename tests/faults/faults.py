@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.faults.proxy import FAIR, Cut, End, FaultProxy, Way, Weather
+from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
+from tests.faults.weather import FAIR, Cut, End, Way, Weather
 from tests.faults.wire import Step
 
 REACHED_SECONDS = 30.0

@@ -13,10 +13,12 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import TypeAlias
+
+from tests.faults.weather import FAIR, End, Way, Weather
 
 CHUNK_BYTES = 64 * 1024
 LINGER_SECONDS = 0.2
@@ -24,58 +26,6 @@ RESET_AT_ONCE = struct.pack("ii", 1, 0)
 
 Address: TypeAlias = "tuple[str, int] | Path"
 """A host and a port, or a Unix socket's path."""
-
-
-class Way(StrEnum):
-    """Which way bytes go."""
-
-    UP = "UP"
-    """From the caller to the far end."""
-    DOWN = "DOWN"
-
-
-class End(StrEnum):
-    """How a connection ends that does not end by itself."""
-
-    CLOSE = "CLOSE"
-    """In order, at both sides."""
-    RESET = "RESET"
-    HALF = "HALF"
-    """The receiver is told that nothing more comes, and can go on talking."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A connection ends after so many bytes, drawn from `after_bytes` for each connection.
-
-    Counted from the moment at which the connection first meets this weather.
-    """
-
-    after_bytes: range
-    end: End = End.RESET
-    way: Way = Way.DOWN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
-    """What becomes of connections. As it comes it harms nothing.
-
-    `late_seconds`: by how much each chunk comes late, `jitter_seconds`: up to how much more.
-    `stalls`: bytes wait until the weather changes. `black_hole`: bytes vanish, and a connection
-    that has lost one carries none any more, nor is anybody told. `refuses`: new connections are
-    reset. `share`: of the connections, how many feel any of it.
-    """
-
-    late_seconds: float = 0.0
-    jitter_seconds: float = 0.0
-    stalls: bool = False
-    black_hole: bool = False
-    refuses: bool = False
-    cut: Cut | None = None
-    share: float = 1.0
-
-
-FAIR = Weather()
 
 
 class Tap:
@@ -97,8 +47,17 @@ class CutByTap(Exception):
 class FaultProxy:
     """One listening address in front of one far end."""
 
-    def __init__(self, far_end: Address, *, seed: int = 0, tap: Callable[[], Tap] = Tap) -> None:
+    def __init__(
+        self,
+        far_end: Address,
+        *,
+        seed: int = 0,
+        tap: Callable[[], Tap] = Tap,
+        keepalive_seconds: float = inf,
+    ) -> None:
+        """`keepalive_seconds`: when TCP itself would find out that a connection is lost."""
         self.far_end = far_end
+        self.keepalive_seconds = keepalive_seconds
         self.address: Address = Path()
         self.chance = Random(seed)
         self.taken = 0
@@ -182,9 +141,10 @@ async def proxying(
     at: Address = ("127.0.0.1", 0),
     seed: int = 0,
     tap: Callable[[], Tap] = Tap,
+    keepalive_seconds: float = inf,
 ) -> AsyncIterator[FaultProxy]:
     """A proxy in front of `far_end` for as long as the block lasts."""
-    proxy = FaultProxy(far_end, seed=seed, tap=tap)
+    proxy = FaultProxy(far_end, seed=seed, tap=tap, keepalive_seconds=keepalive_seconds)
     await proxy.listen(at)
     try:
         yield proxy
@@ -240,7 +200,7 @@ class _Connection:
             self.caller.reset()
             return
         if self._now().black_hole:
-            self._lost = True
+            self._lose()
             await self._swallow(self.caller.reader)
             return
         try:
@@ -280,7 +240,8 @@ class _Connection:
         if weather.late_seconds or weather.jitter_seconds:
             jitter = self.proxy.chance.random() * weather.jitter_seconds
             await asyncio.sleep(weather.late_seconds + jitter)
-        self._lost |= weather.black_hole
+        if weather.black_hole:
+            self._lose()
         if self._lost or way in self._deaf:
             return
         if weather.cut is not None and weather.cut.way is way:
@@ -296,6 +257,9 @@ class _Connection:
     def end(self, end: End, way: Way) -> None:
         """Ends the connection so; `way` is the one that is closed by half."""
         sides = [side for side in (self.caller, self.far) if side is not None]
+        if end is End.SWALLOWED:
+            self._lose()
+            return
         if end is End.HALF:
             self._deaf.add(way)
             (sides[0] if way is Way.DOWN else sides[-1]).end_writing()
@@ -303,6 +267,15 @@ class _Connection:
         self._deaf.update(Way)
         for side in sides:
             side.reset() if end is End.RESET else side.close()
+
+    def _lose(self) -> None:
+        """Nothing passes any more, and nobody is told before keepalive has found out."""
+        if self._lost:
+            return
+        self._lost = True
+        if self.proxy.keepalive_seconds < inf:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.proxy.keepalive_seconds, self.end, End.RESET, Way.DOWN)
 
     async def drop(self) -> None:
         """Lets go of both sides."""

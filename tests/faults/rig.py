@@ -40,6 +40,9 @@ from tests.faults.witness import Witness
 Result = TypeVar("Result")
 
 START_SECONDS = 90.0
+KEEPALIVE_SECONDS = 11.0
+"""As the programs have asked PostgreSQL for: see `persistence.database`."""
+
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 POOL_SIZE = 4
@@ -237,7 +240,13 @@ class _Builder:
 
     async def _line(self, at: Address) -> tuple[Wire, FaultProxy]:
         wire = Wire()
-        proxy = proxying(self._postgres.socket, at=at, seed=self._seed, tap=wire.tap)
+        proxy = proxying(
+            self._postgres.socket,
+            at=at,
+            seed=self._seed,
+            tap=wire.tap,
+            keepalive_seconds=KEEPALIVE_SECONDS,
+        )
         return wire, await self._stack.enter_async_context(proxy)
 
     async def _proxy(self, far_end: Address, *, snare: Snare) -> FaultProxy:

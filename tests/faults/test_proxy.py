@@ -10,18 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.proxy import (
-    FAIR,
-    Address,
-    Cut,
-    CutByTap,
-    End,
-    FaultProxy,
-    Tap,
-    Way,
-    Weather,
-    proxying,
-)
+from tests.faults.proxy import Address, CutByTap, FaultProxy, Tap, proxying
+from tests.faults.weather import FAIR, Cut, End, Way, Weather
 
 QUIET_SECONDS = 0.15
 """How long nothing may come before it counts as silence: loopback answers in a millisecond."""
@@ -202,6 +192,30 @@ async def test_every_open_connection_can_be_ended_at_once(proxy: FaultProxy, end
         assert proxy.end_all(end) == 2
         assert await one.hears(b"hello") == await other.hears(b"hello") == b""
     assert await _heard_by_one(proxy) == b"hello"
+
+
+async def test_a_connection_that_was_forgotten_on_the_way_carries_nothing_any_more(
+    proxy: FaultProxy,
+) -> None:
+    async with calling(proxy) as caller:
+        assert await caller.hears(b"before") == b"before"
+        assert proxy.end_all(End.SWALLOWED) == 1
+        assert await caller.hears_nothing(b"hello")
+        assert await _heard_by_one(proxy) == b"hello"
+
+
+async def test_where_tcp_looks_both_ends_hear_in_the_end_that_a_connection_is_lost() -> None:
+    async with (
+        far_end(("127.0.0.1", 0)) as address,
+        proxying(address, keepalive_seconds=2 * QUIET_SECONDS) as proxy,
+        calling(proxy) as caller,
+    ):
+        assert await caller.hears(b"before") == b"before"
+        proxy.weather = Weather(black_hole=True)
+        assert await caller.hears_nothing(b"hello")
+        assert await caller.hears(b"") == b""
+        with pytest.raises(ConnectionResetError):
+            await caller.reader.read()
 
 
 async def test_a_share_of_connections_suffers_and_the_same_seed_chooses_the_same(

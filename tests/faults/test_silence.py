@@ -18,7 +18,8 @@ from domain.errors import TryAgain
 from domain.ports.ledger import Disconnected
 from persistence import database, store
 from tests import worlds
-from tests.faults.proxy import FAIR, FaultProxy, Weather, proxying
+from tests.faults.proxy import FaultProxy, proxying
+from tests.faults.weather import FAIR, End, Weather
 from tests.persistence.connections import POOL_SIZE, assert_whole, cancel_once
 
 ANSWER_SECONDS = 0.6
@@ -75,6 +76,15 @@ async def test_all_of_the_pool_is_usable_when_it_speaks_again(
     assert [type(each) for each in outcomes] == [Disconnected] * POOL_SIZE
     line.weather = FAIR
     await write()
+    await assert_whole()
+
+
+async def test_after_one_silent_connection_none_is_used_that_was_there_before(
+    line: FaultProxy,
+) -> None:
+    assert line.end_all(End.SWALLOWED) == POOL_SIZE
+    with pytest.raises(Disconnected):
+        await write()
     await assert_whole()
 
 

@@ -1,0 +1,60 @@
+"""What can become of a connection that passes through a fault proxy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Way(StrEnum):
+    """Which way bytes go."""
+
+    UP = "UP"
+    """From the caller to the far end."""
+    DOWN = "DOWN"
+
+
+class End(StrEnum):
+    """How a connection ends that does not end by itself."""
+
+    CLOSE = "CLOSE"
+    """In order, at both sides."""
+    RESET = "RESET"
+    HALF = "HALF"
+    """The receiver is told that nothing more comes, and can go on talking."""
+    SWALLOWED = "SWALLOWED"
+    """Nobody is told, and nothing arrives any more: as where a firewall has forgotten it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A connection ends after so many bytes, drawn from `after_bytes` for each connection.
+
+    Counted from the moment at which the connection first meets this weather.
+    """
+
+    after_bytes: range
+    end: End = End.RESET
+    way: Way = Way.DOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """What becomes of connections. As it comes it harms nothing.
+
+    `late_seconds`: by how much each chunk comes late, `jitter_seconds`: up to how much more.
+    `stalls`: bytes wait until the weather changes. `black_hole`: bytes vanish, and a connection
+    that has lost one carries none any more, nor is anybody told. `refuses`: new connections are
+    reset. `share`: of the connections, how many feel any of it.
+    """
+
+    late_seconds: float = 0.0
+    jitter_seconds: float = 0.0
+    stalls: bool = False
+    black_hole: bool = False
+    refuses: bool = False
+    cut: Cut | None = None
+    share: float = 1.0
+
+
+FAIR = Weather()
