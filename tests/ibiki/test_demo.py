@@ -46,6 +46,19 @@ async def test_a_second_start_changes_nothing(street: Neighbourhood, tmp_path: P
     assert await worlds.fetch("SELECT id FROM transfer") == transfers
 
 
+async def test_where_the_provider_cannot_be_read_the_units_come_from_outside(
+    street: Neighbourhood, tmp_path: Path
+) -> None:
+    street.upstream.balance_word = None
+    await write(street, tmp_path)
+    opened = await worlds.fetch(
+        "SELECT client.name, amount FROM transfer JOIN client ON account_id = destination_id"
+        " WHERE kind = 'OPENING' AND source_id IS NULL AND note = 'Demo' ORDER BY amount"
+    )
+    assert [(row["name"], row["amount"]) for row in opened] == [("Other", 100), ("Client", 1_000)]
+    await worlds.assert_audit_holds()
+
+
 async def test_a_start_leaves_alone_who_was_disabled_and_what_was_renamed(
     street: Neighbourhood, tmp_path: Path
 ) -> None:
