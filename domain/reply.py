@@ -58,6 +58,12 @@ def way_of(conversation: Conversation, route: ModemRoute | None) -> Way:
     return Way(None, THROUGH_ANY_LINE)
 
 
+def check_sender(actor: Actor) -> None:
+    """Raises Forbidden for who has no account to send from: before any id is read."""
+    if actor.payer is None:
+        payer_of(actor)
+
+
 async def reply(
     house: House,
     actor: Actor,

@@ -58,6 +58,7 @@ async def mark_read(info: Info, input: MarkReadInput) -> Conversation:
 async def reply(info: Info, input: ReplyInput) -> replying.Reply:
     """One message back, through the line that the last one came in on."""
     actor = actor_of(info)
+    replying.check_sender(actor)
     named, answered = input.conversation_id, input.inbound_message_id
     return await replying.reply(
         info.context.house,

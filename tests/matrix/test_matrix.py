@@ -19,7 +19,7 @@ from domain.access import Actor, Everything, require
 from domain.balances import BalanceView
 from domain.cancel import cancel_send
 from domain.errors import InvalidText
-from persistence import archive
+from persistence import archive, inbox
 from persistence.pages import Filter
 from resolvers import context, ids, ledger
 from tests import databases, worlds
@@ -93,6 +93,7 @@ def test_an_id_without_a_row_is_noticed() -> None:
 
 def lets_everybody_see(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_within", lambda scope: Filter())
+    monkeypatch.setattr(inbox, "_within", lambda scope: Filter())
 
 
 def forgets_the_role(monkeypatch: pytest.MonkeyPatch) -> None:

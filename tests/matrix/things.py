@@ -9,11 +9,14 @@ from uuid import UUID, uuid4
 
 from domain.access import Role
 from domain.keys import create_api_key
+from domain.routes import set_modem_route
+from domain.webhooks import Line
 from persistence import store
 from resolvers.ids import Kind
 from tests import people, worlds
 from tests.matrix.row import thing
-from tests.matrix.town import Town, email_of, new_in_doubt, word_of
+from tests.matrix.town import Town, email_of, new_in_doubt, number_of, word_of
+from tests.two_way import post
 
 
 @thing(Kind.CLIENT)
@@ -86,6 +89,60 @@ async def a_word(town: Town) -> str:
 async def an_email(town: Town) -> str:
     """An email that nobody has."""
     return f"{uuid4().hex}@ibiki.test"
+
+
+@thing(Kind.CONVERSATION)
+async def a_conversation(town: Town) -> UUID:
+    """The owner's."""
+    await everybody_hears(town)
+    return await _newest("conversation", town.street.owner.client_id)
+
+
+@thing(Kind.MESSAGE)
+async def an_inbound_message(town: Town) -> UUID:
+    """A new one of the owner's."""
+    await everybody_hears(town)
+    return await _newest("inbound", town.street.owner.client_id)
+
+
+@thing(Kind.MODEM_ROUTE)
+async def a_modem_route(town: Town) -> UUID:
+    """A new one of the owner's."""
+    line = Line(uuid4().hex, "1")
+    street = town.street
+    route = await set_modem_route(
+        store, street.house.normaliser, street.owner.client_id, line, None
+    )
+    return route.id
+
+
+@thing(Kind.WEBHOOK_EVENT)
+async def an_unrouted_event(town: Town) -> UUID:
+    """A new one that nobody could be found for: of a sender whom nobody has written to."""
+    sender = worlds.generated_numbers(1, skip=100_000 + int(uuid4().int % 1_000_000))[0]
+    (row,) = await post.received(post.inbound(word_of("owner"), sender=sender))
+    assert row["outcome"] == "UNROUTED"
+    found: UUID = row["id"]
+    return found
+
+
+async def everybody_hears(town: Town) -> None:
+    """A new message to each tenant, from whom it writes to."""
+    for place, tenant in town.tenants().items():
+        line = Line(f"modem of {place}", "1")
+        normaliser = town.street.house.normaliser
+        await set_modem_route(store, normaliser, tenant.client_id, line, None)
+        said = post.inbound(word_of(place), sender=number_of(place), modem=line.modem)
+        (row,) = await post.received({**said, "messageId": uuid4().hex})
+        assert row["client_id"] == tenant.client_id
+
+
+async def _newest(table: str, client_id: UUID) -> UUID:
+    rows = await worlds.fetch(
+        f"SELECT id FROM {table} WHERE client_id = $1 ORDER BY id DESC LIMIT 1", client_id
+    )
+    found: UUID = rows[0]["id"]
+    return found
 
 
 async def messages_change(town: Town) -> None:

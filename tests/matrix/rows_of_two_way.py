@@ -1,0 +1,69 @@
+"""Who gets what: the inbox, and what the operator sees of events and lines."""
+
+from __future__ import annotations
+
+from tests.matrix.row import EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins, senders
+from tests.matrix.things import (
+    a_conversation,
+    a_modem_route,
+    a_word,
+    an_inbound_message,
+    an_unrouted_event,
+    everybody_hears,
+    the_client,
+)
+
+TEXT = {"text": "Good morning"}
+GROUPS = "group other_group"
+
+ROWS: dict[str, list[Row]] = {
+    "Query.inbox": [
+        senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_hears),
+    ],
+    "Query.conversation": [
+        senders("owner", sibling=NULL, admin="owner", given={"id": a_conversation})
+    ],
+    "Mutation.reply": [
+        senders(
+            "owner",
+            sibling=NOT_FOUND,
+            admin=FORBIDDEN,
+            given={"input": {"conversationId": a_conversation, **TEXT}},
+        ),
+        senders(
+            "owner",
+            sibling=NOT_FOUND,
+            admin=FORBIDDEN,
+            given={"input": {"inboundMessageId": an_inbound_message, **TEXT}},
+        ),
+    ],
+    "Mutation.markRead": [
+        senders(
+            "owner",
+            sibling=NOT_FOUND,
+            admin="owner",
+            given={"input": {"conversationId": a_conversation}},
+        )
+    ],
+    "Query.webhookEvents": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_hears)],
+    "Query.webhookStatus": [admins("stranger other_group", first=everybody_hears)],
+    "Query.modemRoutes": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_hears)],
+    "Mutation.setModemRoute": [
+        admins(
+            "owner group",
+            given={"input": {"clientId": the_client, "modem": a_word, "port": "1"}},
+        )
+    ],
+    "Mutation.deleteModemRoute": [
+        admins("owner group", given={"input": {"id": a_modem_route}}),
+    ],
+    "Mutation.assignInbound": [
+        admins(
+            "owner group",
+            given={"input": {"webhookEventId": an_unrouted_event, "clientId": the_client}},
+        )
+    ],
+    "Mutation.testReplyReadiness": [
+        admins("owner", given={"input": {"clientId": the_client}}, first=everybody_hears)
+    ],
+}
