@@ -40,18 +40,8 @@ UNSCOPED: dict[str, str] = {
 }
 
 # What resolvers may call on a store beside scoped reads: each one above, or no read of tenants'.
-# `mark_read` is a change, takes the scope first, and is all that there is to the operation.
 FOR_RESOLVERS = frozenset(
-    {
-        "find_user",
-        "find_groups",
-        "list_groups",
-        "list_users",
-        "list_api_keys",
-        "find_line",
-        "audit",
-        "mark_read",
-    }
+    {"find_user", "find_groups", "list_groups", "list_users", "list_api_keys", "find_line", "audit"}
 )
 
 # Functions of resolvers that make a scope or a view otherwise than from their actor.
