@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from domain.arrivals import Arrival, OptOut
 from domain.ports.inbox import Correspondence, OptOuts
 from domain.ports.ledger import Transaction
-from domain.settlement import post_refunds
-
-OPTED_OUT = "This number has asked not to receive messages."
+from domain.settlement import OPTED_OUT, post_refunds
 
 
 async def heed_wishes(store: OptOuts, tx: Transaction, arrivals: Sequence[Arrival]) -> None:

@@ -15,6 +15,7 @@ from domain.observing import Observer, Stage
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.ports.ledger import Transaction
 from domain.ports.queue import Ending, Settlements
+from domain.sending import MessageStatus
 from domain.settlement import (
     Standing,
     Step,
@@ -26,6 +27,7 @@ from domain.settlement import (
     nodes_of,
     post_refunds,
     refunds_of,
+    withdraw,
 )
 
 LEASE_PASSED = "No answer was recorded within the lease."
@@ -80,7 +82,7 @@ async def record(
         await store.lock_attempts(tx, ids)
         standings = await store.lock_undecided(tx, ids)
         steps = _decided(upstream, standings, calls, rules)
-        await write_settlement(store, tx, upstream, steps)
+        await write_settlement(store, tx, upstream, await _heeding(store, tx, steps))
         await store.end_attempts(tx, [ending_of(call) for call in calls])
         if refusal is not None:
             await store.pause_upstream(
@@ -160,6 +162,13 @@ def ending_of(call: Ended) -> Ending:
         "MIXED" if mixed else min(words, key=WORDS.index),
         " ".join(reasons[:MOST_REASONS]) or None,
     )
+
+
+async def _heeding(store: Settlements, tx: Transaction, steps: Sequence[Step]) -> list[Step]:
+    """The same steps; whoever opted out while being called for is not called for again."""
+    waiting = [step.standing.message_id for step in steps if step.status is MessageStatus.QUEUED]
+    barred = await store.opted_out_of(tx, waiting) if waiting else set()
+    return [withdraw(step) if step.standing.message_id in barred else step for step in steps]
 
 
 def _word(outcome: Outcome) -> str:

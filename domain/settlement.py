@@ -24,6 +24,7 @@ from domain.valuation import value_usd
 
 NOT_TAKEN = "The network did not take this message."
 GIVEN_UP = "The network could not be reached in time."
+OPTED_OUT = "This number has asked not to receive messages."
 UNDECIDED = (MessageStatus.SUBMITTING, MessageStatus.UNKNOWN)
 
 
@@ -136,6 +137,11 @@ def doubt(standing: Standing) -> Step | None:
 def give_up(standing: Standing) -> Step:
     """It has waited too long for a network that takes nothing."""
     return Step(standing, MessageStatus.REJECTED, failure=GIVEN_UP)
+
+
+def withdraw(step: Step) -> Step:
+    """It was not taken, and its number has asked not to be written to meanwhile."""
+    return Step(step.standing, MessageStatus.CANCELLED, failure=OPTED_OUT)
 
 
 def is_older(standing: Standing, epoch: int) -> bool:

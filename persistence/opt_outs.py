@@ -54,6 +54,11 @@ FROM message JOIN opt_out USING (client_id, number)
 WHERE message.send_id = ANY($1::uuid[]) AND message.status = 'QUEUED'
 """
 
+OPTED_OUT_OF = """
+SELECT message.id FROM message JOIN opt_out USING (client_id, number)
+WHERE message.id = ANY($1::uuid[])
+"""
+
 # One that is being handed over may be QUEUED again a moment later: its account counts too.
 UPSTREAMS_QUEUED_TO = """
 SELECT DISTINCT message.provider_account_id
@@ -62,18 +67,21 @@ JOIN sent_to USING (client_id, number)
 JOIN message ON message.id = sent_to.message_id
 WHERE message.status IN ('QUEUED', 'SUBMITTING')
 """
+# Waits for what is being recorded: whoever is not taken is QUEUED again, and is seen as that.
 CALL_BACK = """
 WITH queued AS (
-    SELECT message.id
+    SELECT message.id, message.status
     FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
     JOIN sent_to USING (client_id, number)
     JOIN message ON message.id = sent_to.message_id
-    WHERE message.status = 'QUEUED' AND message.provider_account_id = ANY($3::uuid[])
+    WHERE message.status IN ('QUEUED', 'SUBMITTING')
+      AND message.provider_account_id = ANY($3::uuid[])
     ORDER BY message.id FOR UPDATE OF message
 ), cancelled AS (
     UPDATE message SET status = 'CANCELLED', waiting_for = NULL, failure = $4,
            updated_at = clock_timestamp()
-    FROM queued WHERE message.id = queued.id RETURNING message.id, message.send_id
+    FROM queued WHERE message.id = queued.id AND queued.status = 'QUEUED'
+    RETURNING message.id, message.send_id
 )
 SELECT send.id, send.provider_account_id, send.account_id, send.price, send.rate_usd, ids
 FROM (SELECT send_id, array_agg(id) AS ids FROM cancelled GROUP BY send_id) AS each
@@ -136,6 +144,11 @@ async def call_back_queued_to(
         )
         for row in rows
     ]
+
+
+async def opted_out_of(tx: Connection, message_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the messages whose numbers their clients may not write to any more."""
+    return {row[0] for row in await tx.fetch(OPTED_OUT_OF, list(message_ids))}
 
 
 async def find_barred(tx: Connection, sends: Sequence[NewSend]) -> set[UUID]:

@@ -53,6 +53,7 @@ from persistence.opt_outs import drop_opt_outs as drop_opt_outs
 from persistence.opt_outs import find_barred as find_barred
 from persistence.opt_outs import find_opted_out as find_opted_out
 from persistence.opt_outs import opted_out_among as opted_out_among
+from persistence.opt_outs import opted_out_of as opted_out_of
 from persistence.opt_outs import share_feeds as share_feeds
 from persistence.opt_outs import upstreams_queued_to as upstreams_queued_to
 from persistence.opt_outs import write_opt_outs as write_opt_outs

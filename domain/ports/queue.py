@@ -141,6 +141,10 @@ class Settlements(Upstreams, Protocol):
         """
         ...
 
+    async def opted_out_of(self, tx: Transaction, message_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the messages whose numbers their clients may not write to any more."""
+        ...
+
     async def write_steps(self, tx: Transaction, steps: Sequence[Step]) -> None:
         """Writes what becomes of messages, all in one statement."""
         ...

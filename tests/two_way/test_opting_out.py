@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from domain.capture import capture_contacts
-from domain.opt_out import OPTED_OUT
+from domain.outcomes import NotSent
 from domain.receive import receive_due
+from domain.settlement import OPTED_OUT
 from persistence import store
 from tests import worlds
+from tests.dispatch.parts import answered, marked
 from tests.two_way import post
 from tests.two_way.post import OUR_NUMBER, PHONE, inbound
 
@@ -109,6 +111,39 @@ async def test_whoever_opts_out_while_sends_are_captured_is_never_missed(
     await post.stored(*(said("STOP", sender=phone) for phone in phones))
     await asyncio.gather(*(capture_some() for _ in range(2)), *(receive_some() for _ in range(2)))
     assert await worlds.statuses() == {"CANCELLED": 50}
+    assert await worlds.held(client.account_id) == 100
+    await worlds.assert_audit_holds()
+
+
+async def test_whoever_opts_out_while_being_called_for_is_not_called_for_again(
+    client: worlds.Tenant,
+) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    (call,) = await marked(client.pool)
+    await post.received(said("STOP"))
+    assert await worlds.statuses(send.id) == {"SUBMITTING": 1}
+    await answered(client.pool, call, NotSent("not now"))
+    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
+    assert await worlds.held(client.account_id) == 100
+    await worlds.assert_audit_holds()
+
+
+async def test_opting_out_meets_what_is_being_recorded_at_that_moment(
+    client: worlds.Tenant,
+) -> None:
+    phones = [f"+120255501{each}" for each in range(10, 50)]
+    for phone in phones:
+        await worlds.accept(client, numbers=[phone])
+    calls = await marked(client.pool)
+    while more := await marked(client.pool):
+        calls = [*calls, *more]
+    assert len(calls) == 40
+    await capture_contacts(store)
+    await post.stored(*(said("STOP", sender=phone) for phone in phones))
+    await asyncio.gather(
+        receive_some(), *(answered(client.pool, call, NotSent("not now")) for call in calls)
+    )
+    assert await worlds.statuses() == {"CANCELLED": 40}
     assert await worlds.held(client.account_id) == 100
     await worlds.assert_audit_holds()
 
