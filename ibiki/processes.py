@@ -194,6 +194,7 @@ def webhook_rules_of(settings: Settings) -> WebhookRules:
     """Who may call us, as the settings say."""
     return WebhookRules(
         secrets=settings.secrets.webhook_secrets,
+        signing_secrets=settings.secrets.webhook_signing_secrets,
         allowed_networks=[ip_network(each) for each in settings.webhooks.allowed_networks],
         requests_per_second=settings.webhooks.requests_per_second,
         open_on_loopback=settings.upstream.is_simulated,

@@ -26,6 +26,7 @@ from ibiki.settings_checks import (
     check_origins,
     check_provider_url,
     check_secret_key,
+    check_signing_secrets,
     described,
     is_loopback,
     misspelt,
@@ -99,6 +100,9 @@ class GivenSecrets(_Group):
     encryption_keys: Annotated[List, AfterValidator(check_encryption_keys)] = Field((), repr=False)
     webhook_secret: List = Field((), repr=False)
     """Two at once while one takes the place of the other."""
+    webhook_signing_secret: Annotated[List, AfterValidator(check_signing_secrets)] = Field(
+        (), repr=False
+    )
     demo_password: str | None = Field(None, repr=False)
 
 
@@ -209,6 +213,7 @@ class Secrets:
     encryption_keys: tuple[str, ...]
     """Fernet keys: the first encrypts, all decrypt."""
     webhook_secrets: tuple[str, ...]
+    webhook_signing_secrets: tuple[str, ...]
     demo_password: str | None
 
     def __repr__(self) -> str:
@@ -339,6 +344,7 @@ def _kept(given: GivenSecrets, directory: Path) -> Secrets:
             secret_key=given.secret_key or keys.secret_key(directory),
             encryption_keys=given.encryption_keys or keys.encryption_keys(directory),
             webhook_secrets=given.webhook_secret,
+            webhook_signing_secrets=given.webhook_signing_secret,
             demo_password=given.demo_password,
         )
     except OSError as error:

@@ -28,6 +28,7 @@ RECIPES = {
 }
 _LIKENESS = 0.85  # a letter or two of a setting's length
 _SHORTEST_SECRET_KEY = 32  # bytes; RFC 7518 §3.2 for HS256
+_SHORTEST_SIGNING_KEY = 24  # bytes; Standard Webhooks 1.0.0, "Signature scheme"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,23 @@ def check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
         "holds something that is no origin",
         "Write scheme and host alone, such as https://console.example.com, with commas between.",
     )
+
+
+def check_signing_secrets(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the values where each is a key of 24 bytes or more, in base64."""
+    for value in values:
+        try:
+            digits = value.removeprefix("whsec_").rstrip("=")
+            key = base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if len(key) < _SHORTEST_SIGNING_KEY:
+            raise wrong(
+                f"holds something that is no key of {_SHORTEST_SIGNING_KEY} bytes in base64",
+                "Copy it from who signs, with whsec_ before it or not; two with a comma between "
+                "while one takes the place of the other.",
+            )
+    return values
 
 
 def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from domain.intake import Intake
 from domain.webhooks import LARGEST_BODY, WebhookOutcome
 from ibiki.metrics import Metrics
 from ibiki.refusals import RequestRefused
+from ibiki.signatures import SIGNATURE_HEADER, Signatures
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -37,6 +38,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 NO_SECRET = "No secret was shown."  # noqa: S105 - a sentence
 WRONG_SECRET = "The secret is wrong."  # noqa: S105 - a sentence
+WRONG_SIGNATURE = "The signature is wrong, or older than five minutes."
 NOT_CONFIGURED = "No secret is configured here: set WEBHOOK_SECRET."
 NOT_ALLOWED = "Calls from this address are not allowed."
 TOO_MANY = "Too many calls from one address."
@@ -45,9 +47,13 @@ TOO_LARGE = "The body is larger than 64 KiB."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRules:
-    """Who may call. `open_on_loopback`: from this machine also without a secret configured."""
+    """Who may call: whoever shows a secret, or signs.
+
+    `open_on_loopback`: from this machine also where neither is configured.
+    """
 
     secrets: Sequence[str] = ()
+    signing_secrets: Sequence[str] = ()
     allowed_networks: Sequence[Network] = ()
     requests_per_second: int = 2_000
     open_on_loopback: bool = False
@@ -62,6 +68,7 @@ class Webhooks:
         self._metrics = metrics
         # Hashed, so that comparing takes as long whatever was shown.
         self._secrets = [sha256(secret.encode()).digest() for secret in rules.secrets]
+        self._signatures = Signatures(rules.signing_secrets)
         self._limit = RateLimitItemPerSecond(rules.requests_per_second)
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
@@ -80,6 +87,8 @@ class Webhooks:
             raise RequestRefused(404, "There is nothing here.")
         self._admit(request, provider)
         body = await self._read(request, provider)
+        if self._claims_signature(request) and not self._signatures.are_of(body, request.headers):
+            raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")
         try:
             taken = await self._intake.take(provider, body)
         except (TryAgain, RateLimited) as busy:
@@ -101,7 +110,9 @@ class Webhooks:
             raise self._refused(provider, 429, TOO_MANY, code="RATE_LIMITED", headers=retry)
         if self._rules.allowed_networks and not self._is_allowed(address):
             raise self._refused(provider, 403, NOT_ALLOWED, code="FORBIDDEN")
-        if not self._secrets:
+        if self._claims_signature(request):
+            return  # what it signed has to be read first
+        if not self._secrets and not self._signatures:
             if self._rules.open_on_loopback and _is_loopback(request, address):
                 return
             raise self._refused(provider, 401, NOT_CONFIGURED, code="UNAUTHENTICATED")
@@ -110,6 +121,9 @@ class Webhooks:
             raise self._refused(provider, 401, NO_SECRET, code="UNAUTHENTICATED")
         if not self._is_known(shown):
             raise self._refused(provider, 401, WRONG_SECRET, code="UNAUTHENTICATED")
+
+    def _claims_signature(self, request: Request) -> bool:
+        return bool(self._signatures) and SIGNATURE_HEADER in request.headers
 
     def _is_known(self, shown: str) -> bool:
         """Whether it is one of the secrets; all are compared, whichever it is."""

@@ -77,6 +77,13 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
         ("SECRET_KEY", LONG, "secrets", "secret_key", LONG),
         ("WEBHOOK_SECRET", "hook", "secrets", "webhook_secrets", ("hook",)),
         ("WEBHOOK_SECRET", "old, new", "secrets", "webhook_secrets", ("old", "new")),
+        (
+            "WEBHOOK_SIGNING_SECRET",
+            f"whsec_{KEY}, {KEY}",
+            "secrets",
+            "webhook_signing_secrets",
+            (f"whsec_{KEY}", KEY),
+        ),
         ("OPT_OUT_WORDS", "arrêt,basta", "webhooks", "opt_out_words", ("arrêt", "basta")),
         (
             "WEBHOOK_ALLOWED_ADDRESSES",
@@ -111,6 +118,9 @@ def test_a_setting_is_read(
         ("ENVIRONMENT", "prod", "is none of the words", "'development' or 'production'"),
         ("LOOPBACK_ONLY", "maybe", "is neither true nor false", "true or false"),
         ("ALLOWED_ORIGINS", "https://a.example/x", "is no origin", "https://console.example.com"),
+        ("WEBHOOK_SIGNING_SECRET", "whsec_short", "is no key of 24 bytes", "Copy it from"),
+        ("WEBHOOK_SIGNING_SECRET", "not base64 at all, no", "is no key of 24 bytes", "Copy it"),
+        ("WEBHOOK_ALLOWED_ADDRESSES", "203.0.113.7, here", "neither an address", "203.0.113.0/24"),
         ("ALLOWED_ORIGINS", "*", "is no origin", "https://console.example.com"),
         ("DATABASE_URL", "mysql://u:hidden@h/n", "is not the address of a P", "postgresql://user"),
         ("DATABASE_URL", "postgresql://u:hidden@h", "is not the address of a P", "/name"),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from domain.intake import Intake
 from domain.webhooks import LARGEST_BODY
@@ -22,6 +26,7 @@ from tests.two_way.post import inbound
 
 pytestmark = pytest.mark.usefixtures("connected")
 SAID = inbound("Hello", messageId="abc")
+KEYS = [f"whsec_{base64.b64encode(bytes([each]) * 32).decode()}" for each in range(3)]
 
 
 async def outcomes() -> list[tuple[str, str]]:
@@ -209,3 +214,38 @@ async def test_refusals_outlive_a_database_that_is_away() -> None:
     await intake._tell()
     rows = await worlds.fetch("SELECT reason, times FROM webhook_event")
     assert rows == [{"reason": "why", "times": 3}]
+
+
+def signed(body: bytes, key: str, *, age_seconds: float = 0.0) -> dict[str, str]:
+    """The headers of who signs this with the key, so long ago."""
+    moment = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    signature = Webhook(key).sign("msg_1", moment, body.decode())
+    return {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": f"v1a,nonsense {signature}",
+    }
+
+
+async def test_who_signs_needs_to_show_no_secret() -> None:
+    body = json.dumps(SAID).encode()
+    async with door(signing_secrets=KEYS[:2]) as here:
+        for key, status in ((KEYS[0], 200), (KEYS[1], 200), (KEYS[2], 401)):
+            assert (await here.knock(body, **signed(body, key))).status_code == status
+        assert (await here.knock(body + b" ", **signed(body, KEYS[0]))).status_code == 401
+        old = signed(body, KEYS[0], age_seconds=600)
+        assert (await here.knock(body, **old)).status_code == 401
+        broken = {**signed(body, KEYS[0]), "webhook-signature": "nonsense"}
+        assert (await here.knock(body, **broken, **SHOWN)).status_code == 401
+        assert (await here.knock(b"\xff", **signed(body, KEYS[0]))).status_code == 401
+        assert (await here.knock(body, **SHOWN)).status_code == 200
+        assert (await here.knock(body)).status_code == 401
+        assert (await refusals(here))[webhooks.WRONG_SIGNATURE] == 5
+
+
+async def test_where_only_keys_are_configured_every_call_is_to_be_signed() -> None:
+    body = json.dumps(SAID).encode()
+    async with door(secrets=[], signing_secrets=KEYS[:1], open_on_loopback=True) as here:
+        assert (await here.knock(body)).status_code == 401
+        assert (await here.knock(body, **SHOWN)).status_code == 401
+        assert (await here.knock(body, **signed(body, KEYS[0]))).status_code == 200
