@@ -22,8 +22,9 @@ from ibiki.throttle import SignInThrottle
 from ibiki.tokens import AccessTokens
 from ibiki.upstreams import Upstreams
 from ibiki.watching import carrier_of, watching
-from ibiki.workplace import Workplace
+from ibiki.workplace import NothingKept, Workplace
 from persistence import database, store
+from persistence.migrating import was_migrated
 from providers.registry import PARSERS
 
 
@@ -44,7 +45,7 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
     """The house, connected to its database, for as long as a process needs it.
 
     What runs on its own is born here, at boot: a task that a request starts would inherit the
-    request's context.
+    request's context. Raises NothingKept where no migration has come to the database yet.
     """
     settings = place.settings
     async with AsyncExitStack() as stack:
@@ -55,6 +56,8 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
             answer_seconds=settings.database.answer_seconds,
         )
         stack.push_async_callback(database.disconnect)
+        if not await was_migrated():
+            raise NothingKept("The database is empty: run `ibiki migrate` first.")
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
         parts = _assemble(place, stack)
         parts.actors.start()

@@ -11,6 +11,12 @@ APPLIED = "SELECT name FROM tortoise_migrations WHERE app = 'ibiki'"
 TABLE = "SELECT to_regclass('tortoise_migrations') IS NOT NULL"
 
 
+async def was_migrated() -> bool:
+    """Whether any migration has come to the connected database."""
+    async with connection() as pooled:
+        return bool(await pooled.fetchval(TABLE))
+
+
 async def pending_migrations() -> list[str]:
     """Names of the migrations that this program has and the connected database has not."""
     async with connection() as pooled:

@@ -80,6 +80,19 @@ def test_a_database_that_does_not_answer(
     assert ended == Ended(1, sentence)
 
 
+@pytest.mark.parametrize("command", ["serve", "dispatch"])
+def test_a_database_that_was_never_migrated(
+    ibiki: Ibiki,
+    database_server: EmbeddedDatabase,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_server.superuser_url)  # of an empty database
+    ended = ibiki(command, "--data", str(tmp_path), *(["--port", "0"] * (command == "serve")))
+    assert ended == Ended(1, "The database is empty: run `ibiki migrate` first.")
+
+
 @pytest.mark.parametrize(
     ("user", "database", "expected"),
     [
