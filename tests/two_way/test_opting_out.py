@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from domain.capture import capture_contacts
+from domain.capture import BEGINNING, capture_contacts
 from domain.outcomes import NotSent
 from domain.receive import receive_due
 from domain.settlement import OPTED_OUT
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import answered, marked
+from tests.dispatch.parts import answered, eventually, marked
 from tests.two_way import post
 from tests.two_way.post import OUR_NUMBER, PHONE, inbound
 
@@ -113,6 +113,39 @@ async def test_whoever_opts_out_while_sends_are_captured_is_never_missed(
     assert await worlds.statuses() == {"CANCELLED": 50}
     assert await worlds.held(client.account_id) == 100
     await worlds.assert_audit_holds()
+
+
+async def test_opting_out_waits_for_what_is_being_captured(client: worlds.Tenant) -> None:
+    """Neither would see the other: the message is not known by number yet, nor the wish."""
+    send = await worlds.accept(client, numbers=[PHONE])
+    holding, may_end = asyncio.Event(), asyncio.Event()
+
+    async def capture_slowly() -> None:
+        async with store.transaction() as tx:
+            sends = await store.take_uncaptured(tx, most=1)
+            await store.share_feeds(tx, {client.client_id})
+            await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
+            holding.set()
+            await may_end.wait()
+            assert await store.opted_out_among(tx, [send.id]) == []
+            await store.keep_captured(tx, [send.id])
+
+    capturing = asyncio.create_task(capture_slowly())
+    await holding.wait()
+    receiving = asyncio.create_task(post.received(said("STOP")))
+    await eventually(somebody_waits, seconds=10)
+    may_end.set()
+    await asyncio.gather(capturing, receiving)
+    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
+
+
+async def somebody_waits() -> bool:
+    return bool(
+        await worlds.fetch(
+            "SELECT FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+    )
 
 
 async def test_whoever_opts_out_while_being_called_for_is_not_called_for_again(

@@ -135,13 +135,29 @@ async def test_a_code_that_covers_a_batch_is_told_apart_by_number(client: worlds
     others = ["+12025550101", "+12025550102"]
     send = await worlds.accept(client, numbers=[PHONE, *others])
     await post.handed_over(client.pool, "batch")
-    for number in (PHONE[1:], PHONE, "+12025550199", "nonsense"):
-        said = {"MsgFollowUpUniqueCode": "batch", "number": number, "Status": "Success"}
+    told = [(PHONE[1:], "Success"), (PHONE, "Success"), (others[0], "Failed")]
+    for number, word in [*told, ("+12025550199", "Success"), ("nonsense", "Success")]:
+        said = {"MsgFollowUpUniqueCode": "batch", "number": number, "Status": word}
         await post.stored(said, provider="egosms")
     await receive_once()
-    assert await worlds.statuses(send.id) == {"DELIVERED": 1, "SENT": 2}
-    rows = await worlds.fetch("SELECT number FROM message WHERE status = 'DELIVERED'")
-    assert rows == [{"number": PHONE}]
+    rows = await worlds.fetch("SELECT number, status FROM message WHERE send_id = $1", send.id)
+    assert {row["number"]: row["status"] for row in rows} == {
+        PHONE: "DELIVERED",
+        others[0]: "UNDELIVERED",
+        others[1]: "SENT",
+    }
+
+
+async def test_a_message_that_is_still_being_handed_over_is_not_moved(
+    client: worlds.Tenant,
+) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    await marked(client.pool)
+    await worlds.execute("UPDATE message SET reference = 'ref'")
+    (event_id,) = await post.stored(report("delivered"))
+    await receive_once()
+    assert await worlds.statuses(send.id) == {"SUBMITTING": 1}
+    assert (await post.rows_of([event_id]))[0]["due_at"] is not None
 
 
 async def test_another_providers_reference_is_another(client: worlds.Tenant) -> None:
