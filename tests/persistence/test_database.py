@@ -127,6 +127,8 @@ async def test_a_defect_is_not_taken_for_an_outage(connected: None) -> None:
 
 # When the caller goes away
 
+ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'active'"
+
 
 @pytest.mark.parametrize("statement", ["SELECT pg_sleep(60)", None])
 async def test_a_caller_that_goes_away_rolls_back(
@@ -137,12 +139,20 @@ async def test_a_caller_that_goes_away_rolls_back(
     async def write() -> None:
         async with transaction() as tx:
             await tx.execute(INSERT, row_id)
-            inside.set()
+            # PostgreSQL forgets a cancellation that comes before the statement has begun.
+            begun = asyncio.create_task(_has_begun(witness, statement, inside))
             await (tx.execute(statement) if statement else asyncio.Event().wait())
+            await begun
 
     await cancel_once(write, inside)
     assert not await is_there(witness, row_id)
     await assert_whole()
+
+
+async def _has_begun(witness: Witness, statement: str | None, inside: asyncio.Event) -> None:
+    while statement and not await witness.fetchval(ACTIVE, statement):  # noqa: ASYNC110 - another process tells
+        await asyncio.sleep(0.01)
+    inside.set()
 
 
 async def test_callers_that_go_away_while_they_wait_for_a_connection_take_none_along(
