@@ -117,6 +117,7 @@ async def test_whoever_opts_out_while_sends_are_captured_is_never_missed(
 
 async def test_opting_out_waits_for_what_is_being_captured(client: worlds.Tenant) -> None:
     """Neither would see the other: the message is not known by number yet, nor the wish."""
+    await post.received(said("Hello"))
     send = await worlds.accept(client, numbers=[PHONE])
     holding, may_end = asyncio.Event(), asyncio.Event()
 
