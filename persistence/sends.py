@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -33,10 +32,10 @@ SEND_COLUMNS = (
     "rejected",
     "rate_usd",
     "value_usd",
-    "created_at",
     "modem",
     "port",
     "warning",
+    "created_at",
 )
 MESSAGE_COLUMNS = (
     "id",
@@ -52,43 +51,45 @@ MESSAGE_COLUMNS = (
     "updated_at",
 )
 
-# Both tables in one statement: one round trip for a whole batch.
+# Both tables in one statement: one round trip for a whole batch. The time is PostgreSQL's, as it is
+# wherever a turn is awaited: of a server whose clock is fast, nothing would be due for as long.
 WRITE_SENDS = f"""
 WITH sends AS (
     INSERT INTO send ({", ".join(SEND_COLUMNS)})
-    SELECT * FROM unnest(
+    SELECT new.*, statement_timestamp() FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
         $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
-        $14::timestamptz[], $15::text[], $16::text[], $17::text[])
+        $14::text[], $15::text[], $16::text[]) AS new
 )
 INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
-SELECT new.*, new.at, new.at FROM unnest(
-    $18::uuid[], $19::uuid[], $20::uuid[], $21::uuid[], $22::text[], $23::text[],
-    $24::int2[], $25::int8[], $26::timestamptz[]
-) AS new (id, send_id, client_id, provider_account_id, number, text, priority, price, at)
+SELECT new.*, statement_timestamp(), statement_timestamp(), statement_timestamp()
+FROM unnest(
+    $17::uuid[], $18::uuid[], $19::uuid[], $20::uuid[], $21::text[], $22::text[],
+    $23::int2[], $24::int8[]) AS new
 """  # noqa: S608 - column names of our own
+
+NOW = "SELECT clock_timestamp()"
 
 FIND_SENDS = "SELECT id FROM send WHERE id = ANY($1::uuid[])"
 
 
 async def write_sends(tx: Connection, sends: Sequence[NewSend]) -> None:
     """Writes sends and their messages, QUEUED, in one statement: meant for small ones."""
-    now = datetime.now(UTC)
-    messages = [row for send in sends for row in _message_rows(send, now)]
     await tx.execute(
         WRITE_SENDS,
-        *columns([_send_row(send, now) for send in sends]),
-        *columns([row[:9] for row in messages]),
+        *columns([_send_row(send) for send in sends]),
+        *columns([row for send in sends for row in _message_rows(send)]),
     )
 
 
 async def copy_messages(tx: Connection, send: NewSend) -> None:
     """Writes one send and its messages by COPY: meant for a large one."""
-    now = datetime.now(UTC)
-    await tx.copy_records_to_table("send", records=[_send_row(send, now)], columns=SEND_COLUMNS)
+    now = await tx.fetchval(NOW)
+    sends = [(*_send_row(send), now)]
+    await tx.copy_records_to_table("send", records=sends, columns=SEND_COLUMNS)
     await tx.copy_records_to_table(
         "message",
-        records=_message_rows(send, now),
+        records=((*row, now, now, now) for row in _message_rows(send)),
         columns=MESSAGE_COLUMNS,
         timeout=STATEMENT_TIMEOUT_SECONDS,
     )
@@ -100,7 +101,8 @@ async def find_sends(tx: Connection, ids: Sequence[UUID]) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-def _send_row(send: NewSend, now: datetime) -> tuple[Any, ...]:
+def _send_row(send: NewSend) -> tuple[Any, ...]:
+    """In the order of the columns, but for the time."""
     payer = send.payer
     rejected = [(each.input, each.position, each.reason.value) for each in send.rejected]
     return (
@@ -117,15 +119,14 @@ def _send_row(send: NewSend, now: datetime) -> tuple[Any, ...]:
         orjson.dumps(rejected).decode() if rejected else None,
         payer.rate_usd,
         value_usd(send.cost, payer.rate_usd),
-        now,
         send.line.modem if send.line else None,
         send.line.port if send.line else None,
         send.warning,
     )
 
 
-def _message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
-    """One row a number, same order; the text only where the messages do not share one."""
+def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
+    """One row a number, same order, but for the times; a text only where they do not share one."""
     payer = send.payer
     priority = PRIORITY[send.kind]
     texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
@@ -139,7 +140,4 @@ def _message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
             text,
             priority,
             payer.price,
-            now,
-            now,
-            now,
         )
