@@ -1,0 +1,195 @@
+"""One of the processes of the hammer: `python -m tests.ledger.hammerer URL SEED TASKS STEPS`.
+
+Reads the world from its input, does all at once and in any order what a process can do to the
+ledger, and prints each acknowledgement the moment that it has it. Ends with 1 at what is neither
+done nor refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from uuid import UUID, uuid4
+
+import orjson
+
+from domain.accept import LARGE, Acceptance, Refused, Replayed, Taken
+from domain.access import Actor, Role
+from domain.allocate import Allocation, allocate
+from domain.cancel import cancel_send
+from domain.errors import InsufficientBalance, InsufficientPool, ProviderUnavailable
+from domain.observing import Observer
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.record import sweep
+from domain.sending import Payer
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import answered, marked
+from tests.ledger.sends import accepting, keyed
+from tests.ledger.upstream import Upstream, synced
+
+KEYS = 40
+OUTCOMES: list[Outcome] = [
+    Accepted("ref"),
+    Accepted("ref"),
+    Rejected("no"),
+    NotSent("not reached"),
+    Unknown("?"),
+]
+
+
+@dataclass
+class Hammerer:
+    """One process's hand."""
+
+    pools: list[worlds.Pool]
+    groups: dict[UUID, list[worlds.Tenant]]
+    clients: list[worlds.Tenant]
+    random: Random
+    acceptance: Acceptance
+    own: list[tuple[worlds.Tenant, UUID]] = field(default_factory=list)
+
+    async def strike(self) -> None:
+        """Does one thing, chosen at random."""
+        act = self.random.choice(self._acts)
+        await act()
+
+    @property
+    def _acts(self) -> list[Callable[[], Awaitable[None]]]:
+        often = [self.send, self.send_again] * 5
+        return [*often, self.give, self.lead, self.call_back, self.hand_over, self.sync]
+
+    async def send(self) -> None:
+        """A send of any size, without a key."""
+        client = self.random.choice(self.clients)
+        count = self.random.choices([1, 3, 20, LARGE], [20, 5, 2, 1])[0]
+        verdict = await self.acceptance.accept(worlds.new_send(client, count))
+        if isinstance(verdict, Taken):
+            self.own.append((client, verdict.send.id))
+            _acknowledge(client, verdict.send.id, count, None)
+        else:
+            assert isinstance(verdict, Refused), verdict
+            assert isinstance(verdict.refusal, InsufficientBalance), verdict.refusal
+
+    async def send_again(self) -> None:
+        """A send under a key that other processes use too, for the same."""
+        client = self.random.choice(self.clients)
+        number = self.random.randrange(KEYS)
+        count = LARGE if number == 0 else number % 4 + 1
+        asked = keyed(worlds.new_send(client, count), f"k{number}")
+        verdict = await self.acceptance.accept(asked)
+        if isinstance(verdict, Taken | Replayed):
+            send_id = verdict.send.id if isinstance(verdict, Taken) else verdict.send_id
+            _acknowledge(client, send_id, count, f"k{number}")
+        else:
+            assert isinstance(verdict.refusal, InsufficientBalance), verdict.refusal
+
+    async def give(self) -> None:
+        """An admin gives to a client or a group, or takes back."""
+        client = self.random.choice(self.clients[:-1])  # the last one's account is its own
+        group_id = self.random.choice([None, client.group_id])
+        asked = Allocation(None if group_id else client.client_id, group_id, self._units())
+        await _unless_short(allocate(store, worlds.ADMIN, asked))
+
+    async def lead(self) -> None:
+        """A supervisor gives to a client of the group, or takes back."""
+        group_id = self.random.choice(list(self.groups))
+        supervisor = Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=group_id)
+        client = self.random.choice(self.groups[group_id])
+        await _unless_short(
+            allocate(store, supervisor, Allocation(client.client_id, None, self._units()))
+        )
+
+    async def call_back(self) -> None:
+        """A client cancels one of its sends."""
+        if self.own:
+            client, send_id = self.random.choice(self.own)
+            await cancel_send(store, client.actor, send_id)
+
+    async def hand_over(self) -> None:
+        """A dispatcher marks what is due, and records what came of it."""
+        pool = self.random.choice(self.pools)
+        for call in await marked(pool):
+            each = [self.random.choice(OUTCOMES) for _ in call.messages]
+            await answered(pool, call, *each)
+        await sweep(store, Observer())
+
+    async def sync(self) -> None:
+        """The operator has a balance read."""
+        with suppress(ProviderUnavailable):  # another process reads it
+            await synced(self.random.choice(self.pools), Upstream(30_000))
+
+    def _units(self) -> int:
+        return self.random.choice([1, 7, 50]) * self.random.choice([1, -1])
+
+
+def world_of(told: dict[str, list[dict[str, str | int | None]]]) -> list[worlds.Tenant]:
+    """Clients, as the test described them."""
+    clients = []
+    for each in told["clients"]:
+        pool_id, node_id, own_id, client_id = (
+            UUID(str(each[name])) for name in ("pool", "pool_node", "node", "client")
+        )
+        pool = worlds.Pool(pool_id, node_id, str(each["unit"]), int(str(each["price"])))
+        payer = Payer(client_id, own_id, pool.id, pool.price, pool.unit, None)
+        group_id = UUID(str(each["group"])) if each["group"] else None
+        clients.append(worlds.Tenant(client_id, own_id, pool, payer, group_id))
+    return clients
+
+
+def as_told(clients: list[worlds.Tenant]) -> bytes:
+    """The same, to be put into a hammerer's input."""
+    return orjson.dumps(
+        {
+            "clients": [
+                {
+                    "pool": client.pool.id,
+                    "pool_node": client.pool.account_id,
+                    "unit": client.pool.unit,
+                    "price": client.pool.price,
+                    "node": client.account_id,
+                    "client": client.client_id,
+                    "group": client.group_id,
+                }
+                for client in clients
+            ]
+        }
+    )
+
+
+async def _hammer(url: str, seed: int, tasks: int, steps: int) -> None:
+    clients = world_of(orjson.loads(sys.stdin.buffer.read()))
+    groups: dict[UUID, list[worlds.Tenant]] = {}
+    for client in clients:
+        if client.group_id:
+            groups.setdefault(client.group_id, []).append(client)
+    pools = list({client.pool.id: client.pool for client in clients}.values())
+    async with worlds.connected(url, pool_size=12), accepting() as acceptance:
+        hand = Hammerer(pools, groups, clients, Random(seed), acceptance)
+
+        async def strike_on() -> None:
+            for _ in range(steps):
+                await hand.strike()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(tasks):
+                group.create_task(strike_on())
+
+
+async def _unless_short(call: Awaitable[object]) -> None:
+    with suppress(InsufficientPool, InsufficientBalance):
+        await call
+
+
+def _acknowledge(client: worlds.Tenant, send_id: UUID, count: int, key: str | None) -> None:
+    line = orjson.dumps({"client": client.client_id, "send": send_id, "count": count, "key": key})
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(_hammer(sys.argv[1], *(int(each) for each in sys.argv[2:])))
