@@ -41,7 +41,7 @@ from tests.ledger.small_house import SAID, SmallHouse, told_of_allocation, told_
 from tests.ledger.upstream import Upstream, synced
 
 PROFILES = {
-    "quick": settings(max_examples=20, stateful_step_count=30),
+    "quick": settings(max_examples=25, stateful_step_count=30),
     "deep": settings(max_examples=400, stateful_step_count=80),
 }
 
@@ -50,6 +50,9 @@ REQUESTS = st.tuples(
     CLIENTS, st.integers(1, 5), st.sampled_from([None, None, "a", "b"]), st.sampled_from([0, 0, 1])
 )
 """Client, messages, idempotency key, input."""
+
+READINGS = st.integers(-5, 120)
+OUTCOMES_OF_A_CALL = st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=3)
 
 
 class Ledger(RuleBasedStateMachine):
@@ -63,7 +66,7 @@ class Ledger(RuleBasedStateMachine):
         self.calls: list[tuple[Any, list[Place]]] = []
         self.seen: Counter[object] = Counter()
 
-    @initialize(pool=st.integers(0, 30), held=st.tuples(*[st.integers(0, 9)] * 6))
+    @initialize(pool=st.integers(0, 30), held=st.tuples(*[st.integers(0, 20)] * 6))
     def begin(self, pool: int, held: tuple[int, ...]) -> None:
         self.house: SmallHouse = self.run(small_house.made(pool, held))
         for name, units in self.house.opening.items():
@@ -126,7 +129,7 @@ class Ledger(RuleBasedStateMachine):
         self.run(update_client(store, Normaliser(), self.house.tenant(client).client_id, change))
         self.model.group_of[client] = group
 
-    @rule(reading=st.integers(-5, 60))
+    @rule(reading=READINGS)
     def sync(self, reading: int) -> None:
         # A call that is open would be waited for: here its dispatcher has crashed.
         self.run(self.house.leases_pass())
@@ -150,21 +153,28 @@ class Ledger(RuleBasedStateMachine):
     # A dispatcher and a provider
 
     @precondition(lambda self: self.model.places(QUEUED))
-    @rule()
-    def hand_over(self) -> None:
+    @rule(reading=st.none() | READINGS, outcomes=st.none() | OUTCOMES_OF_A_CALL)
+    def hand_over(self, reading: int | None, outcomes: list[str] | None) -> None:
+        """All that is queued; perhaps a reading comes in between, perhaps the answers at once."""
         self.run(self.house.all_is_due())
+        first_new = len(self.calls)
         for call in self.run(marked(self.house.pool)):
             places = [self.house.place_of(message.id) for message in call.messages]
             self.model.mark(len(self.calls), places)
             self.calls.append((call, places))
+        if reading is not None:
+            self.sync(reading)
+        if outcomes is not None:
+            for number in range(first_new, len(self.calls)):
+                self._answer(number, outcomes)
 
     @precondition(lambda self: self.calls)
-    @rule(
-        which=st.integers(0), outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=3)
-    )
+    @rule(which=st.integers(0, 3), outcomes=OUTCOMES_OF_A_CALL)
     def answer(self, which: int, outcomes: list[str]) -> None:
-        """Also twice, late, or of a call that is not the message's present one."""
-        number = which % len(self.calls)
+        """One of the last calls: also twice, late, or when it is not a message's present one."""
+        self._answer(len(self.calls) - 1 - which % len(self.calls), outcomes)
+
+    def _answer(self, number: int, outcomes: list[str]) -> None:
         call, places = self.calls[number]
         each = [outcomes[place % len(outcomes)] for place, _ in enumerate(places)]
         self.run(answered(self.house.pool, call, *(SAID[outcome] for outcome in each)))
