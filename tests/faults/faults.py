@@ -15,7 +15,7 @@ from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
 from tests.faults.weather import FAIR, Cut, End, Way, Weather
-from tests.faults.wire import Step
+from tests.faults.wire import Snare, Step, Wire
 
 REACHED_SECONDS = 30.0
 HOUR_SECONDS = 3_600
@@ -40,24 +40,33 @@ class Fault:
 
 
 async def _killed_at(rig: Rig, *, servers: bool, step: Step) -> None:
-    served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
-    struck = served.wire.lie_in_wait(step, served.program.kill)
-    await _reached(struck, served.wire.give_up, step.name)
+    """Whoever comes to the step first is killed there."""
+    pair = rig.servers if servers else rig.dispatchers
+    struck = [each.wire.lie_in_wait(step, each.program.kill) for each in pair]
+    await _reached(struck, [each.wire for each in pair], step.name)
 
 
 async def _killed_when_bytes_go(rig: Rig, *, servers: bool, way: Way) -> None:
-    served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
-    struck = served.snare.lie_in_wait(way, served.program.kill)
-    await _reached(struck, served.snare.give_up, f"bytes {way}")
+    pair = rig.servers if servers else rig.dispatchers
+    struck = [each.snare.lie_in_wait(way, each.program.kill) for each in pair]
+    await _reached(struck, [each.snare for each in pair], f"bytes {way}")
 
 
-async def _reached(struck: asyncio.Event, give_up: Callable[[], None], name: str) -> None:
+async def _reached(
+    struck: Sequence[asyncio.Event], traps: Sequence[Wire | Snare], name: str
+) -> None:
+    """Returns when one of the traps has struck; the others are taken up again."""
+    waiting = [asyncio.create_task(each.wait()) for each in struck]
     try:
-        async with asyncio.timeout(REACHED_SECONDS):
-            await struck.wait()
-    except TimeoutError:
-        give_up()
-        raise AssertionError(f"{name}: never reached") from None
+        done, _ = await asyncio.wait(
+            waiting, timeout=REACHED_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        for trap in traps:
+            trap.give_up()
+        for task in waiting:
+            task.cancel()
+    assert done, f"{name}: never reached"
 
 
 async def _all_killed(rig: Rig) -> None:
@@ -79,7 +88,7 @@ async def _frozen_at(rig: Rig, *, servers: bool, step: Step) -> None:
     served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
     freeze = partial(served.program.signal, signal.SIGSTOP)
     struck = served.wire.lie_in_wait(step, freeze, cuts=False)
-    await _reached(struck, served.wire.give_up, step.name)
+    await _reached([struck], [served.wire], step.name)
     await asyncio.sleep(rig.scale.frozen_seconds)
     served.program.signal(signal.SIGCONT)
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from typing import TypeAlias
 
 import aiohttp
 import asyncpg
 
 from tests.faults.rig import POOL_SIZE, Rig
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 BOUND_SECONDS = 5.0
 WANTED = {"ibiki serve": 2 * POOL_SIZE, "ibiki dispatch": 2 * POOL_SIZE}
@@ -30,11 +33,13 @@ CONTACTS = {"query": "{ contacts(first: 1) { nodes { id } } }"}
 
 async def pools_are_full(rig: Rig) -> list[str]:
     """Which programs cannot have as many connections at once as their pools are large."""
-    superuser = await rig.postgres.superuser()
+    # Two: within one transaction PostgreSQL tells of activity as it was at its beginning.
+    superuser, watcher = await rig.postgres.superuser(), await rig.postgres.superuser()
     try:
-        found = await _count(rig, superuser)
+        found = await _count(rig, superuser, watcher)
     finally:
         await superuser.close()
+        await watcher.close()
     return [
         f"{name}: {found[name]} of {wanted} connections of its pools can be had"
         for name, wanted in WANTED.items()
@@ -42,7 +47,7 @@ async def pools_are_full(rig: Rig) -> list[str]:
     ]
 
 
-async def _count(rig: Rig, superuser: asyncpg.Connection[asyncpg.Record]) -> Counter[str]:
+async def _count(rig: Rig, superuser: Connection, watcher: Connection) -> Counter[str]:
     """How many connections each kind of program had in hand at the most."""
     async with asyncio.timeout(2 * BOUND_SECONDS):
         while not await _locked(superuser):  # noqa: ASYNC110 - others' transactions end
@@ -54,7 +59,7 @@ async def _count(rig: Rig, superuser: asyncpg.Connection[asyncpg.Record]) -> Cou
         while any(most[name] < wanted for name, wanted in WANTED.items()):
             if time.monotonic() > give_up_at:
                 break
-            for row in await superuser.fetch(WAITING):
+            for row in await watcher.fetch(WAITING):
                 most[row["name"]] = max(most[row["name"]], row["connections"])
             await asyncio.sleep(0.02)
     finally:
@@ -65,7 +70,7 @@ async def _count(rig: Rig, superuser: asyncpg.Connection[asyncpg.Record]) -> Cou
     return most
 
 
-async def _locked(superuser: asyncpg.Connection[asyncpg.Record]) -> bool:
+async def _locked(superuser: Connection) -> bool:
     """The tables are locked in a transaction that is open; False where somebody was in the way."""
     await superuser.execute("BEGIN")
     try:

@@ -28,16 +28,25 @@ RECENT = """
 SELECT number, status FROM message
 WHERE $1::float8 IS NULL OR created_at > clock_timestamp() - make_interval(secs => $1)
 """
-# Whatever is under way has its lease; whatever waits has a reason or a turn that is not over yet.
+# Whatever is under way has its lease; whatever waits has its turn soon, or had an attempt before.
 STUCK = """
-SELECT message.status || coalesce(' waiting for ' || waiting_for, '') || ', attempt '
-       || coalesce(attempt.outcome, 'open') AS how, count(*) AS messages
-FROM message LEFT JOIN attempt ON attempt.id = message.attempt_id
-WHERE (status = 'SUBMITTING'
-       AND (attempt.ended_at IS NOT NULL
-            OR attempt.lease_until < clock_timestamp() - make_interval(secs => $1)))
-   OR (status = 'QUEUED' AND due_at < clock_timestamp() - make_interval(secs => $1 + $2))
-GROUP BY 1
+SELECT how, count(*) AS messages FROM (
+    SELECT CASE
+        WHEN status = 'SUBMITTING' AND attempt.ended_at IS NOT NULL THEN 'SUBMITTING, call ended'
+        WHEN status = 'SUBMITTING' AND lease_until < clock_timestamp() - make_interval(secs => $1)
+            THEN 'SUBMITTING, lease over'
+        WHEN status = 'QUEUED' AND due_at < clock_timestamp() - make_interval(secs => $1 + $2)
+            THEN 'QUEUED and due' || coalesce(', waited for ' || waiting_for, '')
+        WHEN status = 'QUEUED' AND attempts = 0
+             AND due_at > clock_timestamp() + make_interval(secs => $1)
+            THEN 'QUEUED, never tried and not due yet' END AS how
+    FROM message LEFT JOIN attempt ON attempt.id = message.attempt_id
+    WHERE status IN ('SUBMITTING', 'QUEUED')) AS each
+WHERE how IS NOT NULL GROUP BY how
+"""
+CALLS = """
+SELECT count(*) AS calls FROM attempt
+WHERE started_at > clock_timestamp() - make_interval(secs => $1)
 """
 UNKNOWN = "SELECT id, number FROM message WHERE status = 'UNKNOWN'"
 POOL = "SELECT sum(held)::int8 AS held FROM account"
@@ -73,7 +82,12 @@ class Promises:
     async def stuck(self, *, grace_seconds: float = 5.0) -> list[str]:
         """Messages that are neither in an end state nor under way nor in turn."""
         rows = await worlds.fetch(STUCK, grace_seconds, self._lease_seconds)
-        return [f"{row['messages']} messages are stuck: {row['how']}" for row in rows]
+        (begun,) = await worlds.fetch(CALLS, grace_seconds)
+        return [
+            f"{row['messages']} messages are stuck: {row['how']}"
+            f" ({begun['calls']} calls in the last {grace_seconds:.0f} s)"
+            for row in rows
+        ]
 
     async def settle(self) -> int:
         """Says of each message in doubt what the provider says; how many they were."""
