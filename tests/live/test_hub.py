@@ -139,6 +139,21 @@ async def test_who_joins_later_is_told_a_state_that_was_read_later(hub: Hub) -> 
     await first.hears(1, 2)
 
 
+async def test_who_joins_while_a_state_is_read_is_told_one_that_is_read_later(hub: Hub) -> None:
+    figure, first, second = Figure(), Ears(), Ears()
+    await hub.join("key", Words(), first, figure.open)
+    await first.hears(1)
+
+    async def join_and_change() -> None:
+        figure.before_answer = None
+        await hub.join("key", Words(), second, figure.open)
+
+    figure.before_answer = join_and_change
+    hub.hinted({TOPIC})
+    await second.hears(1)
+    await first.hears(1)
+
+
 async def test_nobody_is_told_the_same_twice(hub: Hub) -> None:
     figure, first, second = Figure(), Ears(), Ears()
     await hub.join("key", Words(), first, figure.open)
