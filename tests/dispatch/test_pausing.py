@@ -74,7 +74,7 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_goes_on()
     async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=told):
 
         async def probed_three_times() -> bool:
-            return len(provider.calls) >= 6
+            return len(provider.calls) >= 6 and bool(told.told)
 
         await eventually(probed_three_times)
         assert told.told == ["paused: The account has no credits left."]

@@ -44,7 +44,7 @@ mutation ($input: BulkSendInput!) {
 STANDING = """
 query ($id: ID!) {
   send(id: $id) {
-    charged finished counts { queued submitting sent delivered rejected unknown }
+    charged finished counts { queued submitting sent delivered undelivered rejected unknown }
     messages { nodes { status failure } }
   }
 }
@@ -92,8 +92,8 @@ def finished(api: Api, send_id: str) -> Any:
 
 
 def taken(standing: Any) -> int:
-    """How many the provider has taken, whether or not it has reported on them since."""
-    return int(standing["counts"]["sent"] + standing["counts"]["delivered"])
+    """How many the provider has taken, whatever it has reported on them since."""
+    return int(sum(standing["counts"][each] for each in ("sent", "delivered", "undelivered")))
 
 
 def figures(api: Api) -> Any:
