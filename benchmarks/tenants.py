@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.access import Actor, Role
+from domain.identity.keys import create_api_key
 from domain.ids import new_id
-from domain.keys import create_api_key
-from domain.ledger import Book, Purpose, TransferKind
+from domain.ledger.book import Book, Purpose, TransferKind
 from persistence import models, store
 from tests import worlds
 

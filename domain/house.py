@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from domain.accept import Acceptance
-from domain.actors import Actors
-from domain.identity import Door
-from domain.keywords import Keywords
-from domain.numbers import Normaliser
+from domain.accepting.accept import Acceptance
+from domain.accepting.numbers import Normaliser
+from domain.identity.actors import Actors
+from domain.identity.sessions import Door
 from domain.ports.archive import Archive
 from domain.ports.directory import Directory, People
 from domain.ports.identity import ApiKeys, Passwords
@@ -20,8 +19,9 @@ from domain.ports.live import LiveStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
 from domain.ports.queue import Cancellations, LateTruths
 from domain.provider import Provider
-from domain.receive import ReceivingStore, Reception
-from domain.webhooks import Parsers
+from domain.two_way.keywords import Keywords
+from domain.two_way.receive import ReceivingStore, Reception
+from domain.two_way.webhooks import Parsers
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The four outcomes of handing messages to a provider: a closed list, decided in an adapter.
 
 An adapter answers with one outcome a message, in the order in which the messages were given.
-What follows from each is decided in one place, `domain.settlement`.
+What follows from each is decided in one place, `domain.dispatching.settlement`.
 """
 
 from __future__ import annotations

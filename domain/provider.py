@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from domain.outcomes import Outcome
-from domain.webhooks import Verdict
+from domain.two_way.webhooks import Verdict
 
 
 @dataclass(frozen=True, slots=True)

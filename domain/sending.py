@@ -12,11 +12,11 @@ from uuid import UUID
 
 from domain.direction import Direction
 from domain.rejections import RejectedRecipient
-from domain.webhooks import Line
+from domain.two_way.webhooks import Line
 
 
 class MessageStatus(StrEnum):
-    """Where a message is on its way. Arrows between them: `domain.settlement`."""
+    """Where a message is on its way. Arrows between them: `domain.dispatching.settlement`."""
 
     QUEUED = "QUEUED"
     SUBMITTING = "SUBMITTING"

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from broadcaster import Broadcast
 
-from domain.hints import EVERYTHING, Topic, packed, unpacked
+from domain.live.hints import EVERYTHING, Topic, packed, unpacked
 from ibiki.bus_backend import Backend, Carrier
 
 CHANNEL = "ibiki_hints"

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from broadcaster import BroadcastBackend, Event
 
-from domain.hints import EVERYTHING, packed
+from domain.live.hints import EVERYTHING, packed
 
 BEAT = "-"
 BEAT_SECONDS = 3.0

@@ -12,9 +12,9 @@ import orjson
 import uvloop
 from rich.console import Console
 
-from domain import sync as syncing
-from domain.users import create_admin as make_admin
-from domain.valuation import units_in_words
+from domain.identity.users import create_admin as make_admin
+from domain.ledger import sync as syncing
+from domain.ledger.valuation import units_in_words
 from ibiki import demo as demo_data
 from ibiki import logs, processes
 from ibiki.wiring import Wired, wired

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from domain import allocate as allocating
-from domain import sync as syncing
 from domain.access import Actor, Everything, Role
 from domain.errors import InvalidInput, ProviderUnavailable
 from domain.house import House
-from domain.ledger import Purpose, TransferKind
+from domain.identity.people import Client, Group, User
+from domain.identity.people import password_of as checked_password
+from domain.identity.tenants import NewClient, create_client, create_group
+from domain.identity.users import NewUser, UserChange, create_user, update_user
+from domain.ledger import allocate as allocating
+from domain.ledger import sync as syncing
+from domain.ledger.book import Purpose, TransferKind
 from domain.pages import Window
-from domain.people import Client, Group, User
-from domain.people import password_of as checked_password
 from domain.ports.identity import Passwords
-from domain.tenants import NewClient, create_client, create_group
-from domain.users import NewUser, UserChange, create_user, update_user
 from ibiki import keys
 from ibiki.workplace import Workplace
 from persistence import store

@@ -11,8 +11,8 @@ import orjson
 
 from domain.access import Actor
 from domain.house import House
-from domain.live import Reader, Viewpoint, Watch
-from domain.live_hub import Hub
+from domain.live.hub import Hub
+from domain.live.watching import Reader, Viewpoint, Watch
 from ibiki.rights import Rights
 from resolvers.context import Context
 from schema.engine import Engine, Operation

@@ -19,7 +19,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from domain.observing import Observer
+from domain.dispatching.observing import Observer
 from domain.outcomes import Accepted, NotSent, Rejected, Unknown
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from domain.keys import MARK
+from domain.identity.keys import MARK
 from ibiki.masks import masked_text
 from ibiki.metrics import Metrics
 from ibiki.refusals import RequestRefused, error_body, respond

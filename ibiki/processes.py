@@ -16,10 +16,10 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from domain.dispatching.handover import Handover
+from domain.dispatching.polling import PollRules
 from domain.errors import TryAgain
-from domain.handover import Handover
-from domain.polling import PollRules
-from domain.sync import Pause
+from domain.ledger.sync import Pause
 from ibiki import server
 from ibiki.alarms import HandoverAlarms
 from ibiki.app import AppParts, build_app

@@ -1,7 +1,7 @@
 """Who is connected for longer than a request, and with what rights at this moment.
 
 A connection ends when its token does; it is asked about again when something about its actor has
-changed, in every process, within a second (`domain.actors`).
+changed, in every process, within a second (`domain.identity.actors`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.access import Actor
-from domain.actors import OnChange
 from domain.errors import TryAgain
-from domain.live import Viewpoint
+from domain.identity.actors import OnChange
+from domain.live.watching import Viewpoint
 from domain.ports.authenticator import Authenticator
 
 AGAIN_SECONDS = 0.2

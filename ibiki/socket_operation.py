@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from domain.live import Backlog, Item
+from domain.live.watching import Backlog, Item
 from ibiki.graphql_http import Asked
 from ibiki.live import Question, join
 from resolvers.context import Context

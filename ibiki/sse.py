@@ -17,7 +17,7 @@ import orjson
 
 from domain.access import Actor
 from domain.errors import TryAgain
-from domain.live import Backlog, Item
+from domain.live.watching import Backlog, Item
 from ibiki.graphql_http import EventRequest, check_method
 from ibiki.live import Live, Question, join
 from ibiki.negotiation import EVENT_STREAM

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from domain.live_hub import Hub
+from domain.live.hub import Hub
 from domain.ports.live import LiveStore
 from ibiki.bus import Bus
 from ibiki.bus_backend import Carrier

@@ -1,7 +1,7 @@
 """What providers call: `/webhooks/{provider}`, and the path that one of them has on file.
 
 Who calls is found out before anything is read: address, pace, secret. Then the event is stored as
-it is and answered; what it says is looked at later, by `domain.receive`.
+it is and answered; what it says is looked at later, by `domain.two_way.receive`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from domain.errors import RateLimited, TryAgain
-from domain.intake import Intake
-from domain.webhooks import LARGEST_BODY, WebhookOutcome
+from domain.two_way.intake import Intake
+from domain.two_way.webhooks import LARGEST_BODY, WebhookOutcome
 from ibiki.metrics import Metrics
 from ibiki.refusals import RequestRefused
 from ibiki.signatures import SIGNATURE_HEADER, Signatures

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from domain.accept import Acceptance
-from domain.actors import Actors
+from domain.accepting.accept import Acceptance
+from domain.accepting.numbers import Normaliser
 from domain.house import House, Limits
-from domain.identity import Door
-from domain.intake import Intake
-from domain.keywords import Keywords
-from domain.numbers import Normaliser
-from domain.pools import ensure_default_pool
+from domain.identity.actors import Actors
+from domain.identity.sessions import Door
+from domain.ledger.pools import ensure_default_pool
+from domain.two_way.intake import Intake
+from domain.two_way.keywords import Keywords
 from ibiki.live import Live
 from ibiki.pace import ClientPace
 from ibiki.passwords import Argon2Passwords

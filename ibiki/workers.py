@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from domain.capture import capture_contacts
-from domain.dispatchers import Dispatchers
-from domain.handover import Handover
+from domain.dispatching.capture import capture_contacts
+from domain.dispatching.dispatchers import Dispatchers
+from domain.dispatching.handover import Handover
+from domain.dispatching.observing import Observer
+from domain.dispatching.polling import Poller, PollRules
 from domain.house import Providers
 from domain.loops import Loop
-from domain.observing import Observer
-from domain.polling import Poller, PollRules
 from domain.ports.polling import Polls
 from domain.ports.queue import WorkStore
-from domain.receive import ReceivingStore, Reception, receive_due
+from domain.two_way.receive import ReceivingStore, Reception, receive_due
 
 RECEIVE_SECONDS = 0.2
 CAPTURE_SECONDS = 1.0

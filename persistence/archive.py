@@ -11,8 +11,8 @@ import orjson
 from domain.access import Everything, OfClient, OfGroup, Scope
 from domain.errors import NotFound
 from domain.pages import Page, Window
+from domain.reading.search import digits_of
 from domain.rejections import RejectedRecipient, RejectionReason
-from domain.search import digits_of
 from domain.sending import Message, MessageStatus, Send, SendKind
 from persistence.database import connection
 from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page

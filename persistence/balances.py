@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.access import Everything, OfClient, OfGroup, Scope
-from domain.balances import (
+from domain.errors import NotFound
+from domain.pages import Page, Window
+from domain.reading.balances import (
     AccountBalance,
     Allocation,
     Balances,
@@ -15,8 +17,6 @@ from domain.balances import (
     PlatformBalance,
     ProviderAccountFigures,
 )
-from domain.errors import NotFound
-from domain.pages import Page, Window
 from persistence.database import connection
 from persistence.pages import Filter, matching, read_page
 

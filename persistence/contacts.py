@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.access import Everything, OfClient, OfGroup, Scope
-from domain.contacts import Contact
 from domain.pages import Page, Window
-from domain.search import digits_of
+from domain.reading.contacts import Contact
+from domain.reading.search import digits_of
 from persistence.pages import Filter, matching, read_page
 
 if TYPE_CHECKING:

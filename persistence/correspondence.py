@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain import hints
-from domain.webhooks import Line
+from domain.live import hints
+from domain.two_way.webhooks import Line
 from persistence.hints import note
 from persistence.sql import columns
 

@@ -8,9 +8,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain import hints
 from domain.ids import new_id
-from domain.webhooks import DueEvent, NewEvent, Ruling, WebhookOutcome
+from domain.live import hints
+from domain.two_way.webhooks import DueEvent, NewEvent, Ruling, WebhookOutcome
 from persistence.database import connection
 from persistence.hints import note
 from persistence.sql import columns

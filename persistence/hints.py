@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
-from domain.hints import Topic
+from domain.live.hints import Topic
 
 if TYPE_CHECKING:
     from persistence.database import Connection

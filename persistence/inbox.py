@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain import hints
 from domain.access import Everything, OfClient, Scope
-from domain.contacts import Contact
 from domain.errors import NotFound
-from domain.inbox import AnyMessage, Conversation, InboundMessage
+from domain.live import hints
 from domain.pages import Page, Window
-from domain.search import digits_of
+from domain.reading.contacts import Contact
+from domain.reading.search import digits_of
+from domain.two_way.inbox import AnyMessage, Conversation, InboundMessage
 from persistence.archive import message_of
 from persistence.contacts import contact_of
 from persistence.database import connection

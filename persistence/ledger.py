@@ -8,8 +8,8 @@ from uuid import UUID
 
 import orjson
 
-from domain import hints
-from domain.ledger import Book, Holding, NodeKind, Transfer
+from domain.ledger.book import Book, Holding, NodeKind, Transfer
+from domain.live import hints
 from domain.sending import IdempotencyKey
 from persistence.database import connection
 from persistence.hints import note

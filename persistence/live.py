@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain import hints
 from domain.access import Everything, OfClient, Scope
-from domain.hints import Topic, id_of
+from domain.live import hints
+from domain.live.hints import Topic, id_of
 from domain.ports.live import ChangedMessages
 from domain.sending import Message
 from persistence.archive import MESSAGES, message_of

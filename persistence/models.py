@@ -132,7 +132,7 @@ class AccessChange(Model):
 class ProviderAccount(Model):
     """An account at an upstream provider, and what it said of its balance.
 
-    `reading_*`: see docs/decisions and `domain.sync`; `paused_*`: the provider refused the account.
+    `reading_*`: see `domain.ledger.sync`; `paused_*`: the provider refused the account.
     """
 
     id = fields.UUIDField(primary_key=True)

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain import hints
-from domain.arrivals import OptOut
+from domain.dispatching.settlement import Refund
+from domain.live import hints
 from domain.ports.inbox import CalledBack, Correspondence
 from domain.sending import NewSend
-from domain.settlement import Refund
+from domain.two_way.arrivals import OptOut
 from persistence.database import connection
 from persistence.hints import note
 from persistence.sql import columns

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from domain.access import Everything, OfClient, OfGroup, Role, Scope
+from domain.identity.people import Client, ClientStatus, Group, User
 from domain.pages import Page, Window
-from domain.people import Client, ClientStatus, Group, User
 from persistence.database import connection
 from persistence.pages import Filter, matching, read_page
 

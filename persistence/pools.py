@@ -7,12 +7,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from domain import hints
 from domain.access import Everything, OfClient, OfGroup, Scope
 from domain.errors import NotFound
-from domain.ledger import Purpose, Transfer, TransferKind
+from domain.ledger.book import Purpose, Transfer, TransferKind
+from domain.ledger.valuation import Valuation
+from domain.live import hints
 from domain.ports.pools import AllocationTarget, NewSync, PoolFigures, ProviderAccount
-from domain.valuation import Valuation
 from persistence.database import connection
 from persistence.hints import note
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain import hints
-from domain.calls import Call, Queued
-from domain.fairness import Quota, Waiting
+from domain.dispatching.calls import Call, Queued
+from domain.dispatching.fairness import Quota, Waiting
+from domain.dispatching.settlement import Upstream
+from domain.live import hints
 from domain.ports.queue import Allowance
-from domain.settlement import Upstream
 from persistence.database import connection
 from persistence.hints import note
 from persistence.sql import columns

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain import hints
-from domain.arrivals import Arrival
 from domain.ids import new_id
-from domain.routing import WRITERS_DAYS, Signposts
-from domain.webhooks import Line
+from domain.live import hints
+from domain.two_way.arrivals import Arrival
+from domain.two_way.routing import WRITERS_DAYS, Signposts
+from domain.two_way.webhooks import Line
 from persistence.correspondence import note_lines
 from persistence.hints import note
 from persistence.sql import columns, first_id_at

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from domain import hints
+from domain.live import hints
 from domain.ports.inbox import Reported
 from domain.sending import MessageStatus
-from domain.webhooks import ReportCall
+from domain.two_way.webhooks import ReportCall
 from persistence.hints import note
 from persistence.sql import columns
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import orjson
 
 from domain.ids import new_id
+from domain.ledger.valuation import value_usd
 from domain.sending import PRIORITY, NewSend
-from domain.valuation import value_usd
 from persistence.database import STATEMENT_TIMEOUT_SECONDS
 from persistence.sql import columns
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from domain import hints
 from domain.access import Everything, OfClient, Scope
+from domain.dispatching.settlement import Refund, Standing, Step, Upstream
 from domain.errors import NotFound
+from domain.live import hints
 from domain.ports.queue import Charged, Ending
 from domain.sending import MessageStatus
-from domain.settlement import Refund, Standing, Step, Upstream
 from persistence.database import connection
 from persistence.hints import note
 from persistence.sql import columns

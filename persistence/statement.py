@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from domain.balances import BalanceView
 from domain.errors import NotFound
-from domain.ledger import NodeKind, TransferKind
+from domain.ledger.book import NodeKind, TransferKind
 from domain.pages import Page, Window
-from domain.statement import OtherEnd, StatementLine
+from domain.reading.balances import BalanceView
+from domain.reading.statement import OtherEnd, StatementLine
 from persistence.database import connection
 from persistence.pages import Filter, order_of, page_clause, page_of
 

@@ -12,10 +12,10 @@ import orjson
 from domain.access import Everything
 from domain.errors import InvalidInput, NotFound
 from domain.ids import new_id
-from domain.inbox import ModemRoute
 from domain.pages import Page, Window
 from domain.ports.letters import HeldEvent
-from domain.webhooks import DueEvent, Line, WebhookEvent, WebhookOutcome, WebhookStatus
+from domain.two_way.inbox import ModemRoute
+from domain.two_way.webhooks import DueEvent, Line, WebhookEvent, WebhookOutcome, WebhookStatus
 from persistence.database import connection
 from persistence.pages import Filter, read_page
 from persistence.sql import first_id_at

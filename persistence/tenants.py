@@ -8,11 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from domain import hints
 from domain.errors import InvalidInput, NotFound
+from domain.identity.people import Client, Group, User
 from domain.ids import new_id
-from domain.ledger import NodeKind
-from domain.people import Client, Group, User
+from domain.ledger.book import NodeKind
+from domain.live import hints
 from domain.ports.directory import NodeVersions
 from persistence.hints import note
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.webhooks import Malformed, Parsed, ReportCall, Verdict
+from domain.two_way.webhooks import Malformed, Parsed, ReportCall, Verdict
 from providers.replies import json_object, reference, word_of
 
 # --- Constants

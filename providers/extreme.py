@@ -16,7 +16,7 @@ from urllib.parse import quote
 from domain.errors import ProviderUnavailable
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing, Reading
-from domain.webhooks import InboundCall, Line, Malformed, Parsed, ReportCall, Verdict
+from domain.two_way.webhooks import InboundCall, Line, Malformed, Parsed, ReportCall, Verdict
 from providers.config import ProviderConfig
 from providers.replies import (
     json_object,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from domain.provider import Provider
-from domain.webhooks import Parser
+from domain.two_way.webhooks import Parser
 from providers import egosms, extreme
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS

@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.access import message_scope
-from domain.contacts import Contact
 from domain.pages import Page, Window
-from domain.search import search_of
+from domain.reading.contacts import Contact
+from domain.reading.search import search_of
 from resolvers.context import Info, actor_of
 
 

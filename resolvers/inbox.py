@@ -8,14 +8,14 @@ from uuid import UUID
 from strawberry import ID
 from strawberry.dataloader import DataLoader
 
-from domain import reply as replying
 from domain.access import message_scope
-from domain.contacts import Contact
 from domain.errors import NotFound
-from domain.inbox import AnyMessage, Conversation
 from domain.pages import Page, Window
 from domain.ports.inbox import Correspondence
-from domain.search import search_of
+from domain.reading.contacts import Contact
+from domain.reading.search import search_of
+from domain.two_way import reply as replying
+from domain.two_way.inbox import AnyMessage, Conversation
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind

@@ -7,23 +7,23 @@ from uuid import UUID
 
 from strawberry import ID
 
-from domain import allocate as allocating
-from domain import sync as syncing
 from domain.access import Everything, Role, balance_scope
-from domain.balances import (
+from domain.errors import NotFound
+from domain.identity.people import Client, Group
+from domain.ledger import allocate as allocating
+from domain.ledger import sync as syncing
+from domain.ledger.book import TransferKind
+from domain.pages import Page, Window
+from domain.ports.pools import AuditFindings
+from domain.reading.balances import (
     Allocation,
     Balances,
     BalanceView,
     ProviderAccountFigures,
     view_of,
 )
-from domain.errors import NotFound
-from domain.ledger import TransferKind
-from domain.pages import Page, Window
-from domain.people import Client, Group
-from domain.ports.pools import AuditFindings
-from domain.search import search_of
-from domain.statement import StatementLine
+from domain.reading.search import search_of
+from domain.reading.statement import StatementLine
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind

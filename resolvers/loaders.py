@@ -9,8 +9,8 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from domain.access import Everything, balance_scope, message_scope
-from domain.inbox import AnyMessage
-from domain.people import Client, Group
+from domain.identity.people import Client, Group
+from domain.two_way.inbox import AnyMessage
 from resolvers.context import Info, actor_of
 
 

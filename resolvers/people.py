@@ -6,11 +6,11 @@ from uuid import UUID
 
 from strawberry import ID
 
-from domain import tenants, users
 from domain.access import Everything, Role
+from domain.identity import tenants, users
+from domain.identity.people import KEEP, Client, Group, Keep, User
 from domain.pages import Page, Window
-from domain.people import KEEP, Client, Group, Keep, User
-from domain.search import search_of
+from domain.reading.search import search_of
 from resolvers import ids
 from resolvers.changes import changes
 from resolvers.context import Info, actor_of

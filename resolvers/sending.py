@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from domain import send as sending
+from domain.accepting import send as sending
+from domain.accepting.send import Quote
 from domain.access import Role, message_scope
-from domain.cancel import cancel_send as call_back
-from domain.late_truth import settle_unknown as settle
-from domain.send import Quote
+from domain.dispatching.cancel import cancel_send as call_back
+from domain.dispatching.late_truth import settle_unknown as settle
 from domain.sending import Message, Send
 from resolvers import ids
 from resolvers.context import Info, actor_of

@@ -8,16 +8,16 @@ from uuid import UUID
 from strawberry import ID
 from strawberry.dataloader import DataLoader
 
+from domain.accepting.text import Encoding
+from domain.accepting.text import encoding_of as encoding_of_text
+from domain.accepting.text import segments_of as segments_of_text
 from domain.access import Role, message_scope
 from domain.errors import NotFound
-from domain.inbox import AnyMessage
+from domain.identity.people import Client
 from domain.pages import Page, Window
-from domain.people import Client
-from domain.search import search_of
+from domain.reading.search import search_of
 from domain.sending import Message, MessageStatus, Send
-from domain.text import Encoding
-from domain.text import encoding_of as encoding_of_text
-from domain.text import segments_of as segments_of_text
+from domain.two_way.inbox import AnyMessage
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind

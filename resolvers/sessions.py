@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from domain import keys
 from domain.errors import Unauthenticated
-from domain.identity import SignedIn
-from domain.keys import CreatedApiKey
-from domain.people import User
+from domain.identity import keys
+from domain.identity.keys import CreatedApiKey
+from domain.identity.people import User
+from domain.identity.sessions import SignedIn
 from domain.ports.identity import ApiKey
 from resolvers import ids
 from resolvers.context import Info, actor_of

@@ -1,6 +1,6 @@
 """What is watched by a subscription: settled from who is asking, before anything is read.
 
-A resolver returns a watch and no iterator: `domain.live_hub` reads it once for all who watch the
+A resolver returns a watch and no iterator: `domain.live.hub` reads it once for all who watch the
 same with the same rights.
 """
 
@@ -12,13 +12,13 @@ from uuid import UUID
 
 from strawberry import ID
 
-from domain import hints
 from domain.access import Scope, message_scope
-from domain.balances import Balances, view_of
-from domain.hints import Topic
 from domain.house import Store
-from domain.live import MessageChanges, Present
+from domain.live import hints
+from domain.live.hints import Topic
+from domain.live.watching import MessageChanges, Present
 from domain.pages import Window
+from domain.reading.balances import Balances, view_of
 from domain.sending import Message, Send
 from resolvers import ids
 from resolvers.context import Info, actor_of

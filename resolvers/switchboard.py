@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain import routes
 from domain.access import Everything, Role
-from domain.inbox import AnyMessage, ModemRoute
+from domain.identity.people import Client
 from domain.pages import Page, Window
-from domain.people import Client
-from domain.readiness import ReplyReadiness, rehearse_reply
-from domain.webhooks import Line, WebhookEvent, WebhookOutcome, WebhookStatus
+from domain.two_way import routes
+from domain.two_way.inbox import AnyMessage, ModemRoute
+from domain.two_way.readiness import ReplyReadiness, rehearse_reply
+from domain.two_way.webhooks import Line, WebhookEvent, WebhookOutcome, WebhookStatus
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind

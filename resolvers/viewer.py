@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from domain.access import Role
 from domain.errors import Unauthenticated
-from domain.people import Client, Group, User
+from domain.identity.people import Client, Group, User
 from resolvers.context import Info, actor_of
 from resolvers.loaders import load_group, load_own_client
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from domain import contacts as domain_contacts
+from domain.reading import contacts as domain_contacts
 from resolvers import contacts
 from resolvers.ids import Kind
 from schema.binding import stands_for

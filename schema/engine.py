@@ -23,7 +23,7 @@ from graphql import (
 )
 from graphql.execution import Executor, create_source_event_stream
 
-from domain.live import Watch
+from domain.live.watching import Watch
 from resolvers.context import Context
 from schema.execution import Plan, is_awaitable
 from schema.limits import (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import strawberry
 
+from domain.accepting.text import Encoding
 from domain.access import Role
-from domain.balances import SyncState
 from domain.direction import Direction
-from domain.ledger import TransferKind
-from domain.people import ClientStatus
+from domain.identity.people import ClientStatus
+from domain.ledger.book import TransferKind
+from domain.reading.balances import SyncState
 from domain.rejections import RejectionReason
 from domain.sending import MessageStatus
-from domain.text import Encoding
-from domain.webhooks import WebhookOutcome
+from domain.two_way.webhooks import WebhookOutcome
 
 for _enum in (
     Role,

@@ -12,7 +12,7 @@ import strawberry
 from strawberry.types.base import get_object_definition
 
 from domain import errors
-from domain.people import ClientStatus
+from domain.identity.people import ClientStatus
 from schema.recipients import RejectedRecipient
 from schema.scalars import Units
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import strawberry
 
-from domain import inbox as domain_inbox
-from domain import reply as domain_reply
+from domain.two_way import inbox as domain_inbox
+from domain.two_way import reply as domain_reply
 from resolvers import inbox as lookups
 from resolvers.ids import Kind
 from resolvers.pages import by_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from domain.access import Role
-from domain.people import ClientStatus
+from domain.identity.people import ClientStatus
 from schema.scalars import Money, Units
 
 # Sending

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import strawberry
 
-from domain import balances, statement
-from domain.balances import SyncState
-from domain.ledger import TransferKind
+from domain.ledger.book import TransferKind
+from domain.ledger.sync import Synced as DomainSynced
 from domain.ports import pools
-from domain.sync import Synced as DomainSynced
+from domain.reading import balances, statement
+from domain.reading.balances import SyncState
 from resolvers import ledger
 from resolvers.ids import Kind
 from resolvers.pages import by_id, by_number

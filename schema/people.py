@@ -7,9 +7,9 @@ from typing import Annotated
 
 import strawberry
 
-from domain import people
 from domain.access import Role
-from domain.people import ClientStatus
+from domain.identity import people
+from domain.identity.people import ClientStatus
 from resolvers import people as resolving
 from resolvers import viewer
 from resolvers.ids import Kind

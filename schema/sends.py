@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from domain import inbox as domain_inbox
-from domain import send as domain_send
 from domain import sending as domain_sending
+from domain.accepting import send as domain_send
+from domain.accepting.text import Encoding
 from domain.direction import Direction
 from domain.sending import MessageStatus
-from domain.text import Encoding
+from domain.two_way import inbox as domain_inbox
 from resolvers import inbox, sending
 from resolvers import sends as lookups
 from resolvers.ids import Kind

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import strawberry
 
-from domain import identity, keys
+from domain.identity import keys
+from domain.identity import sessions as identity
 from domain.ports import identity as ports
 from resolvers import sessions
 from resolvers.ids import Kind

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import strawberry
 
-from domain import inbox as domain_inbox
-from domain import readiness, webhooks
-from domain.webhooks import WebhookOutcome
+from domain.two_way import inbox as domain_inbox
+from domain.two_way import readiness, webhooks
+from domain.two_way.webhooks import WebhookOutcome
 from resolvers import switchboard
 from resolvers.ids import Kind
 from schema import errors

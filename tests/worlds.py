@@ -14,10 +14,10 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from domain.accept import Taken, accept_alone, accept_batch
+from domain.accepting.accept import Taken, accept_alone, accept_batch
 from domain.access import Actor, Role
 from domain.ids import new_id
-from domain.ledger import NodeKind, Purpose, TransferKind
+from domain.ledger.book import NodeKind, Purpose, TransferKind
 from domain.sending import NewSend, Payer, SendKind
 from persistence import models, store
 from persistence.database import connect, connection, disconnect

@@ -11,12 +11,12 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.access import Everything, Scope
-from domain.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
-from domain.contacts import Contact
-from domain.ledger import TransferKind
+from domain.ledger.book import TransferKind
 from domain.pages import Page, Window
+from domain.reading.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
+from domain.reading.contacts import Contact
+from domain.reading.statement import StatementLine
 from domain.sending import Message, MessageStatus, Send
-from domain.statement import StatementLine
 
 
 class SendArchive(Protocol):

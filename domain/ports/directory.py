@@ -12,8 +12,8 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.access import Scope
+from domain.identity.people import Client, Group, User
 from domain.pages import Page, Window
-from domain.people import Client, Group, User
 from domain.ports.ledger import Transaction
 from domain.transactions import Transactional
 

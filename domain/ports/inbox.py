@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.arrivals import Arrival, OptOut
+from domain.dispatching.settlement import Refund
 from domain.ports.ledger import Ledger, Transaction
 from domain.ports.queue import Upstreams
-from domain.routing import Signposts
 from domain.sending import MessageStatus
-from domain.settlement import Refund
-from domain.webhooks import DueEvent, Line, NewEvent, ReportCall, Ruling, WebhookOutcome
+from domain.two_way.arrivals import Arrival, OptOut
+from domain.two_way.routing import Signposts
+from domain.two_way.webhooks import DueEvent, Line, NewEvent, ReportCall, Ruling, WebhookOutcome
 
 Correspondence = tuple[UUID, str]
 """A client and a number that it writes with."""

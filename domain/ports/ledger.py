@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
-from domain.ledger import Book
+from domain.ledger.book import Book
 from domain.sending import IdempotencyKey, NewSend
 
 Transaction: TypeAlias = Any

@@ -12,12 +12,12 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.access import Everything, OfClient, Scope
-from domain.contacts import Contact
-from domain.inbox import AnyMessage, Conversation, InboundMessage, ModemRoute
 from domain.pages import Page, Window
 from domain.ports.inbox import Correspondence
 from domain.ports.ledger import Transaction
-from domain.webhooks import DueEvent, Line, WebhookEvent, WebhookOutcome, WebhookStatus
+from domain.reading.contacts import Contact
+from domain.two_way.inbox import AnyMessage, Conversation, InboundMessage, ModemRoute
+from domain.two_way.webhooks import DueEvent, Line, WebhookEvent, WebhookOutcome, WebhookStatus
 
 
 @dataclass(frozen=True, slots=True)

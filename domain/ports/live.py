@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.access import Scope
-from domain.hints import Topic
+from domain.live.hints import Topic
 from domain.sending import Message
 
 

@@ -10,10 +10,10 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.access import Scope
-from domain.idempotency import OnceStore
-from domain.ledger import Transfer
+from domain.ledger.book import Transfer
+from domain.ledger.idempotency import OnceStore
+from domain.ledger.valuation import Valuation
 from domain.ports.ledger import Transaction
-from domain.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True)

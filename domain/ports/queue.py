@@ -12,11 +12,11 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.access import Scope
-from domain.calls import Call, Queued
-from domain.fairness import Quota, Waiting
-from domain.idempotency import OnceStore
+from domain.dispatching.calls import Call, Queued
+from domain.dispatching.fairness import Quota, Waiting
+from domain.dispatching.settlement import Refund, Standing, Step, Upstream
+from domain.ledger.idempotency import OnceStore
 from domain.ports.ledger import Ledger, Transaction
-from domain.settlement import Refund, Standing, Step, Upstream
 
 
 @dataclass(frozen=True, slots=True)

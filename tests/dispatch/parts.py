@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.calls import Call
-from domain.claim import Desk, claim
-from domain.dispatchers import Dispatchers
-from domain.fairness import Turns
-from domain.handover import Handover
+from domain.dispatching.calls import Call
+from domain.dispatching.claim import Desk, claim
+from domain.dispatching.dispatchers import Dispatchers
+from domain.dispatching.fairness import Turns
+from domain.dispatching.handover import Handover
+from domain.dispatching.observing import Observer
+from domain.dispatching.record import Ended, record, sweep
 from domain.ids import new_id
-from domain.observing import Observer
 from domain.outcomes import Accepted, Outcome
 from domain.provider import Outgoing, Provider, Reading
-from domain.record import Ended, record, sweep
 from persistence import store
 from tests import worlds
 

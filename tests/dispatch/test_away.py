@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from domain.dispatch import Dispatcher
+from domain.dispatching.dispatch import Dispatcher
 from domain.outcomes import Accepted, Outcome, Rejected
 from domain.ports.ledger import Disconnected, Transaction
 from domain.ports.queue import WorkStore

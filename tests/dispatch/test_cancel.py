@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from domain.access import Actor, Role
-from domain.cancel import CANCELLED, cancel_send
+from domain.dispatching.cancel import CANCELLED, cancel_send
 from domain.errors import Forbidden, NotFound
 from domain.ids import new_id
 from domain.outcomes import Accepted, NotSent

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from domain.calls import Call
-from domain.claim import Desk, claim, claim_probe
-from domain.fairness import Turns
+from domain.dispatching.calls import Call
+from domain.dispatching.claim import Desk, claim, claim_probe
+from domain.dispatching.fairness import Turns
+from domain.dispatching.observing import Observer
 from domain.ids import new_id
-from domain.observing import Observer
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
 from persistence import store

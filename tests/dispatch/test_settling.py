@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from domain.dispatching.late_truth import settle, settle_unknown
+from domain.dispatching.observing import Observer
+from domain.dispatching.record import sweep
 from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id
-from domain.late_truth import settle, settle_unknown
-from domain.observing import Observer
+from domain.ledger.sync import sync
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Reading
-from domain.record import sweep
-from domain.sync import sync
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import Scripted, answered, eventually, lease_passes, marked

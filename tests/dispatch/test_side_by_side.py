@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from domain.cancel import cancel_send
+from domain.dispatching.cancel import cancel_send
+from domain.dispatching.late_truth import settle_unknown
 from domain.errors import InvalidInput
-from domain.late_truth import settle_unknown
+from domain.ledger.sync import Pause, sync
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
 from domain.sending import SendKind
-from domain.sync import Pause, sync
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually

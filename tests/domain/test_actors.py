@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 
 from domain.access import Actor, Role
-from domain.actors import Actors
 from domain.errors import TryAgain
+from domain.identity.actors import Actors
 from domain.ids import new_id
 from domain.ports.identity import AccessChange, Claims
 

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from domain.access import Actor, Role
-from domain.balances import (
+from domain.errors import NotFound
+from domain.reading.balances import (
     AccountBalance,
     BalanceView,
     PlatformShown,
@@ -17,7 +18,6 @@ from domain.balances import (
     sync_state,
     view_of,
 )
-from domain.errors import NotFound
 
 OWN, OTHER, GROUP, USER = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

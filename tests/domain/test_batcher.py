@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.batcher import Batcher
+from domain.accepting.batcher import Batcher
 from domain.errors import RateLimited, TryAgain
 
 Decide = Callable[[Sequence[int]], Awaitable[Sequence[str]]]

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from domain.breaker import Breaker, is_clear, rest_asked_for
+from domain.dispatching.breaker import Breaker, is_clear, rest_asked_for
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.calls import Queued, group
-from domain.fairness import BULK, REPLIES, SINGLES
+from domain.dispatching.calls import Queued, group
+from domain.dispatching.fairness import BULK, REPLIES, SINGLES
 
 
 def queued(

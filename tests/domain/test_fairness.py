@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.fairness import (
+from domain.dispatching.fairness import (
     BULK,
     NOBODY,
     REPLIES,

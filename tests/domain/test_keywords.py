@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.keywords import START_WORDS, STOP_WORDS, Keywords, Wish
+from domain.two_way.keywords import START_WORDS, STOP_WORDS, Keywords, Wish
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
-from domain.ledger import Book, Holding, NodeKind, Purpose, TransferKind, can_pay
-from domain.valuation import LARGEST_UNITS
+from domain.ledger.book import Book, Holding, NodeKind, Purpose, TransferKind, can_pay
+from domain.ledger.valuation import LARGEST_UNITS
 
 POOL = uuid4()
 NOTHING = Purpose()

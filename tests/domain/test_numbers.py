@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
+from domain.accepting.numbers import Normaliser
 from domain.errors import InvalidPhoneNumber
-from domain.numbers import Normaliser
 from tests.domain.numbers_as_written import as_written, examples
 
 US = Normaliser("US")

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from domain.accepting.numbers import Normaliser
 from domain.errors import InvalidInput
-from domain.numbers import Normaliser
-from domain.people import (
+from domain.identity.people import (
     assigned_numbers_of,
     business_of,
     email_of,

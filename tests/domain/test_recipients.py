@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.numbers import Normaliser
-from domain.recipients import Recipients, sort_normalised, sort_recipients
+from domain.accepting.numbers import Normaliser
+from domain.accepting.recipients import Recipients, sort_normalised, sort_recipients
 from domain.rejections import RejectedRecipient, RejectionReason
 
 US = Normaliser("US")

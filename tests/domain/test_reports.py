@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.reports import BECOMES, believe
 from domain.sending import REFUNDED, MessageStatus
-from domain.webhooks import Verdict
+from domain.two_way.reports import BECOMES, believe
+from domain.two_way.webhooks import Verdict
 
 OPEN = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import routing
-from domain.routing import NotYet, Routed, Signposts, Traces, Unrouted, route
-from domain.webhooks import Line
+from domain.two_way import routing
+from domain.two_way.routing import NotYet, Routed, Signposts, Traces, Unrouted, route
+from domain.two_way.webhooks import Line
 
 ANNE, BOB, CARL, DORA, EVE = (UUID(int=each) for each in range(1, 6))
 LINE, OTHER = Line("m1", "7"), Line("m1", "8")

@@ -1,4 +1,4 @@
-"""What follows from an outcome: the table of `domain.settlement`, and which way refunds go."""
+"""What follows from an outcome: the table of `settlement`, and which way refunds go."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.handover import Handover
-from domain.ledger import Book, Holding, NodeKind, TransferKind
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending import MessageStatus
-from domain.settlement import (
+from domain.dispatching.handover import Handover
+from domain.dispatching.settlement import (
     GIVEN_UP,
     NOT_TAKEN,
     Standing,
@@ -28,6 +25,9 @@ from domain.settlement import (
     post_refunds,
     refunds_of,
 )
+from domain.ledger.book import Book, Holding, NodeKind, TransferKind
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.sending import MessageStatus
 
 RULES = Handover()
 EPOCH = 7

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.ledger import NodeKind, TransferKind
-from domain.statement import OtherEnd, StatementLine, usd_in_words
-from domain.valuation import units_in_words
+from domain.ledger.book import NodeKind, TransferKind
+from domain.ledger.valuation import units_in_words
+from domain.reading.statement import OtherEnd, StatementLine, usd_in_words
 
 POOL, GROUP, CLIENT = NodeKind.POOL, NodeKind.GROUP, NodeKind.CLIENT
 ALLOCATION, SEND, REFUND = TransferKind.ALLOCATION, TransferKind.SEND, TransferKind.REFUND

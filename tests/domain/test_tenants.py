@@ -8,8 +8,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.identity.tenants import departures
 from domain.ports.directory import NodeVersions
-from domain.tenants import departures
 
 POOL, OLD, NEW, LEAVER = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidText
-from domain.text import (
+from domain.accepting.text import (
     GSM7_DEFAULT,
     GSM7_EXTENSION,
     Encoding,
@@ -18,6 +17,7 @@ from domain.text import (
     encoding_of,
     segments_of,
 )
+from domain.errors import InvalidText
 
 CHARACTERS = GSM7_DEFAULT.replace("\x1b", "")
 PAIRED = "".join(GSM7_EXTENSION.values())

@@ -10,8 +10,8 @@ import pytest
 
 from domain.access import Role
 from domain.errors import InvalidInput
-from domain.people import User
-from domain.users import UserChange, changed_user, check_role_fits
+from domain.identity.people import User
+from domain.identity.users import UserChange, changed_user, check_role_fits
 
 CLIENT_ID, GROUP_ID, OTHER_ID = UUID(int=1), UUID(int=2), UUID(int=3)
 

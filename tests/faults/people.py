@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from domain import sync as syncing
 from domain.access import Actor, Role
-from domain.allocate import Allocation, allocate
+from domain.identity.keys import create_api_key
+from domain.identity.people import Group
 from domain.ids import new_id
-from domain.keys import create_api_key
-from domain.people import Group
-from domain.pools import ensure_default_pool
+from domain.ledger import sync as syncing
+from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.pools import ensure_default_pool
 from persistence import store
 from tests import people
 from tests.faults.load import Clients

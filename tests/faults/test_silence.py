@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from domain.accept import Acceptance, Refused, Taken
+from domain.accepting.accept import Acceptance, Refused, Taken
 from domain.errors import TryAgain
 from domain.ports.ledger import Disconnected
 from persistence import database, store

@@ -14,7 +14,7 @@ import httpx
 from domain.access import Actor, Role
 from domain.errors import TryAgain
 from domain.house import Limits
-from domain.people import User
+from domain.identity.people import User
 from ibiki.app import AppParts, build_app
 from ibiki.metrics import Metrics
 from ibiki.server import serving

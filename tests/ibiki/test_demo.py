@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInput
-from domain.tenants import GroupChange, update_group
-from domain.users import UserChange, update_user
+from domain.identity.tenants import GroupChange, update_group
+from domain.identity.users import UserChange, update_user
 from ibiki import demo, settings
 from ibiki.workplace import Workplace
 from persistence import store

@@ -44,7 +44,7 @@ def test_our_own_lines_hold_what_they_are_given() -> None:
     "call",
     [
         "structlog.get_logger().warning('to +12025550143', url='http://u:hidden@h/?k=hidden')",
-        "logging.getLogger('domain.send').warning('to %s by %s', '+12025550143', 'Bearer hidden')",
+        "logging.getLogger('domain.ids').warning('to %s by %s', '+12025550143', 'Bearer hidden')",
         "logging.getLogger('aiohttp.client').error('x', extra={'number': '+12025550143'})",
         "logging.getLogger('uvicorn.error').error('%r', {'password': 'hidden', '+12025550143': 1})",
     ],

@@ -7,8 +7,8 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from domain.access import Actor, Role
-from domain.allocate import Allocation, allocate
-from domain.ledger import Transfer
+from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.book import Transfer
 from persistence import store
 from tests import worlds
 

@@ -17,14 +17,14 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from domain.accept import LARGE, Acceptance, Refused, Replayed, Taken
+from domain.accepting.accept import LARGE, Acceptance, Refused, Replayed, Taken
 from domain.access import Actor, Role
-from domain.allocate import Allocation, allocate
-from domain.cancel import cancel_send
+from domain.dispatching.cancel import cancel_send
+from domain.dispatching.observing import Observer
+from domain.dispatching.record import sweep
 from domain.errors import InsufficientBalance, InsufficientPool, ProviderUnavailable
-from domain.observing import Observer
+from domain.ledger.allocate import Allocation, allocate
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.record import sweep
 from domain.sending import Payer
 from persistence import store
 from tests import worlds

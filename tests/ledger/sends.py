@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
-from domain.accept import Acceptance, Refused, Replayed, Taken, Verdict
-from domain.idempotency import input_hash
+from domain.accepting.accept import Acceptance, Refused, Replayed, Taken, Verdict
+from domain.ledger.idempotency import input_hash
 from domain.sending import IdempotencyKey, NewSend
 from persistence import store
 from tests import worlds

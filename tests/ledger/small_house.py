@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from domain.accept import Busy, Refused, Replayed, Taken, Verdict
+from domain.accepting.accept import Busy, Refused, Replayed, Taken, Verdict
 from domain.access import Actor, Role
-from domain.allocate import Allocation, allocate
 from domain.errors import (
     IdempotencyConflict,
     InsufficientBalance,
     InsufficientPool,
     NotFound,
 )
+from domain.ledger.allocate import Allocation, allocate
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending import NewSend
 from persistence import store

@@ -9,7 +9,7 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from domain.accept import LARGE, Refused, Taken, accept_alone, accept_batch
+from domain.accepting.accept import LARGE, Refused, Taken, accept_alone, accept_batch
 from domain.errors import InsufficientBalance, TryAgain
 from persistence import store
 from tests import worlds

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from domain.allocate import LONGEST_NOTE, Allocation, allocate
 from domain.errors import (
     Forbidden,
     InsufficientBalance,
@@ -17,8 +16,9 @@ from domain.errors import (
     NotFound,
     Refusal,
 )
-from domain.ledger import Purpose, TransferKind
-from domain.valuation import LARGEST_UNITS
+from domain.ledger.allocate import LONGEST_NOTE, Allocation, allocate
+from domain.ledger.book import Purpose, TransferKind
+from domain.ledger.valuation import LARGEST_UNITS
 from persistence import store
 from tests import worlds
 from tests.ledger.allocating import GROUP, MEMBER, POOL, House, allocated, make_house

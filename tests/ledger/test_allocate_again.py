@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from domain.errors import IdempotencyConflict, InsufficientPool, InvalidInput, NotFound
-from domain.ledger import Transfer
+from domain.ledger.book import Transfer
 from tests import worlds
 from tests.ledger.allocating import GROUP, MEMBER, POOL, House, allocated, make_house
 from tests.ledger.line import Line, Moment

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from domain import accept
-from domain.accept import LARGE, Refused, Taken, accept_alone, accept_batch
+from domain.accepting import accept
+from domain.accepting.accept import LARGE, Refused, Taken, accept_alone, accept_batch
 from domain.errors import InsufficientBalance, TryAgain
 from domain.sending import NewSend
 from persistence import store

@@ -12,9 +12,17 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from domain.accept import LARGE, Refused, Replayed, Taken, Verdict, accept_alone, accept_batch
+from domain.accepting.accept import (
+    LARGE,
+    Refused,
+    Replayed,
+    Taken,
+    Verdict,
+    accept_alone,
+    accept_batch,
+)
 from domain.errors import IdempotencyConflict, InsufficientBalance, InvalidInput
-from domain.idempotency import LONGEST_KEY, input_hash, key_of
+from domain.ledger.idempotency import LONGEST_KEY, input_hash, key_of
 from domain.sending import IdempotencyKey, NewSend
 from persistence import store
 from persistence.ledger import TAKE_KEY

@@ -11,7 +11,15 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.accept import Busy, Refused, Replayed, Taken, Verdict, accept_alone, accept_batch
+from domain.accepting.accept import (
+    Busy,
+    Refused,
+    Replayed,
+    Taken,
+    Verdict,
+    accept_alone,
+    accept_batch,
+)
 from domain.sending import NewSend
 from persistence import store
 from tests import worlds

@@ -23,14 +23,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from domain.accept import accept_alone, accept_batch
-from domain.balances import BalanceView, PlatformShown
-from domain.cancel import cancel_send
-from domain.late_truth import settle_unknown
-from domain.numbers import Normaliser
-from domain.observing import Observer
-from domain.record import sweep
-from domain.tenants import ClientChange, update_client
+from domain.accepting.accept import accept_alone, accept_batch
+from domain.accepting.numbers import Normaliser
+from domain.dispatching.cancel import cancel_send
+from domain.dispatching.late_truth import settle_unknown
+from domain.dispatching.observing import Observer
+from domain.dispatching.record import sweep
+from domain.identity.tenants import ClientChange, update_client
+from domain.reading.balances import BalanceView, PlatformShown
 from persistence import store
 from persistence.database import connect, disconnect
 from tests import worlds

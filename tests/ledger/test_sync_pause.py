@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from domain.errors import ProviderUnavailable
+from domain.ledger.sync import Pause
 from domain.outcomes import Accepted
-from domain.sync import Pause
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.ledger.upstream import Upstream, account_of, is_paused, pool_of, synced

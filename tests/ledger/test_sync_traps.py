@@ -1,8 +1,8 @@
 """At rest a pool is what its provider says, wherever a reading fell between charges and refunds.
 
-The two traps of `domain.sync`, each with a property: what is in flight is not in the reading yet,
-and what was handed over before a reading is refunded within the pool. The witness is the provider:
-its balance falls when it takes a message, whatever anybody hears of it.
+The two traps of `domain.ledger.sync`, each with a property: what is in flight is not in the
+reading yet, and what was handed over before a reading is refunded within the pool. The witness is
+the provider: its balance falls when it takes a message, whatever anybody hears of it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.accept import Taken, accept_batch
-from domain.allocate import Allocation, allocate
-from domain.calls import Call
-from domain.cancel import cancel_send
-from domain.late_truth import settle
-from domain.observing import Observer
+from domain.accepting.accept import Taken, accept_batch
+from domain.dispatching.calls import Call
+from domain.dispatching.cancel import cancel_send
+from domain.dispatching.late_truth import settle
+from domain.dispatching.observing import Observer
+from domain.dispatching.record import sweep
+from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.valuation import Valuation
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.record import sweep
-from domain.valuation import Valuation
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 
-from domain.accept import Taken, accept_batch
-from domain.cancel import cancel_send
-from domain.late_truth import settle
+from domain.accepting.accept import Taken, accept_batch
+from domain.dispatching.cancel import cancel_send
+from domain.dispatching.late_truth import settle
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
 from persistence import store

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 from domain.errors import ProviderUnavailable
+from domain.ledger.sync import Pause, Synced, sync
 from domain.outcomes import Accepted, Outcome
 from domain.ports.pools import ProviderAccount
 from domain.provider import Outgoing, Reading
-from domain.sync import Pause, Synced, sync
 from persistence import store
 from tests import worlds
 

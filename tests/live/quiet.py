@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from domain import hints
 from domain.access import Actor, Role
-from domain.balances import AccountBalance, Balances, BalanceView
 from domain.house import Limits
+from domain.identity.people import User
 from domain.ids import new_id
-from domain.people import User
+from domain.live import hints
+from domain.reading.balances import AccountBalance, Balances, BalanceView
 from tests.live.readers import NOON, FakeStore
 from tests.live.rig import Desk, Server, server
 from tests.schema.fakes import FakeDirectory, actor_with, house_with

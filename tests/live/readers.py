@@ -12,8 +12,8 @@ from uuid import UUID
 import orjson
 
 from domain.access import Scope
-from domain.hints import Topic
-from domain.live import Item
+from domain.live.hints import Topic
+from domain.live.watching import Item
 from domain.ports.live import ChangedMessages
 from domain.sending import Message
 

@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from domain.access import Actor
-from domain.actors import OnChange
 from domain.house import House
+from domain.identity.actors import OnChange
 from ibiki.app import AppParts, build_app
 from ibiki.bus_backend import LocalCarrier
 from ibiki.live import Live, SocketRules

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from domain import hints
-from domain.hints import EVERYTHING, Topic, packed
 from domain.ids import new_id
+from domain.live import hints
+from domain.live.hints import EVERYTHING, Topic, packed
 from ibiki import embedded
 from ibiki.bus import MOST_WAITING, WINDOW_SECONDS, Bus
 from ibiki.bus_backend import ALL, BEAT_SECONDS, Backend, Carrier, LocalCarrier

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.fanout import HANDSHAKE, Listener, frame
-from domain.live import Backlog, Item
+from domain.live.watching import Backlog, Item
 from ibiki.live import SocketRules
 from ibiki.socket import Socket
 from ibiki.wire import TOO_SLOW, WAITING_BYTES, Wire

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import hints
+from domain.accepting.numbers import Normaliser
 from domain.access import Role
-from domain.allocate import Allocation, allocate
-from domain.cancel import cancel_send
+from domain.dispatching.cancel import cancel_send
+from domain.dispatching.late_truth import settle_unknown
 from domain.errors import ProviderUnavailable
-from domain.hints import EVERYTHING, Topic, id_of, packed, unpacked
-from domain.late_truth import settle_unknown
-from domain.numbers import Normaliser
+from domain.identity.tenants import ClientChange, GroupChange, update_client, update_group
+from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.sync import sync
+from domain.live import hints
+from domain.live.hints import EVERYTHING, Topic, id_of, packed, unpacked
 from domain.outcomes import Accepted, Rejected, Unknown
-from domain.sync import sync
-from domain.tenants import ClientChange, GroupChange, update_client, update_group
 from persistence import store
 from persistence.database import transaction
 from persistence.hints import listen, note

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from domain import hints
 from domain.errors import Forbidden, TryAgain
-from domain.hints import EVERYTHING, Topic
-from domain.live import Present, Watch
-from domain.live_hub import Hub
-from domain.live_streams import OFFERED_AT_A_TIME
+from domain.live import hints
+from domain.live.hints import EVERYTHING, Topic
+from domain.live.hub import Hub
+from domain.live.streams import OFFERED_AT_A_TIME
+from domain.live.watching import Present, Watch
 from tests.live.readers import Ears, FakeStore, Words
 from tests.live.rig import eventually
 

@@ -13,10 +13,10 @@ from uuid import UUID
 import pytest
 
 from domain.access import Actor, Role
-from domain.allocate import Allocation, allocate
-from domain.cancel import cancel_send
-from domain.live import NOBODY_IN_PARTICULAR, Viewpoint
-from domain.live_hub import POLL_SECONDS
+from domain.dispatching.cancel import cancel_send
+from domain.ledger.allocate import Allocation, allocate
+from domain.live.hub import POLL_SECONDS
+from domain.live.watching import NOBODY_IN_PARTICULAR, Viewpoint
 from domain.outcomes import Accepted, Outcome, Rejected
 from persistence import store
 from resolvers import ids

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import pytest
 
-from domain import hints
 from domain.access import Everything, OfClient, Scope
 from domain.errors import Forbidden, TryAgain
-from domain.hints import EVERYTHING
 from domain.ids import new_id
-from domain.live import MessageChanges, Watch
-from domain.live_hub import Hub
+from domain.live import hints
+from domain.live.hints import EVERYTHING
+from domain.live.hub import Hub
+from domain.live.watching import MessageChanges, Watch
 from domain.sending import Message, MessageStatus
 from tests.live.readers import NOON, Ears, FakeStore, Words
 from tests.live.rig import eventually

@@ -13,12 +13,12 @@ from uuid import UUID
 import pytest
 
 from domain.access import Role
-from domain.actors import Actors
-from domain.identity import SignedIn
-from domain.keys import CreatedApiKey, create_api_key, revoke_api_key
-from domain.people import User
-from domain.tenants import ClientChange, update_client
-from domain.users import UserChange, update_user
+from domain.identity.actors import Actors
+from domain.identity.keys import CreatedApiKey, create_api_key, revoke_api_key
+from domain.identity.people import User
+from domain.identity.sessions import SignedIn
+from domain.identity.tenants import ClientChange, update_client
+from domain.identity.users import UserChange, update_user
 from ibiki.tokens import AccessTokens
 from persistence import store
 from tests.live.quiet import BALANCE as QUIET_BALANCE

@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 
 from domain.access import Role
-from domain.cancel import cancel_send
-from domain.live_messages import OVERLAP_SECONDS
+from domain.dispatching.cancel import cancel_send
+from domain.identity.tenants import GroupChange, update_group
+from domain.live.messages import OVERLAP_SECONDS
 from domain.outcomes import Accepted, Rejected
-from domain.tenants import GroupChange, update_group
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

@@ -16,9 +16,9 @@ import pytest
 from graphql import GraphQLObjectType
 
 from domain.access import Actor, Everything, require
-from domain.balances import BalanceView
-from domain.cancel import cancel_send
+from domain.dispatching.cancel import cancel_send
 from domain.errors import InvalidText
+from domain.reading.balances import BalanceView
 from persistence import archive, inbox
 from persistence.pages import Filter
 from resolvers import context, ids, ledger

@@ -8,9 +8,9 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from domain.access import Role
-from domain.keys import create_api_key
-from domain.routes import set_modem_route
-from domain.webhooks import Line
+from domain.identity.keys import create_api_key
+from domain.two_way.routes import set_modem_route
+from domain.two_way.webhooks import Line
 from persistence import store
 from resolvers.ids import Kind
 from tests import people, worlds

@@ -15,9 +15,9 @@ from uuid import UUID
 import orjson
 
 from domain.access import Actor, Role
+from domain.identity.keys import create_api_key, hash_of_secret
 from domain.ids import new_id
-from domain.keys import create_api_key, hash_of_secret
-from domain.live import Viewpoint
+from domain.live.watching import Viewpoint
 from persistence import store
 from resolvers import ids
 from resolvers.context import Context

@@ -12,13 +12,13 @@ from decimal import Decimal
 import pytest
 
 from domain.access import Role
-from domain.actors import Actors
-from domain.identity import Door, SignedIn
-from domain.keys import create_api_key, revoke_api_key
-from domain.people import Client, ClientStatus, Group, User
+from domain.identity.actors import Actors
+from domain.identity.keys import create_api_key, revoke_api_key
+from domain.identity.people import Client, ClientStatus, Group, User
+from domain.identity.sessions import Door, SignedIn
+from domain.identity.tenants import ClientChange, GroupChange, update_client, update_group
+from domain.identity.users import UserChange, update_user
 from domain.sending import Payer
-from domain.tenants import ClientChange, GroupChange, update_client, update_group
-from domain.users import UserChange, update_user
 from persistence import store
 from tests import people, worlds
 from tests.people import ADDRESS, NORMALISER, PASSWORD, PASSWORDS, TOKENS

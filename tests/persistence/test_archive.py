@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.accept import accept_alone
+from domain.accepting.accept import accept_alone
 from domain.access import Everything, OfClient, OfGroup, Scope
 from domain.errors import NotFound
 from domain.pages import Window

@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 
 from domain.access import Everything
-from domain.balances import BalanceView, PlatformShown, SyncState
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.ledger import Purpose, TransferKind
+from domain.ledger.book import Purpose, TransferKind
+from domain.reading.balances import BalanceView, PlatformShown, SyncState
 from persistence import store
 from persistence.balances import read_balances, read_provider_accounts
 from tests import worlds

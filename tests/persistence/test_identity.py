@@ -9,9 +9,9 @@ import pytest
 
 from domain.access import Role
 from domain.errors import InvalidCredentials, RateLimited
-from domain.identity import Door, SessionOver
-from domain.people import User
-from domain.users import UserChange, update_user
+from domain.identity.people import User
+from domain.identity.sessions import Door, SessionOver
+from domain.identity.users import UserChange, update_user
 from ibiki.passwords import Argon2Passwords
 from ibiki.throttle import SignInThrottle
 from persistence import store

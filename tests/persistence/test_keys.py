@@ -9,8 +9,8 @@ import pytest
 
 from domain.access import Actor, Role
 from domain.errors import InvalidInput, NotFound
+from domain.identity.keys import MOST_KEYS, create_api_key, is_secret, revoke_api_key
 from domain.ids import new_id
-from domain.keys import MOST_KEYS, create_api_key, is_secret, revoke_api_key
 from persistence import store
 from tests import people, worlds
 

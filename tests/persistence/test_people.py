@@ -13,10 +13,8 @@ import pytest
 
 from domain.access import Everything, OfClient, OfGroup, Role, Scope
 from domain.errors import InvalidInput, NotFound, TryAgain
-from domain.ids import new_id
-from domain.pages import Window
-from domain.people import Client, ClientStatus
-from domain.tenants import (
+from domain.identity.people import Client, ClientStatus
+from domain.identity.tenants import (
     ClientChange,
     GroupChange,
     NewClient,
@@ -25,6 +23,8 @@ from domain.tenants import (
     update_client,
     update_group,
 )
+from domain.ids import new_id
+from domain.pages import Window
 from persistence import store
 from tests import people, worlds
 from tests.people import NORMALISER, World

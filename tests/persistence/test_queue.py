@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.calls import Call
-from domain.fairness import BULK, NOBODY, REPLIES, SINGLES, Quota, Waiting
+from domain.dispatching.calls import Call
+from domain.dispatching.fairness import BULK, NOBODY, REPLIES, SINGLES, Quota, Waiting
 from domain.ids import new_id
 from domain.sending import SendKind
 from persistence import store

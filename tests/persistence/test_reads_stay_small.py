@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from domain.accept import accept_batch
+from domain.accepting.accept import accept_batch
 from domain.access import Everything, OfClient, Scope
-from domain.balances import BalanceView, PlatformShown
-from domain.ledger import TransferKind
+from domain.ledger.book import TransferKind
 from domain.pages import Window
+from domain.reading.balances import BalanceView, PlatformShown
 from domain.sending import MessageStatus
 from persistence import store
 from persistence.archive import (

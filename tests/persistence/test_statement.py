@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.balances import BalanceView
 from domain.errors import NotFound
 from domain.ids import new_id
-from domain.ledger import Book, Purpose, TransferKind
+from domain.ledger.book import Book, Purpose, TransferKind
 from domain.pages import Window
-from domain.statement import StatementLine
+from domain.reading.balances import BalanceView
+from domain.reading.statement import StatementLine
 from persistence import store
 from persistence.statement import find_line, read_statement
 from tests import worlds

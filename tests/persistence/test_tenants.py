@@ -10,11 +10,11 @@ from uuid import UUID
 
 import pytest
 
-from domain.accept import accept_alone
-from domain.balances import BalanceView, PlatformShown
+from domain.accepting.accept import accept_alone
 from domain.errors import InvalidInput, NotFound
-from domain.pools import ensure_default_pool
-from domain.tenants import ClientChange, update_client
+from domain.identity.tenants import ClientChange, update_client
+from domain.ledger.pools import ensure_default_pool
+from domain.reading.balances import BalanceView, PlatformShown
 from persistence import store
 from persistence.balances import read_balances
 from tests import people, worlds

@@ -12,14 +12,14 @@ import pytest
 
 from domain.access import Role
 from domain.errors import InvalidInput, NotFound
-from domain.ids import new_id
-from domain.pages import Window
-from domain.people import User
-from domain.tenants import (
+from domain.identity.people import User
+from domain.identity.tenants import (
     ClientChange,
     update_client,
 )
-from domain.users import NewUser, UserChange, create_admin, create_user, update_user
+from domain.identity.users import NewUser, UserChange, create_admin, create_user, update_user
+from domain.ids import new_id
+from domain.pages import Window
 from persistence import store
 from tests import people
 from tests.people import NORMALISER, PASSWORD, PASSWORDS, World

@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from domain.webhooks import InboundCall, Line, Malformed, Parsed, ReportCall, Verdict, key_of
+from domain.two_way.webhooks import (
+    InboundCall,
+    Line,
+    Malformed,
+    Parsed,
+    ReportCall,
+    Verdict,
+    key_of,
+)
 from providers import egosms, extreme
 from providers.registry import PARSERS
 

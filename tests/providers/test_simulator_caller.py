@@ -14,7 +14,7 @@ from aiohttp import web
 
 from domain.outcomes import Accepted
 from domain.provider import Outgoing
-from domain.webhooks import InboundCall, Line, ReportCall
+from domain.two_way.webhooks import InboundCall, Line, ReportCall
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS, read_call
 from providers.simulator.caller import MODEM, PORT, Webhook

@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from domain.accept import Acceptance
+from domain.accepting.accept import Acceptance
+from domain.accepting.numbers import Normaliser
 from domain.access import Actor, Role
-from domain.actors import Actors
 from domain.errors import ProviderUnavailable
 from domain.house import House, Limits
+from domain.identity.actors import Actors
 from domain.ids import new_id
-from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
 from domain.provider import Outgoing, Reading
 from persistence import store

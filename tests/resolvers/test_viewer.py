@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.access import Actor, Role
+from domain.identity.people import Client, ClientStatus, Group, User
 from domain.ids import new_id
-from domain.people import Client, ClientStatus, Group, User
 from resolvers import ids
 from resolvers.ids import Kind
 from schema.engine import Engine

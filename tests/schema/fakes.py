@@ -10,8 +10,8 @@ from uuid import UUID
 
 from domain.access import Actor, Everything, OfClient, Role, Scope
 from domain.house import House
+from domain.identity.people import Client, Group, User
 from domain.ids import new_id
-from domain.people import Client, Group, User
 from resolvers.context import Context
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from domain.intake import Intake
+from domain.two_way.intake import Intake
 from ibiki.metrics import Metrics
 from ibiki.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
 from persistence import store

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from domain.accepting.numbers import Normaliser
 from domain.ids import new_id
-from domain.keywords import Keywords
-from domain.numbers import Normaliser
 from domain.outcomes import Accepted
-from domain.receive import Reception, receive_due
-from domain.webhooks import NewEvent, WebhookOutcome, key_of
+from domain.two_way.keywords import Keywords
+from domain.two_way.receive import Reception, receive_due
+from domain.two_way.webhooks import NewEvent, WebhookOutcome, key_of
 from persistence import store
 from providers.registry import PARSERS
 from tests import worlds

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.capture import capture_contacts
+from domain.dispatching.capture import capture_contacts
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

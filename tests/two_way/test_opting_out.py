@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from domain.capture import BEGINNING, capture_contacts
+from domain.dispatching.capture import BEGINNING, capture_contacts
+from domain.dispatching.settlement import OPTED_OUT
 from domain.outcomes import NotSent
-from domain.receive import receive_due
-from domain.settlement import OPTED_OUT
+from domain.two_way.receive import receive_due
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, eventually, marked

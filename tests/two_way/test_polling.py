@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
+from domain.dispatching.polling import Poller, PollRules
 from domain.errors import ProviderUnavailable
 from domain.outcomes import Accepted, Outcome
-from domain.polling import Poller, PollRules
 from domain.provider import Outgoing, Provider, Reading, TellsStatus
-from domain.webhooks import Verdict
+from domain.two_way.webhooks import Verdict
 from persistence import store
 from providers.extreme import ExtremeSMS
 from tests import worlds

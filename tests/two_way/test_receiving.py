@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from domain import routing
-from domain.capture import capture_contacts
+from domain.dispatching.capture import capture_contacts
 from domain.ids import new_id
-from domain.receive import NO_NUMBER, receive_due
+from domain.two_way import routing
+from domain.two_way.receive import NO_NUMBER, receive_due
 from persistence import store
 from tests import worlds
 from tests.two_way import post

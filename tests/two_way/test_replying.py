@@ -10,7 +10,7 @@ import pytest
 
 from domain.outcomes import Accepted, NotSent, Outcome
 from domain.provider import Outgoing
-from domain.reply import THROUGH_ANOTHER_LINE, THROUGH_ANY_LINE
+from domain.two_way.reply import THROUGH_ANOTHER_LINE, THROUGH_ANY_LINE
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds

@@ -7,9 +7,9 @@ from itertools import permutations
 import pytest
 
 from domain.outcomes import Accepted
-from domain.receive import receive_due
-from domain.reports import GIVE_UP_SECONDS, UNDELIVERED, UNKNOWN_MESSAGE
 from domain.sending import NewSend
+from domain.two_way.receive import receive_due
+from domain.two_way.reports import GIVE_UP_SECONDS, UNDELIVERED, UNKNOWN_MESSAGE
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.two_way import post

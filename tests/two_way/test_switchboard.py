@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from domain import routing
 from domain.errors import ProviderUnavailable
 from domain.ids import new_id
-from domain.routes import ASSIGNED
-from domain.webhooks import NewEvent
+from domain.two_way import routing
+from domain.two_way.routes import ASSIGNED
+from domain.two_way.webhooks import NewEvent
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

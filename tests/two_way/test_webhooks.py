@@ -12,8 +12,8 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from domain.intake import Intake
-from domain.webhooks import LARGEST_BODY
+from domain.two_way.intake import Intake
+from domain.two_way.webhooks import LARGEST_BODY
 from ibiki import webhooks
 from ibiki.webhooks import PATH_ON_FILE
 from persistence import store

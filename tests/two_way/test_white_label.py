@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from graphql import print_schema
 
-from domain import errors, opt_out, reply, reports, settlement
+from domain import errors
+from domain.dispatching import settlement
+from domain.two_way import opt_out, reply, reports
 from providers import egosms, extreme
 from providers.registry import PROVIDERS
 from schema.schema import build_schema

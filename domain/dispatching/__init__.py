@@ -1,0 +1,1 @@
+"""From queued messages to outcomes: claim, call, record, and what follows for the money."""

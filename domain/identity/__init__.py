@@ -1,0 +1,1 @@
+"""Who is asking: people, clients, groups, sessions, keys, and the actors they become."""

@@ -1,0 +1,196 @@
+"""Making and changing groups and clients, and what moving a client does to the figures.
+
+A figure's version is the sum of the versions of its nodes, and of the versions that nodes left
+behind: whoever watches one drops what is smaller than what it has, so no figure's may ever fall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from domain.accepting.numbers import Normaliser
+from domain.access import Everything
+from domain.errors import InvalidInput, NotFound
+from domain.identity.people import (
+    KEEP,
+    Client,
+    ClientStatus,
+    Group,
+    Keep,
+    assigned_numbers_of,
+    business_of,
+    kept,
+    name_of,
+    rate_of,
+)
+from domain.ids import new_id
+from domain.ports.directory import NodeVersions, People
+from domain.ports.ledger import Transaction
+from domain.transactions import changing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupChange:
+    """What is to change about a group. None clears."""
+
+    name: str | Keep | None = KEEP
+    rate_per_unit_usd: Decimal | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewClient:
+    """A client as asked for."""
+
+    name: str
+    business: str | None = None
+    group_id: UUID | None = None
+    rate_per_unit_usd: Decimal | None = None
+    assigned_numbers: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientChange:
+    """What is to change about a client. None clears."""
+
+    name: str | Keep | None = KEEP
+    business: str | Keep | None = KEEP
+    status: ClientStatus | Keep | None = KEEP
+    group_id: UUID | Keep | None = KEEP
+    rate_per_unit_usd: Decimal | Keep | None = KEEP
+    assigned_numbers: Sequence[str] | Keep | None = KEEP
+
+
+async def create_group(store: People, *, name: str, rate_per_unit_usd: Decimal | None) -> Group:
+    """A new group under the default pool, holding nothing. Raises InvalidInput."""
+    group = Group(
+        id=new_id(),
+        name=name_of(name),
+        rate_per_unit_usd=rate_of(rate_per_unit_usd),
+        account_id=new_id(),
+    )
+    async with changing(store) as tx:
+        await store.write_group(tx, group, under=await store.home_of(tx, None))
+    return group
+
+
+async def update_group(store: People, group_id: UUID, change: GroupChange) -> Group:
+    """The group, changed. Raises InvalidInput or NotFound."""
+    async with changing(store) as tx:
+        await store.lock_people(tx)
+        group = (await store.find_groups([group_id], tx=tx)).get(group_id)
+        if group is None:
+            raise NotFound("group")
+        group = replace(
+            group,
+            name=group.name if isinstance(change.name, Keep) else name_of(change.name),
+            rate_per_unit_usd=rate_of(kept(change.rate_per_unit_usd, group.rate_per_unit_usd)),
+        )
+        await store.write_group(tx, group)
+        await store.note_access_changes(tx, [group_id])
+    return group
+
+
+async def create_client(store: People, normaliser: Normaliser, new: NewClient) -> Client:
+    """A new client of the default pool, holding nothing. Raises InvalidInput or NotFound."""
+    client = Client(
+        id=new_id(),
+        name=name_of(new.name),
+        business=business_of(new.business),
+        status=ClientStatus.ACTIVE,
+        group_id=new.group_id,
+        account_id=new_id(),
+        rate_per_unit_usd=rate_of(new.rate_per_unit_usd),
+        assigned_numbers=assigned_numbers_of(new.assigned_numbers, normaliser),
+        created_at=datetime.now(UTC),
+    )
+    async with changing(store) as tx:
+        await store.lock_people(tx)
+        await store.write_client(tx, client, under=await store.home_of(tx, client.group_id))
+    return client
+
+
+async def update_client(
+    store: People, normaliser: Normaliser, client_id: UUID, change: ClientChange
+) -> Client:
+    """The client, changed. Raises InvalidInput or NotFound.
+
+    One that leaves a group takes its units along, and is taken away from the group's supervisors.
+    """
+    async with changing(store) as tx:
+        await store.lock_people(tx)
+        before = (await store.find_clients(Everything(), [client_id], tx=tx)).get(client_id)
+        if before is None:
+            raise NotFound("client")
+        client = changed_client(before, change, normaliser)
+        if client.group_id != before.group_id:
+            await _move(store, tx, before, to_group_id=client.group_id)
+        await store.write_client(tx, client)
+        await store.note_access_changes(tx, [client_id])
+    return client
+
+
+def changed_client(client: Client, change: ClientChange, normaliser: Normaliser) -> Client:
+    """The client with the change made. Raises InvalidInput."""
+    status = kept(change.status, client.status)
+    if status is None:
+        raise InvalidInput("status cannot be cleared.", field="status")
+    numbers = client.assigned_numbers
+    if not isinstance(change.assigned_numbers, Keep):
+        numbers = assigned_numbers_of(change.assigned_numbers, normaliser)
+    return replace(
+        client,
+        name=client.name if isinstance(change.name, Keep) else name_of(change.name),
+        business=business_of(kept(change.business, client.business)),
+        status=status,
+        group_id=kept(change.group_id, client.group_id),
+        rate_per_unit_usd=rate_of(kept(change.rate_per_unit_usd, client.rate_per_unit_usd)),
+        assigned_numbers=numbers,
+    )
+
+
+def departures(
+    nodes: Sequence[NodeVersions], leaver_id: UUID, group_node_id: UUID
+) -> dict[UUID, int]:
+    """The departed versions of the nodes that change as a client leaves a group.
+
+    `nodes`: the leaver's, the group's and its members'. The group keeps what the leaver came to;
+    the leaver takes along what the group came to, for those who watch it with its group.
+    """
+    by_id = {node.account_id: node for node in nodes}
+    group, leaver = by_id[group_node_id], by_id[leaver_id]
+    figure = sum(
+        _total(node) for node in nodes if group_node_id in (node.account_id, node.parent_id)
+    )
+    departed = {leaver_id: leaver.departed_version + figure}
+    if leaver.parent_id == group_node_id:
+        departed[group_node_id] = group.departed_version + _total(leaver)
+    return departed
+
+
+async def _move(
+    store: People, tx: Transaction, client: Client, *, to_group_id: UUID | None
+) -> None:
+    new_home = await store.home_of(tx, to_group_id)
+    old_home = await store.home_of(tx, client.group_id)
+    left = [old_home.account_id] if client.group_id else []
+    nodes = await store.lock_nodes(tx, ids=[client.account_id, *left], below=left)
+    node = next(each for each in nodes if each.account_id == client.account_id)
+    # A provider account of its own stays where it is, beside the group that its client is in.
+    is_member = node.parent_id is not None
+    if is_member and node.provider_account_id != new_home.provider_account_id:
+        raise InvalidInput("This group's units are in another pool.", field="groupId")
+    await store.move_node(
+        tx,
+        node.account_id,
+        under=new_home.account_id if is_member else None,
+        departed_versions=departures(nodes, node.account_id, left[0]) if left else {},
+    )
+    await store.release_supervisors(tx, client.id, outside_group_id=to_group_id)
+
+
+def _total(node: NodeVersions) -> int:
+    return node.version + node.departed_version

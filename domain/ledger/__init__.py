@@ -1,0 +1,1 @@
+"""The tree of accounts and all that moves units in it."""

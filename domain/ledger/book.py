@@ -1,0 +1,154 @@
+"""The heart: holdings, transfers, and the one way in which units move.
+
+Accounts are a tree; pools are sums. A node's holding is the sum of its transfers, and each
+transfer carries the balance and the gapless version that it left at either end. Whoever moves
+units locks the nodes, posts to a `Book`, and writes the book: no other code changes a holding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from domain.errors import InvalidInput
+from domain.ids import new_id
+from domain.ledger.valuation import LARGEST_UNITS
+
+
+class NodeKind(StrEnum):
+    """Where a node stands in the tree. A client's own provider account is a POOL."""
+
+    POOL = "POOL"
+    GROUP = "GROUP"
+    CLIENT = "CLIENT"
+
+
+class TransferKind(StrEnum):
+    """Why units moved."""
+
+    OPENING = "OPENING"
+    ALLOCATION = "ALLOCATION"
+    SEND = "SEND"
+    REFUND = "REFUND"
+    SYNC = "SYNC"
+    RECONCILE = "RECONCILE"
+
+
+@dataclass(slots=True)
+class Holding:
+    """What a node holds itself, under lock until the transaction ends."""
+
+    account_id: UUID
+    provider_account_id: UUID
+    kind: NodeKind
+    parent_id: UUID | None
+    held: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a transfer is for, and who asked for it."""
+
+    send_id: UUID | None = None
+    message_id: UUID | None = None
+    sync_id: UUID | None = None
+    actor_id: UUID | None = None
+    note: str | None = None
+    rate_usd: Decimal | None = None
+    value_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Units that moved, with the balance and version that they left at either end.
+
+    `source_id` or `destination_id` None: outside, that is, the provider and the world behind it.
+    """
+
+    id: UUID
+    provider_account_id: UUID
+    kind: TransferKind
+    amount: int
+    source_id: UUID | None
+    source_balance: int | None
+    source_version: int | None
+    destination_id: UUID | None
+    destination_balance: int | None
+    destination_version: int | None
+    purpose: Purpose
+    created_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Book:
+    """Holdings under lock, and the transfers posted against them so far, in order."""
+
+    holdings: dict[UUID, Holding]
+    transfers: list[Transfer] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, holdings: Iterable[Holding]) -> Book:
+        """A book that nothing has been posted to."""
+        return cls({holding.account_id: holding for holding in holdings})
+
+    def post(
+        self,
+        kind: TransferKind,
+        amount: int,
+        *,
+        source: Holding | None = None,
+        destination: Holding | None = None,
+        purpose: Purpose,
+    ) -> Transfer:
+        """Moves units between two nodes, or a node and outside (None), and notes the transfer.
+
+        Whether the source can pay is the caller's question: see `can_pay`.
+        Raises InvalidInput, with the book as it was, where a balance would leave the bounds of
+        what JSON can carry.
+        """
+        node = source or destination
+        if node is None:
+            raise ValueError("a transfer needs a node at one end at least")
+        _move(source, destination, amount)
+        transfer = Transfer(
+            id=new_id(),
+            provider_account_id=node.provider_account_id,
+            kind=kind,
+            amount=amount,
+            source_id=source.account_id if source else None,
+            source_balance=source.held if source else None,
+            source_version=source.version if source else None,
+            destination_id=destination.account_id if destination else None,
+            destination_balance=destination.held if destination else None,
+            destination_version=destination.version if destination else None,
+            purpose=purpose,
+        )
+        self.transfers.append(transfer)
+        return transfer
+
+    def changed(self) -> list[Holding]:
+        """The holdings that a posted transfer touched, in id order."""
+        ids = {transfer.source_id for transfer in self.transfers}
+        ids |= {transfer.destination_id for transfer in self.transfers}
+        return [self.holdings[each] for each in sorted(ids - {None}, key=str) if each]
+
+
+def can_pay(holding: Holding, amount: int) -> bool:
+    """Whether a node may give that much of its own: below zero nothing leaves it at all."""
+    return holding.held >= amount
+
+
+def _move(source: Holding | None, destination: Holding | None, amount: int) -> None:
+    """Both ends hold what they then hold, at their next version; or neither has changed."""
+    ends = [(source, -amount), (destination, amount)]
+    steps = [(holding, change) for holding, change in ends if holding is not None]
+    if any(abs(holding.held + change) > LARGEST_UNITS for holding, change in steps):
+        raise InvalidInput(f"A balance cannot grow beyond {LARGEST_UNITS}.", field="units")
+    for holding, change in steps:
+        holding.held += change
+        holding.version += 1

@@ -1,0 +1,1 @@
+"""What changes, told to whoever watches: hints, streams and the hub between them."""

@@ -1,0 +1,139 @@
+"""What a subscription watches, for whom, and how what is told waits for its reader.
+
+A `Present` is the state of something: a reader gets it at once, then again after every change, and
+of two states the newer one wins. `MessageChanges` are told one by one, each message's newest state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from uuid import UUID
+
+from domain.access import Actor, Role, Scope
+from domain.live.hints import Topic
+from domain.sending import Message, Payer
+
+T = TypeVar("T")
+
+NOBODY_IN_PARTICULAR = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """All that what an actor sees depends on: who have the same one share an execution.
+
+    No user is in it. What is executed for a viewpoint is executed as nobody in particular, so
+    that something of one user's own cannot reach another.
+    """
+
+    role: Role
+    client_id: UUID | None
+    group_id: UUID | None
+    client_status: str | None
+    payer: Payer | None
+
+    @classmethod
+    def of(cls, actor: Actor) -> Viewpoint:
+        """The actor's."""
+        return cls(actor.role, actor.client_id, actor.group_id, actor.client_status, actor.payer)
+
+    @property
+    def actor(self) -> Actor:
+        """An actor who sees that and is no user."""
+        return Actor(
+            user_id=NOBODY_IN_PARTICULAR,
+            role=self.role,
+            credential_id=NOBODY_IN_PARTICULAR,
+            client_id=self.client_id,
+            group_id=self.group_id,
+            client_status=self.client_status,
+            payer=self.payer,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present(Generic[T]):
+    """The state of something. `topics_of`: what changes it. `is_last`: nothing follows it."""
+
+    read: Callable[[], Awaitable[T]]
+    topics_of: Callable[[T], frozenset[Topic]]
+    version_of: Callable[[T], int] = lambda _: 0
+    is_last: Callable[[T], bool] = lambda _: False
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        """The state, once: for whoever iterates without a hub."""
+        yield await self.read()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageChanges:
+    """Messages of a scope whose status changes. `begin`: those that a new reader is told first."""
+
+    scope: Scope
+    send_id: UUID | None
+    begin: Callable[[], Awaitable[Sequence[Message]]]
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """Those of the beginning: for whoever iterates without a hub."""
+        for message in await self.begin():
+            yield message
+
+
+Watch: TypeAlias = Present[Any] | MessageChanges
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing told, encoded once for all its readers. A newer one of its key replaces it."""
+
+    body: bytes
+    key: Hashable = None
+
+
+class Reader(Protocol):
+    """One subscription of one connection. Must not block, and must not raise."""
+
+    def offer(self, item: Item) -> None:
+        """To be told, as soon as the reader can take it."""
+        ...
+
+    def end(self, errors: bytes | None = None) -> None:
+        """Nothing more comes: it is complete, or failed with these errors (as JSON)."""
+        ...
+
+
+class Form(Protocol):
+    """How what is watched is told: for one document, its variables and a viewpoint."""
+
+    async def told(self, value: Any) -> bytes:
+        """The response, as JSON."""
+        ...
+
+    def failed(self, failure: Exception) -> bytes:
+        """The errors, as JSON: a refusal in our words, anything else masked."""
+        ...
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What waits for a slow reader: of each key the newest, in order, and not without end."""
+
+    most: int = 1_000
+    _items: dict[Hashable, Item] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def put(self, item: Item) -> bool:
+        """Whether there is room for it: otherwise the reader is to begin again."""
+        self._items.pop(item.key, None)
+        self._items[item.key] = item
+        return len(self._items) <= self.most
+
+    def take(self) -> Item | None:
+        """The one that has waited longest."""
+        for key in self._items:
+            return self._items.pop(key)
+        return None

@@ -1,0 +1,1 @@
+"""What is read of the ledger and the contacts: balances, statements, searches."""

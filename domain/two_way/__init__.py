@@ -1,0 +1,1 @@
+"""What comes back: webhooks, routing, the inbox, replies, reports and opting out."""
