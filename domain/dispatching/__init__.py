@@ -1,1 +1,0 @@
-"""From queued messages to outcomes: claim, call, record, and what follows for the money."""

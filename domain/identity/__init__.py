@@ -1,1 +1,0 @@
-"""Who is asking: people, clients, groups, sessions, keys, and the actors they become."""

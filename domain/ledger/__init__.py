@@ -1,1 +1,0 @@
-"""The tree of accounts and all that moves units in it."""

@@ -1,1 +1,0 @@
-"""What is read of the ledger and the contacts: balances, statements, searches."""

@@ -1,1 +1,0 @@
-"""What comes back: webhooks, routing, the inbox, replies, reports and opting out."""
