@@ -190,7 +190,9 @@ class AlreadyRunning(Refusal):
 class TryAgain(Refusal):
     """The service is restarting. Repeat the request, with the same idempotencyKey if it had one."""
 
-    code = "UNAVAILABLE"
+    # The contract's list of codes is closed: this is the one that has a caller wait and repeat.
+    code = "RATE_LIMITED"
+    retry_after_seconds = 1
 
 
 class _Attributes:

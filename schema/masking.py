@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from domain.errors import RateLimited, Refusal
+from domain.errors import RateLimited, Refusal, TryAgain
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
@@ -45,7 +45,7 @@ def _cause(error: GraphQLError) -> BaseException | None:
 
 def _refusal_extensions(refusal: Refusal) -> dict[str, Any]:
     extensions: dict[str, Any] = {"code": refusal.code}
-    if isinstance(refusal, RateLimited):
+    if isinstance(refusal, RateLimited | TryAgain):
         extensions["retryAfterSeconds"] = refusal.retry_after_seconds
     return extensions
 

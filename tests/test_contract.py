@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from graphql import (
     build_schema,
 )
 
+from domain.errors import Refusal
+from schema.limits import TOO_COMPLEX
+from schema.masking import INTERNAL
 from schema.schema import export_schema
 
 HERE = Path(__file__).parent
@@ -111,6 +115,21 @@ def test_what_is_due_is_listed_exactly() -> None:
     assert len(DUE) == len(set(DUE))
     assert set(DUE) - missing == set(), "there now: take it off contract_due.txt"
     assert missing - set(DUE) == set(), "missing, and not agreed to be"
+
+
+def test_every_code_stands_in_the_closed_list() -> None:
+    lines = re.sub(r"\n# +", " ", (HERE / "contract.graphql").read_text())
+    agreed = re.search(r"extensions\.code: ([^.]*)", lines)
+    assert agreed is not None
+    codes = {refusal.code for refusal in refusals(Refusal)} | {INTERNAL, TOO_COMPLEX}
+    assert codes == set(re.findall(r"[A-Z_]{3,}", agreed[1]))
+
+
+def refusals(above: type[Refusal]) -> Iterator[type[Refusal]]:
+    """It and all kinds of it."""
+    yield above
+    for kind in above.__subclasses__():
+        yield from refusals(kind)
 
 
 @pytest.mark.parametrize(

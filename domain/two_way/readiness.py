@@ -12,6 +12,7 @@ from uuid import UUID
 from domain.access import OfClient
 from domain.errors import ProviderUnavailable
 from domain.house import House
+from domain.ledger.valuation import units_in_words
 from domain.ports.letters import ReplyTerms
 from domain.two_way.inbox import InboundMessage, ModemRoute
 from domain.two_way.reply import Way, way_of
@@ -97,7 +98,9 @@ def _line(way: Way) -> ReadinessCheck:
 
 
 def _balance(terms: ReplyTerms) -> ReadinessCheck:
-    detail = f"{terms.price} {terms.unit} are needed and {max(terms.held, 0)} are available."
+    needed = units_in_words(terms.price, terms.unit)
+    available = units_in_words(max(terms.held, 0), terms.unit)
+    detail = f"A reply takes {needed}. Available: {available}."
     return ReadinessCheck("balance", terms.held >= terms.price, detail)
 
 

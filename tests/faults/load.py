@@ -34,7 +34,7 @@ EXCHANGES = tuple(each for each in range(220, 1000) if each % 100 != 11 and each
 MOST_OPEN = 300
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.0
-TRANSIENT = {"UNAVAILABLE", "RATE_LIMITED"}
+TRANSIENT = {"RATE_LIMITED"}
 
 
 @dataclass(frozen=True, slots=True)

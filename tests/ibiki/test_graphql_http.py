@@ -209,7 +209,7 @@ async def test_a_store_that_is_away_is_503_not_a_sign_out(web: Front) -> None:
         web.authenticator.away = False
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
-    assert response.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
+    assert response.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
 
 
 async def test_nobody_may_send_little_and_the_signed_in_much(web: Front) -> None:

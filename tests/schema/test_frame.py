@@ -13,7 +13,7 @@ import pytest
 import strawberry
 from graphql import print_schema
 
-from domain.errors import Forbidden, InsufficientBalance, NotFound, RateLimited
+from domain.errors import Forbidden, InsufficientBalance, NotFound, RateLimited, TryAgain
 from domain.ids import new_id
 from domain.pages import Page, Window
 from resolvers import ids
@@ -89,6 +89,7 @@ async def buy(info: Info, input: BuyInput) -> DomainBook | DomainLeaflet:
         3: lambda: Forbidden(),
         4: lambda: RateLimited(7),
         5: lambda: ZeroDivisionError("the secret of the house"),
+        7: lambda: TryAgain(),
     }.get(input.units)
     if refusal is not None:
         raise refusal()
@@ -186,6 +187,8 @@ async def test_a_refusal_outside_the_union_is_a_top_level_error_with_its_code() 
     assert error["path"] == ["buy"]
     [error] = (await bought(4))["errors"]
     assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 7}
+    [error] = (await bought(7))["errors"]
+    assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 1}
 
 
 async def test_a_defect_is_masked_and_logged_with_its_correlation_id(

@@ -208,6 +208,11 @@ async def rehearse(street: Neighbourhood) -> tuple[Any, dict[str, bool]]:
     return found, {each["name"]: each["passed"] for each in found["checks"]}
 
 
+def detail_of(found: Any, name: str) -> str:
+    (detail,) = [each["detail"] for each in found["checks"] if each["name"] == name]
+    return str(detail)
+
+
 async def test_a_reply_is_rehearsed_and_nothing_is_sent_or_charged(street: Neighbourhood) -> None:
     found, checks = await rehearse(street)
     assert (found["ready"], checks["inbound"]) == (False, False)
@@ -216,6 +221,7 @@ async def test_a_reply_is_rehearsed_and_nothing_is_sent_or_charged(street: Neigh
     found, checks = await rehearse(street)
     assert found["ready"], found
     assert (found["modem"], found["port"], found["inbound"]) == ("m1", "1", {"text": "Hi"})
+    assert detail_of(found, "balance") == "A reply takes 1 credit. Available: 100 credits."
     assert checks == dict.fromkeys(
         ["account", "inbound", "opt-out", "line", "balance", "provider"], True
     )
@@ -256,6 +262,7 @@ async def test_a_poor_client_without_a_line_is_not_ready(street: Neighbourhood) 
         "balance",
         "provider",
     ]
+    assert detail_of(found, "balance") == "A reply takes 1 credit. Available: 0 credits."
 
 
 ADMIN_ONLY: list[tuple[str, dict[str, Any]]] = [
