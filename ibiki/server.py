@@ -130,11 +130,11 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
-            if self._timer is None:
-                self._close_after(HEAD_SECONDS)
         super().data_received(data)
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._refuse_head()
+        elif self._in_head and self._head_bytes and self._timer is None:
+            self._close_after(HEAD_SECONDS)  # only where a head comes in parts
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

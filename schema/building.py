@@ -11,7 +11,6 @@ from dataclasses import MISSING
 from typing import Any
 
 from graphql import GraphQLInputObjectType, GraphQLSchema
-from strawberry.types.arguments import InputContext
 from strawberry.types.base import (
     StrawberryList,
     StrawberryObjectDefinition,
@@ -19,7 +18,7 @@ from strawberry.types.base import (
     has_object_definition,
 )
 
-Convert = Callable[[Any, InputContext], Any]
+Convert = Callable[[Any], Any]
 
 
 def let_inputs_build_themselves(built: GraphQLSchema) -> None:
@@ -32,11 +31,22 @@ def let_inputs_build_themselves(built: GraphQLSchema) -> None:
             definition.from_input = _builder(definition, list(type_.fields))
 
 
+def converter(type_: Any) -> Convert:
+    """How an argument of this type becomes what a resolver is given."""
+    if isinstance(type_, StrawberryOptional):
+        type_ = type_.of_type
+    if isinstance(type_, StrawberryList):
+        return _list_of(converter(type_.of_type))
+    if has_object_definition(type_):
+        return _input_of(type_)
+    return lambda value: value
+
+
 def _builder(
     definition: StrawberryObjectDefinition, names: list[str]
-) -> Callable[[type, Mapping[str, Any], InputContext], Any]:
+) -> Callable[[type, Mapping[str, Any], object], Any]:
     fields = [
-        (name, field.python_name, _converter(field.resolve_type(type_definition=definition)))
+        (name, field.python_name, converter(field.resolve_type(type_definition=definition)))
         for name, field in zip(names, definition.fields, strict=True)
     ]
     without_default = {
@@ -45,27 +55,20 @@ def _builder(
         if field.default_value is MISSING and field.default_factory is MISSING
     }
 
-    def build(type_: type, given: Mapping[str, Any], context: InputContext) -> Any:
+    def build(type_: type, given: Mapping[str, Any], _context: object) -> Any:
         values = dict(without_default)
         for name, python_name, convert in fields:
             if name in given:
-                values[python_name] = convert(given[name], context)
+                values[python_name] = convert(given[name])
         return type_(**values)
 
     return build
 
 
-def _converter(type_: Any) -> Convert:
-    if isinstance(type_, StrawberryOptional):
-        type_ = type_.of_type
-    if isinstance(type_, StrawberryList):
-        return _list_of(_converter(type_.of_type))
-    if has_object_definition(type_):
-        return lambda value, context: context.convert(value, type_)
-    return lambda value, _context: value
-
-
 def _list_of(convert: Convert) -> Convert:
-    return lambda values, context: (
-        None if values is None else [convert(value, context) for value in values]
-    )
+    return lambda values: None if values is None else [convert(value) for value in values]
+
+
+def _input_of(type_: Any) -> Convert:
+    definition = type_.__strawberry_definition__
+    return lambda value: None if value is None else definition.from_input(type_, value, None)

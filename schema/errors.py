@@ -126,7 +126,7 @@ MEMBERS: dict[type[errors.Refusal], type[UserError]] = {
 }
 
 
-class _Told:
+class Told:
     """One refusal, told as its union member: attributes of the same names."""
 
     def __init__(self, refusal: type[errors.Refusal], member: type[UserError]) -> None:
@@ -135,10 +135,14 @@ class _Told:
         definition = get_object_definition(member, strict=True)
         self.names = [field.python_name for field in definition.fields]
 
-    def handle(self, exception: errors.Refusal, *, field: Any, info: Any) -> UserError:
+    def told(self, refusal: Exception) -> UserError:
         """The member that says what the refusal says."""
-        said: dict[str, Any] = {name: getattr(exception, name) for name in self.names}
+        said: dict[str, Any] = {name: getattr(refusal, name) for name in self.names}
         return self.error_type(**said)
 
+    def handle(self, exception: errors.Refusal, *, field: Any, info: Any) -> UserError:
+        """The same, as strawberry asks for it."""
+        return self.told(exception)
 
-HANDLERS = [_Told(refusal, member) for refusal, member in MEMBERS.items()]
+
+HANDLERS = [Told(refusal, member) for refusal, member in MEMBERS.items()]

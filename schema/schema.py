@@ -22,6 +22,7 @@ from schema.errors import HANDLERS
 from schema.inbox import InboxMutation, InboxQuery
 from schema.ledger import LedgerMutation, LedgerQuery
 from schema.people import PeopleMutation, PeopleQuery
+from schema.resolving import call_resolvers_straight
 from schema.scalars import SCALARS
 from schema.sends import SendMutation, SendQuery
 from schema.sessions import SessionMutation, SessionQuery
@@ -68,6 +69,7 @@ def build_schema(
     )
     _drop_null_defaults(declared._schema)
     let_inputs_build_themselves(declared._schema)
+    call_resolvers_straight(declared._schema, HANDLERS)
     return declared._schema
 
 
