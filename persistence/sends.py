@@ -95,6 +95,11 @@ async def copy_messages(tx: Connection, send: NewSend) -> None:
     )
 
 
+def message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
+    """The rows of one send's messages as they are written now, in `MESSAGE_COLUMNS`."""
+    return _message_rows(send, datetime.now(UTC))
+
+
 async def find_sends(tx: Connection, ids: Sequence[UUID]) -> set[UUID]:
     """Those of the ids that are committed sends."""
     rows = await tx.fetch(FIND_SENDS, list(ids))

@@ -1,0 +1,147 @@
+"""The accept path alone, without HTTP: what PostgreSQL pays for a send, against `pgbench -N`.
+
+Callers wait for one answer at a time, in one process. `pgbench -N` is PostgreSQL's own measure of a
+small transaction (an update, a select and an insert), with as many clients on the same database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import count
+
+from benchmarks.ground import Ground, cpu_seconds, ground, with_children
+from benchmarks.measurement import Measurement
+from domain.accept import Acceptance, Taken, Verdict, accept_alone
+from domain.ids import new_id
+from domain.ledger import Book, Purpose, TransferKind
+from domain.sending import NewSend, SendKind
+from ibiki.cluster import locate
+from persistence import store
+from tests import worlds
+
+CALLERS = 64
+MANY_CALLERS = 256
+SECONDS = 4.0
+ACCOUNTS = 1_000
+UNITS = 10_000_000
+PGBENCH_SCALE = 10
+
+Accept = Callable[[NewSend], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a load did: sends, seconds, PostgreSQL's CPU a send in µs, and the 99th percentile."""
+
+    sends: int
+    seconds: float
+    cpu: float
+    p99_ms: float
+
+    @property
+    def per_second(self) -> float:
+        """Sends accepted a second."""
+        return self.sends / self.seconds
+
+
+def main() -> list[Measurement]:
+    """Ratios of one run on one database."""
+    with ground() as place:
+        transaction_cpu = _pgbench(place)
+        spread, many, hot, alone = asyncio.run(_accepting(place))
+    return [
+        Measurement("send, 1,000 accounts", spread.per_second, "sends/s"),
+        Measurement("send, PostgreSQL CPU", spread.cpu, "µs"),
+        Measurement("pgbench -N, PostgreSQL CPU", transaction_cpu, "µs a transaction"),
+        Measurement("send ÷ pgbench -N, CPU", spread.cpu / transaction_cpu, "", at_most=0.25),
+        Measurement(
+            "batched ÷ unbatched, rate", spread.per_second / alone.per_second, "", at_least=10
+        ),
+        Measurement(
+            "one hot account ÷ 1,000, rate", hot.per_second / spread.per_second, "", at_least=0.9
+        ),
+        Measurement("p99 at 256 callers", many.p99_ms, "ms"),
+    ]
+
+
+async def _accepting(place: Ground) -> tuple[Run, Run, Run, Run]:
+    async with worlds.connected(place.url, pool_size=20):
+        pool = await worlds.add_pool(held=UNITS)
+        tenants = [await worlds.add_client(pool, held=0, name=f"T{n}") for n in range(ACCOUNTS)]
+        async with store.transaction() as tx:
+            book: Book = await store.lock_accounts(tx, [each.account_id for each in tenants])
+            for holding in book.holdings.values():
+                book.post(TransferKind.OPENING, UNITS, destination=holding, purpose=Purpose())
+            await store.write_book(tx, book)
+        acceptance = Acceptance(store)
+        acceptance.start()
+        try:
+            await _load(place, acceptance.accept, tenants, CALLERS, seconds=1.0)
+            spread = await _load(place, acceptance.accept, tenants, CALLERS)
+            many = await _load(place, acceptance.accept, tenants, MANY_CALLERS)
+            hot = await _load(place, acceptance.accept, tenants[:1], CALLERS)
+        finally:
+            await acceptance.stop()
+        alone = await _load(place, lambda send: accept_alone(store, send), tenants, CALLERS)
+    return spread, many, hot, alone
+
+
+async def _load(
+    place: Ground,
+    accept: Accept,
+    tenants: list[worlds.Tenant],
+    callers: int,
+    *,
+    seconds: float = SECONDS,
+) -> Run:
+    turn = count()
+    until = time.perf_counter() + seconds
+    latencies: list[float] = []
+
+    async def call() -> None:
+        while (asked_at := time.perf_counter()) < until:
+            verdict = await accept(_send_of(tenants[next(turn) % len(tenants)]))
+            assert isinstance(verdict, Taken), verdict
+            latencies.append(time.perf_counter() - asked_at)
+
+    pids = with_children(place.postgres_pid)
+    before, began = cpu_seconds(pids), time.perf_counter()
+    await asyncio.gather(*(call() for _ in range(callers)))
+    taken = time.perf_counter() - began
+    used = cpu_seconds(with_children(place.postgres_pid)) - before
+    ordered = sorted(latencies)
+    p99_ms = 1000 * ordered[int(len(ordered) * 0.99)]
+    return Run(len(latencies), taken, used / len(latencies) * 1e6, p99_ms)
+
+
+def _send_of(tenant: worlds.Tenant) -> NewSend:
+    return NewSend(
+        id=new_id(),
+        payer=tenant.payer,
+        actor_id=tenant.client_id,
+        kind=SendKind.SINGLE,
+        numbers=["+12025550100"],
+        text="Good morning",
+    )
+
+
+def _pgbench(place: Ground) -> float:
+    """PostgreSQL's CPU a transaction of `pgbench -N`, in µs."""
+    command = [str(locate(place.directory, durable=True).programs / "pgbench"), place.url]
+    subprocess.run(
+        [*command, "-i", "-q", "-s", str(PGBENCH_SCALE)], check=True, capture_output=True
+    )
+    before = cpu_seconds(with_children(place.postgres_pid))
+    run = subprocess.run(
+        [*command, "-N", "-n", "-M", "prepared", "-c", str(CALLERS), "-T", str(int(SECONDS))],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    used = cpu_seconds(with_children(place.postgres_pid)) - before
+    [line] = [each for each in run.stdout.splitlines() if "actually processed" in each]
+    return used / int(line.split(":")[1].split("/")[0]) * 1e6

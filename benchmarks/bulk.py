@@ -1,0 +1,91 @@
+"""A bulkSend of 100,000 against COPY of the same rows into the same table, with nothing else done.
+
+The send is normalised, charged and durable; COPY is given rows that are ready. Each is the best of
+three, on one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Awaitable, Callable
+
+from benchmarks.ground import ground
+from benchmarks.measurement import Measurement
+from domain.accept import Taken, accept_alone
+from domain.ids import new_id
+from domain.numbers import Normaliser
+from domain.recipients import sort_recipients
+from domain.sending import NewSend, SendKind
+from persistence import sends, store
+from tests import worlds
+
+COUNT = 100_000
+TIMES = 3
+UNITS = 10_000_000
+
+
+def main() -> list[Measurement]:
+    """The time of both, their ratio, and how far memory grew."""
+    with ground() as place:
+        return asyncio.run(_measure(place.url))
+
+
+async def _measure(url: str) -> list[Measurement]:
+    normaliser = Normaliser("US")
+    numbers = [f"+1202{2_000_000 + each}" for each in range(COUNT)]
+    async with worlds.connected(url, pool_size=2):
+        tenant = await worlds.add_client(await worlds.add_pool(held=UNITS), held=UNITS)
+
+        async def bulk() -> None:
+            recipients = sort_recipients(numbers, normaliser)
+            assert len(recipients.numbers) == COUNT
+            verdict = await accept_alone(store, _send_of(tenant, recipients.numbers))
+            assert isinstance(verdict, Taken), verdict
+
+        copied = await _best_seconds(lambda: _copy(tenant, numbers))
+        before = _peak_bytes()
+        bulk_seconds = await _best_seconds(lambda: _timed(bulk))
+        grown = _peak_bytes() - before
+    return [
+        Measurement("bulkSend of 100,000", bulk_seconds, "s"),
+        Measurement("COPY of the same rows", copied, "s"),
+        Measurement("bulkSend ÷ COPY", bulk_seconds / copied, "", at_most=2),
+        Measurement("peak memory, over COPY's", grown / 2**20, "MiB"),
+    ]
+
+
+async def _copy(tenant: worlds.Tenant, numbers: list[str]) -> float:
+    rows = list(sends.message_rows(_send_of(tenant, numbers)))
+
+    async def copy() -> None:
+        async with store.transaction() as tx:
+            await tx.copy_records_to_table("message", records=rows, columns=sends.MESSAGE_COLUMNS)
+
+    return await _timed(copy)
+
+
+async def _best_seconds(run: Callable[[], Awaitable[float]]) -> float:
+    return min([await run() for _ in range(TIMES)])
+
+
+async def _timed(work: Callable[[], Awaitable[None]]) -> float:
+    began = time.perf_counter()
+    await work()
+    return time.perf_counter() - began
+
+
+def _send_of(tenant: worlds.Tenant, numbers: list[str]) -> NewSend:
+    return NewSend(
+        id=new_id(),
+        payer=tenant.payer,
+        actor_id=tenant.client_id,
+        kind=SendKind.BULK,
+        numbers=numbers,
+        text="Good morning",
+    )
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
