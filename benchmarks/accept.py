@@ -15,9 +15,9 @@ from itertools import count
 
 from benchmarks.ground import Ground, cpu_seconds, ground, with_children
 from benchmarks.measurement import Measurement
-from domain.accept import Acceptance, Taken, Verdict, accept_alone
+from domain.accepting.accept import Acceptance, Taken, Verdict, accept_alone
 from domain.ids import new_id
-from domain.ledger import Book, Purpose, TransferKind
+from domain.ledger.book import Book, Purpose, TransferKind
 from domain.sending import NewSend, SendKind
 from ibiki.cluster import locate
 from persistence import store

@@ -10,13 +10,14 @@ import asyncio
 import resource
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
-from domain.accept import Taken, accept_alone
+from domain.accepting.accept import Taken, accept_alone
+from domain.accepting.numbers import Normaliser
+from domain.accepting.recipients import sort_recipients
 from domain.ids import new_id
-from domain.numbers import Normaliser
-from domain.recipients import sort_recipients
 from domain.sending import NewSend, SendKind
 from persistence import sends, store
 from tests import worlds
@@ -57,7 +58,7 @@ async def _measure(url: str) -> list[Measurement]:
 
 
 async def _copy(tenant: worlds.Tenant, numbers: list[str]) -> float:
-    rows = list(sends.message_rows(_send_of(tenant, numbers)))
+    rows = list(sends.message_rows(_send_of(tenant, numbers), datetime.now(UTC)))
 
     async def copy() -> None:
         async with store.transaction() as tx:

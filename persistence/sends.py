@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -89,15 +90,15 @@ async def copy_messages(tx: Connection, send: NewSend) -> None:
     await tx.copy_records_to_table("send", records=sends, columns=SEND_COLUMNS)
     await tx.copy_records_to_table(
         "message",
-        records=((*row, now, now, now) for row in _message_rows(send)),
+        records=message_rows(send, now),
         columns=MESSAGE_COLUMNS,
         timeout=STATEMENT_TIMEOUT_SECONDS,
     )
 
 
-def message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
-    """The rows of one send's messages as they are written now, in `MESSAGE_COLUMNS`."""
-    return _message_rows(send, datetime.now(UTC))
+def message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
+    """The rows of one send's messages as they are copied, in `MESSAGE_COLUMNS`."""
+    return ((*row, now, now, now) for row in _message_rows(send))
 
 
 async def find_sends(tx: Connection, ids: Sequence[UUID]) -> set[UUID]:
