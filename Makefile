@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCK := requirements.lock
 PORT ?= 8000
 
-.PHONY: help install run test check format lint types contracts bench clients lock clean
+.PHONY: help install run test check format lint types contracts bench soak clients lock clean
 
 help: ## Says what each target does.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ contracts: install ## Imports follow the arrows of ARCHITECTURE.md.
 
 bench: install ## The benchmarks, as a table.
 	$(BIN)/python -m benchmarks
+
+soak: install ## Hurts the running program for SOAK_SECONDS (600): docs/soak.md.
+	$(BIN)/python -m tests.faults $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS)) $(if $(SEED),--seed $(SEED))
 
 clients: ## The stock GraphQL clients that tests drive, where node and npm are.
 	@cd tests/end_to_end/node && npm ci --no-audit --no-fund --silent

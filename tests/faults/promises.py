@@ -48,6 +48,7 @@ CALLS = """
 SELECT count(*) AS calls FROM attempt
 WHERE started_at > clock_timestamp() - make_interval(secs => $1)
 """
+UNDER_WAY = "SELECT count(*) AS messages FROM message WHERE status IN ('QUEUED', 'SUBMITTING')"
 UNKNOWN = "SELECT id, number FROM message WHERE status = 'UNKNOWN'"
 POOL = "SELECT sum(held)::int8 AS held FROM account"
 
@@ -88,6 +89,11 @@ class Promises:
             f" ({begun['calls']} calls in the last {grace_seconds:.0f} s)"
             for row in rows
         ]
+
+    async def under_way(self) -> int:
+        """Messages that are neither in an end state nor UNKNOWN."""
+        (row,) = await worlds.fetch(UNDER_WAY)
+        return int(row["messages"])
 
     async def settle(self) -> int:
         """Says of each message in doubt what the provider says; how many they were."""

@@ -5,6 +5,7 @@ Where not, the directory is as it is, and what needs a full disk is left out wit
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -38,9 +39,10 @@ class Volume:
 def volume() -> Iterator[Volume]:
     """A new one, gone afterwards; those of runs that were killed are cleared away first."""
     for left_over in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        _unmount(left_over)
-        shutil.rmtree(left_over, ignore_errors=True)
-    path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        if not _is_in_use(left_over):
+            _unmount(left_over)
+            shutil.rmtree(left_over, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     why_not = _mounted(path)
     try:
         yield Volume(path, why_not)
@@ -48,6 +50,12 @@ def volume() -> Iterator[Volume]:
         if why_not is None:
             _unmount(path)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether the run that made it, whose number its name bears, still runs."""
+    maker = path.name.removeprefix(PREFIX).split("-")[0]
+    return Path("/proc", maker).exists()
 
 
 def _mounted(path: Path) -> str | None:

@@ -1,0 +1,79 @@
+"""A rig hurt by one fault after the other, everything looked at after each: a run's verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tests.faults.faults import Fault
+from tests.faults.rig import Rig, patiently
+from tests.faults.rounds import Bounds, Round, play
+
+LOOK_SECONDS = 0.1
+WARM_SECONDS = 60.0
+DRAIN_SECONDS = 90.0
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a run has found. `left_out`: faults that this machine cannot do, and why not."""
+
+    rounds: list[Round] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    at_rest: list[str] = field(default_factory=list)
+    """What was broken once everything had come to rest."""
+    taken: int = 0
+    """Messages that the provider took."""
+
+    @property
+    def violations(self) -> list[str]:
+        """All that was broken, each with the fault that it came after."""
+        found = [f"{each.name}: {what}" for each in self.rounds for what in each.broken]
+        return [*found, *(f"at rest: {what}" for what in self.at_rest)]
+
+
+async def hurt(
+    rig: Rig,
+    faults: Iterable[Fault],
+    bounds: Bounds,
+    tell: Callable[[Round], None] = lambda told: None,
+) -> Verdict:
+    """Plays the faults under load, one after the other, and lets everything come to rest."""
+    verdict = Verdict()
+    rig.load.start()
+    await _warm(rig)
+    for fault in faults:
+        if why_not := fault.why_not(rig):
+            verdict.left_out[fault.name] = why_not
+            continue
+        verdict.rounds.append(await play(rig, fault, bounds))
+        tell(verdict.rounds[-1])
+    verdict.at_rest = await _rest(rig)
+    verdict.taken = rig.witness.taken.total()
+    return verdict
+
+
+async def _warm(rig: Rig) -> None:
+    """Returns when the load has been answered for the first time."""
+    async with asyncio.timeout(WARM_SECONDS):
+        while not rig.load.answered_within(1.0):  # noqa: ASYNC110 - other programs' work
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _rest(rig: Rig) -> list[str]:
+    """What is broken when nobody asks any more, nothing waits and no doubt is left."""
+    async with asyncio.timeout(DRAIN_SECONDS):
+        await rig.load.stop()
+    broken = []
+    give_up_at = time.monotonic() + DRAIN_SECONDS
+    while waiting := await patiently(rig.promises.under_way):
+        if time.monotonic() > give_up_at:
+            broken.append(f"{waiting} messages are still under way when all is quiet")
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    await patiently(rig.promises.settle)
+    broken += await patiently(lambda: rig.promises.broken(recent_seconds=None))
+    broken += await patiently(rig.promises.figures_differ)
+    return broken

@@ -1,0 +1,45 @@
+"""The whole program, hurt a few times under load: a short, seeded run of what `make soak` does.
+
+Recovery is given a slow machine's time here; `make soak` judges it strictly.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.program import fresh_directory
+from tests.faults.faults import ALL, Fault
+from tests.faults.load import Pace
+from tests.faults.rig import Scale, rig
+from tests.faults.rounds import Bounds
+from tests.faults.soak import hurt
+from tests.faults.volume import volume
+
+pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(400)]
+
+SEED = 20_261_121
+NAMES = (
+    "a server is killed: not committed",
+    "the provider: reset_after",
+    "a dispatcher is killed: marked",
+    "every connection is ended",
+    "the provider: rate_limited",
+    "PostgreSQL is restarted at once",
+)
+SCALE = Scale(pace=Pace(requests_per_second=12.0, patience_seconds=5.0), moment_seconds=1.0)
+BOUNDS = Bounds(recovery_seconds=30.0, settled_seconds=60.0)
+
+
+def named(name: str) -> Fault:
+    """The fault of that name."""
+    (found,) = (each for each in ALL if each.name == name)
+    return found
+
+
+async def test_whatever_is_hurt_what_was_promised_is_kept() -> None:
+    with fresh_directory() as directory, volume() as on:
+        async with rig(directory, on, SCALE, seed=SEED) as built:
+            verdict = await hurt(built, [named(each) for each in NAMES], BOUNDS)
+    assert verdict.violations == []
+    assert len(verdict.rounds) == len(NAMES)
+    assert verdict.taken > 0, "the provider took nothing: nothing was tried"
