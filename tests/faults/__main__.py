@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sys
 import time
 from collections.abc import Iterator
@@ -14,20 +15,21 @@ from pathlib import Path
 from random import Random
 
 from tests.end_to_end.program import fresh_directory
-from tests.faults.faults import ALL, Fault
+from tests.faults.building import rig
+from tests.faults.faults import COURSE, Fault
 from tests.faults.load import Pace
-from tests.faults.rig import Scale, rig
+from tests.faults.rig import Scale
 from tests.faults.rounds import Bounds, Round
 from tests.faults.soak import Verdict, hurt
 from tests.faults.volume import volume
 
-BOUNDS = Bounds(recovery_seconds=5.0, settled_seconds=30.0)
+HEAD = "round  accepting  handing over  telling  longest try  fault"
 
 
 def main() -> int:
     """The exit code."""
     asked = _asked()
-    print(f"seed {asked.seed}", flush=True)
+    print(f"seed {asked.seed}; seconds from the end of each fault:\n{HEAD}", flush=True)
     with fresh_directory() as directory:
         verdict = asyncio.run(_run(asked, directory))
     for name, why_not in verdict.left_out.items():
@@ -35,43 +37,59 @@ def main() -> int:
     for each in verdict.violations:
         print(f"VIOLATION {each}")
     count = len(verdict.violations)
+    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages taken")
     print(f"{count} violations in {len(verdict.rounds)} rounds, seed {asked.seed}")
-    return 1 if count else 0
+    return 1 if count or not verdict.rounds else 0
 
 
 async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
-    scale = Scale(pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0))
+    scale = Scale(
+        pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0),
+        database_frozen_seconds=20.0,
+        gone_seconds=60.0,
+    )
+    bounds = Bounds(
+        recovery_seconds=asked.recovery,
+        told_seconds=asked.recovery + scale.pace.patience_seconds,
+        settled_seconds=30.0,
+    )
+    count = itertools.count(1)
     with volume() as on:
         async with rig(directory, on, scale, seed=asked.seed) as built:
-            return await hurt(built, _chosen(asked), BOUNDS, _tell)
+            return await hurt(built, _chosen(asked), bounds, lambda told: _tell(next(count), told))
 
 
 def _chosen(asked: argparse.Namespace) -> Iterator[Fault]:
-    """Every fault that was asked for, shuffled anew each time round, until the time is over."""
+    """The course, shuffled anew each time round, until the time or the rounds are over."""
     chance, ends_at = Random(asked.seed), time.monotonic() + asked.seconds
-    among = [each for each in ALL if asked.only in each.name]
-    while True:
-        for fault in chance.sample(among, len(among)):
-            if time.monotonic() > ends_at:
-                return
-            yield fault
+    among = [each for each in COURSE if asked.only in each.name]
+    shuffled = (each for _ in itertools.count() for each in chance.sample(among, len(among)))
+    for fault in itertools.islice(shuffled, asked.rounds):
+        if time.monotonic() > ends_at:
+            return
+        yield fault
 
 
-def _tell(played: Round) -> None:
-    said = "; ".join(played.broken) or "whole"
-    times = (
-        f"{played.accepting_after:6.1f} {played.handing_over_after:6.1f} {played.longest_try:6.1f}"
-    )
-    print(f"{times}  {played.name}: {said}", flush=True)
+def _tell(number: int, played: Round) -> None:
+    after = (played.accepting_after, played.handing_over_after, played.told_after)
+    columns = f"{after[0]:9.1f}  {after[1]:12.1f}  {after[2]:7.1f}  {played.longest_try:11.1f}"
+    print(f"{number:5}  {columns}  {played.name}", flush=True)
+    for each in played.broken:
+        print(f"       VIOLATION {each}", flush=True)
 
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600.0, help="how long faults are made")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of everything random")
+    parser.add_argument("--seconds", type=float, default=1_800.0, help="how long faults are made")
+    parser.add_argument("--rounds", type=int, help="how many faults are made at most")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of all that is drawn")
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
+    parser.add_argument("--recovery", type=float, default=5.0, help="seconds that it may take")
     parser.add_argument("--only", default="", help="faults whose name has this in it")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if not any(asked.only in each.name for each in COURSE):
+        parser.error(f"no fault has {asked.only!r} in its name")
+    return asked
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ HOUR_SECONDS = 3_600
 Make = Callable[[Rig], Awaitable[None]]
 
 
+def _possible(rig: Rig) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One kind of trouble. `make` returns when it is over.
@@ -32,7 +36,7 @@ class Fault:
 
     name: str
     make: Make
-    why_not: Callable[[Rig], str | None] = lambda rig: None
+    why_not: Callable[[Rig], str | None] = _possible
     hurts_pools: bool = False
 
 
@@ -107,7 +111,7 @@ async def _connections_ended(rig: Rig) -> None:
 
 async def _database_frozen(rig: Rig) -> None:
     stopped = rig.postgres.freeze()
-    await asyncio.sleep(rig.scale.frozen_seconds)
+    await asyncio.sleep(rig.scale.database_frozen_seconds)
     rig.postgres.thaw(stopped)
 
 
@@ -116,6 +120,24 @@ async def _disk_full(rig: Rig) -> None:
     await asyncio.sleep(rig.scale.moment_seconds)
     rig.volume.clear()
     await rig.postgres.ensure_running()
+
+
+# Redis
+
+
+async def _redis_flushed(rig: Rig) -> None:
+    await rig.redis.flush()
+
+
+async def _redis_restarted(rig: Rig) -> None:
+    rig.redis.kill()
+    await asyncio.sleep(0)
+
+
+async def _redis_gone(rig: Rig) -> None:
+    rig.redis.kill(stays_down=True)
+    await asyncio.sleep(rig.scale.gone_seconds)
+    rig.redis.let_up()
 
 
 # Lines
@@ -214,6 +236,17 @@ DATABASE = (
     Fault("the disk is full", _disk_full, lambda rig: rig.volume.why_not),
 )
 
+
+def _no_redis(rig: Rig) -> str | None:
+    return rig.redis.why_not
+
+
+REDIS = (
+    Fault("Redis is flushed", _redis_flushed, _no_redis),
+    Fault("Redis is restarted", _redis_restarted, _no_redis),
+    Fault("Redis is gone", _redis_gone, _no_redis),
+)
+
 _HARM = {
     "late": Weather(late_seconds=0.02, jitter_seconds=0.05),
     "cut": Weather(cut=Cut(range(1, 4_000), End.CLOSE), share=0.5),
@@ -225,16 +258,18 @@ _HARM = {
     "stalled": Weather(stalls=True, share=0.5),
 }
 _LINES: dict[str, Callable[[Rig], Sequence[FaultProxy]]] = {
-    "database": lambda rig: rig.database_lines,
-    "provider": lambda rig: rig.provider_lines,
-    "API": lambda rig: rig.api_lines,
+    "the database": lambda rig: rig.database_lines,
+    "the provider": lambda rig: rig.provider_lines,
+    "the API": lambda rig: rig.api_lines,
+    "Redis": lambda rig: [rig.redis_line],
 }
 
 LINES = tuple(
     Fault(
-        f"lines to the {name} are {harm}",
+        f"lines to {name} are {harm}",
         partial(_weather, lines=lines, weather=weather),
-        hurts_pools=name == "database",
+        _no_redis if name == "Redis" else _possible,
+        hurts_pools=name == "the database",
     )
     for name, lines in _LINES.items()
     for harm, weather in _HARM.items()
@@ -277,7 +312,12 @@ ALL = (
     *FREEZES,
     Fault("all are killed", _all_killed),
     *DATABASE,
+    *REDIS,
     *LINES,
     *PROVIDER,
     *CLOCKS,
 )
+
+OFTEN = 30
+COURSE = (*ALL, *(OFTEN - 1) * DATABASE[:2])
+"""Every fault once, and a restart and the end of every connection as often as they must be."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aiohttp
 
@@ -94,9 +94,13 @@ class Pace:
 
 @dataclass(slots=True)
 class Clients:
-    """Who asks: the keys of those who can pay, and of one who soon cannot."""
+    """Who asks: the keys of those who can pay, and of one who soon cannot.
+
+    `accounts`: of those who can pay, in the same order.
+    """
 
     rich: Sequence[str]
+    accounts: Sequence[UUID]
     poor: str
 
 
@@ -149,6 +153,11 @@ class Load:
     def waiting(self) -> int:
         """Requests that have no answer yet."""
         return len(self._open)
+
+    @property
+    def acknowledged(self) -> int:
+        """Requests that were accepted."""
+        return sum(isinstance(each.answer, Taken) for each in self.asked)
 
     def answered_within(self, seconds: float) -> int:
         """Answers that were given in the last so many seconds."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from domain.access import Actor, Role
 from domain.identity.keys import create_api_key
 from domain.identity.people import Group
@@ -36,14 +38,16 @@ async def new_clients(witness: Witness) -> Clients:
         await _client(f"Client {place}", RICH_UNITS, group if place else None)
         for place in (0, 1, 2)
     ]
-    return Clients(rich, await _client("Poor", POOR_UNITS, group))
+    poor, _ = await _client("Poor", POOR_UNITS, group)
+    return Clients([key for key, _ in rich], [account_id for _, account_id in rich], poor)
 
 
-async def _client(name: str, units: int, group: Group | None) -> str:
-    """The secret of an API key of a new client that holds so many units."""
+async def _client(name: str, units: int, group: Group | None) -> tuple[str, UUID]:
+    """The secret of an API key of a new client that holds so many units, and its account."""
     client = await people.add_client(name, group=group)
     await allocate(store, ADMIN, Allocation(client.id, None, units))
     email = f"{new_id().hex}@ibiki.test"
     user = await people.add_user(email, Role.CLIENT, client_id=client.id)
     actor = Actor(user.id, Role.CLIENT, credential_id=user.id, client_id=client.id)
-    return (await create_api_key(store, actor, name="load")).secret
+    key = await create_api_key(store, actor, name="load")
+    return key.secret, client.account_id

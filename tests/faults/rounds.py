@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from tests import worlds
 from tests.faults.faults import Fault
@@ -18,9 +19,10 @@ LOOK_SECONDS = 0.1
 GRACE_SECONDS = 5.0
 
 # What waits its turn for longer than this is not handed over as it used to be.
+OVERDUE_SECONDS = 1.5
 OVERDUE = """
 SELECT count(*) AS messages FROM message
-WHERE status = 'QUEUED' AND due_at < clock_timestamp() - interval '1.5 s'
+WHERE status = 'QUEUED' AND due_at < clock_timestamp() - make_interval(secs => $1)
 """
 
 
@@ -31,15 +33,24 @@ class Round:
     name: str
     accepting_after: float
     handing_over_after: float
+    told_after: float
+    """Until watchers had been told of what was so at the end of the fault."""
     longest_try: float
     broken: list[str] = field(default_factory=list)
+
+    @classmethod
+    def failed(cls, name: str, why: str) -> Round:
+        """A round that could not be played to its end."""
+        never = float("inf")
+        return cls(name, never, never, never, never, [why])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How long recovery may take before it counts as broken."""
+    """How long recovery may take before it counts as broken. `told_seconds`: for watchers."""
 
     recovery_seconds: float
+    told_seconds: float
     settled_seconds: float
 
 
@@ -49,22 +60,27 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     await fault.make(rig)
     broken: list[str] = []
     ended_at = time.monotonic()
-    accepting, handing_over = await asyncio.gather(
-        _after(ended_at, lambda: _accepts(rig), bounds.recovery_seconds),
-        _after(ended_at, _hands_over, bounds.recovery_seconds),
+    present = await patiently(rig.watchers.present)
+    accepting, handing_over, told = await asyncio.gather(
+        _after(ended_at, lambda: _accepts(rig), bounds.recovery_seconds, WINDOW_SECONDS),
+        _after(ended_at, _hands_over, bounds.recovery_seconds, OVERDUE_SECONDS),
+        _after(ended_at, lambda: _is_told(rig, present), bounds.told_seconds),
     )
     if max(accepting, handing_over) == float("inf"):
         broken.append(f"no recovery within {bounds.recovery_seconds} s")
+    if told == float("inf"):
+        behind = rig.watchers.behind(present)
+        broken.append(f"{behind} watchers are behind after {bounds.told_seconds} s")
     if not await _is_up(rig, ended_at):
         broken.append("not all programs are up again")
     settled = await _after(ended_at, lambda: _is_settled(rig), bounds.settled_seconds)
     if settled == float("inf"):
         broken += await patiently(rig.promises.stuck)
-    broken += await patiently(rig.promises.broken)
+    broken += await patiently(rig.promises.broken) + await patiently(rig.watchers.broken)
     if fault.hurts_pools:
         broken += await pools_are_full(rig)
     broken += await _deadlocks(rig) + _surprises(rig)
-    return Round(fault.name, accepting, handing_over, rig.load.longest_try_seconds, broken)
+    return Round(fault.name, accepting, handing_over, told, rig.load.longest_try_seconds, broken)
 
 
 async def _is_up(rig: Rig, ended_at: float) -> bool:
@@ -72,14 +88,26 @@ async def _is_up(rig: Rig, ended_at: float) -> bool:
 
 
 async def _after(
-    ended_at: float, question: Callable[[], Awaitable[bool]], bound_seconds: float
+    ended_at: float,
+    question: Callable[[], Awaitable[bool]],
+    bound_seconds: float,
+    window_seconds: float = 0.0,
 ) -> float:
-    """Seconds from then until it is so for the first time; inf where it never is."""
+    """Seconds from then until it is so for the first time; inf where it never is.
+
+    `window_seconds`: how far back the question looks; what was before the end is not looked at.
+    """
+    began_at = ended_at + window_seconds
+    await asyncio.sleep(began_at - time.monotonic())
     while not await patiently(question):
-        if time.monotonic() - ended_at > bound_seconds:
+        if time.monotonic() - began_at > bound_seconds:
             return float("inf")
         await asyncio.sleep(LOOK_SECONDS)
-    return time.monotonic() - ended_at
+    return time.monotonic() - began_at
+
+
+async def _is_told(rig: Rig, present: dict[UUID, int]) -> bool:
+    return rig.watchers.behind(present) == 0
 
 
 async def _accepts(rig: Rig) -> bool:
@@ -89,7 +117,7 @@ async def _accepts(rig: Rig) -> bool:
 
 
 async def _hands_over() -> bool:
-    (row,) = await worlds.fetch(OVERDUE)
+    (row,) = await worlds.fetch(OVERDUE, OVERDUE_SECONDS)
     return bool(row["messages"] == 0)
 
 

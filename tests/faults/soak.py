@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ class Verdict:
     left_out: dict[str, str] = field(default_factory=dict)
     at_rest: list[str] = field(default_factory=list)
     """What was broken once everything had come to rest."""
+    acknowledged: int = 0
+    """Requests that were answered with a send."""
     taken: int = 0
     """Messages that the provider took."""
 
@@ -43,16 +46,26 @@ async def hurt(
     """Plays the faults under load, one after the other, and lets everything come to rest."""
     verdict = Verdict()
     rig.load.start()
+    rig.watchers.start()
     await _warm(rig)
     for fault in faults:
         if why_not := fault.why_not(rig):
             verdict.left_out[fault.name] = why_not
             continue
-        verdict.rounds.append(await play(rig, fault, bounds))
+        verdict.rounds.append(await _played(rig, fault, bounds))
         tell(verdict.rounds[-1])
     verdict.at_rest = await _rest(rig)
+    verdict.acknowledged = rig.load.acknowledged
     verdict.taken = rig.witness.taken.total()
     return verdict
+
+
+async def _played(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
+    """The round; where it cannot be played to its end, that is what is broken."""
+    try:
+        return await play(rig, fault, bounds)
+    except Exception:  # noqa: BLE001 - whatever it is, the run goes on and tells of it
+        return Round.failed(fault.name, traceback.format_exc(limit=-4))
 
 
 async def _warm(rig: Rig) -> None:
@@ -64,9 +77,12 @@ async def _warm(rig: Rig) -> None:
 
 async def _rest(rig: Rig) -> list[str]:
     """What is broken when nobody asks any more, nothing waits and no doubt is left."""
-    async with asyncio.timeout(DRAIN_SECONDS):
-        await rig.load.stop()
     broken = []
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await rig.load.stop()
+    except TimeoutError:
+        broken.append(f"{rig.load.waiting} requests are not answered when all is quiet")
     give_up_at = time.monotonic() + DRAIN_SECONDS
     while waiting := await patiently(rig.promises.under_way):
         if time.monotonic() > give_up_at:
@@ -76,4 +92,5 @@ async def _rest(rig: Rig) -> list[str]:
     await patiently(rig.promises.settle)
     broken += await patiently(lambda: rig.promises.broken(recent_seconds=None))
     broken += await patiently(rig.promises.figures_differ)
+    broken += await patiently(rig.watchers.broken)
     return broken

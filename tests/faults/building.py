@@ -1,0 +1,199 @@
+"""Puts a rig together: every program started, every line laid, clients who can ask."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import urlsafe_b64encode as b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random
+
+from persistence.database import migrate
+from tests import worlds
+from tests.end_to_end.program import clean_environment
+from tests.faults.clock import Clock, new_clock
+from tests.faults.load import Load
+from tests.faults.people import new_clients
+from tests.faults.postgres import Postgres
+from tests.faults.programs import Program, free_port, ibiki, kept_running
+from tests.faults.promises import Promises
+from tests.faults.proxy import Address, FaultProxy, proxying
+from tests.faults.redis import Redis
+from tests.faults.rig import LOOK_SECONDS, POOL_SIZE, START_SECONDS, Rig, Scale, Served, answers
+from tests.faults.volume import Volume
+from tests.faults.watchers import Watchers
+from tests.faults.wire import Snare, Wire
+from tests.faults.witness import Witness
+
+KEEPALIVE_SECONDS = 11.0
+"""As the programs have asked PostgreSQL for: see `persistence.database`."""
+
+PAIR = (1, 2)
+ENCRYPTION_KEY = b64encode(b"of the fault rig".ljust(32)).decode()
+
+
+@asynccontextmanager
+async def rig(directory: Path, volume: Volume, scale: Scale, *, seed: int) -> AsyncIterator[Rig]:
+    """The installation, running and idle; the load is not started yet."""
+    async with AsyncExitStack() as stack:
+        database_clock = new_clock(_made(volume.path / "clock"))
+        postgres = Postgres(volume.path / "data", database_clock.environment)
+        await asyncio.to_thread(postgres.create)
+        stack.callback(postgres.stop)
+        await migrate(postgres.url)
+        await stack.enter_async_context(worlds.connected(postgres.url))
+        builder = _Builder(stack, directory, postgres, scale, seed)
+        built = await builder.build(volume, database_clock)
+        async with asyncio.timeout(START_SECONDS):
+            while not await built.is_up():  # noqa: ASYNC110 - other programs' work
+                await asyncio.sleep(LOOK_SECONDS)
+        yield built
+
+
+class _Builder:
+    """Puts it together, each part closed again by the stack."""
+
+    def __init__(
+        self, stack: AsyncExitStack, directory: Path, postgres: Postgres, scale: Scale, seed: int
+    ) -> None:
+        self._stack = stack
+        self._directory = directory
+        self._postgres = postgres
+        self._scale = scale
+        self._seed = seed
+        self._simulator_port = free_port()
+        self._redis = Redis(directory)
+        self._bus: dict[str, str] = {}
+
+    async def build(self, volume: Volume, database_clock: Clock) -> Rig:
+        """The whole."""
+        redis_line = await self._stack.enter_async_context(
+            proxying(("127.0.0.1", self._redis.port), seed=self._seed)
+        )
+        self._bus = self._redis.settings(redis_line.port)
+        simulator = self._program("simulate", "--port", str(self._simulator_port))
+        servers = [await self._server(number) for number in PAIR]
+        dispatchers = [await self._dispatcher(number) for number in PAIR]
+        pairs = [each.program for each in [*servers, *dispatchers]]
+        await self._stack.enter_async_context(
+            kept_running([*self._redis.programs, simulator, *pairs])
+        )
+        witness = Witness(f"http://127.0.0.1:{self._simulator_port}")
+        async with asyncio.timeout(START_SECONDS):
+            balance = f"{witness.base_url}/control/balance"
+            while not await answers(balance):  # noqa: ASYNC110 - another program's work
+                await asyncio.sleep(LOOK_SECONDS)
+        clients = await new_clients(witness)
+        addresses = [f"http://127.0.0.1:{each.far_line.port}" for each in servers]
+        load = Load(addresses, clients, self._scale.pace, seed=self._seed)
+        self._stack.push_async_callback(load.close)
+        watchers = Watchers(addresses, clients, silence_seconds=self._scale.pace.patience_seconds)
+        self._stack.push_async_callback(watchers.close)
+        return Rig(
+            chance=Random(self._seed),
+            scale=self._scale,
+            volume=volume,
+            postgres=self._postgres,
+            database_clock=database_clock,
+            simulator=simulator,
+            servers=servers,
+            dispatchers=dispatchers,
+            redis=self._redis,
+            redis_line=redis_line,
+            witness=witness,
+            load=load,
+            watchers=watchers,
+            promises=Promises(
+                load, witness, lease_seconds=self._scale.lease_seconds, seed=self._seed
+            ),
+        )
+
+    async def _server(self, number: int) -> Served:
+        """One `ibiki serve`; its line to the database is TCP."""
+        port, snare = free_port(), Snare()
+        clock = new_clock(_made(self._directory / f"serve-{number}"))
+        wire, line = await self._line(("127.0.0.1", 0))
+        return Served(
+            program=self._program(
+                "serve",
+                *("--port", str(port)),
+                number=number,
+                DATABASE_URL=f"postgresql://ibiki@127.0.0.1:{line.port}/ibiki?sslmode=disable",
+                **clock.environment,
+            ),
+            line=line,
+            wire=wire,
+            far_line=await self._proxy(("127.0.0.1", port), snare=snare),
+            snare=snare,
+            clock=clock,
+        )
+
+    async def _dispatcher(self, number: int) -> Served:
+        """One `ibiki dispatch`; its line to the database is a Unix socket."""
+        own, snare = _made(self._directory / f"dispatch-{number}"), Snare()
+        clock = new_clock(own)
+        wire, line = await self._line(own / ".s.PGSQL.5432")
+        to_provider = await self._proxy(("127.0.0.1", self._simulator_port), snare=snare)
+        return Served(
+            program=self._program(
+                "dispatch",
+                number=number,
+                DATABASE_URL=f"postgresql://ibiki@/ibiki?host={own}",
+                EXTREME_API_URL=f"http://127.0.0.1:{to_provider.port}",
+                EXTREME_API_KEY="simulated",
+                **clock.environment,
+            ),
+            line=line,
+            wire=wire,
+            far_line=to_provider,
+            snare=snare,
+            clock=clock,
+        )
+
+    async def _line(self, at: Address) -> tuple[Wire, FaultProxy]:
+        wire = Wire()
+        proxy = proxying(
+            self._postgres.socket,
+            at=at,
+            seed=self._seed,
+            tap=wire.tap,
+            keepalive_seconds=KEEPALIVE_SECONDS,
+        )
+        return wire, await self._stack.enter_async_context(proxy)
+
+    async def _proxy(self, far_end: Address, *, snare: Snare) -> FaultProxy:
+        proxy = proxying(far_end, seed=self._seed, tap=snare.tap)
+        return await self._stack.enter_async_context(proxy)
+
+    def _program(
+        self, command: str, *arguments: str, number: int = 1, **environment: str
+    ) -> Program:
+        scale, name = self._scale, f"{command}-{number}"
+        settings: Mapping[str, object] = {
+            "LOOPBACK_ONLY": "true",
+            "SECRET_KEY": "a secret key of the fault rig, 32 bytes or more",
+            "ENCRYPTION_KEYS": ENCRYPTION_KEY,
+            "DATABASE_POOL_SIZE": POOL_SIZE,
+            "DATABASE_ANSWER_SECONDS": scale.statement_seconds,
+            "DISPATCH_DEADLINE_SECONDS": scale.deadline_seconds,
+            "DISPATCH_LEASE_SECONDS": scale.lease_seconds,
+            "DISPATCH_SWEEP_SECONDS": 0.2,
+            "DISPATCH_BREAKER_FIRST_SECONDS": 0.2,
+            "DISPATCH_BREAKER_LONGEST_SECONDS": 0.8,
+            "LOG_LEVEL": "warning",
+        }
+        return Program(
+            name,
+            ibiki(command, *arguments, "--data", str(self._directory / "house")),
+            clean_environment()
+            | {name: str(value) for name, value in settings.items()}
+            | self._bus
+            | environment,
+            self._directory / f"{name}.log",
+        )
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory

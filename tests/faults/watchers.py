@@ -1,0 +1,141 @@
+"""Whoever watches balances while all of that happens: what they are told, and how soon.
+
+One stream of server-sent events for each client at each server, begun again when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import aiohttp
+import orjson
+
+from tests import worlds
+from tests.faults.load import Clients
+
+BALANCE = {"query": "subscription { balanceUpdated { version account { balance } } }"}
+STREAM = {"accept": "text/event-stream"}
+PAUSE_SECONDS = 0.2
+LOST = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+ANSWER_SECONDS = 60.0
+MOST_TOLD = 5
+
+PRESENT = {"query": "{ balances { version } }"}
+# Every balance that an account ever had is what one of its transfers left.
+UNTRUE = """
+SELECT account_id, balance FROM unnest($1::uuid[], $2::int8[]) AS told (account_id, balance)
+EXCEPT SELECT source_id, source_balance FROM transfer WHERE source_id = ANY($1)
+EXCEPT SELECT destination_id, destination_balance FROM transfer WHERE destination_id = ANY($1)
+"""
+
+
+@dataclass(eq=False)
+class _Watcher:
+    """One stream: the version that it was told last, and every balance since the last look."""
+
+    url: str
+    token: str
+    account_id: UUID
+    silence_seconds: float
+    version: int = 0
+    told: set[int] = field(default_factory=set)
+    defects: list[str] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        """Listens until cancelled. A stream that is silent for too long is begun again."""
+        headers = STREAM | {"authorization": f"Bearer {self.token}"}
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=self.silence_seconds)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+            while True:
+                try:
+                    async for told in _events(session, self.url):
+                        self._hear(told)
+                except LOST:
+                    await asyncio.sleep(PAUSE_SECONDS)
+
+    async def ask(self) -> int:
+        """The version that the balance has now."""
+        headers = {"authorization": f"Bearer {self.token}"}
+        timeout = aiohttp.ClientTimeout(total=self.silence_seconds)
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            session.post(self.url, json=PRESENT) as response,
+        ):
+            said = await response.json(content_type=None)
+            if response.status != 200 or "errors" in said:
+                raise aiohttp.ClientError(f"HTTP {response.status}: {said}")
+            return int(said["data"]["balances"]["version"])
+
+    def _hear(self, event: bytes) -> None:
+        said = orjson.loads(event)
+        if "errors" in said:
+            return  # the database is away: the stream ends, and is begun again
+        told = said["data"]["balanceUpdated"]
+        version, balance = int(told["version"]), int(told["account"]["balance"])
+        if version < self.version:
+            self.defects.append(f"was told version {version} after {self.version}")
+        self.version = version
+        self.told.add(balance)
+
+
+class Watchers:
+    """All of them, from `start` to `close`."""
+
+    def __init__(self, servers: Sequence[str], clients: Clients, *, silence_seconds: float) -> None:
+        self._all = [
+            _Watcher(f"{server}/graphql", token, account_id, silence_seconds)
+            for server in servers
+            for token, account_id in zip(clients.rich, clients.accounts, strict=True)
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begins to watch."""
+        self._tasks = [asyncio.create_task(each.watch(), name="watcher") for each in self._all]
+
+    async def close(self) -> None:
+        """Watches no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def present(self) -> dict[UUID, int]:
+        """The versions that balances have now, by account, as whichever server answers says."""
+        found: dict[UUID, int] = {}
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while missing := [each for each in self._all if each.account_id not in found]:
+                for watcher in missing:
+                    with suppress(*LOST):
+                        found[watcher.account_id] = await watcher.ask()
+                await asyncio.sleep(0.05)
+        return found
+
+    def behind(self, present: dict[UUID, int]) -> int:
+        """How many have not been told of these versions, or of later ones."""
+        return sum(each.version < present[each.account_id] for each in self._all)
+
+    async def broken(self) -> list[str]:
+        """What was told that is not so, or in another order than it came about."""
+        found = [f"a watcher {defect}" for each in self._all for defect in each.defects]
+        found += [f"watching ended: {each.exception()!r}" for each in self._tasks if each.done()]
+        told = {(each.account_id, balance) for each in self._all for balance in each.told}
+        rows = await worlds.fetch(UNTRUE, [each[0] for each in told], [each[1] for each in told])
+        for watcher in self._all:
+            watcher.defects.clear()
+            watcher.told.clear()
+        untrue = [f"watchers were told {row['balance']}, which was never so" for row in rows]
+        return [*found, *untrue[:MOST_TOLD]]
+
+
+async def _events(session: aiohttp.ClientSession, url: str) -> AsyncIterator[bytes]:
+    """What `next` events of one stream say."""
+    async with session.post(url, json=BALANCE) as response:
+        if response.status != 200:
+            raise aiohttp.ClientError(f"HTTP {response.status}")
+        async for line in response.content:
+            if line.startswith(b"data:") and line.strip() != b"data:":
+                yield line.removeprefix(b"data:")
