@@ -10,6 +10,7 @@ from domain.accepting.accept import Acceptance
 from domain.accepting.numbers import Normaliser
 from domain.identity.actors import Actors
 from domain.identity.sessions import Door
+from domain.observing import RequestObserver
 from domain.ports.archive import Archive
 from domain.ports.directory import Directory, People
 from domain.ports.identity import ApiKeys, Passwords
@@ -86,6 +87,7 @@ class House:
     passwords: Passwords
     parsers: Parsers = field(default_factory=dict)
     keywords: Keywords = field(default_factory=Keywords)
+    observer: RequestObserver = field(default_factory=RequestObserver)
 
     @property
     def reception(self) -> Reception:

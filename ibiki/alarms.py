@@ -43,7 +43,6 @@ class HandoverAlarms(HandoverMetrics):
 
     def paused(self, provider_account_id: UUID, reason: str) -> None:
         """Raises the alarm: until it is seen to, messages wait."""
-        super().paused(provider_account_id, reason)
         log.error(
             "the provider refuses our account, and messages wait: %s",
             reason,
@@ -52,7 +51,6 @@ class HandoverAlarms(HandoverMetrics):
 
     def resumed(self, provider_account_id: UUID) -> None:
         """Says that it is over."""
-        super().resumed(provider_account_id)
         log.info(
             "the provider takes messages again",
             extra={"provider_account": str(provider_account_id)},

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.responses import Response
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.house import House
 from domain.ports.authenticator import Authenticator
-from ibiki import metrics
+from domain.ports.backlog import Backlogs
 from ibiki.graphql_http import GraphQLOverHttp
 from ibiki.live import Live
 from ibiki.metrics import Metrics
@@ -30,13 +31,14 @@ from ibiki.middleware import (
 from ibiki.refusals import JSON, error_body
 from ibiki.sockets import Sockets
 from ibiki.sse import ServerSentEvents
+from ibiki.watch_routes import IsReady, WatchRoutes, WatchRules
 from schema.engine import Engine
 from schema.schema import build_schema
 
-GRAPHQL = "/graphql"
+if TYPE_CHECKING:
+    from ibiki.spans import Traces
 
-IsReady = Callable[[], Awaitable[str | None]]
-"""Why the process cannot take work, None where it can."""
+GRAPHQL = "/graphql"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class AppParts:
     authenticator: Authenticator
     metrics: Metrics
     is_ready: IsReady
+    traces: Traces | None = None
+    backlog: Backlogs | None = None
+    watch_rules: WatchRules = field(default_factory=WatchRules)
     origins: AllowedOrigins = field(default_factory=AllowedOrigins)
     open_introspection: bool = True
     body: BodyLimit = field(default_factory=BodyLimit)
@@ -68,9 +73,7 @@ def build_app(parts: AppParts) -> ASGIApp:
     inner = _Routed(
         routes=[
             *_sockets(parts, engine),
-            Route("/healthz", _health, methods=["GET"]),
-            Route("/readyz", _readiness(parts.is_ready), methods=["GET"]),
-            Route("/metrics", _exposition(parts.metrics), methods=["GET"]),
+            *WatchRoutes(parts.metrics, parts.is_ready, parts.backlog, parts.watch_rules).routes(),
             *parts.routes,
         ],
         exception_handlers={HTTPException: _plain},
@@ -78,7 +81,14 @@ def build_app(parts: AppParts) -> ASGIApp:
     bounded = BoundedBodies(
         GraphQLFirst(graphql, inner), usual=parts.body, by_path=parts.body_by_path
     )
-    return Front(Origins(NoSecretsInUrls(bounded), allowed=parts.origins), metrics=parts.metrics)
+    inside = Origins(NoSecretsInUrls(bounded), allowed=parts.origins)
+    return Front(inside, metrics=parts.metrics, traces=parts.traces)
+
+
+def build_watch_app(watched: WatchRoutes) -> ASGIApp:
+    """The application of a process that answers nobody but its operator."""
+    inner = _Routed(routes=watched.routes(), exception_handlers={HTTPException: _plain})
+    return Front(NoSecretsInUrls(inner), metrics=watched.metrics)
 
 
 class GraphQLFirst:
@@ -118,27 +128,6 @@ def engine_of(parts: AppParts) -> Engine:
         most_objects=parts.house.limits.recipients_multi,
         open_introspection=parts.open_introspection,
     )
-
-
-async def _health(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})
-
-
-def _readiness(is_ready: IsReady) -> Callable[[Request], Awaitable[Response]]:
-    async def readiness(_request: Request) -> Response:
-        reason = await is_ready()
-        if reason is None:
-            return JSONResponse({"status": "ready"})
-        return JSONResponse({"status": "not ready", "reason": reason}, status_code=503)
-
-    return readiness
-
-
-def _exposition(counted: Metrics) -> Callable[[Request], Awaitable[Response]]:
-    async def exposition(_request: Request) -> Response:
-        return Response(counted.exposition(), media_type=metrics.CONTENT_TYPE)
-
-    return exposition
 
 
 async def _plain(_request: Request, error: Exception) -> Response:

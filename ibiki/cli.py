@@ -60,9 +60,16 @@ def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = HERE) -> None:
 
 
 @app.command()
-def dispatch(data: Data = HERE) -> None:
+def dispatch(
+    host: Host = LOOPBACK,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Answer /healthz, /readyz and /metrics there.", min=0, max=65535),
+    ] = None,
+    data: Data = HERE,
+) -> None:
     """Hand messages over to providers. Any number of these may run."""
-    commands.dispatch(data)
+    commands.dispatch(data, host=host, port=port)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from domain.ledger import sync as syncing
 from domain.ledger.valuation import units_in_words
 from ibiki import demo as demo_data
 from ibiki import logs, processes
+from ibiki.instruments import instruments
 from ibiki.wiring import Wired, wired
 from ibiki.workplace import Workplace, workplace
 from persistence import database, store
@@ -28,14 +29,16 @@ def serve(data: Path, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
     with workplace(data) as place:
         _log(place)
-        uvloop.run(processes.serve(place, host=host, port=port))
+        with instruments(place.settings.watching, program="ibiki serve") as watch:
+            uvloop.run(processes.serve(place, watch, host=host, port=port))
 
 
-def dispatch(data: Path) -> None:
+def dispatch(data: Path, *, host: str, port: int | None) -> None:
     """Hands messages over until it is told to stop."""
     with workplace(data) as place:
         _log(place)
-        uvloop.run(processes.dispatch(place))
+        with instruments(place.settings.watching, program="ibiki dispatch") as watch:
+            uvloop.run(processes.dispatch(place, watch, host=host, port=port))
 
 
 def simulate(data: Path, *, host: str, port: int) -> None:

@@ -17,6 +17,7 @@ from domain.access import Actor
 from domain.errors import TryAgain
 from domain.house import House
 from domain.ports.authenticator import Authenticator
+from ibiki.middleware import OPERATION
 from ibiki.negotiation import EVENT_STREAM, RESPONSE_JSON, best_type, is_json
 from ibiki.refusals import RequestRefused, respond
 from resolvers.context import Context
@@ -95,7 +96,7 @@ class GraphQLOverHttp:
                 EventRequest(asked, context, credential_of(headers), scope), receive, send
             )
             return
-        answer = await self._answer(asked, context, method)
+        answer = await self._answer(asked, context, scope)
         # The older media type tells failures by the body alone.
         refused = media_type == RESPONSE_JSON and not answer.executed
         body = orjson.dumps(answer.body)
@@ -116,7 +117,7 @@ class GraphQLOverHttp:
             retry = [(b"retry-after", b"1")]
             raise RequestRefused(503, str(refusal), code=refusal.code, headers=retry) from None
 
-    async def _answer(self, asked: Asked, context: Context, method: str) -> Answer:
+    async def _answer(self, asked: Asked, context: Context, scope: Scope) -> Answer:
         try:
             operation = self.engine.find(asked.query, asked.operation_name)
         except Rejected as rejected:
@@ -125,7 +126,8 @@ class GraphQLOverHttp:
             raise RequestRefused(
                 400, "Subscriptions are answered over a websocket, or as text/event-stream."
             )
-        check_method(operation, method)
+        check_method(operation, scope["method"])
+        scope["state"][OPERATION] = operation.title
         return await self.engine.execute(operation, asked.variables, context)
 
 

@@ -20,7 +20,10 @@ from prometheus_client import (
 )
 
 from domain.dispatching.observing import Observer
+from domain.observing import RequestObserver
 from domain.outcomes import Accepted, NotSent, Rejected, Unknown
+from domain.sending import SendKind
+from ibiki.backlog import BacklogMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-_OUTCOMES = {
+OUTCOME_WORDS = {
     Accepted: "accepted",
     Rejected: "rejected",
     NotSent: "not_sent",
@@ -51,6 +54,7 @@ class Metrics:
         self.http_requests = self._counter(
             "http_requests", "Requests answered over HTTP.", "method", "route", "status"
         )
+        self._answered: dict[tuple[str, str, int], Counter] = {}
         self.http_seconds = self._histogram(
             "http_request_seconds", "From a request's first byte to its answer.", _QUICK_SECONDS
         )
@@ -67,11 +71,11 @@ class Metrics:
         self.accept_batch_size = self._histogram(
             "accept_batch_size", "Sends decided in one transaction.", _BATCH_SIZES
         )
-        self.accepts_waiting = self._gauge("accepts_waiting", "Sends that wait for a transaction.")
-        self.messages_queued = self._gauge("messages_queued", "Messages not handed over yet.")
-        self.oldest_queued_seconds = self._gauge(
-            "oldest_queued_seconds", "How long the oldest of them has waited."
+        self.accept_batch_seconds = self._histogram(
+            "accept_batch_seconds", "How long such a transaction takes.", _QUICK_SECONDS
         )
+        self.accepts_waiting = self._gauge("accepts_waiting", "Sends that wait for a transaction.")
+        self.backlog = BacklogMetrics(self.registry)
         self.calls = self._counter(
             "provider_calls", "Calls made to hand messages over.", "provider_account"
         )
@@ -85,13 +89,18 @@ class Metrics:
         self.breaker_open = self._gauge(
             "breaker_open", "1 while calls are held back.", "provider_account"
         )
-        self.account_paused = self._gauge(
-            "provider_account_paused", "1 while the provider refuses us.", "provider_account"
-        )
         self.webhook_events = self._counter(
             "webhook_events", "Calls of providers, by what became of them.", "provider", "outcome"
         )
         self.sockets = self._gauge("sockets", "Websockets that are open.")
+
+    def answered(self, method: str, route: str, status: int) -> None:
+        """Counts a request; its labels are looked up once, as each request passes here."""
+        key = (method, route, status)
+        counter = self._answered.get(key)
+        if counter is None:
+            counter = self._answered[key] = self.http_requests.labels(method, route, str(status))
+        counter.inc()
 
     def exposition(self) -> bytes:
         """All of it, as Prometheus reads it (`CONTENT_TYPE`)."""
@@ -105,6 +114,36 @@ class Metrics:
 
     def _histogram(self, name: str, help: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"ibiki_{name}", help, registry=self.registry, buckets=buckets)
+
+
+class RequestMetrics(RequestObserver):
+    """Counts what requests come to. Their labels are looked up once: sends come by the thousand."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._accepted = {
+            kind: (
+                metrics.sends_accepted.labels(kind.value.lower()),
+                metrics.messages_accepted.labels(kind.value.lower()),
+            )
+            for kind in SendKind
+        }
+
+    def accepted(self, kind: SendKind, messages: int, *, seconds: float) -> None:
+        """Counts the send and its messages, and how long its caller has waited."""
+        sends_of_kind, messages_of_kind = self._accepted[kind]
+        sends_of_kind.inc()
+        messages_of_kind.inc(messages)
+        self._metrics.accept_seconds.observe(seconds)
+
+    def decided(self, sends: int, *, seconds: float) -> None:
+        """Counts the transaction."""
+        self._metrics.accept_batch_size.observe(sends)
+        self._metrics.accept_batch_seconds.observe(seconds)
+
+    def refused(self, operation: str, refusal: str) -> None:
+        """Counts the refusal."""
+        self._metrics.refusals.labels(operation, refusal).inc()
 
 
 class HandoverMetrics(Observer):
@@ -121,19 +160,11 @@ class HandoverMetrics(Observer):
         self._metrics.calls.labels(account).inc()
         self._metrics.call_seconds.observe(seconds)
         for outcome in outcomes:
-            self._metrics.outcomes.labels(account, _OUTCOMES[type(outcome)]).inc()
+            self._metrics.outcomes.labels(account, OUTCOME_WORDS[type(outcome)]).inc()
 
     def swept(self, messages: int) -> None:
         """Counts messages whose lease had passed."""
         self._metrics.swept.inc(messages)
-
-    def paused(self, provider_account_id: UUID, reason: str) -> None:
-        """Shows the account as paused."""
-        self._metrics.account_paused.labels(str(provider_account_id)).set(1)
-
-    def resumed(self, provider_account_id: UUID) -> None:
-        """Shows the account as going on."""
-        self._metrics.account_paused.labels(str(provider_account_id)).set(0)
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
         """Shows whether calls are held back."""

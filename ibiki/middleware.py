@@ -26,6 +26,8 @@ from ibiki.wire import STREAMS, WHOLE
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from ibiki.spans import Traces
+
 SLOW_SECONDS = 1.0
 SECURITY_HEADERS = (
     (b"cache-control", b"no-store"),
@@ -33,6 +35,14 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
+# Headers of a proxy's: the address that calls is not the one that asks.
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+# What answers a request notes of it in the scope's state, for its span.
+OPERATION = "graphql.operation"
+OUTCOME = "webhook.outcome"
+UNTRACED = frozenset({"none", "/healthz", "/readyz", "/metrics"})
+
 MEBIBYTE = 1024 * 1024
 
 _chance = random.Random()  # noqa: S311 - names requests, and guards nothing
@@ -54,9 +64,10 @@ class Front:
     Every request is logged at DEBUG; at INFO those that failed or were slow.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces | None = None) -> None:
         self.app = app
         self.metrics = metrics
+        self.traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,10 +103,12 @@ class Front:
 
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = _area(scope["path"]) if "endpoint" in scope else "none"
-        self.metrics.http_requests.labels(scope["method"], route, str(status)).inc()
+        self.metrics.answered(scope["method"], route, status)
         streams = scope["state"].get(STREAMS, False)
         if not streams:
             self.metrics.http_seconds.observe(seconds)
+        if self.traces is not None and route not in UNTRACED and not streams:
+            self._trace(self.traces, scope, route, status, seconds)
         slow = seconds > SLOW_SECONDS and not streams
         level = logging.INFO if status >= 400 or slow else logging.DEBUG
         if access_log.isEnabledFor(level):
@@ -107,6 +120,18 @@ class Front:
                 "request_id": request_id,
             }
             access_log.log(level, "request", extra=told)
+
+    def _trace(self, traces: Traces, scope: Scope, route: str, status: int, seconds: float) -> None:
+        state = scope["state"]
+        told = {name: state[name] for name in (OPERATION, OUTCOME) if name in state}
+        own = {"http.route": route, "ibiki.request_id": state["request_id"]}
+        traces.answered(
+            f"{scope['method']} {route}",
+            status=status,
+            seconds=seconds,
+            traceparent=_header(scope, b"traceparent"),
+            attributes={"http.request.method": scope["method"], **own, **told},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from domain.dispatching.polling import PollRules
 from domain.errors import TryAgain
 from domain.ledger.sync import Pause
 from ibiki import server
-from ibiki.alarms import HandoverAlarms
-from ibiki.app import AppParts, build_app
-from ibiki.metrics import Metrics
+from ibiki.app import AppParts, build_app, build_watch_app
+from ibiki.instruments import Instruments
 from ibiki.middleware import AllowedOrigins, BodyLimit
 from ibiki.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
+from ibiki.watch_routes import WatchRoutes, WatchRules
 from ibiki.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
 from ibiki.wiring import Wired, wired
 from ibiki.workers import Workers
@@ -42,16 +42,22 @@ WEBHOOK_URL_FILE = "webhook.url"
 LOOPBACK = "127.0.0.1"
 
 
-async def serve(place: Workplace, *, host: str, port: int) -> None:
+async def serve(place: Workplace, watch: Instruments, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
     with server.listening(host, port) as listener:
-        async with wired(place, name="ibiki serve") as parts:
-            await serve_until_told(place, app_of(place, parts, Metrics()), listener)
+        async with wired(place, name="ibiki serve", observer=watch.of_requests()) as parts:
+            await serve_until_told(place, app_of(place, parts, watch), listener)
 
 
-async def dispatch(place: Workplace) -> None:
-    """Hands messages over until it is told to stop."""
-    async with wired(place, name="ibiki dispatch") as parts, working(place, parts, Metrics()):
+async def dispatch(place: Workplace, watch: Instruments, *, host: str, port: int | None) -> None:
+    """Hands messages over until it is told to stop; tells how it goes at the port, if any."""
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(server.listening(host, port)) if port is not None else None
+        parts = await stack.enter_async_context(wired(place, name="ibiki dispatch"))
+        await stack.enter_async_context(working(place, parts, watch))
+        if listener is not None:
+            app = build_watch_app(_watch_routes(place, watch))
+            await stack.enter_async_context(server.serving_at(listener, app))
         await told_to_stop()
 
 
@@ -92,14 +98,14 @@ def _shown_secret() -> str | None:
 
 
 @asynccontextmanager
-async def working(place: Workplace, parts: Wired, metrics: Metrics) -> AsyncIterator[None]:
+async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIterator[None]:
     """What works behind the API: handing over, sweeping, capturing contacts, tidying up."""
     workers = Workers(
         store,
         parts.upstreams,
         parts.house.reception,
         rules=handover_of(place.settings),
-        observer=HandoverAlarms(metrics),
+        observer=watch.of_handover(),
         polling=PollRules(calls_per_second=place.settings.dispatch.status_calls_per_second),
     )
     workers.start()
@@ -110,15 +116,19 @@ async def working(place: Workplace, parts: Wired, metrics: Metrics) -> AsyncIter
         await workers.stop()
 
 
-def app_of(place: Workplace, parts: Wired, metrics: Metrics) -> ASGIApp:
+def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
     """The web application over a house that is at work."""
-    installation = place.settings.installation
+    installation, metrics = place.settings.installation, watch.metrics
+    metrics.accepts_waiting.set_function(lambda: parts.house.acceptance.waiting)
     return build_app(
         AppParts(
             house=parts.house,
             authenticator=parts.actors,
             metrics=metrics,
             is_ready=why_not_ready,
+            traces=watch.traces,
+            backlog=store,
+            watch_rules=watch_rules_of(place.settings),
             origins=AllowedOrigins(
                 frozenset(installation.allowed_origins), loopback=not installation.is_production
             ),
@@ -128,6 +138,10 @@ def app_of(place: Workplace, parts: Wired, metrics: Metrics) -> ASGIApp:
             routes=Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
         )
     )
+
+
+def _watch_routes(place: Workplace, watch: Instruments) -> WatchRoutes:
+    return WatchRoutes(watch.metrics, why_not_ready, store, watch_rules_of(place.settings))
 
 
 async def why_not_ready() -> str | None:
@@ -188,6 +202,11 @@ def handover_of(settings: Settings) -> Handover:
         breaker_longest_seconds=dispatch.breaker_longest_seconds,
         give_up_seconds=dispatch.give_up_hours * 3600,
     )
+
+
+def watch_rules_of(settings: Settings) -> WatchRules:
+    """Who may read /metrics, as the settings say."""
+    return WatchRules(token=settings.watching.metrics_token)
 
 
 def webhook_rules_of(settings: Settings) -> WebhookRules:

@@ -95,19 +95,25 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 @asynccontextmanager
 async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """The base URL of the app, served within this process for as long as the block lasts."""
+    with listening(host, port) as listener:
+        async with serving_at(listener, app):
+            yield f"http://{host}:{listener.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def serving_at(listener: socket.socket, app: ASGIApp) -> AsyncIterator[None]:
+    """The app answers at the listener for as long as the block lasts."""
     server = server_for(app, keep_signals=True)
-    listener = socket.create_server((host, port))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         while not server.started:
             if task.done():
                 await task
             await asyncio.sleep(0.005)
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        yield
     finally:
         server.should_exit = True
         await task
-        listener.close()
 
 
 class BoundedHttp(HttpToolsProtocol):

@@ -202,6 +202,8 @@ class Watching(_Group):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(lambda word: word.lower())
     ] = "info"
+    metrics_token: Annotated[str, AfterValidator(check_api_key)] | None = Field(None, repr=False)
+    """What is shown to read /metrics; None: who asks from a private network may."""
     otlp_endpoint: ProviderUrl | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -272,7 +274,9 @@ def load(directory: Path) -> Settings:
         "watching": _read(Watching, problems),
     }
     given = _read(GivenSecrets, problems)
-    problems += _disagreements(groups["installation"], groups["upstream"], groups["bus"], given)
+    problems += _disagreements(
+        groups["installation"], groups["upstream"], groups["bus"], groups["watching"], given
+    )
     if problems or given is None:
         raise SettingsInvalid(problems)
     return Settings(**groups, secrets=_kept(given, directory))
@@ -307,22 +311,28 @@ def _disagreements(
     installation: Installation | None,
     upstream: Upstream | None,
     bus: Bus | None,
+    watching: Watching | None,
     given: GivenSecrets | None,
 ) -> list[Problem]:
     """What is wrong between groups, as far as they could be read."""
     found: list[Problem] = []
-    if installation and upstream and installation.loopback_only:
-        found += _leading_away(upstream)
+    if installation and upstream and watching and installation.loopback_only:
+        found += _leading_away(upstream, watching)
     if installation and bus and given and installation.is_production and bus.url:
         found += _not_shared(given)
     return found
 
 
-def _leading_away(upstream: Upstream) -> list[Problem]:
+def _leading_away(upstream: Upstream, watching: Watching) -> list[Problem]:
+    addresses = {
+        "EXTREME_API_URL": upstream.extreme_api_url,
+        "SMS_API_URL": upstream.sms_api_url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": watching.otlp_endpoint,
+    }
     return [
         Problem(name, "leads away from this machine, and LOOPBACK_ONLY is set", "Unset either.")
-        for name in ("EXTREME_API_URL", "SMS_API_URL")
-        if not is_loopback(getattr(upstream, name.lower()))
+        for name, address in addresses.items()
+        if not is_loopback(address)
     ]
 
 

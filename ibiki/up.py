@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 
 from ibiki import demo, logs, processes, server
-from ibiki.metrics import Metrics
+from ibiki.instruments import Instruments, instruments
 from ibiki.wiring import wired
 from ibiki.workplace import Workplace, alone_in, workplace
 from persistence import database
@@ -50,21 +50,23 @@ def run(directory: Path, *, host: str, port: int) -> None:
     ):
         watching = place.settings.watching
         logs.configure(log_format=watching.log_format, level=watching.log_level)
-        uvloop.run(_up(place, listener))
+        with instruments(watching, program="ibiki up") as watch:
+            uvloop.run(_up(place, watch, listener))
 
 
-async def _up(place: Workplace, listener: socket.socket) -> None:
+async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> None:
     await database.migrate(place.database_url)
-    metrics = Metrics()
     async with AsyncExitStack() as stack:
         if place.settings.upstream.is_simulated:
             await stack.enter_async_context(
                 processes.simulating(place.directory, host=LOOPBACK, port=0)
             )
-        parts = await stack.enter_async_context(wired(place, name="ibiki up"))
+        parts = await stack.enter_async_context(
+            wired(place, name="ibiki up", observer=watch.of_requests())
+        )
         password = await demo.write_demo(place, parts.house, parts.passwords)
-        await stack.enter_async_context(processes.working(place, parts, metrics))
-        app = processes.app_of(place, parts, metrics)
+        await stack.enter_async_context(processes.working(place, parts, watch))
+        app = processes.app_of(place, parts, watch)
         console.print(_welcome(place, listener, password), soft_wrap=True)
         await processes.serve_until_told(place, app, listener)
 

@@ -26,6 +26,7 @@ from domain.errors import RateLimited, TryAgain
 from domain.two_way.intake import Intake
 from domain.two_way.webhooks import LARGEST_BODY, WebhookOutcome
 from ibiki.metrics import Metrics
+from ibiki.middleware import FORWARDED, OUTCOME
 from ibiki.refusals import RequestRefused
 from ibiki.signatures import SIGNATURE_HEADER, Signatures
 
@@ -34,7 +35,6 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 PATH_ON_FILE = "/api/webhook/extreme"
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header
 # A proxy on this machine speaks for others: who it speaks for is not on this machine.
-FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 NO_SECRET = "No secret was shown."  # noqa: S105 - a sentence
 WRONG_SECRET = "The secret is wrong."  # noqa: S105 - a sentence
@@ -95,7 +95,9 @@ class Webhooks:
             retry = [(b"retry-after", b"1")]
             sentence = "This cannot be stored at the moment. Send it again."
             raise RequestRefused(503, sentence, code=busy.code, headers=retry) from None
-        self._metrics.webhook_events.labels(provider, taken.outcome.value.lower()).inc()
+        outcome = taken.outcome.value.lower()
+        self._metrics.webhook_events.labels(provider, outcome).inc()
+        request.scope["state"][OUTCOME] = outcome
         if taken.invalid is not None:
             raise RequestRefused(400, taken.invalid)
         word = "duplicate" if taken.outcome is WebhookOutcome.DUPLICATE else "received"

@@ -12,6 +12,7 @@ from domain.house import House, Limits
 from domain.identity.actors import Actors
 from domain.identity.sessions import Door
 from domain.ledger.pools import ensure_default_pool
+from domain.observing import RequestObserver
 from domain.two_way.intake import Intake
 from domain.two_way.keywords import Keywords
 from ibiki.live import Live
@@ -41,7 +42,9 @@ class Wired:
 
 
 @asynccontextmanager
-async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
+async def wired(
+    place: Workplace, *, name: str, observer: RequestObserver | None = None
+) -> AsyncIterator[Wired]:
     """The house, connected to its database, for as long as a process needs it.
 
     What runs on its own is born here, at boot: a task that a request starts would inherit the
@@ -59,7 +62,7 @@ async def wired(place: Workplace, *, name: str) -> AsyncIterator[Wired]:
         if not await was_migrated():
             raise NothingKept("The database is empty: run `ibiki migrate` first.")
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
-        parts = _assemble(place, stack)
+        parts = _assemble(place, stack, observer or RequestObserver())
         parts.actors.start()
         stack.push_async_callback(parts.actors.stop)
         live = await stack.enter_async_context(_watching(place, parts.actors))
@@ -77,7 +80,7 @@ def _watching(place: Workplace, actors: Actors) -> AbstractAsyncContextManager[L
     return watching(store, actors, carrier, limits)
 
 
-def _assemble(place: Workplace, stack: AsyncExitStack) -> Wired:
+def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver) -> Wired:
     """The house; what it opens is closed with the stack."""
     settings = place.settings
     tokens = AccessTokens(
@@ -89,13 +92,16 @@ def _assemble(place: Workplace, stack: AsyncExitStack) -> Wired:
     throttle = SignInThrottle(settings.bus.url)
     stack.push_async_callback(throttle.close)
     actors = Actors(store, tokens)
+    acceptance = Acceptance(
+        store, patience_seconds=settings.database.answer_seconds, observer=observer
+    )
     house = House(
         brand=settings.installation.brand_name,
         limits=_limits(place),
         normaliser=Normaliser(settings.installation.default_region),
         store=store,
         directory=store,
-        acceptance=Acceptance(store, patience_seconds=settings.database.answer_seconds),
+        acceptance=acceptance,
         pace=ClientPace(settings.limits.requests_per_second),
         providers=upstreams,
         door=Door(
@@ -109,6 +115,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack) -> Wired:
         passwords=passwords,
         parsers=PARSERS,
         keywords=Keywords(settings.webhooks.opt_out_words),
+        observer=observer,
     )
     return Wired(house, actors, upstreams, passwords, Intake(store, PARSERS))
 

@@ -6,6 +6,7 @@ from persistence.archive import read_messages as read_messages
 from persistence.archive import read_messages_of_sends as read_messages_of_sends
 from persistence.archive import read_sends as read_sends
 from persistence.audit import audit as audit
+from persistence.backlog import read_backlog as read_backlog
 from persistence.balances import find_allocation as find_allocation
 from persistence.balances import read_allocations as read_allocations
 from persistence.balances import read_balances as read_balances

@@ -14,9 +14,11 @@ from typing import Any, cast
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    OperationDefinitionNode,
     execute,
     parse,
     validate,
@@ -33,12 +35,13 @@ from schema.limits import (
     measure_document,
     operations_of,
 )
-from schema.masking import told
+from schema.masking import refusals_in, told
 from schema.plans import has_directives, plan_of
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
 from schema.variables import bound_variables, check_literals
 
 _MOST_ERRORS = 5
+_MOST_TITLED = 3
 _GAVE_UP = "Parsing aborted."
 
 
@@ -53,13 +56,14 @@ class Rejected(Exception):
 class Operation:
     """One operation of a document that may be executed.
 
-    `kind`: query, mutation or subscription. `rows`: the lists that it reads. `plan`: None where
-    graphql-core executes it.
+    `kind`: query, mutation or subscription. `title`: that, and its first fields by their names in
+    the schema. `rows`: the lists that it reads. `plan`: None where graphql-core executes it.
     """
 
     document: DocumentNode
     name: str | None
     kind: str
+    title: str
     rows: Sequence[Listed]
     defaults: Mapping[str, int]
     introspects: bool
@@ -132,6 +136,8 @@ class Engine:
             result = await operation.plan.execute(
                 variables, context, event, most_errors=_MOST_ERRORS
             )
+        for operation_name, refusal in refusals_in(result.errors or ()):
+            context.house.observer.refused(operation_name, refusal)
         if result.errors and result.data is None and not any(e.path for e in result.errors):
             return self.rejection(result.errors, context.request_id)
         return Answer(result.data, told(result.errors or (), context.request_id))
@@ -158,6 +164,8 @@ class Engine:
         running = create_source_event_stream(executor)
         watch = await running if is_awaitable(running) else running
         if isinstance(watch, ExecutionResult):
+            for operation_name, refusal in refusals_in(watch.errors or ()):
+                context.house.observer.refused(operation_name, refusal)
             raise Rejected(watch.errors or ())
         return cast("Watch", watch)
 
@@ -234,6 +242,7 @@ class Engine:
                 document=document,
                 name=each.name.value if each.name else None,
                 kind=each.operation.value,
+                title=_title_of(each),
                 rows=rows.of(each),
                 defaults=defaults_of(each),
                 introspects=introspects,
@@ -268,6 +277,12 @@ class _Documents:
         while self._characters > self._most_characters:
             dropped, _ = self._kept.popitem(last=False)
             self._characters -= len(dropped)
+
+
+def _title_of(operation: OperationDefinitionNode) -> str:
+    selected = operation.selection_set.selections[:_MOST_TITLED]
+    names = [each.name.value for each in selected if isinstance(each, FieldNode)]
+    return " ".join([operation.operation.value, *names])
 
 
 def _choose(operations: Sequence[Operation], name: str | None) -> Operation:

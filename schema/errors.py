@@ -135,14 +135,15 @@ class Told:
         definition = get_object_definition(member, strict=True)
         self.names = [field.python_name for field in definition.fields]
 
-    def told(self, refusal: Exception) -> UserError:
-        """The member that says what the refusal says."""
+    def told(self, refusal: Exception, info: Any) -> UserError:
+        """The member that says what the refusal says; who counts refusals hears of it."""
+        info.context.house.observer.refused(info.field_name, self.exception_type.__name__)
         said: dict[str, Any] = {name: getattr(refusal, name) for name in self.names}
         return self.error_type(**said)
 
     def handle(self, exception: errors.Refusal, *, field: Any, info: Any) -> UserError:
         """The same, as strawberry asks for it."""
-        return self.told(exception)
+        return self.told(exception, info)
 
 
 HANDLERS = [Told(refusal, member) for refusal, member in MEMBERS.items()]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 
 from domain.errors import RateLimited, Refusal, TryAgain
 
@@ -21,6 +21,15 @@ log = logging.getLogger("ibiki.graphql")
 def told(errors: Sequence[GraphQLError], correlation_id: str) -> list[dict[str, Any]]:
     """The errors as they are answered. What is masked is logged with the correlation id."""
     return [_told(error, correlation_id) for error in errors]
+
+
+def refusals_in(errors: Sequence[GraphQLError]) -> Iterator[tuple[str, str]]:
+    """Field and refusal, by their names in the schema and the domain, of each that is one."""
+    for error in errors:
+        cause = _cause(error)
+        node = error.nodes[0] if error.nodes else None
+        if isinstance(cause, Refusal) and isinstance(node, FieldNode):
+            yield node.name.value, type(cause).__name__
 
 
 def _told(error: GraphQLError, correlation_id: str) -> dict[str, Any]:

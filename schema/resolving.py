@@ -91,22 +91,24 @@ def _straight(declared: StrawberryField, tellers: Sequence[Told]) -> Callable[..
                 asked[told_name] = Info(_raw_info=raw, _field=declared)
             answer = call(**asked)
         except Exception as failure:  # noqa: BLE001 - raised again where nobody tells it
-            return _member(tellers, failure)
-        return _awaited(tellers, answer) if tellers and is_awaitable(answer) else answer
+            return _member(tellers, failure, raw)
+        return _awaited(tellers, answer, raw) if tellers and is_awaitable(answer) else answer
 
     return resolve
 
 
-async def _awaited(tellers: Sequence[Told], answer: Awaitable[Any]) -> Any:
+async def _awaited(
+    tellers: Sequence[Told], answer: Awaitable[Any], raw: GraphQLResolveInfo[Any]
+) -> Any:
     try:
         return await answer
     except Exception as failure:  # noqa: BLE001 - raised again where nobody tells it
-        return _member(tellers, failure)
+        return _member(tellers, failure, raw)
 
 
-def _member(tellers: Sequence[Told], failure: Exception) -> Any:
+def _member(tellers: Sequence[Told], failure: Exception, raw: GraphQLResolveInfo[Any]) -> Any:
     """The refusal as its member of the union. Raises it again where it is none."""
     for each in tellers:
         if isinstance(failure, each.exception_type):
-            return each.told(failure)
+            return each.told(failure, raw)
     raise failure

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from domain.accepting.batcher import Batcher
@@ -31,6 +30,7 @@ from domain.ledger.idempotency import (
     refusal_of_answer,
 )
 from domain.ledger.valuation import value_usd
+from domain.observing import RequestObserver
 from domain.ports.ledger import AcceptStore, Answer, Disconnected, Transaction
 from domain.sending import IdempotencyKey, NewSend, SendKind
 
@@ -89,13 +89,12 @@ class Acceptance:
         large_at_once: int = 2,
         busy_at_once: int = 4,
         patience_seconds: float = PATIENCE_SECONDS,
+        observer: RequestObserver | None = None,
     ) -> None:
         self._store = store
         self._patience_seconds = patience_seconds
-        self._batcher = Batcher(
-            partial(accept_batch, store, patience_seconds=patience_seconds),
-            longest_wait_seconds=patience_seconds,
-        )
+        self._observer = observer or RequestObserver()
+        self._batcher = Batcher(self._accept_together, longest_wait_seconds=patience_seconds)
         self._large = asyncio.Semaphore(large_at_once)
         # Of their own: whoever waits for a key must not take the place of a large send.
         self._busy = asyncio.Semaphore(busy_at_once)
@@ -110,17 +109,37 @@ class Acceptance:
 
     async def accept(self, send: NewSend) -> Verdict:
         """Charges and queues the send, or says why not. Durable once answered."""
+        asked_at = now_seconds()
         if len(send.numbers) >= LARGE:
             async with self._large:
-                return await self._accept_alone(send)
-        verdict = await self._batcher.ask(send)
-        if not isinstance(verdict, Busy):
-            return verdict
-        async with self._busy:
-            return await self._accept_alone(send)
+                verdict = await self._accept_alone(send)
+        else:
+            answer = await self._batcher.ask(send)
+            if isinstance(answer, Busy):
+                async with self._busy:
+                    answer = await self._accept_alone(send)
+            verdict = answer
+        if isinstance(verdict, Taken):
+            messages = len(send.numbers)
+            self._observer.accepted(send.kind, messages, seconds=now_seconds() - asked_at)
+        return verdict
+
+    @property
+    def waiting(self) -> int:
+        """How many sends wait for a transaction."""
+        return self._batcher.waiting
+
+    async def _accept_together(self, sends: Sequence[NewSend]) -> list[Verdict | Busy]:
+        begun_at = now_seconds()
+        verdicts = await accept_batch(self._store, sends, patience_seconds=self._patience_seconds)
+        self._observer.decided(len(sends), seconds=now_seconds() - begun_at)
+        return verdicts
 
     async def _accept_alone(self, send: NewSend) -> Verdict:
-        return await accept_alone(self._store, send, patience_seconds=self._patience_seconds)
+        begun_at = now_seconds()
+        verdict = await accept_alone(self._store, send, patience_seconds=self._patience_seconds)
+        self._observer.decided(1, seconds=now_seconds() - begun_at)
+        return verdict
 
 
 async def accept_batch(

@@ -46,6 +46,11 @@ class Batcher(Generic[Request, Answer]):
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait their turn."""
+        return len(self._waiting)
+
     def start(self) -> None:
         """Begins to decide. Call it once, at boot."""
         self._task = asyncio.create_task(self._run(), name="batcher")

@@ -4,56 +4,79 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import time
+from uuid import UUID
 
-import pytest
+from domain.outcomes import Accepted, Outcome, Rejected, Unknown
+from ibiki.telemetry import tracing
+from tests.ibiki.collector import attributes, collecting
 
-from ibiki import telemetry
+ACCOUNT = UUID(int=7)
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-PROGRAM = """
+
+def test_without_an_endpoint_nothing_is_loaded() -> None:
+    program = """
 import sys
-from ibiki import telemetry
-
-stop = telemetry.start(sys.argv[1], program="ibiki-test")
-try:
-    with telemetry.span("accept", messages=2):
-        raise ValueError("no such number: +12025550143")
-except ValueError:
-    pass
-stop()
+import ibiki.up, ibiki.commands
+from ibiki.telemetry import tracing
+with tracing(None, program="ibiki-test") as traces:
+    assert traces is None
+assert not [name for name in sys.modules if name.startswith("opentelemetry")]
 """
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-def test_a_span_reaches_the_endpoint_without_the_words_of_an_error() -> None:
-    received: list[tuple[str, bytes]] = []
+def test_what_was_recorded_is_sent_in_the_end() -> None:
+    with collecting() as collector:
+        with tracing(f"{collector.address}/", program="ibiki-test") as traces:
+            assert traces is not None
+            outcomes: list[Outcome] = [
+                Accepted("r1"),
+                Rejected("+12025550143 is no number"),
+                Unknown("reset"),
+            ]
+            traces.called(ACCOUNT, outcomes, seconds=0.5)
+            traces.decided(7, seconds=0.25)
+        (call,) = collector.named("hand over")
+        (accept,) = collector.named("accept")
+    assert collector.paths == {"/v1/traces"}
+    assert b"ibiki-test" in collector.everything
+    assert attributes(call) == {
+        "ibiki.messages": 3,
+        "ibiki.accepted": 1,
+        "ibiki.rejected": 1,
+        "ibiki.unknown": 1,
+        "ibiki.provider_account": str(ACCOUNT),
+    }
+    assert call.status.code == call.status.STATUS_CODE_ERROR
+    assert call.end_time_unix_nano - call.start_time_unix_nano == 500_000_000
+    assert attributes(accept) == {"ibiki.sends": 7}
+    assert b"2025550143" not in collector.everything
 
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            received.append((self.path, self.rfile.read(length)))
-            self.send_response(200)
-            self.end_headers()
 
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Collector) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        subprocess.run([sys.executable, "-c", PROGRAM, address], check=True, timeout=60)
-        server.shutdown()
-        thread.join()
-    ((path, body),) = received
-    assert path == "/v1/traces"
-    for word in (b"ibiki-test", b"accept", b"messages", b"ValueError"):
-        assert word in body
-    assert b"2025550143" not in body
+def test_a_request_belongs_to_the_trace_of_its_caller() -> None:
+    with collecting() as collector:
+        with tracing(collector.address, program="ibiki-test") as traces:
+            assert traces is not None
+            for parent, status in ((PARENT, 200), ("", 503), ("nonsense", 200)):
+                traces.answered(
+                    "POST /graphql", status=status, seconds=0.1, traceparent=parent, attributes={}
+                )
+        first, second, third = sorted(
+            collector.named("POST /graphql"), key=lambda span: span.end_time_unix_nano
+        )
+    assert first.trace_id.hex() == PARENT.split("-")[1]
+    assert first.parent_span_id.hex() == PARENT.split("-")[2]
+    assert first.status.code == first.status.STATUS_CODE_UNSET
+    assert second.status.code == second.status.STATUS_CODE_ERROR
+    assert [second.parent_span_id, third.parent_span_id] == [b"", b""]
 
 
-def test_without_an_endpoint_nothing_happens_and_errors_pass_through() -> None:
-    stop = telemetry.start(None, program="ibiki-test")
-    with pytest.raises(ValueError, match="passed on"), telemetry.span("accept"):
-        raise ValueError("passed on")
-    stop()
+def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
+    with collecting(hangs=True) as collector:
+        with tracing(collector.address, program="ibiki-test") as traces:
+            assert traces is not None
+            traces.decided(1, seconds=0.1)
+            begun_at = time.monotonic()
+        assert time.monotonic() - begun_at < 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from domain.accepting.accept import Acceptance, Refused, Replayed, Taken, Verdict
@@ -21,7 +22,7 @@ def keyed(send: NewSend, key: str, given: object = "as given") -> NewSend:
 
 
 @asynccontextmanager
-async def accepting(**options: int) -> AsyncIterator[Acceptance]:
+async def accepting(**options: Any) -> AsyncIterator[Acceptance]:
     """A process's way in for sends."""
     acceptance = Acceptance(store, **options)
     acceptance.start()

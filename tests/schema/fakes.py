@@ -12,6 +12,7 @@ from domain.access import Actor, Everything, OfClient, Role, Scope
 from domain.house import House
 from domain.identity.people import Client, Group, User
 from domain.ids import new_id
+from domain.observing import RequestObserver
 from resolvers.context import Context
 
 
@@ -39,7 +40,9 @@ class FakeDirectory:
 
 def house_with(**members: Any) -> House:
     """A house with these members alone."""
-    return cast("House", SimpleNamespace(**{"brand": "Kanda SMS", **members}))
+    return cast(
+        "House", SimpleNamespace(**{"brand": "Kanda SMS", "observer": RequestObserver(), **members})
+    )
 
 
 def context_with(actor: Actor | None = None, **members: Any) -> Context:

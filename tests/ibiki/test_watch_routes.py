@@ -1,0 +1,67 @@
+"""Who may read /metrics: it names providers, and clients reach the same port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from ibiki.watch_routes import WatchRules
+from tests.ibiki.fronts import front
+
+TOKEN = {"authorization": "Bearer let-me-see"}
+
+
+def asked(address: str | None, **headers: str) -> Request:
+    """A request from that address."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "client": (address, 4711) if address is not None else None,
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    return Request(scope)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("10.1.2.3", True),
+        ("172.18.0.5", True),
+        ("::ffff:192.168.1.9", True),
+        ("fd00::1", True),
+        ("8.8.8.8", False),
+        ("::ffff:8.8.8.8", False),
+        ("2600::1", False),
+        ("testclient", False),
+        (None, False),
+    ],
+)
+def test_without_a_token_who_asks_from_a_private_network_may(
+    address: str | None, expected: bool
+) -> None:
+    assert WatchRules().admit(asked(address)) is expected
+
+
+@pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip"])
+def test_what_a_proxy_passes_on_comes_from_anywhere(header: str) -> None:
+    assert not WatchRules().admit(asked("10.1.2.3", **{header: "8.8.8.8"}))
+
+
+def test_with_a_token_who_shows_it_may_from_anywhere() -> None:
+    rules = WatchRules(token="let-me-see")
+    assert rules.admit(asked("8.8.8.8", **TOKEN))
+    assert not rules.admit(asked("127.0.0.1"))
+    assert not rules.admit(asked("127.0.0.1", authorization="Bearer let-me-se\xe9"))
+
+
+async def test_others_are_told_how_and_health_is_for_all() -> None:
+    async with front(watch_rules=WatchRules(token="let-me-see")) as web:
+        refused = await web.http.get("/metrics")
+        assert refused.status_code == 401
+        assert refused.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
+        assert "METRICS_TOKEN" in refused.text
+        assert (await web.http.get("/metrics", headers=TOKEN)).status_code == 200
+        assert (await web.http.get("/healthz")).status_code == 200
