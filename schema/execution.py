@@ -29,10 +29,12 @@ from graphql import (
     located_error,
 )
 from graphql.execution.executor import CollectedErrors
-from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.execution import optimized_is_awaitable
+
+from schema.coercing import ReadArguments, ReadVariables
 
 Complete = Callable[["Run", "Field", Path, Any], Any]
 """The answer for a value, or a coroutine that comes to it; None for none. Raises."""
@@ -56,6 +58,7 @@ class Field:
     nodes: list[FieldNode]
     nullable: bool
     complete: Complete
+    arguments: ReadArguments
     read: Callable[[Any], Any] | None = None
     write: Callable[[Any], Any] | None = None
 
@@ -69,18 +72,14 @@ class Plan:
     fragments: dict[str, FragmentDefinitionNode]
     fields: Sequence[Field]
     serially: bool
+    variables: ReadVariables
 
     async def execute(
         self, raw_variables: dict[str, Any] | None, context: Any, source: Any, *, most_errors: int
     ) -> ExecutionResult:
         """The result, as graphql-core's `execute` comes to it. `source`: a subscription's event."""
-        variables = get_variable_values(
-            self.schema,
-            self.operation.variable_definitions or (),
-            raw_variables or {},
-            max_errors=most_errors,
-            hide_suggestions=True,
-        )
+        raw = raw_variables or {}
+        variables = self.variables(raw) or self._careful(raw, most_errors)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
         run = Run(self, variables, context, source)
@@ -95,6 +94,17 @@ class Plan:
             run.errors.add(error, None)
             data = None
         return ExecutionResult(data, run.errors.errors or None)
+
+    def _careful(
+        self, raw: dict[str, Any], most_errors: int
+    ) -> VariableValues | list[GraphQLError]:
+        return get_variable_values(
+            self.schema,
+            self.operation.variable_definitions or (),
+            raw,
+            max_errors=most_errors,
+            hide_suggestions=True,
+        )
 
 
 @dataclass(slots=True)
@@ -142,11 +152,7 @@ class Run:
         """The answer of a field with a resolver, or a coroutine that comes to it."""
         own_path = _below(path, each)
         try:
-            arguments = (
-                get_argument_values(each.definition, each.nodes[0], self.variables, None, True)
-                if each.definition.args
-                else {}
-            )
+            arguments = each.arguments(self.variables)
             assert each.definition.resolve is not None
             value = each.definition.resolve(source, self.facts(each, own_path), **arguments)
             if is_awaitable(value):

@@ -47,6 +47,7 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path
 from strawberry.types.field import StrawberryField
 
+from schema.coercing import arguments_reader, variables_reader
 from schema.execution import Complete, Field, Plan, Run, gathered, settle
 from schema.limits import fragments_of
 
@@ -78,6 +79,7 @@ def plan_of(
         fragments=fragments,
         fields=planner.root(root),
         serially=operation.operation is OperationType.MUTATION,
+        variables=variables_reader(schema, operation),
     )
 
 
@@ -121,6 +123,7 @@ class _Planner:
             nodes=[each.node for each in details],
             nullable=not isinstance(definition.type, GraphQLNonNull),
             complete=self._completer(definition.type, f"{parent}.{name}", details),
+            arguments=arguments_reader(definition, details[0].node),
             read=read,
             write=write,
         )
