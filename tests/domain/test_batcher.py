@@ -165,3 +165,21 @@ async def _until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not true():  # noqa: ASYNC110 - what no event tells of
             await asyncio.sleep(0)
+
+
+async def test_while_more_arrive_a_batch_gathers_on_but_not_for_ever() -> None:
+    scribe = Scribe()
+    async with running(scribe.decide, longest_window_seconds=60, largest=10) as batcher:
+        asking = []
+        for each in range(25):  # one a turn of the loop: never nothing new
+            asking.append(asyncio.create_task(batcher.ask(each)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*asking)
+    assert [len(batch) for batch in scribe.batches] == [10, 10, 5]
+
+
+async def test_after_the_longest_window_a_batch_gathers_no_more() -> None:
+    scribe = Scribe()
+    async with running(scribe.decide, longest_window_seconds=0) as batcher:
+        await asyncio.gather(*(batcher.ask(each) for each in range(3)))
+    assert scribe.batches == [[0, 1, 2]]
