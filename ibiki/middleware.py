@@ -21,7 +21,7 @@ from domain.identity.keys import MARK
 from ibiki.masks import masked_text
 from ibiki.metrics import Metrics
 from ibiki.refusals import RequestRefused, error_body, respond
-from ibiki.wire import STREAMS, WHOLE
+from ibiki.wire import ANSWER, STREAMS, WHOLE, Answer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -76,30 +76,19 @@ class Front:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        own_headers = [*SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
-        status = 0
-
-        async def send_named(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                given = {name for name, _ in message["headers"]}
-                own = [header for header in own_headers if header[0] not in given]
-                message["headers"] = [*message["headers"], *own]
-            await send(message)
-
+        way_back = _WayBack(scope, send, request_id)
         try:
-            await self.app(scope, receive, send_named)
+            await self.app(scope, receive, way_back)
         except RequestRefused as refused:
-            if not status:
-                await respond(send_named, refused.status, refused.body, headers=refused.headers)
+            if not way_back.begun:
+                await respond(way_back, refused.status, refused.body, headers=refused.headers)
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
-            if status:
+            if way_back.begun:
                 raise
-            await respond(send_named, 500, _masked(request_id))
+            await respond(way_back, 500, _masked(request_id))
         finally:
-            self._note(scope, request_id, status, time.perf_counter() - started)
+            self._note(scope, request_id, way_back.status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = _area(scope["path"]) if "endpoint" in scope else "none"
@@ -132,6 +121,43 @@ class Front:
             traceparent=_header(scope, b"traceparent"),
             attributes={"http.request.method": scope["method"], **own, **told},
         )
+
+
+class _WayBack:
+    """The send channel of one request: adds our headers, and writes a whole response at once."""
+
+    __slots__ = ("_answer", "_headers", "_held", "_scope", "_send", "begun", "status")
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self._scope = scope
+        self._send = send
+        self._answer: Answer | None = scope.get("extensions", {}).get(ANSWER)
+        self._headers = (*SECURITY_HEADERS, (b"x-request-id", request_id.encode()))
+        self._held: Message | None = None
+        self.status = 0
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = {name for name, _ in message["headers"]}
+            own = [header for header in self._headers if header[0] not in given]
+            message["headers"] = [*message["headers"], *own]
+            if self._answer is not None and b"content-length" in given:
+                self._held = message  # until its body is here as well
+                return
+        self.begun = True
+        if self._held is not None and message["type"] == "http.response.body":
+            start, self._held = self._held, None
+            if self._is_answered(start, message):
+                return
+            await self._send(start)
+        await self._send(message)
+
+    def _is_answered(self, start: Message, body: Message) -> bool:
+        if self._answer is None or body.get("more_body"):
+            return False
+        return self._answer(self._scope, start["status"], start["headers"], body.get("body", b""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -25,6 +25,9 @@ ABORT = "ibiki.abort"
 WHOLE = "ibiki.whole"
 """In the scope of a request: all of its body is here, and nothing is waited for to read it."""
 
+ANSWER = "ibiki.answer"
+"""In the scope of a request: `Answer`, where a whole response can be written at once."""
+
 STREAMS = "is_stream"
 """In the state of a request: it lasts as long as somebody reads it, and the server runs."""
 
@@ -38,6 +41,10 @@ LINGER_SECONDS = 5.0
 
 _TEXT = 0x81
 """FIN and the opcode of a text frame (RFC 6455 §5.2). A server's frames are not masked."""
+
+
+Answer = Callable[[Any, int, Sequence[tuple[bytes, bytes]], bytes], bool]
+"""Writes status, headers and body to the request of a scope. False where ASGI is to send them."""
 
 
 class Wire(WebSocketsSansIOProtocol):

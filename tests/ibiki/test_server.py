@@ -110,3 +110,22 @@ def test_a_program_runs_on_uvloop_to_its_end() -> None:
         return type(asyncio.get_running_loop()).__module__
 
     assert server.run(loop()) == "uvloop"
+
+
+async def test_a_whole_answer_is_one_piece_with_its_length_and_nothing_after_it(web: Front) -> None:
+    body = b'{"query":"{ viewer { id } }"}'
+    ask = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    closing = b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+    answered = await web.raw(ask + closing)
+    head, _, answer = answered.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert head.lower().count(b"content-length: %d\r\n" % len(answer)) == 1
+    assert head.lower().count(b"\r\ndate: ") == 1
+    assert b"\r\nconnection: close" in head.lower()
+
+
+async def test_a_head_is_answered_without_its_body(web: Front) -> None:
+    ask = b"HEAD /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    answered = await web.raw(ask)
+    assert answered.startswith(b"HTTP/1.1 404")
+    assert answered.endswith(b"\r\n\r\n")
