@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
-from domain.errors import Refusal
-from ibiki import commands
-from ibiki.embedded import EmbeddedDatabaseUnavailable
-from ibiki.server import CannotListen
-from ibiki.workplace import AlreadyUp, NothingKept
-from persistence.reaching import DatabaseUnusable
-from providers.simulator.book import BookInUse
+from ibiki.loading import load
+from ibiki.mistakes import sentence_of
 
 app = typer.Typer(
     help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
@@ -30,17 +26,6 @@ Data = Annotated[
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
 Port = Annotated[int, typer.Option(help="The port to listen at; 0 takes any.", min=0, max=65535)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-MISTAKES = (
-    Refusal,
-    EmbeddedDatabaseUnavailable,
-    DatabaseUnusable,
-    NothingKept,
-    AlreadyUp,
-    CannotListen,
-    BookInUse,
-)
-"""What ends a command with a sentence: the operator's to put right."""
-
 HERE = Path(".ibiki")
 LOOPBACK = "127.0.0.1"
 
@@ -48,15 +33,13 @@ LOOPBACK = "127.0.0.1"
 @app.command()
 def up(host: Host = LOOPBACK, port: Port = 8000, data: Data = HERE) -> None:
     """Run everything on this machine, with nothing configured."""
-    from ibiki.up import run
-
-    run(data, host=host, port=port)
+    load("ibiki.up").run(data, host=host, port=port)
 
 
 @app.command()
 def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = HERE) -> None:
     """Answer the API. Any number of these may run."""
-    commands.serve(data, host=host, port=port)
+    _commands().serve(data, host=host, port=port)
 
 
 @app.command()
@@ -69,25 +52,25 @@ def dispatch(
     data: Data = HERE,
 ) -> None:
     """Hand messages over to providers. Any number of these may run."""
-    commands.dispatch(data, host=host, port=port)
+    _commands().dispatch(data, host=host, port=port)
 
 
 @app.command()
 def simulate(host: Host = LOOPBACK, port: Port = 8100, data: Data = HERE) -> None:
     """Run the simulated provider."""
-    commands.simulate(data, host=host, port=port)
+    _commands().simulate(data, host=host, port=port)
 
 
 @app.command()
 def migrate(data: Data = HERE) -> None:
     """Bring the database to the newest migration. Safe to run by many at once."""
-    commands.migrate(data)
+    _commands().migrate(data)
 
 
 @app.command()
 def demo(data: Data = HERE) -> None:
     """Write the demo data, where it is not there yet."""
-    commands.demo(data)
+    _commands().demo(data)
 
 
 @app.command("create-admin")
@@ -102,31 +85,38 @@ def create_admin(
     data: Data = HERE,
 ) -> None:
     """Make a user who sees and does everything."""
-    commands.create_admin(data, email=email, password=password)
+    _commands().create_admin(data, email=email, password=password)
 
 
 @app.command()
 def audit(data: Data = HERE, json: Json = False) -> None:
     """Prove the ledger from its entries. Ends with 1 where it does not hold."""
-    raise typer.Exit(0 if commands.audit(data, as_json=json) else 1)
+    raise typer.Exit(0 if _commands().audit(data, as_json=json) else 1)
 
 
 @app.command()
 def sync(data: Data = HERE, json: Json = False) -> None:
     """Ask the provider for the real balance and set the pool to it."""
-    commands.sync(data, as_json=json)
+    _commands().sync(data, as_json=json)
 
 
 @app.command("export-schema")
 def export_schema() -> None:
     """Print the GraphQL schema."""
-    commands.export_schema()
+    _commands().export_schema()
 
 
 def main() -> None:
     """Runs the command line; a user's mistake ends with a sentence, never with a traceback."""
     try:
         app()
-    except MISTAKES as refusal:
-        sys.stderr.write(f"{refusal}\n")
+    except Exception as failure:
+        sentence = sentence_of(failure)
+        if sentence is None:
+            raise
+        sys.stderr.write(f"{sentence}\n")
         sys.exit(1)
+
+
+def _commands() -> ModuleType:
+    return load("ibiki.commands")

@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ibiki.mistakes import Mistake
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,7 +59,7 @@ _THROWAWAY_SETTINGS: Mapping[str, str] = {
 }
 
 
-class EmbeddedDatabaseUnavailable(Exception):
+class EmbeddedDatabaseUnavailable(Mistake):
     """The embedded database cannot be used; the message says why and what to do."""
 
 
@@ -82,6 +84,11 @@ class Cluster:
     @property
     def users_path(self) -> Path:
         return self.directory / "postgres.users"
+
+    @property
+    def set_up_path(self) -> Path:
+        """There once the role and the database are: within the cluster, so that it goes with it."""
+        return self.path / "ibiki.set-up"
 
     @property
     def sockets(self) -> Path:
@@ -124,6 +131,8 @@ class Cluster:
 
     def answers(self) -> bool:
         """Whether the server takes connections."""
+        if not self.is_live():
+            return False
         return self.run("pg_isready", "--quiet", f"--host={self.sockets}").returncode == 0
 
     def is_live(self) -> bool:

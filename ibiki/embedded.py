@@ -91,7 +91,9 @@ def start(directory: Path, *, durable: bool = True) -> EmbeddedDatabase:
         try:
             cluster.ensure_created()
             cluster.ensure_running()
-            cluster.execute(_CREATE_ROLE_AND_DATABASE)
+            if not cluster.set_up_path.exists():
+                cluster.execute(_CREATE_ROLE_AND_DATABASE)
+                cluster.set_up_path.touch()
         except BaseException:
             place.close()
             _stop_unless_used(cluster)

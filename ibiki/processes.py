@@ -23,6 +23,7 @@ from domain.ledger.sync import Pause
 from ibiki import server
 from ibiki.app import AppParts, build_app, build_watch_app
 from ibiki.instruments import Instruments
+from ibiki.listening import listening
 from ibiki.middleware import AllowedOrigins, BodyLimit
 from ibiki.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
@@ -44,7 +45,7 @@ LOOPBACK = "127.0.0.1"
 
 async def serve(place: Workplace, watch: Instruments, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
-    with server.listening(host, port) as listener:
+    with listening(host, port) as listener:
         async with wired(place, name="ibiki serve", observer=watch.of_requests()) as parts:
             await serve_until_told(place, app_of(place, parts, watch), listener)
 
@@ -52,7 +53,7 @@ async def serve(place: Workplace, watch: Instruments, *, host: str, port: int) -
 async def dispatch(place: Workplace, watch: Instruments, *, host: str, port: int | None) -> None:
     """Hands messages over until it is told to stop; tells how it goes at the port, if any."""
     async with AsyncExitStack() as stack:
-        listener = stack.enter_context(server.listening(host, port)) if port is not None else None
+        listener = stack.enter_context(listening(host, port)) if port is not None else None
         parts = await stack.enter_async_context(wired(place, name="ibiki dispatch"))
         await stack.enter_async_context(working(place, parts, watch))
         if listener is not None:

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
 )
 
+from ibiki.listening import listening
 from ibiki.refusals import Headers
 from ibiki.wire import ABORT, ANSWER, STREAMS, WHOLE, Wire
 
@@ -38,10 +39,6 @@ UNREAD_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 10
 SOCKET_BYTES = 64 * 1024
-
-
-class CannotListen(Exception):
-    """The address or the port cannot be had: choose others with --host and --port."""
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -83,17 +80,6 @@ def server_for(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return _QuietServer(config) if keep_signals else uvicorn.Server(config)
-
-
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """The port is ours, before anything slow is begun. Raises CannotListen."""
-    try:
-        listener = socket.create_server((host, port))
-    except OSError as taken:
-        raise CannotListen(f"Cannot listen at {host}:{port}: {taken.strerror}.") from taken
-    with listener:
-        yield listener
 
 
 @asynccontextmanager

@@ -2,83 +2,23 @@
 
 from __future__ import annotations
 
-import socket
-from contextlib import AsyncExitStack
+import sys
 from pathlib import Path
 
-import uvloop
-from rich.console import Console
-
-from ibiki import demo, logs, processes, server
-from ibiki.instruments import Instruments, instruments
-from ibiki.wiring import wired
-from ibiki.workplace import Workplace, alone_in, workplace
-from persistence import database
-
-LOOPBACK = "127.0.0.1"
-console = Console(highlight=False)
-
-WELCOME = """
-[bold]{brand}[/bold] is up at [bold]{address}[/bold]   (Ctrl-C stops everything)
-
-  Sign in as
-{sign_ins}
-
-  A first call to paste:
-
-curl -s {address}/graphql -H 'content-type: application/json' \\
-  -d '{{"query":"mutation {{ signIn(input: \
-{{email: \\"client@ibiki.test\\", password: \\"{password}\\"}}) \
-{{ ... on Session {{ accessToken }} ... on UserError {{ message }} }} }}"}}'
-
-  Then, with the token:
-
-curl -s {address}/graphql -H 'content-type: application/json' -H 'authorization: Bearer TOKEN' \\
-  -d '{{"query":"mutation {{ send(input: {{to: \\"+12025550100\\", text: \\"Hello\\"}}) \
-{{ ... on Send {{ id charged }} ... on UserError {{ message }} }} }}"}}'
-"""
+from ibiki.listening import listening
+from ibiki.loading import begin_to_load
+from ibiki.workplace import alone_in, workplace
 
 
 def run(directory: Path, *, host: str, port: int) -> None:
-    """Runs everything until Ctrl-C, then stops it in order."""
+    """Runs everything until Ctrl-C, then stops it in order.
+
+    The program is loaded while PostgreSQL starts.
+    """
     directory = directory.absolute()
-    console.print("Starting …")
-    with (
-        server.listening(host, port) as listener,
-        workplace(directory) as place,
-        alone_in(directory),
-    ):
-        watching = place.settings.watching
-        logs.configure(log_format=watching.log_format, level=watching.log_level)
-        with instruments(watching, program="ibiki up") as watch:
-            uvloop.run(_up(place, watch, listener))
-
-
-async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> None:
-    await database.migrate(place.database_url)
-    async with AsyncExitStack() as stack:
-        if place.settings.upstream.is_simulated:
-            await stack.enter_async_context(
-                processes.simulating(place.directory, host=LOOPBACK, port=0)
-            )
-        parts = await stack.enter_async_context(
-            wired(place, name="ibiki up", observer=watch.of_requests())
-        )
-        password = await demo.write_demo(place, parts.house, parts.passwords)
-        await stack.enter_async_context(processes.working(place, parts, watch))
-        app = processes.app_of(place, parts, watch)
-        console.print(_welcome(place, listener, password), soft_wrap=True)
-        await processes.serve_until_told(place, app, listener)
-
-
-def _welcome(place: Workplace, listener: socket.socket, password: str) -> str:
-    host, port = listener.getsockname()[:2]
-    sign_ins = "\n".join(
-        f"    {user.email:<24}{password}   {user.role.value}" for user in demo.USERS
-    )
-    return WELCOME.format(
-        brand=place.settings.installation.brand_name,
-        address=f"http://{host}:{port}",
-        sign_ins=sign_ins,
-        password=password,
-    )
+    sys.stdout.write("Starting …\n")
+    sys.stdout.flush()
+    with listening(host, port) as listener:
+        whole = begin_to_load("ibiki.whole")
+        with workplace(directory) as place, alone_in(directory):
+            whole().run(place, listener)

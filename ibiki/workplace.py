@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ibiki import embedded, settings
-from persistence.reaching import check_usable
+from ibiki.mistakes import Mistake
 
 
-class NothingKept(Exception):
+class NothingKept(Mistake):
     """There is nothing yet that the command could look at."""
 
 
-class AlreadyUp(Exception):
+class AlreadyUp(Mistake):
     """An `ibiki up` is at work in the directory."""
 
 
@@ -44,6 +44,8 @@ def workplace(directory: Path, *, begun: bool = False) -> Iterator[Workplace]:
         raise NothingKept(f"Nothing is kept in {directory}: `ibiki up` begins, or see --data.")
     checked = settings.load_or_exit(directory)
     if checked.database.url is not None:
+        from persistence.reaching import check_usable  # takes as long to load as all the rest
+
         asyncio.run(check_usable(checked.database.url))
         yield Workplace(checked, directory, checked.database.url)
         return

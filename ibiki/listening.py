@@ -1,0 +1,26 @@
+"""The port to listen at: had before anything slow is begun."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ibiki.mistakes import Mistake
+
+
+class CannotListen(Mistake):
+    """The address or the port cannot be had: choose others with --host and --port."""
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The port is ours, before anything slow is begun. Raises CannotListen."""
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as taken:
+        raise CannotListen(
+            f"Cannot listen at {host}:{port}: {taken.strerror}. Choose another --port or --host."
+        ) from taken
+    with listener:
+        yield listener
