@@ -87,6 +87,16 @@ def message_scope(actor: Actor) -> Scope:
     return OfClient(actor.client_id)
 
 
+def feed_scope(actor: Actor) -> OfClient:
+    """Whose feed of inbound messages the actor may follow: one client's, for numbers are its.
+
+    Raises Forbidden for who has no client, the admin too.
+    """
+    if actor.client_id is None:
+        raise Forbidden("Your user has no client whose messages it could follow.")
+    return OfClient(actor.client_id)
+
+
 def balance_scope(actor: Actor) -> Scope:
     """Whose balances and transfers the actor may read."""
     if actor.role is Role.ADMIN:

@@ -89,6 +89,9 @@ async def join(
     """Has the reader told, until what is returned is called. Raises Rejected."""
     viewpoint = Viewpoint.of(actor) if actor else None
     telling = Telling(engine, house, question, viewpoint)
-    variables = orjson.dumps(question.variables or {}, option=orjson.OPT_SORT_KEYS)
+    # Where a reader begins is its own: it changes nothing in what is told.
+    places, given = question.operation.places, question.variables or {}
+    shared = {name: value for name, value in given.items() if name not in places}
+    variables = orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)
     key = (question.query, question.operation.name, variables, viewpoint)
     return await live.hub.join(key, telling, reader, telling.watch)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from domain.live.watching import Backlog, Item
+from domain.live.watching import Backlog, Item, Place
 from ibiki.graphql_http import Asked
 from ibiki.live import Question, join
 from resolvers.context import Context
@@ -34,6 +34,13 @@ class SocketOperation:
         self._watches = False
         self._last_word: bytes | None = None
         self._is_over = False
+        self.place: Place | None = None
+        self.on_room: Callable[[], None] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more of a feed may wait here."""
+        return self._backlog is None or self._backlog.has_room
 
     @property
     def waits(self) -> bool:
@@ -67,7 +74,7 @@ class SocketOperation:
             return
         wire = self._socket.wire
         if wire.can_write and not self._backlog:
-            wire.write_text(self._prefix + item.body + b"}")
+            self._write(item)
             return
         if self._backlog is None:
             self._backlog = Backlog()
@@ -89,11 +96,18 @@ class SocketOperation:
         """Writes the next of what waits."""
         item = self._backlog.take() if self._backlog else None
         if item is not None:
-            self._socket.wire.write_text(self._prefix + item.body + b"}")
+            self._write(item)
+            if not self._backlog and self.on_room is not None:
+                self.on_room()
         elif self._last_word is not None and not self._is_over:
             self._is_over = True
             self._socket.operations.pop(self._id, None)
             self._socket.wire.write_text(self._last_word)
+
+    def _write(self, item: Item) -> None:
+        if item.place is not None:
+            self.place = item.place
+        self._socket.wire.write_text(self._prefix + item.body + b"}")
 
     def failed(self, failure: Exception) -> bytes:
         """The errors of something that was raised, as JSON."""

@@ -17,7 +17,7 @@ import orjson
 
 from domain.access import Actor
 from domain.errors import TryAgain
-from domain.live.watching import Backlog, Item
+from domain.live.watching import Backlog, Item, Place
 from ibiki.graphql_http import EventRequest, check_method
 from ibiki.live import Live, Question, join
 from ibiki.negotiation import EVENT_STREAM
@@ -115,6 +115,13 @@ class EventStream:
         self._backlog = Backlog()
         self._woken = asyncio.Event()
         self._last_words: bytes | None = None
+        self.place: Place | None = None
+        self.on_room: Callable[[], None] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more of a feed may wait here."""
+        return self._backlog.has_room
 
     def offer(self, item: Item) -> None:
         """Written as soon as the connection takes it."""
@@ -157,6 +164,8 @@ class EventStream:
 
     def _next(self) -> bytes:
         item = self._backlog.take()
+        if item and not self._backlog and self.on_room is not None:
+            self.on_room()
         return b"event: next\ndata: %b\n\n" % item.body if item else b""
 
     async def _wait(self) -> bytes:

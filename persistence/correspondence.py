@@ -34,7 +34,8 @@ JOIN conversation USING (client_id, number)
 ORDER BY conversation.id FOR UPDATE OF conversation
 """
 JOIN_CONVERSATIONS = """
-UPDATE conversation SET last_message_id = greatest(last_message_id, joined.message_id)
+UPDATE conversation
+SET last_message_id = greatest(last_message_id, joined.message_id), updated_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::uuid[]) AS joined (id, message_id)
 WHERE conversation.id = joined.id
 """

@@ -27,16 +27,17 @@ WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::text[])
         AS given (id, provider, key, body, invalid)
 ), stored AS (
-    INSERT INTO webhook_event (id, provider, key, body, outcome, reason, due_at, received_at)
+    INSERT INTO webhook_event (
+        id, provider, key, body, outcome, reason, due_at, received_at, updated_at)
     SELECT id, provider, key, body, CASE WHEN invalid IS NULL THEN 'UNROUTED' ELSE 'INVALID' END,
            coalesce(invalid, $6), CASE WHEN invalid IS NULL THEN statement_timestamp() END,
-           statement_timestamp()
+           statement_timestamp(), clock_timestamp()
     FROM given ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING id
 ), again AS (
-    INSERT INTO webhook_event (id, provider, body, outcome, reason, received_at)
-    SELECT id, provider, body, 'DUPLICATE', $7, statement_timestamp()
+    INSERT INTO webhook_event (id, provider, body, outcome, reason, received_at, updated_at)
+    SELECT id, provider, body, 'DUPLICATE', $7, statement_timestamp(), clock_timestamp()
     FROM given WHERE id NOT IN (SELECT id FROM stored)
 )
 SELECT id FROM stored
@@ -44,12 +45,14 @@ SELECT id FROM stored
 
 # One row a minute, provider and reason: whoever is refused fills no table.
 COUNT_REFUSALS = """
-INSERT INTO webhook_event (id, provider, key, body, outcome, reason, times)
-SELECT id, provider, key, '', 'REFUSED', reason, times
+INSERT INTO webhook_event (id, provider, key, body, outcome, reason, times, updated_at)
+SELECT id, provider, key, '', 'REFUSED', reason, times, clock_timestamp()
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::int4[])
     AS refused (id, provider, key, reason, times)
 ORDER BY key
-ON CONFLICT (key) DO UPDATE SET times = webhook_event.times + excluded.times
+ON CONFLICT (key) DO UPDATE
+SET times = webhook_event.times + excluded.times, updated_at = clock_timestamp()
+RETURNING id
 """
 
 TAKE_DUE = """
@@ -63,7 +66,9 @@ UPDATE webhook_event
 SET outcome = ruling.outcome, reason = ruling.reason, client_id = ruling.client_id,
     inbound_id = ruling.inbound_id, modem = ruling.modem, port = ruling.port,
     due_at = clock_timestamp() + make_interval(secs => ruling.due_in_seconds),
-    tries = CASE WHEN ruling.due_in_seconds IS NULL THEN tries ELSE least(tries + 1, 32767) END
+    tries = CASE WHEN ruling.due_in_seconds IS NULL THEN tries ELSE least(tries + 1, 32767) END,
+    updated_at = CASE WHEN ruling.due_in_seconds IS NULL THEN clock_timestamp()
+                 ELSE updated_at END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
             $8::float8[])
     AS ruling (id, outcome, reason, client_id, inbound_id, modem, port, due_in_seconds)
@@ -72,7 +77,7 @@ WHERE webhook_event.id = ruling.id
 PUT_OFF = """
 UPDATE webhook_event
 SET reason = $2, due_at = clock_timestamp() + make_interval(secs => $3),
-    tries = least(tries + 1, 32767)
+    tries = least(tries + 1, 32767), updated_at = clock_timestamp()
 WHERE id = $1 AND due_at IS NOT NULL
 """
 
@@ -82,14 +87,8 @@ async def store_events(events: Sequence[NewEvent]) -> list[WebhookOutcome]:
     rows = [(each.id, each.provider, each.key, each.body, each.invalid) for each in events]
     async with connection() as pooled:
         stored = {row[0] for row in await pooled.fetch(STORE_EVENTS, *columns(rows), WAITS, TWICE)}
-        outcomes = [_outcome(each, new=each.id in stored) for each in events]
-        settled = [
-            each.id.bytes
-            for each, outcome in zip(events, outcomes, strict=True)
-            if outcome is not WebhookOutcome.UNROUTED
-        ]
-        note(pooled, [hints.EVENT + each for each in settled])
-    return outcomes
+        note(pooled, [hints.EVENT + each.id.bytes for each in events])
+    return [_outcome(each, new=each.id in stored) for each in events]
 
 
 async def count_refusals(refusals: Mapping[tuple[str, str], int]) -> None:
@@ -100,8 +99,8 @@ async def count_refusals(refusals: Mapping[tuple[str, str], int]) -> None:
         for (provider, reason), times in refusals.items()
     ]
     async with connection() as pooled:
-        await pooled.execute(COUNT_REFUSALS, *columns(rows))
-        note(pooled, [hints.EVENT + row[0].bytes for row in rows])
+        counted = await pooled.fetch(COUNT_REFUSALS, *columns(rows))
+        note(pooled, [hints.EVENT + row[0].bytes for row in counted])
 
 
 async def take_due_events(
@@ -135,6 +134,7 @@ async def put_off_event(event_id: UUID, reason: str, *, due_in_seconds: float) -
     """The event waits a while longer; the reason is shown meanwhile."""
     async with connection() as pooled:
         await pooled.execute(PUT_OFF, event_id, reason, due_in_seconds)
+        note(pooled, [hints.EVENT + event_id.bytes])
 
 
 def _outcome(event: NewEvent, *, new: bool) -> WebhookOutcome:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from domain.ports.inbox import Correspondence
 
 CONVERSATION_COLUMNS = (
-    "id, client_id, number, unread, last_message_id, last_inbound_id, modem, port"
+    "id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at"
 )
 CONVERSATIONS = f"SELECT {CONVERSATION_COLUMNS} FROM conversation {{page}}"  # noqa: S608 - our own
 CONVERSATIONS_WITH = f"""
@@ -41,7 +41,7 @@ SEARCHED = """
       AND (name ILIKE {} OR business ILIKE {})))
 """
 MARK_READ = f"""
-UPDATE conversation SET unread = 0
+UPDATE conversation SET unread = 0, updated_at = clock_timestamp()
 WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2) RETURNING {CONVERSATION_COLUMNS}
 """  # noqa: S608 - columns of our own
 
@@ -122,14 +122,14 @@ async def read_conversations(
     if search is not None:
         pattern = matching(search)
         wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)
-    return await read_page(CONVERSATIONS, wanted, window, _conversation, key="last_message_id")
+    return await read_page(CONVERSATIONS, wanted, window, conversation_of, key="last_message_id")
 
 
 async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation:
     """A conversation within the scope. Raises NotFound."""
     wanted = _within(scope)
     wanted.add("id = {}", conversation_id)
-    page = await read_page(CONVERSATIONS, wanted, _ONE, _conversation)
+    page = await read_page(CONVERSATIONS, wanted, _ONE, conversation_of)
     if not page.items:
         raise NotFound("conversation")
     return page.items[0]
@@ -141,7 +141,7 @@ async def find_conversations_with(
     """The conversations of clients with numbers, where there are any."""
     async with connection() as pooled:
         rows = await pooled.fetch(CONVERSATIONS_WITH, *columns(pairs), _client_of(scope))
-    return {(row["client_id"], row["number"]): _conversation(row) for row in rows}
+    return {(row["client_id"], row["number"]): conversation_of(row) for row in rows}
 
 
 async def mark_read(scope: Scope, conversation_id: UUID) -> Conversation:
@@ -151,7 +151,7 @@ async def mark_read(scope: Scope, conversation_id: UUID) -> Conversation:
         if row is None:
             raise NotFound("conversation")
         note(pooled, [hints.CONVERSATION + conversation_id.bytes])
-    return _conversation(row)
+    return conversation_of(row)
 
 
 async def find_contacts_with(
@@ -186,16 +186,17 @@ async def find_last_inbound(client_id: UUID) -> InboundMessage | None:
     return None if row is None else _inbound(row)
 
 
-async def read_feed(client_id: UUID, *, after: int, most: int) -> list[InboundMessage]:
+async def read_feed(scope: OfClient, *, after: int, most: int) -> list[InboundMessage]:
     """What a client has received behind that number of its feed, in its order, gapless."""
     async with connection() as pooled:
-        return [_inbound(row) for row in await pooled.fetch(FEED, client_id, after, most)]
+        rows = await pooled.fetch(FEED, scope.client_id, after, most)
+    return [_inbound(row) for row in rows]
 
 
-async def last_in_feed(client_id: UUID) -> int:
+async def last_in_feed(scope: OfClient) -> int:
     """The last number of a client's feed, 0 where nothing was received."""
     async with connection() as pooled:
-        return int(await pooled.fetchval(LAST_IN_FEED, client_id) or 0)
+        return int(await pooled.fetchval(LAST_IN_FEED, scope.client_id) or 0)
 
 
 async def read_any_messages(
@@ -289,7 +290,7 @@ def _client_of(scope: Scope) -> UUID | None:
             raise NotFound("conversation")
 
 
-def _conversation(row: Record) -> Conversation:
+def conversation_of(row: Record) -> Conversation:
     return Conversation(*(row[name] for name in CONVERSATION_COLUMNS.split(", ")))
 
 

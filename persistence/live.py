@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.live.hints import Topic, id_of
-from domain.ports.live import ChangedMessages
+from domain.ports.live import Changed
 from domain.sending import Message
 from persistence.archive import MESSAGES, message_of
 from persistence.database import connection
@@ -54,8 +54,10 @@ SELECT 's', send_id, string_agg(concat(status, messages), ' ' ORDER BY status) F
     WHERE send_id = ANY($4::uuid[]) GROUP BY send_id, status
 ) AS tally
 GROUP BY send_id
+UNION ALL
+SELECT 'f', client_id, last_feed::text FROM client_feed WHERE client_id = ANY($5::uuid[])
 """
-KINDS = (hints.ACCOUNT, hints.BELOW, hints.POOL, hints.SEND)
+KINDS = (hints.ACCOUNT, hints.BELOW, hints.POOL, hints.SEND, hints.FEED)
 
 NOW = "SELECT clock_timestamp()"
 
@@ -72,7 +74,7 @@ async def find_changed_messages(
     scopes: Collection[Scope], ids: Collection[UUID]
 ) -> Sequence[Message]:
     """Those of the messages that are within one of the scopes, oldest change first."""
-    wanted = _within(scopes)
+    wanted = within(scopes)
     wanted.add("id = ANY({}::uuid[])", list(ids))
     async with connection() as pooled:
         return await _read(pooled, wanted, most=len(ids))
@@ -80,9 +82,9 @@ async def find_changed_messages(
 
 async def read_changed_messages(
     scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-) -> ChangedMessages:
+) -> Changed[Message]:
     """Messages changed since that time of the store's (None: now), and some before it again."""
-    wanted = _within(scopes)
+    wanted = within(scopes)
     # Ids begin with the time at which they were made (RFC 9562 §5.7): an index finds the newest.
     oldest = datetime.now(UTC) - OLDEST
     wanted.add("id > {}", UUID(int=int(oldest.timestamp() * 1000) << 80))
@@ -96,7 +98,7 @@ async def read_changed_messages(
         # Taken before the read: what is committed between the two is read again next time.
         now = await pooled.fetchval(NOW)
         messages = await _read(pooled, wanted, most=MOST_CHANGED)
-    return ChangedMessages(messages, now, more=len(messages) == MOST_CHANGED)
+    return Changed(messages, now, more=len(messages) == MOST_CHANGED)
 
 
 async def _read(pooled: Connection, wanted: Filter, *, most: int) -> list[Message]:
@@ -106,7 +108,8 @@ async def _read(pooled: Connection, wanted: Filter, *, most: int) -> list[Messag
     return sorted(map(message_of, rows), key=lambda each: (each.updated_at, each.id))
 
 
-def _within(scopes: Collection[Scope]) -> Filter:
+def within(scopes: Collection[Scope]) -> Filter:
+    """Rows of what any of these scopes may see."""
     wanted = Filter()
     if Everything() not in scopes:
         own = [scope.client_id for scope in scopes if isinstance(scope, OfClient)]

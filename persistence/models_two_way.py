@@ -28,6 +28,7 @@ class WebhookEvent(Model):
     tries = fields.SmallIntField(db_default=0)
     times = fields.IntField(db_default=1)
     received_at = fields.DatetimeField(db_default=Now())
+    updated_at = fields.DatetimeField(db_default=Now())
 
     class Meta:
         table = "webhook_event"
@@ -78,6 +79,7 @@ class Conversation(Model):
     modem = fields.TextField(null=True)
     port = fields.TextField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
+    updated_at = fields.DatetimeField(db_default=Now())
 
     class Meta:
         table = "conversation"

@@ -30,6 +30,17 @@ DELETE FROM opt_out USING unnest($1::uuid[], $2::text[]) AS pair (client_id, num
 WHERE opt_out.client_id = pair.client_id AND opt_out.number = pair.number
 """
 
+# Locked in id order, as by whoever captures or receives.
+CHANGE_CONVERSATIONS = """
+WITH changed AS (
+    SELECT conversation.id FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
+    JOIN conversation USING (client_id, number)
+    ORDER BY conversation.id FOR UPDATE OF conversation
+)
+UPDATE conversation SET updated_at = clock_timestamp()
+FROM changed WHERE conversation.id = changed.id RETURNING conversation.id
+"""
+
 BARRED = """
 SELECT wanted.id FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS wanted (id, client_id, number)
 WHERE EXISTS (SELECT FROM opt_out
@@ -94,11 +105,13 @@ async def write_opt_outs(tx: Connection, opt_outs: Sequence[OptOut]) -> None:
     """From now on these may not be written to. One that is there stays as it is."""
     rows = [(each.client_id, each.number, each.source.value, each.inbound_id) for each in opt_outs]
     await tx.execute(WRITE_OPT_OUTS, *columns(rows))
+    await _change_conversations(tx, [(each.client_id, each.number) for each in opt_outs])
 
 
 async def drop_opt_outs(tx: Connection, pairs: Sequence[Correspondence]) -> None:
     """They may be written to again."""
     await tx.execute(DROP_OPT_OUTS, *columns(pairs))
+    await _change_conversations(tx, pairs)
 
 
 async def share_feeds(tx: Connection, client_ids: Collection[UUID]) -> None:
@@ -161,3 +174,9 @@ async def find_opted_out(client_id: UUID, numbers: Sequence[str]) -> set[str]:
     """Those of the numbers (E.164) that the client may not write to."""
     async with connection() as pooled:
         return {row[0] for row in await pooled.fetch(OPTED_OUT, client_id, list(numbers))}
+
+
+async def _change_conversations(tx: Connection, pairs: Sequence[Correspondence]) -> None:
+    """Whoever watches the conversations is told of them."""
+    changed = await tx.fetch(CHANGE_CONVERSATIONS, *columns(pairs))
+    note(tx, [hints.CONVERSATION + row[0].bytes for row in changed])

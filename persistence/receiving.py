@@ -103,9 +103,9 @@ WHERE contact.name IS NULL AND excluded.name IS NOT NULL
 # A conversation begins with the first inbound; what was sent before belongs to it.
 WRITE_CONVERSATIONS = """
 INSERT INTO conversation (
-    id, client_id, number, unread, last_message_id, last_inbound_id, modem, port)
+    id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at)
 SELECT new.id, new.client_id, new.number, unread, greatest(inbound_id, sent.message_id),
-       inbound_id, modem, port
+       inbound_id, modem, port, clock_timestamp()
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::uuid[], $6::text[], $7::text[])
     AS new (id, client_id, number, unread, inbound_id, modem, port)
 LEFT JOIN LATERAL (
@@ -121,7 +121,8 @@ SET unread = conversation.unread + excluded.unread,
     modem = CASE WHEN excluded.last_inbound_id > conversation.last_inbound_id
             THEN excluded.modem ELSE conversation.modem END,
     port = CASE WHEN excluded.last_inbound_id > conversation.last_inbound_id
-           THEN excluded.port ELSE conversation.port END
+           THEN excluded.port ELSE conversation.port END,
+    updated_at = clock_timestamp()
 RETURNING id
 """
 

@@ -15,6 +15,10 @@ from persistence.capture import capture_numbers as capture_numbers
 from persistence.capture import keep_captured as keep_captured
 from persistence.capture import purge_keys as purge_keys
 from persistence.capture import take_uncaptured as take_uncaptured
+from persistence.changes import find_changed_conversations as find_changed_conversations
+from persistence.changes import find_changed_events as find_changed_events
+from persistence.changes import read_changed_conversations as read_changed_conversations
+from persistence.changes import read_changed_events as read_changed_events
 from persistence.contacts import read_contacts as read_contacts
 from persistence.credentials import access_changes as access_changes
 from persistence.credentials import find_actor_of_key as find_actor_of_key

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MOST_ROUTES = 1_000
 
 EVENT_COLUMNS = (
-    "id, received_at, provider, outcome, reason, client_id, inbound_id, modem, port, body, times"
+    "id, received_at, provider, outcome, reason, client_id, inbound_id, modem, port, body, times,"
+    " updated_at"
 )
 EVENTS = f"SELECT {EVENT_COLUMNS} FROM webhook_event {{page}}"  # noqa: S608 - columns of our own
 LAST_EVENT = f"""
@@ -95,14 +96,14 @@ async def read_webhook_events(
     wanted = Filter()
     if outcome is not None:
         wanted.add("outcome = {}", outcome.value)
-    return await read_page(EVENTS, wanted, window, _event)
+    return await read_page(EVENTS, wanted, window, event_of)
 
 
 async def find_webhook_event(scope: Everything, event_id: UUID) -> WebhookEvent:
     """One event. Raises NotFound."""
     wanted = Filter()
     wanted.add("id = {}", event_id)
-    page = await read_page(EVENTS, wanted, _ONE, _event)
+    page = await read_page(EVENTS, wanted, _ONE, event_of)
     if not page.items:
         raise NotFound("webhook event")
     return page.items[0]
@@ -115,7 +116,7 @@ async def read_webhook_status(scope: Everything) -> WebhookStatus:
         last = await pooled.fetchrow(LAST_EVENT)
         row = await pooled.fetchrow(STATUS, hour_ago)
     assert row is not None
-    return WebhookStatus(_event(last) if last else None, *row)
+    return WebhookStatus(event_of(last) if last else None, *row)
 
 
 async def hold_event(tx: Connection, event_id: UUID) -> HeldEvent:
@@ -174,7 +175,7 @@ def _route(row: Record) -> ModemRoute:
     return ModemRoute(route_id, client_id, modem, port, tuple(numbers), learned, last_seen_at)
 
 
-def _event(row: Record) -> WebhookEvent:
+def event_of(row: Record) -> WebhookEvent:
     return WebhookEvent(
         id=row["id"],
         received_at=row["received_at"],
@@ -186,6 +187,7 @@ def _event(row: Record) -> WebhookEvent:
         modem=row["modem"],
         port=row["port"],
         payload=_payload(row["body"]),
+        updated_at=row["updated_at"],
         times=row["times"],
     )
 

@@ -6,20 +6,24 @@ same with the same rights.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from strawberry import ID
 
-from domain.access import Scope, message_scope
+from domain.access import Everything, Role, Scope, feed_scope, message_scope
 from domain.house import Store
 from domain.live import hints
+from domain.live.changes import ReadChanged
 from domain.live.hints import Topic
-from domain.live.watching import MessageChanges, Present
+from domain.live.watching import Changes, Feed, Present
 from domain.pages import Window
 from domain.reading.balances import Balances, view_of
 from domain.sending import Message, Send
+from domain.two_way.inbox import Conversation
+from domain.two_way.webhooks import WebhookEvent
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
@@ -53,17 +57,48 @@ async def send_progress(info: Info, send_id: ID) -> Present[Send]:
     )
 
 
-async def message_updated(info: Info, send_id: ID | None = None) -> MessageChanges:
+async def message_updated(info: Info, send_id: ID | None = None) -> Changes[Message]:
     """The actor's messages, or those of one send."""
     scope, store = message_scope(actor_of(info)), info.context.house.store
     if send_id is None:
-        return MessageChanges(
-            scope=scope, send_id=None, begin=partial(_changed_just_now, store, scope)
-        )
+        begin = _just_now(store.read_changed_messages, scope)
+        return Changes(kind=hints.MESSAGE, scope=scope, begin=begin)
     send = await store.find_send(scope, ids.decode(Kind.SEND, send_id))
-    return MessageChanges(
-        scope=scope, send_id=send.id, begin=partial(_newest, store, scope, send.id)
+    return Changes(
+        kind=hints.MESSAGE,
+        scope=scope,
+        begin=partial(_newest, store, scope, send.id),
+        covers=lambda message: message.send_id == send.id,
     )
+
+
+async def inbound_message(info: Info, since: ID | None = None) -> Feed:
+    """What the actor's client receives, behind the message that is named or else from now on."""
+    scope, store = feed_scope(actor_of(info)), info.context.house.store
+    if since is None:
+        after = await store.last_in_feed(scope)
+    else:
+        after = (await store.find_inbound(scope, ids.decode(Kind.MESSAGE, since))).feed
+    return Feed(
+        client_id=scope.client_id,
+        after=after,
+        read=lambda after, most: store.read_feed(scope, after=after, most=most),
+    )
+
+
+async def conversation_updated(info: Info) -> Changes[Conversation]:
+    """The actor's conversations."""
+    scope = message_scope(actor_of(info))
+    begin = _just_now(info.context.house.store.read_changed_conversations, scope)
+    return Changes(kind=hints.CONVERSATION, scope=scope, begin=begin)
+
+
+async def webhook_received(info: Info) -> Changes[WebhookEvent]:
+    """What providers call with, and what becomes of it."""
+    actor_of(info, Role.ADMIN)
+    scope = Everything()
+    begin = _just_now(info.context.house.store.read_changed_events, scope)
+    return Changes(kind=hints.EVENT, scope=scope, begin=begin)
 
 
 def topics_of_balances(balances: Balances) -> frozenset[Topic]:
@@ -79,9 +114,13 @@ def topics_of_balances(balances: Balances) -> frozenset[Topic]:
     return frozenset(topics)
 
 
-async def _changed_just_now(store: Store, scope: Scope) -> Sequence[Message]:
-    found = await store.read_changed_messages([scope], since=None, overlap_seconds=BEGIN_SECONDS)
-    return found.messages
+def _just_now(read: ReadChanged, scope: Scope) -> Callable[[], Awaitable[Sequence[Any]]]:
+    """Reads what has changed in the last seconds."""
+
+    async def begin() -> Sequence[Any]:
+        return (await read([scope], since=None, overlap_seconds=BEGIN_SECONDS)).items
+
+    return begin
 
 
 async def _newest(store: Store, scope: Scope, send_id: UUID) -> Sequence[Message]:

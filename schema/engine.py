@@ -38,7 +38,7 @@ from schema.limits import (
 from schema.masking import refusals_in, told
 from schema.plans import has_directives, plan_of
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
-from schema.variables import bound_variables, check_literals
+from schema.variables import bound_variables, check_literals, places_of
 
 _MOST_ERRORS = 5
 _MOST_TITLED = 3
@@ -58,6 +58,7 @@ class Operation:
 
     `kind`: query, mutation or subscription. `title`: that, and its first fields by their names in
     the schema. `rows`: the lists that it reads. `plan`: None where graphql-core executes it.
+    `places`: variables that say only where a reader begins.
     """
 
     document: DocumentNode
@@ -68,6 +69,7 @@ class Operation:
     defaults: Mapping[str, int]
     introspects: bool
     plan: Plan | None = None
+    places: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,7 @@ class Engine:
     def _plan(self, document: DocumentNode, *, introspects: bool) -> list[Operation]:
         rows = RowPlan(self.schema, fragments_of(document))
         planned = not introspects and not has_directives(document)
+        places = places_of(document)
         return [
             Operation(
                 document=document,
@@ -247,6 +250,7 @@ class Engine:
                 defaults=defaults_of(each),
                 introspects=introspects,
                 plan=plan_of(self.schema, document, each) if planned else None,
+                places=places,
             )
             for each in operations_of(document)
         ]

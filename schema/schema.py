@@ -26,7 +26,12 @@ from schema.resolving import call_resolvers_straight
 from schema.scalars import SCALARS
 from schema.sends import SendMutation, SendQuery
 from schema.sessions import SessionMutation, SessionQuery
-from schema.subscriptions import LedgerSubscription, SendSubscription
+from schema.subscriptions import (
+    InboxSubscription,
+    LedgerSubscription,
+    SendSubscription,
+    SwitchboardSubscription,
+)
 from schema.switchboard import SwitchboardMutation, SwitchboardQuery
 
 
@@ -50,7 +55,9 @@ class Mutation(
 
 
 @strawberry.type
-class Subscription(LedgerSubscription, SendSubscription):
+class Subscription(
+    LedgerSubscription, SendSubscription, InboxSubscription, SwitchboardSubscription
+):
     """What can be watched: docs/decisions/0021 says how."""
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import strawberry
 
 from resolvers import subscriptions
+from schema.inbox import Conversation
 from schema.ledger import Balances
 from schema.sends import Message, Send
+from schema.switchboard import WebhookEvent
 
 
 @strawberry.type
@@ -32,4 +34,31 @@ class SendSubscription:
         resolver=subscriptions.send_progress,
         graphql_type=Send,
         description="Counts of one send until it is finished; the present counts at once.",
+    )
+
+
+@strawberry.type
+class InboxSubscription:
+    inbound_message = strawberry.subscription(
+        resolver=subscriptions.inbound_message,
+        graphql_type=Message,
+        description="Every inbound message of the viewer's client, in order, none missing. With "
+        "`since` (the last message id seen), first those after it: nothing is lost over a "
+        "reconnect. Who has no client: FORBIDDEN.",
+    )
+    conversation_updated = strawberry.subscription(
+        resolver=subscriptions.conversation_updated,
+        graphql_type=Conversation,
+        description="A conversation of the viewer's that changed: new message, read, opted out. "
+        "First those of the last five seconds; then each one's newest state after every change.",
+    )
+
+
+@strawberry.type
+class SwitchboardSubscription:
+    webhook_received = strawberry.subscription(
+        resolver=subscriptions.webhook_received,
+        graphql_type=WebhookEvent,
+        description="Every webhook event with how it was routed: told when it is stored, and again "
+        "after every change of its outcome. First those of the last five seconds. ADMIN.",
     )

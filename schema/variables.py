@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, Node, StringValueNode, Visitor, visit
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    Node,
+    OperationType,
+    StringValueNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
 
-from schema.limits import TooComplex
+from schema.limits import TooComplex, operations_of
 
 OWN_RULE = frozenset({"to", "text"})
 """Fields whose own rule refuses a NUL character with a reason of its own."""
+
+PLACE = ("inboundMessage", "since")
+"""The argument that says where a reader of a feed begins, and nothing else."""
 
 DEEPEST = 12
 """Levels of objects and lists: no input of the schema comes near."""
@@ -28,6 +42,15 @@ def bound_variables(variables: dict[str, Any], *, most_texts: int, most_objects:
 def check_literals(document: DocumentNode) -> None:
     """Raises GraphQLError for such a character in a text that stands in the document itself."""
     visit(document, _NulInLiterals())
+
+
+def places_of(document: DocumentNode) -> frozenset[str]:
+    """Variables that say only where a reader begins: what is told does not depend on them."""
+    if not any(each.operation is OperationType.SUBSCRIPTION for each in operations_of(document)):
+        return frozenset()
+    uses = _Uses()
+    visit(document, uses)
+    return frozenset(name for name in uses.places if uses.count[name] == 2)
 
 
 def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int) -> None:
@@ -60,3 +83,20 @@ class _NulInLiterals(Visitor):
             nodes = [each for each in (parent, *reversed(ancestors)) if isinstance(each, Node)]
             names = [getattr(each, "name", None) for each in nodes]
             _check_text(node.value, next((str(name.value) for name in names if name), ""))
+
+
+class _Uses(Visitor):
+    """How often each variable stands in a document, its definition too, and which are a place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+        self.places: set[str] = set()
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        self.count[node.name.value] += 1
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        for each in node.arguments or ():
+            if (node.name.value, each.name.value) == PLACE and isinstance(each.value, VariableNode):
+                self.places.add(each.value.name.value)

@@ -35,8 +35,6 @@ UNSCOPED: dict[str, str] = {
     "find_opted_out": "takes the client who pays, settled from the actor before",
     "find_reply_terms": "the admin's rehearsal of a client's reply",
     "find_last_inbound": "the admin's rehearsal of a client's reply",
-    "read_feed": "takes the client of the scope that a subscription was opened with",
-    "last_in_feed": "takes the client of the scope that a subscription was opened with",
 }
 
 # What resolvers may call on a store beside scoped reads: each one above, or no read of tenants'.

@@ -14,10 +14,12 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
 from contextvars import Context, copy_context
 from typing import Any
 
+from domain.live import hints
+from domain.live.changes import Lookout, Source
+from domain.live.feeds import FeedStream
 from domain.live.hints import EVERYTHING, Topic
-from domain.live.messages import MessageFeed
 from domain.live.streams import PresentStream, Stream
-from domain.live.watching import Form, MessageChanges, Reader, Watch
+from domain.live.watching import Changes, Feed, Form, Place, Reader, Watch
 from domain.loops import Loop
 from domain.ports.live import LiveStore
 
@@ -34,10 +36,10 @@ class Hub:
     def __init__(self, store: LiveStore, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._store = store
         self._streams: dict[Hashable, Stream] = {}
-        self._by_topic: dict[Topic, set[PresentStream]] = {}
+        self._by_topic: dict[Topic, set[Stream]] = {}
         self._fingerprints: dict[Topic, str] = {}
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
-        self._messages = MessageFeed(store, self.spawn)
+        self._lookouts = {each.one: Lookout(each, self.spawn) for each in _sources(store)}
         self._tasks: set[asyncio.Task[None]] = set()
         self._context: Context | None = None
         self._look_again_at = 0.0
@@ -65,13 +67,15 @@ class Hub:
     ) -> Callable[[], None]:
         """Has the reader told, first of all the present, until what is returned is called.
 
-        `key`: equal for equal questions with equal rights, and for no others. `open_` settles what
-        is watched, where nobody watches it yet; what it raises is raised here.
+        `key`: equal for equal questions with equal rights, and for no others; where in a feed they
+        begin may differ. `open_` settles what is watched, where nobody watches it yet, and where a
+        reader of a feed begins; what it raises is raised here.
         """
         stream = self._streams.get(key)
-        if stream is None:
+        if stream is None or isinstance(stream, FeedStream):
             watch = await open_()
             stream = self._streams.get(key) or self._add(key, watch, form)
+            _place(reader, watch)
         stream.join(reader)
         joined = stream
         return lambda: joined.leave(reader)
@@ -81,7 +85,8 @@ class Hub:
         watched = self._by_topic if EVERYTHING in topics else topics
         for topic in list(watched):
             self._wake(topic)
-        self._messages.hinted(topics)
+        for lookout in self._lookouts.values():
+            lookout.hinted(topics)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs it as nobody's request: a task inherits the context of whoever starts it."""
@@ -89,9 +94,7 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def watch_topics(
-        self, stream: PresentStream, before: frozenset[Topic], now: frozenset[Topic]
-    ) -> None:
+    def watch_topics(self, stream: Stream, before: frozenset[Topic], now: frozenset[Topic]) -> None:
         """The stream is woken by these topics from now on, and no longer by those before."""
         for topic in before - now:
             watching = self._by_topic[topic]
@@ -107,8 +110,12 @@ class Hub:
                 del self._streams[key]
 
         stream: Stream
-        if isinstance(watch, MessageChanges):
-            stream = self._messages.stream(watch, form, forget)
+        if isinstance(watch, Changes):
+            stream = self._lookouts[watch.kind].stream(watch, form, forget)
+        elif isinstance(watch, Feed):
+            stream = FeedStream(
+                watch, form, forget=forget, spawn=self.spawn, watching=self, reads=self._reads
+            )
         else:
             stream = PresentStream(
                 watch, form, forget=forget, spawn=self.spawn, watching=self, reads=self._reads
@@ -130,7 +137,8 @@ class Hub:
         began = time.monotonic()
         if began >= self._look_again_at:
             await self._compare()
-            await self._messages.look()
+            for lookout in self._lookouts.values():
+                await lookout.look()
             now = time.monotonic()
             self._look_again_at = began + (now - began) / LARGEST_SHARE_OF_POLLING
         return False
@@ -145,3 +153,28 @@ class Hub:
         for topic, fingerprint in self._fingerprints.items():
             if known.get(topic) != fingerprint:
                 self._wake(topic)
+
+
+def _sources(store: LiveStore) -> list[Source]:
+    return [
+        Source(
+            hints.MESSAGE,
+            store.find_changed_messages,
+            store.read_changed_messages,
+            many=hints.MESSAGES,
+        ),
+        Source(
+            hints.CONVERSATION,
+            store.find_changed_conversations,
+            store.read_changed_conversations,
+        ),
+        Source(hints.EVENT, store.find_changed_events, store.read_changed_events),
+    ]
+
+
+def _place(reader: Reader, watch: Watch) -> None:
+    """The reader of a feed stands where it begins, or where it has come to in the same feed."""
+    if isinstance(watch, Feed) and (
+        reader.place is None or reader.place.client_id != watch.client_id
+    ):
+        reader.place = Place(watch.client_id, watch.after)

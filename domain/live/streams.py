@@ -114,9 +114,7 @@ class Stream:
 class Watching(Protocol):
     """Where a stream says what wakes it."""
 
-    def watch_topics(
-        self, stream: PresentStream, before: frozenset[Topic], now: frozenset[Topic]
-    ) -> None:
+    def watch_topics(self, stream: Stream, before: frozenset[Topic], now: frozenset[Topic]) -> None:
         """The stream is woken by these topics from now on, and no longer by those before."""
         ...
 

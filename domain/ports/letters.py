@@ -91,12 +91,12 @@ class Inbox(Protocol):
         ...
 
     async def read_feed(
-        self, client_id: UUID, *, after: int, most: int
+        self, scope: OfClient, *, after: int, most: int
     ) -> Sequence[InboundMessage]:
         """What a client has received behind that number of its feed, in its order, gapless."""
         ...
 
-    async def last_in_feed(self, client_id: UUID) -> int:
+    async def last_in_feed(self, scope: OfClient) -> int:
         """The last number of a client's feed, 0 where nothing was received."""
         ...
 

@@ -73,6 +73,7 @@ class Conversation:
     last_inbound_id: UUID
     modem: str | None
     port: str | None
+    updated_at: datetime
 
     @property
     def line(self) -> Line | None:

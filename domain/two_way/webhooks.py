@@ -134,6 +134,7 @@ class WebhookEvent:
     modem: str | None
     port: str | None
     payload: Any
+    updated_at: datetime
     times: int = 1
 
 

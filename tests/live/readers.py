@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,11 @@ import orjson
 
 from domain.access import Scope
 from domain.live.hints import Topic
-from domain.live.watching import Item
-from domain.ports.live import ChangedMessages
+from domain.live.watching import Item, Place
+from domain.ports.live import Changed
 from domain.sending import Message
+from domain.two_way.inbox import Conversation, InboundMessage
+from domain.two_way.webhooks import WebhookEvent
 
 NOON = datetime.fromisoformat("2026-11-20T12:00:00Z")
 
@@ -26,9 +28,27 @@ class Ears:
 
     told: list[Any] = field(default_factory=list)
     ended: list[Any] = field(default_factory=list)
+    place: Place | None = None
+    on_room: Callable[[], None] | None = None
+    room: int | None = None
+    """How much more of a feed it takes; None for any."""
+
+    @property
+    def has_room(self) -> bool:
+        return self.room != 0
 
     def offer(self, item: Item) -> None:
         self.told.append(orjson.loads(item.body))
+        if item.place is not None:
+            self.place = item.place
+            if self.room is not None:
+                self.room -= 1
+
+    def make_room(self, items: int) -> None:
+        """Takes so many more."""
+        self.room = items
+        if self.on_room is not None:
+            self.on_room()
 
     def end(self, errors: bytes | None = None) -> None:
         self.ended.append(None if errors is None else orjson.loads(errors))
@@ -50,6 +70,8 @@ class Words:
     async def told(self, value: Any) -> bytes:
         self.executions += 1
         await asyncio.sleep(0)
+        if isinstance(value, InboundMessage):
+            return orjson.dumps(value.feed)
         if isinstance(value, Message):
             return orjson.dumps([str(value.id), value.status])
         return orjson.dumps(value)
@@ -84,11 +106,31 @@ class FakeStore:
 
     async def read_changed_messages(
         self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> ChangedMessages:
+    ) -> Changed[Message]:
         self._fail()
         self.reads_by_time += 1
         found = sorted(self.messages.values(), key=lambda each: each.updated_at)
-        return ChangedMessages(found, self.now)
+        return Changed(found, self.now)
+
+    async def find_changed_conversations(
+        self, scopes: Collection[Scope], ids: Collection[UUID]
+    ) -> Sequence[Conversation]:
+        return []
+
+    async def read_changed_conversations(
+        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
+    ) -> Changed[Conversation]:
+        return Changed([], self.now)
+
+    async def find_changed_events(
+        self, scopes: Collection[Scope], ids: Collection[UUID]
+    ) -> Sequence[WebhookEvent]:
+        return []
+
+    async def read_changed_events(
+        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
+    ) -> Changed[WebhookEvent]:
+        return Changed([], self.now)
 
     def _fail(self) -> None:
         if self.away is not None:

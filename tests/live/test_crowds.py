@@ -29,16 +29,18 @@ LONG_BALANCE = "subscription { balanceUpdated { account { balance unit } } }"
 class Stalled:
     """A client that has asked, and reads nothing more until it is told to."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(
+        self, server: Server, query: str = LONG_BALANCE, who: str = "good", **variables: Any
+    ) -> None:
         port = int(server.url.rsplit(":", 1)[1])
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         self._socket.connect(("127.0.0.1", port))
         self._socket.sendall(HANDSHAKE.encode())
         assert b" 101 " in self._socket.recv(4_096)
-        payload = {"Authorization": "Bearer good"}
-        self._say({"type": "connection_init", "payload": payload})
-        self._say({"type": "subscribe", "id": "1", "payload": {"query": LONG_BALANCE}})
+        self._say({"type": "connection_init", "payload": {"Authorization": f"Bearer {who}"}})
+        asked = {"query": query, "variables": variables}
+        self._say({"type": "subscribe", "id": "1", "payload": asked})
 
     def read_to_the_end(self) -> bytes:
         """All that comes until the connection is closed."""
@@ -56,15 +58,15 @@ class Stalled:
         self._socket.sendall(frame(0x81, json.dumps(message).encode()))
 
 
-def sockets_of(place: Quiet) -> list[Socket]:
+def sockets_of(server: Server) -> list[Socket]:
     """The server's side of those that are open."""
-    held = [holder._connected for holder in place.server.live.rights._holders]
+    held = [holder._connected for holder in server.live.rights._holders]
     return [each for each in held if isinstance(each, Socket)]
 
 
 def waiting_bytes(place: Quiet) -> int:
     """The most that waits in this process for one socket."""
-    waiting = [each.wire.transport.get_write_buffer_size() for each in sockets_of(place)]
+    waiting = [each.wire.transport.get_write_buffer_size() for each in sockets_of(place.server)]
     return max(waiting, default=0)
 
 
@@ -73,11 +75,11 @@ async def test_a_stalled_reader_is_bounded_and_closed_and_harms_nobody() -> None
     async with quiet(rules=rules) as place, client(place.server, "other") as other:
         place.store.unit = "x" * LONG
         stalled = await asyncio.to_thread(Stalled, place.server)
-        await eventually(lambda: len(sockets_of(place)) == 2)
+        await eventually(lambda: len(sockets_of(place.server)) == 2)
         await other.subscribe(LONG_BALANCE)
         most, balance = 0, 1
         told = (await other.told())["account"]["balance"]
-        while len(sockets_of(place)) == 2:
+        while len(sockets_of(place.server)) == 2:
             balance += 1
             place.change(balance)
             while told < balance:
@@ -94,8 +96,8 @@ async def test_a_reader_that_takes_its_time_is_told_the_newest() -> None:
     async with quiet(rules=SocketRules(send_seconds=20)) as place:
         place.store.unit = "x" * LONG
         stalled = await asyncio.to_thread(Stalled, place.server)
-        await eventually(lambda: bool(sockets_of(place)))
-        [held] = sockets_of(place)
+        await eventually(lambda: bool(sockets_of(place.server)))
+        [held] = sockets_of(place.server)
         await eventually(lambda: bool(held.operations))
         operation = held.operations["1"]
         balance = 1
@@ -178,7 +180,7 @@ async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) ->
 
 async def test_who_does_not_answer_pings_may_come_back() -> None:
     async with quiet() as place, client(place.server, "good") as reader:
-        [held] = sockets_of(place)
+        [held] = sockets_of(place.server)
         wire: Wire = held.wire
         wire.keepalive_timeout()
         assert await reader.closed() == TOO_SLOW

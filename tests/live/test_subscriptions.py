@@ -11,7 +11,7 @@ import pytest
 from domain.access import Role
 from domain.dispatching.cancel import cancel_send
 from domain.identity.tenants import GroupChange, update_group
-from domain.live.messages import OVERLAP_SECONDS
+from domain.live.changes import OVERLAP_SECONDS
 from domain.outcomes import Accepted, Rejected
 from persistence import store
 from resolvers import ids

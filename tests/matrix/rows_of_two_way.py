@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.matrix.row import EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins, senders
+from tests.matrix.row import EMPTY, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins, senders
 from tests.matrix.things import (
     a_conversation,
     a_modem_route,
@@ -66,4 +66,18 @@ ROWS: dict[str, list[Row]] = {
     "Mutation.testReplyReadiness": [
         admins("owner", given={"input": {"clientId": the_client}}, first=everybody_hears)
     ],
+    "Subscription.inboundMessage": [
+        senders(EMPTY, sibling=EMPTY, admin=FORBIDDEN),
+        senders(
+            "owner",
+            sibling=NOT_FOUND,
+            admin=FORBIDDEN,
+            given={"since": an_inbound_message},
+            first=everybody_hears,
+        ),
+    ],
+    "Subscription.conversationUpdated": [
+        senders("owner", sibling="sibling", admin=EVERYBODY, first=everybody_hears)
+    ],
+    "Subscription.webhookReceived": [admins(f"{EVERYBODY} {GROUPS}", first=everybody_hears)],
 }

@@ -45,6 +45,7 @@ INDEXES = {
     "client_by_group": "(group_id)",
     "contact_by_client": "(client_id, id DESC)",
     "conversation_by_activity": "UNIQUE (client_id, last_message_id DESC)",
+    "conversation_by_change": "(updated_at)",
     "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
     "idempotency_key_by_age": "(created_at)",
     "inbound_by_client": "(client_id, id DESC)",
@@ -72,6 +73,7 @@ INDEXES = {
     "transfer_by_source": "UNIQUE (source_id, source_version) WHERE (source_id IS NOT NULL)",
     "transfer_one_charge_a_send": "UNIQUE (send_id) WHERE (kind = 'SEND'::text)",
     "transfer_refunds_of_a_send": "(send_id) WHERE (kind = 'REFUND'::text)",
+    "webhook_event_by_change": "(updated_at)",
     "webhook_event_by_outcome": "(outcome, id DESC)",
     "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",
 }

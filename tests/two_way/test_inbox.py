@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.access import OfClient
 from domain.dispatching.capture import capture_contacts
 from persistence import store
 from resolvers import ids
@@ -224,7 +225,7 @@ async def test_the_feed_is_read_in_order_from_anywhere(street: Neighbourhood, ta
     for each in range(3):
         await receive(f"in {each}")
     client_id = street.owner.client_id
-    assert await store.last_in_feed(client_id) == 4
-    messages = await store.read_feed(client_id, after=2, most=10)
+    assert await store.last_in_feed(OfClient(client_id)) == 4
+    messages = await store.read_feed(OfClient(client_id), after=2, most=10)
     assert [(each.feed, each.text) for each in messages] == [(3, "in 1"), (4, "in 2")]
-    assert await store.last_in_feed(street.loner.client_id) == 0
+    assert await store.last_in_feed(OfClient(street.loner.client_id)) == 0

@@ -15,7 +15,7 @@ from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING
 from domain.live.hub import Hub
-from domain.live.watching import MessageChanges, Watch
+from domain.live.watching import Changes, Watch
 from domain.sending import Message, MessageStatus
 from tests.live.readers import NOON, Ears, FakeStore, Words
 from tests.live.rig import eventually
@@ -70,7 +70,12 @@ class Board:
             return self.begins
 
         async def open_() -> Watch:
-            return MessageChanges(scope=scope, send_id=send_id, begin=begin)
+            return Changes(
+                kind=hints.MESSAGE,
+                scope=scope,
+                begin=begin,
+                covers=lambda one: send_id in (None, one.send_id),
+            )
 
         await self.hub.join((scope, send_id), self.words, ears, open_)
         return ears

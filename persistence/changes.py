@@ -1,0 +1,104 @@
+"""What has changed in conversations and webhook events, in SQL: behind `domain.ports.live`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from domain.access import Everything, Scope
+from domain.ports.live import Changed
+from domain.two_way.inbox import Conversation
+from domain.two_way.webhooks import WebhookEvent
+from persistence.database import connection
+from persistence.inbox import CONVERSATIONS, conversation_of
+from persistence.live import NOW, within
+from persistence.pages import Filter
+from persistence.switchboard import EVENTS, event_of
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from persistence.database import Connection
+
+T = TypeVar("T")
+
+MOST_CHANGED = 1_000
+
+
+async def find_changed_conversations(
+    scopes: Collection[Scope], ids: Collection[UUID]
+) -> Sequence[Conversation]:
+    """Those of the conversations that are within one of the scopes, oldest change first."""
+    return await _find(CONVERSATIONS, within(scopes), ids, conversation_of)
+
+
+async def read_changed_conversations(
+    scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
+) -> Changed[Conversation]:
+    """Conversations changed since that time of the store's (None: now), and some before."""
+    wanted = _changed_since(within(scopes), since, overlap_seconds)
+    return await _read_changed(CONVERSATIONS, wanted, conversation_of)
+
+
+async def find_changed_events(
+    scopes: Collection[Scope], ids: Collection[UUID]
+) -> Sequence[WebhookEvent]:
+    """Those of the events that are within one of the scopes, oldest change first."""
+    return await _find(EVENTS, _for_all(scopes), ids, event_of)
+
+
+async def read_changed_events(
+    scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
+) -> Changed[WebhookEvent]:
+    """Events stored or ruled on since that time of the store's (None: now), and some before."""
+    wanted = _changed_since(_for_all(scopes), since, overlap_seconds)
+    return await _read_changed(EVENTS, wanted, event_of)
+
+
+async def _find(
+    statement: str, wanted: Filter, ids: Collection[UUID], item_of: Callable[[Record], T]
+) -> list[T]:
+    wanted.add("id = ANY({}::uuid[])", list(ids))
+    async with connection() as pooled:
+        return await _read(pooled, statement, wanted, item_of, most=len(ids))
+
+
+async def _read_changed(
+    statement: str, wanted: Filter, item_of: Callable[[Record], T]
+) -> Changed[T]:
+    async with connection() as pooled:
+        # Taken before the read: what is committed between the two is read again next time.
+        now = await pooled.fetchval(NOW)
+        items = await _read(pooled, statement, wanted, item_of, most=MOST_CHANGED)
+    return Changed(items, now, more=len(items) == MOST_CHANGED)
+
+
+async def _read(
+    pooled: Connection,
+    statement: str,
+    wanted: Filter,
+    item_of: Callable[[Record], T],
+    *,
+    most: int,
+) -> list[T]:
+    page = f"{wanted.where} ORDER BY updated_at, id LIMIT {wanted.value(most)}"
+    return [item_of(row) for row in await pooled.fetch(statement.format(page=page), *wanted.values)]
+
+
+def _changed_since(wanted: Filter, since: datetime | None, overlap_seconds: float) -> Filter:
+    wanted.add(
+        "updated_at > coalesce({}, clock_timestamp()) - make_interval(secs => {})",
+        since,
+        overlap_seconds,
+    )
+    return wanted
+
+
+def _for_all(scopes: Collection[Scope]) -> Filter:
+    """Events belong to the installation: only who sees everything sees any."""
+    wanted = Filter()
+    if Everything() not in scopes:
+        wanted.add("false")
+    return wanted

@@ -1,0 +1,131 @@
+"""Readers who come and go at random while messages are received side by side, and miss nothing.
+
+Each is told every message of its client's, once, in the order of the feed, whatever the order of
+commits and ids, and with every third hint lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from domain.ids import new_id
+from domain.two_way.arrivals import Arrival
+from domain.two_way.receive import deliver
+from persistence import hints, store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.live.rig import Server, client
+from tests.resolvers.house import Neighbourhood
+from tests.two_way import post
+
+SEED = 20_261_121
+WRITERS = 6
+TRANSACTIONS = 25
+READERS = 5
+MINUTES = 1.5
+
+INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id } }"
+
+
+class Broken(Exception):
+    """A transaction that is not to be kept."""
+
+
+def arrival(client_id: UUID) -> Arrival:
+    """A message of one of a few numbers."""
+    return Arrival(new_id(), client_id, post.PHONE, "Hello", datetime.now(UTC))
+
+
+async def write(chance: random.Random, client_ids: list[UUID]) -> None:
+    """Messages in transactions that overlap: begun early and committed late, and some never."""
+    for _ in range(TRANSACTIONS):
+        arrivals = [arrival(chance.choice(client_ids)) for _ in range(chance.randint(1, 4))]
+        await asyncio.sleep(chance.random() / 50)
+        try:
+            async with store.transaction() as tx:
+                await deliver(store, tx, arrivals)
+                await asyncio.sleep(chance.random() / 50)
+                if chance.random() < 0.15:
+                    raise Broken
+        except Broken:
+            pass
+
+
+async def read(
+    chance: random.Random, running: Server, who: str, since: str, last: str
+) -> list[str]:
+    """What a reader is told until it has heard the last: over connections that it cuts."""
+    heard: list[str] = []
+    while since != last:
+        async with client(running, who) as reader:
+            await reader.subscribe(INBOUND, since=since)
+            for _ in range(chance.randint(1, 40)):
+                since = (await reader.told())["id"]
+                heard.append(since)
+                if since == last:
+                    break
+            if chance.random() < 0.5:
+                reader.connection.transport.abort()
+    return heard
+
+
+@asynccontextmanager
+async def hints_lost(chance: random.Random) -> AsyncIterator[None]:
+    """Every third hint is not heard."""
+    with pytest.MonkeyPatch.context() as patch:
+        tell = hints._tell
+        patch.setattr(hints, "_tell", lambda topics: chance.random() < 0.3 or tell(topics))
+        yield
+
+
+async def feed_of(client_id: UUID) -> list[str]:
+    """The ids of what a client has received, as the table has it."""
+    return [ids.encode(Kind.MESSAGE, row["id"]) for row in await post.inbox_of(client_id)]
+
+
+async def deliver_one(client_id: UUID) -> str:
+    """One more message, by itself."""
+    one = arrival(client_id)
+    async with store.transaction() as tx:
+        await deliver(store, tx, [one])
+    return ids.encode(Kind.MESSAGE, one.id)
+
+
+async def test_nothing_is_missed_or_doubled(running: Server, people: Neighbourhood) -> None:
+    chance = random.Random(SEED)
+    tenants = {"owner": people.owner.client_id, "sibling": people.sibling.client_id}
+    first = {who: await deliver_one(client_id) for who, client_id in tenants.items()}
+    # Made now, and committed last: the end that readers wait for.
+    last = {who: arrival(client_id) for who, client_id in tenants.items()}
+    async with asyncio.timeout(60 * MINUTES), hints_lost(chance):
+        reading = [
+            asyncio.create_task(
+                read(chance, running, who, first[who], ids.encode(Kind.MESSAGE, last[who].id))
+            )
+            for who in tenants
+            for _ in range(READERS)
+        ]
+        await asyncio.gather(*[write(chance, list(tenants.values())) for _ in range(WRITERS)])
+        async with store.transaction() as tx:
+            await deliver(store, tx, list(last.values()))
+        heard = await asyncio.gather(*reading)
+    for number, who in enumerate(who for who in tenants for _ in range(READERS)):
+        expected = await feed_of(tenants[who])
+        assert heard[number] == expected[1:], who
+    mixed = await worlds.fetch(
+        "SELECT FROM inbound AS one JOIN inbound AS next USING (client_id)"
+        " WHERE next.feed = one.feed + 1 AND next.id < one.id"
+    )
+    assert len(mixed) > 10, "ids are not in the order of the feed"
+    gaps = await worlds.fetch(
+        "SELECT client_id FROM inbound GROUP BY 1 HAVING max(feed) <> count(*) OR min(feed) <> 1"
+    )
+    assert gaps == []

@@ -1,0 +1,255 @@
+"""A feed in the hub by itself: in order and once, from each reader's own place, slow ones too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+
+from domain.errors import Forbidden, TryAgain
+from domain.ids import new_id
+from domain.live import hints
+from domain.live.feeds import PAGE
+from domain.live.hub import Hub
+from domain.live.watching import ROOM_BYTES, ROOM_ITEMS, Backlog, Feed, Item, Place, Watch
+from domain.two_way.inbox import InboundMessage
+from tests.live.readers import NOON, Ears, FakeStore, Words
+from tests.live.rig import eventually
+
+NEVER = 3600.0
+CLIENT = UUID(int=7)
+
+
+@dataclass
+class Table:
+    """What a client has received: numbers 1 to `last`, without those of `missing`."""
+
+    hub: Hub
+    last: int = 0
+    missing: frozenset[int] = frozenset()
+    words: Words = field(default_factory=Words)
+    reads: list[int] = field(default_factory=list)
+    away: Exception | None = None
+    before_answer: Callable[[], None] | None = None
+
+    async def read(self, after: int, most: int) -> Sequence[InboundMessage]:
+        self.reads.append(after)
+        if self.away is not None:
+            raise self.away
+        numbers = [n for n in range(after + 1, self.last + 1) if n not in self.missing][:most]
+        await asyncio.sleep(0)
+        if self.before_answer is not None:
+            self.before_answer()
+        return [message(number) for number in numbers]
+
+    def receive(self, messages: int = 1, *, hint: bool = True) -> None:
+        """So many more have come."""
+        self.last += messages
+        if hint:
+            self.hub.hinted({hints.FEED + CLIENT.bytes})
+
+    async def listen(self, after: int = 0, room: int | None = None) -> Ears:
+        """Somebody who is told what comes behind that number."""
+        ears = Ears(room=room)
+        await self.join(ears, after)
+        return ears
+
+    async def join(self, ears: Ears, after: int, client_id: UUID = CLIENT) -> Callable[[], None]:
+        async def open_() -> Watch:
+            return Feed(client_id=client_id, after=after, read=self.read)
+
+        return await self.hub.join(client_id, self.words, ears, open_)
+
+
+def message(number: int) -> InboundMessage:
+    return InboundMessage(
+        id=new_id(),
+        client_id=CLIENT,
+        number="+12025550143",
+        text="Hello",
+        modem=None,
+        port=None,
+        feed=number,
+        created_at=NOON,
+    )
+
+
+def numbers(first: int, last: int) -> list[int]:
+    return list(range(first, last + 1))
+
+
+@pytest.fixture
+async def table() -> AsyncIterator[Table]:
+    hub = Hub(FakeStore(), poll_seconds=NEVER)
+    hub.start()
+    yield Table(hub)
+    await hub.stop()
+
+
+async def test_a_reader_is_told_what_it_has_missed_and_then_what_comes(table: Table) -> None:
+    table.receive(3 * PAGE + 7)
+    ears = await table.listen(after=5)
+    await ears.hears(*numbers(6, 3 * PAGE + 7))
+    table.receive(2)
+    await ears.hears(*numbers(6, 3 * PAGE + 9))
+
+
+async def test_what_comes_while_a_page_is_read_is_told_behind_it(table: Table) -> None:
+    table.receive(2)
+
+    def receive_once() -> None:
+        table.before_answer = None
+        table.receive()
+
+    table.before_answer = receive_once
+    ears = await table.listen()
+    await ears.hears(1, 2, 3)
+
+
+async def test_who_stands_at_the_same_place_shares_reads_and_executions(table: Table) -> None:
+    crowd = [await table.listen() for _ in range(300)]
+    await eventually(lambda: bool(table.reads))
+    table.words.executions = 0
+    table.receive()
+    for ears in crowd:
+        await ears.hears(1)
+    assert table.words.executions == 1
+    assert table.hub.count == 1
+
+
+async def test_readers_with_places_of_their_own_are_each_told_their_own_rest(table: Table) -> None:
+    table.receive(2 * PAGE)
+    places = (0, 1, PAGE, 2 * PAGE - 1, 2 * PAGE)
+    crowd = [await table.listen(place) for place in places]
+    table.receive(3)
+    for place, ears in zip(places, crowd, strict=True):
+        await ears.hears(*numbers(place + 1, 2 * PAGE + 3))
+    assert table.hub.count == 1
+
+
+async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table: Table) -> None:
+    slow, quick = await table.listen(room=2), await table.listen()
+    table.receive(PAGE + 5)
+    await quick.hears(*numbers(1, PAGE + 5))
+    assert slow.told == [1, 2]
+    reads = len(table.reads)
+    table.receive()
+    await quick.hears(*numbers(1, PAGE + 6))
+    assert slow.told == [1, 2]
+    assert len(table.reads) <= reads + 2, "nothing is read for who cannot take it"
+    slow.make_room(3)
+    await slow.hears(*numbers(1, 5))
+    slow.make_room(PAGE + 6)
+    await slow.hears(*numbers(1, PAGE + 6))
+
+
+async def test_who_is_far_behind_keeps_nobody_waiting(table: Table) -> None:
+    table.receive(40 * PAGE)
+    front, behind = await table.listen(after=40 * PAGE), await table.listen()
+    await eventually(lambda: bool(behind.told))
+    for more in range(1, 4):
+        table.receive()
+        await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
+        assert len(behind.told) < 40 * PAGE
+    await behind.hears(*numbers(1, 40 * PAGE + 3))
+
+
+async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table: Table) -> None:
+    table.receive(40 * PAGE)
+    front = await table.listen(after=40 * PAGE)
+    crowd = [await table.listen(after=place) for place in range(20)]
+    await eventually(lambda: bool(crowd[0].told))
+    for more in range(1, 4):
+        reads = len(table.reads)
+        table.receive()
+        await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
+        assert len(table.reads) <= reads + 4, "the page that is being told, and its own"
+    for place, ears in enumerate(crowd):
+        await ears.hears(*numbers(place + 1, 40 * PAGE + 3))
+
+
+async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> None:
+    table.receive(2)
+    ears = Ears()
+    leave = await table.join(ears, 0)
+    await ears.hears(1, 2)
+    leave()
+    assert table.hub.count == 0
+    table.receive(2)
+    await table.join(ears, 4)  # whoever asks without a place begins now: not who has one
+    await ears.hears(1, 2, 3, 4)
+
+
+async def test_a_place_in_another_feed_is_none_in_this(table: Table) -> None:
+    table.receive(2)
+    ears = Ears(place=Place(UUID(int=8), 1_000))
+    await table.join(ears, 1)
+    await ears.hears(2)
+
+
+async def test_a_hole_is_passed_over(table: Table) -> None:
+    table.missing = frozenset({1, 3})
+    table.receive(4)
+    first, second = await table.listen(), await table.listen(after=3)
+    await first.hears(2, 4)
+    await second.hears(4)
+
+
+async def test_nothing_is_lost_or_doubled_while_the_store_is_away(table: Table) -> None:
+    ears = await table.listen()
+    table.away = TryAgain()
+    table.receive(2)
+    await eventually(lambda: len(table.reads) > 2)
+    table.away = None
+    await ears.hears(1, 2)
+
+
+async def test_a_reader_that_is_refused_later_is_told_so(table: Table) -> None:
+    ears = await table.listen()
+    table.away = Forbidden()
+    table.receive()
+    await eventually(lambda: bool(ears.ended))
+    assert table.hub.count == 0
+
+
+async def test_a_reader_may_leave_at_any_time(table: Table) -> None:
+    table.receive(10 * PAGE)
+    ears = Ears()
+    leave = await table.join(ears, 0)
+    other = await table.listen()
+    await eventually(lambda: bool(ears.told))
+    leave()
+    told = len(ears.told)
+    await other.hears(*numbers(1, 10 * PAGE))
+    assert len(ears.told) == told
+    assert ears.on_room is None
+
+
+async def test_a_lost_hint_is_made_good() -> None:
+    store = FakeStore()
+    hub = Hub(store, poll_seconds=0.01)
+    hub.start()
+    table, topic = Table(hub), hints.FEED + CLIENT.bytes
+    ears = await table.listen()
+    table.receive(hint=False)
+    store.prints[topic] = "1"
+    await ears.hears(1)
+    await hub.stop()
+
+
+@pytest.mark.parametrize("size", [10, ROOM_BYTES // 4, 3 * ROOM_BYTES])
+def test_a_backlog_has_room_for_so_much_of_a_feed(size: int) -> None:
+    backlog, count = Backlog(), 0
+    while backlog.has_room:
+        assert backlog.put(Item(bytes(size), key=count))
+        count += 1
+    assert count == min(ROOM_ITEMS, -(-ROOM_BYTES // size))
+    for _ in range(count):
+        assert backlog.take()
+    assert backlog.has_room
+    assert backlog.put(Item(bytes(ROOM_BYTES), key="same"))
+    assert backlog.put(Item(b"", key="same"))
+    assert backlog.has_room, "what was replaced does not wait any more"

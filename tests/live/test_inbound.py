@@ -1,0 +1,247 @@
+"""What a client receives, told over real sockets: in its order, behind any place, to it alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from domain.two_way.routes import assign_inbound
+from persistence import hints, store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.live.rig import Client, Desk, Server, client, eventually
+from tests.live.test_sse import Events
+from tests.resolvers.house import Neighbourhood
+from tests.two_way import post
+
+INBOUND = """subscription ($since: ID) {
+  inboundMessage(since: $since) { id direction text number conversation { unread pinned } }
+}"""
+NUMBERS = {"owner": "+12025550111", "sibling": "+12025550112", "loner": "+12025550113"}
+
+
+@pytest.fixture
+async def lines(people: Neighbourhood) -> None:
+    """Each tenant has a number of its own."""
+    for who, number in NUMBERS.items():
+        await worlds.execute(
+            "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
+            number,
+            getattr(people, who).client_id,
+        )
+
+
+pytestmark = pytest.mark.usefixtures("lines")
+
+
+async def receive(text: str, who: str = "owner", **rest: Any) -> str:
+    """A message to a tenant, in its inbox; its id as the API shows it."""
+    (row,) = await post.received(post.inbound(text, receiver=NUMBERS[who], **rest))
+    assert row["outcome"] == "ROUTED"
+    return shown(row["id"])
+
+
+def shown(key: UUID) -> str:
+    return ids.encode(Kind.MESSAGE, key)
+
+
+async def listening(running: Server, reader: Client, **variables: Any) -> None:
+    """The reader is told from now on."""
+    before = watching(running)
+    await reader.subscribe(INBOUND, **variables)
+    await eventually(lambda: watching(running) > before)
+
+
+def watching(running: Server) -> int:
+    """How many subscriptions there are, of whatever."""
+    return sum(len(stream.readers) for stream in running.live.hub._streams.values())
+
+
+async def test_what_comes_is_told_from_now_on(running: Server) -> None:
+    await receive("before")
+    async with client(running, "owner") as reader:
+        await listening(running, reader)
+        key = await receive("Hello", modem="m1")
+        assert await reader.told() == {
+            "id": key,
+            "direction": "INBOUND",
+            "text": "Hello",
+            "number": post.PHONE,
+            "conversation": {"unread": 2, "pinned": True},
+        }
+
+
+async def test_what_came_behind_a_message_is_told_first(running: Server) -> None:
+    keys = [await receive(f"in {each}") for each in range(5)]
+    async with client(running, "owner") as reader:
+        await reader.subscribe(INBOUND, since=keys[1])
+        assert [(await reader.told())["id"] for _ in range(3)] == keys[2:]
+        last = await receive("in 5")
+        assert (await reader.told())["id"] == last
+
+
+async def test_the_same_over_server_sent_events(running: Server) -> None:
+    keys = [await receive(f"in {each}") for each in range(3)]
+    headers = {"accept": "text/event-stream", "authorization": "Bearer owner"}
+    given = {"query": INBOUND, "variables": {"since": keys[0]}}
+    async with (
+        httpx.AsyncClient(timeout=30) as http,
+        http.stream("POST", f"{running.url}/graphql", headers=headers, json=given) as response,
+    ):
+        events = Events(response)
+        assert [(await events.told())["id"] for _ in range(2)] == keys[1:]
+        last = await receive("in 3")
+        assert (await events.told())["id"] == last
+
+
+async def test_what_is_assigned_later_is_told_then(running: Server, people: Neighbourhood) -> None:
+    stranger = "+12025550190"
+    (row,) = await post.received(post.inbound("Who are you?", sender=stranger))
+    assert row["outcome"] == "UNROUTED"
+    later = await receive("later")
+    async with client(running, "owner") as reader:
+        await reader.subscribe(INBOUND, since=later)
+        await assign_inbound(
+            store, people.house.reception, row["id"], people.owner.client_id, remember=False
+        )
+        assert (await reader.told())["id"] == shown(row["id"])
+        assert shown(row["id"]) < later, "older by its id, and newer in the feed"
+
+
+async def test_who_sends_from_the_account_is_told_and_nobody_else(
+    running: Server, people: Neighbourhood
+) -> None:
+    async with client(running, "direct") as direct, client(running, "sibling") as sibling:
+        await listening(running, direct)
+        await listening(running, sibling)
+        await receive("for the owner")
+        theirs = await receive("for the sibling", "sibling")
+        assert (await direct.told())["text"] == "for the owner"
+        assert (await sibling.told())["id"] == theirs
+        with pytest.raises(TimeoutError):
+            await direct.hear(0.3)
+
+
+@pytest.mark.parametrize(
+    ("who", "since", "code"),
+    [
+        (None, None, "UNAUTHENTICATED"),
+        (None, "sibling", "UNAUTHENTICATED"),
+        ("supervisor", None, "FORBIDDEN"),
+        ("other_supervisor", "owner", "FORBIDDEN"),
+        ("admin", None, "FORBIDDEN"),
+        ("admin", "owner", "FORBIDDEN"),
+        ("owner", "sibling", "BAD_USER_INPUT"),
+        ("owner", "sent", "BAD_USER_INPUT"),
+        ("owner", "unknown", "BAD_USER_INPUT"),
+        ("owner", "nonsense", "BAD_USER_INPUT"),
+    ],
+)
+async def test_who_may_not_is_refused_and_another_s_message_is_no_place(
+    running: Server, people: Neighbourhood, who: str | None, since: str | None, code: str
+) -> None:
+    await worlds.accept(people.owner)
+    [sent] = await worlds.fetch("SELECT id FROM message")
+    places = {
+        "owner": await receive("mine"),
+        "sibling": await receive("theirs", "sibling"),
+        "sent": shown(sent["id"]),
+        "unknown": shown(UUID(int=404)),
+        "nonsense": "nonsense",
+    }
+    async with client(running, who) as reader:
+        await reader.subscribe(INBOUND, **({"since": places[since]} if since else {}))
+        answer = await reader.hear()
+        assert answer["type"] == "error", answer
+        assert answer["payload"][0]["extensions"]["code"] == code
+        assert code != "BAD_USER_INPUT" or answer["payload"][0]["message"] == "No such message."
+        assert running.live.hub.count == 0
+
+
+async def test_readers_who_begin_elsewhere_share_one_stream(
+    running: Server, people: Neighbourhood, desk: Desk
+) -> None:
+    keys = [await receive(f"in {each}") for each in range(3)]
+    desk.actors["colleague"] = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
+    async with client(running, "owner") as one, client(running, "colleague") as two:
+        await one.subscribe(INBOUND, since=keys[0])
+        await two.subscribe(INBOUND, since=keys[1])
+        assert [(await one.told())["id"] for _ in range(2)] == keys[1:]
+        assert (await two.told())["id"] == keys[2]
+        assert running.live.hub.count == 1
+        last = await receive("in 3")
+        assert (await one.told())["id"] == (await two.told())["id"] == last
+
+
+async def test_new_rights_neither_double_nor_lose_a_message(
+    running: Server, people: Neighbourhood, desk: Desk
+) -> None:
+    keys = [await receive(f"in {each}") for each in range(2)]
+    async with client(running, "owner") as reader:
+        await reader.subscribe(INBOUND, since=keys[0])
+        assert (await reader.told())["id"] == keys[1]
+        await listening(running, reader, id="2")
+        for status in ("DORMANT", "ACTIVE", "DORMANT"):
+            keys.append(await receive(f"before {len(keys)}"))
+            desk.change("owner", replace(people.owner.actor, client_status=status))
+            keys.append(await receive(f"after {len(keys)}"))
+        heard: dict[str, list[str]] = {"1": [], "2": []}
+        while min(map(len, heard.values())) < 6:
+            message = await reader.hear()
+            heard[message["id"]].append(message["payload"]["data"]["inboundMessage"]["id"])
+        assert heard == {"1": keys[2:], "2": keys[2:]}
+
+
+async def test_a_user_of_another_client_now_is_told_that_one_s(
+    running: Server, people: Neighbourhood, desk: Desk
+) -> None:
+    keys = [await receive(f"in {each}") for each in range(2)]
+    async with client(running, "owner") as reader:
+        await reader.subscribe(INBOUND, since=keys[0])
+        await reader.told()
+        await listening(running, reader, id="2")
+        desk.change("owner", people.sibling.actor)
+        refused = await reader.hear()
+        assert (refused["id"], refused["type"]) == ("1", "error")
+        await eventually(lambda: watching(running) == 1)
+        theirs = await receive("for the sibling", "sibling")
+        assert (await reader.told())["id"] == theirs
+
+
+async def test_a_lost_hint_costs_a_second_and_no_message(
+    running: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with client(running, "owner") as reader:
+        await listening(running, reader)
+        await eventually(lambda: bool(running.live.hub._fingerprints))
+        monkeypatch.setattr(hints, "_tell", lambda topics: None)
+        keys = [await receive(f"in {each}") for each in range(3)]
+        assert [(await reader.told())["id"] for _ in keys] == keys
+
+
+@pytest.fixture
+async def crowd(running: Server) -> AsyncIterator[list[Client]]:
+    async with client(running, "owner") as one, client(running, "owner") as two:
+        yield [one, two]
+
+
+async def test_many_at_once_are_told_in_the_order_of_the_feed(
+    running: Server, people: Neighbourhood, crowd: list[Client]
+) -> None:
+    for reader in crowd:
+        await reader.subscribe(INBOUND)
+    first = await receive("the first")
+    await asyncio.gather(*[reader.told() for reader in crowd])
+    said = [post.inbound(f"in {each}", receiver=NUMBERS["owner"]) for each in range(150)]
+    await post.received(*said)
+    expected = [shown(row["id"]) for row in await post.inbox_of(people.owner.client_id)]
+    for reader in crowd:
+        assert [(await reader.told())["id"] for _ in said] == expected[1:]
+    assert expected[0] == first

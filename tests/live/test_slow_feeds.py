@@ -1,0 +1,99 @@
+"""Slow readers of a feed: bounded in memory, told everything while connected, closed if stalled."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from domain.access import OfClient
+from domain.ids import new_id
+from domain.live.watching import ROOM_BYTES
+from domain.two_way.arrivals import Arrival
+from domain.two_way.receive import deliver
+from ibiki.live import SocketRules
+from ibiki.wire import TOO_SLOW, WAITING_BYTES
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests.live.rig import Desk, Server, client, eventually, server
+from tests.live.test_crowds import Stalled, sockets_of
+from tests.resolvers.house import Neighbourhood
+from tests.two_way import post
+
+INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
+LONG = 20_000
+MESSAGES = 400
+TOLD = re.compile(rb'"id":"(msg_[0-9a-z]{26})"')
+
+
+async def receive_many(people: Neighbourhood, count: int, text: str) -> list[str]:
+    """Messages to the owner, in its inbox; their ids in order of the feed."""
+    arrivals = [
+        Arrival(new_id(), people.owner.client_id, post.PHONE, text, datetime.now(UTC))
+        for _ in range(count)
+    ]
+    async with store.transaction() as tx:
+        await deliver(store, tx, arrivals)
+    return [ids.encode(Kind.MESSAGE, each.id) for each in arrivals]
+
+
+@asynccontextmanager
+async def stalled_reader(
+    people: Neighbourhood, desk: Desk, send_seconds: float
+) -> AsyncIterator[tuple[Server, Stalled, list[str]]]:
+    """A reader who has asked for a long feed from its beginning, and reads nothing."""
+    keys = await receive_many(people, MESSAGES, "x" * LONG)
+    rules = SocketRules(send_seconds=send_seconds)
+    async with server(people.house, desk, rules=rules) as running:
+        stalled = await asyncio.to_thread(Stalled, running, INBOUND, "owner", since=keys[0])
+        await eventually(lambda: any(each.operations for each in sockets_of(running)))
+        yield running, stalled, keys[1:]
+
+
+def waiting_bytes(running: Server) -> int:
+    """What waits in this process for the only socket."""
+    [held] = sockets_of(running)
+    backlogs = [each._backlog for each in held.operations.values() if each._backlog]
+    return held.wire.transport.get_write_buffer_size() + sum(each._bytes for each in backlogs)
+
+
+def keys_in(heard: bytes) -> list[str]:
+    return [key.decode() for key in TOLD.findall(heard)]
+
+
+async def test_a_slow_reader_costs_little_and_misses_nothing(
+    people: Neighbourhood, desk: Desk
+) -> None:
+    async with stalled_reader(people, desk, 60.0) as (running, stalled, keys):
+        [held] = sockets_of(running)
+        operation = held.operations["1"]
+        await eventually(lambda: not operation.has_room)
+        assert waiting_bytes(running) <= WAITING_BYTES + ROOM_BYTES + 3 * LONG
+        keys += await receive_many(people, 20, "y" * LONG)
+        assert waiting_bytes(running) <= WAITING_BYTES + ROOM_BYTES + 3 * LONG
+        reading = asyncio.create_task(asyncio.to_thread(stalled.read_to_the_end))
+        last = await store.last_in_feed(OfClient(people.owner.client_id))
+        await eventually(lambda: operation.place is not None and operation.place.number == last, 30)
+        await eventually(lambda: held.wire.transport.get_write_buffer_size() == 0, 30)
+        held.close(1000, "enough")
+        assert keys_in(await reading) == keys
+
+
+async def test_a_stalled_reader_is_closed_and_goes_on_where_it_was(
+    people: Neighbourhood, desk: Desk
+) -> None:
+    async with stalled_reader(people, desk, 0.5) as (running, stalled, keys):
+        await eventually(lambda: not sockets_of(running), 30)
+        ending = await asyncio.to_thread(stalled.read_to_the_end)
+        assert TOO_SLOW.to_bytes(2, "big") in ending
+        heard = keys_in(ending)
+        assert heard == keys[: len(heard)]
+        assert 0 < len(heard) < len(keys)
+        assert running.live.hub.count == 0
+        async with client(running, "owner", max_size=None) as reader:
+            await reader.subscribe(INBOUND, since=heard[-1])
+            for key in keys[len(heard) :]:
+                assert (await reader.told())["id"] == key

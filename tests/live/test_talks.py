@@ -1,0 +1,208 @@
+"""Conversations and webhook events as they change, told over real sockets to whom they are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.dispatching.capture import capture_contacts
+from domain.ids import new_id
+from domain.two_way.arrivals import OptOut, OptOutSource
+from domain.two_way.receive import receive_due
+from domain.two_way.routes import assign_inbound
+from domain.two_way.webhooks import NewEvent
+from persistence import hints, store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.live.rig import Client, Server, client, eventually
+from tests.live.test_inbound import NUMBERS, lines, receive, watching
+from tests.resolvers.house import Neighbourhood
+from tests.two_way import post
+
+__all__ = ["lines"]
+
+TALKS = """subscription {
+  conversationUpdated { id unread contact { optedOut } lastMessage { text direction } }
+}"""
+EVENTS = """subscription {
+  webhookReceived { id outcome reason client { name } inbound { text } payload times }
+}"""
+MARK_READ = """mutation ($id: ID!) { markRead(input: {conversationId: $id}) { __typename } }"""
+REPLY = """mutation ($id: ID!, $text: String!) {
+  reply(input: {conversationId: $id, text: $text}) { __typename }
+}"""
+
+pytestmark = pytest.mark.usefixtures("lines")
+
+
+async def listening(running: Server, reader: Client, query: str) -> None:
+    """The reader has been told what there was, and is told what changes from now on."""
+    before = watching(running)
+    await reader.subscribe(query)
+    await eventually(lambda: watching(running) > before)
+    await eventually(lambda: all(map(_told, running.live.hub._streams.values())))
+
+
+def _told(stream: Any) -> bool:
+    return all(stream.readers.values())
+
+
+async def told_until(reader: Client, **expected: Any) -> Any:
+    """What is told with these values; what comes before may be anything older."""
+    while True:
+        told = await reader.told()
+        if {name: told[name] for name in expected} == expected:
+            return told
+
+
+async def test_whatever_changes_a_conversation_is_told(
+    running: Server, people: Neighbourhood
+) -> None:
+    async with client(running, "owner") as reader:
+        await listening(running, reader, TALKS)
+        await receive("Hello", modem="m1")
+        talk = await told_until(reader, unread=1)
+        assert talk["lastMessage"] == {"text": "Hello", "direction": "INBOUND"}
+        assert talk["contact"] == {"optedOut": False}
+        read = await people.answer("owner", MARK_READ, id=talk["id"])
+        assert read["__typename"] == "Conversation"
+        await told_until(reader, unread=0)
+        replied = await people.answer("owner", REPLY, id=talk["id"], text="And you?")
+        assert replied["__typename"] == "Reply"
+        await capture_contacts(store)
+        await told_until(reader, lastMessage={"text": "And you?", "direction": "OUTBOUND"})
+        await receive("STOP")
+        await told_until(reader, contact={"optedOut": True})
+        await receive("START")
+        await told_until(reader, contact={"optedOut": False})
+
+
+async def test_opting_out_is_told_however_it_is_done(
+    running: Server, people: Neighbourhood
+) -> None:
+    await receive("Hello")
+    pair = (people.owner.client_id, post.PHONE)
+    async with client(running, "owner") as reader:
+        await listening(running, reader, TALKS)
+        await reader.told()
+        async with store.transaction() as tx:
+            await store.write_opt_outs(tx, [OptOut(*pair, OptOutSource.PERSON)])
+        assert (await reader.told())["contact"] == {"optedOut": True}
+        async with store.transaction() as tx:
+            await store.drop_opt_outs(tx, [pair])
+        assert (await reader.told())["contact"] == {"optedOut": False}
+
+
+async def test_a_conversation_that_an_assignment_begins_is_told(
+    running: Server, people: Neighbourhood
+) -> None:
+    (row,) = await post.received(post.inbound("Who are you?", sender="+12025550190"))
+    async with client(running, "owner") as reader, client(running, "sibling") as other:
+        await listening(running, reader, TALKS)
+        await listening(running, other, TALKS)
+        await assign_inbound(
+            store, people.house.reception, row["id"], people.owner.client_id, remember=False
+        )
+        assert (await reader.told())["lastMessage"]["text"] == "Who are you?"
+        with pytest.raises(TimeoutError):
+            await other.hear(0.3)
+
+
+async def test_what_changed_a_moment_before_is_told_first(running: Server) -> None:
+    await receive("Hello")
+    async with client(running, "owner") as reader:
+        await reader.subscribe(TALKS)
+        assert (await reader.told())["unread"] == 1
+
+
+@pytest.mark.parametrize(
+    ("who", "query", "code"),
+    [
+        (None, TALKS, "UNAUTHENTICATED"),
+        ("supervisor", TALKS, "FORBIDDEN"),
+        (None, EVENTS, "UNAUTHENTICATED"),
+        ("owner", EVENTS, "FORBIDDEN"),
+        ("direct", EVENTS, "FORBIDDEN"),
+        ("supervisor", EVENTS, "FORBIDDEN"),
+    ],
+)
+async def test_who_may_not_watch_is_refused(
+    running: Server, who: str | None, query: str, code: str
+) -> None:
+    async with client(running, who) as reader:
+        await reader.subscribe(query)
+        answer = await reader.hear()
+        assert answer["type"] == "error"
+        assert answer["payload"][0]["extensions"]["code"] == code
+
+
+async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
+    running: Server, people: Neighbourhood
+) -> None:
+    said = post.inbound("Hello", receiver=NUMBERS["owner"])
+    async with client(running, "admin") as reader:
+        await listening(running, reader, EVENTS)
+        (key,) = await post.stored(said)
+        first = await reader.told()
+        assert (first["id"], first["outcome"]) == (shown(key), "UNROUTED")
+        assert first["client"] is first["inbound"] is None
+        await receive_due(post.RECEPTION)
+        then = await told_until(reader, outcome="ROUTED")
+        assert then["id"] == shown(key)
+        assert (then["client"], then["inbound"]) == ({"name": "Acme"}, {"text": "Hello"})
+        assert then["payload"] == said
+        [again] = [post.event(said)]
+        await store.store_events([again])
+        assert (await told_until(reader, outcome="DUPLICATE"))["id"] == shown(again.id)
+        bad = NewEvent(new_id(), "extreme", b"key", b"[1]", "That is no object.")
+        await store.store_events([bad])
+        assert (await reader.told())["reason"] == "That is no object."
+
+
+async def test_an_event_that_is_assigned_later_is_told_again(
+    running: Server, people: Neighbourhood
+) -> None:
+    (row,) = await post.received(post.inbound("Who are you?", sender="+12025550190"))
+    async with client(running, "admin") as reader:
+        await listening(running, reader, EVENTS)
+        await assign_inbound(
+            store, people.house.reception, row["id"], people.owner.client_id, remember=False
+        )
+        told = await told_until(reader, outcome="ROUTED")
+        assert (told["id"], told["client"]) == (shown(row["id"]), {"name": "Acme"})
+
+
+async def test_refusals_are_told_together_and_without_content(running: Server) -> None:
+    async with client(running, "admin") as reader:
+        await listening(running, reader, EVENTS)
+        for times in (3, 2):
+            await store.count_refusals({("extreme", "The secret is not right."): times})
+        told = await reader.told()
+        while told["times"] == 3:
+            told = await reader.told()
+        assert told["outcome"] == "REFUSED"
+        assert told["payload"] == {}
+        assert told["client"] is told["inbound"] is None
+
+
+async def test_lost_hints_cost_a_second_and_no_change(
+    running: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with client(running, "owner") as owner, client(running, "admin") as admin:
+        await listening(running, owner, TALKS)
+        await listening(running, admin, EVENTS)
+        monkeypatch.setattr(hints, "_tell", lambda topics: None)
+        await receive("Hello")
+        assert (await owner.told())["unread"] == 1
+        await told_until(admin, outcome="ROUTED")
+        await receive("STOP")
+        await told_until(owner, contact={"optedOut": True})
+        await worlds.execute("UPDATE webhook_event SET updated_at = clock_timestamp()")
+        (key,) = await post.stored(post.inbound("Again"))
+        await told_until(admin, id=shown(key))
+
+
+def shown(key: Any) -> str:
+    return ids.encode(Kind.WEBHOOK_EVENT, key)
