@@ -35,6 +35,7 @@ UNSCOPED: dict[str, str] = {
     "find_opted_out": "takes the client who pays, settled from the actor before",
     "find_reply_terms": "the admin's rehearsal of a client's reply",
     "find_last_inbound": "the admin's rehearsal of a client's reply",
+    "read_backlog": "figures of all together, for metrics: there is no tenant in them",
 }
 
 # What resolvers may call on a store beside scoped reads: each one above, or no read of tenants'.
