@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
+SERVER_LOCK := requirements-server.lock
 PORT ?= 8000
 
 .PHONY: help install run test check format lint types contracts bench soak clients lock clean
@@ -53,9 +54,12 @@ soak: install ## Hurts the running program for SOAK_SECONDS (1800): docs/soak.md
 clients: ## The stock GraphQL clients that tests drive, where node and npm are.
 	@cd tests/end_to_end/node && npm ci --no-audit --no-fund --silent
 
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate pyproject.toml
+
 lock: ## Pins again: exact versions and hashes, no addresses.
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra embedded --extra redis --extra dev pyproject.toml -o $(LOCK)
+	$(PIN) --extra embedded --extra redis --extra dev -o $(LOCK)
+	$(PIN) --extra redis --extra build --constraints $(LOCK) -o $(SERVER_LOCK)
 
 clean: ## Removes what install and run made.
 	rm -rf $(VENV) .ibiki

@@ -89,6 +89,36 @@ def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
     assert project["project"]["scripts"]["ibiki"] == "ibiki.cli:main"
 
 
+def test_the_image_installs_what_a_server_needs_and_nothing_else() -> None:
+    recipe = (ROOT / "Dockerfile").read_text()
+    (lock,) = set(re.findall(r"--require-hashes -r (\S+)", recipe))
+    assert f"COPY {lock} ./" in recipe
+    assert f"\n!{lock}\n" in (ROOT / ".dockerignore").read_text()
+    pinned, all_pinned = pins(ROOT / lock), pins(ROOT / "requirements.lock")
+    assert pinned.items() <= all_pinned.items(), "run: make lock"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["redis"], *extras["build"]]
+    assert {name_of(each) for each in needed} <= pinned.keys()
+    kept_out = {name_of(each) for each in [*extras["dev"], *extras["embedded"]]} - {"setuptools"}
+    assert kept_out & pinned.keys() == set()
+    assert "://" not in (ROOT / lock).read_text()
+
+
+def pins(lock: Path) -> dict[str, set[str]]:
+    """The versions of each package in a lock, each with a hash behind it."""
+    found: dict[str, set[str]] = {}
+    for name, version, rest in re.findall(r"^([\w.-]+)==(\S+)(.*\n.*)$", lock.read_text(), re.M):
+        assert "--hash=sha256:" in rest, name
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def name_of(requirement: str) -> str:
+    """The package that a requirement asks for."""
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
+
+
 def test_the_ci_script_can_be_read_and_run() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
