@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,12 +10,15 @@ import orjson
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.live import hints
-from domain.sending import IdempotencyKey
+from domain.sending import IdempotencyKey, NewSend
 from persistence.database import connection
 from persistence.hints import note
-from persistence.sql import columns
+from persistence.sends import INSERT_MESSAGES, INSERT_SENDS, send_columns
+from persistence.sql import columns, together
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from persistence.database import Connection
 
 # In id order, so that two transactions over the same nodes never wait for each other in a circle.
@@ -26,25 +29,40 @@ FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 
 HELD = "SELECT held FROM account WHERE id = $1"
 
-# Holdings and transfers change together or not at all: one statement.
-WRITE_BOOK = """
-WITH holding AS (
-    UPDATE account SET held = changed.held, version = changed.version
-    FROM unnest($1::uuid[], $2::int8[], $3::int8[]) AS changed (id, held, version)
-    WHERE account.id = changed.id
-)
+# The nodes as above, and beside each of them the sends whose one number has opted out of them.
+LOCK_PAYERS = """
+SELECT account.id, provider_account_id, kind, parent_id, held, version, barred.ids
+FROM account, (
+    SELECT array_agg(wanted.id) AS ids
+    FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS wanted (id, client_id, number)
+    WHERE EXISTS (SELECT FROM opt_out
+                  WHERE opt_out.client_id = wanted.client_id AND opt_out.number = wanted.number)
+) AS barred
+WHERE account.id = ANY($1::uuid[]) ORDER BY account.id FOR UPDATE OF account
+"""
+
+CHANGE_HOLDINGS = """
+UPDATE account SET held = changed.held, version = changed.version
+FROM unnest($1::uuid[], $2::int8[], $3::int8[]) AS changed (id, held, version)
+WHERE account.id = changed.id
+"""
+POST_TRANSFERS = """
 INSERT INTO transfer (
     id, provider_account_id, kind, amount,
     source_id, source_balance, source_version,
     destination_id, destination_balance, destination_version,
     send_id, message_id, sync_id, actor_id, note, rate_usd, value_usd, created_at)
 SELECT posted.*, clock_timestamp() FROM unnest(
-    $4::uuid[], $5::uuid[], $6::text[], $7::int8[],
+    $1::uuid[], $2::uuid[], $3::text[], $4::int8[],
+    $5::uuid[], $6::int8[], $7::int8[],
     $8::uuid[], $9::int8[], $10::int8[],
-    $11::uuid[], $12::int8[], $13::int8[],
-    $14::uuid[], $15::uuid[], $16::uuid[], $17::uuid[], $18::text[], $19::numeric[], $20::numeric[]
+    $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::text[], $16::numeric[], $17::numeric[]
 ) AS posted
 """
+# Holdings and transfers change together or not at all: one statement. So do, in the accept path,
+# the sends that are paid for and their messages.
+WRITE_BOOK = together(CHANGE_HOLDINGS, POST_TRANSFERS)
+WRITE_ACCEPTED = together(CHANGE_HOLDINGS, POST_TRANSFERS, INSERT_SENDS, INSERT_MESSAGES)
 
 # The lock goes with the transaction; a hash that collides makes a stranger wait, nothing worse.
 TRY_KEYS = """
@@ -64,10 +82,7 @@ ORDER BY 1
 
 async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
     """The nodes, FOR UPDATE in id order, until the transaction ends."""
-    rows = await tx.fetch(LOCK_ACCOUNTS, list(set(ids)))
-    return Book.of(
-        Holding(row[0], row[1], NodeKind(row[2]), row[3], row[4], row[5]) for row in rows
-    )
+    return _book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
 
 
 async def held(account_id: UUID) -> int:
@@ -78,15 +93,22 @@ async def held(account_id: UUID) -> int:
 
 async def write_book(tx: Connection, book: Book) -> None:
     """Writes the changed holdings and all posted transfers in one statement."""
-    changed = book.changed()
-    note(tx, (topic for holding in changed for topic in _topics(holding)))
-    await tx.execute(
-        WRITE_BOOK,
-        [holding.account_id for holding in changed],
-        [holding.held for holding in changed],
-        [holding.version for holding in changed],
-        *columns([_row(transfer) for transfer in book.transfers]),
-    )
+    await tx.execute(WRITE_BOOK, *_noted(tx, book))
+
+
+async def lock_payers(
+    tx: Connection, ids: Sequence[UUID], singles: Sequence[NewSend]
+) -> tuple[Book, set[UUID]]:
+    """The nodes, FOR UPDATE in id order, and the ids of singles to a number that opted out."""
+    asked = [(send.id, send.payer.client_id, send.numbers[0]) for send in singles]
+    rows = await tx.fetch(LOCK_PAYERS, list(set(ids)), *(columns(asked) or ([], [], [])))
+    barred = rows[0]["ids"] if rows else None
+    return _book_of(rows), set(barred or ())
+
+
+async def write_accepted(tx: Connection, book: Book, sends: Sequence[NewSend]) -> None:
+    """Writes a book, and the sends it charges with their messages, QUEUED, in one statement."""
+    await tx.execute(WRITE_ACCEPTED, *_noted(tx, book), *send_columns(sends))
 
 
 async def try_keys(tx: Connection, keys: Sequence[IdempotencyKey]) -> set[UUID]:
@@ -126,6 +148,22 @@ async def keep_answers(
             ]
         ),
     )
+
+
+def _book_of(rows: Iterable[Record]) -> Book:
+    return Book.of(
+        Holding(row[0], row[1], NodeKind(row[2]), row[3], row[4], row[5]) for row in rows
+    )
+
+
+def _noted(tx: Connection, book: Book) -> Iterator[list[Any]]:
+    """What is written of a book, a list a column; who watches is told of it afterwards."""
+    changed = book.changed()
+    note(tx, (topic for holding in changed for topic in _topics(holding)))
+    yield [holding.account_id for holding in changed]
+    yield [holding.held for holding in changed]
+    yield [holding.version for holding in changed]
+    yield from columns([_row(transfer) for transfer in book.transfers])
 
 
 def _topics(holding: Holding) -> Iterator[hints.Topic]:

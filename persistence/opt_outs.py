@@ -9,7 +9,6 @@ from uuid import UUID
 from domain.dispatching.settlement import Refund
 from domain.live import hints
 from domain.ports.inbox import CalledBack, Correspondence
-from domain.sending import NewSend
 from domain.two_way.arrivals import OptOut
 from persistence.database import connection
 from persistence.hints import note
@@ -41,11 +40,6 @@ UPDATE conversation SET updated_at = clock_timestamp()
 FROM changed WHERE conversation.id = changed.id RETURNING conversation.id
 """
 
-BARRED = """
-SELECT wanted.id FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS wanted (id, client_id, number)
-WHERE EXISTS (SELECT FROM opt_out
-              WHERE opt_out.client_id = wanted.client_id AND opt_out.number = wanted.number)
-"""
 OPTED_OUT = """
 SELECT number FROM opt_out
 WHERE client_id = $1 AND number IN (SELECT wanted FROM unnest($2::text[]) AS given (wanted))
@@ -162,12 +156,6 @@ async def call_back_queued_to(
 async def opted_out_of(tx: Connection, message_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the messages whose numbers their clients may not write to any more."""
     return {row[0] for row in await tx.fetch(OPTED_OUT_OF, list(message_ids))}
-
-
-async def find_barred(tx: Connection, sends: Sequence[NewSend]) -> set[UUID]:
-    """Ids of those whose first number has opted out of their client."""
-    rows = [(send.id, send.payer.client_id, send.numbers[0]) for send in sends]
-    return {row[0] for row in await tx.fetch(BARRED, *columns(rows))}
 
 
 async def find_opted_out(client_id: UUID, numbers: Sequence[str]) -> set[str]:

@@ -52,21 +52,21 @@ MESSAGE_COLUMNS = (
     "updated_at",
 )
 
-# Both tables in one statement: one round trip for a whole batch. The time is PostgreSQL's, as it is
-# wherever a turn is awaited: of a server whose clock is fast, nothing would be due for as long.
-WRITE_SENDS = f"""
-WITH sends AS (
-    INSERT INTO send ({", ".join(SEND_COLUMNS)})
-    SELECT new.*, statement_timestamp() FROM unnest(
-        $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-        $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
-        $14::text[], $15::text[], $16::text[]) AS new
-)
+# The time is PostgreSQL's, as it is wherever a turn is awaited: of a server whose clock is fast,
+# nothing would be due for as long.
+INSERT_SENDS = f"""
+INSERT INTO send ({", ".join(SEND_COLUMNS)})
+SELECT new.*, statement_timestamp() FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+    $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
+    $14::text[], $15::text[], $16::text[]) AS new
+"""  # noqa: S608 - column names of our own
+INSERT_MESSAGES = f"""
 INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
 SELECT new.*, statement_timestamp(), statement_timestamp(), statement_timestamp()
 FROM unnest(
-    $17::uuid[], $18::uuid[], $19::uuid[], $20::uuid[], $21::text[], $22::text[],
-    $23::int2[], $24::int8[]) AS new
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
+    $7::int2[], $8::int8[]) AS new
 """  # noqa: S608 - column names of our own
 
 NOW = "SELECT clock_timestamp()"
@@ -74,13 +74,10 @@ NOW = "SELECT clock_timestamp()"
 FIND_SENDS = "SELECT id FROM send WHERE id = ANY($1::uuid[])"
 
 
-async def write_sends(tx: Connection, sends: Sequence[NewSend]) -> None:
-    """Writes sends and their messages, QUEUED, in one statement: meant for small ones."""
-    await tx.execute(
-        WRITE_SENDS,
-        *columns([_send_row(send) for send in sends]),
-        *columns([row for send in sends for row in _message_rows(send)]),
-    )
+def send_columns(sends: Sequence[NewSend]) -> Iterator[list[Any]]:
+    """What `INSERT_SENDS` and `INSERT_MESSAGES` are given, a list a column."""
+    yield from columns([_send_row(send) for send in sends])
+    yield from columns([row for send in sends for row in _message_rows(send)])
 
 
 async def copy_messages(tx: Connection, send: NewSend) -> None:

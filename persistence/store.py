@@ -47,15 +47,16 @@ from persistence.ledger import find_answers as find_answers
 from persistence.ledger import held as held
 from persistence.ledger import keep_answers as keep_answers
 from persistence.ledger import lock_accounts as lock_accounts
+from persistence.ledger import lock_payers as lock_payers
 from persistence.ledger import take_key as take_key
 from persistence.ledger import try_keys as try_keys
+from persistence.ledger import write_accepted as write_accepted
 from persistence.ledger import write_book as write_book
 from persistence.live import find_changed_messages as find_changed_messages
 from persistence.live import fingerprints as fingerprints
 from persistence.live import read_changed_messages as read_changed_messages
 from persistence.opt_outs import call_back_queued_to as call_back_queued_to
 from persistence.opt_outs import drop_opt_outs as drop_opt_outs
-from persistence.opt_outs import find_barred as find_barred
 from persistence.opt_outs import find_opted_out as find_opted_out
 from persistence.opt_outs import opted_out_among as opted_out_among
 from persistence.opt_outs import opted_out_of as opted_out_of
@@ -100,7 +101,6 @@ from persistence.reports import lock_reported as lock_reported
 from persistence.reports import write_reported as write_reported
 from persistence.sends import copy_messages as copy_messages
 from persistence.sends import find_sends as find_sends
-from persistence.sends import write_sends as write_sends
 from persistence.sessions import begin_session as begin_session
 from persistence.sessions import end_session as end_session
 from persistence.sessions import find_login as find_login

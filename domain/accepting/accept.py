@@ -226,11 +226,12 @@ async def _accept_together(
     async with store.transaction() as tx:
         own, kept = await _take_keys(store, tx, [send.key for send in sends if send.key])
         ready = [send for send in sends if send.key is None or send.key.id in own]
-        book = await store.lock_accounts(tx, [send.payer.account_id for send in ready])
+        payers = [send.payer.account_id for send in ready]
+        book, barred = await store.lock_payers(tx, payers, _singles(ready))
         # Only behind the locks: a commit that was lost on the way may still be under way.
         found = await store.find_sends(tx, [send.id for send in ready]) if again else set()
         open_ = [send for send in ready if send.id not in found]
-        decided = decide(book, open_, kept, await _barred(store, tx, open_))
+        decided = decide(book, open_, kept, barred)
         await _write(store, tx, book, decided)
     verdicts: dict[UUID, Verdict] = {send.id: Taken(send) for send in ready}
     verdicts |= {send.id: verdict for send, verdict in zip(open_, decided.verdicts, strict=True)}
@@ -247,11 +248,11 @@ async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verd
                 return replay(send.key, kept[send.key.id])
             if again and await _was_kept(store, tx, send):
                 return Taken(send)
-            if await _barred(store, tx, [send]):
-                return Refused(OptedOut())
             # Rows first and the charge last: the payer's row is locked for a moment only.
             await store.copy_messages(tx, send)
-            book = await store.lock_accounts(tx, [send.payer.account_id])
+            book, barred = await store.lock_payers(tx, [send.payer.account_id], _singles([send]))
+            if barred:
+                raise _RolledBack(Refused(OptedOut()))
             verdict = _charge(book, send)
             if isinstance(verdict, Refused):
                 raise _RolledBack(verdict)
@@ -278,8 +279,8 @@ async def _refuse_early(store: AcceptStore, send: NewSend) -> None:
 
 
 async def _keep_refusal(store: AcceptStore, send: NewSend, refused: Refused) -> Verdict:
-    """The refusal, kept under the send's key; or what was kept there in the meantime."""
-    if send.key is None:
+    """The refusal, kept under the send's key where it is of the balance; or what was kept there."""
+    if send.key is None or not isinstance(refused.refusal, InsufficientBalance):
         return refused
     async with store.transaction() as tx:
         kept = await _take_key(store, tx, send.key)
@@ -305,20 +306,18 @@ async def _take_key(store: AcceptStore, tx: Transaction, key: IdempotencyKey | N
     return await store.find_answers(tx, [key])
 
 
-async def _barred(store: AcceptStore, tx: Transaction, sends: Sequence[NewSend]) -> set[UUID]:
-    """Ids of those to one number that has opted out of their client: looked up all together.
+def _singles(sends: Sequence[NewSend]) -> list[NewSend]:
+    """Those to one number: whether it opted out is found out with the charge.
 
     A list of numbers is sorted before it comes here.
     """
-    alone = [send for send in sends if send.kind in (SendKind.SINGLE, SendKind.REPLY)]
-    return await store.find_barred(tx, alone) if alone else set()
+    return [send for send in sends if send.kind in (SendKind.SINGLE, SendKind.REPLY)]
 
 
 async def _write(store: AcceptStore, tx: Transaction, book: Book, decided: Decided) -> None:
     taken = [verdict.send for verdict in decided.verdicts if isinstance(verdict, Taken)]
     if taken:
-        await store.write_book(tx, book)
-        await store.write_sends(tx, taken)
+        await store.write_accepted(tx, book, taken)
     if decided.answers:
         await store.keep_answers(tx, decided.answers)
 

@@ -67,8 +67,17 @@ class Keys(Protocol):
 class Sends(Protocol):
     """Sends and their messages, as the accept path writes them."""
 
-    async def write_sends(self, tx: Transaction, sends: Sequence[NewSend]) -> None:
-        """Writes sends and their messages, QUEUED, in one statement: meant for small ones."""
+    async def lock_payers(
+        self, tx: Transaction, ids: Sequence[UUID], singles: Sequence[NewSend]
+    ) -> tuple[Book, set[UUID]]:
+        """The nodes, FOR UPDATE in id order, and the ids of singles to a number that opted out."""
+        ...
+
+    async def write_accepted(self, tx: Transaction, book: Book, sends: Sequence[NewSend]) -> None:
+        """Writes a book, and the sends it charges with their messages, QUEUED, in one statement.
+
+        Meant for small ones.
+        """
         ...
 
     async def copy_messages(self, tx: Transaction, send: NewSend) -> None:
@@ -77,10 +86,6 @@ class Sends(Protocol):
 
     async def find_sends(self, tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
         """Those of the ids that are committed sends."""
-        ...
-
-    async def find_barred(self, tx: Transaction, sends: Sequence[NewSend]) -> set[UUID]:
-        """Ids of those whose first number has opted out of their client."""
         ...
 
     async def held(self, account_id: UUID) -> int:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from persistence import ledger, queue, sends, settlement
+from persistence import ledger, queue, settlement
 from tests.faults.wire import COMMIT, Moment, Step
 
 ACCEPTING = (
-    Step("before it begins", ledger.LOCK_ACCOUNTS, Moment.BEFORE),
+    Step("before it begins", ledger.LOCK_PAYERS, Moment.BEFORE),
     Step("keys taken", ledger.TRY_KEYS, Moment.AFTER),
-    Step("payers locked", ledger.LOCK_ACCOUNTS, Moment.AFTER),
-    Step("charged", ledger.WRITE_BOOK, Moment.AFTER),
-    Step("messages written", sends.WRITE_SENDS, Moment.AFTER),
+    Step("payers locked", ledger.LOCK_PAYERS, Moment.AFTER),
+    Step("charged and written", ledger.WRITE_ACCEPTED, Moment.AFTER),
     Step("answers kept", ledger.KEEP_ANSWERS, Moment.AFTER),
-    Step("not committed", COMMIT, Moment.BEFORE, within=sends.WRITE_SENDS),
-    Step("committed", COMMIT, Moment.AFTER, within=sends.WRITE_SENDS),
+    Step("not committed", COMMIT, Moment.BEFORE, within=ledger.WRITE_ACCEPTED),
+    Step("committed", COMMIT, Moment.AFTER, within=ledger.WRITE_ACCEPTED),
     Step("in a COPY", 'COPY "message"', Moment.AFTER),
     Step("copied, not committed", COMMIT, Moment.BEFORE, within='COPY "message"'),
     Step("copied and committed", COMMIT, Moment.AFTER, within='COPY "message"'),
