@@ -51,8 +51,8 @@ MIGRATION_LOCK = 0x1B1C1
 # and it takes a tenth of each start.
 tortoise_models._get_comments = lambda cls: {}
 
-# What asyncpg and the system raise when PostgreSQL is away, restarting, silent or out of room, or
-# cut the connection.
+# What asyncpg and the system raise when PostgreSQL is away, restarting, silent or out of room,
+# broke off what it was asked, or cut the connection.
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -60,6 +60,7 @@ AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.PostgresSystemError,
+    asyncpg.QueryCanceledError,  # by a timeout of its own: its clock may have been set, too
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that dies between two statements
     ConnectionError,

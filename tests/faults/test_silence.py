@@ -144,3 +144,16 @@ async def test_a_database_without_room_is_away(line: FaultProxy, code: str) -> N
         async with database.transaction() as tx:
             await tx.execute(fails)
     await assert_whole()
+
+
+async def test_a_statement_that_is_broken_off_is_to_be_tried_again(line: FaultProxy) -> None:
+    """As by a timeout of PostgreSQL's own, whose clock may have been set while it ran."""
+    lasts = "SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(60)"
+    with pytest.raises(Disconnected):
+        async with database.transaction() as tx:
+            await tx.execute(lasts)
+    breaks_off = "DO $$ BEGIN RAISE EXCEPTION 'broken off' USING ERRCODE = '57014'; END $$"
+    with pytest.raises(TryAgain):
+        async with database.connection() as pooled:
+            await pooled.execute(breaks_off)
+    await assert_whole()
