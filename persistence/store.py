@@ -19,6 +19,8 @@ from persistence.changes import find_changed_conversations as find_changed_conve
 from persistence.changes import find_changed_events as find_changed_events
 from persistence.changes import read_changed_conversations as read_changed_conversations
 from persistence.changes import read_changed_events as read_changed_events
+from persistence.clock import read_clock as read_clock
+from persistence.clock import redate as redate
 from persistence.contacts import read_contacts as read_contacts
 from persistence.credentials import access_changes as access_changes
 from persistence.credentials import find_actor_of_key as find_actor_of_key

@@ -1,7 +1,7 @@
 """All dispatchers of one program: one for each provider account that has something to hand over.
 
-Also what any of them does for all: sweeping leases that have passed, and giving up what has waited
-too long.
+Also what any of them does for all: sweeping leases that have passed, giving up what has waited too
+long, and dating anew what a clock that went back has left ahead of itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+from domain.dispatching.clock_watch import ClockWatch
 from domain.dispatching.dispatch import Dispatcher
 from domain.dispatching.handover import Handover
 from domain.dispatching.observing import Observer
@@ -40,6 +41,7 @@ class Dispatchers:
         self._loops = [
             self._poll,
             Loop("the sweep", self._sweep, every_seconds=self._rules.sweep_seconds),
+            Loop("the clock", ClockWatch(store).look, every_seconds=self._rules.sweep_seconds),
             Loop("giving up", self._give_up, every_seconds=self._rules.give_up_every_seconds),
         ]
 

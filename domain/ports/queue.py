@@ -231,5 +231,21 @@ class Upkeep(Protocol):
         ...
 
 
-class WorkStore(Queue, LateTruths, Captures, Upkeep, Protocol):
+class Dates(Protocol):
+    """The store's clock, and what was dated by it."""
+
+    async def read_clock(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    async def redate(self, *, slack_seconds: float, reading_seconds: float, most: int) -> bool:
+        """What is dated further ahead than so much keeps the wait that it was given, from now on.
+
+        `reading_seconds`: how long a reading may hold an account. Waits for no lock. True where
+        there may be more.
+        """
+        ...
+
+
+class WorkStore(Queue, LateTruths, Captures, Upkeep, Dates, Protocol):
     """All that the workers need."""
