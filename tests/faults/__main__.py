@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -30,8 +32,16 @@ def main() -> int:
     """The exit code."""
     asked = _asked()
     print(f"seed {asked.seed}; seconds from the end of each fault:\n{HEAD}", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with fresh_directory() as directory:
-        verdict = asyncio.run(_run(asked, directory))
+        try:
+            verdict = asyncio.run(_run(asked, directory))
+        except KeyboardInterrupt:
+            print(f"interrupted, seed {asked.seed}")
+            return 130
+        finally:
+            _keep_logs(directory, asked.logs)
     for name, why_not in verdict.left_out.items():
         print(f"left out: {name}: {why_not}")
     for each in verdict.violations:
@@ -78,6 +88,15 @@ def _tell(number: int, played: Round) -> None:
         print(f"       VIOLATION {each}", flush=True)
 
 
+def _keep_logs(directory: Path, logs: Path | None) -> None:
+    """What the programs wrote is there after the run, where it was asked for."""
+    if logs is None:
+        return
+    logs.mkdir(parents=True, exist_ok=True)
+    for log in directory.glob("*.log"):
+        shutil.copy(log, logs)
+
+
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1_800.0, help="how long faults are made")
@@ -86,6 +105,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--recovery", type=float, default=5.0, help="seconds that it may take")
     parser.add_argument("--only", default="", help="faults whose name has this in it")
+    parser.add_argument("--logs", type=Path, help="a directory for what the programs write")
     asked = parser.parse_args()
     if not any(asked.only in each.name for each in COURSE):
         parser.error(f"no fault has {asked.only!r} in its name")

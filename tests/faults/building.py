@@ -20,7 +20,7 @@ from tests.faults.programs import Program, free_port, ibiki, kept_running
 from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy, proxying
 from tests.faults.redis import Redis
-from tests.faults.rig import LOOK_SECONDS, POOL_SIZE, START_SECONDS, Rig, Scale, Served, answers
+from tests.faults.rig import LOOK_SECONDS, POOL_SIZE, START_SECONDS, Rig, Scale, Served
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
 from tests.faults.wire import Snare, Wire
@@ -81,8 +81,7 @@ class _Builder:
         )
         witness = Witness(f"http://127.0.0.1:{self._simulator_port}")
         async with asyncio.timeout(START_SECONDS):
-            balance = f"{witness.base_url}/control/balance"
-            while not await answers(balance):  # noqa: ASYNC110 - another program's work
+            while not await witness.answers():  # noqa: ASYNC110 - another program's work
                 await asyncio.sleep(LOOK_SECONDS)
         clients = await new_clients(witness)
         addresses = [f"http://127.0.0.1:{each.far_line.port}" for each in servers]

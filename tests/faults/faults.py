@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.faults.proxy import FaultProxy
-from tests.faults.rig import Rig, patiently
+from tests.faults.rig import START_SECONDS, Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
 from tests.faults.weather import FAIR, Cut, End, Way, Weather
 from tests.faults.wire import Snare, Step, Wire
@@ -74,9 +74,18 @@ async def _reached(
 
 
 async def _all_killed(rig: Rig) -> None:
+    """Nobody is left to go on: it is over when they are there again."""
     for served in [*rig.servers, *rig.dispatchers]:
         served.program.kill()
-    await asyncio.sleep(0)
+    await _until(rig.has_restarted)
+    await _until(rig.is_up)
+
+
+async def _until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Returns when it is so."""
+    async with asyncio.timeout(START_SECONDS):
+        while not await is_so():  # noqa: ASYNC110 - other programs' work
+            await asyncio.sleep(0.05)
 
 
 async def _frozen(rig: Rig, *, servers: bool) -> None:
@@ -167,6 +176,7 @@ async def _provider_gone(rig: Rig) -> None:
     rig.simulator.kill(stays_down=True)
     await asyncio.sleep(rig.scale.moment_seconds)
     rig.simulator.let_up()
+    await _until(rig.witness.answers)
 
 
 # Clocks

@@ -41,6 +41,11 @@ class Program:
         assert self._running is not None
         return self._running.pid
 
+    @property
+    def is_down(self) -> bool:
+        """Whether it was killed and has not been started since."""
+        return self._was_killed
+
     def start(self) -> None:
         """Runs it, from now on its log goes on where it ended."""
         with self._log.open("ab") as log:

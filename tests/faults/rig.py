@@ -100,6 +100,10 @@ class Rig:
             *(each.program for each in [*self.servers, *self.dispatchers]),
         ]
 
+    async def has_restarted(self) -> bool:
+        """Whether every program that was killed has been started again."""
+        return not any(each.is_down for each in self.programs)
+
     async def is_up(self) -> bool:
         """Whether every program is ready for work."""
         ports = [each.far_line.port for each in self.servers]

@@ -1,11 +1,13 @@
 """Whoever watches balances while all of that happens: what they are told, and how soon.
 
-One stream of server-sent events for each client at each server, begun again when it ends.
+One stream of server-sent events for each client at each server; when it ends, it is begun again at
+the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,9 +37,12 @@ EXCEPT SELECT destination_id, destination_balance FROM transfer WHERE destinatio
 
 @dataclass(eq=False)
 class _Watcher:
-    """One stream: the version that it was told last, and every balance since the last look."""
+    """One stream: the version that it was told last, and every balance since the last look.
 
-    url: str
+    `urls`: where it may be begun, its own server first.
+    """
+
+    urls: Sequence[str]
     token: str
     account_id: UUID
     silence_seconds: float
@@ -50,9 +55,9 @@ class _Watcher:
         headers = STREAM | {"authorization": f"Bearer {self.token}"}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=self.silence_seconds)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
-            while True:
+            for url in itertools.cycle(self.urls):
                 try:
-                    async for told in _events(session, self.url):
+                    async for told in _events(session, url):
                         self._hear(told)
                 except LOST:
                     await asyncio.sleep(PAUSE_SECONDS)
@@ -63,7 +68,7 @@ class _Watcher:
         timeout = aiohttp.ClientTimeout(total=self.silence_seconds)
         async with (
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.post(self.url, json=PRESENT) as response,
+            session.post(self.urls[0], json=PRESENT) as response,
         ):
             said = await response.json(content_type=None)
             if response.status != 200 or "errors" in said:
@@ -86,9 +91,10 @@ class Watchers:
     """All of them, from `start` to `close`."""
 
     def __init__(self, servers: Sequence[str], clients: Clients, *, silence_seconds: float) -> None:
+        urls = [f"{server}/graphql" for server in servers]
         self._all = [
-            _Watcher(f"{server}/graphql", token, account_id, silence_seconds)
-            for server in servers
+            _Watcher(urls[place:] + urls[:place], token, account_id, silence_seconds)
+            for place in range(len(urls))
             for token, account_id in zip(clients.rich, clients.accounts, strict=True)
         ]
         self._tasks: list[asyncio.Task[None]] = []

@@ -37,6 +37,14 @@ class Witness:
                 message["recipient"] for message in entry["messages"] if message["took"]
             )
 
+    async def answers(self) -> bool:
+        """Whether it is there."""
+        try:
+            await self.balance()
+        except (aiohttp.ClientError, OSError):
+            return False
+        return True
+
     async def balance(self) -> int:
         """Credits left."""
         return int((await self._get("balance"))["balance"])
