@@ -80,8 +80,11 @@ def message_scope(actor: Actor) -> Scope:
 
     Raises Forbidden for who has no client, the admin aside.
     """
-    if actor.role is Role.ADMIN:
-        return Everything()
+    return Everything() if actor.role is Role.ADMIN else own_scope(actor)
+
+
+def own_scope(actor: Actor) -> OfClient:
+    """The tenant that the actor writes for. Raises Forbidden for who has none, the admin too."""
     if actor.client_id is None:
         raise Forbidden("Your user has no account of its own to send from.")
     return OfClient(actor.client_id)

@@ -19,10 +19,12 @@ from domain.ports.letters import Inbox, Switchboard
 from domain.ports.live import LiveStore
 from domain.ports.pools import AllocateStore, AuditStore, SyncStore
 from domain.ports.queue import Cancellations, LateTruths
+from domain.ports.uploads import Contacts, Uploads
 from domain.provider import Provider
 from domain.two_way.keywords import Keywords
 from domain.two_way.receive import ReceivingStore, Reception
 from domain.two_way.webhooks import Parsers
+from domain.uploads.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Limits:
     recipients: int = 100_000
     recipients_multi: int = 10_000
     segments: int = 10
+    uploads_bytes: int = 1_000_000_000
 
 
 class Store(
@@ -49,6 +52,8 @@ class Store(
     ReceivingStore,
     Inbox,
     Switchboard,
+    Uploads,
+    Contacts,
     Protocol,
 ):
     """The store, with all that it is asked for. `persistence.store` fills it."""
@@ -88,6 +93,7 @@ class House:
     parsers: Parsers = field(default_factory=dict)
     keywords: Keywords = field(default_factory=Keywords)
     observer: RequestObserver = field(default_factory=RequestObserver)
+    workbench: Workbench = field(default_factory=Workbench)
 
     @property
     def reception(self) -> Reception:

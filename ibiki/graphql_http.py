@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 import orjson
 
 from domain.access import Actor
-from domain.errors import TryAgain
 from domain.house import House
 from domain.ports.authenticator import Authenticator
+from ibiki.bearer import bearer_of, credential_of, headers_of
 from ibiki.middleware import OPERATION
 from ibiki.negotiation import EVENT_STREAM, RESPONSE_JSON, best_type, is_json
 from ibiki.refusals import RequestRefused, respond
@@ -77,16 +77,16 @@ class GraphQLOverHttp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request. Raises RequestRefused for what is no GraphQL request."""
-        headers = _headers(scope)
+        headers = headers_of(scope)
         media_type = best_type(headers.get(b"accept", b"").decode("latin-1"))
         if media_type is None:
             raise RequestRefused(406, "Answers are application/graphql-response+json or JSON.")
         method = scope["method"]
         if method == "POST":
-            actor = await self._actor(headers)
+            actor = await bearer_of(self.authenticator, headers)
             asked = read_asked(await _read_body(headers, receive, actor))
         elif method == "GET":
-            actor = await self._actor(headers)
+            actor = await bearer_of(self.authenticator, headers)
             asked = read_parameters(scope["query_string"])
         else:
             raise RequestRefused(405, "GraphQL is asked by POST or GET.", headers=[ALLOW])
@@ -107,16 +107,6 @@ class GraphQLOverHttp:
             raise RequestRefused(406, "Nothing is told as events here.")
         await self.events(request, receive, send)
 
-    async def _actor(self, headers: Mapping[bytes, bytes]) -> Actor | None:
-        credential = credential_of(headers)
-        if credential is None:
-            return None
-        try:
-            return await self.authenticator.actor_for(credential)
-        except TryAgain as refusal:
-            retry = [(b"retry-after", b"1")]
-            raise RequestRefused(503, str(refusal), code=refusal.code, headers=retry) from None
-
     async def _answer(self, asked: Asked, context: Context, scope: Scope) -> Answer:
         try:
             operation = self.engine.find(asked.query, asked.operation_name)
@@ -129,12 +119,6 @@ class GraphQLOverHttp:
         check_method(operation, scope["method"])
         scope["state"][OPERATION] = operation.title
         return await self.engine.execute(operation, asked.variables, context)
-
-
-def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """The access token or API key of a request, None without one."""
-    scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    return (credential.strip() or None) if scheme.lower() == "bearer" else None
 
 
 def read_asked(body: bytes) -> Asked:
@@ -227,15 +211,6 @@ async def _read_body(
             )
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _headers(scope: Scope) -> dict[bytes, bytes]:
-    headers: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name == b"authorization" and name in headers:
-            raise RequestRefused(400, "One Authorization header a request.")
-        headers[name] = value
-    return headers
 
 
 def _address(scope: Scope) -> str:

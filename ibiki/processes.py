@@ -20,12 +20,13 @@ from domain.dispatching.handover import Handover
 from domain.dispatching.polling import PollRules
 from domain.errors import TryAgain
 from domain.ledger.sync import Pause
-from ibiki import server
+from ibiki import server, uploads
 from ibiki.app import AppParts, build_app, build_watch_app
 from ibiki.instruments import Instruments
 from ibiki.listening import listening
 from ibiki.middleware import AllowedOrigins, BodyLimit
 from ibiki.settings import Settings
+from ibiki.uploads import Uploads
 from ibiki.upstreams import SIMULATOR_URL_FILE
 from ibiki.watch_routes import WatchRoutes, WatchRules
 from ibiki.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
@@ -136,7 +137,11 @@ def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
             open_introspection=not installation.is_production,
             body=BodyLimit(size=place.settings.limits.body_bytes),
             live=parts.live,
-            routes=Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
+            body_by_path={uploads.PATH: upload_limit_of(place.settings)},
+            routes=[
+                *Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
+                *Uploads(parts.house, parts.actors).routes(),
+            ],
         )
     )
 
@@ -208,6 +213,11 @@ def handover_of(settings: Settings) -> Handover:
 def watch_rules_of(settings: Settings) -> WatchRules:
     """Who may read /metrics, as the settings say."""
     return WatchRules(token=settings.watching.metrics_token)
+
+
+def upload_limit_of(settings: Settings) -> BodyLimit:
+    """How large a file may be, and how long it may take to come."""
+    return BodyLimit(size=settings.limits.upload_bytes, seconds=uploads.SECONDS)
 
 
 def webhook_rules_of(settings: Settings) -> WebhookRules:

@@ -146,6 +146,10 @@ class Limits(_Group):
     """Live connections of one process: websockets and event streams."""
     connections_per_user: int = Field(2_000, ge=1, le=1_000_000)
     body_bytes: int = Field(16 * 1024 * 1024, ge=1_024, le=1024 * 1024 * 1024)
+    upload_bytes: int = Field(100_000_000, ge=1_024, le=1024 * 1024 * 1024)
+    """Of one uploaded file."""
+    uploads_bytes: int = Field(1_000_000_000, ge=1_024, le=1024 * 1024 * 1024 * 1024)
+    """Of all that one client uploads within a day."""
 
 
 class Dispatch(_Group):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from domain.accepting.accept import Acceptance
 from domain.accepting.numbers import Normaliser
@@ -15,6 +22,7 @@ from domain.ledger.pools import ensure_default_pool
 from domain.observing import RequestObserver
 from domain.two_way.intake import Intake
 from domain.two_way.keywords import Keywords
+from domain.uploads.workbench import Workbench
 from ibiki.live import Live
 from ibiki.pace import ClientPace
 from ibiki.passwords import Argon2Passwords
@@ -116,8 +124,16 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         parsers=PARSERS,
         keywords=Keywords(settings.webhooks.opt_out_words),
         observer=observer,
+        workbench=Workbench(_writable(place.directory)),
     )
     return Wired(house, actors, upstreams, passwords, Intake(store, PARSERS))
+
+
+def _writable(directory: Path) -> Path | None:
+    """The directory where files can be put in it; None for the system's own place."""
+    with suppress(OSError):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory if os.access(directory, os.W_OK | os.X_OK) else None
 
 
 def _limits(place: Workplace) -> Limits:
@@ -127,4 +143,5 @@ def _limits(place: Workplace) -> Limits:
         recipients=limits.recipients,
         recipients_multi=limits.recipients_multi,
         segments=limits.segments,
+        uploads_bytes=limits.uploads_bytes,
     )

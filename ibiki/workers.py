@@ -14,7 +14,9 @@ from domain.house import Providers
 from domain.loops import Loop
 from domain.ports.polling import Polls
 from domain.ports.queue import WorkStore
+from domain.ports.uploads import Uploads
 from domain.two_way.receive import ReceivingStore, Reception, receive_due
+from domain.uploads.upload import KEPT_SECONDS
 
 RECEIVE_SECONDS = 0.2
 CAPTURE_SECONDS = 1.0
@@ -24,9 +26,10 @@ KEPT_KEY_SECONDS = 25 * 3600.0
 """An hour more than is promised: a retry at the last moment still finds its key."""
 
 MOST_PURGED = 10_000
+MOST_UPLOADS_PURGED = 100
 
 
-class WorkersStore(Polls, WorkStore, ReceivingStore, Protocol):
+class WorkersStore(Polls, WorkStore, ReceivingStore, Uploads, Protocol):
     """All that the workers need of the store."""
 
 
@@ -52,6 +55,7 @@ class Workers:
             self._receiving,
             Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
+            Loop("purging uploads", self._purge_uploads, every_seconds=PURGE_SECONDS),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
         ]
 
@@ -79,3 +83,7 @@ class Workers:
     async def _purge(self) -> bool:
         purged = await self._store.purge_keys(age_seconds=KEPT_KEY_SECONDS, most=MOST_PURGED)
         return purged == MOST_PURGED
+
+    async def _purge_uploads(self) -> bool:
+        most = MOST_UPLOADS_PURGED
+        return await self._store.purge_uploads(age_seconds=KEPT_SECONDS, most=most) == most

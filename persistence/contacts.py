@@ -1,18 +1,25 @@
-"""Contacts as they are looked up: pages by key, newest first, within a scope."""
+"""Contacts in SQL: pages of them by key, newest first, and what people write down of numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.access import Everything, OfClient, OfGroup, Scope
+from domain.errors import NotFound
+from domain.ids import new_id
+from domain.live import hints
 from domain.pages import Page, Window
-from domain.reading.contacts import Contact
+from domain.reading.contacts import Contact, ContactCard
 from domain.reading.search import digits_of
+from persistence.hints import note
 from persistence.pages import Filter, matching, read_page
 
 if TYPE_CHECKING:
     from asyncpg import Record
+
+    from persistence.database import Connection
 
 CONTACTS = """
 SELECT id, client_id, number, name, business, created_at, EXISTS (
@@ -20,6 +27,42 @@ SELECT id, client_id, number, name, business, created_at, EXISTS (
     WHERE opt_out.client_id = page.client_id AND opt_out.number = page.number) AS opted_out
 FROM (SELECT * FROM contact {page}) AS page ORDER BY id {order}
 """
+
+# In order of number, as whoever captures: two who write the same ones wait in line.
+SAVE = """
+INSERT INTO contact (id, client_id, number, name, business)
+SELECT card.id, $1, card.number, card.name, card.business
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) AS card (id, number, name, business)
+ORDER BY card.number
+ON CONFLICT (client_id, number) DO UPDATE
+SET name = CASE WHEN $6 THEN excluded.name ELSE coalesce(excluded.name, contact.name) END,
+    business = CASE
+        WHEN $7 THEN excluded.business ELSE coalesce(excluded.business, contact.business) END
+WHERE contact.name IS DISTINCT FROM
+        CASE WHEN $6 THEN excluded.name ELSE coalesce(excluded.name, contact.name) END
+   OR contact.business IS DISTINCT FROM
+        CASE WHEN $7 THEN excluded.business ELSE coalesce(excluded.business, contact.business) END
+RETURNING number, xmax = 0 AS created
+"""
+
+WITH_OPT_OUT = """
+SELECT id, client_id, number, name, business, created_at, EXISTS (
+    SELECT FROM opt_out
+    WHERE opt_out.client_id = found.client_id AND opt_out.number = found.number) AS opted_out
+FROM found
+"""
+CONTACT_OF = f"""
+WITH found AS (SELECT * FROM contact WHERE client_id = $1 AND number = $2) {WITH_OPT_OUT}
+"""  # noqa: S608 - a statement of our own
+DROP = f"""
+WITH found AS (
+    DELETE FROM contact WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2) RETURNING *)
+{WITH_OPT_OUT}
+"""  # noqa: S608 - a statement of our own
+
+TALKS = "SELECT id FROM conversation WHERE client_id = $1 AND number = ANY($2::text[])"
+
+MOST_AT_ONCE = 10_000
 
 
 async def read_contacts(
@@ -41,6 +84,62 @@ async def read_contacts(
             "(number LIKE {} OR name ILIKE {} OR business ILIKE {})", number, pattern, pattern
         )
     return await read_page(CONTACTS, wanted, window, contact_of)
+
+
+async def save_contacts(
+    tx: Connection,
+    scope: OfClient,
+    cards: Sequence[ContactCard],
+    *,
+    clear_name: bool = False,
+    clear_business: bool = False,
+) -> tuple[int, int]:
+    """Makes contacts, and changes those that are there and differ: how many of each.
+
+    One card a number, in order of number. What a card lacks is left as it is, or cleared.
+    """
+    created = changed = 0
+    for start in range(0, len(cards), MOST_AT_ONCE):
+        some = cards[start : start + MOST_AT_ONCE]
+        rows = await tx.fetch(
+            SAVE,
+            scope.client_id,
+            [new_id() for _ in some],
+            [card.number for card in some],
+            [card.name for card in some],
+            [card.business for card in some],
+            clear_name,
+            clear_business,
+        )
+        made = sum(row["created"] for row in rows)
+        created, changed = created + made, changed + len(rows) - made
+        await note_contacts(tx, scope.client_id, [row["number"] for row in rows])
+    return created, changed
+
+
+async def find_contact_of(tx: Connection, scope: OfClient, number: str) -> Contact:
+    """The contact with that number, which is there."""
+    row = await tx.fetchrow(CONTACT_OF, scope.client_id, number)
+    assert row is not None
+    return contact_of(row)
+
+
+async def drop_contact(tx: Connection, scope: Scope, contact_id: UUID) -> Contact:
+    """Deletes a contact, and returns it as it was. Its opt-out stays. Raises NotFound."""
+    client_id = scope.client_id if isinstance(scope, OfClient) else None
+    row = None
+    if not isinstance(scope, OfGroup):
+        row = await tx.fetchrow(DROP, contact_id, client_id)
+    if row is None:
+        raise NotFound("contact")
+    await note_contacts(tx, row["client_id"], [row["number"]])
+    return contact_of(row)
+
+
+async def note_contacts(tx: Connection, client_id: UUID, numbers: Sequence[str]) -> None:
+    """Whoever watches the client's conversations with these numbers is told of a change."""
+    rows = await tx.fetch(TALKS, client_id, list(numbers))
+    note(tx, [hints.CONVERSATION + row[0].bytes for row in rows])
 
 
 def contact_of(row: Record) -> Contact:

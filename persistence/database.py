@@ -173,7 +173,11 @@ def tortoise_config(
         },
         "apps": {
             "ibiki": {
-                "models": ["persistence.models", "persistence.models_two_way"],
+                "models": [
+                    "persistence.models",
+                    "persistence.models_two_way",
+                    "persistence.models_uploads",
+                ],
                 "migrations": "persistence.migrations",
                 "default_connection": "default",
             }

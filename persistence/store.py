@@ -21,7 +21,11 @@ from persistence.changes import read_changed_conversations as read_changed_conve
 from persistence.changes import read_changed_events as read_changed_events
 from persistence.clock import read_clock as read_clock
 from persistence.clock import redate as redate
+from persistence.contacts import drop_contact as drop_contact
+from persistence.contacts import find_contact_of as find_contact_of
+from persistence.contacts import note_contacts as note_contacts
 from persistence.contacts import read_contacts as read_contacts
+from persistence.contacts import save_contacts as save_contacts
 from persistence.credentials import access_changes as access_changes
 from persistence.credentials import find_actor_of_key as find_actor_of_key
 from persistence.credentials import find_actor_of_session as find_actor_of_session
@@ -148,3 +152,9 @@ from persistence.tenants import release_supervisors as release_supervisors
 from persistence.tenants import write_client as write_client
 from persistence.tenants import write_group as write_group
 from persistence.tenants import write_user as write_user
+from persistence.uploads import find_upload as find_upload
+from persistence.uploads import purge_uploads as purge_uploads
+from persistence.uploads import read_upload_part as read_upload_part
+from persistence.uploads import uploads_size as uploads_size
+from persistence.uploads import write_upload as write_upload
+from persistence.uploads import write_upload_part as write_upload_part

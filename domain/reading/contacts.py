@@ -18,3 +18,12 @@ class Contact:
     business: str | None
     opted_out: bool
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCard:
+    """What somebody writes down of a number (E.164)."""
+
+    number: str
+    name: str | None
+    business: str | None

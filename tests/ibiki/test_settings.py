@@ -32,6 +32,7 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
     assert settings.limits.recipients == 100_000
     assert settings.limits.recipients_multi == 10_000
     assert settings.limits.body_bytes == 16 * 1024 * 1024
+    assert settings.limits.upload_bytes == 100_000_000
     assert settings.dispatch.lease_seconds == 30
     assert settings.dispatch.messages_per_second is None
 

@@ -27,6 +27,8 @@ CONSTRAINTS = {
     "sync": "in_flight_positive",
     "transfer": "amount_positive destination_whole ends_differ has_an_end kind_known"
     " shape_fits_kind source_whole",
+    "upload": "client_exists delimiter_known not_empty",
+    "upload_part": "upload_exists",
     "webhook_event": "body_bounded key_unique outcome_known refused_without_content"
     " routed_to_somebody times_positive waits_unrouted",
 }
@@ -73,6 +75,8 @@ INDEXES = {
     "transfer_by_source": "UNIQUE (source_id, source_version) WHERE (source_id IS NOT NULL)",
     "transfer_one_charge_a_send": "UNIQUE (send_id) WHERE (kind = 'SEND'::text)",
     "transfer_refunds_of_a_send": "(send_id) WHERE (kind = 'REFUND'::text)",
+    "upload_by_age": "(created_at)",
+    "upload_by_client": "(client_id)",
     "webhook_event_by_change": "(updated_at)",
     "webhook_event_by_outcome": "(outcome, id DESC)",
     "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",

@@ -1,0 +1,82 @@
+"""Keeping files and reading them again.
+
+Kept in the database, in parts, so that every process of every machine finds them; read from a file
+without a name on the disk of whoever reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import BinaryIO
+from uuid import UUID
+
+from domain.access import Actor, OfClient, own_scope
+from domain.errors import InvalidFile, NotFound
+from domain.house import House
+from domain.ids import new_id
+from domain.transactions import changing
+from domain.uploads.layout import layout_of
+from domain.uploads.upload import PART_BYTES, Upload
+
+
+async def keep_upload(
+    house: House, actor: Actor, file: BinaryIO, *, charset: str | None = None
+) -> Upload:
+    """The file is kept for a day, whole or not at all. Raises InvalidFile for what is no table."""
+    scope = own_scope(actor)
+    size = file.seek(0, 2)
+    if not size:
+        raise InvalidFile("The file is empty.")
+    laid_out = partial(layout_of, file, house.normaliser, charset=charset)
+    layout = await house.workbench.read(laid_out)
+    if not layout.rows:
+        raise InvalidFile("The file has no rows but its header.")
+    upload = Upload(new_id(), scope.client_id, size, layout)
+    async with changing(house.store) as tx:
+        most = house.limits.uploads_bytes
+        if await house.store.uploads_size(tx, scope.client_id) + size > most:
+            raise InvalidFile(
+                f"With this file, those of the last day come to more than {most:,} bytes. Each is"
+                " removed a day after it came: upload this one later."
+            )
+        await house.store.write_upload(tx, upload)
+        for position, part in enumerate(_parts(file)):
+            await house.store.write_upload_part(tx, upload.id, position, part)
+    return upload
+
+
+@asynccontextmanager
+async def opened(
+    house: House, scope: OfClient, upload_id: UUID | None
+) -> AsyncIterator[tuple[Upload, BinaryIO]]:
+    """An upload of the tenant's with its bytes, for as long as they are read.
+
+    `upload_id`: None for what cannot be one's. Raises NotFound, the same for another tenant's, an
+    unknown one and one that is gone; and RateLimited.
+    """
+    if upload_id is None:
+        raise _gone()
+    try:
+        upload = await house.store.find_upload(scope, upload_id)
+    except NotFound:
+        raise _gone() from None
+    with house.workbench.file(scope.client_id) as file:
+        for position in range(upload.parts):
+            part = await house.store.read_upload_part(scope, upload.id, position)
+            if part is None:
+                raise _gone()
+            await asyncio.to_thread(file.write, part)
+        yield upload, file
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while part := file.read(PART_BYTES):
+        yield part
+
+
+def _gone() -> NotFound:
+    return NotFound("upload: it was never there, or a day has passed since")

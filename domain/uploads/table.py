@@ -1,0 +1,29 @@
+"""The rows of an upload below its header, and the number that each is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+from domain.accepting.numbers import LONGEST_INPUT
+from domain.uploads.layout import Layout
+from domain.uploads.rows import Row, rows_of
+
+
+def table_rows(file: BinaryIO, layout: Layout) -> Iterator[Row]:
+    """The rows without the header. Raises InvalidFile."""
+    rows = rows_of(file, encoding=layout.encoding, delimiter=layout.delimiter)
+    return islice(rows, int(layout.has_header), None)
+
+
+def number_cell(row: Row, column: int, layout: Layout) -> str:
+    """What stands for a number in the row, cut where it is far too long to be one.
+
+    A row with more cells than there are columns has slipped (a delimiter stands in it without
+    quotes): all of it, joined by commas, which is no number.
+    """
+    cells = row.cells
+    if any(map(str.strip, cells[len(layout.columns) :])):
+        return ", ".join(cells)[: LONGEST_INPUT + 1]
+    return cells[column][: LONGEST_INPUT + 1] if column < len(cells) else ""
