@@ -19,7 +19,8 @@ class RejectionReason(Enum):
 class RejectedRecipient:
     """A recipient that nothing is sent to and nothing is charged for.
 
-    `input` is what was given, cut and made fit to be stored. `position` counts from 0.
+    `input` is what was given, cut and made fit to be stored. `position` counts from 0 in a list;
+    of a file it is the line on which the row begins, which counts from 1.
     """
 
     input: str

@@ -76,10 +76,11 @@ def sort_normalised(
             seen.add(key)
             numbers.append(number)
             positions.append(position)
-    rejected = [_rejected(inputs[at], at, reason) for at, reason in refused[:MOST_LISTED]]
+    rejected = [rejected_recipient(inputs[at], at, why) for at, why in refused[:MOST_LISTED]]
     return Recipients(numbers, positions, rejected, len(refused))
 
 
-def _rejected(raw: str, position: int, reason: RejectionReason) -> RejectedRecipient:
+def rejected_recipient(raw: str, position: int, reason: RejectionReason) -> RejectedRecipient:
+    """A recipient that nothing is sent to; what was given is cut and made fit to be stored."""
     fit = raw[:LONGEST_ECHO].translate(_UNSTORABLE)
     return RejectedRecipient(input=fit, position=position, reason=reason)

@@ -1,14 +1,14 @@
 """Sending, as a client asks for it: the checks in their order, then one charge for what is valid.
 
-In this order, for send, bulkSend and bulkSendMulti alike: the idempotency key, the account's
-status, the text, the recipients, the limits, the balance. The whole request or nothing.
+In this order, for send, bulkSend, bulkSendMulti and csvSend alike: the idempotency key, the
+account's status, the text, the recipients, the limits, the balance. The whole request or nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -47,6 +47,21 @@ class OutgoingText:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be sent to whom, as it was given; its texts are checked.
+
+    `texts`: one a recipient, same order; None where all share `text`. `lines`: where each stands
+    in the file that it is from.
+    """
+
+    kind: SendKind
+    to: Sequence[str]
+    text: str | None = None
+    texts: Sequence[str] | None = None
+    lines: Sequence[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """What a send would do and cost."""
 
@@ -63,16 +78,16 @@ class Quote:
 
 async def send(house: House, actor: Actor, *, to: str, text: str, key: str | None) -> Send:
     """Accepts one message to one number."""
-    keyed = _key(actor, key, "send", {"to": to, "text": text})
-    return await _send(house, actor, SendKind.SINGLE, [to], text=text, key=keyed)
+    keyed = key_by(actor, key, "send", {"to": to, "text": text})
+    return await _send(house, actor, Wanted(SendKind.SINGLE, [to], text), keyed)
 
 
 async def bulk_send(
     house: House, actor: Actor, *, to: Sequence[str], text: str, key: str | None
 ) -> Send:
     """Accepts one text to many numbers; a number that stands twice counts once."""
-    keyed = _key(actor, key, "bulkSend", {"to": list(to), "text": text})
-    return await _send(house, actor, SendKind.BULK, to, text=text, key=keyed)
+    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": text})
+    return await _send(house, actor, Wanted(SendKind.BULK, to, text), keyed)
 
 
 async def bulk_send_multi(
@@ -80,17 +95,17 @@ async def bulk_send_multi(
 ) -> Send:
     """Accepts a text of its own for each number; the same number and text twice counts once."""
     given = [[message.to, message.text] for message in messages]
-    keyed = _key(actor, key, "bulkSendMulti", given)
+    keyed = key_by(actor, key, "bulkSendMulti", given)
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
-    return await _send(house, actor, SendKind.MULTI, to, texts=texts, key=keyed)
+    return await _send(house, actor, Wanted(SendKind.MULTI, to, texts=texts), keyed)
 
 
 async def quote(house: House, actor: Actor, *, to: Sequence[str], text: str) -> Quote:
     """What a bulkSend of this would do and cost, without doing it. Raises what it would raise."""
     payer = payer_of(actor)
     check_text(text, most_segments=house.limits.segments)
-    recipients = await _sort(house, payer, SendKind.BULK, to, None)
+    recipients = await _sort(house, payer, Wanted(SendKind.BULK, to, text))
     _check_limits(house, len(to), SendKind.BULK)
     cost = len(recipients.numbers) * payer.price
     balance = await house.store.held(payer.account_id)
@@ -107,33 +122,26 @@ async def quote(house: House, actor: Actor, *, to: Sequence[str], text: str) -> 
     )
 
 
-async def _send(
-    house: House,
-    actor: Actor,
-    kind: SendKind,
-    to: Sequence[str],
-    *,
-    text: str | None = None,
-    texts: Sequence[str] | None = None,
-    key: IdempotencyKey | None,
-) -> Send:
+async def find_replayed(house: House, actor: Actor, key: IdempotencyKey | None) -> Send | None:
+    """The send that was accepted under the key before. Raises the refusal that was kept there."""
     kept = await find_kept(house.store, key)
-    if kept is not None:
-        return await _find(house, actor, UUID(kept["send"]))
-    payer = payer_of(actor)
-    for each in [text] if texts is None else texts:
-        check_text(each or "", most_segments=house.limits.segments)
-    recipients = await _sort(house, payer, kind, to, texts)
+    return None if kept is None else await _find(house, actor, UUID(kept["send"]))
+
+
+async def send_checked(
+    house: House, actor: Actor, payer: Payer, wanted: Wanted, key: IdempotencyKey | None
+) -> Send:
+    """Accepts what is wanted, once its recipients, the limits and the balance allow it."""
+    recipients = await _sort(house, payer, wanted)
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
-    _check_limits(house, len(to), kind)
+    _check_limits(house, len(wanted.to), wanted.kind)
     check_pace(house, payer)
-    own_texts = None if texts is None else [texts[each] for each in recipients.positions]
-    asked = _new_send(actor, payer, kind, recipients, text=text, texts=own_texts, key=key)
     try:
+        asked = _new_send(actor, payer, wanted, recipients, key)
         return await _answer(house, actor, await house.acceptance.accept(asked))
     except OptedOut:
-        raise NoValidRecipients(_opted_out(to)) from None
+        raise NoValidRecipients(_opted_out(wanted.to)) from None
 
 
 def check_pace(house: House, payer: Payer) -> None:
@@ -154,27 +162,38 @@ def accepted(verdict: Verdict) -> UUID:
             raise refusal
 
 
-def _key(actor: Actor, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:
+def key_by(actor: Actor, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:
+    """The actor's key for this input, None without one. Raises InvalidInput."""
     scope_id = actor.client_id or actor.user_id
     return key_of(scope_id, key, mutation, given)
 
 
-async def _sort(
-    house: House,
-    payer: Payer,
-    kind: SendKind,
-    to: Sequence[str],
-    texts: Sequence[str] | None,
-) -> Recipients:
+async def _send(house: House, actor: Actor, wanted: Wanted, key: IdempotencyKey | None) -> Send:
+    replayed = await find_replayed(house, actor, key)
+    if replayed is not None:
+        return replayed
+    payer = payer_of(actor)
+    for each in [wanted.text] if wanted.texts is None else wanted.texts:
+        check_text(each or "", most_segments=house.limits.segments)
+    return await send_checked(house, actor, payer, wanted, key)
+
+
+async def _sort(house: House, payer: Payer, wanted: Wanted) -> Recipients:
     """The recipients of a request. Whether a single one opted out is found out with its charge."""
+    to, texts = wanted.to, wanted.texts
     normalised = await _aside(len(to), partial(house.normaliser.normalise_many, to))
     opted_out: set[str] = set()
-    numbers = [] if kind is SendKind.SINGLE else list(filter(None, normalised))
+    numbers = [] if wanted.kind is SendKind.SINGLE else list(filter(None, normalised))
     if numbers:
         opted_out = await house.store.find_opted_out(payer.client_id, numbers)
-    return await _aside(
+    recipients = await _aside(
         len(to), partial(sort_normalised, to, normalised, texts=texts, opted_out=opted_out)
     )
+    if wanted.lines is None:
+        return recipients
+    lines = wanted.lines
+    rejected = [replace(each, position=lines[each.position]) for each in recipients.rejected]
+    return replace(recipients, rejected=rejected)
 
 
 async def _aside(size: int, work: Callable[[], Result]) -> Result:
@@ -198,21 +217,19 @@ def _check_limits(house: House, recipients: int, kind: SendKind) -> None:
 def _new_send(
     actor: Actor,
     payer: Payer,
-    kind: SendKind,
+    wanted: Wanted,
     recipients: Recipients,
-    *,
-    text: str | None,
-    texts: Sequence[str] | None,
     key: IdempotencyKey | None,
 ) -> NewSend:
+    texts = wanted.texts
     return NewSend(
         id=new_id(),
         payer=payer,
         actor_id=actor.user_id,
-        kind=kind,
+        kind=wanted.kind,
         numbers=recipients.numbers,
-        text=text,
-        texts=texts,
+        text=wanted.text,
+        texts=None if texts is None else [texts[each] for each in recipients.positions],
         rejected=recipients.rejected,
         rejected_count=recipients.rejected_count,
         key=key,
