@@ -60,7 +60,14 @@ WITH found AS (
 {WITH_OPT_OUT}
 """  # noqa: S608 - a statement of our own
 
-TALKS = "SELECT id FROM conversation WHERE client_id = $1 AND number = ANY($2::text[])"
+# Behind the contacts, and in id order, as whoever receives and captures locks them.
+TOUCH_CONVERSATIONS = """
+WITH talk AS (
+    SELECT id FROM conversation WHERE client_id = $1 AND number = ANY($2::text[])
+    ORDER BY id FOR UPDATE)
+UPDATE conversation SET updated_at = clock_timestamp() FROM talk WHERE conversation.id = talk.id
+RETURNING conversation.id
+"""
 
 MOST_AT_ONCE = 10_000
 
@@ -98,7 +105,8 @@ async def save_contacts(
 
     One card a number, in order of number. What a card lacks is left as it is, or cleared.
     """
-    created = changed = 0
+    created = 0
+    numbers: list[str] = []
     for start in range(0, len(cards), MOST_AT_ONCE):
         some = cards[start : start + MOST_AT_ONCE]
         rows = await tx.fetch(
@@ -111,10 +119,10 @@ async def save_contacts(
             clear_name,
             clear_business,
         )
-        made = sum(row["created"] for row in rows)
-        created, changed = created + made, changed + len(rows) - made
-        await note_contacts(tx, scope.client_id, [row["number"] for row in rows])
-    return created, changed
+        created += sum(row["created"] for row in rows)
+        numbers += [row["number"] for row in rows]
+    await note_contacts(tx, scope.client_id, numbers)
+    return created, len(numbers) - created
 
 
 async def find_contact_of(tx: Connection, scope: OfClient, number: str) -> Contact:
@@ -138,7 +146,7 @@ async def drop_contact(tx: Connection, scope: Scope, contact_id: UUID) -> Contac
 
 async def note_contacts(tx: Connection, client_id: UUID, numbers: Sequence[str]) -> None:
     """Whoever watches the client's conversations with these numbers is told of a change."""
-    rows = await tx.fetch(TALKS, client_id, list(numbers))
+    rows = await tx.fetch(TOUCH_CONVERSATIONS, client_id, list(numbers))
     note(tx, [hints.CONVERSATION + row[0].bytes for row in rows])
 
 

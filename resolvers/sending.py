@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from domain.accepting import csv_send as csv_sending
 from domain.accepting import send as sending
+from domain.accepting.csv_send import CsvOrder
 from domain.accepting.send import Quote
 from domain.access import Role, message_scope
 from domain.dispatching.cancel import cancel_send as call_back
@@ -15,6 +17,7 @@ from schema.inputs import (
     BulkSendInput,
     BulkSendMultiInput,
     CancelSendInput,
+    CsvSendInput,
     QuoteInput,
     SendInput,
     SettleUnknownInput,
@@ -48,6 +51,14 @@ async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
     actor, house = actor_of(info), info.context.house
     messages = [sending.OutgoingText(to=each.to, text=each.text) for each in input.messages]
     return await sending.bulk_send_multi(house, actor, messages=messages, key=input.idempotency_key)
+
+
+async def csv_send(info: Info, input: CsvSendInput) -> Send:
+    """A message for each row of a file."""
+    actor, house = actor_of(info), info.context.house
+    upload_id = ids.find(Kind.UPLOAD, input.upload_id)
+    order = CsvOrder(input.text, input.column, input.text_column)
+    return await csv_sending.csv_send(house, actor, upload_id, order, key=input.idempotency_key)
 
 
 async def cancel_send(info: Info, input: CancelSendInput) -> Send:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
 from domain.reading import contacts as domain_contacts
+from domain.uploads import importing as domain_importing
 from resolvers import contacts
 from resolvers.ids import Kind
+from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
 from schema.ids import id_of
+from schema.recipients import RejectedRecipient
 from schema.scalars import PhoneNumber
 
 
@@ -27,5 +31,35 @@ class Contact:
 
 
 @strawberry.type
+@stands_for(domain_importing.ContactsImported)
+class ContactsImported:
+    created: int
+    updated: int
+    rejected: list[RejectedRecipient] = strawberry.field(
+        description="Rows that make no contact, with the reason; the first 1,000."
+    )
+
+
+SaveContactResult = Annotated[
+    Contact | errors.InvalidPhoneNumber, strawberry.union("SaveContactResult")
+]
+DeleteContactResult = Annotated[Contact | errors.NotFound, strawberry.union("DeleteContactResult")]
+ImportContactsResult = Annotated[
+    ContactsImported | errors.InvalidFile, strawberry.union("ImportContactsResult")
+]
+
+
+@strawberry.type
 class ContactQuery:
     contacts = connection_field(contacts.contacts, Contact)
+
+
+@strawberry.type
+class ContactMutation:
+    save_contact = strawberry.field(resolver=contacts.save_contact, graphql_type=SaveContactResult)
+    delete_contact = strawberry.field(
+        resolver=contacts.delete_contact, graphql_type=DeleteContactResult
+    )
+    import_contacts = strawberry.field(
+        resolver=contacts.import_contacts, graphql_type=ImportContactsResult
+    )

@@ -44,6 +44,21 @@ class QuoteInput:
 
 
 @strawberry.input
+class CsvSendInput:
+    upload_id: strawberry.ID = strawberry.field(description="From POST /uploads.")
+    text: str | None = strawberry.field(
+        default=None, description="One for all rows; {{column}} stands for what a row has there."
+    )
+    column: str | None = strawberry.field(
+        default=None, description="Of the numbers; told by what stands in the columns, if absent."
+    )
+    text_column: str | None = strawberry.field(
+        default=None, description="Of the texts, where each row has its own. In place of text."
+    )
+    idempotency_key: str | None = None
+
+
+@strawberry.input
 class CancelSendInput:
     send_id: strawberry.ID
 
@@ -53,6 +68,31 @@ class SettleUnknownInput:
     message_id: strawberry.ID
     taken: bool
     note: str | None = None
+
+
+# Contacts
+
+
+@strawberry.input
+class SaveContactInput:
+    number: str
+    name: str | None = strawberry.UNSET
+    business: str | None = strawberry.UNSET
+    opted_out: bool | None = strawberry.field(
+        default=None,
+        description="True: nothing is sent to the number any more, and what is queued to it is "
+        "called back. False lifts its wish. Null leaves it: an opt-out is never lifted by mistake.",
+    )
+
+
+@strawberry.input
+class DeleteContactInput:
+    id: strawberry.ID
+
+
+@strawberry.input
+class ImportContactsInput:
+    upload_id: strawberry.ID = strawberry.field(description="From POST /uploads.")
 
 
 # Two-way

@@ -13,5 +13,7 @@ from schema.binding import stands_for
 @stands_for(rejections.RejectedRecipient)
 class RejectedRecipient:
     input: str
-    position: int
+    position: int = strawberry.field(
+        description="In a list, from 0. In a file: the line on which its row begins, from 1."
+    )
     reason: RejectionReason

@@ -17,7 +17,7 @@ from strawberry.schema.config import StrawberryConfig
 
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
 from schema.building import let_inputs_build_themselves
-from schema.contacts import ContactQuery
+from schema.contacts import ContactMutation, ContactQuery
 from schema.errors import HANDLERS
 from schema.inbox import InboxMutation, InboxQuery
 from schema.ledger import LedgerMutation, LedgerQuery
@@ -49,6 +49,7 @@ class Mutation(
     SendMutation,
     LedgerMutation,
     InboxMutation,
+    ContactMutation,
     SwitchboardMutation,
 ):
     """What can be done."""

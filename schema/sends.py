@@ -159,6 +159,11 @@ class SendMutation:
         graphql_type=SendResult,
         description="A text of its own for each recipient.",
     )
+    csv_send = strawberry.field(
+        resolver=sending.csv_send,
+        graphql_type=SendResult,
+        description="Recipients (and {{column}} values for the text) from a CSV file.",
+    )
     cancel_send = strawberry.field(
         resolver=sending.cancel_send,
         graphql_type=SendResult,

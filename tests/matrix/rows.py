@@ -6,7 +6,13 @@ one saw. Whether that is right is for you to judge; only then does it go into th
 
 from __future__ import annotations
 
-from tests.matrix import rows_of_ledger, rows_of_people, rows_of_sends, rows_of_two_way
+from tests.matrix import (
+    rows_of_contacts,
+    rows_of_ledger,
+    rows_of_people,
+    rows_of_sends,
+    rows_of_two_way,
+)
 from tests.matrix.row import Row
 
 ROWS: dict[str, list[Row]] = {
@@ -14,4 +20,5 @@ ROWS: dict[str, list[Row]] = {
     **rows_of_sends.ROWS,
     **rows_of_ledger.ROWS,
     **rows_of_two_way.ROWS,
+    **rows_of_contacts.ROWS,
 }

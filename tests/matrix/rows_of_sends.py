@@ -11,7 +11,6 @@ TEXT = {"text": "Good morning"}
 ROWS: dict[str, list[Row]] = {
     "Query.sends": [senders("owner", sibling="sibling", admin=EVERYBODY)],
     "Query.messages": [senders("owner", sibling="sibling", admin=EVERYBODY)],
-    "Query.contacts": [senders("owner", sibling="sibling", admin=EVERYBODY)],
     "Query.send": [senders("owner", sibling=NULL, admin="owner", given={"id": a_send})],
     "Query.message": [
         senders("owner", sibling=NULL, admin="owner", given={"id": a_message_in_doubt})

@@ -195,7 +195,7 @@ async def told_apart(
             is_like_it = other == answer if wrong != "nonsense" else word == got
             if is_refusal(got) and not is_like_it:
                 yield f"{who} can tell {path} from {wrong}: {answer[:300]!r} and {other[:300]!r}"
-            if not is_refusal(got) and word not in NOTHING:
+            if not is_refusal(got) and not is_refusal(word):
                 yield f"{who} got something for {path}: {wrong}: {other[:300]!r}"
 
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from domain.access import Role
 from domain.identity.keys import create_api_key
+from domain.ids import new_id
 from domain.two_way.routes import set_modem_route
 from domain.two_way.webhooks import Line
 from persistence import store
@@ -17,6 +18,7 @@ from tests import people, worlds
 from tests.matrix.row import thing
 from tests.matrix.town import Town, email_of, new_in_doubt, number_of, word_of
 from tests.two_way import post
+from tests.uploads.files import uploaded
 
 
 @thing(Kind.CLIENT)
@@ -103,6 +105,27 @@ async def an_inbound_message(town: Town) -> UUID:
     """A new one of the owner's."""
     await everybody_hears(town)
     return await _newest("inbound", town.street.owner.client_id)
+
+
+@thing(Kind.CONTACT)
+async def a_contact(town: Town) -> UUID:
+    """A new one of the owner's."""
+    contact_id = new_id()
+    await worlds.execute(
+        "INSERT INTO contact (id, client_id, number, name) VALUES ($1, $2, $3, $4)",
+        contact_id,
+        town.street.owner.client_id,
+        f"+{contact_id.int % 10**15}",
+        word_of("owner"),
+    )
+    return contact_id
+
+
+@thing(Kind.UPLOAD)
+async def an_upload(town: Town) -> UUID:
+    """A new one of the owner's, of one number."""
+    file = b"phone,name\n+12025550142,Ada\n"
+    return (await uploaded(town.street.house, town.actors["owner"], file)).id
 
 
 @thing(Kind.MODEM_ROUTE)
