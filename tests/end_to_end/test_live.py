@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from tests.end_to_end.program import (
     Program,
     clean_environment,
     eventually,
+    signed_in,
     up,
 )
 
@@ -37,6 +38,10 @@ NODE = Path(__file__).parent / "node"
 BALANCE = "subscription { balanceUpdated { version account { balance } } }"
 SEND = """mutation {
   send(input: {to: "+12025550100", text: "Hello"}) { __typename ... on Send { id } }
+}"""
+INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
+SET_ROUTE = """mutation ($client: ID!) {
+  setModemRoute(input: {clientId: $client, modem: "m1", port: "1"}) { __typename }
 }"""
 SIGN_OUT = "mutation ($token: String!) { signOut(input: {refreshToken: $token}) }"
 HINTED_SECONDS = 5.0
@@ -112,9 +117,9 @@ class Person:
 class Watcher:
     """A stock client in a process of its own, and what it is told."""
 
-    def __init__(self, kind: str, address: str, token_file: Path) -> None:
+    def __init__(self, kind: str, address: str, token_file: Path, query: str = BALANCE) -> None:
         self._process = subprocess.Popen(
-            ["node", "watch.mjs", kind, address, str(token_file), BALANCE],
+            ["node", "watch.mjs", kind, address, str(token_file), query],
             cwd=NODE,
             stdout=subprocess.PIPE,
             text=True,
@@ -143,6 +148,12 @@ class Watcher:
         told = self.heard("next", seconds)
         assert not told.get("errors"), told
         return int(told["data"]["balanceUpdated"]["account"]["balance"])
+
+    def inbound(self, seconds: float = 60.0) -> int:
+        """The number that the next message says."""
+        told = self.heard("next", seconds)
+        assert not told.get("errors"), told
+        return int(told["data"]["inboundMessage"]["text"])
 
     def hears(self, balance: int, seconds: float = 60.0) -> None:
         """Waits until it is told that balance, and never a higher one again."""
@@ -279,6 +290,54 @@ def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> N
         two.person.sign_in()
         for watcher in watchers:
             watcher.balance()
+
+
+def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place) -> None:
+    _own_a_line(two)
+    watcher = Watcher("graphql-ws", two.second.address, two.person.token_file, INBOUND)
+    with closing(watcher):
+        watcher.heard("connected")
+        told = iter(range(10_000))
+        heard: list[int] = []
+        while not heard:
+            _phone(two, next(told))
+            with suppress(queue.Empty):
+                heard.append(watcher.inbound(0.5))
+        for kill in (True, False):
+            two.second.stop(kill=kill)
+            for _ in range(7):
+                _phone(two, next(told))  # while it is away
+            two.second.start()
+            _phone(two, next(told))
+        with embedded.start(two.program.directory) as database:
+            asyncio.run(databases.execute(database.superuser_url, CUT))
+        last = next(told)
+        eventually(lambda: _phone(two, last))
+        while heard[-1] != last:
+            heard.append(watcher.inbound())
+    assert heard == list(range(heard[0], last + 1))
+
+
+def _own_a_line(two: Place) -> None:
+    """What comes in through a line is the client's."""
+    with signed_in(two.program, "admin@ibiki.test") as admin:
+        clients = admin.ask("{ clients { nodes { id name } } }")["clients"]["nodes"]
+        admin.ask(
+            SET_ROUTE, client=next(each["id"] for each in clients if each["name"] == "Client")
+        )
+
+
+def _phone(two: Place, number: int) -> bool:
+    """A message to the client that says this number; whether it was taken."""
+    said = {
+        "from": "+12025550177",
+        "message": f"{number}",
+        "messageId": f"resumed {number}",
+        "usedmodem": "m1",
+        "port": "1",
+    }
+    answer = httpx.post(f"{two.program.address}/api/webhook/extreme", json=said, timeout=10)
+    return answer.status_code == 200
 
 
 @pytest.mark.usefixtures("clients")

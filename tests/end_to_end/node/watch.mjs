@@ -38,8 +38,13 @@ async function overEvents() {
   });
 }
 
+// The payload is sent again after each reconnect: what is written into its variables resumes.
 async function plain(client) {
-  for await (const result of client.iterate({ query })) say({ next: result });
+  const variables = {};
+  for await (const result of client.iterate({ query, variables })) {
+    if (query.includes("$since")) variables.since = Object.values(result.data)[0].id;
+    say({ next: result });
+  }
 }
 
 async function apollo(client) {
