@@ -7,6 +7,7 @@ import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,13 @@ import pytest
 
 from domain.access import Actor, Role
 from domain.dispatching.cancel import cancel_send
+from domain.ids import new_id
 from domain.ledger.allocate import Allocation, allocate
 from domain.live.hub import POLL_SECONDS
 from domain.live.watching import NOBODY_IN_PARTICULAR, Viewpoint
 from domain.outcomes import Accepted, Outcome, Rejected
+from domain.two_way.arrivals import Arrival
+from domain.two_way.receive import deliver
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
@@ -25,6 +29,7 @@ from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.live.rig import WORDS, Client, Server, client
 from tests.resolvers.house import Neighbourhood
+from tests.two_way import post
 
 SEED = 20261120
 CHANGES = 40
@@ -38,6 +43,11 @@ MESSAGES = (
     "subscription ($s: ID) { messageUpdated(sendId: $s) { sendId client { id } modem } }",
 )
 PROGRESS = "subscription ($s: ID!) { sendProgress(sendId: $s) { id charged } }"
+INBOUND = "subscription ($i: ID) { inboundMessage(since: $i) { id text conversation { id } } }"
+TWO_WAY = (
+    "subscription { conversationUpdated { id lastMessage { text } messages { nodes { text } } } }",
+    "subscription { webhookReceived { id client { id } inbound { text } } }",
+)
 
 
 @dataclass
@@ -46,6 +56,11 @@ class Overheard:
 
     who: str
     told: list[tuple[str, Any]] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Any]:
+        """Everything that it was told."""
+        return [payload.get("data") for _, payload in self.told]
 
     async def listen(self, socket: Client) -> None:
         """Keeps what is told for as long as the socket is open."""
@@ -68,17 +83,18 @@ async def test_nobody_is_told_what_is_another_s(running: Server, people: Neighbo
     chance = random.Random(SEED)
     tenants = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
     sends = {word: await worlds.accept(tenant, 2) for word, tenant in tenants.items()}
+    firsts = {word: await _receive(tenant, word) for word, tenant in tenants.items()}
     async with AsyncExitStack() as stack:
         ears = []
         for who in (*WORDS, *WORDS):
             socket = await stack.enter_async_context(client(running, who))
-            await _ask_for_all(socket, chance, tenants, sends)
+            await _ask_for_all(socket, chance, tenants, sends, firsts)
             overheard = Overheard(who)
             task = asyncio.create_task(overheard.listen(socket))
             stack.callback(task.cancel)
             ears.append(overheard)
         for _ in range(CHANGES):
-            await _change(chance, people, list(tenants.values()))
+            await _change(chance, people, tenants)
         await _all_quiet(ears)
     own = {word: _known_by(people, word, sends) for word in WORDS}
     everything = set().union(*own.values())
@@ -88,10 +104,17 @@ async def test_nobody_is_told_what_is_another_s(running: Server, people: Neighbo
             assert not strangers, (overheard.who, operation, payload)
             _check_roles(overheard.who, payload)
     assert {each.who for each in ears if len(each.told) > 5} >= {"owner", "admin", "direct"}
+    heard = {each.who: {_text_to(word) for word in tenants} & ids_in(each.all) for each in ears}
+    assert heard["owner"] == {_text_to("owner")}
+    assert heard["supervisor"] == set()
 
 
 async def _ask_for_all(
-    socket: Client, chance: random.Random, tenants: Mapping[str, Any], sends: Mapping[str, Any]
+    socket: Client,
+    chance: random.Random,
+    tenants: Mapping[str, Any],
+    sends: Mapping[str, Any],
+    firsts: Mapping[str, UUID],
 ) -> None:
     """Every document, with no id, one's own and everybody else's, in any order."""
     questions: list[tuple[str, dict[str, Any]]] = []
@@ -100,17 +123,30 @@ async def _ask_for_all(
         send_id = ids.encode(Kind.SEND, sends[word].id)
         questions += [(query, {"c": client_id}) for query in BALANCES]
         questions += [(query, {"s": send_id}) for query in (*MESSAGES, PROGRESS)]
-    questions += [(query, {}) for query in (*BALANCES, *MESSAGES)]
+        questions.append((INBOUND, {"i": ids.encode(Kind.MESSAGE, firsts[word])}))
+    questions += [(query, {}) for query in (*BALANCES, *MESSAGES, INBOUND, *TWO_WAY)]
     chance.shuffle(questions)
     for number, (query, variables) in enumerate(questions):
         await socket.subscribe(query, id=f"{number}", **variables)
 
 
+def _text_to(word: str) -> str:
+    return f"for the {word}"
+
+
+async def _receive(tenant: worlds.Tenant, word: str) -> UUID:
+    """A message to a tenant that says to whom; its id."""
+    one = Arrival(new_id(), tenant.client_id, post.PHONE, _text_to(word), datetime.now(UTC))
+    async with store.transaction() as tx:
+        await deliver(store, tx, [one])
+    return one.id
+
+
 async def _change(
-    chance: random.Random, people: Neighbourhood, tenants: list[worlds.Tenant]
+    chance: random.Random, people: Neighbourhood, tenants: Mapping[str, worlds.Tenant]
 ) -> None:
-    tenant = chance.choice(tenants)
-    what = chance.randrange(4)
+    word, tenant = chance.choice(list(tenants.items()))
+    what = chance.randrange(5)
     if what == 0:
         await worlds.accept(tenant)
     elif what == 1:
@@ -119,6 +155,8 @@ async def _change(
             await answered(people.pool, call, chance.choice(outcomes))
     elif what == 2:
         await allocate(store, worlds.ADMIN, Allocation(tenant.client_id, None, 2))
+    elif what == 3:
+        await _receive(tenant, word)
     else:
         send = await worlds.accept(tenant, 2)
         await cancel_send(store, tenant.actor, send.id)
@@ -150,6 +188,7 @@ def _known_by(people: Neighbourhood, word: str, sends: Mapping[str, Any]) -> set
     groups = {"loner": [], "other_supervisor": [people.other_group], "admin": [people.group]}
     known: set[str] = {ids.encode(Kind.ACCOUNT, members[each].account_id) for each in balances}
     known |= {ids.encode(Kind.SEND, sends[each].id) for each in writes.get(word, [])}
+    known |= {_text_to(each) for each in writes.get(word, [])}
     known |= {ids.encode(Kind.GROUP, each.id) for each in groups.get(word, [people.group])}
     if word == "admin":
         known |= {ids.encode(Kind.CLIENT, each.client_id) for each in members.values()}
