@@ -57,6 +57,7 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
         pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0),
         database_frozen_seconds=20.0,
         gone_seconds=60.0,
+        with_redis=not asked.without_redis,
     )
     bounds = Bounds(
         recovery_seconds=asked.recovery,
@@ -105,6 +106,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--recovery", type=float, default=5.0, help="seconds that it may take")
     parser.add_argument("--only", default="", help="faults whose name has this in it")
+    parser.add_argument("--without-redis", action="store_true", help="the bus is PostgreSQL")
     parser.add_argument("--logs", type=Path, help="a directory for what the programs write")
     asked = parser.parse_args()
     if not any(asked.only in each.name for each in COURSE):

@@ -63,7 +63,7 @@ class _Builder:
         self._scale = scale
         self._seed = seed
         self._simulator_port = free_port()
-        self._redis = Redis(directory)
+        self._redis = Redis(directory, wanted=scale.with_redis)
         self._bus: dict[str, str] = {}
 
     async def build(self, volume: Volume, database_clock: Clock) -> Rig:

@@ -17,10 +17,13 @@ FLUSHED = b"+OK\r\n"
 class Redis:
     """`why_not`: why there is none; None where there is. Without one the bus is PostgreSQL."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, wanted: bool = True) -> None:
         self.port = free_port()
         self.why_not: str | None = None
         self.programs: Sequence[Program] = ()
+        if not wanted:
+            self.why_not = "this run is to be without Redis"
+            return
         if (command := shutil.which("redis-server")) is None:
             self.why_not = "redis-server is not installed"
             return

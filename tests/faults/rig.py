@@ -56,6 +56,8 @@ class Scale:
     database_frozen_seconds: float = 4.0
     gone_seconds: float = 4.0
     statement_seconds: float = 2.0
+    with_redis: bool = True
+    """Where there is one; else the bus is PostgreSQL."""
 
 
 @dataclass(slots=True, kw_only=True)

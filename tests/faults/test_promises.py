@@ -1,0 +1,186 @@
+"""What looks for broken promises finds those that are broken: each is broken here once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.sending import NewSend
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.faults.load import Answer, Asked, Clients, Load, Pace, Taken, TooPoor
+from tests.faults.promises import Promises
+from tests.faults.witness import Witness
+
+Break = Callable[["Scene"], Awaitable[None]]
+
+
+class Told(Witness):
+    """The provider's word, as a test has it."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.log: list[dict[str, Any]] = []
+
+    def call(self, *numbers: str, behaviour: str = "ok", took: bool = True) -> None:
+        """One call that it was made."""
+        messages = [{"recipient": number, "took": took} for number in numbers]
+        entry = {"seq": len(self.log) + 1, "behaviour": behaviour, "messages": messages}
+        self.log.append(entry)
+
+    async def _get(self, what: str) -> Any:
+        return self.log[int(what.rpartition("=")[2]) :]
+
+
+class Asking(Load):
+    """Requests that were answered already; who asks again is told what a test says."""
+
+    again: dict[str, Answer | None]
+
+    def __init__(self) -> None:
+        pace = Pace(requests_per_second=1.0, patience_seconds=1.0)
+        super().__init__([], Clients([], [], ""), pace, seed=1)
+        self.again = {}
+
+    async def ask_again(self, asked: Asked) -> Answer | None:
+        return self.again.get(asked.key or "", asked.answer)
+
+
+@dataclass
+class Scene:
+    """One send of two messages, acknowledged, handed over, and taken by the provider."""
+
+    send: NewSend
+    load: Asking = field(default_factory=Asking)
+    witness: Told = field(default_factory=Told)
+
+    @property
+    def promises(self) -> Promises:
+        """Who looks."""
+        return Promises(self.load, self.witness, lease_seconds=1.0, seed=1)
+
+    def acknowledge(self, answer: Answer | None = None) -> Asked:
+        """A client was told so."""
+        told = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
+        asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or told)
+        self.load.asked.append(asked)
+        return asked
+
+
+@pytest.fixture
+async def scene(database_url: str) -> AsyncIterator[Scene]:
+    async with worlds.connected(database_url):
+        client = await worlds.add_client(await worlds.add_pool(held=100))
+        made = Scene(await worlds.accept(client, 2))
+        await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = gen_random_uuid()")
+        made.acknowledge()
+        made.witness.call(*made.send.numbers)
+        yield made
+
+
+async def test_what_was_kept_is_not_found(scene: Scene) -> None:
+    assert await scene.promises.broken() == []
+    assert await scene.promises.stuck() == []
+
+
+async def send_vanishes(scene: Scene) -> None:
+    await worlds.execute("DELETE FROM message")
+    await worlds.execute("DELETE FROM send")
+
+
+async def accepted_twice(scene: Scene) -> None:
+    await worlds.execute("UPDATE message SET number = $1", scene.send.numbers[0])
+
+
+async def told_too_poor(scene: Scene) -> None:
+    scene.load.asked.clear()
+    scene.acknowledge(TooPoor(2, 1))
+
+
+async def answered_otherwise(scene: Scene) -> None:
+    asked = scene.acknowledge()
+    scene.load.again[asked.key or ""] = TooPoor(2, 1)
+
+
+async def taken_twice(scene: Scene) -> None:
+    scene.witness.call(scene.send.numbers[0])
+
+
+async def called_for_again_in_doubt(scene: Scene) -> None:
+    scene.witness.log.clear()
+    scene.witness.call(*scene.send.numbers, behaviour="reset_before", took=False)
+    scene.witness.call(*scene.send.numbers)
+
+
+async def taken_and_never_charged(scene: Scene) -> None:
+    scene.witness.call("+12025550199")
+
+
+async def taken_and_given_back(scene: Scene) -> None:
+    await worlds.execute("UPDATE message SET status = 'REJECTED'")
+
+
+async def sent_and_never_taken(scene: Scene) -> None:
+    scene.witness.log.clear()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "said"),
+    [
+        (send_vanishes, "acknowledged and not there as told"),
+        (accepted_twice, "accepted twice"),
+        (told_too_poor, "refused for its balance and accepted all the same"),
+        (answered_otherwise, "answered twice, and not the same"),
+        (taken_twice, "taken more than once"),
+        (called_for_again_in_doubt, "called for again after a call in doubt"),
+        (taken_and_never_charged, "taken and never charged"),
+        (taken_and_given_back, "taken and given back"),
+        (sent_and_never_taken, "sent and never taken"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+async def test_what_was_not_kept_is_found(scene: Scene, breaks: Break, said: str) -> None:
+    await breaks(scene)
+    assert any(said in each for each in await scene.promises.broken())
+
+
+async def test_a_ledger_that_does_not_prove_itself_is_found(scene: Scene) -> None:
+    await worlds.execute(
+        "UPDATE account SET held = held - 1 WHERE id = $1", scene.send.payer.account_id
+    )
+    assert any(each.startswith("ledger:") for each in await scene.promises.broken())
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ("status = 'QUEUED', due_at = now() - interval '1 min'", "QUEUED and due"),
+        ("status = 'QUEUED', due_at = now() + interval '1 min'", "never tried and not due yet"),
+    ],
+)
+async def test_what_is_stuck_is_found(scene: Scene, left: str, said: str) -> None:
+    await worlds.execute(f"UPDATE message SET attempts = 0, {left}")
+    assert any(said in each for each in await scene.promises.stuck())
+
+
+async def test_a_figure_that_is_not_the_providers_is_found(scene: Scene) -> None:
+    (row,) = await worlds.fetch("SELECT sum(held)::int8 AS held FROM account")
+    for figure, differs in ((row["held"], False), (row["held"] + 1, True)):
+        scene.witness.balance = Figure(figure)  # type: ignore[method-assign]
+        assert bool(await scene.promises.figures_differ()) is differs
+
+
+@dataclass
+class Figure:
+    """A balance, as the provider says it."""
+
+    units: int
+
+    async def __call__(self) -> int:
+        return self.units
