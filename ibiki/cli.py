@@ -14,6 +14,8 @@ from ibiki.mistakes import sentence_of
 
 app = typer.Typer(
     help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
+    epilog="Ends with 0 when it is done, 1 when it could not be (it says why), 2 for wrong"
+    " arguments or settings, and 3 when the audit found the ledger not to hold.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,6 +30,7 @@ Port = Annotated[int, typer.Option(help="The port to listen at; 0 takes any.", m
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 HERE = Path(".ibiki")
 LOOPBACK = "127.0.0.1"
+DOES_NOT_HOLD = 3
 
 
 @app.command()
@@ -77,21 +80,22 @@ def demo(data: Data = HERE) -> None:
 def create_admin(
     email: Annotated[str, typer.Argument(help="The admin's email, to sign in with.")],
     password: Annotated[
-        str,
+        str | None,
         typer.Option(
-            envvar="ADMIN_PASSWORD", prompt=True, hide_input=True, confirmation_prompt=True
+            envvar="ADMIN_PASSWORD",
+            help="Asked for where it is not set. As an option, others on the machine can see it.",
         ),
-    ],
+    ] = None,
     data: Data = HERE,
 ) -> None:
     """Make a user who sees and does everything."""
-    _commands().create_admin(data, email=email, password=password)
+    _commands().create_admin(data, email=email, password=password or _asked_password())
 
 
 @app.command()
 def audit(data: Data = HERE, json: Json = False) -> None:
-    """Prove the ledger from its entries. Ends with 1 where it does not hold."""
-    raise typer.Exit(0 if _commands().audit(data, as_json=json) else 1)
+    """Prove the ledger from its entries. Ends with 3 where it does not hold."""
+    raise typer.Exit(0 if _commands().audit(data, as_json=json) else DOES_NOT_HOLD)
 
 
 @app.command()
@@ -116,6 +120,30 @@ def main() -> None:
             raise
         sys.stderr.write(f"{sentence}\n")
         sys.exit(1)
+
+
+def _asked_password() -> str:
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("Set ADMIN_PASSWORD, or run this at a terminal.")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"ibiki {version('ibiki')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def _commands() -> ModuleType:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,30 @@ import orjson
 import uvloop
 from rich.console import Console
 
+from domain.errors import ProviderUnavailable
 from domain.identity.users import create_admin as make_admin
 from domain.ledger import sync as syncing
 from domain.ledger.valuation import units_in_words
+from domain.ports.pools import ProviderAccount
 from ibiki import demo as demo_data
 from ibiki import logs, processes
 from ibiki.instruments import instruments
+from ibiki.mistakes import Mistake
 from ibiki.wiring import Wired, wired
 from ibiki.workplace import Workplace, workplace
 from persistence import database, store
 
 console = Console(highlight=False)
+aside = Console(stderr=True, highlight=False)
+
+WHAT_NOW = (
+    "Nothing was changed. Keep these lines and a dump of the database as it is (pg_dump), allocate"
+    " nothing, and see “The ledger does not hold” in docs/operating.md."
+)
+
+
+class PoolNotSynced(Mistake):
+    """The provider could not be read: the pool stays as it is."""
 
 
 def serve(data: Path, *, host: str, port: int) -> None:
@@ -48,7 +62,7 @@ def simulate(data: Path, *, host: str, port: int) -> None:
 
 def migrate(data: Path) -> None:
     """Brings the database to the newest migration."""
-    with workplace(data) as place:
+    with workplace(data) as place, _busy("Migrating, once nobody else does"):
         asyncio.run(database.migrate(place.database_url))
     console.print("The database is at the newest migration.")
 
@@ -72,7 +86,8 @@ def audit(data: Path, *, as_json: bool) -> bool:
     """Proves the ledger from its entries; whether it holds."""
 
     async def prove(place: Workplace, parts: Wired) -> bool:
-        findings = await store.audit()
+        with _busy("Proving every balance from its entries"):
+            findings = await store.audit()
         _say(
             as_json,
             {
@@ -87,6 +102,7 @@ def audit(data: Path, *, as_json: bool) -> bool:
             f" {findings.messages_checked} messages: "
             + ("the ledger holds." if findings.holds else "THE LEDGER DOES NOT HOLD."),
             *findings.violations,
+            *(() if findings.holds else (WHAT_NOW,)),
         )
         return findings.holds
 
@@ -94,14 +110,22 @@ def audit(data: Path, *, as_json: bool) -> bool:
 
 
 def sync(data: Path, *, as_json: bool) -> None:
-    """Sets the default pool to what its provider says."""
+    """Sets the default pool to what its provider says. Raises PoolNotSynced."""
 
     async def read(place: Workplace, parts: Wired) -> None:
         account = await store.find_provider_account(None)
-        provider = await parts.house.providers.of(account.id)
-        done = await syncing.sync(
-            store, provider, account, actor_id=None, pause=processes.pause_of(place.settings)
-        )
+        try:
+            provider = await parts.house.providers.of(account.id)
+            with _busy("Asking the provider, once no call is under way"):
+                done = await syncing.sync(
+                    store,
+                    provider,
+                    account,
+                    actor_id=None,
+                    pause=processes.pause_of(place.settings),
+                )
+        except ProviderUnavailable as unavailable:
+            raise PoolNotSynced(_why_not_synced(place, account, unavailable)) from unavailable
         _say(
             as_json,
             {
@@ -110,11 +134,38 @@ def sync(data: Path, *, as_json: bool) -> None:
                 "inFlight": done.in_flight,
                 "checkedAt": done.checked_at,
             },
-            f"The pool held {units_in_words(done.previous_pool, account.unit)} and changed by"
-            f" {done.change:+,}. In flight: {done.in_flight:,}.",
+            *_synced(account, done),
         )
 
     _with_house(data, read, begun=True)
+
+
+def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:
+    now = done.previous_pool + done.change
+    reading = units_in_words(now + done.in_flight, account.unit)
+    yield f"The provider says {reading}; {done.in_flight:,} of them are charged and on their way."
+    if done.change:
+        before = units_in_words(done.previous_pool, account.unit)
+        yield f"The pool holds {now:,} now; it held {before}: a change of {done.change:+,}."
+    else:
+        yield f"The pool holds {now:,}, as before."
+    if now < 0:
+        yield "That is less than nothing: no send goes out until the provider account is topped up."
+
+
+def _why_not_synced(
+    place: Workplace, account: ProviderAccount, unavailable: ProviderUnavailable
+) -> str:
+    why = str(unavailable.__cause__ or unavailable)
+    last = (
+        f"The last good reading, of {account.read_at:%Y-%m-%d %H:%M} UTC, stays."
+        if account.read_at
+        else "It was never read."
+    )
+    if place.settings.upstream.is_simulated:
+        return f"{why} {last} See that `ibiki up` or `ibiki simulate` runs in {place.directory}."
+    where = place.settings.upstream.extreme_api_url or "the provider's own address"
+    return f"{why} {last} Asked was {where}: see EXTREME_API_URL, EXTREME_API_KEY and the network."
 
 
 def export_schema() -> None:
@@ -133,11 +184,16 @@ async def _demo(place: Workplace, parts: Wired) -> None:
 def _with_house(
     data: Path, work: Callable[[Workplace, Wired], Awaitable[Any]], *, begun: bool = False
 ) -> Any:
-    """What the work returns, done in a house over a database at the newest migration."""
+    """What the work returns, done in a house over a database at the newest migration.
+
+    The embedded one is brought there, unless it has to have been `begun` before.
+    """
 
     async def run(place: Workplace) -> Any:
-        await database.migrate(place.database_url)
-        async with wired(place, name="ibiki command") as parts:
+        # Nobody is surprised by changes to a database of the operator's own, nor while looking.
+        if place.settings.database.url is None and not begun:
+            await database.migrate(place.database_url)
+        async with wired(place, name="ibiki command", whole=True) as parts:
             return await work(place, parts)
 
     with workplace(data, begun=begun) as place:
@@ -150,9 +206,14 @@ def _log(place: Workplace) -> None:
     logs.configure(log_format=watching.log_format, level=watching.log_level)
 
 
+def _busy(what: str) -> AbstractContextManager[object]:
+    """Shows on a terminal, and there alone, what is waited for."""
+    return aside.status(f"{what} …") if aside.is_terminal else nullcontext()
+
+
 def _say(as_json: bool, figures: dict[str, Any], *sentences: str) -> None:
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(figures, option=orjson.OPT_APPEND_NEWLINE))
         return
     for sentence in sentences:
-        console.print(sentence)
+        console.print(sentence, soft_wrap=True)

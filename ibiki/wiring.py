@@ -33,7 +33,7 @@ from ibiki.upstreams import Upstreams
 from ibiki.watching import carrier_of, watching
 from ibiki.workplace import NothingKept, Workplace
 from persistence import database, store
-from persistence.migrating import was_migrated
+from persistence.migrating import pending_migrations, was_migrated
 from providers.registry import PARSERS
 
 
@@ -51,12 +51,17 @@ class Wired:
 
 @asynccontextmanager
 async def wired(
-    place: Workplace, *, name: str, observer: RequestObserver | None = None
+    place: Workplace,
+    *,
+    name: str,
+    observer: RequestObserver | None = None,
+    whole: bool = False,
 ) -> AsyncIterator[Wired]:
     """The house, connected to its database, for as long as a process needs it.
 
     What runs on its own is born here, at boot: a task that a request starts would inherit the
-    request's context. Raises NothingKept where no migration has come to the database yet.
+    request's context. Raises NothingKept where no migration has come to the database yet, or,
+    asked for the `whole` of them, where one is missing.
     """
     settings = place.settings
     async with AsyncExitStack() as stack:
@@ -69,6 +74,11 @@ async def wired(
         stack.push_async_callback(database.disconnect)
         if not await was_migrated():
             raise NothingKept("The database is empty: run `ibiki migrate` first.")
+        if whole and (pending := await pending_migrations()):
+            raise NothingKept(
+                f"The database is behind this program ({', '.join(pending)}): run `ibiki migrate`"
+                " first, with a backup at hand."
+            )
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
         parts = _assemble(place, stack, observer or RequestObserver())
         parts.actors.start()

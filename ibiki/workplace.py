@@ -42,6 +42,8 @@ def workplace(directory: Path, *, begun: bool = False) -> Iterator[Workplace]:
     """
     if begun and not os.environ.get("DATABASE_URL") and not (directory / "postgres").exists():
         raise NothingKept(f"Nothing is kept in {directory}: `ibiki up` begins, or see --data.")
+    if directory.exists() and not directory.is_dir():
+        raise NothingKept(f"{directory} is no directory: choose another one with --data.")
     checked = settings.load_or_exit(directory)
     if checked.database.url is not None:
         from persistence.reaching import check_usable  # takes as long to load as all the rest

@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import asyncpg
 
+from domain.errors import TryAgain
+from domain.ports.ledger import Disconnected
 from persistence.database import AWAY, credentials
 
 OLDEST_MAJOR_VERSION = 16
 PATIENCE_SECONDS = 10.0
 
+# Of AWAY, what can be nothing but the database; what it is told as, further in.
+GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,
+    TryAgain,
+    Disconnected,
+)
+
 
 class DatabaseUnusable(Exception):
     """Nothing was started: the sentence says what is wrong, and never a password."""
+
+
+def sentence_of(failure: BaseException) -> str | None:
+    """What is said of a failure that is the database's, None of any other."""
+    if isinstance(failure, asyncpg.InsufficientPrivilegeError):
+        return (
+            f"PostgreSQL does not let the user of DATABASE_URL do this: {failure.args[0]}."
+            " Make it the owner of the database: `ALTER DATABASE … OWNER TO …`."
+        )
+    if isinstance(failure, GONE):
+        return (
+            "The database went away under the command. See that it runs, then repeat the command:"
+            " it goes on where this one ended."
+        )
+    return sentence_of(failure.__cause__) if failure.__cause__ else None
 
 
 async def check_usable(url: str) -> None:

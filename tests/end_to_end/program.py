@@ -118,6 +118,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     """A short command, run to its end."""
     return subprocess.run(
         [sys.executable, "-m", "ibiki", *arguments],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=START_SECONDS,

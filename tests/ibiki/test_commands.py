@@ -1,0 +1,116 @@
+"""What commands say of the state of things, and how they end: for tired eyes and for scripts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests import worlds
+from tests.end_to_end.program import run
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[worlds.Tenant]:
+    """A client with 1,000 credits in a database of its own."""
+    async with worlds.connected(database_url):
+        yield await worlds.add_client(await worlds.add_pool(held=1_000))
+
+
+async def ibiki(
+    url: str, directory: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """A command over the database at the address."""
+    settings = {"DATABASE_URL": url, "IBIKI_DATA": str(directory), **environment}
+    ended = await asyncio.to_thread(run, *arguments, **settings)
+    assert "Traceback" not in ended.stderr
+    return ended
+
+
+async def test_an_audit_that_holds(database_url: str, pool: worlds.Tenant, tmp_path: Path) -> None:
+    ended = await ibiki(database_url, tmp_path, "audit")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "2 accounts, 2 transfers and 0 messages: the ledger holds.\n"
+
+
+async def test_an_audit_that_does_not_hold_ends_with_a_code_of_its_own_and_says_what_to_do(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    await worlds.execute("UPDATE account SET held = held + 7 WHERE id = $1", pool.account_id)
+    ended = await ibiki(database_url, tmp_path, "audit")
+    assert ended.returncode == 3
+    first, violation, advice = ended.stdout.splitlines()
+    assert first.endswith("THE LEDGER DOES NOT HOLD.")
+    assert str(pool.account_id) in violation
+    assert "docs/operating.md" in advice
+    told = json.loads((await ibiki(database_url, tmp_path, "audit", "--json")).stdout)
+    assert (told["holds"], told["violations"]) == (False, [violation])
+
+
+async def test_looking_changes_no_database_that_is_behind(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    await worlds.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
+    for command in ("audit", "sync"):
+        ended = await ibiki(database_url, tmp_path, command)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("The database is behind this program (0002_constraints)")
+    applied = await worlds.fetch("SELECT name FROM tortoise_migrations WHERE name LIKE '0002%'")
+    assert applied == []
+
+
+async def test_a_provider_that_cannot_be_read_is_named_and_the_reading_stays(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    ended = await ibiki(
+        database_url, tmp_path, "sync", "--json", EXTREME_API_URL=address, EXTREME_API_KEY="s3cret"
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"Asked was {address}" in ended.stderr
+    assert "It was never read." in ended.stderr
+    assert "s3cret" not in ended.stderr
+
+
+async def test_a_simulator_that_does_not_run_is_to_be_started(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    ended = await ibiki(database_url, tmp_path, "sync")
+    assert ended.returncode == 1
+    assert f"`ibiki simulate` runs in {tmp_path}" in ended.stderr
+
+
+async def test_a_user_who_may_not_is_told_apart_from_a_defect(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    await worlds.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ibiki")
+    ended = await ibiki(database_url, tmp_path, "audit")
+    assert ended.returncode == 1
+    assert "does not let the user of DATABASE_URL do this: permission denied" in ended.stderr
+
+
+def test_the_version_is_said() -> None:
+    assert run("--version").stdout == f"ibiki {version('ibiki')}\n"
+
+
+def test_an_admin_is_not_made_without_a_password(tmp_path: Path) -> None:
+    command = ["create-admin", "ada@example.com", "--data", str(tmp_path)]
+    ended = run(*command)
+    assert ended.returncode == 2
+    assert "Set ADMIN_PASSWORD" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    ended = run("serve", "--data", str(file), "--port", "0")
+    assert ended.returncode == 1
+    assert ended.stderr == f"{file} is no directory: choose another one with --data.\n"
