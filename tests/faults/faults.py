@@ -17,7 +17,7 @@ from tests.faults.steps import ACCEPTING, HANDING_OVER
 from tests.faults.weather import FAIR, Cut, End, Way, Weather
 from tests.faults.wire import Snare, Step, Wire
 
-REACHED_SECONDS = 30.0
+REACHED_SECONDS = 60.0
 HOUR_SECONDS = 3_600
 
 Make = Callable[[Rig], Awaitable[None]]

@@ -19,6 +19,8 @@ from tests.faults.rig import POOL_SIZE, Rig
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 BOUND_SECONDS = 5.0
+LOCKED_SECONDS = 30.0
+TRIES = 4
 WANTED = {"ibiki serve": 2 * POOL_SIZE, "ibiki dispatch": 2 * POOL_SIZE}
 
 # Never longer than a deadlock takes to be seen: nothing that the lock stands in the way of is one.
@@ -32,7 +34,17 @@ CONTACTS = {"query": "{ contacts(first: 1) { nodes { id } } }"}
 
 
 async def pools_are_full(rig: Rig) -> list[str]:
-    """Which programs cannot have as many connections at once as their pools are large."""
+    """Which programs cannot have as many connections at once as their pools are large.
+
+    What a pool has lost stays lost, and whoever is merely slow has more than one chance.
+    """
+    for _ in range(TRIES - 1):
+        if not await _missing(rig):
+            return []
+    return await _missing(rig)
+
+
+async def _missing(rig: Rig) -> list[str]:
     # Two: within one transaction PostgreSQL tells of activity as it was at its beginning.
     superuser, watcher = await rig.postgres.superuser(), await rig.postgres.superuser()
     try:
@@ -49,7 +61,7 @@ async def pools_are_full(rig: Rig) -> list[str]:
 
 async def _count(rig: Rig, superuser: Connection, watcher: Connection) -> Counter[str]:
     """How many connections each kind of program had in hand at the most."""
-    async with asyncio.timeout(2 * BOUND_SECONDS):
+    async with asyncio.timeout(LOCKED_SECONDS):
         while not await _locked(superuser):  # noqa: ASYNC110 - others' transactions end
             await asyncio.sleep(0.02)
     askers = [asyncio.create_task(_keep_asking(rig, place)) for place in range(2 * POOL_SIZE + 2)]
