@@ -29,11 +29,11 @@ def main() -> list[Measurement]:
         with server(place) as first, server(place) as second:
             pids, ports = zip(first, second, strict=True)
             measure = _Measured(place, list(pids), list(ports))
-            measure.run(_viewer(tokens), b'"id":"usr_', seconds=WARM_UP_SECONDS)
-            measure.run(_sends(tokens), b'"__typename":"Send"', seconds=WARM_UP_SECONDS)
-            viewer, viewer_cpu = measure.run(_viewer(tokens), b'"id":"usr_')
-            spread, spread_cpu = measure.run(_sends(tokens), b'"__typename":"Send"')
-            hot, hot_cpu = measure.run(_sends(tokens[:1]), b'"__typename":"Send"')
+            measure.run(viewer_of(tokens), b'"id":"usr_', seconds=WARM_UP_SECONDS)
+            measure.run(sends_of(tokens), b'"__typename":"Send"', seconds=WARM_UP_SECONDS)
+            viewer, viewer_cpu = measure.run(viewer_of(tokens), b'"id":"usr_')
+            spread, spread_cpu = measure.run(sends_of(tokens), b'"__typename":"Send"')
+            hot, hot_cpu = measure.run(sends_of(tokens[:1]), b'"__typename":"Send"')
     return [
         Measurement("viewer", viewer.per_second, "requests/s"),
         Measurement("viewer, CPU", viewer_cpu, "µs a request"),
@@ -69,13 +69,13 @@ class _Measured:
         return cpu_seconds([*self._pids, *with_children(self._place.postgres_pid)])
 
 
-def _viewer(tokens: list[str]) -> Callable[[int], bytes]:
+def viewer_of(tokens: list[str]) -> Callable[[int], bytes]:
     requests = [request(token, VIEWER) for token in tokens]
     turn = count()
     return lambda _number: requests[next(turn) % len(requests)]
 
 
-def _sends(tokens: list[str]) -> Callable[[int], bytes]:
+def sends_of(tokens: list[str]) -> Callable[[int], bytes]:
     given: dict[str, object] = {"input": {"to": "+12025550100", "text": "Good morning"}}
     requests = [request(token, SEND, given) for token in tokens]
     turn = count()

@@ -165,7 +165,7 @@ class Dispatch(_Group):
     breaker_first_seconds: float = Field(2, gt=0, le=3_600)
     breaker_longest_seconds: float = Field(30, gt=0, le=3_600)
     batch_size: int = Field(100, ge=1, le=1_000)
-    concurrency: int = Field(8, ge=1, le=200)
+    concurrency: int = Field(16, ge=1, le=200)
     """Calls under way at once, for each provider account and process."""
     messages_per_second: int | None = Field(None, ge=1, le=1_000_000)
     """For each provider account; None: as fast as it takes them."""

@@ -33,6 +33,9 @@ from domain.provider import Outgoing, Provider
 UNRECORDED_PER_SLOT = 10
 """Calls that may have ended and wait to be recorded, for each that may be open."""
 
+TOGETHER_SECONDS = 0.002
+"""How long is waited for more slots to become free: a claim costs the same for one as for all."""
+
 NEVER_BEGUN = NotSent("The call was not started in time.")
 GUARD_SECONDS = 1.0
 """How long after its deadline a call is broken off from here, should the adapter not do it."""
@@ -104,6 +107,7 @@ class Dispatcher:
         failures = 0
         while not self._stopping.is_set():
             await self._woken.wait()
+            await asyncio.sleep(TOGETHER_SECONDS)
             self._woken.clear()
             try:
                 while not self._stopping.is_set() and await self._claim():
