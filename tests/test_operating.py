@@ -1,18 +1,57 @@
-"""docs/operating.md tells of every setting, and of none that is not."""
+"""docs/operating.md says what is so: settings, metrics, commands, and what is asked of the API."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from graphql import build_schema, parse, validate
+from prometheus_client.parser import text_string_to_metric_families
+from typer.main import get_command
+
 from ibiki import settings
+from ibiki.cli import app
+from ibiki.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "operating.md").read_text()
 
 
 def test_every_setting_is_told_of_and_no_other() -> None:
-    page = (ROOT / "docs" / "operating.md").read_text()
-    table = page.partition("## Settings")[2].partition("\n## ")[0]
+    table = PAGE.partition("## Settings")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == sorted(
         settings.names() - settings.OPTIONS
     )
+
+
+def test_every_metric_that_is_named_is_there() -> None:
+    families = text_string_to_metric_families(Metrics().exposition().decode())
+    there = {family.name for family in families}
+    named = set(re.findall(r"\bibiki_\w+", PAGE))
+    assert len(named) > 8
+    assert {name.removesuffix("_total") for name in named} <= there
+
+
+def test_every_command_that_is_named_is_there() -> None:
+    named = set(re.findall(r"`ibiki ([a-z-]+)", PAGE))
+    assert len(named) > 5
+    assert named <= set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_what_is_to_be_asked_of_the_api_can_be_asked() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    asked = re.findall(r"`((?:mutation )?\{ [^`]*\})`", PAGE)
+    assert len(asked) >= 5
+    for document in asked:
+        assert validate(schema, parse(document)) == [], document
+
+
+def test_what_the_log_is_said_to_say_it_says() -> None:
+    table = PAGE.partition("## When something is wrong")[2].partition("\n### ")[0]
+    alarms = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
+    sources = [path for folder in ("ibiki", "domain") for path in (ROOT / folder).rglob("*.py")]
+    told = " ".join(path.read_text() for path in sources)
+    said = [part for words in re.findall(r'"([^"]+)"', alarms) for part in words.split(" … ")]
+    quoted = [each for each in said if each not in {"invalid", "refused", "InsufficientBalance"}]
+    assert len(quoted) > 5
+    assert [each for each in quoted if each not in told] == []
