@@ -54,7 +54,7 @@ INDEXES = {
     "inbound_by_number": "(client_id, number, id DESC)",
     "message_by_client": "(client_id, id DESC)",
     "message_by_reference": "(reference) WHERE (reference IS NOT NULL)",
-    "message_by_send": "(send_id, id)",
+    "message_by_send": "(send_id, id) INCLUDE (status)",
     "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
     " WHERE (status = 'QUEUED'::text)",
