@@ -15,6 +15,7 @@ from tests.end_to_end.program import clean_environment
 from tests.faults.clock import Clock, new_clock
 from tests.faults.load import Load
 from tests.faults.people import new_clients
+from tests.faults.phones import SECRET, Phones
 from tests.faults.postgres import Postgres
 from tests.faults.programs import Program, free_port, ibiki, kept_running
 from tests.faults.promises import Promises
@@ -89,6 +90,13 @@ class _Builder:
         self._stack.push_async_callback(load.close)
         watchers = Watchers(addresses, clients, silence_seconds=self._scale.pace.patience_seconds)
         self._stack.push_async_callback(watchers.close)
+        phones = Phones(
+            addresses,
+            clients,
+            patience_seconds=self._scale.pace.patience_seconds,
+            seed=self._seed,
+        )
+        self._stack.push_async_callback(phones.close)
         return Rig(
             chance=Random(self._seed),
             scale=self._scale,
@@ -103,6 +111,7 @@ class _Builder:
             witness=witness,
             load=load,
             watchers=watchers,
+            phones=phones,
             promises=Promises(
                 load, witness, lease_seconds=self._scale.lease_seconds, seed=self._seed
             ),
@@ -172,6 +181,7 @@ class _Builder:
         settings: Mapping[str, object] = {
             "LOOPBACK_ONLY": "true",
             "SECRET_KEY": "a secret key of the fault rig, 32 bytes or more",
+            "WEBHOOK_SECRET": SECRET,
             "ENCRYPTION_KEYS": ENCRYPTION_KEY,
             "DATABASE_POOL_SIZE": POOL_SIZE,
             "DATABASE_ANSWER_SECONDS": scale.statement_seconds,

@@ -96,11 +96,13 @@ class Pace:
 class Clients:
     """Who asks: the keys of those who can pay, and of one who soon cannot.
 
-    `accounts`: of those who can pay, in the same order.
+    `accounts`: of those who can pay, in the same order. `receivers`: numbers that are theirs, and
+    whose.
     """
 
     rich: Sequence[str]
     accounts: Sequence[UUID]
+    receivers: Sequence[tuple[str, UUID]]
     poor: str
 
 

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from domain.access import Actor, Role
 from domain.identity.keys import create_api_key
-from domain.identity.people import Group
+from domain.identity.people import Client, Group
 from domain.ids import new_id
 from domain.ledger import sync as syncing
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.pools import ensure_default_pool
 from persistence import store
-from tests import people
+from tests import people, worlds
 from tests.faults.load import Clients
 from tests.faults.witness import Witness
 from tests.providers.simulated import account_at
@@ -21,6 +21,7 @@ from tests.worlds import ADMIN
 CREDITS = 20_000_000
 RICH_UNITS = 5_000_000
 POOR_UNITS = 60
+ASSIGN = "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)"
 
 
 async def new_clients(witness: Witness) -> Clients:
@@ -39,15 +40,29 @@ async def new_clients(witness: Witness) -> Clients:
         for place in (0, 1, 2)
     ]
     poor, _ = await _client("Poor", POOR_UNITS, group)
-    return Clients([key for key, _ in rich], [account_id for _, account_id in rich], poor)
+    return Clients(
+        rich=[key for key, _ in rich],
+        accounts=[client.account_id for _, client in rich],
+        receivers=[
+            (await _assigned(f"+1202555019{place}", client.id), client.id)
+            for place, (_, client) in enumerate(rich)
+        ],
+        poor=poor,
+    )
 
 
-async def _client(name: str, units: int, group: Group | None) -> tuple[str, UUID]:
-    """The secret of an API key of a new client that holds so many units, and its account."""
+async def _assigned(number: str, client_id: UUID) -> str:
+    """The number, which is the client's from now on."""
+    await worlds.execute(ASSIGN, number, client_id)
+    return number
+
+
+async def _client(name: str, units: int, group: Group | None) -> tuple[str, Client]:
+    """The secret of an API key of a new client that holds so many units, and the client."""
     client = await people.add_client(name, group=group)
     await allocate(store, ADMIN, Allocation(client.id, None, units))
     email = f"{new_id().hex}@ibiki.test"
     user = await people.add_user(email, Role.CLIENT, client_id=client.id)
     actor = Actor(user.id, Role.CLIENT, credential_id=user.id, client_id=client.id)
     key = await create_api_key(store, actor, name="load")
-    return key.secret, client.account_id
+    return key.secret, client

@@ -23,6 +23,7 @@ from domain.errors import TryAgain
 from domain.ports.ledger import Disconnected
 from tests.faults.clock import Clock
 from tests.faults.load import Load, Pace
+from tests.faults.phones import Phones
 from tests.faults.postgres import Postgres
 from tests.faults.programs import Program
 from tests.faults.promises import Promises
@@ -91,6 +92,7 @@ class Rig:
     witness: Witness
     load: Load
     watchers: Watchers
+    phones: Phones
     promises: Promises
 
     @property

@@ -60,6 +60,7 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     await fault.make(rig)
     broken: list[str] = []
     ended_at = time.monotonic()
+    owed = rig.phones.unseen
     present = await patiently(rig.watchers.present)
     accepting, handing_over, told = await asyncio.gather(
         _after(ended_at, lambda: _accepts(rig), bounds.recovery_seconds, WINDOW_SECONDS),
@@ -73,10 +74,13 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
         broken.append(f"{behind} watchers are behind after {bounds.told_seconds} s")
     if not await _is_up(rig, ended_at):
         broken.append("not all programs are up again")
-    settled = await _after(ended_at, lambda: _is_settled(rig), bounds.settled_seconds)
+    settled = await _after(ended_at, lambda: _is_settled(rig, owed), bounds.settled_seconds)
     if settled == float("inf"):
         broken += await patiently(rig.promises.stuck)
-    broken += await patiently(rig.promises.broken) + await patiently(rig.watchers.broken)
+        lost = await patiently(lambda: rig.phones.missing(owed))
+        broken += [f"inbound: answered, and nowhere: {each}" for each in lost]
+    for look in (rig.promises.broken, rig.watchers.broken, rig.phones.broken):
+        broken += await patiently(look)
     if fault.hurts_pools:
         broken += await pools_are_full(rig)
     broken += await _deadlocks(rig) + _surprises(rig)
@@ -121,8 +125,9 @@ async def _hands_over() -> bool:
     return bool(row["messages"] == 0)
 
 
-async def _is_settled(rig: Rig) -> bool:
-    return not await rig.promises.stuck(grace_seconds=GRACE_SECONDS)
+async def _is_settled(rig: Rig, owed: frozenset[str]) -> bool:
+    is_stuck = await rig.promises.stuck(grace_seconds=GRACE_SECONDS)
+    return not is_stuck and not await rig.phones.missing(owed)
 
 
 async def _deadlocks(rig: Rig) -> list[str]:

@@ -29,6 +29,8 @@ class Verdict:
     """Requests that were answered with a send."""
     taken: int = 0
     """Messages that the provider took."""
+    received: int = 0
+    """Messages from phones that were answered 200."""
 
     @property
     def violations(self) -> list[str]:
@@ -47,6 +49,7 @@ async def hurt(
     verdict = Verdict()
     rig.load.start()
     rig.watchers.start()
+    rig.phones.start()
     await _warm(rig)
     for fault in faults:
         if why_not := fault.why_not(rig):
@@ -57,6 +60,7 @@ async def hurt(
     verdict.at_rest = await _rest(rig)
     verdict.acknowledged = rig.load.acknowledged
     verdict.taken = rig.witness.taken.total()
+    verdict.received = len(rig.phones.answered)
     return verdict
 
 
@@ -81,16 +85,27 @@ async def _rest(rig: Rig) -> list[str]:
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             await rig.load.stop()
+            await rig.phones.stop()
     except TimeoutError:
         broken.append(f"{rig.load.waiting} requests are not answered when all is quiet")
-    give_up_at = time.monotonic() + DRAIN_SECONDS
-    while waiting := await patiently(rig.promises.under_way):
-        if time.monotonic() > give_up_at:
-            broken.append(f"{waiting} messages are still under way when all is quiet")
-            break
-        await asyncio.sleep(LOOK_SECONDS)
+        await rig.phones.close()
+    broken += await _come_to_rest(rig)
     await patiently(rig.promises.settle)
     broken += await patiently(lambda: rig.promises.broken(recent_seconds=None))
     broken += await patiently(rig.promises.figures_differ)
-    broken += await patiently(rig.watchers.broken)
+    broken += await patiently(rig.watchers.broken) + await patiently(rig.phones.broken)
     return broken
+
+
+async def _come_to_rest(rig: Rig) -> list[str]:
+    """Returns when nothing is under way any more; what still is when it has been given its time."""
+    give_up_at = time.monotonic() + DRAIN_SECONDS
+    while True:
+        waiting = await patiently(rig.promises.under_way)
+        lost = await patiently(lambda: rig.phones.missing(rig.phones.unseen))
+        if not waiting and not lost:
+            return []
+        if time.monotonic() > give_up_at:
+            told = [f"inbound: answered, and nowhere: {each}" for each in lost]
+            return [f"{waiting} messages are still under way when all is quiet", *told]
+        await asyncio.sleep(LOOK_SECONDS)

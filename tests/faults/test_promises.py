@@ -15,8 +15,13 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.faults.load import Answer, Asked, Clients, Load, Pace, Taken, TooPoor
+from tests.faults.people import ASSIGN
+from tests.faults.phones import Phones
 from tests.faults.promises import Promises
 from tests.faults.witness import Witness
+from tests.two_way.post import OUR_NUMBER, inbound, received
+
+NOBODY = Clients([], [], [], "")
 
 Break = Callable[["Scene"], Awaitable[None]]
 
@@ -45,7 +50,7 @@ class Asking(Load):
 
     def __init__(self) -> None:
         pace = Pace(requests_per_second=1.0, patience_seconds=1.0)
-        super().__init__([], Clients([], [], ""), pace, seed=1)
+        super().__init__([], NOBODY, pace, seed=1)
         self.again = {}
 
     async def ask_again(self, asked: Asked) -> Answer | None:
@@ -167,6 +172,36 @@ async def test_a_ledger_that_does_not_prove_itself_is_found(scene: Scene) -> Non
 async def test_what_is_stuck_is_found(scene: Scene, left: str, said: str) -> None:
     await worlds.execute(f"UPDATE message SET attempts = 0, {left}")
     assert any(said in each for each in await scene.promises.stuck())
+
+
+async def test_what_is_lost_on_its_way_in_is_found(scene: Scene) -> None:
+    phones = Phones([], NOBODY, patience_seconds=1.0, seed=1)
+    client_id = scene.send.payer.client_id
+    await worlds.execute(ASSIGN, OUR_NUMBER, client_id)
+    phones.note("Hello", client_id)
+    assert await phones.missing(phones.unseen) == ["Hello"]
+    await received(inbound("Hello", receiver=OUR_NUMBER))
+    assert await phones.missing(phones.unseen) == []
+    assert await phones.broken() == []
+
+
+@pytest.mark.parametrize(
+    ("breaks", "said"),
+    [
+        ("UPDATE inbound SET feed = 3 WHERE feed = 2", "has gaps"),
+        ("UPDATE inbound SET client_id = gen_random_uuid() WHERE feed = 2", "wrong client"),
+        ("UPDATE inbound SET text = 'Hello'", "2 times"),
+    ],
+)
+async def test_what_is_received_wrongly_is_found(scene: Scene, breaks: str, said: str) -> None:
+    phones = Phones([], NOBODY, patience_seconds=1.0, seed=1)
+    client_id = scene.send.payer.client_id
+    await worlds.execute(ASSIGN, OUR_NUMBER, client_id)
+    for text in ("Hello", "Goodbye"):
+        phones.note(text, client_id)
+        await received(inbound(text, receiver=OUR_NUMBER))
+    await worlds.execute(breaks)
+    assert any(said in each for each in await phones.broken())
 
 
 async def test_a_figure_that_is_not_the_providers_is_found(scene: Scene) -> None:

@@ -45,4 +45,4 @@ async def test_whatever_is_hurt_what_was_promised_is_kept() -> None:
             verdict = await hurt(built, [named(each) for each in NAMES], BOUNDS)
     assert verdict.violations == []
     assert len(verdict.rounds) + len(verdict.left_out) == len(NAMES)
-    assert verdict.taken > 0, "the provider took nothing: nothing was tried"
+    assert min(verdict.acknowledged, verdict.taken, verdict.received) > 0, "nothing was tried"
