@@ -14,6 +14,9 @@ help: ## Says what each target does.
 install: $(VENV)/.installed ## Makes .venv with exact, hashed pins.
 
 $(VENV)/.installed: $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make run PYTHON=python3.12, say." >&2; exit 1; }
+	@echo "Installing into $(VENV): once, for a minute or two …"
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) && \
 	  uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK) && \

@@ -98,8 +98,9 @@ def audit(data: Path, *, as_json: bool) -> bool:
                 "violations": list(findings.violations),
                 "checkedAt": findings.checked_at,
             },
-            f"{findings.accounts_checked} accounts, {findings.transfers_checked} transfers and"
-            f" {findings.messages_checked} messages: "
+            f"{units_in_words(findings.accounts_checked, 'account')},"
+            f" {units_in_words(findings.transfers_checked, 'transfer')} and"
+            f" {units_in_words(findings.messages_checked, 'message')}: "
             + ("the ledger holds." if findings.holds else "THE LEDGER DOES NOT HOLD."),
             *findings.violations,
             *(() if findings.holds else (WHAT_NOW,)),

@@ -19,8 +19,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port))
     except OSError as taken:
+        why = (taken.strerror or "").split(" (while")[0]
         raise CannotListen(
-            f"Cannot listen at {host}:{port}: {taken.strerror}. Choose another --port or --host."
+            f"Cannot listen at {host}:{port}: {why}. Choose another --port or --host."
         ) from taken
     with listener:
         yield listener

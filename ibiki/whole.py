@@ -61,6 +61,7 @@ async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> 
         app = processes.app_of(place, parts, watch)
         console.print(_welcome(place, listener, password), soft_wrap=True)
         await processes.serve_until_told(place, app, listener)
+        console.print("Stopping …")
 
 
 def _welcome(place: Workplace, listener: socket.socket, password: str) -> str:
