@@ -1,0 +1,139 @@
+"""The running program, as strangers' tools try it: the specification's audits, and any document.
+
+Documents are made from the exported schema. FUZZ_EXAMPLES: how many for each who asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from hypothesis import strategies as st
+from schemathesis.core.result import Ok
+from schemathesis.graphql import nodes
+
+from tests.end_to_end.program import SIGN_IN, Api, Program, fresh_directory, up
+from tests.end_to_end.test_live import NODE, Second, clients
+from tests.test_tidy import ROOT
+
+__all__ = ["clients"]
+
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(1_800)]
+
+AUDITS = 61
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "250"))
+SLOWEST_SECONDS = 40.0
+"""`reconcile` may take 30; anything else that takes so long hangs."""
+
+CODES = {"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "RATE_LIMITED", "TOO_COMPLEX"}
+"""Of refusals: any other is a defect of ours."""
+
+WHO = ("nobody", "client", "supervisor", "admin")
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    with fresh_directory() as directory, up(directory) as running:
+        assert running.address, "it is up"
+        yield running
+
+
+@pytest.mark.usefixtures("clients")
+def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
+    told = subprocess.run(
+        ["node", "audit.mjs", program.address],
+        cwd=NODE,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    results = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [each for each in results if each["status"] != "ok"] == []
+    assert len(results) >= AUDITS
+
+
+def test_nobody_looks_at_the_schema_in_production(program: Program) -> None:
+    second = Second(program.directory, ENVIRONMENT="production")
+    second.start()
+    try:
+        with httpx.Client(base_url=second.address, timeout=30) as http:
+            for query in ("{ __schema { types { name } } }", '{ __type(name: "Query") { name } }'):
+                told = http.post("/graphql", json={"query": query}).json()
+                assert "data" not in told
+                assert told["errors"][0]["message"] == "Sign in to look at the schema."
+            misspelt = http.post("/graphql", json={"query": "{ viewr { id } }"})
+            assert "Did you mean" not in misspelt.text
+            assert "viewer" not in misspelt.text
+            local = {"origin": "http://localhost:3000"}
+            assert http.post("/graphql", json={"query": "{ x }"}, headers=local).status_code == 403
+    finally:
+        second.stop()
+
+
+@pytest.fixture(scope="module")
+def tokens(program: Program) -> dict[str, str | None]:
+    """A token of each who asks: signed in before anybody guesses at passwords."""
+    door, given = Api(program.address), {}
+    for who in WHO[1:]:
+        asked = {"email": f"{who}@ibiki.test", "password": program.password}
+        given[who] = door.ask(SIGN_IN, input=asked)["signIn"]["accessToken"]
+    door.close()
+    return {"nobody": None, **given}
+
+
+def documents() -> st.SearchStrategy[Any]:
+    """Documents of any query and mutation of the exported schema, with arguments of any kind."""
+    texts = st.one_of(st.text(), st.sampled_from(["+12025550100", "2025550100", "150.00", "0"]))
+    for name in ("Money", "PhoneNumber", "DateTime", "JSON"):
+        schemathesis.graphql.scalar(name, texts.map(nodes.String))
+    schemathesis.graphql.scalar("Units", st.integers().map(nodes.Int))
+    schema = schemathesis.graphql.from_path(str(ROOT / "schema.graphql"))
+    schema.config.update(base_url="http://127.0.0.1")
+    strategies = []
+    for each in schema.get_all_operations():
+        assert isinstance(each, Ok)
+        strategies.append(each.ok().as_strategy())
+    assert len(strategies) >= 50
+    return st.one_of(strategies)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_no_document_of_the_schema_breaks_anything(
+    program: Program, tokens: dict[str, str | None], who: str
+) -> None:
+    token, codes = tokens[who], Counter[str]()
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+
+    @hypothesis.given(case=documents())
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[hypothesis.Phase.generate],
+    )
+    def ask(case: Any) -> None:
+        began = time.monotonic()
+        answer = http.post("/graphql", json={"query": case.body})
+        assert time.monotonic() - began < SLOWEST_SECONDS, case.body
+        assert answer.status_code < 500, (case.body, answer.text)
+        body = answer.json()
+        found = [each["extensions"]["code"] for each in body.get("errors", ())]
+        assert CODES.issuperset(found), (case.body, body)
+        codes.update(found or ["none"])
+
+    with httpx.Client(base_url=program.address, headers=headers, timeout=60) as http:
+        ask()
+        assert http.get("/healthz").status_code == 200
+    assert codes["none" if token else "UNAUTHENTICATED"] > 0, codes

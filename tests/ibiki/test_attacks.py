@@ -1,0 +1,132 @@
+"""Attacks on signing in, over real HTTP: aliases, tokens of the wrong kind, and a hundred at once.
+
+The whole list, and which test holds what, is docs/attacks.md.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from ibiki.app import AppParts, build_app
+from ibiki.live import SocketRules
+from ibiki.metrics import Metrics
+from ibiki.passwords import AT_ONCE, MEMORY_KIB
+from ibiki.server import serving
+from tests import people
+from tests.resolvers.house import neighbourhood
+
+SIGN_IN = """{name}: signIn(input: {{email: "{email}", password: "{password}"}}) {{
+  __typename ... on Session {{ accessToken refreshToken }} }}"""
+EMAIL = "ada@ibiki.test"
+GUESSES = 5
+"""Wrong passwords of an account from one address before it is slowed."""
+
+
+@dataclass
+class Front:
+    """The front of a house in which one person may sign in."""
+
+    http: httpx.AsyncClient
+
+    async def sign_in(self, *passwords: str, email: str = EMAIL) -> dict[str, Any]:
+        """The answer to a document that signs in once with each, by aliases."""
+        fields = [
+            SIGN_IN.format(name=f"a{number}", email=email, password=password)
+            for number, password in enumerate(passwords)
+        ]
+        answer = await self.http.post(
+            "/graphql", json={"query": f"mutation {{ {' '.join(fields)} }}"}
+        )
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def kinds(self, *passwords: str, email: str = EMAIL) -> list[str]:
+        """What each of them comes to."""
+        body = await self.sign_in(*passwords, email=email)
+        assert "errors" not in body, body
+        return [each["__typename"] for each in body["data"].values()]
+
+    async def viewer(self, credential: str) -> Any:
+        """What somebody with this credential is told of themselves."""
+        headers = {"authorization": f"Bearer {credential}"}
+        given = {"query": "{ viewer { email } }"}
+        return (await self.http.post("/graphql", json=given, headers=headers)).json()
+
+
+@pytest.fixture
+async def door(database_url: str) -> AsyncIterator[Front]:
+    async with neighbourhood(database_url) as street, httpx.AsyncClient(timeout=60) as http:
+        await people.add_user(EMAIL)
+
+        async def is_ready() -> str | None:
+            return None
+
+        parts = AppParts(
+            house=street.house,
+            authenticator=street.house.actors,
+            metrics=Metrics(),
+            is_ready=is_ready,
+        )
+        async with serving(build_app(parts)) as url:
+            http.base_url = httpx.URL(url)
+            yield Front(http)
+
+
+async def test_fifteen_guesses_in_one_document_are_none(door: Front) -> None:
+    body = await door.sign_in(*[f"guess {each}" for each in range(14)], people.PASSWORD)
+    assert body["errors"][0]["extensions"]["code"] == "TOO_COMPLEX"
+    assert "data" not in body
+    assert await door.kinds("wrong") == ["InvalidCredentials"], "the account was not slowed by it"
+
+
+async def test_guesses_by_aliases_count_like_guesses_one_by_one(door: Front) -> None:
+    kinds = await door.kinds(*[f"guess {each}" for each in range(9)], people.PASSWORD)
+    assert kinds == ["InvalidCredentials"] * GUESSES + ["RateLimited"] * 5
+
+
+async def test_an_unknown_email_is_answered_and_slowed_like_a_known_one(door: Front) -> None:
+    guesses = [f"guess {each}" for each in range(8)]
+    known = await door.sign_in(*guesses)
+    unknown = await door.sign_in(*guesses, email="eve@ibiki.test")
+    assert known == unknown
+
+
+async def test_a_refresh_token_is_no_access_token(door: Front) -> None:
+    session = (await door.sign_in(people.PASSWORD))["data"]["a0"]
+    assert await door.viewer(session["accessToken"]) == {"data": {"viewer": {"email": EMAIL}}}
+    refused = await door.viewer(session["refreshToken"])
+    assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+def test_a_socket_has_three_seconds_to_begin() -> None:
+    assert SocketRules().init_seconds == 3.0
+
+
+HUNDRED = """
+import asyncio, resource
+from ibiki.passwords import Argon2Passwords
+
+async def main():
+    passwords = Argon2Passwords()
+    kept = await passwords.hash("password")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    matches = await asyncio.gather(*[passwords.verify("password", kept) for _ in range(100)])
+    assert all(matches)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+asyncio.run(main())
+"""
+
+
+def test_a_hundred_sign_ins_at_once_take_no_more_memory_than_a_few() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", HUNDRED], capture_output=True, text=True, timeout=100, check=True
+    )
+    assert int(told.stdout) < AT_ONCE * MEMORY_KIB * 3 // 2
