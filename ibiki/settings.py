@@ -167,6 +167,8 @@ class Dispatch(_Group):
     batch_size: int = Field(100, ge=1, le=1_000)
     concurrency: int = Field(16, ge=1, le=200)
     """Calls under way at once, for each provider account and process."""
+    reuse_seconds: float = Field(0, ge=0, le=60)
+    """How long a connection to a provider is kept for the next call; 0: each call has its own."""
     messages_per_second: int | None = Field(None, ge=1, le=1_000_000)
     """For each provider account; None: as fast as it takes them."""
     status_calls_per_second: float = Field(5, ge=0, le=1_000)

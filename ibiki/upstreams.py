@@ -65,6 +65,7 @@ class Upstreams:
             api_key=self._settings.upstream.extreme_api_key or DEFAULT_API_KEY,
             deadline_seconds=dispatch.deadline_seconds,
             connect_seconds=min(3.0, dispatch.deadline_seconds),
+            reuse_seconds=dispatch.reuse_seconds,
             connections=dispatch.concurrency,
             largest_batch=dispatch.batch_size,
             loopback_only=self._settings.installation.loopback_only,
