@@ -49,7 +49,7 @@ class Uploads:
             actor = require(actor)
             scope = own_scope(actor)
             charset = charset_of(headers)
-            with self._house.workbench.file(scope.client_id) as file:
+            with self._house.workbench.arrival(scope.client_id) as file:
                 await _write(request, file)
                 upload = await keep_upload(self._house, actor, file, charset=charset)
         except Refusal as refusal:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 # Whoever adds to a client's files waits for the one before: together they are not to be too many.
 LOCK_CLIENT = "SELECT FROM client WHERE id = $1 FOR NO KEY UPDATE"
-SIZE = "SELECT coalesce(sum(size), 0)::int8 FROM upload WHERE client_id = $1"
+# Small ones take room as well.
+SIZE = "SELECT coalesce(sum(greatest(size, 16384)), 0)::int8 FROM upload WHERE client_id = $1"
 
 WRITE_UPLOAD = """
 INSERT INTO upload (

@@ -7,6 +7,7 @@ it does in bulkSendMulti, and so does a file that cannot be read to its end.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -66,7 +67,7 @@ async def csv_send(
         if upload.layout.rows > house.limits.recipients:
             raise TooManyRecipients(house.limits.recipients)
         read = partial(_read, file, reading, house.normaliser, most_segments=house.limits.segments)
-        wanted = await house.workbench.read(read)
+        wanted = await asyncio.to_thread(read)
     if wanted.texts is None:
         wanted = Wanted(SendKind.CSV, wanted.to, order.text, lines=wanted.lines)
     return await send_checked(house, actor, payer, wanted, keyed)

@@ -6,6 +6,7 @@ cell leaves what is there. What a file says twice of a number, it says once.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ async def import_contacts(house: House, actor: Actor, upload_id: UUID | None) ->
                     " Split the file."
                 )
             read = partial(read_cards, file, upload.layout, columns, house.normaliser)
-            cards, rejected = await house.workbench.read(read)
+            cards, rejected = await asyncio.to_thread(read)
     except NotFound as gone:
         raise InvalidFile(str(gone)) from None
     async with changing(house.store) as tx:

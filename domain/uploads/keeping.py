@@ -30,8 +30,9 @@ async def keep_upload(
     size = file.seek(0, 2)
     if not size:
         raise InvalidFile("The file is empty.")
-    laid_out = partial(layout_of, file, house.normaliser, charset=charset)
-    layout = await house.workbench.read(laid_out)
+    lay_out = partial(layout_of, file, house.normaliser, charset=charset)
+    async with house.workbench.turn(scope.client_id):
+        layout = await asyncio.to_thread(lay_out)
     if not layout.rows:
         raise InvalidFile("The file has no rows but its header.")
     upload = Upload(new_id(), scope.client_id, size, layout)
@@ -63,13 +64,20 @@ async def opened(
         upload = await house.store.find_upload(scope, upload_id)
     except NotFound:
         raise _gone() from None
-    with house.workbench.file(scope.client_id) as file:
-        for position in range(upload.parts):
-            part = await house.store.read_upload_part(scope, upload.id, position)
-            if part is None:
-                raise _gone()
-            await asyncio.to_thread(file.write, part)
-        yield upload, file
+    bench = house.workbench
+    async with bench.turn(scope.client_id):
+        with bench.file() as file:
+            await _fetch(house, scope, upload, file)
+            yield upload, file
+
+
+async def _fetch(house: House, scope: OfClient, upload: Upload, file: BinaryIO) -> None:
+    """The upload's bytes are in the file."""
+    for position in range(upload.parts):
+        part = await house.store.read_upload_part(scope, upload.id, position)
+        if part is None:
+            raise _gone()
+        await asyncio.to_thread(file.write, part)
 
 
 def _parts(file: BinaryIO) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Where files are worked on: on disk and in threads, a few at a time.
+"""Where files are worked on: on disk and in threads, so many at a time.
 
 A file under way has no name: whatever becomes of the program, nothing of it is left behind.
 """
@@ -8,58 +8,82 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, cast
 from uuid import UUID
 
 from domain.errors import RateLimited
-
-Result = TypeVar("Result")
 
 AGAIN_SECONDS = 5
 """After how long whoever finds no room is to try again."""
 
 
 class Workbench:
-    """One process's. `directory`: where files are put, the system's own place where it is None."""
+    """One process's. `directory`: where files are put, the system's own place where it is None.
+
+    Files that come in, perhaps slowly, and those that are read are counted apart: no tenant's slow
+    lines are to keep others from reading.
+    """
 
     def __init__(
         self,
         directory: Path | None = None,
         *,
-        files_at_once: int = 16,
+        arriving_at_once: int = 32,
+        waiting_at_once: int = 64,
         of_one_client: int = 4,
         read_at_once: int = 2,
     ) -> None:
         self._directory = directory
-        self._files_at_once = files_at_once
-        self._of_one_client = of_one_client
-        self._files: Counter[UUID] = Counter()
-        self._reading = asyncio.Semaphore(read_at_once)
-
-    @property
-    def at_work(self) -> int:
-        """How many files are worked on."""
-        return self._files.total()
+        self.arriving = Places(arriving_at_once, of_one_client)
+        # Twice as many: what has come in is read besides what is asked for.
+        self.reading = Places(waiting_at_once, 2 * of_one_client)
+        self._turns = asyncio.Semaphore(read_at_once)
 
     @contextmanager
-    def file(self, client_id: UUID) -> Iterator[BinaryIO]:
-        """An empty file, for as long as it is worked on. Raises RateLimited where many are."""
-        of_client = self._files[client_id]
-        if self.at_work >= self._files_at_once or of_client >= self._of_one_client:
-            raise RateLimited(AGAIN_SECONDS)
-        self._files[client_id] += 1
-        try:
-            with tempfile.TemporaryFile(dir=self._directory) as file:
-                yield cast(BinaryIO, file)
-        finally:
-            self._files[client_id] -= 1
-            if not self._files[client_id]:
-                del self._files[client_id]
+    def arrival(self, client_id: UUID) -> Iterator[BinaryIO]:
+        """An empty file for what comes in. Raises RateLimited where too many come in already."""
+        with self.arriving.taken(client_id), self.file() as file:
+            yield file
 
-    async def read(self, work: Callable[[], Result]) -> Result:
-        """What the work on a file comes to, done in a thread when its turn has come."""
-        async with self._reading:
-            return await asyncio.to_thread(work)
+    @asynccontextmanager
+    async def turn(self, client_id: UUID) -> AsyncIterator[None]:
+        """The client's turn to have a file read. Raises RateLimited where too many wait already."""
+        with self.reading.taken(client_id):
+            async with self._turns:
+                yield
+
+    @contextmanager
+    def file(self) -> Iterator[BinaryIO]:
+        """An empty file, for as long as it is worked on."""
+        with tempfile.TemporaryFile(dir=self._directory) as file:
+            yield cast(BinaryIO, file)
+
+
+class Places:
+    """So many places, of which one client takes no more than some."""
+
+    def __init__(self, most: int, of_one_client: int) -> None:
+        self._most = most
+        self._of_one_client = of_one_client
+        self._taken: Counter[UUID] = Counter()
+
+    @property
+    def count(self) -> int:
+        """How many are taken."""
+        return self._taken.total()
+
+    @contextmanager
+    def taken(self, client_id: UUID) -> Iterator[None]:
+        """One is the client's. Raises RateLimited where there is none for it."""
+        if self.count >= self._most or self._taken[client_id] >= self._of_one_client:
+            raise RateLimited(AGAIN_SECONDS)
+        self._taken[client_id] += 1
+        try:
+            yield
+        finally:
+            self._taken[client_id] -= 1
+            if not self._taken[client_id]:
+                del self._taken[client_id]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from domain.dispatching.capture import capture_contacts
+from domain.dispatching.capture import BEGINNING, capture_contacts
 from domain.live import hints
 from persistence import store
 from persistence.hints import listen
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
+from tests.dispatch.parts import eventually
 from tests.resolvers.house import Neighbourhood
 from tests.two_way import post
+from tests.two_way.test_opting_out import somebody_waits
 
 SAVE = """mutation ($input: SaveContactInput!) { saveContact(input: $input) { __typename
     ... on Contact { id number name business optedOut } ... on UserError { message } } }"""
@@ -97,6 +100,36 @@ async def test_a_send_that_is_captured_after_the_opt_out_comes_back_too(
     await capture_contacts(store)
     assert await worlds.statuses(sent.id) == {"CANCELLED": 1}
     await worlds.assert_audit_holds()
+
+
+async def test_opting_out_by_hand_waits_for_what_is_being_captured(
+    street: Neighbourhood,
+) -> None:
+    """Neither would see the other: the message is not known by number yet, nor the wish."""
+    sent = await worlds.accept(street.owner, numbers=[NUMBER])
+    holding, may_end = asyncio.Event(), asyncio.Event()
+
+    async def capture_slowly() -> None:
+        async with store.transaction() as tx:
+            sends = await store.take_uncaptured(tx, most=1)
+            await store.share_feeds(tx, {street.owner.client_id})
+            holding.set()
+            await may_end.wait()
+            assert await store.opted_out_among(tx, [sent.id]) == []
+            await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
+            await store.keep_captured(tx, [sent.id])
+
+    capturing = asyncio.create_task(capture_slowly())
+    await holding.wait()
+    saving = asyncio.create_task(save(street, optedOut=True))
+    await eventually(lambda: _waits_or_is_done(saving), seconds=10)
+    may_end.set()
+    await asyncio.gather(capturing, saving)
+    assert await worlds.statuses(sent.id) == {"CANCELLED": 1}
+
+
+async def _waits_or_is_done(task: asyncio.Task[Any]) -> bool:
+    return task.done() or await somebody_waits()
 
 
 async def test_a_wish_is_one_clients_and_no_others(street: Neighbourhood) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -177,6 +178,14 @@ async def test_an_upload_is_its_tenants_alone_and_lives_a_day(street: Neighbourh
     answers = [await refused("sibling", upload_id), await refused("owner", old)]
     answers += [await refused("owner", each) for each in (UNKNOWN, "nonsense", str(uuid4()))]
     assert all(answer == answers[0] for answer in answers)
+
+
+async def test_who_may_not_send_is_told_so_before_anything_is_looked_at(
+    street: Neighbourhood,
+) -> None:
+    suspended = replace(street.owner.actor, client_status="suspended")
+    told = await street.answer(suspended, SEND, input={"uploadId": UNKNOWN, "text": ""})
+    assert told["__typename"] == "AccountInactive"
 
 
 @pytest.mark.parametrize(

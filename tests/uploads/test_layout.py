@@ -38,11 +38,13 @@ def test_delimiter_header_and_columns_are_told(delimiter: str, encoding: str) ->
         (b"n\n12345\n", ",", True, ["n"], None),
         (b"2025550120;Hello, you, there\n2025550121;Hi\n", ";", False, None, 0),
         (b"2025550120,Hello; you; there\n2025550121,Hi\n", ",", False, None, 0),
+        (b"2025550120;Hi, you\n2025550121;Hi, me;too\n", ";", False, None, 0),
         (b"Hi, you|2025550120\nHi, you|2025550121\n", "|", False, None, 1),
         (b"name;phone;2026-11-21\nAda;2025550120;x\n", ";", True, None, 1),
         # One column of numbers among other numbers: most of it, or called like one.
         (b"id,a\n1,2025550120\n2025550121,2025550122\n", ",", True, ["id", "a"], 1),
         (b"id,Mobile\n2025550123,2025550120\n2025550124,12\n", ",", True, None, 1),
+        (b"id,Mobile\n2025550123,2025550120\n2025550124,1\n2025550125,2\n", ",", True, None, 0),
         (b"a,,A,a\n2025550120,,,\n", ",", True, ["a", "column 2", "A (2)", "a (3)"], 0),
         (b"a\n\n2025550120,x\n", ",", True, ["a"], 0),
         (b"sep=;\r\nphone;name\r\n2025550120;Ada\r\n", ";", True, ["phone", "name"], 0),

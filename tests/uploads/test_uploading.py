@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from domain.access import Actor, OfClient
-from domain.errors import NotFound, TryAgain
+from domain.errors import NotFound, RateLimited, TryAgain
 from domain.uploads.keeping import opened
 from domain.uploads.upload import KEPT_SECONDS, PART_BYTES
 from domain.uploads.workbench import Workbench
@@ -203,10 +203,10 @@ async def test_whoever_goes_away_half_way_leaves_nothing(
             b"content-type: text/csv\r\ncontent-length: 2000000\r\n\r\n" + b"x" * 1_100_000
         )
         await writer.drain()
-        await until(lambda: workbench.at_work == 1)
+        await until(lambda: workbench.arriving.count == 1)
         assert os.listdir(tmp_path) == []  # it has no name while it is worked on
         writer.close()
-        await until(lambda: workbench.at_work == 0)
+        await until(lambda: workbench.arriving.count == 0)
     assert await kept() == 0
 
 
@@ -221,7 +221,7 @@ async def test_a_failure_while_it_is_kept_leaves_nothing(street: Neighbourhood) 
 
 
 async def test_a_client_has_only_so_much_room(street: Neighbourhood) -> None:
-    limits = replace(street.house.limits, uploads_bytes=2 * len(FILE))
+    limits = replace(street.house.limits, uploads_bytes=16_384 + len(FILE))
     cramped = replace(street, house=replace(street.house, limits=limits))
     async with desk(cramped) as made:
         answers = await asyncio.gather(*(post(made, FILE) for _ in range(4)))
@@ -231,15 +231,34 @@ async def test_a_client_has_only_so_much_room(street: Neighbourhood) -> None:
 
 
 async def test_only_so_many_files_are_worked_on_at_once(street: Neighbourhood) -> None:
-    workbench = Workbench(of_one_client=1, files_at_once=2)
+    workbench = Workbench(of_one_client=1, arriving_at_once=2)
     client_id = street.owner.client_id
     async with desk(street, workbench) as made:
-        with workbench.file(client_id):
+        with workbench.arrival(client_id):
             answer = await post(made, FILE)
             assert refusal(answer)[:2] == (429, "RATE_LIMITED")
             assert int(answer.headers["retry-after"]) > 0
             assert (await post(made, FILE, "sibling")).status_code == 201
         assert (await post(made, FILE)).status_code == 201
+
+
+async def test_files_are_read_in_turn_and_slow_arrivals_keep_nobody_waiting(
+    street: Neighbourhood,
+) -> None:
+    workbench = Workbench(of_one_client=1, arriving_at_once=2, read_at_once=1)
+    client_id = street.owner.client_id
+    async with desk(street, workbench) as made:
+        with workbench.arrival(street.sibling.client_id):
+            assert (await post(made, FILE)).status_code == 201
+        async with workbench.turn(client_id):
+            waiting = asyncio.create_task(post(made, FILE))
+            await until(lambda: workbench.reading.count == 2)
+            with pytest.raises(RateLimited):
+                async with workbench.turn(client_id):
+                    pass
+            assert not waiting.done()
+        assert (await waiting).status_code == 201
+        assert workbench.reading.count == 0
 
 
 async def test_an_upload_is_found_by_its_tenant_for_a_day(street: Neighbourhood) -> None:
