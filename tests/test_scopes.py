@@ -36,6 +36,7 @@ UNSCOPED: dict[str, str] = {
     "find_reply_terms": "the admin's rehearsal of a client's reply",
     "find_last_inbound": "the admin's rehearsal of a client's reply",
     "read_backlog": "figures of all together, for metrics: there is no tenant in them",
+    "read_clock": "the time by the database: there is no tenant in it",
 }
 
 # What resolvers may call on a store beside scoped reads: each one above, or no read of tenants'.
