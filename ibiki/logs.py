@@ -29,6 +29,7 @@ _QUIET = {
     "uvicorn.access": logging.WARNING,
     "uvicorn.error": logging.WARNING,
     "websockets": logging.WARNING,
+    "opentelemetry": logging.CRITICAL,  # `ibiki.spans` says it once
 }
 _PLAIN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _PLAIN_KEYS = frozenset({"timestamp", "level", "logger", "request_id"})

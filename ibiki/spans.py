@@ -6,6 +6,7 @@ it. Spans carry names, ids and counts; never a number, a text, a credential, or 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,8 @@ from uuid import UUID
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -29,6 +30,8 @@ EXPORT_SECONDS = 5.0
 SCHEDULE_MILLISECONDS = 1_000
 
 Attributes = Mapping[str, str | int]
+
+log = logging.getLogger("ibiki.traces")
 
 _propagator = TraceContextTextMapPropagator()
 
@@ -110,6 +113,32 @@ class Traces:
         span.end(ended_at)
 
 
+class TellingExporter(SpanExporter):
+    """Says once that spans are lost, and once that they are not any more.
+
+    The library says each try: three lines every five seconds, for as long as a collector is away.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._loses = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Whether they were sent."""
+        result = self._exporter.export(spans)
+        loses = result is not SpanExportResult.SUCCESS
+        if loses and not self._loses:
+            log.warning("traces are lost: see that OTEL_EXPORTER_OTLP_ENDPOINT answers")
+        if self._loses and not loses:
+            log.info("traces arrive again")
+        self._loses = loses
+        return result
+
+    def shutdown(self) -> None:
+        """Sends nothing more."""
+        self._exporter.shutdown()
+
+
 def exporting_to(endpoint: str, *, program: str) -> TracerProvider:
     """Sends spans to the endpoint in the background; the sampler is the environment's."""
     exporter = OTLPSpanExporter(
@@ -119,6 +148,6 @@ def exporting_to(endpoint: str, *, program: str) -> TracerProvider:
         resource=Resource.create({"service.name": program}), shutdown_on_exit=False
     )
     provider.add_span_processor(
-        BatchSpanProcessor(exporter, schedule_delay_millis=SCHEDULE_MILLISECONDS)
+        BatchSpanProcessor(TellingExporter(exporter), schedule_delay_millis=SCHEDULE_MILLISECONDS)
     )
     return provider

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
 from domain.outcomes import Accepted, Outcome, Rejected, Unknown
+from ibiki.spans import TellingExporter
 from ibiki.telemetry import tracing
 from tests.ibiki.collector import attributes, collecting
 
@@ -80,3 +88,28 @@ def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
             traces.decided(1, seconds=0.1)
             begun_at = time.monotonic()
         assert time.monotonic() - begun_at < 10
+
+
+@dataclass
+class FakeExporter(SpanExporter):
+    """Answers as it is told to."""
+
+    results: list[SpanExportResult]
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self.results.pop(0)
+
+
+def test_that_spans_are_lost_is_said_once_and_that_they_are_not_any_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lost, sent = SpanExportResult.FAILURE, SpanExportResult.SUCCESS
+    exporter = TellingExporter(FakeExporter([sent, lost, lost, lost, sent, sent]))
+    with caplog.at_level(logging.INFO, logger="ibiki.traces"):
+        for _ in range(6):
+            exporter.export([])
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "traces are lost: see that OTEL_EXPORTER_OTLP_ENDPOINT answers",
+        "traces arrive again",
+    ]
