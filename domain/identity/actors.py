@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +21,8 @@ from weakref import WeakValueDictionary
 from domain.access import Actor
 from domain.errors import TryAgain
 from domain.identity.keys import hash_of_secret, is_secret
-from domain.ports.identity import Credentials, Tokens
+from domain.loops import tell_failure
+from domain.ports.identity import AccessChange, Credentials, Tokens
 
 LONGEST_CREDENTIAL = 2_048
 POLL_SECONDS = 0.2
@@ -30,7 +31,7 @@ TRUST_SECONDS = 1.0
 KEY_NOTE_SECONDS = 60.0
 PURGE_SECONDS = 3_600.0
 
-NOT_READ = "changes of access could not be read"
+WATCH = "reading changes of access"
 
 log = logging.getLogger("ibiki.actors")
 
@@ -83,9 +84,9 @@ class Actors:
         """Forgets what has changed until now: for whoever has just changed it in this process."""
         try:
             await self._read_changes()
-        except Exception:
+        except Exception as failure:  # noqa: BLE001 - what was changed stands
             # The change is made whatever happens here; those who watch will read it in a moment.
-            log.warning(NOT_READ, exc_info=True)
+            tell_failure(log, WATCH, failure, 1)
 
     def start(self) -> None:
         """Begins to read changes. Until then nothing that is remembered is trusted."""
@@ -161,6 +162,7 @@ class Actors:
     async def _watch(self) -> None:
         noted: set[UUID] = set()
         note_again_at = purge_at = time.monotonic()
+        failures = 0
         while True:
             try:
                 await self._read_changes()
@@ -171,8 +173,10 @@ class Actors:
                 if now >= purge_at:
                     purge_at = now + PURGE_SECONDS
                     await self._store.purge_access()
-            except Exception:
-                log.warning(NOT_READ, exc_info=True)
+                failures = 0
+            except Exception as failure:  # noqa: BLE001 - watching outlives any failure
+                failures += 1
+                tell_failure(log, WATCH, failure, failures)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _read_changes(self) -> None:
@@ -216,8 +220,7 @@ class _Changes:
         """Whose rights have changed since the last read; None at the first one: anybody's."""
         async with self._turn:
             began_at = time.monotonic()
-            async with asyncio.timeout(POLL_DEADLINE_SECONDS):
-                now, changes = await self._store.access_changes(self._since)
+            now, changes = await self._asked()
             is_first = self._since is None
             new = {each.subject_id for each in changes if each.id not in self._seen}
             # The store reads back a little further each time than the last one went: a change
@@ -227,6 +230,13 @@ class _Changes:
             self.count += is_first or bool(new)
             self.read_until = began_at + TRUST_SECONDS
             return None if is_first else new
+
+    async def _asked(self) -> tuple[datetime, Sequence[AccessChange]]:
+        try:
+            async with asyncio.timeout(POLL_DEADLINE_SECONDS):
+                return await self._store.access_changes(self._since)
+        except TimeoutError as late:
+            raise TryAgain from late
 
 
 def _subjects(actor: Actor) -> set[UUID]:

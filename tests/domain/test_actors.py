@@ -34,6 +34,7 @@ class FakeStore:
     changes: list[tuple[datetime, AccessChange]] = field(default_factory=list)
     reads: int = 0
     polls: int = 0
+    failed_polls: int = 0
     is_away: bool = False
     used_keys: list[UUID] = field(default_factory=list)
     meanwhile: Callable[[], Awaitable[None]] = nothing
@@ -52,6 +53,7 @@ class FakeStore:
         self, since: datetime | None
     ) -> tuple[datetime, Sequence[AccessChange]]:
         if self.is_away:
+            self.failed_polls += 1
             raise TryAgain
         self.polls += 1
         now = datetime.now(UTC)
@@ -224,10 +226,20 @@ async def test_changes_are_read_again_after_a_failure(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.store.is_away = True
-    await until(lambda: "could not be read" in caplog.text)
+    await until(lambda: "reading changes of access waits" in caplog.text)
     polls = rig.store.polls
     rig.store.is_away = False
     await until(lambda: rig.store.polls > polls)
+
+
+async def test_a_database_that_is_away_is_told_of_once_however_long(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.store.is_away = True
+    await until(lambda: rig.store.failed_polls >= 4)
+    (told,) = caplog.records
+    assert told.exc_info is None
+    assert told.getMessage().endswith("the database is away")
 
 
 async def test_before_it_is_started_everything_is_read_from_the_store() -> None:
