@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
@@ -38,8 +38,8 @@ async def read_changed_conversations(
     scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
 ) -> Changed[Conversation]:
     """Conversations changed since that time of the store's (None: now), and some before."""
-    wanted = _changed_since(within(scopes), since, overlap_seconds)
-    return await _read_changed(CONVERSATIONS, wanted, conversation_of)
+    overlap = timedelta(seconds=overlap_seconds)
+    return await _read_changed(CONVERSATIONS, within(scopes), since, overlap, conversation_of)
 
 
 async def find_changed_events(
@@ -53,8 +53,8 @@ async def read_changed_events(
     scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
 ) -> Changed[WebhookEvent]:
     """Events stored or ruled on since that time of the store's (None: now), and some before."""
-    wanted = _changed_since(_for_all(scopes), since, overlap_seconds)
-    return await _read_changed(EVENTS, wanted, event_of)
+    overlap = timedelta(seconds=overlap_seconds)
+    return await _read_changed(EVENTS, _for_all(scopes), since, overlap, event_of)
 
 
 async def _find(
@@ -66,11 +66,17 @@ async def _find(
 
 
 async def _read_changed(
-    statement: str, wanted: Filter, item_of: Callable[[Record], T]
+    statement: str,
+    wanted: Filter,
+    since: datetime | None,
+    overlap: timedelta,
+    item_of: Callable[[Record], T],
 ) -> Changed[T]:
     async with connection() as pooled:
         # Taken before the read: what is committed between the two is read again next time.
-        now = await pooled.fetchval(NOW)
+        now: datetime = await pooled.fetchval(NOW)
+        # A plain value: PostgreSQL looks nothing volatile up in an index.
+        wanted.add("updated_at > {}", (since or now) - overlap)
         items = await _read(pooled, statement, wanted, item_of, most=MOST_CHANGED)
     return Changed(items, now, more=len(items) == MOST_CHANGED)
 
@@ -85,15 +91,6 @@ async def _read(
 ) -> list[T]:
     page = f"{wanted.where} ORDER BY updated_at, id LIMIT {wanted.value(most)}"
     return [item_of(row) for row in await pooled.fetch(statement.format(page=page), *wanted.values)]
-
-
-def _changed_since(wanted: Filter, since: datetime | None, overlap_seconds: float) -> Filter:
-    wanted.add(
-        "updated_at > coalesce({}, clock_timestamp()) - make_interval(secs => {})",
-        since,
-        overlap_seconds,
-    )
-    return wanted
 
 
 def _for_all(scopes: Collection[Scope]) -> Filter:

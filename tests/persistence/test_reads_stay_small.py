@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -63,12 +63,12 @@ async def world(database_url: str) -> AsyncIterator[World]:
         yield World(busy, quiet, bulk.id)
 
 
-async def work_of(read: Awaitable[Any]) -> Work:
+async def work_of(read: Awaitable[Any], tables: Sequence[str] = TABLES) -> Work:
     before = await counters()
     await read
     after = await counters()
-    scans = {table: after[table][0] - before[table][0] for table in TABLES}
-    rows = {table: after[table][1] - before[table][1] for table in TABLES}
+    scans = {table: after[table][0] - before[table][0] for table in tables}
+    rows = {table: after[table][1] - before[table][1] for table in tables}
     return Work(scans, rows)
 
 
