@@ -8,18 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import httpx
+
 from domain.access import OfClient
 from domain.ids import new_id
 from domain.live.watching import ROOM_BYTES
 from domain.two_way.arrivals import Arrival
 from domain.two_way.receive import deliver
 from ibiki.live import SocketRules
+from ibiki.sse import EventStream
 from ibiki.wire import TOO_SLOW, WAITING_BYTES
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests.live.rig import Desk, Server, client, eventually, server
 from tests.live.test_crowds import Stalled, sockets_of
+from tests.live.test_sse import Events
 from tests.resolvers.house import Neighbourhood
 from tests.two_way import post
 
@@ -80,6 +84,24 @@ async def test_a_slow_reader_costs_little_and_misses_nothing(
         await eventually(lambda: held.wire.transport.get_write_buffer_size() == 0, 30)
         held.close(1000, "enough")
         assert keys_in(await reading) == keys
+
+
+async def test_the_same_goes_for_server_sent_events(people: Neighbourhood, desk: Desk) -> None:
+    keys = await receive_many(people, MESSAGES, "x" * LONG)
+    headers = {"accept": "text/event-stream", "authorization": "Bearer owner"}
+    given = {"query": INBOUND, "variables": {"since": keys[0]}}
+    async with server(people.house, desk) as running, httpx.AsyncClient(timeout=30) as http:
+        url = f"{running.url}/graphql"
+        async with http.stream("POST", url, headers=headers, json=given) as response:
+            events = Events(response)
+            await eventually(lambda: running.live.hub.count == 1)
+            [stream] = running.live.hub._streams.values()
+            [reader] = stream.readers
+            assert isinstance(reader, EventStream)
+            await eventually(lambda: not reader.has_room)
+            assert reader._backlog._bytes <= ROOM_BYTES + LONG + 100
+            heard = [(await events.told())["id"] for _ in keys[1:]]
+    assert heard == keys[1:]
 
 
 async def test_a_stalled_reader_is_closed_and_goes_on_where_it_was(
