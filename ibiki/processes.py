@@ -6,6 +6,7 @@ Each runs until it is told to stop, and stops in order. `ibiki up` runs all of t
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -43,12 +44,18 @@ SIMULATOR_STATE = "simulator"
 WEBHOOK_URL_FILE = "webhook.url"
 LOOPBACK = "127.0.0.1"
 
+log = logging.getLogger("ibiki.processes")
+
 
 async def serve(place: Workplace, watch: Instruments, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
     with listening(host, port) as listener:
         async with wired(place, name="ibiki serve", observer=watch.of_requests()) as parts:
-            await serve_until_told(place, app_of(place, parts, watch), listener)
+            app = app_of(place, parts, watch)
+            bound = listener.getsockname()[1]
+            await _say_begun(f"the API answers at http://{host}:{bound}")
+            await serve_until_told(place, app, listener)
+            log.info("stopping")
 
 
 async def dispatch(place: Workplace, watch: Instruments, *, host: str, port: int | None) -> None:
@@ -60,7 +67,16 @@ async def dispatch(place: Workplace, watch: Instruments, *, host: str, port: int
         if listener is not None:
             app = build_watch_app(_watch_routes(place, watch))
             await stack.enter_async_context(server.serving_at(listener, app))
+        await _say_begun("messages are handed over")
         await told_to_stop()
+        log.info("stopping")
+
+
+async def _say_begun(what: str) -> None:
+    log.info(what)
+    reason = await why_not_ready()
+    if reason is not None:
+        log.warning("not ready: %s", reason)
 
 
 async def simulate(

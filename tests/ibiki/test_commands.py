@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import worlds
-from tests.end_to_end.program import run
+from tests.end_to_end.program import clean_environment, run
 
 
 @pytest.fixture
@@ -114,3 +115,21 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
     ended = run("serve", "--data", str(file), "--port", "0")
     assert ended.returncode == 1
     assert ended.stderr == f"{file} is no directory: choose another one with --data.\n"
+
+
+async def test_a_dispatcher_says_that_it_has_begun_and_what_keeps_it(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    await worlds.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
+    dispatcher = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "ibiki", "dispatch", "--data", str(tmp_path)),
+        env=clean_environment() | {"DATABASE_URL": database_url},
+        stderr=subprocess.PIPE,
+    )
+    assert dispatcher.stderr is not None
+    said = [json.loads(await dispatcher.stderr.readline())["event"] for _ in range(2)]
+    dispatcher.terminate()
+    assert await dispatcher.wait() == 0
+    assert said[0] == "messages are handed over"
+    assert said[1] == "not ready: Run `ibiki migrate`: 0002_constraints is missing."
