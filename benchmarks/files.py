@@ -1,0 +1,75 @@
+"""Files of 100,000 recipients: kept, sent to and imported, on a durable database."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import tempfile
+import time
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import BinaryIO, TypeVar, cast
+
+from benchmarks.ground import ground
+from benchmarks.measurement import Measurement
+from domain.accepting.csv_send import CsvOrder, csv_send
+from domain.house import Limits
+from domain.uploads.importing import import_contacts
+from domain.uploads.keeping import keep_upload
+from tests import worlds
+from tests.resolvers.house import neighbourhood
+
+ROWS = 100_000
+LARGE_BYTES = 97_000_000
+Result = TypeVar("Result")
+
+
+def main() -> list[Measurement]:
+    """Seconds for each step, how long others wait meanwhile, and the memory that it takes."""
+    with ground() as made:
+        return asyncio.run(measured(made.url))
+
+
+async def measured(url: str) -> list[Measurement]:
+    """The figures, on a database that is empty but for a few people."""
+    async with neighbourhood(url) as street:
+        house, owner = replace(street.house, limits=Limits()), street.owner
+        await worlds.open_with(owner.account_id, ROWS)
+        with file_of(0) as small, file_of(LARGE_BYTES) as large:
+            upload, keeping = await timed(keep_upload(house, owner.actor, small))
+            before = most_mebibytes()
+            _, large_keeping = await timed(keep_upload(house, owner.actor, large))
+            taken = most_mebibytes() - before
+        order = CsvOrder(text="Dear {{name}}, there is no school today.")
+        _, sending = await timed(csv_send(house, owner.actor, upload.id, order, key=None))
+        _, importing = await timed(import_contacts(house, owner.actor, upload.id))
+        _, again = await timed(import_contacts(house, owner.actor, upload.id))
+    return [
+        Measurement("keeping 100,000 rows in 3 MB", keeping, "s"),
+        Measurement("keeping 100,000 rows in 97 MB", large_keeping, "s", at_most=15),
+        Measurement("memory that 97 MB took", taken, "MiB", at_most=50),
+        Measurement("csvSend of 100,000 rows, a text each", sending, "s", at_most=15),
+        Measurement("importing 100,000 contacts", importing, "s", at_most=15),
+        Measurement("importing them again", again, "s"),
+    ]
+
+
+def file_of(size: int) -> BinaryIO:
+    """100,000 numbers and names in a file of so many bytes, or as few as they take."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked for it closes it
+    file.write(b"phone,name,note\n")
+    note = "x" * max(0, size // ROWS - 26)
+    for at, number in enumerate(worlds.generated_numbers(ROWS)):
+        file.write(f"{number},Name {at},{note}\n".encode())
+    return cast(BinaryIO, file)
+
+
+async def timed(work: Awaitable[Result]) -> tuple[Result, float]:
+    """What the work comes to, and how many seconds it takes."""
+    began = time.perf_counter()
+    return await work, time.perf_counter() - began
+
+
+def most_mebibytes() -> float:
+    """The most memory that this program has taken so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
