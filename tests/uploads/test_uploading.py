@@ -10,25 +10,30 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from domain.access import Actor, OfClient
+from domain.dispatching.handover import Handover
+from domain.dispatching.observing import Observer
 from domain.errors import NotFound, RateLimited, TryAgain
 from domain.uploads.keeping import opened
 from domain.uploads.upload import KEPT_SECONDS, PART_BYTES
 from domain.uploads.workbench import Workbench
 from ibiki.middleware import BodyLimit
 from ibiki.uploads import PATH, Uploads
+from ibiki.workers import Workers
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
+from tests.dispatch.parts import eventually
 from tests.ibiki.fronts import Front, front
 from tests.persistence.connections import until
 from tests.resolvers.house import Neighbourhood
-from tests.uploads.files import csv_file
+from tests.uploads.files import csv_file, uploaded
 
 FILE = b"phone,name\n2025550120,Ada\n2025550121,Bob\n"
 LIMIT = BodyLimit(size=3 * PART_BYTES, seconds=2)
@@ -275,6 +280,30 @@ async def test_an_upload_is_found_by_its_tenant_for_a_day(street: Neighbourhood)
     assert str(foreign.value) == str(gone.value)
     assert await store.purge_uploads(age_seconds=KEPT_SECONDS, most=10) == 1
     assert await worlds.fetch("SELECT FROM upload_part") == []
+
+
+async def test_whoever_works_behind_the_api_removes_what_is_a_day_old(
+    street: Neighbourhood,
+) -> None:
+    old = await uploaded(street.house, street.owner.actor, FILE)
+    young = await uploaded(street.house, street.owner.actor, FILE)
+    await worlds.execute(
+        "UPDATE upload SET created_at = now() - interval '24:01' WHERE id = $1", old.id
+    )
+    house = street.house
+    workers = Workers(
+        store, house.providers, house.reception, rules=Handover(), observer=Observer()
+    )
+    workers.start()
+    try:
+        await eventually(lambda: _is_alone(young.id), seconds=30)
+    finally:
+        await workers.stop()
+
+
+async def _is_alone(upload_id: UUID) -> bool:
+    rows = await worlds.fetch("SELECT upload_id FROM upload_part")
+    return [row["upload_id"] for row in rows] == [upload_id]
 
 
 async def test_a_part_that_is_removed_while_it_is_read_is_said(street: Neighbourhood) -> None:
