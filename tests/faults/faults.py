@@ -204,6 +204,19 @@ def _clock_of(of: str, seconds: int) -> Fault:
     )
 
 
+async def _both(rig: Rig, *, one: Fault, other: Fault) -> None:
+    await asyncio.gather(one.make(rig), other.make(rig))
+
+
+def _at_once(one: Fault, other: Fault) -> Fault:
+    return Fault(
+        f"{one.name}, and {other.name}",
+        partial(_both, one=one, other=other),
+        lambda rig: one.why_not(rig) or other.why_not(rig),
+        hurts_pools=one.hurts_pools or other.hurts_pools,
+    )
+
+
 KILLS = (
     *(
         Fault(f"a server is killed: {step.name}", partial(_killed_at, servers=True, step=step))
@@ -317,6 +330,11 @@ CLOCKS = (
     _clock_of("dispatcher", -HOUR_SECONDS),
 )
 
+BESIDES = (*DATABASE[:2], PROVIDER[1], PROVIDER[4], REDIS[1])
+"""What may well come together with a program's end: a machine is lost, and the line is bad."""
+
+TWO = tuple(_at_once(kill, BESIDES[place % len(BESIDES)]) for place, kill in enumerate(KILLS))
+
 ALL = (
     *KILLS,
     *FREEZES,
@@ -326,6 +344,7 @@ ALL = (
     *LINES,
     *PROVIDER,
     *CLOCKS,
+    *TWO,
 )
 
 OFTEN = 30
