@@ -50,6 +50,13 @@ async def _killed_at(rig: Rig, *, servers: bool, step: Step) -> None:
     await _reached(struck, [each.wire for each in pair], step.name)
 
 
+async def _cut_at(rig: Rig, *, servers: bool, step: Step) -> None:
+    """The connection that comes to the step first ends there; its program goes on."""
+    pair = rig.servers if servers else rig.dispatchers
+    struck = [each.wire.lie_in_wait(step, lambda: None) for each in pair]
+    await _reached(struck, [each.wire for each in pair], step.name)
+
+
 async def _killed_when_bytes_go(rig: Rig, *, servers: bool, way: Way) -> None:
     pair = rig.servers if servers else rig.dispatchers
     struck = [each.snare.lie_in_wait(way, each.program.kill) for each in pair]
@@ -240,6 +247,16 @@ KILLS = (
     ),
 )
 
+CUTS = tuple(
+    Fault(
+        f"a {'server' if servers else 'dispatcher'}'s line is cut: {step.name}",
+        partial(_cut_at, servers=servers, step=step),
+        hurts_pools=True,
+    )
+    for servers, steps in ((True, ACCEPTING), (False, HANDING_OVER))
+    for step in steps
+)
+
 FREEZES = (
     Fault("a dispatcher is frozen past its lease", partial(_frozen, servers=False)),
     Fault(
@@ -337,6 +354,7 @@ TWO = tuple(_at_once(kill, BESIDES[place % len(BESIDES)]) for place, kill in enu
 
 ALL = (
     *KILLS,
+    *CUTS,
     *FREEZES,
     Fault("all are killed", _all_killed),
     *DATABASE,
