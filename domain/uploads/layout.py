@@ -83,6 +83,11 @@ def columns_in_words(columns: Sequence[str], *, most: int = 20) -> str:
     return f"{told}, …" if len(columns) > most else told
 
 
+def number_in(cell: str) -> str:
+    """What stands for a number in a cell: without the apostrophe that keeps spreadsheets away."""
+    return cell.strip().removeprefix("'")
+
+
 def cut(name: str) -> str:
     """A name as it is repeated in a sentence."""
     return " ".join(name.split())[:_LONGEST_TOLD]
@@ -134,7 +139,7 @@ def _number_column(
 
 def _is_a_number(cell: str) -> bool:
     """Whether it is meant to be a phone number, be it a valid one or not."""
-    digits = _BETWEEN_DIGITS.sub("", cell.strip().removeprefix("tel:"))
+    digits = _BETWEEN_DIGITS.sub("", number_in(cell).removeprefix("tel:"))
     return len(digits) >= 5 and digits.isdecimal()
 
 
@@ -157,7 +162,7 @@ def _key(name: str) -> str:
 
 
 def _cut(cells: Sequence[str]) -> list[str]:
-    return [cell[:_LONGEST_NUMBER] for cell in cells]
+    return [number_in(cell)[:_LONGEST_NUMBER] for cell in cells]
 
 
 def _cell(cells: Sequence[str], at: int) -> str:

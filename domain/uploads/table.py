@@ -7,7 +7,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from domain.accepting.numbers import LONGEST_INPUT
-from domain.uploads.layout import Layout
+from domain.uploads.layout import Layout, number_in
 from domain.uploads.rows import Row, rows_of
 
 
@@ -26,4 +26,4 @@ def number_cell(row: Row, column: int, layout: Layout) -> str:
     cells = row.cells
     if any(map(str.strip, cells[len(layout.columns) :])):
         return ", ".join(cells)[: LONGEST_INPUT + 1]
-    return cells[column][: LONGEST_INPUT + 1] if column < len(cells) else ""
+    return number_in(cells[column])[: LONGEST_INPUT + 1] if column < len(cells) else ""

@@ -90,6 +90,13 @@ async def test_a_row_that_has_slipped_is_not_sent_to(street: Neighbourhood) -> N
     assert await sent() == [("+12025550121", "Dear Hi"), ("+12025550122", "Dear ")]
 
 
+async def test_numbers_that_were_kept_from_a_spreadsheet_are_numbers(
+    street: Neighbourhood,
+) -> None:
+    told = await ask(street, b"phone\n'+12025550120\n '2025550121\n''12\n", text="Hi")
+    assert (told["accepted"], told["rejectedCount"]) == (2, 1)
+
+
 async def test_a_tab_between_cells_does_not_join_them_to_a_number(street: Neighbourhood) -> None:
     told = await ask(street, b"a\tb\n2025550120\tx\n202555\t\t0121\n", text="Hi", column="a")
     assert (told["accepted"], told["rejectedCount"]) == (1, 1)

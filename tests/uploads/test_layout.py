@@ -33,6 +33,7 @@ def test_delimiter_header_and_columns_are_told(delimiter: str, encoding: str) ->
         (b"phone\n2025550120\n", ",", True, ["phone"], 0),
         (b"2025550120\n2025550121\n", ",", False, ["column 1"], 0),
         (b"12345\n2025550121\n", ",", False, ["column 1"], 0),
+        (b"'+12025550120\n'2025550121\n", ",", False, ["column 1"], 0),
         (b"12345\n", ",", False, ["column 1"], None),
         (b"+12025550120\n", ",", False, ["column 1"], 0),
         (b"n\n12345\n", ",", True, ["n"], None),
