@@ -26,7 +26,8 @@ from domain.uploads.layout import Layout, columns_in_words
 from domain.uploads.table import number_cell, table_rows
 from domain.uploads.wording import Wording, column_wording, place_of, wording_of
 
-_CHUNK = 5_000
+_CHUNK = 256
+"""Rows that are in memory at once; what is not asked for of them may be long."""
 
 
 @dataclass(frozen=True, slots=True)

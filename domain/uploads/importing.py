@@ -30,7 +30,8 @@ from domain.uploads.layout import Layout, columns_in_words
 from domain.uploads.rows import Row
 from domain.uploads.table import number_cell, table_rows
 
-_CHUNK = 5_000
+_CHUNK = 256
+"""Rows that are in memory at once; what is not asked for of them may be long."""
 _BUSINESS = re.compile(r"business|company|organi[sz]ation|employer|firm|school|\borg\b")
 _FIRST, _LAST = re.compile(r"first|given|fore"), re.compile(r"last|family|sur")
 _NAME = re.compile(r"name|contact|person|customer|pupil|student|parent")

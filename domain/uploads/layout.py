@@ -47,10 +47,9 @@ class Layout:
 def layout_of(file: BinaryIO, normaliser: Normaliser, *, charset: str | None = None) -> Layout:
     """The layout of the whole file, once read from end to end. Raises InvalidFile."""
     encoding = encoding_of(file, charset)
-    samples = {each: _sample(file, encoding, each) for each in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda each: _fit(samples[each], normaliser))
+    delimiter = max(DELIMITERS, key=lambda each: _fit(_sample(file, encoding, each), normaliser))
     rows = sum(1 for _ in rows_of(file, encoding=encoding, delimiter=delimiter))
-    sample = samples[delimiter]
+    sample = _sample(file, encoding, delimiter)
     if not rows:
         raise InvalidFile("The file is empty.")
     if max(len(row.cells) for row in sample) > MOST_COLUMNS:

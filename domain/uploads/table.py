@@ -7,14 +7,17 @@ from itertools import islice
 from typing import BinaryIO
 
 from domain.accepting.numbers import LONGEST_INPUT
-from domain.uploads.layout import Layout, number_in
+from domain.uploads.layout import MOST_COLUMNS, Layout, number_in
 from domain.uploads.rows import Row, rows_of
+
+TOO_MANY_CELLS = MOST_COLUMNS + 1
 
 
 def table_rows(file: BinaryIO, layout: Layout) -> Iterator[Row]:
-    """The rows without the header. Raises InvalidFile."""
+    """The rows without the header, cut where they are wider than a table. Raises InvalidFile."""
     rows = rows_of(file, encoding=layout.encoding, delimiter=layout.delimiter)
-    return islice(rows, int(layout.has_header), None)
+    for row in islice(rows, int(layout.has_header), None):
+        yield row if len(row.cells) <= MOST_COLUMNS else Row(row.line, row.cells[:TOO_MANY_CELLS])
 
 
 def number_cell(row: Row, column: int, layout: Layout) -> str:
@@ -24,6 +27,6 @@ def number_cell(row: Row, column: int, layout: Layout) -> str:
     quotes): all of it, joined by commas, which is no number.
     """
     cells = row.cells
-    if any(map(str.strip, cells[len(layout.columns) :])):
+    if len(cells) == TOO_MANY_CELLS or any(map(str.strip, cells[len(layout.columns) :])):
         return ", ".join(cells)[: LONGEST_INPUT + 1]
     return number_in(cells[column])[: LONGEST_INPUT + 1] if column < len(cells) else ""

@@ -80,6 +80,23 @@ def test_a_file_is_read_in_far_less_memory_than_it_is_long(large_file: bytes) ->
     assert most_bytes < 8 * MEBIBYTE
 
 
+def test_wide_rows_are_not_in_memory_together() -> None:
+    """Each of them alone takes some megabytes: 80,000 cells."""
+    wide = ",".join(["2025550120", *["ab"] * 80_000])
+    lines = ["phone,name", *["2025550120,Ada"] * 250, *[wide] * 16]
+    file = BytesIO("\n".join(lines).encode())
+    layout = layout_of(file, NORMALISER)
+    columns = contact_columns_of(layout)
+    tracemalloc.start()
+    try:
+        cards, rejected = read_cards(file, layout, columns, NORMALISER)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ([card.name for card in cards], len(rejected)) == (["Ada"], 249 + 16)
+    assert most_bytes < 32 * MEBIBYTE
+
+
 def test_cards_take_memory_for_what_is_kept_alone(large_file: bytes) -> None:
     file = BytesIO(large_file)
     layout = layout_of(file, NORMALISER)
