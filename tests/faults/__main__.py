@@ -20,7 +20,7 @@ from tests.end_to_end.program import fresh_directory
 from tests.faults.building import rig
 from tests.faults.faults import COURSE, Fault
 from tests.faults.load import Pace
-from tests.faults.rig import Scale
+from tests.faults.rig import Rig, Scale
 from tests.faults.rounds import Bounds, Round
 from tests.faults.soak import Verdict, hurt
 from tests.faults.volume import volume
@@ -68,14 +68,22 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
     count = itertools.count(1)
     with volume() as on:
         async with rig(directory, on, scale, seed=asked.seed) as built:
-            return await hurt(built, _chosen(asked), bounds, lambda told: _tell(next(count), told))
+            return await hurt(
+                built, _chosen(asked, built), bounds, lambda told: _tell(next(count), told)
+            )
 
 
-def _chosen(asked: argparse.Namespace) -> Iterator[Fault]:
-    """The course, shuffled anew each time round, until the time or the rounds are over."""
+def _chosen(asked: argparse.Namespace, built: Rig) -> Iterator[Fault]:
+    """The course, shuffled anew each time round, until the time or the rounds are over.
+
+    What this machine cannot do comes once, to be told of.
+    """
     chance, ends_at = Random(asked.seed), time.monotonic() + asked.seconds
     among = [each for each in COURSE if asked.only in each.name]
-    shuffled = (each for _ in itertools.count() for each in chance.sample(among, len(among)))
+    possible = [each for each in among if each.why_not(built) is None]
+    yield from (each for each in among if each not in possible)
+    rounds = itertools.count() if possible else ()
+    shuffled = (each for _ in rounds for each in chance.sample(possible, len(possible)))
     for fault in itertools.islice(shuffled, asked.rounds):
         if time.monotonic() > ends_at:
             return
