@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from domain.live import hints
 from domain.live.streams import OFFERED_AT_A_TIME, Spawn, Stream, Watching
@@ -17,6 +17,8 @@ from domain.live.watching import Feed, Form, Item, Place, Reader
 from domain.two_way.inbox import InboundMessage
 
 PAGE = 50
+ROUND_SECONDS = 0.05
+"""How long a round goes on with those who are behind: each rests in proportion."""
 
 
 class FeedStream(Stream):
@@ -70,22 +72,27 @@ class FeedStream(Stream):
     async def round(self) -> None:
         """Tells a page to those in front, then to those behind, the last of them first.
 
-        New messages come between two of those: who is far behind keeps nobody waiting, and is
-        told a page in every round.
+        New messages come between two of those: who is far behind keeps nobody waiting. The last
+        of all is told a page in every round.
         """
         self.read_seconds = 0.0
-        more = False
-        for count, number in enumerate(self._numbers()):
-            more |= await self._tell_behind(number)
-            if count and self._dirty:
+        ends_at = time.monotonic() + ROUND_SECONDS
+        able = self._able()
+        more = await self._tell_behind(able[-1]) if able else False
+        for count, number in enumerate(able[:-1]):
+            if count and time.monotonic() > ends_at:
+                more = True
                 break
+            if self._dirty and (front := self._able()):
+                self._dirty, more = False, True  # who else woke it is told in the next round
+                await self._tell_behind(front[-1])
+            if self._between(number, number + 1):
+                more |= await self._tell_behind(number)
         self._dirty |= more
 
-    def _numbers(self) -> Iterator[int]:
-        """Where those stand who can be told more: the foremost, then from the last on."""
-        able = sorted({number for each, number in self._offered.items() if each.has_room})
-        yield from able[-1:]
-        yield from able[:-1]
+    def _able(self) -> list[int]:
+        """Where those stand who can be told more, the foremost last."""
+        return sorted({number for each, number in self._offered.items() if each.has_room})
 
     async def _tell_behind(self, number: int) -> bool:
         """Tells what follows a number. Whether there may be more."""
