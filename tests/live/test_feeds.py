@@ -160,14 +160,15 @@ async def test_who_is_far_behind_keeps_nobody_waiting(table: Table) -> None:
 async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table: Table) -> None:
     table.receive(40 * PAGE)
     front = await table.listen(after=40 * PAGE)
-    crowd = [await table.listen(after=place) for place in range(20)]
+    places = range(0, 20 * PAGE, PAGE)
+    crowd = [await table.listen(after=place) for place in places]
     await eventually(lambda: bool(crowd[0].told))
     for more in range(1, 4):
         reads = len(table.reads)
         table.receive()
         await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
         assert len(table.reads) <= reads + 4, "the page that is being told, and its own"
-    for place, ears in enumerate(crowd):
+    for place, ears in zip(places, crowd, strict=True):
         await ears.hears(*numbers(place + 1, 40 * PAGE + 3))
 
 
