@@ -10,8 +10,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -49,18 +49,19 @@ log = logging.getLogger("ibiki.processes")
 
 async def serve(place: Workplace, watch: Instruments, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
-    with listening(host, port) as listener:
+    with told_to_stop() as stop, listening(host, port) as listener:
         async with wired(place, name="ibiki serve", observer=watch.of_requests()) as parts:
             app = app_of(place, parts, watch)
             bound = listener.getsockname()[1]
             await _say_begun(f"the API answers at http://{host}:{bound}")
-            await serve_until_told(place, app, listener)
+            await serve_until_told(place, app, listener, stop)
             log.info("stopping")
 
 
 async def dispatch(place: Workplace, watch: Instruments, *, host: str, port: int | None) -> None:
     """Hands messages over until it is told to stop; tells how it goes at the port, if any."""
     async with AsyncExitStack() as stack:
+        stop = stack.enter_context(told_to_stop())
         listener = stack.enter_context(listening(host, port)) if port is not None else None
         parts = await stack.enter_async_context(wired(place, name="ibiki dispatch"))
         await stack.enter_async_context(working(place, parts, watch))
@@ -68,7 +69,7 @@ async def dispatch(place: Workplace, watch: Instruments, *, host: str, port: int
             app = build_watch_app(_watch_routes(place, watch))
             await stack.enter_async_context(server.serving_at(listener, app))
         await _say_begun("messages are handed over")
-        await told_to_stop()
+        await stop.wait()
         log.info("stopping")
 
 
@@ -83,9 +84,10 @@ async def simulate(
     directory: Path, *, host: str, port: int, announce: Callable[[str], None]
 ) -> None:
     """Runs the simulated provider until it is told to stop."""
-    async with simulating(directory, host=host, port=port) as base_url:
-        announce(f"The simulated provider answers at {base_url}.")
-        await told_to_stop()
+    with told_to_stop() as stop:
+        async with simulating(directory, host=host, port=port) as base_url:
+            announce(f"The simulated provider answers at {base_url}.")
+            await stop.wait()
 
 
 @asynccontextmanager
@@ -176,7 +178,9 @@ async def why_not_ready() -> str | None:
     return f"Run `ibiki migrate`: {', '.join(pending)} is missing." if pending else None
 
 
-async def serve_until_told(place: Workplace, app: ASGIApp, listener: socket.socket) -> None:
+async def serve_until_told(
+    place: Workplace, app: ASGIApp, listener: socket.socket, stop: asyncio.Event
+) -> None:
     """Answers on the listener until the process is told to stop, then what is under way.
 
     uvicorn's own signal handling raises the signal again when it is done: what is to be stopped
@@ -192,22 +196,36 @@ async def serve_until_told(place: Workplace, app: ASGIApp, listener: socket.sock
     proxies = place.settings.installation.trusted_proxies
     web = server.server_for(app, trusted_proxies=proxies, keep_signals=True)
     answering = asyncio.create_task(web.serve(sockets=[listener]))
-    told = asyncio.create_task(told_to_stop())
+    told = asyncio.create_task(stop.wait())
     await asyncio.wait({answering, told}, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
     web.should_exit = True
     await answering
 
 
-async def told_to_stop() -> None:
-    """Returns at the first SIGINT or SIGTERM; a second one is not waited for."""
+@contextmanager
+def told_to_stop() -> Iterator[asyncio.Event]:
+    """What the first SIGINT or SIGTERM sets, also while what it is to stop still begins.
+
+    A second one is not waited for.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        stop.set()
+        listen_no_more()
+
+    def listen_no_more() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
+        loop.add_signal_handler(number, heard)
+    try:
+        yield stop
+    finally:
+        listen_no_more()
 
 
 def handover_of(settings: Settings) -> Handover:

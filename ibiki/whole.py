@@ -59,8 +59,9 @@ async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> 
         password = await demo.write_demo(place, parts.house, parts.passwords)
         await stack.enter_async_context(processes.working(place, parts, watch))
         app = processes.app_of(place, parts, watch)
+        stop = stack.enter_context(processes.told_to_stop())
         console.print(_welcome(place, listener, password), soft_wrap=True)
-        await processes.serve_until_told(place, app, listener)
+        await processes.serve_until_told(place, app, listener, stop)
         console.print("Stopping …")
 
 
