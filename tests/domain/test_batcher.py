@@ -39,7 +39,8 @@ class Scribe:
 
 @asynccontextmanager
 async def running(decide: Decide, **options: float) -> AsyncIterator[Batcher[int, str]]:
-    batcher: Batcher[int, str] = Batcher(decide, window_seconds=0, **options)  # type: ignore[arg-type]
+    options = {"window_seconds": 0, **options}
+    batcher: Batcher[int, str] = Batcher(decide, **options)  # type: ignore[arg-type]
     batcher.start()
     try:
         yield batcher
@@ -88,6 +89,29 @@ async def test_what_arrives_while_a_batch_is_decided_is_the_next_batch() -> None
         scribe.may_go_on.set()
         await asyncio.gather(first, *others)
     assert scribe.batches == [[1], list(range(2, 150))]
+
+
+async def test_those_who_were_there_last_time_are_waited_for_and_nobody_beyond_them() -> None:
+    scribe = Scribe()
+    scribe.may_go_on.clear()
+    async with running(scribe.decide, window_seconds=30, longest_window_seconds=30) as batcher:
+        asked = [asyncio.create_task(batcher.ask(1))]
+        await _until(lambda: scribe.batches == [[1]])
+        asked += [asyncio.create_task(batcher.ask(request)) for request in (2, 3)]
+        await asyncio.sleep(0)
+        scribe.may_go_on.set()
+        assert await asked[0] == "answer 1"
+        assert scribe.batches == [[1]]
+        asked.append(asyncio.create_task(batcher.ask(4)))
+        await asyncio.wait_for(asyncio.gather(*asked), 5)
+    assert scribe.batches == [[1], [2, 3, 4]]
+
+
+async def test_who_does_not_come_back_keeps_nobody_waiting() -> None:
+    scribe = Scribe()
+    async with running(scribe.decide, window_seconds=0.01, longest_window_seconds=30) as batcher:
+        await asyncio.gather(*(batcher.ask(request) for request in range(3)))
+        assert await asyncio.wait_for(batcher.ask(3), 5) == "answer 3"
 
 
 async def test_a_caller_that_gives_up_while_it_waits_takes_its_request_along() -> None:
@@ -170,12 +194,13 @@ async def _until(true: Callable[[], bool]) -> None:
 async def test_while_more_arrive_a_batch_gathers_on_but_not_for_ever() -> None:
     scribe = Scribe()
     async with running(scribe.decide, longest_window_seconds=60, largest=10) as batcher:
+        await asyncio.gather(*(batcher.ask(each) for each in range(10)))
         asking = []
-        for each in range(25):  # one a turn of the loop: never nothing new
+        for each in range(10, 35):  # one a turn of the loop: never nothing new
             asking.append(asyncio.create_task(batcher.ask(each)))
             await asyncio.sleep(0)
         await asyncio.gather(*asking)
-    assert [len(batch) for batch in scribe.batches] == [10, 10, 5]
+    assert [len(batch) for batch in scribe.batches] == [10, 10, 10, 5]
 
 
 async def test_after_the_longest_window_a_batch_gathers_no_more() -> None:
