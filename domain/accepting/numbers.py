@@ -57,8 +57,10 @@ class Normaliser:
 
         About a second for a million: whoever must answer others meanwhile gives it a list in parts.
         """
-        numbers: list[str | None] = []
         plain, other, plus_code = self._plain, self._other, self._plus_code
+        if len(raws) == 1 and (match := plain(raws[0])) and match[1]:
+            return [plus_code + match[1]]  # nothing to strip from the one that is asked for mostly
+        numbers: list[str | None] = []
         for stripped in _stripped_chunks(raws):
             numbers += [
                 (plus_code + number if (number := match[1]) else None)

@@ -6,7 +6,7 @@ are accepted and handed over. A hint may come twice, late, or for nothing: who h
 
 from __future__ import annotations
 
-from base64 import b85decode, b85encode
+from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator
 from typing import TypeAlias
 from uuid import UUID
@@ -46,15 +46,15 @@ def id_of(topic: Topic) -> UUID:
 def packed(topics: Collection[Topic], *, longest: int = 7_000) -> Iterator[str]:
     """The topics as texts of at most so many characters each."""
     joined = b"".join(topics)
-    step = longest * 4 // 5 // SIZE * SIZE
+    step = longest // 4 * 3 // SIZE * SIZE
     for start in range(0, len(joined), step):
-        yield b85encode(joined[start : start + step]).decode()
+        yield b64encode(joined[start : start + step]).decode()
 
 
 def unpacked(text: str) -> set[Topic]:
     """The topics of one text; EVERYTHING where it cannot be read."""
     try:
-        joined = b85decode(text)
+        joined = b64decode(text, validate=True)
     except ValueError:
         return {EVERYTHING}
     if len(joined) % SIZE:

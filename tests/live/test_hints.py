@@ -41,7 +41,7 @@ def test_topics_travel_in_texts_that_are_short_enough(topics: set[Topic], longes
     assert all(len(text) <= longest for text in texts)
 
 
-@pytest.mark.parametrize("text", ["", "not base 85: \x7f", "0000", "-"])
+@pytest.mark.parametrize("text", ["", "not base 64: \x7f", "0000", "-"])
 def test_a_text_that_cannot_be_read_means_everything_or_nothing(text: str) -> None:
     assert unpacked(text) in ({EVERYTHING}, set())
 
