@@ -1,4 +1,4 @@
-"""The running program, as strangers' tools try it: the specification's audits, and any document.
+"""The running program, as strangers' tools try it: stock clients, audits, and any document.
 
 Documents are made from the exported schema. FUZZ_EXAMPLES: how many for each who asks.
 """
@@ -61,6 +61,25 @@ def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
     results = [json.loads(line) for line in told.stdout.splitlines()]
     assert [each for each in results if each["status"] != "ok"] == []
     assert len(results) >= AUDITS
+
+
+@pytest.mark.usefixtures("clients")
+@pytest.mark.parametrize("kind", ["apollo", "urql"])
+def test_stock_clients_send_and_find_what_they_sent(program: Program, kind: str) -> None:
+    told = subprocess.run(
+        ["node", "work.mjs", kind, program.address, "client@ibiki.test", program.password],
+        cwd=NODE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    sent, listed, refused, unknown = map(json.loads, told.stdout.splitlines())
+    send = sent["data"]["send"]
+    assert send["accepted"] == 1
+    assert listed["data"]["sends"]["edges"][0]["node"]["id"] == send["id"]
+    assert refused["data"]["send"]["__typename"] == "InvalidText"
+    assert unknown == {"step": "unknown", "codes": ["UNAUTHENTICATED"]}
 
 
 def test_nobody_looks_at_the_schema_in_production(program: Program) -> None:

@@ -232,25 +232,6 @@ def last_of(watchers: list[Watcher]) -> int:
     return last
 
 
-@pytest.mark.parametrize("kind", ["apollo", "urql"])
-def test_stock_clients_send_and_find_what_they_sent(two: Place, kind: str) -> None:
-    program = two.program
-    told = subprocess.run(
-        ["node", "work.mjs", kind, program.address, "client@ibiki.test", program.password],
-        cwd=NODE,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    sent, listed, refused, unknown = map(json.loads, told.stdout.splitlines())
-    send = sent["data"]["send"]
-    assert send["accepted"] == 1
-    assert listed["data"]["sends"]["edges"][0]["node"]["id"] == send["id"]
-    assert refused["data"]["send"]["__typename"] == "InvalidText"
-    assert unknown == {"step": "unknown", "codes": ["UNAUTHENTICATED"]}
-
-
 @pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse", "apollo", "urql"])
 def test_stock_clients_are_told_at_every_server_whatever_one_of_them_changes(
     two: Place, kind: str
