@@ -1,7 +1,8 @@
 """The accept path alone, without HTTP: what PostgreSQL pays for a send, against `pgbench -N`.
 
 Callers wait for one answer at a time, in one process. `pgbench -N` is PostgreSQL's own measure of a
-small transaction (an update, a select and an insert), with as many clients on the same database.
+small transaction (an update, a select and an insert), with as many clients. Each has a database of
+its own: on one, those who come second would write out the pages that the first left behind.
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ class Run:
 
 
 def main() -> list[Measurement]:
-    """Ratios of one run on one database."""
+    """Ratios of one run."""
     with ground() as place:
         transaction_cpu = _pgbench(place)
+    with ground() as place:
         spread, many, hot, alone = asyncio.run(_accepting(place))
     return [
         Measurement("send, 1,000 accounts", spread.per_second, "sends/s"),
