@@ -41,10 +41,11 @@ FROM account, (
 WHERE account.id = ANY($1::uuid[]) ORDER BY account.id FOR UPDATE OF account
 """
 
+# The ids are named twice: by the join alone, a table that is small is read from end to end.
 CHANGE_HOLDINGS = """
 UPDATE account SET held = changed.held, version = changed.version
 FROM unnest($1::uuid[], $2::int8[], $3::int8[]) AS changed (id, held, version)
-WHERE account.id = changed.id
+WHERE account.id = changed.id AND account.id = ANY($1::uuid[])
 """
 POST_TRANSFERS = """
 INSERT INTO transfer (
