@@ -39,15 +39,15 @@ FROM made
 
 
 def main() -> list[Measurement]:
-    """Requests a second and PostgreSQL's time a request, on one server process."""
+    """Requests a second and PostgreSQL's time a request, on two server processes."""
     with ground() as place:
         [token] = asyncio.run(add_tenants(place.url, 1, units=1_000))
         asyncio.run(_fill(place))
-        with server(place) as (_, port):
+        with server(place) as (_, one), server(place) as (_, other):
             return [
                 each
                 for name, query in (("sends", SENDS), ("messages", MESSAGES))
-                for each in _measure(place, port, name, request(token, query))
+                for each in _measure(place, [one, other], name, request(token, query))
             ]
 
 
@@ -59,12 +59,12 @@ async def _fill(place: Ground) -> None:
     await own.close()
 
 
-def _measure(place: Ground, port: int, name: str, asked: bytes) -> list[Measurement]:
+def _measure(place: Ground, ports: list[int], name: str, asked: bytes) -> list[Measurement]:
     def run(seconds: float) -> tuple[float, float]:
         before = cpu_seconds(with_children(place.postgres_pid))
         done = asyncio.run(
             load(
-                [port],
+                ports,
                 lambda _: asked,
                 connections=CONNECTIONS,
                 seconds=seconds,
