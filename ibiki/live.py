@@ -10,6 +10,7 @@ from uuid import uuid4
 import orjson
 
 from domain.access import Actor
+from domain.errors import TryAgain
 from domain.house import House
 from domain.live.hub import Hub
 from domain.live.watching import Reader, Viewpoint, Watch
@@ -56,11 +57,13 @@ class Telling:
     viewpoint: Viewpoint | None
 
     async def told(self, value: Any) -> bytes:
-        """The response, as JSON."""
+        """The response, as JSON. Raises TryAgain where the database is away: told later, whole."""
         question = self.question
         answer = await self.engine.execute(
             question.operation, question.variables, self.context(), event=value
         )
+        if answer.away:
+            raise TryAgain
         return orjson.dumps(answer.body)
 
     def failed(self, failure: Exception) -> bytes:

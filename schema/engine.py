@@ -35,7 +35,7 @@ from schema.limits import (
     measure_document,
     operations_of,
 )
-from schema.masking import refusals_in, told
+from schema.masking import is_away, refusals_in, told
 from schema.plans import has_directives, plan_of
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
 from schema.variables import bound_variables, check_literals, places_of
@@ -74,11 +74,15 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an operation came to. `data` is None where a field that cannot be null failed."""
+    """What an operation came to. `data` is None where a field that cannot be null failed.
+
+    `away`: something is missing in it because the database is away.
+    """
 
     data: dict[str, Any] | None
     errors: list[dict[str, Any]]
     executed: bool = True
+    away: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
@@ -142,7 +146,8 @@ class Engine:
             context.house.observer.refused(operation_name, refusal)
         if result.errors and result.data is None and not any(e.path for e in result.errors):
             return self.rejection(result.errors, context.request_id)
-        return Answer(result.data, told(result.errors or (), context.request_id))
+        errors = result.errors or ()
+        return Answer(result.data, told(errors, context.request_id), away=is_away(errors))
 
     async def watch(
         self, operation: Operation, variables: dict[str, Any] | None, context: Context

@@ -23,6 +23,11 @@ def told(errors: Sequence[GraphQLError], correlation_id: str) -> list[dict[str, 
     return [_told(error, correlation_id) for error in errors]
 
 
+def is_away(errors: Sequence[GraphQLError]) -> bool:
+    """Whether something could not be read because the database is away: it passes by itself."""
+    return any(isinstance(_cause(error), TryAgain) for error in errors)
+
+
 def refusals_in(errors: Sequence[GraphQLError]) -> Iterator[tuple[str, str]]:
     """Field and refusal, by their names in the schema and the domain, of each that is one."""
     for error in errors:

@@ -20,7 +20,7 @@ from domain.access import Everything, OfClient, Scope
 from domain.live.hints import EVERYTHING, Topic, id_of
 from domain.live.streams import Spawn, Stream
 from domain.live.watching import Changes, Form, Item, Reader
-from domain.loops import pause_after, tell_failure
+from domain.loops import AWAY, pause_after, tell_failure
 from domain.ports.live import Changed
 
 OVERLAP_SECONDS = 3.0
@@ -230,14 +230,17 @@ class ChangeStream(Stream):
         async with self._turn:
             joining = self.waiting()
             first = await self.watch.begin()
-            owed, self._owed = self._owed, {}
+            # All of it, before anybody is told any: whoever cannot be told yet begins again.
+            beginning = [await self._item(each) for each in first]
+            since = [(each, await self._item(each)) for each in self._owed.values()]
+            self._owed.clear()
             begun = {each.id: each.updated_at for each in first}
             self._begun |= {reader: begun for reader in joining if reader in self.readers}
             self.count_as_told(joining)
-            for each in first:
-                await self._offer(each, joining)
-            for each in owed.values():
-                await self._offer(each, self._not_begun_with(each, joining))
+            for item in beginning:
+                await self.offer(item, joining)
+            for each, item in since:
+                await self.offer(item, self._not_begun_with(each, joining))
 
     async def tell(self, changed: Changing) -> None:
         """Something has changed."""
@@ -245,7 +248,13 @@ class ChangeStream(Stream):
             told = [reader for reader, was_told in self.readers.items() if was_told]
             if len(told) < len(self.readers):
                 self._owed[changed.id] = changed
-            await self._offer(changed, self._not_begun_with(changed, told))
+            readers = self._not_begun_with(changed, told)
+            if not readers:
+                return
+            try:
+                await self.offer(await self._item(changed), readers)
+            except AWAY:
+                self._begin_again(changed, told)
 
     def _not_begun_with(self, changed: Changing, readers: Iterable[Reader]) -> list[Reader]:
         """Without those who were told this very state when they joined."""
@@ -256,6 +265,13 @@ class ChangeStream(Stream):
             or begun_at < changed.updated_at
         ]
 
-    async def _offer(self, changed: Changing, readers: Sequence[Reader]) -> None:
-        if readers:
-            await self.offer(Item(await self.form.told(changed), key=changed.id), readers)
+    def _begin_again(self, changed: Changing, readers: Iterable[Reader]) -> None:
+        """It cannot be told now: these are owed it, like who has just joined. Others go on."""
+        self._owed[changed.id] = changed
+        for reader in readers:
+            if reader in self.readers:
+                self.readers[reader] = False
+        self.wake()
+
+    async def _item(self, changed: Changing) -> Item:
+        return Item(await self.form.told(changed), key=changed.id)

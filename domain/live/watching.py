@@ -152,7 +152,7 @@ class Form(Protocol):
     """How what is watched is told: for one document, its variables and a viewpoint."""
 
     async def told(self, value: Any) -> bytes:
-        """The response, as JSON."""
+        """The response, as JSON. Raises TryAgain where what it needs cannot be read now."""
         ...
 
     def failed(self, failure: Exception) -> bytes:

@@ -207,6 +207,32 @@ async def test_an_outage_loses_nothing(board: Board) -> None:
     await ears.hears(*told(changed))
 
 
+async def test_what_a_document_asks_for_besides_may_be_away_for_a_while(board: Board) -> None:
+    ears = await board.listen()
+    taken = board.change(message(), MessageStatus.SUBMITTING)
+    await ears.hears(*told(taken))
+    board.words.away = 2
+    sent = board.change(taken, MessageStatus.SENT)
+    await ears.hears(*told(taken, sent))
+
+
+async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board: Board) -> None:
+    board.words.away = 1_000_000
+    waiting = await board.listen(Everything())  # told before those of one tenant
+    board.words = Words()
+    other = await board.listen()
+    changed = board.change(message(), MessageStatus.SENT)
+    await other.hears(*told(changed))
+    assert waiting.told == []
+
+
+async def test_a_beginning_that_cannot_be_told_yet_is_told_whole(board: Board) -> None:
+    board.begins = [message(), message()]
+    board.words.away = 1
+    ears = await board.listen()
+    await ears.hears(*told(*board.begins))
+
+
 async def test_nothing_is_read_where_nobody_watches(board: Board) -> None:
     board.change(message(), MessageStatus.SENT)
     board.hub.hinted({EVERYTHING})

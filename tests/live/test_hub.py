@@ -77,6 +77,15 @@ async def test_a_reader_is_told_the_present_and_then_every_change(hub: Hub) -> N
     await ears.hears(1, 2)
 
 
+async def test_a_state_that_cannot_be_told_yet_is_told_when_it_can(hub: Hub) -> None:
+    figure, words, ears = Figure(), Words(away=1), Ears()
+    await hub.join("key", words, ears, figure.open)
+    await ears.hears(1)
+    figure.value, words.away = 2, 1
+    hub.hinted({TOPIC})
+    await ears.hears(1, 2)
+
+
 async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> None:
     figure, ears = Figure(), Ears()
 

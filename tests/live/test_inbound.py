@@ -11,12 +11,13 @@ from uuid import UUID
 import httpx
 import pytest
 
+from domain.errors import TryAgain
 from domain.two_way.routes import assign_inbound
 from persistence import hints, store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.live.rig import Client, Desk, Server, client, eventually
+from tests.live.rig import Client, Desk, Server, client, eventually, server
 from tests.live.test_sse import Events
 from tests.resolvers.house import Neighbourhood
 from tests.two_way import post
@@ -85,6 +86,35 @@ async def test_what_came_behind_a_message_is_told_first(running: Server) -> None
         assert [(await reader.told())["id"] for _ in range(3)] == keys[2:]
         last = await receive("in 5")
         assert (await reader.told())["id"] == last
+
+
+class Away:
+    """The store, except that conversations cannot be read in it so many times more."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(store, name)
+
+    async def find_conversations_with(self, *asked: Any) -> Any:
+        if self.times:
+            self.times -= 1
+            raise TryAgain
+        return await store.find_conversations_with(*asked)
+
+
+async def test_what_is_asked_for_beside_a_message_may_be_away_and_it_is_told_whole(
+    people: Neighbourhood, desk: Desk
+) -> None:
+    away = Away(times=2)
+    house = replace(people.house, store=away)
+    async with server(house, desk) as running, client(running, "owner") as reader:
+        await listening(running, reader)
+        key = await receive("Hello")
+        told = await reader.told()
+    assert (told["id"], told["conversation"]["unread"]) == (key, 1)
+    assert away.times == 0
 
 
 async def test_the_same_over_server_sent_events(running: Server) -> None:
