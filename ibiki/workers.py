@@ -12,6 +12,7 @@ from domain.dispatching.observing import Observer
 from domain.dispatching.polling import Poller, PollRules
 from domain.house import Providers
 from domain.loops import Loop
+from domain.ports.identity import AccessUpkeep
 from domain.ports.polling import Polls
 from domain.ports.queue import WorkStore
 from domain.ports.uploads import Uploads
@@ -29,7 +30,7 @@ MOST_PURGED = 10_000
 MOST_UPLOADS_PURGED = 100
 
 
-class WorkersStore(Polls, WorkStore, ReceivingStore, Uploads, Protocol):
+class WorkersStore(Polls, WorkStore, ReceivingStore, Uploads, AccessUpkeep, Protocol):
     """All that the workers need of the store."""
 
 
@@ -56,6 +57,7 @@ class Workers:
             Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
             Loop("purging uploads", self._purge_uploads, every_seconds=PURGE_SECONDS),
+            Loop("purging sign-ins", self._purge_sign_ins, every_seconds=PURGE_SECONDS),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
         ]
 
@@ -83,6 +85,10 @@ class Workers:
     async def _purge(self) -> bool:
         purged = await self._store.purge_keys(age_seconds=KEPT_KEY_SECONDS, most=MOST_PURGED)
         return purged == MOST_PURGED
+
+    async def _purge_sign_ins(self) -> bool:
+        changes = await self._store.purge_changes(most=MOST_PURGED)
+        return MOST_PURGED in (changes, await self._store.purge_sign_ins(most=MOST_PURGED))
 
     async def _purge_uploads(self) -> bool:
         most = MOST_UPLOADS_PURGED

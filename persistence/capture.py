@@ -43,10 +43,11 @@ ON CONFLICT (client_id, number) DO NOTHING
 
 KEEP_CAPTURED = "UPDATE send SET captured = true WHERE id = ANY($1::uuid[])"
 
+# The time of the statement: PostgreSQL looks nothing volatile up in an index.
 PURGE_KEYS = """
 DELETE FROM idempotency_key WHERE id IN (
     SELECT id FROM idempotency_key
-    WHERE created_at < clock_timestamp() - make_interval(secs => $1)
+    WHERE created_at < statement_timestamp() - make_interval(secs => $1)
     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 """
 

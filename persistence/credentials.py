@@ -49,15 +49,26 @@ UPDATE api_key SET last_used_at = date_trunc('minute', clock_timestamp())
 WHERE id = ANY($1::uuid[])
   AND (last_used_at IS NULL OR last_used_at < date_trunc('minute', clock_timestamp()))
 """
-PURGE = (
-    "DELETE FROM access_change WHERE created_at < clock_timestamp() - make_interval(days => $1)",
-    "DELETE FROM refresh_token WHERE expires_at < clock_timestamp() - make_interval(days => $1)",
-    """
-    DELETE FROM session
-    WHERE created_at < clock_timestamp() - make_interval(days => $1)
-      AND NOT EXISTS (SELECT FROM refresh_token WHERE session_id = session.id)
-    """,
-)
+# The time of the statement: PostgreSQL looks nothing volatile up in an index.
+PURGE_CHANGES = """
+DELETE FROM access_change WHERE id IN (
+    SELECT id FROM access_change
+    WHERE created_at < statement_timestamp() - make_interval(days => $1)
+    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+PURGE_REFRESH_TOKENS = """
+DELETE FROM refresh_token WHERE id IN (
+    SELECT id FROM refresh_token
+    WHERE expires_at < statement_timestamp() - make_interval(days => $1)
+    ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+RETURNING session_id
+"""
+# By itself, behind the commit of the tokens: of two who remove the last ones, the later sees it.
+PURGE_SESSIONS = """
+DELETE FROM session
+WHERE id = ANY($1::uuid[])
+  AND NOT EXISTS (SELECT FROM refresh_token WHERE session_id = session.id)
+"""
 
 
 async def find_actor_of_session(session_id: UUID, user_id: UUID) -> Actor | None:
@@ -91,11 +102,23 @@ async def note_keys_used(key_ids: Sequence[UUID]) -> None:
         await pooled.execute(NOTE_KEYS_USED, list(key_ids))
 
 
-async def purge_access() -> None:
-    """Deletes changes, refresh tokens and sessions that nobody can need any more."""
+async def purge_changes(*, most: int) -> int:
+    """Changes of access that every process has read are gone, at most so many. How many."""
     async with connection() as pooled:
-        for statement in PURGE:
-            await pooled.execute(statement, KEPT_DAYS)
+        done = await pooled.execute(PURGE_CHANGES, KEPT_DAYS, most)
+    return int(done.split()[-1])
+
+
+async def purge_sign_ins(*, most: int) -> int:
+    """Refresh tokens that ended long ago are gone, at most so many, and sessions with their last.
+
+    Returns how many tokens.
+    """
+    async with connection() as pooled:
+        rows = await pooled.fetch(PURGE_REFRESH_TOKENS, KEPT_DAYS, most)
+        if rows:
+            await pooled.execute(PURGE_SESSIONS, list({row[0] for row in rows}))
+    return len(rows)
 
 
 def _actor(row: Record) -> Actor:

@@ -55,9 +55,10 @@ SET times = webhook_event.times + excluded.times, updated_at = clock_timestamp()
 RETURNING id
 """
 
+# The time of the statement: PostgreSQL looks nothing volatile up in an index, and many may wait.
 TAKE_DUE = """
 SELECT id, provider, body, received_at, tries FROM webhook_event
-WHERE due_at <= clock_timestamp() AND ($2::uuid[] IS NULL OR id = ANY($2))
+WHERE due_at <= statement_timestamp() AND ($2::uuid[] IS NULL OR id = ANY($2))
 ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 

@@ -30,7 +30,8 @@ from persistence.credentials import access_changes as access_changes
 from persistence.credentials import find_actor_of_key as find_actor_of_key
 from persistence.credentials import find_actor_of_session as find_actor_of_session
 from persistence.credentials import note_keys_used as note_keys_used
-from persistence.credentials import purge_access as purge_access
+from persistence.credentials import purge_changes as purge_changes
+from persistence.credentials import purge_sign_ins as purge_sign_ins
 from persistence.database import transaction as transaction
 from persistence.events import count_refusals as count_refusals
 from persistence.events import put_off_event as put_off_event

@@ -29,7 +29,6 @@ POLL_SECONDS = 0.2
 POLL_DEADLINE_SECONDS = 5.0
 TRUST_SECONDS = 1.0
 KEY_NOTE_SECONDS = 60.0
-PURGE_SECONDS = 3_600.0
 
 WATCH = "reading changes of access"
 
@@ -161,7 +160,7 @@ class Actors:
 
     async def _watch(self) -> None:
         noted: set[UUID] = set()
-        note_again_at = purge_at = time.monotonic()
+        note_again_at = time.monotonic()
         failures = 0
         while True:
             try:
@@ -170,9 +169,6 @@ class Actors:
                 if now >= note_again_at:
                     noted, note_again_at = set(), now + KEY_NOTE_SECONDS
                 await self._note_used_keys(noted)
-                if now >= purge_at:
-                    purge_at = now + PURGE_SECONDS
-                    await self._store.purge_access()
                 failures = 0
             except Exception as failure:  # noqa: BLE001 - watching outlives any failure
                 failures += 1

@@ -134,8 +134,19 @@ class Credentials(Protocol):
         """Notes that the keys were used in this minute."""
         ...
 
-    async def purge_access(self) -> None:
-        """Deletes changes, refresh tokens and sessions that nobody can need any more."""
+
+class AccessUpkeep(Protocol):
+    """What of sign-ins and changes of access is thrown away in time."""
+
+    async def purge_changes(self, *, most: int) -> int:
+        """Changes of access that every process has read are gone, at most so many. How many."""
+        ...
+
+    async def purge_sign_ins(self, *, most: int) -> int:
+        """Refresh tokens that ended long ago, at most so many, and sessions with their last.
+
+        Returns how many tokens.
+        """
         ...
 
 

@@ -65,9 +65,6 @@ class FakeStore:
     async def note_keys_used(self, key_ids: Sequence[UUID]) -> None:
         self.used_keys += key_ids
 
-    async def purge_access(self) -> None:
-        pass
-
     def change(self, subject_id: UUID, *, seconds_ago: float = 0) -> None:
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
         self.changes.append((at, AccessChange(new_id(), subject_id)))

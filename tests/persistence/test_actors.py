@@ -304,9 +304,14 @@ async def test_what_nobody_can_need_any_more_is_purged_and_the_rest_stays(world:
     await worlds.execute(
         "UPDATE session SET created_at = now() - interval '40 days' WHERE id = $1", old.session_id
     )
-    await worlds.execute("UPDATE access_change SET created_at = now() - interval '8 days'")
+    await worlds.execute(
+        "INSERT INTO access_change (id, subject_id, created_at) VALUES ($1, $1, $2)",
+        old.user_id,
+        datetime.now(UTC) - timedelta(days=8),
+    )
     await sign_out(world)
-    await store.purge_access()
+    assert await store.purge_changes(most=10) == 1
+    assert await store.purge_sign_ins(most=10) == 1
     left = await worlds.fetch(
         "SELECT (SELECT array_agg(id) FROM session) AS sessions,"
         " (SELECT array_agg(subject_id) FROM access_change) AS subjects"

@@ -1,0 +1,113 @@
+"""Looking for what is due or too old, every minute and oftener, costs what is found of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import pytest
+
+from domain.two_way.webhooks import DueEvent
+from domain.uploads.upload import KEPT_SECONDS
+from persistence import store
+from tests import worlds
+from tests.persistence.test_reads_stay_small import assert_small, work_of
+
+THERE = 6_000
+FOUND = 3
+DAY_SECONDS = 86_400.0
+
+# Of each kind many that are young, or not due yet, and a few that are old, or due.
+ROWS = {
+    "idempotency_key": """
+        INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer, created_at)
+        SELECT gen_random_uuid(), gen_random_uuid(), n::text, '', '{}',
+               now() - CASE WHEN n <= $2 THEN interval '9 days' ELSE interval '1 hour' END
+        FROM generate_series(1, $1::int) AS n""",
+    "upload": """
+        INSERT INTO upload (id, client_id, size, encoding, delimiter, has_header, columns, rows,
+                            created_at)
+        SELECT gen_random_uuid(), (SELECT id FROM client), 1, 'utf-8', ',', true, '[]', 1,
+               now() - CASE WHEN n <= $2 THEN interval '9 days' ELSE interval '1 hour' END
+        FROM generate_series(1, $1::int) AS n""",
+    "access_change": """
+        INSERT INTO access_change (id, subject_id, created_at)
+        SELECT gen_random_uuid(), gen_random_uuid(),
+               now() - CASE WHEN n <= $2 THEN interval '9 days' ELSE interval '1 hour' END
+        FROM generate_series(1, $1::int) AS n""",
+    "refresh_token": """
+        WITH person AS (
+            INSERT INTO app_user (id, email, password_hash, role)
+            VALUES (gen_random_uuid(), 'a@b.test', 'x', 'ADMIN') RETURNING id
+        ), sign_in AS (
+            INSERT INTO session (id, user_id)
+            SELECT gen_random_uuid(), person.id FROM person, generate_series(1, $1::int)
+            RETURNING id
+        )
+        INSERT INTO refresh_token (id, token_hash, session_id, expires_at)
+        SELECT gen_random_uuid(), decode(md5(n::text), 'hex'), id,
+               now() - CASE WHEN n <= $2 THEN interval '9 days' ELSE interval '1 hour' END
+        FROM (SELECT id, row_number() OVER () AS n FROM sign_in) AS numbered""",
+    "webhook_event": """
+        INSERT INTO webhook_event (id, provider, body, outcome, reason, due_at)
+        SELECT gen_random_uuid(), 'extreme', '{}', 'UNROUTED', 'waits',
+               now() + CASE WHEN n <= $2 THEN interval '0' ELSE interval '1 hour' END
+        FROM generate_series(1, $1::int) AS n""",
+}
+
+
+async def due_events() -> int:
+    async with store.transaction() as tx:
+        taken: list[DueEvent] = await store.take_due_events(tx, 200)
+        await tx.execute("UPDATE webhook_event SET due_at = NULL WHERE due_at <= now()")
+    return len(taken)
+
+
+LOOKS: dict[str, Callable[[], Awaitable[int]]] = {
+    "idempotency_key": partial(store.purge_keys, age_seconds=DAY_SECONDS, most=1_000),
+    "upload": partial(store.purge_uploads, age_seconds=KEPT_SECONDS, most=1_000),
+    "access_change": partial(store.purge_changes, most=1_000),
+    "refresh_token": partial(store.purge_sign_ins, most=1_000),
+    "webhook_event": due_events,
+}
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[None]:
+    # One connection: the counters are flushed by the connection that did the work.
+    async with worlds.connected(database_url, pool_size=1):
+        await worlds.add_client(await worlds.add_pool())
+        yield
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("table", ROWS)
+async def test_what_is_too_old_or_due_is_found_without_reading_the_rest(table: str) -> None:
+    await worlds.execute(ROWS[table], THERE, FOUND)
+    await worlds.execute("ANALYZE")
+    look = LOOKS[table]
+    found: list[int] = []
+
+    async def once() -> None:
+        found.append(await look())
+
+    # What is found is read, looked up again and removed: three times, at the most.
+    assert_small(await work_of(once(), [table]), most_rows=3 * FOUND)
+    assert found == [FOUND]
+    work = await work_of(once(), [table])
+    assert not work.scans[table]
+    assert work.rows[table] <= FOUND, work
+    assert found == [FOUND, 0]
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    ("table", "purge"),
+    [("access_change", store.purge_changes), ("refresh_token", store.purge_sign_ins)],
+)
+async def test_no_more_is_removed_at_once_than_asked_for(
+    table: str, purge: Callable[..., Awaitable[int]]
+) -> None:
+    await worlds.execute(ROWS[table], 5, 5)
+    assert [await purge(most=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert await worlds.fetch("SELECT FROM session") == []
