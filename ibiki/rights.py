@@ -7,10 +7,10 @@ changed, in every process, within a second (`domain.identity.actors`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -23,6 +23,8 @@ from domain.ports.authenticator import Authenticator
 
 AGAIN_SECONDS = 0.2
 ANONYMOUS_SECONDS = 60.0
+
+log = logging.getLogger("ibiki.rights")
 
 
 class Watched(Authenticator, Protocol):
@@ -135,12 +137,18 @@ class Rights:
 
     async def _ask_again(self, holder: Holder) -> None:
         while holder in self._holders:
-            with suppress(TryAgain):
+            try:
                 actor = await self._ask(holder)
-                if holder in self._holders:
-                    holder.found(actor)
-                return
-            await asyncio.sleep(AGAIN_SECONDS)
+            except TryAgain:
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            except Exception:
+                # Nobody keeps rights that nobody can confirm.
+                log.exception("a connection ends: who it is of could not be asked")
+                actor = None
+            if holder in self._holders:
+                holder.found(actor)
+            return
 
 
 class Holder:

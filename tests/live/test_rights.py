@@ -69,6 +69,22 @@ async def test_a_socket_ends_when_its_credential_is_good_for_nothing() -> None:
         assert (await other.told())["account"]["balance"] == 5
 
 
+async def test_a_socket_whose_rights_cannot_be_asked_about_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with quiet() as place, client(place.server, "good") as socket:
+        await socket.subscribe(QUIET_BALANCE)
+        await socket.hear()
+
+        async def fails(credential: str) -> None:
+            raise RuntimeError("a defect")
+
+        place.desk.actor_for = fails  # type: ignore[method-assign]
+        place.desk.change("good", None)
+        assert await socket.closed() == 4403
+        assert "a defect" in caplog.text
+
+
 async def test_new_rights_begin_what_is_watched_anew() -> None:
     async with quiet() as place, client(place.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE, id="a")
