@@ -74,6 +74,11 @@ class Breaker:
         if self.is_open:
             self._open(was_try=was_try)
 
+    def not_made(self, *, was_try: bool = False) -> None:
+        """A call that had begun here was not made after all: nobody was asked anything."""
+        if was_try:
+            self._trying = False
+
     def rest(self, seconds: float) -> None:
         """No call starts for that long: the provider asked for it."""
         self._rests_until = max(self._rests_until, self._clock() + seconds)

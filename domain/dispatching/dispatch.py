@@ -184,8 +184,12 @@ class Dispatcher:
     ) -> None:
         """Calls the provider and records what came of it; its slot is free in between."""
         try:
-            outcomes = await self._call(provider, call, claimed.marked_at)
-            self._tell_breaker(outcomes, was_try=is_try)
+            if now_seconds() - claimed.marked_at > self._rules.start_within_seconds:
+                outcomes: Sequence[Outcome] = [NEVER_BEGUN] * len(call.messages)
+                self._breaker.not_made(was_try=is_try)
+            else:
+                outcomes = await self._call(provider, call)
+                self._tell_breaker(outcomes, was_try=is_try)
         finally:
             self._open_calls[call.priority] -= 1
             self._woken.set()
@@ -194,11 +198,9 @@ class Dispatcher:
         await self._recorder.record(ended)
         self._observer.reached(Stage.RECORDED)
 
-    async def _call(self, provider: Provider, call: Call, marked_at: float) -> Sequence[Outcome]:
+    async def _call(self, provider: Provider, call: Call) -> Sequence[Outcome]:
         """One outcome a message, same order."""
         began = now_seconds()
-        if began - marked_at > self._rules.start_within_seconds:
-            return [NEVER_BEGUN] * len(call.messages)
         outcomes = await self._ask(provider, [each.outgoing for each in call.messages])
         self._observer.called(
             self._desk.provider_account_id, outcomes, seconds=now_seconds() - began

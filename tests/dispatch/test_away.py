@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 import pytest
 
 from domain.dispatching.dispatch import Dispatcher
+from domain.dispatching.observing import Observer
 from domain.outcomes import Accepted, Outcome, Rejected
 from domain.ports.ledger import Disconnected, Transaction
 from domain.ports.queue import WorkStore
@@ -64,11 +67,14 @@ class _Cut(Exception):
 
 @asynccontextmanager
 async def dispatching_over(
-    lossy: WorkStore | Lossy, provider: Scripted, pool: worlds.Pool
+    lossy: WorkStore | Lossy,
+    provider: Scripted,
+    pool: worlds.Pool,
+    observer: Observer | None = None,
 ) -> AsyncIterator[None]:
     """A dispatcher over that store, woken again and again."""
     work: Any = lossy
-    dispatcher = Dispatcher(work, provider, pool.id, rules=QUICK)
+    dispatcher = Dispatcher(work, provider, pool.id, rules=QUICK, observer=observer)
     dispatcher.start()
     ended = asyncio.Event()
     waking = asyncio.create_task(_keep_waking(dispatcher, ended))
@@ -105,6 +111,30 @@ async def test_a_mark_whose_commit_is_not_known_is_taken_back_and_nothing_leaves
     assert len(provider.seen) == 5
     attempts = await worlds.fetch("SELECT outcome FROM attempt ORDER BY started_at")
     assert [row["outcome"] for row in attempts] == ["NOT_SENT"] * keeps + ["ACCEPTED"]
+
+
+@dataclass
+class Breakers(Observer):
+    """Keeps what it is told of breakers."""
+
+    told: list[bool] = field(default_factory=list)
+
+    def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
+        self.told.append(open_)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_calls_that_were_never_made_say_nothing_of_the_provider() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    for _ in range(QUICK.breaker_opens_after + 1):
+        await worlds.accept(client)
+    lossy, breakers = Lossy(lambda asked: "mark_calls" in asked, keeps=True), Breakers()
+    async with dispatching_over(lossy, Scripted(), pool, breakers):
+        await eventually(all_sent)
+    attempts = await worlds.fetch("SELECT FROM attempt WHERE outcome = 'NOT_SENT'")
+    assert len(attempts) > QUICK.breaker_opens_after
+    assert breakers.told == []
 
 
 @pytest.mark.usefixtures("connected")

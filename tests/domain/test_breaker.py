@@ -50,6 +50,19 @@ def test_a_clear_answer_in_between_starts_the_count_again(breaker: Breaker) -> N
     assert not breaker.is_open
 
 
+def test_a_call_that_was_not_made_after_all_counts_for_nothing(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, 4)
+    breaker.not_made(was_try=breaker.started())
+    assert not breaker.is_open
+    fail(breaker, 1)
+    clock.seconds = 2
+    breaker.not_made(was_try=breaker.started())  # nor does it end the turn to try
+    assert breaker.is_open
+    assert breaker.allowance == 1
+
+
 def test_it_lets_one_call_try_after_the_pause(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, 5)
     clock.seconds = 2
