@@ -157,7 +157,8 @@ def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:
 def _why_not_synced(
     place: Workplace, account: ProviderAccount, unavailable: ProviderUnavailable
 ) -> str:
-    why = str(unavailable.__cause__ or unavailable)
+    cause = unavailable.__cause__
+    why = cause if isinstance(cause, (ProviderUnavailable, ValueError)) else unavailable
     last = (
         f"The last good reading, of {account.read_at:%Y-%m-%d %H:%M} UTC, stays."
         if account.read_at

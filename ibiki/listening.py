@@ -17,7 +17,8 @@ class CannotListen(Mistake):
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """The port is ours, before anything slow is begun. Raises CannotListen."""
     try:
-        listener = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except OSError as taken:
         why = (taken.strerror or "").split(" (while")[0]
         raise CannotListen(

@@ -33,7 +33,7 @@ from ibiki.watch_routes import WatchRoutes, WatchRules
 from ibiki.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
 from ibiki.wiring import Wired, wired
 from ibiki.workers import Workers
-from ibiki.workplace import Workplace
+from ibiki.workplace import Workplace, make
 from persistence import store
 from persistence.migrating import pending_migrations
 from providers.simulator.caller import Webhook
@@ -84,19 +84,20 @@ async def simulate(
     directory: Path, *, host: str, port: int, announce: Callable[[str], None]
 ) -> None:
     """Runs the simulated provider until it is told to stop."""
-    with told_to_stop() as stop:
-        async with simulating(directory, host=host, port=port) as base_url:
+    make(directory)
+    with told_to_stop() as stop, listening(host, port) as listener:
+        async with simulating(directory, listener) as base_url:
             announce(f"The simulated provider answers at {base_url}.")
             await stop.wait()
 
 
 @asynccontextmanager
-async def simulating(directory: Path, *, host: str, port: int) -> AsyncIterator[str]:
+async def simulating(directory: Path, listener: socket.socket) -> AsyncIterator[str]:
     """The simulated provider, its state and its address kept in the data directory."""
     state = directory / SIMULATOR_STATE
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     webhook = Webhook(lambda: _webhook_url(directory), _shown_secret())
-    async with running_simulator(host, port, state, webhook=webhook) as base_url:
+    async with running_simulator(state_dir=state, webhook=webhook, listener=listener) as base_url:
         (directory / SIMULATOR_URL_FILE).write_text(f"{base_url}\n")
         yield base_url
 

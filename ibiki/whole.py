@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ibiki import demo, logs, processes
 from ibiki.instruments import Instruments, instruments
+from ibiki.listening import listening
 from ibiki.wiring import wired
 from ibiki.workplace import Workplace
 from persistence import database
@@ -50,9 +51,8 @@ async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> 
     await database.migrate(place.database_url)
     async with AsyncExitStack() as stack:
         if place.settings.upstream.is_simulated:
-            await stack.enter_async_context(
-                processes.simulating(place.directory, host=LOOPBACK, port=0)
-            )
+            of_simulator = stack.enter_context(listening(LOOPBACK, 0))
+            await stack.enter_async_context(processes.simulating(place.directory, of_simulator))
         parts = await stack.enter_async_context(
             wired(place, name="ibiki up", observer=watch.of_requests())
         )

@@ -60,12 +60,14 @@ async def running(
     api_key: str = DEFAULT_API_KEY,
     balance: int = DEFAULT_BALANCE,
     webhook: Webhook | None = None,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[str]:
     """A simulator that serves meanwhile, as its base URL; port 0 takes any that is free.
 
     `webhook`: whom it calls with what phones answer. Without `state_dir` nothing is kept. `balance`
-    counts for a new directory only. Raises BookInUse where another simulator runs in that
-    directory, OSError where the port is taken.
+    counts for a new directory only. `listener`: a port that is had already, instead of host and
+    port. Raises BookInUse where another simulator runs in that directory, OSError where the port is
+    taken.
     """
     with _directory(state_dir) as directory:
         app = create_app(Path(directory), api_key=api_key, balance=balance, webhook=webhook)
@@ -75,7 +77,11 @@ async def running(
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            if listener is None:
+                await web.TCPSite(runner, host, port).start()
+            else:
+                await web.SockSite(runner, listener).start()
+                host = listener.getsockname()[0]
             bound = runner.addresses[0][1]
             yield f"http://{f'[{host}]' if ':' in host else host}:{bound}"
         finally:

@@ -85,6 +85,7 @@ async def test_a_simulator_that_does_not_run_is_to_be_started(
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "sync")
     assert ended.returncode == 1
+    assert ended.stderr.startswith("The simulated provider has not been started. ")
     assert f"`ibiki simulate` runs in {tmp_path}" in ended.stderr
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.fernet import Fernet
 
 from ibiki import cli
 from ibiki.embedded import EmbeddedDatabase
@@ -59,13 +60,30 @@ def test_a_port_that_there_is_not(ibiki: Ibiki, tmp_path: Path, command: str) ->
     assert "65535" in ended.said
 
 
-@pytest.mark.parametrize("command", ["up", "serve"])
+@pytest.mark.parametrize("command", ["up", "serve", "simulate"])
 def test_a_port_that_is_taken(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = ibiki(command, "--data", str(tmp_path), "--port", str(port))
     assert ended.code == 1
     assert ended.said.startswith(f"Cannot listen at 127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("command", ["up", "dispatch", "migrate", "demo", "simulate"])
+def test_a_directory_that_cannot_be_made(
+    ibiki: Ibiki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "s" * 32)
+    monkeypatch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    (tmp_path / "file").touch()
+    directory = tmp_path / "file" / "below"
+    port = ["--port", "0"] if command in ("up", "simulate") else []
+    ended = ibiki(command, "--data", str(directory), *port)
+    assert ended.code == 1
+    assert ended.said == (
+        f"Nothing can be kept in {directory}: Not a directory."
+        " Choose a directory of your own with --data."
+    )
 
 
 @pytest.mark.parametrize("command", ["serve", "dispatch", "migrate", "audit", "sync", "demo"])
