@@ -5,6 +5,7 @@ Killed half-way, a second run goes on where the first one ended.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -65,11 +66,13 @@ async def write_demo(place: Workplace, house: House, passwords: Passwords) -> st
             await _give(house, admin, user.client_id, each.units, from_pool=readable)
     if place.settings.secrets.demo_password is not None:
         await _keep_password(passwords, password)
+        with suppress(OSError):  # a directory is only needed where something is not set
+            keys.keep_demo_password(place.directory, password)
     return password
 
 
 def password_of(place: Workplace) -> str:
-    """What the demo's users sign in with: DEMO_PASSWORD, else one that the directory keeps.
+    """What the demo's users sign in with: DEMO_PASSWORD, else what the directory keeps.
 
     Raises InvalidInput.
     """

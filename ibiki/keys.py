@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _EASY_TO_TYPE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
@@ -32,6 +33,12 @@ def demo_password(directory: Path) -> str:
     return _kept(directory, "demo-password", _password)
 
 
+def keep_demo_password(directory: Path, password: str) -> None:
+    """From now on the demo's users sign in with this one, also where it is not set again."""
+    with _locked(directory):
+        _write(directory / "demo-password", password)
+
+
 def _password() -> str:
     groups = ("".join(secrets.choice(_EASY_TO_TYPE) for _ in range(4)) for _ in range(3))
     return "-".join(groups)
@@ -39,13 +46,20 @@ def _password() -> str:
 
 def _kept(directory: Path, name: str, make: Callable[[], str]) -> str:
     """What the file holds. Whoever comes first makes it; all that come at once get the same."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / name
-    with open(os.open(directory / "keys.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(directory):
         if not path.exists():
             _write(path, make())
     return path.read_text().strip()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """The directory is there, and no other program makes a key in it meanwhile."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(os.open(directory / "keys.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _write(path: Path, content: str) -> None:

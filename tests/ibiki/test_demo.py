@@ -85,6 +85,17 @@ async def test_the_password_is_the_one_that_is_set_also_later(
         assert not await may_sign_in(user.email, kept)
 
 
+async def test_a_password_that_was_set_once_is_the_one_that_is_told_from_then_on(
+    street: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMO_PASSWORD", "of the operator's own")
+    await write(street, tmp_path)
+    monkeypatch.delenv("DEMO_PASSWORD")
+    told = await write(street, tmp_path)
+    assert (tmp_path / "demo-password").read_text().strip() == told
+    assert await may_sign_in("client@ibiki.test", told)
+
+
 async def test_a_password_that_cannot_be_one_is_refused_by_its_name(
     street: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
