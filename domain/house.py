@@ -62,7 +62,7 @@ class Store(
 class Pace(Protocol):
     """How often a client may ask."""
 
-    def wait_seconds(self, client_id: UUID) -> int:
+    def wait_seconds(self, client_id: UUID, /) -> int:
         """0 where the request may go on (and is counted), else the seconds until the next may."""
         ...
 

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -27,6 +22,7 @@ from domain.two_way.intake import Intake
 from domain.two_way.webhooks import LARGEST_BODY, WebhookOutcome
 from ibiki.metrics import Metrics
 from ibiki.middleware import FORWARDED, OUTCOME
+from ibiki.pace import RequestPace
 from ibiki.refusals import RequestRefused
 from ibiki.signatures import SIGNATURE_HEADER, Signatures
 
@@ -34,7 +30,6 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PATH_ON_FILE = "/api/webhook/extreme"
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header
-# A proxy on this machine speaks for others: who it speaks for is not on this machine.
 
 NO_SECRET = "No secret was shown."  # noqa: S105 - a sentence
 WRONG_SECRET = "The secret is wrong."  # noqa: S105 - a sentence
@@ -69,8 +64,7 @@ class Webhooks:
         # Hashed, so that comparing takes as long whatever was shown.
         self._secrets = [sha256(secret.encode()).digest() for secret in rules.secrets]
         self._signatures = Signatures(rules.signing_secrets)
-        self._limit = RateLimitItemPerSecond(rules.requests_per_second)
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._pace: RequestPace[str] = RequestPace(rules.requests_per_second)
 
     def routes(self) -> list[BaseRoute]:
         """The routes, for the application."""
@@ -105,9 +99,8 @@ class Webhooks:
 
     def _admit(self, request: Request, provider: str) -> None:
         address = request.client.host if request.client else ""
-        if not self._limiter.hit(self._limit, address):
-            reset_time = self._limiter.get_window_stats(self._limit, address).reset_time
-            wait_seconds = max(1, math.ceil(reset_time - time.time()))
+        wait_seconds = self._pace.wait_seconds(address)
+        if wait_seconds:
             retry = [(b"retry-after", b"%d" % wait_seconds)]
             raise self._refused(provider, 429, TOO_MANY, code="RATE_LIMITED", headers=retry)
         if self._rules.allowed_networks and not self._is_allowed(address):
@@ -172,7 +165,7 @@ class Webhooks:
 
 def _is_loopback(request: Request, address: str) -> bool:
     if any(name in request.headers for name in FORWARDED):
-        return False
+        return False  # a proxy on this machine speaks for others, who are not on it
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

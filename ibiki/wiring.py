@@ -24,7 +24,7 @@ from domain.two_way.intake import Intake
 from domain.two_way.keywords import Keywords
 from domain.uploads.workbench import Workbench
 from ibiki.live import Live
-from ibiki.pace import ClientPace
+from ibiki.pace import RequestPace
 from ibiki.passwords import Argon2Passwords
 from ibiki.rights import ConnectionLimits
 from ibiki.throttle import SignInThrottle
@@ -120,7 +120,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         store=store,
         directory=store,
         acceptance=acceptance,
-        pace=ClientPace(settings.limits.requests_per_second),
+        pace=RequestPace(settings.limits.requests_per_second),
         providers=upstreams,
         door=Door(
             store=store,
