@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from domain.accepting.batcher import Batcher
@@ -61,7 +62,7 @@ class Intake:
         """Stores what has arrived, then takes in no more."""
         await self._batcher.stop()
         await self._tally.stop()
-        if self._refusals:
+        with suppress(*AWAY):  # the tally of a last moment is not worth waiting for
             await self._tell()
 
     def listen(self, listener: Callable[[], None]) -> None:

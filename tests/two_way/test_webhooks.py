@@ -12,6 +12,7 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from domain.errors import TryAgain
 from domain.two_way.intake import Intake
 from domain.two_way.webhooks import LARGEST_BODY
 from ibiki import webhooks
@@ -214,6 +215,19 @@ async def test_refusals_outlive_a_database_that_is_away() -> None:
     await intake._tell()
     rows = await worlds.fetch("SELECT reason, times FROM webhook_event")
     assert rows == [{"reason": "why", "times": 3}]
+
+
+async def test_a_program_ends_in_order_where_refusals_cannot_be_written_down() -> None:
+    class Gone:
+        """A store that is away for good."""
+
+        async def count_refusals(self, refusals: object) -> None:
+            raise TryAgain
+
+    intake = Intake(Gone(), PARSERS)  # type: ignore[arg-type]
+    intake.start()
+    intake.refuse("extreme", "why")
+    await intake.stop()
 
 
 def signed(body: bytes, key: str, *, age_seconds: float = 0.0) -> dict[str, str]:
