@@ -15,6 +15,7 @@ from domain.sending import Message
 from persistence.archive import MESSAGES, message_of
 from persistence.database import connection
 from persistence.pages import Filter
+from persistence.sql import first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -85,9 +86,8 @@ async def read_changed_messages(
 ) -> Changed[Message]:
     """Messages changed since that time of the store's (None: now), and some before it again."""
     wanted = within(scopes)
-    # Ids begin with the time at which they were made (RFC 9562 §5.7): an index finds the newest.
-    oldest = datetime.now(UTC) - OLDEST
-    wanted.add("id > {}", UUID(int=int(oldest.timestamp() * 1000) << 80))
+    # Ids begin with the time at which they were made: an index finds the newest.
+    wanted.add("id > {}", first_id_at(datetime.now(UTC) - OLDEST))
     wanted.add("(status <> 'QUEUED' OR attempts > 0)")
     wanted.add(
         "updated_at > coalesce({}, clock_timestamp()) - make_interval(secs => {})",

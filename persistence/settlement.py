@@ -15,7 +15,7 @@ from domain.ports.queue import Charged, Ending
 from domain.sending import MessageStatus
 from persistence.database import connection
 from persistence.hints import note
-from persistence.sql import columns
+from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -197,7 +197,7 @@ async def take_overdue(
 ) -> list[Standing]:
     """QUEUED messages FOR UPDATE of that age that were refused before, or whose account has
     been paused for as long; others' are skipped."""
-    first_id_after = _first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
+    first_id_after = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
     rows = await tx.fetch(TAKE_OVERDUE, provider_account_id, first_id_after, age_seconds, most)
     return _standings(rows)
 
@@ -248,8 +248,3 @@ def _step_row(step: Step) -> tuple[Any, ...]:
         step.alone,
         step.in_reading,
     )
-
-
-def _first_id_at(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment (RFC 9562 §5.7): 48 bits of milliseconds come first."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)

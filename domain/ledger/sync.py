@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
 from domain.access import Actor, Role, require
+from domain.clock import now_seconds
 from domain.errors import Forbidden, NotFound, ProviderUnavailable, TryAgain
 from domain.ids import new_id
 from domain.ledger.book import Book, Holding, Purpose, TransferKind
@@ -120,9 +121,9 @@ async def _read(
 
 async def _pause_marks(store: SyncStore, account_id: UUID, reader_id: UUID, pause: Pause) -> None:
     """Returns when no call of the account is under way and none can begin."""
-    give_up_at = datetime.now(UTC) + timedelta(seconds=pause.seconds)
+    give_up_at = now_seconds() + pause.seconds
     while not await store.begin_reading(account_id, reader_id=reader_id, seconds=pause.seconds):
-        if datetime.now(UTC) > give_up_at:
+        if now_seconds() > give_up_at:
             raise ProviderUnavailable("Another check of this balance is under way. Try again.")
         await asyncio.sleep(POLL_SECONDS)
     while await store.open_calls(account_id):  # noqa: ASYNC110 - other processes' calls
