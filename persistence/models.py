@@ -173,8 +173,8 @@ class ProviderPace(Model):
 class Account(Model):
     """A node of the tree: what it holds itself, and its gapless version.
 
-    `departed_version`: versions that members left behind when they left this group, so that no
-    figure's version ever falls. `arrears`: how far below zero reconcile had to take it.
+    `departed_version`: what moves of clients have added to it or taken from it, so that no figure's
+    version ever falls. `arrears`: how far below zero reconcile had to take it.
     """
 
     id = fields.UUIDField(primary_key=True)

@@ -1,7 +1,8 @@
 """Making and changing groups and clients, and what moving a client does to the figures.
 
-A figure's version is the sum of the versions of its nodes, and of the versions that nodes left
-behind: whoever watches one drops what is smaller than what it has, so no figure's may ever fall.
+A figure's version is the sum of the versions of its nodes, and of what moves have added to them or
+taken from them: whoever watches one drops what is smaller than what it has, so no figure's may ever
+fall.
 """
 
 from __future__ import annotations
@@ -153,22 +154,35 @@ def changed_client(client: Client, change: ClientChange, normaliser: Normaliser)
 
 
 def departures(
-    nodes: Sequence[NodeVersions], leaver_id: UUID, group_node_id: UUID
+    nodes: Sequence[NodeVersions],
+    mover_id: UUID,
+    *,
+    left_id: UUID | None,
+    joined_id: UUID | None,
+    pool_id: UUID,
 ) -> dict[UUID, int]:
-    """The departed versions of the nodes that change as a client leaves a group.
+    """The departed versions of the nodes that change as a client moves between groups, or out.
 
-    `nodes`: the leaver's, the group's and its members'. The group keeps what the leaver came to;
-    the leaver takes along what the group came to, for those who watch it with its group.
+    `nodes`: the mover's, the pool's, both groups' and their members'. Every figure that changes is
+    one above the largest that anybody who watches it has seen. What one node is lifted by for that,
+    another is lowered by: sums of sums would double with every move.
     """
     by_id = {node.account_id: node for node in nodes}
-    group, leaver = by_id[group_node_id], by_id[leaver_id]
-    figure = sum(
-        _total(node) for node in nodes if group_node_id in (node.account_id, node.parent_id)
-    )
-    departed = {leaver_id: leaver.departed_version + figure}
-    if leaver.parent_id == group_node_id:
-        departed[group_node_id] = group.departed_version + _total(leaver)
-    return departed
+    mover = by_id[mover_id]
+    own, left, joined = _total(mover), _figure(nodes, left_id), _figure(nodes, joined_id)
+    lifts: dict[UUID, int] = {}
+    if mover.parent_id is None:  # its figure is its own pool's beside the group's
+        lifts[mover_id] = max(left - joined, 0)
+    else:
+        seen = max(own, left)
+        if left_id is not None:
+            lifts[left_id] = own + 1
+        if joined_id is not None:
+            lifts[joined_id] = max(seen, joined) + 1 - (joined + own)
+        else:
+            lifts[mover_id] = seen + 1 - own
+        lifts[pool_id] = 1 - sum(lifts.values())
+    return {node: by_id[node].departed_version + lift for node, lift in lifts.items()}
 
 
 async def _move(
@@ -176,8 +190,12 @@ async def _move(
 ) -> None:
     new_home = await store.home_of(tx, to_group_id)
     old_home = await store.home_of(tx, client.group_id)
-    left = [old_home.account_id] if client.group_id else []
-    nodes = await store.lock_nodes(tx, ids=[client.account_id, *left], below=left)
+    left_id = old_home.account_id if client.group_id else None
+    joined_id = new_home.account_id if to_group_id else None
+    groups = [each for each in (left_id, joined_id) if each is not None]
+    pool_id = (old_home if left_id else new_home).parent_id
+    assert pool_id is not None  # groups stand right under a pool
+    nodes = await store.lock_nodes(tx, ids=[client.account_id, pool_id, *groups], below=groups)
     node = next(each for each in nodes if each.account_id == client.account_id)
     # A provider account of its own stays where it is, beside the group that its client is in.
     is_member = node.parent_id is not None
@@ -187,10 +205,20 @@ async def _move(
         tx,
         node.account_id,
         under=new_home.account_id if is_member else None,
-        departed_versions=departures(nodes, node.account_id, left[0]) if left else {},
+        departed_versions=departures(
+            nodes, node.account_id, left_id=left_id, joined_id=joined_id, pool_id=pool_id
+        ),
     )
     await store.release_supervisors(tx, client.id, outside_group_id=to_group_id)
 
 
 def _total(node: NodeVersions) -> int:
     return node.version + node.departed_version
+
+
+def _figure(nodes: Sequence[NodeVersions], group_node_id: UUID | None) -> int:
+    """The version of a group's figure; 0 for none."""
+    if group_node_id is None:
+        return 0
+    shown = (each for each in nodes if group_node_id in (each.account_id, each.parent_id))
+    return sum(_total(each) for each in shown)

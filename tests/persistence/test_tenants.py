@@ -126,6 +126,16 @@ async def test_no_version_that_anybody_sees_falls_while_clients_move_and_send(
     await worlds.assert_audit_holds()
 
 
+async def test_versions_stay_small_however_often_clients_move(world: World) -> None:
+    async def largest() -> int:
+        return max([(await read_balances(view)).version for view in views(world).values()])
+
+    before = await largest()
+    for place in [world.new, None, world.old] * 34:
+        await move(world.mover, place)
+    assert await largest() <= before + 102
+
+
 async def test_clients_that_change_places_together_end_in_the_other_group(world: World) -> None:
     for _ in range(5):
         await asyncio.gather(move(world.mover, world.new), move(world.neighbour, world.old))
