@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from persistence.database import Connection
 
 MOST_ROUTES = 1_000
+
+DEEPEST_PAYLOAD = 100
+"""What is read nests deeper (1,024) than what can be written (254)."""
 
 EVENT_COLUMNS = (
     "id, received_at, provider, outcome, reason, client_id, inbound_id, modem, port, body, times,"
@@ -193,10 +197,20 @@ def event_of(row: Record) -> WebhookEvent:
 
 
 def _payload(body: bytes) -> Any:
-    """What was said: as JSON where it is JSON, else the text of it."""
+    """What was said: as JSON where that can be written again, else the text of it. Never None."""
     if not body:
         return {}
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {"text": body.decode(errors="replace")}
+    with suppress(orjson.JSONDecodeError):
+        said = orjson.loads(body)
+        if said is not None and _nests_within(said, DEEPEST_PAYLOAD):
+            return said
+    return {"text": body.decode(errors="replace")}
+
+
+def _nests_within(said: Any, levels: int) -> bool:
+    match said:
+        case dict():
+            return levels > 0 and all(_nests_within(each, levels - 1) for each in said.values())
+        case list():
+            return levels > 0 and all(_nests_within(each, levels - 1) for each in said)
+    return True

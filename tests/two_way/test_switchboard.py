@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from domain.errors import ProviderUnavailable
@@ -81,6 +82,15 @@ async def test_events_are_shown_with_what_they_said(street: Neighbourhood) -> No
     page = await street.answer("admin", EVENTS, first=2)
     rest = await street.answer("admin", EVENTS, after=page["pageInfo"]["endCursor"])
     assert page["nodes"] + rest["nodes"] == nodes
+
+
+@pytest.mark.parametrize("body", [b"null", b'{"a":' * 300 + b"[]" + b"}" * 300])
+async def test_an_event_that_says_nothing_or_nests_deep_hides_no_other(
+    street: Neighbourhood, body: bytes
+) -> None:
+    await store.store_events([NewEvent(new_id(), "extreme", b"key", body, "Not an object.")])
+    nodes = (await street.answer("admin", EVENTS))["nodes"]
+    assert orjson.loads(orjson.dumps(nodes))[0]["payload"] == {"text": body.decode()}
 
 
 async def test_the_status_says_whether_events_still_arrive(street: Neighbourhood) -> None:
