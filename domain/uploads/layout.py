@@ -1,7 +1,8 @@
 """How a file of separated values is laid out: its delimiter, its header, and which column is which.
 
 Told by content: of the four delimiters the one by which most rows hold a phone number, and of the
-columns the one that holds most of them. A header is a first row without a number in that column.
+columns the one that holds most of them, else the one that is called so. A header is a first row
+without a number in that column.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ def layout_of(file: BinaryIO, normaliser: Normaliser, *, charset: str | None = N
     number_column = _number_column(sample[1:], first, normaliser)
     if number_column is None:
         number_column = _number_column(sample, [], normaliser)
+    if number_column is None:
+        number_column = _column_called_so(first)
     asked = first if number_column is None else [_cell(first, number_column)]
     has_header = not any(map(_is_a_number, asked))
     return Layout(
@@ -134,6 +137,12 @@ def _number_column(
 
     found = [at for at in sorted(valid) if valid[at]]
     return max(found, key=fit) if found else None
+
+
+def _column_called_so(header: Sequence[str]) -> int | None:
+    """The one column that is called like numbers, though none of those looked at is valid."""
+    called_so = [at for at, cell in enumerate(header) if _HINTS.search(cell.casefold())]
+    return called_so[0] if len(called_so) == 1 else None
 
 
 def _is_a_number(cell: str) -> bool:

@@ -127,6 +127,7 @@ async def test_who_has_opted_out_is_listed_and_costs_nothing(street: Neighbourho
         (b"phone,t\n2025550120,a\tb\n", {"textColumn": "t"}, "InvalidText", "Line 2: Character 2"),
         (b"phone,t\n2025550120,\n", {"textColumn": "t"}, "InvalidText", "Line 2: The text is emp"),
         (b"name\nAda\n", {"text": "a"}, "InvalidFile", "No column of the file holds phone"),
+        (b"name,phone\nAda,12\n", {"text": "a"}, "NoValidRecipients", "None of"),
         (b"name\nAda\n", {"text": "a", "column": "name"}, "NoValidRecipients", "None of"),
         (b"phone\n" + b"2025550120\n" * 301, {"text": "a"}, "TooManyRecipients", "At most 300"),
     ],

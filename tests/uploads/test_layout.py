@@ -48,6 +48,9 @@ def test_delimiter_header_and_columns_are_told(delimiter: str, encoding: str) ->
         (b"id,Mobile\n2025550123,2025550120\n2025550124,1\n2025550125,2\n", ",", True, None, 0),
         (b"a,,A,a\n2025550120,,,\n", ",", True, ["a", "column 2", "A (2)", "a (3)"], 0),
         (b"a\n\n2025550120,x\n", ",", True, ["a"], 0),
+        # No number is valid: the one column that is called so, and nothing is guessed between two.
+        (b"name,Phone\nAda,12\nBob,\n", ",", True, ["name", "Phone"], 1),
+        (b"home phone,mobile\n1,2\n", ",", True, None, None),
         (b"sep=;\r\nphone;name\r\n2025550120;Ada\r\n", ";", True, ["phone", "name"], 0),
     ],
 )
