@@ -25,6 +25,9 @@ from domain.ports.live import LiveStore
 
 POLL_SECONDS = 0.75
 LARGEST_SHARE_OF_POLLING = 0.05
+LONGEST_REST_SECONDS = 30.0
+"""After a look that failed: it may have cost the store as much as any, or been an outage."""
+
 READS_AT_ONCE = 6
 
 log = logging.getLogger("ibiki.live")
@@ -135,12 +138,16 @@ class Hub:
     async def _look(self) -> bool:
         """Finds what has changed without a hint, in a small part of the time."""
         began = time.monotonic()
-        if began >= self._look_again_at:
-            await self._compare()
-            for lookout in self._lookouts.values():
-                await lookout.look()
-            now = time.monotonic()
-            self._look_again_at = began + (now - began) / LARGEST_SHARE_OF_POLLING
+        if began < self._look_again_at:
+            return False
+        looks = [self._compare(), *(lookout.look() for lookout in self._lookouts.values())]
+        # Each for itself: one that is not answered in time keeps no other from looking.
+        looked = await asyncio.gather(*looks, return_exceptions=True)
+        failures = [each for each in looked if each is not None]
+        seconds = (time.monotonic() - began) / LARGEST_SHARE_OF_POLLING
+        self._look_again_at = began + (min(seconds, LONGEST_REST_SECONDS) if failures else seconds)
+        if failures:
+            raise failures[0]
         return False
 
     async def _compare(self) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
+from domain.access import OfClient
 from domain.errors import Forbidden, TryAgain
+from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic
 from domain.live.hub import Hub
 from domain.live.streams import OFFERED_AT_A_TIME
-from domain.live.watching import Present, Watch
+from domain.live.watching import Changes, Present, Watch
+from domain.sending import Message
 from tests.live.readers import Ears, FakeStore, Words
 from tests.live.rig import eventually
 
@@ -252,6 +256,37 @@ async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
     await asyncio.sleep(0.2)
     assert figure.reads == reads, "what does not change is not read"
     await hub.stop()
+
+
+class Unequal(FakeStore):
+    """Does not say in time whether figures have changed; all else it says."""
+
+    async def fingerprints(self, topics: Collection[Topic]) -> dict[Topic, str]:
+        self.failures += 1
+        await asyncio.sleep(0.1)
+        raise TryAgain
+
+
+async def test_a_look_that_fails_keeps_no_other_from_looking_and_rests_as_long() -> None:
+    store = Unequal()
+    hub = Hub(store, poll_seconds=0.01)
+    hub.start()
+    await hub.join("key", Words(), Ears(), Figure().open)
+    scope = OfClient(new_id())
+    watch = Changes(kind=hints.MESSAGE, scope=scope, begin=nothing)
+    await hub.join("changes", Words(), Ears(), partial(given, watch))
+    await eventually(lambda: store.failures == 1 and store.reads_by_time > 0)
+    await asyncio.sleep(0.5)  # some pauses after a failure
+    assert store.failures == 1
+    await hub.stop()
+
+
+async def nothing() -> Sequence[Message]:
+    return []
+
+
+async def given(watch: Watch) -> Watch:
+    return watch
 
 
 async def test_a_database_that_is_away_is_waited_for(hub: Hub) -> None:
