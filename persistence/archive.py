@@ -16,6 +16,7 @@ from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending import Message, MessageStatus, Send, SendKind
 from persistence.database import connection
 from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page
+from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -103,7 +104,9 @@ async def read_messages(
     _add_status(wanted, status)
     if search is not None:
         _add_search(wanted, search)
-    return await read_page(MESSAGES, wanted, window, message_of)
+    searches = search is not None or status is not None
+    async with in_turn(scope, searches=searches):
+        return await read_page(MESSAGES, wanted, window, message_of)
 
 
 async def read_messages_of_sends(

@@ -15,6 +15,7 @@ from domain.reading.contacts import Contact, ContactCard
 from domain.reading.search import digits_of
 from persistence.hints import note
 from persistence.pages import Filter, matching, read_page
+from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -90,7 +91,8 @@ async def read_contacts(
         wanted.add(
             "(number LIKE {} OR name ILIKE {} OR business ILIKE {})", number, pattern, pattern
         )
-    return await read_page(CONTACTS, wanted, window, contact_of)
+    async with in_turn(scope, searches=search is not None):
+        return await read_page(CONTACTS, wanted, window, contact_of)
 
 
 async def save_contacts(

@@ -19,6 +19,7 @@ from persistence.database import connection
 from persistence.hints import note
 from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page
 from persistence.sql import columns
+from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -122,7 +123,10 @@ async def read_conversations(
     if search is not None:
         pattern = matching(search)
         wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)
-    return await read_page(CONVERSATIONS, wanted, window, conversation_of, key="last_message_id")
+    async with in_turn(scope, searches=search is not None):
+        return await read_page(
+            CONVERSATIONS, wanted, window, conversation_of, key="last_message_id"
+        )
 
 
 async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation:
@@ -214,7 +218,7 @@ async def read_any_messages(
         order=order_of(window),
         limit=sent.value(window.size + 1),
     )
-    async with connection() as pooled:
+    async with in_turn(scope, searches=search is not None), connection() as pooled:
         rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
     return page_of(_in_order(rows, window), window, _any)
 

@@ -12,6 +12,7 @@ from domain.reading.balances import BalanceView
 from domain.reading.statement import OtherEnd, StatementLine
 from persistence.database import connection
 from persistence.pages import Filter, order_of, page_clause, page_of
+from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -66,7 +67,7 @@ async def read_statement(
     Raises NotFound for a client outside the view.
     """
     values: list[Any] = []
-    async with connection() as pooled:
+    async with in_turn(view, searches=kind is not None), connection() as pooled:
         account_id = await _viewed_account(pooled, view)
         statement = LINES.format(
             outgoing=_side("source", values, account_id, window, kind),

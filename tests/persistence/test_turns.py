@@ -1,0 +1,107 @@
+"""Who looks through much waits for a turn, and keeps nobody else from the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from domain.access import Everything, OfClient, Scope
+from domain.errors import RateLimited
+from domain.ids import new_id
+from domain.ledger.book import TransferKind
+from domain.pages import Window
+from domain.reading.balances import BalanceView
+from domain.sending import MessageStatus
+from persistence import store, turns
+from persistence.database import connection
+from tests import worlds
+
+POOL_SIZE = 10
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
+    async with worlds.connected(database_url, pool_size=POOL_SIZE):
+        yield await worlds.add_client(await worlds.add_pool())
+
+
+@asynccontextmanager
+async def slow(database_url: str) -> AsyncIterator[None]:
+    """Whatever reads what tenants have written or been charged takes as long as the block."""
+    locker = await asyncpg.connect(database_url)
+    async with locker.transaction():
+        await locker.execute("LOCK TABLE message, contact, conversation, transfer")
+        yield
+    await locker.close()
+
+
+Read = Callable[[OfClient], Awaitable[object]]
+READS: dict[str, Read] = {
+    "messages": lambda own: store.read_messages(own, Window(20), search="zzz"),
+    "messages of a status": lambda own: store.read_messages(
+        own, Window(20), status=MessageStatus.REJECTED
+    ),
+    "both directions": lambda own: store.read_any_messages(own, Window(20), search="zzz"),
+    "contacts": lambda own: store.read_contacts(own, Window(20), search="zzz"),
+    "conversations": lambda own: store.read_conversations(own, Window(20), search="zzz"),
+    "a kind of transfers": lambda own: store.read_statement(
+        BalanceView(client_id=own.client_id), Window(20), kind=TransferKind.ALLOCATION
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_a_tenant_who_searches_much_keeps_nobody_from_the_database(
+    client: worlds.Tenant, database_url: str, name: str
+) -> None:
+    async with slow(database_url):
+        searches = [
+            asyncio.create_task(_searched(READS[name], OfClient(client.client_id)))
+            for _ in range(2 * POOL_SIZE)
+        ]
+        async with asyncio.timeout(2):
+            for _ in range(3):
+                async with connection() as pooled:
+                    await pooled.fetchval("SELECT pg_sleep(0.05)")
+    assert all(await asyncio.gather(*searches))
+
+
+async def _searched(read: Read, own: OfClient) -> bool:
+    await read(own)
+    return True
+
+
+async def test_few_search_at_once_whoever_they_are() -> None:
+    at_once = most = 0
+
+    async def search(whose: Scope) -> None:
+        nonlocal at_once, most
+        async with turns.in_turn(whose, searches=True):
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(0.01)
+            at_once -= 1
+
+    everybody: list[Scope] = [Everything(), *(OfClient(new_id()) for _ in range(10))]
+    await asyncio.gather(*map(search, everybody))
+    assert most == turns.AT_ONCE
+    most = 0
+    await asyncio.gather(*[search(Everything()) for _ in range(5)])
+    assert most == 1
+    assert not turns._own  # nobody is remembered who does not search
+
+
+async def test_who_does_not_get_a_turn_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.05)
+    async with turns.in_turn("mine", searches=True):
+        with pytest.raises(RateLimited):
+            async with turns.in_turn("mine", searches=True):
+                pass
+        async with turns.in_turn("mine", searches=False), turns.in_turn("yours", searches=True):
+            pass
+    async with turns.in_turn("mine", searches=True):
+        pass
