@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from domain.errors import Forbidden, TryAgain
 from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic
-from domain.live.hub import Hub
+from domain.live.hub import LARGEST_SHARE_OF_POLLING, Hub
 from domain.live.streams import OFFERED_AT_A_TIME
 from domain.live.watching import Changes, Present, Watch
 from domain.sending import Message
@@ -275,9 +276,11 @@ async def test_a_look_that_fails_keeps_no_other_from_looking_and_rests_as_long()
     scope = OfClient(new_id())
     watch = Changes(kind=hints.MESSAGE, scope=scope, begin=nothing)
     await hub.join("changes", Words(), Ears(), partial(given, watch))
-    await eventually(lambda: store.failures == 1 and store.reads_by_time > 0)
-    await asyncio.sleep(0.5)  # some pauses after a failure
+    began = time.monotonic()
+    rest_seconds = 0.1 / LARGEST_SHARE_OF_POLLING
+    await eventually(lambda: hub._look_again_at > began + rest_seconds)
     assert store.failures == 1
+    assert store.reads_by_time >= 1
     await hub.stop()
 
 
