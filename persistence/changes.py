@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 MOST_CHANGED = 1_000
 
+# Looks by time go further back than this, so that what waits is found by one of them.
+RULED_ON_OR_WAITING = "(due_at IS NULL OR received_at < clock_timestamp() - interval '1 second')"
+
 
 async def find_changed_conversations(
     scopes: Collection[Scope], ids: Collection[UUID]
@@ -45,7 +48,10 @@ async def read_changed_conversations(
 async def find_changed_events(
     scopes: Collection[Scope], ids: Collection[UUID]
 ) -> Sequence[WebhookEvent]:
-    """Those of the events that are within one of the scopes, oldest change first."""
+    """Those of the events that are within one of the scopes, oldest change first.
+
+    What was stored a moment ago and is not ruled on yet is left out: it is told with its ruling.
+    """
     return await _find(EVENTS, _for_all(scopes), ids, event_of)
 
 
@@ -96,6 +102,7 @@ async def _read(
 def _for_all(scopes: Collection[Scope]) -> Filter:
     """Events belong to the installation: only who sees everything sees any."""
     wanted = Filter()
+    wanted.add(RULED_ON_OR_WAITING)
     if Everything() not in scopes:
         wanted.add("false")
     return wanted

@@ -145,12 +145,9 @@ async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
         (key,) = await post.stored(said)
-        first = await reader.told()
-        assert (first["id"], first["outcome"]) == (shown(key), "UNROUTED")
-        assert first["client"] is first["inbound"] is None
         await receive_due(post.RECEPTION)
-        then = await told_until(reader, outcome="ROUTED")
-        assert then["id"] == shown(key)
+        then = await reader.told()
+        assert (then["id"], then["outcome"]) == (shown(key), "ROUTED")
         assert (then["client"], then["inbound"]) == ({"name": "Acme"}, {"text": "Hello"})
         assert then["payload"] == said
         [again] = [post.event(said)]
@@ -159,6 +156,17 @@ async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
         bad = NewEvent(new_id(), "extreme", b"key", b"[1]", "That is no object.")
         await store.store_events([bad])
         assert (await reader.told())["reason"] == "That is no object."
+
+
+async def test_an_event_that_nobody_rules_on_is_told_as_waiting(running: Server) -> None:
+    async with client(running, "admin") as reader:
+        await listening(running, reader, EVENTS)
+        (key,) = await post.stored(post.inbound("Hello", receiver=NUMBERS["owner"]))
+        first = await reader.told()
+        assert (first["id"], first["outcome"]) == (shown(key), "UNROUTED")
+        assert first["client"] is first["inbound"] is None
+        await receive_due(post.RECEPTION)
+        assert (await reader.told())["outcome"] == "ROUTED"
 
 
 async def test_an_event_that_is_assigned_later_is_told_again(
