@@ -157,17 +157,17 @@ def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:
 def _why_not_synced(
     place: Workplace, account: ProviderAccount, unavailable: ProviderUnavailable
 ) -> str:
-    cause = unavailable.__cause__
-    why = cause if isinstance(cause, (ProviderUnavailable, ValueError)) else unavailable
     last = (
         f"The last good reading, of {account.read_at:%Y-%m-%d %H:%M} UTC, stays."
         if account.read_at
         else "It was never read."
     )
     if place.settings.upstream.is_simulated:
-        return f"{why} {last} See that `ibiki up` or `ibiki simulate` runs in {place.directory}."
-    where = place.settings.upstream.extreme_api_url or "the provider's own address"
-    return f"{why} {last} Asked was {where}: see EXTREME_API_URL, EXTREME_API_KEY and the network."
+        look = f"See that `ibiki up` or `ibiki simulate` runs in {place.directory}."
+    else:
+        where = place.settings.upstream.extreme_api_url or "the provider's own address"
+        look = f"Asked was {where}: see EXTREME_API_URL, EXTREME_API_KEY and the network."
+    return f"{unavailable} {last} {look}"
 
 
 def export_schema() -> None:

@@ -114,9 +114,14 @@ async def _read(
     try:
         reading = await provider.balance()
         return reading, units_of_reading(reading.value, account.valuation)
-    except (ProviderUnavailable, ValueError) as failure:
+    except ProviderUnavailable:
         await store.fail_reading(account.id, reader_id=reader_id)
-        raise ProviderUnavailable from failure
+        raise
+    except ValueError as beyond:
+        await store.fail_reading(account.id, reader_id=reader_id)
+        raise ProviderUnavailable(
+            "The SMS network did not say a balance that can be read."
+        ) from beyond
 
 
 async def _pause_marks(store: SyncStore, account_id: UUID, reader_id: UUID, pause: Pause) -> None:

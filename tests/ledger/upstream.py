@@ -68,7 +68,7 @@ class Unreadable(Upstream):
     """One whose balance cannot be had."""
 
     async def balance(self) -> Reading:
-        raise ProviderUnavailable
+        raise ProviderUnavailable("The account's key is wrong.")
 
 
 async def account_of(pool: worlds.Pool) -> ProviderAccount:
