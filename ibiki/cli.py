@@ -105,8 +105,9 @@ def sync(data: Data = HERE, json: Json = False) -> None:
 
 
 @app.command("export-schema")
-def export_schema() -> None:
-    """Print the GraphQL schema."""
+def export_schema(data: Data = HERE) -> None:
+    """Print the GraphQL schema, which is the same for every directory."""
+    del data
     _commands().export_schema()
 
 

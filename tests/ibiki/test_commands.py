@@ -12,7 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from ibiki.cli import app
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
 
@@ -96,6 +98,16 @@ async def test_a_user_who_may_not_is_told_apart_from_a_defect(
     ended = await ibiki(database_url, tmp_path, "audit")
     assert ended.returncode == 1
     assert "does not let the user of DATABASE_URL do this: permission denied" in ended.stderr
+
+
+def test_every_command_takes_a_directory(tmp_path: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    without = [
+        name
+        for name, command in commands.items()
+        if not any("--data" in each.opts for each in command.params)
+    ]
+    assert without == []
 
 
 def test_the_version_is_said() -> None:
