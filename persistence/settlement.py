@@ -13,7 +13,7 @@ from domain.errors import NotFound
 from domain.live import hints
 from domain.ports.queue import Charged, Ending
 from domain.sending import MessageStatus
-from persistence.database import connection
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.hints import note
 from persistence.sql import columns, first_id_at
 
@@ -230,7 +230,9 @@ async def find_charged(scope: Scope, send_id: UUID) -> Charged:
 async def cancel_queued(tx: Connection, send_id: UUID) -> int:
     """What of the send is QUEUED is CANCELLED, locked in id order. Returns how many."""
     note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
-    return int(await tx.fetchval(CANCEL_QUEUED, send_id))
+    # A large send has 100,000 of them.
+    timeout = STATEMENT_TIMEOUT_SECONDS
+    return int(await tx.fetchval(CANCEL_QUEUED, send_id, timeout=timeout))
 
 
 def _standings(rows: Iterable[Any]) -> list[Standing]:
