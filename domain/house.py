@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.accepting.accept import Acceptance
 from domain.accepting.numbers import Normaliser
+from domain.accepting.room import Room
 from domain.identity.actors import Actors
 from domain.identity.sessions import Door
 from domain.observing import RequestObserver
@@ -94,6 +95,7 @@ class House:
     keywords: Keywords = field(default_factory=Keywords)
     observer: RequestObserver = field(default_factory=RequestObserver)
     workbench: Workbench = field(default_factory=Workbench)
+    room: Room = field(default_factory=Room)
 
     @property
     def reception(self) -> Reception:

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from domain.accepting.accept import Refused, Replayed, Taken, Verdict
 from domain.accepting.recipients import Recipients, sort_normalised
+from domain.accepting.room import LARGE
 from domain.accepting.text import Encoding, check_text, costly_characters, encoding_of, segments_of
 from domain.access import Actor, OfClient, payer_of
 from domain.errors import (
@@ -33,9 +34,6 @@ from domain.rejections import RejectedRecipient
 from domain.sending import IdempotencyKey, MessageStatus, NewSend, Payer, Send, SendKind
 
 Result = TypeVar("Result")
-
-MANY = 1_000
-"""Recipients from which a list is sorted in a thread, so that others are answered meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,8 @@ async def quote(house: House, actor: Actor, *, to: Sequence[str], text: str) -> 
     """What a bulkSend of this would do and cost, without doing it. Raises what it would raise."""
     payer = payer_of(actor)
     check_text(text, most_segments=house.limits.segments)
-    recipients = await _sort(house, payer, Wanted(SendKind.BULK, to, text))
+    with house.room.taken(len(to)):
+        recipients = await _sort(house, payer, Wanted(SendKind.BULK, to, text))
     _check_limits(house, len(to), SendKind.BULK)
     cost = len(recipients.numbers) * payer.price
     balance = await house.store.held(payer.account_id)
@@ -132,16 +131,17 @@ async def send_checked(
     house: House, actor: Actor, payer: Payer, wanted: Wanted, key: IdempotencyKey | None
 ) -> Send:
     """Accepts what is wanted, once its recipients, the limits and the balance allow it."""
-    recipients = await _sort(house, payer, wanted)
-    if not recipients.numbers:
-        raise NoValidRecipients(recipients.rejected)
-    _check_limits(house, len(wanted.to), wanted.kind)
-    check_pace(house, payer)
-    try:
-        asked = _new_send(actor, payer, wanted, recipients, key)
-        return await _answer(house, actor, await house.acceptance.accept(asked))
-    except OptedOut:
-        raise NoValidRecipients(_opted_out(wanted.to)) from None
+    with house.room.taken(len(wanted.to)):
+        recipients = await _sort(house, payer, wanted)
+        if not recipients.numbers:
+            raise NoValidRecipients(recipients.rejected)
+        _check_limits(house, len(wanted.to), wanted.kind)
+        check_pace(house, payer)
+        try:
+            asked = _new_send(actor, payer, wanted, recipients, key)
+            return await _answer(house, actor, await house.acceptance.accept(asked))
+        except OptedOut:
+            raise NoValidRecipients(_opted_out(wanted.to)) from None
 
 
 def check_pace(house: House, payer: Payer) -> None:
@@ -198,7 +198,7 @@ async def _sort(house: House, payer: Payer, wanted: Wanted) -> Recipients:
 
 async def _aside(size: int, work: Callable[[], Result]) -> Result:
     """What the work comes to; in a thread where there is much of it."""
-    return work() if size < MANY else await asyncio.to_thread(work)
+    return work() if size < LARGE else await asyncio.to_thread(work)
 
 
 def _opted_out(to: Sequence[str]) -> list[RejectedRecipient]:

@@ -8,6 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from domain.accepting.room import LARGE, MOST_RECIPIENTS
+from domain.accepting.send import bulk_send, quote
+from domain.errors import InsufficientBalance, RateLimited
 from domain.ids import new_id
 from resolvers import ids
 from resolvers.ids import Kind
@@ -164,6 +167,21 @@ async def test_who_asks_too_often_is_told_how_long_to_wait(street: Neighbourhood
     street.pace.requests_left = 0
     answer = await street.answer("owner", SEND, input={"to": TO, "text": "Hello"})
     assert (answer["__typename"], answer["retryAfterSeconds"]) == ("RateLimited", 7)
+
+
+async def test_a_large_send_waits_for_room_where_others_have_taken_it(
+    street: Neighbourhood,
+) -> None:
+    house = replace(street.house, limits=replace(street.house.limits, recipients=LARGE))
+    owner, numbers = street.owner.actor, worlds.generated_numbers(LARGE)
+    with house.room.taken(MOST_RECIPIENTS):
+        with pytest.raises(RateLimited):
+            await bulk_send(house, owner, to=numbers, text="Hello", key=None)
+        with pytest.raises(RateLimited):
+            await quote(house, owner, to=numbers, text="Hello")
+        assert (await bulk_send(house, owner, to=[TO], text="Hello", key=None)).accepted == 1
+    with pytest.raises(InsufficientBalance):
+        await bulk_send(house, owner, to=numbers, text="Hello", key=None)
 
 
 async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(street: Neighbourhood) -> None:
