@@ -137,7 +137,10 @@ SELECT count(*) FROM cancelled
 async def lock_upstream(
     tx: Connection, provider_account_id: UUID, *, alone: bool = False
 ) -> Upstream:
-    """The provider account FOR SHARE, so that its epoch stands until the transaction ends."""
+    """The provider account FOR SHARE, so that its epoch stands until the transaction ends.
+
+    `alone`: FOR NO KEY UPDATE, for who is going to change it.
+    """
     row = await tx.fetchrow(LOCK_UPSTREAM if alone else SHARE_UPSTREAM, provider_account_id)
     if row is None:
         raise NotFound("provider account")
