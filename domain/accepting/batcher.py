@@ -1,9 +1,9 @@
 """Collects what arrives together and decides it together: many requests, one transaction.
 
 While one batch is being decided the next one gathers, and then until all are back who asked around
-the last one, or no more arrive, or a few milliseconds are over: a batch costs as many round trips to
-the database as one request does. Who asks alone is answered at once. Born at boot, never inside a
-request: a task inherits the context of whoever starts it.
+the last one, or no more arrive, or a few milliseconds are over: a batch takes no more round trips
+than one request does. Who asks alone is answered at once. Born at boot, never inside a request: a
+task inherits the context of whoever starts it.
 """
 
 from __future__ import annotations
