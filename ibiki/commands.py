@@ -26,8 +26,8 @@ from ibiki.wiring import Wired, wired
 from ibiki.workplace import Workplace, workplace
 from persistence import database, store
 
-console = Console(highlight=False)
-aside = Console(stderr=True, highlight=False)
+console = Console(highlight=False, markup=False)
+aside = Console(stderr=True, highlight=False, markup=False)
 
 WHAT_NOW = (
     "Nothing was changed. Keep these lines and a dump of the database as it is (pg_dump), allocate"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import socket
 from contextlib import AsyncExitStack
 
+import orjson
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from ibiki import demo, logs, processes
 from ibiki.instruments import Instruments, instruments
@@ -26,17 +30,18 @@ WELCOME = """
 
   A first call to paste:
 
-curl -s {address}/graphql -H 'content-type: application/json' \\
-  -d '{{"query":"mutation {{ signIn(input: \
-{{email: \\"client@ibiki.test\\", password: \\"{password}\\"}}) \
-{{ ... on Session {{ accessToken }} ... on UserError {{ message }} }} }}"}}'
+{sign_in}
 
   Then, with the token:
 
-curl -s {address}/graphql -H 'content-type: application/json' -H 'authorization: Bearer TOKEN' \\
-  -d '{{"query":"mutation {{ send(input: {{to: \\"+12025550100\\", text: \\"Hello\\"}}) \
-{{ ... on Send {{ id charged }} ... on UserError {{ message }} }} }}"}}'
+{send}
 """
+SIGN_IN = """\
+mutation {{ signIn(input: {{email: "client@ibiki.test", password: {password}}}) \
+{{ ... on Session {{ accessToken }} ... on UserError {{ message }} }} }}"""
+SEND = """\
+mutation { send(input: {to: "+12025550100", text: "Hello"}) \
+{ ... on Send { id charged } ... on UserError { message } } }"""
 
 
 def run(place: Workplace, listener: socket.socket) -> None:
@@ -67,12 +72,29 @@ async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> 
 
 def _welcome(place: Workplace, listener: socket.socket, password: str) -> str:
     host, port = listener.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return welcome(place.settings.installation.brand_name, address, password)
+
+
+def welcome(brand: str, address: str, password: str) -> str:
+    """What is said of a start, in rich's markup; its calls can be pasted into a shell as they are.
+
+    A GraphQL string is written as a JSON string is, whatever is in it.
+    """
     sign_ins = "\n".join(
         f"    {user.email:<24}{password}   {user.role.value}" for user in demo.USERS
     )
-    return WELCOME.format(
-        brand=place.settings.installation.brand_name,
-        address=f"http://{host}:{port}",
-        sign_ins=sign_ins,
-        password=password,
-    )
+    texts = {
+        "brand": brand,
+        "address": address,
+        "sign_ins": sign_ins,
+        "sign_in": _call(address, SIGN_IN.format(password=json.dumps(password))),
+        "send": _call(address, SEND, "-H 'authorization: Bearer TOKEN' "),
+    }
+    return WELCOME.format_map({name: escape(text) for name, text in texts.items()})
+
+
+def _call(address: str, document: str, header: str = "") -> str:
+    body = shlex.quote(orjson.dumps({"query": document}).decode())
+    asked = f"curl -s {address}/graphql -H 'content-type: application/json' {header}\\"
+    return f"{asked}\n  -d {body}"

@@ -1,0 +1,57 @@
+"""What a start says can be read, and pasted into a shell, whatever the brand and the password."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from io import StringIO
+
+import pytest
+from graphql import Lexer, Source, TokenKind
+from rich.console import Console
+
+from ibiki.whole import welcome
+
+# In place of curl: prints what it was to send.
+SENT = 'curl() { printf "%s\\n" "${@: -1}"; }\n'
+
+
+def said(brand: str, password: str) -> str:
+    terminal = Console(file=StringIO(), highlight=False)
+    terminal.print(welcome(brand, "http://127.0.0.1:8000", password), soft_wrap=True)
+    assert isinstance(terminal.file, StringIO)
+    return terminal.file.getvalue()
+
+
+def sent(text: str) -> list[str]:
+    """The documents that the calls send when they are pasted."""
+    calls = text[text.index("curl") :].replace("  Then, with the token:\n", "")
+    ran = subprocess.run(
+        ["bash", "-euc", SENT + calls], capture_output=True, text=True, check=True, timeout=60
+    )
+    return [json.loads(line)["query"] for line in ran.stdout.splitlines()]
+
+
+def strings_of(document: str) -> list[str]:
+    """The strings that stand in a document, as the server reads them."""
+    lexer, found = Lexer(Source(document)), []
+    while (token := lexer.advance()).kind is not TokenKind.EOF:
+        if token.kind is TokenKind.STRING and token.value is not None:
+            found.append(token.value)
+    return found
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["m93p-9zhc-vq7a", 'it\'s "quoted"', "[red]herring[/red]", "back\\slash$HOME\\", "пароль {x}"],
+)
+def test_the_first_calls_can_be_pasted(password: str) -> None:
+    text = said("IbikiSMS", password)
+    assert f"client@ibiki.test       {password}   CLIENT" in text
+    signing_in, sending = sent(text)
+    assert password in strings_of(signing_in)
+    assert "Hello" in strings_of(sending)
+
+
+def test_a_brand_is_said_as_it_is() -> None:
+    assert "[ACME] SMS is up at http://127.0.0.1:8000 " in said("[ACME] SMS", "m93p-9zhc-vq7a")
