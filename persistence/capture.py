@@ -43,12 +43,13 @@ ON CONFLICT (client_id, number) DO NOTHING
 
 KEEP_CAPTURED = "UPDATE send SET captured = true WHERE id = ANY($1::uuid[])"
 
-# The time of the statement: PostgreSQL looks nothing volatile up in an index.
+# The time of the statement: PostgreSQL looks nothing volatile up in an index. An array of ids: for
+# as many in a subquery it would rather read the whole table.
 PURGE_KEYS = """
-DELETE FROM idempotency_key WHERE id IN (
+DELETE FROM idempotency_key WHERE id = ANY (ARRAY(
     SELECT id FROM idempotency_key
     WHERE created_at < statement_timestamp() - make_interval(secs => $1)
-    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))
 """
 
 

@@ -40,11 +40,12 @@ SELECT content FROM upload_part JOIN upload ON upload.id = upload_part.upload_id
 WHERE client_id = $1 AND upload_id = $2 AND position = $3
 """
 
-# The time of the statement: PostgreSQL looks nothing volatile up in an index.
+# The time of the statement: PostgreSQL looks nothing volatile up in an index. An array of ids: for
+# as many in a subquery it would rather read the whole table.
 PURGE = """
-DELETE FROM upload WHERE id IN (
+DELETE FROM upload WHERE id = ANY (ARRAY(
     SELECT id FROM upload WHERE created_at < statement_timestamp() - make_interval(secs => $1)
-    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))
 """
 
 
