@@ -16,6 +16,8 @@ from providers.registry import open_account
 from providers.simulator.server import DEFAULT_API_KEY
 
 SIMULATOR_URL_FILE = "simulator.url"
+LAST_FILE = "provider.last"
+SIMULATED = "simulated"
 
 
 class Upstreams:
@@ -50,9 +52,8 @@ class Upstreams:
         self._open.clear()
 
     def _base_url(self) -> str:
-        upstream = self._settings.upstream
-        if not upstream.is_simulated:
-            return upstream.extreme_api_url or BASE_URL
+        if not self._settings.upstream.is_simulated:
+            return _name_of(self._settings)
         try:
             return (self._directory / SIMULATOR_URL_FILE).read_text().strip()
         except FileNotFoundError as missing:
@@ -70,3 +71,16 @@ class Upstreams:
             largest_batch=dispatch.batch_size,
             loopback_only=self._settings.installation.loopback_only,
         )
+
+
+def is_another(settings: Settings, directory: Path) -> bool:
+    """Whether the provider is another one than at the last start there. It is kept for the next."""
+    file, name = directory / LAST_FILE, _name_of(settings)
+    last = file.read_text().strip() if file.exists() else name
+    file.write_text(f"{name}\n")
+    return last != name
+
+
+def _name_of(settings: Settings) -> str:
+    upstream = settings.upstream
+    return SIMULATED if upstream.is_simulated else upstream.extreme_api_url or BASE_URL

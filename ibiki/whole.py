@@ -15,6 +15,7 @@ from rich.markup import escape
 from ibiki import demo, logs, processes
 from ibiki.instruments import Instruments, instruments
 from ibiki.listening import listening
+from ibiki.upstreams import is_another
 from ibiki.wiring import wired
 from ibiki.workplace import Workplace
 from persistence import database
@@ -35,6 +36,10 @@ WELCOME = """
   Then, with the token:
 
 {send}
+"""
+ANOTHER_PROVIDER = """\
+  The provider is another one than at the last start, and the balances are still the last one's:
+  `ibiki sync` sets the pool to what this one holds.
 """
 SIGN_IN = """\
 mutation {{ signIn(input: {{email: "client@ibiki.test", password: {password}}}) \
@@ -66,6 +71,8 @@ async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> 
         app = processes.app_of(place, parts, watch)
         stop = stack.enter_context(processes.told_to_stop())
         console.print(_welcome(place, listener, password), soft_wrap=True)
+        if is_another(place.settings, place.directory):
+            console.print(ANOTHER_PROVIDER, soft_wrap=True)
         await processes.serve_until_told(place, app, listener, stop)
         console.print("Stopping …")
 
