@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import platform
 import sys
 from collections.abc import Iterator
 
@@ -16,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmarks
+from benchmarks import machine
 from benchmarks.measurement import Measurement
 
 
 def run(names: list[str]) -> int:
     """Prints one table of all measurements; the exit code."""
     console = Console()
-    table = Table("benchmark", "measured", "", "", "goal", title=machine())
+    table = Table("benchmark", "measured", "", "", "goal", title=machine.name())
     missed = 0
     for name, measurements in measured(names, console):
         for one in measurements:
@@ -42,13 +42,9 @@ def measured(names: list[str], console: Console) -> Iterator[tuple[str, list[Mea
             continue
         main = getattr(importlib.import_module(f"benchmarks.{found.name}"), "main", None)
         if main is not None:
-            with console.status(found.name):
-                yield found.name, main()
-
-
-def machine() -> str:
-    """The machine that the figures are of."""
-    return f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+            with console.status(found.name), machine.watched() as beside:
+                figures = main()
+            yield found.name, [*figures, *beside]
 
 
 if __name__ == "__main__":
