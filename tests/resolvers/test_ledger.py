@@ -271,5 +271,5 @@ async def test_no_provider_shows_in_what_others_than_the_operator_read(
 ) -> None:
     await worlds.accept(street.owner, 3)
     read = [await street.ask(who, query) for query in (BALANCES, TRANSFERS, ALLOCATIONS)]
-    said = re.sub(r"[0-9a-z_+/=-]{20,}", "an id or a cursor", json.dumps(read).lower())
+    said = re.sub(r'"endcursor": "[^"]*"|[a-z]{3}_[0-9a-z]{26}', "", json.dumps(read).lower())
     assert not [word for word in ("extreme", "egosms", "modem", "http", "key") if word in said]
