@@ -33,7 +33,7 @@ from ibiki.watch_routes import WatchRoutes, WatchRules
 from ibiki.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
 from ibiki.wiring import Wired, wired
 from ibiki.workers import Workers
-from ibiki.workplace import Workplace, make
+from ibiki.workplace import Workplace, make_directory
 from persistence import store
 from persistence.migrating import pending_migrations
 from providers.simulator.caller import Webhook
@@ -84,7 +84,7 @@ async def simulate(
     directory: Path, *, host: str, port: int, announce: Callable[[str], None]
 ) -> None:
     """Runs the simulated provider until it is told to stop."""
-    make(directory)
+    make_directory(directory)
     with told_to_stop() as stop, listening(host, port) as listener:
         async with simulating(directory, listener) as base_url:
             announce(f"The simulated provider answers at {base_url}.")

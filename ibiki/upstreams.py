@@ -52,8 +52,9 @@ class Upstreams:
         self._open.clear()
 
     def _base_url(self) -> str:
-        if not self._settings.upstream.is_simulated:
-            return _name_of(self._settings)
+        address = _address_of(self._settings)
+        if address is not None:
+            return address
         try:
             return (self._directory / SIMULATOR_URL_FILE).read_text().strip()
         except FileNotFoundError as missing:
@@ -75,12 +76,13 @@ class Upstreams:
 
 def is_another(settings: Settings, directory: Path) -> bool:
     """Whether the provider is another one than at the last start there. It is kept for the next."""
-    file, name = directory / LAST_FILE, _name_of(settings)
-    last = file.read_text().strip() if file.exists() else name
-    file.write_text(f"{name}\n")
-    return last != name
+    file, now = directory / LAST_FILE, _address_of(settings) or SIMULATED
+    last = file.read_text().strip() if file.exists() else now
+    file.write_text(f"{now}\n")
+    return last != now
 
 
-def _name_of(settings: Settings) -> str:
+def _address_of(settings: Settings) -> str | None:
+    """Where the provider answers; None for the simulated one, which may move with every start."""
     upstream = settings.upstream
-    return SIMULATED if upstream.is_simulated else upstream.extreme_api_url or BASE_URL
+    return None if upstream.is_simulated else upstream.extreme_api_url or BASE_URL

@@ -56,12 +56,12 @@ def workplace(directory: Path, *, begun: bool = False) -> Iterator[Workplace]:
         asyncio.run(check_usable(checked.database.url))
         yield Workplace(checked, directory, checked.database.url)
         return
-    make(directory)
+    make_directory(directory)
     with embedded.start(directory) as database:
         yield Workplace(checked, directory, database.url)
 
 
-def make(directory: Path) -> None:
+def make_directory(directory: Path) -> None:
     """The directory is there, and can be written to. Raises DirectoryUnusable."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def make(directory: Path) -> None:
 @contextmanager
 def alone_in(directory: Path) -> Iterator[None]:
     """No other `ibiki up` works in the directory. Raises AlreadyUp. The kernel keeps the lock."""
-    make(directory)
+    make_directory(directory)
     with (directory / "up.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
