@@ -16,11 +16,11 @@ from itertools import count
 
 from benchmarks.ground import Ground, cpu_seconds, ground, with_children
 from benchmarks.measurement import Measurement
-from domain.accepting.accept import Acceptance, Taken, Verdict, accept_alone
 from domain.ids import new_id
 from domain.ledger.book import Book, Purpose, TransferKind
-from domain.sending import NewSend, SendKind
-from ibiki.cluster import locate
+from domain.sending.accept import Acceptance, Taken, Verdict, accept_alone
+from domain.sending.sends import NewSend, SendKind
+from ibiki.local.cluster import locate
 from persistence import store
 from tests import worlds
 

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 
 from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
-from domain.accepting.accept import Taken, accept_alone
-from domain.accepting.numbers import Normaliser
-from domain.accepting.recipients import sort_recipients
 from domain.ids import new_id
-from domain.sending import NewSend, SendKind
-from persistence import sends, store
+from domain.numbers import Normaliser
+from domain.sending.accept import Taken, accept_alone
+from domain.sending.recipients import sort_recipients
+from domain.sending.sends import NewSend, SendKind
+from persistence import store
+from persistence.sending import sends
 from tests import worlds
 
 COUNT = 100_000

@@ -15,9 +15,9 @@ from benchmarks.measurement import Measurement
 from benchmarks.provider import Provider, answering
 from benchmarks.send import sends_of
 from benchmarks.tenants import add_tenants
-from domain.accepting.accept import Taken, accept_alone, accept_batch
 from domain.ids import new_id
-from domain.sending import NewSend, SendKind
+from domain.sending.accept import Taken, accept_alone, accept_batch
+from domain.sending.sends import NewSend, SendKind
 from persistence import store
 from tests import worlds
 

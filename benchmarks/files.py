@@ -12,12 +12,12 @@ from typing import BinaryIO, TypeVar, cast
 
 from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
-from domain.accepting.csv_send import CsvOrder, csv_send
-from domain.house import Limits
-from domain.uploads.importing import import_contacts
-from domain.uploads.keeping import keep_upload
+from domain.inbox.contact_import import import_contacts
+from domain.installation import Limits
+from domain.sending.csv_send import CsvOrder, csv_send
+from domain.sending.files.keeping import keep_upload
 from tests import worlds
-from tests.resolvers.house import neighbourhood
+from tests.installations import neighbourhood
 
 ROWS = 100_000
 LARGE_BYTES = 97_000_000
@@ -33,17 +33,17 @@ def main() -> list[Measurement]:
 async def measured(url: str) -> list[Measurement]:
     """The figures, on a database that is empty but for a few people."""
     async with neighbourhood(url) as street:
-        house, owner = replace(street.house, limits=Limits()), street.owner
+        installation, owner = replace(street.installation, limits=Limits()), street.owner
         await worlds.open_with(owner.account_id, ROWS)
         with file_of(0) as small, file_of(LARGE_BYTES) as large:
-            upload, keeping = await timed(keep_upload(house, owner.actor, small))
+            upload, keeping = await timed(keep_upload(installation, owner.actor, small))
             before = most_mebibytes()
-            _, large_keeping = await timed(keep_upload(house, owner.actor, large))
+            _, large_keeping = await timed(keep_upload(installation, owner.actor, large))
             taken = most_mebibytes() - before
         order = CsvOrder(text="Dear {{name}}, there is no school today.")
-        _, sending = await timed(csv_send(house, owner.actor, upload.id, order, key=None))
-        _, importing = await timed(import_contacts(house, owner.actor, upload.id))
-        _, again = await timed(import_contacts(house, owner.actor, upload.id))
+        _, sending = await timed(csv_send(installation, owner.actor, upload.id, order, key=None))
+        _, importing = await timed(import_contacts(installation, owner.actor, upload.id))
+        _, again = await timed(import_contacts(installation, owner.actor, upload.id))
     return [
         Measurement("keeping 100,000 rows in 3 MB", keeping, "s"),
         Measurement("keeping 100,000 rows in 97 MB", large_keeping, "s", at_most=15),

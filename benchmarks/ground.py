@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ibiki import embedded
+from ibiki.local import embedded
 from persistence import database
 from tests.end_to_end.program import clean_environment
 

@@ -11,9 +11,9 @@ import asyncpg
 
 from benchmarks.ground import Ground, cpu_seconds, ground, with_children
 from benchmarks.measurement import Measurement
-from domain.access import OfClient, Scope
+from domain.identity.access import OfClient, Scope
+from domain.inbox.conversations import Conversation
 from domain.pages import Window
-from domain.two_way.inbox import Conversation
 from persistence import store
 from tests import worlds
 

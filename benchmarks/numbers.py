@@ -13,8 +13,8 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat
 
 from benchmarks.measurement import Measurement
-from domain.accepting.numbers import Normaliser
-from domain.accepting.recipients import sort_normalised
+from domain.numbers import Normaliser
+from domain.sending.recipients import sort_normalised
 
 COUNT = 1_000_000
 SAMPLE = 5_000

@@ -30,8 +30,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from domain.ledger.valuation import units_in_words
 from domain.rejections import RejectedRecipient
+from domain.units import units_in_words
 
 
 class Refusal(Exception):

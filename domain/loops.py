@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from domain.errors import ProviderUnavailable, TryAgain
-from domain.ports.ledger import Disconnected
+from domain.transactions import Disconnected
 
 AWAY = (Disconnected, TryAgain)
 """What is raised while the database is away."""

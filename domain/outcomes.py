@@ -1,12 +1,13 @@
 """The four outcomes of handing messages to a provider: a closed list, decided in an adapter.
 
 An adapter answers with one outcome a message, in the order in which the messages were given.
-What follows from each is decided in one place, `domain.dispatching.settlement`.
+What follows from each is decided in one place, `domain.dispatch.settlement`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +50,11 @@ class Unknown:
 
 
 Outcome = Accepted | Rejected | NotSent | Unknown
+
+
+class Verdict(StrEnum):
+    """What a provider says of a message that it took."""
+
+    TAKEN = "TAKEN"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
-from domain.outcomes import Outcome
-from domain.two_way.webhooks import Verdict
+from domain.outcomes import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,12 @@ class TellsStatus(Protocol):
 
         Raises ProviderUnavailable where it cannot be asked now.
         """
+        ...
+
+
+class Providers(Protocol):
+    """The provider accounts of this installation, ready to be called."""
+
+    async def of(self, provider_account_id: UUID) -> Provider:
+        """The provider behind an account. Raises ProviderUnavailable where none is configured."""
         ...

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from domain.errors import TryAgain
-from domain.ports.ledger import Disconnected, Transaction
+
+Transaction: TypeAlias = Any
+"""An open transaction. Opaque here: only persistence looks inside."""
+
+
+class Disconnected(Exception):
+    """The database went away; whether the last commit was kept is not known.
+
+    Repeat the whole transaction as "insert or find".
+    """
 
 
 class Transactional(Protocol):

@@ -1,6 +1,6 @@
 """`python -m ibiki` is `ibiki`."""
 
-from ibiki.cli import main
+from ibiki.cli.main import main
 
 if __name__ == "__main__":
     main()

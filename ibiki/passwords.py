@@ -17,7 +17,7 @@ AT_ONCE = min(4, os.cpu_count() or 1)
 
 
 class Argon2Passwords:
-    """Fills `domain.ports.identity.Passwords`."""
+    """Fills `domain.identity.ports.Passwords`."""
 
     def __init__(self, *, memory_kib: int = MEMORY_KIB, at_once: int = AT_ONCE) -> None:
         self._hasher = PasswordHasher(time_cost=1, memory_cost=memory_kib, parallelism=1)

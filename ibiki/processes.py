@@ -17,23 +17,23 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from domain.dispatching.handover import Handover
-from domain.dispatching.polling import PollRules
+from domain.dispatch.handover import Handover
 from domain.errors import TryAgain
+from domain.inbox.polling import PollRules
 from domain.ledger.sync import Pause
-from ibiki import server, uploads
-from ibiki.app import AppParts, build_app, build_watch_app
-from ibiki.instruments import Instruments
-from ibiki.listening import listening
-from ibiki.middleware import AllowedOrigins, BodyLimit
-from ibiki.settings import Settings
-from ibiki.uploads import Uploads
+from ibiki.http import server, uploads
+from ibiki.http.app import AppParts, build_app, build_watch_app
+from ibiki.http.middleware import AllowedOrigins, BodyLimit
+from ibiki.http.uploads import Uploads
+from ibiki.http.watch_routes import WatchRoutes, WatchRules
+from ibiki.http.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
+from ibiki.local.listening import listening
+from ibiki.local.workplace import Workplace, make_directory
+from ibiki.observability.instruments import Instruments
+from ibiki.settings.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
-from ibiki.watch_routes import WatchRoutes, WatchRules
-from ibiki.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
 from ibiki.wiring import Wired, wired
 from ibiki.workers import Workers
-from ibiki.workplace import Workplace, make_directory
 from persistence import store
 from persistence.migrating import pending_migrations
 from providers.simulator.caller import Webhook
@@ -124,7 +124,7 @@ async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIt
     workers = Workers(
         store,
         parts.upstreams,
-        parts.house.reception,
+        parts.installation.reception,
         rules=handover_of(place.settings),
         observer=watch.of_handover(),
         polling=PollRules(calls_per_second=place.settings.dispatch.status_calls_per_second),
@@ -138,12 +138,12 @@ async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIt
 
 
 def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
-    """The web application over a house that is at work."""
+    """The web application over an installation that is at work."""
     installation, metrics = place.settings.installation, watch.metrics
-    metrics.accepts_waiting.set_function(lambda: parts.house.acceptance.waiting)
+    metrics.accepts_waiting.set_function(lambda: parts.installation.acceptance.waiting)
     return build_app(
         AppParts(
-            house=parts.house,
+            installation=parts.installation,
             authenticator=parts.actors,
             metrics=metrics,
             is_ready=why_not_ready,
@@ -159,7 +159,7 @@ def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
             body_by_path={uploads.PATH: upload_limit_of(place.settings)},
             routes=[
                 *Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
-                *Uploads(parts.house, parts.actors).routes(),
+                *Uploads(parts.installation, parts.actors).routes(),
             ],
         )
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import jwt
 
-from domain.ports.identity import Claims
+from domain.identity.ports import Claims
 
 ALGORITHM = "HS256"
 TYPE = "access"
@@ -20,7 +20,7 @@ CLAIMS = ["sub", "sid", "iat", "exp", "typ"]
 
 
 class AccessTokens:
-    """Fills `domain.ports.identity.Tokens`."""
+    """Fills `domain.identity.ports.Tokens`."""
 
     def __init__(self, secret_key: str, *, lifetime_seconds: int = 900) -> None:
         self._secret_key = secret_key

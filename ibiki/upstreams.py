@@ -6,9 +6,9 @@ from pathlib import Path
 from uuid import UUID
 
 from domain.errors import ProviderUnavailable
-from domain.ports.pools import ProviderAccount
+from domain.ledger.ports import ProviderAccount
 from domain.provider import Provider
-from ibiki.settings import Settings
+from ibiki.settings.settings import Settings
 from persistence import store
 from providers.config import ProviderConfig
 from providers.extreme import BASE_URL
@@ -21,7 +21,7 @@ SIMULATED = "simulated"
 
 
 class Upstreams:
-    """Opens each provider account once and keeps its connections. Fills `domain.house.Providers`.
+    """Opens each provider account once and keeps its connections.
 
     With the simulated provider the address is read from the data directory, where the simulator
     leaves it: it may be started again on another port.

@@ -1,4 +1,4 @@
-"""Puts the house together: every port filled, every rule set as the settings say."""
+"""Puts the installation together: every port filled, every rule set as the settings say."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from contextlib import (
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from domain.accepting.accept import Acceptance
-from domain.accepting.numbers import Normaliser
-from domain.house import House, Limits
 from domain.identity.actors import Actors
 from domain.identity.sessions import Door
+from domain.inbox.intake import Intake
+from domain.inbox.keywords import Keywords
+from domain.installation import Installation, Limits
 from domain.ledger.pools import ensure_default_pool
-from domain.observing import RequestObserver
-from domain.two_way.intake import Intake
-from domain.two_way.keywords import Keywords
-from domain.uploads.workbench import Workbench
-from ibiki.live import Live
-from ibiki.pace import RequestPace
+from domain.numbers import Normaliser
+from domain.sending.accept import Acceptance
+from domain.sending.files.workbench import Workbench
+from domain.sending.observing import RequestObserver
+from ibiki.http.pace import RequestPace
+from ibiki.http.throttle import SignInThrottle
+from ibiki.live.live import Live
+from ibiki.live.rights import ConnectionLimits
+from ibiki.live.watching import carrier_of, watching
+from ibiki.local.workplace import NothingKept, Workplace
 from ibiki.passwords import Argon2Passwords
-from ibiki.rights import ConnectionLimits
-from ibiki.throttle import SignInThrottle
 from ibiki.tokens import AccessTokens
 from ibiki.upstreams import Upstreams
-from ibiki.watching import carrier_of, watching
-from ibiki.workplace import NothingKept, Workplace
 from persistence import database, store
 from persistence.migrating import pending_migrations, was_migrated
 from providers.registry import PARSERS
@@ -39,9 +39,9 @@ from providers.registry import PARSERS
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """A house whose parts are at work, and the parts that only `ibiki` knows."""
+    """an installation whose parts are at work, and the parts that only `ibiki` knows."""
 
-    house: House
+    installation: Installation
     actors: Actors
     upstreams: Upstreams
     passwords: Argon2Passwords
@@ -57,7 +57,7 @@ async def wired(
     observer: RequestObserver | None = None,
     whole: bool = False,
 ) -> AsyncIterator[Wired]:
-    """The house, connected to its database, for as long as a process needs it.
+    """The installation, connected to its database, for as long as a process needs it.
 
     What runs on its own is born here, at boot: a task that a request starts would inherit the
     request's context. Raises NothingKept where no migration has come to the database yet, or,
@@ -84,8 +84,8 @@ async def wired(
         parts.actors.start()
         stack.push_async_callback(parts.actors.stop)
         live = await stack.enter_async_context(_watching(place, parts.actors))
-        parts.house.acceptance.start()
-        stack.push_async_callback(parts.house.acceptance.stop)
+        parts.installation.acceptance.start()
+        stack.push_async_callback(parts.installation.acceptance.stop)
         parts.intake.start()
         stack.push_async_callback(parts.intake.stop)
         yield replace(parts, live=live)
@@ -99,7 +99,7 @@ def _watching(place: Workplace, actors: Actors) -> AbstractAsyncContextManager[L
 
 
 def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver) -> Wired:
-    """The house; what it opens is closed with the stack."""
+    """The installation; what it opens is closed with the stack."""
     settings = place.settings
     tokens = AccessTokens(
         settings.secrets.secret_key, lifetime_seconds=settings.tokens.access_seconds
@@ -113,7 +113,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
     acceptance = Acceptance(
         store, patience_seconds=settings.database.answer_seconds, observer=observer
     )
-    house = House(
+    installation = Installation(
         brand=settings.installation.brand_name,
         limits=_limits(place),
         normaliser=Normaliser(settings.installation.default_region),
@@ -136,7 +136,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         observer=observer,
         workbench=Workbench(_writable(place.directory)),
     )
-    return Wired(house, actors, upstreams, passwords, Intake(store, PARSERS))
+    return Wired(installation, actors, upstreams, passwords, Intake(store, PARSERS))
 
 
 def _writable(directory: Path) -> Path | None:

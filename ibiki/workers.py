@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from domain.dispatching.capture import capture_contacts
-from domain.dispatching.dispatchers import Dispatchers
-from domain.dispatching.handover import Handover
-from domain.dispatching.observing import Observer
-from domain.dispatching.polling import Poller, PollRules
-from domain.house import Providers
+from domain.dispatch.dispatchers import Dispatchers
+from domain.dispatch.handover import Handover
+from domain.dispatch.observing import Observer
+from domain.dispatch.ports import WorkStore
+from domain.identity.ports import AccessUpkeep
+from domain.inbox.capture import capture_contacts
+from domain.inbox.polling import Poller, PollRules, Polls
+from domain.inbox.receive import ReceivingStore, Reception, receive_due
 from domain.loops import Loop
-from domain.ports.identity import AccessUpkeep
-from domain.ports.polling import Polls
-from domain.ports.queue import WorkStore
-from domain.ports.uploads import Uploads
-from domain.two_way.receive import ReceivingStore, Reception, receive_due
-from domain.uploads.upload import KEPT_SECONDS
+from domain.provider import Providers
+from domain.sending.files.upload import KEPT_SECONDS
+from domain.sending.ports import Uploads
 
 RECEIVE_SECONDS = 0.2
 CAPTURE_SECONDS = 1.0

@@ -20,8 +20,8 @@ from tortoise.connection import get_connections
 from tortoise.migrations.api import migrate as apply_migrations
 
 from domain.errors import TryAgain
-from domain.ports.ledger import Disconnected
-from persistence.hints import ToldAfterwards
+from domain.transactions import Disconnected
+from persistence.live.hints import ToldAfterwards
 from persistence.patience import ANSWER_SECONDS, Patience
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from domain.errors import TryAgain
-from domain.ports.ledger import Disconnected
+from domain.transactions import Disconnected
 from persistence.database import AWAY, credentials
 
 OLDEST_MAJOR_VERSION = 16

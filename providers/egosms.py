@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.two_way.webhooks import Malformed, Parsed, ReportCall, Verdict
+from domain.inbox.webhooks import Malformed, Parsed, ReportCall
+from domain.outcomes import Verdict
 from providers.replies import json_object, reference, word_of
 
 # --- Constants

@@ -14,9 +14,10 @@ from typing import Final
 from urllib.parse import quote
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown, Verdict
 from domain.provider import Outgoing, Reading
-from domain.two_way.webhooks import InboundCall, Line, Malformed, Parsed, ReportCall, Verdict
+from domain.sending.sends import Line
 from providers.config import ProviderConfig
 from providers.replies import (
     json_object,

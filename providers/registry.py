@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from domain.inbox.webhooks import Parser
 from domain.provider import Provider
-from domain.two_way.webhooks import Parser
 from providers import egosms, extreme
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS

@@ -1,4 +1,4 @@
-"""What a resolver is given: who is asking, and the house that it asks."""
+"""What a resolver is given: who is asking, and the installation that it asks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
-from domain.access import Actor, Role, require
-from domain.house import House
+from domain.identity.access import Actor, Role, require
+from domain.installation import Installation
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Context:
     `loaders`: `resolvers.loaders` keeps its own there, by name.
     """
 
-    house: House
+    installation: Installation
     actor: Actor | None
     address: str
     request_id: str

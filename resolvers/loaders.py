@@ -8,9 +8,9 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from domain.access import Everything, balance_scope, message_scope
+from domain.identity.access import Everything, balance_scope, message_scope
 from domain.identity.people import Client, Group
-from domain.two_way.inbox import AnyMessage
+from domain.inbox.conversations import AnyMessage
 from resolvers.context import Info, actor_of
 
 
@@ -18,7 +18,7 @@ async def load_client(info: Info, client_id: UUID | None) -> Client | None:
     """A client that the actor may know of; None for no id and for any other client."""
     if client_id is None:
         return None
-    scope, directory = balance_scope(actor_of(info)), info.context.house.directory
+    scope, directory = balance_scope(actor_of(info)), info.context.installation.directory
     loader: DataLoader[UUID, Client | None] = _loader(
         info, "client", lambda ids: directory.find_clients(scope, ids)
     )
@@ -27,7 +27,7 @@ async def load_client(info: Info, client_id: UUID | None) -> Client | None:
 
 async def load_own_client(info: Info, client_id: UUID) -> Client | None:
     """The client of a user that the actor may see; nobody needs to be asking (yet) for it."""
-    directory = info.context.house.directory
+    directory = info.context.installation.directory
     loader: DataLoader[UUID, Client | None] = _loader(
         info, "own client", lambda ids: directory.find_clients(Everything(), ids)
     )
@@ -38,7 +38,7 @@ async def load_group(info: Info, group_id: UUID | None) -> Group | None:
     """A group that something pointed at which the actor may see."""
     if group_id is None:
         return None
-    directory = info.context.house.directory
+    directory = info.context.installation.directory
     loader: DataLoader[UUID, Group | None] = _loader(info, "group", directory.find_groups)
     return await loader.load(group_id)
 
@@ -47,7 +47,7 @@ async def load_message(info: Info, message_id: UUID | None) -> AnyMessage | None
     """A message of either direction; None for no id and for one that the actor may not see."""
     if message_id is None:
         return None
-    scope, store = message_scope(actor_of(info)), info.context.house.store
+    scope, store = message_scope(actor_of(info)), info.context.installation.store
     loader: DataLoader[UUID, AnyMessage | None] = _loader(
         info, "message", lambda ids: store.find_messages(scope, ids)
     )

@@ -27,7 +27,8 @@ from graphql.execution import Executor, create_source_event_stream
 
 from domain.live.watching import Watch
 from resolvers.context import Context
-from schema.execution import Plan, is_awaitable
+from schema.execution.plans import has_directives, plan_of
+from schema.execution.run import Plan, is_awaitable
 from schema.limits import (
     DocumentLimits,
     TooComplex,
@@ -36,7 +37,6 @@ from schema.limits import (
     operations_of,
 )
 from schema.masking import is_away, refusals_in, told
-from schema.plans import has_directives, plan_of
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
 from schema.variables import bound_variables, check_literals, places_of
 
@@ -143,7 +143,7 @@ class Engine:
                 variables, context, event, most_errors=_MOST_ERRORS
             )
         for operation_name, refusal in refusals_in(result.errors or ()):
-            context.house.observer.refused(operation_name, refusal)
+            context.installation.observer.refused(operation_name, refusal)
         if result.errors and result.data is None and not any(e.path for e in result.errors):
             return self.rejection(result.errors, context.request_id)
         errors = result.errors or ()
@@ -172,7 +172,7 @@ class Engine:
         watch = await running if is_awaitable(running) else running
         if isinstance(watch, ExecutionResult):
             for operation_name, refusal in refusals_in(watch.errors or ()):
-                context.house.observer.refused(operation_name, refusal)
+                context.installation.observer.refused(operation_name, refusal)
             raise Rejected(watch.errors or ())
         return cast("Watch", watch)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import strawberry
 
-from domain.accepting.text import Encoding
-from domain.access import Role
 from domain.direction import Direction
+from domain.identity.access import Role
 from domain.identity.people import ClientStatus
+from domain.inbox.webhooks import WebhookOutcome
+from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
-from domain.reading.balances import SyncState
 from domain.rejections import RejectionReason
-from domain.sending import MessageStatus
-from domain.two_way.webhooks import WebhookOutcome
+from domain.sending.sends import MessageStatus
+from domain.sending.text import Encoding
 
 for _enum in (
     Role,

@@ -13,8 +13,8 @@ from strawberry.types.base import get_object_definition
 
 from domain import errors
 from domain.identity.people import ClientStatus
-from schema.recipients import RejectedRecipient
 from schema.scalars import Units
+from schema.sending.recipients import RejectedRecipient
 
 
 @strawberry.interface(description="A refusal that the caller can act on.")
@@ -137,7 +137,7 @@ class Told:
 
     def told(self, refusal: Exception, info: Any) -> UserError:
         """The member that says what the refusal says; who counts refusals hears of it."""
-        info.context.house.observer.refused(info.field_name, self.exception_type.__name__)
+        info.context.installation.observer.refused(info.field_name, self.exception_type.__name__)
         said: dict[str, Any] = {name: getattr(refusal, name) for name in self.names}
         return self.error_type(**said)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
-from domain.access import Role
+from domain.identity.access import Role
 from domain.identity.people import ClientStatus
 from schema.scalars import Money, Units
 

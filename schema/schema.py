@@ -16,23 +16,23 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
-from schema.building import let_inputs_build_themselves
-from schema.contacts import ContactMutation, ContactQuery
 from schema.errors import HANDLERS
-from schema.inbox import InboxMutation, InboxQuery
-from schema.ledger import LedgerMutation, LedgerQuery
-from schema.people import PeopleMutation, PeopleQuery
-from schema.resolving import call_resolvers_straight
-from schema.scalars import SCALARS
-from schema.sends import SendMutation, SendQuery
-from schema.sessions import SessionMutation, SessionQuery
-from schema.subscriptions import (
+from schema.execution.building import let_inputs_build_themselves
+from schema.execution.resolving import call_resolvers_straight
+from schema.identity.people import PeopleMutation, PeopleQuery
+from schema.identity.sessions import SessionMutation, SessionQuery
+from schema.inbox.contacts import ContactMutation, ContactQuery
+from schema.inbox.conversations import InboxMutation, InboxQuery
+from schema.inbox.webhooks import SwitchboardMutation, SwitchboardQuery
+from schema.ledger.ledger import LedgerMutation, LedgerQuery
+from schema.live.subscriptions import (
     InboxSubscription,
     LedgerSubscription,
     SendSubscription,
     SwitchboardSubscription,
 )
-from schema.switchboard import SwitchboardMutation, SwitchboardQuery
+from schema.scalars import SCALARS
+from schema.sending.sends import SendMutation, SendQuery
 
 
 @strawberry.type

@@ -11,10 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 
-from ibiki import embedded
-from tests import databases
+from ibiki.local import embedded
+from tests import databases, worlds
+from tests.installations import Neighbourhood, neighbourhood
+from tests.ledger.line import Line, line_to
+from tests.persistence.connections import Witness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -71,3 +75,43 @@ async def worker_database_url(database_template: embedded.EmbeddedDatabase) -> A
     """A migrated database shared by the tests of one worker."""
     async with databases.fresh_copy(database_template) as url:
         yield url
+
+
+@pytest.fixture
+async def connected(worker_database_url: str) -> AsyncIterator[str]:
+    """This process is connected to a database that other tests of the worker also use."""
+    async with worlds.connected(worker_database_url):
+        yield worker_database_url
+
+
+@pytest.fixture
+async def line(worker_database_url: str) -> AsyncIterator[Line]:
+    """The same, through a connection that the test can cut."""
+    async with line_to(worker_database_url) as to_server, worlds.connected(to_server.url):
+        yield to_server
+
+
+@pytest.fixture
+async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
+    """A connection that the program does not know of."""
+    own = await asyncpg.connect(worker_database_url)
+    try:
+        yield own
+    finally:
+        await own.close()
+
+
+@pytest.fixture
+async def undone(witness: Witness) -> AsyncIterator[Witness]:
+    """A transaction that is rolled back after the test."""
+    begun = witness.transaction()
+    await begun.start()
+    yield witness
+    await begun.rollback()
+
+
+@pytest.fixture
+async def street(database_url: str) -> AsyncIterator[Neighbourhood]:
+    """A whole installation on a database of the test's own, and its users."""
+    async with neighbourhood(database_url) as street:
+        yield street

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from ibiki import embedded
+from ibiki.local import embedded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.accepting.numbers import Normaliser
-from domain.access import Role
+from domain.identity.access import Role
 from domain.identity.actors import Actors
 from domain.identity.people import Client, Group, User
 from domain.identity.sessions import Door
 from domain.identity.tenants import NewClient, create_client, create_group
 from domain.identity.users import NewUser, create_user
 from domain.ledger.pools import ensure_default_pool
+from domain.numbers import Normaliser
+from ibiki.http.throttle import SignInThrottle
 from ibiki.passwords import Argon2Passwords
-from ibiki.throttle import SignInThrottle
 from ibiki.tokens import AccessTokens
 from persistence import store
 from tests import worlds

@@ -9,9 +9,9 @@ from graphql import build_schema, parse, validate
 from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
-from ibiki import settings
-from ibiki.cli import app
-from ibiki.metrics import Metrics
+from ibiki.cli.main import app
+from ibiki.observability.metrics import Metrics
+from ibiki.settings import settings
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "operating.md").read_text()

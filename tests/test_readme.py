@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from ibiki.cli import app
+from ibiki.cli.main import app
 from providers.simulator.behaviours import table_of_numbers
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

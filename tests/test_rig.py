@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from ibiki.embedded import EmbeddedDatabase
+from ibiki.local.embedded import EmbeddedDatabase
 from tests import databases
 
 

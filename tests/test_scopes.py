@@ -55,7 +55,7 @@ MADE_HERE: dict[str, str] = {
 
 def ports_read_within_a_scope(source: Source) -> Iterator[str]:
     """A read that a port offers takes the scope first: what lies outside cannot be asked for."""
-    if not source.path.startswith("domain/ports/"):
+    if not _is_port(source):
         return
     for method in _reads(source):
         if not _is_scoped(method) and method.name not in UNSCOPED:
@@ -104,7 +104,7 @@ def test_tenants_are_kept_apart(rule: Rule) -> None:
 
 
 def test_no_exception_is_needless() -> None:
-    ports = [source for source in _python() if source.path.startswith("domain/ports/")]
+    ports = [source for source in _python() if _is_port(source)]
     unscoped = {each.name for port in ports for each in _reads(port) if not _is_scoped(each)}
     assert set(UNSCOPED) - unscoped == set(), "scoped, or gone, by now"
     api = [source for source in _python() if source.path.startswith(("resolvers/", "schema/"))]
@@ -124,32 +124,32 @@ def test_no_exception_is_needless() -> None:
     [
         (
             ports_read_within_a_scope,
-            "domain/ports/a.py",
+            "domain/a/ports.py",
             "class Letters:\n    async def find_letter(self, letter_id: UUID) -> Letter: ...",
             "2: find_letter takes no scope first",
         ),
         (
             ports_read_within_a_scope,
-            "domain/ports/a.py",
+            "domain/a/ports.py",
             "class A:\n    async def read_letters(self, ids: list[UUID], scope: Scope): ...",
             "2: read_letters takes no scope first",
         ),
         (
             ports_read_within_a_scope,
-            "domain/ports/a.py",
+            "domain/a/ports.py",
             "class A:\n    async def read_letters(self, scope: Scope, ids: list[UUID]): ...",
             None,
         ),
         (
             ports_read_within_a_scope,
-            "domain/ports/a.py",
+            "domain/a/ports.py",
             "class A:\n    async def find_rows(self, tx: Transaction, ids: list[UUID]): ...",
             None,
         ),
         (
             resolvers_read_within_a_scope,
             "resolvers/a.py",
-            "async def f(info):\n    return await info.context.house.store.held(1)",
+            "async def f(info):\n    return await info.context.installation.store.held(1)",
             "2: held takes no scope first",
         ),
         (
@@ -161,12 +161,17 @@ def test_no_exception_is_needless() -> None:
         (
             resolvers_read_within_a_scope,
             "resolvers/a.py",
-            "actor, rows = actor_of(info), info.context.house.store",
+            "actor, rows = actor_of(info), info.context.installation.store",
             "1: a store by another name: rows",
         ),
         (resolvers_read_within_a_scope, "resolvers/a.py", "getattr(store, name)", "1: getattr"),
         (resolvers_read_within_a_scope, "resolvers/a.py", "store.find_send(scope, 1)", None),
-        (resolvers_read_within_a_scope, "resolvers/a.py", "store = info.context.house.store", None),
+        (
+            resolvers_read_within_a_scope,
+            "resolvers/a.py",
+            "store = info.context.installation.store",
+            None,
+        ),
         (resolvers_read_within_a_scope, "domain/a.py", "store.held(1)", None),
         (
             resolvers_make_no_scope,
@@ -206,13 +211,17 @@ def _python() -> list[Source]:
     return [source for source in sources() if source.is_python]
 
 
+def _is_port(source: Source) -> bool:
+    return source.path.startswith("domain/") and source.path.endswith("/ports.py")
+
+
 @cache
 def _scoped() -> frozenset[str]:
     """What the ports offer that takes a scope first."""
     methods = (
         node
         for source in _python()
-        if source.path.startswith("domain/ports/")
+        if _is_port(source)
         for node in ast.walk(source.tree)
         if isinstance(node, ast.AsyncFunctionDef)
     )
@@ -221,14 +230,16 @@ def _scoped() -> frozenset[str]:
 
 @cache
 def _stores() -> frozenset[str]:
-    """The members of the house that a resolver could read from: those typed by a port."""
-    house = (ROOT / "domain/house.py").read_text(encoding="utf-8")
-    classes = {node.name: node for node in ast.parse(house).body if isinstance(node, ast.ClassDef)}
+    """The members of the installation that a resolver could read from: those typed by a port."""
+    installation = (ROOT / "domain/installation.py").read_text(encoding="utf-8")
+    classes = {
+        node.name: node for node in ast.parse(installation).body if isinstance(node, ast.ClassDef)
+    }
     ported = {name for name, node in classes.items() if len(node.bases) > 1}
     for source in _python():
-        if source.path.startswith("domain/ports/"):
+        if _is_port(source):
             ported |= {node.name for node in source.tree.body if isinstance(node, ast.ClassDef)}
-    members = [node for node in classes["House"].body if isinstance(node, ast.AnnAssign)]
+    members = [node for node in classes["Installation"].body if isinstance(node, ast.AnnAssign)]
     return frozenset(
         ast.unparse(each.target) for each in members if ast.unparse(each.annotation) in ported
     )

@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from typer.main import get_command
 
-from ibiki.settings import load
+from ibiki.settings.settings import load
 
 ROOT = Path(__file__).parents[1]
 GIVEN = {
@@ -40,7 +40,7 @@ def test_there_are_two_of_each_worker(compose: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["migrate", "serve", "dispatch", "simulate"])
 def test_each_container_runs_a_command_that_exists(compose: dict[str, Any], name: str) -> None:
-    from ibiki.cli import app
+    from ibiki.cli.main import app
 
     command, *options = compose["services"][name]["command"]
     group = get_command(app)
@@ -80,13 +80,13 @@ def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
     recipe = (ROOT / "Dockerfile").read_text()
     kept = (ROOT / ".dockerignore").read_text()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    for package in project["tool"]["setuptools"]["packages"]:
-        top = package.split(".")[0]
+    for pattern in project["tool"]["setuptools"]["packages"]["find"]["include"]:
+        top = pattern.removesuffix("*")
         assert f"\nCOPY {top} {top}\n" in recipe
         assert f"\n!{top}\n" in kept
     assert "--require-hashes" in recipe
     assert recipe.index("USER ibiki") < recipe.index("ENTRYPOINT")
-    assert project["project"]["scripts"]["ibiki"] == "ibiki.cli:main"
+    assert project["project"]["scripts"]["ibiki"] == "ibiki.cli.main:main"
 
 
 def test_the_image_installs_what_a_server_needs_and_nothing_else() -> None:

@@ -190,7 +190,7 @@ def sources() -> list[Source]:
 
 
 @pytest.mark.parametrize("rule", [*RULES, *TEXT_RULES], ids=lambda rule: rule.__name__)
-def test_the_house_is_tidy(rule: Rule) -> None:
+def test_the_code_is_tidy(rule: Rule) -> None:
     found: dict[str, list[str]] = {}
     for source in sources():
         if source.is_python or rule in TEXT_RULES:

@@ -14,11 +14,11 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from domain.accepting.accept import Taken, accept_alone, accept_batch
-from domain.access import Actor, Role
+from domain.identity.access import Actor, Payer, Role
 from domain.ids import new_id
 from domain.ledger.book import NodeKind, Purpose, TransferKind
-from domain.sending import NewSend, Payer, SendKind
+from domain.sending.accept import Taken, accept_alone, accept_batch
+from domain.sending.sends import NewSend, SendKind
 from persistence import models, store
 from persistence.database import connect, connection, disconnect
 

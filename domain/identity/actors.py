@@ -18,11 +18,11 @@ from datetime import datetime
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from domain.access import Actor
 from domain.errors import TryAgain
+from domain.identity.access import Actor
 from domain.identity.keys import hash_of_secret, is_secret
+from domain.identity.ports import AccessChange, Credentials, Tokens
 from domain.loops import tell_failure
-from domain.ports.identity import AccessChange, Credentials, Tokens
 
 LONGEST_CREDENTIAL = 2_048
 POLL_SECONDS = 0.2

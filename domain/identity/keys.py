@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
-from domain.access import Actor, Role
 from domain.errors import InvalidInput, NotFound
+from domain.identity.access import Actor, Role
 from domain.identity.people import name_of
-from domain.ports.identity import ApiKey, ApiKeys
+from domain.identity.ports import ApiKey, ApiKeys
 from domain.transactions import changing
 
 MARK = "ibk_"

@@ -12,9 +12,9 @@ from enum import Enum, StrEnum
 from typing import Final, TypeVar
 from uuid import UUID
 
-from domain.accepting.numbers import Normaliser
-from domain.access import Role
 from domain.errors import InvalidInput, InvalidPhoneNumber
+from domain.identity.access import Role
+from domain.numbers import Normaliser
 
 LONGEST_NAME = 200
 LONGEST_EMAIL = 254

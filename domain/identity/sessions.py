@@ -13,10 +13,9 @@ from uuid import UUID
 
 from domain.errors import InvalidCredentials, RateLimited
 from domain.identity.people import LONGEST_EMAIL, LONGEST_PASSWORD
+from domain.identity.ports import Login, Passwords, Sessions, Throttle, Tokens
 from domain.ids import new_id
-from domain.ports.identity import Login, Passwords, Sessions, Throttle, Tokens
-from domain.ports.ledger import Transaction
-from domain.transactions import changing
+from domain.transactions import Transaction, changing
 
 AT_ONCE = 4
 """Passwords of one process that are looked at together."""

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from domain.accepting.numbers import Normaliser
-from domain.access import Everything
 from domain.errors import InvalidInput, NotFound
+from domain.identity.access import Everything
 from domain.identity.people import (
     KEEP,
     Client,
@@ -28,10 +27,10 @@ from domain.identity.people import (
     name_of,
     rate_of,
 )
+from domain.identity.ports import NodeVersions, People
 from domain.ids import new_id
-from domain.ports.directory import NodeVersions, People
-from domain.ports.ledger import Transaction
-from domain.transactions import changing
+from domain.numbers import Normaliser
+from domain.transactions import Transaction, changing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from domain.access import Everything, Role
 from domain.errors import InvalidInput, NotFound
+from domain.identity.access import Everything, Role
 from domain.identity.people import KEEP, Keep, User, Value, email_of, kept, password_of
+from domain.identity.ports import Passwords, People
 from domain.ids import new_id
-from domain.ports.directory import People
-from domain.ports.identity import Passwords
-from domain.ports.ledger import Transaction
-from domain.transactions import changing
+from domain.transactions import Transaction, changing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from domain.access import Actor, Everything, OfGroup, Role, Scope, require
 from domain.errors import InsufficientBalance, InsufficientPool, InvalidInput, NotFound, TryAgain
+from domain.identity.access import Actor, Everything, OfGroup, Role, Scope, require
 from domain.ledger.book import Book, Holding, Purpose, Transfer, TransferKind, can_pay
 from domain.ledger.idempotency import (
     PAUSES_SECONDS,
@@ -23,9 +23,10 @@ from domain.ledger.idempotency import (
     once,
     own_key,
 )
+from domain.ledger.keys import Answer
+from domain.ledger.ports import AllocateStore, AllocationTarget
 from domain.ledger.valuation import LARGEST_UNITS, value_usd
-from domain.ports.ledger import Answer, Transaction
-from domain.ports.pools import AllocateStore, AllocationTarget
+from domain.transactions import Transaction
 
 LONGEST_NOTE = 500
 

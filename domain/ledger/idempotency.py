@@ -11,7 +11,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Protocol
 from uuid import UUID
 
 from domain.errors import (
@@ -23,8 +22,9 @@ from domain.errors import (
     TryAgain,
 )
 from domain.ids import new_id
-from domain.ports.ledger import Answer, Disconnected, Keys, Ledger, Transaction
-from domain.sending import IdempotencyKey
+from domain.ledger.keys import Answer, IdempotencyKey
+from domain.ledger.ports import OnceStore
+from domain.transactions import Disconnected, Transaction
 
 PAUSES_SECONDS = (0.0, 0.1, 0.5, 2.0)
 """Before each try of a transaction, where the database goes away in the middle of it."""
@@ -35,10 +35,6 @@ KEPT_REFUSALS: dict[str, type[InsufficientBalance | InsufficientPool]] = {
     "insufficient_balance": InsufficientBalance,
     "insufficient_pool": InsufficientPool,
 }
-
-
-class OnceStore(Ledger, Keys, Protocol):
-    """What doing a command once needs."""
 
 
 def key_of(scope_id: UUID, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:

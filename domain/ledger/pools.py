@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.ports.directory import People
+from domain.identity.ports import People
 from domain.transactions import changing
 
 

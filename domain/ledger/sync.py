@@ -4,7 +4,7 @@ Two traps. *In flight*: what is charged here and not yet taken by the provider i
 reading, so that pool := reading - in flight; nothing may change hands between the two, hence the
 pause of marks (`reading_until`) and the wait for open calls. *Epochs*: what the provider did
 before a reading is inside that reading; each sync raises the account's epoch, and a refund whose
-deciding attempt is older moves units within the pool (`domain.dispatching.settlement`).
+deciding attempt is older moves units within the pool (`domain.dispatch.settlement`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-from domain.access import Actor, Role, require
 from domain.clock import now_seconds
 from domain.errors import Forbidden, NotFound, ProviderUnavailable, TryAgain
+from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.book import Book, Holding, Purpose, TransferKind
 from domain.ledger.idempotency import once, own_key
+from domain.ledger.keys import Answer
+from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
 from domain.ledger.valuation import units_of_reading
-from domain.ports.ledger import Answer, Transaction
-from domain.ports.pools import NewSync, PoolFigures, ProviderAccount, SyncStore
 from domain.provider import Provider, Reading
+from domain.transactions import Transaction
 
 POLL_SECONDS = 0.05
 TRIES = 3

@@ -29,12 +29,6 @@ def value_usd(units: int, rate_per_unit_usd: Decimal | None) -> Decimal | None:
         return (units * rate_per_unit_usd).quantize(CENT, rounding=ROUND_HALF_UP)
 
 
-def units_in_words(units: int, unit: str) -> str:
-    """`5,000 credits`, `1 credit`, `5,000 UGX`: codes of currencies have no plural."""
-    plural = "s" if units != 1 and unit.islower() else ""
-    return f"{units:,} {unit}{plural}"
-
-
 def units_of_reading(reading: Decimal, valuation: Valuation) -> int:
     """Whole units that a reading stands for.
 

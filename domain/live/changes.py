@@ -16,12 +16,12 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from domain.access import Everything, OfClient, Scope
+from domain.identity.access import Everything, OfClient, Scope
 from domain.live.hints import EVERYTHING, Topic, id_of
+from domain.live.ports import Changed
 from domain.live.streams import Spawn, Stream
 from domain.live.watching import Changes, Form, Item, Reader
 from domain.loops import AWAY, pause_after, tell_failure
-from domain.ports.live import Changed
 
 OVERLAP_SECONDS = 3.0
 """How far back each look by time goes again: most transactions are committed by then."""
@@ -32,7 +32,7 @@ LONG_OVERLAP_SECONDS = 20.0
 MOST_IDS = 2_000
 MOST_REMEMBERED = 50_000
 
-log = logging.getLogger("ibiki.live")
+log = logging.getLogger("ibiki.live.live")
 
 
 class Changing(Protocol):

@@ -11,10 +11,10 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
+from domain.inbox.conversations import InboundMessage
 from domain.live import hints
 from domain.live.streams import OFFERED_AT_A_TIME, Spawn, Stream, Watching
 from domain.live.watching import Feed, Form, Item, Place, Reader
-from domain.two_way.inbox import InboundMessage
 
 PAGE = 50
 ROUND_SECONDS = 0.05

@@ -18,10 +18,10 @@ from domain.live import hints
 from domain.live.changes import Lookout, Source
 from domain.live.feeds import FeedStream
 from domain.live.hints import EVERYTHING, Topic
+from domain.live.ports import LiveStore
 from domain.live.streams import PresentStream, Stream
 from domain.live.watching import Changes, Feed, Form, Place, Reader, Watch
 from domain.loops import Loop
-from domain.ports.live import LiveStore
 
 POLL_SECONDS = 0.75
 LARGEST_SHARE_OF_POLLING = 0.05
@@ -30,7 +30,7 @@ LONGEST_REST_SECONDS = 30.0
 
 READS_AT_ONCE = 6
 
-log = logging.getLogger("ibiki.live")
+log = logging.getLogger("ibiki.live.live")
 
 
 class Hub:

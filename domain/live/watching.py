@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
-from domain.access import Actor, Role, Scope
+from domain.identity.access import Actor, Payer, Role, Scope
+from domain.inbox.conversations import InboundMessage
 from domain.live.hints import Topic
-from domain.sending import Payer
-from domain.two_way.inbox import InboundMessage
 
 T = TypeVar("T")
 

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.dispatching.calls import Call
-from domain.dispatching.claim import Desk, claim
-from domain.dispatching.dispatchers import Dispatchers
-from domain.dispatching.fairness import Turns
-from domain.dispatching.handover import Handover
-from domain.dispatching.observing import Observer
-from domain.dispatching.record import Ended, record, sweep
+from domain.dispatch.calls import Call
+from domain.dispatch.claim import Desk, claim
+from domain.dispatch.dispatchers import Dispatchers
+from domain.dispatch.fairness import Turns
+from domain.dispatch.handover import Handover
+from domain.dispatch.observing import Observer
+from domain.dispatch.record import Ended, record, sweep
 from domain.ids import new_id
 from domain.outcomes import Accepted, Outcome
 from domain.provider import Outgoing, Provider, Reading
@@ -76,7 +76,7 @@ class Scripted:
         return None
 
     async def of(self, provider_account_id: UUID) -> Provider:
-        """Every account is this one: fills `domain.house.Providers` too."""
+        """Every account is this one: fills `domain.installation.Providers` too."""
         return self
 
     async def _called(self, messages: Sequence[Outgoing]) -> list[Outcome]:
@@ -91,7 +91,7 @@ class Scripted:
 
 @dataclass
 class Opened:
-    """A provider that is open already: fills `domain.house.Providers`."""
+    """A provider that is open already: fills `domain.installation.Providers`."""
 
     provider: Provider
 

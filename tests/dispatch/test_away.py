@@ -13,13 +13,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from domain.dispatching.dispatch import Dispatcher
-from domain.dispatching.observing import Observer
+from domain.dispatch.dispatch import Dispatcher
+from domain.dispatch.observing import Observer
+from domain.dispatch.ports import WorkStore
 from domain.outcomes import Accepted, Outcome, Rejected
-from domain.ports.ledger import Disconnected, Transaction
-from domain.ports.queue import WorkStore
 from domain.provider import Outgoing
-from ibiki.embedded import EmbeddedDatabase
+from domain.transactions import Disconnected, Transaction
+from ibiki.local.embedded import EmbeddedDatabase
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, eventually

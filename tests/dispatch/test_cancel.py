@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from domain.access import Actor, Role
-from domain.dispatching.cancel import CANCELLED, cancel_send
+from domain.dispatch.cancel import CANCELLED, cancel_send
 from domain.errors import Forbidden, NotFound
+from domain.identity.access import Actor, Role
 from domain.ids import new_id
 from domain.outcomes import Accepted, NotSent
 from persistence import store

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.dispatching import capture
-from domain.dispatching.capture import capture_contacts
+from domain.inbox import capture
+from domain.inbox.capture import capture_contacts
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import eventually

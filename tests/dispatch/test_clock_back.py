@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from domain.clock import now_seconds
-from domain.dispatching.clock_watch import ClockWatch
+from domain.dispatch.clock_watch import ClockWatch
 from domain.outcomes import NotSent
 from persistence import store
 from tests import worlds

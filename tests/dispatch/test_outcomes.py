@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from domain.dispatching.handover import Handover
-from domain.dispatching.settlement import GIVEN_UP
+from domain.dispatch.handover import Handover
+from domain.dispatch.settlement import GIVEN_UP
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from tests import worlds

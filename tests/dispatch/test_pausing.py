@@ -11,10 +11,10 @@ from uuid import UUID
 
 import pytest
 
-from domain.dispatching.calls import Call
-from domain.dispatching.claim import Desk, claim, claim_probe
-from domain.dispatching.fairness import Turns
-from domain.dispatching.observing import Observer
+from domain.dispatch.calls import Call
+from domain.dispatch.claim import Desk, claim, claim_probe
+from domain.dispatch.fairness import Turns
+from domain.dispatch.observing import Observer
 from domain.ids import new_id
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.dispatching.late_truth import settle, settle_unknown
-from domain.dispatching.observing import Observer
-from domain.dispatching.record import sweep
+from domain.dispatch.late_truth import settle, settle_unknown
+from domain.dispatch.observing import Observer
+from domain.dispatch.record import sweep
 from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id
 from domain.ledger.sync import sync

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from domain.dispatching.cancel import cancel_send
-from domain.dispatching.late_truth import settle_unknown
+from domain.dispatch.cancel import cancel_send
+from domain.dispatch.late_truth import settle_unknown
 from domain.errors import InvalidInput
 from domain.ledger.sync import Pause, sync
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
-from domain.sending import SendKind
+from domain.sending.sends import SendKind
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually

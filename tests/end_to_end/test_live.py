@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ibiki import embedded
+from ibiki.local import embedded
 from tests import databases
 from tests.end_to_end.program import (
     SIGN_IN,

@@ -194,7 +194,7 @@ class _Builder:
         }
         return Program(
             name,
-            ibiki(command, *arguments, "--data", str(self._directory / "house")),
+            ibiki(command, *arguments, "--data", str(self._directory / "installation")),
             clean_environment()
             | {name: str(value) for name, value in settings.items()}
             | self._bus

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.access import Actor, Role
+from domain.identity.access import Actor, Role
 from domain.identity.keys import create_api_key
 from domain.identity.people import Client, Group
 from domain.ids import new_id

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from ibiki.cluster import Cluster, locate
+from ibiki.local.cluster import Cluster, locate
 from tests.faults.programs import children_of, signal_all
 
 CREATE = "CREATE ROLE ibiki LOGIN; \nCREATE DATABASE ibiki OWNER ibiki;\n"

@@ -20,7 +20,7 @@ from typing import TypeVar
 import aiohttp
 
 from domain.errors import TryAgain
-from domain.ports.ledger import Disconnected
+from domain.transactions import Disconnected
 from tests.faults.clock import Clock
 from tests.faults.load import Load, Pace
 from tests.faults.phones import Phones

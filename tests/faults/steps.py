@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from persistence import ledger, queue, settlement
+from persistence.dispatch import queue, settlement
+from persistence.ledger import transfers as ledger
 from tests.faults.wire import COMMIT, Moment, Step
 
 ACCEPTING = (

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.sending import NewSend
+from domain.sending.sends import NewSend
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -19,7 +19,7 @@ from tests.faults.people import ASSIGN
 from tests.faults.phones import Phones
 from tests.faults.promises import Promises
 from tests.faults.witness import Witness
-from tests.two_way.post import OUR_NUMBER, inbound, received
+from tests.inbox.post import OUR_NUMBER, inbound, received
 
 NOBODY = Clients([], [], [], "")
 

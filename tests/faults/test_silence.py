@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from domain.accepting.accept import Acceptance, Refused, Taken
 from domain.errors import TryAgain
-from domain.ports.ledger import Disconnected
+from domain.sending.accept import Acceptance, Refused, Taken
+from domain.transactions import Disconnected
 from persistence import database, store
 from tests import worlds
 from tests.faults.proxy import FaultProxy, proxying

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from domain.ports.ledger import Disconnected
-from persistence import ledger
+from domain.transactions import Disconnected
+from persistence.ledger import transfers as ledger
 from tests import worlds
 from tests.faults.proxy import proxying
 from tests.faults.wire import COMMIT, Moment, Step, Wire

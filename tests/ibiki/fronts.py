@@ -1,4 +1,4 @@
-"""A running front over a house that is empty but for its people: real uvicorn on loopback."""
+"""The HTTP server of an installation that holds nothing but its users: real uvicorn on loopback."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 import httpx
 
-from domain.access import Actor, Role
 from domain.errors import TryAgain
-from domain.house import Limits
+from domain.identity.access import Actor, Role
 from domain.identity.people import User
-from ibiki.app import AppParts, build_app
-from ibiki.metrics import Metrics
-from ibiki.server import serving
-from tests.schema.fakes import FakeDirectory, actor_with, house_with
+from domain.installation import Limits
+from ibiki.http.app import AppParts, build_app
+from ibiki.http.server import serving
+from ibiki.observability.metrics import Metrics
+from tests.schema.fakes import FakeDirectory, actor_with, installation_with
 
 ADMIN = actor_with(Role.ADMIN)
 USER = User(ADMIN.user_id, "ada@ibiki.test", Role.ADMIN, None, None, False, datetime.now(UTC))
@@ -104,7 +104,7 @@ async def front(**parts: Any) -> AsyncIterator[Front]:
 
         app = build_app(
             AppParts(
-                house=house_with(directory=directory, limits=Limits()),
+                installation=installation_with(directory=directory, limits=Limits()),
                 authenticator=made.authenticator,
                 metrics=made.metrics,
                 is_ready=is_ready,

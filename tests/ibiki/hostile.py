@@ -1,4 +1,4 @@
-"""A whole house over real HTTP and a real database, for callers who mean ill."""
+"""A whole installation over real HTTP and a real database, for callers who mean ill."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import orjson
 
-from domain.access import Actor
-from ibiki.app import AppParts, build_app
-from ibiki.embedded import EmbeddedDatabase
-from ibiki.metrics import Metrics
-from ibiki.server import serving
+from domain.identity.access import Actor
+from ibiki.http.app import AppParts, build_app
+from ibiki.http.server import serving
+from ibiki.local.embedded import EmbeddedDatabase
+from ibiki.observability.metrics import Metrics
 from persistence import models
 from tests import databases
-from tests.resolvers.house import Neighbourhood, neighbourhood
+from tests.installations import Neighbourhood, neighbourhood
 
 SOON_SECONDS = 5.0
 """Far above what any of these takes, so that a busy machine does not matter."""
@@ -28,7 +28,7 @@ REFUSED = {"BAD_USER_INPUT", "TOO_COMPLEX"}
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """The house over HTTP; a credential is the word for who is asking."""
+    """The installation over HTTP; a credential is the word for who is asking."""
 
     http: httpx.AsyncClient
 
@@ -86,7 +86,7 @@ async def move_in(street: Neighbourhood) -> Street:
 
 @asynccontextmanager
 async def hostile_web(template: EmbeddedDatabase) -> AsyncIterator[Web]:
-    """Such a house, with a database of its own."""
+    """Such an installation, with a database of its own."""
 
     async def is_ready() -> str | None:
         return None
@@ -97,7 +97,7 @@ async def hostile_web(template: EmbeddedDatabase) -> AsyncIterator[Web]:
         httpx.AsyncClient(timeout=60) as http,
     ):
         parts = AppParts(
-            house=street.house,
+            installation=street.installation,
             authenticator=await move_in(street),
             metrics=Metrics(),
             is_ready=is_ready,

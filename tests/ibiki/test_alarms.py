@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from domain.outcomes import Accepted, Unknown
-from ibiki.alarms import HandoverAlarms
-from ibiki.metrics import Metrics
+from ibiki.observability.alarms import HandoverAlarms
+from ibiki.observability.metrics import Metrics
 
 ACCOUNT = UUID(int=7)
 

@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
-from ibiki.app import AppParts, build_app
-from ibiki.live import SocketRules
-from ibiki.metrics import Metrics
+from ibiki.http.app import AppParts, build_app
+from ibiki.http.server import serving
+from ibiki.live.live import SocketRules
+from ibiki.observability.metrics import Metrics
 from ibiki.passwords import AT_ONCE, MEMORY_KIB
-from ibiki.server import serving
 from tests import people
-from tests.resolvers.house import neighbourhood
+from tests.installations import neighbourhood
 
 SIGN_IN = """{name}: signIn(input: {{email: "{email}", password: "{password}"}}) {{
   __typename ... on Session {{ accessToken refreshToken }} }}"""
@@ -31,7 +31,7 @@ GUESSES = 5
 
 @dataclass
 class Front:
-    """The front of a house in which one person may sign in."""
+    """The front of an installation in which one person may sign in."""
 
     http: httpx.AsyncClient
 
@@ -69,8 +69,8 @@ async def door(database_url: str) -> AsyncIterator[Front]:
             return None
 
         parts = AppParts(
-            house=street.house,
-            authenticator=street.house.actors,
+            installation=street.installation,
+            authenticator=street.installation.actors,
             metrics=Metrics(),
             is_ready=is_ready,
         )

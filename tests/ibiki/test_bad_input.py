@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ibiki.embedded import EmbeddedDatabase
+from ibiki.local.embedded import EmbeddedDatabase
 from tests.ibiki.hostile import REFUSED, Web, hostile_web
 
 QUERY = '{"query": "{ viewer { id } }"'

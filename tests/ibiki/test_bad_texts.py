@@ -21,7 +21,7 @@ from graphql import (
 )
 
 from domain.ids import new_id
-from ibiki.embedded import EmbeddedDatabase
+from ibiki.local.embedded import EmbeddedDatabase
 from resolvers import ids
 from resolvers.ids import Kind
 from schema.schema import build_schema

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from ibiki.cli import app
+from ibiki.cli.main import app
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
 

@@ -10,11 +10,12 @@ import pytest
 from domain.errors import InvalidInput
 from domain.identity.tenants import GroupChange, update_group
 from domain.identity.users import UserChange, update_user
-from ibiki import demo, settings
-from ibiki.workplace import Workplace
+from ibiki.local import demo
+from ibiki.local.workplace import Workplace
+from ibiki.settings import settings
 from persistence import store
 from tests import people, worlds
-from tests.resolvers.house import Neighbourhood, neighbourhood
+from tests.installations import Neighbourhood, neighbourhood
 
 CLIENTS = "SELECT name FROM client ORDER BY name"
 GROUPS = "SELECT name FROM client_group ORDER BY name"
@@ -30,7 +31,7 @@ async def street(database_url: str) -> AsyncIterator[Neighbourhood]:
 async def write(street: Neighbourhood, directory: Path) -> str:
     """Writes the demo as a start with the present environment does."""
     place = Workplace(settings.load(directory), directory, "")
-    return await demo.write_demo(place, street.house, people.PASSWORDS)
+    return await demo.write_demo(place, street.installation, people.PASSWORDS)
 
 
 async def may_sign_in(email: str, password: str) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ibiki import cluster, embedded
+from ibiki.local import cluster, embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COMMAND = """
 import os, sys
 from pathlib import Path
-from ibiki import embedded
+from ibiki.local import embedded
 
 os.setuid(int(sys.argv[2]))  # after the imports: the interpreter may lie where only root may look
 with embedded.start(Path(sys.argv[1]), durable=False) as server:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from ibiki import keys
-from ibiki.settings import SettingsInvalid, load
+from ibiki.local import keys
+from ibiki.settings.settings import SettingsInvalid, load
 
 
 def test_a_kept_key_is_the_same_next_time_and_closed_to_others(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_demo_password_can_be_read_aloud(tmp_path: Path) -> None:
 
 def test_two_programs_that_start_at_once_keep_one_key(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ibiki import keys; sys.stdin.read();"
+        "import sys; from pathlib import Path; from ibiki.local import keys; sys.stdin.read();"
         "print(keys.secret_key(Path(sys.argv[1])), *keys.encryption_keys(Path(sys.argv[1])))"
     )
     programs = [

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ibiki.loading import begin_to_load, load
+from ibiki.cli.loading import begin_to_load, load
 
 HEAVY = ("aiohttp", "asyncpg", "graphql", "strawberry", "tortoise", "uvicorn", "schema")
 
@@ -24,23 +24,23 @@ def loaded_by(program: str) -> set[str]:
 
 
 def test_the_command_line_itself_loads_none_of_the_program() -> None:
-    assert loaded_by("import ibiki.cli") == set()
+    assert loaded_by("import ibiki.cli.main") == set()
 
 
 def test_postgres_is_started_before_the_program_is_loaded() -> None:
-    assert loaded_by("import ibiki.cli, ibiki.up") == set()
+    assert loaded_by("import ibiki.cli.main, ibiki.local.up") == set()
 
 
 def test_the_probe_itself_sees_the_program() -> None:
-    assert loaded_by("import ibiki.whole") == set(HEAVY)
+    assert loaded_by("import ibiki.local.whole") == set(HEAVY)
 
 
 def test_the_garbage_collector_works_again_afterwards() -> None:
-    assert load("ibiki.mistakes").Mistake
+    assert load("ibiki.cli.mistakes").Mistake
     assert gc.isenabled()
 
 
 def test_what_is_loaded_beside_is_waited_for_with_its_failure() -> None:
-    assert begin_to_load("ibiki.mistakes")().Mistake
+    assert begin_to_load("ibiki.cli.mistakes")().Mistake
     with pytest.raises(ModuleNotFoundError):
         begin_to_load("ibiki.no_such_module")()

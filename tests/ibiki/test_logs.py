@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ibiki import logs
+from ibiki.observability import logs
 
 PREAMBLE = """
 import asyncio, logging, warnings, structlog
-from ibiki import logs
+from ibiki.observability import logs
 logs.configure(log_format={format!r}, level={level!r})
 """
 
@@ -35,9 +35,9 @@ def entries(code: str, *, level: str = "info") -> list[dict[str, Any]]:
 
 
 def test_our_own_lines_hold_what_they_are_given() -> None:
-    (entry,) = entries("structlog.get_logger('ibiki.up').info('started', port=8000)")
+    (entry,) = entries("structlog.get_logger('ibiki.local.up').info('started', port=8000)")
     assert entry.pop("timestamp").endswith("Z")
-    assert entry == {"event": "started", "port": 8000, "level": "info", "logger": "ibiki.up"}
+    assert entry == {"event": "started", "port": 8000, "level": "info", "logger": "ibiki.local.up"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from ibiki.masks import masked, masked_text
+from ibiki.observability.masks import masked, masked_text
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain.dispatch.ports import Backlog
 from domain.errors import TryAgain
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.ports.backlog import Backlog
-from ibiki.metrics import HandoverMetrics, Metrics
+from ibiki.observability.metrics import HandoverMetrics, Metrics
 
 ACCOUNT = UUID(int=7)
 

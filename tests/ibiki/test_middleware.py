@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ibiki.middleware import AllowedOrigins, BodyLimit
+from ibiki.http.middleware import AllowedOrigins, BodyLimit
 from tests.ibiki.fronts import SIGNED_IN, VIEWER, VIEWER_ANSWER, Front, front
 
 
 async def _break(_request: Request) -> Response:
-    raise ZeroDivisionError("the secret of the house")
+    raise ZeroDivisionError("the secret of the installation")
 
 
 async def _swallow(request: Request) -> Response:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.fernet import Fernet
 
-from ibiki import cli
-from ibiki.embedded import EmbeddedDatabase
+from ibiki.cli import main as cli
+from ibiki.local.embedded import EmbeddedDatabase
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.ids import new_id
-from ibiki.pace import RequestPace
+from ibiki.http.pace import RequestPace
 
 
 class Clock:

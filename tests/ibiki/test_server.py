@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ibiki import server
+from ibiki.http import server
 from tests.ibiki.fronts import VIEWER, VIEWER_ANSWER, Front, front
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ibiki.settings import SettingsInvalid, load, load_or_exit
+from ibiki.settings.settings import SettingsInvalid, load, load_or_exit
 
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTMyYnk="
 LONG = "a-long-secret-that-signs-tokens-in-this-test"
@@ -222,7 +222,8 @@ def test_a_command_says_everything_at_once_in_plain_words_and_ends_with_2(tmp_pa
             "-W",
             "error",
             "-c",
-            "import sys; from pathlib import Path; from ibiki.settings import load_or_exit;"
+            "import sys; from pathlib import Path;"
+            "from ibiki.settings.settings import load_or_exit;"
             "load_or_exit(Path(sys.argv[1]))",
             str(tmp_path),
         ],

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from domain.outcomes import Accepted, Outcome, Rejected, Unknown
-from ibiki.spans import TellingExporter
-from ibiki.telemetry import tracing
+from ibiki.observability.spans import TellingExporter
+from ibiki.observability.telemetry import tracing
 from tests.ibiki.collector import attributes, collecting
 
 ACCOUNT = UUID(int=7)

@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 
 from domain.errors import RateLimited
-from ibiki.throttle import SignInThrottle, _address_name
+from ibiki.http.throttle import SignInThrottle, _address_name
 
 
 def throttle(**limits: str) -> SignInThrottle:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ibiki.settings import load
+from ibiki.settings.settings import load
 from ibiki.upstreams import is_another
 
 URL = "EXTREME_API_URL"

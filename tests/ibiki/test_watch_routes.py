@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from ibiki.watch_routes import WatchRules
+from ibiki.http.watch_routes import WatchRules
 from tests.ibiki.fronts import front
 
 TOKEN = {"authorization": "Bearer let-me-see"}

@@ -10,7 +10,7 @@ import pytest
 from graphql import Lexer, Source, TokenKind
 from rich.console import Console
 
-from ibiki.whole import welcome
+from ibiki.local.whole import welcome
 
 # In place of curl: prints what it was to send.
 SENT = 'curl() { printf "%s\\n" "${@: -1}"; }\n'

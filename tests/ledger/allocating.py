@@ -1,4 +1,4 @@
-"""A house to allocate in: who may ask, whom they can mean, and what each node holds."""
+"""an installation to allocate in: who may ask, whom they can mean, and what each node holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from domain.access import Actor, Role
+from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.book import Transfer
 from persistence import store
@@ -16,7 +16,7 @@ POOL, GROUP, MEMBER = 1_000, 200, 50
 
 
 @dataclass(frozen=True)
-class House:
+class Installation:
     """A pool with a group, its member, a client without a group, another group, and a school."""
 
     upstream: worlds.Pool
@@ -72,12 +72,12 @@ class House:
         return {name: await worlds.held(self.node(name)) for name in names}
 
 
-async def make_house() -> House:
-    """A house of its own, also where others share the database."""
+async def make_installation() -> Installation:
+    """an installation of its own, also where others share the database."""
     upstream = await worlds.add_pool(default=False, held=POOL)
     group = await worlds.add_group(upstream, held=GROUP, rate_usd=Decimal("0.03"))
     other = await worlds.add_group(upstream, held=GROUP)
-    return House(
+    return Installation(
         upstream,
         group,
         other,
@@ -91,9 +91,9 @@ async def make_house() -> House:
 
 
 async def allocated(
-    house: House, who: str, whom: str, units: int, *, key: str | None = None
+    installation: Installation, who: str, whom: str, units: int, *, key: str | None = None
 ) -> Transfer:
     """The allocation, made."""
-    target = house.target(whom)
+    target = installation.target(whom)
     asked = Allocation(target["client_id"], target["group_id"], units, key=key)
-    return await allocate(store, house.actor(who), asked)
+    return await allocate(store, installation.actor(who), asked)

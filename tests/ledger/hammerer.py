@@ -17,15 +17,14 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from domain.accepting.accept import LARGE, Acceptance, Refused, Replayed, Taken
-from domain.access import Actor, Role
-from domain.dispatching.cancel import cancel_send
-from domain.dispatching.observing import Observer
-from domain.dispatching.record import sweep
+from domain.dispatch.cancel import cancel_send
+from domain.dispatch.observing import Observer
+from domain.dispatch.record import sweep
 from domain.errors import InsufficientBalance, InsufficientPool, ProviderUnavailable
+from domain.identity.access import Actor, Payer, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending import Payer
+from domain.sending.accept import LARGE, Acceptance, Refused, Replayed, Taken
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from domain.accepting.accept import Acceptance, Refused, Replayed, Taken, Verdict
 from domain.ledger.idempotency import input_hash
-from domain.sending import IdempotencyKey, NewSend
+from domain.ledger.keys import IdempotencyKey
+from domain.sending.accept import Acceptance, Refused, Replayed, Taken, Verdict
+from domain.sending.sends import NewSend
 from persistence import store
 from tests import worlds
 

@@ -21,13 +21,13 @@ from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.valuation import LARGEST_UNITS
 from persistence import store
 from tests import worlds
-from tests.ledger.allocating import GROUP, MEMBER, POOL, House, allocated, make_house
+from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation
 
 
 @pytest.fixture
-async def house(connected: None) -> House:
+async def installation(connected: None) -> Installation:
     """Small enough to see through."""
-    return await make_house()
+    return await make_installation()
 
 
 @pytest.mark.parametrize(
@@ -45,20 +45,23 @@ async def house(connected: None) -> House:
     ],
 )
 async def test_units_move_between_these_two_and_nowhere_else(
-    house: House, who: str, whom: str, units: int, from_: str, to: str
+    installation: Installation, who: str, whom: str, units: int, from_: str, to: str
 ) -> None:
-    before = await house.held()
-    transfer = await allocated(house, who, whom, units)
+    before = await installation.held()
+    transfer = await allocated(installation, who, whom, units)
     moved = abs(units)
     expected = {**before, from_: before[from_] - moved, to: before[to] + moved}
-    assert await house.held() == expected
+    assert await installation.held() == expected
     assert (transfer.kind, transfer.amount) == (TransferKind.ALLOCATION, moved)
-    assert (transfer.source_id, transfer.source_balance) == (house.node(from_), expected[from_])
+    assert (transfer.source_id, transfer.source_balance) == (
+        installation.node(from_),
+        expected[from_],
+    )
     assert (transfer.destination_id, transfer.destination_balance) == (
-        house.node(to),
+        installation.node(to),
         expected[to],
     )
-    assert transfer.purpose.actor_id == house.actor(who).user_id
+    assert transfer.purpose.actor_id == installation.actor(who).user_id
     await worlds.assert_audit_holds()
 
 
@@ -75,17 +78,22 @@ async def test_units_move_between_these_two_and_nowhere_else(
     ],
 )
 async def test_no_more_than_there_is_can_be_moved(
-    house: House, who: str, whom: str, units: int, refusal: type[Refusal], available: int
+    installation: Installation,
+    who: str,
+    whom: str,
+    units: int,
+    refusal: type[Refusal],
+    available: int,
 ) -> None:
-    before = await house.held()
+    before = await installation.held()
     with pytest.raises(refusal) as refused:
-        await allocated(house, who, whom, units)
+        await allocated(installation, who, whom, units)
     assert vars(refused.value) == {
         "required": abs(units),
         "available": available,
         "unit": "credit",
     }
-    assert await house.held() == before
+    assert await installation.held() == before
 
 
 @pytest.mark.parametrize(
@@ -108,12 +116,12 @@ async def test_no_more_than_there_is_can_be_moved(
 )
 @pytest.mark.parametrize("units", [1, -1])
 async def test_nobody_reaches_beyond_what_is_theirs(
-    house: House, who: str, whom: str, units: int, refusal: type[Refusal]
+    installation: Installation, who: str, whom: str, units: int, refusal: type[Refusal]
 ) -> None:
-    before = await house.held()
+    before = await installation.held()
     with pytest.raises(refusal):
-        await allocated(house, who, whom, units)
-    assert await house.held() == before
+        await allocated(installation, who, whom, units)
+    assert await installation.held() == before
 
 
 @pytest.mark.parametrize(
@@ -135,29 +143,29 @@ async def test_what_makes_no_sense_is_refused_before_anything_is_read(asked: All
         await allocate(store, worlds.ADMIN, asked)
 
 
-async def test_a_pool_below_zero_gives_nothing_and_takes_back(house: House) -> None:
+async def test_a_pool_below_zero_gives_nothing_and_takes_back(installation: Installation) -> None:
     async with store.transaction() as tx:
-        book = await store.lock_accounts(tx, [house.upstream.account_id])
+        book = await store.lock_accounts(tx, [installation.upstream.account_id])
         book.post(
             TransferKind.RECONCILE,
             POOL + 5,
-            source=book.holdings[house.upstream.account_id],
+            source=book.holdings[installation.upstream.account_id],
             purpose=Purpose(),
         )
         await store.write_book(tx, book)
     with pytest.raises(InsufficientPool) as refused:
-        await allocated(house, "admin", "member", 1)
+        await allocated(installation, "admin", "member", 1)
     assert refused.value.available == 0
-    await allocated(house, "admin", "member", -10)
-    assert (await house.held())["pool"] == 5
+    await allocated(installation, "admin", "member", -10)
+    assert (await installation.held())["pool"] == 5
 
 
-async def test_a_balance_stays_within_what_json_can_carry(house: House) -> None:
-    await worlds.open_with(house.upstream.account_id, LARGEST_UNITS - POOL)
+async def test_a_balance_stays_within_what_json_can_carry(installation: Installation) -> None:
+    await worlds.open_with(installation.upstream.account_id, LARGEST_UNITS - POOL)
     with pytest.raises(InvalidInput):
-        await allocated(house, "admin", "member", LARGEST_UNITS)
-    await allocated(house, "admin", "member", LARGEST_UNITS - MEMBER)
-    assert (await house.held())["member"] == LARGEST_UNITS
+        await allocated(installation, "admin", "member", LARGEST_UNITS)
+    await allocated(installation, "admin", "member", LARGEST_UNITS - MEMBER)
+    assert (await installation.held())["member"] == LARGEST_UNITS
     await worlds.assert_audit_holds()
 
 
@@ -170,10 +178,10 @@ async def test_a_balance_stays_within_what_json_can_carry(house: House) -> None:
     ],
 )
 async def test_an_allocation_is_worth_what_it_is_at_that_moment(
-    house: House, whom: str, units: int, rate: str, value: str | None
+    installation: Installation, whom: str, units: int, rate: str, value: str | None
 ) -> None:
-    await worlds.open_with(house.upstream.account_id, 10_000)
-    transfer = await allocated(house, "admin", whom, units)
+    await worlds.open_with(installation.upstream.account_id, 10_000)
+    transfer = await allocated(installation, "admin", whom, units)
     assert transfer.purpose.value_usd == (None if value is None else Decimal(value))
     assert transfer.purpose.rate_usd == (None if value is None else Decimal(rate))
 

@@ -11,79 +11,85 @@ import pytest
 from domain.errors import IdempotencyConflict, InsufficientPool, InvalidInput, NotFound
 from domain.ledger.book import Transfer
 from tests import worlds
-from tests.ledger.allocating import GROUP, MEMBER, POOL, House, allocated, make_house
+from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation
 from tests.ledger.line import Line, Moment
 
 Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @pytest.fixture
-async def house(connected: None) -> House:
+async def installation(connected: None) -> Installation:
     """Small enough to see through."""
-    return await make_house()
+    return await make_installation()
 
 
-async def test_of_forty_at_once_as_many_are_given_as_there_is(house: House) -> None:
+async def test_of_forty_at_once_as_many_are_given_as_there_is(installation: Installation) -> None:
     given = await asyncio.gather(
-        *(allocated(house, "admin", "member", 50) for _ in range(40)), return_exceptions=True
+        *(allocated(installation, "admin", "member", 50) for _ in range(40)), return_exceptions=True
     )
     assert sum(isinstance(each, Transfer) for each in given) == POOL // 50
     assert sum(isinstance(each, InsufficientPool) for each in given) == 40 - POOL // 50
-    held = await house.held()
+    held = await installation.held()
     assert (held["pool"], held["member"]) == (0, MEMBER + POOL)
     await worlds.assert_audit_holds()
 
 
-async def test_both_ways_at_once_with_sends_among_them_nothing_is_lost(house: House) -> None:
+async def test_both_ways_at_once_with_sends_among_them_nothing_is_lost(
+    installation: Installation,
+) -> None:
     moves = [("admin", 5), ("supervisor", 5), ("admin", -5), ("supervisor", -5)] * 10
     await asyncio.gather(
-        *(allocated(house, who, "member", units) for who, units in moves),
-        *(worlds.accept(house.member) for _ in range(10)),
+        *(allocated(installation, who, "member", units) for who, units in moves),
+        *(worlds.accept(installation.member) for _ in range(10)),
         return_exceptions=True,
     )
-    held = await house.held()
+    held = await installation.held()
     sent = await worlds.fetch(
         "SELECT coalesce(sum(accepted), 0)::int AS n FROM send WHERE client_id = $1",
-        house.member.client_id,
+        installation.member.client_id,
     )
     assert held["pool"] + held["group"] + held["member"] == POOL + GROUP + MEMBER - sent[0]["n"]
     assert min(held["pool"], held["group"], held["member"]) >= 0
     await worlds.assert_audit_holds()
 
 
-async def test_fifty_of_one_key_at_once_are_one_allocation(house: House) -> None:
+async def test_fifty_of_one_key_at_once_are_one_allocation(installation: Installation) -> None:
     transfers = await asyncio.gather(
-        *(allocated(house, "admin", "member", 10, key="k") for _ in range(50))
+        *(allocated(installation, "admin", "member", 10, key="k") for _ in range(50))
     )
     assert len({transfer.id for transfer in transfers}) == 1
-    assert (await house.held())["member"] == MEMBER + 10
+    assert (await installation.held())["member"] == MEMBER + 10
 
 
-async def test_a_key_answers_as_before_whatever_has_changed_since(house: House) -> None:
-    first = await allocated(house, "supervisor", "member", GROUP, key="k")
-    assert await allocated(house, "supervisor", "member", GROUP, key="k") == first
+async def test_a_key_answers_as_before_whatever_has_changed_since(
+    installation: Installation,
+) -> None:
+    first = await allocated(installation, "supervisor", "member", GROUP, key="k")
+    assert await allocated(installation, "supervisor", "member", GROUP, key="k") == first
     with pytest.raises(IdempotencyConflict):
-        await allocated(house, "supervisor", "member", GROUP - 1, key="k")
+        await allocated(installation, "supervisor", "member", GROUP - 1, key="k")
     with pytest.raises(InsufficientPool):
-        await allocated(house, "supervisor", "member", 1, key="poor")
-    await allocated(house, "admin", "group", 10)
+        await allocated(installation, "supervisor", "member", 1, key="poor")
+    await allocated(installation, "admin", "group", 10)
     with pytest.raises(InsufficientPool):
-        await allocated(house, "supervisor", "member", 1, key="poor")
-    await allocated(house, "supervisor", "member", 1, key="new")
+        await allocated(installation, "supervisor", "member", 1, key="poor")
+    await allocated(installation, "supervisor", "member", 1, key="new")
     # The key is the user's own: another's is another.
-    await allocated(house, "admin", "member", 2, key="k")
+    await allocated(installation, "admin", "member", 2, key="k")
 
 
-async def test_a_refusal_that_comes_earlier_leaves_the_key_unused(house: House) -> None:
+async def test_a_refusal_that_comes_earlier_leaves_the_key_unused(
+    installation: Installation,
+) -> None:
     with pytest.raises(InvalidInput):
-        await allocated(house, "admin", "school", 1, key="k")
+        await allocated(installation, "admin", "school", 1, key="k")
     with pytest.raises(NotFound):
-        await allocated(house, "admin", "nobody", 1, key="k")
-    await allocated(house, "admin", "member", 1, key="k")
+        await allocated(installation, "admin", "nobody", 1, key="k")
+    await allocated(installation, "admin", "member", 1, key="k")
 
 
 async def test_a_client_that_leaves_the_group_meanwhile_is_not_given_the_groups_units(
-    house: House, worker_database_url: str
+    installation: Installation, worker_database_url: str
 ) -> None:
     elsewhere: Witness = await asyncpg.connect(worker_database_url)
     try:
@@ -91,17 +97,17 @@ async def test_a_client_that_leaves_the_group_meanwhile_is_not_given_the_groups_
         await moving.start()
         await elsewhere.execute(
             "UPDATE account SET parent_id = $2 WHERE id = $1",
-            house.member.account_id,
-            house.upstream.account_id,
+            installation.member.account_id,
+            installation.upstream.account_id,
         )
-        asked = asyncio.create_task(allocated(house, "supervisor", "member", 10))
+        asked = asyncio.create_task(allocated(installation, "supervisor", "member", 10))
         await _until_somebody_waits(elsewhere)
         await moving.commit()
         with pytest.raises(NotFound):
             await asked
     finally:
         await elsewhere.close()
-    assert (await house.held())["group"] == GROUP
+    assert (await installation.held())["group"] == GROUP
 
 
 @pytest.mark.parametrize("key", [None, "k"])
@@ -109,11 +115,11 @@ async def test_a_client_that_leaves_the_group_meanwhile_is_not_given_the_groups_
 async def test_an_allocation_whose_commit_was_lost_is_made_once(
     line: Line, moment: Moment, key: str | None
 ) -> None:
-    house = await make_house()
+    installation = await make_installation()
     line.cut_at("COMMIT", moment)
-    transfer = await allocated(house, "admin", "member", 10, key=key)
+    transfer = await allocated(installation, "admin", "member", 10, key=key)
     assert line.cuts == 1
-    assert (await house.held())["member"] == MEMBER + 10 == transfer.destination_balance
+    assert (await installation.held())["member"] == MEMBER + 10 == transfer.destination_balance
     await worlds.assert_audit_holds()
 
 

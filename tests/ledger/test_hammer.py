@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 import pytest
 
-from ibiki.embedded import EmbeddedDatabase
+from ibiki.local.embedded import EmbeddedDatabase
 from tests import worlds
 from tests.ledger.hammerer import as_told
 

@@ -23,21 +23,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from domain.accepting.accept import accept_alone, accept_batch
-from domain.accepting.numbers import Normaliser
-from domain.dispatching.cancel import cancel_send
-from domain.dispatching.late_truth import settle_unknown
-from domain.dispatching.observing import Observer
-from domain.dispatching.record import sweep
+from domain.dispatch.cancel import cancel_send
+from domain.dispatch.late_truth import settle_unknown
+from domain.dispatch.observing import Observer
+from domain.dispatch.record import sweep
 from domain.identity.tenants import ClientChange, update_client
-from domain.reading.balances import BalanceView, PlatformShown
+from domain.ledger.balances import BalanceView, PlatformShown
+from domain.numbers import Normaliser
+from domain.sending.accept import accept_alone, accept_batch
 from persistence import store
 from persistence.database import connect, disconnect
 from tests import worlds
 from tests.dispatch.parts import answered, marked
-from tests.ledger import small_house
+from tests.ledger import small_installation
 from tests.ledger.model import OUTCOMES, POOL, QUEUED, REFUSED, SUBMITTING, UNKNOWN, Model, Place
-from tests.ledger.small_house import SAID, SmallHouse, told_of_allocation, told_of_send
+from tests.ledger.small_installation import SAID, SmallHouse, told_of_allocation, told_of_send
 from tests.ledger.upstream import Upstream, synced
 
 PROFILES = {
@@ -68,39 +68,39 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize(pool=st.integers(0, 30), held=st.tuples(*[st.integers(0, 20)] * 6))
     def begin(self, pool: int, held: tuple[int, ...]) -> None:
-        self.house: SmallHouse = self.run(small_house.made(pool, held))
-        for name, units in self.house.opening.items():
+        self.installation: SmallHouse = self.run(small_installation.made(pool, held))
+        for name, units in self.installation.opening.items():
             self.model.held.setdefault(name, 0)
             if units:
                 self.model.move(None, name, units)
-        self.model.group_of = dict(self.house.group_of)
+        self.model.group_of = dict(self.installation.group_of)
 
     # Clients
 
     @rule(requests=st.lists(REQUESTS, min_size=1, max_size=5))
     def send_together(self, requests: list[tuple[int, int, str | None, int]]) -> None:
         remaining = self.model.remaining
-        sends = [self.house.new_send(*each) for each in requests]
+        sends = [self.installation.new_send(*each) for each in requests]
         verdicts = self.run(accept_batch(store, sends))
         for verdict, request in zip(verdicts, requests, strict=True):
-            expected = self.model.accept(*self.house.as_asked(*request))
-            assert told_of_send(self.house, verdict) == expected
-        self.run(self.house.note_messages())
+            expected = self.model.accept(*self.installation.as_asked(*request))
+            assert told_of_send(self.installation, verdict) == expected
+        self.run(self.installation.note_messages())
         assert self.model.remaining == remaining
 
     @rule(request=REQUESTS)
     def send_alone(self, request: tuple[int, int, str | None, int]) -> None:
-        verdict = self.run(accept_alone(store, self.house.new_send(*request)))
-        expected = self.model.accept(*self.house.as_asked(*request))
-        assert told_of_send(self.house, verdict) == expected
-        self.run(self.house.note_messages())
+        verdict = self.run(accept_alone(store, self.installation.new_send(*request)))
+        expected = self.model.accept(*self.installation.as_asked(*request))
+        assert told_of_send(self.installation, verdict) == expected
+        self.run(self.installation.note_messages())
 
     @precondition(lambda self: self.model.sends)
     @rule(which=st.integers(0))
     def cancel(self, which: int) -> None:
         number = which % len(self.model.sends)
-        owner = self.house.tenant(self.model.sends[number].client)
-        cancelled = self.run(cancel_send(store, owner.actor, self.house.send_ids[number]))
+        owner = self.installation.tenant(self.model.sends[number].client)
+        cancelled = self.run(cancel_send(store, owner.actor, self.installation.send_ids[number]))
         assert cancelled == self.model.cancel(number)
 
     # An operator and two supervisors
@@ -109,7 +109,7 @@ class Ledger(RuleBasedStateMachine):
     def allocate_to_a_client(self, who: str, whom: int, units: int) -> None:
         client, pool = f"c{whom}", self.model.pool
         giver = POOL if who == "admin" else who
-        told = self.run(told_of_allocation(self.house, who, client, units or 1))
+        told = self.run(told_of_allocation(self.installation, who, client, units or 1))
         if who != "admin" and self.model.group_of[client] != who:
             assert told == ("not found",)
         else:
@@ -118,24 +118,26 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(group=st.sampled_from(["g0", "g1"]), units=st.integers(-9, 9))
     def allocate_to_a_group(self, group: str, units: int) -> None:
-        told = self.run(told_of_allocation(self.house, "admin", group, units or 1))
+        told = self.run(told_of_allocation(self.installation, "admin", group, units or 1))
         assert told == self.model.allocate(POOL, group, units or 1)
 
     @rule(whom=CLIENTS, group=st.sampled_from([None, "g0", "g1"]))
     def move_a_client(self, whom: int, group: str | None) -> None:
         client = f"c{whom}"
-        group_id = self.house.groups[group].id if group else None
+        group_id = self.installation.groups[group].id if group else None
         change = ClientChange(group_id=group_id)
-        self.run(update_client(store, Normaliser(), self.house.tenant(client).client_id, change))
+        self.run(
+            update_client(store, Normaliser(), self.installation.tenant(client).client_id, change)
+        )
         self.model.group_of[client] = group
 
     @rule(reading=READINGS)
     def sync(self, reading: int) -> None:
         # A call that is open would be waited for: here its dispatcher has crashed.
-        self.run(self.house.leases_pass())
+        self.run(self.installation.leases_pass())
         in_flight = len(self.model.places(QUEUED))
         before = self.model.pool
-        done = self.run(synced(self.house.pool, Upstream(reading)))
+        done = self.run(synced(self.installation.pool, Upstream(reading)))
         assert (done.previous_pool, done.in_flight) == (before, in_flight)
         assert done.change == self.model.sync(reading)
         assert self.model.pool == reading - in_flight
@@ -145,7 +147,7 @@ class Ledger(RuleBasedStateMachine):
     def settle_a_doubt(self, which: int, outcome: str) -> None:
         doubts = self.model.places(UNKNOWN)
         number, place = doubts[which % len(doubts)]
-        message_id = self.house.message_ids[number][place]
+        message_id = self.installation.message_ids[number][place]
         taken = outcome != REFUSED
         self.run(settle_unknown(store, worlds.ADMIN, message_id, taken=taken, note="found out"))
         self.model.learn(None, [((number, place), outcome)])
@@ -156,10 +158,10 @@ class Ledger(RuleBasedStateMachine):
     @rule(reading=st.none() | READINGS, outcomes=st.none() | OUTCOMES_OF_A_CALL)
     def hand_over(self, reading: int | None, outcomes: list[str] | None) -> None:
         """All that is queued; perhaps a reading comes in between, perhaps the answers at once."""
-        self.run(self.house.all_is_due())
+        self.run(self.installation.all_is_due())
         first_new = len(self.calls)
-        for call in self.run(marked(self.house.pool)):
-            places = [self.house.place_of(message.id) for message in call.messages]
+        for call in self.run(marked(self.installation.pool)):
+            places = [self.installation.place_of(message.id) for message in call.messages]
             self.model.mark(len(self.calls), places)
             self.calls.append((call, places))
         if reading is not None:
@@ -177,13 +179,13 @@ class Ledger(RuleBasedStateMachine):
     def _answer(self, number: int, outcomes: list[str]) -> None:
         call, places = self.calls[number]
         each = [outcomes[place % len(outcomes)] for place, _ in enumerate(places)]
-        self.run(answered(self.house.pool, call, *(SAID[outcome] for outcome in each)))
+        self.run(answered(self.installation.pool, call, *(SAID[outcome] for outcome in each)))
         self.model.learn(number, zip(places, each, strict=True))
 
     @precondition(lambda self: self.model.places(SUBMITTING))
     @rule()
     def sweep(self) -> None:
-        self.run(self.house.leases_pass())
+        self.run(self.installation.leases_pass())
         self.run(sweep(store, Observer()))
         self.model.doubt()
 
@@ -191,24 +193,24 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def holdings_are_the_sums_of_transfers_and_versions_have_no_gap(self) -> None:
-        for name, (held, version, proven, entries) in self.run(self.house.nodes()).items():
+        for name, (held, version, proven, entries) in self.run(self.installation.nodes()).items():
             assert (name, held) == (name, proven) == (name, self.model.held[name])
             assert (name, version) == (name, entries) == (name, self.model.entries[name])
             assert held >= 0 or name == POOL
 
     @invariant()
     def messages_are_where_they_are(self) -> None:
-        assert self.run(self.house.statuses()) == self.model.statuses()
+        assert self.run(self.installation.statuses()) == self.model.statuses()
 
     @invariant()
     def figures_are_what_they_are_and_no_version_falls(self) -> None:
         for client, group in self.model.group_of.items():
-            client_id = self.house.tenant(client).client_id
+            client_id = self.installation.tenant(client).client_id
             for platform in (PlatformShown.ANY, PlatformShown.OWNED):
                 view = BalanceView(client_id=client_id, platform=platform)
                 self._check_figures(view, client, group)
         for group in ("g0", "g1"):
-            group_id = self.house.groups[group].id
+            group_id = self.installation.groups[group].id
             view = BalanceView(group_id=group_id, platform=PlatformShown.NONE)
             self._check_figures(view, None, group)
 

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from domain.access import Actor, Role
 from domain.errors import Forbidden, InsufficientPool, NotFound, ProviderUnavailable, Refusal
+from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.balances import SyncState, sync_state
 from domain.ledger.sync import account_to_sync
 from domain.ledger.valuation import Valuation
 from domain.outcomes import Rejected, Unknown
-from domain.reading.balances import SyncState, sync_state
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked

@@ -17,15 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.accepting.accept import Taken, accept_batch
-from domain.dispatching.calls import Call
-from domain.dispatching.cancel import cancel_send
-from domain.dispatching.late_truth import settle
-from domain.dispatching.observing import Observer
-from domain.dispatching.record import sweep
+from domain.dispatch.calls import Call
+from domain.dispatch.cancel import cancel_send
+from domain.dispatch.late_truth import settle
+from domain.dispatch.observing import Observer
+from domain.dispatch.record import sweep
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.valuation import Valuation
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.sending.accept import Taken, accept_batch
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 
-from domain.accepting.accept import Taken, accept_batch
-from domain.dispatching.cancel import cancel_send
-from domain.dispatching.late_truth import settle
+from domain.dispatch.cancel import cancel_send
+from domain.dispatch.late_truth import settle
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
+from domain.sending.accept import Taken, accept_batch
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import Opened, dispatching, eventually

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 from domain.errors import ProviderUnavailable
+from domain.ledger.ports import ProviderAccount
 from domain.ledger.sync import Pause, Synced, sync
 from domain.outcomes import Accepted, Outcome
-from domain.ports.pools import ProviderAccount
 from domain.provider import Outgoing, Reading
 from persistence import store
 from tests import worlds

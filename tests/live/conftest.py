@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.installations import Neighbourhood, neighbourhood
 from tests.live.rig import Desk, Server, desk_of, server
-from tests.resolvers.house import Neighbourhood, neighbourhood
 
 
 @pytest.fixture
@@ -23,5 +23,5 @@ def desk(people: Neighbourhood) -> Desk:
 
 @pytest.fixture
 async def running(people: Neighbourhood, desk: Desk) -> AsyncIterator[Server]:
-    async with server(people.house, desk) as made:
+    async with server(people.installation, desk) as made:
         yield made

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from domain.access import Actor, Role
-from domain.house import Limits
+from domain.identity.access import Actor, Role
 from domain.identity.people import User
 from domain.ids import new_id
+from domain.installation import Limits
+from domain.ledger.balances import AccountBalance, Balances, BalanceView
 from domain.live import hints
-from domain.reading.balances import AccountBalance, Balances, BalanceView
 from tests.live.readers import NOON, FakeStore
 from tests.live.rig import Desk, Server, server
-from tests.schema.fakes import FakeDirectory, actor_with, house_with
+from tests.schema.fakes import FakeDirectory, actor_with, installation_with
 
 ACCOUNT_ID = UUID(int=7)
 TOPIC = hints.ACCOUNT + ACCOUNT_ID.bytes
@@ -68,6 +68,8 @@ async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
         actor.user_id: User(actor.user_id, "ada@ibiki.test", Role.ADMIN, None, None, False, NOON)
         for actor in actors.values()
     }
-    house = house_with(store=store, directory=FakeDirectory(users=users), limits=Limits())
-    async with server(house, desk, **options) as made:
+    installation = installation_with(
+        store=store, directory=FakeDirectory(users=users), limits=Limits()
+    )
+    async with server(installation, desk, **options) as made:
         yield Quiet(made, store, desk)

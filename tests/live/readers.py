@@ -11,14 +11,14 @@ from uuid import UUID
 
 import orjson
 
-from domain.access import Scope
 from domain.errors import TryAgain
+from domain.identity.access import Scope
+from domain.inbox.conversations import Conversation, InboundMessage
+from domain.inbox.webhooks import WebhookEvent
 from domain.live.hints import Topic
+from domain.live.ports import Changed
 from domain.live.watching import Item, Place
-from domain.ports.live import Changed
-from domain.sending import Message
-from domain.two_way.inbox import Conversation, InboundMessage
-from domain.two_way.webhooks import WebhookEvent
+from domain.sending.sends import Message
 
 NOON = datetime.fromisoformat("2026-11-20T12:00:00Z")
 

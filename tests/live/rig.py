@@ -13,18 +13,18 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from domain.access import Actor
-from domain.house import House
+from domain.identity.access import Actor
 from domain.identity.actors import OnChange
-from ibiki.app import AppParts, build_app
-from ibiki.bus_backend import LocalCarrier
-from ibiki.live import Live, SocketRules
-from ibiki.metrics import Metrics
-from ibiki.middleware import AllowedOrigins
-from ibiki.rights import ConnectionLimits
-from ibiki.server import serving
-from ibiki.watching import watching
-from tests.resolvers.house import Neighbourhood
+from domain.installation import Installation
+from ibiki.http.app import AppParts, build_app
+from ibiki.http.middleware import AllowedOrigins
+from ibiki.http.server import serving
+from ibiki.live.bus_backend import LocalCarrier
+from ibiki.live.live import Live, SocketRules
+from ibiki.live.rights import ConnectionLimits
+from ibiki.live.watching import watching
+from ibiki.observability.metrics import Metrics
+from tests.installations import Neighbourhood
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 SOON_SECONDS = 10.0
@@ -80,7 +80,7 @@ class Server:
 
 @asynccontextmanager
 async def server(
-    house: House,
+    installation: Installation,
     authenticator: Any,
     *,
     rules: SocketRules | None = None,
@@ -89,11 +89,11 @@ async def server(
 ) -> AsyncIterator[Server]:
     """A server of its own, within this process."""
     metrics = Metrics()
-    async with watching(house.store, authenticator, LocalCarrier(), limits) as live:
+    async with watching(installation.store, authenticator, LocalCarrier(), limits) as live:
         live = replace(live, rules=rules or SocketRules())
         app = build_app(
             AppParts(
-                house=house,
+                installation=installation,
                 authenticator=authenticator,
                 metrics=metrics,
                 is_ready=_ready,

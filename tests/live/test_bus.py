@@ -16,12 +16,12 @@ import pytest
 from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic, packed
-from ibiki import embedded
-from ibiki.bus import MOST_WAITING, WINDOW_SECONDS, Bus
-from ibiki.bus_backend import ALL, BEAT_SECONDS, Backend, Carrier, LocalCarrier
-from ibiki.bus_backend import MOST_WAITING as MOST_HEARD
-from ibiki.bus_redis import RedisCarrier
-from persistence.bus import PostgresCarrier
+from ibiki.live.bus import MOST_WAITING, WINDOW_SECONDS, Bus
+from ibiki.live.bus_backend import ALL, BEAT_SECONDS, Backend, Carrier, LocalCarrier
+from ibiki.live.bus_backend import MOST_WAITING as MOST_HEARD
+from ibiki.live.bus_redis import RedisCarrier
+from ibiki.local import embedded
+from persistence.live.bus import PostgresCarrier
 from tests import databases
 from tests.live.rig import eventually
 

@@ -9,14 +9,14 @@ from uuid import UUID
 
 import pytest
 
-from domain.access import Everything, OfClient, Scope
 from domain.errors import Forbidden, TryAgain
+from domain.identity.access import Everything, OfClient, Scope
 from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING
 from domain.live.hub import Hub
 from domain.live.watching import Changes, Watch
-from domain.sending import Message, MessageStatus
+from domain.sending.sends import Message, MessageStatus
 from tests.live.readers import NOON, Ears, FakeStore, Words
 from tests.live.rig import eventually
 

@@ -14,9 +14,9 @@ import pytest
 
 from benchmarks.fanout import HANDSHAKE, Listener, frame
 from domain.live.watching import Backlog, Item
-from ibiki.live import SocketRules
-from ibiki.socket import Socket
-from ibiki.wire import TOO_SLOW, WAITING_BYTES, Wire
+from ibiki.live.live import SocketRules
+from ibiki.live.socket import Socket
+from ibiki.live.wire import TOO_SLOW, WAITING_BYTES, Wire
 from tests.live.quiet import BALANCE, Quiet, quiet
 from tests.live.rig import Server, client, eventually
 

@@ -16,15 +16,16 @@ from uuid import UUID
 import pytest
 
 from domain.ids import new_id
-from domain.two_way.arrivals import Arrival
-from domain.two_way.receive import deliver
-from persistence import hints, store
+from domain.inbox.arrivals import Arrival
+from domain.inbox.receive import deliver
+from persistence import store
+from persistence.live import hints
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
+from tests.inbox import post
+from tests.installations import Neighbourhood
 from tests.live.rig import Server, client
-from tests.resolvers.house import Neighbourhood
-from tests.two_way import post
 
 SEED = 20_261_121
 WRITERS = 6

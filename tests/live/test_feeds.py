@@ -11,11 +11,11 @@ import pytest
 
 from domain.errors import Forbidden, TryAgain
 from domain.ids import new_id
+from domain.inbox.conversations import InboundMessage
 from domain.live import hints
 from domain.live.feeds import PAGE
 from domain.live.hub import Hub
 from domain.live.watching import ROOM_BYTES, ROOM_ITEMS, Backlog, Feed, Item, Place, Watch
-from domain.two_way.inbox import InboundMessage
 from tests.live.readers import NOON, Ears, FakeStore, Words
 from tests.live.rig import eventually
 

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.accepting.numbers import Normaliser
-from domain.access import Role
-from domain.dispatching.cancel import cancel_send
-from domain.dispatching.late_truth import settle_unknown
+from domain.dispatch.cancel import cancel_send
+from domain.dispatch.late_truth import settle_unknown
 from domain.errors import ProviderUnavailable
+from domain.identity.access import Role
 from domain.identity.tenants import ClientChange, GroupChange, update_client, update_group
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.sync import sync
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic, id_of, packed, unpacked
+from domain.numbers import Normaliser
 from domain.outcomes import Accepted, Rejected, Unknown
 from persistence import store
 from persistence.database import transaction
-from persistence.hints import listen, note
+from persistence.live.hints import listen, note
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
-from tests.resolvers.house import Neighbourhood
+from tests.installations import Neighbourhood
 
 TOPICS = st.builds(
     lambda kind, id: kind + id.bytes,

@@ -11,15 +11,15 @@ from functools import partial
 
 import pytest
 
-from domain.access import OfClient
 from domain.errors import Forbidden, TryAgain
+from domain.identity.access import OfClient
 from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic
 from domain.live.hub import LARGEST_SHARE_OF_POLLING, Hub
 from domain.live.streams import OFFERED_AT_A_TIME
 from domain.live.watching import Changes, Present, Watch
-from domain.sending import Message
+from domain.sending.sends import Message
 from tests.live.readers import Ears, FakeStore, Words
 from tests.live.rig import eventually
 

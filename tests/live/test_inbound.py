@@ -12,15 +12,16 @@ import httpx
 import pytest
 
 from domain.errors import TryAgain
-from domain.two_way.routes import assign_inbound
-from persistence import hints, store
+from domain.inbox.routes import assign_inbound
+from persistence import store
+from persistence.live import hints
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
+from tests.inbox import post
+from tests.installations import Neighbourhood
 from tests.live.rig import Client, Desk, Server, client, eventually, server
 from tests.live.test_sse import Events
-from tests.resolvers.house import Neighbourhood
-from tests.two_way import post
 
 INBOUND = """subscription ($since: ID) {
   inboundMessage(since: $since) { id direction text number conversation { unread pinned } }
@@ -108,8 +109,8 @@ async def test_what_is_asked_for_beside_a_message_may_be_away_and_it_is_told_who
     people: Neighbourhood, desk: Desk
 ) -> None:
     away = Away(times=2)
-    house = replace(people.house, store=away)
-    async with server(house, desk) as running, client(running, "owner") as reader:
+    installation = replace(people.installation, store=away)
+    async with server(installation, desk) as running, client(running, "owner") as reader:
         await listening(running, reader)
         key = await receive("Hello")
         told = await reader.told()
@@ -139,7 +140,7 @@ async def test_what_is_assigned_later_is_told_then(running: Server, people: Neig
     async with client(running, "owner") as reader:
         await reader.subscribe(INBOUND, since=later)
         await assign_inbound(
-            store, people.house.reception, row["id"], people.owner.client_id, remember=False
+            store, people.installation.reception, row["id"], people.owner.client_id, remember=False
         )
         assert (await reader.told())["id"] == shown(row["id"])
         assert shown(row["id"]) < later, "older by its id, and newer in the feed"

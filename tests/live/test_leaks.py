@@ -13,23 +13,23 @@ from uuid import UUID
 
 import pytest
 
-from domain.access import Actor, Role
-from domain.dispatching.cancel import cancel_send
+from domain.dispatch.cancel import cancel_send
+from domain.identity.access import Actor, Role
 from domain.ids import new_id
+from domain.inbox.arrivals import Arrival
+from domain.inbox.receive import deliver
 from domain.ledger.allocate import Allocation, allocate
 from domain.live.hub import POLL_SECONDS
 from domain.live.watching import NOBODY_IN_PARTICULAR, Viewpoint
 from domain.outcomes import Accepted, Outcome, Rejected
-from domain.two_way.arrivals import Arrival
-from domain.two_way.receive import deliver
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import answered, marked
+from tests.inbox import post
+from tests.installations import Neighbourhood
 from tests.live.rig import WORDS, Client, Server, client
-from tests.resolvers.house import Neighbourhood
-from tests.two_way import post
 
 SEED = 20261120
 CHANGES = 40

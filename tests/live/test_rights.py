@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.access import Role
+from domain.identity.access import Role
 from domain.identity.actors import Actors
 from domain.identity.keys import CreatedApiKey, create_api_key, revoke_api_key
 from domain.identity.people import User
@@ -21,6 +21,7 @@ from domain.identity.tenants import ClientChange, update_client
 from domain.identity.users import UserChange, update_user
 from ibiki.tokens import AccessTokens
 from persistence import store
+from tests.installations import neighbourhood
 from tests.live.quiet import BALANCE as QUIET_BALANCE
 from tests.live.quiet import quiet, somebody
 from tests.live.rig import Client, Server, client, server
@@ -34,7 +35,6 @@ from tests.people import (
     add_user,
     new_door,
 )
-from tests.resolvers.house import neighbourhood
 
 BALANCE = "subscription { balanceUpdated { account { balance } group { balance } } }"
 WITHIN_SECONDS = 1.0
@@ -137,7 +137,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
         people = await stack.enter_async_context(neighbourhood(database_url))
         owner_id = people.owner.client_id
         user = await add_user("ada@ibiki.test", Role.CLIENT, client_id=owner_id)
-        session = await people.house.door.sign_in(user.email, PASSWORD, address=ADDRESS)
+        session = await people.installation.door.sign_in(user.email, PASSWORD, address=ADDRESS)
         actor = replace(people.owner.actor, user_id=user.id)
         key = await create_api_key(store, actor, name="till")
         servers = []
@@ -145,7 +145,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             actors = Actors(store, TOKENS)
             actors.start()
             stack.push_async_callback(actors.stop)
-            servers.append(await stack.enter_async_context(server(people.house, actors)))
+            servers.append(await stack.enter_async_context(server(people.installation, actors)))
         yield Town(servers, user, owner_id, session, key)
 
 

@@ -10,22 +10,22 @@ from datetime import UTC, datetime
 
 import httpx
 
-from domain.access import OfClient
+from domain.identity.access import OfClient
 from domain.ids import new_id
+from domain.inbox.arrivals import Arrival
+from domain.inbox.receive import deliver
 from domain.live.watching import ROOM_BYTES
-from domain.two_way.arrivals import Arrival
-from domain.two_way.receive import deliver
-from ibiki.live import SocketRules
-from ibiki.sse import EventStream
-from ibiki.wire import TOO_SLOW, WAITING_BYTES
+from ibiki.live.live import SocketRules
+from ibiki.live.sse import EventStream
+from ibiki.live.wire import TOO_SLOW, WAITING_BYTES
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
+from tests.inbox import post
+from tests.installations import Neighbourhood
 from tests.live.rig import Desk, Server, client, eventually, server
 from tests.live.test_crowds import Stalled, sockets_of
 from tests.live.test_sse import Events
-from tests.resolvers.house import Neighbourhood
-from tests.two_way import post
 
 INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
 LONG = 20_000
@@ -51,7 +51,7 @@ async def stalled_reader(
     """A reader who has asked for a long feed from its beginning, and reads nothing."""
     keys = await receive_many(people, MESSAGES, "x" * LONG)
     rules = SocketRules(send_seconds=send_seconds)
-    async with server(people.house, desk, rules=rules) as running:
+    async with server(people.installation, desk, rules=rules) as running:
         stalled = await asyncio.to_thread(Stalled, running, INBOUND, "owner", since=keys[0])
         await eventually(lambda: any(each.operations for each in sockets_of(running)))
         yield running, stalled, keys[1:]
@@ -90,7 +90,7 @@ async def test_the_same_goes_for_server_sent_events(people: Neighbourhood, desk:
     keys = await receive_many(people, MESSAGES, "x" * LONG)
     headers = {"accept": "text/event-stream", "authorization": "Bearer owner"}
     given = {"query": INBOUND, "variables": {"since": keys[0]}}
-    async with server(people.house, desk) as running, httpx.AsyncClient(timeout=30) as http:
+    async with server(people.installation, desk) as running, httpx.AsyncClient(timeout=30) as http:
         url = f"{running.url}/graphql"
         async with http.stream("POST", url, headers=headers, json=given) as response:
             events = Events(response)

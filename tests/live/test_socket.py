@@ -13,9 +13,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from domain.errors import TryAgain
-from ibiki.live import SocketRules
-from ibiki.middleware import AllowedOrigins
-from ibiki.rights import ConnectionLimits
+from ibiki.http.middleware import AllowedOrigins
+from ibiki.live.live import SocketRules
+from ibiki.live.rights import ConnectionLimits
 from tests.live.quiet import BALANCE, Quiet, quiet
 from tests.live.rig import PROTOCOL, Client, client, eventually
 

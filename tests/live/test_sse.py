@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ibiki import sse
-from ibiki.rights import ConnectionLimits
+from ibiki.live import sse
+from ibiki.live.rights import ConnectionLimits
 from tests.live.quiet import BALANCE, Quiet, quiet, somebody
 from tests.live.rig import SOON_SECONDS, Server, eventually
 

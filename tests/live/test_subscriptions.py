@@ -8,23 +8,23 @@ from decimal import Decimal
 
 import pytest
 
-from domain.access import Role
-from domain.dispatching.cancel import cancel_send
+from domain.dispatch.cancel import cancel_send
+from domain.identity.access import Role
 from domain.identity.tenants import GroupChange, update_group
 from domain.live.changes import OVERLAP_SECONDS
 from domain.outcomes import Accepted, Rejected
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
-from resolvers.subscriptions import BEGIN_SECONDS
+from resolvers.live.subscriptions import BEGIN_SECONDS
 from schema.engine import Engine
 from schema.engine import Rejected as NotExecuted
 from schema.limits import DocumentLimits
 from schema.schema import build_schema
 from tests import worlds
 from tests.dispatch.parts import answered, marked
+from tests.installations import Neighbourhood
 from tests.live.rig import Client, Desk, Server, client
-from tests.resolvers.house import Neighbourhood
 from tests.schema.fakes import context_with
 
 BALANCE = """subscription ($client: ID) {

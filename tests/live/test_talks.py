@@ -6,20 +6,21 @@ from typing import Any
 
 import pytest
 
-from domain.dispatching.capture import capture_contacts
 from domain.ids import new_id
-from domain.two_way.arrivals import OptOut, OptOutSource
-from domain.two_way.receive import receive_due
-from domain.two_way.routes import assign_inbound
-from domain.two_way.webhooks import NewEvent
-from persistence import hints, store
+from domain.inbox.arrivals import OptOut, OptOutSource
+from domain.inbox.capture import capture_contacts
+from domain.inbox.receive import receive_due
+from domain.inbox.routes import assign_inbound
+from domain.inbox.webhooks import NewEvent
+from persistence import store
+from persistence.live import hints
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
+from tests.inbox import post
+from tests.installations import Neighbourhood
 from tests.live.rig import Client, Server, client, eventually
 from tests.live.test_inbound import NUMBERS, lines, receive, watching
-from tests.resolvers.house import Neighbourhood
-from tests.two_way import post
 
 __all__ = ["lines"]
 
@@ -103,7 +104,7 @@ async def test_a_conversation_that_an_assignment_begins_is_told(
         await listening(running, reader, TALKS)
         await listening(running, other, TALKS)
         await assign_inbound(
-            store, people.house.reception, row["id"], people.owner.client_id, remember=False
+            store, people.installation.reception, row["id"], people.owner.client_id, remember=False
         )
         assert (await reader.told())["lastMessage"]["text"] == "Who are you?"
         with pytest.raises(TimeoutError):
@@ -176,7 +177,7 @@ async def test_an_event_that_is_assigned_later_is_told_again(
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
         await assign_inbound(
-            store, people.house.reception, row["id"], people.owner.client_id, remember=False
+            store, people.installation.reception, row["id"], people.owner.client_id, remember=False
         )
         told = await told_until(reader, outcome="ROUTED")
         assert (told["id"], told["client"]) == (shown(row["id"]), {"name": "Acme"})

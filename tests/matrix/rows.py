@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from tests.matrix import (
     rows_of_contacts,
+    rows_of_inbox,
     rows_of_ledger,
     rows_of_people,
     rows_of_sends,
-    rows_of_two_way,
 )
 from tests.matrix.row import Row
 
@@ -19,6 +19,6 @@ ROWS: dict[str, list[Row]] = {
     **rows_of_people.ROWS,
     **rows_of_sends.ROWS,
     **rows_of_ledger.ROWS,
-    **rows_of_two_way.ROWS,
+    **rows_of_inbox.ROWS,
     **rows_of_contacts.ROWS,
 }

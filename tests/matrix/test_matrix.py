@@ -15,14 +15,17 @@ import orjson
 import pytest
 from graphql import GraphQLObjectType
 
-from domain.access import Actor, Everything, require
-from domain.dispatching.cancel import cancel_send
+from domain.dispatch.cancel import cancel_send
 from domain.errors import InvalidText
-from domain.reading.balances import BalanceView
-from persistence import archive, inbox
+from domain.identity.access import Actor, Everything, require
+from domain.ledger.balances import BalanceView
+from persistence.inbox import conversations as inbox
 from persistence.pages import Filter
-from resolvers import context, ids, ledger
+from persistence.sending import archive
+from resolvers import context, ids
+from resolvers.ledger import ledger
 from tests import databases, worlds
+from tests.installations import ENGINE
 from tests.matrix.documents import document_for, fields_of_matrix, ids_of, is_marked
 from tests.matrix.row import (
     DATA,
@@ -36,7 +39,6 @@ from tests.matrix.row import (
 )
 from tests.matrix.rows import ROWS
 from tests.matrix.town import ROLES, Town, fingerprint, town
-from tests.resolvers.house import ENGINE
 
 SCHEMA = ENGINE.schema
 NOTHING = {NULL, EMPTY, NOT_FOUND}
@@ -110,7 +112,7 @@ def says_whose_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
         if actor.client_id != (await store.find_send(Everything(), send_id)).client_id:
             raise InvalidText("This one is somebody else's.")
 
-    monkeypatch.setattr("resolvers.sending.call_back", call_back)
+    monkeypatch.setattr("resolvers.sending.sending.call_back", call_back)
 
 
 def does_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +120,7 @@ def does_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         await cancel_send(store, worlds.ADMIN, send_id)
         await cancel_send(store, actor, send_id)
 
-    monkeypatch.setattr("resolvers.sending.call_back", refused_too_late)
+    monkeypatch.setattr("resolvers.sending.sending.call_back", refused_too_late)
 
 
 @pytest.mark.parametrize(

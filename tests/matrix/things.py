@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from domain.access import Role
+from domain.identity.access import Role
 from domain.identity.keys import create_api_key
 from domain.ids import new_id
-from domain.two_way.routes import set_modem_route
-from domain.two_way.webhooks import Line
+from domain.inbox.routes import set_modem_route
+from domain.sending.sends import Line
 from persistence import store
 from resolvers.ids import Kind
 from tests import people, worlds
+from tests.inbox import post
 from tests.matrix.row import thing
 from tests.matrix.town import Town, email_of, new_in_doubt, number_of, word_of
-from tests.two_way import post
-from tests.uploads.files import uploaded
+from tests.sending.files.files import uploaded
 
 
 @thing(Kind.CLIENT)
@@ -76,7 +76,7 @@ async def an_api_key(town: Town) -> UUID:
 @thing()
 async def a_refresh_token(town: Town) -> str:
     """A new one of the owner's."""
-    door = town.street.house.door
+    door = town.street.installation.door
     signed_in = await door.sign_in(email_of("owner"), people.PASSWORD, address=people.ADDRESS)
     return signed_in.refresh_token
 
@@ -125,7 +125,7 @@ async def a_contact(town: Town) -> UUID:
 async def an_upload(town: Town) -> UUID:
     """A new one of the owner's, of one number."""
     file = b"phone,name\n+12025550142,Ada\n"
-    return (await uploaded(town.street.house, town.actors["owner"], file)).id
+    return (await uploaded(town.street.installation, town.actors["owner"], file)).id
 
 
 @thing(Kind.MODEM_ROUTE)
@@ -134,7 +134,7 @@ async def a_modem_route(town: Town) -> UUID:
     line = Line(uuid4().hex, "1")
     street = town.street
     route = await set_modem_route(
-        store, street.house.normaliser, street.owner.client_id, line, None
+        store, street.installation.normaliser, street.owner.client_id, line, None
     )
     return route.id
 
@@ -153,7 +153,7 @@ async def everybody_hears(town: Town) -> None:
     """A new message to each tenant, from whom it writes to."""
     for place, tenant in town.tenants().items():
         line = Line(f"modem of {place}", "1")
-        normaliser = town.street.house.normaliser
+        normaliser = town.street.installation.normaliser
         await set_modem_route(store, normaliser, tenant.client_id, line, None)
         said = post.inbound(word_of(place), sender=number_of(place), modem=line.modem)
         (row,) = await post.received({**said, "messageId": uuid4().hex})

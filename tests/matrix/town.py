@@ -1,6 +1,6 @@
 """A town to ask questions in: people with credentials, things of theirs, and whose each thing is.
 
-Made once for the tests of the matrix, on the street of `tests.resolvers.house`.
+Made once for the tests of the matrix, on the street of `tests.installations`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.access import Actor, Role
+from domain.identity.access import Actor, Role
 from domain.identity.keys import create_api_key, hash_of_secret
 from domain.ids import new_id
 from domain.live.watching import Viewpoint
@@ -23,7 +23,7 @@ from resolvers import ids
 from resolvers.context import Context
 from schema.engine import Operation, Rejected
 from tests import people, worlds
-from tests.resolvers.house import ENGINE, Neighbourhood, neighbourhood
+from tests.installations import ENGINE, Neighbourhood, neighbourhood
 
 ROLES = ("owner", "sibling", "supervisor", "other_supervisor", "direct", "admin", "nobody")
 PLACES = ("owner", "sibling", "stranger", "group", "other_group", "pool")
@@ -73,13 +73,13 @@ class Town:
     async def _told(
         self, actor: Actor | None, operation: Operation, variables: Any, event: object = None
     ) -> dict[str, Any]:
-        context = Context(self.street.house, actor, address="127.0.0.1", request_id="req-1")
+        context = Context(self.street.installation, actor, address="127.0.0.1", request_id="req-1")
         return (await ENGINE.execute(operation, variables, context, event)).body
 
     async def _watched(
         self, actor: Actor | None, operation: Operation, variables: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        context = Context(self.street.house, actor, address="127.0.0.1", request_id="req-1")
+        context = Context(self.street.installation, actor, address="127.0.0.1", request_id="req-1")
         try:
             watch = await ENGINE.watch(operation, variables, context)
             events = [event async for event in watch]

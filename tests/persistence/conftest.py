@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 
 from tests import worlds
 from tests.ledger.line import Line, line_to
-from tests.persistence.connections import POOL_SIZE, Witness
+from tests.persistence.connections import POOL_SIZE
 
 
 @pytest.fixture
@@ -27,22 +26,3 @@ async def line(worker_database_url: str) -> AsyncIterator[Line]:
         worlds.connected(to_server.url, pool_size=POOL_SIZE),
     ):
         yield to_server
-
-
-@pytest.fixture
-async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
-    """A connection that the program knows nothing of."""
-    own = await asyncpg.connect(worker_database_url)
-    try:
-        yield own
-    finally:
-        await own.close()
-
-
-@pytest.fixture
-async def undone(witness: Witness) -> AsyncIterator[Witness]:
-    """A transaction that is rolled back."""
-    begun = witness.transaction()
-    await begun.start()
-    yield witness
-    await begun.rollback()

@@ -11,8 +11,8 @@ import pytest
 
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
-from domain.ports.ledger import Disconnected
-from ibiki import embedded
+from domain.transactions import Disconnected
+from ibiki.local import embedded
 from persistence import database
 from persistence.database import connection, transaction
 from persistence.models import AccessChange

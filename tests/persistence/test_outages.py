@@ -19,8 +19,8 @@ from tortoise.connection import get_connections
 
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
-from domain.ports.ledger import Disconnected
-from ibiki import embedded
+from domain.transactions import Disconnected
+from ibiki.local import embedded
 from persistence.database import connection, migrate, transaction
 from persistence.models import AccessChange
 from tests import databases, worlds

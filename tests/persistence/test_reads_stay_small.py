@@ -9,22 +9,22 @@ from uuid import UUID
 
 import pytest
 
-from domain.accepting.accept import accept_batch
-from domain.access import Everything, OfClient, Scope
+from domain.identity.access import Everything, OfClient, Scope
+from domain.ledger.balances import BalanceView, PlatformShown
 from domain.ledger.book import TransferKind
 from domain.pages import Window
-from domain.reading.balances import BalanceView, PlatformShown
-from domain.sending import MessageStatus
+from domain.sending.accept import accept_batch
+from domain.sending.sends import MessageStatus
 from persistence import store
-from persistence.archive import (
+from persistence.ledger.balances import read_balances
+from persistence.ledger.statement import read_statement
+from persistence.sending.archive import (
     find_message,
     find_send,
     read_messages,
     read_messages_of_sends,
     read_sends,
 )
-from persistence.balances import read_balances
-from persistence.statement import read_statement
 from tests import worlds
 
 TABLES = ("message", "send", "transfer")

@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from domain.access import Everything, OfClient, Scope
 from domain.errors import RateLimited
+from domain.identity.access import Everything, OfClient, Scope
 from domain.ids import new_id
+from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
 from domain.pages import Window
-from domain.reading.balances import BalanceView
-from domain.sending import MessageStatus
+from domain.sending.sends import MessageStatus
 from persistence import store, turns
 from persistence.database import connection
 from tests import worlds

@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from domain.two_way.webhooks import DueEvent
-from domain.uploads.upload import KEPT_SECONDS
+from domain.inbox.webhooks import DueEvent
+from domain.sending.files.upload import KEPT_SECONDS
 from persistence import store
 from tests import worlds
 from tests.persistence.test_reads_stay_small import assert_small, work_of

@@ -6,15 +6,9 @@ import json
 
 import pytest
 
-from domain.two_way.webhooks import (
-    InboundCall,
-    Line,
-    Malformed,
-    Parsed,
-    ReportCall,
-    Verdict,
-    key_of,
-)
+from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall, key_of
+from domain.outcomes import Verdict
+from domain.sending.sends import Line
 from providers import egosms, extreme
 from providers.registry import PARSERS
 

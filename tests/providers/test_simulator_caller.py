@@ -12,9 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from domain.inbox.webhooks import InboundCall, ReportCall
 from domain.outcomes import Accepted
 from domain.provider import Outgoing
-from domain.two_way.webhooks import InboundCall, Line, ReportCall
+from domain.sending.sends import Line
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS, read_call
 from providers.simulator.caller import MODEM, PORT, Webhook

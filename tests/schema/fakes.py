@@ -1,4 +1,4 @@
-"""A house with nothing in it but what a test of the frame asks for."""
+"""an installation with nothing in it but what a test of the frame asks for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
-from domain.access import Actor, Everything, OfClient, Role, Scope
-from domain.house import House
+from domain.identity.access import Actor, Everything, OfClient, Role, Scope
 from domain.identity.people import Client, Group, User
 from domain.ids import new_id
-from domain.observing import RequestObserver
+from domain.installation import Installation
+from domain.sending.observing import RequestObserver
 from resolvers.context import Context
 
 
@@ -38,16 +38,17 @@ class FakeDirectory:
         return {each: self.groups[each] for each in ids if each in self.groups}
 
 
-def house_with(**members: Any) -> House:
-    """A house with these members alone."""
+def installation_with(**members: Any) -> Installation:
+    """an installation with these members alone."""
     return cast(
-        "House", SimpleNamespace(**{"brand": "Kanda SMS", "observer": RequestObserver(), **members})
+        "Installation",
+        SimpleNamespace(**{"brand": "Kanda SMS", "observer": RequestObserver(), **members}),
     )
 
 
 def context_with(actor: Actor | None = None, **members: Any) -> Context:
-    """The context of one request to such a house."""
-    return Context(house_with(**members), actor, address="127.0.0.1", request_id="req-1")
+    """The context of one request to such an installation."""
+    return Context(installation_with(**members), actor, address="127.0.0.1", request_id="req-1")
 
 
 def actor_with(role: Role = Role.CLIENT, **fields: Any) -> Actor:

@@ -20,7 +20,7 @@ from graphql.execution.values import VariableValues, get_argument_values, get_va
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schema.coercing import arguments_reader, variables_reader
+from schema.execution.coercing import arguments_reader, variables_reader
 from schema.schema import build_schema as build_own
 
 OWN = build_own()

@@ -34,9 +34,9 @@ from graphql import (
 )
 
 from domain.ids import new_id
-from schema.execution import is_awaitable
+from schema.execution.plans import plan_of
+from schema.execution.run import is_awaitable
 from schema.limits import operations_of
-from schema.plans import plan_of
 from schema.schema import build_schema
 
 SCHEMA = build_schema()

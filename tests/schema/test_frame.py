@@ -88,7 +88,7 @@ async def buy(info: Info, input: BuyInput) -> DomainBook | DomainLeaflet:
         2: lambda: NotFound("book"),
         3: lambda: Forbidden(),
         4: lambda: RateLimited(7),
-        5: lambda: ZeroDivisionError("the secret of the house"),
+        5: lambda: ZeroDivisionError("the secret of the installation"),
         7: lambda: TryAgain(),
     }.get(input.units)
     if refusal is not None:

@@ -1,0 +1,270 @@
+"""What the dispatch area needs from the outside: persistence, and the program around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from domain.dispatch.calls import Call, Queued
+from domain.dispatch.fairness import Quota, Waiting
+from domain.dispatch.settlement import Refund, Standing, Step, Upstream
+from domain.identity.access import Scope
+from domain.ledger.ports import Ledger, OnceStore
+from domain.transactions import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a rate limit lets leave now, in messages; with none, the seconds until the next may."""
+
+    messages: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended. `outcome`: one of the words of the attempt table."""
+
+    attempt_id: UUID
+    outcome: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A send of somebody's, as far as giving back its charge needs: nothing of its content."""
+
+    send_id: UUID
+    provider_account_id: UUID
+    refund: Refund
+
+
+@dataclass(frozen=True, slots=True)
+class Uncaptured:
+    """A send whose numbers are not in its client's contacts yet."""
+
+    send_id: UUID
+    client_id: UUID
+    accepted: int
+    business: str | None
+
+
+class Upstreams(Ledger, Protocol):
+    """Provider accounts, as all that follows locks them first."""
+
+    async def lock_upstream(
+        self, tx: Transaction, provider_account_id: UUID, *, alone: bool = False
+    ) -> Upstream:
+        """The provider account FOR SHARE, so that its epoch stands until the transaction ends.
+
+        `alone`: FOR NO KEY UPDATE, for who is going to change it; a share is never raised to it.
+        """
+        ...
+
+
+class Queue(Upstreams, Protocol):
+    """Messages that wait to be handed over."""
+
+    async def accounts_with_queue(self) -> list[UUID]:
+        """Provider accounts that have QUEUED messages, due or not. Cheap: asked several times a
+        second by every program that dispatches."""
+        ...
+
+    async def tenants_waiting(
+        self, provider_account_id: UUID, *, after: Mapping[int, UUID], most: int
+    ) -> list[Waiting]:
+        """Tenants with messages due, at most so many a priority, nothing locked.
+
+        In id order within a priority, beginning behind the tenant named and then from the start.
+        """
+        ...
+
+    async def pick_messages(
+        self, tx: Transaction, provider_account_id: UUID, quotas: Sequence[Quota]
+    ) -> list[Queued]:
+        """Messages due, locked until the transaction ends: tenant by tenant, oldest first.
+
+        Skips what others have locked. A second pick in a transaction may return the same again.
+        """
+        ...
+
+    async def take_pace(
+        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float
+    ) -> Allowance:
+        """What may leave now, over all dispatchers: the others wait until the transaction ends."""
+        ...
+
+    async def keep_pace(
+        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float, messages: int
+    ) -> None:
+        """So many have been marked."""
+        ...
+
+    async def mark_calls(
+        self,
+        tx: Transaction,
+        upstream: Upstream,
+        calls: Sequence[Call],
+        *,
+        dispatcher_id: UUID,
+        lease_seconds: float,
+    ) -> None:
+        """Writes one attempt a call, with the account's epoch; its messages are SUBMITTING."""
+        ...
+
+    async def put_off_probe(
+        self, tx: Transaction, provider_account_id: UUID, *, first_seconds: float, longest: float
+    ) -> None:
+        """The next probe is due later: after as long as the account has been paused, in bounds."""
+        ...
+
+
+class Settlements(Upstreams, Protocol):
+    """Messages of which something has been learned."""
+
+    async def lock_attempts(self, tx: Transaction, ids: Sequence[UUID]) -> None:
+        """The attempts FOR UPDATE, in id order."""
+        ...
+
+    async def lock_undecided(
+        self, tx: Transaction, attempt_ids: Sequence[UUID], *, only: UUID | None = None
+    ) -> list[Standing]:
+        """Messages FOR UPDATE in id order that are SUBMITTING or UNKNOWN under these attempts.
+
+        `only`: the one of them that is meant.
+        """
+        ...
+
+    async def opted_out_of(self, tx: Transaction, message_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of the messages whose numbers their clients may not write to any more."""
+        ...
+
+    async def write_steps(self, tx: Transaction, steps: Sequence[Step]) -> None:
+        """Writes what becomes of messages, all in one statement."""
+        ...
+
+    async def end_attempts(self, tx: Transaction, endings: Sequence[Ending]) -> None:
+        """Writes how attempts ended. A late ending is added to what a sweep wrote before."""
+        ...
+
+    async def pause_upstream(
+        self, tx: Transaction, upstream: Upstream, reason: str, *, first_seconds: float
+    ) -> None:
+        """The account is paused, if it was not; its first probe is due after so long."""
+        ...
+
+    async def resume_upstream(self, tx: Transaction, upstream: Upstream) -> None:
+        """The account is not paused."""
+        ...
+
+    async def take_expired(self, tx: Transaction, most: int) -> list[UUID]:
+        """Attempts FOR UPDATE, not ended, whose lease has passed; others' are skipped."""
+        ...
+
+    async def take_overdue(
+        self, tx: Transaction, provider_account_id: UUID, *, age_seconds: float, most: int
+    ) -> list[Standing]:
+        """QUEUED messages FOR UPDATE of that age that were refused before, or whose account has
+        been paused for as long; others' are skipped."""
+        ...
+
+    async def find_attempt_of(self, tx: Transaction, message_id: UUID) -> tuple[UUID, UUID | None]:
+        """Provider account and attempt of a message, nothing locked. Raises NotFound."""
+        ...
+
+    async def note_on_attempt(self, tx: Transaction, attempt_id: UUID, note: str) -> None:
+        """Adds a line to what is known of an attempt."""
+        ...
+
+
+class Cancellations(Upstreams, OnceStore, Protocol):
+    """Sends that are called back."""
+
+    async def find_charged(self, scope: Scope, send_id: UUID) -> Charged:
+        """A send within the scope. Raises NotFound."""
+        ...
+
+    async def cancel_queued(self, tx: Transaction, send_id: UUID) -> int:
+        """What of the send is QUEUED is CANCELLED, locked in id order. Returns how many."""
+        ...
+
+
+class LateTruths(Settlements, OnceStore, Protocol):
+    """What settling a doubt needs."""
+
+
+class Captures(Ledger, Protocol):
+    """Contacts made from committed sends."""
+
+    async def take_uncaptured(
+        self, tx: Transaction, *, most: int, send_id: UUID | None = None
+    ) -> list[Uncaptured]:
+        """Sends FOR UPDATE, oldest first, or the one named; what others have locked is skipped."""
+        ...
+
+    async def capture_numbers(
+        self, tx: Transaction, sends: Sequence[Uncaptured], *, after: UUID, most: int
+    ) -> UUID | None:
+        """Contacts for the numbers of the next messages behind `after`, where there are none yet.
+
+        Inserted in order of client and number, so that two captures never wait in a circle.
+        Returns the last message looked at, None where there are no more.
+        """
+        ...
+
+    async def keep_captured(self, tx: Transaction, send_ids: Sequence[UUID]) -> None:
+        """The sends are captured."""
+        ...
+
+
+class Upkeep(Protocol):
+    """What is thrown away in time."""
+
+    async def purge_keys(self, *, age_seconds: float, most: int) -> int:
+        """Idempotency keys of that age are gone, at most so many. Returns how many."""
+        ...
+
+
+class Dates(Protocol):
+    """The store's clock, and what was dated by it."""
+
+    async def read_clock(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    async def redate(self, *, slack_seconds: float, reading_seconds: float, most: int) -> bool:
+        """What is dated further ahead than so much keeps the wait that it was given, from now on.
+
+        `reading_seconds`: how long a reading may hold an account. Waits for no lock. True where
+        there may be more.
+        """
+        ...
+
+
+class WorkStore(Queue, LateTruths, Captures, Upkeep, Dates, Protocol):
+    """All that the workers need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not done yet, over all processes and all tenants.
+
+    `oldest_seconds`: since the first of what is queued was accepted; 0 where nothing is.
+    `paused`: every provider account, and whether it refuses us.
+    """
+
+    queued: int
+    oldest_seconds: float
+    in_doubt: int
+    events: int
+    paused: Mapping[UUID, bool]
+
+
+class Backlogs(Protocol):
+    """Who can say what waits."""
+
+    async def read_backlog(self) -> Backlog:
+        """What waits now; nothing is locked. Raises TryAgain."""
+        ...

@@ -1,0 +1,94 @@
+"""All that a request may ask for, put together once at the start by `ibiki.wiring`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from domain.dispatch.ports import Cancellations, LateTruths
+from domain.identity.actors import Actors
+from domain.identity.ports import ApiKeys, Directory, Passwords, People
+from domain.identity.sessions import Door
+from domain.inbox.keywords import Keywords
+from domain.inbox.ports import ContactArchive, Contacts, Inbox, Switchboard
+from domain.inbox.receive import ReceivingStore, Reception
+from domain.inbox.webhooks import Parsers
+from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, SyncStore
+from domain.live.ports import LiveStore
+from domain.numbers import Normaliser
+from domain.provider import Providers
+from domain.sending.accept import Acceptance
+from domain.sending.files.workbench import Workbench
+from domain.sending.observing import RequestObserver
+from domain.sending.ports import AcceptStore, SendArchive, Uploads
+from domain.sending.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Settings of the installation that bound one request. Counted per client."""
+
+    requests_per_second: int = 1000
+    recipients: int = 100_000
+    recipients_multi: int = 10_000
+    segments: int = 10
+    uploads_bytes: int = 1_000_000_000
+
+
+class Store(
+    AcceptStore,
+    AllocateStore,
+    SyncStore,
+    AuditStore,
+    Cancellations,
+    LateTruths,
+    SendArchive,
+    LedgerArchive,
+    ContactArchive,
+    People,
+    ApiKeys,
+    LiveStore,
+    ReceivingStore,
+    Inbox,
+    Switchboard,
+    Uploads,
+    Contacts,
+    Protocol,
+):
+    """The store, with all that it is asked for. `persistence.store` fills it."""
+
+
+class Pace(Protocol):
+    """How often a client may ask."""
+
+    def wait_seconds(self, client_id: UUID, /) -> int:
+        """0 where the request may go on (and is counted), else the seconds until the next may."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Ports and rules of this installation. Each member is typed by the port that it fills."""
+
+    brand: str
+    limits: Limits
+    normaliser: Normaliser
+    store: Store
+    directory: Directory
+    acceptance: Acceptance
+    pace: Pace
+    providers: Providers
+    door: Door
+    actors: Actors
+    passwords: Passwords
+    parsers: Parsers = field(default_factory=dict)
+    keywords: Keywords = field(default_factory=Keywords)
+    observer: RequestObserver = field(default_factory=RequestObserver)
+    workbench: Workbench = field(default_factory=Workbench)
+    room: Room = field(default_factory=Room)
+
+    @property
+    def reception(self) -> Reception:
+        """Who receives here, and by which rules."""
+        return Reception(self.store, self.parsers, self.normaliser, self.keywords)

@@ -1,0 +1,137 @@
+"""The words of sending: who pays, a send as it is asked for, and a send as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from domain.direction import Direction
+from domain.identity.access import Payer
+from domain.ledger.keys import IdempotencyKey
+from domain.rejections import RejectedRecipient
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Line:
+    """The modem and the port that a message came in through, exactly as the provider said them."""
+
+    modem: str
+    port: str
+
+
+class MessageStatus(StrEnum):
+    """Where a message is on its way. Arrows between them: `domain.dispatch.settlement`."""
+
+    QUEUED = "QUEUED"
+    SUBMITTING = "SUBMITTING"
+    SENT = "SENT"
+    DELIVERED = "DELIVERED"
+    UNDELIVERED = "UNDELIVERED"
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+    CANCELLED = "CANCELLED"
+
+
+IN_FLIGHT = (MessageStatus.QUEUED, MessageStatus.SUBMITTING)
+REFUNDED = (MessageStatus.REJECTED, MessageStatus.CANCELLED)
+
+
+class SendKind(StrEnum):
+    """What was asked for; it says how soon the messages leave (`PRIORITY`)."""
+
+    REPLY = "REPLY"
+    SINGLE = "SINGLE"
+    BULK = "BULK"
+    MULTI = "MULTI"
+    CSV = "CSV"
+
+
+PRIORITY = {
+    SendKind.REPLY: 0,
+    SendKind.SINGLE: 1,
+    SendKind.BULK: 2,
+    SendKind.MULTI: 2,
+    SendKind.CSV: 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewSend:
+    """A send that is valid in itself and waits to be charged.
+
+    `numbers`: E.164, without duplicates. `texts`: one a number, same order; None where all
+    share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: of a reply:
+    where it leaves, and what its sender is told of that.
+    """
+
+    id: UUID
+    payer: Payer
+    actor_id: UUID
+    kind: SendKind
+    numbers: Sequence[str]
+    text: str | None
+    texts: Sequence[str] | None = None
+    rejected: Sequence[RejectedRecipient] = ()
+    rejected_count: int = 0
+    key: IdempotencyKey | None = None
+    line: Line | None = None
+    warning: str | None = None
+
+    @property
+    def cost(self) -> int:
+        """Units that it is charged."""
+        return len(self.numbers) * self.payer.price
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A send as it stands: what was charged, and how many messages are in which status."""
+
+    id: UUID
+    client_id: UUID
+    kind: SendKind
+    accepted: int
+    price: int
+    value_usd: Decimal | None
+    rejected: Sequence[RejectedRecipient]
+    rejected_count: int
+    counts: Mapping[MessageStatus, int]
+    created_at: datetime
+
+    @property
+    def charged(self) -> int:
+        """Units charged so far, refunds taken off."""
+        refunded = sum(self.counts.get(status, 0) for status in REFUNDED)
+        return (self.accepted - refunded) * self.price
+
+    @property
+    def finished(self) -> bool:
+        """Every message has reached an end state or been handed over."""
+        return not any(self.counts.get(status, 0) for status in IN_FLIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One text to one number, as it stands."""
+
+    id: UUID
+    send_id: UUID
+    client_id: UUID
+    number: str
+    text: str
+    status: MessageStatus
+    failure: str | None
+    is_reply: bool
+    created_at: datetime
+    updated_at: datetime
+    modem: str | None = None
+    port: str | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """To one of a client's contacts."""
+        return Direction.OUTBOUND

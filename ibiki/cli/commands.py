@@ -1,0 +1,222 @@
+"""What the commands do: each opens the place it works in, does its work, and says so plainly."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uvloop
+from rich.console import Console
+
+from domain.errors import ProviderUnavailable
+from domain.identity.users import create_admin as make_admin
+from domain.ledger import sync as syncing
+from domain.ledger.ports import ProviderAccount
+from domain.units import units_in_words
+from ibiki import processes
+from ibiki.cli.mistakes import Mistake
+from ibiki.local import demo as demo_data
+from ibiki.local.workplace import Workplace, workplace
+from ibiki.observability import logs
+from ibiki.observability.instruments import instruments
+from ibiki.wiring import Wired, wired
+from persistence import database, store
+
+console = Console(highlight=False, markup=False)
+aside = Console(stderr=True, highlight=False, markup=False)
+
+WHAT_NOW = (
+    "Nothing was changed. Keep these lines and a dump of the database as it is (pg_dump), allocate"
+    " nothing, and see “The ledger does not hold” in docs/operating.md."
+)
+
+
+class PoolNotSynced(Mistake):
+    """The provider could not be read: the pool stays as it is."""
+
+
+def serve(data: Path, *, host: str, port: int) -> None:
+    """Answers the API until it is told to stop."""
+    with workplace(data) as place:
+        _log(place)
+        with instruments(place.settings.watching, program="ibiki serve") as watch:
+            uvloop.run(processes.serve(place, watch, host=host, port=port))
+
+
+def dispatch(data: Path, *, host: str, port: int | None) -> None:
+    """Hands messages over until it is told to stop."""
+    with workplace(data) as place:
+        _log(place)
+        with instruments(place.settings.watching, program="ibiki dispatch") as watch:
+            uvloop.run(processes.dispatch(place, watch, host=host, port=port))
+
+
+def simulate(data: Path, *, host: str, port: int) -> None:
+    """Runs the simulated provider until it is told to stop."""
+    asyncio.run(processes.simulate(data, host=host, port=port, announce=console.print))
+
+
+def migrate(data: Path) -> None:
+    """Brings the database to the newest migration."""
+    with workplace(data) as place, _busy("Migrating, once nobody else does"):
+        asyncio.run(database.migrate(place.database_url))
+    console.print("The database is at the newest migration.")
+
+
+def demo(data: Path) -> None:
+    """Writes the demo data, and says the sign-ins."""
+    _with_installation(data, _demo)
+
+
+def create_admin(data: Path, *, email: str, password: str) -> None:
+    """Makes a user who sees and does everything."""
+
+    async def create(place: Workplace, parts: Wired) -> None:
+        user = await make_admin(store, parts.passwords, email=email, password=password)
+        console.print(f"{user.email} can sign in now.")
+
+    _with_installation(data, create)
+
+
+def audit(data: Path, *, as_json: bool) -> bool:
+    """Proves the ledger from its entries; whether it holds."""
+
+    async def prove(place: Workplace, parts: Wired) -> bool:
+        with _busy("Proving every balance from its entries"):
+            findings = await store.audit()
+        _say(
+            as_json,
+            {
+                "holds": findings.holds,
+                "accountsChecked": findings.accounts_checked,
+                "transfersChecked": findings.transfers_checked,
+                "messagesChecked": findings.messages_checked,
+                "violations": list(findings.violations),
+                "checkedAt": findings.checked_at,
+            },
+            f"{units_in_words(findings.accounts_checked, 'account')},"
+            f" {units_in_words(findings.transfers_checked, 'transfer')} and"
+            f" {units_in_words(findings.messages_checked, 'message')}: "
+            + ("the ledger holds." if findings.holds else "THE LEDGER DOES NOT HOLD."),
+            *findings.violations,
+            *(() if findings.holds else (WHAT_NOW,)),
+        )
+        return findings.holds
+
+    return bool(_with_installation(data, prove, begun=True))
+
+
+def sync(data: Path, *, as_json: bool) -> None:
+    """Sets the default pool to what its provider says. Raises PoolNotSynced."""
+
+    async def read(place: Workplace, parts: Wired) -> None:
+        account = await store.find_provider_account(None)
+        try:
+            provider = await parts.installation.providers.of(account.id)
+            with _busy("Asking the provider, once no call is under way"):
+                done = await syncing.sync(
+                    store,
+                    provider,
+                    account,
+                    actor_id=None,
+                    pause=processes.pause_of(place.settings),
+                )
+        except ProviderUnavailable as unavailable:
+            raise PoolNotSynced(_why_not_synced(place, account, unavailable)) from unavailable
+        _say(
+            as_json,
+            {
+                "previousPool": done.previous_pool,
+                "change": done.change,
+                "inFlight": done.in_flight,
+                "checkedAt": done.checked_at,
+            },
+            *_synced(account, done),
+        )
+
+    _with_installation(data, read, begun=True)
+
+
+def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:
+    now = done.previous_pool + done.change
+    reading = units_in_words(now + done.in_flight, account.unit)
+    yield f"The provider says {reading}; {done.in_flight:,} of them are charged and on their way."
+    if done.change:
+        before = units_in_words(done.previous_pool, account.unit)
+        yield f"The pool holds {now:,} now; it held {before}: a change of {done.change:+,}."
+    else:
+        yield f"The pool holds {now:,}, as before."
+    if now < 0:
+        yield "That is less than nothing: no send goes out until the provider account is topped up."
+
+
+def _why_not_synced(
+    place: Workplace, account: ProviderAccount, unavailable: ProviderUnavailable
+) -> str:
+    last = (
+        f"The last good reading, of {account.read_at:%Y-%m-%d %H:%M} UTC, stays."
+        if account.read_at
+        else "It was never read."
+    )
+    if place.settings.upstream.is_simulated:
+        look = f"See that `ibiki up` or `ibiki simulate` runs in {place.directory}."
+    else:
+        where = place.settings.upstream.extreme_api_url or "the provider's own address"
+        look = f"Asked was {where}: see EXTREME_API_URL, EXTREME_API_KEY and the network."
+    return f"{unavailable} {last} {look}"
+
+
+def export_schema() -> None:
+    """Prints the GraphQL schema."""
+    from schema.schema import export_schema as export
+
+    sys.stdout.write(export())
+
+
+async def _demo(place: Workplace, parts: Wired) -> None:
+    password = await demo_data.write_demo(place, parts.installation, parts.passwords)
+    for user in demo_data.USERS:
+        console.print(f"  {user.email:<24}{user.role.value:<12}{password}")
+
+
+def _with_installation(
+    data: Path, work: Callable[[Workplace, Wired], Awaitable[Any]], *, begun: bool = False
+) -> Any:
+    """What the work returns, done in an installation over a database at the newest migration.
+
+    The embedded one is brought there, unless it has to have been `begun` before.
+    """
+
+    async def run(place: Workplace) -> Any:
+        # Nobody is surprised by changes to a database of the operator's own, nor while looking.
+        if place.settings.database.url is None and not begun:
+            await database.migrate(place.database_url)
+        async with wired(place, name="ibiki command", whole=True) as parts:
+            return await work(place, parts)
+
+    with workplace(data, begun=begun) as place:
+        _log(place)
+        return asyncio.run(run(place))
+
+
+def _log(place: Workplace) -> None:
+    watching = place.settings.watching
+    logs.configure(log_format=watching.log_format, level=watching.log_level)
+
+
+def _busy(what: str) -> AbstractContextManager[object]:
+    """Shows on a terminal, and there alone, what is waited for."""
+    return aside.status(f"{what} …") if aside.is_terminal else nullcontext()
+
+
+def _say(as_json: bool, figures: dict[str, Any], *sentences: str) -> None:
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(figures, option=orjson.OPT_APPEND_NEWLINE))
+        return
+    for sentence in sentences:
+        console.print(sentence, soft_wrap=True)

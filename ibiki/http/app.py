@@ -1,0 +1,139 @@
+"""The web application: its routes, and what every request passes on the way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from domain.dispatch.ports import Backlogs
+from domain.identity.ports import Authenticator
+from domain.installation import Installation
+from ibiki.http.graphql_http import GraphQLOverHttp
+from ibiki.http.middleware import (
+    AllowedOrigins,
+    BodyLimit,
+    BoundedBodies,
+    Front,
+    NoSecretsInUrls,
+    Origins,
+)
+from ibiki.http.refusals import JSON, error_body
+from ibiki.http.watch_routes import IsReady, WatchRoutes, WatchRules
+from ibiki.live.live import Live
+from ibiki.live.sockets import Sockets
+from ibiki.live.sse import ServerSentEvents
+from ibiki.observability.metrics import Metrics
+from schema.engine import Engine
+from schema.schema import build_schema
+
+if TYPE_CHECKING:
+    from ibiki.observability.spans import Traces
+
+GRAPHQL = "/graphql"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppParts:
+    """What the application is made of. `routes`: those of other areas, such as webhooks."""
+
+    installation: Installation
+    authenticator: Authenticator
+    metrics: Metrics
+    is_ready: IsReady
+    traces: Traces | None = None
+    backlog: Backlogs | None = None
+    watch_rules: WatchRules = field(default_factory=WatchRules)
+    origins: AllowedOrigins = field(default_factory=AllowedOrigins)
+    open_introspection: bool = True
+    body: BodyLimit = field(default_factory=BodyLimit)
+    body_by_path: Mapping[str, BodyLimit] = field(default_factory=dict)
+    routes: Sequence[BaseRoute] = ()
+    live: Live | None = None
+    """Subscriptions; without it there are none."""
+
+
+def build_app(parts: AppParts) -> ASGIApp:
+    """The application of an installation that is already open: it starts and stops nothing.
+
+    What every request passes stands around Starlette and not within it, so that /graphql is
+    answered before its error layers and its router: they cost a small request more than its answer.
+    """
+    engine, live = engine_of(parts), parts.live
+    events = ServerSentEvents(engine, live) if live else None
+    graphql = GraphQLOverHttp(engine, parts.installation, parts.authenticator, events)
+    inner = _Routed(
+        routes=[
+            *_sockets(parts, engine),
+            *WatchRoutes(parts.metrics, parts.is_ready, parts.backlog, parts.watch_rules).routes(),
+            *parts.routes,
+        ],
+        exception_handlers={HTTPException: _plain},
+    )
+    bounded = BoundedBodies(
+        GraphQLFirst(graphql, inner), usual=parts.body, by_path=parts.body_by_path
+    )
+    inside = Origins(NoSecretsInUrls(bounded), allowed=parts.origins)
+    return Front(inside, metrics=parts.metrics, traces=parts.traces)
+
+
+def build_watch_app(watched: WatchRoutes) -> ASGIApp:
+    """The application of a process that answers nobody but its operator."""
+    inner = _Routed(routes=watched.routes(), exception_handlers={HTTPException: _plain})
+    return Front(NoSecretsInUrls(inner), metrics=watched.metrics)
+
+
+class GraphQLFirst:
+    """Answers /graphql over HTTP by itself; all else goes on to the router."""
+
+    def __init__(self, graphql: GraphQLOverHttp, others: ASGIApp) -> None:
+        self.graphql = graphql
+        self.others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == GRAPHQL:
+            scope["endpoint"] = self.graphql
+            await self.graphql(scope, receive, send)
+        else:
+            await self.others(scope, receive, send)
+
+
+class _Routed(Starlette):
+    """Starlette without its layer for defects, which `Front` answers and logs."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+
+
+def _sockets(parts: AppParts, engine: Engine) -> list[BaseRoute]:
+    if parts.live is None:
+        return []
+    sockets = Sockets(engine, parts.installation, parts.live, parts.metrics.sockets, parts.origins)
+    return [WebSocketRoute(GRAPHQL, sockets)]
+
+
+def engine_of(parts: AppParts) -> Engine:
+    """The engine of this installation's schema and limits."""
+    return Engine(
+        build_schema(),
+        most_texts=parts.installation.limits.recipients,
+        most_objects=parts.installation.limits.recipients_multi,
+        open_introspection=parts.open_introspection,
+    )
+
+
+async def _plain(_request: Request, error: Exception) -> Response:
+    """404 and 405 of the router, in the shape that every other refusal has."""
+    assert isinstance(error, HTTPException)
+    sentence = {404: "There is nothing here.", 405: "Not by this method."}
+    body = error_body(sentence.get(error.status_code, error.detail), code="BAD_USER_INPUT")
+    headers = {**(error.headers or {}), "content-type": JSON.decode()}
+    return Response(body, status_code=error.status_code, headers=headers)

@@ -1,0 +1,47 @@
+"""Whose a request over HTTP is: `Authorization: Bearer …`, an access token or an API key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from domain.errors import TryAgain
+from domain.identity.access import Actor
+from domain.identity.ports import Authenticator
+from ibiki.http.refusals import RequestRefused
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The headers, of each name the last. Raises RequestRefused for two credentials."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name == b"authorization" and name in headers:
+            raise RequestRefused(400, "One Authorization header a request.")
+        headers[name] = value
+    return headers
+
+
+def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """The access token or API key of a request, None without one."""
+    scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return (credential.strip() or None) if scheme.lower() == "bearer" else None
+
+
+async def bearer_of(authenticator: Authenticator, headers: Mapping[bytes, bytes]) -> Actor | None:
+    """Who is asking; None for nobody, or nobody any more. Raises RequestRefused."""
+    credential = credential_of(headers)
+    if credential is None:
+        return None
+    try:
+        return await authenticator.actor_for(credential)
+    except TryAgain as refusal:
+        raise try_again(refusal) from None
+
+
+def try_again(refusal: TryAgain) -> RequestRefused:
+    """The refusal, as HTTP says it."""
+    retry = [(b"retry-after", b"1")]
+    return RequestRefused(503, str(refusal), code=refusal.code, headers=retry)

@@ -1,0 +1,338 @@
+"""What every request passes, whatever it asks for: pure ASGI, outermost first.
+
+`Front` names it, counts it, logs it and turns refusals and defects into plain answers; `Origins`
+keeps foreign web pages out; `NoSecretsInUrls` refuses credentials where logs and histories would
+keep them; `BoundedBodies` bounds what is read, and for how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from domain.identity.keys import MARK
+from ibiki.http.refusals import RequestRefused, error_body, respond
+from ibiki.live.wire import ANSWER, STREAMS, WHOLE, Answer
+from ibiki.observability.masks import masked_text
+from ibiki.observability.metrics import Metrics
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from ibiki.observability.spans import Traces
+
+SLOW_SECONDS = 1.0
+SECURITY_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+# Headers of a proxy's: the address that calls is not the one that asks.
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+# What answers a request notes of it in the scope's state, for its span.
+OPERATION = "graphql.operation"
+OUTCOME = "webhook.outcome"
+UNTRACED = frozenset({"none", "/healthz", "/readyz", "/metrics"})
+
+MEBIBYTE = 1024 * 1024
+
+_chance = random.Random()  # noqa: S311 - names requests, and guards nothing
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SECRET_NAMES = frozenset(
+    {"accesstoken", "apikey", "auth", "authorization", "bearer", "credential", "credentials"}
+    | {"jwt", "password", "refreshtoken", "secret", "token"}
+)
+_SECRET_VALUE = re.compile(rf"(?i:bearer\s)|eyJ[\w-]+\.[\w-]+\.[\w-]|{MARK}[0-9a-f]{{8}}_")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+access_log = logging.getLogger("ibiki.access")
+log = logging.getLogger("ibiki.http")
+
+
+class Front:
+    """Gives each request an id and an answer, and a line in the log where it is worth one.
+
+    Every request is logged at DEBUG; at INFO those that failed or were slow.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces | None = None) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.traces = traces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        way_back = _WayBack(scope, send, request_id)
+        try:
+            await self.app(scope, receive, way_back)
+        except RequestRefused as refused:
+            if not way_back.begun:
+                await respond(way_back, refused.status, refused.body, headers=refused.headers)
+        except Exception:
+            log.exception("request failed", extra={"request_id": request_id})
+            if way_back.begun:
+                raise
+            await respond(way_back, 500, _masked(request_id))
+        finally:
+            self._note(scope, request_id, way_back.status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        route = _area(scope["path"]) if "endpoint" in scope else "none"
+        self.metrics.answered(scope["method"], route, status)
+        streams = scope["state"].get(STREAMS, False)
+        if not streams:
+            self.metrics.http_seconds.observe(seconds)
+        if self.traces is not None and route not in UNTRACED and not streams:
+            self._trace(self.traces, scope, route, status, seconds)
+        slow = seconds > SLOW_SECONDS and not streams
+        level = logging.INFO if status >= 400 or slow else logging.DEBUG
+        if access_log.isEnabledFor(level):
+            told = {
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "milliseconds": round(seconds * 1000, 1),
+                "request_id": request_id,
+            }
+            access_log.log(level, "request", extra=told)
+
+    def _trace(self, traces: Traces, scope: Scope, route: str, status: int, seconds: float) -> None:
+        state = scope["state"]
+        told = {name: state[name] for name in (OPERATION, OUTCOME) if name in state}
+        own = {"http.route": route, "ibiki.request_id": state["request_id"]}
+        traces.answered(
+            f"{scope['method']} {route}",
+            status=status,
+            seconds=seconds,
+            traceparent=_header(scope, b"traceparent"),
+            attributes={"http.request.method": scope["method"], **own, **told},
+        )
+
+
+class _WayBack:
+    """The send channel of one request: adds our headers, and writes a whole response at once."""
+
+    __slots__ = ("_answer", "_headers", "_held", "_scope", "_send", "begun", "status")
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self._scope = scope
+        self._send = send
+        self._answer: Answer | None = scope.get("extensions", {}).get(ANSWER)
+        self._headers = (*SECURITY_HEADERS, (b"x-request-id", request_id.encode()))
+        self._held: Message | None = None
+        self.status = 0
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = {name for name, _ in message["headers"]}
+            own = [header for header in self._headers if header[0] not in given]
+            message["headers"] = [*message["headers"], *own]
+            if self._answer is not None and b"content-length" in given:
+                self._held = message  # until its body is here as well
+                return
+        self.begun = True
+        if self._held is not None and message["type"] == "http.response.body":
+            start, self._held = self._held, None
+            if self._is_answered(start, message):
+                return
+            await self._send(start)
+        await self._send(message)
+
+    def _is_answered(self, start: Message, body: Message) -> bool:
+        if self._answer is None or body.get("more_body"):
+            return False
+        return self._answer(self._scope, start["status"], start["headers"], body.get("body", b""))
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedOrigins:
+    """Web origins whose pages may call this installation, besides its own.
+
+    `loopback`: pages that are served on the caller's own machine as well, for development.
+    """
+
+    origins: frozenset[str] = frozenset()
+    loopback: bool = False
+
+    def allow(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin may call the host that it asked for."""
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            return False
+        if parts.netloc.lower() == host.lower() or origin.lower() in self.origins:
+            return True
+        return self.loopback and parts.hostname in _LOOPBACK
+
+
+class Origins:
+    """Refuses requests of foreign web pages, and tells browsers which pages may ask (CORS)."""
+
+    def __init__(self, app: ASGIApp, allowed: AllowedOrigins) -> None:
+        self.app = app
+        self.allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = _header(scope, b"origin")
+        if scope["type"] != "http" or not origin:
+            await self.app(scope, receive, send)
+            return
+        if not self.allowed.allow(origin, _header(scope, b"host")):
+            raise RequestRefused(
+                403,
+                "Pages of this origin may not call this installation. "
+                "Its operator can name it in ALLOWED_ORIGINS.",
+                code="FORBIDDEN",
+            )
+        cors = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+        if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method"):
+            await respond(send, 204, b"", headers=[*cors, *_PREFLIGHT])
+            return
+
+        async def send_with_cors(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *cors]
+            await send(message)
+
+        await self.app(scope, receive, send_with_cors)
+
+
+_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
+    (b"access-control-max-age", b"600"),
+)
+
+
+class NoSecretsInUrls:
+    """Refuses a URL with a credential in it: addresses are kept in logs and histories."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["query_string"] and has_secret(scope["query_string"]):
+            raise RequestRefused(
+                400,
+                "A credential never goes into a URL: send it as `Authorization: Bearer …`, "
+                "and replace this one, which logs may have kept by now.",
+            )
+        await self.app(scope, receive, send)
+
+
+def has_secret(query_string: bytes) -> bool:
+    """Whether a parameter is named like a credential, or its value looks like one."""
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    return any(
+        re.sub(r"[^a-z]", "", name.lower()) in _SECRET_NAMES or _SECRET_VALUE.match(value.strip())
+        for name, value in pairs
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """How much is read of a request's body, and how long it may take to come."""
+
+    size: int = 16 * MEBIBYTE
+    seconds: float = 30.0
+
+
+class BoundedBodies:
+    """Bounds every body: by its path's limit where it has one, else by the usual."""
+
+    def __init__(
+        self, app: ASGIApp, usual: BodyLimit, by_path: Mapping[str, BodyLimit] | None = None
+    ) -> None:
+        self.app = app
+        self.usual = usual
+        self.by_path = by_path or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+            await self.app(scope, receive, send)
+            return
+        limit = self.by_path.get(scope["path"], self.usual)
+        declared = _header(scope, b"content-length")
+        if declared.isdecimal():
+            if int(declared[:19]) > limit.size:
+                raise _too_large(limit)
+            if WHOLE in scope.get("extensions", ()):
+                await self.app(scope, receive, send)
+                return
+        await self.app(scope, _Bounded(receive, limit), send)
+
+
+class _Bounded:
+    """The receive channel of one request, up to its limit."""
+
+    def __init__(self, receive: Receive, limit: BodyLimit) -> None:
+        self.receive = receive
+        self.limit = limit
+        self.size = 0
+        self.ends_at = asyncio.get_running_loop().time() + limit.seconds
+        self.complete = False
+
+    async def __call__(self) -> Message:
+        if self.complete:
+            return await self.receive()
+        try:
+            async with asyncio.timeout_at(self.ends_at):
+                message = await self.receive()
+        except TimeoutError:
+            close = [(b"connection", b"close")]
+            raise RequestRefused(408, "The body took too long to come.", headers=close) from None
+        self.size += len(message.get("body", b""))
+        if self.size > self.limit.size:
+            raise _too_large(self.limit)
+        self.complete = not message.get("more_body")
+        return message
+
+
+def _too_large(limit: BodyLimit) -> RequestRefused:
+    return RequestRefused(413, f"The body is over the limit of {limit.size} bytes.")
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id of the request where it is plain, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            # It is logged as it stands, and could be a phone number.
+            return masked_text(value.decode())
+    return f"{_chance.getrandbits(128):032x}"
+
+
+def _area(path: str) -> str:
+    """The first part of a path that has a route: webhooks go on with names and tokens."""
+    return f"/{path.split('/', 2)[1]}"
+
+
+def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
+    """The header's value, empty without one (or where the scope has none at all)."""
+    headers: Sequence[tuple[bytes, bytes]] = scope.get("headers", ())
+    return next((value.decode("latin-1") for name, value in headers if name == wanted), "")
+
+
+def _masked(request_id: str) -> bytes:
+    return error_body(
+        "Something went wrong on our side. Tell your operator the correlationId.",
+        code="INTERNAL",
+        correlationId=request_id,
+    )

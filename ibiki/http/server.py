@@ -1,0 +1,220 @@
+"""uvicorn, set so that no connection costs more than it should.
+
+Bounds that uvicorn 0.54 lacks: how long a request's head may take and how large it may be, how
+long a connection stays open for a body that nobody reads any more, and for an answer that the
+caller does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio import TimerHandle
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+)
+
+from ibiki.http.refusals import Headers
+from ibiki.live.wire import ABORT, ANSWER, STREAMS, WHOLE, Wire
+from ibiki.local.listening import listening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import ASGIApp, Scope
+
+T = TypeVar("T")
+
+HEAD_SECONDS = 10.0
+HEAD_BYTES = 64 * 1024
+LINGER_SECONDS = 5.0
+UNREAD_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 30
+SHUTDOWN_SECONDS = 10
+SOCKET_BYTES = 64 * 1024
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """What `main` returns, run to its end on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def server_for(
+    app: ASGIApp,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    trusted_proxies: Sequence[str] = (),
+    keep_signals: bool = False,
+) -> uvicorn.Server:
+    """A server to await `serve()` on: it ends on SIGINT or SIGTERM, after what is under way.
+
+    `trusted_proxies`: whose X-Forwarded-For is believed. `keep_signals`: the caller deals with
+    signals itself and sets `should_exit`.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=BoundedHttp,
+        ws=Wire,
+        ws_max_size=SOCKET_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=10.0,
+        ws_ping_timeout=10.0,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    return _QuietServer(config) if keep_signals else uvicorn.Server(config)
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """The base URL of the app, served within this process for as long as the block lasts."""
+    with listening(host, port) as listener:
+        async with serving_at(listener, app):
+            yield f"http://{host}:{listener.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def serving_at(listener: socket.socket, app: ASGIApp) -> AsyncIterator[None]:
+    """The app answers at the listener for as long as the block lasts."""
+    server = server_for(app, keep_signals=True)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if task.done():
+                await task
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """HTTP/1.1 with bounds on what has not become a request yet, or no longer is one."""
+
+    _timer: TimerHandle | None = None
+    _unread_timer: TimerHandle | None = None
+    _head_bytes = 0
+    _in_head = True
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._close_after(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        self._stop_unread_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES:
+            self._refuse_head()
+        elif self._in_head and self._head_bytes and self._timer is None:
+            self._close_after(HEAD_SECONDS)  # only where a head comes in parts
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        extensions: dict[str, Any] = {ABORT: self.transport.abort, ANSWER: self._answer}
+        self.scope["extensions"] = extensions
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        extensions: Any = self.scope["extensions"]
+        extensions[WHOLE] = True
+        self._stop_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._in_head:
+            self._close_after(LINGER_SECONDS)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_unread_timer()
+        super().resume_writing()
+
+    def _answer(self, scope: Scope, status: int, headers: Headers, body: bytes) -> bool:
+        """Writes a response in one piece: uvicorn looks at each header twice, and writes twice."""
+        cycle = self.cycle
+        if cycle.scope is not scope or scope["method"] == "HEAD":
+            return False  # another request is under way already, or there is no body
+        if cycle.response_started or cycle.disconnected or self.flow.write_paused:
+            return False
+        given = [*cycle.default_headers, *headers]
+        if not cycle.keep_alive:
+            given.append((b"connection", b"close"))
+        lines = b"".join([b"%b: %b\r\n" % header for header in given])
+        if lines.count(b"\n") != len(given) or lines.count(b"\r") != len(given):
+            return False  # a header that is none: uvicorn refuses it
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        scope: Any = self.scope  # none before the first request
+        if scope is not None and scope["state"].get(STREAMS):
+            self.transport.close()  # it would never end by itself
+
+    def _close_after(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse_head(self) -> None:
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+            b"connection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+        self.transport.close()
+
+
+class _QuietServer(uvicorn.Server):
+    """A server that leaves the process's signals alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,92 @@
+"""What the operator's own machinery asks: does it live, can it take work, what has it counted."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from domain.dispatch.ports import Backlogs
+from ibiki.http.middleware import FORWARDED
+from ibiki.http.refusals import RequestRefused
+from ibiki.observability.metrics import CONTENT_TYPE, Metrics
+
+IsReady = Callable[[], Awaitable[str | None]]
+"""Why the process cannot take work, None where it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRules:
+    """Who may read /metrics: who shows the token; without one, who asks from a private network.
+
+    They name providers, and clients reach the same port.
+    """
+
+    token: str | None = None
+
+    def admit(self, request: Request) -> bool:
+        """Whether this one may."""
+        if self.token is not None:
+            shown = request.headers.get("authorization", "").removeprefix("Bearer ")
+            return hmac.compare_digest(_hashed(shown), _hashed(self.token))
+        if any(name in request.headers for name in FORWARDED):
+            return False  # a proxy passes on what comes from anywhere
+        return _is_private(request.client.host if request.client else "")
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRoutes:
+    """/healthz, /readyz and /metrics of one process. `store`: who knows what waits, if anybody."""
+
+    metrics: Metrics
+    is_ready: IsReady
+    store: Backlogs | None = None
+    rules: WatchRules = WatchRules()
+
+    def routes(self) -> list[BaseRoute]:
+        """The routes, for the application."""
+        return [
+            Route("/healthz", self.health, methods=["GET"]),
+            Route("/readyz", self.readiness, methods=["GET"]),
+            Route("/metrics", self.exposition, methods=["GET"]),
+        ]
+
+    async def health(self, _request: Request) -> Response:
+        """That it lives."""
+        return JSONResponse({"status": "ok"})
+
+    async def readiness(self, _request: Request) -> Response:
+        """Whether it can take work, and why not."""
+        reason = await self.is_ready()
+        if reason is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "reason": reason}, status_code=503)
+
+    async def exposition(self, request: Request) -> Response:
+        """What has been counted, as Prometheus reads it. Raises RequestRefused."""
+        if not self.rules.admit(request):
+            sentence = "Show METRICS_TOKEN as a bearer token, or ask from a private network."
+            raise RequestRefused(401, sentence, code="UNAUTHENTICATED")
+        if self.store is not None:
+            await self.metrics.backlog.refresh(self.store)
+        return Response(self.metrics.exposition(), media_type=CONTENT_TYPE)
+
+
+def _is_private(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return parsed.is_private
+
+
+def _hashed(text: str) -> bytes:
+    return sha256(text.encode(errors="surrogateescape")).digest()

@@ -1,0 +1,77 @@
+"""GraphQL over websockets: the endpoint, and who may open a socket at all.
+
+Offers graphql-transport-ws and nothing else (the older `graphql-ws` let operations run before
+anybody had signed in). A handler of our own: docs/decisions/0022 says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from prometheus_client import Gauge
+
+from domain.installation import Installation
+from ibiki.http.middleware import AllowedOrigins, has_secret
+from ibiki.http.refusals import error_body
+from ibiki.live.live import Live
+from ibiki.live.socket import Socket
+from ibiki.live.wire import EXTENSION, Wire
+from schema.engine import Engine
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+PROTOCOL = "graphql-transport-ws"
+NOT_ACCEPTABLE = 4406
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """The ASGI application behind the websocket of /graphql."""
+
+    engine: Engine
+    installation: Installation
+    live: Live
+    open_sockets: Gauge
+    origins: AllowedOrigins = field(default_factory=AllowedOrigins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one socket until it is closed."""
+        await receive()  # websocket.connect
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await _refuse(send, *refusal)
+            return
+        wire: Wire = scope["extensions"][EXTENSION]
+        offered = PROTOCOL in scope["subprotocols"]
+        await send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
+        if not offered:
+            wire.close(NOT_ACCEPTABLE, f"Offer the subprotocol {PROTOCOL}")
+            return
+        client = scope.get("client")
+        address = client[0] if client else ""
+        socket = Socket(wire, self.engine, self.installation, self.live, address)
+        with self.open_sockets.track_inprogress():
+            await socket.serve(receive)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Why no socket is opened: a status and a sentence."""
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        if origin and not self.origins.allow(origin, host):
+            return 403, "Pages of this origin may not call this installation."
+        if scope["query_string"] and has_secret(scope["query_string"]):
+            return 400, "A credential never goes into a URL: send it in connection_init."
+        if self.live.rights.is_full:
+            return 503, "There are too many connections: try again later."
+        return None
+
+
+async def _refuse(send: Send, status: int, message: str) -> None:
+    headers = [(b"content-type", b"application/json; charset=utf-8")]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    body = error_body(message, code="FORBIDDEN" if status == 403 else "BAD_USER_INPUT")
+    await send({"type": "websocket.http.response.body", "body": body})

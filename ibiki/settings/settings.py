@@ -1,0 +1,372 @@
+"""The settings of an installation: read from the environment, checked at the start, all at once.
+
+A group is a class, a setting a field: its environment name is the group's prefix and the field's
+name, or the alias. docs/operating.md lists them for operators.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ibiki.local import keys
+from ibiki.settings.checks import (
+    RECIPES,
+    Problem,
+    check_api_key,
+    check_bus_url,
+    check_database_url,
+    check_encryption_keys,
+    check_networks,
+    check_origins,
+    check_provider_url,
+    check_secret_key,
+    check_signing_secrets,
+    described,
+    is_loopback,
+    misspelt,
+    problems_of,
+    region_of,
+    split,
+    wrong,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXIT_CODE = 2
+OPTIONS = frozenset({"IBIKI_DATA", "ADMIN_PASSWORD"})
+"""What the command line reads from the environment besides."""
+
+ProviderUrl = Annotated[str, AfterValidator(check_provider_url)]
+List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
+
+
+class _Group(BaseSettings):
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+        allow_inf_nan=False,
+    )
+
+
+class Installation(_Group):
+    """What this installation is called, where it stands, and how it may be reached."""
+
+    brand_name: str = Field("IbikiSMS", min_length=1, max_length=40)
+    default_region: Annotated[str, AfterValidator(region_of)] = "US"
+    """A region's two letters, also where a calling code was given."""
+    environment: Literal["development", "production"] = "development"
+    allowed_origins: Annotated[List, AfterValidator(check_origins)] = ()
+    trusted_proxies: List = ()
+    """Addresses of reverse proxies whose word on a caller's address is believed."""
+    loopback_only: bool = False
+    """No connection to anywhere but this machine: for tests."""
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+
+class Database(_Group):
+    """Where things are kept; without an address, in the embedded PostgreSQL."""
+
+    url: Annotated[str, AfterValidator(check_database_url)] | None = Field(
+        None, validation_alias="DATABASE_URL", repr=False
+    )
+    pool_size: int = Field(20, ge=2, le=500, validation_alias="DATABASE_POOL_SIZE")
+    answer_seconds: float = Field(10, gt=0, le=600, validation_alias="DATABASE_ANSWER_SECONDS")
+
+
+class Bus(_Group):
+    """How processes tell each other what has changed; without an address, within this one."""
+
+    url: Annotated[str, AfterValidator(check_bus_url)] | None = Field(
+        None, validation_alias="REDIS_URL", repr=False
+    )
+
+
+class GivenSecrets(_Group):
+    """Secrets as the environment gives them."""
+
+    secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = Field(None, repr=False)
+    encryption_keys: Annotated[List, AfterValidator(check_encryption_keys)] = Field((), repr=False)
+    webhook_secret: List = Field((), repr=False)
+    """Two at once while one takes the place of the other."""
+    webhook_signing_secret: Annotated[List, AfterValidator(check_signing_secrets)] = Field(
+        (), repr=False
+    )
+    demo_password: str | None = Field(None, repr=False)
+
+
+class Upstream(_Group):
+    """The providers; the simulated one where ExtremeSMS has neither address nor key."""
+
+    extreme_api_url: ProviderUrl | None = None
+    extreme_api_key: Annotated[str, AfterValidator(check_api_key)] | None = Field(None, repr=False)
+    sms_api_url: ProviderUrl | None = None
+    cost_per_sms: int = Field(50, ge=1, le=1_000_000)
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.extreme_api_url is None and self.extreme_api_key is None
+
+
+class Webhooks(_Group):
+    """Who may call us, and what a phone says to be left alone."""
+
+    allowed_networks: Annotated[List, AfterValidator(check_networks)] = Field(
+        (), validation_alias="WEBHOOK_ALLOWED_ADDRESSES"
+    )
+    requests_per_second: int = Field(
+        2_000, ge=1, le=1_000_000, validation_alias="WEBHOOK_REQUESTS_PER_SECOND"
+    )
+    """From one address."""
+    opt_out_words: List = ()
+    """Besides the usual ones."""
+
+
+class Limits(_Group):
+    """What one client may ask for, and what one request may hold."""
+
+    model_config = SettingsConfigDict(env_prefix="LIMIT_")
+
+    requests_per_second: int = Field(1_000, ge=1, le=1_000_000)
+    recipients: int = Field(100_000, ge=1, le=1_000_000)
+    recipients_multi: int = Field(10_000, ge=1, le=1_000_000)
+    segments: int = Field(10, ge=1, le=255)  # a concatenated message counts its parts in one octet
+    connections: int = Field(10_000, ge=1, le=1_000_000)
+    """Live connections of one process: websockets and event streams."""
+    connections_per_user: int = Field(2_000, ge=1, le=1_000_000)
+    body_bytes: int = Field(16 * 1024 * 1024, ge=1_024, le=1024 * 1024 * 1024)
+    upload_bytes: int = Field(100_000_000, ge=1_024, le=1024 * 1024 * 1024)
+    """Of one uploaded file."""
+    uploads_bytes: int = Field(1_000_000_000, ge=1_024, le=1024 * 1024 * 1024 * 1024)
+    """Of all that one client uploads within a day."""
+
+
+class Dispatch(_Group):
+    """How messages are handed over to a provider."""
+
+    model_config = SettingsConfigDict(env_prefix="DISPATCH_")
+
+    deadline_seconds: float = Field(10, gt=0, le=600)
+    lease_seconds: float = Field(30, gt=0, le=3_600)
+    sweep_seconds: float = Field(5, gt=0, le=600)
+    give_up_hours: float = Field(24, gt=0, le=24 * 30)
+    breaker_failures: int = Field(5, ge=1, le=1_000)
+    breaker_first_seconds: float = Field(2, gt=0, le=3_600)
+    breaker_longest_seconds: float = Field(30, gt=0, le=3_600)
+    batch_size: int = Field(100, ge=1, le=1_000)
+    concurrency: int = Field(16, ge=1, le=200)
+    """Calls under way at once, for each provider account and process."""
+    reuse_seconds: float = Field(0, ge=0, le=60)
+    """How long a connection to a provider is kept for the next call; 0: each call has its own."""
+    messages_per_second: int | None = Field(None, ge=1, le=1_000_000)
+    """For each provider account; None: as fast as it takes them."""
+    status_calls_per_second: float = Field(5, ge=0, le=1_000)
+    """Of each process, for the status of messages that were sent; 0: never."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.deadline_seconds >= self.lease_seconds:
+            raise wrong(
+                "is not shorter than DISPATCH_LEASE_SECONDS: a call could outlive its lease",
+                "Shorten it or lengthen the lease; 10 and 30 are usual.",
+                name="DISPATCH_DEADLINE_SECONDS",
+            )
+        if self.breaker_first_seconds > self.breaker_longest_seconds:
+            raise wrong(
+                "is longer than DISPATCH_BREAKER_LONGEST_SECONDS",
+                "Shorten it or lengthen the other; 2 and 30 are usual.",
+                name="DISPATCH_BREAKER_FIRST_SECONDS",
+            )
+        return self
+
+
+class Tokens(_Group):
+    """How long a sign-in lasts."""
+
+    model_config = SettingsConfigDict(env_prefix="TOKEN_")
+
+    access_seconds: int = Field(15 * 60, ge=10, le=24 * 3_600)
+    refresh_days: int = Field(30, ge=1, le=365)
+
+
+class Watching(_Group):
+    """How the program can be watched."""
+
+    log_format: Literal["console", "json"] | None = None
+    """None: console on a terminal, else json."""
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(lambda word: word.lower())
+    ] = "info"
+    metrics_token: Annotated[str, AfterValidator(check_api_key)] | None = Field(None, repr=False)
+    """What is shown to read /metrics; None: who asks from a private network may."""
+    otlp_endpoint: ProviderUrl | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Secrets as the program uses them. Its repr holds none."""
+
+    secret_key: str
+    encryption_keys: tuple[str, ...]
+    """Fernet keys: the first encrypts, all decrypt."""
+    webhook_secrets: tuple[str, ...]
+    webhook_signing_secrets: tuple[str, ...]
+    demo_password: str | None
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of this installation, checked."""
+
+    installation: Installation
+    database: Database
+    bus: Bus
+    secrets: Secrets
+    upstream: Upstream
+    webhooks: Webhooks
+    limits: Limits
+    dispatch: Dispatch
+    tokens: Tokens
+    watching: Watching
+
+
+class SettingsInvalid(Exception):
+    """The text for the terminal: every setting that is wrong, why, and the fix."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(described(problems))
+        self.problems = problems
+
+
+def names() -> set[str]:
+    """What the settings, and the options that commands read, are called in the environment."""
+    found = set(OPTIONS)
+    for group in _Group.__subclasses__():
+        prefix = group.model_config.get("env_prefix", "")
+        for name, field in group.model_fields.items():
+            found.add(str(field.validation_alias or f"{prefix}{name}").upper())
+    return found
+
+
+def load(directory: Path) -> Settings:
+    """The settings of the environment; keys that it lacks are made and kept in `directory`.
+
+    Raises SettingsInvalid, which tells of everything that is wrong at once.
+    """
+    problems: list[Problem] = []
+    groups: dict[str, Any] = {
+        "installation": _read(Installation, problems),
+        "database": _read(Database, problems),
+        "bus": _read(Bus, problems),
+        "upstream": _read(Upstream, problems),
+        "webhooks": _read(Webhooks, problems),
+        "limits": _read(Limits, problems),
+        "dispatch": _read(Dispatch, problems),
+        "tokens": _read(Tokens, problems),
+        "watching": _read(Watching, problems),
+    }
+    given = _read(GivenSecrets, problems)
+    problems += _disagreements(
+        groups["installation"], groups["upstream"], groups["bus"], groups["watching"], given
+    )
+    if problems or given is None:
+        raise SettingsInvalid(problems)
+    return Settings(**groups, secrets=_kept(given, directory))
+
+
+def load_or_exit(directory: Path) -> Settings:
+    """The same for a command: says what is wrong on standard error and ends with exit code 2.
+
+    What is merely misspelt is said too, and does not end it: it may be somebody else's.
+    """
+    for sentence in misspelt(os.environ, names()):
+        sys.stderr.write(f"{sentence}\n")
+    try:
+        return load(directory)
+    except SettingsInvalid as invalid:
+        sys.stderr.write(f"{invalid}\n")
+        raise SystemExit(EXIT_CODE) from None
+
+
+_AnyGroup = TypeVar("_AnyGroup", bound=_Group)
+
+
+def _read(group: type[_AnyGroup], problems: list[Problem]) -> _AnyGroup | None:
+    try:
+        return group()
+    except ValidationError as error:
+        problems += problems_of(error, group)
+        return None
+
+
+def _disagreements(
+    installation: Installation | None,
+    upstream: Upstream | None,
+    bus: Bus | None,
+    watching: Watching | None,
+    given: GivenSecrets | None,
+) -> list[Problem]:
+    """What is wrong between groups, as far as they could be read."""
+    found: list[Problem] = []
+    if installation and upstream and watching and installation.loopback_only:
+        found += _leading_away(upstream, watching)
+    if installation and bus and given and installation.is_production and bus.url:
+        found += _not_shared(given)
+    return found
+
+
+def _leading_away(upstream: Upstream, watching: Watching) -> list[Problem]:
+    addresses = {
+        "EXTREME_API_URL": upstream.extreme_api_url,
+        "SMS_API_URL": upstream.sms_api_url,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": watching.otlp_endpoint,
+    }
+    return [
+        Problem(name, "leads away from this machine, and LOOPBACK_ONLY is set", "Unset either.")
+        for name, address in addresses.items()
+        if not is_loopback(address)
+    ]
+
+
+def _not_shared(given: GivenSecrets) -> list[Problem]:
+    return [
+        Problem(
+            name,
+            "is not set, and with REDIS_URL there may be several machines: all need the same",
+            f"Make one with `{recipe}` and give it to every process.",
+        )
+        for name, recipe in RECIPES.items()
+        if not getattr(given, name.lower())
+    ]
+
+
+def _kept(given: GivenSecrets, directory: Path) -> Secrets:
+    try:
+        return Secrets(
+            secret_key=given.secret_key or keys.secret_key(directory),
+            encryption_keys=given.encryption_keys or keys.encryption_keys(directory),
+            webhook_secrets=given.webhook_secret,
+            webhook_signing_secrets=given.webhook_signing_secret,
+            demo_password=given.demo_password,
+        )
+    except OSError as error:
+        problem = Problem(
+            "SECRET_KEY, ENCRYPTION_KEYS",
+            f"are not set, and none can be kept in {directory}: {error.strerror}",
+            "Set both, or choose a directory of your own with --data.",
+        )
+        raise SettingsInvalid([problem]) from error

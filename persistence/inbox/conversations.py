@@ -1,0 +1,315 @@
+"""Conversations and their messages as they are looked up: pages by key, within a scope."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.errors import NotFound
+from domain.identity.access import Everything, OfClient, Scope
+from domain.inbox.contact import Contact
+from domain.inbox.conversations import AnyMessage, Conversation, InboundMessage
+from domain.live import hints
+from domain.pages import Page, Window
+from domain.search import digits_of
+from persistence.database import connection
+from persistence.inbox.contacts import contact_of
+from persistence.live.hints import note
+from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page
+from persistence.sending.archive import message_of
+from persistence.sql import columns
+from persistence.turns import in_turn
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from domain.inbox.ports import Correspondence
+
+CONVERSATION_COLUMNS = (
+    "id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at"
+)
+CONVERSATIONS = f"SELECT {CONVERSATION_COLUMNS} FROM conversation {{page}}"  # noqa: S608 - our own
+CONVERSATIONS_WITH = f"""
+SELECT {CONVERSATION_COLUMNS} FROM conversation
+JOIN unnest($1::uuid[], $2::text[]) AS pair (client_id, number) USING (client_id, number)
+WHERE $3::uuid IS NULL OR client_id = $3
+"""  # noqa: S608 - columns of our own
+SEARCHED = """
+(number LIKE {} OR EXISTS (
+    SELECT FROM contact
+    WHERE contact.client_id = conversation.client_id AND contact.number = conversation.number
+      AND (name ILIKE {} OR business ILIKE {})))
+"""
+MARK_READ = f"""
+UPDATE conversation SET unread = 0, updated_at = clock_timestamp()
+WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2) RETURNING {CONVERSATION_COLUMNS}
+"""  # noqa: S608 - columns of our own
+
+CONTACTS_WITH = """
+SELECT contact.*, EXISTS (SELECT FROM opt_out
+    WHERE opt_out.client_id = contact.client_id AND opt_out.number = contact.number) AS opted_out
+FROM contact JOIN unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
+    USING (client_id, number)
+WHERE $3::uuid IS NULL OR client_id = $3
+"""
+
+# Both directions with the same columns: ids are of one kind, so that they sort as one list.
+OUTBOUND = """
+SELECT message.id, false AS inbound, message.client_id, message.number,
+       coalesce(message.text, send.text) AS text, message.send_id, message.status,
+       message.failure, send.kind = 'REPLY' AS is_reply, message.created_at, message.updated_at,
+       send.modem, send.port, NULL::int8 AS feed
+FROM message JOIN send ON send.id = message.send_id
+"""
+INBOUND = """
+SELECT id, true AS inbound, client_id, number, text, NULL::uuid AS send_id, NULL AS status,
+       NULL AS failure, false AS is_reply, created_at, created_at AS updated_at, modem, port, feed
+FROM inbound
+"""
+MESSAGES_BY_ID = f"""
+{OUTBOUND} WHERE message.id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR message.client_id = $2)
+UNION ALL
+{INBOUND} WHERE id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR client_id = $2)
+"""
+FIND_INBOUND = f"{INBOUND} WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)"
+LAST_INBOUND = f"{INBOUND} WHERE client_id = $1 ORDER BY id DESC LIMIT 1"
+FEED = f"{INBOUND} WHERE client_id = $1 AND feed > $2 ORDER BY feed LIMIT $3"
+LAST_IN_FEED = "SELECT last_feed FROM client_feed WHERE client_id = $1"
+
+# One page of either direction, then the first of both: neither is read further than that.
+ANY_MESSAGES = """
+WITH page AS (
+    SELECT id, inbound FROM (
+        (SELECT id, false AS inbound FROM message {sent_page})
+        UNION ALL
+        (SELECT id, true FROM inbound {inbound_page})
+    ) AS both_ways ORDER BY id {order} LIMIT {limit}
+)
+"""
+MESSAGES_OF_CONVERSATIONS = """
+WITH page AS (
+    SELECT both_ways.* FROM unnest({clients}::uuid[], {numbers}::text[])
+        AS pair (client_id, number)
+    CROSS JOIN LATERAL (
+        SELECT id, inbound FROM (
+            (SELECT message_id AS id, false AS inbound FROM sent_to {sent_page})
+            UNION ALL
+            (SELECT id, true FROM inbound {inbound_page})
+        ) AS each ORDER BY id {order} LIMIT {limit}
+    ) AS both_ways
+)
+"""
+OF_PAGE = f"""
+SELECT * FROM (
+    {OUTBOUND} JOIN page ON page.id = message.id AND NOT page.inbound
+    UNION ALL
+    SELECT inbound.id, true, client_id, number, text, NULL, NULL, NULL, false, created_at,
+           created_at, modem, port, feed
+    FROM inbound JOIN page ON page.id = inbound.id AND page.inbound
+) AS found ORDER BY id
+"""  # noqa: S608 - columns of our own
+
+_ONE: Window[UUID] = Window(size=1)
+
+
+async def read_conversations(
+    scope: Scope, window: Window[UUID], *, unread_only: bool = False, search: str | None = None
+) -> Page[Conversation]:
+    """The conversations of a scope by their last message, the newest first."""
+    wanted = _within(scope)
+    if unread_only:
+        wanted.add("unread > 0")
+    if search is not None:
+        pattern = matching(search)
+        wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)
+    async with in_turn(scope, searches=search is not None):
+        return await read_page(
+            CONVERSATIONS, wanted, window, conversation_of, key="last_message_id"
+        )
+
+
+async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation:
+    """A conversation within the scope. Raises NotFound."""
+    wanted = _within(scope)
+    wanted.add("id = {}", conversation_id)
+    page = await read_page(CONVERSATIONS, wanted, _ONE, conversation_of)
+    if not page.items:
+        raise NotFound("conversation")
+    return page.items[0]
+
+
+async def find_conversations_with(
+    scope: Scope, pairs: Sequence[Correspondence]
+) -> dict[Correspondence, Conversation]:
+    """The conversations of clients with numbers, where there are any."""
+    async with connection() as pooled:
+        rows = await pooled.fetch(CONVERSATIONS_WITH, *columns(pairs), _client_of(scope))
+    return {(row["client_id"], row["number"]): conversation_of(row) for row in rows}
+
+
+async def mark_read(scope: Scope, conversation_id: UUID) -> Conversation:
+    """Nothing in it is unread. Raises NotFound."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(MARK_READ, conversation_id, _client_of(scope))
+        if row is None:
+            raise NotFound("conversation")
+        note(pooled, [hints.CONVERSATION + conversation_id.bytes])
+    return conversation_of(row)
+
+
+async def find_contacts_with(
+    scope: Scope, pairs: Sequence[Correspondence]
+) -> dict[Correspondence, Contact]:
+    """Contacts by client and number."""
+    async with connection() as pooled:
+        rows = await pooled.fetch(CONTACTS_WITH, *columns(pairs), _client_of(scope))
+    return {(row["client_id"], row["number"]): contact_of(row) for row in rows}
+
+
+async def find_messages(scope: Scope, ids: Collection[UUID]) -> dict[UUID, AnyMessage]:
+    """Messages of either direction by id."""
+    async with connection() as pooled:
+        rows = await pooled.fetch(MESSAGES_BY_ID, list(ids), _client_of(scope))
+    return {row["id"]: _any(row) for row in rows}
+
+
+async def find_inbound(scope: Scope, inbound_id: UUID) -> InboundMessage:
+    """An inbound message within the scope. Raises NotFound."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(FIND_INBOUND, inbound_id, _client_of(scope))
+    if row is None:
+        raise NotFound("message")
+    return _inbound(row)
+
+
+async def find_last_inbound(client_id: UUID) -> InboundMessage | None:
+    """What the client received last."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(LAST_INBOUND, client_id)
+    return None if row is None else _inbound(row)
+
+
+async def read_feed(scope: OfClient, *, after: int, most: int) -> list[InboundMessage]:
+    """What a client has received behind that number of its feed, in its order, gapless."""
+    async with connection() as pooled:
+        rows = await pooled.fetch(FEED, scope.client_id, after, most)
+    return [_inbound(row) for row in rows]
+
+
+async def last_in_feed(scope: OfClient) -> int:
+    """The last number of a client's feed, 0 where nothing was received."""
+    async with connection() as pooled:
+        return int(await pooled.fetchval(LAST_IN_FEED, scope.client_id) or 0)
+
+
+async def read_any_messages(
+    scope: Scope, window: Window[UUID], *, search: str | None = None
+) -> Page[AnyMessage]:
+    """The messages of a scope in both directions, the newest first."""
+    sent = _within(scope)
+    inbound = Filter(list(sent.conditions), sent.values)
+    if search is not None:
+        _add_search(sent, search, "message")
+        _add_search(inbound, search, "inbound")
+    statement = ANY_MESSAGES.format(
+        sent_page=page_clause(sent, window, key="id"),
+        inbound_page=page_clause(inbound, window, key="id"),
+        order=order_of(window),
+        limit=sent.value(window.size + 1),
+    )
+    async with in_turn(scope, searches=search is not None), connection() as pooled:
+        rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
+    return page_of(_in_order(rows, window), window, _any)
+
+
+async def read_messages_of_conversations(
+    scope: Scope, pairs: Sequence[Correspondence], window: Window[UUID]
+) -> dict[Correspondence, Page[AnyMessage]]:
+    """The same window on each conversation's messages, both directions in one order."""
+    own = [pair for pair in pairs if _client_of(scope) in (None, pair[0])]
+    sent = Filter()
+    clients, numbers = ([pair[at] for pair in own] for at in (0, 1))
+    placeholders = {"clients": sent.value(clients), "numbers": sent.value(numbers)}
+    inbound = Filter(values=sent.values)
+    for each in (sent, inbound):
+        table = "sent_to" if each is sent else "inbound"
+        each.add(f"{table}.client_id = pair.client_id AND {table}.number = pair.number")
+    statement = MESSAGES_OF_CONVERSATIONS.format(
+        **placeholders,
+        sent_page=page_clause(sent, window, key="message_id"),
+        inbound_page=page_clause(inbound, window, key="id"),
+        order=order_of(window),
+        limit=sent.value(window.size + 1),
+    )
+    async with connection() as pooled:
+        rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
+    found: dict[Correspondence, list[Record]] = {pair: [] for pair in pairs}
+    for row in rows:
+        found[row["client_id"], row["number"]].append(row)
+    return {pair: page_of(_in_order(rows, window), window, _any) for pair, rows in found.items()}
+
+
+def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:
+    """Rows in the direction that their page was read in."""
+    return sorted(rows, key=lambda row: row["id"], reverse=not window.from_end)
+
+
+def _add_search(wanted: Filter, search: str, table: str) -> None:
+    pattern = matching(search)
+    text = "text ILIKE {}"
+    if table == "message":
+        text = (
+            "CASE WHEN text IS NOT NULL THEN text ILIKE {} ELSE EXISTS ("
+            "SELECT FROM send WHERE send.id = message.send_id AND send.text ILIKE {}) END"
+        )
+    patterns = [pattern] * text.count("{}")
+    digits = digits_of(search)
+    if digits is None:
+        wanted.add(text, *patterns)
+    else:
+        wanted.add(f"(number LIKE {{}} OR {text})", matching(digits), *patterns)
+
+
+def _within(scope: Scope) -> Filter:
+    wanted = Filter()
+    match scope:
+        case Everything():
+            pass
+        case OfClient(client_id):
+            wanted.add("client_id = {}", client_id)
+        case _:
+            wanted.add("false")  # a supervisor does not read what the members write
+    return wanted
+
+
+def _client_of(scope: Scope) -> UUID | None:
+    """The one client whose rows may be seen, None for all. Raises NotFound for a supervisor."""
+    match scope:
+        case Everything():
+            return None
+        case OfClient(client_id):
+            return client_id
+        case _:
+            raise NotFound("conversation")
+
+
+def conversation_of(row: Record) -> Conversation:
+    return Conversation(*(row[name] for name in CONVERSATION_COLUMNS.split(", ")))
+
+
+def _any(row: Record) -> AnyMessage:
+    return _inbound(row) if row["inbound"] else message_of(row)
+
+
+def _inbound(row: Record) -> InboundMessage:
+    return InboundMessage(
+        id=row["id"],
+        client_id=row["client_id"],
+        number=row["number"],
+        text=row["text"],
+        modem=row["modem"],
+        port=row["port"],
+        feed=row["feed"],
+        created_at=row["created_at"],
+    )

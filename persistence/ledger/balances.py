@@ -1,0 +1,275 @@
+"""Balances, allocations and provider accounts in SQL: all figures of one answer of one snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.errors import NotFound
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.ledger.balances import (
+    AccountBalance,
+    Allocation,
+    Balances,
+    BalanceView,
+    GroupBalance,
+    PlatformBalance,
+    ProviderAccountFigures,
+)
+from domain.pages import Page, Window
+from persistence.database import connection
+from persistence.pages import Filter, matching, read_page
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from persistence.database import Connection
+
+# What all nodes of a pool hold; what is charged and not yet taken (a SUBMITTING whose lease has
+# run out counts as UNKNOWN, that is, not); and the last attempt that puts the reading in doubt.
+PLATFORM_FIGURES = """
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(held), 0)::int8 AS pool,
+           coalesce(sum(held) FILTER (WHERE kind = 'CLIENT'), 0)::int8 AS allocated
+    FROM account WHERE account.provider_account_id = upstream.id
+) AS holdings
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(price), 0)::int8 AS units FROM message
+    WHERE message.provider_account_id = upstream.id AND status = 'QUEUED'
+) AS queued
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(message.price), 0)::int8 AS units
+    FROM attempt JOIN message ON message.attempt_id = attempt.id
+    WHERE attempt.provider_account_id = upstream.id AND attempt.ended_at IS NULL
+      AND attempt.lease_until > clock_timestamp() AND message.status = 'SUBMITTING'
+) AS submitting
+CROSS JOIN LATERAL (
+    SELECT max(ended_at) AS at FROM attempt
+    WHERE attempt.provider_account_id = upstream.id
+      AND outcome IN ('UNKNOWN', 'MIXED', 'ACCOUNT_REFUSED')
+) AS doubt
+"""
+PLATFORM_COLUMNS = """
+upstream.id AS upstream_id, upstream.unit AS pool_unit, holdings.pool, holdings.allocated,
+queued.units + submitting.units AS in_flight, upstream.reading_raw, upstream.read_at,
+upstream.read_failed_at, doubt.at AS doubted_at, clock_timestamp() AS seen_at
+"""
+
+# One statement: a send that commits meanwhile is in all of the figures or in none.
+BALANCES = f"""
+WITH viewed AS (
+    SELECT client.id, client.account_id, client.group_id, client.rate_per_unit_usd,
+           account.held, account.provider_account_id
+    FROM client JOIN account ON account.id = client.account_id
+    WHERE client.id = $1 AND ($2::uuid IS NULL OR client.group_id = $2)
+), team AS (
+    SELECT client_group.id, name, account_id, rate_per_unit_usd,
+           account.held, account.provider_account_id
+    FROM client_group JOIN account ON account.id = client_group.account_id
+    WHERE client_group.id = coalesce($3, (SELECT group_id FROM viewed))
+), platform AS (
+    SELECT {PLATFORM_COLUMNS}
+    FROM provider_account AS upstream {PLATFORM_FIGURES}
+    WHERE CASE
+        WHEN $4::text = 'NONE' THEN false
+        WHEN $4::text = 'OWNED' THEN
+            upstream.owner_client_id = $1
+            AND upstream.id = (SELECT provider_account_id FROM viewed)
+        WHEN $1::uuid IS NOT NULL THEN
+            upstream.id = (SELECT provider_account_id FROM viewed)
+        WHEN $5::uuid IS NOT NULL THEN upstream.id = $5
+        ELSE is_default END
+), nodes AS (
+    SELECT held, version + departed_version AS version, parent_id FROM account
+    WHERE id = (SELECT account_id FROM viewed)
+       OR id = (SELECT account_id FROM team)
+       OR parent_id = (SELECT account_id FROM team)
+       OR provider_account_id = (SELECT upstream_id FROM platform)
+)
+SELECT viewed.id AS client_id, viewed.account_id, viewed.held AS account_held,
+       account_terms.unit AS account_unit, account_terms.price,
+       coalesce(viewed.rate_per_unit_usd, client_rate.rate_per_unit_usd) AS rate_per_unit_usd,
+       team.id AS group_id, team.account_id AS group_account_id, team.name AS group_name,
+       group_terms.unit AS group_unit,
+       team.held AS group_held,
+       (SELECT coalesce(sum(held), 0)::int8 FROM nodes
+        WHERE nodes.parent_id = team.account_id) AS members_held,
+       (SELECT coalesce(sum(version), 0)::int8 FROM nodes) AS version,
+       platform.*
+FROM (SELECT) AS always
+LEFT JOIN viewed ON true
+LEFT JOIN client_group AS client_rate ON client_rate.id = viewed.group_id
+LEFT JOIN provider_account AS account_terms ON account_terms.id = viewed.provider_account_id
+LEFT JOIN team ON true
+LEFT JOIN provider_account AS group_terms ON group_terms.id = team.provider_account_id
+LEFT JOIN platform ON true
+"""  # noqa: S608 - columns of our own
+
+PROVIDER_ACCOUNTS = f"""
+SELECT upstream.id, provider, owner_client_id, price, {PLATFORM_COLUMNS}
+FROM provider_account AS upstream {PLATFORM_FIGURES}
+ORDER BY upstream.is_default DESC, upstream.id
+"""  # noqa: S608 - columns of our own
+
+ALLOCATIONS = """
+SELECT client.id, client.group_id, upstream.unit, account.held,
+       coalesce(client.rate_per_unit_usd, client_group.rate_per_unit_usd) AS rate_per_unit_usd,
+       (SELECT send.created_at FROM send WHERE send.client_id = client.id
+        ORDER BY send.id DESC LIMIT 1) AS last_sent_at
+FROM client
+JOIN account ON account.id = client.account_id
+JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
+LEFT JOIN client_group ON client_group.id = client.group_id
+{page}
+"""
+COUNT_ALLOCATIONS = """
+SELECT count(*) FROM client
+JOIN account ON account.id = client.account_id
+JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
+"""
+GROUP_EXISTS = "SELECT EXISTS (SELECT FROM client_group WHERE id = $1)"
+
+
+async def read_balances(view: BalanceView) -> Balances:
+    """The figures of a view, all of one snapshot. Raises NotFound for a client outside of it."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(
+            BALANCES,
+            view.client_id,
+            view.within_group_id,
+            view.group_id,
+            view.platform.value,
+            view.provider_account_id,
+        )
+    assert row is not None
+    if view.client_id is not None and row["client_id"] is None:
+        raise NotFound("client")
+    return Balances(
+        account=_account(row) if row["client_id"] else None,
+        group=_group(row) if row["group_id"] else None,
+        platform=_platform(row) if row["upstream_id"] else None,
+        version=row["version"],
+    )
+
+
+async def read_provider_accounts(_scope: Everything) -> list[ProviderAccountFigures]:
+    """All accounts at providers with the figures of their pools, the default one first."""
+    async with connection() as pooled:
+        rows = await pooled.fetch(PROVIDER_ACCOUNTS)
+    return [
+        ProviderAccountFigures(
+            id=row["id"],
+            provider=row["provider"],
+            owner_client_id=row["owner_client_id"],
+            unit=row["pool_unit"],
+            price_per_message=row["price"],
+            platform=_platform(row),
+        )
+        for row in rows
+    ]
+
+
+async def read_allocations(
+    scope: Scope, window: Window[UUID], *, group_id: UUID | None, search: str | None
+) -> Page[Allocation]:
+    """What the clients of the default pool hold, newest client first, counted.
+
+    Raises NotFound for a group outside the scope.
+    """
+    async with connection() as pooled:
+        wanted = await _allocations_wanted(pooled, scope, group_id=group_id, search=search)
+        total = await pooled.fetchval(f"{COUNT_ALLOCATIONS} {wanted.where}", *wanted.values)
+    page = await read_page(ALLOCATIONS, wanted, window, _allocation, key="client.id")
+    return Page(page.items, page.has_next, page.has_previous, total)
+
+
+async def find_allocation(scope: Scope, client_id: UUID) -> Allocation:
+    """What one client within the scope holds. Raises NotFound."""
+    wanted = _clients_within(scope)
+    wanted.add("client.id = {}", client_id)
+    page = await read_page(ALLOCATIONS, wanted, Window(1), _allocation, key="client.id")
+    if not page.items:
+        raise NotFound("client")
+    return page.items[0]
+
+
+def _clients_within(scope: Scope) -> Filter:
+    wanted = Filter()
+    wanted.add("account.kind = 'CLIENT'")  # and not a provider account of its own
+    match scope:
+        case Everything():
+            pass
+        case OfGroup(own_group_id):
+            wanted.add("client.group_id = {}", own_group_id)
+        case OfClient(own_client_id):
+            wanted.add("client.id = {}", own_client_id)
+    return wanted
+
+
+async def _allocations_wanted(
+    pooled: Connection, scope: Scope, *, group_id: UUID | None, search: str | None
+) -> Filter:
+    wanted = _clients_within(scope)
+    if isinstance(scope, Everything):
+        wanted.add("upstream.is_default")
+    if group_id is not None:
+        if not await _group_is_within(pooled, scope, group_id):
+            raise NotFound("group")
+        wanted.add("client.group_id = {}", group_id)
+    if search:
+        pattern = matching(search)
+        wanted.add("(client.name ILIKE {} OR client.business ILIKE {})", pattern, pattern)
+    return wanted
+
+
+async def _group_is_within(pooled: Connection, scope: Scope, group_id: UUID) -> bool:
+    if isinstance(scope, Everything):
+        return bool(await pooled.fetchval(GROUP_EXISTS, group_id))
+    return scope == OfGroup(group_id)
+
+
+def _account(row: Record) -> AccountBalance:
+    return AccountBalance(
+        account_id=row["account_id"],
+        unit=row["account_unit"],
+        balance=row["account_held"],
+        rate_per_unit_usd=row["rate_per_unit_usd"],
+        price_per_message=row["price"],
+    )
+
+
+def _group(row: Record) -> GroupBalance:
+    return GroupBalance(
+        group_id=row["group_id"],
+        account_id=row["group_account_id"],
+        name=row["group_name"],
+        unit=row["group_unit"],
+        balance=row["group_held"] + row["members_held"],
+        unallocated=row["group_held"],
+    )
+
+
+def _platform(row: Record) -> PlatformBalance:
+    return PlatformBalance(
+        provider_account_id=row["upstream_id"],
+        unit=row["pool_unit"],
+        pool=row["pool"],
+        allocated=row["allocated"],
+        in_flight=row["in_flight"],
+        provider_balance=row["reading_raw"],
+        last_synced_at=row["read_at"],
+        failed_at=row["read_failed_at"],
+        doubted_at=row["doubted_at"],
+        seen_at=row["seen_at"],
+    )
+
+
+def _allocation(row: Record) -> Allocation:
+    return Allocation(
+        client_id=row["id"],
+        group_id=row["group_id"],
+        unit=row["unit"],
+        balance=row["held"],
+        rate_per_unit_usd=row["rate_per_unit_usd"],
+        last_sent_at=row["last_sent_at"],
+    )

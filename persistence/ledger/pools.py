@@ -1,0 +1,207 @@
+"""Provider accounts, their readings and allocation targets in SQL: behind `domain.ledger.ports`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from domain.errors import NotFound
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.ledger.book import Purpose, Transfer, TransferKind
+from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
+from domain.ledger.valuation import Valuation
+from domain.live import hints
+from persistence.database import connection
+from persistence.live.hints import note
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+PROVIDER_ACCOUNT_COLUMNS = """
+id, provider, owner_client_id, account_id, unit, price, valuation, epoch,
+reading_raw, read_at, read_failed_at, paused_at, pause_reason
+"""
+
+FIND_PROVIDER_ACCOUNT = f"""
+SELECT {PROVIDER_ACCOUNT_COLUMNS} FROM provider_account
+WHERE id = $1 OR ($1::uuid IS NULL AND is_default)
+"""  # noqa: S608 - columns of our own
+
+# A client's node, its group's, and the pool's above both.
+TARGET_CLIENT = """
+SELECT client.account_id, upstream.account_id, client_group.account_id,
+       client.account_id = upstream.account_id, upstream.unit,
+       coalesce(client.rate_per_unit_usd, client_group.rate_per_unit_usd)
+FROM client
+JOIN account ON account.id = client.account_id
+JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
+LEFT JOIN client_group ON client_group.id = client.group_id
+WHERE client.id = $1 AND ($2::uuid IS NULL OR client.group_id = $2)
+"""
+TARGET_GROUP = """
+SELECT client_group.account_id, upstream.account_id, NULL::uuid, false, upstream.unit,
+       client_group.rate_per_unit_usd
+FROM client_group
+JOIN account ON account.id = client_group.account_id
+JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
+WHERE client_group.id = $1
+"""
+
+FIND_TRANSFER = """
+SELECT id, provider_account_id, kind, amount,
+       source_id, source_balance, source_version,
+       destination_id, destination_balance, destination_version,
+       send_id, message_id, sync_id, actor_id, note, rate_usd, value_usd, created_at
+FROM transfer WHERE id = $1
+"""
+
+# The row is written while nobody marks: a mark holds it FOR SHARE until its commit.
+BEGIN_READING = """
+UPDATE provider_account
+SET reading_by = $2, reading_until = clock_timestamp() + make_interval(secs => $3)
+WHERE id = $1 AND (reading_until IS NULL OR reading_until < clock_timestamp())
+"""
+OPEN_CALLS = """
+SELECT count(*) FROM attempt
+WHERE provider_account_id = $1 AND ended_at IS NULL AND lease_until > clock_timestamp()
+"""
+LOCK_READING = f"""
+SELECT {PROVIDER_ACCOUNT_COLUMNS} FROM provider_account
+WHERE id = $1 AND reading_by = $2 AND reading_until > clock_timestamp()
+FOR UPDATE
+"""  # noqa: S608 - columns of our own
+
+# One statement, one snapshot: a send that commits in between counts on both sides or on neither.
+# A SUBMITTING message is a crashed call's here (no call is open): it counts as UNKNOWN.
+POOL_FIGURES = """
+SELECT (SELECT coalesce(sum(held), 0) FROM account WHERE provider_account_id = $1)::int8,
+       (SELECT coalesce(sum(price), 0) FROM message
+        WHERE provider_account_id = $1 AND status = 'QUEUED')::int8
+"""
+KEEP_SYNC = """
+INSERT INTO sync (id, provider_account_id, reading_raw, reading, in_flight,
+                  pool_before, pool_after, epoch, actor_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+END_READING = """
+UPDATE provider_account
+SET epoch = $2, reading_raw = $3, read_at = clock_timestamp(), reading_until = NULL
+WHERE id = $1
+"""
+FAIL_READING = """
+UPDATE provider_account SET read_failed_at = clock_timestamp() WHERE id = $1 AND reading_by = $2
+"""
+LIFT_PAUSE = """
+UPDATE provider_account SET reading_until = NULL
+WHERE id = $1 AND reading_by = $2 AND reading_until IS NOT NULL
+"""
+
+
+async def find_provider_account(provider_account_id: UUID | None) -> ProviderAccount:
+    """The account named, else the default one. Raises NotFound."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(FIND_PROVIDER_ACCOUNT, provider_account_id)
+    if row is None:
+        raise NotFound("provider account")
+    return _provider_account(dict(row))
+
+
+async def find_allocation_target(
+    scope: Scope, *, client_id: UUID | None, group_id: UUID | None
+) -> AllocationTarget:
+    """The target's nodes. Raises NotFound for what lies outside the scope."""
+    async with connection() as pooled:
+        match scope:
+            case Everything() if client_id is not None:
+                row = await pooled.fetchrow(TARGET_CLIENT, client_id, None)
+            case Everything():
+                row = await pooled.fetchrow(TARGET_GROUP, group_id)
+            case OfGroup(own_group_id):
+                # Its own group's units are where a supervisor's allocations come from.
+                row = await pooled.fetchrow(TARGET_CLIENT, client_id, own_group_id)
+            case OfClient():
+                row = None
+    if row is None:
+        raise NotFound("group" if client_id is None else "client")
+    return AllocationTarget(*tuple(row))
+
+
+async def find_transfer(transfer_id: UUID) -> Transfer:
+    """One transfer, as it was written."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(FIND_TRANSFER, transfer_id)
+    if row is None:
+        raise NotFound("transfer")
+    return _transfer(dict(row))
+
+
+async def begin_reading(provider_account_id: UUID, *, reader_id: UUID, seconds: float) -> bool:
+    """Stops marks on the account for at most that long; False while another reads it."""
+    async with connection() as pooled:
+        done = await pooled.execute(BEGIN_READING, provider_account_id, reader_id, seconds)
+    return done == "UPDATE 1"
+
+
+async def open_calls(provider_account_id: UUID) -> int:
+    """Attempts that have not ended and whose lease stands."""
+    async with connection() as pooled:
+        return int(await pooled.fetchval(OPEN_CALLS, provider_account_id))
+
+
+async def lock_reading(
+    tx: Connection, provider_account_id: UUID, *, reader_id: UUID
+) -> ProviderAccount | None:
+    """The account's row, FOR UPDATE; None where the pause has run out or is another's."""
+    row = await tx.fetchrow(LOCK_READING, provider_account_id, reader_id)
+    return None if row is None else _provider_account(dict(row))
+
+
+async def pool_figures(tx: Connection, provider_account_id: UUID) -> PoolFigures:
+    """Holdings and what is in flight, in one statement: one snapshot."""
+    row = await tx.fetchrow(POOL_FIGURES, provider_account_id)
+    assert row is not None
+    return PoolFigures(pool=row[0], in_flight=row[1])
+
+
+async def end_reading(tx: Connection, sync: NewSync) -> None:
+    """Keeps the reading, raises the epoch to `sync.epoch`, lifts the pause."""
+    await tx.execute(
+        KEEP_SYNC,
+        sync.id,
+        sync.provider_account_id,
+        sync.raw,
+        sync.reading,
+        sync.in_flight,
+        sync.pool_before,
+        sync.pool_after,
+        sync.epoch,
+        sync.actor_id,
+    )
+    await tx.execute(END_READING, sync.provider_account_id, sync.epoch, sync.raw)
+    note(tx, [hints.POOL + sync.provider_account_id.bytes])
+
+
+async def fail_reading(provider_account_id: UUID, *, reader_id: UUID) -> None:
+    """Notes that the provider could not be read at this time."""
+    async with connection() as pooled:
+        await pooled.execute(FAIL_READING, provider_account_id, reader_id)
+        note(pooled, [hints.POOL + provider_account_id.bytes])
+
+
+async def lift_pause(provider_account_id: UUID, *, reader_id: UUID) -> None:
+    """Lets marks go on, where this reader still holds them back."""
+    async with connection() as pooled:
+        await pooled.execute(LIFT_PAUSE, provider_account_id, reader_id)
+
+
+def _transfer(row: Mapping[str, Any]) -> Transfer:
+    of_purpose = {each.name for each in fields(Purpose)}
+    purpose = Purpose(**{name: value for name, value in row.items() if name in of_purpose})
+    rest = {name: value for name, value in row.items() if name not in of_purpose}
+    return Transfer(**rest | {"kind": TransferKind(row["kind"]), "purpose": purpose})
+
+
+def _provider_account(row: Mapping[str, Any]) -> ProviderAccount:
+    return ProviderAccount(**dict(row) | {"valuation": Valuation(row["valuation"])})

@@ -1,0 +1,198 @@
+"""Holdings, transfers and idempotency keys in SQL: the store behind `domain.ledger.ports`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+
+from domain.ledger.book import Book, Holding, NodeKind, Transfer
+from domain.ledger.keys import IdempotencyKey
+from domain.live import hints
+from domain.sending.sends import NewSend
+from persistence.database import connection
+from persistence.live.hints import note
+from persistence.sending.sends import INSERT_MESSAGES, INSERT_SENDS, send_columns
+from persistence.sql import columns, together
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from persistence.database import Connection
+
+# In id order, so that two transactions over the same nodes never wait for each other in a circle.
+LOCK_ACCOUNTS = """
+SELECT id, provider_account_id, kind, parent_id, held, version
+FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+"""
+
+HELD = "SELECT held FROM account WHERE id = $1"
+
+# The nodes as above, and beside each of them the sends whose one number has opted out of them.
+LOCK_PAYERS = """
+SELECT account.id, provider_account_id, kind, parent_id, held, version, barred.ids
+FROM account, (
+    SELECT array_agg(wanted.id) AS ids
+    FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS wanted (id, client_id, number)
+    WHERE EXISTS (SELECT FROM opt_out
+                  WHERE opt_out.client_id = wanted.client_id AND opt_out.number = wanted.number)
+) AS barred
+WHERE account.id = ANY($1::uuid[]) ORDER BY account.id FOR UPDATE OF account
+"""
+
+# The ids are named twice: by the join alone, a table that is small is read from end to end.
+CHANGE_HOLDINGS = """
+UPDATE account SET held = changed.held, version = changed.version
+FROM unnest($1::uuid[], $2::int8[], $3::int8[]) AS changed (id, held, version)
+WHERE account.id = changed.id AND account.id = ANY($1::uuid[])
+"""
+POST_TRANSFERS = """
+INSERT INTO transfer (
+    id, provider_account_id, kind, amount,
+    source_id, source_balance, source_version,
+    destination_id, destination_balance, destination_version,
+    send_id, message_id, sync_id, actor_id, note, rate_usd, value_usd, created_at)
+SELECT posted.*, clock_timestamp() FROM unnest(
+    $1::uuid[], $2::uuid[], $3::text[], $4::int8[],
+    $5::uuid[], $6::int8[], $7::int8[],
+    $8::uuid[], $9::int8[], $10::int8[],
+    $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::text[], $16::numeric[], $17::numeric[]
+) AS posted
+"""
+# Holdings and transfers change together or not at all: one statement. So do, in the accept path,
+# the sends that are paid for and their messages.
+WRITE_BOOK = together(CHANGE_HOLDINGS, POST_TRANSFERS)
+WRITE_ACCEPTED = together(CHANGE_HOLDINGS, POST_TRANSFERS, INSERT_SENDS, INSERT_MESSAGES)
+
+# The lock goes with the transaction; a hash that collides makes a stranger wait, nothing worse.
+TRY_KEYS = """
+SELECT id FROM unnest($1::uuid[]) AS wanted (id)
+WHERE pg_try_advisory_xact_lock(hashtextextended(id::text, 0))
+"""
+TAKE_KEY = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))"
+
+FIND_ANSWERS = "SELECT id, input_hash, answer FROM idempotency_key WHERE id = ANY($1::uuid[])"
+
+KEEP_ANSWERS = """
+INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::jsonb[])
+ORDER BY 1
+"""
+
+
+async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
+    """The nodes, FOR UPDATE in id order, until the transaction ends."""
+    return _book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
+
+
+async def held(account_id: UUID) -> int:
+    """What a node holds at this moment, unlocked."""
+    async with connection() as pooled:
+        return int(await pooled.fetchval(HELD, account_id) or 0)
+
+
+async def write_book(tx: Connection, book: Book) -> None:
+    """Writes the changed holdings and all posted transfers in one statement."""
+    await tx.execute(WRITE_BOOK, *_noted(tx, book))
+
+
+async def lock_payers(
+    tx: Connection, ids: Sequence[UUID], singles: Sequence[NewSend]
+) -> tuple[Book, set[UUID]]:
+    """The nodes, FOR UPDATE in id order, and the ids of singles to a number that opted out."""
+    asked = [(send.id, send.payer.client_id, send.numbers[0]) for send in singles]
+    rows = await tx.fetch(LOCK_PAYERS, list(set(ids)), *(columns(asked) or ([], [], [])))
+    barred = rows[0]["ids"] if rows else None
+    return _book_of(rows), set(barred or ())
+
+
+async def write_accepted(tx: Connection, book: Book, sends: Sequence[NewSend]) -> None:
+    """Writes a book, and the sends it charges with their messages, QUEUED, in one statement."""
+    await tx.execute(WRITE_ACCEPTED, *_noted(tx, book), *send_columns(sends))
+
+
+async def try_keys(tx: Connection, keys: Sequence[IdempotencyKey]) -> set[UUID]:
+    """Ids of the keys that are this transaction's own now; the others are in progress."""
+    rows = await tx.fetch(TRY_KEYS, sorted({key.id for key in keys}))
+    return {row[0] for row in rows}
+
+
+async def take_key(tx: Connection, key: IdempotencyKey) -> None:
+    """Waits until no other transaction is at work under this key."""
+    await tx.execute(TAKE_KEY, key.id)
+
+
+async def find_answers(
+    tx: Connection | None, keys: Sequence[IdempotencyKey]
+) -> dict[UUID, tuple[bytes, Mapping[str, Any]]]:
+    """Kept answers by key id, each with the hash of the input it was given to."""
+    ids = [key.id for key in keys]
+    if tx is None:
+        async with connection() as pooled:
+            rows = await pooled.fetch(FIND_ANSWERS, ids)
+    else:
+        rows = await tx.fetch(FIND_ANSWERS, ids)
+    return {row[0]: (row[1], orjson.loads(row[2])) for row in rows}
+
+
+async def keep_answers(
+    tx: Connection, answers: Sequence[tuple[IdempotencyKey, Mapping[str, Any]]]
+) -> None:
+    """Keeps the answers until the keys are purged. The keys are this transaction's own."""
+    await tx.execute(
+        KEEP_ANSWERS,
+        *columns(
+            [
+                (key.id, key.scope_id, key.key, key.input_hash, orjson.dumps(answer).decode())
+                for key, answer in answers
+            ]
+        ),
+    )
+
+
+def _book_of(rows: Iterable[Record]) -> Book:
+    return Book.of(
+        Holding(row[0], row[1], NodeKind(row[2]), row[3], row[4], row[5]) for row in rows
+    )
+
+
+def _noted(tx: Connection, book: Book) -> Iterator[list[Any]]:
+    """What is written of a book, a list a column; who watches is told of it afterwards."""
+    changed = book.changed()
+    note(tx, (topic for holding in changed for topic in _topics(holding)))
+    yield [holding.account_id for holding in changed]
+    yield [holding.held for holding in changed]
+    yield [holding.version for holding in changed]
+    yield from columns([_row(transfer) for transfer in book.transfers])
+
+
+def _topics(holding: Holding) -> Iterator[hints.Topic]:
+    yield hints.ACCOUNT + holding.account_id.bytes
+    if holding.parent_id is not None:
+        yield hints.BELOW + holding.parent_id.bytes
+    yield hints.POOL + holding.provider_account_id.bytes
+
+
+def _row(transfer: Transfer) -> tuple[Any, ...]:
+    purpose = transfer.purpose
+    return (
+        transfer.id,
+        transfer.provider_account_id,
+        transfer.kind.value,
+        transfer.amount,
+        transfer.source_id,
+        transfer.source_balance,
+        transfer.source_version,
+        transfer.destination_id,
+        transfer.destination_balance,
+        transfer.destination_version,
+        purpose.send_id,
+        purpose.message_id,
+        purpose.sync_id,
+        purpose.actor_id,
+        purpose.note,
+        purpose.rate_usd,
+        purpose.value_usd,
+    )

@@ -1,0 +1,145 @@
+"""Groups, clients and users, looked up and changed: the admin's alone."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from strawberry import ID
+
+from domain.identity import tenants, users
+from domain.identity.access import Everything, Role
+from domain.identity.people import KEEP, Client, Group, Keep, User
+from domain.pages import Page, Window
+from domain.search import search_of
+from resolvers import ids
+from resolvers.changes import changes
+from resolvers.context import Info, actor_of
+from resolvers.ids import Kind
+from resolvers.loaders import load_client
+from schema.inputs import (
+    CreateClientInput,
+    CreateGroupInput,
+    CreateUserInput,
+    UpdateClientInput,
+    UpdateGroupInput,
+    UpdateUserInput,
+)
+
+
+async def groups(info: Info) -> list[Group]:
+    """All groups, by name."""
+    actor_of(info, Role.ADMIN)
+    return list(await info.context.installation.store.list_groups())
+
+
+async def client(info: Info, id: ID) -> Client | None:
+    """One client."""
+    actor_of(info, Role.ADMIN)
+    client_id = ids.find(Kind.CLIENT, id)
+    return await load_client(info, client_id)
+
+
+async def clients(
+    info: Info, window: Window[UUID], search: str | None = None, group_id: ID | None = None
+) -> Page[Client]:
+    """Clients, newest first. `search`: a part of the name."""
+    actor_of(info, Role.ADMIN)
+    return await info.context.installation.store.list_clients(
+        Everything(),
+        window,
+        search=search_of(search),
+        group_id=_decoded(Kind.GROUP, group_id),
+    )
+
+
+async def user_page(info: Info, window: Window[UUID], client_id: ID | None = None) -> Page[User]:
+    """Users, newest first."""
+    actor_of(info, Role.ADMIN)
+    return await info.context.installation.store.list_users(
+        window, client_id=_decoded(Kind.CLIENT, client_id)
+    )
+
+
+async def create_group(info: Info, input: CreateGroupInput) -> Group:
+    """A new group."""
+    actor_of(info, Role.ADMIN)
+    return await tenants.create_group(
+        info.context.installation.store, name=input.name, rate_per_unit_usd=input.rate_per_unit_usd
+    )
+
+
+async def update_group(info: Info, input: UpdateGroupInput) -> Group:
+    """The group, changed; who is asking anywhere is asked anew."""
+    actor_of(info, Role.ADMIN)
+    installation = info.context.installation
+    change = tenants.GroupChange(**changes(input, "name", "rate_per_unit_usd"))
+    group_id = ids.decode(Kind.GROUP, input.id)
+    group = await tenants.update_group(installation.store, group_id, change)
+    await installation.actors.catch_up()
+    return group
+
+
+async def create_client(info: Info, input: CreateClientInput) -> Client:
+    """A new client."""
+    actor_of(info, Role.ADMIN)
+    installation = info.context.installation
+    new = tenants.NewClient(
+        name=input.name,
+        business=input.business,
+        group_id=_decoded(Kind.GROUP, input.group_id),
+        rate_per_unit_usd=input.rate_per_unit_usd,
+        assigned_numbers=input.assigned_numbers,
+    )
+    return await tenants.create_client(installation.store, installation.normaliser, new)
+
+
+async def update_client(info: Info, input: UpdateClientInput) -> Client:
+    """The client, changed; who is asking anywhere is asked anew."""
+    actor_of(info, Role.ADMIN)
+    installation = info.context.installation
+    given = changes(input, "name", "business", "status", "rate_per_unit_usd", "assigned_numbers")
+    change = tenants.ClientChange(**given, group_id=_changed(Kind.GROUP, input, "group_id"))
+    client_id = ids.decode(Kind.CLIENT, input.id)
+    changed = await tenants.update_client(
+        installation.store, installation.normaliser, client_id, change
+    )
+    await installation.actors.catch_up()
+    return changed
+
+
+async def create_user(info: Info, input: CreateUserInput) -> User:
+    """A new user."""
+    actor_of(info, Role.ADMIN)
+    installation = info.context.installation
+    new = users.NewUser(
+        email=input.email,
+        password=input.password,
+        role=input.role,
+        client_id=_decoded(Kind.CLIENT, input.client_id),
+        group_id=_decoded(Kind.GROUP, input.group_id),
+    )
+    return await users.create_user(installation.store, installation.passwords, new)
+
+
+async def update_user(info: Info, input: UpdateUserInput) -> User:
+    """The user, changed; who is asking anywhere is asked anew."""
+    actor_of(info, Role.ADMIN)
+    installation = info.context.installation
+    change = users.UserChange(
+        **changes(input, "password", "role", "disabled"),
+        client_id=_changed(Kind.CLIENT, input, "client_id"),
+        group_id=_changed(Kind.GROUP, input, "group_id"),
+    )
+    user_id = ids.decode(Kind.USER, input.id)
+    user = await users.update_user(installation.store, installation.passwords, user_id, change)
+    await installation.actors.catch_up()
+    return user
+
+
+def _decoded(kind: Kind, id: ID | None) -> UUID | None:
+    return None if id is None else ids.decode(kind, id)
+
+
+def _changed(kind: Kind, given: object, name: str) -> UUID | Keep | None:
+    id = changes(given, name)[name]
+    return KEEP if id is KEEP else _decoded(kind, id)

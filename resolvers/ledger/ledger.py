@@ -1,0 +1,147 @@
+"""Balances and statements looked up; units allocated, pools synced, the ledger proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from strawberry import ID
+
+from domain.errors import NotFound
+from domain.identity.access import Everything, Role, balance_scope
+from domain.identity.people import Client, Group
+from domain.ledger import allocate as allocating
+from domain.ledger import sync as syncing
+from domain.ledger.balances import (
+    Allocation,
+    Balances,
+    BalanceView,
+    ProviderAccountFigures,
+    view_of,
+)
+from domain.ledger.book import TransferKind
+from domain.ledger.ports import AuditFindings
+from domain.ledger.statement import StatementLine
+from domain.pages import Page, Window
+from domain.search import search_of
+from resolvers import ids
+from resolvers.context import Info, actor_of
+from resolvers.ids import Kind
+from resolvers.loaders import load_client, load_group
+from schema.inputs import AllocateInput, SyncInput
+
+
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """What an allocation came to. `allocation`: None for a group."""
+
+    allocation: Allocation | None
+    transfer: StatementLine
+    balances: Balances
+
+
+async def balances(info: Info, client_id: ID | None = None) -> Balances:
+    """The figures that the actor sees, or those of the client named."""
+    return await info.context.installation.store.read_balances(_view(info, client_id))
+
+
+async def transfers(
+    info: Info,
+    window: Window[int],
+    client_id: ID | None = None,
+    kind: TransferKind | None = None,
+) -> Page[StatementLine]:
+    """The statement of the client named, else of the actor's own account, group or pool."""
+    view = _view(info, client_id)
+    return await info.context.installation.store.read_statement(view, window, kind=kind)
+
+
+async def allocations(
+    info: Info, window: Window[UUID], group_id: ID | None = None, search: str | None = None
+) -> Page[Allocation]:
+    """What clients hold: of the default pool, or of a supervisor's group."""
+    scope = balance_scope(actor_of(info, Role.ADMIN, Role.SUPERVISOR))
+    return await info.context.installation.store.read_allocations(
+        scope,
+        window,
+        group_id=None if group_id is None else ids.decode(Kind.GROUP, group_id),
+        search=search_of(search),
+    )
+
+
+async def provider_accounts(info: Info) -> list[ProviderAccountFigures]:
+    """All accounts at providers, the default one first."""
+    actor_of(info, Role.ADMIN)
+    return list(await info.context.installation.store.read_provider_accounts(Everything()))
+
+
+async def ledger_audit(info: Info) -> AuditFindings:
+    """The ledger, proved from its entries."""
+    actor_of(info, Role.ADMIN)
+    return await info.context.installation.store.audit()
+
+
+async def allocate(info: Info, input: AllocateInput) -> Allocated:
+    """Moves units to a client or a group, or back; the balances are those of this moment."""
+    actor, store = actor_of(info, Role.ADMIN, Role.SUPERVISOR), info.context.installation.store
+    client_id = _decoded(Kind.CLIENT, input.client_id)
+    group_id = _decoded(Kind.GROUP, input.group_id)
+    asked = allocating.Allocation(
+        client_id, group_id, input.units, note=input.note, key=input.idempotency_key
+    )
+    moved = await allocating.allocate(store, actor, asked)
+    target_id = moved.destination_id if input.units > 0 else moved.source_id
+    assert target_id is not None  # an allocation has two ends
+    scope = balance_scope(actor)
+    return Allocated(
+        await store.find_allocation(scope, client_id) if client_id else None,
+        await store.find_line(target_id, moved.id),
+        await store.read_balances(
+            view_of(actor, client_id) if client_id else BalanceView(group_id=group_id)
+        ),
+    )
+
+
+async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
+    """Sets a pool to what its provider says."""
+    actor, installation = actor_of(info), info.context.installation
+    named = input.provider_account_id if input else None
+    named_id = ids.find(Kind.PROVIDER_ACCOUNT, named) if named else None
+    account = await syncing.account_to_sync(installation.store, actor, named_id)
+    if named is not None and named_id is None:
+        raise NotFound("provider account")
+    provider = await installation.providers.of(account.id)
+    return await syncing.sync(installation.store, provider, account, actor_id=actor.user_id)
+
+
+async def balances_of(root: syncing.Synced, info: Info) -> Balances:
+    """The figures that a sync changed, as the actor sees them."""
+    actor = actor_of(info)
+    view = view_of(actor)
+    if actor.role is Role.ADMIN:
+        view = BalanceView(provider_account_id=root.provider_account_id)
+    return await info.context.installation.store.read_balances(view)
+
+
+async def client_of(root: Allocation, info: Info) -> Client | None:
+    """Whose units they are."""
+    return await load_client(info, root.client_id)
+
+
+async def owner_of(root: ProviderAccountFigures, info: Info) -> Client | None:
+    """The client that a provider account belongs to."""
+    return await load_client(info, root.owner_client_id)
+
+
+async def group_of(root: Allocation, info: Info) -> Group | None:
+    """The group of the client whose units they are."""
+    return await load_group(info, root.group_id)
+
+
+def _view(info: Info, client_id: ID | None) -> BalanceView:
+    actor = actor_of(info)
+    return view_of(actor, _decoded(Kind.CLIENT, client_id))
+
+
+def _decoded(kind: Kind, id: ID | None) -> UUID | None:
+    return None if id is None else ids.decode(kind, id)

@@ -1,0 +1,85 @@
+"""Sending, calling back and settling: each one operation of the domain."""
+
+from __future__ import annotations
+
+from domain.dispatch.cancel import cancel_send as call_back
+from domain.dispatch.late_truth import settle_unknown as settle
+from domain.identity.access import Role, message_scope
+from domain.sending import csv_send as csv_sending
+from domain.sending import send as sending
+from domain.sending.csv_send import CsvOrder
+from domain.sending.send import Quote
+from domain.sending.sends import Message, Send
+from resolvers import ids
+from resolvers.context import Info, actor_of
+from resolvers.ids import Kind
+from schema.inputs import (
+    BulkSendInput,
+    BulkSendMultiInput,
+    CancelSendInput,
+    CsvSendInput,
+    QuoteInput,
+    SendInput,
+    SettleUnknownInput,
+)
+
+NO_NOTE = "No reason was given."
+
+
+async def quote(info: Info, input: QuoteInput) -> Quote:
+    """What a send would do and cost."""
+    actor = actor_of(info)
+    return await sending.quote(info.context.installation, actor, to=input.to, text=input.text)
+
+
+async def send(info: Info, input: SendInput) -> Send:
+    """One message to one number."""
+    actor, installation = actor_of(info), info.context.installation
+    return await sending.send(
+        installation, actor, to=input.to, text=input.text, key=input.idempotency_key
+    )
+
+
+async def bulk_send(info: Info, input: BulkSendInput) -> Send:
+    """One text to many numbers."""
+    actor, installation = actor_of(info), info.context.installation
+    return await sending.bulk_send(
+        installation, actor, to=input.to, text=input.text, key=input.idempotency_key
+    )
+
+
+async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
+    """A text of its own for each number."""
+    actor, installation = actor_of(info), info.context.installation
+    messages = [sending.OutgoingText(to=each.to, text=each.text) for each in input.messages]
+    return await sending.bulk_send_multi(
+        installation, actor, messages=messages, key=input.idempotency_key
+    )
+
+
+async def csv_send(info: Info, input: CsvSendInput) -> Send:
+    """A message for each row of a file."""
+    actor, installation = actor_of(info), info.context.installation
+    upload_id = ids.find(Kind.UPLOAD, input.upload_id)
+    order = CsvOrder(input.text, input.column, input.text_column)
+    return await csv_sending.csv_send(
+        installation, actor, upload_id, order, key=input.idempotency_key
+    )
+
+
+async def cancel_send(info: Info, input: CancelSendInput) -> Send:
+    """The send as it stands once what was not handed over yet is called back."""
+    actor, store = actor_of(info), info.context.installation.store
+    scope = message_scope(actor)
+    send_id = ids.decode(Kind.SEND, input.send_id)
+    await call_back(store, actor, send_id)
+    return await store.find_send(scope, send_id)
+
+
+async def settle_unknown(info: Info, input: SettleUnknownInput) -> Message:
+    """The message as a person's word leaves it."""
+    actor, store = actor_of(info, Role.ADMIN), info.context.installation.store
+    message_id = ids.decode(Kind.MESSAGE, input.message_id)
+    note = input.note if input.note is not None else NO_NOTE
+    await settle(store, actor, message_id, taken=input.taken, note=note)
+    return await store.find_message(message_scope(actor), message_id)

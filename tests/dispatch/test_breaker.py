@@ -1,0 +1,153 @@
+"""The circuit breaker opens, tries gently, and closes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import pytest
+
+from domain.dispatch.breaker import Breaker, is_clear, rest_asked_for
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+
+
+@dataclass
+class Clock:
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker(opens_after=5, first_pause_seconds=2, longest_pause_seconds=30, clock=clock)
+
+
+def fail(breaker: Breaker, times: int) -> None:
+    for _ in range(times):
+        breaker.ended(clear=False, was_try=breaker.started())
+
+
+def test_it_opens_after_five_calls_in_a_row_without_a_clear_answer(breaker: Breaker) -> None:
+    fail(breaker, 4)
+    assert breaker.allowance == inf
+    fail(breaker, 1)
+    assert breaker.is_open
+    assert breaker.allowance == 0
+    assert breaker.wait_seconds == 2
+
+
+def test_a_clear_answer_in_between_starts_the_count_again(breaker: Breaker) -> None:
+    fail(breaker, 4)
+    breaker.ended(clear=True, was_try=breaker.started())
+    fail(breaker, 4)
+    assert not breaker.is_open
+
+
+def test_a_call_that_was_not_made_after_all_counts_for_nothing(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, 4)
+    breaker.not_made(was_try=breaker.started())
+    assert not breaker.is_open
+    fail(breaker, 1)
+    clock.seconds = 2
+    breaker.not_made(was_try=breaker.started())  # nor does it end the turn to try
+    assert breaker.is_open
+    assert breaker.allowance == 1
+
+
+def test_it_lets_one_call_try_after_the_pause(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker, 5)
+    clock.seconds = 2
+    assert breaker.allowance == 1
+    assert breaker.started()
+    assert breaker.allowance == 0
+    assert breaker.wait_seconds == inf
+
+
+def test_the_pause_doubles_with_each_try_that_fails_up_to_the_longest(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, 5)
+    pauses = []
+    for _ in range(6):
+        pauses.append(breaker.wait_seconds)
+        clock.seconds += breaker.wait_seconds
+        fail(breaker, 1)
+    assert pauses == [2, 4, 8, 16, 30, 30]
+
+
+def test_a_try_that_is_answered_closes_it_and_the_next_pause_is_short_again(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fail(breaker, 5)
+    clock.seconds += 2
+    fail(breaker, 1)
+    clock.seconds += 4
+    breaker.ended(clear=True, was_try=breaker.started())
+    assert breaker.allowance == inf
+    fail(breaker, 5)
+    assert breaker.wait_seconds == 2
+
+
+def test_a_call_that_began_before_it_opened_is_no_try(breaker: Breaker, clock: Clock) -> None:
+    straggler = breaker.started()
+    fail(breaker, 5)
+    clock.seconds += 2
+    tries = breaker.started()
+    breaker.ended(clear=False, was_try=straggler)
+    assert breaker.wait_seconds == inf, "the try is still under way"
+    breaker.ended(clear=False, was_try=tries)
+    assert breaker.wait_seconds == 4
+
+
+def test_a_straggler_with_a_clear_answer_closes_it(breaker: Breaker) -> None:
+    straggler = breaker.started()
+    fail(breaker, 5)
+    breaker.ended(clear=True, was_try=straggler)
+    assert breaker.allowance == inf
+
+
+def test_it_rests_as_long_as_the_provider_asked(breaker: Breaker, clock: Clock) -> None:
+    breaker.rest(7)
+    breaker.rest(3)
+    assert (breaker.allowance, breaker.wait_seconds) == (0, 7)
+    clock.seconds = 7
+    assert breaker.allowance == inf
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "clear"),
+    [
+        ([Accepted("a")], True),
+        ([Rejected("no")], True),
+        ([Unknown("?")], False),
+        ([NotSent("refused")], False),
+        ([NotSent("wait", retry_after_seconds=0)], True),
+        ([NotSent("no money", refuses_account=True)], True),
+        ([NotSent("as a whole", alone=True)], True),
+        ([Unknown("?"), Accepted("a")], True),
+        ([], False),
+    ],
+)
+def test_an_answer_is_clear_where_the_provider_itself_gave_it(
+    outcomes: list[Outcome], clear: bool
+) -> None:
+    assert is_clear(outcomes) is clear
+
+
+def test_the_longest_pause_asked_for_counts() -> None:
+    outcomes: list[Outcome] = [
+        NotSent("wait", retry_after_seconds=2),
+        Accepted(None),
+        NotSent("wait", retry_after_seconds=5),
+    ]
+    assert rest_asked_for(outcomes) == 5
+    assert rest_asked_for([Accepted(None), NotSent("refused")]) == 0

@@ -1,0 +1,224 @@
+"""The queue in SQL: who waits, in which order, and that two who pick never pick the same."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.dispatch.calls import Call
+from domain.dispatch.fairness import BULK, NOBODY, REPLIES, SINGLES, Quota, Waiting
+from domain.ids import new_id
+from domain.sending.sends import SendKind
+from persistence import store
+from persistence.dispatch.queue import PACE_BURST_SECONDS, TENANTS_WAITING
+from tests import worlds
+
+ALL = {REPLIES: NOBODY, SINGLES: NOBODY, BULK: NOBODY}
+
+
+@pytest.fixture(autouse=True)
+async def _connected(database_url: str) -> AsyncIterator[None]:
+    async with worlds.connected(database_url):
+        yield
+
+
+async def pick(pool: worlds.Pool, *quotas: Quota) -> list[str]:
+    """Numbers that would be picked now; nothing stays locked."""
+    async with store.transaction() as tx:
+        return [message.number for message in await store.pick_messages(tx, pool.id, quotas)]
+
+
+async def test_tenants_are_told_once_each_in_turn_by_priority() -> None:
+    pool = await worlds.add_pool()
+    anne, bob = sorted(
+        [await worlds.add_client(pool), await worlds.add_client(pool)], key=lambda t: t.client_id
+    )
+    await worlds.accept(anne, 30)
+    await worlds.accept(bob, 30)
+    await worlds.accept(bob)
+    await worlds.accept(anne, kind=SendKind.REPLY)
+    waiting = await store.tenants_waiting(pool.id, after=ALL, most=10)
+    assert waiting == [
+        Waiting(REPLIES, anne.client_id),
+        Waiting(SINGLES, bob.client_id),
+        Waiting(BULK, anne.client_id),
+        Waiting(BULK, bob.client_id),
+    ]
+
+
+async def test_the_turn_begins_behind_the_tenant_served_last_and_goes_round() -> None:
+    pool = await worlds.add_pool()
+    tenants = [await worlds.add_client(pool) for _ in range(5)]
+    for tenant in tenants:
+        await worlds.accept(tenant)
+    ids = sorted(tenant.client_id for tenant in tenants)
+    waiting = await store.tenants_waiting(pool.id, after={SINGLES: ids[2]}, most=10)
+    assert [each.client_id for each in waiting] == [ids[3], ids[4], ids[0], ids[1], ids[2]]
+    waiting = await store.tenants_waiting(pool.id, after={SINGLES: ids[2]}, most=3)
+    assert [each.client_id for each in waiting] == [ids[3], ids[4], ids[0]]
+    waiting = await store.tenants_waiting(pool.id, after={SINGLES: ids[4]}, most=1)
+    assert [each.client_id for each in waiting] == [ids[0]]
+
+
+async def test_who_has_nothing_due_is_passed_over() -> None:
+    pool = await worlds.add_pool()
+    anne, bob = await worlds.add_client(pool), await worlds.add_client(pool)
+    await worlds.accept(anne)
+    await worlds.accept(bob)
+    later = timedelta(hours=1)
+    await worlds.execute("UPDATE message SET due_at = now() + $1::interval", later)
+    assert await store.accounts_with_queue() == [pool.id]
+    assert await store.tenants_waiting(pool.id, after=ALL, most=10) == []
+    await worlds.execute(
+        "UPDATE message SET due_at = now() - $1::interval WHERE client_id = $2",
+        later,
+        bob.client_id,
+    )
+    waiting = await store.tenants_waiting(pool.id, after=ALL, most=10)
+    assert waiting == [Waiting(SINGLES, bob.client_id)]
+
+
+async def test_another_accounts_queue_is_not_seen() -> None:
+    pool, other = await worlds.add_pool(), await worlds.add_pool(default=False)
+    await worlds.accept(await worlds.add_client(other))
+    assert await store.accounts_with_queue() == [other.id]
+    assert await store.tenants_waiting(pool.id, after=ALL, most=10) == []
+
+
+async def test_the_oldest_is_picked_first_within_the_quota() -> None:
+    pool = await worlds.add_pool()
+    anne, bob = await worlds.add_client(pool), await worlds.add_client(pool)
+    for number in ("+12025550101", "+12025550102", "+12025550103"):
+        await worlds.accept(anne, numbers=[number])
+    await worlds.accept(bob, numbers=["+12025550104"])
+    await worlds.execute(
+        "UPDATE message SET due_at = now() + interval '1 hour' WHERE number = '+12025550101'"
+    )
+    quotas = [Quota(SINGLES, bob.client_id, 1), Quota(SINGLES, anne.client_id, 1)]
+    assert await pick(pool, *quotas) == ["+12025550104", "+12025550102"]
+
+
+async def test_a_message_carries_its_own_text_or_that_of_its_send() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 2, text="the same")
+    await worlds.accept(client, texts=["one", "two"])
+    async with store.transaction() as tx:
+        picked = await store.pick_messages(tx, pool.id, [Quota(BULK, client.client_id, 10)])
+    assert [message.text for message in picked] == ["the same", "the same", "one", "two"]
+
+
+async def test_two_who_pick_at_once_never_pick_the_same() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 20)
+    quotas = [Quota(BULK, client.client_id, 10)]
+    picked, left = asyncio.Event(), asyncio.Event()
+    holding = asyncio.create_task(_picked(pool, quotas, picked, left))
+    await picked.wait()
+    second = await _picked(pool, quotas, asyncio.Event(), picked)
+    left.set()
+    first = await holding
+    assert len(first) == len(second) == 10
+    assert not first & second
+
+
+async def _picked(
+    pool: worlds.Pool, quotas: list[Quota], picked: asyncio.Event, left: asyncio.Event
+) -> set[UUID]:
+    """What was picked in a transaction that ends when it is to be left."""
+    async with store.transaction() as tx:
+        ids = {each.id for each in await store.pick_messages(tx, pool.id, quotas)}
+        picked.set()
+        await left.wait()
+    return ids
+
+
+async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 3)
+    await worlds.execute("UPDATE provider_account SET epoch = 5")
+    dispatcher_id = new_id()
+    async with store.transaction() as tx:
+        upstream = await store.lock_upstream(tx, pool.id)
+        picked = await store.pick_messages(tx, pool.id, [Quota(BULK, client.client_id, 3)])
+        calls = [Call(new_id(), picked[:2]), Call(new_id(), picked[2:])]
+        await store.mark_calls(tx, upstream, calls, dispatcher_id=dispatcher_id, lease_seconds=30.0)
+    attempts = await worlds.fetch("SELECT * FROM attempt ORDER BY messages DESC")
+    assert [row["id"] for row in attempts] == [call.attempt_id for call in calls]
+    assert [row["messages"] for row in attempts] == [2, 1]
+    assert {row["epoch"] for row in attempts} == {5}
+    assert {row["dispatcher_id"] for row in attempts} == {dispatcher_id}
+    assert {row["lease_until"] - row["started_at"] for row in attempts} <= {
+        timedelta(seconds=30),
+        timedelta(seconds=30, microseconds=1),
+    }
+    assert await worlds.statuses() == {"SUBMITTING": 3}
+    messages = await worlds.fetch("SELECT attempt_id, attempts FROM message ORDER BY id")
+    assert [row["attempt_id"] for row in messages] == [
+        calls[0].attempt_id,
+        calls[0].attempt_id,
+        calls[1].attempt_id,
+    ]
+    assert {row["attempts"] for row in messages} == {1}
+    assert await pick(pool, Quota(BULK, client.client_id, 3)) == []
+
+
+async def test_a_rate_lets_through_what_it_says_and_then_names_the_wait() -> None:
+    pool = await worlds.add_pool(rate_per_second=100)
+    async with store.transaction() as tx:
+        first = await store.take_pace(tx, pool.id, 100)
+        await store.keep_pace(tx, pool.id, 100, first.messages)
+        second = await store.take_pace(tx, pool.id, 100)
+    assert first.messages == int(100 * PACE_BURST_SECONDS) + 1
+    assert second.messages == 0
+    assert 0 < second.wait_seconds <= 0.01
+
+
+async def test_who_asks_for_the_pace_waits_for_whoever_asked_before() -> None:
+    pool = await worlds.add_pool(rate_per_second=1)
+    await worlds.execute("INSERT INTO provider_pace VALUES ($1, now())", pool.id)
+    taken, left = asyncio.Event(), asyncio.Event()
+    first = asyncio.create_task(_takes_pace(pool, taken, left))
+    await taken.wait()
+    second = asyncio.create_task(_takes_pace(pool, asyncio.Event(), taken))
+    await asyncio.wait({second}, timeout=0.2)
+    assert not second.done()
+    left.set()
+    assert (await first, await second) == (1, 0)
+
+
+async def _takes_pace(pool: worlds.Pool, taken: asyncio.Event, left: asyncio.Event) -> int:
+    """Messages that were let through in a transaction that ends when it is to be left."""
+    async with store.transaction() as tx:
+        allowance = await store.take_pace(tx, pool.id, 1)
+        if allowance.messages:
+            await store.keep_pace(tx, pool.id, 1, allowance.messages)
+        taken.set()
+        await left.wait()
+    return allowance.messages
+
+
+async def test_finding_who_waits_costs_a_probe_a_tenant_not_a_look_at_every_message() -> None:
+    pool = await worlds.add_pool()
+    tenants = [await worlds.add_client(pool, held=2_000) for _ in range(3)]
+    for tenant in tenants:
+        await worlds.accept(tenant, 2_000)
+    await worlds.execute("ANALYZE message")
+    rows = await worlds.fetch(
+        f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {TENANTS_WAITING}",
+        pool.id,
+        [REPLIES, SINGLES, BULK],
+        [NOBODY] * 3,
+        16,
+    )
+    plan = rows[0]["QUERY PLAN"]
+    assert "Seq Scan" not in plan
+    most_rows = max(float(found) for found in re.findall(r'"Actual Rows": ([0-9.]+)', plan))
+    assert most_rows < 20, plan

@@ -1,0 +1,327 @@
+"""What the cache of actors remembers, and for how long it trusts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from domain.errors import TryAgain
+from domain.identity.access import Actor, Role
+from domain.identity.actors import Actors
+from domain.identity.ports import AccessChange, Claims
+from domain.ids import new_id
+
+KEY = "ibk_0a1b2c3d_" + "A" * 43
+USER, CLIENT, GROUP = new_id(), new_id(), new_id()
+
+
+async def nothing() -> None:
+    """Happens between a read and its answer, unless a test says otherwise."""
+
+
+@dataclass
+class FakeStore:
+    """A store whose every answer a test decides; `reads` counts those of actors."""
+
+    actors: dict[UUID, Actor] = field(default_factory=dict)
+    key_actor: Actor | None = None
+    changes: list[tuple[datetime, AccessChange]] = field(default_factory=list)
+    reads: int = 0
+    polls: int = 0
+    failed_polls: int = 0
+    is_away: bool = False
+    used_keys: list[UUID] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[None]] = nothing
+
+    async def find_actor_of_session(self, session_id: UUID, user_id: UUID) -> Actor | None:
+        self.reads += 1
+        actor = self.actors.get(session_id)
+        await self.meanwhile()
+        return actor
+
+    async def find_actor_of_key(self, secret_hash: bytes) -> Actor | None:
+        self.reads += 1
+        return self.key_actor
+
+    async def access_changes(
+        self, since: datetime | None
+    ) -> tuple[datetime, Sequence[AccessChange]]:
+        if self.is_away:
+            self.failed_polls += 1
+            raise TryAgain
+        self.polls += 1
+        now = datetime.now(UTC)
+        if since is None:
+            return now, ()
+        back_to = since - timedelta(seconds=10)
+        return now, [change for at, change in self.changes if at > back_to]
+
+    async def note_keys_used(self, key_ids: Sequence[UUID]) -> None:
+        self.used_keys += key_ids
+
+    def change(self, subject_id: UUID, *, seconds_ago: float = 0) -> None:
+        at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        self.changes.append((at, AccessChange(new_id(), subject_id)))
+
+
+class FakeTokens:
+    """Tokens that are the name of a session, and end when a test says."""
+
+    def __init__(self) -> None:
+        self.ends_at = datetime.now(UTC) + timedelta(minutes=15)
+
+    def issue(self, *, user_id: UUID, session_id: UUID) -> tuple[str, datetime]:
+        return str(session_id), self.ends_at
+
+    def read(self, token: str) -> Claims | None:
+        if datetime.now(UTC) >= self.ends_at:
+            return None
+        try:
+            return Claims(USER, UUID(token), self.ends_at)
+        except ValueError:
+            return None
+
+
+@dataclass
+class Rig:
+    store: FakeStore
+    tokens: FakeTokens
+    actors: Actors
+
+    def sign_in(self) -> str:
+        session_id = new_id()
+        self.store.actors[session_id] = Actor(
+            user_id=USER,
+            role=Role.CLIENT,
+            credential_id=session_id,
+            client_id=CLIENT,
+            group_id=GROUP,
+        )
+        return str(session_id)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """Watching already: the first look at changes has been taken."""
+    store, tokens = FakeStore(), FakeTokens()
+    actors = Actors(store, tokens, most=100)
+    actors.start()
+    await until(lambda: store.polls > 0)
+    yield Rig(store, tokens, actors)
+    await actors.stop()
+
+
+async def test_an_actor_is_read_once_and_remembered_with_the_tokens_end(rig: Rig) -> None:
+    token = rig.sign_in()
+    first = await rig.actors.actor_for(token)
+    assert first is not None
+    assert first.expires_at is not None
+    assert await rig.actors.actor_for(token) is first
+    assert rig.store.reads == 1
+
+
+@pytest.mark.parametrize("other", ["", "nonsense", "x" * 100_000, "\ud800", "ibk_short"])
+async def test_what_is_no_credential_of_ours_is_nobody_and_is_not_looked_up(
+    rig: Rig, other: str
+) -> None:
+    assert await rig.actors.actor_for(other) is None
+    assert rig.store.reads == 0
+
+
+async def test_nobody_is_not_remembered(rig: Rig) -> None:
+    token = str(new_id())
+    assert await rig.actors.actor_for(token) is None
+    rig.store.actors[UUID(token)] = Actor(USER, Role.ADMIN, UUID(token))
+    assert await rig.actors.actor_for(token) is not None
+
+
+@pytest.mark.parametrize("subject", ["session", "user", "client", "group"])
+async def test_a_change_of_anything_about_an_actor_has_it_read_again(
+    rig: Rig, subject: str
+) -> None:
+    token, other = rig.sign_in(), rig.sign_in()
+    rig.store.actors[UUID(other)] = Actor(new_id(), Role.ADMIN, UUID(other))
+    await rig.actors.actor_for(token)
+    await rig.actors.actor_for(other)
+    ids = {"session": UUID(token), "user": USER, "client": CLIENT, "group": GROUP}
+    rig.store.actors[UUID(token)] = Actor(USER, Role.SUPERVISOR, UUID(token))
+    rig.store.change(ids[subject])
+    await rig.actors.catch_up()
+    changed = await rig.actors.actor_for(token)
+    assert changed is not None
+    assert changed.role is Role.SUPERVISOR
+    await rig.actors.actor_for(other)
+    assert rig.store.reads == 3
+
+
+async def test_a_change_is_seen_without_anybody_asking_for_it(rig: Rig) -> None:
+    token = rig.sign_in()
+    await rig.actors.actor_for(token)
+    del rig.store.actors[UUID(token)]
+    rig.store.change(UUID(token))
+    polls = rig.store.polls
+    await until(lambda: rig.store.polls > polls + 1)
+    assert await rig.actors.actor_for(token) is None
+
+
+async def test_a_change_that_is_committed_late_still_counts_and_counts_once(rig: Rig) -> None:
+    told: list[frozenset[UUID]] = []
+    rig.actors.on_change(told.append)
+    await rig.actors.catch_up()
+    rig.store.change(USER, seconds_ago=5)
+    await rig.actors.catch_up()
+    await rig.actors.catch_up()
+    assert told == [frozenset({USER})]
+
+
+async def test_a_row_that_was_read_before_a_change_is_not_remembered_after_it(rig: Rig) -> None:
+    token = rig.sign_in()
+
+    async def revoked_meanwhile() -> None:
+        del rig.store.actors[UUID(token)]
+        rig.store.change(UUID(token))
+        rig.store.meanwhile = nothing
+        await rig.actors.catch_up()
+
+    rig.store.meanwhile = revoked_meanwhile
+    await rig.actors.actor_for(token)
+    assert await rig.actors.actor_for(token) is None
+
+
+async def test_nothing_that_is_remembered_is_trusted_once_changes_cannot_be_read(rig: Rig) -> None:
+    token = rig.sign_in()
+    await rig.actors.actor_for(token)
+    rig.store.is_away = True
+    async with asyncio.timeout(5):
+        while rig.store.reads == 1:
+            await rig.actors.actor_for(token)
+            await asyncio.sleep(0.01)
+    del rig.store.actors[UUID(token)]
+    assert await rig.actors.actor_for(token) is None
+
+
+async def test_trust_lasts_a_second_from_the_beginning_of_a_look_and_no_longer(rig: Rig) -> None:
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    await rig.actors.catch_up()
+    assert began_at + 1.0 <= rig.actors._changes.read_until <= loop.time() + 1.0
+
+
+async def test_changes_are_read_again_after_a_failure(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.store.is_away = True
+    await until(lambda: "reading changes of access waits" in caplog.text)
+    polls = rig.store.polls
+    rig.store.is_away = False
+    await until(lambda: rig.store.polls > polls)
+
+
+async def test_a_database_that_is_away_is_told_of_once_however_long(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.store.is_away = True
+    await until(lambda: rig.store.failed_polls >= 4)
+    (told,) = caplog.records
+    assert told.exc_info is None
+    assert told.getMessage().endswith("the database is away")
+
+
+async def test_before_it_is_started_everything_is_read_from_the_store() -> None:
+    rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
+    token = rig.sign_in()
+    await rig.actors.actor_for(token)
+    await rig.actors.actor_for(token)
+    assert store.reads == 2
+
+
+async def test_what_was_remembered_before_the_first_look_is_forgotten_by_it() -> None:
+    rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
+    token = rig.sign_in()
+    await rig.actors.actor_for(token)
+    del store.actors[UUID(token)]
+    await rig.actors.catch_up()
+    assert await rig.actors.actor_for(token) is None
+
+
+async def test_many_who_ask_at_once_share_a_few_reads_while_nothing_is_trusted() -> None:
+    rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
+    token = rig.sign_in()
+    store.meanwhile = partial(asyncio.sleep, 0.01)
+    answers = await asyncio.gather(*(rig.actors.actor_for(token) for _ in range(100)))
+    assert all(answers)
+    assert rig.store.reads <= 2
+
+
+async def test_a_token_is_worth_nothing_after_its_end(rig: Rig) -> None:
+    token = rig.sign_in()
+    rig.tokens.ends_at = datetime.now(UTC) + timedelta(seconds=0.1)
+    assert await rig.actors.actor_for(token) is not None
+    async with asyncio.timeout(5):
+        while await rig.actors.actor_for(token) is not None:  # noqa: ASYNC110 - only time ends it
+            await asyncio.sleep(0.01)
+    assert datetime.now(UTC) >= rig.tokens.ends_at
+
+
+async def test_no_more_than_so_many_are_remembered(rig: Rig) -> None:
+    tokens = [rig.sign_in() for _ in range(150)]
+    for token in tokens:
+        await rig.actors.actor_for(token)
+    assert len(rig.actors._known) == 100
+    assert sum(len(each) for each in rig.actors._by_subject.values()) == 400
+    reads = rig.store.reads
+    await rig.actors.actor_for(tokens[-1])
+    assert rig.store.reads == reads
+
+
+async def test_an_api_keys_use_is_noted_once_a_minute_not_at_every_request(rig: Rig) -> None:
+    key_id = new_id()
+    rig.store.key_actor = Actor(USER, Role.CLIENT, key_id)
+    for _ in range(50):
+        await rig.actors.actor_for(KEY)
+    await until(lambda: bool(rig.store.used_keys))
+    await rig.actors.actor_for(KEY)
+    polls = rig.store.polls
+    await until(lambda: rig.store.polls > polls + 1)
+    assert rig.store.used_keys == [key_id]
+    assert rig.store.reads == 1
+
+
+async def test_a_use_just_before_the_end_is_noted_too() -> None:
+    store, tokens = FakeStore(), FakeTokens()
+    actors = Actors(store, tokens)
+    actors.start()
+    store.key_actor = Actor(USER, Role.CLIENT, new_id())
+    await actors.actor_for(KEY)
+    await actors.stop()
+    assert store.used_keys == [store.key_actor.credential_id]
+
+
+async def test_whoever_listens_is_told_of_changes_and_one_that_fails_does_not_hold_up_the_next(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[frozenset[UUID]] = []
+
+    def fail(_: frozenset[UUID]) -> None:
+        raise RuntimeError
+
+    rig.actors.on_change(fail)
+    leave = rig.actors.on_change(told.append)
+    rig.store.change(USER)
+    await rig.actors.catch_up()
+    leave()
+    rig.store.change(CLIENT)
+    await rig.actors.catch_up()
+    assert told == [frozenset({USER})]

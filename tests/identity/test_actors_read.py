@@ -1,0 +1,321 @@
+"""Who a credential stands for, on a real database, with several processes' caches on it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.identity.access import Payer, Role
+from domain.identity.actors import Actors
+from domain.identity.keys import create_api_key, revoke_api_key
+from domain.identity.people import Client, ClientStatus, Group, User
+from domain.identity.sessions import Door, SignedIn
+from domain.identity.tenants import ClientChange, GroupChange, update_client, update_group
+from domain.identity.users import UserChange, update_user
+from persistence import store
+from tests import people, worlds
+from tests.people import ADDRESS, NORMALISER, PASSWORD, PASSWORDS, TOKENS
+
+EMAIL = "ada@ibiki.test"
+
+
+@dataclass
+class World:
+    """One client's user, signed in, with an API key; and two processes that both know them."""
+
+    group: Group
+    client: Client
+    user: User
+    door: Door
+    here: Actors
+    there: Actors
+    session: SignedIn
+    secret: str
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with people.inhabited(database_url):
+        group = await people.add_group()
+        client = await people.add_client(group=group)
+        user = await people.add_user(EMAIL, Role.CLIENT, client_id=client.id)
+        await people.add_user("root@ibiki.test")
+        door = people.new_door()
+        session = await door.sign_in(EMAIL, PASSWORD, address=ADDRESS)
+        async with people.new_actors() as here, people.new_actors() as there:
+            actor = await here.actor_for(session.access_token)
+            assert actor is not None
+            secret = (await create_api_key(store, actor, name="Till")).secret
+            for actors in (here, there):
+                assert await actors.actor_for(session.access_token)
+                assert await actors.actor_for(secret)
+            yield World(group, client, user, door, here, there, session, secret)
+
+
+async def within_a_second(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Who asks a second after now, or later, finds it so: however slow the machine is."""
+    began_at = time.monotonic()
+    async with asyncio.timeout(20):
+        while (asked_at := time.monotonic()) and not await condition():
+            assert asked_at - began_at < 1.0
+            await asyncio.sleep(0.01)
+
+
+async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await condition():  # noqa: ASYNC110 - nobody tells when it is
+            await asyncio.sleep(0.01)
+
+
+async def test_an_actor_carries_the_terms_of_its_account(world: World) -> None:
+    actor = await world.here.actor_for(world.session.access_token)
+    assert actor is not None
+    assert (actor.user_id, actor.role) == (world.user.id, Role.CLIENT)
+    assert actor.credential_id == world.session.session_id
+    assert (actor.client_id, actor.group_id) == (world.client.id, world.group.id)
+    assert actor.client_status == "ACTIVE"
+    assert actor.expires_at == world.session.expires_at
+    pools = await worlds.fetch("SELECT id FROM provider_account")
+    assert actor.payer == Payer(
+        world.client.id, world.client.account_id, pools[0]["id"], 1, "credit", None
+    )
+
+
+async def test_an_api_key_stands_for_its_user_without_an_end(world: World) -> None:
+    actor = await world.here.actor_for(world.secret)
+    assert actor is not None
+    assert (actor.user_id, actor.client_id) == (world.user.id, world.client.id)
+    assert actor.expires_at is None
+
+
+@pytest.mark.parametrize(
+    ("client_rate", "group_rate", "rate"),
+    [
+        (None, None, None),
+        (None, Decimal("0.03"), Decimal("0.03")),
+        (Decimal("0.05"), Decimal("0.03"), Decimal("0.05")),
+        (Decimal(0), Decimal("0.03"), Decimal(0)),
+    ],
+)
+async def test_the_clients_rate_comes_before_its_groups(
+    world: World, client_rate: Decimal | None, group_rate: Decimal | None, rate: Decimal | None
+) -> None:
+    await update_group(store, world.group.id, GroupChange(rate_per_unit_usd=group_rate))
+    await update_client(
+        store, NORMALISER, world.client.id, ClientChange(rate_per_unit_usd=client_rate)
+    )
+    await world.here.catch_up()
+    actor = await world.here.actor_for(world.secret)
+    assert actor is not None
+    assert actor.payer is not None
+    assert actor.payer.rate_usd == rate
+
+
+async def test_an_admin_has_no_account_and_a_supervisor_its_group(world: World) -> None:
+    await people.add_user("boss@ibiki.test", Role.SUPERVISOR, group_id=world.group.id)
+    for email, group_id in (("root@ibiki.test", None), ("boss@ibiki.test", world.group.id)):
+        session = await world.door.sign_in(email, PASSWORD, address=ADDRESS)
+        actor = await world.here.actor_for(session.access_token)
+        assert actor is not None
+        assert (actor.client_id, actor.payer, actor.group_id) == (None, None, group_id)
+
+
+async def sign_out(world: World) -> None:
+    await world.door.sign_out(world.session.refresh_token)
+
+
+async def reuse(world: World) -> None:
+    await world.door.refresh(world.session.refresh_token)
+    with pytest.raises(Exception, match="over"):
+        await world.door.refresh(world.session.refresh_token)
+
+
+async def disable(world: World) -> None:
+    await update_user(store, PASSWORDS, world.user.id, UserChange(disabled=True))
+
+
+async def change_password(world: World) -> None:
+    await update_user(store, PASSWORDS, world.user.id, UserChange(password="another password"))
+
+
+async def change_role(world: World) -> None:
+    change = UserChange(role=Role.SUPERVISOR, group_id=world.group.id)
+    await update_user(store, PASSWORDS, world.user.id, change)
+
+
+@pytest.mark.parametrize("end", [sign_out, reuse, disable, change_password, change_role])
+async def test_what_ends_a_session_ends_its_access_token_everywhere_within_a_second(
+    world: World, end: Callable[[World], Awaitable[None]]
+) -> None:
+    await end(world)
+
+    async def is_out() -> bool:
+        token = world.session.access_token
+        return not (await world.here.actor_for(token) or await world.there.actor_for(token))
+
+    await within_a_second(is_out)
+
+
+async def revoke(world: World) -> None:
+    actor = await world.here.actor_for(world.secret)
+    assert actor is not None
+    await revoke_api_key(store, actor, actor.credential_id)
+
+
+@pytest.mark.parametrize("end", [revoke, disable])
+async def test_what_ends_an_api_key_ends_it_everywhere_within_a_second(
+    world: World, end: Callable[[World], Awaitable[None]]
+) -> None:
+    await end(world)
+
+    async def is_out() -> bool:
+        return not (
+            await world.here.actor_for(world.secret) or await world.there.actor_for(world.secret)
+        )
+
+    await within_a_second(is_out)
+
+
+async def suspend(world: World) -> None:
+    change = ClientChange(status=ClientStatus.SUSPENDED)
+    await update_client(store, NORMALISER, world.client.id, change)
+
+
+async def raise_rate(world: World) -> None:
+    await update_group(store, world.group.id, GroupChange(rate_per_unit_usd=Decimal("0.5")))
+
+
+async def leave_group(world: World) -> None:
+    await update_client(store, NORMALISER, world.client.id, ClientChange(group_id=None))
+
+
+async def change_client(world: World) -> None:
+    other = await people.add_client("Other")
+    await update_user(store, PASSWORDS, world.user.id, UserChange(client_id=other.id))
+
+
+@pytest.mark.parametrize("change", [suspend, raise_rate, leave_group, change_client, change_role])
+async def test_what_changes_an_actor_is_known_everywhere_within_a_second(
+    world: World, change: Callable[[World], Awaitable[None]]
+) -> None:
+    before = await world.there.actor_for(world.secret)
+    await change(world)
+
+    async def has_changed() -> bool:
+        here, there = (
+            await world.here.actor_for(world.secret),
+            await world.there.actor_for(world.secret),
+        )
+        return here == there and here is not None and here != before
+
+    await within_a_second(has_changed)
+
+
+async def test_the_other_ends_of_a_session_are_told_whose_rights_changed(world: World) -> None:
+    told: list[object] = []
+    world.there.on_change(told.append)
+    await sign_out(world)
+
+    async def is_told() -> bool:
+        return told == [frozenset({world.session.session_id})]
+
+    await soon(is_told)
+
+
+async def test_a_change_whose_commit_is_overtaken_by_another_is_not_missed(world: World) -> None:
+    late = asyncio.Event()
+
+    async def write_and_wait() -> None:
+        async with store.transaction() as tx:
+            await store.end_session(tx, world.session.session_id)
+            await late.wait()
+
+    writing = asyncio.create_task(write_and_wait())
+    await suspend(world)
+
+    async def knows_the_second() -> bool:
+        actor = await world.there.actor_for(world.secret)
+        return actor is not None and actor.client_status == "SUSPENDED"
+
+    await within_a_second(knows_the_second)
+    assert await world.there.actor_for(world.session.access_token)
+    late.set()
+    await writing
+
+    async def knows_the_first() -> bool:
+        return await world.there.actor_for(world.session.access_token) is None
+
+    await within_a_second(knows_the_first)
+
+
+async def test_a_change_counts_from_when_it_is_written_not_from_when_its_transaction_began(
+    world: World,
+) -> None:
+    async with store.transaction() as tx:
+        await tx.execute("SELECT pg_sleep(0.05)")
+        await store.note_access_changes(tx, [world.user.id])
+        assert await tx.fetchval(
+            "SELECT created_at >= now() + interval '50 ms' FROM access_change"
+            " WHERE subject_id = $1",
+            world.user.id,
+        )
+
+
+async def test_a_token_of_one_user_with_the_session_of_another_is_nobodys(world: World) -> None:
+    other = await world.door.sign_in("root@ibiki.test", PASSWORD, address=ADDRESS)
+    confused, _ = TOKENS.issue(user_id=world.user.id, session_id=other.session_id)
+    assert await world.here.actor_for(confused) is None
+    assert await world.here.actor_for(world.session.refresh_token) is None
+
+
+async def test_the_last_use_of_a_key_is_kept_to_the_minute(world: World) -> None:
+    async def is_noted() -> bool:
+        keys = await store.list_api_keys(world.user.id)
+        return keys[0].last_used_at is not None
+
+    await soon(is_noted)
+    used_at = (await store.list_api_keys(world.user.id))[0].last_used_at
+    assert used_at is not None
+    assert (used_at.second, used_at.microsecond) == (0, 0)
+    assert datetime.now(UTC) - used_at < timedelta(minutes=2)
+
+
+async def test_a_key_that_was_noted_in_this_minute_is_not_written_again(world: World) -> None:
+    (key,) = await store.list_api_keys(world.user.id)
+    await worlds.execute("UPDATE api_key SET last_used_at = date_trunc('minute', now())")
+    before = await worlds.fetch("SELECT xmin::text AS xmin FROM api_key")
+    await store.note_keys_used([key.id])
+    assert await worlds.fetch("SELECT xmin::text AS xmin FROM api_key") == before
+
+
+async def test_what_nobody_can_need_any_more_is_purged_and_the_rest_stays(world: World) -> None:
+    old = await world.door.sign_in(EMAIL, PASSWORD, address=ADDRESS)
+    await worlds.execute(
+        "UPDATE refresh_token SET expires_at = now() - interval '8 days' WHERE session_id = $1",
+        old.session_id,
+    )
+    await worlds.execute(
+        "UPDATE session SET created_at = now() - interval '40 days' WHERE id = $1", old.session_id
+    )
+    await worlds.execute(
+        "INSERT INTO access_change (id, subject_id, created_at) VALUES ($1, $1, $2)",
+        old.user_id,
+        datetime.now(UTC) - timedelta(days=8),
+    )
+    await sign_out(world)
+    assert await store.purge_changes(most=10) == 1
+    assert await store.purge_sign_ins(most=10) == 1
+    left = await worlds.fetch(
+        "SELECT (SELECT array_agg(id) FROM session) AS sessions,"
+        " (SELECT array_agg(subject_id) FROM access_change) AS subjects"
+    )
+    assert left == [
+        {"sessions": [world.session.session_id], "subjects": [world.session.session_id]}
+    ]
+    assert await world.door.sign_out(world.session.refresh_token)

@@ -1,0 +1,86 @@
+"""API keys on a real database: whose they are, and who may revoke them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.errors import InvalidInput, NotFound
+from domain.identity.access import Actor, Role
+from domain.identity.keys import MOST_KEYS, create_api_key, is_secret, revoke_api_key
+from domain.ids import new_id
+from persistence import store
+from tests import people, worlds
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[Actor]:
+    async with people.inhabited(database_url):
+        client = await people.add_client()
+        user = await people.add_user("ada@ibiki.test", Role.CLIENT, client_id=client.id)
+        yield Actor(user.id, Role.CLIENT, new_id(), client_id=client.id)
+
+
+async def test_a_key_is_shown_once_and_kept_as_a_hash(owner: Actor) -> None:
+    created = await create_api_key(store, owner, name=" Till ")
+    assert is_secret(created.secret)
+    assert created.secret.startswith(created.api_key.prefix + "_")
+    assert created.api_key.name == "Till"
+    assert created.api_key.last_used_at is None
+    assert list(await store.list_api_keys(owner.user_id)) == [created.api_key]
+    kept = str(await worlds.fetch("SELECT api_key::text FROM api_key"))
+    assert created.secret.removeprefix(created.api_key.prefix + "_") not in kept
+    assert created.secret.encode().hex() not in kept
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\0b", "x" * 201])
+async def test_a_key_needs_a_name(owner: Actor, name: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await create_api_key(store, owner, name=name)
+    assert refused.value.field == "name"
+
+
+async def test_keys_are_listed_newest_first_and_without_the_revoked(owner: Actor) -> None:
+    first, second, third = [
+        (await create_api_key(store, owner, name=name)).api_key for name in "abc"
+    ]
+    await revoke_api_key(store, owner, second.id)
+    assert list(await store.list_api_keys(owner.user_id)) == [third, first]
+
+
+async def test_revoking_is_safe_to_repeat(owner: Actor) -> None:
+    key = (await create_api_key(store, owner, name="Till")).api_key
+    assert await revoke_api_key(store, owner, key.id) == key
+    assert await revoke_api_key(store, owner, key.id) == key
+
+
+@pytest.mark.parametrize("role", [Role.CLIENT, Role.SUPERVISOR])
+async def test_a_key_of_anothers_is_as_good_as_none(owner: Actor, role: Role) -> None:
+    key = (await create_api_key(store, owner, name="Till")).api_key
+    colleague = Actor(new_id(), role, new_id(), client_id=owner.client_id)
+    with pytest.raises(NotFound):
+        await revoke_api_key(store, colleague, key.id)
+    with pytest.raises(NotFound):
+        await revoke_api_key(store, owner, new_id())
+    assert list(await store.list_api_keys(owner.user_id)) == [key]
+    assert list(await store.list_api_keys(colleague.user_id)) == []
+
+
+async def test_an_admin_revokes_anybodys_key(owner: Actor) -> None:
+    key = (await create_api_key(store, owner, name="Till")).api_key
+    await revoke_api_key(store, worlds.ADMIN, key.id)
+    assert list(await store.list_api_keys(owner.user_id)) == []
+
+
+async def test_a_user_has_at_most_so_many_keys_however_many_are_asked_for_at_once(
+    owner: Actor,
+) -> None:
+    for _ in range(MOST_KEYS - 1):
+        await create_api_key(store, owner, name="Till")
+    answers = await asyncio.gather(
+        *(create_api_key(store, owner, name="Till") for _ in range(5)), return_exceptions=True
+    )
+    assert sum(isinstance(each, InvalidInput) for each in answers) == 4
+    assert len(await store.list_api_keys(owner.user_id)) == MOST_KEYS

@@ -1,0 +1,265 @@
+"""Groups, clients and users over the API: the admin's to see and change, and nobody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from resolvers import ids
+from resolvers.ids import Kind
+from tests.installations import Neighbourhood
+
+OTHERS = {
+    "owner": "FORBIDDEN",
+    "sibling": "FORBIDDEN",
+    "direct": "FORBIDDEN",
+    "supervisor": "FORBIDDEN",
+    "other_supervisor": "FORBIDDEN",
+    "nobody": "UNAUTHENTICATED",
+}
+
+CLIENT_FIELDS = """id name business status group { id name } assignedNumbers ratePerUnitUsd
+    createdAt"""
+USER_FIELDS = "id email role client { id } group { id } disabled createdAt"
+REFUSED = """__typename ... on InvalidInput { message field } ... on NotFound { message }"""
+
+GROUPS = "{ groups { id name ratePerUnitUsd } }"
+CLIENT = f"query ($id: ID!) {{ client(id: $id) {{ {CLIENT_FIELDS} }} }}"
+CLIENTS = """query ($search: String, $groupId: ID, $first: Int, $after: String) {
+    clients(search: $search, groupId: $groupId, first: $first, after: $after) {
+        nodes { id name } totalCount pageInfo { hasNextPage endCursor } } }"""
+USERS = f"""query ($clientId: ID) {{ users(clientId: $clientId) {{
+    nodes {{ {USER_FIELDS} }} totalCount }} }}"""
+
+
+def mutation(name: str, fields: str, type_: str) -> str:
+    input_ = name[0].upper() + name[1:] + "Input!"
+    return f"""mutation ($input: {input_}) {{ {name}(input: $input) {{
+        {REFUSED} ... on {type_} {{ {fields} }} }} }}"""
+
+
+CREATE_GROUP = mutation("createGroup", "id name ratePerUnitUsd", "Group").replace(
+    "... on NotFound { message }", ""
+)
+UPDATE_GROUP = mutation("updateGroup", "id name ratePerUnitUsd", "Group")
+CREATE_CLIENT = mutation("createClient", CLIENT_FIELDS, "Client")
+UPDATE_CLIENT = mutation("updateClient", CLIENT_FIELDS, "Client")
+CREATE_USER = mutation("createUser", USER_FIELDS, "User")
+UPDATE_USER = mutation("updateUser", USER_FIELDS, "User")
+
+NONSENSE = {"id": "nonsense"}
+ADA = {"email": "ada@ibiki.test", "password": "correct horse", "role": "ADMIN"}
+ADMINS: dict[str, tuple[str, dict[str, Any]]] = {
+    "groups": (GROUPS, {}),
+    "client": (CLIENT, NONSENSE),
+    "clients": (CLIENTS, {"groupId": "nonsense"}),
+    "users": (USERS, {"clientId": "nonsense"}),
+    "createGroup": (CREATE_GROUP, {"input": {"name": ""}}),
+    "updateGroup": (UPDATE_GROUP, {"input": NONSENSE}),
+    "createClient": (CREATE_CLIENT, {"input": {"name": "", "groupId": "nonsense"}}),
+    "updateClient": (UPDATE_CLIENT, {"input": NONSENSE}),
+    "createUser": (CREATE_USER, {"input": ADA | {"clientId": "nonsense"}}),
+    "updateUser": (UPDATE_USER, {"input": NONSENSE}),
+}
+
+UNKNOWN = {kind: ids.encode(kind, UUID(int=404)) for kind in Kind}
+
+
+def client_id(street: Neighbourhood, who: str = "owner") -> str:
+    return ids.encode(Kind.CLIENT, getattr(street, who).client_id)
+
+
+def group_id(street: Neighbourhood) -> str:
+    return ids.encode(Kind.GROUP, street.group.id)
+
+
+@pytest.mark.parametrize("who", OTHERS)
+async def test_whoever_is_no_admin_is_forbidden_before_any_id_is_read(
+    street: Neighbourhood, who: str
+) -> None:
+    codes = {
+        field: await street.code(who, document, **variables)
+        for field, (document, variables) in ADMINS.items()
+    }
+    assert codes == dict.fromkeys(ADMINS, OTHERS[who])
+
+
+@pytest.mark.parametrize("who", OTHERS)
+async def test_whoever_is_no_admin_is_forbidden_what_is_their_own_too(
+    street: Neighbourhood, who: str
+) -> None:
+    own = {"id": client_id(street)}
+    assert await street.code(who, CLIENT, **own) == OTHERS[who]
+    assert await street.code(who, UPDATE_CLIENT, input=own) == OTHERS[who]
+    assert await street.code(who, CLIENTS, groupId=group_id(street)) == OTHERS[who]
+
+
+async def test_an_id_that_is_not_there_is_not_found(street: Neighbourhood) -> None:
+    assert await street.answer("admin", CLIENT, id=UNKNOWN[Kind.CLIENT]) is None
+    assert await street.answer("admin", CLIENT, **NONSENSE) is None
+    foreign = [NONSENSE, {"id": UNKNOWN[Kind.SEND]}]
+    for document, kind in (
+        (UPDATE_GROUP, Kind.GROUP),
+        (UPDATE_CLIENT, Kind.CLIENT),
+        (UPDATE_USER, Kind.USER),
+    ):
+        for given in [{"id": UNKNOWN[kind]}, *foreign]:
+            answer = await street.answer("admin", document, input=given)
+            assert answer == {"__typename": "NotFound", "message": f"No such {kind.word}."}
+    for document, variables in (
+        (CREATE_CLIENT, {"name": "Dairy", "groupId": UNKNOWN[Kind.GROUP]}),
+        (CREATE_USER, ADA | {"role": "CLIENT", "clientId": UNKNOWN[Kind.CLIENT]}),
+        (UPDATE_CLIENT, {"id": client_id(street), "groupId": "nonsense"}),
+    ):
+        answer = await street.answer("admin", document, input=variables)
+        assert answer["__typename"] == "NotFound"
+    empty = await street.answer("admin", CLIENTS, groupId=UNKNOWN[Kind.GROUP])
+    assert (empty["nodes"], empty["totalCount"]) == ([], 0)
+
+
+async def test_a_group_is_made_changed_and_cleared(street: Neighbourhood) -> None:
+    given: dict[str, Any] = {"name": " Schools ", "ratePerUnitUsd": "0.030"}
+    made = await street.answer("admin", CREATE_GROUP, input=given)
+    assert (made["name"], made["ratePerUnitUsd"]) == ("Schools", "0.03")
+    changed = await street.answer("admin", UPDATE_GROUP, input={"id": made["id"], "name": "Towns"})
+    assert (changed["name"], changed["ratePerUnitUsd"]) == ("Towns", "0.03")
+    given = {"id": made["id"], "ratePerUnitUsd": None}
+    cleared = await street.answer("admin", UPDATE_GROUP, input=given)
+    assert (cleared["name"], cleared["ratePerUnitUsd"]) == ("Towns", None)
+    names = [group["name"] for group in await street.answer("admin", GROUPS)]
+    assert names == ["MG888", "Others", "Towns"]
+
+
+async def test_a_client_is_made_found_changed_and_cleared(street: Neighbourhood) -> None:
+    given = {
+        "name": "Dairy",
+        "business": "Milk",
+        "groupId": group_id(street),
+        "ratePerUnitUsd": "0.05",
+        "assignedNumbers": ["(202) 555-0143"],
+    }
+    made = await street.answer("admin", CREATE_CLIENT, input=given)
+    assert made["status"] == "ACTIVE"
+    assert made["group"] == {"id": group_id(street), "name": "MG888"}
+    assert made["assignedNumbers"] == ["+12025550143"]
+    assert await street.answer("admin", CLIENT, id=made["id"]) == {
+        name: value for name, value in made.items() if name != "__typename"
+    }
+    only_status = {"id": made["id"], "status": "DORMANT"}
+    changed = await street.answer("admin", UPDATE_CLIENT, input=only_status)
+    assert changed == made | {"status": "DORMANT"}
+    nothing = dict.fromkeys(["business", "groupId", "ratePerUnitUsd", "assignedNumbers"])
+    cleared = await street.answer("admin", UPDATE_CLIENT, input={"id": made["id"]} | nothing)
+    assert cleared == changed | {
+        "business": None,
+        "group": None,
+        "ratePerUnitUsd": None,
+        "assignedNumbers": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"name": None}, "name"),
+        ({"name": " "}, "name"),
+        ({"name": "a\nb"}, "name"),
+        ({"business": "\ud800"}, "business"),
+        ({"status": None}, "status"),
+        ({"ratePerUnitUsd": "-1"}, "ratePerUnitUsd"),
+        ({"assignedNumbers": ["nonsense"]}, "assignedNumbers"),
+    ],
+)
+async def test_a_field_that_is_wrong_is_named(
+    street: Neighbourhood, given: dict[str, Any], field: str
+) -> None:
+    answer = await street.answer("admin", UPDATE_CLIENT, input={"id": client_id(street)} | given)
+    assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
+
+
+async def test_clients_are_searched_and_come_in_pages(street: Neighbourhood) -> None:
+    everybody = await street.answer("admin", CLIENTS)
+    assert [node["name"] for node in everybody["nodes"]] == ["Coop", "Bits", "Acme"]
+    assert everybody["totalCount"] == 3
+    found = await street.answer("admin", CLIENTS, search="bIT")
+    assert [node["id"] for node in found["nodes"]] == [client_id(street, "sibling")]
+    of_group = await street.answer("admin", CLIENTS, groupId=group_id(street), first=1)
+    assert [node["name"] for node in of_group["nodes"]] == ["Bits"]
+    after = of_group["pageInfo"]["endCursor"]
+    rest = await street.answer("admin", CLIENTS, groupId=group_id(street), first=1, after=after)
+    assert [node["name"] for node in rest["nodes"]] == ["Acme"]
+    assert not rest["pageInfo"]["hasNextPage"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"role": "ADMIN"}, {"client": None, "group": None}),
+        ({"role": "CLIENT", "clientId": "owner"}, {"client": "owner", "group": "group"}),
+        ({"role": "CLIENT", "clientId": "loner"}, {"client": "loner", "group": None}),
+        ({"role": "SUPERVISOR", "groupId": "group"}, {"client": None, "group": "group"}),
+        (
+            {"role": "SUPERVISOR", "groupId": "group", "clientId": "owner"},
+            {"client": "owner", "group": "group"},
+        ),
+    ],
+)
+async def test_a_user_of_each_role_is_made_and_listed(
+    street: Neighbourhood, given: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    places: dict[Any, Any] = {
+        None: None,
+        "group": group_id(street),
+        **{each: client_id(street, each) for each in ("owner", "loner")},
+    }
+    asked = {name: places.get(value, value) for name, value in given.items()}
+    made = await street.answer("admin", CREATE_USER, input=ADA | asked)
+    for name, value in shown.items():
+        assert made[name] == (None if value is None else {"id": places[value]})
+    assert (made["role"], made["disabled"]) == (given["role"], False)
+    listed = await street.answer("admin", USERS, clientId=asked.get("clientId"))
+    assert listed["nodes"] == [{k: v for k, v in made.items() if k != "__typename"}]
+    other = await street.answer("admin", USERS, clientId=client_id(street, "sibling"))
+    assert (other["nodes"], other["totalCount"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"email": "nonsense"}, "email"),
+        ({"password": "short"}, "password"),
+        ({"role": "CLIENT"}, "clientId"),
+        ({"role": "SUPERVISOR"}, "groupId"),
+    ],
+)
+async def test_a_user_that_does_not_fit_is_refused_by_its_field(
+    street: Neighbourhood, given: dict[str, Any], field: str
+) -> None:
+    answer = await street.answer("admin", CREATE_USER, input=ADA | given)
+    assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
+
+
+async def test_a_user_is_changed_in_what_is_given_and_nobody_disables_the_last_admin(
+    street: Neighbourhood,
+) -> None:
+    ada = await street.answer("admin", CREATE_USER, input=ADA)
+    answer = await street.answer("admin", UPDATE_USER, input={"id": ada["id"], "disabled": True})
+    assert (answer["__typename"], answer["field"]) == ("InvalidInput", "disabled")
+    given = {"email": "bob@ibiki.test", "role": "CLIENT", "clientId": client_id(street)}
+    bob = await street.answer("admin", CREATE_USER, input=ADA | given)
+    disabled = await street.answer("admin", UPDATE_USER, input={"id": bob["id"], "disabled": True})
+    assert disabled == bob | {"disabled": True}
+    promoted = await street.answer("admin", UPDATE_USER, input={"id": bob["id"], "role": "ADMIN"})
+    assert promoted == disabled | {"role": "ADMIN", "client": None, "group": None}
+    answer = await street.answer("admin", UPDATE_USER, input={"id": ada["id"], "role": None})
+    assert (answer["__typename"], answer["field"]) == ("InvalidInput", "role")
+
+
+@pytest.mark.parametrize("rate", ["0.0000001", "1e3", "NaN", "Infinity", "", 0.03, True])
+async def test_money_that_is_no_plain_decimal_is_bad_input(
+    street: Neighbourhood, rate: object
+) -> None:
+    given = {"name": "Dairy", "ratePerUnitUsd": rate}
+    assert await street.code("admin", CREATE_CLIENT, input=given) == "BAD_USER_INPUT"

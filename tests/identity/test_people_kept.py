@@ -1,0 +1,279 @@
+"""Groups and clients on a real database: who is found by whom, and what a change does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.errors import InvalidInput, NotFound, TryAgain
+from domain.identity.access import Everything, OfClient, OfGroup, Role, Scope
+from domain.identity.people import Client, ClientStatus
+from domain.identity.tenants import (
+    ClientChange,
+    GroupChange,
+    NewClient,
+    create_client,
+    create_group,
+    update_client,
+    update_group,
+)
+from domain.ids import new_id
+from domain.pages import Window
+from persistence import store
+from tests import people, worlds
+from tests.people import NORMALISER, World
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with people.world(database_url) as world:
+        yield world
+
+
+def window(size: int = 25, **rest: Any) -> Window[UUID]:
+    return Window(size, **rest)
+
+
+async def names(scope: Scope, **filters: Any) -> list[str]:
+    page = await store.list_clients(scope, window(), **filters)
+    assert page.total == len(page.items)
+    return [client.name for client in page.items]
+
+
+async def found_client(client_id: UUID) -> Client:
+    return (await store.find_clients(Everything(), [client_id]))[client_id]
+
+
+# Who is found
+
+
+async def test_clients_are_found_within_the_scope_alone(world: World) -> None:
+    ids = [world.member.id, world.stranger.id, world.loner.id, new_id()]
+    expected: dict[Scope, set[UUID]] = {
+        Everything(): {world.member.id, world.stranger.id, world.loner.id},
+        OfGroup(world.ours.id): {world.member.id},
+        OfClient(world.stranger.id): {world.stranger.id},
+        OfClient(new_id()): set(),
+    }
+    for scope, seen in expected.items():
+        assert set(await store.find_clients(scope, ids)) == seen
+
+
+async def test_a_client_is_found_as_it_was_made(world: World) -> None:
+    new = NewClient(
+        name="Dairy",
+        business="Milk",
+        group_id=world.ours.id,
+        rate_per_unit_usd=Decimal("0.03"),
+        assigned_numbers=["(202) 555-0143", "+12025550101"],
+    )
+    client = await create_client(store, NORMALISER, new)
+    assert await found_client(client.id) == client
+    assert client.status is ClientStatus.ACTIVE
+    assert client.assigned_numbers == ["+12025550101", "+12025550143"]
+
+
+async def test_a_status_is_read_in_any_case(world: World) -> None:
+    await worlds.execute("UPDATE client SET status = 'dormant'")
+    assert (await found_client(world.member.id)).status is ClientStatus.DORMANT
+
+
+async def test_clients_are_listed_newest_first_by_scope_group_and_name(world: World) -> None:
+    assert await names(Everything()) == ["Coop 100%_\\", "Bits", "Acme"]
+    assert await names(OfGroup(world.ours.id)) == ["Acme"]
+    assert await names(OfClient(world.stranger.id)) == ["Bits"]
+    assert await names(Everything(), group_id=world.theirs.id) == ["Bits"]
+    assert await names(OfGroup(world.ours.id), group_id=world.theirs.id) == []
+    assert await names(Everything(), search="ACM") == ["Acme"]
+    assert await names(OfGroup(world.ours.id), search="bits") == []
+
+
+@pytest.mark.parametrize("search", ["%", "_", "\\", "100%_\\"])
+async def test_a_search_takes_the_signs_of_patterns_literally(world: World, search: str) -> None:
+    assert await names(Everything(), search=search) == ["Coop 100%_\\"]
+
+
+async def test_clients_and_users_come_in_pages_that_meet(world: World) -> None:
+    first = await store.list_clients(Everything(), window(2))
+    assert [client.name for client in first.items] == ["Coop 100%_\\", "Bits"]
+    assert (first.total, first.has_next, first.has_previous) == (3, True, False)
+    rest = await store.list_clients(Everything(), window(2, after=first.items[-1].id))
+    assert [client.name for client in rest.items] == ["Acme"]
+    last = await store.list_clients(Everything(), window(1, from_end=True))
+    assert [client.name for client in last.items] == ["Acme"]
+    second = await people.add_user("second@ibiki.test")
+    users = await store.list_users(window(1))
+    assert (list(users.items), users.total, users.has_next) == ([second], 2, True)
+
+
+async def test_users_are_listed_by_client(world: World) -> None:
+    user = await people.add_user("c@ibiki.test", Role.CLIENT, client_id=world.member.id)
+    page = await store.list_users(window(), client_id=world.member.id)
+    assert (list(page.items), page.total) == ([user], 1)
+
+
+async def test_groups_are_listed_by_name_and_found_by_id(world: World) -> None:
+    first = await people.add_group("a first")
+    assert [group.id for group in await store.list_groups()] == [
+        first.id,
+        world.ours.id,
+        world.theirs.id,
+    ]
+    assert await store.find_groups([first.id, new_id()]) == {first.id: first}
+
+
+# Groups and clients
+
+
+async def test_a_group_changes_in_what_is_given_alone(world: World) -> None:
+    rate = Decimal("0.03")
+    changed = await update_group(store, world.ours.id, GroupChange(rate_per_unit_usd=rate))
+    assert changed == replace(world.ours, rate_per_unit_usd=rate)
+    changed = await update_group(store, world.ours.id, GroupChange(name=" New "))
+    assert changed == replace(world.ours, name="New", rate_per_unit_usd=rate)
+    changed = await update_group(store, world.ours.id, GroupChange(rate_per_unit_usd=None))
+    assert (await store.find_groups([world.ours.id]))[world.ours.id] == changed
+    assert changed.rate_per_unit_usd is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (GroupChange(name=None), "name"),
+        (GroupChange(name="a\0b"), "name"),
+        (GroupChange(rate_per_unit_usd=Decimal(-1)), "ratePerUnitUsd"),
+    ],
+)
+async def test_a_group_cannot_be_given_what_does_not_fit(
+    world: World, change: GroupChange, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await update_group(store, world.ours.id, change)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        (ClientChange(), {}),
+        (ClientChange(name=" Acme 2 "), {"name": "Acme 2"}),
+        (ClientChange(business="Milk"), {"business": "Milk"}),
+        (ClientChange(business=None), {"business": None}),
+        (ClientChange(status=ClientStatus.DORMANT), {"status": ClientStatus.DORMANT}),
+        (ClientChange(rate_per_unit_usd=Decimal("0.5")), {"rate_per_unit_usd": Decimal("0.5")}),
+        (ClientChange(assigned_numbers=["2025550101"]), {"assigned_numbers": ["+12025550101"]}),
+        (ClientChange(assigned_numbers=None), {"assigned_numbers": []}),
+        (ClientChange(assigned_numbers=[]), {"assigned_numbers": []}),
+    ],
+)
+async def test_a_client_changes_in_what_is_given_alone(
+    world: World, change: ClientChange, changed: dict[str, Any]
+) -> None:
+    given = ClientChange(
+        business="Cheese", rate_per_unit_usd=Decimal(1), assigned_numbers=["2025550199"]
+    )
+    before = await update_client(store, NORMALISER, world.member.id, given)
+    after = await update_client(store, NORMALISER, world.member.id, change)
+    assert after == replace(before, **changed)
+    assert await found_client(world.member.id) == after
+    assert await found_client(world.loner.id) == world.loner
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (ClientChange(name=None), "name"),
+        (ClientChange(status=None), "status"),
+        (ClientChange(business="a\nb"), "business"),
+        (ClientChange(rate_per_unit_usd=Decimal("NaN")), "ratePerUnitUsd"),
+        (ClientChange(assigned_numbers=["1"]), "assignedNumbers"),
+    ],
+)
+async def test_a_client_cannot_be_given_what_does_not_fit(
+    world: World, change: ClientChange, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await update_client(store, NORMALISER, world.member.id, change)
+    assert refused.value.field == field
+    assert await found_client(world.member.id) == world.member
+
+
+async def test_what_is_not_there_cannot_be_changed_or_joined(world: World) -> None:
+    with pytest.raises(NotFound, match="group"):
+        await update_group(store, new_id(), GroupChange())
+    with pytest.raises(NotFound, match="client"):
+        await update_client(store, NORMALISER, new_id(), ClientChange())
+    with pytest.raises(NotFound, match="group"):
+        await update_client(store, NORMALISER, world.member.id, ClientChange(group_id=new_id()))
+    with pytest.raises(NotFound, match="group"):
+        await create_client(store, NORMALISER, NewClient(name="Acme", group_id=new_id()))
+    assert await found_client(world.member.id) == world.member
+
+
+async def test_a_number_is_assigned_to_one_client_alone(world: World) -> None:
+    await update_client(
+        store, NORMALISER, world.member.id, ClientChange(assigned_numbers=["2025550101"])
+    )
+    taken = ClientChange(assigned_numbers=["2025550102", "+1 202 555 0101"])
+    with pytest.raises(InvalidInput) as refused:
+        await update_client(store, NORMALISER, world.loner.id, taken)
+    assert refused.value.field == "assignedNumbers"
+    assert (await found_client(world.loner.id)).assigned_numbers == []
+    new = NewClient(name="Dairy", assigned_numbers=["2025550101"])
+    with pytest.raises(InvalidInput):
+        await create_client(store, NORMALISER, new)
+    await update_client(store, NORMALISER, world.member.id, ClientChange(assigned_numbers=None))
+    await update_client(store, NORMALISER, world.loner.id, taken)
+
+
+async def test_of_two_who_are_given_one_number_together_one_gets_it(world: World) -> None:
+    change = ClientChange(assigned_numbers=["2025550101", "2025550102"])
+    answers = await asyncio.gather(
+        *(
+            update_client(store, NORMALISER, client.id, change)
+            for client in (world.member, world.stranger, world.loner)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(each, Client) for each in answers) == 1
+    assert sum(isinstance(each, InvalidInput) for each in answers) == 2
+
+
+async def test_new_groups_and_clients_stand_in_the_tree_and_hold_nothing(world: World) -> None:
+    nodes = await worlds.fetch(
+        "SELECT id, kind, parent_id, provider_account_id, held FROM account ORDER BY id"
+    )
+    by_id = {node["id"]: node for node in nodes}
+    (pool_node,) = [node for node in nodes if node["kind"] == "POOL"]
+    expected = {
+        world.ours.account_id: ("GROUP", pool_node["id"]),
+        world.member.account_id: ("CLIENT", world.ours.account_id),
+        world.loner.account_id: ("CLIENT", pool_node["id"]),
+    }
+    for node_id, (kind, parent_id) in expected.items():
+        assert (by_id[node_id]["kind"], by_id[node_id]["parent_id"]) == (kind, parent_id)
+        assert by_id[node_id]["provider_account_id"] == pool_node["provider_account_id"]
+        assert by_id[node_id]["held"] == 0
+    await worlds.assert_audit_holds()
+
+
+# When the database is away
+
+
+async def test_a_change_while_the_database_is_away_is_to_be_tried_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut(tx: Any) -> None:
+        await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(store, "lock_people", cut)
+    with pytest.raises(TryAgain):
+        await update_group(store, world.ours.id, GroupChange(name="New"))
+    monkeypatch.undo()
+    assert (await create_group(store, name="Next", rate_per_unit_usd=None)).name == "Next"

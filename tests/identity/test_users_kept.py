@@ -1,0 +1,171 @@
+"""Users on a real database: who can be made, what a change does, and that an admin is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.errors import InvalidInput, NotFound
+from domain.identity.access import Role
+from domain.identity.people import User
+from domain.identity.tenants import (
+    ClientChange,
+    update_client,
+)
+from domain.identity.users import NewUser, UserChange, create_admin, create_user, update_user
+from domain.ids import new_id
+from domain.pages import Window
+from persistence import store
+from tests import people
+from tests.people import NORMALISER, PASSWORD, PASSWORDS, World
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with people.world(database_url) as world:
+        yield world
+
+
+def window(size: int = 25, **rest: Any) -> Window[UUID]:
+    return Window(size, **rest)
+
+
+async def found_user(user_id: UUID) -> User:
+    user = await store.find_user(user_id)
+    assert user is not None
+    return user
+
+
+async def test_a_user_is_found_as_it_was_made(world: World) -> None:
+    assert await found_user(world.admin.id) == world.admin
+    assert (world.admin.role, world.admin.disabled) == (Role.ADMIN, False)
+    assert await store.find_user(new_id()) is None
+
+
+async def test_an_admin_can_be_made_from_an_email_and_a_password(world: World) -> None:
+    admin = await create_admin(store, PASSWORDS, email="second@ibiki.test", password=PASSWORD)
+    assert (await found_user(admin.id)).role is Role.ADMIN
+
+
+async def test_an_email_is_one_users_in_any_case(world: World) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await people.add_user("ADA@ibiki.test")
+    assert refused.value.field == "email"
+
+
+async def test_of_many_users_made_with_one_email_together_one_comes_to_be(world: World) -> None:
+    answers = await asyncio.gather(
+        *(people.add_user("same@ibiki.test") for _ in range(5)), return_exceptions=True
+    )
+    assert sum(isinstance(each, InvalidInput) for each in answers) == 4
+
+
+@pytest.mark.parametrize(
+    ("new", "refusal"),
+    [
+        ({"role": Role.CLIENT, "client_id": new_id()}, NotFound),
+        ({"role": Role.SUPERVISOR, "group_id": new_id()}, NotFound),
+        ({"role": Role.CLIENT}, InvalidInput),
+        ({"role": Role.ADMIN, "email": "nonsense"}, InvalidInput),
+        ({"role": Role.ADMIN, "password": "short"}, InvalidInput),
+    ],
+)
+async def test_a_user_that_does_not_fit_is_not_made(
+    world: World, new: dict[str, Any], refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        await create_user(
+            store, PASSWORDS, NewUser(**{"email": "x@ibiki.test", "password": PASSWORD} | new)
+        )
+    assert (await store.list_users(window())).total == 1
+
+
+async def test_a_supervisor_may_send_from_a_client_of_the_own_group_alone(world: World) -> None:
+    boss = await people.add_user(
+        "boss@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id, client_id=world.member.id
+    )
+    for other in (world.stranger, world.loner):
+        with pytest.raises(InvalidInput) as refused:
+            await update_user(store, PASSWORDS, boss.id, UserChange(client_id=other.id))
+        assert refused.value.field == "clientId"
+    with pytest.raises(InvalidInput):
+        await update_user(store, PASSWORDS, boss.id, UserChange(group_id=world.theirs.id))
+    both = UserChange(group_id=world.theirs.id, client_id=world.stranger.id)
+    assert (await update_user(store, PASSWORDS, boss.id, both)).client_id == world.stranger.id
+
+
+async def test_a_client_that_leaves_a_group_is_taken_away_from_its_supervisors(
+    world: World,
+) -> None:
+    boss = await people.add_user(
+        "boss@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id, client_id=world.member.id
+    )
+    user = await people.add_user("c@ibiki.test", Role.CLIENT, client_id=world.member.id)
+    change = ClientChange(group_id=world.theirs.id)
+    await update_client(store, NORMALISER, world.member.id, change)
+    assert (await found_user(boss.id)).client_id is None
+    assert (await found_user(user.id)).client_id == world.member.id
+
+
+async def test_a_supervisor_is_never_left_with_a_client_of_another_group(world: World) -> None:
+    boss = await people.add_user("boss@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id)
+    for _ in range(5):
+        await asyncio.gather(
+            update_user(store, PASSWORDS, boss.id, UserChange(client_id=world.member.id)),
+            update_client(
+                store, NORMALISER, world.member.id, ClientChange(group_id=world.theirs.id)
+            ),
+            return_exceptions=True,
+        )
+        assert (await found_user(boss.id)).client_id is None
+        await update_client(
+            store, NORMALISER, world.member.id, ClientChange(group_id=world.ours.id)
+        )
+
+
+async def test_a_user_changes_in_what_is_given_alone(world: World) -> None:
+    user = await people.add_user("c@ibiki.test", Role.CLIENT, client_id=world.member.id)
+    changed = await update_user(store, PASSWORDS, user.id, UserChange(disabled=True))
+    assert changed == replace(user, disabled=True)
+    changed = await update_user(store, PASSWORDS, user.id, UserChange(client_id=world.loner.id))
+    assert changed == replace(user, disabled=True, client_id=world.loner.id)
+    assert await found_user(user.id) == changed
+    with pytest.raises(NotFound):
+        await update_user(store, PASSWORDS, new_id(), UserChange())
+    with pytest.raises(InvalidInput):
+        await update_user(store, PASSWORDS, user.id, UserChange(password=None))
+
+
+@pytest.mark.parametrize("disable", [True, False])
+async def test_the_last_active_admin_stays_one(world: World, disable: bool) -> None:
+    change = (
+        UserChange(disabled=True)
+        if disable
+        else UserChange(role=Role.SUPERVISOR, group_id=world.ours.id)
+    )
+    disabled = await people.add_user("second@ibiki.test")
+    await update_user(store, PASSWORDS, disabled.id, UserChange(disabled=True))
+    with pytest.raises(InvalidInput) as refused:
+        await update_user(store, PASSWORDS, world.admin.id, change)
+    assert refused.value.field == ("disabled" if disable else "role")
+    await update_user(store, PASSWORDS, disabled.id, UserChange(disabled=False))
+    await update_user(store, PASSWORDS, world.admin.id, change)
+
+
+async def test_two_admins_who_disable_each_other_together_do_not_both_succeed(
+    world: World,
+) -> None:
+    second = await people.add_user("second@ibiki.test")
+    answers = await asyncio.gather(
+        *(
+            update_user(store, PASSWORDS, each, UserChange(disabled=True))
+            for each in (world.admin.id, second.id)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(each, User) for each in answers) == 1

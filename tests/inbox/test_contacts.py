@@ -1,0 +1,74 @@
+"""Contacts are found again within a scope, by any part of a number or a name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.identity.access import Everything, OfClient, OfGroup
+from domain.ids import new_id
+from domain.pages import Window
+from persistence import models
+from persistence.inbox.contacts import read_contacts
+from tests import worlds
+
+
+@pytest.fixture
+async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
+    async with worlds.connected(database_url):
+        yield await worlds.add_client(await worlds.add_pool())
+
+
+async def add_contact(
+    tenant: worlds.Tenant, number: str, *, name: str | None = None, business: str | None = None
+) -> None:
+    await models.Contact.create(
+        id=new_id(), client_id=tenant.client_id, number=number, name=name, business=business
+    )
+
+
+async def test_contacts_are_listed_newest_first_within_the_scope(client: worlds.Tenant) -> None:
+    sibling = await worlds.add_client(client.pool)
+    await add_contact(client, "+12025550101", name="Ada", business="Acme")
+    await add_contact(client, "+12025550102")
+    await add_contact(sibling, "+12025550103")
+    page = await read_contacts(OfClient(client.client_id), Window(25))
+    assert [contact.number for contact in page.items] == ["+12025550102", "+12025550101"]
+    assert [contact.name for contact in page.items] == [None, "Ada"]
+    assert [contact.business for contact in page.items] == [None, "Acme"]
+    assert not any(contact.opted_out for contact in page.items)
+    assert {contact.client_id for contact in page.items} == {client.client_id}
+    assert len((await read_contacts(Everything(), Window(25))).items) == 3
+    assert (await read_contacts(OfGroup(new_id()), Window(25))).items == []
+
+
+async def test_contacts_are_paged(client: worlds.Tenant) -> None:
+    for last in range(5):
+        await add_contact(client, f"+1202555010{last}")
+    scope = OfClient(client.client_id)
+    first = await read_contacts(scope, Window(2))
+    rest = await read_contacts(scope, Window(25, after=first.items[-1].id))
+    assert [contact.number[-1] for contact in [*first.items, *rest.items]] == list("43210")
+    assert (first.has_next, rest.has_next) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("ada", ["1"]),
+        ("ACME", ["2"]),
+        ("202-555", ["2", "1"]),
+        ("(202) 555-0101", ["1"]),
+        ("%", []),
+        ("_", []),
+        ("nobody", []),
+    ],
+)
+async def test_contacts_are_searched_by_number_name_and_business(
+    client: worlds.Tenant, search: str, found: list[str]
+) -> None:
+    await add_contact(client, "+12025550101", name="Ada Lovelace")
+    await add_contact(client, "+12025550102", business="Acme")
+    page = await read_contacts(OfClient(client.client_id), Window(25), search=search)
+    assert [contact.number[-1] for contact in page.items] == found

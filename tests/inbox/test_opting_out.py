@@ -1,0 +1,192 @@
+"""A number that asks not to be written to is not written to: what waits for it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from domain.dispatch.settlement import OPTED_OUT
+from domain.inbox.capture import BEGINNING, capture_contacts
+from domain.inbox.receive import receive_due
+from domain.outcomes import NotSent
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import answered, eventually, marked
+from tests.inbox import post
+from tests.inbox.post import OUR_NUMBER, PHONE, inbound
+
+pytestmark = pytest.mark.usefixtures("connected")
+OTHER_PHONE = "+12025550144"
+
+
+@pytest.fixture
+async def client(connected: str) -> worlds.Tenant:
+    """A client with a number of its own, and 100 credits."""
+    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    await worlds.execute(
+        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
+        OUR_NUMBER,
+        client.client_id,
+    )
+    return client
+
+
+def said(text: str, **rest: Any) -> dict[str, object]:
+    return inbound(text, receiver=OUR_NUMBER, **rest)
+
+
+async def opted_out() -> list[tuple[object, object]]:
+    rows = await worlds.fetch("SELECT number, source FROM opt_out ORDER BY number")
+    return [(row["number"], row["source"]) for row in rows]
+
+
+async def test_a_word_opts_out_and_what_waits_comes_back_with_its_charge(
+    client: worlds.Tenant,
+) -> None:
+    single = await worlds.accept(client, numbers=[PHONE])
+    bulk = await worlds.accept(client, numbers=[PHONE, OTHER_PHONE])
+    assert await worlds.held(client.account_id) == 97
+    await capture_contacts(store)
+    (row,) = await post.received(said("Stop!"))
+    assert row["outcome"] == "ROUTED"
+    assert await opted_out() == [(PHONE, "KEYWORD")]
+    assert await worlds.statuses(single.id) == {"CANCELLED": 1}
+    assert await worlds.statuses(bulk.id) == {"CANCELLED": 1, "QUEUED": 1}
+    assert await worlds.held(client.account_id) == 99
+    notes = await worlds.fetch("SELECT note, amount FROM transfer WHERE kind = 'REFUND'")
+    assert notes == [{"note": OPTED_OUT, "amount": 1}] * 2
+    await worlds.assert_audit_holds()
+
+
+async def test_what_the_provider_saw_counts_like_a_word(client: worlds.Tenant) -> None:
+    await post.received(said("leave me alone", status="blocked", matchedBlockWord="leave"))
+    assert await opted_out() == [(PHONE, "BLOCKED")]
+
+
+async def test_what_was_handed_over_stays_charged(client: worlds.Tenant) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    await post.handed_over(client.pool)
+    await post.received(said("STOP"))
+    assert await worlds.statuses(send.id) == {"SENT": 1}
+    assert await worlds.held(client.account_id) == 99
+
+
+async def test_the_last_word_counts(client: worlds.Tenant) -> None:
+    await post.received(said("STOP"), said("START"))
+    assert await opted_out() == []
+    await post.received(said("UNSTOP"), said("QUIT"))
+    assert await opted_out() == [(PHONE, "KEYWORD")]
+    await post.received(said("yes"))
+    assert await opted_out() == []
+
+
+async def test_each_client_for_itself(client: worlds.Tenant) -> None:
+    other = await worlds.add_client(client.pool, name="Other")
+    send = await worlds.accept(other, numbers=[PHONE])
+    await capture_contacts(store)
+    await post.received(said("STOP"))
+    assert await worlds.statuses(send.id) == {"QUEUED": 1}
+    rows = await worlds.fetch("SELECT client_id FROM opt_out")
+    assert rows == [{"client_id": client.client_id}]
+
+
+async def test_what_was_being_accepted_meanwhile_is_called_back_when_it_is_captured(
+    client: worlds.Tenant,
+) -> None:
+    await post.received(said("STOP"))
+    send = await worlds.accept(client, numbers=[PHONE, OTHER_PHONE])
+    await capture_contacts(store)
+    assert await worlds.statuses(send.id) == {"CANCELLED": 1, "QUEUED": 1}
+    await worlds.assert_audit_holds()
+
+
+async def test_whoever_opts_out_while_sends_are_captured_is_never_missed(
+    client: worlds.Tenant,
+) -> None:
+    phones = [f"+120255501{each}" for each in range(10, 60)]
+    for phone in phones:
+        await worlds.accept(client, numbers=[phone])
+    await post.stored(*(said("STOP", sender=phone) for phone in phones))
+    await asyncio.gather(*(capture_some() for _ in range(2)), *(receive_some() for _ in range(2)))
+    assert await worlds.statuses() == {"CANCELLED": 50}
+    assert await worlds.held(client.account_id) == 100
+    await worlds.assert_audit_holds()
+
+
+async def test_opting_out_waits_for_what_is_being_captured(client: worlds.Tenant) -> None:
+    """Neither would see the other: the message is not known by number yet, nor the wish."""
+    await post.received(said("Hello"))
+    send = await worlds.accept(client, numbers=[PHONE])
+    holding, may_end = asyncio.Event(), asyncio.Event()
+
+    async def capture_slowly() -> None:
+        async with store.transaction() as tx:
+            sends = await store.take_uncaptured(tx, most=1)
+            await store.share_feeds(tx, {client.client_id})
+            await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
+            holding.set()
+            await may_end.wait()
+            assert await store.opted_out_among(tx, [send.id]) == []
+            await store.keep_captured(tx, [send.id])
+
+    capturing = asyncio.create_task(capture_slowly())
+    await holding.wait()
+    receiving = asyncio.create_task(post.received(said("STOP")))
+    await eventually(somebody_waits, seconds=10)
+    may_end.set()
+    await asyncio.gather(capturing, receiving)
+    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
+
+
+async def somebody_waits() -> bool:
+    return bool(
+        await worlds.fetch(
+            "SELECT FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+    )
+
+
+async def test_whoever_opts_out_while_being_called_for_is_not_called_for_again(
+    client: worlds.Tenant,
+) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    (call,) = await marked(client.pool)
+    await post.received(said("STOP"))
+    assert await worlds.statuses(send.id) == {"SUBMITTING": 1}
+    await answered(client.pool, call, NotSent("not now"))
+    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
+    assert await worlds.held(client.account_id) == 100
+    await worlds.assert_audit_holds()
+
+
+async def test_opting_out_meets_what_is_being_recorded_at_that_moment(
+    client: worlds.Tenant,
+) -> None:
+    phones = [f"+120255501{each}" for each in range(10, 50)]
+    for phone in phones:
+        await worlds.accept(client, numbers=[phone])
+    calls = await marked(client.pool)
+    while more := await marked(client.pool):
+        calls = [*calls, *more]
+    assert len(calls) == 40
+    await capture_contacts(store)
+    await post.stored(*(said("STOP", sender=phone) for phone in phones))
+    await asyncio.gather(
+        receive_some(), *(answered(client.pool, call, NotSent("not now")) for call in calls)
+    )
+    assert await worlds.statuses() == {"CANCELLED": 40}
+    assert await worlds.held(client.account_id) == 100
+    await worlds.assert_audit_holds()
+
+
+async def capture_some() -> None:
+    while await capture_contacts(store):
+        pass
+
+
+async def receive_some() -> None:
+    while await receive_due(post.RECEPTION, most=5):
+        pass

@@ -1,0 +1,159 @@
+"""What became of messages is asked for, gently, of a provider that tells nothing by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+
+from domain.errors import ProviderUnavailable
+from domain.inbox.polling import Poller, PollRules
+from domain.outcomes import Accepted, Outcome, Verdict
+from domain.provider import Outgoing, Provider, Reading, TellsStatus
+from persistence import store
+from providers.extreme import ExtremeSMS
+from tests import worlds
+from tests.dispatch.parts import Scripted, answered, marked
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+NOW = PollRules(ages_seconds=(0.0,), calls_per_second=10_000)
+
+
+@dataclass
+class Told:
+    """A provider that says what it is told to say; `asked`: the references, in order."""
+
+    words: dict[str, Verdict | None] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    away: bool = False
+    largest_batch: int = 1
+
+    async def status(self, reference: str) -> Verdict | None:
+        if self.away:
+            raise ProviderUnavailable
+        self.asked.append(reference)
+        return self.words.get(reference)
+
+    async def send(self, message: Outgoing) -> Outcome:
+        raise NotImplementedError
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        raise NotImplementedError
+
+    async def balance(self) -> Reading:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        return None
+
+    async def of(self, provider_account_id: UUID) -> Provider:
+        return self
+
+
+async def sent(count: int) -> tuple[worlds.Tenant, list[str]]:
+    """Messages that were sent, under references r0, r1, …"""
+    client = await worlds.add_client(await worlds.add_pool(), held=1_000)
+    references = [f"r{each}" for each in range(count)]
+    for each, number in zip(references, worlds.generated_numbers(count), strict=True):
+        await worlds.accept(client, numbers=[number])
+        (call,) = await marked(client.pool)
+        await answered(client.pool, call, Accepted(each))
+    return client, references
+
+
+async def poll_all(poller: Poller) -> None:
+    while await poller.poll():
+        pass
+
+
+def test_extremesms_can_be_asked_and_a_scripted_one_cannot() -> None:
+    assert issubclass(ExtremeSMS, TellsStatus)
+    assert not isinstance(Scripted(), TellsStatus)
+
+
+async def test_what_was_sent_is_asked_for_once_a_round_and_moved() -> None:
+    _, references = await sent(25)
+    provider = Told({"r0": Verdict.DELIVERED, "r1": Verdict.FAILED, "r2": Verdict.TAKEN})
+    poller = Poller(store, provider, NOW)
+    await poll_all(poller)
+    assert provider.asked == references
+    assert await worlds.statuses() == {"DELIVERED": 1, "UNDELIVERED": 1, "SENT": 23}
+    await poll_all(poller)
+    assert provider.asked == references
+    await worlds.assert_audit_holds()
+
+
+async def test_each_round_asks_for_what_is_still_open() -> None:
+    _, references = await sent(3)
+    provider = Told({"r1": Verdict.DELIVERED})
+    await poll_all(
+        Poller(store, provider, PollRules(ages_seconds=(0.0, 0.0), calls_per_second=1e4))
+    )
+    assert provider.asked == [*references, "r0", "r2"]
+
+
+async def test_what_is_too_young_or_too_old_is_left_alone() -> None:
+    await sent(2)
+    provider = Told()
+    await poll_all(Poller(store, provider, PollRules(calls_per_second=1e4)))
+    old = PollRules(ages_seconds=(0.0,), oldest_seconds=0.0, calls_per_second=1e4)
+    await poll_all(Poller(store, provider, old))
+    assert provider.asked == []
+
+
+async def test_what_has_no_reference_or_is_over_is_not_asked_for() -> None:
+    await sent(4)
+    await worlds.execute("UPDATE message SET reference = NULL WHERE reference = 'r0'")
+    await worlds.execute("UPDATE message SET status = 'DELIVERED' WHERE reference = 'r1'")
+    await worlds.execute("UPDATE message SET status = 'UNKNOWN' WHERE reference = 'r2'")
+    provider = Told({"r2": Verdict.DELIVERED})
+    await poll_all(Poller(store, provider, NOW))
+    assert provider.asked == ["r2", "r3"]
+    assert await worlds.statuses() == {"DELIVERED": 2, "SENT": 2}
+
+
+async def test_a_provider_that_cannot_be_asked_is_left_to_rest_and_nothing_is_skipped() -> None:
+    _, references = await sent(15)
+    provider = Told(away=True)
+    poller = Poller(store, provider, NOW)
+    await poll_all(poller)
+    provider.away = False
+    await poll_all(poller)
+    assert provider.asked == []
+    await poll_all(Poller(store, provider, NOW))
+    assert provider.asked == references
+
+
+async def test_two_programs_share_the_asking() -> None:
+    _, references = await sent(30)
+    provider = Told(dict.fromkeys([f"r{each}" for each in range(30)], Verdict.DELIVERED))
+    await asyncio.gather(*(poll_all(Poller(store, provider, NOW)) for _ in range(3)))
+    await poll_all(Poller(store, provider, NOW))
+    assert sorted(provider.asked) == sorted(references)
+    assert await worlds.statuses() == {"DELIVERED": 30}
+
+
+async def test_it_stops_when_it_is_told_to() -> None:
+    await sent(20)
+    provider = Told()
+    poller = Poller(store, provider, PollRules(ages_seconds=(0.0,), calls_per_second=0.01))
+    task = asyncio.create_task(poller.poll())
+    async with asyncio.timeout(10):
+        while not provider.asked:  # noqa: ASYNC110 - a condition with a bound
+            await asyncio.sleep(0.01)
+        poller.stop()
+        assert await task is False
+    assert provider.asked == ["r0"]
+    await poll_all(Poller(store, provider, NOW))
+    assert len(provider.asked) == 20
+
+
+async def test_no_calls_a_second_is_never() -> None:
+    await sent(1)
+    provider = Told()
+    assert await Poller(store, provider, PollRules(calls_per_second=0)).poll() is False
+    assert provider.asked == []

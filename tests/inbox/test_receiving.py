@@ -1,0 +1,252 @@
+"""What a phone sends back is in the right inbox, once, with all that grows from it."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from domain.ids import new_id
+from domain.inbox import routing
+from domain.inbox.capture import capture_contacts
+from domain.inbox.receive import NO_NUMBER, receive_due
+from persistence import store
+from tests import worlds
+from tests.inbox import post
+from tests.inbox.post import OUR_NUMBER, PHONE, inbound
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+async def assign(client_id: UUID, number: str = OUR_NUMBER) -> None:
+    await worlds.execute(
+        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)", number, client_id
+    )
+
+
+async def route_by_hand(client_id: UUID, modem: str, port: str = "1") -> None:
+    await worlds.execute(
+        "INSERT INTO modem_route (id, client_id, modem, port, learned)"
+        " VALUES ($1, $2, $3, $4, false)",
+        new_id(),
+        client_id,
+        modem,
+        port,
+    )
+
+
+async def test_a_message_to_an_assigned_number_is_in_its_clients_inbox() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, business="Anne's Cakes")
+    await assign(client.client_id)
+    said = inbound(
+        "Two cakes", receiver="(202) 555-0111", modem="m1", firstname="Ada", messageId="abc"
+    )
+    (row,) = await post.received(said)
+    assert (row["outcome"], row["reason"]) == ("ROUTED", routing.BY_NUMBER)
+    assert (row["client_id"], row["modem"], row["port"]) == (client.client_id, "m1", "1")
+    (message,) = await post.inbox_of(client.client_id)
+    assert message["id"] == row["id"] == row["inbound_id"]
+    assert (message["feed"], message["number"], message["text"]) == (1, PHONE, "Two cakes")
+    assert (message["receiver"], message["modem"], message["port"]) == (OUR_NUMBER, "m1", "1")
+    (contact,) = await worlds.fetch("SELECT * FROM contact")
+    assert (contact["number"], contact["name"]) == (PHONE, "Ada")
+    assert contact["business"] == "Anne's Cakes"
+    (talk,) = await worlds.fetch("SELECT * FROM conversation")
+    assert (talk["number"], talk["unread"], talk["last_message_id"]) == (PHONE, 1, row["id"])
+    assert (talk["modem"], talk["port"]) == ("m1", "1")
+    (route,) = await worlds.fetch("SELECT * FROM modem_route")
+    assert (route["client_id"], route["learned"]) == (client.client_id, True)
+    assert route["last_seen_at"] == row["received_at"]
+
+
+async def test_every_rule_routes_in_its_turn() -> None:
+    pool = await worlds.add_pool()
+    anne, bob, carl = [await worlds.add_client(pool, name=each) for each in ("A", "B", "C")]
+    await assign(anne.client_id)
+    await route_by_hand(bob.client_id, "bob's")
+    rows = await post.received(
+        inbound("1", receiver=OUR_NUMBER, modem="shared"),
+        inbound("2", modem="bob's"),
+        inbound("3", modem="shared"),
+        inbound("4", sender="+12025550144", modem="shared"),
+        inbound("5", sender="+12025550145"),
+    )
+    await worlds.accept(carl, numbers=["+12025550146"])
+    await post.handed_over(pool)
+    rows += await post.received(inbound("6", sender="+12025550146"))
+    assert [(row["client_id"], row["reason"]) for row in rows] == [
+        (anne.client_id, routing.BY_NUMBER),
+        (bob.client_id, routing.BY_HAND),
+        (anne.client_id, routing.BY_CONVERSATION),
+        (anne.client_id, routing.BY_LINE),
+        (None, routing.NOBODY),
+        (carl.client_id, routing.BY_WRITING),
+    ]
+    assert [row["outcome"] for row in rows] == ["ROUTED"] * 4 + ["UNROUTED", "ROUTED"]
+
+
+async def test_whoever_wrote_is_known_even_where_it_was_a_moment_ago() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, numbers=[PHONE])
+    await post.handed_over(pool)
+    (event_id,) = await post.stored(inbound())
+    await receive_due(post.RECEPTION)
+    (row,) = await post.rows_of([event_id])
+    assert (row["outcome"], row["due_at"] is not None) == ("UNROUTED", True)
+    await post.receive_all()
+    (row,) = await post.rows_of([event_id])
+    assert (row["client_id"], row["reason"]) == (client.client_id, routing.BY_WRITING)
+
+
+async def test_two_who_wrote_are_two_too_many() -> None:
+    pool = await worlds.add_pool()
+    for name in ("Anne", "Bob"):
+        await worlds.accept(await worlds.add_client(pool, name=name), numbers=[PHONE])
+    await post.handed_over(pool)
+    (row,) = await post.received(inbound())
+    assert (row["outcome"], row["reason"]) == ("UNROUTED", routing.SEVERAL_WROTE)
+    assert await worlds.fetch("SELECT FROM inbound") == []
+
+
+async def test_what_was_never_handed_over_is_answered_by_nobody() -> None:
+    pool = await worlds.add_pool()
+    anne, bob = [await worlds.add_client(pool, name=each) for each in ("A", "B")]
+    await worlds.accept(anne, numbers=[PHONE])
+    await post.handed_over(pool)
+    await worlds.accept(bob, numbers=[PHONE])
+    (row,) = await post.received(inbound())
+    assert row["client_id"] == anne.client_id
+
+
+async def test_what_was_written_long_ago_does_not_count() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, numbers=[PHONE])
+    await post.handed_over(pool)
+    await capture_contacts(store)
+    old = UUID(int=1_600_000_000_000 << 80)
+    await worlds.execute("UPDATE message SET id = $1", old)
+    await worlds.execute("UPDATE sent_to SET message_id = $1", old)
+    (row,) = await post.received(inbound())
+    assert row["outcome"] == "UNROUTED"
+
+
+async def test_a_reply_through_a_line_makes_its_client_the_last_on_it() -> None:
+    pool = await worlds.add_pool()
+    anne, bob = [await worlds.add_client(pool, name=each) for each in ("A", "B")]
+    await assign(anne.client_id)
+    await assign(bob.client_id, "+12025550112")
+    await post.received(
+        inbound("to Bob", receiver="+12025550112", modem="m1"),
+        inbound("to Anne", receiver=OUR_NUMBER, modem="m1"),
+    )
+    (row,) = await post.received(inbound("to whoever was last", modem="m1"))
+    assert row["client_id"] == anne.client_id
+    sent = await worlds.accept(bob, numbers=[PHONE])
+    await worlds.execute("UPDATE send SET modem = 'm1', port = '1' WHERE id = $1", sent.id)
+    (row,) = await post.received(inbound("to Bob, who has just answered", modem="m1"))
+    assert row["client_id"] == bob.client_id
+
+
+async def test_a_sender_that_is_no_number_is_kept_for_the_operator() -> None:
+    (row,) = await post.received(inbound(sender="72345", modem="m1"))
+    assert (row["outcome"], row["reason"], row["modem"]) == ("UNROUTED", NO_NUMBER, "m1")
+    assert row["due_at"] is None
+
+
+async def test_a_second_one_of_the_same_changes_nothing() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await assign(client.client_id)
+    said = inbound(receiver=OUR_NUMBER, messageId="abc")
+    rows = await post.received(said, said | {"message": "another text"})
+    rows += await post.received(said)
+    assert [row["outcome"] for row in rows] == ["ROUTED", "DUPLICATE", "DUPLICATE"]
+    assert len(await post.inbox_of(client.client_id)) == 1
+    assert (await worlds.fetch("SELECT unread FROM conversation")) == [{"unread": 1}]
+
+
+async def test_the_feed_has_no_gap_whoever_receives() -> None:
+    pool = await worlds.add_pool()
+    clients = [await worlds.add_client(pool, name=str(each)) for each in range(3)]
+    for each, client in enumerate(clients):
+        await route_by_hand(client.client_id, f"m{each}")
+    said = [
+        inbound(str(each), sender=f"+120255501{each % 50 + 10}", modem=f"m{each % 3}")
+        for each in range(150)
+    ]
+    await post.stored(*said)
+    await asyncio.gather(*(receive_some() for _ in range(4)))
+    await post.receive_all()
+    for client in clients:
+        feed = [row["feed"] for row in await post.inbox_of(client.client_id)]
+        assert feed == list(range(1, 51))
+    unread = await worlds.fetch("SELECT sum(unread) AS unread FROM conversation")
+    assert unread == [{"unread": 150}]
+
+
+async def receive_some() -> None:
+    while await receive_due(post.RECEPTION, most=7):
+        pass
+
+
+async def test_what_was_sent_before_belongs_to_the_conversation_that_begins() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await assign(client.client_id)
+    await worlds.accept(client, numbers=[PHONE])
+    await capture_contacts(store)
+    assert await worlds.fetch("SELECT FROM conversation") == []
+    (row,) = await post.received(inbound(receiver=OUR_NUMBER))
+    (talk,) = await worlds.fetch("SELECT last_message_id FROM conversation")
+    assert talk["last_message_id"] == row["id"]
+    await worlds.accept(client, numbers=[PHONE])
+    await capture_contacts(store)
+    (talk,) = await worlds.fetch("SELECT last_message_id, unread FROM conversation")
+    assert talk["last_message_id"] > row["id"]
+    assert talk["unread"] == 1
+
+
+async def test_a_poisoned_event_waits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await assign(client.client_id)
+    await worlds.execute("ALTER TABLE inbound ADD CONSTRAINT poisoned CHECK (text <> 'poison')")
+    rows = await post.received(
+        *(inbound(text, receiver=OUR_NUMBER) for text in ("one", "poison", "two"))
+    )
+    assert [row["outcome"] for row in rows] == ["ROUTED", "UNROUTED", "ROUTED"]
+    assert (rows[1]["due_at"] is not None, rows[1]["tries"]) == (True, 1)
+    await worlds.execute("ALTER TABLE inbound DROP CONSTRAINT poisoned")
+    await worlds.execute("UPDATE webhook_event SET due_at = now() WHERE due_at IS NOT NULL")
+    await post.receive_all()
+    feed = [row["text"] for row in await post.inbox_of(client.client_id)]
+    assert feed == ["one", "two", "poison"]
+
+
+async def test_two_tenants_on_one_line_never_see_each_others() -> None:
+    """Each phone writes with one of them; the texts say with which."""
+    pool = await worlds.add_pool()
+    tenants = {name: await worlds.add_client(pool, name=name) for name in ("anne", "bob")}
+    phones = {f"+1202555{each:04d}": ("anne", "bob")[each % 2] for each in range(100, 180)}
+    for name, tenant in tenants.items():
+        numbers = [phone for phone, owner in phones.items() if owner == name]
+        await worlds.accept(tenant, numbers=numbers)
+    await post.handed_over(pool)
+    said = [
+        inbound(f"for {owner} {each}", sender=phone, modem="shared")
+        for each in range(4)
+        for phone, owner in phones.items()
+    ]
+    await post.stored(*said[: len(said) // 2])
+    await asyncio.gather(*(receive_some() for _ in range(3)))
+    await post.stored(*said[len(said) // 2 :])
+    await asyncio.gather(*(receive_some() for _ in range(3)))
+    await post.receive_all()
+    for name, tenant in tenants.items():
+        texts = [row["text"] for row in await post.inbox_of(tenant.client_id)]
+        assert len(texts) == 160
+        assert all(text.startswith(f"for {name} ") for text in texts)

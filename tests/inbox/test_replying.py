@@ -1,0 +1,228 @@
+"""A reply goes back the way that the message came, and is refused before it costs anything."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.inbox.reply import THROUGH_ANOTHER_LINE, THROUGH_ANY_LINE
+from domain.outcomes import Accepted, NotSent, Outcome
+from domain.provider import Outgoing
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.dispatch.parts import Scripted, answered, dispatching, eventually, marked
+from tests.inbox import post
+from tests.inbox.post import OUR_NUMBER, PHONE, inbound
+from tests.installations import Neighbourhood
+
+REPLY = """mutation ($input: ReplyInput!) { reply(input: $input) {
+    __typename ... on UserError { message }
+    ... on Reply { warning sent { id text number isReply status direction conversation { id } } }
+    ... on InsufficientBalance { required available } ... on AccountInactive { status } } }"""
+SEND = """mutation ($input: SendInput!) { send(input: $input) { __typename
+    ... on Send { accepted } ... on NoValidRecipients { rejected { input position reason } } } }"""
+BULK = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) { __typename
+    ... on Send { accepted rejected { input reason } } } }"""
+MULTI = """mutation ($input: BulkSendMultiInput!) { bulkSendMulti(input: $input) { __typename
+    ... on Send { accepted rejected { input reason } } } }"""
+QUOTE = """query ($input: QuoteInput!) { quote(input: $input) { accepted cost
+    rejected { input reason } } }"""
+
+
+async def hear(street: Neighbourhood, text: str = "Hello", **rest: Any) -> tuple[str, str]:
+    """A message to the owner: ids of its conversation and of itself."""
+    await worlds.execute(
+        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        OUR_NUMBER,
+        street.owner.client_id,
+    )
+    (row,) = await post.received(inbound(text, receiver=OUR_NUMBER, **rest))
+    (talk,) = await worlds.fetch(
+        "SELECT id FROM conversation WHERE client_id = $1", street.owner.client_id
+    )
+    return (
+        ids.encode(Kind.CONVERSATION, talk["id"]),
+        ids.encode(Kind.MESSAGE, row["inbound_id"]),
+    )
+
+
+async def answer(street: Neighbourhood, talk: str, text: str = "Yes?", **rest: Any) -> Any:
+    given = {"conversationId": talk, "text": text, **rest}
+    return await street.answer("owner", REPLY, input=given)
+
+
+async def test_a_reply_leaves_by_the_line_to_the_letter(street: Neighbourhood) -> None:
+    talk, message = await hear(street, modem=" modem 3", port="07")
+    replied = await answer(street, talk)
+    assert replied["warning"] is None
+    sent = replied["sent"]
+    assert (sent["text"], sent["number"], sent["isReply"]) == ("Yes?", PHONE, True)
+    assert sent["conversation"] == {"id": talk}
+    assert await worlds.held(street.owner.account_id) == 99
+    also = {"inboundMessageId": message, "text": "Again"}
+    assert (await street.answer("owner", REPLY, input=also))["__typename"] == "Reply"
+    provider = Scripted()
+    async with dispatching(provider):
+        await eventually(lambda: all_sent(2))
+    assert [call[0] for call in provider.calls] == [
+        Outgoing(PHONE, text, " modem 3", "07") for text in ("Yes?", "Again")
+    ]
+
+
+async def all_sent(count: int) -> bool:
+    return await worlds.statuses() == {"SENT": count}
+
+
+async def test_a_first_message_names_no_line(street: Neighbourhood) -> None:
+    await hear(street, modem="m1")
+    await worlds.accept(street.owner, numbers=[PHONE])
+    (call,) = await marked(street.pool)
+    assert call.messages[0].outgoing == Outgoing(PHONE, "Good morning")
+
+
+async def test_a_reply_that_waits_again_keeps_its_line(street: Neighbourhood) -> None:
+    talk, _ = await hear(street, modem="m1", port="2")
+    await answer(street, talk)
+    (call,) = await marked(street.pool)
+    await answered(street.pool, call, NotSent("not now"))
+    await worlds.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
+    (again,) = await marked(street.pool)
+    assert again.messages[0].outgoing == Outgoing(PHONE, "Yes?", "m1", "2")
+
+
+async def test_without_a_line_the_clients_own_route_is_used_and_told_of(
+    street: Neighbourhood,
+) -> None:
+    talk, _ = await hear(street)
+    await worlds.execute(
+        "INSERT INTO modem_route (id, client_id, modem, port, learned)"
+        " VALUES (gen_random_uuid(), $1, 'own', '1', false)",
+        street.owner.client_id,
+    )
+    assert (await answer(street, talk))["warning"] == THROUGH_ANOTHER_LINE
+    (call,) = await marked(street.pool)
+    assert call.messages[0].outgoing == Outgoing(PHONE, "Yes?", "own", "1")
+
+
+async def test_without_any_line_it_is_a_normal_send_with_a_warning(street: Neighbourhood) -> None:
+    talk, _ = await hear(street)
+    assert (await answer(street, talk))["warning"] == THROUGH_ANY_LINE
+    (call,) = await marked(street.pool)
+    assert call.messages[0].outgoing == Outgoing(PHONE, "Yes?")
+
+
+async def test_the_line_is_that_of_the_last_message(street: Neighbourhood) -> None:
+    await hear(street, "first", modem="m1")
+    talk, _ = await hear(street, "second", modem="m2")
+    await answer(street, talk)
+    (call,) = await marked(street.pool)
+    assert call.messages[0].outgoing.modem == "m2"
+
+
+async def test_replies_go_before_everything_else(street: Neighbourhood) -> None:
+    talk, _ = await hear(street, modem="m1")
+    await worlds.accept(street.owner, 20)
+    await worlds.accept(street.loner)
+    await answer(street, talk)
+    order: list[Outgoing] = []
+
+    async def note(message: Outgoing) -> Outcome:
+        order.append(message)
+        return Accepted(None)
+
+    async with dispatching(Scripted(answer=note)):
+        await eventually(lambda: all_sent(22))
+    assert order[0].text == "Yes?"
+
+
+async def test_the_same_key_replays_the_first_answer(street: Neighbourhood) -> None:
+    talk, _ = await hear(street)
+    first = await answer(street, talk, idempotencyKey="k1")
+    await hear(street, modem="m1")
+    again = await answer(street, talk, idempotencyKey="k1")
+    assert again == first
+    assert first["warning"] == THROUGH_ANY_LINE
+    other = await answer(street, talk, "other words", idempotencyKey="k1")
+    assert other["__typename"] == "IdempotencyConflict"
+    assert await worlds.held(street.owner.account_id) == 99
+
+
+async def test_refusals_cost_nothing(street: Neighbourhood) -> None:
+    talk, message = await hear(street)
+    assert (await answer(street, talk, ""))["__typename"] == "InvalidText"
+    assert (await answer(street, "cnv_nonsense"))["__typename"] == "NotFound"
+    both = {"conversationId": talk, "inboundMessageId": message, "text": "x"}
+    assert await street.code("owner", REPLY, input=both) == "BAD_USER_INPUT"
+    assert await street.code("owner", REPLY, input={"text": "x"}) == "BAD_USER_INPUT"
+    street.pace.requests_left = 0
+    assert (await answer(street, talk))["__typename"] == "RateLimited"
+    street.pace.requests_left = None
+    await worlds.accept(street.owner, 100)
+    poor = await answer(street, talk)
+    assert poor["__typename"] == "InsufficientBalance"
+    assert (poor["required"], poor["available"]) == (1, 0)
+    assert await worlds.fetch("SELECT FROM send WHERE kind = 'REPLY'") == []
+
+
+async def test_nobody_else_replies_in_a_conversation(street: Neighbourhood) -> None:
+    talk, message = await hear(street)
+    for who in ("sibling", "loner"):
+        for named in ({"conversationId": talk}, {"inboundMessageId": message}):
+            found = await street.answer(who, REPLY, input={**named, "text": "x"})
+            assert found["__typename"] == "NotFound"
+    for who, code in (
+        ("supervisor", "FORBIDDEN"),
+        ("admin", "FORBIDDEN"),
+        ("nobody", "UNAUTHENTICATED"),
+    ):
+        given = {"conversationId": talk, "text": "x"}
+        assert await street.code(who, REPLY, input=given) == code
+    direct = await street.answer("direct", REPLY, input={"conversationId": talk, "text": "x"})
+    assert direct["__typename"] == "Reply"
+
+
+async def test_who_opted_out_is_not_written_to_by_any_way(street: Neighbourhood) -> None:
+    talk, _ = await hear(street, "STOP")
+    other = "+12025550144"
+    assert (await answer(street, talk))["__typename"] == "OptedOut"
+    single = await street.answer("owner", SEND, input={"to": "202 555 0143", "text": "x"})
+    assert single == {
+        "__typename": "NoValidRecipients",
+        "rejected": [{"input": "202 555 0143", "position": 0, "reason": "OPTED_OUT"}],
+    }
+    rejected = [{"input": PHONE, "reason": "OPTED_OUT"}]
+    bulk = await street.answer("owner", BULK, input={"to": [PHONE, other], "text": "x"})
+    assert bulk == {"__typename": "Send", "accepted": 1, "rejected": rejected}
+    texts = [{"to": PHONE, "text": "x"}, {"to": other, "text": "y"}]
+    multi = await street.answer("owner", MULTI, input={"messages": texts})
+    assert multi == {"__typename": "Send", "accepted": 1, "rejected": rejected}
+    quote = await street.answer("owner", QUOTE, input={"to": [PHONE, other], "text": "x"})
+    assert quote == {"accepted": 1, "cost": 1, "rejected": rejected}
+    assert await worlds.held(street.owner.account_id) == 98
+    free = await street.answer("sibling", SEND, input={"to": PHONE, "text": "x"})
+    assert free == {"__typename": "Send", "accepted": 1}
+
+
+async def test_a_refused_number_leaves_the_key_unused_and_its_neighbours_alone(
+    street: Neighbourhood,
+) -> None:
+    await hear(street, "STOP")
+    given = [{"to": PHONE, "text": "x", "idempotencyKey": "k1"}]
+    given += [{"to": f"+1202555015{each}", "text": "x"} for each in range(5)]
+    answers = await asyncio.gather(*(street.answer("owner", SEND, input=each) for each in given))
+    assert [each["__typename"] for each in answers] == ["NoValidRecipients"] + ["Send"] * 5
+    await hear(street, "START")
+    again = await street.answer("owner", SEND, input=given[0])
+    assert again == {"__typename": "Send", "accepted": 1}
+
+
+@pytest.mark.parametrize("status", ["DORMANT", "Suspended"])
+async def test_an_inactive_account_cannot_reply(street: Neighbourhood, status: str) -> None:
+    talk, _ = await hear(street)
+    actor = replace(street.owner.actor, client_status=status)
+    found = await street.answer(actor, REPLY, input={"conversationId": talk, "text": "x"})
+    assert (found["__typename"], found["status"]) == ("AccountInactive", status.upper())

@@ -1,0 +1,195 @@
+"""Delivery reports move messages, once, whenever and however often they come."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+
+from domain.inbox.receive import receive_due
+from domain.inbox.reports import GIVE_UP_SECONDS, UNDELIVERED, UNKNOWN_MESSAGE
+from domain.outcomes import Accepted
+from domain.sending.sends import NewSend
+from tests import worlds
+from tests.dispatch.parts import answered, lease_passes, marked
+from tests.inbox import post
+
+pytestmark = pytest.mark.usefixtures("connected")
+PHONE = post.PHONE
+
+
+@pytest.fixture
+async def client(connected: str) -> worlds.Tenant:
+    """A client with 100 credits."""
+    return await worlds.add_client(await worlds.add_pool(), held=100)
+
+
+def report(word: str, reference: str = "ref", **rest: object) -> dict[str, object]:
+    return {"messageId": reference, "status": word, **rest}
+
+
+async def sent(client: worlds.Tenant, reference: str = "ref", number: str = PHONE) -> NewSend:
+    send = await worlds.accept(client, numbers=[number])
+    await post.handed_over(client.pool, reference)
+    return send
+
+
+async def test_a_message_that_was_sent_is_delivered(client: worlds.Tenant) -> None:
+    send = await sent(client)
+    (row,) = await post.received(report("delivered"))
+    assert (row["outcome"], row["client_id"]) == ("ROUTED", client.client_id)
+    assert row["inbound_id"] is None
+    assert await worlds.statuses(send.id) == {"DELIVERED": 1}
+
+
+async def test_one_that_cannot_be_delivered_stays_charged_and_says_so(
+    client: worlds.Tenant,
+) -> None:
+    send = await sent(client)
+    await post.received(report("failed"))
+    rows = await worlds.fetch("SELECT status, failure FROM message WHERE send_id = $1", send.id)
+    assert rows == [{"status": "UNDELIVERED", "failure": UNDELIVERED}]
+    assert await worlds.held(client.account_id) == 99
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("words", list(permutations(["sent", "delivered", "failed"])))
+async def test_conflicting_reports_end_alike_in_any_order(
+    client: worlds.Tenant, words: tuple[str, ...]
+) -> None:
+    send = await sent(client)
+    for word in words:
+        await post.received(report(word))
+    rows = await worlds.fetch("SELECT status, failure FROM message WHERE send_id = $1", send.id)
+    assert rows == [{"status": "DELIVERED", "failure": None}]
+    await worlds.assert_audit_holds()
+
+
+async def test_reports_of_one_batch_end_alike_too(client: worlds.Tenant) -> None:
+    send = await sent(client)
+    rows = await post.received(report("delivered"), report("failed"), report("delivered"))
+    assert [row["outcome"] for row in rows] == ["ROUTED", "ROUTED", "DUPLICATE"]
+    assert await worlds.statuses(send.id) == {"DELIVERED": 1}
+
+
+async def test_a_report_that_comes_before_our_own_record_waits_for_it(
+    client: worlds.Tenant,
+) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    (call,) = await marked(client.pool)
+    (event_id,) = await post.stored(report("delivered"))
+    assert await receive_once() is False
+    assert await worlds.statuses(send.id) == {"SUBMITTING": 1}
+    await answered(client.pool, call, Accepted("ref"))
+    await worlds.execute("UPDATE webhook_event SET due_at = now()")
+    await receive_once()
+    assert await worlds.statuses(send.id) == {"DELIVERED": 1}
+    assert (await post.rows_of([event_id]))[0]["outcome"] == "ROUTED"
+
+
+async def test_a_report_before_a_late_answer_waits_too(client: worlds.Tenant) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    (call,) = await marked(client.pool)
+    await lease_passes(call)
+    await post.stored(report("failed"))
+    await receive_once()
+    assert await worlds.statuses(send.id) == {"UNKNOWN": 1}
+    await answered(client.pool, call, Accepted("ref"))
+    await worlds.execute("UPDATE webhook_event SET due_at = now()")
+    await receive_once()
+    assert await worlds.statuses(send.id) == {"UNDELIVERED": 1}
+    await worlds.assert_audit_holds()
+
+
+async def test_one_that_is_unknown_but_has_a_name_is_moved(client: worlds.Tenant) -> None:
+    send = await sent(client)
+    await worlds.execute("UPDATE message SET status = 'UNKNOWN'")
+    await post.received(report("sent"))
+    assert await worlds.statuses(send.id) == {"SENT": 1}
+
+
+async def test_nobodys_report_is_let_go_after_a_while(client: worlds.Tenant) -> None:
+    (event_id,) = await post.stored(report("delivered", "nobody's"))
+    await receive_once()
+    (row,) = await post.rows_of([event_id])
+    assert row["due_at"] is not None
+    await worlds.execute(
+        "UPDATE webhook_event SET due_at = now(), received_at = now() - make_interval(secs => $1)",
+        GIVE_UP_SECONDS + 1,
+    )
+    await receive_once()
+    (row,) = await post.rows_of([event_id])
+    assert (row["outcome"], row["reason"], row["due_at"]) == ("UNROUTED", UNKNOWN_MESSAGE, None)
+
+
+async def test_a_word_that_is_not_known_changes_nothing(client: worlds.Tenant) -> None:
+    send = await sent(client)
+    (row,) = await post.received(report("seen by a cat"))
+    assert row["outcome"] == "ROUTED"
+    assert "seen by a cat" in row["reason"]
+    assert await worlds.statuses(send.id) == {"SENT": 1}
+
+
+async def test_a_code_that_covers_a_batch_is_told_apart_by_number(client: worlds.Tenant) -> None:
+    await worlds.execute("UPDATE provider_account SET provider = 'egosms'")
+    others = ["+12025550101", "+12025550102"]
+    send = await worlds.accept(client, numbers=[PHONE, *others])
+    await post.handed_over(client.pool, "batch")
+    told = [(PHONE[1:], "Success"), (PHONE, "Success"), (others[0], "Failed")]
+    for number, word in [*told, ("+12025550199", "Success"), ("nonsense", "Success")]:
+        said = {"MsgFollowUpUniqueCode": "batch", "number": number, "Status": word}
+        await post.stored(said, provider="egosms")
+    await receive_once()
+    rows = await worlds.fetch("SELECT number, status FROM message WHERE send_id = $1", send.id)
+    assert {row["number"]: row["status"] for row in rows} == {
+        PHONE: "DELIVERED",
+        others[0]: "UNDELIVERED",
+        others[1]: "SENT",
+    }
+
+
+async def test_a_message_that_is_still_being_handed_over_is_not_moved(
+    client: worlds.Tenant,
+) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    await marked(client.pool)
+    await worlds.execute("UPDATE message SET reference = 'ref'")
+    (event_id,) = await post.stored(report("delivered"))
+    await receive_once()
+    assert await worlds.statuses(send.id) == {"SUBMITTING": 1}
+    assert (await post.rows_of([event_id]))[0]["due_at"] is not None
+
+
+async def test_another_providers_reference_is_another(client: worlds.Tenant) -> None:
+    send = await sent(client)
+    said = {"MsgFollowUpUniqueCode": "ref", "number": PHONE, "Status": "Success"}
+    await post.stored(said, provider="egosms")
+    await receive_once()
+    assert await worlds.statuses(send.id) == {"SENT": 1}
+
+
+async def test_what_was_given_back_stays_so_whatever_is_reported(client: worlds.Tenant) -> None:
+    send = await sent(client)
+    await worlds.execute("UPDATE message SET status = 'REJECTED'")
+    (row,) = await post.received(report("delivered"))
+    assert await worlds.statuses(send.id) == {"REJECTED": 1}
+    assert "changes nothing" in row["reason"]
+
+
+async def test_messages_and_reports_are_received_side_by_side(client: worlds.Tenant) -> None:
+    send = await sent(client)
+    await worlds.execute(
+        "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
+        post.OUR_NUMBER,
+        client.client_id,
+    )
+    rows = await post.received(
+        report("delivered"), post.inbound("STOP", receiver=post.OUR_NUMBER), report("sent")
+    )
+    assert [row["outcome"] for row in rows] == ["ROUTED"] * 3
+    assert await worlds.statuses(send.id) == {"DELIVERED": 1}
+    assert len(await post.inbox_of(client.client_id)) == 1
+
+
+async def receive_once() -> bool:
+    return await receive_due(post.RECEPTION)

@@ -1,0 +1,164 @@
+"""A whole installation on a real database, with its users: everything but the network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from domain.errors import ProviderUnavailable
+from domain.identity.access import Actor, Role
+from domain.identity.actors import Actors
+from domain.ids import new_id
+from domain.installation import Installation, Limits
+from domain.numbers import Normaliser
+from domain.outcomes import Outcome, Unknown
+from domain.provider import Outgoing, Reading
+from domain.sending.accept import Acceptance
+from persistence import store
+from providers.registry import PARSERS
+from resolvers.context import Context
+from schema.engine import Engine
+from schema.schema import build_schema
+from tests import people, worlds
+
+ENGINE = Engine(build_schema())
+BRAND = "Kanda SMS"
+
+
+class Upstream:
+    """A provider that can be asked for its balance, and a registry of that one provider."""
+
+    largest_batch = 1
+
+    def __init__(self) -> None:
+        self.balance_word: str | None = None
+
+    async def of(self, provider_account_id: UUID) -> Upstream:
+        """The same for every account."""
+        return self
+
+    async def balance(self) -> Reading:
+        """What the test says. Raises ProviderUnavailable where it says nothing."""
+        if self.balance_word is None:
+            raise ProviderUnavailable
+        return Reading(self.balance_word, Decimal(self.balance_word))
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """Nothing is sent here."""
+        return Unknown("not a provider")
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """Nothing is sent here."""
+        return [Unknown("not a provider") for _ in messages]
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+class NoPace:
+    """Lets everybody ask as often as they like, up to a number of requests if one is set."""
+
+    def __init__(self) -> None:
+        self.requests_left: int | None = None
+
+    def wait_seconds(self, client_id: UUID) -> int:
+        """7 when the requests are used up."""
+        if self.requests_left is None:
+            return 0
+        self.requests_left -= 1
+        return 7 if self.requests_left < 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The installation and its users: two groups, two clients in the first, one client in none.
+
+    `direct` leads the first group too, and sends from the client `owner`.
+    """
+
+    installation: Installation
+    upstream: Upstream
+    pace: NoPace
+    pool: worlds.Pool
+    group: worlds.Group
+    other_group: worlds.Group
+    owner: worlds.Tenant
+    sibling: worlds.Tenant
+    loner: worlds.Tenant
+
+    def actor(self, who: str) -> Actor | None:
+        """Who is asking, by a word."""
+        return {
+            "owner": self.owner.actor,
+            "sibling": self.sibling.actor,
+            "loner": self.loner.actor,
+            "supervisor": _supervisor(self.group),
+            "other_supervisor": _supervisor(self.other_group),
+            "direct": replace(self.owner.actor, role=Role.SUPERVISOR, group_id=self.group.id),
+            "admin": worlds.ADMIN,
+            "nobody": None,
+        }[who]
+
+    async def ask(self, who: str | Actor, query: str, **variables: Any) -> dict[str, Any]:
+        """The whole answer to a document."""
+        actor = self.actor(who) if isinstance(who, str) else who
+        context = Context(self.installation, actor, address="127.0.0.1", request_id="req-1")
+        answer = await ENGINE.execute(ENGINE.find(query), variables, context)
+        return answer.body
+
+    async def answer(self, who: str | Actor, query: str, **variables: Any) -> Any:
+        """The only field of an answer without errors."""
+        body = await self.ask(who, query, **variables)
+        assert "errors" not in body, body
+        [value] = body["data"].values()
+        return value
+
+    async def code(self, who: str | Actor, query: str, **variables: Any) -> str | None:
+        """The code of the only error; None where there is none."""
+        body = await self.ask(who, query, **variables)
+        codes = [error["extensions"]["code"] for error in body.get("errors", ())]
+        assert len(codes) <= 1, body
+        return codes[0] if codes else None
+
+
+@asynccontextmanager
+async def neighbourhood(url: str) -> AsyncIterator[Neighbourhood]:
+    """Connected to the database of a test, with these people in it."""
+    async with worlds.connected(url):
+        acceptance, upstream, pace = Acceptance(store), Upstream(), NoPace()
+        pool = await worlds.add_pool(held=500)
+        group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
+        acceptance.start()
+        yield Neighbourhood(
+            installation=Installation(
+                brand=BRAND,
+                limits=Limits(recipients=300, recipients_multi=200),
+                normaliser=Normaliser(),
+                store=store,
+                directory=store,
+                acceptance=acceptance,
+                pace=pace,
+                providers=upstream,
+                door=people.new_door(),
+                actors=Actors(store, people.TOKENS),
+                passwords=people.PASSWORDS,
+                parsers=PARSERS,
+            ),
+            upstream=upstream,
+            pace=pace,
+            pool=pool,
+            group=group,
+            other_group=await worlds.add_group(pool, held=5, name="Others"),
+            owner=await worlds.add_client(pool, group=group, held=100, name="Acme"),
+            sibling=await worlds.add_client(pool, group=group, held=20, name="Bits"),
+            loner=await worlds.add_client(pool, held=7, name="Coop"),
+        )
+        await acceptance.stop()
+
+
+def _supervisor(group: worlds.Group) -> Actor:
+    return Actor(new_id(), Role.SUPERVISOR, new_id(), group_id=group.id)

@@ -1,0 +1,169 @@
+"""The installation of the state machine: one pool, two groups, four clients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from domain.errors import (
+    IdempotencyConflict,
+    InsufficientBalance,
+    InsufficientPool,
+    NotFound,
+)
+from domain.identity.access import Actor, Role
+from domain.ledger.allocate import Allocation, allocate
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.sending.accept import Busy, Refused, Replayed, Taken, Verdict
+from domain.sending.sends import NewSend
+from persistence import store
+from tests import worlds
+from tests.ledger.model import ACCEPTED, NOT_REACHED, POOL, REFUSED, SILENT, Place
+from tests.ledger.sends import keyed
+
+SAID: dict[str, Outcome] = {
+    ACCEPTED: Accepted("ref"),
+    REFUSED: Rejected("no"),
+    NOT_REACHED: NotSent("not reached"),
+    SILENT: Unknown("?"),
+}
+
+NODES = """
+SELECT account.id, held, version,
+       (SELECT coalesce(sum(amount), 0)::int8 FROM transfer WHERE destination_id = account.id)
+     - (SELECT coalesce(sum(amount), 0)::int8 FROM transfer WHERE source_id = account.id) AS proven,
+       (SELECT count(*) FROM transfer
+        WHERE account.id IN (source_id, destination_id)) AS entries
+FROM account WHERE provider_account_id = $1
+"""
+
+
+@dataclass
+class SmallHouse:
+    """`send_ids`, `message_ids`: as the model numbers sends and places messages."""
+
+    pool: worlds.Pool
+    groups: dict[str, worlds.Group]
+    clients: dict[str, worlds.Tenant]
+    opening: dict[str, int]
+    group_of: dict[str, str | None]
+    send_ids: list[UUID] = field(default_factory=list)
+    message_ids: list[list[UUID]] = field(default_factory=list)
+
+    def tenant(self, name: str) -> worlds.Tenant:
+        """A client of the model's."""
+        return self.clients[name]
+
+    def new_send(self, who: int, count: int, key: str | None, given: int) -> NewSend:
+        """The request, as a client makes it."""
+        send = worlds.new_send(self.clients[f"c{who}"], count)
+        return keyed(send, key, given) if key else send
+
+    def as_asked(
+        self, who: int, count: int, key: str | None, given: int
+    ) -> tuple[str, int, str | None, object]:
+        """The same request, for the model: what was given includes how much."""
+        return f"c{who}", count, key, given
+
+    def place_of(self, message_id: UUID) -> Place:
+        """Where the model has the message."""
+        return next(
+            (number, ids.index(message_id))
+            for number, ids in enumerate(self.message_ids)
+            if message_id in ids
+        )
+
+    async def note_messages(self) -> None:
+        """Looks up the messages of the sends that are new."""
+        for send_id in self.send_ids[len(self.message_ids) :]:
+            rows = await worlds.fetch(
+                "SELECT id FROM message WHERE send_id = $1 ORDER BY id", send_id
+            )
+            self.message_ids.append([row["id"] for row in rows])
+
+    async def nodes(self) -> dict[str, tuple[int, int, int, int]]:
+        """Of each node what it holds, its version, and what its transfers make of both."""
+        names = {self.pool.account_id: POOL}
+        names |= {group.account_id: name for name, group in self.groups.items()}
+        names |= {client.account_id: name for name, client in self.clients.items()}
+        rows = await worlds.fetch(NODES, self.pool.id)
+        return {
+            names[row["id"]]: (row["held"], row["version"], row["proven"], row["entries"])
+            for row in rows
+        }
+
+    async def statuses(self) -> Counter[str]:
+        """How many messages are in which status."""
+        rows = await worlds.fetch(
+            "SELECT status, count(*) AS n FROM message WHERE provider_account_id = $1"
+            " GROUP BY status",
+            self.pool.id,
+        )
+        return Counter({row["status"]: row["n"] for row in rows})
+
+    async def all_is_due(self) -> None:
+        """Nothing that is queued waits for its time."""
+        await worlds.execute(
+            "UPDATE message SET due_at = now() - interval '1 s'"
+            " WHERE provider_account_id = $1 AND status = 'QUEUED'",
+            self.pool.id,
+        )
+
+    async def leases_pass(self) -> None:
+        """No call is under way any more."""
+        await worlds.execute(
+            "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'"
+            " WHERE provider_account_id = $1 AND ended_at IS NULL",
+            self.pool.id,
+        )
+
+
+async def made(pool_holds: int, held: Sequence[int]) -> SmallHouse:
+    """an installation of its own; its pool is the default one from now on."""
+    await worlds.execute("UPDATE provider_account SET is_default = false")
+    pool = await worlds.add_pool(held=pool_holds)
+    groups = {f"g{each}": await worlds.add_group(pool, held=held[each]) for each in range(2)}
+    group_of = {"c0": "g0", "c1": "g0", "c2": "g1", "c3": None}
+    clients = {
+        name: await worlds.add_client(pool, group=groups.get(group or ""), held=units)
+        for (name, group), units in zip(group_of.items(), held[2:], strict=True)
+    }
+    opening = dict(zip([*groups, *clients], held, strict=True)) | {POOL: pool_holds}
+    return SmallHouse(pool, groups, clients, opening, group_of)
+
+
+def told_of_send(installation: SmallHouse, verdict: Verdict | Busy) -> tuple[object, ...]:
+    """A verdict in the model's words; a send that is new gets the next number."""
+    match verdict:
+        case Taken(send):
+            installation.send_ids.append(send.id)
+            return "sent", len(installation.send_ids) - 1
+        case Replayed(send_id):
+            return "sent", installation.send_ids.index(send_id)
+        case Refused(InsufficientBalance() as short):
+            return "refused", short.required, short.available
+        case Refused(IdempotencyConflict()):
+            return ("conflict",)
+        case _:
+            raise AssertionError(verdict)
+
+
+async def told_of_allocation(
+    installation: SmallHouse, who: str, whom: str, units: int
+) -> tuple[object, ...]:
+    """What an allocation is told, in the model's words."""
+    group = installation.groups.get(whom)
+    client = installation.clients.get(whom)
+    asked = Allocation(client.client_id if client else None, group.id if group else None, units)
+    actor = worlds.ADMIN
+    if who != "admin":
+        actor = Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=installation.groups[who].id)
+    try:
+        moved = await allocate(store, actor, asked)
+    except (InsufficientPool, InsufficientBalance) as short:
+        return "refused", short.required, short.available
+    except NotFound:
+        return ("not found",)
+    return "moved", moved.source_balance, moved.destination_balance

@@ -1,0 +1,275 @@
+"""Balances, allocations, statements and provider accounts, looked up by everybody."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.installations import Neighbourhood
+
+BALANCES = """query ($id: ID) { balances(clientId: $id) {
+    account { accountId unit balance valueUsd ratePerUnitUsd pricePerMessage }
+    group { groupId name unit balance unallocated }
+    platform { unit pool allocated remaining inFlight providerBalance lastSyncedAt state }
+    version } }"""
+ALLOCATIONS = """query ($group: ID, $search: String, $first: Int, $after: String) {
+    allocations(groupId: $group, search: $search, first: $first, after: $after) {
+        nodes { client { name } balance unit ratePerUnitUsd valueUsd group { name } lastSentAt }
+        totalCount pageInfo { hasNextPage endCursor } } }"""
+TRANSFERS = """query ($id: ID, $kind: TransferKind, $first: Int, $after: String) {
+    transfers(clientId: $id, kind: $kind, first: $first, after: $after) {
+        nodes { id kind amount unit ratePerUnitUsd balanceAfter valueUsd description sendId
+            createdAt } pageInfo { hasNextPage endCursor } totalCount } }"""
+PROVIDER_ACCOUNTS = """{ providerAccounts { id provider owner { name } unit pricePerMessage
+    providerBalance lastCheckedAt platform { pool state } } }"""
+AUDIT = """{ ledgerAudit { holds accountsChecked transfersChecked messagesChecked violations
+    checkedAt } }"""
+UNKNOWN_CLIENT = ids.encode(Kind.CLIENT, UUID(int=404))
+
+
+def client_id(tenant: worlds.Tenant) -> str:
+    return ids.encode(Kind.CLIENT, tenant.client_id)
+
+
+async def test_a_client_sees_its_account_and_its_groups_total(street: Neighbourhood) -> None:
+    found = await street.answer("owner", BALANCES)
+    assert found == {
+        "account": {
+            "accountId": ids.encode(Kind.ACCOUNT, street.owner.account_id),
+            "unit": "credit",
+            "balance": 100,
+            "valueUsd": "3.00",
+            "ratePerUnitUsd": "0.03",
+            "pricePerMessage": 1,
+        },
+        "group": {
+            "groupId": ids.encode(Kind.GROUP, street.group.id),
+            "name": "MG888",
+            "unit": "credit",
+            "balance": 170,
+            "unallocated": 50,
+        },
+        "platform": None,
+        "version": 3,
+    }
+
+
+def figures(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """Balance of the account, of the group, and the pool, as far as they are shown."""
+    account, group, platform = (found[each] for each in ("account", "group", "platform"))
+    return (
+        account and account["balance"],
+        group and group["balance"],
+        platform and platform["pool"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "own", "named"),
+    [
+        # What it sees of itself; then of owner, sibling and loner by name.
+        ("owner", (100, 170, None), [(100, 170, None), None, None]),
+        ("sibling", (20, 170, None), [None, (20, 170, None), None]),
+        ("loner", (7, None, None), [None, None, (7, None, None)]),
+        ("supervisor", (None, 170, None), [(100, 170, None), (20, 170, None), None]),
+        ("other_supervisor", (None, 5, None), [None, None, None]),
+        ("direct", (100, 170, None), [(100, 170, None), (20, 170, None), None]),
+        (
+            "admin",
+            (None, None, 682),
+            [(100, 170, 682), (20, 170, 682), (7, None, 682)],
+        ),
+    ],
+)
+async def test_everybody_sees_the_own_balances_and_whom_they_lead(
+    street: Neighbourhood, who: str, own: Any, named: list[Any]
+) -> None:
+    assert figures(await street.answer(who, BALANCES)) == own
+    for tenant, expected in zip((street.owner, street.sibling, street.loner), named, strict=True):
+        for query in (BALANCES, TRANSFERS):
+            body = await street.ask(who, query, id=client_id(tenant))
+            if expected is None:
+                assert body == await street.ask(who, query, id=UNKNOWN_CLIENT)
+                assert body == await street.ask(who, query, id="nonsense")
+                assert body["errors"][0]["message"] == "No such client."
+            elif query is BALANCES:
+                assert figures(body["data"]["balances"]) == expected
+            else:
+                assert body["data"]["transfers"]["nodes"][0]["balanceAfter"] == expected[0]
+
+
+@pytest.mark.parametrize("query", [BALANCES, TRANSFERS, ALLOCATIONS, PROVIDER_ACCOUNTS, AUDIT])
+async def test_nobody_sees_anything(street: Neighbourhood, query: str) -> None:
+    assert await street.code("nobody", query) == "UNAUTHENTICATED"
+
+
+async def test_the_operator_sees_the_pool_beside_what_the_provider_said(
+    street: Neighbourhood,
+) -> None:
+    await worlds.accept(street.owner, 3)
+    await worlds.execute(
+        "UPDATE provider_account SET reading_raw = '679.5', read_at = '2026-11-20T08:00:00Z'"
+    )
+    platform = (await street.answer("admin", BALANCES))["platform"]
+    assert platform.pop("state") in ("IN_SYNC", "NEEDS_SYNC")  # by the age of the reading
+    assert platform == {
+        "unit": "credit",
+        "pool": 679,
+        "allocated": 124,
+        "remaining": 555,
+        "inFlight": 3,
+        "providerBalance": "679.5",
+        "lastSyncedAt": "2026-11-20T08:00:00Z",
+    }
+
+
+async def test_a_client_with_a_provider_account_of_its_own_sees_that_one(
+    street: Neighbourhood,
+) -> None:
+    school = await worlds.add_school(held=28_570)
+    found = await street.answer(school.actor, BALANCES)
+    assert figures(found) == (28_570, None, 28_570)
+    assert found["account"]["pricePerMessage"] == 50
+    assert found["platform"]["state"] == "NEVER_SYNCED"
+    [line] = (await street.answer(school.actor, TRANSFERS))["nodes"]
+    assert (line["amount"], line["unit"]) == (28_570, "UGX")
+
+
+@pytest.mark.parametrize(
+    ("who", "code", "found"),
+    [
+        ("admin", None, ["Coop", "Bits", "Acme"]),
+        ("supervisor", None, ["Bits", "Acme"]),
+        ("direct", None, ["Bits", "Acme"]),
+        ("other_supervisor", None, []),
+        ("owner", "FORBIDDEN", []),
+        ("loner", "FORBIDDEN", []),
+    ],
+)
+async def test_allocations_are_for_those_who_lead(
+    street: Neighbourhood, who: str, code: str | None, found: list[str]
+) -> None:
+    assert await street.code(who, ALLOCATIONS) == code
+    assert await street.code(who, ALLOCATIONS, group="nonsense") == (code or "BAD_USER_INPUT")
+    if code is None:
+        answer = await street.answer(who, ALLOCATIONS)
+        assert [node["client"]["name"] for node in answer["nodes"]] == found
+        assert answer["totalCount"] == len(found)
+
+
+async def test_an_allocation_has_its_value_and_its_last_send(street: Neighbourhood) -> None:
+    await worlds.accept(street.owner)
+    [node] = (await street.answer("supervisor", ALLOCATIONS, search="acme"))["nodes"]
+    assert node.pop("lastSentAt").endswith("Z")
+    assert node == {
+        "client": {"name": "Acme"},
+        "balance": 99,
+        "unit": "credit",
+        "ratePerUnitUsd": "0.03",
+        "valueUsd": "2.97",
+        "group": {"name": "MG888"},
+    }
+    first = await street.answer("admin", ALLOCATIONS, first=2)
+    assert first["pageInfo"]["hasNextPage"]
+    rest = await street.answer("admin", ALLOCATIONS, after=first["pageInfo"]["endCursor"])
+    assert [node["client"]["name"] for node in rest["nodes"]] == ["Acme"]
+
+
+async def test_a_supervisor_finds_no_other_group(street: Neighbourhood) -> None:
+    own, other = (ids.encode(Kind.GROUP, each.id) for each in (street.group, street.other_group))
+    assert (await street.answer("supervisor", ALLOCATIONS, group=own))["totalCount"] == 2
+    unknown = await street.ask("supervisor", ALLOCATIONS, group=ids.encode(Kind.GROUP, UUID(int=4)))
+    assert unknown["errors"][0]["message"] == "No such group."
+    for foreign in (other, "nonsense"):
+        assert await street.ask("supervisor", ALLOCATIONS, group=foreign) == unknown
+    assert (await street.answer("admin", ALLOCATIONS, group=other))["totalCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("who", "balance"),
+    [("owner", 97), ("direct", 97), ("supervisor", 50), ("other_supervisor", 5), ("admin", 500)],
+)
+async def test_everybody_has_the_statement_of_the_own_account_group_or_pool(
+    street: Neighbourhood, who: str, balance: int
+) -> None:
+    await worlds.accept(street.owner, 3)
+    nodes = (await street.answer(who, TRANSFERS))["nodes"]
+    assert nodes[0]["balanceAfter"] == balance
+    assert sum(node["amount"] for node in nodes) == balance
+
+
+async def test_a_statement_is_paged_and_narrowed(street: Neighbourhood) -> None:
+    sends = [await worlds.accept(street.owner) for _ in range(3)]
+    page = await street.answer("owner", TRANSFERS, first=2)
+    assert page["totalCount"] is None
+    line = page["nodes"][0]
+    assert line.pop("id").startswith("trf_")
+    assert line.pop("createdAt").endswith("Z")
+    assert line == {
+        "kind": "SEND",
+        "amount": -1,
+        "unit": "credit",
+        "ratePerUnitUsd": None,
+        "balanceAfter": 97,
+        "valueUsd": None,
+        "description": "Sent 1 message",
+        "sendId": ids.encode(Kind.SEND, sends[-1].id),
+    }
+    rest = await street.answer("owner", TRANSFERS, after=page["pageInfo"]["endCursor"])
+    assert [node["balanceAfter"] for node in rest["nodes"]] == [99, 100]
+    [opening] = (await street.answer("owner", TRANSFERS, kind="OPENING"))["nodes"]
+    assert (opening["amount"], opening["sendId"]) == (100, None)
+
+
+@pytest.mark.parametrize("query", [PROVIDER_ACCOUNTS, AUDIT])
+@pytest.mark.parametrize("who", ["owner", "direct", "sibling", "supervisor", "other_supervisor"])
+async def test_providers_and_the_audit_are_the_operators(
+    street: Neighbourhood, who: str, query: str
+) -> None:
+    assert await street.code(who, query) == "FORBIDDEN"
+
+
+async def test_the_operator_sees_all_provider_accounts(street: Neighbourhood) -> None:
+    school = await worlds.add_school(held=100)
+    default, owned = await street.answer("admin", PROVIDER_ACCOUNTS)
+    assert default == {
+        "id": ids.encode(Kind.PROVIDER_ACCOUNT, street.pool.id),
+        "provider": "extreme",
+        "owner": None,
+        "unit": "credit",
+        "pricePerMessage": 1,
+        "providerBalance": None,
+        "lastCheckedAt": None,
+        "platform": {"pool": 682, "state": "NEVER_SYNCED"},
+    }
+    assert owned["id"] == ids.encode(Kind.PROVIDER_ACCOUNT, school.pool.id)
+    assert owned["owner"] == {"name": "School"}
+
+
+async def test_the_operator_has_the_ledger_proved(street: Neighbourhood) -> None:
+    await worlds.accept(street.owner, 3)
+    found = await street.answer("admin", AUDIT)
+    assert found.pop("checkedAt").endswith("Z")
+    assert found["holds"]
+    assert (found["messagesChecked"], found["violations"]) == (3, [])
+    await worlds.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
+    found = await street.answer("admin", AUDIT)
+    assert not found["holds"]
+    assert found["violations"]
+
+
+@pytest.mark.parametrize("who", ["owner", "direct", "supervisor"])
+async def test_no_provider_shows_in_what_others_than_the_operator_read(
+    street: Neighbourhood, who: str
+) -> None:
+    await worlds.accept(street.owner, 3)
+    read = [await street.ask(who, query) for query in (BALANCES, TRANSFERS, ALLOCATIONS)]
+    said = re.sub(r'"endcursor": "[^"]*"|[a-z]{3}_[0-9a-z]{26}', "", json.dumps(read).lower())
+    assert not [word for word in ("extreme", "egosms", "modem", "http", "key") if word in said]

@@ -1,0 +1,111 @@
+"""100,000 rows: in good time, in bounded memory, and others are answered meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import Awaitable
+from dataclasses import replace
+from functools import partial
+from io import BytesIO
+from typing import TypeVar
+
+import pytest
+
+from domain.inbox.contact_import import contact_columns_of, import_contacts, read_cards
+from domain.installation import Limits
+from domain.sending.csv_send import CsvOrder, csv_send
+from domain.sending.files.keeping import keep_upload
+from domain.sending.files.layout import layout_of
+from domain.sending.sends import Send
+from tests import worlds
+from tests.installations import Neighbourhood
+from tests.sending.files.files import NORMALISER, csv_file
+
+ROWS = 100_000
+MEBIBYTE = 1024 * 1024
+Result = TypeVar("Result")
+
+
+@pytest.fixture(scope="module")
+def large_file() -> bytes:
+    """100,000 numbers with names, in 20 MB: most of it is nothing that is asked for."""
+    rows = (
+        [number, f"Name {at}", "x" * 180]
+        for at, number in enumerate(worlds.generated_numbers(ROWS))
+    )
+    return csv_file([["phone", "name", "note"], *rows])
+
+
+async def with_pauses(work: Awaitable[Result]) -> tuple[Result, float]:
+    """What the work comes to, and for how long at most nobody else had a turn meanwhile."""
+    task = asyncio.ensure_future(work)
+    longest, before = 0.0, time.perf_counter()
+    while not task.done():
+        await asyncio.sleep(0.001)
+        longest, before = max(longest, (now := time.perf_counter()) - before), now
+    return await task, longest
+
+
+async def test_100_000_rows_are_kept_sent_to_and_imported_while_others_are_answered(
+    street: Neighbourhood, large_file: bytes
+) -> None:
+    installation = replace(street.installation, limits=Limits())
+    await worlds.open_with(street.owner.account_id, ROWS)
+    actor = street.owner.actor
+    began = time.perf_counter()
+    upload, pause = await with_pauses(keep_upload(installation, actor, BytesIO(large_file)))
+    assert (upload.layout.rows, pause < 2) == (ROWS, True), pause
+    order = CsvOrder(text="Dear {{name}}, good morning.")
+    sent: Send
+    sent, pause = await with_pauses(csv_send(installation, actor, upload.id, order, key=None))
+    assert (sent.accepted, sent.rejected_count, pause < 2) == (ROWS, 0, True), pause
+    told, pause = await with_pauses(import_contacts(installation, actor, upload.id))
+    assert (told.created, told.updated, pause < 2) == (ROWS, 0, True), pause
+    assert time.perf_counter() - began < 100
+    assert await worlds.held(street.owner.account_id) == 100
+    assert await worlds.statuses(sent.id) == {"QUEUED": ROWS}
+
+
+def test_a_file_is_read_in_far_less_memory_than_it_is_long(large_file: bytes) -> None:
+    file = BytesIO(large_file * 2)
+    tracemalloc.start()
+    try:
+        layout = layout_of(file, NORMALISER)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert layout.rows == 2 * ROWS + 1  # the second header is a row like others
+    assert most_bytes < 8 * MEBIBYTE
+
+
+def test_wide_rows_are_not_in_memory_together() -> None:
+    """Each of them alone takes some megabytes: 80,000 cells."""
+    wide = ",".join(["2025550120", *["ab"] * 80_000])
+    lines = ["phone,name", *["2025550120,Ada"] * 250, *[wide] * 16]
+    file = BytesIO("\n".join(lines).encode())
+    layout = layout_of(file, NORMALISER)
+    columns = contact_columns_of(layout)
+    tracemalloc.start()
+    try:
+        cards, rejected = read_cards(file, layout, columns, NORMALISER)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ([card.name for card in cards], len(rejected)) == (["Ada"], 249 + 16)
+    assert most_bytes < 32 * MEBIBYTE
+
+
+def test_cards_take_memory_for_what_is_kept_alone(large_file: bytes) -> None:
+    file = BytesIO(large_file)
+    layout = layout_of(file, NORMALISER)
+    read = partial(read_cards, file, layout, contact_columns_of(layout), NORMALISER)
+    tracemalloc.start()
+    try:
+        cards, rejected = read()
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (len(cards), rejected) == (ROWS, [])
+    assert most_bytes < 64 * MEBIBYTE

@@ -1,0 +1,320 @@
+"""POST /uploads, over real HTTP: what is kept, for whom, for how long, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from domain.dispatch.handover import Handover
+from domain.dispatch.observing import Observer
+from domain.errors import NotFound, RateLimited, TryAgain
+from domain.identity.access import Actor, OfClient
+from domain.sending.files.keeping import opened
+from domain.sending.files.upload import KEPT_SECONDS, PART_BYTES
+from domain.sending.files.workbench import Workbench
+from ibiki.http.middleware import BodyLimit
+from ibiki.http.uploads import PATH, Uploads
+from ibiki.workers import Workers
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.dispatch.parts import eventually
+from tests.ibiki.fronts import Front, front
+from tests.installations import Neighbourhood
+from tests.persistence.connections import until
+from tests.sending.files.files import csv_file, uploaded
+
+FILE = b"phone,name\n2025550120,Ada\n2025550121,Bob\n"
+LIMIT = BodyLimit(size=3 * PART_BYTES, seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Knows the people of the street by their words."""
+
+    street: Neighbourhood
+
+    async def actor_for(self, credential: str) -> Actor | None:
+        if credential == "away":
+            raise TryAgain
+        known = ("owner", "sibling", "direct", "supervisor", "admin")
+        return self.street.actor(credential) if credential in known else None
+
+
+@asynccontextmanager
+async def desk(street: Neighbourhood, workbench: Workbench | None = None) -> AsyncIterator[Front]:
+    """A front that takes files for the street."""
+    installation = replace(street.installation, workbench=workbench or Workbench())
+    routes = Uploads(installation, Words(street)).routes()
+    async with front(routes=routes, body_by_path={PATH: LIMIT}) as made:
+        yield made
+
+
+async def post(made: Front, content: Any, who: str | None = "owner", **headers: str) -> Any:
+    given = {"content-type": "text/csv"}
+    if who is not None:
+        given["authorization"] = f"Bearer {who}"
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await made.http.post(PATH, content=content, headers={**given, **named})
+
+
+async def bytes_of(street: Neighbourhood, upload_id: str, who: str = "owner") -> bytes:
+    """What is kept, as the tenant finds it."""
+    actor = street.actor(who)
+    assert actor is not None
+    assert actor.client_id is not None
+    found = ids.decode(Kind.UPLOAD, upload_id)
+    async with opened(street.installation, OfClient(actor.client_id), found) as (_, file):
+        file.seek(0)
+        return file.read()
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str, str]:
+    [error] = answer.json()["errors"]
+    return answer.status_code, error["extensions"]["code"], error["message"]
+
+
+async def kept() -> int:
+    [row] = await worlds.fetch("SELECT count(*) FROM upload")
+    [parts] = await worlds.fetch("SELECT count(DISTINCT upload_id) FROM upload_part")
+    assert row == parts
+    return int(row["count"])
+
+
+@pytest.mark.parametrize("content_type", ["text/csv", "TEXT/CSV; charset=utf-8; header=present"])
+async def test_a_file_is_kept_and_it_is_said_how_it_was_read(
+    street: Neighbourhood, content_type: str
+) -> None:
+    async with desk(street) as made:
+        answer = await post(made, FILE, content_type=content_type)
+    assert answer.status_code == 201
+    told = answer.json()
+    assert told.pop("uploadId").startswith("upl_")
+    assert told == {"rows": 2, "columns": ["phone", "name"]}
+    assert await bytes_of(street, answer.json()["uploadId"]) == FILE
+
+
+async def test_a_file_of_several_parts_comes_back_byte_for_byte(street: Neighbourhood) -> None:
+    numbers = worlds.generated_numbers(20_000)
+    content = csv_file([["phone", "text"], *([each, "x" * 90] for each in numbers)])
+    assert 2 * PART_BYTES < len(content) < LIMIT.size
+
+    async def parts() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 100_000):
+            yield content[start : start + 100_000]
+
+    async with desk(street) as made:
+        told = (await post(made, parts())).json()
+    assert told["rows"] == 20_000
+    assert await bytes_of(street, told["uploadId"]) == content
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "code"),
+    [
+        ("direct", 201, None),
+        ("sibling", 201, None),
+        ("supervisor", 403, "FORBIDDEN"),
+        ("admin", 403, "FORBIDDEN"),
+        ("nobody", 401, "UNAUTHENTICATED"),
+        (None, 401, "UNAUTHENTICATED"),
+        ("away", 503, "RATE_LIMITED"),
+    ],
+)
+async def test_who_has_an_account_of_its_own_may_upload(
+    street: Neighbourhood, who: str | None, status: int, code: str | None
+) -> None:
+    async with desk(street) as made:
+        answer = await post(made, FILE, who)
+    assert answer.status_code == status
+    if code is not None:
+        assert refusal(answer)[1] == code
+        assert await kept() == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "said"),
+    [
+        (b"", {}, 400, "The file is empty"),
+        (b"\n\n", {}, 400, "The file is empty"),
+        (b"phone,name\n", {}, 400, "no rows but its header"),
+        (b'phone,name\n2025550120,"Ada\n', {}, 400, "Line 2: a quote is opened and never closed"),
+        (b"PK\x03\x04\0\0\0\0", {}, 400, "Line 1: a NUL character"),
+        (b"phone\n\x81\x8d\n", {}, 400, "Line 2: the encoding cannot be told"),
+        (b"phone\nM\xfcller\n", {"content_type": "text/csv; charset=utf-8"}, 400, "not UTF-8"),
+        (FILE, {"content_type": "text/csv; charset=nonsense"}, 400, "not known here"),
+        (FILE, {"content_type": "application/json"}, 415, "The body is text/csv"),
+        (FILE, {"content_type": "multipart/form-data; boundary=x"}, 415, "no form around it"),
+        (FILE, {"content_type": ""}, 415, "The body is text/csv"),
+        (FILE, {"content_type": "nonsense"}, 415, "The body is text/csv"),
+        (FILE, {"content_encoding": "gzip"}, 415, "not compressed"),
+        (b"x" * (LIMIT.size + 1), {}, 413, "over the limit"),
+    ],
+)
+async def test_what_is_no_table_is_refused_and_not_kept(
+    street: Neighbourhood, content: bytes, headers: dict[str, str], status: int, said: str
+) -> None:
+    async with desk(street) as made:
+        answer = await post(made, content, **headers)
+    found, _, message = refusal(answer)
+    assert (found, said in message) == (status, True), message
+    assert await kept() == 0
+
+
+async def test_a_body_without_a_length_is_cut_off_at_the_limit(street: Neighbourhood) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"2025550120\n" * 10_000
+
+    async with desk(street) as made:
+        try:
+            answer = await post(made, endless())
+        except httpx.NetworkError:
+            pass  # cut while it was still being sent
+        else:
+            assert answer.status_code == 413
+    assert await kept() == 0
+
+
+async def test_a_body_that_takes_too_long_is_refused(street: Neighbourhood) -> None:
+    head = (
+        b"POST /uploads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer owner\r\n"
+        b"content-type: text/csv\r\ncontent-length: 100\r\n\r\nphone\n"
+    )
+    async with desk(street) as made:
+        assert b" 408 " in await made.raw(head)
+    assert await kept() == 0
+
+
+async def test_whoever_goes_away_half_way_leaves_nothing(
+    street: Neighbourhood, tmp_path: Path
+) -> None:
+    workbench = Workbench(tmp_path)
+    async with desk(street, workbench) as made:
+        _, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        writer.write(
+            b"POST /uploads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer owner\r\n"
+            b"content-type: text/csv\r\ncontent-length: 2000000\r\n\r\n" + b"x" * 1_100_000
+        )
+        await writer.drain()
+        await until(lambda: workbench.arriving.count == 1)
+        assert os.listdir(tmp_path) == []  # it has no name while it is worked on
+        writer.close()
+        await until(lambda: workbench.arriving.count == 0)
+    assert await kept() == 0
+
+
+async def test_a_failure_while_it_is_kept_leaves_nothing(street: Neighbourhood) -> None:
+    await worlds.execute("ALTER TABLE upload_part ADD CONSTRAINT broken CHECK (position < 1)")
+    content = b"phone\n" + b"2025550120\n" * (PART_BYTES // 10)
+    async with desk(street) as made:
+        assert (await post(made, content)).status_code == 500
+        assert await kept() == 0
+        await worlds.execute("ALTER TABLE upload_part DROP CONSTRAINT broken")
+        assert (await post(made, content)).status_code == 201
+
+
+async def test_a_client_has_only_so_much_room(street: Neighbourhood) -> None:
+    limits = replace(street.installation.limits, uploads_bytes=16_384 + len(FILE))
+    cramped = replace(street, installation=replace(street.installation, limits=limits))
+    async with desk(cramped) as made:
+        answers = await asyncio.gather(*(post(made, FILE) for _ in range(4)))
+        assert sorted(answer.status_code for answer in answers) == [201, 201, 400, 400]
+        assert (await post(made, FILE, "sibling")).status_code == 201
+    assert "come to more than" in next(a.text for a in answers if a.status_code == 400)
+
+
+async def test_only_so_many_files_are_worked_on_at_once(street: Neighbourhood) -> None:
+    workbench = Workbench(of_one_client=1, arriving_at_once=2)
+    client_id = street.owner.client_id
+    async with desk(street, workbench) as made:
+        with workbench.arrival(client_id):
+            answer = await post(made, FILE)
+            assert refusal(answer)[:2] == (429, "RATE_LIMITED")
+            assert int(answer.headers["retry-after"]) > 0
+            assert (await post(made, FILE, "sibling")).status_code == 201
+        assert (await post(made, FILE)).status_code == 201
+
+
+async def test_files_are_read_in_turn_and_slow_arrivals_keep_nobody_waiting(
+    street: Neighbourhood,
+) -> None:
+    workbench = Workbench(of_one_client=1, arriving_at_once=2, read_at_once=1)
+    client_id = street.owner.client_id
+    async with desk(street, workbench) as made:
+        with workbench.arrival(street.sibling.client_id):
+            assert (await post(made, FILE)).status_code == 201
+        async with workbench.turn(client_id):
+            waiting = asyncio.create_task(post(made, FILE))
+            await until(lambda: workbench.reading.count == 2)
+            with pytest.raises(RateLimited):
+                async with workbench.turn(client_id):
+                    pass
+            assert not waiting.done()
+        assert (await waiting).status_code == 201
+        assert workbench.reading.count == 0
+
+
+async def test_an_upload_is_found_by_its_tenant_for_a_day(street: Neighbourhood) -> None:
+    async with desk(street) as made:
+        upload_id = (await post(made, FILE)).json()["uploadId"]
+    with pytest.raises(NotFound) as foreign:
+        await bytes_of(street, upload_id, "sibling")
+    await worlds.execute("UPDATE upload SET created_at = now() - interval '23:59'")
+    assert await store.purge_uploads(age_seconds=KEPT_SECONDS, most=10) == 0
+    assert await bytes_of(street, upload_id) == FILE
+    await worlds.execute("UPDATE upload SET created_at = now() - interval '24:01'")
+    with pytest.raises(NotFound) as gone:
+        await bytes_of(street, upload_id)
+    assert str(foreign.value) == str(gone.value)
+    assert await store.purge_uploads(age_seconds=KEPT_SECONDS, most=10) == 1
+    assert await worlds.fetch("SELECT FROM upload_part") == []
+
+
+async def test_whoever_works_behind_the_api_removes_what_is_a_day_old(
+    street: Neighbourhood,
+) -> None:
+    old = await uploaded(street.installation, street.owner.actor, FILE)
+    young = await uploaded(street.installation, street.owner.actor, FILE)
+    await worlds.execute(
+        "UPDATE upload SET created_at = now() - interval '24:01' WHERE id = $1", old.id
+    )
+    installation = street.installation
+    workers = Workers(
+        store, installation.providers, installation.reception, rules=Handover(), observer=Observer()
+    )
+    workers.start()
+    try:
+        await eventually(lambda: _is_alone(young.id), seconds=30)
+    finally:
+        await workers.stop()
+
+
+async def _is_alone(upload_id: UUID) -> bool:
+    rows = await worlds.fetch("SELECT upload_id FROM upload_part")
+    return [row["upload_id"] for row in rows] == [upload_id]
+
+
+async def test_a_part_that_is_removed_while_it_is_read_is_said(street: Neighbourhood) -> None:
+    async with desk(street) as made:
+        upload_id = (await post(made, FILE)).json()["uploadId"]
+    await worlds.execute("DELETE FROM upload_part")
+    with pytest.raises(NotFound, match="a day has passed"):
+        await bytes_of(street, upload_id)
+
+
+async def test_by_get_there_is_nothing(street: Neighbourhood) -> None:
+    async with desk(street) as made:
+        assert (await made.http.get(PATH)).status_code == 405
+        assert json.loads((await made.http.get(f"{PATH}/x")).text)["errors"]

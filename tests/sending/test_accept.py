@@ -1,0 +1,172 @@
+"""Accepting: the whole request or nothing, in order of arrival, whoever stands beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from domain.errors import InsufficientBalance, TryAgain
+from domain.sending.accept import LARGE, Refused, Taken, accept_alone, accept_batch
+from persistence import store
+from tests import worlds
+from tests.ledger.sends import accepting, charges, keyed, messages_of, told
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+async def test_two_hundred_racers_on_a_balance_of_a_hundred_are_a_hundred_accepted() -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=100)
+    async with accepting() as one, accepting() as other:
+        verdicts = await asyncio.gather(
+            *(
+                accept(worlds.new_send(client))
+                for _ in range(60)
+                for accept in (one.accept, other.accept)
+            ),
+            *(accept_alone(store, worlds.new_send(client)) for _ in range(80)),
+        )
+    assert told(verdicts, Taken) == 100
+    refusals = [each.refusal for each in verdicts if isinstance(each, Refused)]
+    assert len(refusals) == 100
+    assert all(isinstance(each, InsufficientBalance) for each in refusals)
+    assert await worlds.held(client.account_id) == 0
+    assert await charges(client.account_id) == [1] * 100
+    assert await messages_of(client.client_id) == 100
+    await worlds.assert_audit_holds()
+
+
+async def test_racers_of_all_sizes_never_take_a_balance_below_zero() -> None:
+    school = await worlds.add_school(held=12_000, price=50)
+    sizes = [1, 2, 3, 7, 20, 60, LARGE // 4] * 4
+    async with accepting() as acceptance:
+        verdicts = await asyncio.gather(
+            *(acceptance.accept(worlds.new_send(school, size)) for size in sizes)
+        )
+    taken = sum(len(each.send.numbers) for each in verdicts if isinstance(each, Taken))
+    assert await worlds.held(school.account_id) == 12_000 - 50 * taken >= 0
+    assert await messages_of(school.client_id) == taken
+    for verdict, size in zip(verdicts, sizes, strict=True):
+        if isinstance(verdict, Refused):
+            assert isinstance(verdict.refusal, InsufficientBalance)
+            assert verdict.refusal.required == 50 * size > verdict.refusal.available >= 0
+            assert verdict.refusal.unit == "UGX"
+    await worlds.assert_audit_holds()
+
+
+async def test_a_poor_request_is_refused_and_its_neighbours_are_not() -> None:
+    upstream = await worlds.add_pool(default=False)
+    rich, poor = [await worlds.add_client(upstream, held=held) for held in (100, 0)]
+    sends = [
+        worlds.new_send(rich, 60),
+        worlds.new_send(poor, 1),
+        worlds.new_send(rich, 50),  # 40 are left
+        worlds.new_send(rich, 40),
+        worlds.new_send(rich, 1),
+    ]
+    verdicts = await accept_batch(store, sends)
+    assert [isinstance(each, Taken) for each in verdicts] == [True, False, False, True, False]
+    refused = [each.refusal for each in verdicts if isinstance(each, Refused)]
+    assert [vars(each) for each in refused] == [
+        {"required": 1, "available": 0, "unit": "credit"},
+        {"required": 50, "available": 40, "unit": "credit"},
+        {"required": 1, "available": 0, "unit": "credit"},
+    ]
+    assert await charges(rich.account_id) == [60, 40]
+    assert await worlds.held(poor.account_id) == 0
+
+
+@pytest.mark.parametrize("poison", ["a\0b", "a\ud800b"])
+async def test_a_poisoned_request_fails_alone_and_leaves_its_key_unused(poison: str) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=100)
+    poisoned = keyed(worlds.new_send(client, text=poison), "p")
+    sends = [worlds.new_send(client) for _ in range(20)]
+    sends[7] = poisoned
+    async with accepting() as acceptance:
+        verdicts = await asyncio.gather(
+            *(acceptance.accept(send) for send in sends), return_exceptions=True
+        )
+        failed = verdicts.pop(7)
+        assert isinstance(failed, asyncpg.DataError)
+        assert all(isinstance(each, Taken) for each in verdicts)
+        assert await worlds.held(client.account_id) == 100 - 19
+        again = await acceptance.accept(keyed(worlds.new_send(client), "p"))
+        assert isinstance(again, Taken)
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("count", [1, LARGE - 1, LARGE, LARGE + 1])
+async def test_a_request_that_cannot_be_paid_whole_is_not_accepted_in_part(count: int) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=count - 1)
+    async with accepting() as acceptance:
+        verdict = await acceptance.accept(worlds.new_send(client, count))
+        assert isinstance(verdict, Refused)
+        assert await messages_of(client.client_id) == 0
+        assert await worlds.held(client.account_id) == count - 1
+        await worlds.open_with(client.account_id, 1)
+        assert isinstance(await acceptance.accept(worlds.new_send(client, count)), Taken)
+    assert await messages_of(client.client_id) == count
+    assert await worlds.held(client.account_id) == 0
+
+
+async def test_a_large_send_that_is_overtaken_is_rolled_back_whole() -> None:
+    """Its rows are written before it is charged: a neighbour may take the balance meanwhile."""
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=LARGE)
+    verdicts = await asyncio.gather(
+        *(accept_alone(store, worlds.new_send(client, LARGE)) for _ in range(3))
+    )
+    assert told(verdicts, Taken) == 1
+    assert told(verdicts, Refused) == 2
+    assert await messages_of(client.client_id) == LARGE
+    assert await charges(client.account_id) == [LARGE]
+    await worlds.assert_audit_holds()
+
+
+async def test_large_and_small_sends_are_written_alike() -> None:
+    upstream = await worlds.add_pool(default=False)
+    client = await worlds.add_client(upstream, rate_usd=Decimal("0.03"))
+    texts = ["one", "two", "three"]
+    small, large = (worlds.new_send(client, texts=texts) for _ in range(2))
+    await accept_batch(store, [small])
+    await accept_alone(store, large)
+    rows = [
+        await worlds.fetch(
+            "SELECT number, message.text, priority, message.price, status, send.kind, accepted,"
+            " rejected_count, rejected, send.rate_usd, send.value_usd, transfer.amount,"
+            " transfer.value_usd AS worth, transfer.actor_id"
+            " FROM message JOIN send ON send.id = send_id JOIN transfer USING (send_id)"
+            " WHERE send_id = $1 ORDER BY number",
+            send.id,
+        )
+        for send in (small, large)
+    ]
+    assert rows[0] == rows[1]
+    assert [row["text"] for row in rows[0]] == texts
+    assert {row["worth"] for row in rows[0]} == {Decimal("0.09")}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_send_with_texts_for_some_of_its_numbers_is_charged_nothing(alone: bool) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False))
+    send = replace(worlds.new_send(client, 3), text=None, texts=["one", "two"])
+    async with accepting() as acceptance:
+        with pytest.raises(ValueError, match="zip"):
+            await (accept_alone(store, send) if alone else acceptance.accept(send))
+    assert await worlds.held(client.account_id) == 1_000
+    assert await messages_of(client.client_id) == 0
+
+
+async def test_what_is_acknowledged_is_on_disk() -> None:
+    (row,) = await worlds.fetch("SELECT current_setting('synchronous_commit') AS setting")
+    assert row["setting"] == "on"
+
+
+async def test_who_comes_after_the_stop_is_told_to_try_again() -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False))
+    async with accepting() as acceptance:
+        pass
+    with pytest.raises(TryAgain):
+        await acceptance.accept(worlds.new_send(client))

@@ -1,0 +1,210 @@
+"""Requests that arrive together are decided together, in order, and each gets its own answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.errors import RateLimited, TryAgain
+from domain.sending.batcher import Batcher
+
+Decide = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
+
+
+class Poisoned(Exception):
+    """A request that nobody can decide."""
+
+
+class Scribe:
+    """Decides by writing down what it was given; refuses batches with a poisoned request."""
+
+    def __init__(self, *, poisoned: frozenset[int] = frozenset()) -> None:
+        self.batches: list[list[int]] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+        self._poisoned = poisoned
+
+    async def decide(self, requests: Sequence[int]) -> list[str]:
+        self.batches.append(list(requests))
+        await self.may_go_on.wait()
+        if self._poisoned & set(requests):
+            raise Poisoned
+        return [f"answer {request}" for request in requests]
+
+
+@asynccontextmanager
+async def running(decide: Decide, **options: float) -> AsyncIterator[Batcher[int, str]]:
+    options = {"window_seconds": 0, **options}
+    batcher: Batcher[int, str] = Batcher(decide, **options)  # type: ignore[arg-type]
+    batcher.start()
+    try:
+        yield batcher
+    finally:
+        await asyncio.wait_for(batcher.stop(), 5)
+
+
+@settings(deadline=None)
+@given(
+    requests=st.lists(st.integers(), unique=True, max_size=40),
+    poisoned=st.frozensets(st.integers(), max_size=3),
+    largest=st.integers(1, 7),
+    pauses=st.sets(st.integers(0, 40), max_size=5),
+)
+async def test_each_request_gets_its_own_answer_in_order_of_arrival_whoever_is_poisoned(
+    requests: list[int], poisoned: frozenset[int], largest: int, pauses: set[int]
+) -> None:
+    poisoned |= frozenset(requests[3:4])
+    scribe = Scribe(poisoned=poisoned)
+    async with running(scribe.decide, largest=largest) as batcher:
+        asked = []
+        for place, request in enumerate(requests):
+            asked.append(asyncio.create_task(batcher.ask(request)))
+            if place in pauses:
+                await asyncio.sleep(0.001)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    for request, answer in zip(requests, answers, strict=True):
+        if request in poisoned:
+            assert isinstance(answer, Poisoned)
+        else:
+            assert answer == f"answer {request}"
+    assert all(len(batch) <= largest for batch in scribe.batches)
+    first_seen = list(dict.fromkeys(each for batch in scribe.batches for each in batch))
+    assert first_seen == requests
+
+
+async def test_what_arrives_while_a_batch_is_decided_is_the_next_batch() -> None:
+    scribe = Scribe()
+    scribe.may_go_on.clear()
+    async with running(scribe.decide) as batcher:
+        first = asyncio.create_task(batcher.ask(1))
+        await _until(lambda: scribe.batches == [[1]])
+        others = [asyncio.create_task(batcher.ask(request)) for request in range(2, 150)]
+        await asyncio.sleep(0.01)
+        assert scribe.batches == [[1]]
+        scribe.may_go_on.set()
+        await asyncio.gather(first, *others)
+    assert scribe.batches == [[1], list(range(2, 150))]
+
+
+async def test_those_who_were_there_last_time_are_waited_for_and_nobody_beyond_them() -> None:
+    scribe = Scribe()
+    scribe.may_go_on.clear()
+    async with running(scribe.decide, window_seconds=30, longest_window_seconds=30) as batcher:
+        asked = [asyncio.create_task(batcher.ask(1))]
+        await _until(lambda: scribe.batches == [[1]])
+        asked += [asyncio.create_task(batcher.ask(request)) for request in (2, 3)]
+        await asyncio.sleep(0)
+        scribe.may_go_on.set()
+        assert await asked[0] == "answer 1"
+        assert scribe.batches == [[1]]
+        asked.append(asyncio.create_task(batcher.ask(4)))
+        await asyncio.wait_for(asyncio.gather(*asked), 5)
+    assert scribe.batches == [[1], [2, 3, 4]]
+
+
+async def test_who_does_not_come_back_keeps_nobody_waiting() -> None:
+    scribe = Scribe()
+    async with running(scribe.decide, window_seconds=0.01, longest_window_seconds=30) as batcher:
+        await asyncio.gather(*(batcher.ask(request) for request in range(3)))
+        assert await asyncio.wait_for(batcher.ask(3), 5) == "answer 3"
+
+
+async def test_a_caller_that_gives_up_while_it_waits_takes_its_request_along() -> None:
+    scribe = Scribe()
+    scribe.may_go_on.clear()
+    async with running(scribe.decide) as batcher:
+        deciding = asyncio.create_task(batcher.ask(1))
+        await _until(lambda: scribe.batches == [[1]])
+        leaving, staying = (asyncio.create_task(batcher.ask(request)) for request in (2, 3))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        deciding.cancel()  # too late for this one
+        scribe.may_go_on.set()
+        assert await staying == "answer 3"
+    assert scribe.batches == [[1], [3]]
+
+
+async def test_a_batcher_that_stops_decides_what_has_arrived_and_refuses_what_comes_later() -> None:
+    scribe = Scribe()
+    async with running(scribe.decide, largest=2) as batcher:
+        asked = [asyncio.create_task(batcher.ask(request)) for request in range(5)]
+        await asyncio.sleep(0)
+        await batcher.stop()
+        assert await asyncio.gather(*asked) == [f"answer {request}" for request in range(5)]
+        with pytest.raises(TryAgain):
+            await batcher.ask(6)
+
+
+async def test_who_asks_before_the_start_is_told_to_try_again() -> None:
+    batcher: Batcher[int, str] = Batcher(Scribe().decide)
+    with pytest.raises(TryAgain):
+        await batcher.ask(1)
+
+
+async def test_more_than_can_be_decided_in_good_time_is_refused_at_once() -> None:
+    scribe = Scribe()
+    scribe.may_go_on.clear()
+    async with running(scribe.decide, most_waiting=3) as batcher:
+        asked = [asyncio.create_task(batcher.ask(request)) for request in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(RateLimited):
+            await batcher.ask(4)
+        scribe.may_go_on.set()
+        await asyncio.gather(*asked)
+        assert await batcher.ask(5) == "answer 5"
+
+
+async def test_a_wrong_number_of_answers_fails_those_asked_and_nobody_after_them() -> None:
+    answers = [["one too", "many"], ["a right one"]]
+
+    async def decide(requests: Sequence[int]) -> list[str]:
+        return answers.pop(0)
+
+    async with running(decide) as batcher:
+        with pytest.raises(ValueError, match="zip"):
+            await asyncio.wait_for(batcher.ask(1), 5)
+        assert await asyncio.wait_for(batcher.ask(2), 5) == "a right one"
+
+
+async def test_the_context_of_who_asks_is_not_the_context_of_who_decides() -> None:
+    """Or a request's transaction would become the batch's."""
+    seen: list[str] = []
+
+    async def decide(requests: Sequence[int]) -> list[str]:
+        task = asyncio.current_task()
+        seen.append(task.get_name() if task else "")
+        return ["yes" for _ in requests]
+
+    async with running(decide) as batcher:
+        await asyncio.create_task(batcher.ask(1), name="a request")
+    assert seen == ["batcher"]
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - what no event tells of
+            await asyncio.sleep(0)
+
+
+async def test_while_more_arrive_a_batch_gathers_on_but_not_for_ever() -> None:
+    scribe = Scribe()
+    async with running(scribe.decide, longest_window_seconds=60, largest=10) as batcher:
+        await asyncio.gather(*(batcher.ask(each) for each in range(10)))
+        asking = []
+        for each in range(10, 35):  # one a turn of the loop: never nothing new
+            asking.append(asyncio.create_task(batcher.ask(each)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*asking)
+    assert [len(batch) for batch in scribe.batches] == [10, 10, 10, 5]
+
+
+async def test_after_the_longest_window_a_batch_gathers_no_more() -> None:
+    scribe = Scribe()
+    async with running(scribe.decide, longest_window_seconds=0) as batcher:
+        await asyncio.gather(*(batcher.ask(each) for each in range(3)))
+    assert scribe.batches == [[0, 1, 2]]

@@ -1,0 +1,265 @@
+"""The normaliser against tables, and against `phonenumbers` itself on generated numbers."""
+
+from __future__ import annotations
+
+import random
+import time
+import unicodedata
+from collections.abc import Iterator
+
+import phonenumbers
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
+
+from domain.errors import InvalidPhoneNumber
+from domain.numbers import Normaliser
+from tests.sending.numbers_as_written import as_written, examples
+
+US = Normaliser("US")
+
+# Where somebody might run this, and every oddity of dialling that the metadata knows.
+REGIONS = [
+    *("US",) * 8,
+    *("CA", "BS", "JM", "DO", "PR"),
+    *("GB", "UG", "KE", "DE", "TZ", "RW", "NG", "ZA", "IN", "FR", "IT", "ES", "AU", "JP"),
+    *("BR", "AR", "MX", "RU", "KZ", "BY", "CN", "HK", "SG", "CO", "CL", "FI", "LT", "HU"),
+]
+
+
+def reference(raw: str, region: str) -> str | None:
+    """What product.md says, character by character, and then the library."""
+    if len(raw) > 1_000:
+        return None
+    stripped = "".join(map(stripped_to, raw))
+    if stripped[:4].lower() == "tel:":
+        stripped = stripped[4:]
+    if not set(stripped) <= set("0123456789+"):
+        return None
+    out_of_home = ["00"] + ["011"] * (phonenumbers.country_code_for_region(region) == 1)
+    for prefix in out_of_home:
+        if stripped.startswith(prefix):
+            stripped = "+" + stripped.removeprefix(prefix)
+            break
+    try:
+        number = phonenumbers.parse(stripped, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def stripped_to(character: str) -> str:
+    if character in " \t\n\r\v\f-.()[]{}（）［］｛｝．·•−ー":
+        return ""
+    if character == "＋":
+        return "+"
+    match unicodedata.category(character):
+        case "Nd":
+            return str(unicodedata.digit(character))
+        case "Zs" | "Zl" | "Zp" | "Pd":
+            return ""
+        case "Cf" if character in "\xad\ufeff\u2060" or "\u200b" <= character <= "\u2069":
+            return ""
+        case _:
+            return "" if character == "\x85" else character
+
+
+def refusal(raw: str, normaliser: Normaliser = US) -> str:
+    with pytest.raises(InvalidPhoneNumber) as refused:
+        normaliser.normalise(raw)
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "2025550123",
+        "12025550123",
+        "+12025550123",
+        "0012025550123",
+        "01112025550123",
+        "+1 (202) 555-0123",
+        "(202) 555-0123",
+        "202.555.0123",
+        "[202] 555 0123",
+        "202\u00a0555\u202f0123",
+        "202‑555–0123",
+        "1-202-555-0123",
+        "00 1 202 555 0123",
+        "0-1-1 1 202 555 0123",
+        " 2025550123\r\n",
+        "\ufeff2025550123",
+        "\u202a+1 202-555-0123\u202c",
+        "２０２５５５０１２３",
+        "＋１ （２０２） ５５５－０１２３",
+        "٢٠٢٥٥٥٠١٢٣",
+        "٠٠١٢٠٢٥٥٥٠١٢٣",
+        "tel:+1-202-555-0123",
+        "TEL: 202 555 0123",
+        "++12025550123",
+        "+1 1 202 555 0123",
+        "+011 1 202 555 0123",
+    ],
+)
+def test_a_spelling_is_read(raw: str) -> None:
+    assert US.normalise(raw) == "+12025550123"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ("", "Give a phone number."),
+        (" \t", "Give a phone number."),
+        ("tel:", "Give a phone number."),
+        ("-", "Give a phone number."),
+        ("202555CALL", "has no letters"),
+        ("call 2025550123", "has no letters"),
+        ("Tel. 2025550123", "has no letters"),
+        ("２０２５５５Ａ", "has no letters"),
+        ("2025550123x7", "extension"),
+        ("2025550123 ext. 7", "extension"),
+        ("2025550123 EXTENSION: 77", "extension"),
+        ("2025550123#7", "extension"),
+        ("2025550123,7", "extension"),
+        ("2025550123,,7", "extension"),
+        ("tel:+1-202-555-0123;ext=7", "extension"),
+        ("tel:tel:2025550123", "has no letters"),
+        ("tel:2025550123;phone-context=+1", "has no letters"),
+        ("202/555/0123", "in digits, with a plus"),
+        ("2025550123, 2025550124", "in digits, with a plus"),
+        ("1+2025550123", "in digits, with a plus"),
+        ("*2025550123", "in digits, with a plus"),
+        ("2025550123\x00", "in digits, with a plus"),
+        ("\x002025550123", "in digits, with a plus"),
+        ("202555\ud83d0123", "in digits, with a plus"),
+        ("²025550123", "in digits, with a plus"),
+        ("+", "in digits, with a plus"),
+        ("00", "not a valid"),
+        ("202555012", "not a valid"),
+        ("20255501234", "not a valid"),
+        ("1202555012", "not a valid"),
+        ("2025550123" * 2, "not a valid"),
+        ("0202555012", "not a valid"),
+        ("2021550123", "not a valid"),  # no exchange begins with 1
+        ("1115550123", "not a valid"),
+        ("2115550123", "not a valid"),  # no area code
+        ("+2102025550123", "not a valid"),  # no calling code
+        ("+0012025550123", "not a valid"),
+        ("9" * 250, "not a valid"),
+        ("9" * 251, "not a valid"),
+        ("9" * 10_000, "too long"),
+        (" " * 991 + "2025550123", "too long"),
+    ],
+)
+def test_a_refusal_says_why(raw: str, said: str) -> None:
+    assert said in refusal(raw)
+    assert US.normalise_many([raw]) == [None]
+
+
+def test_the_rows_for_011_and_for_ten_digits_are_of_the_home_region_one() -> None:
+    kenya = Normaliser("KE")
+    mobile = phonenumbers.example_number_for_type("KE", PhoneNumberType.MOBILE)
+    assert mobile is not None
+    e164 = phonenumbers.format_number(mobile, PhoneNumberFormat.E164)
+    assert kenya.normalise(f"0{mobile.national_number}") == e164
+    assert kenya.normalise(f"00{e164[1:]}") == e164
+    assert US.normalise(f"011{e164[1:]}") == e164
+    assert kenya.normalise_many(["2025550123", "011" + "12025550123"]) == [None, None]
+    assert kenya.normalise("+12025550123") == "+12025550123"
+
+
+def test_an_unknown_region_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        Normaliser("XX")
+
+
+def test_many_are_answered_in_their_order_whatever_stands_among_them() -> None:
+    strange = ["2025550100", "\x00", "2025550101\x002025550102", "", "7" * 2_000, "٢", "\ud800"]
+    raws = [*strange, "1 202 555 0103"] * 5_000
+    expected = ["+12025550100", None, None, None, None, None, None, "+12025550103"] * 5_000
+    assert US.normalise_many(raws) == expected
+    assert US.normalise_many([]) == []
+
+
+@pytest.mark.parametrize("part", range(len(REGIONS)))
+def test_the_result_equals_the_library(part: int) -> None:
+    region = REGIONS[part]
+    phonenumbers.enable_pattern_cache()
+    raws = list(as_written(region, seed=part, count=6_000))
+    expected = [reference(raw, region) for raw in raws]
+    assert expected.count(None) < 0.9 * len(raws)
+    assert differences(raws, expected, region) == []
+
+
+@pytest.mark.parametrize("tens", range(20))
+def test_every_area_code_and_exchange_equals_the_library(tens: int) -> None:
+    spread = random.Random(tens)
+    heads = [f"{area}{spread.randrange(1_000):03}" for area in range(tens, 1_000, 20)] * 4
+    heads += [f"52{middle:04}" for middle in range(tens, 10_000, 80)]
+    raws = [f"{spread.choice(['', '1', '+1'])}{head}0123"[:12] for head in heads]
+    assert differences(raws, [reference(raw, "US") for raw in raws], "US") == []
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_the_result_equals_the_library_in_every_region_of_the_world(part: int) -> None:
+    phonenumbers.enable_pattern_cache()
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS)[part::8]:
+        raws = list(as_written(region, seed=part, count=200))
+        raws += [phonenumbers.format_number(n, PhoneNumberFormat.E164) for n in examples(region)]
+        assert differences(raws, [reference(raw, region) for raw in raws], region) == []
+
+
+def differences(
+    raws: list[str], expected: list[str | None], region: str
+) -> list[tuple[str, str | None, str | None]]:
+    found = Normaliser(region).normalise_many(raws)
+    compared = zip(raws, expected, found, strict=True)
+    return [(raw, want, have) for raw, want, have in compared if want != have]
+
+
+numberish = st.text(
+    st.one_of(
+        st.sampled_from("0123456789+ -.()"),
+        st.sampled_from("0120123456789"),
+        st.sampled_from("０９٠٩＋（－\u00a0\ufeff\u202a,;#x/*~\x00\ud800tel:"),
+        st.characters(codec=None),
+    ),
+    max_size=30,
+)
+
+
+@given(numberish, st.sampled_from(["US", "GB", "UG", "DE"]))
+@example("+" * 240 + "12025550123", "US")
+@example("+" * 239 + "12025550123", "US")
+def test_any_string_is_read_as_the_reference_reads_it_or_refused(raw: str, region: str) -> None:
+    normaliser = Normaliser(region)
+    assert normaliser.normalise_many([raw]) == [reference(raw, region)]
+    try:
+        number = normaliser.normalise(raw)
+    except InvalidPhoneNumber as refused:
+        refused.message.encode()
+        assert reference(raw, region) is None
+    else:
+        assert normaliser.normalise(number) == number
+
+
+def test_strange_characters_take_time_in_proportion_and_no_memory_for_good() -> None:
+    rare = "".join(map(chr, range(0x20000, 0x20000 + 900)))
+    started = time.process_time()
+    assert US.normalise_many([rare] * 100) == [None] * 100
+    assert time.process_time() - started < 1
+
+
+def test_an_e164_number_is_kept_in_every_region() -> None:
+    for number in all_examples():
+        e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        if reference(e164, "US") == e164:
+            assert US.normalise(e164) == e164
+
+
+def all_examples() -> Iterator[PhoneNumber]:
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        yield from examples(region)

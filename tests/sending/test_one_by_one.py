@@ -1,0 +1,136 @@
+"""Batched is as one by one, in order of arrival: the same requests in two worlds that mirror."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.sending.accept import (
+    Busy,
+    Refused,
+    Replayed,
+    Taken,
+    Verdict,
+    accept_alone,
+    accept_batch,
+)
+from domain.sending.sends import NewSend
+from persistence import store
+from tests import worlds
+from tests.ledger.sends import accepting, keyed
+
+PAYERS = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, whichever world it comes to. `key`: None for none; `given`: its input."""
+
+    payer: int
+    count: int
+    key: int | None
+    given: int
+
+
+ASKED = st.builds(
+    Asked,
+    payer=st.integers(0, PAYERS - 1),
+    count=st.integers(1, 6),
+    key=st.none() | st.integers(0, 2),
+    given=st.sampled_from([0, 0, 0, 1]),
+)
+HELD = st.tuples(*[st.integers(0, 12)] * PAYERS)
+
+in_two_worlds = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@in_two_worlds
+@given(held=HELD, asked=st.lists(ASKED, max_size=14), cuts=st.sets(st.integers(0, 14), max_size=3))
+async def test_batches_tell_what_each_would_have_been_told_alone(
+    connected: None, held: tuple[int, ...], asked: list[Asked], cuts: set[int]
+) -> None:
+    ours, mirrored = await _worlds(held)
+    batched: list[Verdict | Busy] = []
+    for batch in _cut(_sends(ours, asked), cuts):
+        batched += await accept_batch(store, batch)
+    alone = [await accept_alone(store, send) for send in _sends(mirrored, asked)]
+    assert _as_told(batched) == _as_told(alone)
+    assert await _figures(ours) == await _figures(mirrored)
+
+
+@in_two_worlds
+@given(held=HELD, asked=st.lists(ASKED, max_size=14))
+async def test_requests_that_come_at_once_are_told_so_too(
+    connected: None, held: tuple[int, ...], asked: list[Asked]
+) -> None:
+    ours, mirrored = await _worlds(held)
+    async with accepting() as acceptance:
+        together = await asyncio.gather(*(acceptance.accept(each) for each in _sends(ours, asked)))
+    alone = [await accept_alone(store, send) for send in _sends(mirrored, asked)]
+    assert _as_told(together) == _as_told(alone)
+    assert await _figures(ours) == await _figures(mirrored)
+
+
+async def _worlds(held: Sequence[int]) -> list[list[worlds.Tenant]]:
+    """Two pools whose clients hold the same."""
+    return [
+        [await worlds.add_client(upstream, held=each) for each in held]
+        for upstream in [await worlds.add_pool(default=False) for _ in range(2)]
+    ]
+
+
+def _sends(clients: Sequence[worlds.Tenant], asked: Sequence[Asked]) -> list[NewSend]:
+    sends = [worlds.new_send(clients[each.payer], each.count) for each in asked]
+    return [
+        send if each.key is None else keyed(send, str(each.key), each.given)
+        for send, each in zip(sends, asked, strict=True)
+    ]
+
+
+def _cut(sends: list[NewSend], cuts: set[int]) -> list[list[NewSend]]:
+    places = [0, *sorted(cuts), len(sends)]
+    batches = [sends[start:end] for start, end in pairwise(places)]
+    return [batch for batch in batches if batch]
+
+
+def _as_told(verdicts: Sequence[Verdict | Busy]) -> list[object]:
+    """What each was told, with places for ids."""
+    places: dict[UUID, int] = {}
+    said: list[object] = []
+    for place, verdict in enumerate(verdicts):
+        match verdict:
+            case Taken(send):
+                places[send.id] = place
+                said.append("taken")
+            case Replayed(send_id):
+                said.append(("as before", places[send_id]))
+            case Refused(refusal):
+                said.append((type(refusal), vars(refusal)))
+            case Busy():
+                said.append("busy")
+    return said
+
+
+async def _figures(clients: Sequence[worlds.Tenant]) -> list[object]:
+    """All that is left in the database, with nothing in it that differs between two worlds."""
+    return [
+        [tuple(row.values()) for row in await worlds.fetch(statement, client.account_id)]
+        for client in clients
+        for statement in (
+            "SELECT held, version FROM account WHERE id = $1",
+            "SELECT kind, amount, source_balance, source_version FROM transfer"
+            " WHERE source_id = $1 ORDER BY source_version",
+            "SELECT accepted, (SELECT count(*) FROM message WHERE send_id = send.id)"
+            " FROM send WHERE account_id = $1 ORDER BY id",
+        )
+    ]

@@ -1,0 +1,122 @@
+"""Recipients sorted into those accepted, and those rejected with the reason."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.numbers import Normaliser
+from domain.rejections import RejectedRecipient, RejectionReason
+from domain.sending.recipients import Recipients, sort_normalised, sort_recipients
+
+US = Normaliser("US")
+SPELLINGS = ["2025550100", "+12025550100", "(202) 555-0101", "12025550101", "2025550102", "no", ""]
+
+
+def rejections(recipients: Recipients) -> list[tuple[int, str]]:
+    return [(rejected.position, rejected.reason.value) for rejected in recipients.rejected]
+
+
+def test_a_number_in_another_spelling_is_a_duplicate() -> None:
+    recipients = sort_recipients(
+        ["2025550101", "x", "+12025550100", "(202) 555-0101", "2025550100"], US
+    )
+    assert recipients.numbers == ["+12025550101", "+12025550100"]
+    assert recipients.positions == [0, 2]
+    assert rejections(recipients) == [(1, "INVALID"), (3, "DUPLICATE"), (4, "DUPLICATE")]
+    assert recipients.rejected_count == 3
+    assert recipients.rejected[1] == RejectedRecipient(
+        input="(202) 555-0101", position=3, reason=RejectionReason.DUPLICATE
+    )
+
+
+def test_with_a_text_each_only_the_same_number_with_the_same_text_is_a_duplicate() -> None:
+    recipients = sort_recipients(
+        ["2025550100", "12025550100", "2025550100", "2025550101"],
+        US,
+        texts=["hello", "hello", "bye", "hello"],
+    )
+    assert recipients.numbers == ["+12025550100", "+12025550100", "+12025550101"]
+    assert recipients.positions == [0, 2, 3]
+    assert rejections(recipients) == [(1, "DUPLICATE")]
+
+
+def test_an_opted_out_number_is_rejected_as_such_each_time() -> None:
+    recipients = sort_recipients(
+        ["2025550100", "2025550101", "2025550100"], US, opted_out={"+12025550100"}
+    )
+    assert recipients.numbers == ["+12025550101"]
+    assert rejections(recipients) == [(0, "OPTED_OUT"), (2, "OPTED_OUT")]
+
+
+def test_numbers_normalised_before_are_sorted_the_same_way() -> None:
+    normalised = US.normalise_many(SPELLINGS)
+    assert sort_normalised(SPELLINGS, normalised) == sort_recipients(SPELLINGS, US)
+
+
+def test_all_rejected_are_counted_and_the_first_thousand_kept() -> None:
+    recipients = sort_recipients(["nobody"] * 1_001 + ["2025550100"] + ["nobody"] * 500, US)
+    assert recipients.numbers == ["+12025550100"]
+    assert recipients.rejected_count == 1_501
+    assert [rejected.position for rejected in recipients.rejected] == list(range(1_000))
+
+
+@pytest.mark.parametrize(
+    ("given_as", "echoed"),
+    [
+        ("x" * 64, "x" * 64),
+        ("x" * 10_000, "x" * 64),
+        ("a\x00b", "a\N{REPLACEMENT CHARACTER}b"),
+        ("\ud83dx", "\N{REPLACEMENT CHARACTER}x"),
+        ("😀x", "😀x"),
+    ],
+)
+def test_an_input_is_given_back_cut_and_fit_to_be_stored(given_as: str, echoed: str) -> None:
+    assert sort_recipients([given_as], US).rejected[0].input == echoed
+
+
+def test_texts_must_be_one_a_recipient() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        sort_recipients(["2025550100"], US, texts=[])
+
+
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.sampled_from(SPELLINGS), st.text()), st.sampled_from("ab")),
+        max_size=30,
+    ),
+    st.sets(st.sampled_from(["+12025550100", "+12025550102"])),
+    st.booleans(),
+)
+def test_every_recipient_is_accepted_once_or_rejected_once(
+    asked: list[tuple[str, str]], opted_out: set[str], multi: bool
+) -> None:
+    inputs = [number for number, _ in asked]
+    texts = [text for _, text in asked] if multi else None
+    recipients = sort_recipients(inputs, US, texts=texts, opted_out=opted_out)
+
+    rejected = [rejection.position for rejection in recipients.rejected]
+    assert sorted(recipients.positions + rejected) == list(range(len(asked)))
+    assert recipients.positions == sorted(recipients.positions)
+    assert recipients.rejected_count == len(rejected)
+    assert recipients.numbers == [US.normalise(inputs[at]) for at in recipients.positions]
+    keys = [(US.normalise(inputs[at]), texts and texts[at]) for at in recipients.positions]
+    assert len(keys) == len(set(keys))
+    assert not opted_out & set(recipients.numbers)
+    stored = json.dumps([rejection.input for rejection in recipients.rejected], ensure_ascii=False)
+    assert "\\u0000" not in stored.encode().decode()
+
+
+def test_a_hundred_thousand_are_sorted_in_a_moment() -> None:
+    spread = random.Random(1)
+    inputs = [f"+1202555{spread.randrange(10_000):04}" for _ in range(100_000)]
+    normalised = US.normalise_many(inputs)
+    started = time.process_time()
+    recipients = sort_normalised(inputs, normalised, texts=inputs)
+    assert time.process_time() - started < 1.0  # tens of milliseconds where nothing else runs
+    assert len(recipients.numbers) + recipients.rejected_count == 100_000

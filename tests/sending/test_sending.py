@@ -1,0 +1,292 @@
+"""Sending, quoting, calling back and settling, asked for by everybody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.errors import InsufficientBalance, RateLimited
+from domain.ids import new_id
+from domain.sending.room import LARGE, MOST_RECIPIENTS
+from domain.sending.send import bulk_send, quote
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.installations import Neighbourhood
+
+TO = "+12025550101"
+NUMBERS = [TO, "202-555-0102", "2025550103"]
+RESULT = """{ __typename ... on UserError { message }
+    ... on Send { id accepted charged rejectedCount rejected { input position reason }
+        counts { queued cancelled } messages { nodes { number text } } }
+    ... on InsufficientBalance { required available unit }
+    ... on NoValidRecipients { rejected { input position reason } }
+    ... on AccountInactive { status } ... on TooManyRecipients { limit }
+    ... on RateLimited { retryAfterSeconds } } }"""
+SEND = "mutation ($input: SendInput!) { send(input: $input) " + RESULT
+BULK = "mutation ($input: BulkSendInput!) { bulkSend(input: $input) " + RESULT
+MULTI = "mutation ($input: BulkSendMultiInput!) { bulkSendMulti(input: $input) " + RESULT
+CANCEL = "mutation ($input: CancelSendInput!) { cancelSend(input: $input) " + RESULT
+SETTLE = """mutation ($input: SettleUnknownInput!) { settleUnknown(input: $input) {
+    __typename ... on UserError { message } ... on Message { id status failure } } }"""
+QUOTE = """query ($input: QuoteInput!) { quote(input: $input) {
+    accepted rejectedCount rejected { input position reason } encoding segments costlyCharacters
+    cost balance affordable } }"""
+
+SENDING: list[tuple[str, dict[str, Any]]] = [
+    (SEND, {"to": TO, "text": "Hello"}),
+    (BULK, {"to": NUMBERS, "text": "Hello"}),
+    (MULTI, {"messages": [{"to": TO, "text": "Hello"}]}),
+]
+
+
+async def test_a_send_is_charged_and_queued(street: Neighbourhood) -> None:
+    answer = await street.answer("owner", SEND, input={"to": "202 555 0101", "text": "Hello"})
+    assert answer.pop("id").startswith("snd_")
+    assert answer == {
+        "__typename": "Send",
+        "accepted": 1,
+        "charged": 1,
+        "rejectedCount": 0,
+        "rejected": [],
+        "counts": {"queued": 1, "cancelled": 0},
+        "messages": {"nodes": [{"number": TO, "text": "Hello"}]},
+    }
+    assert await worlds.held(street.owner.account_id) == 99
+
+
+async def test_a_bulk_lists_whom_it_does_not_reach(street: Neighbourhood) -> None:
+    to = [*NUMBERS, TO, "nonsense"]
+    answer = await street.answer("owner", BULK, input={"to": to, "text": "Hello"})
+    assert (answer["accepted"], answer["charged"], answer["rejectedCount"]) == (3, 3, 2)
+    assert answer["rejected"] == [
+        {"input": TO, "position": 3, "reason": "DUPLICATE"},
+        {"input": "nonsense", "position": 4, "reason": "INVALID"},
+    ]
+
+
+async def test_a_multi_gives_each_its_own_text(street: Neighbourhood) -> None:
+    messages = [{"to": number, "text": f"Number {place}"} for place, number in enumerate(NUMBERS)]
+    answer = await street.answer("owner", MULTI, input={"messages": messages})
+    texts = [node["text"] for node in answer["messages"]["nodes"]]
+    assert texts == ["Number 2", "Number 1", "Number 0"]
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [
+        ("owner", None),
+        ("direct", None),
+        ("sibling", None),
+        ("admin", "FORBIDDEN"),
+        ("supervisor", "FORBIDDEN"),
+        ("other_supervisor", "FORBIDDEN"),
+        ("nobody", "UNAUTHENTICATED"),
+    ],
+)
+@pytest.mark.parametrize(("query", "given"), SENDING)
+async def test_who_has_an_account_may_send_from_it_and_nobody_else(
+    street: Neighbourhood, who: str, code: str | None, query: str, given: dict[str, Any]
+) -> None:
+    assert await street.code(who, query, input=given) == code
+    quoted = await street.code(who, QUOTE, input={"to": NUMBERS, "text": "Hello"})
+    assert quoted == code
+    held = [await worlds.held(each.account_id) for each in (street.owner, street.sibling)]
+    charged = 3 if query is BULK else 1
+    payer = {"owner": 0, "direct": 0, "sibling": 1}.get(who)
+    assert held == [100 - charged * (payer == 0), 20 - charged * (payer == 1)]
+
+
+@pytest.mark.parametrize(("query", "given"), SENDING)
+async def test_a_key_replays_and_another_input_under_it_conflicts(
+    street: Neighbourhood, query: str, given: dict[str, Any]
+) -> None:
+    keyed = {**given, "idempotencyKey": "once"}
+    first = await street.answer("owner", query, input=keyed)
+    assert await street.answer("owner", query, input=keyed) == first
+    other = {**keyed, "text": "Other"} if "text" in keyed else {**keyed, "messages": []}
+    conflict = await street.answer("owner", query, input=other)
+    assert conflict["__typename"] == "IdempotencyConflict"
+    assert await street.answer("sibling", query, input=keyed) != first
+
+
+@pytest.mark.parametrize(
+    ("query", "given", "refusal"),
+    [
+        (
+            BULK,
+            {"to": worlds.generated_numbers(101), "text": "Hello"},
+            {
+                "__typename": "InsufficientBalance",
+                "required": 101,
+                "available": 100,
+                "unit": "credit",
+            },
+        ),
+        (
+            SEND,
+            {"to": "12", "text": "Hello"},
+            {
+                "__typename": "NoValidRecipients",
+                "rejected": [{"input": "12", "position": 0, "reason": "INVALID"}],
+            },
+        ),
+        (BULK, {"to": [], "text": "Hello"}, {"__typename": "NoValidRecipients", "rejected": []}),
+        (SEND, {"to": TO, "text": " "}, {"__typename": "InvalidText"}),
+        (SEND, {"to": TO, "text": "x" * 2_000}, {"__typename": "InvalidText"}),
+        (
+            BULK,
+            {"to": worlds.generated_numbers(301), "text": "Hello"},
+            {"__typename": "TooManyRecipients", "limit": 300},
+        ),
+    ],
+)
+async def test_a_refusal_is_an_answer_with_its_figures(
+    street: Neighbourhood, query: str, given: dict[str, Any], refusal: dict[str, Any]
+) -> None:
+    answer = await street.answer("owner", query, input=given)
+    assert answer.pop("message")
+    assert answer == refusal
+    assert await worlds.held(street.owner.account_id) == 100
+    assert (await street.answer("owner", "{ sends { nodes { id } } }"))["nodes"] == []
+
+
+@pytest.mark.parametrize("status", ["DORMANT", "suspended"])
+async def test_an_account_that_is_not_active_does_not_send(
+    street: Neighbourhood, status: str
+) -> None:
+    actor = replace(street.owner.actor, client_status=status)
+    answer = await street.answer(actor, SEND, input={"to": TO, "text": "Hello"})
+    assert (answer["__typename"], answer["status"]) == ("AccountInactive", status.upper())
+
+
+async def test_who_asks_too_often_is_told_how_long_to_wait(street: Neighbourhood) -> None:
+    street.pace.requests_left = 0
+    answer = await street.answer("owner", SEND, input={"to": TO, "text": "Hello"})
+    assert (answer["__typename"], answer["retryAfterSeconds"]) == ("RateLimited", 7)
+
+
+async def test_a_large_send_waits_for_room_where_others_have_taken_it(
+    street: Neighbourhood,
+) -> None:
+    installation = replace(
+        street.installation, limits=replace(street.installation.limits, recipients=LARGE)
+    )
+    owner, numbers = street.owner.actor, worlds.generated_numbers(LARGE)
+    with installation.room.taken(MOST_RECIPIENTS):
+        with pytest.raises(RateLimited):
+            await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
+        with pytest.raises(RateLimited):
+            await quote(installation, owner, to=numbers, text="Hello")
+        assert (await bulk_send(installation, owner, to=[TO], text="Hello", key=None)).accepted == 1
+    with pytest.raises(InsufficientBalance):
+        await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
+
+
+async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(street: Neighbourhood) -> None:
+    asked = {"to": [*NUMBERS, "x"], "text": "Olá ツ"}
+    assert await street.answer("sibling", QUOTE, input=asked) == {
+        "accepted": 3,
+        "rejectedCount": 1,
+        "rejected": [{"input": "x", "position": 3, "reason": "INVALID"}],
+        "encoding": "UCS2",
+        "segments": 1,
+        "costlyCharacters": ["á", "ツ"],
+        "cost": 3,
+        "balance": 20,
+        "affordable": True,
+    }
+    asked["to"] = worlds.generated_numbers(21)
+    assert not (await street.answer("sibling", QUOTE, input=asked))["affordable"]
+    assert await worlds.held(street.sibling.account_id) == 20
+
+
+@pytest.mark.parametrize(
+    ("who", "code", "found"),
+    [
+        ("owner", None, True),
+        ("direct", None, True),
+        ("admin", None, True),
+        ("sibling", None, False),
+        ("supervisor", "FORBIDDEN", False),
+        ("other_supervisor", "FORBIDDEN", False),
+        ("nobody", "UNAUTHENTICATED", False),
+    ],
+)
+async def test_a_send_is_called_back_by_whose_it_is(
+    street: Neighbourhood, who: str, code: str | None, found: bool
+) -> None:
+    asked = await worlds.accept(street.owner, 3)
+    given = {"sendId": ids.encode(Kind.SEND, asked.id)}
+    unknown = {"sendId": ids.encode(Kind.SEND, UUID(int=404))}
+    nonsense = {"sendId": "nonsense"}
+    for each in (unknown, nonsense, given):
+        assert await street.code(who, CANCEL, input=each) == code
+    if code is None:
+        answers = [
+            await street.answer(who, CANCEL, input=each) for each in (unknown, nonsense, given)
+        ]
+        not_found = {"__typename": "NotFound", "message": "No such send."}
+        assert answers[:2] == [not_found, not_found]
+        if not found:
+            assert answers[2] == not_found
+        else:
+            assert answers[2]["counts"] == {"queued": 0, "cancelled": 3}
+            assert answers[2]["charged"] == 0
+    assert await worlds.held(street.owner.account_id) == (100 if found else 97)
+
+
+async def in_doubt(street: Neighbourhood) -> UUID:
+    """A message of the owner's that nobody knows the outcome of."""
+    asked = await worlds.accept(street.owner)
+    attempt_id = new_id()
+    await worlds.execute(
+        "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
+        " lease_until, ended_at, outcome)"
+        " VALUES ($1, $2, $1, 0, 1, now(), now(), now(), 'UNKNOWN')",
+        attempt_id,
+        street.pool.id,
+    )
+    await worlds.execute(
+        "UPDATE message SET status = 'UNKNOWN', attempt_id = $1, attempts = 1 WHERE send_id = $2",
+        attempt_id,
+        asked.id,
+    )
+    [row] = await worlds.fetch("SELECT id FROM message WHERE send_id = $1", asked.id)
+    found: UUID = row["id"]
+    return found
+
+
+@pytest.mark.parametrize("who", ["owner", "direct", "sibling", "supervisor", "other_supervisor"])
+async def test_settling_is_the_operators_and_no_id_is_read_before_that_is_known(
+    street: Neighbourhood, who: str
+) -> None:
+    message_id = ids.encode(Kind.MESSAGE, await in_doubt(street))
+    for each in (message_id, "nonsense"):
+        given = {"messageId": each, "taken": False, "note": "The provider says so."}
+        assert await street.code(who, SETTLE, input=given) == "FORBIDDEN"
+        assert await street.code("nobody", SETTLE, input=given) == "UNAUTHENTICATED"
+    assert await worlds.held(street.owner.account_id) == 99
+
+
+@pytest.mark.parametrize(
+    ("taken", "status", "held"), [(True, "SENT", 99), (False, "REJECTED", 100)]
+)
+@pytest.mark.parametrize("note", ["The provider says so.", None])
+async def test_a_persons_word_settles_a_message_once(
+    street: Neighbourhood, taken: bool, status: str, held: int, note: str | None
+) -> None:
+    message_id = ids.encode(Kind.MESSAGE, await in_doubt(street))
+    given = {"messageId": message_id, "taken": taken, "note": note}
+    answer = await street.answer("admin", SETTLE, input=given)
+    assert (answer["id"], answer["status"]) == (message_id, status)
+    again = await street.answer("admin", SETTLE, input={**given, "taken": not taken})
+    assert again["__typename"] == "InvalidInput"
+    assert await worlds.held(street.owner.account_id) == held
+    await worlds.assert_audit_holds()
+    for unknown in (ids.encode(Kind.MESSAGE, UUID(int=404)), "nonsense"):
+        missing = await street.answer("admin", SETTLE, input={**given, "messageId": unknown})
+        assert missing == {"__typename": "NotFound", "message": "No such message."}
