@@ -49,7 +49,7 @@ class Normaliser:
         """E.164. Raises InvalidPhoneNumber."""
         number = self.normalise_many((raw,))[0]
         if number is None:
-            raise InvalidPhoneNumber(_why_refused(raw))
+            raise InvalidPhoneNumber(why_invalid(raw))
         return number
 
     def normalise_many(self, raws: Sequence[str]) -> list[str | None]:
@@ -117,7 +117,8 @@ class Normaliser:
         return f"(?:{inland}(?:{alone}|{after_trunk}|{after_code})|{after_plus}){number}"
 
 
-def _why_refused(raw: str) -> str:
+def why_invalid(raw: str) -> str:
+    """What is wrong with a number that `Normaliser` rejects, as a sentence for its writer."""
     if len(raw) > LONGEST_INPUT:
         return "This is too long to be a phone number."
     written = _without_tel(_strip(raw))

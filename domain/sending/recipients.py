@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
 
-from domain.numbers import Normaliser
-from domain.rejections import RejectedRecipient, RejectionReason
+from domain.numbers import Normaliser, why_invalid
+from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 
 MOST_LISTED = 1_000
 """Rejected recipients that are kept one by one; all of them are counted."""
@@ -80,7 +80,14 @@ def sort_normalised(
     return Recipients(numbers, positions, rejected, len(refused))
 
 
-def rejected_recipient(raw: str, position: int, reason: RejectionReason) -> RejectedRecipient:
-    """A recipient that nothing is sent to; what was given is cut and made fit to be stored."""
+def rejected_recipient(
+    raw: str, position: int, reason: RejectionReason, *, message: str | None = None
+) -> RejectedRecipient:
+    """A rejected recipient; `raw` is cut and made fit to be stored.
+
+    `message`: None says what is wrong with an invalid number, else the usual sentence.
+    """
+    if message is None:
+        message = why_invalid(raw) if reason is RejectionReason.INVALID else SENTENCES[reason]
     fit = raw[:LONGEST_ECHO].translate(_UNSTORABLE)
-    return RejectedRecipient(input=fit, position=position, reason=reason)
+    return RejectedRecipient(fit, position, reason, message)

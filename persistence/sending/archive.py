@@ -11,7 +11,7 @@ import orjson
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Page, Window
-from domain.rejections import RejectedRecipient, RejectionReason
+from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 from domain.search import digits_of
 from domain.sending.sends import Message, MessageStatus, Send, SendKind
 from persistence.database import connection
@@ -168,14 +168,19 @@ def _send(row: Record) -> Send:
         accepted=row["accepted"],
         price=row["price"],
         value_usd=row["value_usd"],
-        rejected=[
-            RejectedRecipient(given, position, RejectionReason(reason))
-            for given, position, reason in rejected
-        ],
+        rejected=[_rejected(*each) for each in rejected],
         rejected_count=row["rejected_count"],
         counts={MessageStatus(status): count for status, count in counts.items()},
         created_at=row["created_at"],
     )
+
+
+def _rejected(
+    given: str, position: int, reason: str, message: str | None = None
+) -> RejectedRecipient:
+    # Older rows have no message.
+    why = RejectionReason(reason)
+    return RejectedRecipient(given, position, why, message or SENTENCES[why])
 
 
 def message_of(row: Record) -> Message:

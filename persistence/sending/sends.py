@@ -107,7 +107,9 @@ async def find_sends(tx: Connection, ids: Sequence[UUID]) -> set[UUID]:
 def _send_row(send: NewSend) -> tuple[Any, ...]:
     """In the order of the columns, but for the time."""
     payer = send.payer
-    rejected = [(each.input, each.position, each.reason.value) for each in send.rejected]
+    rejected = [
+        (each.input, each.position, each.reason.value, each.message) for each in send.rejected
+    ]
     return (
         send.id,
         payer.client_id,

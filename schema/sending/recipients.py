@@ -1,4 +1,4 @@
-"""Recipients that were not accepted, as quotes, sends and refusals show them."""
+"""A rejected recipient, as sends, quotes, imports and errors show it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from domain.rejections import RejectionReason
 from schema.binding import stands_for
 
 
-@strawberry.type
+@strawberry.type(description="A recipient that nothing is sent to and nothing is charged for.")
 @stands_for(rejections.RejectedRecipient)
 class RejectedRecipient:
-    input: str
+    input: str = strawberry.field(description="What was given, cut to 64 characters.")
     position: int = strawberry.field(
         description="In a list, from 0. In a file: the line on which its row begins, from 1."
     )
-    reason: RejectionReason
+    reason: RejectionReason = strawberry.field(description="Why nothing is sent to it.")
+    message: str = strawberry.field(
+        description="What is wrong and how to fix it, as a sentence for a person."
+    )

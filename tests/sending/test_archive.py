@@ -70,14 +70,27 @@ async def test_a_send_is_found_with_its_counts_and_what_it_was_charged(world: Wo
 
 async def test_a_send_keeps_the_recipients_that_it_was_refused_for(world: World) -> None:
     refused = [
-        RejectedRecipient("nonsense", 1, RejectionReason.INVALID),
-        RejectedRecipient("2025550100", 4, RejectionReason.DUPLICATE),
+        RejectedRecipient("nonsense", 1, RejectionReason.INVALID, "Write it in digits."),
+        RejectedRecipient("2025550100", 4, RejectionReason.DUPLICATE, "Sent once."),
     ]
     asked = replace(worlds.new_send(world.client, 3), rejected=refused, rejected_count=7)
     await accept_alone(store, asked)
     send = await find_send(world.own, asked.id)
     assert list(send.rejected) == refused
     assert send.rejected_count == 7
+
+
+async def test_a_rejection_stored_without_a_message_gets_that_of_its_reason(world: World) -> None:
+    asked = await worlds.accept(world.client, 1)
+    await worlds.execute(
+        "UPDATE send SET rejected = $2, rejected_count = 1 WHERE id = $1",
+        asked.id,
+        '[["555", 3, "INVALID"]]',
+    )
+    send = await find_send(world.own, asked.id)
+    assert list(send.rejected) == [
+        RejectedRecipient("555", 3, RejectionReason.INVALID, "This is not a valid phone number.")
+    ]
 
 
 async def test_what_lies_outside_of_a_scope_is_not_found_like_what_does_not_exist(

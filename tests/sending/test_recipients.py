@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.errors import InvalidPhoneNumber
 from domain.numbers import Normaliser
-from domain.rejections import RejectedRecipient, RejectionReason
+from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 from domain.sending.recipients import Recipients, sort_normalised, sort_recipients
 
 US = Normaliser("US")
@@ -31,8 +32,39 @@ def test_a_number_in_another_spelling_is_a_duplicate() -> None:
     assert rejections(recipients) == [(1, "INVALID"), (3, "DUPLICATE"), (4, "DUPLICATE")]
     assert recipients.rejected_count == 3
     assert recipients.rejected[1] == RejectedRecipient(
-        input="(202) 555-0101", position=3, reason=RejectionReason.DUPLICATE
+        input="(202) 555-0101",
+        position=3,
+        reason=RejectionReason.DUPLICATE,
+        message="This is a duplicate. It is sent and charged once.",
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("", "Give a phone number."),
+        ("hello", "A phone number has no letters. Write it in digits."),
+        ("202-555-0101 ext. 5", "A message cannot be sent to an extension. Give the number alone."),
+        (
+            "555",
+            "This is not a valid phone number. "
+            "Numbers of other countries begin with a plus and the country's code.",
+        ),
+        ("1" * 1_001, "This is too long to be a phone number."),
+    ],
+)
+def test_a_rejected_number_has_the_same_sentence_as_when_it_is_normalised_alone(
+    given: str, message: str
+) -> None:
+    (rejected,) = sort_recipients([given], US).rejected
+    assert (rejected.reason, rejected.message) == (RejectionReason.INVALID, message)
+    with pytest.raises(InvalidPhoneNumber) as refused:
+        US.normalise(given)
+    assert str(refused.value) == message
+
+
+def test_every_reason_has_a_sentence() -> None:
+    assert set(SENTENCES) == set(RejectionReason)
 
 
 def test_with_a_text_each_only_the_same_number_with_the_same_text_is_a_duplicate() -> None:

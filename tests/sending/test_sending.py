@@ -186,6 +186,33 @@ async def test_a_large_send_waits_for_room_where_others_have_taken_it(
         await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
 
 
+async def test_a_rejected_recipient_says_what_is_wrong_wherever_it_is_shown(
+    street: Neighbourhood,
+) -> None:
+    shown = "rejected { input reason message }"
+    given = {"to": [TO, "2025550101", "no"], "text": "Hello"}
+    rejected = [
+        {
+            "input": "2025550101",
+            "reason": "DUPLICATE",
+            "message": "This is a duplicate. It is sent and charged once.",
+        },
+        {
+            "input": "no",
+            "reason": "INVALID",
+            "message": "A phone number has no letters. Write it in digits.",
+        },
+    ]
+    quoting = f"query ($input: QuoteInput!) {{ quote(input: $input) {{ {shown} }} }}"
+    assert await street.answer("owner", quoting, input=given) == {"rejected": rejected}
+    sending = f"""mutation ($input: BulkSendInput!) {{
+        bulkSend(input: $input) {{ ... on Send {{ id {shown} }} }} }}"""
+    sent = await street.answer("owner", sending, input=given)
+    assert sent["rejected"] == rejected
+    looking_up = f"query ($id: ID!) {{ send(id: $id) {{ {shown} }} }}"
+    assert await street.answer("owner", looking_up, id=sent["id"]) == {"rejected": rejected}
+
+
 async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(street: Neighbourhood) -> None:
     asked = {"to": [*NUMBERS, "x"], "text": "Olá ツ"}
     assert await street.answer("sibling", QUOTE, input=asked) == {
