@@ -1,4 +1,4 @@
-"""Loops that do something again and again, and outlive what goes wrong in between."""
+"""Loops that repeat a step for as long as the program runs, and continue after any failure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from domain.backoff import backoff_seconds
 from domain.errors import ProviderUnavailable, TryAgain
 from domain.transactions import Disconnected
 
 AWAY = (Disconnected, TryAgain)
-"""What is raised while the database is away."""
-
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 2.0
+"""The errors that mean that the database is away."""
 
 _log = logging.getLogger(__name__)
 
 
 class Loop:
-    """Takes a step every so often; at once again where the step says that there may be more.
+    """Runs a step at an interval, or at once again if the step returns True (there may be more).
 
-    Start it at boot, never inside a request. A step that fails is logged and tried again later.
+    A step that fails is logged and repeated after a pause. Start it at boot, never inside a
+    request: a task inherits the context of the code that starts it.
     """
 
     def __init__(
@@ -36,11 +35,11 @@ class Loop:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begins, with a first step at once."""
+        """Starts the loop. The first step runs at once."""
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def stop(self) -> None:
-        """Ends after the step that is being taken."""
+        """Returns when the current step has ended."""
         task, self._task = self._task, None
         self._stopping.set()
         self._woken.set()
@@ -48,7 +47,7 @@ class Loop:
             await task
 
     def wake(self) -> None:
-        """The next step is taken at once."""
+        """Runs the next step at once."""
         self._woken.set()
 
     async def _run(self) -> None:
@@ -57,33 +56,45 @@ class Loop:
             self._woken.clear()
             try:
                 more = await self._step()
-                failures = 0
-            except Exception as failure:  # noqa: BLE001 - a loop outlives any step
+            except (Exception, asyncio.CancelledError) as failure:
+                if is_cancelled(failure):
+                    raise
                 failures += 1
-                tell_failure(_log, self._name, failure, failures)
+                log_failure(_log, self._name, failure, failures)
                 await pause_after(failures, self._stopping)
                 continue
+            failures = 0
             if not more:
                 await wait_for(self._woken, self._every_seconds)
 
 
-def tell_failure(log: logging.Logger, name: str, failure: Exception, failures: int) -> None:
-    """Logs what went wrong: what is known to pass only once, anything else each time."""
+def is_cancelled(failure: BaseException) -> bool:
+    """Whether the current task was cancelled.
+
+    A step can also raise CancelledError if something that it waited for was cancelled. That is a
+    failure like any other and must not end the loop.
+    """
+    task = asyncio.current_task()
+    is_cancellation = isinstance(failure, asyncio.CancelledError)
+    return is_cancellation and task is not None and task.cancelling() > 0
+
+
+def log_failure(log: logging.Logger, name: str, failure: BaseException, failures: int) -> None:
+    """Logs a failure: an outage only the first time in a row, anything else each time."""
     if isinstance(failure, AWAY):
-        said = "the database is away"
+        reason = "the database is away"
     elif isinstance(failure, ProviderUnavailable):
-        said = failure.reason
+        reason = failure.reason
     else:
         log.error("%s failed", name, exc_info=failure)
         return
     if failures == 1:
-        log.warning("%s waits: %s", name, said)
+        log.warning("%s waits: %s", name, reason)
 
 
 async def pause_after(failures: int, stopping: asyncio.Event) -> None:
-    """Waits, longer with each failure in a row; not at all once it is stopping."""
-    doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10)
-    await wait_for(stopping, min(doubled, LONGEST_PAUSE_SECONDS))
+    """Waits, longer with each failure in a row. Returns at once when `stopping` is set."""
+    await wait_for(stopping, backoff_seconds(failures))
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:

@@ -25,7 +25,7 @@ from domain.dispatch.ports import WorkStore
 from domain.dispatch.record import Ended
 from domain.dispatch.recording import Recorder
 from domain.ids import new_id
-from domain.loops import pause_after, tell_failure
+from domain.loops import log_failure, pause_after
 from domain.outcomes import NotSent, Outcome, Unknown
 from domain.provider import Outgoing, Provider, Providers
 
@@ -114,7 +114,7 @@ class Dispatcher:
                 failures = 0
             except Exception as failure:  # noqa: BLE001 - a dispatcher outlives any failure
                 failures += 1
-                tell_failure(_log, "the dispatcher", failure, failures)
+                log_failure(_log, "the dispatcher", failure, failures)
                 await pause_after(failures, self._stopping)
                 self._woken.set()
 

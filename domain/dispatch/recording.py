@@ -12,7 +12,7 @@ from domain.dispatch.handover import Handover
 from domain.dispatch.observing import Observer
 from domain.dispatch.ports import Settlements
 from domain.dispatch.record import Ended, record
-from domain.loops import AWAY, pause_after, tell_failure
+from domain.loops import AWAY, log_failure, pause_after
 from domain.sending.batcher import Batcher
 
 LARGEST_BATCH = 100
@@ -67,7 +67,7 @@ class Recorder:
             if failure is None:
                 return
             failures += 1
-            tell_failure(_log, "recording", failure, failures)
+            log_failure(_log, "recording", failure, failures)
             if self._is_over(failure, began):
                 _log.error("attempt %s could not be recorded", ended.attempt_id)
                 return

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
+from domain.backoff import backoff_seconds
 from domain.dispatch.handover import Handover
 from domain.ledger.book import Book, Purpose, TransferKind
 from domain.ledger.valuation import value_usd
@@ -149,10 +150,14 @@ def is_older(standing: Standing, epoch: int) -> bool:
     return standing.epoch is not None and standing.epoch < epoch
 
 
-def backoff_seconds(attempts: int, rules: Handover, chance: float) -> float:
+def retry_seconds(attempts: int, rules: Handover, chance: float) -> float:
     """The pause before the next attempt: doubling up to the longest, spread by a half."""
-    doubled = rules.backoff_first_seconds * 2.0 ** min(attempts - 1, 30)
-    return min(doubled, rules.backoff_longest_seconds) * (0.5 + 0.5 * chance)
+    pause_seconds = backoff_seconds(
+        attempts,
+        first_seconds=rules.backoff_first_seconds,
+        longest_seconds=rules.backoff_longest_seconds,
+    )
+    return pause_seconds * (0.5 + 0.5 * chance)
 
 
 def given_back_by_reading(upstream: Upstream, steps: Iterable[Step]) -> list[Step]:
@@ -217,7 +222,7 @@ def _not_sent(standing: Standing, outcome: NotSent, rules: Handover, chance: flo
         standing,
         MessageStatus.QUEUED,
         waiting_for=outcome.reason,
-        due_in_seconds=max(asked_for, backoff_seconds(standing.attempts, rules, chance)),
+        due_in_seconds=max(asked_for, retry_seconds(standing.attempts, rules, chance)),
     )
 
 

@@ -22,7 +22,7 @@ from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.identity.keys import hash_of_secret, is_secret
 from domain.identity.ports import AccessChange, Credentials, Tokens
-from domain.loops import tell_failure
+from domain.loops import log_failure
 
 LONGEST_CREDENTIAL = 2_048
 POLL_SECONDS = 0.2
@@ -85,7 +85,7 @@ class Actors:
             await self._read_changes()
         except Exception as failure:  # noqa: BLE001 - what was changed stands
             # The change is made whatever happens here; those who watch will read it in a moment.
-            tell_failure(log, WATCH, failure, 1)
+            log_failure(log, WATCH, failure, 1)
 
     def start(self) -> None:
         """Begins to read changes. Until then nothing that is remembered is trusted."""
@@ -172,7 +172,7 @@ class Actors:
                 failures = 0
             except Exception as failure:  # noqa: BLE001 - watching outlives any failure
                 failures += 1
-                tell_failure(log, WATCH, failure, failures)
+                log_failure(log, WATCH, failure, failures)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _read_changes(self) -> None:

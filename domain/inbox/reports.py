@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from domain.backoff import backoff_seconds
 from domain.inbox.ports import Reported, Reports
 from domain.inbox.webhooks import DueEvent, ReportCall, Ruling, WebhookOutcome
 from domain.outcomes import Verdict
@@ -108,7 +109,9 @@ def _wait(telling: Telling) -> Ruling:
     event = telling.event
     if telling.age_seconds > GIVE_UP_SECONDS:
         return Ruling(event.id, WebhookOutcome.UNROUTED, UNKNOWN_MESSAGE)
-    seconds = min(FIRST_WAIT_SECONDS * 2.0 ** min(event.tries, 20), LONGEST_WAIT_SECONDS)
+    seconds = backoff_seconds(
+        event.tries + 1, first_seconds=FIRST_WAIT_SECONDS, longest_seconds=LONGEST_WAIT_SECONDS
+    )
     return Ruling(event.id, WebhookOutcome.UNROUTED, WAITS_FOR_MESSAGE, due_in_seconds=seconds)
 
 

@@ -21,7 +21,7 @@ from domain.live.hints import EVERYTHING, Topic, id_of
 from domain.live.ports import Changed
 from domain.live.streams import Spawn, Stream
 from domain.live.watching import Changes, Form, Item, Reader
-from domain.loops import AWAY, pause_after, tell_failure
+from domain.loops import AWAY, log_failure, pause_after
 
 OVERLAP_SECONDS = 3.0
 """How far back each look by time goes again: most transactions are committed by then."""
@@ -144,7 +144,7 @@ class Lookout:
                 except Exception as failure:  # noqa: BLE001 - a feed outlives any failure
                     failures += 1
                     self._lost = True
-                    tell_failure(log, "reading changes", failure, failures)
+                    log_failure(log, "reading changes", failure, failures)
                     await pause_after(failures, self._never)
                 await asyncio.sleep(time.monotonic() - began)
         finally:

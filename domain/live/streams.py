@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
+from domain.backoff import backoff_seconds
 from domain.live.hints import Topic
 from domain.live.watching import Form, Item, Present, Reader
-from domain.loops import AWAY, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from domain.loops import AWAY
 
 OFFERED_AT_A_TIME = 100
 """Readers that are written to before anything else of the process gets its turn."""
@@ -179,5 +180,5 @@ class PresentStream(Stream):
 def _rest(took_seconds: float, read_seconds: float, failures: int) -> float:
     """So that telling takes half of this process at most, and reading a fifth of the store."""
     if failures:
-        return min(FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+        return backoff_seconds(failures)
     return min(max(took_seconds, 4 * read_seconds), LONGEST_REST_SECONDS)

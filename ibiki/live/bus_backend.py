@@ -16,13 +16,12 @@ from typing import Protocol
 
 from broadcaster import BroadcastBackend, Event
 
+from domain.backoff import backoff_seconds
 from domain.live.hints import EVERYTHING, packed
 
 BEAT = "-"
 BEAT_SECONDS = 3.0
 OPEN_SECONDS = 5.0
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 2.0
 MOST_WAITING = 1_000
 ALL = next(packed([EVERYTHING]))
 
@@ -144,8 +143,8 @@ class Backend(BroadcastBackend):
                 self._is_open = False
                 with suppress(Exception):
                     await self._carrier.close()
-            pause = min(FIRST_PAUSE_SECONDS * 2.0**failures, LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - keeps no secret
+            # The wait is spread, so that processes do not open their connections all at once.
+            await asyncio.sleep(backoff_seconds(failures + 1) * random.uniform(0.5, 1))  # noqa: S311 - keeps no secret
 
     async def _stay_open(self) -> None:
         """Returns when it was open and is lost. Raises where it could not be opened."""

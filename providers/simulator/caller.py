@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 import orjson
 
+from domain.backoff import backoff_seconds
 from providers.simulator import formats
 from providers.simulator.desk import Told
 
@@ -21,6 +22,7 @@ MODEM: Final = "simulated-modem"
 PORT: Final = "1"
 TRIES: Final = 8
 FIRST_PAUSE_SECONDS: Final = 0.25
+LONGEST_PAUSE_SECONDS: Final = 32.0
 CALL_SECONDS: Final = 5.0
 
 
@@ -78,11 +80,17 @@ class Caller:
     async def _tell_later(self, told: Told) -> None:
         await asyncio.sleep(told.telling.seconds)
         body = _body(told)
-        for each in range(TRIES):
+        for failures in range(1, TRIES + 1):
             status = await self.call(body)
             if status is not None and status < 500 and status != 429:
                 return
-            await asyncio.sleep(FIRST_PAUSE_SECONDS * 2**each)
+            await asyncio.sleep(
+                backoff_seconds(
+                    failures,
+                    first_seconds=FIRST_PAUSE_SECONDS,
+                    longest_seconds=LONGEST_PAUSE_SECONDS,
+                )
+            )
 
 
 def _body(told: Told) -> dict[str, object]:

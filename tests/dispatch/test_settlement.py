@@ -17,13 +17,13 @@ from domain.dispatch.settlement import (
     Standing,
     Step,
     Upstream,
-    backoff_seconds,
     decide,
     give_up,
     given_back_by_reading,
     nodes_of,
     post_refunds,
     refunds_of,
+    retry_seconds,
 )
 from domain.ledger.book import Book, Holding, NodeKind, TransferKind
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
@@ -176,14 +176,14 @@ def test_it_waits_as_long_as_was_asked_for_within_bounds(outcome: NotSent, secon
 
 
 def test_the_pause_doubles_with_each_attempt_up_to_a_minute() -> None:
-    pauses = [backoff_seconds(attempts, RULES, 1.0) for attempts in (1, 2, 3, 6, 7, 8, 32_767)]
+    pauses = [retry_seconds(attempts, RULES, 1.0) for attempts in (1, 2, 3, 6, 7, 8, 32_767)]
     assert pauses == [1, 2, 4, 32, 60, 60, 60]
 
 
 @given(attempts=st.integers(1, 32_767), chance=st.floats(0, 1))
 def test_pauses_are_spread_by_a_half(attempts: int, chance: float) -> None:
-    longest = backoff_seconds(attempts, RULES, 1.0)
-    assert longest / 2 <= backoff_seconds(attempts, RULES, chance) <= longest
+    longest = retry_seconds(attempts, RULES, 1.0)
+    assert longest / 2 <= retry_seconds(attempts, RULES, chance) <= longest
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES[2:6])

@@ -1,0 +1,129 @@
+"""What retries for ever keeps retrying after thousands of failures, with a bounded pause."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+
+from domain.live.streams import Stream
+from domain.loops import Loop
+from domain.transactions import Disconnected
+from ibiki.live.bus_backend import Backend
+from tests.clocks import run_with_fake_clock
+
+FAILURES = 5_000
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+class FailingCarrier:
+    """Cannot be opened the first `failures` times; records when each try was made."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.tried_at: list[float] = []
+        self.opened = asyncio.Event()
+
+    async def open(
+        self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]
+    ) -> None:
+        self.tried_at.append(asyncio.get_running_loop().time())
+        if len(self.tried_at) <= self.failures:
+            raise ConnectionError("nothing listens")
+        self.opened.set()
+
+    async def send(self, channel: str, text: str) -> None:
+        raise AssertionError("nothing is published in this test")
+
+    async def close(self) -> None:
+        return None
+
+
+def test_the_bus_opens_again_after_thousands_of_failures() -> None:
+    async def main() -> list[float]:
+        carrier = FailingCarrier(FAILURES)
+        backend = Backend(carrier, beat_seconds=1e9)
+        await backend.connect()
+        await backend.subscribe("hints")
+        async with asyncio.timeout(FAILURES * LONGEST_PAUSE_SECONDS + 1):
+            await carrier.opened.wait()
+        await backend.disconnect()
+        return carrier.tried_at
+
+    pauses = pauses_between(run_with_fake_clock(main()))
+    assert len(pauses) == FAILURES
+    assert pauses[0] < 0.2
+    assert LONGEST_PAUSE_SECONDS / 2 <= pauses[-1] <= LONGEST_PAUSE_SECONDS + 0.001
+
+
+def test_a_stream_reads_again_after_thousands_of_failures() -> None:
+    class FailingStream(Stream):
+        tries = 0
+
+        async def round(self) -> None:
+            self.tries += 1
+            if self.tries <= FAILURES:
+                raise Disconnected
+
+    async def main() -> int:
+        async with asyncio.TaskGroup() as tasks:
+
+            def spawn(run: Coroutine[Any, Any, None]) -> None:
+                tasks.create_task(run)
+
+            nothing = cast(Any, None)  # a round that only fails needs neither form nor reader
+            stream = FailingStream(nothing, lambda: None, spawn)
+            stream.join(nothing)
+        return stream.tries
+
+    assert run_with_fake_clock(main()) == FAILURES + 1
+
+
+@pytest.mark.parametrize("failure", [Disconnected, ValueError, asyncio.CancelledError])
+def test_a_loop_goes_on_after_thousands_of_failures(failure: type[BaseException]) -> None:
+    tried_at: list[float] = []
+
+    async def main() -> None:
+        done = asyncio.Event()
+
+        async def step() -> bool:
+            tried_at.append(asyncio.get_running_loop().time())
+            if len(tried_at) <= FAILURES:
+                raise failure
+            done.set()
+            return False
+
+        loop = Loop("a loop", step, every_seconds=60.0)
+        loop.start()
+        async with asyncio.timeout(FAILURES * LONGEST_PAUSE_SECONDS + 1):
+            await done.wait()
+        await loop.stop()
+
+    run_with_fake_clock(main())
+    assert pauses_between(tried_at)[-1] == pytest.approx(LONGEST_PAUSE_SECONDS)
+
+
+def test_a_cancelled_loop_ends() -> None:
+    async def main() -> None:
+        never = asyncio.Event()
+
+        async def step() -> bool:
+            return await never.wait()
+
+        loop = Loop("a loop", step, every_seconds=60.0)
+        loop.start()
+        await asyncio.sleep(0)
+        (task,) = [each for each in asyncio.all_tasks() if each.get_name() == "a loop"]
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run_with_fake_clock(main())
+
+
+def pauses_between(moments: list[float]) -> list[float]:
+    """How long each pause was."""
+    return [after - before for before, after in pairwise(moments)]
