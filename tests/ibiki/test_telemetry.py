@@ -26,8 +26,8 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def test_without_an_endpoint_nothing_is_loaded() -> None:
     program = """
 import sys
-import ibiki.whole, ibiki.commands
-from ibiki.telemetry import tracing
+import ibiki.local.whole, ibiki.cli.commands
+from ibiki.observability.telemetry import tracing
 with tracing(None, program="ibiki-test") as traces:
     assert traces is None
 assert not [name for name in sys.modules if name.startswith("opentelemetry")]
