@@ -15,6 +15,7 @@ from domain.inbox.ports import ContactArchive, Contacts, Inbox, Switchboard
 from domain.inbox.receive import ReceivingStore, Reception
 from domain.inbox.webhooks import Parsers
 from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, SyncStore
+from domain.ledger.sync import SyncRules
 from domain.live.ports import LiveStore
 from domain.numbers import Normaliser
 from domain.provider import Providers
@@ -79,6 +80,7 @@ class Installation:
     acceptance: Acceptance
     pace: Pace
     providers: Providers
+    sync_rules: SyncRules
     door: Door
     actors: Actors
     passwords: Passwords

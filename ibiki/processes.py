@@ -20,7 +20,6 @@ from starlette.types import ASGIApp
 from domain.dispatch.handover import Handover
 from domain.errors import TryAgain
 from domain.inbox.polling import PollRules
-from domain.ledger.sync import Pause
 from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_watch_app
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
@@ -264,8 +263,3 @@ def webhook_rules_of(settings: Settings) -> WebhookRules:
         requests_per_second=settings.webhooks.requests_per_second,
         open_on_loopback=settings.upstream.is_simulated,
     )
-
-
-def pause_of(settings: Settings) -> Pause:
-    """How long a sync may hold back marks, as the settings say."""
-    return Pause(settings.dispatch.lease_seconds, settings.dispatch.deadline_seconds)

@@ -19,6 +19,7 @@ from domain.inbox.intake import Intake
 from domain.inbox.keywords import Keywords
 from domain.installation import Installation, Limits
 from domain.ledger.pools import ensure_default_pool
+from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.accept import Acceptance
 from domain.sending.files.workbench import Workbench
@@ -122,6 +123,10 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         acceptance=acceptance,
         pace=RequestPace(settings.limits.requests_per_second),
         providers=upstreams,
+        sync_rules=SyncRules(
+            lease_seconds=settings.dispatch.lease_seconds,
+            deadline_seconds=settings.dispatch.deadline_seconds,
+        ),
         door=Door(
             store=store,
             passwords=passwords,

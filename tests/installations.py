@@ -14,6 +14,7 @@ from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.ids import new_id
 from domain.installation import Installation, Limits
+from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
 from domain.provider import Outgoing, Reading
@@ -143,6 +144,7 @@ async def neighbourhood(url: str) -> AsyncIterator[Neighbourhood]:
                 acceptance=acceptance,
                 pace=pace,
                 providers=upstream,
+                sync_rules=SyncRules(),
                 door=people.new_door(),
                 actors=Actors(store, people.TOKENS),
                 passwords=people.PASSWORDS,

@@ -1,10 +1,14 @@
-"""Sync: sets a pool to what the provider says that it holds. Moves no client's units.
+"""Sync: sets a pool to the balance that the provider reports. Moves no client's units.
 
-Two traps. *In flight*: what is charged here and not yet taken by the provider is not yet in its
-reading, so that pool := reading - in flight; nothing may change hands between the two, hence the
-pause of marks (`reading_until`) and the wait for open calls. *Epochs*: what the provider did
-before a reading is inside that reading; each sync raises the account's epoch, and a refund whose
-deciding attempt is older moves units within the pool (`domain.dispatch.settlement`).
+Two things make this harder than it looks.
+
+*In flight.* Messages that are charged here but that the provider has not accepted yet are not in
+its reading: pool := reading - in flight. No message may be submitted between the reading and the
+write, so sync pauses marking (`reading_until`) and waits for open calls.
+
+*Epochs.* Everything that the provider did before a reading is included in it. Each sync increments
+the account's epoch. A refund whose attempt is older than the epoch moves units within the pool
+(`domain.dispatch.settlement`).
 """
 
 from __future__ import annotations
@@ -33,21 +37,26 @@ TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
-    """How long marks may be held back: a crashed call's lease, a reading, and some air."""
+class SyncRules:
+    """How long sync may pause marking. The values are those of the dispatch settings."""
 
     lease_seconds: float = 30.0
     deadline_seconds: float = 10.0
 
     @property
-    def seconds(self) -> float:
-        """The longest that one try may take."""
-        return self.lease_seconds + 2 * self.deadline_seconds
+    def open_calls_seconds(self) -> float:
+        """How long to wait for open calls: a call that crashed stays open for its lease."""
+        return self.lease_seconds + self.deadline_seconds
+
+    @property
+    def pause_seconds(self) -> float:
+        """The longest pause of one try: open calls, then one call that reads the balance."""
+        return self.open_calls_seconds + self.deadline_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync found and did, in units."""
+    """What a sync found and changed, in units."""
 
     provider_account_id: UUID
     previous_pool: int
@@ -56,16 +65,17 @@ class Synced:
     checked_at: datetime
 
 
-class _Lapsed(Exception):
-    """The pause of marks ran out, or was another reader's: nothing was written."""
+class _PauseExpired(Exception):
+    """The pause expired before the write. Nothing was written."""
 
 
 async def account_to_sync(
     store: SyncStore, actor: Actor, provider_account_id: UUID | None
 ) -> ProviderAccount:
-    """The account that the actor means and may sync: an admin any, a client the own one.
+    """The account that the actor may sync: any for an admin, its own for a client.
 
-    Raises Forbidden before an id is looked up where the actor can own none, else NotFound.
+    Raises Forbidden, before any ID is looked up, if the actor owns no provider account; else
+    NotFound.
     """
     require(actor, Role.ADMIN, Role.CLIENT)
     if actor.role is Role.ADMIN:
@@ -73,7 +83,7 @@ async def account_to_sync(
     owned = actor.payer.provider_account_id if actor.payer else None
     account = await store.find_provider_account(owned) if owned else None
     if account is None or account.owner_client_id != actor.client_id:
-        raise Forbidden("Your account's balance is kept by your operator.")
+        raise Forbidden("Your operator manages the balance of your account.")
     if provider_account_id not in (None, account.id):
         raise NotFound("provider account")
     return account
@@ -85,55 +95,63 @@ async def sync(
     account: ProviderAccount,
     *,
     actor_id: UUID | None,
-    pause: Pause | None = None,
+    rules: SyncRules,
 ) -> Synced:
     """Reads the provider's balance and sets the pool to it. Safe to repeat and to run twice.
 
-    Raises ProviderUnavailable: the last good reading stays, with its age.
+    Raises ProviderUnavailable: the last good reading is kept, with its age.
     """
-    pause = pause or Pause()
     for _ in range(TRIES):
         reader_id = new_id()
         try:
-            await _pause_marks(store, account.id, reader_id, pause)
+            await _pause_marking(store, account.id, reader_id, rules)
             reading, units = await _read(store, provider, account, reader_id)
             return await _set_pool(store, account.id, reader_id, reading, units, actor_id)
-        except _Lapsed:
+        except _PauseExpired:
             continue
         finally:
-            # Also where the caller went away in the middle: nobody waits for a pause to run out,
-            # unless the database is away. What was read, or why it was not, is told all the same.
+            # Also if the caller is cancelled: otherwise messages wait until the pause expires.
+            # An outage here must not replace the result or the error of the reading.
             with suppress(TryAgain):
                 await asyncio.shield(store.lift_pause(account.id, reader_id=reader_id))
-    raise ProviderUnavailable("The balance could not be read undisturbed. Try again.")
+    raise ProviderUnavailable("The provider took too long to report the balance. Try again.")
+
+
+async def _pause_marking(
+    store: SyncStore, account_id: UUID, reader_id: UUID, rules: SyncRules
+) -> None:
+    """Returns when no call of the account is open and none can start."""
+    give_up_at = now_seconds() + rules.pause_seconds
+    while not await store.begin_reading(
+        account_id, reader_id=reader_id, seconds=rules.pause_seconds
+    ):
+        if now_seconds() > give_up_at:
+            raise ProviderUnavailable("Another balance check is in progress. Try again later.")
+        await asyncio.sleep(POLL_SECONDS)
+    give_up_at = now_seconds() + rules.open_calls_seconds
+    while await store.open_calls(account_id):
+        if now_seconds() > give_up_at:
+            raise ProviderUnavailable(
+                "A call to the provider has not ended in time. Try again in a minute."
+            )
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _read(
     store: SyncStore, provider: Provider, account: ProviderAccount, reader_id: UUID
 ) -> tuple[Reading, int]:
-    """The reading, and the units that it stands for."""
+    """The reading, and its value in units."""
     try:
         reading = await provider.balance()
         return reading, units_of_reading(reading.value, account.valuation)
     except ProviderUnavailable:
         await store.fail_reading(account.id, reader_id=reader_id)
         raise
-    except ValueError as beyond:
+    except ValueError as out_of_range:
         await store.fail_reading(account.id, reader_id=reader_id)
         raise ProviderUnavailable(
-            "The SMS network did not say a balance that can be read."
-        ) from beyond
-
-
-async def _pause_marks(store: SyncStore, account_id: UUID, reader_id: UUID, pause: Pause) -> None:
-    """Returns when no call of the account is under way and none can begin."""
-    give_up_at = now_seconds() + pause.seconds
-    while not await store.begin_reading(account_id, reader_id=reader_id, seconds=pause.seconds):
-        if now_seconds() > give_up_at:
-            raise ProviderUnavailable("Another check of this balance is under way. Try again.")
-        await asyncio.sleep(POLL_SECONDS)
-    while await store.open_calls(account_id):  # noqa: ASYNC110 - other processes' calls
-        await asyncio.sleep(POLL_SECONDS)
+            "The SMS network did not report a valid balance."
+        ) from out_of_range
 
 
 async def _set_pool(
@@ -169,7 +187,7 @@ async def _write(
 ) -> Answer:
     account = await store.lock_reading(tx, account_id, reader_id=reader_id)
     if account is None:
-        raise _Lapsed
+        raise _PauseExpired
     figures = await store.pool_figures(tx, account_id)
     change = units - figures.in_flight - figures.pool
     done = _new_sync(account, figures, reading, units, actor_id)
@@ -201,7 +219,7 @@ def _new_sync(
 
 
 def _post(book: Book, pool: Holding, account: ProviderAccount, change: int, done: NewSync) -> None:
-    """One transfer between outside and the pool node; every check leaves a line, if only of 0."""
+    """Posts one transfer between outside and the pool node, also if the amount is 0."""
     first = account.read_at is None and change > 0
     book.post(
         TransferKind.OPENING if first else TransferKind.SYNC,

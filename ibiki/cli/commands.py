@@ -124,7 +124,7 @@ def sync(data: Path, *, as_json: bool) -> None:
                     provider,
                     account,
                     actor_id=None,
-                    pause=processes.pause_of(place.settings),
+                    rules=parts.installation.sync_rules,
                 )
         except ProviderUnavailable as unavailable:
             raise PoolNotSynced(_why_not_synced(place, account, unavailable)) from unavailable

@@ -139,7 +139,13 @@ async def _synced(installation: Installation, admin: Actor) -> bool:
         return True
     try:
         provider = await installation.providers.of(account.id)
-        await syncing.sync(store, provider, account, actor_id=admin.user_id)
+        await syncing.sync(
+            store,
+            provider,
+            account,
+            actor_id=admin.user_id,
+            rules=installation.sync_rules,
+        )
     except ProviderUnavailable:
         return False
     return True

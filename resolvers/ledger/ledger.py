@@ -111,7 +111,13 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
     if named is not None and named_id is None:
         raise NotFound("provider account")
     provider = await installation.providers.of(account.id)
-    return await syncing.sync(installation.store, provider, account, actor_id=actor.user_id)
+    return await syncing.sync(
+        installation.store,
+        provider,
+        account,
+        actor_id=actor.user_id,
+        rules=installation.sync_rules,
+    )
 
 
 async def balances_of(root: syncing.Synced, info: Info) -> Balances:

@@ -11,7 +11,7 @@ from domain.dispatch.observing import Observer
 from domain.dispatch.record import sweep
 from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id
-from domain.ledger.sync import sync
+from domain.ledger.sync import SyncRules, sync
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Reading
 from persistence import store
@@ -37,7 +37,7 @@ class Read(Scripted):
 async def read(pool: worlds.Pool, balance: int) -> None:
     """The provider's balance is read: the account's epoch is a new one."""
     account = await store.find_provider_account(pool.id)
-    await sync(store, Read(balance), account, actor_id=None)
+    await sync(store, Read(balance), account, actor_id=None, rules=SyncRules())
 
 
 async def whole_pool() -> int:

@@ -15,7 +15,7 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.late_truth import settle_unknown
 from domain.errors import InvalidInput
-from domain.ledger.sync import Pause, sync
+from domain.ledger.sync import SyncRules, sync
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
 from domain.sending.sends import SendKind
@@ -221,4 +221,4 @@ async def _expire_some() -> None:
 
 async def _read(pool: worlds.Pool) -> None:
     account = await store.find_provider_account(pool.id)
-    await sync(store, Read(9_000), account, actor_id=None, pause=Pause(2.0, 1.0))
+    await sync(store, Read(9_000), account, actor_id=None, rules=SyncRules(2.0, 1.0))

@@ -33,7 +33,9 @@ async def new_clients(witness: Witness) -> Clients:
     await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
     account = await store.find_provider_account(None)
     async with account_at(witness.base_url) as simulated:
-        await syncing.sync(store, simulated.provider, account, actor_id=None)
+        await syncing.sync(
+            store, simulated.provider, account, actor_id=None, rules=syncing.SyncRules()
+        )
     group = await people.add_group()
     rich = [
         await _client(f"Client {place}", RICH_UNITS, group if place else None)

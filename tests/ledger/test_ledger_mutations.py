@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from domain.ledger.sync import SyncRules
+from domain.provider import Reading
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import Neighbourhood, Upstream
 
 ALLOCATE = """mutation ($input: AllocateInput!) { allocate(input: $input) {
     __typename ... on UserError { message }
@@ -166,6 +170,26 @@ async def test_a_sync_sets_the_pool_to_what_the_provider_says(street: Neighbourh
     }
     named = {"providerAccountId": ids.encode(Kind.PROVIDER_ACCOUNT, street.pool.id)}
     assert (await street.answer("admin", SYNC, input=named))["change"] == 0
+
+
+async def test_sync_holds_back_marks_for_as_long_as_the_dispatch_settings_require(
+    street: Neighbourhood,
+) -> None:
+    pauses: list[float] = []
+
+    class Provider(Upstream):
+        async def balance(self) -> Reading:
+            (row,) = await worlds.fetch(
+                "SELECT extract(epoch FROM reading_until - clock_timestamp())::float8 AS seconds"
+                " FROM provider_account WHERE is_default"
+            )
+            pauses.append(row["seconds"])
+            return Reading("10", Decimal(10))
+
+    rules = SyncRules(lease_seconds=600, deadline_seconds=60)
+    installation = replace(street.installation, sync_rules=rules, providers=Provider())
+    await replace(street, installation=installation).answer("admin", SYNC)
+    assert 700 < pauses[0] <= 720
 
 
 async def test_a_provider_that_says_nothing_is_unavailable_in_our_words(

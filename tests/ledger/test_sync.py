@@ -123,7 +123,7 @@ async def test_a_reading_that_fails_leaves_the_last_good_one_with_its_age(
     pool = await worlds.add_pool(default=False)
     await synced(pool, Upstream(500))
     before = await account_of(pool)
-    why = "The account's key is wrong" if balance is None else "did not say a balance"
+    why = "The account's key is wrong" if balance is None else "did not report a valid balance"
     with pytest.raises(ProviderUnavailable, match=why):
         await synced(pool, Unreadable(0) if balance is None else Upstream(balance))
     after = await account_of(pool)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.ledger.sync import Pause
+from domain.ledger.sync import SyncRules
 from domain.outcomes import Accepted
 from tests import worlds
 from tests.dispatch.parts import answered, marked
@@ -17,7 +17,7 @@ from tests.ledger.upstream import Upstream, account_of, is_paused, pool_of, sync
 
 Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-SHORT = Pause(lease_seconds=0.2, deadline_seconds=0.05)
+SHORT = SyncRules(lease_seconds=0.2, deadline_seconds=0.05)
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -144,14 +144,14 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
 
     async def dawdle_once() -> None:
         if upstream.readings == 1:
-            await asyncio.sleep(SHORT.seconds + 0.05)
+            await asyncio.sleep(SHORT.pause_seconds + 0.05)
             # Marks go on, and what they hand over is not in the reading any more.
             (call,) = await marked(pool)
             upstream.take("the call")
             await answered(pool, call, Accepted("ref"))
 
     upstream.meanwhile = dawdle_once
-    done = await synced(pool, upstream, pause=SHORT)
+    done = await synced(pool, upstream, rules=SHORT)
     assert upstream.readings == 2
     assert done.in_flight == 0
     assert await pool_of(pool) == 99 == upstream.balance_now
@@ -162,9 +162,9 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
 async def test_a_balance_that_can_never_be_read_in_time_is_given_up() -> None:
     pool = await worlds.add_pool(default=False)
     upstream = Upstream(100)
-    upstream.meanwhile = lambda: asyncio.sleep(SHORT.seconds + 0.05)
-    with pytest.raises(ProviderUnavailable, match="undisturbed"):
-        await synced(pool, upstream, pause=SHORT)
+    upstream.meanwhile = lambda: asyncio.sleep(SHORT.pause_seconds + 0.05)
+    with pytest.raises(ProviderUnavailable, match="too long"):
+        await synced(pool, upstream, rules=SHORT)
     assert upstream.readings == 3
     assert await pool_of(pool) == 0
     assert not await is_paused(pool)
@@ -178,11 +178,11 @@ async def test_who_comes_while_another_reads_for_too_long_is_told_so() -> None:
         await go_on.wait()
 
     upstream.meanwhile = dawdle
-    long = Pause(lease_seconds=30, deadline_seconds=1)
-    first = asyncio.create_task(synced(pool, upstream, pause=long))
+    long = SyncRules(lease_seconds=30, deadline_seconds=1)
+    first = asyncio.create_task(synced(pool, upstream, rules=long))
     await _until_paused(pool)
-    with pytest.raises(ProviderUnavailable, match="under way"):
-        await synced(pool, upstream, pause=SHORT)
+    with pytest.raises(ProviderUnavailable, match="in progress"):
+        await synced(pool, upstream, rules=SHORT)
     assert await is_paused(pool), "the first one's pause is the first one's"
     go_on.set()
     assert (await first).change == 100
@@ -201,3 +201,19 @@ async def _until_waiting_for(holder: Witness) -> None:
             " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
         ):
             await asyncio.sleep(0.002)
+
+
+async def test_sync_gives_up_if_a_call_stays_open() -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool)
+    await worlds.accept(client)
+    (call,) = await marked(pool)
+    await worlds.execute(
+        "UPDATE attempt SET lease_until = clock_timestamp() + interval '1 h' WHERE id = $1",
+        call.attempt_id,
+    )
+    upstream = Upstream(1_000)
+    with pytest.raises(ProviderUnavailable, match="call to the provider"):
+        await synced(pool, upstream, rules=SHORT, within_seconds=5)
+    assert upstream.readings == 0
+    assert not await is_paused(pool)

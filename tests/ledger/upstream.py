@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from domain.errors import ProviderUnavailable
 from domain.ledger.ports import ProviderAccount
-from domain.ledger.sync import Pause, Synced, sync
+from domain.ledger.sync import Synced, SyncRules, sync
 from domain.outcomes import Accepted, Outcome
 from domain.provider import Outgoing, Reading
 from persistence import store
 from tests import worlds
 
-QUICK = Pause(lease_seconds=5.0, deadline_seconds=1.0)
+QUICK = SyncRules(lease_seconds=5.0, deadline_seconds=1.0)
 
 Meanwhile = Callable[[], Awaitable[None]]
 
@@ -77,12 +77,12 @@ async def account_of(pool: worlds.Pool) -> ProviderAccount:
 
 
 async def synced(
-    pool: worlds.Pool, upstream: Upstream, *, pause: Pause = QUICK, within_seconds: float = 20
+    pool: worlds.Pool, upstream: Upstream, *, rules: SyncRules = QUICK, within_seconds: float = 20
 ) -> Synced:
     """A sync of the pool, as the operator starts it."""
     account = await account_of(pool)
     return await asyncio.wait_for(
-        sync(store, upstream, account, actor_id=worlds.ADMIN.user_id, pause=pause), within_seconds
+        sync(store, upstream, account, actor_id=worlds.ADMIN.user_id, rules=rules), within_seconds
     )
 
 

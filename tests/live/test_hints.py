@@ -15,7 +15,7 @@ from domain.errors import ProviderUnavailable
 from domain.identity.access import Role
 from domain.identity.tenants import ClientChange, GroupChange, update_client, update_group
 from domain.ledger.allocate import Allocation, allocate
-from domain.ledger.sync import sync
+from domain.ledger.sync import SyncRules, sync
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic, id_of, packed, unpacked
 from domain.numbers import Normaliser
@@ -170,11 +170,11 @@ async def test_a_reading_is_told_of_whether_it_worked_or_not(
 ) -> None:
     account = await store.find_provider_account(None)
     people.upstream.balance_word = "1000"
-    await sync(store, people.upstream, account, actor_id=None)
+    await sync(store, people.upstream, account, actor_id=None, rules=SyncRules())
     assert hints.POOL + people.pool.id.bytes in ear.take()
     people.upstream.balance_word = None
     with pytest.raises(ProviderUnavailable):
-        await sync(store, people.upstream, account, actor_id=None)
+        await sync(store, people.upstream, account, actor_id=None, rules=SyncRules())
     assert hints.POOL + people.pool.id.bytes in ear.take()
 
 
