@@ -8,7 +8,8 @@ from domain.identity.access import Actor, Role
 from domain.identity.keys import create_api_key
 from domain.ids import new_id
 from domain.ledger.book import Book, Purpose, TransferKind
-from persistence import models, store
+from persistence import store
+from persistence.identity.models import User
 from tests import worlds
 
 
@@ -31,7 +32,7 @@ async def _open_with(account_ids: list[UUID], units: int) -> None:
 
 async def _key_of(tenant: worlds.Tenant) -> str:
     user_id = new_id()
-    await models.User.create(
+    await User.create(
         id=user_id,
         email=f"{user_id.hex}@ibiki.test",
         password_hash="-",

@@ -1,44 +1,56 @@
-"""Connections to PostgreSQL: one pool, shared by Tortoise and by the hot paths' set-based SQL.
+"""Connections to PostgreSQL: one pool for Tortoise querysets and for set-based SQL.
 
-`transaction()` replaces Tortoise's own `in_transaction()`, which leaks connections and leaves its
-context variable pointing at a dead one when PostgreSQL goes away in BEGIN or in the release.
+How to use it:
+
+    User.filter(disabled=False)                 on a pooled connection of its own; raises TryAgain
+    async with connection() as pooled:          several statements on one connection
+        await pooled.fetch(SQL, ...)
+        await User.all().using_db(orm(pooled))
+    async with transaction() as tx:             one transaction for SQL and querysets alike
+        await tx.execute(SQL, ...)
+        await User.filter(id=user_id).using_db(orm(tx)).update(disabled=True)
+        await User.create(using_db=orm(tx), ...)
+
+A function that writes takes `tx` as its first argument and passes it on with `orm(tx)`. A function
+that reads inside and outside a transaction takes `tx: Connection | None`: `orm(None)` is the pool.
+A queryset without `using_db` also joins the transaction of its task.
+
+Never use Tortoise's `in_transaction()` (or `get_or_create`, which uses it): if PostgreSQL goes away
+in BEGIN or in the release, it leaks connections and leaves a dead one in its context variable. See
+docs/decisions/0090.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from tortoise import Tortoise
 from tortoise import models as tortoise_models
-from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.connection import get_connections
 from tortoise.migrations.api import migrate as apply_migrations
 
 from domain.errors import TryAgain
 from domain.transactions import Disconnected
 from persistence.live.hints import ToldAfterwards
-from persistence.patience import ANSWER_SECONDS, Patience
+from persistence.orm import HeldClient, PooledClient
+from persistence.pool import ANSWER_SECONDS, AWAY, PROOF_SECONDS, acquired, silence, terminate
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
     from asyncpg.transaction import Transaction
 
-    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    from persistence.pool import Connection as Connection
 
 STATEMENT_TIMEOUT_SECONDS = 60
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 5
-"""How long a program that stands still may keep others waiting for what it has locked."""
+"""How long a program that is suspended in a transaction may keep its locks."""
 
-LETTING_GO_SECONDS = 1.0
-"""How long a connection may take to come to rest before it is given up for a new one."""
-
-# PostgreSQL waits for the rest of a message without any timeout of its own, locks in hand: where
-# our machine has vanished in the middle of one, it learns of that within 11 s, and not 2 hours.
+# PostgreSQL waits without a limit for the rest of a message. If our machine disappears in the
+# middle of one, PostgreSQL notices after 11 s, not after 2 hours, and releases the locks.
 KEPT_ALIVE = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -47,26 +59,17 @@ KEPT_ALIVE = {
 
 MIGRATION_LOCK = 0x1B1C1
 
-# Tortoise 1.1.9 parses the source of each model for comments that describe columns. We have none,
-# and it takes a tenth of each start.
-tortoise_models._get_comments = lambda cls: {}
+MODELS = [
+    "persistence.identity.models",
+    "persistence.ledger.models",
+    "persistence.sending.models",
+    "persistence.dispatch.models",
+    "persistence.inbox.models",
+]
 
-# What asyncpg and the system raise when PostgreSQL is away, restarting, silent or out of room,
-# broke off what it was asked, or cut the connection.
-AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
-    asyncpg.PostgresSystemError,
-    asyncpg.QueryCanceledError,  # by a timeout of its own: its clock may have been set, too
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that dies between two statements
-    ConnectionError,
-    TimeoutError,
-    OSError,
-)
+# Tortoise 1.1.9 parses the source of each model for comments that describe columns. We have none,
+# and it takes a tenth of the time of each start.
+tortoise_models._get_comments = lambda cls: {}
 
 
 async def connect(
@@ -78,7 +81,7 @@ async def connect(
 ) -> None:
     """Opens the pool of this process. The caller closes it with `disconnect`.
 
-    `answer_seconds`: for one statement, and for a connection to do it on.
+    `answer_seconds`: the limit for one statement, and for the wait for a connection.
     """
     config = tortoise_config(
         url,
@@ -86,7 +89,7 @@ async def connect(
         application_name=application_name,
         answer_seconds=answer_seconds,
     )
-    _patience.begin(answer_seconds)
+    silence.reset(answer_seconds)
     await Tortoise.init(
         config=config,
         use_tz=True,
@@ -105,34 +108,56 @@ async def disconnect() -> None:
 
 @asynccontextmanager
 async def connection() -> AsyncIterator[Connection]:
-    """A pooled connection outside any transaction: each statement commits by itself."""
-    async with _acquired(gone=TryAgain) as held:
+    """A pooled connection outside any transaction: each statement commits by itself.
+
+    Raises TryAgain if PostgreSQL is away.
+    """
+    async with acquired(_client().pool, unavailable=TryAgain) as held:
         yield held
 
 
 @asynccontextmanager
 async def transaction() -> AsyncIterator[Connection]:
-    """A READ COMMITTED transaction: committed at the end, rolled back by an exception.
+    """A READ COMMITTED transaction: commits at the end, rolls back on an exception.
 
-    ORM calls inside join it. Never nested, and never held over a call to a provider or the bus.
-    Raises Disconnected where PostgreSQL goes away: whether a commit was kept is then not known.
+    Never nest it, and never hold it during a call to a provider or to the bus. Raises Disconnected
+    if PostgreSQL goes away: the commit may or may not have been kept.
     """
-    async with _acquired(gone=Disconnected) as held:
+    client = _client()
+    async with acquired(client.pool, unavailable=Disconnected) as held:
         with ToldAfterwards(held):
             async with _begun(held):
-                with _OrmJoins(held):
+                token = get_connections().set("default", HeldClient(client, held))
+                try:
                     yield held
+                finally:
+                    get_connections().reset(token)
+
+
+def orm(held: Connection | None) -> PooledClient | HeldClient:
+    """The client for `using_db`: runs a queryset on this connection; None is the pool."""
+    if held is None:
+        return _client()
+    current = get_connections().get("default")
+    if isinstance(current, HeldClient):
+        if not current.holds(held):
+            raise RuntimeError("this connection is not the one of the open transaction")
+        return current
+    return HeldClient(_client(), held)
 
 
 async def migrate(url: str) -> None:
     """Brings the database to the newest migration, one process at a time.
 
-    Tortoise takes no lock of its own while it migrates: an advisory lock stands around it.
+    Tortoise takes no lock while it migrates, so an advisory lock is held meanwhile.
     """
     guard = await asyncpg.connect(**credentials(url))
     try:
         await guard.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
-        await apply_migrations(config=tortoise_config(url, pool_size=2, application_name="migrate"))
+        config = tortoise_config(url, pool_size=2, application_name="migrate")
+        # Tortoise's own client: migrations use its own transactions, in one task and one time.
+        config["connections"]["default"]["engine"] = "tortoise.backends.asyncpg"
+        await apply_migrations(config=config)
     finally:
         await Tortoise.close_connections()
         await guard.close()
@@ -143,7 +168,7 @@ def tortoise_config(
 ) -> dict[str, Any]:
     """Tortoise's configuration for a `postgresql://` URL; `?host=` may name a socket's folder.
 
-    `answer_seconds`: None waits for each statement as long as it takes.
+    `answer_seconds`: None means no limit for a statement.
     """
     server_settings = {
         "application_name": application_name,
@@ -156,11 +181,11 @@ def tortoise_config(
     return {
         "connections": {
             "default": {
-                "engine": "tortoise.backends.asyncpg",
+                "engine": "persistence.orm",
                 "credentials": {
                     **credentials(url),
-                    # One at once, to see whether it can be had; no fewest that asyncpg keeps up by
-                    # itself: while it tries to, a place of the pool is taken.
+                    # One connection at the start, to see whether PostgreSQL can be reached. No
+                    # minimum afterwards: a slot of the pool is taken while asyncpg reconnects.
                     "init_size": 1,
                     "minsize": 0,
                     "maxsize": pool_size,
@@ -173,11 +198,7 @@ def tortoise_config(
         },
         "apps": {
             "ibiki": {
-                "models": [
-                    "persistence.models",
-                    "persistence.models_two_way",
-                    "persistence.models_uploads",
-                ],
+                "models": MODELS,
                 "migrations": "persistence.migrations",
                 "default_connection": "default",
             }
@@ -186,7 +207,7 @@ def tortoise_config(
 
 
 def credentials(url: str) -> dict[str, Any]:
-    """What `asyncpg.connect` is told for such a URL."""
+    """The arguments of `asyncpg.connect` for such a URL."""
     parts = urlsplit(url)
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     return {
@@ -203,33 +224,9 @@ async def _keep(_connection: object) -> None:
     """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""
 
 
-_patience = Patience()
-
-
-@asynccontextmanager
-async def _acquired(*, gone: type[Exception]) -> AsyncIterator[Connection]:
-    """A connection of the pool's, given back in the end. Raises `gone` when PostgreSQL is away."""
-    pool = _pool()
-    try:
-        held = await pool.acquire(timeout=_patience.connection_seconds)
-    except AWAY as away:
-        raise gone from away
-    _patience.heard()
-    try:
-        yield held
-    except AWAY as away:
-        if isinstance(away, TimeoutError):
-            await _patience.waited_in_vain(pool)
-        if isinstance(away, asyncpg.InterfaceError) and not _is_cut(held):
-            raise  # asyncpg was called wrongly: a defect and no outage
-        raise gone from away
-    finally:
-        await _release(pool, held)
-
-
 @asynccontextmanager
 async def _begun(held: Connection) -> AsyncIterator[None]:
-    """BEGIN, then COMMIT or ROLLBACK; what was raised within goes on as it was raised."""
+    """BEGIN, then COMMIT or ROLLBACK. An exception of the body is raised as it is."""
     begun = held.transaction()
     await begun.start()
     try:
@@ -241,55 +238,20 @@ async def _begun(held: Connection) -> AsyncIterator[None]:
 
 
 async def _undo(held: Connection, begun: Transaction) -> None:
-    """Rolls back, or lets go of the connection: PostgreSQL rolls back what that leaves open.
+    """Rolls back. If that fails, closes the connection: then PostgreSQL rolls back.
 
-    A caller that went away or was refused is to hear of that, not of the connection.
+    The caller should see the exception that caused the rollback, not one of the connection.
     """
     try:
-        async with asyncio.timeout(LETTING_GO_SECONDS):
+        async with asyncio.timeout(PROOF_SECONDS):
             await begun.rollback()
     except AWAY:
-        with suppress(*AWAY):
-            held.terminate()
+        terminate(held)
 
 
-def _is_cut(held: Connection) -> bool:
-    try:
-        return held.is_closed()
-    except asyncpg.InterfaceError:
-        return True  # the pool has taken it back already
-
-
-async def _release(pool: asyncpg.Pool[asyncpg.Record], held: Connection) -> None:
-    # A connection that PostgreSQL cut raises here as well; the pool replaces it either way.
-    with suppress(*AWAY):
-        await pool.release(held, timeout=LETTING_GO_SECONDS)
-
-
-class _OrmJoins:
-    """Within it, this task's ORM calls run on the connection given."""
-
-    def __init__(self, held: Connection) -> None:
-        self._wrapper = TransactionWrapper(_client())
-        self._wrapper._connection = cast(Any, held)
-
-    def __enter__(self) -> None:
-        self._token = get_connections().set("default", self._wrapper)
-
-    def __exit__(self, *_: object) -> None:
-        get_connections().reset(self._token)
-
-
-def _client() -> AsyncpgDBClient:
+def _client() -> PooledClient:
     client = get_connections().get("default")
-    if isinstance(client, TransactionWrapper):
+    if isinstance(client, HeldClient):
         raise RuntimeError("a transaction is open already: pass its connection on")
-    assert isinstance(client, AsyncpgDBClient)
+    assert isinstance(client, PooledClient)
     return client
-
-
-def _pool() -> asyncpg.Pool[asyncpg.Record]:
-    pool = _client()._pool
-    if pool is None:
-        raise RuntimeError("not connected: call connect() first")
-    return pool

@@ -6,7 +6,8 @@ import asyncpg
 
 from domain.errors import TryAgain
 from domain.transactions import Disconnected
-from persistence.database import AWAY, credentials
+from persistence.database import credentials
+from persistence.pool import AWAY
 
 OLDEST_MAJOR_VERSION = 16
 PATIENCE_SECONDS = 10.0

@@ -19,8 +19,10 @@ from domain.ids import new_id
 from domain.ledger.book import NodeKind, Purpose, TransferKind
 from domain.sending.accept import Taken, accept_alone, accept_batch
 from domain.sending.sends import NewSend, SendKind
-from persistence import models, store
+from persistence import store
 from persistence.database import connect, connection, disconnect
+from persistence.identity import models as identity
+from persistence.ledger import models as ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ async def add_pool(
     """A provider account of the platform's, whose pool node holds `held` itself."""
     pool = Pool(new_id(), new_id(), unit, price)
     await _add_node(pool, pool.account_id, NodeKind.POOL, parent_id=None)
-    await models.ProviderAccount.create(
+    await ledger.ProviderAccount.create(
         id=pool.id,
         provider=provider,
         is_default=default,
@@ -109,7 +111,7 @@ async def add_group(
     """A group under the pool."""
     group = Group(new_id(), new_id(), pool)
     await _add_node(pool, group.account_id, NodeKind.GROUP, parent_id=pool.account_id)
-    await models.Group.create(
+    await identity.Group.create(
         id=group.id, name=name, account_id=group.account_id, rate_per_unit_usd=rate_usd
     )
     await open_with(group.account_id, held)
@@ -130,7 +132,7 @@ async def add_client(
     client_id, account_id = new_id(), new_id()
     parent_id = group.account_id if group else pool.account_id
     await _add_node(pool, account_id, NodeKind.CLIENT, parent_id=parent_id)
-    await models.Client.create(
+    await identity.Client.create(
         id=client_id,
         name=name,
         business=business,
@@ -148,8 +150,8 @@ async def add_school(*, held: int = 10_000, price: int = 50, name: str = "School
     client_id = new_id()
     pool = Pool(new_id(), new_id(), "UGX", price)
     await _add_node(pool, pool.account_id, NodeKind.POOL, parent_id=None)
-    await models.Client.create(id=client_id, name=name, account_id=pool.account_id)
-    await models.ProviderAccount.create(
+    await identity.Client.create(id=client_id, name=name, account_id=pool.account_id)
+    await ledger.ProviderAccount.create(
         id=pool.id,
         provider="extreme",
         owner_client_id=client_id,
@@ -283,6 +285,6 @@ def _tenant(
 
 
 async def _add_node(pool: Pool, account_id: UUID, kind: NodeKind, parent_id: UUID | None) -> None:
-    await models.Account.create(
+    await ledger.Account.create(
         id=account_id, kind=kind.value, provider_account_id=pool.id, parent_id=parent_id
     )

@@ -16,7 +16,7 @@ from ibiki.http.app import AppParts, build_app
 from ibiki.http.server import serving
 from ibiki.local.embedded import EmbeddedDatabase
 from ibiki.observability.metrics import Metrics
-from persistence import models
+from persistence.identity.models import User
 from tests import databases
 from tests.installations import Neighbourhood, neighbourhood
 
@@ -73,7 +73,7 @@ async def move_in(street: Neighbourhood) -> Street:
     people = {who: street.actor(who) for who in ("owner", "loner", "admin", "supervisor")}
     for who, actor in people.items():
         assert actor is not None
-        await models.User.create(
+        await User.create(
             id=actor.user_id,
             email=f"{who}@ibiki.test",
             password_hash="none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.ids import new_id
-from persistence import models
+from persistence.inbox.models import Contact
 from tests import worlds
 from tests.installations import Neighbourhood
 
@@ -14,7 +14,7 @@ CONTACTS = """query ($search: String) { contacts(search: $search) {
 
 
 async def add_contact(tenant: worlds.Tenant, number: str, name: str | None = None) -> None:
-    await models.Contact.create(
+    await Contact.create(
         id=new_id(), client_id=tenant.client_id, number=number, name=name, business="Acme Ltd"
     )
 

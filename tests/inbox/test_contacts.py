@@ -9,8 +9,8 @@ import pytest
 from domain.identity.access import Everything, OfClient, OfGroup
 from domain.ids import new_id
 from domain.pages import Window
-from persistence import models
 from persistence.inbox.contacts import read_contacts
+from persistence.inbox.models import Contact
 from tests import worlds
 
 
@@ -23,7 +23,7 @@ async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
 async def add_contact(
     tenant: worlds.Tenant, number: str, *, name: str | None = None, business: str | None = None
 ) -> None:
-    await models.Contact.create(
+    await Contact.create(
         id=new_id(), client_id=tenant.client_id, number=number, name=name, business=business
     )
 

@@ -1,6 +1,7 @@
-"""The constraints, indexes, triggers and storage that the migrations are to make, table by table.
+"""The constraints, indexes, triggers and storage that the migrations make, table by table.
 
-Constraints by their names without the table's; primary keys and `NOT NULL` are left out.
+Constraints are listed by their names without the table's. Primary keys are those of the models,
+except for the ones in PRIMARY_KEYS. test_models compares columns and `NOT NULL`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ CONSTRAINTS = {
     "upload_part": "upload_exists",
     "webhook_event": "body_bounded key_unique outcome_known refused_without_content"
     " routed_to_somebody times_positive waits_unrouted",
+}
+PRIMARY_KEYS = {
+    "conversation_line": "number modem port client_id",
+    "opt_out": "client_id number",
+    "sent_to": "number client_id message_id",
+    "status_poll": "provider_account_id round",
+    "upload_part": "upload_id position",
 }
 INDEXES = {
     "access_change_by_time": "(created_at)",

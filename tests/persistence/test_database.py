@@ -13,9 +13,9 @@ from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
 from ibiki.local import embedded
-from persistence import database
+from persistence import pool
 from persistence.database import connection, transaction
-from persistence.models import AccessChange
+from persistence.identity.models import AccessChange
 from tests import databases, worlds
 from tests.persistence.connections import (
     INSERT,
@@ -178,7 +178,7 @@ async def test_callers_that_go_away_while_they_wait_for_a_connection_take_none_a
 async def test_who_waits_too_long_for_a_connection_is_told_so(
     connected: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database._patience, "answer_seconds", 0.05)
+    monkeypatch.setattr(pool.silence, "answer_seconds", 0.05)
     release, within = asyncio.Event(), asyncio.Barrier(POOL_SIZE + 1)
 
     async def hold() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ from domain.ids import new_id
 from domain.transactions import Disconnected
 from ibiki.local import embedded
 from persistence.database import connection, migrate, transaction
-from persistence.models import AccessChange
+from persistence.identity.models import AccessChange
 from tests import databases, worlds
 from tests.ledger.line import Line, Moment
 from tests.persistence.connections import (
@@ -35,7 +37,7 @@ from tests.persistence.connections import (
 )
 
 if TYPE_CHECKING:
-    from persistence.database import Connection
+    from persistence.pool import Connection
 
 CUT_ALL = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -131,6 +133,18 @@ async def test_looping_tasks_go_on_at_full_speed_after_seven_rounds_of_cut_conne
         assert kept[0]["rows"] >= sum(done)
 
 
+@pytest.mark.parametrize("context", [connection, transaction])
+async def test_a_slow_statement_costs_no_connection(
+    connected: None, context: Callable[[], AbstractAsyncContextManager[Connection]]
+) -> None:
+    before = await _backends()
+    for _ in range(2):
+        with pytest.raises((TryAgain, Disconnected)):
+            async with context() as held:
+                await held.execute("SELECT pg_sleep(60)", timeout=0.1)
+    assert await _backends() == before
+
+
 async def test_a_server_that_stops_at_once_and_starts_again_is_found_again() -> None:
     with databases.run_directory() as own, embedded.start(own, durable=False) as server:
         await migrate(server.url)
@@ -199,6 +213,20 @@ async def _read_until_refused() -> None:
         while True:
             async with connection() as pooled:
                 await pooled.execute("SELECT 1")
+
+
+async def _backends() -> set[int]:
+    """The server process of each connection of the pool."""
+    barrier = asyncio.Barrier(POOL_SIZE)
+
+    async def backend() -> int:
+        async with connection() as pooled:
+            await barrier.wait()
+            return int(await pooled.fetchval("SELECT pg_backend_pid()"))
+
+    pids = set(await asyncio.gather(*(backend() for _ in range(POOL_SIZE))))
+    assert len(pids) == POOL_SIZE
+    return pids
 
 
 def _is_cut(tx: Connection) -> bool:

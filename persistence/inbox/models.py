@@ -1,4 +1,4 @@
-"""The tables of what comes back from phones, as Tortoise models: see `persistence.models`."""
+"""Tortoise models of the inbox tables. `persistence.identity.models` explains the rules."""
 
 from __future__ import annotations
 
@@ -156,3 +156,17 @@ class StatusPoll(Model):
 
     class Meta:
         table = "status_poll"
+
+
+class Contact(Model):
+    """A number that a client has sent to or heard from."""
+
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    number = fields.TextField()
+    name = fields.TextField(null=True)
+    business = fields.TextField(null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "contact"

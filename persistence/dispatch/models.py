@@ -1,0 +1,34 @@
+"""Tortoise models of the dispatch tables. `persistence.identity.models` explains the rules."""
+
+from __future__ import annotations
+
+from tortoise import fields
+from tortoise.models import Model
+
+
+class Attempt(Model):
+    """One call made for messages: committed before its first byte leaves."""
+
+    id = fields.UUIDField(primary_key=True)
+    provider_account_id = fields.UUIDField()
+    dispatcher_id = fields.UUIDField()
+    epoch = fields.BigIntField()
+    messages = fields.IntField()
+    started_at = fields.DatetimeField()
+    lease_until = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
+    outcome = fields.TextField(null=True)
+    detail = fields.TextField(null=True)
+
+    class Meta:
+        table = "attempt"
+
+
+class ProviderPace(Model):
+    """When the next message may leave for a provider account that has a rate limit."""
+
+    provider_account_id = fields.UUIDField(primary_key=True)
+    next_at = fields.DatetimeField()
+
+    class Meta:
+        table = "provider_pace"

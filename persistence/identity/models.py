@@ -1,0 +1,127 @@
+"""Tortoise models of the identity tables.
+
+The rules for the models of every area: a model declares columns, types, nullability and defaults.
+Primary keys of several columns, foreign keys, CHECKs, indexes and storage are SQL in the
+migrations, because Tortoise 1.1.9 drops named constraints when it creates a table (its issue 2272).
+tests/persistence compares both with the migrated database. IDs are UUIDv7, made by the program.
+The hot tables (account, transfer, send, message, attempt) have no foreign keys: see
+docs/decisions/0003. A model is listed in `persistence.database.MODELS` by its module.
+"""
+
+from __future__ import annotations
+
+from tortoise import fields
+from tortoise.fields.db_defaults import Now
+from tortoise.models import Model
+
+
+class User(Model):
+    """A person who signs in."""
+
+    id = fields.UUIDField(primary_key=True)
+    email = fields.TextField()
+    password_hash = fields.TextField()
+    role = fields.TextField()
+    client_id = fields.UUIDField(null=True)
+    group_id = fields.UUIDField(null=True)
+    disabled = fields.BooleanField(db_default=False)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "app_user"
+
+
+class Client(Model):
+    """One tenant. `account_id` is the node that its sends are charged to."""
+
+    id = fields.UUIDField(primary_key=True)
+    name = fields.TextField()
+    business = fields.TextField(null=True)
+    status = fields.TextField(db_default="ACTIVE")
+    group_id = fields.UUIDField(null=True)
+    account_id = fields.UUIDField()
+    rate_per_unit_usd = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "client"
+
+
+class Group(Model):
+    """Clients that are led and seen together. Its units are held by `account_id`."""
+
+    id = fields.UUIDField(primary_key=True)
+    name = fields.TextField()
+    rate_per_unit_usd = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    account_id = fields.UUIDField()
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "client_group"
+
+
+class AssignedNumber(Model):
+    """A number of ours that belongs to one client: what is sent to it is theirs.
+
+    `route_id`: the modem route that it came with, and goes with.
+    """
+
+    number = fields.CharField(max_length=20, primary_key=True)
+    client_id = fields.UUIDField()
+    route_id = fields.UUIDField(null=True)
+
+    class Meta:
+        table = "assigned_number"
+
+
+class Session(Model):
+    """One sign-in, until it is signed out, revoked or its last refresh token is too old."""
+
+    id = fields.UUIDField(primary_key=True)
+    user_id = fields.UUIDField()
+    created_at = fields.DatetimeField(db_default=Now())
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "session"
+
+
+class RefreshToken(Model):
+    """One link of a session's chain of refresh tokens; used once, a second use ends the session."""
+
+    id = fields.UUIDField(primary_key=True)
+    token_hash = fields.BinaryField()
+    session_id = fields.UUIDField()
+    created_at = fields.DatetimeField(db_default=Now())
+    expires_at = fields.DatetimeField()
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "refresh_token"
+
+
+class ApiKey(Model):
+    """A secret of a program's. The secret itself is shown once and kept as a hash."""
+
+    id = fields.UUIDField(primary_key=True)
+    user_id = fields.UUIDField()
+    name = fields.TextField()
+    prefix = fields.TextField()
+    secret_hash = fields.BinaryField()
+    created_at = fields.DatetimeField(db_default=Now())
+    last_used_at = fields.DatetimeField(null=True)
+    revoked_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "api_key"
+
+
+class AccessChange(Model):
+    """Whose cached rights are out of date: read by every process several times a second."""
+
+    id = fields.UUIDField(primary_key=True)
+    subject_id = fields.UUIDField()
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "access_change"

@@ -1,0 +1,117 @@
+"""Tortoise models of the ledger tables. `persistence.identity.models` explains the rules."""
+
+from __future__ import annotations
+
+from tortoise import fields
+from tortoise.fields.db_defaults import Now
+from tortoise.models import Model
+
+
+class ProviderAccount(Model):
+    """An account at an upstream provider, and what it said of its balance.
+
+    `reading_*`: see `domain.ledger.sync`; `paused_*`: the provider refused the account.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    provider = fields.TextField()
+    owner_client_id = fields.UUIDField(null=True)
+    is_default = fields.BooleanField(db_default=False)
+    account_id = fields.UUIDField()
+    unit = fields.TextField()
+    price = fields.BigIntField()
+    valuation = fields.TextField(db_default="AS_IS")
+    credentials = fields.BinaryField(null=True)
+    epoch = fields.BigIntField(db_default=0)
+    reading_until = fields.DatetimeField(null=True)
+    reading_by = fields.UUIDField(null=True)
+    reading_raw = fields.TextField(null=True)
+    read_at = fields.DatetimeField(null=True)
+    read_failed_at = fields.DatetimeField(null=True)
+    paused_at = fields.DatetimeField(null=True)
+    pause_reason = fields.TextField(null=True)
+    probe_at = fields.DatetimeField(null=True)
+    rate_per_second = fields.IntField(null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "provider_account"
+
+
+class Account(Model):
+    """A node of the tree: what it holds itself, and its gapless version.
+
+    `departed_version`: what moves of clients have added to it or taken from it, so that no figure's
+    version ever falls. `arrears`: how far below zero reconcile had to take it.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    kind = fields.TextField()
+    provider_account_id = fields.UUIDField()
+    parent_id = fields.UUIDField(null=True)
+    held = fields.BigIntField(db_default=0)
+    version = fields.BigIntField(db_default=0)
+    departed_version = fields.BigIntField(db_default=0)
+    arrears = fields.BigIntField(db_default=0)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "account"
+
+
+class Transfer(Model):
+    """Units that moved, once and for ever: the database refuses to change or delete a row."""
+
+    id = fields.UUIDField(primary_key=True)
+    provider_account_id = fields.UUIDField()
+    kind = fields.TextField()
+    source_id = fields.UUIDField(null=True)
+    destination_id = fields.UUIDField(null=True)
+    amount = fields.BigIntField()
+    source_balance = fields.BigIntField(null=True)
+    source_version = fields.BigIntField(null=True)
+    destination_balance = fields.BigIntField(null=True)
+    destination_version = fields.BigIntField(null=True)
+    send_id = fields.UUIDField(null=True)
+    message_id = fields.UUIDField(null=True)
+    sync_id = fields.UUIDField(null=True)
+    actor_id = fields.UUIDField(null=True)
+    note = fields.TextField(null=True)
+    rate_usd = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    value_usd = fields.DecimalField(max_digits=24, decimal_places=2, null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "transfer"
+
+
+class Sync(Model):
+    """One reading of a provider's balance and what it did to the pool."""
+
+    id = fields.UUIDField(primary_key=True)
+    provider_account_id = fields.UUIDField()
+    reading_raw = fields.TextField()
+    reading = fields.BigIntField()
+    in_flight = fields.BigIntField()
+    pool_before = fields.BigIntField()
+    pool_after = fields.BigIntField()
+    epoch = fields.BigIntField()
+    actor_id = fields.UUIDField(null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "sync"
+
+
+class IdempotencyKey(Model):
+    """A key that was used, the hash of the input it came with, and the answer that was given."""
+
+    scope_id = fields.UUIDField()
+    key = fields.TextField()
+    id = fields.UUIDField(primary_key=True)
+    input_hash = fields.BinaryField()
+    answer = fields.JSONField[dict[str, object]]()
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "idempotency_key"

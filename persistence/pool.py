@@ -1,0 +1,169 @@
+"""Connections of the pool: how long to wait for one, and which of them still work.
+
+PostgreSQL's own `statement_timeout` does not help if PostgreSQL is stopped or out of reach. So this
+process measures the time itself. A statement that is too slow costs its caller the statement. Only
+a connection that does not answer any more is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakKeyDictionary
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+
+ANSWER_SECONDS = 10.0
+"""How long one statement may take, unless the caller gives a longer time."""
+
+PROOF_SECONDS = 1.0
+"""How long a connection may take to show that it works: to end a statement, or to answer one."""
+
+# What asyncpg and the system raise if PostgreSQL is away, restarting, silent or out of resources,
+# if it cancelled the statement, or if it closed the connection.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.PostgresSystemError,
+    asyncpg.QueryCanceledError,  # by a timeout of its own, or because its clock was set
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the connection was lost between two statements
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+
+class Silence:
+    """Whether a connection of the pool has stopped answering, and which others have proved since.
+
+    After the first such connection, each connection must answer once before it is used again.
+    After the second in a row, the connections that are not in use are all replaced: the server or
+    the network is the cause, and to try them one by one would take a second each.
+    """
+
+    def __init__(self) -> None:
+        self.answer_seconds = ANSWER_SECONDS
+        self._since: float | None = None
+        self._count = 0
+        self._proved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+
+    def reset(self, answer_seconds: float) -> None:
+        """A new pool: nothing is known about it."""
+        self.answer_seconds = answer_seconds
+        self._since = None
+
+    @property
+    def connection_seconds(self) -> float:
+        """How long to wait for a connection.
+
+        Shorter during a silence: the later callers should not all wait as long as the first. It
+        grows with the silence, so that a server that is only slow has the time to answer.
+        """
+        if self._since is None:
+            return self.answer_seconds
+        silent_seconds = time.monotonic() - self._since
+        return min(max(PROOF_SECONDS, silent_seconds / 4), self.answer_seconds)
+
+    def must_prove(self, held: Connection) -> bool:
+        """Whether the connection has not answered since the last one that stopped."""
+        return self._count > 0 and self._proved.get(_raw(held)) != self._count
+
+    def proved(self, held: Connection) -> None:
+        """The connection has answered."""
+        self._since = None
+        self._proved[_raw(held)] = self._count
+
+    async def found(self, pool: Pool) -> None:
+        """A connection did not answer."""
+        self._count += 1
+        if self._since is None:
+            self._since = time.monotonic()
+        else:
+            await pool.expire_connections()
+
+
+silence = Silence()
+
+
+@asynccontextmanager
+async def acquired(pool: Pool, *, unavailable: type[Exception]) -> AsyncIterator[Connection]:
+    """A connection of the pool. Raises `unavailable` if PostgreSQL is away.
+
+    The connection is released at the end. A mistake in the use of asyncpg is raised as it is.
+    """
+    try:
+        held = await _acquire(pool)
+    except AWAY as away:
+        raise unavailable from away
+    try:
+        yield held
+    except AWAY as away:
+        if isinstance(away, TimeoutError) and not await _answers(held):
+            await silence.found(pool)
+        if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
+            raise
+        raise unavailable from away
+    finally:
+        # A connection that PostgreSQL closed raises here as well; the pool replaces it.
+        with suppress(*AWAY):
+            await pool.release(held, timeout=PROOF_SECONDS)
+
+
+async def _acquire(pool: Pool) -> Connection:
+    while True:
+        held = await pool.acquire(timeout=silence.connection_seconds)
+        if not silence.must_prove(held):
+            return held
+        if await _answers(held):
+            silence.proved(held)
+            return held
+        await silence.found(pool)
+        with suppress(*AWAY):
+            await pool.release(held, timeout=PROOF_SECONDS)
+
+
+async def _answers(held: Connection) -> bool:
+    """Whether the connection answers. It is closed if it does not.
+
+    asyncpg first waits until the server has ended the statement that was cancelled.
+    """
+    try:
+        async with asyncio.timeout(min(PROOF_SECONDS, silence.answer_seconds)):
+            await held.execute("SELECT 1")
+    except asyncio.CancelledError:
+        terminate(held)
+        raise
+    except AWAY:
+        terminate(held)
+        return False
+    return True
+
+
+def terminate(held: Connection) -> None:
+    """Closes the connection without a word to PostgreSQL, which rolls back what is open."""
+    with suppress(*AWAY):
+        held.terminate()
+
+
+def _is_closed(held: Connection) -> bool:
+    try:
+        return held.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already
+
+
+def _raw(held: Connection) -> object:
+    return held._con  # type: ignore[attr-defined]  # the proxy is a new object at each acquire

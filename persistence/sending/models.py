@@ -1,0 +1,97 @@
+"""Tortoise models of the sending tables. `persistence.identity.models` explains the rules."""
+
+from __future__ import annotations
+
+from tortoise import fields
+from tortoise.fields.db_defaults import Now
+from tortoise.models import Model
+
+
+class Send(Model):
+    """One request to send: who pays, how much, and the text where all messages share it.
+
+    `modem`, `port`, `warning`: of a reply: the line that it leaves through, and what the sender
+    was told of it.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    account_id = fields.UUIDField()
+    provider_account_id = fields.UUIDField()
+    actor_id = fields.UUIDField(null=True)
+    kind = fields.TextField()
+    text = fields.TextField(null=True)
+    price = fields.BigIntField()
+    accepted = fields.IntField()
+    rejected_count = fields.IntField()
+    rejected = fields.JSONField[list[object]](null=True)
+    rate_usd = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    value_usd = fields.DecimalField(max_digits=24, decimal_places=2, null=True)
+    captured = fields.BooleanField(db_default=False)
+    modem = fields.TextField(null=True)
+    port = fields.TextField(null=True)
+    warning = fields.TextField(null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "send"
+
+
+class Message(Model):
+    """One text to one number, with its place in the queue and its last attempt.
+
+    `text` is null where the send's text is meant. `due_at` orders the queue within a tenant;
+    `price` is repeated from the send so that what is in flight is one sum.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    send_id = fields.UUIDField()
+    client_id = fields.UUIDField()
+    provider_account_id = fields.UUIDField()
+    number = fields.TextField()
+    text = fields.TextField(null=True)
+    status = fields.TextField(db_default="QUEUED")
+    priority = fields.SmallIntField()
+    price = fields.BigIntField()
+    due_at = fields.DatetimeField()
+    alone = fields.BooleanField(db_default=False)
+    attempt_id = fields.UUIDField(null=True)
+    attempts = fields.SmallIntField(db_default=0)
+    waiting_for = fields.TextField(null=True)
+    failure = fields.TextField(null=True)
+    reference = fields.TextField(null=True)
+    in_reading = fields.BooleanField(db_default=False)
+    created_at = fields.DatetimeField(db_default=Now())
+    updated_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "message"
+
+
+class Upload(Model):
+    """A client's file of separated values, and how it is laid out."""
+
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    size = fields.BigIntField()
+    encoding = fields.TextField()
+    delimiter = fields.TextField()
+    has_header = fields.BooleanField()
+    columns = fields.JSONField[list[str]]()
+    number_column = fields.IntField(null=True)
+    rows = fields.IntField()
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "upload"
+
+
+class UploadPart(Model):
+    """Some of a file's bytes. The key is (upload_id, position): see the migrations' SQL."""
+
+    upload_id = fields.UUIDField(primary_key=True)
+    position = fields.IntField()
+    content = fields.BinaryField()
+
+    class Meta:
+        table = "upload_part"

@@ -1,0 +1,119 @@
+"""The models describe the tables that the migrations make: columns, types, nullability, defaults.
+
+What models do not declare is compared with `as_migrated` in test_constraints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tortoise import Tortoise
+from tortoise.models import Model
+
+from tests.persistence.as_migrated import CONSTRAINTS, INDEXES, PRIMARY_KEYS
+from tests.persistence.connections import Witness
+
+READ_COLUMNS = """
+SELECT attname AS name, format_type(atttypid, atttypmod) AS type, attnotnull AS required,
+       atthasdef AS has_default
+FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
+"""
+READ_TABLES = """
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+  AND relname <> 'tortoise_migrations'
+"""
+READ_PRIMARY_KEY = """
+SELECT array_agg(attname::text ORDER BY place) FROM pg_constraint
+CROSS JOIN unnest(conkey) WITH ORDINALITY AS key (attnum, place)
+JOIN pg_attribute USING (attnum)
+WHERE conrelid = $1::text::regclass AND contype = 'p' AND attrelid = conrelid
+"""
+TYPES = {
+    "BIGINT": "bigint",
+    "BOOL": "boolean",
+    "BYTEA": "bytea",
+    "INT": "integer",
+    "JSONB": "jsonb",
+    "SMALLINT": "smallint",
+    "TEXT": "text",
+    "TIMESTAMPTZ": "timestamp with time zone",
+    "UUID": "uuid",
+}
+
+
+def models() -> dict[str, type[Model]]:
+    """Every model of the program, by its table."""
+    assert Tortoise.apps is not None
+    return {model._meta.db_table: model for model in Tortoise.apps["ibiki"].values()}
+
+
+def columns_of(model: type[Model]) -> dict[str, tuple[str, bool, bool]]:
+    """The columns that a model declares: type, whether required, whether with a default."""
+    return {
+        field.source_field or name: (
+            _type_of(field),
+            not field.null,
+            field.has_db_default(),
+        )
+        for name, field in model._meta.fields_map.items()
+        if field.has_db_field
+    }
+
+
+async def test_each_table_has_a_model_and_each_model_a_table(
+    connected: None, witness: Witness
+) -> None:
+    tables = {row[0] for row in await witness.fetch(READ_TABLES)}
+    assert set(models()) == tables
+
+
+async def test_columns_are_as_the_models_say(connected: None, witness: Witness) -> None:
+    for table, model in models().items():
+        rows = await witness.fetch(READ_COLUMNS, table)
+        found = {row["name"]: (row["type"], row["required"], row["has_default"]) for row in rows}
+        assert found == columns_of(model), table
+
+
+async def test_primary_keys_are_as_the_models_say_or_as_listed(
+    connected: None, witness: Witness
+) -> None:
+    for table, model in models().items():
+        expected = PRIMARY_KEYS.get(table, model._meta.db_pk_column)
+        assert await witness.fetchval(READ_PRIMARY_KEY, table) == expected.split(), table
+
+
+def test_what_is_listed_belongs_to_a_model(connected: None) -> None:
+    tables = set(models())
+    assert set(CONSTRAINTS) <= tables
+    assert set(PRIMARY_KEYS) <= tables
+    for index in INDEXES:
+        assert any(index.startswith(table) for table in tables), index
+
+
+@pytest.mark.parametrize(
+    ("change", "table"),
+    [
+        ("ALTER TABLE client ALTER COLUMN business SET NOT NULL", "client"),
+        ("ALTER TABLE client ALTER COLUMN name TYPE varchar(20)", "client"),
+        ("ALTER TABLE client DROP COLUMN business", "client"),
+        ("ALTER TABLE client ALTER COLUMN status DROP DEFAULT", "client"),
+    ],
+)
+async def test_a_difference_is_seen(
+    connected: None, undone: Witness, change: str, table: str
+) -> None:
+    await undone.execute(change)
+    rows = await undone.fetch(READ_COLUMNS, table)
+    found = {row["name"]: (row["type"], row["required"], row["has_default"]) for row in rows}
+    assert found != columns_of(models()[table])
+
+
+def _type_of(field: Any) -> str:
+    declared: str = field.get_for_dialect("postgres", "SQL_TYPE")
+    if declared.startswith("VARCHAR"):
+        return f"character varying({field.max_length})"
+    if declared.startswith("DECIMAL"):
+        return f"numeric({field.max_digits},{field.decimal_places})"
+    return TYPES.get(declared, declared.lower())
