@@ -1,4 +1,4 @@
-"""Lists that can grow are read in pages, by the key that they are ordered by, never by offset."""
+"""Lists that can grow are read in pages, by the key that orders them, never by offset."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, slots=True)
 class Window(Generic[Key]):
-    """Which part of an ordered list is asked for: at most `size` items between two keys.
+    """The requested part of an ordered list: at most `size` items between two keys.
 
-    `from_end`: the last of them rather than the first; the order stays the list's.
+    `from_end`: the last items instead of the first. The order stays the same.
     """
 
     size: int
@@ -25,9 +26,13 @@ class Window(Generic[Key]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Items in the list's order. `total` is None where counting would be slow."""
+    """Items in the order of the list. `total` is None if it was not counted."""
 
     items: Sequence[Item]
     has_next: bool
     has_previous: bool
     total: int | None = None
+
+    def with_items(self, items: Sequence[Other]) -> Page[Other]:
+        """The same page with other items, one for each of its own."""
+        return Page(items, self.has_next, self.has_previous, self.total)

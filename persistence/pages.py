@@ -1,4 +1,8 @@
-"""Pages of a list by keyset: what the window means in SQL."""
+"""Pages of a list by keyset: what a `Window` means for a queryset and for SQL.
+
+Lists off the hot paths use `list_page` with a Tortoise queryset. Lists that need joins use SQL with
+`Filter` and `read_page`.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +10,105 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tortoise.expressions import Q
+from tortoise.models import Model
+
 from domain.pages import Page, Window
 from persistence.database import connection
 
 if TYPE_CHECKING:
     from asyncpg import Record
+    from tortoise.queryset import QuerySet
 
 Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Model)
+
+NEWEST_FIRST = ("-id",)
 
 _LIKE_METACHARACTERS = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
+async def list_page(
+    query: QuerySet[Row],
+    window: Window[Any],
+    *,
+    order: Sequence[str] = NEWEST_FIRST,
+    count: bool = False,
+) -> Page[Row]:
+    """One page of the rows that a queryset finds.
+
+    `order`: columns or annotations that are never null, as for `order_by`; the last one is unique,
+    so that no row is skipped at the border of a page. The keys of the window are the values of
+    these columns: one value for one column, a tuple for several. `count`: whether to count all rows
+    of the queryset, which reads them all.
+    """
+    total = await query.count() if count else None
+    if window.after is not None:
+        query = query.filter(_beyond(order, _values(window.after)))
+    if window.before is not None:
+        query = query.filter(_beyond(_reversed(order), _values(window.before)))
+    read_in = _reversed(order) if window.from_end else order
+    # One row more than the page holds shows whether there is another page.
+    rows = await query.order_by(*read_in).limit(window.size + 1)
+    return _cut(rows, window, total)
+
+
+def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
+    """The rows that come after a key in this order.
+
+    For (a, b) it is `a >= x AND (a > x OR b > y)`: PostgreSQL finds `a >= x` in an index, but would
+    not do so for the shorter `a > x OR (a = x AND b > y)`.
+    """
+    (name, value), *others = zip(order, values, strict=True)
+    column = name.removeprefix("-")
+    comparison = "lt" if name.startswith("-") else "gt"
+    strictly = Q(**{f"{column}__{comparison}": value})
+    if not others:
+        return strictly
+    rest = _beyond([each[0] for each in others], [each[1] for each in others])
+    return Q(Q(**{f"{column}__{comparison}e": value}), Q(strictly, rest, join_type=Q.OR))
+
+
+def _values(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _reversed(order: Sequence[str]) -> list[str]:
+    return [name[1:] if name.startswith("-") else f"-{name}" for name in order]
+
+
+def _cut(rows: Sequence[Item], window: Window[Any], total: int | None = None) -> Page[Item]:
+    """The page of rows that were read in the direction of the window, one more than it holds."""
+    has_more = len(rows) > window.size
+    items = list(rows[: window.size])
+    if window.from_end:
+        items.reverse()
+        return Page(items, window.before is not None, has_more, total)
+    return Page(items, has_more, window.after is not None, total)
+
+
+# The same for SQL
+
+
 @dataclass(slots=True)
 class Filter:
-    """Conditions that all must hold, with the values that their placeholders stand for."""
+    """Conditions of a WHERE clause that must all hold, with the values of their placeholders."""
 
     conditions: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
 
     def add(self, condition: str, *values: Any) -> None:
-        """One more condition; each `{}` in it stands for a value, same order."""
+        """Adds a condition. Each `{}` in it is replaced by the placeholder of a value, in order."""
         self.conditions.append(condition.format(*[self.value(each) for each in values]))
 
     def value(self, value: Any) -> str:
-        """The placeholder of one more value."""
+        """Adds a value and returns its placeholder."""
         self.values.append(value)
         return f"${len(self.values)}"
 
     @property
     def where(self) -> str:
-        """The WHERE clause; empty where nothing is asked."""
+        """The WHERE clause; empty if there is no condition."""
         return f"WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
 
 
@@ -47,10 +120,10 @@ async def read_page(
     *,
     key: str = "id",
 ) -> Page[Item]:
-    """One page of what `statement` lists, the highest key first.
+    """One page of what `statement` lists, highest key first.
 
-    In the statement `{page}` stands for the WHERE, ORDER BY and LIMIT of the paged table, and
-    `{order}` for the direction that its outermost ORDER BY has to repeat.
+    In the statement, `{page}` is replaced by the WHERE, ORDER BY and LIMIT of the paged table, and
+    `{order}` by the direction, which an outer ORDER BY has to repeat.
     """
     page = page_clause(wanted, window, key=key)
     async with connection() as pooled:
@@ -61,10 +134,10 @@ async def read_page(
 
 
 def page_clause(wanted: Filter, window: Window[Any], *, key: str, within: str | None = None) -> str:
-    """WHERE, ORDER BY and LIMIT of a page, by a key of which the highest comes first.
+    """WHERE, ORDER BY and LIMIT of a page, by a key in descending order.
 
-    One row more than the page holds: it tells whether there is more. `within`: a column that is
-    the same for all rows, and leads the index that they are to be read by.
+    The limit is one row more than the page holds, to see whether there is another page. `within`: a
+    column that has one value in all rows and comes first in the index to read by.
     """
     page = Filter(list(wanted.conditions), wanted.values)
     if window.after is not None:
@@ -78,22 +151,18 @@ def page_clause(wanted: Filter, window: Window[Any], *, key: str, within: str | 
 
 
 def order_of(window: Window[Any]) -> str:
-    """The direction that rows are read in: from the end, and turned round later, or not."""
+    """The direction that rows are read in: backwards if the page is at the end of the window."""
     return "ASC" if window.from_end else "DESC"
 
 
 def page_of(
     rows: Sequence[Record], window: Window[Any], item_of: Callable[[Record], Item]
 ) -> Page[Item]:
-    """The page that rows make which were read by `page_clause`."""
-    has_more = len(rows) > window.size
-    items = [item_of(row) for row in rows[: window.size]]
-    if window.from_end:
-        items.reverse()
-        return Page(items, has_next=window.before is not None, has_previous=has_more)
-    return Page(items, has_next=has_more, has_previous=window.after is not None)
+    """The page of rows that were read with `page_clause`."""
+    page = _cut(rows, window)
+    return page.with_items([item_of(row) for row in page.items])
 
 
 def matching(text: str) -> str:
-    """The LIKE pattern for what contains a text, taken literally."""
+    """The LIKE pattern for values that contain a text, taken literally."""
     return f"%{text.translate(_LIKE_METACHARACTERS)}%"
