@@ -17,7 +17,7 @@ from domain.installation import Limits
 from domain.sending.csv_send import CsvOrder, csv_send
 from domain.sending.files.keeping import keep_upload
 from tests import worlds
-from tests.installations import neighbourhood
+from tests.installations import running_app
 
 ROWS = 100_000
 LARGE_BYTES = 97_000_000
@@ -32,8 +32,8 @@ def main() -> list[Measurement]:
 
 async def measured(url: str) -> list[Measurement]:
     """The figures, on a database that is empty but for a few people."""
-    async with neighbourhood(url) as street:
-        installation, owner = replace(street.installation, limits=Limits()), street.owner
+    async with running_app(url) as app:
+        installation, owner = replace(app.installation, limits=Limits()), app.owner
         await worlds.open_with(owner.account_id, ROWS)
         with file_of(0) as small, file_of(LARGE_BYTES) as large:
             upload, keeping = await timed(keep_upload(installation, owner.actor, small))

@@ -16,7 +16,7 @@ import pytest
 
 from ibiki.local import embedded
 from tests import databases, worlds
-from tests.installations import Neighbourhood, neighbourhood
+from tests.installations import App, running_app
 from tests.ledger.line import Line, line_to
 from tests.persistence.connections import Witness
 
@@ -111,7 +111,7 @@ async def undone(witness: Witness) -> AsyncIterator[Witness]:
 
 
 @pytest.fixture
-async def street(database_url: str) -> AsyncIterator[Neighbourhood]:
+async def app(database_url: str) -> AsyncIterator[App]:
     """A whole installation on a database of the test's own, and its users."""
-    async with neighbourhood(database_url) as street:
-        yield street
+    async with running_app(database_url) as app:
+        yield app

@@ -75,7 +75,7 @@ class NoPace:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbourhood:
+class App:
     """The installation and its users: two groups, two clients in the first, one client in none.
 
     `direct` leads the first group too, and sends from the client `owner`.
@@ -127,14 +127,14 @@ class Neighbourhood:
 
 
 @asynccontextmanager
-async def neighbourhood(url: str) -> AsyncIterator[Neighbourhood]:
+async def running_app(url: str) -> AsyncIterator[App]:
     """Connected to the database of a test, with these people in it."""
     async with worlds.connected(url):
         acceptance, upstream, pace = Acceptance(store), Upstream(), NoPace()
         pool = await worlds.add_pool(held=500)
         group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
         acceptance.start()
-        yield Neighbourhood(
+        yield App(
             installation=Installation(
                 brand=BRAND,
                 limits=Limits(recipients=300, recipients_multi=200),

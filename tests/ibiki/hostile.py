@@ -18,7 +18,7 @@ from ibiki.local.embedded import EmbeddedDatabase
 from ibiki.observability.metrics import Metrics
 from persistence.identity.models import User
 from tests import databases
-from tests.installations import Neighbourhood, neighbourhood
+from tests.installations import App, running_app
 
 SOON_SECONDS = 5.0
 """Far above what any of these takes, so that a busy machine does not matter."""
@@ -68,9 +68,9 @@ class Street:
         return self.actors[credential]
 
 
-async def move_in(street: Neighbourhood) -> Street:
-    """The people of the street, each with a row of a user's."""
-    people = {who: street.actor(who) for who in ("owner", "loner", "admin", "supervisor")}
+async def move_in(app: App) -> Street:
+    """The people of the app, each with a row of a user's."""
+    people = {who: app.actor(who) for who in ("owner", "loner", "admin", "supervisor")}
     for who, actor in people.items():
         assert actor is not None
         await User.create(
@@ -93,12 +93,12 @@ async def hostile_web(template: EmbeddedDatabase) -> AsyncIterator[Web]:
 
     async with (
         databases.fresh_copy(template) as database_url,
-        neighbourhood(database_url) as street,
+        running_app(database_url) as app,
         httpx.AsyncClient(timeout=60) as http,
     ):
         parts = AppParts(
-            installation=street.installation,
-            authenticator=await move_in(street),
+            installation=app.installation,
+            authenticator=await move_in(app),
             metrics=Metrics(),
             is_ready=is_ready,
         )

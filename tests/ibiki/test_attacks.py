@@ -20,7 +20,7 @@ from ibiki.live.live import SocketRules
 from ibiki.observability.metrics import Metrics
 from ibiki.passwords import AT_ONCE, MEMORY_KIB
 from tests import people
-from tests.installations import neighbourhood
+from tests.installations import running_app
 
 SIGN_IN = """{name}: signIn(input: {{email: "{email}", password: "{password}"}}) {{
   __typename ... on Session {{ accessToken refreshToken }} }}"""
@@ -62,15 +62,15 @@ class Front:
 
 @pytest.fixture
 async def door(database_url: str) -> AsyncIterator[Front]:
-    async with neighbourhood(database_url) as street, httpx.AsyncClient(timeout=60) as http:
+    async with running_app(database_url) as app, httpx.AsyncClient(timeout=60) as http:
         await people.add_user(EMAIL)
 
         async def is_ready() -> str | None:
             return None
 
         parts = AppParts(
-            installation=street.installation,
-            authenticator=street.installation.actors,
+            installation=app.installation,
+            authenticator=app.installation.actors,
             metrics=Metrics(),
             is_ready=is_ready,
         )

@@ -15,23 +15,23 @@ from ibiki.local.workplace import Workplace
 from ibiki.settings import settings
 from persistence import store
 from tests import people, worlds
-from tests.installations import Neighbourhood, neighbourhood
+from tests.installations import App, running_app
 
 CLIENTS = "SELECT name FROM client ORDER BY name"
 GROUPS = "SELECT name FROM client_group ORDER BY name"
 
 
 @pytest.fixture
-async def street(database_url: str) -> AsyncIterator[Neighbourhood]:
-    async with neighbourhood(database_url) as street:
-        street.upstream.balance_word = "100000"
-        yield street
+async def app(database_url: str) -> AsyncIterator[App]:
+    async with running_app(database_url) as app:
+        app.upstream.balance_word = "100000"
+        yield app
 
 
-async def write(street: Neighbourhood, directory: Path) -> str:
+async def write(app: App, directory: Path) -> str:
     """Writes the demo as a start with the present environment does."""
     place = Workplace(settings.load(directory), directory, "")
-    return await demo.write_demo(place, street.installation, people.PASSWORDS)
+    return await demo.write_demo(place, app.installation, people.PASSWORDS)
 
 
 async def may_sign_in(email: str, password: str) -> bool:
@@ -39,19 +39,19 @@ async def may_sign_in(email: str, password: str) -> bool:
     return login is not None and await people.PASSWORDS.verify(password, login.password_hash)
 
 
-async def test_a_second_start_changes_nothing(street: Neighbourhood, tmp_path: Path) -> None:
-    password = await write(street, tmp_path)
+async def test_a_second_start_changes_nothing(app: App, tmp_path: Path) -> None:
+    password = await write(app, tmp_path)
     transfers = await worlds.fetch("SELECT id FROM transfer")
-    assert await write(street, tmp_path) == password
+    assert await write(app, tmp_path) == password
     assert await may_sign_in("client@ibiki.test", password)
     assert await worlds.fetch("SELECT id FROM transfer") == transfers
 
 
 async def test_where_the_provider_cannot_be_read_the_units_come_from_outside(
-    street: Neighbourhood, tmp_path: Path
+    app: App, tmp_path: Path
 ) -> None:
-    street.upstream.balance_word = None
-    await write(street, tmp_path)
+    app.upstream.balance_word = None
+    await write(app, tmp_path)
     opened = await worlds.fetch(
         "SELECT client.name, amount FROM transfer JOIN client ON account_id = destination_id"
         " WHERE kind = 'OPENING' AND source_id IS NULL AND note = 'Demo' ORDER BY amount"
@@ -61,45 +61,45 @@ async def test_where_the_provider_cannot_be_read_the_units_come_from_outside(
 
 
 async def test_a_start_leaves_alone_who_was_disabled_and_what_was_renamed(
-    street: Neighbourhood, tmp_path: Path
+    app: App, tmp_path: Path
 ) -> None:
-    await write(street, tmp_path)
+    await write(app, tmp_path)
     login = await store.find_login("other@ibiki.test")
     assert login is not None
     await update_user(store, people.PASSWORDS, login.user_id, UserChange(disabled=True))
-    await update_group(store, street.group.id, GroupChange(name="Renamed"))
+    await update_group(store, app.group.id, GroupChange(name="Renamed"))
     await worlds.execute("UPDATE client SET name = 'Renamed' WHERE name = 'Other'")
     clients, groups = await worlds.fetch(CLIENTS), await worlds.fetch(GROUPS)
-    await write(street, tmp_path)
+    await write(app, tmp_path)
     assert await store.find_login("other@ibiki.test") is None
     assert (await worlds.fetch(CLIENTS), await worlds.fetch(GROUPS)) == (clients, groups)
 
 
 async def test_the_password_is_the_one_that_is_set_also_later(
-    street: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = await write(street, tmp_path)
+    kept = await write(app, tmp_path)
     monkeypatch.setenv("DEMO_PASSWORD", "of the operator's own")
-    assert await write(street, tmp_path) == "of the operator's own"
+    assert await write(app, tmp_path) == "of the operator's own"
     for user in demo.USERS:
         assert await may_sign_in(user.email, "of the operator's own")
         assert not await may_sign_in(user.email, kept)
 
 
 async def test_a_password_that_was_set_once_is_the_one_that_is_told_from_then_on(
-    street: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", "of the operator's own")
-    await write(street, tmp_path)
+    await write(app, tmp_path)
     monkeypatch.delenv("DEMO_PASSWORD")
-    told = await write(street, tmp_path)
+    told = await write(app, tmp_path)
     assert (tmp_path / "demo-password").read_text().strip() == told
     assert await may_sign_in("client@ibiki.test", told)
 
 
 async def test_a_password_that_cannot_be_one_is_refused_by_its_name(
-    street: Neighbourhood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", "demo")
     with pytest.raises(InvalidInput, match=r"DEMO_PASSWORD cannot be used\. A password has 8"):
-        await write(street, tmp_path)
+        await write(app, tmp_path)

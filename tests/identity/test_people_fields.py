@@ -9,7 +9,7 @@ import pytest
 
 from resolvers import ids
 from resolvers.ids import Kind
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 OTHERS = {
     "owner": "FORBIDDEN",
@@ -67,38 +67,34 @@ ADMINS: dict[str, tuple[str, dict[str, Any]]] = {
 UNKNOWN = {kind: ids.encode(kind, UUID(int=404)) for kind in Kind}
 
 
-def client_id(street: Neighbourhood, who: str = "owner") -> str:
-    return ids.encode(Kind.CLIENT, getattr(street, who).client_id)
+def client_id(app: App, who: str = "owner") -> str:
+    return ids.encode(Kind.CLIENT, getattr(app, who).client_id)
 
 
-def group_id(street: Neighbourhood) -> str:
-    return ids.encode(Kind.GROUP, street.group.id)
+def group_id(app: App) -> str:
+    return ids.encode(Kind.GROUP, app.group.id)
 
 
 @pytest.mark.parametrize("who", OTHERS)
-async def test_whoever_is_no_admin_is_forbidden_before_any_id_is_read(
-    street: Neighbourhood, who: str
-) -> None:
+async def test_whoever_is_no_admin_is_forbidden_before_any_id_is_read(app: App, who: str) -> None:
     codes = {
-        field: await street.code(who, document, **variables)
+        field: await app.code(who, document, **variables)
         for field, (document, variables) in ADMINS.items()
     }
     assert codes == dict.fromkeys(ADMINS, OTHERS[who])
 
 
 @pytest.mark.parametrize("who", OTHERS)
-async def test_whoever_is_no_admin_is_forbidden_what_is_their_own_too(
-    street: Neighbourhood, who: str
-) -> None:
-    own = {"id": client_id(street)}
-    assert await street.code(who, CLIENT, **own) == OTHERS[who]
-    assert await street.code(who, UPDATE_CLIENT, input=own) == OTHERS[who]
-    assert await street.code(who, CLIENTS, groupId=group_id(street)) == OTHERS[who]
+async def test_whoever_is_no_admin_is_forbidden_what_is_their_own_too(app: App, who: str) -> None:
+    own = {"id": client_id(app)}
+    assert await app.code(who, CLIENT, **own) == OTHERS[who]
+    assert await app.code(who, UPDATE_CLIENT, input=own) == OTHERS[who]
+    assert await app.code(who, CLIENTS, groupId=group_id(app)) == OTHERS[who]
 
 
-async def test_an_id_that_is_not_there_is_not_found(street: Neighbourhood) -> None:
-    assert await street.answer("admin", CLIENT, id=UNKNOWN[Kind.CLIENT]) is None
-    assert await street.answer("admin", CLIENT, **NONSENSE) is None
+async def test_an_id_that_is_not_there_is_not_found(app: App) -> None:
+    assert await app.answer("admin", CLIENT, id=UNKNOWN[Kind.CLIENT]) is None
+    assert await app.answer("admin", CLIENT, **NONSENSE) is None
     foreign = [NONSENSE, {"id": UNKNOWN[Kind.SEND]}]
     for document, kind in (
         (UPDATE_GROUP, Kind.GROUP),
@@ -106,52 +102,52 @@ async def test_an_id_that_is_not_there_is_not_found(street: Neighbourhood) -> No
         (UPDATE_USER, Kind.USER),
     ):
         for given in [{"id": UNKNOWN[kind]}, *foreign]:
-            answer = await street.answer("admin", document, input=given)
+            answer = await app.answer("admin", document, input=given)
             assert answer == {"__typename": "NotFound", "message": f"No such {kind.word}."}
     for document, variables in (
         (CREATE_CLIENT, {"name": "Dairy", "groupId": UNKNOWN[Kind.GROUP]}),
         (CREATE_USER, ADA | {"role": "CLIENT", "clientId": UNKNOWN[Kind.CLIENT]}),
-        (UPDATE_CLIENT, {"id": client_id(street), "groupId": "nonsense"}),
+        (UPDATE_CLIENT, {"id": client_id(app), "groupId": "nonsense"}),
     ):
-        answer = await street.answer("admin", document, input=variables)
+        answer = await app.answer("admin", document, input=variables)
         assert answer["__typename"] == "NotFound"
-    empty = await street.answer("admin", CLIENTS, groupId=UNKNOWN[Kind.GROUP])
+    empty = await app.answer("admin", CLIENTS, groupId=UNKNOWN[Kind.GROUP])
     assert (empty["nodes"], empty["totalCount"]) == ([], 0)
 
 
-async def test_a_group_is_made_changed_and_cleared(street: Neighbourhood) -> None:
+async def test_a_group_is_made_changed_and_cleared(app: App) -> None:
     given: dict[str, Any] = {"name": " Schools ", "ratePerUnitUsd": "0.030"}
-    made = await street.answer("admin", CREATE_GROUP, input=given)
+    made = await app.answer("admin", CREATE_GROUP, input=given)
     assert (made["name"], made["ratePerUnitUsd"]) == ("Schools", "0.03")
-    changed = await street.answer("admin", UPDATE_GROUP, input={"id": made["id"], "name": "Towns"})
+    changed = await app.answer("admin", UPDATE_GROUP, input={"id": made["id"], "name": "Towns"})
     assert (changed["name"], changed["ratePerUnitUsd"]) == ("Towns", "0.03")
     given = {"id": made["id"], "ratePerUnitUsd": None}
-    cleared = await street.answer("admin", UPDATE_GROUP, input=given)
+    cleared = await app.answer("admin", UPDATE_GROUP, input=given)
     assert (cleared["name"], cleared["ratePerUnitUsd"]) == ("Towns", None)
-    names = [group["name"] for group in await street.answer("admin", GROUPS)]
+    names = [group["name"] for group in await app.answer("admin", GROUPS)]
     assert names == ["MG888", "Others", "Towns"]
 
 
-async def test_a_client_is_made_found_changed_and_cleared(street: Neighbourhood) -> None:
+async def test_a_client_is_made_found_changed_and_cleared(app: App) -> None:
     given = {
         "name": "Dairy",
         "business": "Milk",
-        "groupId": group_id(street),
+        "groupId": group_id(app),
         "ratePerUnitUsd": "0.05",
         "assignedNumbers": ["(202) 555-0143"],
     }
-    made = await street.answer("admin", CREATE_CLIENT, input=given)
+    made = await app.answer("admin", CREATE_CLIENT, input=given)
     assert made["status"] == "ACTIVE"
-    assert made["group"] == {"id": group_id(street), "name": "MG888"}
+    assert made["group"] == {"id": group_id(app), "name": "MG888"}
     assert made["assignedNumbers"] == ["+12025550143"]
-    assert await street.answer("admin", CLIENT, id=made["id"]) == {
+    assert await app.answer("admin", CLIENT, id=made["id"]) == {
         name: value for name, value in made.items() if name != "__typename"
     }
     only_status = {"id": made["id"], "status": "DORMANT"}
-    changed = await street.answer("admin", UPDATE_CLIENT, input=only_status)
+    changed = await app.answer("admin", UPDATE_CLIENT, input=only_status)
     assert changed == made | {"status": "DORMANT"}
     nothing = dict.fromkeys(["business", "groupId", "ratePerUnitUsd", "assignedNumbers"])
-    cleared = await street.answer("admin", UPDATE_CLIENT, input={"id": made["id"]} | nothing)
+    cleared = await app.answer("admin", UPDATE_CLIENT, input={"id": made["id"]} | nothing)
     assert cleared == changed | {
         "business": None,
         "group": None,
@@ -172,23 +168,21 @@ async def test_a_client_is_made_found_changed_and_cleared(street: Neighbourhood)
         ({"assignedNumbers": ["nonsense"]}, "assignedNumbers"),
     ],
 )
-async def test_a_field_that_is_wrong_is_named(
-    street: Neighbourhood, given: dict[str, Any], field: str
-) -> None:
-    answer = await street.answer("admin", UPDATE_CLIENT, input={"id": client_id(street)} | given)
+async def test_a_field_that_is_wrong_is_named(app: App, given: dict[str, Any], field: str) -> None:
+    answer = await app.answer("admin", UPDATE_CLIENT, input={"id": client_id(app)} | given)
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
-async def test_clients_are_searched_and_come_in_pages(street: Neighbourhood) -> None:
-    everybody = await street.answer("admin", CLIENTS)
+async def test_clients_are_searched_and_come_in_pages(app: App) -> None:
+    everybody = await app.answer("admin", CLIENTS)
     assert [node["name"] for node in everybody["nodes"]] == ["Coop", "Bits", "Acme"]
     assert everybody["totalCount"] == 3
-    found = await street.answer("admin", CLIENTS, search="bIT")
-    assert [node["id"] for node in found["nodes"]] == [client_id(street, "sibling")]
-    of_group = await street.answer("admin", CLIENTS, groupId=group_id(street), first=1)
+    found = await app.answer("admin", CLIENTS, search="bIT")
+    assert [node["id"] for node in found["nodes"]] == [client_id(app, "sibling")]
+    of_group = await app.answer("admin", CLIENTS, groupId=group_id(app), first=1)
     assert [node["name"] for node in of_group["nodes"]] == ["Bits"]
     after = of_group["pageInfo"]["endCursor"]
-    rest = await street.answer("admin", CLIENTS, groupId=group_id(street), first=1, after=after)
+    rest = await app.answer("admin", CLIENTS, groupId=group_id(app), first=1, after=after)
     assert [node["name"] for node in rest["nodes"]] == ["Acme"]
     assert not rest["pageInfo"]["hasNextPage"]
 
@@ -207,21 +201,21 @@ async def test_clients_are_searched_and_come_in_pages(street: Neighbourhood) -> 
     ],
 )
 async def test_a_user_of_each_role_is_made_and_listed(
-    street: Neighbourhood, given: dict[str, Any], shown: dict[str, Any]
+    app: App, given: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     places: dict[Any, Any] = {
         None: None,
-        "group": group_id(street),
-        **{each: client_id(street, each) for each in ("owner", "loner")},
+        "group": group_id(app),
+        **{each: client_id(app, each) for each in ("owner", "loner")},
     }
     asked = {name: places.get(value, value) for name, value in given.items()}
-    made = await street.answer("admin", CREATE_USER, input=ADA | asked)
+    made = await app.answer("admin", CREATE_USER, input=ADA | asked)
     for name, value in shown.items():
         assert made[name] == (None if value is None else {"id": places[value]})
     assert (made["role"], made["disabled"]) == (given["role"], False)
-    listed = await street.answer("admin", USERS, clientId=asked.get("clientId"))
+    listed = await app.answer("admin", USERS, clientId=asked.get("clientId"))
     assert listed["nodes"] == [{k: v for k, v in made.items() if k != "__typename"}]
-    other = await street.answer("admin", USERS, clientId=client_id(street, "sibling"))
+    other = await app.answer("admin", USERS, clientId=client_id(app, "sibling"))
     assert (other["nodes"], other["totalCount"]) == ([], 0)
 
 
@@ -235,31 +229,29 @@ async def test_a_user_of_each_role_is_made_and_listed(
     ],
 )
 async def test_a_user_that_does_not_fit_is_refused_by_its_field(
-    street: Neighbourhood, given: dict[str, Any], field: str
+    app: App, given: dict[str, Any], field: str
 ) -> None:
-    answer = await street.answer("admin", CREATE_USER, input=ADA | given)
+    answer = await app.answer("admin", CREATE_USER, input=ADA | given)
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
 async def test_a_user_is_changed_in_what_is_given_and_nobody_disables_the_last_admin(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    ada = await street.answer("admin", CREATE_USER, input=ADA)
-    answer = await street.answer("admin", UPDATE_USER, input={"id": ada["id"], "disabled": True})
+    ada = await app.answer("admin", CREATE_USER, input=ADA)
+    answer = await app.answer("admin", UPDATE_USER, input={"id": ada["id"], "disabled": True})
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", "disabled")
-    given = {"email": "bob@ibiki.test", "role": "CLIENT", "clientId": client_id(street)}
-    bob = await street.answer("admin", CREATE_USER, input=ADA | given)
-    disabled = await street.answer("admin", UPDATE_USER, input={"id": bob["id"], "disabled": True})
+    given = {"email": "bob@ibiki.test", "role": "CLIENT", "clientId": client_id(app)}
+    bob = await app.answer("admin", CREATE_USER, input=ADA | given)
+    disabled = await app.answer("admin", UPDATE_USER, input={"id": bob["id"], "disabled": True})
     assert disabled == bob | {"disabled": True}
-    promoted = await street.answer("admin", UPDATE_USER, input={"id": bob["id"], "role": "ADMIN"})
+    promoted = await app.answer("admin", UPDATE_USER, input={"id": bob["id"], "role": "ADMIN"})
     assert promoted == disabled | {"role": "ADMIN", "client": None, "group": None}
-    answer = await street.answer("admin", UPDATE_USER, input={"id": ada["id"], "role": None})
+    answer = await app.answer("admin", UPDATE_USER, input={"id": ada["id"], "role": None})
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", "role")
 
 
 @pytest.mark.parametrize("rate", ["0.0000001", "1e3", "NaN", "Infinity", "", 0.03, True])
-async def test_money_that_is_no_plain_decimal_is_bad_input(
-    street: Neighbourhood, rate: object
-) -> None:
+async def test_money_that_is_no_plain_decimal_is_bad_input(app: App, rate: object) -> None:
     given = {"name": "Dairy", "ratePerUnitUsd": rate}
-    assert await street.code("admin", CREATE_CLIENT, input=given) == "BAD_USER_INPUT"
+    assert await app.code("admin", CREATE_CLIENT, input=given) == "BAD_USER_INPUT"

@@ -15,7 +15,7 @@ from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import people
-from tests.installations import BRAND, Neighbourhood
+from tests.installations import BRAND, App
 from tests.people import PASSWORD
 
 VIEWER = "id email role client { id name group { name } } group { id name } brand { name }"
@@ -43,31 +43,31 @@ EVERYBODY = ["owner", "sibling", "loner", "direct", "supervisor", "other_supervi
 
 @dataclass(frozen=True)
 class Town:
-    """The street, with a user for each of its people; `actors` are they, signed in."""
+    """The app, with a user for each of its people; `actors` are they, signed in."""
 
-    street: Neighbourhood
+    app: App
     users: dict[str, User]
 
     async def sign_in(self, who: str, password: str = PASSWORD) -> Any:
         given = {"email": f"{who}@ibiki.test", "password": password}
-        return await self.street.answer("nobody", SIGN_IN, input=given)
+        return await self.app.answer("nobody", SIGN_IN, input=given)
 
     async def actor(self, who: str) -> Actor:
         session = await self.sign_in(who)
-        actor = await self.street.installation.actors.actor_for(session["accessToken"])
+        actor = await self.app.installation.actors.actor_for(session["accessToken"])
         assert actor is not None
         return actor
 
 
 @pytest.fixture
-async def town(street: Neighbourhood) -> AsyncIterator[Town]:
+async def town(app: App) -> AsyncIterator[Town]:
     places: dict[str, tuple[Role, UUID | None, UUID | None]] = {
-        "owner": (Role.CLIENT, street.owner.client_id, None),
-        "sibling": (Role.CLIENT, street.sibling.client_id, None),
-        "loner": (Role.CLIENT, street.loner.client_id, None),
-        "direct": (Role.SUPERVISOR, street.owner.client_id, street.group.id),
-        "supervisor": (Role.SUPERVISOR, None, street.group.id),
-        "other_supervisor": (Role.SUPERVISOR, None, street.other_group.id),
+        "owner": (Role.CLIENT, app.owner.client_id, None),
+        "sibling": (Role.CLIENT, app.sibling.client_id, None),
+        "loner": (Role.CLIENT, app.loner.client_id, None),
+        "direct": (Role.SUPERVISOR, app.owner.client_id, app.group.id),
+        "supervisor": (Role.SUPERVISOR, None, app.group.id),
+        "other_supervisor": (Role.SUPERVISOR, None, app.other_group.id),
         "admin": (Role.ADMIN, None, None),
     }
     users = {
@@ -76,16 +76,16 @@ async def town(street: Neighbourhood) -> AsyncIterator[Town]:
         )
         for who, (role, client_id, group_id) in places.items()
     }
-    street.installation.actors.start()
-    yield Town(street, users)
-    await street.installation.actors.stop()
+    app.installation.actors.start()
+    yield Town(app, users)
+    await app.installation.actors.stop()
 
 
 def seen_by(town: Town, who: str) -> dict[str, Any]:
     """The viewer, as it should be shown to each."""
-    street, user = town.street, town.users[who]
-    ours = {"id": ids.encode(Kind.GROUP, street.group.id), "name": "MG888"}
-    theirs = {"id": ids.encode(Kind.GROUP, street.other_group.id), "name": "Others"}
+    app, user = town.app, town.users[who]
+    ours = {"id": ids.encode(Kind.GROUP, app.group.id), "name": "MG888"}
+    theirs = {"id": ids.encode(Kind.GROUP, app.other_group.id), "name": "Others"}
     acme, bits, coop = (
         {
             "id": ids.encode(Kind.CLIENT, tenant.client_id),
@@ -93,9 +93,9 @@ def seen_by(town: Town, who: str) -> dict[str, Any]:
             "group": {"name": "MG888"} if tenant.group_id else None,
         }
         for tenant, name in (
-            (street.owner, "Acme"),
-            (street.sibling, "Bits"),
-            (street.loner, "Coop"),
+            (app.owner, "Acme"),
+            (app.sibling, "Bits"),
+            (app.loner, "Coop"),
         )
     )
     client, group = {
@@ -124,13 +124,13 @@ async def test_a_session_shows_its_viewer_and_the_viewer_asked_later_is_the_same
     session = await town.sign_in(who)
     assert session["__typename"] == "Session"
     assert session["viewer"] == seen_by(town, who)
-    actor = await town.street.installation.actors.actor_for(session["accessToken"])
+    actor = await town.app.installation.actors.actor_for(session["accessToken"])
     assert actor is not None
-    assert await town.street.answer(actor, ASK_VIEWER) == seen_by(town, who)
+    assert await town.app.answer(actor, ASK_VIEWER) == seen_by(town, who)
 
 
 async def test_nobody_is_no_viewer(town: Town) -> None:
-    assert await town.street.code("nobody", ASK_VIEWER) == "UNAUTHENTICATED"
+    assert await town.app.code("nobody", ASK_VIEWER) == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("who", ["owner", "unknown"])
@@ -156,12 +156,12 @@ async def test_a_refreshed_session_goes_on_and_a_reused_token_ends_it_at_once(
 ) -> None:
     first = await town.sign_in("owner")
     given = {"refreshToken": first["refreshToken"]}
-    second = await town.street.answer("nobody", REFRESH, input=given)
+    second = await town.app.answer("nobody", REFRESH, input=given)
     assert second["viewer"] == first["viewer"]
-    actors = town.street.installation.actors
+    actors = town.app.installation.actors
     assert await actors.actor_for(first["accessToken"])
     assert await actors.actor_for(second["accessToken"])
-    again = await town.street.answer("nobody", REFRESH, input=given)
+    again = await town.app.answer("nobody", REFRESH, input=given)
     assert again == {
         "__typename": "InvalidCredentials",
         "message": "This session is over. Sign in again.",
@@ -172,30 +172,30 @@ async def test_a_refreshed_session_goes_on_and_a_reused_token_ends_it_at_once(
 
 async def test_signing_out_ends_the_access_token_at_once(town: Town) -> None:
     session, other = await town.sign_in("owner"), await town.sign_in("owner")
-    actors = town.street.installation.actors
+    actors = town.app.installation.actors
     assert await actors.actor_for(session["accessToken"])
     given = {"refreshToken": session["refreshToken"]}
-    assert await town.street.answer("nobody", SIGN_OUT, input=given) is True
+    assert await town.app.answer("nobody", SIGN_OUT, input=given) is True
     assert await actors.actor_for(session["accessToken"]) is None
     assert await actors.actor_for(other["accessToken"])
-    assert await town.street.answer("nobody", SIGN_OUT, input=given) is True
-    assert await town.street.answer("nobody", SIGN_OUT, input={"refreshToken": "x"}) is False
+    assert await town.app.answer("nobody", SIGN_OUT, input=given) is True
+    assert await town.app.answer("nobody", SIGN_OUT, input={"refreshToken": "x"}) is False
 
 
 async def test_a_disabled_user_is_out_at_once_and_an_admin_can_let_them_in_again(
     town: Town,
 ) -> None:
     session, admin = await town.sign_in("owner"), await town.actor("admin")
-    actors = town.street.installation.actors
+    actors = town.app.installation.actors
     assert await actors.actor_for(session["accessToken"])
     document = "mutation ($input: UpdateUserInput!) { updateUser(input: $input) { __typename } }"
     user_id = ids.encode(Kind.USER, town.users["owner"].id)
     given = {"id": user_id, "disabled": True}
-    assert await town.street.answer(admin, document, input=given) == {"__typename": "User"}
+    assert await town.app.answer(admin, document, input=given) == {"__typename": "User"}
     assert await actors.actor_for(session["accessToken"]) is None
     assert (await town.sign_in("owner"))["__typename"] == "InvalidCredentials"
     given = {"id": user_id, "disabled": False}
-    await town.street.answer(admin, document, input=given)
+    await town.app.answer(admin, document, input=given)
     assert await actors.actor_for(session["accessToken"]) is None
     assert (await town.sign_in("owner"))["__typename"] == "Session"
 
@@ -203,14 +203,14 @@ async def test_a_disabled_user_is_out_at_once_and_an_admin_can_let_them_in_again
 async def test_a_suspended_clients_user_still_signs_in_and_is_seen_as_suspended(
     town: Town,
 ) -> None:
-    actors, admin = town.street.installation.actors, await town.actor("admin")
+    actors, admin = town.app.installation.actors, await town.actor("admin")
     session = await town.sign_in("owner")
     assert await actors.actor_for(session["accessToken"])
     document = """mutation ($input: UpdateClientInput!) {
         updateClient(input: $input) { __typename } }"""
-    client_id = ids.encode(Kind.CLIENT, town.street.owner.client_id)
+    client_id = ids.encode(Kind.CLIENT, town.app.owner.client_id)
     given = {"id": client_id, "status": "SUSPENDED"}
-    await town.street.answer(admin, document, input=given)
+    await town.app.answer(admin, document, input=given)
     actor = await actors.actor_for(session["accessToken"])
     assert actor is not None
     assert actor.client_status == "SUSPENDED"
@@ -221,7 +221,7 @@ async def test_a_suspended_clients_user_still_signs_in_and_is_seen_as_suspended(
 
 
 async def created(town: Town, who: Actor, name: str = "Till") -> Any:
-    return await town.street.answer(who, CREATE_KEY, input={"name": name})
+    return await town.app.answer(who, CREATE_KEY, input={"name": name})
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
@@ -229,20 +229,20 @@ async def test_everybody_makes_lists_and_revokes_keys_of_their_own(town: Town, w
     actor = await town.actor(who)
     made = await created(town, actor)
     assert made["secret"].startswith(made["apiKey"]["prefix"])
-    assert await town.street.answer(actor, KEYS) == [made["apiKey"]]
+    assert await town.app.answer(actor, KEYS) == [made["apiKey"]]
     given = {"id": made["apiKey"]["id"]}
-    revoked = await town.street.answer(actor, REVOKE_KEY, input=given)
+    revoked = await town.app.answer(actor, REVOKE_KEY, input=given)
     assert revoked == {"__typename": "ApiKey"} | made["apiKey"]
-    assert await town.street.answer(actor, KEYS) == []
+    assert await town.app.answer(actor, KEYS) == []
 
 
 async def test_a_key_stands_for_its_user_until_it_is_revoked(town: Town) -> None:
-    owner, actors = await town.actor("owner"), town.street.installation.actors
+    owner, actors = await town.actor("owner"), town.app.installation.actors
     made = await created(town, owner)
     by_key = await actors.actor_for(made["secret"])
     assert by_key is not None
-    assert await town.street.answer(by_key, ASK_VIEWER) == seen_by(town, "owner")
-    await town.street.answer(owner, REVOKE_KEY, input={"id": made["apiKey"]["id"]})
+    assert await town.app.answer(by_key, ASK_VIEWER) == seen_by(town, "owner")
+    await town.app.answer(owner, REVOKE_KEY, input={"id": made["apiKey"]["id"]})
     assert await actors.actor_for(made["secret"]) is None
 
 
@@ -251,28 +251,28 @@ async def test_a_key_of_somebody_elses_is_neither_seen_nor_revoked(town: Town, w
     made = await created(town, await town.actor("owner"))
     given = {"id": made["apiKey"]["id"]}
     if who == "nobody":
-        assert await town.street.code(who, KEYS) == "UNAUTHENTICATED"
-        assert await town.street.code(who, REVOKE_KEY, input=given) == "UNAUTHENTICATED"
-        assert await town.street.code(who, CREATE_KEY, input={"name": "x"}) == "UNAUTHENTICATED"
+        assert await town.app.code(who, KEYS) == "UNAUTHENTICATED"
+        assert await town.app.code(who, REVOKE_KEY, input=given) == "UNAUTHENTICATED"
+        assert await town.app.code(who, CREATE_KEY, input={"name": "x"}) == "UNAUTHENTICATED"
     else:
         actor = await town.actor(who)
-        assert await town.street.answer(actor, KEYS) == []
-        answer = await town.street.answer(actor, REVOKE_KEY, input=given)
+        assert await town.app.answer(actor, KEYS) == []
+        answer = await town.app.answer(actor, REVOKE_KEY, input=given)
         assert answer == {"__typename": "NotFound", "message": "No such api key."}
-    assert await town.street.installation.actors.actor_for(made["secret"])
+    assert await town.app.installation.actors.actor_for(made["secret"])
 
 
 async def test_an_admin_revokes_anybodys_key_and_lists_none_but_the_own(town: Town) -> None:
     made, admin = await created(town, await town.actor("owner")), await town.actor("admin")
-    assert await town.street.answer(admin, KEYS) == []
+    assert await town.app.answer(admin, KEYS) == []
     given = {"id": made["apiKey"]["id"]}
-    assert (await town.street.answer(admin, REVOKE_KEY, input=given))["__typename"] == "ApiKey"
-    assert await town.street.installation.actors.actor_for(made["secret"]) is None
+    assert (await town.app.answer(admin, REVOKE_KEY, input=given))["__typename"] == "ApiKey"
+    assert await town.app.installation.actors.actor_for(made["secret"]) is None
 
 
 @pytest.mark.parametrize("id", ["nonsense", ids.encode(Kind.API_KEY, UUID(int=404))])
 async def test_a_key_that_is_not_there_is_not_found(town: Town, id: str) -> None:
-    answer = await town.street.answer(await town.actor("owner"), REVOKE_KEY, input={"id": id})
+    answer = await town.app.answer(await town.actor("owner"), REVOKE_KEY, input={"id": id})
     assert answer["__typename"] == "NotFound"
 
 
@@ -285,7 +285,7 @@ async def test_the_last_use_of_a_key_is_shown(town: Town) -> None:
     owner = await town.actor("owner")
     made = await created(town, owner)
     await store.note_keys_used([town_key(made)])
-    (key,) = await town.street.answer(owner, KEYS)
+    (key,) = await town.app.answer(owner, KEYS)
     assert key["lastUsedAt"] is not None
 
 

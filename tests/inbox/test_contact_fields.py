@@ -7,7 +7,7 @@ import pytest
 from domain.ids import new_id
 from persistence.inbox.models import Contact
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 CONTACTS = """query ($search: String) { contacts(search: $search) {
     nodes { number name business optedOut createdAt } totalCount pageInfo { hasNextPage } } }"""
@@ -33,23 +33,23 @@ async def add_contact(tenant: worlds.Tenant, number: str, name: str | None = Non
     ],
 )
 async def test_everybody_sees_the_own_contacts_alone(
-    street: Neighbourhood, who: str, code: str | None, found: list[str]
+    app: App, who: str, code: str | None, found: list[str]
 ) -> None:
-    await add_contact(street.owner, "+12025550101")
-    await add_contact(street.owner, "+12025550102")
-    await add_contact(street.sibling, "+12025550103")
-    assert await street.code(who, CONTACTS) == code
+    await add_contact(app.owner, "+12025550101")
+    await add_contact(app.owner, "+12025550102")
+    await add_contact(app.sibling, "+12025550103")
+    assert await app.code(who, CONTACTS) == code
     if code is None:
-        answer = await street.answer(who, CONTACTS)
+        answer = await app.answer(who, CONTACTS)
         assert [node["number"] for node in answer["nodes"]] == found
         assert (answer["totalCount"], answer["pageInfo"]["hasNextPage"]) == (None, False)
 
 
-async def test_a_contact_is_found_by_a_part_of_its_name_or_number(street: Neighbourhood) -> None:
-    await add_contact(street.owner, "+12025550101", "Ada")
-    await add_contact(street.owner, "+12025550102")
+async def test_a_contact_is_found_by_a_part_of_its_name_or_number(app: App) -> None:
+    await add_contact(app.owner, "+12025550101", "Ada")
+    await add_contact(app.owner, "+12025550102")
     for search in ("ada", "(202) 555-0101"):
-        [node] = (await street.answer("owner", CONTACTS, search=search))["nodes"]
+        [node] = (await app.answer("owner", CONTACTS, search=search))["nodes"]
         assert node.pop("createdAt").endswith("Z")
         assert node == {
             "number": "+12025550101",
@@ -57,4 +57,4 @@ async def test_a_contact_is_found_by_a_part_of_its_name_or_number(street: Neighb
             "business": "Acme Ltd",
             "optedOut": False,
         }
-    assert await street.code("owner", CONTACTS, search="x" * 201) == "BAD_USER_INPUT"
+    assert await app.code("owner", CONTACTS, search="x" * 201) == "BAD_USER_INPUT"

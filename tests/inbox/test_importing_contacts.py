@@ -13,7 +13,7 @@ from persistence.inbox import contacts
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.sending.files.files import csv_file, layout, uploaded
 
 IMPORT = """mutation ($input: ImportContactsInput!) { importContacts(input: $input) { __typename
@@ -30,23 +30,23 @@ Nobody;12;
 """
 
 
-async def ask(street: Neighbourhood, content: bytes, who: str = "owner") -> Any:
+async def ask(app: App, content: bytes, who: str = "owner") -> Any:
     """What importContacts of this file comes to."""
-    upload = await uploaded(street.installation, street.actor(who), content)
+    upload = await uploaded(app.installation, app.actor(who), content)
     upload_id = ids.encode(Kind.UPLOAD, upload.id)
-    return await street.answer(who, IMPORT, input={"uploadId": upload_id})
+    return await app.answer(who, IMPORT, input={"uploadId": upload_id})
 
 
-async def found(street: Neighbourhood, search: str | None = None, who: str = "owner") -> Any:
+async def found(app: App, search: str | None = None, who: str = "owner") -> Any:
     """Number, name and business of contacts, the first first."""
-    nodes = (await street.answer(who, SEARCH, search=search))["nodes"]
+    nodes = (await app.answer(who, SEARCH, search=search))["nodes"]
     return sorted((each["number"], each["name"], each["business"]) for each in nodes)
 
 
 async def test_rows_become_contacts_and_the_others_are_listed_by_line(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    told = await ask(street, PEOPLE.encode("utf-16"))
+    told = await ask(app, PEOPLE.encode("utf-16"))
     assert told == {
         "__typename": "ContactsImported",
         "created": 3,
@@ -57,49 +57,49 @@ async def test_rows_become_contacts_and_the_others_are_listed_by_line(
         ],
     }
     formula = "=cmd|' /C calc'!A0"  # kept as it came: made safe where tables are written
-    assert await found(street) == [
+    assert await found(app) == [
         ("+12025550120", "Ada", "Acme"),
         ("+12025550121", formula, None),
         ("+12025550122", None, None),
     ]
-    assert await found(street, "ada") == [("+12025550120", "Ada", "Acme")]
-    assert await found(street, "acm") == [("+12025550120", "Ada", "Acme")]
-    assert await found(street, who="sibling") == []
+    assert await found(app, "ada") == [("+12025550120", "Ada", "Acme")]
+    assert await found(app, "acm") == [("+12025550120", "Ada", "Acme")]
+    assert await found(app, who="sibling") == []
 
 
-async def test_what_is_imported_again_changes_nothing(street: Neighbourhood) -> None:
-    await ask(street, PEOPLE.encode())
-    told = await ask(street, PEOPLE.encode())
+async def test_what_is_imported_again_changes_nothing(app: App) -> None:
+    await ask(app, PEOPLE.encode())
+    told = await ask(app, PEOPLE.encode())
     assert (told["created"], told["updated"]) == (0, 0)
 
 
-async def test_an_empty_cell_leaves_what_is_there(street: Neighbourhood) -> None:
-    await ask(street, b"phone,name,business\n2025550120,Ada,Acme\n2025550121,Bob,Bits\n")
-    told = await ask(street, b"phone,name,business\n2025550120,,Coop\n2025550121,Bob,\n")
+async def test_an_empty_cell_leaves_what_is_there(app: App) -> None:
+    await ask(app, b"phone,name,business\n2025550120,Ada,Acme\n2025550121,Bob,Bits\n")
+    told = await ask(app, b"phone,name,business\n2025550120,,Coop\n2025550121,Bob,\n")
     assert (told["created"], told["updated"]) == (0, 1)
-    assert await found(street) == [
+    assert await found(app) == [
         ("+12025550120", "Ada", "Coop"),
         ("+12025550121", "Bob", "Bits"),
     ]
 
 
-async def test_an_opt_out_survives_an_import(street: Neighbourhood) -> None:
+async def test_an_opt_out_survives_an_import(app: App) -> None:
     await worlds.execute(
         "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')",
-        street.owner.client_id,
+        app.owner.client_id,
         "+12025550120",
     )
-    await ask(street, b"phone,name\n2025550120,Ada\n")
-    [node] = (await street.answer("owner", SEARCH))["nodes"]
+    await ask(app, b"phone,name\n2025550120,Ada\n")
+    [node] = (await app.answer("owner", SEARCH))["nodes"]
     assert node["optedOut"] is True
 
 
-async def test_a_name_that_cannot_be_kept_is_listed(street: Neighbourhood) -> None:
+async def test_a_name_that_cannot_be_kept_is_listed(app: App) -> None:
     rows = [["phone", "name"], ["2025550120", "x" * 201], ["2025550121", "A\x07"]]
     rows += [["2025550122", "two\nlines"]]
-    told = await ask(street, csv_file(rows))
+    told = await ask(app, csv_file(rows))
     assert [each["position"] for each in told["rejected"]] == [2, 3]
-    assert await found(street) == [("+12025550122", "two lines", None)]
+    assert await found(app) == [("+12025550122", "two lines", None)]
 
 
 @pytest.mark.parametrize(
@@ -124,46 +124,42 @@ def test_a_file_without_numbers_is_refused() -> None:
         contact_columns_of(layout(b"name,note\nAda,x\n"))
 
 
-async def test_too_many_are_refused(street: Neighbourhood) -> None:
-    told = await ask(street, b"phone\n" + b"2025550120\n" * 301)
+async def test_too_many_are_refused(app: App) -> None:
+    told = await ask(app, b"phone\n" + b"2025550120\n" * 301)
     assert told["__typename"] == "InvalidFile"
     assert "At most 300" in told["message"]
 
 
-async def test_a_failure_half_way_leaves_nothing(
-    street: Neighbourhood, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failure_half_way_leaves_nothing(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contacts, "MOST_AT_ONCE", 2)
     await worlds.execute("ALTER TABLE contact ADD CHECK (number <> '+12025550122') NOT VALID")
-    upload = await uploaded(street.installation, street.actor("owner"), PEOPLE.encode())
+    upload = await uploaded(app.installation, app.actor("owner"), PEOPLE.encode())
     given = {"uploadId": ids.encode(Kind.UPLOAD, upload.id)}
-    assert await street.code("owner", IMPORT, input=given) == "INTERNAL"
+    assert await app.code("owner", IMPORT, input=given) == "INTERNAL"
     assert await worlds.fetch("SELECT FROM contact") == []
     await worlds.execute("ALTER TABLE contact DROP CONSTRAINT contact_number_check")
-    assert (await street.answer("owner", IMPORT, input=given))["created"] == 3
+    assert (await app.answer("owner", IMPORT, input=given))["created"] == 3
 
 
-async def test_two_imports_of_the_same_numbers_do_not_cross(
-    street: Neighbourhood, database_url: str
-) -> None:
+async def test_two_imports_of_the_same_numbers_do_not_cross(app: App, database_url: str) -> None:
     """The second waits for the first, whatever the order of their rows, and makes nothing twice."""
     numbers = worlds.generated_numbers(200)
     first = csv_file([["phone", "name"], *([each, "A"] for each in numbers)])
     second = csv_file([["phone", "name"], *([each, "A"] for each in reversed(numbers))])
-    upload = await uploaded(street.installation, street.actor("owner"), first)
+    upload = await uploaded(app.installation, app.actor("owner"), first)
     other = await asyncpg.connect(database_url)
     try:
         async with other.transaction():
             await other.execute(
                 "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, $2)",
-                street.owner.client_id,
+                app.owner.client_id,
                 numbers[100],
             )
-        told = await street.answer(
+        told = await app.answer(
             "owner", IMPORT, input={"uploadId": ids.encode(Kind.UPLOAD, upload.id)}
         )
         assert (told["created"], told["updated"]) == (199, 1)
     finally:
         await other.close()
-    again = await ask(street, second)
+    again = await ask(app, second)
     assert (again["created"], again["updated"]) == (0, 0)

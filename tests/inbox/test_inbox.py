@@ -15,7 +15,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 INBOX = """query ($first: Int, $after: String, $last: Int, $before: String, $unreadOnly: Boolean,
     $search: String) {
@@ -39,12 +39,12 @@ MODEM = "query ($id: ID!) { message(id: $id) { modem port } }"
 
 
 @pytest.fixture
-async def talk(street: Neighbourhood) -> str:
+async def talk(app: App) -> str:
     """The owner's conversation with PHONE: one message in, before anything was sent."""
     await worlds.execute(
         "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
         OUR_NUMBER,
-        street.owner.client_id,
+        app.owner.client_id,
     )
     await receive("Good morning", firstname="Ada", modem="m1")
     return conversation_id((await rows("conversation"))[0]["id"])
@@ -57,8 +57,8 @@ async def receive(text: str, **rest: Any) -> UUID:
     return UUID(str(row["id"]))
 
 
-async def send(street: Neighbourhood, text: str, number: str = PHONE) -> None:
-    await worlds.accept(street.owner, numbers=[number], text=text)
+async def send(app: App, text: str, number: str = PHONE) -> None:
+    await worlds.accept(app.owner, numbers=[number], text=text)
     await capture_contacts(store)
 
 
@@ -70,8 +70,8 @@ def conversation_id(key: UUID) -> str:
     return ids.encode(Kind.CONVERSATION, key)
 
 
-async def test_a_conversation_shows_what_a_person_needs(street: Neighbourhood, talk: str) -> None:
-    page = await street.answer("owner", INBOX)
+async def test_a_conversation_shows_what_a_person_needs(app: App, talk: str) -> None:
+    page = await app.answer("owner", INBOX)
     assert page["nodes"] == [
         {
             "id": talk,
@@ -84,72 +84,70 @@ async def test_a_conversation_shows_what_a_person_needs(street: Neighbourhood, t
     ]
 
 
-async def test_both_directions_stand_in_one_order(street: Neighbourhood, talk: str) -> None:
-    await send(street, "out 1")
+async def test_both_directions_stand_in_one_order(app: App, talk: str) -> None:
+    await send(app, "out 1")
     await receive("in 2")
-    await send(street, "to somebody else", "+12025550144")
-    await send(street, "out 3")
-    found = await street.answer("owner", TALK, id=talk)
+    await send(app, "to somebody else", "+12025550144")
+    await send(app, "out 3")
+    found = await app.answer("owner", TALK, id=talk)
     nodes = found["messages"]["nodes"]
     assert [node["text"] for node in nodes] == ["out 3", "in 2", "out 1", "Good morning"]
     assert [node["direction"] for node in nodes] == ["OUTBOUND", "INBOUND"] * 2
     assert [node["status"] for node in nodes] == ["QUEUED", None, "QUEUED", None]
     assert {node["conversation"]["id"] for node in nodes} == {talk}
-    (last,) = (await street.answer("owner", INBOX))["nodes"]
+    (last,) = (await app.answer("owner", INBOX))["nodes"]
     assert last["lastMessage"] == {"text": "out 3", "direction": "OUTBOUND"}
 
 
-async def test_what_was_sent_before_the_first_answer_is_there_too(street: Neighbourhood) -> None:
-    await worlds.accept(street.owner, numbers=[PHONE], text="out 1")
-    await post.handed_over(street.pool)
+async def test_what_was_sent_before_the_first_answer_is_there_too(app: App) -> None:
+    await worlds.accept(app.owner, numbers=[PHONE], text="out 1")
+    await post.handed_over(app.pool)
     await post.received(inbound("in 2"))
     (talk,) = await rows("conversation")
-    found = await street.answer("owner", TALK, id=conversation_id(talk["id"]))
+    found = await app.answer("owner", TALK, id=conversation_id(talk["id"]))
     assert [node["text"] for node in found["messages"]["nodes"]] == ["in 2", "out 1"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-async def test_pages_of_a_conversation_meet_without_a_gap(
-    street: Neighbourhood, talk: str, size: int
-) -> None:
+async def test_pages_of_a_conversation_meet_without_a_gap(app: App, talk: str, size: int) -> None:
     expected = ["Good morning"]
     for each in range(3):
-        await send(street, f"out {each}")
+        await send(app, f"out {each}")
         await receive(f"in {each}")
         expected = [f"in {each}", f"out {each}", *expected]
     seen: list[str] = []
     after = None
     while True:
-        found = await street.answer("owner", TALK, id=talk, first=size, after=after)
+        found = await app.answer("owner", TALK, id=talk, first=size, after=after)
         seen += [node["text"] for node in found["messages"]["nodes"]]
         after = found["messages"]["pageInfo"]["endCursor"]
         if not found["messages"]["pageInfo"]["hasNextPage"]:
             break
     assert seen == expected
-    back = await street.answer("owner", TALK, id=talk, last=2, before=after)
+    back = await app.answer("owner", TALK, id=talk, last=2, before=after)
     assert [node["text"] for node in back["messages"]["nodes"]] == expected[-3:-1]
 
 
-async def test_inboxes_are_paged_by_what_happened_last(street: Neighbourhood, talk: str) -> None:
+async def test_inboxes_are_paged_by_what_happened_last(app: App, talk: str) -> None:
     for each in range(4, 9):
         await receive(f"from {each}", sender=f"+1202555010{each}")
-    await send(street, "again", PHONE)
-    first = await street.answer("owner", INBOX, first=2)
+    await send(app, "again", PHONE)
+    first = await app.answer("owner", INBOX, first=2)
     assert [node["number"] for node in first["nodes"]] == [PHONE, "+12025550108"]
     after = first["pageInfo"]["endCursor"]
-    rest = await street.answer("owner", INBOX, after=after)
+    rest = await app.answer("owner", INBOX, after=after)
     assert [node["number"][-1] for node in rest["nodes"]] == ["7", "6", "5", "4"]
     assert not rest["pageInfo"]["hasNextPage"]
 
 
-async def test_what_is_read_is_not_unread(street: Neighbourhood, talk: str) -> None:
+async def test_what_is_read_is_not_unread(app: App, talk: str) -> None:
     await receive("again")
-    assert (await street.answer("owner", INBOX, unreadOnly=True))["nodes"][0]["unread"] == 2
-    read = await street.answer("owner", MARK_READ, input={"conversationId": talk})
+    assert (await app.answer("owner", INBOX, unreadOnly=True))["nodes"][0]["unread"] == 2
+    read = await app.answer("owner", MARK_READ, input={"conversationId": talk})
     assert read == {"__typename": "Conversation", "id": talk, "unread": 0}
-    assert (await street.answer("owner", INBOX, unreadOnly=True))["nodes"] == []
+    assert (await app.answer("owner", INBOX, unreadOnly=True))["nodes"] == []
     await receive("and again")
-    assert (await street.answer("owner", INBOX, unreadOnly=True))["nodes"][0]["unread"] == 1
+    assert (await app.answer("owner", INBOX, unreadOnly=True))["nodes"][0]["unread"] == 1
 
 
 @pytest.mark.parametrize(
@@ -157,75 +155,73 @@ async def test_what_is_read_is_not_unread(street: Neighbourhood, talk: str) -> N
     [("ada", 1), ("555 0143", 1), ("+12025550143", 1), ("Bob", 0), ("0199", 0), ("%", 0)],
 )
 async def test_a_conversation_is_found_by_number_and_name(
-    street: Neighbourhood, talk: str, search: str, found: int
+    app: App, talk: str, search: str, found: int
 ) -> None:
-    assert len((await street.answer("owner", INBOX, search=search))["nodes"]) == found
+    assert len((await app.answer("owner", INBOX, search=search))["nodes"]) == found
 
 
-async def test_messages_list_both_directions(street: Neighbourhood, talk: str) -> None:
-    await send(street, "Bread and cake")
+async def test_messages_list_both_directions(app: App, talk: str) -> None:
+    await send(app, "Bread and cake")
     await receive("cake please")
-    page = await street.answer("owner", MESSAGES)
+    page = await app.answer("owner", MESSAGES)
     assert [node["text"] for node in page["nodes"]] == [
         "cake please",
         "Bread and cake",
         "Good morning",
     ]
-    page = await street.answer("owner", MESSAGES, search="CAKE", first=1)
+    page = await app.answer("owner", MESSAGES, search="CAKE", first=1)
     assert [node["text"] for node in page["nodes"]] == ["cake please"]
-    page = await street.answer(
-        "owner", MESSAGES, search="CAKE", after=page["pageInfo"]["endCursor"]
-    )
+    page = await app.answer("owner", MESSAGES, search="CAKE", after=page["pageInfo"]["endCursor"])
     assert [node["text"] for node in page["nodes"]] == ["Bread and cake"]
-    page = await street.answer("owner", MESSAGES, status="QUEUED")
+    page = await app.answer("owner", MESSAGES, status="QUEUED")
     assert [node["text"] for node in page["nodes"]] == ["Bread and cake"]
-    page = await street.answer("owner", MESSAGES, search="0143")
+    page = await app.answer("owner", MESSAGES, search="0143")
     assert len(page["nodes"]) == 3
 
 
-async def test_an_inbound_message_is_found_by_its_id(street: Neighbourhood, talk: str) -> None:
+async def test_an_inbound_message_is_found_by_its_id(app: App, talk: str) -> None:
     key = await receive("by id", modem="m7", port="3")
     message_id = ids.encode(Kind.MESSAGE, key)
     expected = {"text": "by id", "direction": "INBOUND", "status": None, "number": PHONE}
-    assert await street.answer("owner", MESSAGE, id=message_id) == expected
-    assert await street.answer("admin", MODEM, id=message_id) == {"modem": "m7", "port": "3"}
+    assert await app.answer("owner", MESSAGE, id=message_id) == expected
+    assert await app.answer("admin", MODEM, id=message_id) == {"modem": "m7", "port": "3"}
     for field in ("modem", "port", "client { name }"):
         asked = MODEM.replace("modem port", field)
-        assert await street.code("owner", asked, id=message_id) == "FORBIDDEN"
+        assert await app.code("owner", asked, id=message_id) == "FORBIDDEN"
 
 
-async def test_an_inbox_is_its_tenants_alone(street: Neighbourhood, talk: str) -> None:
+async def test_an_inbox_is_its_tenants_alone(app: App, talk: str) -> None:
     key = await receive("secret", modem="m1")
     for who in ("sibling", "loner"):
-        assert (await street.answer(who, INBOX))["nodes"] == []
-        assert (await street.answer(who, MESSAGES))["nodes"] == []
-        assert await street.answer(who, TALK, id=talk) is None
-        assert await street.answer(who, MESSAGE, id=ids.encode(Kind.MESSAGE, key)) is None
-        read = await street.answer(who, MARK_READ, input={"conversationId": talk})
+        assert (await app.answer(who, INBOX))["nodes"] == []
+        assert (await app.answer(who, MESSAGES))["nodes"] == []
+        assert await app.answer(who, TALK, id=talk) is None
+        assert await app.answer(who, MESSAGE, id=ids.encode(Kind.MESSAGE, key)) is None
+        read = await app.answer(who, MARK_READ, input={"conversationId": talk})
         assert read["__typename"] == "NotFound"
     for who in ("direct", "admin"):
-        assert len((await street.answer(who, INBOX))["nodes"]) == 1
+        assert len((await app.answer(who, INBOX))["nodes"]) == 1
     for who, code in (("supervisor", "FORBIDDEN"), ("nobody", "UNAUTHENTICATED")):
-        assert await street.code(who, INBOX) == code
-        assert await street.code(who, TALK, id=talk) == code
-        assert await street.code(who, MARK_READ, input={"conversationId": "nonsense"}) == code
+        assert await app.code(who, INBOX) == code
+        assert await app.code(who, TALK, id=talk) == code
+        assert await app.code(who, MARK_READ, input={"conversationId": "nonsense"}) == code
     assert (await rows("conversation"))[0]["unread"] == 2
 
 
-async def test_contacts_say_who_has_opted_out(street: Neighbourhood, talk: str) -> None:
+async def test_contacts_say_who_has_opted_out(app: App, talk: str) -> None:
     await receive("STOP")
-    (node,) = (await street.answer("owner", INBOX))["nodes"]
+    (node,) = (await app.answer("owner", INBOX))["nodes"]
     assert node["contact"]["optedOut"] is True
     contacts = "{ contacts { nodes { number optedOut } } }"
-    page = await street.answer("owner", contacts)
+    page = await app.answer("owner", contacts)
     assert page["nodes"] == [{"number": PHONE, "optedOut": True}]
 
 
-async def test_the_feed_is_read_in_order_from_anywhere(street: Neighbourhood, talk: str) -> None:
+async def test_the_feed_is_read_in_order_from_anywhere(app: App, talk: str) -> None:
     for each in range(3):
         await receive(f"in {each}")
-    client_id = street.owner.client_id
+    client_id = app.owner.client_id
     assert await store.last_in_feed(OfClient(client_id)) == 4
     messages = await store.read_feed(OfClient(client_id), after=2, most=10)
     assert [(each.feed, each.text) for each in messages] == [(3, "in 1"), (4, "in 2")]
-    assert await store.last_in_feed(OfClient(street.loner.client_id)) == 0
+    assert await store.last_in_feed(OfClient(app.loner.client_id)) == 0

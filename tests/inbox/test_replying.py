@@ -17,7 +17,7 @@ from tests import worlds
 from tests.dispatch.parts import Scripted, answered, dispatching, eventually, marked
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 REPLY = """mutation ($input: ReplyInput!) { reply(input: $input) {
     __typename ... on UserError { message }
@@ -33,16 +33,16 @@ QUOTE = """query ($input: QuoteInput!) { quote(input: $input) { accepted cost
     rejected { input reason } } }"""
 
 
-async def hear(street: Neighbourhood, text: str = "Hello", **rest: Any) -> tuple[str, str]:
+async def hear(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
     """A message to the owner: ids of its conversation and of itself."""
     await worlds.execute(
         "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         OUR_NUMBER,
-        street.owner.client_id,
+        app.owner.client_id,
     )
     (row,) = await post.received(inbound(text, receiver=OUR_NUMBER, **rest))
     (talk,) = await worlds.fetch(
-        "SELECT id FROM conversation WHERE client_id = $1", street.owner.client_id
+        "SELECT id FROM conversation WHERE client_id = $1", app.owner.client_id
     )
     return (
         ids.encode(Kind.CONVERSATION, talk["id"]),
@@ -50,21 +50,21 @@ async def hear(street: Neighbourhood, text: str = "Hello", **rest: Any) -> tuple
     )
 
 
-async def answer(street: Neighbourhood, talk: str, text: str = "Yes?", **rest: Any) -> Any:
+async def answer(app: App, talk: str, text: str = "Yes?", **rest: Any) -> Any:
     given = {"conversationId": talk, "text": text, **rest}
-    return await street.answer("owner", REPLY, input=given)
+    return await app.answer("owner", REPLY, input=given)
 
 
-async def test_a_reply_leaves_by_the_line_to_the_letter(street: Neighbourhood) -> None:
-    talk, message = await hear(street, modem=" modem 3", port="07")
-    replied = await answer(street, talk)
+async def test_a_reply_leaves_by_the_line_to_the_letter(app: App) -> None:
+    talk, message = await hear(app, modem=" modem 3", port="07")
+    replied = await answer(app, talk)
     assert replied["warning"] is None
     sent = replied["sent"]
     assert (sent["text"], sent["number"], sent["isReply"]) == ("Yes?", PHONE, True)
     assert sent["conversation"] == {"id": talk}
-    assert await worlds.held(street.owner.account_id) == 99
+    assert await worlds.held(app.owner.account_id) == 99
     also = {"inboundMessageId": message, "text": "Again"}
-    assert (await street.answer("owner", REPLY, input=also))["__typename"] == "Reply"
+    assert (await app.answer("owner", REPLY, input=also))["__typename"] == "Reply"
     provider = Scripted()
     async with dispatching(provider):
         await eventually(lambda: all_sent(2))
@@ -77,57 +77,57 @@ async def all_sent(count: int) -> bool:
     return await worlds.statuses() == {"SENT": count}
 
 
-async def test_a_first_message_names_no_line(street: Neighbourhood) -> None:
-    await hear(street, modem="m1")
-    await worlds.accept(street.owner, numbers=[PHONE])
-    (call,) = await marked(street.pool)
+async def test_a_first_message_names_no_line(app: App) -> None:
+    await hear(app, modem="m1")
+    await worlds.accept(app.owner, numbers=[PHONE])
+    (call,) = await marked(app.pool)
     assert call.messages[0].outgoing == Outgoing(PHONE, "Good morning")
 
 
-async def test_a_reply_that_waits_again_keeps_its_line(street: Neighbourhood) -> None:
-    talk, _ = await hear(street, modem="m1", port="2")
-    await answer(street, talk)
-    (call,) = await marked(street.pool)
-    await answered(street.pool, call, NotSent("not now"))
+async def test_a_reply_that_waits_again_keeps_its_line(app: App) -> None:
+    talk, _ = await hear(app, modem="m1", port="2")
+    await answer(app, talk)
+    (call,) = await marked(app.pool)
+    await answered(app.pool, call, NotSent("not now"))
     await worlds.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
-    (again,) = await marked(street.pool)
+    (again,) = await marked(app.pool)
     assert again.messages[0].outgoing == Outgoing(PHONE, "Yes?", "m1", "2")
 
 
 async def test_without_a_line_the_clients_own_route_is_used_and_told_of(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    talk, _ = await hear(street)
+    talk, _ = await hear(app)
     await worlds.execute(
         "INSERT INTO modem_route (id, client_id, modem, port, learned)"
         " VALUES (gen_random_uuid(), $1, 'own', '1', false)",
-        street.owner.client_id,
+        app.owner.client_id,
     )
-    assert (await answer(street, talk))["warning"] == THROUGH_ANOTHER_LINE
-    (call,) = await marked(street.pool)
+    assert (await answer(app, talk))["warning"] == THROUGH_ANOTHER_LINE
+    (call,) = await marked(app.pool)
     assert call.messages[0].outgoing == Outgoing(PHONE, "Yes?", "own", "1")
 
 
-async def test_without_any_line_it_is_a_normal_send_with_a_warning(street: Neighbourhood) -> None:
-    talk, _ = await hear(street)
-    assert (await answer(street, talk))["warning"] == THROUGH_ANY_LINE
-    (call,) = await marked(street.pool)
+async def test_without_any_line_it_is_a_normal_send_with_a_warning(app: App) -> None:
+    talk, _ = await hear(app)
+    assert (await answer(app, talk))["warning"] == THROUGH_ANY_LINE
+    (call,) = await marked(app.pool)
     assert call.messages[0].outgoing == Outgoing(PHONE, "Yes?")
 
 
-async def test_the_line_is_that_of_the_last_message(street: Neighbourhood) -> None:
-    await hear(street, "first", modem="m1")
-    talk, _ = await hear(street, "second", modem="m2")
-    await answer(street, talk)
-    (call,) = await marked(street.pool)
+async def test_the_line_is_that_of_the_last_message(app: App) -> None:
+    await hear(app, "first", modem="m1")
+    talk, _ = await hear(app, "second", modem="m2")
+    await answer(app, talk)
+    (call,) = await marked(app.pool)
     assert call.messages[0].outgoing.modem == "m2"
 
 
-async def test_replies_go_before_everything_else(street: Neighbourhood) -> None:
-    talk, _ = await hear(street, modem="m1")
-    await worlds.accept(street.owner, 20)
-    await worlds.accept(street.loner)
-    await answer(street, talk)
+async def test_replies_go_before_everything_else(app: App) -> None:
+    talk, _ = await hear(app, modem="m1")
+    await worlds.accept(app.owner, 20)
+    await worlds.accept(app.loner)
+    await answer(app, talk)
     order: list[Outgoing] = []
 
     async def note(message: Outgoing) -> Outcome:
@@ -139,40 +139,40 @@ async def test_replies_go_before_everything_else(street: Neighbourhood) -> None:
     assert order[0].text == "Yes?"
 
 
-async def test_the_same_key_replays_the_first_answer(street: Neighbourhood) -> None:
-    talk, _ = await hear(street)
-    first = await answer(street, talk, idempotencyKey="k1")
-    await hear(street, modem="m1")
-    again = await answer(street, talk, idempotencyKey="k1")
+async def test_the_same_key_replays_the_first_answer(app: App) -> None:
+    talk, _ = await hear(app)
+    first = await answer(app, talk, idempotencyKey="k1")
+    await hear(app, modem="m1")
+    again = await answer(app, talk, idempotencyKey="k1")
     assert again == first
     assert first["warning"] == THROUGH_ANY_LINE
-    other = await answer(street, talk, "other words", idempotencyKey="k1")
+    other = await answer(app, talk, "other words", idempotencyKey="k1")
     assert other["__typename"] == "IdempotencyConflict"
-    assert await worlds.held(street.owner.account_id) == 99
+    assert await worlds.held(app.owner.account_id) == 99
 
 
-async def test_refusals_cost_nothing(street: Neighbourhood) -> None:
-    talk, message = await hear(street)
-    assert (await answer(street, talk, ""))["__typename"] == "InvalidText"
-    assert (await answer(street, "cnv_nonsense"))["__typename"] == "NotFound"
+async def test_refusals_cost_nothing(app: App) -> None:
+    talk, message = await hear(app)
+    assert (await answer(app, talk, ""))["__typename"] == "InvalidText"
+    assert (await answer(app, "cnv_nonsense"))["__typename"] == "NotFound"
     both = {"conversationId": talk, "inboundMessageId": message, "text": "x"}
-    assert await street.code("owner", REPLY, input=both) == "BAD_USER_INPUT"
-    assert await street.code("owner", REPLY, input={"text": "x"}) == "BAD_USER_INPUT"
-    street.pace.requests_left = 0
-    assert (await answer(street, talk))["__typename"] == "RateLimited"
-    street.pace.requests_left = None
-    await worlds.accept(street.owner, 100)
-    poor = await answer(street, talk)
+    assert await app.code("owner", REPLY, input=both) == "BAD_USER_INPUT"
+    assert await app.code("owner", REPLY, input={"text": "x"}) == "BAD_USER_INPUT"
+    app.pace.requests_left = 0
+    assert (await answer(app, talk))["__typename"] == "RateLimited"
+    app.pace.requests_left = None
+    await worlds.accept(app.owner, 100)
+    poor = await answer(app, talk)
     assert poor["__typename"] == "InsufficientBalance"
     assert (poor["required"], poor["available"]) == (1, 0)
     assert await worlds.fetch("SELECT FROM send WHERE kind = 'REPLY'") == []
 
 
-async def test_nobody_else_replies_in_a_conversation(street: Neighbourhood) -> None:
-    talk, message = await hear(street)
+async def test_nobody_else_replies_in_a_conversation(app: App) -> None:
+    talk, message = await hear(app)
     for who in ("sibling", "loner"):
         for named in ({"conversationId": talk}, {"inboundMessageId": message}):
-            found = await street.answer(who, REPLY, input={**named, "text": "x"})
+            found = await app.answer(who, REPLY, input={**named, "text": "x"})
             assert found["__typename"] == "NotFound"
     for who, code in (
         ("supervisor", "FORBIDDEN"),
@@ -180,49 +180,49 @@ async def test_nobody_else_replies_in_a_conversation(street: Neighbourhood) -> N
         ("nobody", "UNAUTHENTICATED"),
     ):
         given = {"conversationId": talk, "text": "x"}
-        assert await street.code(who, REPLY, input=given) == code
-    direct = await street.answer("direct", REPLY, input={"conversationId": talk, "text": "x"})
+        assert await app.code(who, REPLY, input=given) == code
+    direct = await app.answer("direct", REPLY, input={"conversationId": talk, "text": "x"})
     assert direct["__typename"] == "Reply"
 
 
-async def test_who_opted_out_is_not_written_to_by_any_way(street: Neighbourhood) -> None:
-    talk, _ = await hear(street, "STOP")
+async def test_who_opted_out_is_not_written_to_by_any_way(app: App) -> None:
+    talk, _ = await hear(app, "STOP")
     other = "+12025550144"
-    assert (await answer(street, talk))["__typename"] == "OptedOut"
-    single = await street.answer("owner", SEND, input={"to": "202 555 0143", "text": "x"})
+    assert (await answer(app, talk))["__typename"] == "OptedOut"
+    single = await app.answer("owner", SEND, input={"to": "202 555 0143", "text": "x"})
     assert single == {
         "__typename": "NoValidRecipients",
         "rejected": [{"input": "202 555 0143", "position": 0, "reason": "OPTED_OUT"}],
     }
     rejected = [{"input": PHONE, "reason": "OPTED_OUT"}]
-    bulk = await street.answer("owner", BULK, input={"to": [PHONE, other], "text": "x"})
+    bulk = await app.answer("owner", BULK, input={"to": [PHONE, other], "text": "x"})
     assert bulk == {"__typename": "Send", "accepted": 1, "rejected": rejected}
     texts = [{"to": PHONE, "text": "x"}, {"to": other, "text": "y"}]
-    multi = await street.answer("owner", MULTI, input={"messages": texts})
+    multi = await app.answer("owner", MULTI, input={"messages": texts})
     assert multi == {"__typename": "Send", "accepted": 1, "rejected": rejected}
-    quote = await street.answer("owner", QUOTE, input={"to": [PHONE, other], "text": "x"})
+    quote = await app.answer("owner", QUOTE, input={"to": [PHONE, other], "text": "x"})
     assert quote == {"accepted": 1, "cost": 1, "rejected": rejected}
-    assert await worlds.held(street.owner.account_id) == 98
-    free = await street.answer("sibling", SEND, input={"to": PHONE, "text": "x"})
+    assert await worlds.held(app.owner.account_id) == 98
+    free = await app.answer("sibling", SEND, input={"to": PHONE, "text": "x"})
     assert free == {"__typename": "Send", "accepted": 1}
 
 
 async def test_a_refused_number_leaves_the_key_unused_and_its_neighbours_alone(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    await hear(street, "STOP")
+    await hear(app, "STOP")
     given = [{"to": PHONE, "text": "x", "idempotencyKey": "k1"}]
     given += [{"to": f"+1202555015{each}", "text": "x"} for each in range(5)]
-    answers = await asyncio.gather(*(street.answer("owner", SEND, input=each) for each in given))
+    answers = await asyncio.gather(*(app.answer("owner", SEND, input=each) for each in given))
     assert [each["__typename"] for each in answers] == ["NoValidRecipients"] + ["Send"] * 5
-    await hear(street, "START")
-    again = await street.answer("owner", SEND, input=given[0])
+    await hear(app, "START")
+    again = await app.answer("owner", SEND, input=given[0])
     assert again == {"__typename": "Send", "accepted": 1}
 
 
 @pytest.mark.parametrize("status", ["DORMANT", "Suspended"])
-async def test_an_inactive_account_cannot_reply(street: Neighbourhood, status: str) -> None:
-    talk, _ = await hear(street)
-    actor = replace(street.owner.actor, client_status=status)
-    found = await street.answer(actor, REPLY, input={"conversationId": talk, "text": "x"})
+async def test_an_inactive_account_cannot_reply(app: App, status: str) -> None:
+    talk, _ = await hear(app)
+    actor = replace(app.owner.actor, client_status=status)
+    found = await app.answer(actor, REPLY, input={"conversationId": talk, "text": "x"})
     assert (found["__typename"], found["status"]) == ("AccountInactive", status.upper())

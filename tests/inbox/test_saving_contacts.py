@@ -17,7 +17,7 @@ from tests import worlds
 from tests.dispatch.parts import eventually
 from tests.inbox import post
 from tests.inbox.test_opting_out import somebody_waits
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 SAVE = """mutation ($input: SaveContactInput!) { saveContact(input: $input) { __typename
     ... on Contact { id number name business optedOut } ... on UserError { message } } }"""
@@ -30,89 +30,89 @@ SEND = """mutation ($input: SendInput!) { send(input: $input) { __typename
 NUMBER = "+12025550120"
 
 
-async def save(street: Neighbourhood, who: str = "owner", **given: Any) -> Any:
-    return await street.answer(who, SAVE, input={"number": NUMBER, **given})
+async def save(app: App, who: str = "owner", **given: Any) -> Any:
+    return await app.answer(who, SAVE, input={"number": NUMBER, **given})
 
 
-async def found(street: Neighbourhood, search: str | None = None, who: str = "owner") -> Any:
-    return (await street.answer(who, SEARCH, search=search))["nodes"]
+async def found(app: App, search: str | None = None, who: str = "owner") -> Any:
+    return (await app.answer(who, SEARCH, search=search))["nodes"]
 
 
-async def send(street: Neighbourhood) -> Any:
-    return await street.answer("owner", SEND, input={"to": NUMBER, "text": "Hi"})
+async def send(app: App) -> Any:
+    return await app.answer("owner", SEND, input={"to": NUMBER, "text": "Hi"})
 
 
 @pytest.mark.parametrize("written", ["(202) 555-0120", "2025550120", "001 202 555 0120", NUMBER])
-async def test_a_contact_is_made_and_found_again(street: Neighbourhood, written: str) -> None:
-    told = await save(street, number=written, name=" Ada ", business="Acme")
+async def test_a_contact_is_made_and_found_again(app: App, written: str) -> None:
+    told = await save(app, number=written, name=" Ada ", business="Acme")
     assert told.pop("id").startswith("con_")
     expected = {"number": NUMBER, "name": "Ada", "business": "Acme", "optedOut": False}
     assert told == {"__typename": "Contact", **expected}
     for search in ("ada", "202-555-01", "acme"):
-        assert await found(street, search) == [expected]
-    assert await found(street, who="sibling") == []
+        assert await found(app, search) == [expected]
+    assert await found(app, who="sibling") == []
 
 
-async def test_null_clears_and_what_is_absent_stays(street: Neighbourhood) -> None:
-    first = await save(street, name="Ada", business="Acme")
-    assert (await save(street, name="Eve")) == {**first, "name": "Eve"}
-    assert (await save(street, business=None)) == {**first, "name": "Eve", "business": None}
-    assert (await save(street, name=None)) == {**first, "name": None, "business": None}
-    assert (await save(street)) == {**first, "name": None, "business": None}
+async def test_null_clears_and_what_is_absent_stays(app: App) -> None:
+    first = await save(app, name="Ada", business="Acme")
+    assert (await save(app, name="Eve")) == {**first, "name": "Eve"}
+    assert (await save(app, business=None)) == {**first, "name": "Eve", "business": None}
+    assert (await save(app, name=None)) == {**first, "name": None, "business": None}
+    assert (await save(app)) == {**first, "name": None, "business": None}
 
 
 @pytest.mark.parametrize("number", ["", "12", "0700-ADA", "2025550120 x 5", "9" * 2_000])
-async def test_what_is_no_number_is_refused(street: Neighbourhood, number: str) -> None:
-    told = await save(street, number=number)
+async def test_what_is_no_number_is_refused(app: App, number: str) -> None:
+    told = await save(app, number=number)
     assert told["__typename"] == "InvalidPhoneNumber"
-    assert await found(street) == []
+    assert await found(app) == []
 
 
 @pytest.mark.parametrize("name", ["x" * 201, "a\nb", "a\0", "\ud800"])
-async def test_a_name_that_cannot_be_kept_is_refused(street: Neighbourhood, name: str) -> None:
+async def test_a_name_that_cannot_be_kept_is_refused(app: App, name: str) -> None:
     given = {"number": NUMBER, "name": name}
-    assert await street.code("owner", SAVE, input=given) == "BAD_USER_INPUT"
-    assert await found(street) == []
+    assert await app.code("owner", SAVE, input=given) == "BAD_USER_INPUT"
+    assert await found(app) == []
 
 
 async def test_who_is_opted_out_by_hand_is_not_written_to_and_what_is_queued_comes_back(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    sent = await send(street)
+    sent = await send(app)
     await capture_contacts(store)
-    assert await worlds.held(street.owner.account_id) == 99
-    assert (await save(street, optedOut=True))["optedOut"] is True
+    assert await worlds.held(app.owner.account_id) == 99
+    assert (await save(app, optedOut=True))["optedOut"] is True
     assert await worlds.statuses(ids.decode(Kind.SEND, sent["id"])) == {"CANCELLED": 1}
-    assert await worlds.held(street.owner.account_id) == 100
-    assert (await send(street))["__typename"] == "NoValidRecipients"
-    assert (await save(street, name="Ada", optedOut=None))["optedOut"] is True
-    assert (await save(street, optedOut=True))["optedOut"] is True
-    assert (await save(street, optedOut=False))["optedOut"] is False
-    assert (await send(street))["__typename"] == "Send"
+    assert await worlds.held(app.owner.account_id) == 100
+    assert (await send(app))["__typename"] == "NoValidRecipients"
+    assert (await save(app, name="Ada", optedOut=None))["optedOut"] is True
+    assert (await save(app, optedOut=True))["optedOut"] is True
+    assert (await save(app, optedOut=False))["optedOut"] is False
+    assert (await send(app))["__typename"] == "Send"
     await worlds.assert_audit_holds()
 
 
 async def test_a_send_that_is_captured_after_the_opt_out_comes_back_too(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    sent = await worlds.accept(street.owner, numbers=[NUMBER])
-    await save(street, optedOut=True)
+    sent = await worlds.accept(app.owner, numbers=[NUMBER])
+    await save(app, optedOut=True)
     await capture_contacts(store)
     assert await worlds.statuses(sent.id) == {"CANCELLED": 1}
     await worlds.assert_audit_holds()
 
 
 async def test_opting_out_by_hand_waits_for_what_is_being_captured(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     """Neither would see the other: the message is not known by number yet, nor the wish."""
-    sent = await worlds.accept(street.owner, numbers=[NUMBER])
+    sent = await worlds.accept(app.owner, numbers=[NUMBER])
     holding, may_end = asyncio.Event(), asyncio.Event()
 
     async def capture_slowly() -> None:
         async with store.transaction() as tx:
             sends = await store.take_uncaptured(tx, most=1)
-            await store.share_feeds(tx, {street.owner.client_id})
+            await store.share_feeds(tx, {app.owner.client_id})
             holding.set()
             await may_end.wait()
             assert await store.opted_out_among(tx, [sent.id]) == []
@@ -121,7 +121,7 @@ async def test_opting_out_by_hand_waits_for_what_is_being_captured(
 
     capturing = asyncio.create_task(capture_slowly())
     await holding.wait()
-    saving = asyncio.create_task(save(street, optedOut=True))
+    saving = asyncio.create_task(save(app, optedOut=True))
     await eventually(lambda: _waits_or_is_done(saving), seconds=10)
     may_end.set()
     await asyncio.gather(capturing, saving)
@@ -132,34 +132,34 @@ async def _waits_or_is_done(task: asyncio.Task[Any]) -> bool:
     return task.done() or await somebody_waits()
 
 
-async def test_a_wish_is_one_clients_and_no_others(street: Neighbourhood) -> None:
-    await save(street, optedOut=True)
-    assert (await save(street, "sibling", name="Ada"))["optedOut"] is False
+async def test_a_wish_is_one_clients_and_no_others(app: App) -> None:
+    await save(app, optedOut=True)
+    assert (await save(app, "sibling", name="Ada"))["optedOut"] is False
 
 
-async def test_a_deleted_contact_is_gone_and_its_wish_stays(street: Neighbourhood) -> None:
-    await worlds.accept(street.owner, numbers=[NUMBER])
-    contact_id = (await save(street, name="Ada", optedOut=True))["id"]
+async def test_a_deleted_contact_is_gone_and_its_wish_stays(app: App) -> None:
+    await worlds.accept(app.owner, numbers=[NUMBER])
+    contact_id = (await save(app, name="Ada", optedOut=True))["id"]
     given = {"id": contact_id}
-    told = await street.answer("owner", DELETE, input=given)
+    told = await app.answer("owner", DELETE, input=given)
     assert told == {"__typename": "Contact", "number": NUMBER, "optedOut": True}
-    assert await found(street) == []
+    assert await found(app) == []
     assert len(await worlds.fetch("SELECT FROM message")) == 1
-    again = await street.answer("owner", DELETE, input=given)
+    again = await app.answer("owner", DELETE, input=given)
     assert again["__typename"] == "NotFound"
-    assert (await save(street))["optedOut"] is True
+    assert (await save(app))["optedOut"] is True
 
 
 @pytest.mark.parametrize("who", ["sibling", "loner"])
-async def test_nobody_deletes_anothers_contact(street: Neighbourhood, who: str) -> None:
-    contact_id = (await save(street))["id"]
-    told = await street.answer(who, DELETE, input={"id": contact_id})
+async def test_nobody_deletes_anothers_contact(app: App, who: str) -> None:
+    contact_id = (await save(app))["id"]
+    told = await app.answer(who, DELETE, input={"id": contact_id})
     assert told == {"__typename": "NotFound", "message": "No such contact."}
-    assert len(await found(street)) == 1
+    assert len(await found(app)) == 1
 
 
-async def test_whoever_watches_the_conversation_is_told(street: Neighbourhood) -> None:
-    await worlds.accept(street.owner, numbers=[NUMBER])
+async def test_whoever_watches_the_conversation_is_told(app: App) -> None:
+    await worlds.accept(app.owner, numbers=[NUMBER])
     await worlds.execute("UPDATE message SET status = 'SENT', attempts = 1, attempt_id = id")
     await capture_contacts(store)
     await post.received(post.inbound("Hello", sender=NUMBER))
@@ -167,13 +167,13 @@ async def test_whoever_watches_the_conversation_is_told(street: Neighbourhood) -
     heard: set[bytes] = set()
     forget = listen(heard.update)
     try:
-        contact_id = (await save(street, name="Ada"))["id"]
+        contact_id = (await save(app, name="Ada"))["id"]
         assert hints.CONVERSATION + row["id"].bytes in heard
         heard.clear()
-        await save(street, optedOut=True)
+        await save(app, optedOut=True)
         assert hints.CONVERSATION + row["id"].bytes in heard
         heard.clear()
-        await street.answer("owner", DELETE, input={"id": contact_id})
+        await app.answer("owner", DELETE, input={"id": contact_id})
         assert hints.CONVERSATION + row["id"].bytes in heard
         # Also who missed the hints finds it, by the time of the change.
         [later] = await worlds.fetch("SELECT updated_at FROM conversation")

@@ -19,7 +19,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.post import OUR_NUMBER, PHONE, inbound
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 EVENTS = """query ($outcome: WebhookOutcome, $first: Int, $after: String) {
   webhookEvents(outcome: $outcome, first: $first, after: $after) {
@@ -50,19 +50,19 @@ async def event_id(said: object) -> str:
     return ids.encode(Kind.WEBHOOK_EVENT, row["id"])
 
 
-async def set_route(street: Neighbourhood, tenant: worlds.Tenant, **rest: Any) -> Any:
+async def set_route(app: App, tenant: worlds.Tenant, **rest: Any) -> Any:
     given = {"clientId": client_id(tenant), "modem": "m1", "port": "1", **rest}
-    return await street.answer("admin", SET, input=given)
+    return await app.answer("admin", SET, input=given)
 
 
-async def test_events_are_shown_with_what_they_said(street: Neighbourhood) -> None:
-    await set_route(street, street.owner)
+async def test_events_are_shown_with_what_they_said(app: App) -> None:
+    await set_route(app, app.owner)
     said = inbound("Hi", modem="m1", messageId="abc")
     await post.received(said, inbound("nobody's"), said)
     invalid = NewEvent(new_id(), "extreme", b"key", b"\xff not json", "Not JSON.")
     await store.store_events([invalid])
     await store.count_refusals({("extreme", "The secret is wrong."): 7})
-    nodes = (await street.answer("admin", EVENTS))["nodes"]
+    nodes = (await app.answer("admin", EVENTS))["nodes"]
     found = [(each["outcome"], each["reason"], each["times"]) for each in nodes]
     assert found == [
         ("REFUSED", "The secret is wrong.", 7),
@@ -77,35 +77,35 @@ async def test_events_are_shown_with_what_they_said(street: Neighbourhood) -> No
     assert nodes[4]["client"] == {"name": "Acme"}
     assert nodes[4]["inbound"] == {"text": "Hi", "number": PHONE}
     assert (nodes[4]["modem"], nodes[4]["port"]) == ("m1", "1")
-    only = (await street.answer("admin", EVENTS, outcome="UNROUTED"))["nodes"]
+    only = (await app.answer("admin", EVENTS, outcome="UNROUTED"))["nodes"]
     assert [each["payload"]["message"] for each in only] == ["nobody's"]
-    page = await street.answer("admin", EVENTS, first=2)
-    rest = await street.answer("admin", EVENTS, after=page["pageInfo"]["endCursor"])
+    page = await app.answer("admin", EVENTS, first=2)
+    rest = await app.answer("admin", EVENTS, after=page["pageInfo"]["endCursor"])
     assert page["nodes"] + rest["nodes"] == nodes
 
 
 @pytest.mark.parametrize("body", [b"null", b'{"a":' * 300 + b"[]" + b"}" * 300])
 async def test_an_event_that_says_nothing_or_nests_deep_hides_no_other(
-    street: Neighbourhood, body: bytes
+    app: App, body: bytes
 ) -> None:
     await store.store_events([NewEvent(new_id(), "extreme", b"key", body, "Not an object.")])
-    nodes = (await street.answer("admin", EVENTS))["nodes"]
+    nodes = (await app.answer("admin", EVENTS))["nodes"]
     assert orjson.loads(orjson.dumps(nodes))[0]["payload"] == {"text": body.decode()}
 
 
-async def test_the_status_says_whether_events_still_arrive(street: Neighbourhood) -> None:
-    assert await street.answer("admin", STATUS) == {
+async def test_the_status_says_whether_events_still_arrive(app: App) -> None:
+    assert await app.answer("admin", STATUS) == {
         "lastEvent": None,
         "lastRoutedClient": None,
         "eventsLastHour": 0,
         "unrouted": 0,
         "refusedLastHour": 0,
     }
-    await set_route(street, street.owner)
+    await set_route(app, app.owner)
     await post.received(inbound("Hi", modem="m1"), inbound("nobody's", modem="m9"))
     await store.count_refusals({("extreme", "a"): 2, ("egosms", "b"): 3})
     await store.count_refusals({("extreme", "a"): 1})
-    assert await street.answer("admin", STATUS) == {
+    assert await app.answer("admin", STATUS) == {
         "lastEvent": {"modem": "m9", "port": "1", "client": None},
         "lastRoutedClient": {"name": "Acme"},
         "eventsLastHour": 2,
@@ -114,59 +114,59 @@ async def test_the_status_says_whether_events_still_arrive(street: Neighbourhood
     }
 
 
-async def test_a_route_is_set_shown_and_deleted_with_its_numbers(street: Neighbourhood) -> None:
-    made = await set_route(street, street.owner, assignedNumbers=["(202) 555-0111"])
+async def test_a_route_is_set_shown_and_deleted_with_its_numbers(app: App) -> None:
+    made = await set_route(app, app.owner, assignedNumbers=["(202) 555-0111"])
     assert made["__typename"] == "ModemRoute"
     assert made["client"] == {"name": "Acme"}
     assert (made["learned"], made["assignedNumbers"]) == (False, [OUR_NUMBER])
     (row,) = await post.received(inbound(receiver=OUR_NUMBER))
     assert row["reason"] == routing.BY_NUMBER
-    kept = await set_route(street, street.owner)
+    kept = await set_route(app, app.owner)
     assert (kept["id"], kept["assignedNumbers"]) == (made["id"], [OUR_NUMBER])
-    emptied = await set_route(street, street.owner, assignedNumbers=[])
+    emptied = await set_route(app, app.owner, assignedNumbers=[])
     assert emptied["assignedNumbers"] == []
-    await set_route(street, street.owner, assignedNumbers=[OUR_NUMBER])
-    (route,) = await street.answer("admin", ROUTES)
+    await set_route(app, app.owner, assignedNumbers=[OUR_NUMBER])
+    (route,) = await app.answer("admin", ROUTES)
     assert route["id"] == made["id"]
-    gone = await street.answer("admin", DELETE, input={"id": made["id"]})
+    gone = await app.answer("admin", DELETE, input={"id": made["id"]})
     assert gone == {"__typename": "ModemRoute", "id": made["id"], "modem": "m1"}
-    assert await street.answer("admin", ROUTES) == []
+    assert await app.answer("admin", ROUTES) == []
     assert await worlds.fetch("SELECT FROM assigned_number") == []
-    again = await street.answer("admin", DELETE, input={"id": made["id"]})
+    again = await app.answer("admin", DELETE, input={"id": made["id"]})
     assert again["__typename"] == "NotFound"
 
 
-async def test_a_learned_route_can_be_made_ones_own(street: Neighbourhood) -> None:
-    await worlds.accept(street.owner, numbers=[PHONE])
-    await post.handed_over(street.pool)
+async def test_a_learned_route_can_be_made_ones_own(app: App) -> None:
+    await worlds.accept(app.owner, numbers=[PHONE])
+    await post.handed_over(app.pool)
     await post.received(inbound(modem="m1"))
-    (learned,) = await street.answer("admin", ROUTES)
+    (learned,) = await app.answer("admin", ROUTES)
     assert learned["learned"] is True
     assert learned["lastSeenAt"] is not None
-    fixed = await set_route(street, street.owner)
+    fixed = await set_route(app, app.owner)
     assert (fixed["id"], fixed["learned"]) == (learned["id"], False)
 
 
-async def test_a_line_or_number_of_another_is_refused(street: Neighbourhood) -> None:
-    await set_route(street, street.owner, assignedNumbers=[OUR_NUMBER])
-    line = await set_route(street, street.sibling)
+async def test_a_line_or_number_of_another_is_refused(app: App) -> None:
+    await set_route(app, app.owner, assignedNumbers=[OUR_NUMBER])
+    line = await set_route(app, app.sibling)
     assert (line["__typename"], line["field"]) == ("InvalidInput", "port")
-    number = await set_route(street, street.sibling, port="2", assignedNumbers=[OUR_NUMBER])
+    number = await set_route(app, app.sibling, port="2", assignedNumbers=[OUR_NUMBER])
     assert (number["__typename"], number["field"]) == ("InvalidInput", "assignedNumbers")
     for given in ({"modem": ""}, {"port": "x" * 129}, {"port": "a\nb"}):
-        assert (await set_route(street, street.owner, **given))["__typename"] == "InvalidInput"
-    bad = await set_route(street, street.owner, assignedNumbers=["nonsense"])
+        assert (await set_route(app, app.owner, **given))["__typename"] == "InvalidInput"
+    bad = await set_route(app, app.owner, assignedNumbers=["nonsense"])
     assert bad["__typename"] == "InvalidInput"
-    assert len(await street.answer("admin", ROUTES)) == 1
+    assert len(await app.answer("admin", ROUTES)) == 1
 
 
 async def test_an_unrouted_message_is_given_to_a_client_with_all_that_follows(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    send = await worlds.accept(street.owner, numbers=[PHONE])
+    send = await worlds.accept(app.owner, numbers=[PHONE])
     key = await event_id(inbound("STOP", modem="m1", firstname="Ada"))
-    given = {"webhookEventId": key, "clientId": client_id(street.owner)}
-    assigned = await street.answer("admin", ASSIGN, input=given)
+    given = {"webhookEventId": key, "clientId": client_id(app.owner)}
+    assigned = await app.answer("admin", ASSIGN, input=given)
     assert assigned == {
         "__typename": "WebhookEvent",
         "outcome": "ROUTED",
@@ -178,43 +178,43 @@ async def test_an_unrouted_message_is_given_to_a_client_with_all_that_follows(
     assert await worlds.statuses(send.id) == {"CANCELLED": 1}
     (talk,) = await worlds.fetch("SELECT unread FROM conversation")
     assert talk["unread"] == 1
-    assert await street.answer("admin", ASSIGN, input=given) == assigned
-    assert len(await post.inbox_of(street.owner.client_id)) == 1
-    given["clientId"] = client_id(street.sibling)
-    assert await street.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"
+    assert await app.answer("admin", ASSIGN, input=given) == assigned
+    assert len(await post.inbox_of(app.owner.client_id)) == 1
+    given["clientId"] = client_id(app.sibling)
+    assert await app.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"
     await worlds.assert_audit_holds()
 
 
-async def test_remembering_routes_the_line_from_then_on(street: Neighbourhood) -> None:
+async def test_remembering_routes_the_line_from_then_on(app: App) -> None:
     key = await event_id(inbound("Hi", modem="m1"))
-    given = {"webhookEventId": key, "clientId": client_id(street.owner), "remember": True}
-    await street.answer("admin", ASSIGN, input=given)
+    given = {"webhookEventId": key, "clientId": client_id(app.owner), "remember": True}
+    await app.answer("admin", ASSIGN, input=given)
     (row,) = await post.received(inbound("again", sender="+12025550199", modem="m1"))
-    assert (row["client_id"], row["reason"]) == (street.owner.client_id, routing.BY_HAND)
+    assert (row["client_id"], row["reason"]) == (app.owner.client_id, routing.BY_HAND)
 
 
-async def test_what_cannot_be_assigned_is_refused_whole(street: Neighbourhood) -> None:
-    owner = client_id(street.owner)
+async def test_what_cannot_be_assigned_is_refused_whole(app: App) -> None:
+    owner = client_id(app.owner)
     for said, remember in (
         (inbound("from a short code", sender="72345"), False),
         (inbound("no line"), True),
         (inbound("the sibling's line", modem="m2"), True),
     ):
         key = await event_id(said)
-        await set_route(street, street.sibling, modem="m2")
+        await set_route(app, app.sibling, modem="m2")
         given = {"webhookEventId": key, "clientId": owner, "remember": remember}
-        assert await street.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"
-    assert await post.inbox_of(street.owner.client_id) == []
+        assert await app.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"
+    assert await post.inbox_of(app.owner.client_id) == []
     for named in (
         {"webhookEventId": "evt_x", "clientId": owner},
         {"webhookEventId": key, "clientId": ids.encode(Kind.CLIENT, new_id())},
         {"webhookEventId": ids.encode(Kind.WEBHOOK_EVENT, new_id()), "clientId": owner},
     ):
-        assert (await street.answer("admin", ASSIGN, input=named))["__typename"] == "NotFound"
+        assert (await app.answer("admin", ASSIGN, input=named))["__typename"] == "NotFound"
 
 
-async def rehearse(street: Neighbourhood) -> tuple[Any, dict[str, bool]]:
-    found = await street.answer("admin", READY, input={"clientId": client_id(street.owner)})
+async def rehearse(app: App) -> tuple[Any, dict[str, bool]]:
+    found = await app.answer("admin", READY, input={"clientId": client_id(app.owner)})
     return found, {each["name"]: each["passed"] for each in found["checks"]}
 
 
@@ -223,12 +223,12 @@ def detail_of(found: Any, name: str) -> str:
     return str(detail)
 
 
-async def test_a_reply_is_rehearsed_and_nothing_is_sent_or_charged(street: Neighbourhood) -> None:
-    found, checks = await rehearse(street)
+async def test_a_reply_is_rehearsed_and_nothing_is_sent_or_charged(app: App) -> None:
+    found, checks = await rehearse(app)
     assert (found["ready"], checks["inbound"]) == (False, False)
-    await set_route(street, street.owner)
+    await set_route(app, app.owner)
     await post.received(inbound("Hi", modem="m1"))
-    found, checks = await rehearse(street)
+    found, checks = await rehearse(app)
     assert found["ready"], found
     assert (found["modem"], found["port"], found["inbound"]) == ("m1", "1", {"text": "Hi"})
     assert detail_of(found, "balance") == "A reply takes 1 credit. Available: 100 credits."
@@ -236,27 +236,27 @@ async def test_a_reply_is_rehearsed_and_nothing_is_sent_or_charged(street: Neigh
         ["account", "inbound", "opt-out", "line", "balance", "provider"], True
     )
     await post.received(inbound("STOP", modem="m1"))
-    assert (await rehearse(street))[1]["opt-out"] is False
+    assert (await rehearse(app))[1]["opt-out"] is False
     await worlds.execute("UPDATE client SET status = 'DORMANT' WHERE name = 'Acme'")
     await worlds.execute("UPDATE provider_account SET paused_at = now()")
-    _, checks = await rehearse(street)
+    _, checks = await rehearse(app)
     assert [name for name, passed in checks.items() if not passed] == [
         "account",
         "opt-out",
         "provider",
     ]
     assert await worlds.fetch("SELECT FROM send") == []
-    assert await worlds.held(street.owner.account_id) == 100
+    assert await worlds.held(app.owner.account_id) == 100
 
 
-async def test_a_poor_client_without_a_line_is_not_ready(street: Neighbourhood) -> None:
+async def test_a_poor_client_without_a_line_is_not_ready(app: App) -> None:
     await worlds.execute(
         "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
         OUR_NUMBER,
-        street.owner.client_id,
+        app.owner.client_id,
     )
     await post.received(inbound("Hi", receiver=OUR_NUMBER))
-    await worlds.accept(street.owner, 100)
+    await worlds.accept(app.owner, 100)
 
     class Nobody:
         """No provider is configured."""
@@ -264,8 +264,8 @@ async def test_a_poor_client_without_a_line_is_not_ready(street: Neighbourhood) 
         async def of(self, provider_account_id: object) -> Any:
             raise ProviderUnavailable
 
-    installation = replace(street.installation, providers=Nobody())
-    found, checks = await rehearse(replace(street, installation=installation))
+    installation = replace(app.installation, providers=Nobody())
+    found, checks = await rehearse(replace(app, installation=installation))
     assert not found["ready"]
     assert [name for name, passed in checks.items() if not passed] == [
         "line",
@@ -288,11 +288,11 @@ ADMIN_ONLY: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("query", "variables"), ADMIN_ONLY, ids=lambda each: str(each)[:24])
 async def test_the_switchboard_is_the_operators_alone(
-    street: Neighbourhood, query: str, variables: dict[str, Any]
+    app: App, query: str, variables: dict[str, Any]
 ) -> None:
     for who in ("owner", "sibling", "supervisor", "other_supervisor", "direct"):
-        assert await street.code(who, query, **variables) == "FORBIDDEN"
-    assert await street.code("nobody", query, **variables) == "UNAUTHENTICATED"
+        assert await app.code(who, query, **variables) == "FORBIDDEN"
+    assert await app.code("nobody", query, **variables) == "UNAUTHENTICATED"
     if "input" in variables:
-        found = await street.answer("admin", query, **variables)
+        found = await app.answer("admin", query, **variables)
         assert found["__typename"] == "NotFound"

@@ -12,7 +12,7 @@ import pytest
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 BALANCES = """query ($id: ID) { balances(clientId: $id) {
     account { accountId unit balance valueUsd ratePerUnitUsd pricePerMessage }
@@ -38,11 +38,11 @@ def client_id(tenant: worlds.Tenant) -> str:
     return ids.encode(Kind.CLIENT, tenant.client_id)
 
 
-async def test_a_client_sees_its_account_and_its_groups_total(street: Neighbourhood) -> None:
-    found = await street.answer("owner", BALANCES)
+async def test_a_client_sees_its_account_and_its_groups_total(app: App) -> None:
+    found = await app.answer("owner", BALANCES)
     assert found == {
         "account": {
-            "accountId": ids.encode(Kind.ACCOUNT, street.owner.account_id),
+            "accountId": ids.encode(Kind.ACCOUNT, app.owner.account_id),
             "unit": "credit",
             "balance": 100,
             "valueUsd": "3.00",
@@ -50,7 +50,7 @@ async def test_a_client_sees_its_account_and_its_groups_total(street: Neighbourh
             "pricePerMessage": 1,
         },
         "group": {
-            "groupId": ids.encode(Kind.GROUP, street.group.id),
+            "groupId": ids.encode(Kind.GROUP, app.group.id),
             "name": "MG888",
             "unit": "credit",
             "balance": 170,
@@ -89,15 +89,15 @@ def figures(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
     ],
 )
 async def test_everybody_sees_the_own_balances_and_whom_they_lead(
-    street: Neighbourhood, who: str, own: Any, named: list[Any]
+    app: App, who: str, own: Any, named: list[Any]
 ) -> None:
-    assert figures(await street.answer(who, BALANCES)) == own
-    for tenant, expected in zip((street.owner, street.sibling, street.loner), named, strict=True):
+    assert figures(await app.answer(who, BALANCES)) == own
+    for tenant, expected in zip((app.owner, app.sibling, app.loner), named, strict=True):
         for query in (BALANCES, TRANSFERS):
-            body = await street.ask(who, query, id=client_id(tenant))
+            body = await app.ask(who, query, id=client_id(tenant))
             if expected is None:
-                assert body == await street.ask(who, query, id=UNKNOWN_CLIENT)
-                assert body == await street.ask(who, query, id="nonsense")
+                assert body == await app.ask(who, query, id=UNKNOWN_CLIENT)
+                assert body == await app.ask(who, query, id="nonsense")
                 assert body["errors"][0]["message"] == "No such client."
             elif query is BALANCES:
                 assert figures(body["data"]["balances"]) == expected
@@ -106,18 +106,18 @@ async def test_everybody_sees_the_own_balances_and_whom_they_lead(
 
 
 @pytest.mark.parametrize("query", [BALANCES, TRANSFERS, ALLOCATIONS, PROVIDER_ACCOUNTS, AUDIT])
-async def test_nobody_sees_anything(street: Neighbourhood, query: str) -> None:
-    assert await street.code("nobody", query) == "UNAUTHENTICATED"
+async def test_nobody_sees_anything(app: App, query: str) -> None:
+    assert await app.code("nobody", query) == "UNAUTHENTICATED"
 
 
 async def test_the_operator_sees_the_pool_beside_what_the_provider_said(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    await worlds.accept(street.owner, 3)
+    await worlds.accept(app.owner, 3)
     await worlds.execute(
         "UPDATE provider_account SET reading_raw = '679.5', read_at = '2026-11-20T08:00:00Z'"
     )
-    platform = (await street.answer("admin", BALANCES))["platform"]
+    platform = (await app.answer("admin", BALANCES))["platform"]
     assert platform.pop("state") in ("IN_SYNC", "NEEDS_SYNC")  # by the age of the reading
     assert platform == {
         "unit": "credit",
@@ -131,14 +131,14 @@ async def test_the_operator_sees_the_pool_beside_what_the_provider_said(
 
 
 async def test_a_client_with_a_provider_account_of_its_own_sees_that_one(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     school = await worlds.add_school(held=28_570)
-    found = await street.answer(school.actor, BALANCES)
+    found = await app.answer(school.actor, BALANCES)
     assert figures(found) == (28_570, None, 28_570)
     assert found["account"]["pricePerMessage"] == 50
     assert found["platform"]["state"] == "NEVER_SYNCED"
-    [line] = (await street.answer(school.actor, TRANSFERS))["nodes"]
+    [line] = (await app.answer(school.actor, TRANSFERS))["nodes"]
     assert (line["amount"], line["unit"]) == (28_570, "UGX")
 
 
@@ -154,19 +154,19 @@ async def test_a_client_with_a_provider_account_of_its_own_sees_that_one(
     ],
 )
 async def test_allocations_are_for_those_who_lead(
-    street: Neighbourhood, who: str, code: str | None, found: list[str]
+    app: App, who: str, code: str | None, found: list[str]
 ) -> None:
-    assert await street.code(who, ALLOCATIONS) == code
-    assert await street.code(who, ALLOCATIONS, group="nonsense") == (code or "BAD_USER_INPUT")
+    assert await app.code(who, ALLOCATIONS) == code
+    assert await app.code(who, ALLOCATIONS, group="nonsense") == (code or "BAD_USER_INPUT")
     if code is None:
-        answer = await street.answer(who, ALLOCATIONS)
+        answer = await app.answer(who, ALLOCATIONS)
         assert [node["client"]["name"] for node in answer["nodes"]] == found
         assert answer["totalCount"] == len(found)
 
 
-async def test_an_allocation_has_its_value_and_its_last_send(street: Neighbourhood) -> None:
-    await worlds.accept(street.owner)
-    [node] = (await street.answer("supervisor", ALLOCATIONS, search="acme"))["nodes"]
+async def test_an_allocation_has_its_value_and_its_last_send(app: App) -> None:
+    await worlds.accept(app.owner)
+    [node] = (await app.answer("supervisor", ALLOCATIONS, search="acme"))["nodes"]
     assert node.pop("lastSentAt").endswith("Z")
     assert node == {
         "client": {"name": "Acme"},
@@ -176,20 +176,20 @@ async def test_an_allocation_has_its_value_and_its_last_send(street: Neighbourho
         "valueUsd": "2.97",
         "group": {"name": "MG888"},
     }
-    first = await street.answer("admin", ALLOCATIONS, first=2)
+    first = await app.answer("admin", ALLOCATIONS, first=2)
     assert first["pageInfo"]["hasNextPage"]
-    rest = await street.answer("admin", ALLOCATIONS, after=first["pageInfo"]["endCursor"])
+    rest = await app.answer("admin", ALLOCATIONS, after=first["pageInfo"]["endCursor"])
     assert [node["client"]["name"] for node in rest["nodes"]] == ["Acme"]
 
 
-async def test_a_supervisor_finds_no_other_group(street: Neighbourhood) -> None:
-    own, other = (ids.encode(Kind.GROUP, each.id) for each in (street.group, street.other_group))
-    assert (await street.answer("supervisor", ALLOCATIONS, group=own))["totalCount"] == 2
-    unknown = await street.ask("supervisor", ALLOCATIONS, group=ids.encode(Kind.GROUP, UUID(int=4)))
+async def test_a_supervisor_finds_no_other_group(app: App) -> None:
+    own, other = (ids.encode(Kind.GROUP, each.id) for each in (app.group, app.other_group))
+    assert (await app.answer("supervisor", ALLOCATIONS, group=own))["totalCount"] == 2
+    unknown = await app.ask("supervisor", ALLOCATIONS, group=ids.encode(Kind.GROUP, UUID(int=4)))
     assert unknown["errors"][0]["message"] == "No such group."
     for foreign in (other, "nonsense"):
-        assert await street.ask("supervisor", ALLOCATIONS, group=foreign) == unknown
-    assert (await street.answer("admin", ALLOCATIONS, group=other))["totalCount"] == 0
+        assert await app.ask("supervisor", ALLOCATIONS, group=foreign) == unknown
+    assert (await app.answer("admin", ALLOCATIONS, group=other))["totalCount"] == 0
 
 
 @pytest.mark.parametrize(
@@ -197,17 +197,17 @@ async def test_a_supervisor_finds_no_other_group(street: Neighbourhood) -> None:
     [("owner", 97), ("direct", 97), ("supervisor", 50), ("other_supervisor", 5), ("admin", 500)],
 )
 async def test_everybody_has_the_statement_of_the_own_account_group_or_pool(
-    street: Neighbourhood, who: str, balance: int
+    app: App, who: str, balance: int
 ) -> None:
-    await worlds.accept(street.owner, 3)
-    nodes = (await street.answer(who, TRANSFERS))["nodes"]
+    await worlds.accept(app.owner, 3)
+    nodes = (await app.answer(who, TRANSFERS))["nodes"]
     assert nodes[0]["balanceAfter"] == balance
     assert sum(node["amount"] for node in nodes) == balance
 
 
-async def test_a_statement_is_paged_and_narrowed(street: Neighbourhood) -> None:
-    sends = [await worlds.accept(street.owner) for _ in range(3)]
-    page = await street.answer("owner", TRANSFERS, first=2)
+async def test_a_statement_is_paged_and_narrowed(app: App) -> None:
+    sends = [await worlds.accept(app.owner) for _ in range(3)]
+    page = await app.answer("owner", TRANSFERS, first=2)
     assert page["totalCount"] is None
     line = page["nodes"][0]
     assert line.pop("id").startswith("trf_")
@@ -222,25 +222,23 @@ async def test_a_statement_is_paged_and_narrowed(street: Neighbourhood) -> None:
         "description": "Sent 1 message",
         "sendId": ids.encode(Kind.SEND, sends[-1].id),
     }
-    rest = await street.answer("owner", TRANSFERS, after=page["pageInfo"]["endCursor"])
+    rest = await app.answer("owner", TRANSFERS, after=page["pageInfo"]["endCursor"])
     assert [node["balanceAfter"] for node in rest["nodes"]] == [99, 100]
-    [opening] = (await street.answer("owner", TRANSFERS, kind="OPENING"))["nodes"]
+    [opening] = (await app.answer("owner", TRANSFERS, kind="OPENING"))["nodes"]
     assert (opening["amount"], opening["sendId"]) == (100, None)
 
 
 @pytest.mark.parametrize("query", [PROVIDER_ACCOUNTS, AUDIT])
 @pytest.mark.parametrize("who", ["owner", "direct", "sibling", "supervisor", "other_supervisor"])
-async def test_providers_and_the_audit_are_the_operators(
-    street: Neighbourhood, who: str, query: str
-) -> None:
-    assert await street.code(who, query) == "FORBIDDEN"
+async def test_providers_and_the_audit_are_the_operators(app: App, who: str, query: str) -> None:
+    assert await app.code(who, query) == "FORBIDDEN"
 
 
-async def test_the_operator_sees_all_provider_accounts(street: Neighbourhood) -> None:
+async def test_the_operator_sees_all_provider_accounts(app: App) -> None:
     school = await worlds.add_school(held=100)
-    default, owned = await street.answer("admin", PROVIDER_ACCOUNTS)
+    default, owned = await app.answer("admin", PROVIDER_ACCOUNTS)
     assert default == {
-        "id": ids.encode(Kind.PROVIDER_ACCOUNT, street.pool.id),
+        "id": ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id),
         "provider": "extreme",
         "owner": None,
         "unit": "credit",
@@ -253,23 +251,21 @@ async def test_the_operator_sees_all_provider_accounts(street: Neighbourhood) ->
     assert owned["owner"] == {"name": "School"}
 
 
-async def test_the_operator_has_the_ledger_proved(street: Neighbourhood) -> None:
-    await worlds.accept(street.owner, 3)
-    found = await street.answer("admin", AUDIT)
+async def test_the_operator_has_the_ledger_proved(app: App) -> None:
+    await worlds.accept(app.owner, 3)
+    found = await app.answer("admin", AUDIT)
     assert found.pop("checkedAt").endswith("Z")
     assert found["holds"]
     assert (found["messagesChecked"], found["violations"]) == (3, [])
     await worlds.execute("UPDATE account SET held = held + 1 WHERE kind = 'GROUP'")
-    found = await street.answer("admin", AUDIT)
+    found = await app.answer("admin", AUDIT)
     assert not found["holds"]
     assert found["violations"]
 
 
 @pytest.mark.parametrize("who", ["owner", "direct", "supervisor"])
-async def test_no_provider_shows_in_what_others_than_the_operator_read(
-    street: Neighbourhood, who: str
-) -> None:
-    await worlds.accept(street.owner, 3)
-    read = [await street.ask(who, query) for query in (BALANCES, TRANSFERS, ALLOCATIONS)]
+async def test_no_provider_shows_in_what_others_than_the_operator_read(app: App, who: str) -> None:
+    await worlds.accept(app.owner, 3)
+    read = [await app.ask(who, query) for query in (BALANCES, TRANSFERS, ALLOCATIONS)]
     said = re.sub(r'"endcursor": "[^"]*"|[a-z]{3}_[0-9a-z]{26}', "", json.dumps(read).lower())
     assert not [word for word in ("extreme", "egosms", "modem", "http", "key") if word in said]

@@ -14,7 +14,7 @@ from domain.provider import Reading
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.installations import Neighbourhood, Upstream
+from tests.installations import App, Upstream
 
 ALLOCATE = """mutation ($input: AllocateInput!) { allocate(input: $input) {
     __typename ... on UserError { message }
@@ -41,9 +41,9 @@ def to_group(group: worlds.Group, units: int) -> dict[str, Any]:
     return {"groupId": ids.encode(Kind.GROUP, group.id), "units": units}
 
 
-async def test_the_operator_gives_a_client_units_of_the_pool(street: Neighbourhood) -> None:
-    given = to_client(street.owner, 200, note="Invoice 7", idempotencyKey="once")
-    answer = await street.answer("admin", ALLOCATE, input=given)
+async def test_the_operator_gives_a_client_units_of_the_pool(app: App) -> None:
+    given = to_client(app.owner, 200, note="Invoice 7", idempotencyKey="once")
+    answer = await app.answer("admin", ALLOCATE, input=given)
     assert answer["transfer"].pop("id").startswith("trf_")
     assert answer["balances"].pop("version") > 0
     assert answer == {
@@ -62,19 +62,19 @@ async def test_the_operator_gives_a_client_units_of_the_pool(street: Neighbourho
             "platform": {"pool": 682, "allocated": 327, "remaining": 355},
         },
     }
-    again = await street.answer("admin", ALLOCATE, input=given)
+    again = await app.answer("admin", ALLOCATE, input=given)
     assert again["transfer"]["balanceAfter"] == 300
     assert again["balances"]["account"] == {"balance": 300}
-    conflict = await street.answer("admin", ALLOCATE, input={**given, "units": 1})
+    conflict = await app.answer("admin", ALLOCATE, input={**given, "units": 1})
     assert conflict["__typename"] == "IdempotencyConflict"
 
 
-async def test_the_operator_takes_units_back(street: Neighbourhood) -> None:
-    answer = await street.answer("admin", ALLOCATE, input=to_client(street.owner, -30))
+async def test_the_operator_takes_units_back(app: App) -> None:
+    answer = await app.answer("admin", ALLOCATE, input=to_client(app.owner, -30))
     transfer = answer["transfer"]
     assert (transfer["amount"], transfer["balanceAfter"]) == (-30, 70)
     assert transfer["description"] == "Took back 30 credits at $0.03: $0.90"
-    answer = await street.answer("admin", ALLOCATE, input=to_client(street.owner, -71))
+    answer = await app.answer("admin", ALLOCATE, input=to_client(app.owner, -71))
     assert answer.pop("message")
     assert answer == {
         "__typename": "InsufficientBalance",
@@ -84,47 +84,45 @@ async def test_the_operator_takes_units_back(street: Neighbourhood) -> None:
     }
 
 
-async def test_the_operator_gives_a_group_units(street: Neighbourhood) -> None:
-    answer = await street.answer("admin", ALLOCATE, input=to_group(street.group, 500))
+async def test_the_operator_gives_a_group_units(app: App) -> None:
+    answer = await app.answer("admin", ALLOCATE, input=to_group(app.group, 500))
     assert answer["allocation"] is None
     assert answer["balances"]["account"] is None
     assert answer["balances"]["group"] == {"balance": 670, "unallocated": 550}
     assert answer["transfer"]["amount"] == 500
-    answer = await street.answer("admin", ALLOCATE, input=to_group(street.group, 1))
+    answer = await app.answer("admin", ALLOCATE, input=to_group(app.group, 1))
     assert (answer["__typename"], answer["available"]) == ("InsufficientPool", 0)
 
 
-async def test_a_supervisor_shares_out_what_the_group_holds(street: Neighbourhood) -> None:
-    answer = await street.answer("supervisor", ALLOCATE, input=to_client(street.sibling, 50))
+async def test_a_supervisor_shares_out_what_the_group_holds(app: App) -> None:
+    answer = await app.answer("supervisor", ALLOCATE, input=to_client(app.sibling, 50))
     assert answer["allocation"]["balance"] == 70
     assert answer["balances"]["group"] == {"balance": 170, "unallocated": 0}
     assert answer["balances"]["platform"] is None
-    answer = await street.answer("supervisor", ALLOCATE, input=to_client(street.sibling, 1))
+    answer = await app.answer("supervisor", ALLOCATE, input=to_client(app.sibling, 1))
     assert answer["__typename"] == "InsufficientPool"
 
 
 @pytest.mark.parametrize("who", ["supervisor", "direct", "other_supervisor"])
-async def test_a_supervisor_finds_nobody_outside_of_the_group(
-    street: Neighbourhood, who: str
-) -> None:
-    tenant = street.owner if who == "other_supervisor" else street.loner
+async def test_a_supervisor_finds_nobody_outside_of_the_group(app: App, who: str) -> None:
+    tenant = app.owner if who == "other_supervisor" else app.loner
     not_found = {"__typename": "NotFound", "message": "No such client."}
     unknown = ids.encode(Kind.CLIENT, UNKNOWN)
     for each in (to_client(tenant, 1)["clientId"], unknown, "nonsense"):
         given = {"clientId": each, "units": 1}
-        assert await street.answer(who, ALLOCATE, input=given) == not_found
-    for group in (street.group, street.other_group):
-        answer = await street.answer(who, ALLOCATE, input=to_group(group, 1))
+        assert await app.answer(who, ALLOCATE, input=given) == not_found
+    for group in (app.group, app.other_group):
+        answer = await app.answer(who, ALLOCATE, input=to_group(group, 1))
         assert answer["__typename"] == "NotFound"
 
 
 @pytest.mark.parametrize("who", ["owner", "sibling", "loner", "nobody"])
 async def test_clients_allocate_nothing_and_no_id_is_read_before_that_is_known(
-    street: Neighbourhood, who: str
+    app: App, who: str
 ) -> None:
     code = "UNAUTHENTICATED" if who == "nobody" else "FORBIDDEN"
-    for given in (to_client(street.owner, 1), {"clientId": "nonsense", "units": 1}):
-        assert await street.code(who, ALLOCATE, input=given) == code
+    for given in (to_client(app.owner, 1), {"clientId": "nonsense", "units": 1}):
+        assert await app.code(who, ALLOCATE, input=given) == code
 
 
 @pytest.mark.parametrize(
@@ -135,23 +133,23 @@ async def test_clients_allocate_nothing_and_no_id_is_read_before_that_is_known(
     ],
 )
 async def test_an_allocation_without_a_target_is_refused(
-    street: Neighbourhood, given: dict[str, Any], field: str
+    app: App, given: dict[str, Any], field: str
 ) -> None:
-    answer = await street.answer("admin", ALLOCATE, input=given)
+    answer = await app.answer("admin", ALLOCATE, input=given)
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
-async def test_an_allocation_of_nothing_or_to_two_is_refused(street: Neighbourhood) -> None:
-    both = {**to_client(street.owner, 1), **to_group(street.group, 1)}
-    for given, field in ((to_client(street.owner, 0), "units"), (both, "clientId")):
-        answer = await street.answer("admin", ALLOCATE, input=given)
+async def test_an_allocation_of_nothing_or_to_two_is_refused(app: App) -> None:
+    both = {**to_client(app.owner, 1), **to_group(app.group, 1)}
+    for given, field in ((to_client(app.owner, 0), "units"), (both, "clientId")):
+        answer = await app.answer("admin", ALLOCATE, input=given)
         assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
-async def test_a_sync_sets_the_pool_to_what_the_provider_says(street: Neighbourhood) -> None:
-    await worlds.accept(street.owner, 2)
-    street.upstream.balance_word = "1000"
-    answer = await street.answer("admin", SYNC)
+async def test_a_sync_sets_the_pool_to_what_the_provider_says(app: App) -> None:
+    await worlds.accept(app.owner, 2)
+    app.upstream.balance_word = "1000"
+    answer = await app.answer("admin", SYNC)
     assert answer.pop("checkedAt").endswith("Z")
     assert answer == {
         "__typename": "Synced",
@@ -168,12 +166,12 @@ async def test_a_sync_sets_the_pool_to_what_the_provider_says(street: Neighbourh
             },
         },
     }
-    named = {"providerAccountId": ids.encode(Kind.PROVIDER_ACCOUNT, street.pool.id)}
-    assert (await street.answer("admin", SYNC, input=named))["change"] == 0
+    named = {"providerAccountId": ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id)}
+    assert (await app.answer("admin", SYNC, input=named))["change"] == 0
 
 
 async def test_sync_holds_back_marks_for_as_long_as_the_dispatch_settings_require(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     pauses: list[float] = []
 
@@ -187,44 +185,44 @@ async def test_sync_holds_back_marks_for_as_long_as_the_dispatch_settings_requir
             return Reading("10", Decimal(10))
 
     rules = SyncRules(lease_seconds=600, deadline_seconds=60)
-    installation = replace(street.installation, sync_rules=rules, providers=Provider())
-    await replace(street, installation=installation).answer("admin", SYNC)
+    installation = replace(app.installation, sync_rules=rules, providers=Provider())
+    await replace(app, installation=installation).answer("admin", SYNC)
     assert 700 < pauses[0] <= 720
 
 
 async def test_a_provider_that_says_nothing_is_unavailable_in_our_words(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    answer = await street.answer("admin", SYNC)
+    answer = await app.answer("admin", SYNC)
     assert answer["__typename"] == "ProviderUnavailable"
     assert "extreme" not in answer["message"].lower()
 
 
-async def test_an_unknown_provider_account_is_not_found(street: Neighbourhood) -> None:
+async def test_an_unknown_provider_account_is_not_found(app: App) -> None:
     for each in (ids.encode(Kind.PROVIDER_ACCOUNT, UNKNOWN), "nonsense"):
-        answer = await street.answer("admin", SYNC, input={"providerAccountId": each})
+        answer = await app.answer("admin", SYNC, input={"providerAccountId": each})
         assert answer == {"__typename": "NotFound", "message": "No such provider account."}
 
 
 @pytest.mark.parametrize(
     "who", ["owner", "sibling", "loner", "supervisor", "other_supervisor", "direct", "nobody"]
 )
-async def test_who_owns_no_provider_account_syncs_none(street: Neighbourhood, who: str) -> None:
+async def test_who_owns_no_provider_account_syncs_none(app: App, who: str) -> None:
     code = "UNAUTHENTICATED" if who == "nobody" else "FORBIDDEN"
-    own = ids.encode(Kind.PROVIDER_ACCOUNT, street.pool.id)
+    own = ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id)
     for given in (None, {"providerAccountId": own}, {"providerAccountId": "nonsense"}):
-        assert await street.code(who, SYNC, input=given) == code
+        assert await app.code(who, SYNC, input=given) == code
 
 
 async def test_a_client_checks_the_balance_of_its_own_provider_account(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     school = await worlds.add_school(held=0)
-    street.upstream.balance_word = "70000"
-    answer = await street.answer(school.actor, SYNC)
+    app.upstream.balance_word = "70000"
+    answer = await app.answer(school.actor, SYNC)
     assert answer["balances"]["account"] == {"balance": answer["balances"]["platform"]["pool"]}
     assert answer["balances"]["platform"]["providerBalance"] == "70000"
-    foreign = ids.encode(Kind.PROVIDER_ACCOUNT, street.pool.id)
+    foreign = ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id)
     for each in (foreign, "nonsense"):
-        found = await street.answer(school.actor, SYNC, input={"providerAccountId": each})
+        found = await app.answer(school.actor, SYNC, input={"providerAccountId": each})
         assert found == {"__typename": "NotFound", "message": "No such provider account."}

@@ -6,22 +6,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.installations import Neighbourhood, neighbourhood
+from tests.installations import App, running_app
 from tests.live.rig import Desk, Server, desk_of, server
 
 
 @pytest.fixture
-async def people(database_url: str) -> AsyncIterator[Neighbourhood]:
-    async with neighbourhood(database_url) as made:
+async def people(database_url: str) -> AsyncIterator[App]:
+    async with running_app(database_url) as made:
         yield made
 
 
 @pytest.fixture
-def desk(people: Neighbourhood) -> Desk:
+def desk(people: App) -> Desk:
     return desk_of(people)
 
 
 @pytest.fixture
-async def running(people: Neighbourhood, desk: Desk) -> AsyncIterator[Server]:
+async def running(people: App, desk: Desk) -> AsyncIterator[Server]:
     async with server(people.installation, desk) as made:
         yield made

@@ -24,7 +24,7 @@ from ibiki.live.live import Live, SocketRules
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.watching import watching
 from ibiki.observability.metrics import Metrics
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 SOON_SECONDS = 10.0
@@ -59,8 +59,8 @@ class Desk:
 WORDS = ("owner", "sibling", "loner", "supervisor", "other_supervisor", "direct", "admin")
 
 
-def desk_of(people: Neighbourhood) -> Desk:
-    """Everybody of a neighbourhood by the word for them."""
+def desk_of(people: App) -> Desk:
+    """The users of an app, by name."""
     return Desk({word: people.actor(word) for word in WORDS})
 
 

@@ -24,7 +24,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.live.rig import Server, client
 
 SEED = 20_261_121
@@ -100,7 +100,7 @@ async def deliver_one(client_id: UUID) -> str:
     return ids.encode(Kind.MESSAGE, one.id)
 
 
-async def test_nothing_is_missed_or_doubled(running: Server, people: Neighbourhood) -> None:
+async def test_nothing_is_missed_or_doubled(running: Server, people: App) -> None:
     chance = random.Random(SEED)
     tenants = {"owner": people.owner.client_id, "sibling": people.sibling.client_id}
     first = {who: await deliver_one(client_id) for who, client_id in tenants.items()}

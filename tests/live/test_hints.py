@@ -25,7 +25,7 @@ from persistence.database import transaction
 from persistence.live.hints import listen, note
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 TOPICS = st.builds(
     lambda kind, id: kind + id.bytes,
@@ -62,14 +62,14 @@ class Ear:
 
 
 @pytest.fixture
-def ear(people: Neighbourhood) -> Iterator[Ear]:
+def ear(people: App) -> Iterator[Ear]:
     made = Ear()
     stop = listen(made)
     yield made
     stop()
 
 
-async def test_nothing_is_told_before_the_commit(ear: Ear, people: Neighbourhood) -> None:
+async def test_nothing_is_told_before_the_commit(ear: Ear, people: App) -> None:
     topic = hints.SEND + people.owner.client_id.bytes
     async with transaction() as tx:
         note(tx, [topic])
@@ -77,7 +77,7 @@ async def test_nothing_is_told_before_the_commit(ear: Ear, people: Neighbourhood
     assert ear.heard == {topic}
 
 
-async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: Neighbourhood) -> None:
+async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: App) -> None:
     topic = hints.SEND + people.owner.client_id.bytes
 
     async def fail() -> None:
@@ -91,7 +91,7 @@ async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: Neighbo
 
 
 async def test_a_listener_that_fails_harms_nobody(
-    ear: Ear, people: Neighbourhood, caplog: pytest.LogCaptureFixture
+    ear: Ear, people: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(topics: Collection[Topic]) -> None:
         raise RuntimeError("deaf")
@@ -103,9 +103,7 @@ async def test_a_listener_that_fails_harms_nobody(
     assert "a listener to changes failed" in caplog.text
 
 
-async def test_a_charge_is_told_of_at_each_node_that_shows_it(
-    ear: Ear, people: Neighbourhood
-) -> None:
+async def test_a_charge_is_told_of_at_each_node_that_shows_it(ear: Ear, people: App) -> None:
     await worlds.accept(people.owner)
     assert ear.take() == {
         hints.ACCOUNT + people.owner.account_id.bytes,
@@ -114,14 +112,14 @@ async def test_a_charge_is_told_of_at_each_node_that_shows_it(
     }
 
 
-async def test_an_allocation_is_told_of_at_both_ends(ear: Ear, people: Neighbourhood) -> None:
+async def test_an_allocation_is_told_of_at_both_ends(ear: Ear, people: App) -> None:
     await allocate(store, worlds.ADMIN, Allocation(people.loner.client_id, None, 5))
     heard = ear.take()
     assert hints.ACCOUNT + people.loner.account_id.bytes in heard
     assert hints.ACCOUNT + people.pool.account_id.bytes in heard
 
 
-async def test_each_step_of_a_message_is_told_of(ear: Ear, people: Neighbourhood) -> None:
+async def test_each_step_of_a_message_is_told_of(ear: Ear, people: App) -> None:
     send = await worlds.accept(people.owner)
     ear.take()
     (call,) = await marked(people.pool)
@@ -134,7 +132,7 @@ async def test_each_step_of_a_message_is_told_of(ear: Ear, people: Neighbourhood
 
 
 async def test_a_taken_message_is_told_of_where_what_is_in_flight_is_shown(
-    ear: Ear, people: Neighbourhood
+    ear: Ear, people: App
 ) -> None:
     await worlds.accept(people.owner)
     (call,) = await marked(people.pool)
@@ -143,7 +141,7 @@ async def test_a_taken_message_is_told_of_where_what_is_in_flight_is_shown(
     assert hints.POOL + people.pool.id.bytes in ear.take()
 
 
-async def test_a_sweep_and_a_late_word_are_told_of(ear: Ear, people: Neighbourhood) -> None:
+async def test_a_sweep_and_a_late_word_are_told_of(ear: Ear, people: App) -> None:
     await worlds.accept(people.owner, 2)
     first, second = [each for call in await marked(people.pool, batch=1) for each in [call]]
     await lease_passes(first)
@@ -158,16 +156,14 @@ async def test_a_sweep_and_a_late_word_are_told_of(ear: Ear, people: Neighbourho
     assert hints.MESSAGE + second.messages[0].id.bytes in ear.take()
 
 
-async def test_cancelling_is_told_of_by_the_send(ear: Ear, people: Neighbourhood) -> None:
+async def test_cancelling_is_told_of_by_the_send(ear: Ear, people: App) -> None:
     send = await worlds.accept(people.owner, 3)
     ear.take()
     await cancel_send(store, people.owner.actor, send.id)
     assert {hints.SEND + send.id.bytes, hints.MESSAGES + send.id.bytes} <= ear.take()
 
 
-async def test_a_reading_is_told_of_whether_it_worked_or_not(
-    ear: Ear, people: Neighbourhood
-) -> None:
+async def test_a_reading_is_told_of_whether_it_worked_or_not(ear: Ear, people: App) -> None:
     account = await store.find_provider_account(None)
     people.upstream.balance_word = "1000"
     await sync(store, people.upstream, account, actor_id=None, rules=SyncRules())
@@ -178,7 +174,7 @@ async def test_a_reading_is_told_of_whether_it_worked_or_not(
     assert hints.POOL + people.pool.id.bytes in ear.take()
 
 
-async def test_terms_and_moves_are_told_of(ear: Ear, people: Neighbourhood) -> None:
+async def test_terms_and_moves_are_told_of(ear: Ear, people: App) -> None:
     await update_group(store, people.group.id, GroupChange(rate_per_unit_usd=Decimal("0.05")))
     assert hints.ACCOUNT + people.group.account_id.bytes in ear.take()
     change = ClientChange(group_id=people.other_group.id)

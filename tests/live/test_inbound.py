@@ -19,7 +19,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.live.rig import Client, Desk, Server, client, eventually, server
 from tests.live.test_sse import Events
 
@@ -30,7 +30,7 @@ NUMBERS = {"owner": "+12025550111", "sibling": "+12025550112", "loner": "+120255
 
 
 @pytest.fixture
-async def lines(people: Neighbourhood) -> None:
+async def lines(people: App) -> None:
     """Each tenant has a number of its own."""
     for who, number in NUMBERS.items():
         await worlds.execute(
@@ -106,7 +106,7 @@ class Away:
 
 
 async def test_what_is_asked_for_beside_a_message_may_be_away_and_it_is_told_whole(
-    people: Neighbourhood, desk: Desk
+    people: App, desk: Desk
 ) -> None:
     away = Away(times=2)
     installation = replace(people.installation, store=away)
@@ -132,7 +132,7 @@ async def test_the_same_over_server_sent_events(running: Server) -> None:
         assert (await events.told())["id"] == last
 
 
-async def test_what_is_assigned_later_is_told_then(running: Server, people: Neighbourhood) -> None:
+async def test_what_is_assigned_later_is_told_then(running: Server, people: App) -> None:
     stranger = "+12025550190"
     (row,) = await post.received(post.inbound("Who are you?", sender=stranger))
     assert row["outcome"] == "UNROUTED"
@@ -147,7 +147,7 @@ async def test_what_is_assigned_later_is_told_then(running: Server, people: Neig
 
 
 async def test_who_sends_from_the_account_is_told_and_nobody_else(
-    running: Server, people: Neighbourhood
+    running: Server, people: App
 ) -> None:
     async with client(running, "direct") as direct, client(running, "sibling") as sibling:
         await listening(running, direct)
@@ -176,7 +176,7 @@ async def test_who_sends_from_the_account_is_told_and_nobody_else(
     ],
 )
 async def test_who_may_not_is_refused_and_another_s_message_is_no_place(
-    running: Server, people: Neighbourhood, who: str | None, since: str | None, code: str
+    running: Server, people: App, who: str | None, since: str | None, code: str
 ) -> None:
     await worlds.accept(people.owner)
     [sent] = await worlds.fetch("SELECT id FROM message")
@@ -197,7 +197,7 @@ async def test_who_may_not_is_refused_and_another_s_message_is_no_place(
 
 
 async def test_readers_who_begin_elsewhere_share_one_stream(
-    running: Server, people: Neighbourhood, desk: Desk
+    running: Server, people: App, desk: Desk
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(3)]
     desk.actors["colleague"] = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
@@ -212,7 +212,7 @@ async def test_readers_who_begin_elsewhere_share_one_stream(
 
 
 async def test_new_rights_neither_double_nor_lose_a_message(
-    running: Server, people: Neighbourhood, desk: Desk
+    running: Server, people: App, desk: Desk
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(2)]
     async with client(running, "owner") as reader:
@@ -231,7 +231,7 @@ async def test_new_rights_neither_double_nor_lose_a_message(
 
 
 async def test_a_user_of_another_client_now_is_told_that_one_s(
-    running: Server, people: Neighbourhood, desk: Desk
+    running: Server, people: App, desk: Desk
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(2)]
     async with client(running, "owner") as reader:
@@ -264,7 +264,7 @@ async def crowd(running: Server) -> AsyncIterator[list[Client]]:
 
 
 async def test_many_at_once_are_told_in_the_order_of_the_feed(
-    running: Server, people: Neighbourhood, crowd: list[Client]
+    running: Server, people: App, crowd: list[Client]
 ) -> None:
     for reader in crowd:
         await reader.subscribe(INBOUND)

@@ -28,7 +28,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.inbox import post
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.live.rig import WORDS, Client, Server, client
 
 SEED = 20261120
@@ -79,7 +79,7 @@ def ids_in(told: Any) -> set[str]:
     return {told} if isinstance(told, str) else set()
 
 
-async def test_nobody_is_told_what_is_another_s(running: Server, people: Neighbourhood) -> None:
+async def test_nobody_is_told_what_is_another_s(running: Server, people: App) -> None:
     chance = random.Random(SEED)
     tenants = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
     sends = {word: await worlds.accept(tenant, 2) for word, tenant in tenants.items()}
@@ -142,9 +142,7 @@ async def _receive(tenant: worlds.Tenant, word: str) -> UUID:
     return one.id
 
 
-async def _change(
-    chance: random.Random, people: Neighbourhood, tenants: Mapping[str, worlds.Tenant]
-) -> None:
+async def _change(chance: random.Random, people: App, tenants: Mapping[str, worlds.Tenant]) -> None:
     word, tenant = chance.choice(list(tenants.items()))
     what = chance.randrange(5)
     if what == 0:
@@ -171,7 +169,7 @@ async def _all_quiet(ears: list[Overheard]) -> None:
             await asyncio.sleep(POLL_SECONDS / 10)
 
 
-def _known_by(people: Neighbourhood, word: str, sends: Mapping[str, Any]) -> set[str]:
+def _known_by(people: App, word: str, sends: Mapping[str, Any]) -> set[str]:
     """Ids of tenants that somebody may be told of."""
     members = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
     balances = {
@@ -229,7 +227,7 @@ def test_an_actor_has_nothing_that_a_viewpoint_does_not_know() -> None:
     assert set(Actor.__slots__) - user_s_own == set(Viewpoint.__slots__)
 
 
-async def test_a_refusal_of_one_is_nobody_else_s(running: Server, people: Neighbourhood) -> None:
+async def test_a_refusal_of_one_is_nobody_else_s(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner)
     variables = {"s": ids.encode(Kind.SEND, send.id)}
     async with client(running, "owner") as owner, client(running, "sibling") as sibling:

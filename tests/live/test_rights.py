@@ -21,7 +21,7 @@ from domain.identity.tenants import ClientChange, update_client
 from domain.identity.users import UserChange, update_user
 from ibiki.tokens import AccessTokens
 from persistence import store
-from tests.installations import neighbourhood
+from tests.installations import running_app
 from tests.live.quiet import BALANCE as QUIET_BALANCE
 from tests.live.quiet import quiet, somebody
 from tests.live.rig import Client, Server, client, server
@@ -134,7 +134,7 @@ class Town:
 @pytest.fixture
 async def town(database_url: str) -> AsyncIterator[Town]:
     async with AsyncExitStack() as stack:
-        people = await stack.enter_async_context(neighbourhood(database_url))
+        people = await stack.enter_async_context(running_app(database_url))
         owner_id = people.owner.client_id
         user = await add_user("ada@ibiki.test", Role.CLIENT, client_id=owner_id)
         session = await people.installation.door.sign_in(user.email, PASSWORD, address=ADDRESS)

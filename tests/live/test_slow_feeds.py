@@ -22,7 +22,7 @@ from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests.inbox import post
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.live.rig import Desk, Server, client, eventually, server
 from tests.live.test_crowds import Stalled, sockets_of
 from tests.live.test_sse import Events
@@ -33,7 +33,7 @@ MESSAGES = 400
 TOLD = re.compile(rb'"id":"(msg_[0-9a-z]{26})"')
 
 
-async def receive_many(people: Neighbourhood, count: int, text: str) -> list[str]:
+async def receive_many(people: App, count: int, text: str) -> list[str]:
     """Messages to the owner, in its inbox; their ids in order of the feed."""
     arrivals = [
         Arrival(new_id(), people.owner.client_id, post.PHONE, text, datetime.now(UTC))
@@ -46,7 +46,7 @@ async def receive_many(people: Neighbourhood, count: int, text: str) -> list[str
 
 @asynccontextmanager
 async def stalled_reader(
-    people: Neighbourhood, desk: Desk, send_seconds: float
+    people: App, desk: Desk, send_seconds: float
 ) -> AsyncIterator[tuple[Server, Stalled, list[str]]]:
     """A reader who has asked for a long feed from its beginning, and reads nothing."""
     keys = await receive_many(people, MESSAGES, "x" * LONG)
@@ -68,9 +68,7 @@ def keys_in(heard: bytes) -> list[str]:
     return [key.decode() for key in TOLD.findall(heard)]
 
 
-async def test_a_slow_reader_costs_little_and_misses_nothing(
-    people: Neighbourhood, desk: Desk
-) -> None:
+async def test_a_slow_reader_costs_little_and_misses_nothing(people: App, desk: Desk) -> None:
     async with stalled_reader(people, desk, 60.0) as (running, stalled, keys):
         [held] = sockets_of(running)
         operation = held.operations["1"]
@@ -86,7 +84,7 @@ async def test_a_slow_reader_costs_little_and_misses_nothing(
         assert keys_in(await reading) == keys
 
 
-async def test_the_same_goes_for_server_sent_events(people: Neighbourhood, desk: Desk) -> None:
+async def test_the_same_goes_for_server_sent_events(people: App, desk: Desk) -> None:
     keys = await receive_many(people, MESSAGES, "x" * LONG)
     headers = {"accept": "text/event-stream", "authorization": "Bearer owner"}
     given = {"query": INBOUND, "variables": {"since": keys[0]}}
@@ -104,9 +102,7 @@ async def test_the_same_goes_for_server_sent_events(people: Neighbourhood, desk:
     assert heard == keys[1:]
 
 
-async def test_a_stalled_reader_is_closed_and_goes_on_where_it_was(
-    people: Neighbourhood, desk: Desk
-) -> None:
+async def test_a_stalled_reader_is_closed_and_goes_on_where_it_was(people: App, desk: Desk) -> None:
     async with stalled_reader(people, desk, 0.5) as (running, stalled, keys):
         await eventually(lambda: not sockets_of(running), 30)
         ending = await asyncio.to_thread(stalled.read_to_the_end)

@@ -23,7 +23,7 @@ from schema.limits import DocumentLimits
 from schema.schema import build_schema
 from tests import worlds
 from tests.dispatch.parts import answered, marked
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.live.rig import Client, Desk, Server, client
 from tests.schema.fakes import context_with
 
@@ -39,9 +39,7 @@ PROGRESS = """subscription ($send: ID!) {
 MESSAGES = "subscription ($send: ID) { messageUpdated(sendId: $send) { id sendId status failure } }"
 
 
-async def test_the_present_comes_first_and_then_every_change(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_the_present_comes_first_and_then_every_change(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(BALANCE)
         first = await reader.told()
@@ -55,7 +53,7 @@ async def test_the_present_comes_first_and_then_every_change(
 
 
 async def test_a_state_is_told_that_was_written_before_it_was_asked_for(
-    running: Server, people: Neighbourhood
+    running: Server, people: App
 ) -> None:
     async with client(running, "owner") as first, client(running, "owner") as second:
         await first.subscribe(BALANCE)
@@ -65,9 +63,7 @@ async def test_a_state_is_told_that_was_written_before_it_was_asked_for(
         assert (await second.told())["account"]["balance"] == 99
 
 
-async def test_the_operator_sees_what_is_in_flight_fall(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_the_operator_sees_what_is_in_flight_fall(running: Server, people: App) -> None:
     await worlds.accept(people.owner)
     async with client(running, "admin") as reader:
         await reader.subscribe(BALANCE)
@@ -79,7 +75,7 @@ async def test_the_operator_sees_what_is_in_flight_fall(
 
 
 async def test_a_member_s_charge_is_told_to_its_group_and_to_no_other(
-    running: Server, people: Neighbourhood
+    running: Server, people: App
 ) -> None:
     async with (
         client(running, "supervisor") as leader,
@@ -98,7 +94,7 @@ async def test_a_member_s_charge_is_told_to_its_group_and_to_no_other(
             await other.hear(0.3)
 
 
-async def test_new_terms_are_told(running: Server, people: Neighbourhood) -> None:
+async def test_new_terms_are_told(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(BALANCE)
         assert (await reader.told())["account"]["ratePerUnitUsd"] == "0.03"
@@ -106,9 +102,7 @@ async def test_new_terms_are_told(running: Server, people: Neighbourhood) -> Non
         assert (await reader.told())["account"]["ratePerUnitUsd"] == "0.05"
 
 
-async def test_progress_is_complete_when_the_send_is_finished(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_progress_is_complete_when_the_send_is_finished(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner, 3)
     async with client(running, "owner") as reader:
         await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
@@ -123,9 +117,7 @@ async def test_progress_is_complete_when_the_send_is_finished(
         assert await reader.hear() == {"type": "complete", "id": "1"}
 
 
-async def test_progress_of_a_finished_send_is_told_once(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_progress_of_a_finished_send_is_told_once(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner)
     await cancel_send(store, people.owner.actor, send.id)
     async with client(running, "owner") as reader:
@@ -134,7 +126,7 @@ async def test_progress_of_a_finished_send_is_told_once(
         assert (await reader.hear())["type"] == "complete"
 
 
-async def test_each_step_of_a_message_is_told(running: Server, people: Neighbourhood) -> None:
+async def test_each_step_of_a_message_is_told(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(MESSAGES)
         await worlds.accept(people.owner)
@@ -144,9 +136,7 @@ async def test_each_step_of_a_message_is_told(running: Server, people: Neighbour
         assert await told_until(reader, "REJECTED") == "Blocked."
 
 
-async def test_a_send_begins_with_its_messages_as_they_stand(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_a_send_begins_with_its_messages_as_they_stand(running: Server, people: App) -> None:
     send, other = await worlds.accept(people.owner, 2), await worlds.accept(people.owner)
     async with client(running, "owner") as reader:
         send_id = ids.encode(Kind.SEND, send.id)
@@ -160,9 +150,7 @@ async def test_a_send_begins_with_its_messages_as_they_stand(
         assert {each["sendId"] for each in then} == {send_id}
 
 
-async def test_what_changed_a_moment_before_is_told_first(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_what_changed_a_moment_before_is_told_first(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner)
     await cancel_send(store, people.owner.actor, send.id)
     # Longer ago than any look for lost hints goes back.
@@ -186,7 +174,7 @@ async def test_what_changed_a_moment_before_is_told_first(
     ],
 )
 async def test_what_is_not_theirs_is_not_there(
-    running: Server, people: Neighbourhood, who: str | None, query: str, whose: str, code: str
+    running: Server, people: App, who: str | None, query: str, whose: str, code: str
 ) -> None:
     send = await worlds.accept(people.owner)
     async with client(running, who) as reader:
@@ -210,7 +198,7 @@ async def test_what_is_not_theirs_is_not_there(
     ],
 )
 async def test_another_s_balance_is_seen_by_who_may(
-    running: Server, people: Neighbourhood, who: str, whose: str, sees: int | None
+    running: Server, people: App, who: str, whose: str, sees: int | None
 ) -> None:
     tenant = getattr(people, whose)
     async with client(running, who) as reader:
@@ -238,7 +226,7 @@ async def test_what_is_over_the_bounds_is_not_watched() -> None:
 
 
 async def test_users_of_one_client_share_and_another_role_does_not(
-    running: Server, people: Neighbourhood, desk: Desk
+    running: Server, people: App, desk: Desk
 ) -> None:
     colleague = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
     desk.actors["colleague"] = colleague

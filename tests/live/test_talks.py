@@ -18,7 +18,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.live.rig import Client, Server, client, eventually
 from tests.live.test_inbound import NUMBERS, lines, receive, watching
 
@@ -58,9 +58,7 @@ async def told_until(reader: Client, **expected: Any) -> Any:
             return told
 
 
-async def test_whatever_changes_a_conversation_is_told(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_whatever_changes_a_conversation_is_told(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await listening(running, reader, TALKS)
         await receive("Hello", modem="m1")
@@ -80,9 +78,7 @@ async def test_whatever_changes_a_conversation_is_told(
         await told_until(reader, contact={"optedOut": False})
 
 
-async def test_opting_out_is_told_however_it_is_done(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_opting_out_is_told_however_it_is_done(running: Server, people: App) -> None:
     await receive("Hello")
     pair = (people.owner.client_id, post.PHONE)
     async with client(running, "owner") as reader:
@@ -97,7 +93,7 @@ async def test_opting_out_is_told_however_it_is_done(
 
 
 async def test_a_conversation_that_an_assignment_begins_is_told(
-    running: Server, people: Neighbourhood
+    running: Server, people: App
 ) -> None:
     (row,) = await post.received(post.inbound("Who are you?", sender="+12025550190"))
     async with client(running, "owner") as reader, client(running, "sibling") as other:
@@ -140,7 +136,7 @@ async def test_who_may_not_watch_is_refused(
 
 
 async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
-    running: Server, people: Neighbourhood
+    running: Server, people: App
 ) -> None:
     said = post.inbound("Hello", receiver=NUMBERS["owner"])
     async with client(running, "admin") as reader:
@@ -170,9 +166,7 @@ async def test_an_event_that_nobody_rules_on_is_told_as_waiting(running: Server)
         assert (await reader.told())["outcome"] == "ROUTED"
 
 
-async def test_an_event_that_is_assigned_later_is_told_again(
-    running: Server, people: Neighbourhood
-) -> None:
+async def test_an_event_that_is_assigned_later_is_told_again(running: Server, people: App) -> None:
     (row,) = await post.received(post.inbound("Who are you?", sender="+12025550190"))
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)

@@ -24,19 +24,19 @@ from tests.sending.files.files import uploaded
 @thing(Kind.CLIENT)
 async def the_client(town: Town) -> UUID:
     """The owner."""
-    return town.street.owner.client_id
+    return town.app.owner.client_id
 
 
 @thing(Kind.GROUP)
 async def the_group(town: Town) -> UUID:
     """The owner's group."""
-    return town.street.group.id
+    return town.app.group.id
 
 
 @thing(Kind.PROVIDER_ACCOUNT)
 async def the_provider_account(town: Town) -> UUID:
     """The default one."""
-    return town.street.pool.id
+    return town.app.pool.id
 
 
 @thing(Kind.USER)
@@ -49,20 +49,20 @@ async def the_user(town: Town) -> UUID:
 async def a_supervisor(town: Town) -> UUID:
     """A new supervisor of the group."""
     email = f"{uuid4().hex}@ibiki.test"
-    user = await people.add_user(email, Role.SUPERVISOR, group_id=town.street.group.id)
+    user = await people.add_user(email, Role.SUPERVISOR, group_id=town.app.group.id)
     return user.id
 
 
 @thing(Kind.SEND)
 async def a_send(town: Town) -> UUID:
     """A new send of the owner's."""
-    return (await worlds.accept(town.street.owner, text=word_of("owner"))).id
+    return (await worlds.accept(town.app.owner, text=word_of("owner"))).id
 
 
 @thing(Kind.MESSAGE)
 async def a_message_in_doubt(town: Town) -> UUID:
     """A new message of the owner's whose outcome is unknown."""
-    return await new_in_doubt(town.street.owner, word_of("owner"))
+    return await new_in_doubt(town.app.owner, word_of("owner"))
 
 
 @thing(Kind.API_KEY)
@@ -76,7 +76,7 @@ async def an_api_key(town: Town) -> UUID:
 @thing()
 async def a_refresh_token(town: Town) -> str:
     """A new one of the owner's."""
-    door = town.street.installation.door
+    door = town.app.installation.door
     signed_in = await door.sign_in(email_of("owner"), people.PASSWORD, address=people.ADDRESS)
     return signed_in.refresh_token
 
@@ -97,14 +97,14 @@ async def an_email(town: Town) -> str:
 async def a_conversation(town: Town) -> UUID:
     """The owner's."""
     await everybody_hears(town)
-    return await _newest("conversation", town.street.owner.client_id)
+    return await _newest("conversation", town.app.owner.client_id)
 
 
 @thing(Kind.MESSAGE)
 async def an_inbound_message(town: Town) -> UUID:
     """A new one of the owner's."""
     await everybody_hears(town)
-    return await _newest("inbound", town.street.owner.client_id)
+    return await _newest("inbound", town.app.owner.client_id)
 
 
 @thing(Kind.CONTACT)
@@ -114,7 +114,7 @@ async def a_contact(town: Town) -> UUID:
     await worlds.execute(
         "INSERT INTO contact (id, client_id, number, name) VALUES ($1, $2, $3, $4)",
         contact_id,
-        town.street.owner.client_id,
+        town.app.owner.client_id,
         f"+{contact_id.int % 10**15}",
         word_of("owner"),
     )
@@ -125,16 +125,16 @@ async def a_contact(town: Town) -> UUID:
 async def an_upload(town: Town) -> UUID:
     """A new one of the owner's, of one number."""
     file = b"phone,name\n+12025550142,Ada\n"
-    return (await uploaded(town.street.installation, town.actors["owner"], file)).id
+    return (await uploaded(town.app.installation, town.actors["owner"], file)).id
 
 
 @thing(Kind.MODEM_ROUTE)
 async def a_modem_route(town: Town) -> UUID:
     """A new one of the owner's."""
     line = Line(uuid4().hex, "1")
-    street = town.street
+    app = town.app
     route = await set_modem_route(
-        store, street.installation.normaliser, street.owner.client_id, line, None
+        store, app.installation.normaliser, app.owner.client_id, line, None
     )
     return route.id
 
@@ -153,7 +153,7 @@ async def everybody_hears(town: Town) -> None:
     """A new message to each tenant, from whom it writes to."""
     for place, tenant in town.tenants().items():
         line = Line(f"modem of {place}", "1")
-        normaliser = town.street.installation.normaliser
+        normaliser = town.app.installation.normaliser
         await set_modem_route(store, normaliser, tenant.client_id, line, None)
         said = post.inbound(word_of(place), sender=number_of(place), modem=line.modem)
         (row,) = await post.received({**said, "messageId": uuid4().hex})

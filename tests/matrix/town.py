@@ -1,6 +1,6 @@
 """A town to ask questions in: people with credentials, things of theirs, and whose each thing is.
 
-Made once for the tests of the matrix, on the street of `tests.installations`.
+Made once for the tests of the matrix, on the app of `tests.installations`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from resolvers import ids
 from resolvers.context import Context
 from schema.engine import Operation, Rejected
 from tests import people, worlds
-from tests.installations import ENGINE, Neighbourhood, neighbourhood
+from tests.installations import ENGINE, App, running_app
 
 ROLES = ("owner", "sibling", "supervisor", "other_supervisor", "direct", "admin", "nobody")
 PLACES = ("owner", "sibling", "stranger", "group", "other_group", "pool")
@@ -38,7 +38,7 @@ _ID = re.compile(rb'"[a-z]{3}_([0-9a-z]{26})"')
 class Town:
     """Who asks and what there is. `whose`: to which place or person each id belongs."""
 
-    street: Neighbourhood
+    app: App
     stranger: worlds.Tenant
     users: dict[str, UUID] = field(default_factory=dict)
     actors: dict[str, Actor | None] = field(default_factory=dict)
@@ -67,19 +67,19 @@ class Town:
 
     def tenants(self) -> dict[str, worlds.Tenant]:
         """The three that send, by place."""
-        street = self.street
-        return {"owner": street.owner, "sibling": street.sibling, "stranger": self.stranger}
+        app = self.app
+        return {"owner": app.owner, "sibling": app.sibling, "stranger": self.stranger}
 
     async def _told(
         self, actor: Actor | None, operation: Operation, variables: Any, event: object = None
     ) -> dict[str, Any]:
-        context = Context(self.street.installation, actor, address="127.0.0.1", request_id="req-1")
+        context = Context(self.app.installation, actor, address="127.0.0.1", request_id="req-1")
         return (await ENGINE.execute(operation, variables, context, event)).body
 
     async def _watched(
         self, actor: Actor | None, operation: Operation, variables: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        context = Context(self.street.installation, actor, address="127.0.0.1", request_id="req-1")
+        context = Context(self.app.installation, actor, address="127.0.0.1", request_id="req-1")
         try:
             watch = await ENGINE.watch(operation, variables, context)
             events = [event async for event in watch]
@@ -102,10 +102,10 @@ class Town:
         return {mark.encode(): place for mark, place in marks.items()}
 
     async def _read_whose(self) -> dict[str, str]:
-        street = self.street
-        nodes = {street.group.id: "group", street.other_group.id: "other_group"}
-        nodes |= {street.group.account_id: "group", street.other_group.account_id: "other_group"}
-        nodes |= {street.pool.id: "pool", street.pool.account_id: "pool"}
+        app = self.app
+        nodes = {app.group.id: "group", app.other_group.id: "other_group"}
+        nodes |= {app.group.account_id: "group", app.other_group.account_id: "other_group"}
+        nodes |= {app.pool.id: "pool", app.pool.account_id: "pool"}
         for place, tenant in self.tenants().items():
             nodes |= {tenant.client_id: place, tenant.account_id: place}
         found = {user_id: who for who, user_id in self.users.items()} | nodes
@@ -135,11 +135,9 @@ def email_of(who: str) -> str:
 @asynccontextmanager
 async def town(url: str) -> AsyncIterator[Town]:
     """The town, in a database of its own."""
-    async with neighbourhood(url) as street:
-        stranger = await worlds.add_client(
-            street.pool, group=street.other_group, held=30, name="Dorp"
-        )
-        made = Town(street, stranger)
+    async with running_app(url) as app:
+        stranger = await worlds.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
+        made = Town(app, stranger)
         await _settle_in(made)
         yield made
 
@@ -179,9 +177,9 @@ async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
 
 async def _settle_in(made: Town) -> None:
     """Everybody has a user and a key to ask with, every tenant something of each kind."""
-    street = made.street
+    app = made.app
     await _add_people(made)
-    nodes = [each.account_id for each in (street.group, street.other_group)]
+    nodes = [each.account_id for each in (app.group, app.other_group)]
     for account_id in [*nodes, *(each.account_id for each in made.tenants().values())]:
         await worlds.open_with(account_id, 5_000)
     for place, tenant in made.tenants().items():
@@ -196,23 +194,23 @@ async def _settle_in(made: Town) -> None:
     await worlds.execute(
         "UPDATE provider_account SET reading_raw = $1, read_at = now() WHERE id = $2",
         READING,
-        street.pool.id,
+        app.pool.id,
     )
-    street.upstream.balance_word = READING
+    app.upstream.balance_word = READING
 
 
 async def _add_people(made: Town) -> None:
-    street, tenants = made.street, made.tenants()
+    app, tenants = made.app, made.tenants()
     for who, place in (("owner", "owner"), ("sibling", "sibling"), ("stranger", "stranger")):
         await _move_in(made, who, Role.CLIENT, client_id=tenants[place].client_id)
-    await _move_in(made, "supervisor", Role.SUPERVISOR, group_id=street.group.id)
-    await _move_in(made, "other_supervisor", Role.SUPERVISOR, group_id=street.other_group.id)
+    await _move_in(made, "supervisor", Role.SUPERVISOR, group_id=app.group.id)
+    await _move_in(made, "other_supervisor", Role.SUPERVISOR, group_id=app.other_group.id)
     await _move_in(
         made,
         "direct",
         Role.SUPERVISOR,
-        group_id=street.group.id,
-        client_id=street.owner.client_id,
+        group_id=app.group.id,
+        client_id=app.owner.client_id,
     )
     await _move_in(made, "admin", Role.ADMIN)
     made.actors["nobody"] = None

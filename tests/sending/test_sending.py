@@ -15,7 +15,7 @@ from domain.sending.send import bulk_send, quote
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 TO = "+12025550101"
 NUMBERS = [TO, "202-555-0102", "2025550103"]
@@ -43,8 +43,8 @@ SENDING: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-async def test_a_send_is_charged_and_queued(street: Neighbourhood) -> None:
-    answer = await street.answer("owner", SEND, input={"to": "202 555 0101", "text": "Hello"})
+async def test_a_send_is_charged_and_queued(app: App) -> None:
+    answer = await app.answer("owner", SEND, input={"to": "202 555 0101", "text": "Hello"})
     assert answer.pop("id").startswith("snd_")
     assert answer == {
         "__typename": "Send",
@@ -55,12 +55,12 @@ async def test_a_send_is_charged_and_queued(street: Neighbourhood) -> None:
         "counts": {"queued": 1, "cancelled": 0},
         "messages": {"nodes": [{"number": TO, "text": "Hello"}]},
     }
-    assert await worlds.held(street.owner.account_id) == 99
+    assert await worlds.held(app.owner.account_id) == 99
 
 
-async def test_a_bulk_lists_whom_it_does_not_reach(street: Neighbourhood) -> None:
+async def test_a_bulk_lists_whom_it_does_not_reach(app: App) -> None:
     to = [*NUMBERS, TO, "nonsense"]
-    answer = await street.answer("owner", BULK, input={"to": to, "text": "Hello"})
+    answer = await app.answer("owner", BULK, input={"to": to, "text": "Hello"})
     assert (answer["accepted"], answer["charged"], answer["rejectedCount"]) == (3, 3, 2)
     assert answer["rejected"] == [
         {"input": TO, "position": 3, "reason": "DUPLICATE"},
@@ -68,9 +68,9 @@ async def test_a_bulk_lists_whom_it_does_not_reach(street: Neighbourhood) -> Non
     ]
 
 
-async def test_a_multi_gives_each_its_own_text(street: Neighbourhood) -> None:
+async def test_a_multi_gives_each_its_own_text(app: App) -> None:
     messages = [{"to": number, "text": f"Number {place}"} for place, number in enumerate(NUMBERS)]
-    answer = await street.answer("owner", MULTI, input={"messages": messages})
+    answer = await app.answer("owner", MULTI, input={"messages": messages})
     texts = [node["text"] for node in answer["messages"]["nodes"]]
     assert texts == ["Number 2", "Number 1", "Number 0"]
 
@@ -89,12 +89,12 @@ async def test_a_multi_gives_each_its_own_text(street: Neighbourhood) -> None:
 )
 @pytest.mark.parametrize(("query", "given"), SENDING)
 async def test_who_has_an_account_may_send_from_it_and_nobody_else(
-    street: Neighbourhood, who: str, code: str | None, query: str, given: dict[str, Any]
+    app: App, who: str, code: str | None, query: str, given: dict[str, Any]
 ) -> None:
-    assert await street.code(who, query, input=given) == code
-    quoted = await street.code(who, QUOTE, input={"to": NUMBERS, "text": "Hello"})
+    assert await app.code(who, query, input=given) == code
+    quoted = await app.code(who, QUOTE, input={"to": NUMBERS, "text": "Hello"})
     assert quoted == code
-    held = [await worlds.held(each.account_id) for each in (street.owner, street.sibling)]
+    held = [await worlds.held(each.account_id) for each in (app.owner, app.sibling)]
     charged = 3 if query is BULK else 1
     payer = {"owner": 0, "direct": 0, "sibling": 1}.get(who)
     assert held == [100 - charged * (payer == 0), 20 - charged * (payer == 1)]
@@ -102,15 +102,15 @@ async def test_who_has_an_account_may_send_from_it_and_nobody_else(
 
 @pytest.mark.parametrize(("query", "given"), SENDING)
 async def test_a_key_replays_and_another_input_under_it_conflicts(
-    street: Neighbourhood, query: str, given: dict[str, Any]
+    app: App, query: str, given: dict[str, Any]
 ) -> None:
     keyed = {**given, "idempotencyKey": "once"}
-    first = await street.answer("owner", query, input=keyed)
-    assert await street.answer("owner", query, input=keyed) == first
+    first = await app.answer("owner", query, input=keyed)
+    assert await app.answer("owner", query, input=keyed) == first
     other = {**keyed, "text": "Other"} if "text" in keyed else {**keyed, "messages": []}
-    conflict = await street.answer("owner", query, input=other)
+    conflict = await app.answer("owner", query, input=other)
     assert conflict["__typename"] == "IdempotencyConflict"
-    assert await street.answer("sibling", query, input=keyed) != first
+    assert await app.answer("sibling", query, input=keyed) != first
 
 
 @pytest.mark.parametrize(
@@ -145,37 +145,35 @@ async def test_a_key_replays_and_another_input_under_it_conflicts(
     ],
 )
 async def test_a_refusal_is_an_answer_with_its_figures(
-    street: Neighbourhood, query: str, given: dict[str, Any], refusal: dict[str, Any]
+    app: App, query: str, given: dict[str, Any], refusal: dict[str, Any]
 ) -> None:
-    answer = await street.answer("owner", query, input=given)
+    answer = await app.answer("owner", query, input=given)
     assert answer.pop("message")
     assert answer == refusal
-    assert await worlds.held(street.owner.account_id) == 100
-    assert (await street.answer("owner", "{ sends { nodes { id } } }"))["nodes"] == []
+    assert await worlds.held(app.owner.account_id) == 100
+    assert (await app.answer("owner", "{ sends { nodes { id } } }"))["nodes"] == []
 
 
 @pytest.mark.parametrize("status", ["DORMANT", "suspended"])
-async def test_an_account_that_is_not_active_does_not_send(
-    street: Neighbourhood, status: str
-) -> None:
-    actor = replace(street.owner.actor, client_status=status)
-    answer = await street.answer(actor, SEND, input={"to": TO, "text": "Hello"})
+async def test_an_account_that_is_not_active_does_not_send(app: App, status: str) -> None:
+    actor = replace(app.owner.actor, client_status=status)
+    answer = await app.answer(actor, SEND, input={"to": TO, "text": "Hello"})
     assert (answer["__typename"], answer["status"]) == ("AccountInactive", status.upper())
 
 
-async def test_who_asks_too_often_is_told_how_long_to_wait(street: Neighbourhood) -> None:
-    street.pace.requests_left = 0
-    answer = await street.answer("owner", SEND, input={"to": TO, "text": "Hello"})
+async def test_who_asks_too_often_is_told_how_long_to_wait(app: App) -> None:
+    app.pace.requests_left = 0
+    answer = await app.answer("owner", SEND, input={"to": TO, "text": "Hello"})
     assert (answer["__typename"], answer["retryAfterSeconds"]) == ("RateLimited", 7)
 
 
 async def test_a_large_send_waits_for_room_where_others_have_taken_it(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     installation = replace(
-        street.installation, limits=replace(street.installation.limits, recipients=LARGE)
+        app.installation, limits=replace(app.installation.limits, recipients=LARGE)
     )
-    owner, numbers = street.owner.actor, worlds.generated_numbers(LARGE)
+    owner, numbers = app.owner.actor, worlds.generated_numbers(LARGE)
     with installation.room.taken(MOST_RECIPIENTS):
         with pytest.raises(RateLimited):
             await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
@@ -187,7 +185,7 @@ async def test_a_large_send_waits_for_room_where_others_have_taken_it(
 
 
 async def test_a_rejected_recipient_says_what_is_wrong_wherever_it_is_shown(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     shown = "rejected { input reason message }"
     given = {"to": [TO, "2025550101", "no"], "text": "Hello"}
@@ -204,18 +202,18 @@ async def test_a_rejected_recipient_says_what_is_wrong_wherever_it_is_shown(
         },
     ]
     quoting = f"query ($input: QuoteInput!) {{ quote(input: $input) {{ {shown} }} }}"
-    assert await street.answer("owner", quoting, input=given) == {"rejected": rejected}
+    assert await app.answer("owner", quoting, input=given) == {"rejected": rejected}
     sending = f"""mutation ($input: BulkSendInput!) {{
         bulkSend(input: $input) {{ ... on Send {{ id {shown} }} }} }}"""
-    sent = await street.answer("owner", sending, input=given)
+    sent = await app.answer("owner", sending, input=given)
     assert sent["rejected"] == rejected
     looking_up = f"query ($id: ID!) {{ send(id: $id) {{ {shown} }} }}"
-    assert await street.answer("owner", looking_up, id=sent["id"]) == {"rejected": rejected}
+    assert await app.answer("owner", looking_up, id=sent["id"]) == {"rejected": rejected}
 
 
-async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(street: Neighbourhood) -> None:
+async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(app: App) -> None:
     asked = {"to": [*NUMBERS, "x"], "text": "Olá ツ"}
-    assert await street.answer("sibling", QUOTE, input=asked) == {
+    assert await app.answer("sibling", QUOTE, input=asked) == {
         "accepted": 3,
         "rejectedCount": 1,
         "rejected": [{"input": "x", "position": 3, "reason": "INVALID"}],
@@ -227,8 +225,8 @@ async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(street: Neig
         "affordable": True,
     }
     asked["to"] = worlds.generated_numbers(21)
-    assert not (await street.answer("sibling", QUOTE, input=asked))["affordable"]
-    assert await worlds.held(street.sibling.account_id) == 20
+    assert not (await app.answer("sibling", QUOTE, input=asked))["affordable"]
+    assert await worlds.held(app.sibling.account_id) == 20
 
 
 @pytest.mark.parametrize(
@@ -244,18 +242,16 @@ async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(street: Neig
     ],
 )
 async def test_a_send_is_called_back_by_whose_it_is(
-    street: Neighbourhood, who: str, code: str | None, found: bool
+    app: App, who: str, code: str | None, found: bool
 ) -> None:
-    asked = await worlds.accept(street.owner, 3)
+    asked = await worlds.accept(app.owner, 3)
     given = {"sendId": ids.encode(Kind.SEND, asked.id)}
     unknown = {"sendId": ids.encode(Kind.SEND, UUID(int=404))}
     nonsense = {"sendId": "nonsense"}
     for each in (unknown, nonsense, given):
-        assert await street.code(who, CANCEL, input=each) == code
+        assert await app.code(who, CANCEL, input=each) == code
     if code is None:
-        answers = [
-            await street.answer(who, CANCEL, input=each) for each in (unknown, nonsense, given)
-        ]
+        answers = [await app.answer(who, CANCEL, input=each) for each in (unknown, nonsense, given)]
         not_found = {"__typename": "NotFound", "message": "No such send."}
         assert answers[:2] == [not_found, not_found]
         if not found:
@@ -263,19 +259,19 @@ async def test_a_send_is_called_back_by_whose_it_is(
         else:
             assert answers[2]["counts"] == {"queued": 0, "cancelled": 3}
             assert answers[2]["charged"] == 0
-    assert await worlds.held(street.owner.account_id) == (100 if found else 97)
+    assert await worlds.held(app.owner.account_id) == (100 if found else 97)
 
 
-async def in_doubt(street: Neighbourhood) -> UUID:
+async def in_doubt(app: App) -> UUID:
     """A message of the owner's that nobody knows the outcome of."""
-    asked = await worlds.accept(street.owner)
+    asked = await worlds.accept(app.owner)
     attempt_id = new_id()
     await worlds.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
         " lease_until, ended_at, outcome)"
         " VALUES ($1, $2, $1, 0, 1, now(), now(), now(), 'UNKNOWN')",
         attempt_id,
-        street.pool.id,
+        app.pool.id,
     )
     await worlds.execute(
         "UPDATE message SET status = 'UNKNOWN', attempt_id = $1, attempts = 1 WHERE send_id = $2",
@@ -289,14 +285,14 @@ async def in_doubt(street: Neighbourhood) -> UUID:
 
 @pytest.mark.parametrize("who", ["owner", "direct", "sibling", "supervisor", "other_supervisor"])
 async def test_settling_is_the_operators_and_no_id_is_read_before_that_is_known(
-    street: Neighbourhood, who: str
+    app: App, who: str
 ) -> None:
-    message_id = ids.encode(Kind.MESSAGE, await in_doubt(street))
+    message_id = ids.encode(Kind.MESSAGE, await in_doubt(app))
     for each in (message_id, "nonsense"):
         given = {"messageId": each, "taken": False, "note": "The provider says so."}
-        assert await street.code(who, SETTLE, input=given) == "FORBIDDEN"
-        assert await street.code("nobody", SETTLE, input=given) == "UNAUTHENTICATED"
-    assert await worlds.held(street.owner.account_id) == 99
+        assert await app.code(who, SETTLE, input=given) == "FORBIDDEN"
+        assert await app.code("nobody", SETTLE, input=given) == "UNAUTHENTICATED"
+    assert await worlds.held(app.owner.account_id) == 99
 
 
 @pytest.mark.parametrize(
@@ -304,16 +300,16 @@ async def test_settling_is_the_operators_and_no_id_is_read_before_that_is_known(
 )
 @pytest.mark.parametrize("note", ["The provider says so.", None])
 async def test_a_persons_word_settles_a_message_once(
-    street: Neighbourhood, taken: bool, status: str, held: int, note: str | None
+    app: App, taken: bool, status: str, held: int, note: str | None
 ) -> None:
-    message_id = ids.encode(Kind.MESSAGE, await in_doubt(street))
+    message_id = ids.encode(Kind.MESSAGE, await in_doubt(app))
     given = {"messageId": message_id, "taken": taken, "note": note}
-    answer = await street.answer("admin", SETTLE, input=given)
+    answer = await app.answer("admin", SETTLE, input=given)
     assert (answer["id"], answer["status"]) == (message_id, status)
-    again = await street.answer("admin", SETTLE, input={**given, "taken": not taken})
+    again = await app.answer("admin", SETTLE, input={**given, "taken": not taken})
     assert again["__typename"] == "InvalidInput"
-    assert await worlds.held(street.owner.account_id) == held
+    assert await worlds.held(app.owner.account_id) == held
     await worlds.assert_audit_holds()
     for unknown in (ids.encode(Kind.MESSAGE, UUID(int=404)), "nonsense"):
-        missing = await street.answer("admin", SETTLE, input={**given, "messageId": unknown})
+        missing = await app.answer("admin", SETTLE, input={**given, "messageId": unknown})
         assert missing == {"__typename": "NotFound", "message": "No such message."}

@@ -12,7 +12,7 @@ import pytest
 
 from domain.identity.access import Actor
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 BULK = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) { __typename } }"""
 MULTI = """mutation ($input: BulkSendMultiInput!) { bulkSendMulti(input: $input) { __typename } }"""
@@ -24,12 +24,12 @@ WRONG = {
     "TooManyRecipients": "limits",
     "InsufficientBalance": "balance",
 }
-MANY = 301  # more than the street's limit of 300, and than anybody there holds
+MANY = 301  # more than the app's limit of 300, and than anybody there holds
 
 
-def asked(street: Neighbourhood, wrong: set[str]) -> tuple[Actor, list[str], str]:
+def asked(app: App, wrong: set[str]) -> tuple[Actor, list[str], str]:
     """Who asks for what, with all of that wrong about it."""
-    actor = street.owner.actor
+    actor = app.owner.actor
     if "status" in wrong:
         actor = replace(actor, client_status="DORMANT")
     count = MANY if "limits" in wrong else 101
@@ -39,23 +39,21 @@ def asked(street: Neighbourhood, wrong: set[str]) -> tuple[Actor, list[str], str
 
 @pytest.mark.parametrize("expected", WRONG)
 @pytest.mark.parametrize("query", [BULK, MULTI])
-async def test_what_comes_first_is_refused_first(
-    street: Neighbourhood, query: str, expected: str
-) -> None:
+async def test_what_comes_first_is_refused_first(app: App, query: str, expected: str) -> None:
     names = list(WRONG)
     wrong = {WRONG[each] for each in names[names.index(expected) :]}
-    actor, to, text = asked(street, wrong)
+    actor, to, text = asked(app, wrong)
     given: dict[str, Any] = {"to": to, "text": text}
     if query is MULTI:
         given = {"messages": [{"to": number, "text": text} for number in to]}
-    answer = await street.answer(actor, query, input=given)
+    answer = await app.answer(actor, query, input=given)
     assert answer == {"__typename": expected}
     assert await worlds.fetch("SELECT id FROM send") == []
-    assert await worlds.held(street.owner.account_id) == 100
+    assert await worlds.held(app.owner.account_id) == 100
 
 
-async def test_a_key_is_looked_up_before_anything_is_checked(street: Neighbourhood) -> None:
+async def test_a_key_is_looked_up_before_anything_is_checked(app: App) -> None:
     given = {"to": worlds.generated_numbers(1), "text": "Good morning", "idempotencyKey": "once"}
-    first = await street.answer("owner", BULK, input=given)
-    inactive, _, _ = asked(street, {"status"})
-    assert await street.answer(inactive, BULK, input=given) == first == {"__typename": "Send"}
+    first = await app.answer("owner", BULK, input=given)
+    inactive, _, _ = asked(app, {"status"})
+    assert await app.answer(inactive, BULK, input=given) == first == {"__typename": "Send"}

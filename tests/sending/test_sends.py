@@ -12,7 +12,7 @@ from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 
 EVERYBODY = ["owner", "direct", "admin", "sibling", "supervisor", "other_supervisor", "nobody"]
 NO_ACCOUNT = {
@@ -36,18 +36,18 @@ UNKNOWN_SEND = ids.encode(Kind.SEND, UUID(int=404))
 UNKNOWN_MESSAGE = ids.encode(Kind.MESSAGE, UUID(int=404))
 
 
-async def sent(street: Neighbourhood, count: int = 3) -> tuple[str, list[str]]:
+async def sent(app: App, count: int = 3) -> tuple[str, list[str]]:
     """A send of the owner's: its id and its messages' ids, newest first."""
-    asked = await worlds.accept(street.owner, count, text="Lunch at 12?")
+    asked = await worlds.accept(app.owner, count, text="Lunch at 12?")
     rows = await worlds.fetch(
         "SELECT id FROM message WHERE send_id = $1 ORDER BY id DESC", asked.id
     )
     return ids.encode(Kind.SEND, asked.id), [ids.encode(Kind.MESSAGE, row["id"]) for row in rows]
 
 
-async def test_a_send_says_how_it_stands(street: Neighbourhood) -> None:
-    send_id, message_ids = await sent(street)
-    found = await street.answer("owner", SEND, id=send_id)
+async def test_a_send_says_how_it_stands(app: App) -> None:
+    send_id, message_ids = await sent(app)
+    found = await app.answer("owner", SEND, id=send_id)
     assert found.pop("createdAt").endswith("Z")
     counts = found.pop("counts")
     assert counts.pop("queued") == 3
@@ -67,9 +67,9 @@ async def test_a_send_says_how_it_stands(street: Neighbourhood) -> None:
     }
 
 
-async def test_a_message_says_how_it_stands(street: Neighbourhood) -> None:
-    send_id, [message_id] = await sent(street, 1)
-    found = await street.answer("owner", MESSAGE, id=message_id)
+async def test_a_message_says_how_it_stands(app: App) -> None:
+    send_id, [message_id] = await sent(app, 1)
+    found = await app.answer("owner", MESSAGE, id=message_id)
     assert found.pop("createdAt") == found.pop("updatedAt")
     assert found == {
         "id": message_id,
@@ -86,32 +86,30 @@ async def test_a_message_says_how_it_stands(street: Neighbourhood) -> None:
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
-async def test_another_tenants_id_is_answered_like_an_unknown_one(
-    street: Neighbourhood, who: str
-) -> None:
-    send_id, [message_id, *_] = await sent(street)
+async def test_another_tenants_id_is_answered_like_an_unknown_one(app: App, who: str) -> None:
+    send_id, [message_id, *_] = await sent(app)
     for query, own, unknown in (
         (SEND, send_id, UNKNOWN_SEND),
         (MESSAGE, message_id, UNKNOWN_MESSAGE),
     ):
         code = NO_ACCOUNT.get(who)
         for wrong in (unknown, own.replace("_", "-"), "", "x" * 500, UNKNOWN_SEND[:-1]):
-            body = await street.ask(who, query, id=wrong)
-            assert await street.code(who, query, id=wrong) == code
+            body = await app.ask(who, query, id=wrong)
+            assert await app.code(who, query, id=wrong) == code
             assert list(body["data"].values()) == [None]
-        body = await street.ask(who, query, id=own)
-        assert await street.code(who, query, id=own) == code
+        body = await app.ask(who, query, id=own)
+        assert await app.code(who, query, id=own) == code
         assert [value is not None for value in body["data"].values()] == [who in THEIRS]
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
-async def test_lists_hold_what_is_the_actors_alone(street: Neighbourhood, who: str) -> None:
-    send_id, message_ids = await sent(street)
+async def test_lists_hold_what_is_the_actors_alone(app: App, who: str) -> None:
+    send_id, message_ids = await sent(app)
     code = NO_ACCOUNT.get(who)
     for query, own in ((SENDS, [send_id]), (MESSAGES, message_ids)):
-        assert await street.code(who, query) == code
+        assert await app.code(who, query) == code
         if code is None:
-            found = await street.answer(who, query)
+            found = await app.answer(who, query)
             assert [node["id"] for node in found["nodes"]] == (own if who in THEIRS else [])
             assert found["totalCount"] is None
 
@@ -129,28 +127,26 @@ async def test_lists_hold_what_is_the_actors_alone(street: Neighbourhood, who: s
     ],
 )
 async def test_messages_are_narrowed_and_searched(
-    street: Neighbourhood, asked: dict[str, str], found: list[str]
+    app: App, asked: dict[str, str], found: list[str]
 ) -> None:
-    await sent(street, 1)
-    await worlds.accept(street.owner, text="Supper")
-    answer = await street.answer("owner", MESSAGES, **asked)
+    await sent(app, 1)
+    await worlds.accept(app.owner, text="Supper")
+    answer = await app.answer("owner", MESSAGES, **asked)
     assert [node["text"] for node in answer["nodes"]] == found
 
 
 @pytest.mark.parametrize("search", ["x" * 201, "nul\x00", "\ud800"])
-async def test_a_search_that_nothing_can_match_is_refused_plainly(
-    street: Neighbourhood, search: str
-) -> None:
-    assert await street.code("owner", MESSAGES, search=search) == "BAD_USER_INPUT"
+async def test_a_search_that_nothing_can_match_is_refused_plainly(app: App, search: str) -> None:
+    assert await app.code("owner", MESSAGES, search=search) == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize("who", ["owner", "direct", "admin"])
 @pytest.mark.parametrize("field", ["client { name }", "modem", "port"])
 async def test_whose_a_message_is_and_its_line_are_the_operators_to_know(
-    street: Neighbourhood, who: str, field: str
+    app: App, who: str, field: str
 ) -> None:
-    _, [message_id] = await sent(street, 1)
-    body = await street.ask(
+    _, [message_id] = await sent(app, 1)
+    body = await app.ask(
         who, f"query ($id: ID!) {{ message(id: $id) {{ id {field} }} }}", id=message_id
     )
     shown = {"client": {"name": "Acme"}} if field.startswith("client") else {field: None}
@@ -163,23 +159,23 @@ async def test_whose_a_message_is_and_its_line_are_the_operators_to_know(
         assert body["data"]["message"][field.split()[0]] is None
 
 
-async def test_whose_a_send_is_is_the_operators_to_know(street: Neighbourhood) -> None:
-    send_id, _ = await sent(street)
+async def test_whose_a_send_is_is_the_operators_to_know(app: App) -> None:
+    send_id, _ = await sent(app)
     query = "query ($id: ID!) { send(id: $id) { client { name group { name } } } }"
-    assert await street.answer("admin", query, id=send_id) == {
+    assert await app.answer("admin", query, id=send_id) == {
         "client": {"name": "Acme", "group": {"name": "MG888"}}
     }
-    assert await street.code("owner", query, id=send_id) == "FORBIDDEN"
+    assert await app.code("owner", query, id=send_id) == "FORBIDDEN"
 
 
-async def test_the_messages_of_a_page_of_sends_are_read_together(street: Neighbourhood) -> None:
-    first, _ = await sent(street, 2)
-    second, _ = await sent(street, 3)
+async def test_the_messages_of_a_page_of_sends_are_read_together(app: App) -> None:
+    first, _ = await sent(app, 2)
+    second, _ = await sent(app, 3)
     query = """{ sends { nodes { id messages(first: 2) { nodes { sendId } }
         done: messages(status: SENT) { nodes { id } } client { name } } } }"""
     counted = Counted()
-    installation = replace(street.installation, store=counted, directory=counted)
-    answer = await replace(street, installation=installation).answer("admin", query)
+    installation = replace(app.installation, store=counted, directory=counted)
+    answer = await replace(app, installation=installation).answer("admin", query)
     nodes = answer["nodes"]
     assert [node["id"] for node in nodes] == [second, first]
     for node in nodes:

@@ -11,7 +11,7 @@ import pytest
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.sending.files.files import csv_file, uploaded
 
 SEND = """mutation ($input: CsvSendInput!) { csvSend(input: $input) { __typename
@@ -29,15 +29,15 @@ Ada,(202) 555-0120,again
 UNKNOWN = "upl_00000000000000000000000001"
 
 
-async def keep(street: Neighbourhood, content: bytes, who: str = "owner") -> str:
-    upload = await uploaded(street.installation, street.actor(who), content)
+async def keep(app: App, content: bytes, who: str = "owner") -> str:
+    upload = await uploaded(app.installation, app.actor(who), content)
     return ids.encode(Kind.UPLOAD, upload.id)
 
 
-async def ask(street: Neighbourhood, content: bytes, who: str = "owner", **given: Any) -> Any:
+async def ask(app: App, content: bytes, who: str = "owner", **given: Any) -> Any:
     """What csvSend of this file comes to."""
-    upload_id = await keep(street, content, who)
-    return await street.answer(who, SEND, input={"uploadId": upload_id, **given})
+    upload_id = await keep(app, content, who)
+    return await app.answer(who, SEND, input={"uploadId": upload_id, **given})
 
 
 async def sent() -> list[tuple[str, str]]:
@@ -49,8 +49,8 @@ async def sent() -> list[tuple[str, str]]:
     return [(row["number"], row["text"]) for row in rows]
 
 
-async def test_one_text_goes_to_each_number_once(street: Neighbourhood) -> None:
-    told = await ask(street, PUPILS, text="Good morning")
+async def test_one_text_goes_to_each_number_once(app: App) -> None:
+    told = await ask(app, PUPILS, text="Good morning")
     assert (told["__typename"], told["accepted"], told["charged"]) == ("Send", 2, 2)
     assert told["rejected"] == [
         {"input": "12", "position": 3, "reason": "INVALID"},
@@ -62,8 +62,8 @@ async def test_one_text_goes_to_each_number_once(street: Neighbourhood) -> None:
     await worlds.assert_audit_holds()
 
 
-async def test_placeholders_make_a_text_for_each(street: Neighbourhood) -> None:
-    told = await ask(street, PUPILS, text="{{Name}}: {{note}}.")
+async def test_placeholders_make_a_text_for_each(app: App) -> None:
+    told = await ask(app, PUPILS, text="{{Name}}: {{note}}.")
     assert (told["accepted"], told["rejectedCount"]) == (3, 1)
     assert await sent() == [
         ("+12025550120", "Ada: =1+1."),
@@ -73,17 +73,17 @@ async def test_placeholders_make_a_text_for_each(street: Neighbourhood) -> None:
 
 
 async def test_texts_may_stand_in_a_column_and_numbers_in_one_that_is_named(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     rows = [["a", "b", "t"], ["2025550120", "2025550121", "One"], ["2025550122", "x", "Two"]]
-    told = await ask(street, csv_file(rows), textColumn="T", column=" B ")
+    told = await ask(app, csv_file(rows), textColumn="T", column=" B ")
     assert (told["accepted"], told["rejected"][0]["input"]) == (1, "x")
     assert await sent() == [("+12025550121", "One")]
 
 
-async def test_a_row_that_has_slipped_is_not_sent_to(street: Neighbourhood) -> None:
+async def test_a_row_that_has_slipped_is_not_sent_to(app: App) -> None:
     content = b"phone,text\n2025550120,Hello, dear\n2025550121,Hi,, \n2025550122\n\n"
-    told = await ask(street, content, text="Dear {{text}}")
+    told = await ask(app, content, text="Dear {{text}}")
     assert told["rejected"] == [
         {"input": "2025550120, Hello,  dear", "position": 2, "reason": "INVALID"}
     ]
@@ -91,24 +91,24 @@ async def test_a_row_that_has_slipped_is_not_sent_to(street: Neighbourhood) -> N
 
 
 async def test_numbers_that_were_kept_from_a_spreadsheet_are_numbers(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    told = await ask(street, b"phone\n'+12025550120\n '2025550121\n''12\n", text="Hi")
+    told = await ask(app, b"phone\n'+12025550120\n '2025550121\n''12\n", text="Hi")
     assert (told["accepted"], told["rejectedCount"]) == (2, 1)
 
 
-async def test_a_tab_between_cells_does_not_join_them_to_a_number(street: Neighbourhood) -> None:
-    told = await ask(street, b"a\tb\n2025550120\tx\n202555\t\t0121\n", text="Hi", column="a")
+async def test_a_tab_between_cells_does_not_join_them_to_a_number(app: App) -> None:
+    told = await ask(app, b"a\tb\n2025550120\tx\n202555\t\t0121\n", text="Hi", column="a")
     assert (told["accepted"], told["rejectedCount"]) == (1, 1)
 
 
-async def test_who_has_opted_out_is_listed_and_costs_nothing(street: Neighbourhood) -> None:
+async def test_who_has_opted_out_is_listed_and_costs_nothing(app: App) -> None:
     await worlds.execute(
         "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')",
-        street.owner.client_id,
+        app.owner.client_id,
         "+12025550121",
     )
-    told = await ask(street, PUPILS, text="Hi")
+    told = await ask(app, PUPILS, text="Hi")
     assert (told["accepted"], told["charged"]) == (1, 1)
     assert {"input": "2025550121", "position": 4, "reason": "OPTED_OUT"} in told["rejected"]
 
@@ -133,53 +133,53 @@ async def test_who_has_opted_out_is_listed_and_costs_nothing(street: Neighbourho
     ],
 )
 async def test_what_cannot_be_sent_is_refused_whole(
-    street: Neighbourhood, content: bytes, given: dict[str, str], name: str, said: str
+    app: App, content: bytes, given: dict[str, str], name: str, said: str
 ) -> None:
-    told = await ask(street, content, **given)
+    told = await ask(app, content, **given)
     assert told["__typename"] == name
     assert said in told["message"]
     assert await sent() == []
-    assert await worlds.held(street.owner.account_id) == 100
+    assert await worlds.held(app.owner.account_id) == 100
 
 
-async def test_a_text_is_not_asked_of_a_row_that_nothing_is_sent_to(street: Neighbourhood) -> None:
-    told = await ask(street, b"phone,t\n2025550120,Hi\nnobody,\n", textColumn="t")
+async def test_a_text_is_not_asked_of_a_row_that_nothing_is_sent_to(app: App) -> None:
+    told = await ask(app, b"phone,t\n2025550120,Hi\nnobody,\n", textColumn="t")
     assert (told["accepted"], told["rejectedCount"]) == (1, 1)
 
 
 async def test_a_balance_that_is_too_small_charges_and_sends_nothing(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     rows = [["phone"]] + [[number] for number in worlds.generated_numbers(101)]
-    told = await ask(street, csv_file(rows), text="Hi")
+    told = await ask(app, csv_file(rows), text="Hi")
     assert (told["required"], told["available"]) == (101, 100)
     assert await sent() == []
 
 
 async def test_the_same_key_replays_and_another_input_is_a_conflict(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    upload_id = await keep(street, PUPILS)
+    upload_id = await keep(app, PUPILS)
     given = {"uploadId": upload_id, "text": "Hi", "idempotencyKey": "k"}
-    first = await street.answer("owner", SEND, input=given)
+    first = await app.answer("owner", SEND, input=given)
     await worlds.execute("DELETE FROM upload")
-    assert await street.answer("owner", SEND, input=given) == first
-    again = {**given, "uploadId": await keep(street, PUPILS)}
-    conflict = await street.answer("owner", SEND, input=again)
+    assert await app.answer("owner", SEND, input=given) == first
+    again = {**given, "uploadId": await keep(app, PUPILS)}
+    conflict = await app.answer("owner", SEND, input=again)
     assert conflict["__typename"] == "IdempotencyConflict"
-    assert await worlds.held(street.owner.account_id) == 98
+    assert await worlds.held(app.owner.account_id) == 98
 
 
-async def test_an_upload_is_its_tenants_alone_and_lives_a_day(street: Neighbourhood) -> None:
-    upload_id = await keep(street, PUPILS)
-    old = await keep(street, PUPILS)
+async def test_an_upload_is_its_tenants_alone_and_lives_a_day(app: App) -> None:
+    upload_id = await keep(app, PUPILS)
+    old = await keep(app, PUPILS)
     await worlds.execute(
         "UPDATE upload SET created_at = now() - interval '24 hours' WHERE id = $1",
         ids.decode(Kind.UPLOAD, old),
     )
 
     async def refused(who: str, given: str) -> Any:
-        told = await street.answer(who, SEND, input={"uploadId": given, "text": "Hi"})
+        told = await app.answer(who, SEND, input={"uploadId": given, "text": "Hi"})
         assert told["__typename"] == "NotFound"
         return told
 
@@ -189,10 +189,10 @@ async def test_an_upload_is_its_tenants_alone_and_lives_a_day(street: Neighbourh
 
 
 async def test_who_may_not_send_is_told_so_before_anything_is_looked_at(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    suspended = replace(street.owner.actor, client_status="suspended")
-    told = await street.answer(suspended, SEND, input={"uploadId": UNKNOWN, "text": ""})
+    suspended = replace(app.owner.actor, client_status="suspended")
+    told = await app.answer(suspended, SEND, input={"uploadId": UNKNOWN, "text": ""})
     assert told["__typename"] == "AccountInactive"
 
 
@@ -204,7 +204,7 @@ async def test_who_may_not_send_is_told_so_before_anything_is_looked_at(
         ("nobody", "UNAUTHENTICATED"),
     ],
 )
-async def test_who_has_no_account_sends_nothing(street: Neighbourhood, who: str, code: str) -> None:
-    upload_id = await keep(street, PUPILS)
+async def test_who_has_no_account_sends_nothing(app: App, who: str, code: str) -> None:
+    upload_id = await keep(app, PUPILS)
     given = {"uploadId": upload_id, "text": "Hi"}
-    assert await street.code(who, SEND, input=given) == code
+    assert await app.code(who, SEND, input=given) == code

@@ -20,7 +20,7 @@ from domain.sending.files.keeping import keep_upload
 from domain.sending.files.layout import layout_of
 from domain.sending.sends import Send
 from tests import worlds
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.sending.files.files import NORMALISER, csv_file
 
 ROWS = 100_000
@@ -49,11 +49,11 @@ async def with_pauses(work: Awaitable[Result]) -> tuple[Result, float]:
 
 
 async def test_100_000_rows_are_kept_sent_to_and_imported_while_others_are_answered(
-    street: Neighbourhood, large_file: bytes
+    app: App, large_file: bytes
 ) -> None:
-    installation = replace(street.installation, limits=Limits())
-    await worlds.open_with(street.owner.account_id, ROWS)
-    actor = street.owner.actor
+    installation = replace(app.installation, limits=Limits())
+    await worlds.open_with(app.owner.account_id, ROWS)
+    actor = app.owner.actor
     began = time.perf_counter()
     upload, pause = await with_pauses(keep_upload(installation, actor, BytesIO(large_file)))
     assert (upload.layout.rows, pause < 2) == (ROWS, True), pause
@@ -64,7 +64,7 @@ async def test_100_000_rows_are_kept_sent_to_and_imported_while_others_are_answe
     told, pause = await with_pauses(import_contacts(installation, actor, upload.id))
     assert (told.created, told.updated, pause < 2) == (ROWS, 0, True), pause
     assert time.perf_counter() - began < 100
-    assert await worlds.held(street.owner.account_id) == 100
+    assert await worlds.held(app.owner.account_id) == 100
     assert await worlds.statuses(sent.id) == {"QUEUED": ROWS}
 
 

@@ -31,7 +31,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import eventually
 from tests.ibiki.fronts import Front, front
-from tests.installations import Neighbourhood
+from tests.installations import App
 from tests.persistence.connections import until
 from tests.sending.files.files import csv_file, uploaded
 
@@ -41,22 +41,22 @@ LIMIT = BodyLimit(size=3 * PART_BYTES, seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Knows the people of the street by their words."""
+    """Knows the people of the app by their words."""
 
-    street: Neighbourhood
+    app: App
 
     async def actor_for(self, credential: str) -> Actor | None:
         if credential == "away":
             raise TryAgain
         known = ("owner", "sibling", "direct", "supervisor", "admin")
-        return self.street.actor(credential) if credential in known else None
+        return self.app.actor(credential) if credential in known else None
 
 
 @asynccontextmanager
-async def desk(street: Neighbourhood, workbench: Workbench | None = None) -> AsyncIterator[Front]:
-    """A front that takes files for the street."""
-    installation = replace(street.installation, workbench=workbench or Workbench())
-    routes = Uploads(installation, Words(street)).routes()
+async def desk(app: App, workbench: Workbench | None = None) -> AsyncIterator[Front]:
+    """A front that takes files for the app."""
+    installation = replace(app.installation, workbench=workbench or Workbench())
+    routes = Uploads(installation, Words(app)).routes()
     async with front(routes=routes, body_by_path={PATH: LIMIT}) as made:
         yield made
 
@@ -69,13 +69,13 @@ async def post(made: Front, content: Any, who: str | None = "owner", **headers: 
     return await made.http.post(PATH, content=content, headers={**given, **named})
 
 
-async def bytes_of(street: Neighbourhood, upload_id: str, who: str = "owner") -> bytes:
+async def bytes_of(app: App, upload_id: str, who: str = "owner") -> bytes:
     """What is kept, as the tenant finds it."""
-    actor = street.actor(who)
+    actor = app.actor(who)
     assert actor is not None
     assert actor.client_id is not None
     found = ids.decode(Kind.UPLOAD, upload_id)
-    async with opened(street.installation, OfClient(actor.client_id), found) as (_, file):
+    async with opened(app.installation, OfClient(actor.client_id), found) as (_, file):
         file.seek(0)
         return file.read()
 
@@ -93,19 +93,17 @@ async def kept() -> int:
 
 
 @pytest.mark.parametrize("content_type", ["text/csv", "TEXT/CSV; charset=utf-8; header=present"])
-async def test_a_file_is_kept_and_it_is_said_how_it_was_read(
-    street: Neighbourhood, content_type: str
-) -> None:
-    async with desk(street) as made:
+async def test_a_file_is_kept_and_it_is_said_how_it_was_read(app: App, content_type: str) -> None:
+    async with desk(app) as made:
         answer = await post(made, FILE, content_type=content_type)
     assert answer.status_code == 201
     told = answer.json()
     assert told.pop("uploadId").startswith("upl_")
     assert told == {"rows": 2, "columns": ["phone", "name"]}
-    assert await bytes_of(street, answer.json()["uploadId"]) == FILE
+    assert await bytes_of(app, answer.json()["uploadId"]) == FILE
 
 
-async def test_a_file_of_several_parts_comes_back_byte_for_byte(street: Neighbourhood) -> None:
+async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> None:
     numbers = worlds.generated_numbers(20_000)
     content = csv_file([["phone", "text"], *([each, "x" * 90] for each in numbers)])
     assert 2 * PART_BYTES < len(content) < LIMIT.size
@@ -114,10 +112,10 @@ async def test_a_file_of_several_parts_comes_back_byte_for_byte(street: Neighbou
         for start in range(0, len(content), 100_000):
             yield content[start : start + 100_000]
 
-    async with desk(street) as made:
+    async with desk(app) as made:
         told = (await post(made, parts())).json()
     assert told["rows"] == 20_000
-    assert await bytes_of(street, told["uploadId"]) == content
+    assert await bytes_of(app, told["uploadId"]) == content
 
 
 @pytest.mark.parametrize(
@@ -133,9 +131,9 @@ async def test_a_file_of_several_parts_comes_back_byte_for_byte(street: Neighbou
     ],
 )
 async def test_who_has_an_account_of_its_own_may_upload(
-    street: Neighbourhood, who: str | None, status: int, code: str | None
+    app: App, who: str | None, status: int, code: str | None
 ) -> None:
-    async with desk(street) as made:
+    async with desk(app) as made:
         answer = await post(made, FILE, who)
     assert answer.status_code == status
     if code is not None:
@@ -163,21 +161,21 @@ async def test_who_has_an_account_of_its_own_may_upload(
     ],
 )
 async def test_what_is_no_table_is_refused_and_not_kept(
-    street: Neighbourhood, content: bytes, headers: dict[str, str], status: int, said: str
+    app: App, content: bytes, headers: dict[str, str], status: int, said: str
 ) -> None:
-    async with desk(street) as made:
+    async with desk(app) as made:
         answer = await post(made, content, **headers)
     found, _, message = refusal(answer)
     assert (found, said in message) == (status, True), message
     assert await kept() == 0
 
 
-async def test_a_body_without_a_length_is_cut_off_at_the_limit(street: Neighbourhood) -> None:
+async def test_a_body_without_a_length_is_cut_off_at_the_limit(app: App) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"2025550120\n" * 10_000
 
-    async with desk(street) as made:
+    async with desk(app) as made:
         try:
             answer = await post(made, endless())
         except httpx.NetworkError:
@@ -187,21 +185,19 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit(street: Neighbour
     assert await kept() == 0
 
 
-async def test_a_body_that_takes_too_long_is_refused(street: Neighbourhood) -> None:
+async def test_a_body_that_takes_too_long_is_refused(app: App) -> None:
     head = (
         b"POST /uploads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer owner\r\n"
         b"content-type: text/csv\r\ncontent-length: 100\r\n\r\nphone\n"
     )
-    async with desk(street) as made:
+    async with desk(app) as made:
         assert b" 408 " in await made.raw(head)
     assert await kept() == 0
 
 
-async def test_whoever_goes_away_half_way_leaves_nothing(
-    street: Neighbourhood, tmp_path: Path
-) -> None:
+async def test_whoever_goes_away_half_way_leaves_nothing(app: App, tmp_path: Path) -> None:
     workbench = Workbench(tmp_path)
-    async with desk(street, workbench) as made:
+    async with desk(app, workbench) as made:
         _, writer = await asyncio.open_connection("127.0.0.1", made.port)
         writer.write(
             b"POST /uploads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer owner\r\n"
@@ -215,19 +211,19 @@ async def test_whoever_goes_away_half_way_leaves_nothing(
     assert await kept() == 0
 
 
-async def test_a_failure_while_it_is_kept_leaves_nothing(street: Neighbourhood) -> None:
+async def test_a_failure_while_it_is_kept_leaves_nothing(app: App) -> None:
     await worlds.execute("ALTER TABLE upload_part ADD CONSTRAINT broken CHECK (position < 1)")
     content = b"phone\n" + b"2025550120\n" * (PART_BYTES // 10)
-    async with desk(street) as made:
+    async with desk(app) as made:
         assert (await post(made, content)).status_code == 500
         assert await kept() == 0
         await worlds.execute("ALTER TABLE upload_part DROP CONSTRAINT broken")
         assert (await post(made, content)).status_code == 201
 
 
-async def test_a_client_has_only_so_much_room(street: Neighbourhood) -> None:
-    limits = replace(street.installation.limits, uploads_bytes=16_384 + len(FILE))
-    cramped = replace(street, installation=replace(street.installation, limits=limits))
+async def test_a_client_has_only_so_much_room(app: App) -> None:
+    limits = replace(app.installation.limits, uploads_bytes=16_384 + len(FILE))
+    cramped = replace(app, installation=replace(app.installation, limits=limits))
     async with desk(cramped) as made:
         answers = await asyncio.gather(*(post(made, FILE) for _ in range(4)))
         assert sorted(answer.status_code for answer in answers) == [201, 201, 400, 400]
@@ -235,10 +231,10 @@ async def test_a_client_has_only_so_much_room(street: Neighbourhood) -> None:
     assert "come to more than" in next(a.text for a in answers if a.status_code == 400)
 
 
-async def test_only_so_many_files_are_worked_on_at_once(street: Neighbourhood) -> None:
+async def test_only_so_many_files_are_worked_on_at_once(app: App) -> None:
     workbench = Workbench(of_one_client=1, arriving_at_once=2)
-    client_id = street.owner.client_id
-    async with desk(street, workbench) as made:
+    client_id = app.owner.client_id
+    async with desk(app, workbench) as made:
         with workbench.arrival(client_id):
             answer = await post(made, FILE)
             assert refusal(answer)[:2] == (429, "RATE_LIMITED")
@@ -248,12 +244,12 @@ async def test_only_so_many_files_are_worked_on_at_once(street: Neighbourhood) -
 
 
 async def test_files_are_read_in_turn_and_slow_arrivals_keep_nobody_waiting(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
     workbench = Workbench(of_one_client=1, arriving_at_once=2, read_at_once=1)
-    client_id = street.owner.client_id
-    async with desk(street, workbench) as made:
-        with workbench.arrival(street.sibling.client_id):
+    client_id = app.owner.client_id
+    async with desk(app, workbench) as made:
+        with workbench.arrival(app.sibling.client_id):
             assert (await post(made, FILE)).status_code == 201
         async with workbench.turn(client_id):
             waiting = asyncio.create_task(post(made, FILE))
@@ -266,31 +262,31 @@ async def test_files_are_read_in_turn_and_slow_arrivals_keep_nobody_waiting(
         assert workbench.reading.count == 0
 
 
-async def test_an_upload_is_found_by_its_tenant_for_a_day(street: Neighbourhood) -> None:
-    async with desk(street) as made:
+async def test_an_upload_is_found_by_its_tenant_for_a_day(app: App) -> None:
+    async with desk(app) as made:
         upload_id = (await post(made, FILE)).json()["uploadId"]
     with pytest.raises(NotFound) as foreign:
-        await bytes_of(street, upload_id, "sibling")
+        await bytes_of(app, upload_id, "sibling")
     await worlds.execute("UPDATE upload SET created_at = now() - interval '23:59'")
     assert await store.purge_uploads(age_seconds=KEPT_SECONDS, most=10) == 0
-    assert await bytes_of(street, upload_id) == FILE
+    assert await bytes_of(app, upload_id) == FILE
     await worlds.execute("UPDATE upload SET created_at = now() - interval '24:01'")
     with pytest.raises(NotFound) as gone:
-        await bytes_of(street, upload_id)
+        await bytes_of(app, upload_id)
     assert str(foreign.value) == str(gone.value)
     assert await store.purge_uploads(age_seconds=KEPT_SECONDS, most=10) == 1
     assert await worlds.fetch("SELECT FROM upload_part") == []
 
 
 async def test_whoever_works_behind_the_api_removes_what_is_a_day_old(
-    street: Neighbourhood,
+    app: App,
 ) -> None:
-    old = await uploaded(street.installation, street.owner.actor, FILE)
-    young = await uploaded(street.installation, street.owner.actor, FILE)
+    old = await uploaded(app.installation, app.owner.actor, FILE)
+    young = await uploaded(app.installation, app.owner.actor, FILE)
     await worlds.execute(
         "UPDATE upload SET created_at = now() - interval '24:01' WHERE id = $1", old.id
     )
-    installation = street.installation
+    installation = app.installation
     workers = Workers(
         store, installation.providers, installation.reception, rules=Handover(), observer=Observer()
     )
@@ -306,15 +302,15 @@ async def _is_alone(upload_id: UUID) -> bool:
     return [row["upload_id"] for row in rows] == [upload_id]
 
 
-async def test_a_part_that_is_removed_while_it_is_read_is_said(street: Neighbourhood) -> None:
-    async with desk(street) as made:
+async def test_a_part_that_is_removed_while_it_is_read_is_said(app: App) -> None:
+    async with desk(app) as made:
         upload_id = (await post(made, FILE)).json()["uploadId"]
     await worlds.execute("DELETE FROM upload_part")
     with pytest.raises(NotFound, match="a day has passed"):
-        await bytes_of(street, upload_id)
+        await bytes_of(app, upload_id)
 
 
-async def test_by_get_there_is_nothing(street: Neighbourhood) -> None:
-    async with desk(street) as made:
+async def test_by_get_there_is_nothing(app: App) -> None:
+    async with desk(app) as made:
         assert (await made.http.get(PATH)).status_code == 405
         assert json.loads((await made.http.get(f"{PATH}/x")).text)["errors"]
