@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ibiki.local import embedded
-from persistence import database
+from persistence import migrating
 from tests.end_to_end.program import clean_environment
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -45,7 +45,7 @@ def ground() -> Iterator[Ground]:
     with tempfile.TemporaryDirectory(prefix="ibiki-bench-") as name:
         directory = Path(name)
         with embedded.start(directory) as running:
-            asyncio.run(database.migrate(running.url))
+            asyncio.run(migrating.migrate(running.url))
             yield Ground(directory, running.url)
 
 

@@ -28,11 +28,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import asyncpg
 from tortoise import Tortoise
 from tortoise import models as tortoise_models
 from tortoise.connection import get_connections
-from tortoise.migrations.api import migrate as apply_migrations
 
 from domain.errors import TryAgain
 from domain.transactions import Disconnected
@@ -56,8 +54,6 @@ KEPT_ALIVE = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
-
-MIGRATION_LOCK = 0x1B1C1
 
 MODELS = [
     "persistence.identity.models",
@@ -144,23 +140,6 @@ def orm(held: Connection | None) -> PooledClient | HeldClient:
             raise RuntimeError("this connection is not the one of the open transaction")
         return current
     return HeldClient(_client(), held)
-
-
-async def migrate(url: str) -> None:
-    """Brings the database to the newest migration, one process at a time.
-
-    Tortoise takes no lock while it migrates, so an advisory lock is held meanwhile.
-    """
-    guard = await asyncpg.connect(**credentials(url))
-    try:
-        await guard.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
-        config = tortoise_config(url, pool_size=2, application_name="migrate")
-        # Tortoise's own client: migrations use its own transactions, in one task and one time.
-        config["connections"]["default"]["engine"] = "tortoise.backends.asyncpg"
-        await apply_migrations(config=config)
-    finally:
-        await Tortoise.close_connections()
-        await guard.close()
 
 
 def tortoise_config(

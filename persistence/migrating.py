@@ -1,25 +1,238 @@
-"""Whether a database is at the newest migration: asked before a process takes work."""
+"""Brings the database to the newest migration, and says which migrations it lacks.
+
+`migrate` differs from Tortoise's own command in four ways. It has no statement timeout. It waits
+for locks in short tries, so that a waiting ALTER TABLE does not stop all other traffic on the
+table. It records a migration in the transaction that applies it, so that a crash cannot leave a
+migration applied and not recorded. And only one process migrates at a time.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from persistence.database import connection
+import asyncpg
+from tortoise import Tortoise
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.connection import get_connection
+from tortoise.exceptions import BaseORMException
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.migration import Migration
+from tortoise.migrations.recorder import MigrationRecorder
+from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
+from tortoise.migrations.schema_generator.state import State
+from tortoise.transactions import in_transaction
+
+from domain.backoff import backoff_seconds
+from persistence.database import connection, credentials, tortoise_config
+from persistence.reaching import GONE, DatabaseUnusable
 
 FOLDER = Path(__file__).parent / "migrations"
+PACKAGE = "persistence.migrations"
+APP = "ibiki"
+MIGRATION_LOCK = 0x1B1C1
+IDLE_IN_TRANSACTION_SECONDS = 60
+POLL_SECONDS = 0.2
+PROGRESS_SECONDS = 5.0
+
 APPLIED = "SELECT name FROM tortoise_migrations WHERE app = 'ibiki'"
 TABLE = "SELECT to_regclass('tortoise_migrations') IS NOT NULL"
+OLDEST_TRANSACTION = """
+SELECT format('process %s (%s), open for %s s',
+              pid, coalesce(nullif(application_name, ''), usename),
+              extract(epoch FROM clock_timestamp() - xact_start)::int)
+FROM pg_stat_activity
+WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+ORDER BY xact_start LIMIT 1
+"""
+INDEX_PROGRESS = """
+SELECT coalesce(index_relid::regclass::text, 'an index') || ': ' || phase
+       || CASE WHEN blocks_total > 0 THEN format(' (%s %%)', 100 * blocks_done / blocks_total)
+               WHEN lockers_total > 0 THEN format(' (process %s)', current_locker_pid)
+               ELSE '' END
+FROM pg_stat_progress_create_index WHERE datname = current_database()
+"""
+
+Report = Callable[[str], None]
+"""Is called with one line for each step."""
+
+
+class MigrationFailed(DatabaseUnusable):
+    """A migration could not be applied. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockRules:
+    """How long one statement waits for a lock, and for how long the migration tries again.
+
+    While ALTER TABLE waits for its lock, every later query on the table waits behind it. So one
+    wait must be short.
+    """
+
+    lock_seconds: float = 1.0
+    longest_pause_seconds: float = 5.0
+    give_up_seconds: float = 600.0
+
+
+async def migrate(
+    url: str,
+    *,
+    report: Report = lambda line: None,
+    rules: LockRules | None = None,
+    package: str = PACKAGE,
+) -> None:
+    """Applies the migrations that the database lacks. Safe to repeat and to run in parallel.
+
+    Raises MigrationFailed. What was recorded before stays, and the next run continues after it.
+    """
+    rules = rules or LockRules()
+    async with _lock(url, report) as guard:
+        try:
+            config = _config(url, package, rules)
+            await Tortoise.init(config=config, init_connections=False)
+            await _apply_pending(config, guard, report, rules)
+        finally:
+            await Tortoise.close_connections()
 
 
 async def was_migrated() -> bool:
-    """Whether any migration has come to the connected database."""
+    """Whether any migration was applied to the connected database."""
     async with connection() as pooled:
         return bool(await pooled.fetchval(TABLE))
 
 
 async def pending_migrations() -> list[str]:
-    """Names of the migrations that this program has and the connected database has not."""
+    """Names of the migrations that this program has and the connected database lacks."""
     async with connection() as pooled:
         begun = await pooled.fetchval(TABLE)
         applied = {row[0] for row in await pooled.fetch(APPLIED)} if begun else set()
     return sorted(path.stem for path in FOLDER.glob("[0-9]*.py") if path.stem not in applied)
+
+
+@asynccontextmanager
+async def _lock(url: str, report: Report) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """Holds the advisory lock that lets one process migrate at a time.
+
+    The lock is polled. A session that waits in pg_advisory_lock() has an open snapshot, and CREATE
+    INDEX CONCURRENTLY in the process that holds the lock would wait for it for ever.
+    """
+    guard = await asyncpg.connect(**credentials(url))
+    try:
+        is_reported = False
+        while not await guard.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATION_LOCK):
+            if not is_reported:
+                report("Another process is migrating this database. Waiting for it.")
+                is_reported = True
+            await asyncio.sleep(POLL_SECONDS)
+        yield guard
+    finally:
+        await guard.close()
+
+
+def _config(url: str, package: str, rules: LockRules) -> dict[str, Any]:
+    config = tortoise_config(url, pool_size=2, application_name="ibiki migrate")
+    # Tortoise's own client, because migrations use Tortoise's own transactions.
+    config["connections"]["default"]["engine"] = "tortoise.backends.asyncpg"
+    config["apps"][APP]["migrations"] = package
+    config["connections"]["default"]["credentials"]["server_settings"] |= {
+        "statement_timeout": "0",
+        "lock_timeout": f"{int(rules.lock_seconds * 1000)}ms",
+        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
+    }
+    return config
+
+
+async def _apply_pending(
+    config: dict[str, Any],
+    guard: asyncpg.Connection[asyncpg.Record],
+    report: Report,
+    rules: LockRules,
+) -> None:
+    client = get_connection("default")
+    assert isinstance(client, AsyncpgDBClient)
+    executor = MigrationExecutor(client, config["apps"])
+    await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
+    plan = await executor.plan()
+    state = await executor._project_state(set(await executor.recorder.applied_migrations()))
+    for step in plan:
+        began = time.monotonic()
+        reporting = asyncio.create_task(_report_progress(guard, step.migration.name, report))
+        try:
+            state = await _apply_with_retries(step.migration, state, client, report, rules)
+        finally:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
+        report(f"{step.migration.name}: applied in {time.monotonic() - began:.1f} s.")
+
+
+async def _apply_with_retries(
+    migration: Migration, state: State, client: AsyncpgDBClient, report: Report, rules: LockRules
+) -> State:
+    """The state after the migration. Raises MigrationFailed."""
+    began = time.monotonic()
+    failures = 0
+    while True:
+        try:
+            return await _apply(migration, state.clone(), client)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as locked:
+            failures += 1
+            oldest = await _oldest_transaction(client)
+            if time.monotonic() - began > rules.give_up_seconds:
+                raise MigrationFailed(
+                    f"Migration {migration.name} could not lock its tables: other sessions hold"
+                    f" them.{oldest} End that session or wait for it, then repeat the command."
+                ) from locked
+            if failures == 1:
+                report(f"{migration.name}: waiting for a lock that another session holds.{oldest}")
+            await asyncio.sleep(
+                backoff_seconds(failures, longest_seconds=rules.longest_pause_seconds)
+            )
+        except GONE:
+            raise
+        except (asyncpg.PostgresError, BaseORMException) as refused:
+            raise MigrationFailed(
+                f"PostgreSQL refused migration {migration.name}: {refused}. {_kept(migration)}"
+            ) from refused
+
+
+async def _apply(migration: Migration, state: State, client: AsyncpgDBClient) -> State:
+    if not migration.atomic:
+        editor = AsyncpgSchemaEditor(client, atomic=False)
+        state = await migration.apply(state, schema_editor=editor)
+        await MigrationRecorder(client).record_applied(APP, migration.name)
+        return state
+    async with in_transaction("default") as tx:
+        editor = AsyncpgSchemaEditor(tx, atomic=True)
+        state = await migration.apply(state, schema_editor=editor)
+        await MigrationRecorder(tx).record_applied(APP, migration.name)
+    return state
+
+
+def _kept(migration: Migration) -> str:
+    if migration.atomic:
+        return "Nothing of it was kept. Correct the cause, then repeat the command."
+    return "Its finished steps were kept. Correct the cause, then repeat the command: it continues."
+
+
+async def _oldest_transaction(client: AsyncpgDBClient) -> str:
+    """A sentence with a space before it, or nothing. Usually this is the session in the way."""
+    _, rows = await client.execute_query(OLDEST_TRANSACTION)
+    return f" The oldest open transaction: {rows[0][0]}." if rows else ""
+
+
+async def _report_progress(
+    guard: asyncpg.Connection[asyncpg.Record], name: str, report: Report
+) -> None:
+    """Reports what an index build is doing, each time that it has changed."""
+    last = None
+    while True:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        now = await guard.fetchval(INDEX_PROGRESS)
+        if now != last and now is not None:
+            report(f"{name}: {now}")
+        last = now

@@ -41,7 +41,7 @@ def run_directory() -> Iterator[Path]:
 
 async def ensure_template(server: embedded.EmbeddedDatabase, lock_path: Path) -> None:
     """The template database exists, migrated; made by the first worker that comes here."""
-    from persistence.database import migrate
+    from persistence.migrating import migrate
 
     with _locked(lock_path):
         if await _exists(server, _TEMPLATE):

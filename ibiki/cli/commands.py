@@ -25,7 +25,7 @@ from ibiki.local.workplace import Workplace, workplace
 from ibiki.observability import logs
 from ibiki.observability.instruments import instruments
 from ibiki.wiring import Wired, wired
-from persistence import database, store
+from persistence import migrating, store
 
 console = Console(highlight=False, markup=False)
 aside = Console(stderr=True, highlight=False, markup=False)
@@ -62,9 +62,9 @@ def simulate(data: Path, *, host: str, port: int) -> None:
 
 
 def migrate(data: Path) -> None:
-    """Brings the database to the newest migration."""
-    with workplace(data) as place, _busy("Migrating, once nobody else does"):
-        asyncio.run(database.migrate(place.database_url))
+    """Applies the migrations that the database lacks, with a line for each."""
+    with workplace(data) as place, _busy("Migrating"):
+        asyncio.run(migrating.migrate(place.database_url, report=console.print))
     console.print("The database is at the newest migration.")
 
 
@@ -195,7 +195,7 @@ def _with_installation(
     async def run(place: Workplace) -> Any:
         # Nobody is surprised by changes to a database of the operator's own, nor while looking.
         if place.settings.database.url is None and not begun:
-            await database.migrate(place.database_url)
+            await migrating.migrate(place.database_url)
         async with wired(place, name="ibiki command", whole=True) as parts:
             return await work(place, parts)
 

@@ -20,7 +20,7 @@ from ibiki.observability import logs
 from ibiki.observability.instruments import Instruments, instruments
 from ibiki.upstreams import is_another
 from ibiki.wiring import wired
-from persistence import database
+from persistence import migrating
 
 LOOPBACK = "127.0.0.1"
 console = Console(highlight=False)
@@ -60,7 +60,7 @@ def run(place: Workplace, listener: socket.socket) -> None:
 
 
 async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> None:
-    await database.migrate(place.database_url)
+    await migrating.migrate(place.database_url)
     async with AsyncExitStack() as stack:
         if place.settings.upstream.is_simulated:
             of_simulator = stack.enter_context(listening(LOOPBACK, 0))

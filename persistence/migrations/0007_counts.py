@@ -1,20 +1,20 @@
-"""A send's messages are counted by status from an index alone: a large send has 100,000 of them."""
+"""Counts a send's messages by status from an index alone: a large send has 100,000 of them."""
 
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 
-WITH_STATUS = """
-DROP INDEX message_by_send;
-CREATE INDEX message_by_send ON message (send_id, id) INCLUDE (status);
-"""
-WITHOUT_STATUS = """
-DROP INDEX message_by_send;
-CREATE INDEX message_by_send ON message (send_id, id);
-"""
+from persistence.migration_steps import CreateIndexConcurrently, DropIndexConcurrently
 
 
 class Migration(migrations.Migration):
-    """The status beside the ids of a send's messages."""
+    """The index of a send's messages gets the status."""
 
     dependencies = [("ibiki", "0006_uploads")]  # noqa: RUF012
-    operations = [ops.RunSQL(WITH_STATUS, WITHOUT_STATUS)]  # noqa: RUF012
+    atomic = False
+    operations = [  # noqa: RUF012
+        CreateIndexConcurrently(
+            "message_by_send_with_status", "message (send_id, id) INCLUDE (status)"
+        ),
+        DropIndexConcurrently("message_by_send"),
+        ops.RunSQL("ALTER INDEX message_by_send_with_status RENAME TO message_by_send"),
+    ]

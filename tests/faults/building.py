@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 
-from persistence.database import migrate
+from persistence.migrating import migrate
 from tests import worlds
 from tests.end_to_end.program import clean_environment
 from tests.faults.clock import Clock, new_clock

@@ -231,7 +231,7 @@ async def test_two_programs_that_migrate_at_once_migrate_once(
     try:
         script = f"""
 import asyncio
-from persistence.database import migrate
+from persistence.migrating import migrate
 asyncio.run(migrate({url!r}))
 """
         programs = [

@@ -23,8 +23,9 @@ from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
 from ibiki.local import embedded
-from persistence.database import connection, migrate, transaction
+from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
+from persistence.migrating import migrate
 from tests import databases, worlds
 from tests.ledger.line import Line, Moment
 from tests.persistence.connections import (

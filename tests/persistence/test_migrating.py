@@ -1,0 +1,204 @@
+"""`ibiki migrate` on a database at work: no time limit, short waits for locks, safe to repeat."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from ibiki.local import embedded
+from persistence import database, migrating
+from persistence.migrating import LockRules, MigrationFailed, migrate
+from tests import databases
+
+Write = Callable[..., str]
+"""Writes migrations, one for each source of operations. The name of their package."""
+
+SOURCE = """
+from tortoise import migrations
+from tortoise.migrations import operations as ops
+from persistence.migration_steps import CreateIndexConcurrently, DropIndexConcurrently, RepeatSQL
+
+class Migration(migrations.Migration):
+    dependencies = {dependencies}
+    atomic = {atomic}
+    operations = [{operations}]
+"""
+TABLE = 'ops.RunSQL("CREATE TABLE thing AS SELECT * FROM generate_series(1, 1000) AS number")'
+ALTER = 'ops.RunSQL("ALTER TABLE thing ADD COLUMN colour text")'
+INDEX = 'CreateIndexConcurrently("thing_by_number", "thing (number)", unique=True)'
+QUICK = LockRules(lock_seconds=0.1, longest_pause_seconds=0.1, give_up_seconds=0.5)
+
+
+@pytest.fixture
+async def url(database_server: embedded.EmbeddedDatabase) -> AsyncIterator[str]:
+    """An empty database."""
+    name = f"migrating_{uuid4().hex}"
+    await databases.execute(database_server.superuser_url, f"CREATE DATABASE {name} OWNER ibiki")
+    yield database_server.url.replace("/ibiki?", f"/{name}?")
+    await databases.execute(database_server.superuser_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def written(*migrations: str, atomic: bool = True) -> str:
+        package = tmp_path / f"migrations_{uuid4().hex}"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        for number, operations in enumerate(migrations, 1):
+            source = SOURCE.format(
+                dependencies=[("ibiki", f"000{number - 1}_step")] if number > 1 else [],
+                atomic=atomic or number == 1,
+                operations=operations,
+            )
+            (package / f"000{number}_step.py").write_text(source)
+        return package.name
+
+    return written
+
+
+async def rows(url: str, query: str) -> Sequence[asyncpg.Record]:
+    """What a query returns, over a connection of its own."""
+    own = await asyncpg.connect(url)
+    try:
+        return await own.fetch(query)
+    finally:
+        await own.close()
+
+
+async def test_a_statement_may_take_longer_than_the_statement_timeout(
+    url: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STATEMENT_TIMEOUT_SECONDS", 1)
+    await migrate(url, package=write('ops.RunSQL("SELECT pg_sleep(1.5)")'))
+    assert [row["name"] for row in await rows(url, "SELECT name FROM tortoise_migrations")] == [
+        "0001_step"
+    ]
+
+
+async def test_a_migration_that_waits_for_a_lock_does_not_stop_others(
+    url: str, write: Write
+) -> None:
+    await migrate(url, package=write(TABLE))
+    lines: list[str] = []
+    holder, reader = await asyncpg.connect(url), await asyncpg.connect(url)
+    held = holder.transaction()
+    await held.start()
+    await holder.execute("SELECT count(*) FROM thing")
+    waiting = asyncio.create_task(
+        migrate(
+            url,
+            package=write(TABLE, ALTER),
+            report=lines.append,
+            rules=LockRules(lock_seconds=0.2, longest_pause_seconds=0.2, give_up_seconds=60),
+        )
+    )
+    while not lines:
+        # Without a limit on the wait, this read would queue behind ALTER TABLE until `held` ends.
+        async with asyncio.timeout(2):
+            await reader.execute("SELECT count(*) FROM thing")
+        await asyncio.sleep(0.01)
+    await held.commit()
+    await waiting
+    assert lines[0].startswith("0002_step: waiting for a lock that another session holds. The old")
+    assert lines[1].startswith("0002_step: applied in ")
+    await holder.close()
+    await reader.close()
+
+
+async def test_a_lock_that_is_never_released_ends_with_a_sentence(url: str, write: Write) -> None:
+    await migrate(url, package=write(TABLE))
+    holder = await asyncpg.connect(url, server_settings={"application_name": "a long report"})
+    async with holder.transaction():
+        await holder.execute("SELECT count(*) FROM thing")
+        with pytest.raises(MigrationFailed, match=r"0002_step could not lock.*\(a long report\)"):
+            await migrate(url, package=write(TABLE, ALTER), rules=QUICK)
+    await holder.close()
+    await migrate(url, package=write(TABLE, ALTER), rules=QUICK)
+
+
+async def test_a_refused_statement_ends_with_a_sentence_and_the_next_run_continues(
+    url: str, write: Write
+) -> None:
+    with pytest.raises(MigrationFailed, match=r"0002_step: .*no_such.* Nothing of it was kept\."):
+        await migrate(url, package=write(TABLE, f'{ALTER}, ops.RunSQL("DROP TABLE no_such")'))
+    await migrate(url, package=write(TABLE, ALTER))
+    applied = await rows(url, "SELECT name FROM tortoise_migrations ORDER BY name")
+    assert [row["name"] for row in applied] == ["0001_step", "0002_step"]
+
+
+async def test_a_migration_is_recorded_in_the_transaction_that_applies_it(
+    url: str, write: Write
+) -> None:
+    """Otherwise a crash between the two leaves a migration that can never be applied again."""
+    await migrate(url, package=write(TABLE))
+    await databases.execute(url, "ALTER TABLE tortoise_migrations ADD CHECK (name < '0002')")
+    with pytest.raises(MigrationFailed):
+        await migrate(url, package=write(TABLE, ALTER))
+    columns = await rows(url, "SELECT attname FROM pg_attribute WHERE attname = 'colour'")
+    assert columns == []
+
+
+async def test_an_index_whose_build_was_interrupted_is_built_again(url: str, write: Write) -> None:
+    await migrate(url, package=write(TABLE))
+    await databases.execute(url, "INSERT INTO thing VALUES (1)")
+    package = write(TABLE, INDEX, atomic=False)
+    with pytest.raises(MigrationFailed, match=r"Its finished steps were kept\."):
+        await migrate(url, package=package)  # a duplicate: PostgreSQL leaves an invalid index
+    invalid = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+    assert [row[0] for row in await rows(url, invalid)] == ["thing_by_number"]
+    await databases.execute(url, "DELETE FROM thing WHERE number = 1")
+    await migrate(url, package=package)
+    assert await rows(url, invalid) == []
+
+
+async def test_an_index_is_built_while_a_transaction_writes(
+    url: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CREATE INDEX would wait for the transaction, and all later writes would wait for it."""
+    monkeypatch.setattr(migrating, "PROGRESS_SECONDS", 0.01)
+    await migrate(url, package=write(TABLE))
+    lines: list[str] = []
+    holder = await asyncpg.connect(url)
+    held = holder.transaction()
+    await held.start()
+    await holder.execute("INSERT INTO thing VALUES (1001)")
+    building_index = asyncio.create_task(
+        migrate(
+            url,
+            package=write(TABLE, INDEX, atomic=False),
+            report=lines.append,
+            rules=QUICK,
+        )
+    )
+    building = "SELECT 1 FROM pg_class WHERE relname = 'thing_by_number'"
+    while not lines or not await rows(url, building):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        await databases.execute(url, "INSERT INTO thing VALUES (1002)")
+    await held.commit()
+    await building_index
+    assert "thing_by_number: waiting for writers before build (process " in lines[0]
+    await holder.close()
+
+
+async def test_repeated_sql_goes_on_until_nothing_is_left(url: str, write: Write) -> None:
+    repeated = (
+        'RepeatSQL("WITH few AS (SELECT ctid FROM thing WHERE colour IS NULL LIMIT 300)'
+        " UPDATE thing SET colour = 'red' FROM few WHERE thing.ctid = few.ctid\")"
+    )
+    await migrate(url, package=write(TABLE, ALTER, repeated, atomic=False))
+    assert await rows(url, "SELECT FROM thing WHERE colour IS NULL") == []
+
+
+async def test_a_step_that_needs_no_transaction_refuses_an_atomic_migration(
+    url: str, write: Write
+) -> None:
+    with pytest.raises(RuntimeError, match=r"CreateIndexConcurrently needs `atomic = False`"):
+        await migrate(url, package=write(TABLE, INDEX))
