@@ -1,6 +1,7 @@
 """All ports of the domain, filled: one name for each need, whatever module it lives in."""
 
 from persistence.database import transaction as transaction
+from persistence.dispatch.backlog import paused_accounts as paused_accounts
 from persistence.dispatch.backlog import read_backlog as read_backlog
 from persistence.dispatch.clock import read_clock as read_clock
 from persistence.dispatch.clock import redate as redate

@@ -249,22 +249,24 @@ class WorkStore(Queue, LateTruths, Captures, Upkeep, Dates, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is not done yet, over all processes and all tenants.
+    """What is not finished yet, over all processes and all tenants.
 
-    `oldest_seconds`: since the first of what is queued was accepted; 0 where nothing is.
-    `paused`: every provider account, and whether it refuses us.
+    `oldest_seconds`: since the oldest queued message was accepted; 0 if none is queued.
     """
 
     queued: int
     oldest_seconds: float
-    in_doubt: int
+    unknown: int
     events: int
-    paused: Mapping[UUID, bool]
 
 
 class Backlogs(Protocol):
-    """Who can say what waits."""
+    """What /metrics shows of the database."""
 
     async def read_backlog(self) -> Backlog:
         """What waits now; nothing is locked. Raises TryAgain."""
+        ...
+
+    async def paused_accounts(self) -> Mapping[UUID, bool]:
+        """Every provider account, and whether it is paused. Raises TryAgain."""
         ...

@@ -1,6 +1,7 @@
-"""What waits in the database, shown at /metrics: read when somebody asks, at most so often.
+"""The gauges of /metrics that come from the database: what is queued, unknown or paused.
 
-Every process shows the same figures, which are of all of them: take the largest, not the sum.
+They are read when /metrics is read, at most every few seconds. Every process shows the same
+figures, so a dashboard must take their maximum and not their sum.
 """
 
 from __future__ import annotations
@@ -14,54 +15,68 @@ from prometheus_client import CollectorRegistry, Gauge
 from domain.errors import TryAgain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
     from domain.dispatch.ports import Backlog, Backlogs
 
 FRESH_SECONDS = 5.0
-"""How long a figure is shown again before it is read anew, whoever asks."""
+"""For how long the same figures are shown again."""
 
 ANSWER_SECONDS = 2.0
-"""How long a scrape waits for the database: Prometheus gives up after 10."""
+"""How long /metrics waits for the database. Prometheus itself waits 10 s."""
 
 NOT_KNOWN = float("nan")
 
 
 class BacklogMetrics:
-    """The gauges of what waits. Not a number while the database cannot be asked."""
+    """The gauges. A figure that could not be read in time is NaN, not the last value or 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, help: str, *labels: str) -> Gauge:
             return Gauge(f"ibiki_{name}", help, labels, registry=registry)
 
-        self._answers = gauge("database_answers", "1 where the database could be asked just now.")
-        self._queued = gauge("messages_queued", "Messages not handed over yet.")
-        self._oldest = gauge("oldest_queued_seconds", "How long the oldest of them has waited.")
-        self._in_doubt = gauge("messages_unknown", "Messages that somebody has to settle.")
-        self._events = gauge("webhook_events_waiting", "Calls of providers not received yet.")
+        self._answers = gauge("database_answers", "1 if the database answered the last time.")
+        self._queued = gauge("messages_queued", "Messages not submitted to a provider yet.")
+        self._oldest = gauge("oldest_queued_seconds", "Age of the oldest queued message.")
+        self._unknown = gauge("messages_unknown", "Messages whose outcome a person must settle.")
+        self._events = gauge("webhook_events_waiting", "Webhook events not evaluated yet.")
         self._paused = gauge(
-            "provider_account_paused", "1 while the provider refuses us.", "provider_account"
+            "provider_account_paused",
+            "1 while the provider rejects us.",
+            "provider_account",
         )
-        self._one_at_a_time = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._read_at = -FRESH_SECONDS
         self._show(None)
 
     async def refresh(self, store: Backlogs) -> None:
-        """The gauges show what the database says, or that it says nothing. Raises nothing."""
-        async with self._one_at_a_time:
+        """Reads the figures, unless they are fresh. Raises nothing."""
+        async with self._lock:
             if time.monotonic() - self._read_at < FRESH_SECONDS:
                 return
+            paused: Mapping[UUID, bool] | None = None
+            backlog: Backlog | None = None
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    self._show(await store.read_backlog())
+                    # This read is small. If it succeeds and the next one does not, the database
+                    # is slow and not away.
+                    paused = await store.paused_accounts()
+                    backlog = await store.read_backlog()
             except (TryAgain, TimeoutError):
-                self._show(None)
+                pass
+            self._show_paused(paused)
+            self._show(backlog)
             self._read_at = time.monotonic()
 
-    def _show(self, found: Backlog | None) -> None:
-        self._answers.set(found is not None)
-        self._queued.set(found.queued if found else NOT_KNOWN)
-        self._oldest.set(found.oldest_seconds if found else NOT_KNOWN)
-        self._in_doubt.set(found.in_doubt if found else NOT_KNOWN)
-        self._events.set(found.events if found else NOT_KNOWN)
+    def _show_paused(self, paused: Mapping[UUID, bool] | None) -> None:
+        self._answers.set(paused is not None)
         self._paused.clear()
-        for provider_account_id, paused in found.paused.items() if found else ():
-            self._paused.labels(str(provider_account_id)).set(paused)
+        for account_id, is_paused in (paused or {}).items():
+            self._paused.labels(str(account_id)).set(is_paused)
+
+    def _show(self, backlog: Backlog | None) -> None:
+        self._queued.set(backlog.queued if backlog else NOT_KNOWN)
+        self._oldest.set(backlog.oldest_seconds if backlog else NOT_KNOWN)
+        self._unknown.set(backlog.unknown if backlog else NOT_KNOWN)
+        self._events.set(backlog.events if backlog else NOT_KNOWN)

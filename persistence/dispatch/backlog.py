@@ -1,11 +1,12 @@
-"""What waits, counted by partial indexes that hold nothing but what waits."""
+"""What waits, for /metrics. Raw SQL: index-only scans of partial indexes, 0.1 s for 1,000,000."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 from domain.dispatch.ports import Backlog
 from persistence.database import connection
 
-# 0.1 s for 400,000 that are queued.
 WAITING = """
 SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8,
        (SELECT count(*) FROM message WHERE status = 'UNKNOWN'),
@@ -19,6 +20,11 @@ async def read_backlog() -> Backlog:
     """What waits now, over all processes and all tenants. Raises TryAgain."""
     async with connection() as pooled:
         row = await pooled.fetchrow(WAITING)
-        paused = {each[0]: each[1] for each in await pooled.fetch(PAUSED)}
     assert row is not None
-    return Backlog(row[0], max(row[1], 0.0), row[2], row[3], paused)
+    return Backlog(row[0], max(row[1], 0.0), row[2], row[3])
+
+
+async def paused_accounts() -> dict[UUID, bool]:
+    """Every provider account, and whether it is paused. Raises TryAgain."""
+    async with connection() as pooled:
+        return {row[0]: row[1] for row in await pooled.fetch(PAUSED)}

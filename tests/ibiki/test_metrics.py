@@ -1,4 +1,4 @@
-"""What Prometheus reads: names that stay, help for each, numbers that follow what happens."""
+"""What Prometheus reads: stable names, an explanation for each, correct figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT = UUID(int=7)
 
 
 def shown(metrics: Metrics) -> dict[str, float]:
-    """Each sample of ours by its name and labels, without buckets and creation times."""
+    """Our samples by name and labels, without buckets and creation times."""
     return {
         f"{sample.name}{sorted(sample.labels.values())}": sample.value
         for family in text_string_to_metric_families(metrics.exposition().decode())
@@ -28,7 +28,7 @@ def shown(metrics: Metrics) -> dict[str, float]:
     }
 
 
-def test_each_metric_is_ours_by_name_and_explained() -> None:
+def test_each_metric_has_our_prefix_and_an_explanation() -> None:
     families = list(text_string_to_metric_families(Metrics().exposition().decode()))
     ours = [family for family in families if family.name.startswith("ibiki_")]
     assert len(ours) > 15
@@ -54,7 +54,7 @@ def test_a_call_is_counted_with_each_messages_outcome(outcome: Outcome, word: st
     assert samples["ibiki_provider_call_seconds_sum[]"] == 0.2
 
 
-def test_the_breaker_comes_and_goes() -> None:
+def test_the_breaker_is_shown_while_it_is_open() -> None:
     metrics = Metrics()
     observer = HandoverMetrics(metrics)
     for is_open in (True, False):
@@ -70,22 +70,28 @@ def test_swept_messages_are_counted() -> None:
 
 @dataclass
 class FakeStore:
-    """Says what waits, or that it is away; counts how often it was asked."""
+    """A database that answers, or is slow (`backlog` None), or is away; counts its reads."""
 
-    found: Backlog | None
-    asked: int = 0
+    backlog: Backlog | None = None
+    is_away: bool = False
+    reads: int = 0
 
     async def read_backlog(self) -> Backlog:
-        self.asked += 1
-        if self.found is None:
+        self.reads += 1
+        if self.backlog is None:
+            raise TimeoutError
+        return self.backlog
+
+    async def paused_accounts(self) -> dict[UUID, bool]:
+        if self.is_away:
             raise TryAgain
-        return self.found
+        return {ACCOUNT: True}
 
 
-async def test_what_waits_is_read_once_in_a_while() -> None:
-    metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1, {ACCOUNT: True}))
+async def test_the_figures_of_the_database_are_read_once_in_five_seconds() -> None:
+    metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1))
     await asyncio.gather(*(metrics.backlog.refresh(store) for _ in range(10)))
-    assert store.asked == 1
+    assert store.reads == 1
     samples = shown(metrics)
     assert samples["ibiki_database_answers[]"] == 1
     assert samples["ibiki_messages_queued[]"] == 12
@@ -95,13 +101,14 @@ async def test_what_waits_is_read_once_in_a_while() -> None:
     assert samples[f"ibiki_provider_account_paused{[str(ACCOUNT)]}"] == 1
 
 
-async def test_what_cannot_be_read_is_not_shown_as_nothing() -> None:
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_figures_that_cannot_be_read_in_time_are_not_shown_as_zero(is_away: bool) -> None:
     metrics = Metrics()
-    await metrics.backlog.refresh(FakeStore(None))
+    await metrics.backlog.refresh(FakeStore(is_away=is_away))
     samples = shown(metrics)
-    assert samples["ibiki_database_answers[]"] == 0
     assert isnan(samples["ibiki_messages_queued[]"])
     assert isnan(samples["ibiki_oldest_queued_seconds[]"])
+    assert samples["ibiki_database_answers[]"] == (not is_away), "slow is not away"
 
 
 def test_two_sets_of_metrics_do_not_share_numbers() -> None:

@@ -65,7 +65,7 @@ INDEXES = {
     "message_by_send": "(send_id, id) INCLUDE (status)",
     "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
-    " WHERE (status = 'QUEUED'::text)",
+    " INCLUDE (price, created_at) WHERE (status = 'QUEUED'::text)",
     "message_undecided": "(attempt_id)"
     " WHERE (status = ANY (ARRAY['SUBMITTING'::text, 'UNKNOWN'::text]))",
     "modem_route_by_hand_unique": "UNIQUE (modem, port) WHERE (NOT learned)",
@@ -102,5 +102,10 @@ STORAGE = {
         "autovacuum_vacuum_scale_factor": "0.02",
         "autovacuum_vacuum_threshold": "200",
     },
-    "message": {"autovacuum_vacuum_scale_factor": "0.05", "autovacuum_vacuum_threshold": "1000"},
+    "message": {
+        "autovacuum_vacuum_scale_factor": "0.05",
+        "autovacuum_vacuum_threshold": "1000",
+        "autovacuum_vacuum_insert_scale_factor": "0.02",
+        "autovacuum_vacuum_insert_threshold": "10000",
+    },
 }

@@ -1,0 +1,50 @@
+"""The figures of the queue come from its index alone, however large the message table is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from persistence.dispatch.backlog import WAITING
+from persistence.ledger.balances import BALANCES, PROVIDER_ACCOUNTS
+from persistence.ledger.pools import POOL_FIGURES
+from tests import worlds
+
+LONG_TEXT = "x" * 600
+"""The planner reads a table of short rows from end to end: that is not more work than its index."""
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[worlds.Pool]:
+    async with worlds.connected(database_url, pool_size=1):
+        pool = await worlds.add_pool()
+        client = await worlds.add_client(pool, held=10_000)
+        for _ in range(2):
+            await worlds.accept(client, texts=[LONG_TEXT] * 3_000)
+        await worlds.execute(
+            "UPDATE message SET status = 'SENT', attempt_id = id WHERE id IN"
+            " (SELECT id FROM message ORDER BY id LIMIT 3000)"
+        )
+        await worlds.execute("VACUUM (ANALYZE) message")
+        yield pool
+
+
+@pytest.mark.parametrize("figures", ["metrics", "balances", "provider accounts", "sync"])
+async def test_the_figures_of_the_queue_read_no_row_of_a_message(
+    pool: worlds.Pool, figures: str
+) -> None:
+    statements: dict[str, tuple[str, list[object]]] = {
+        "metrics": (WAITING, []),
+        "balances": (BALANCES, [None, None, None, "ANY", None]),
+        "provider accounts": (PROVIDER_ACCOUNTS, []),
+        "sync": (POOL_FIGURES, [pool.id]),
+    }
+    statement, arguments = statements[figures]
+    rows = await worlds.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}", *arguments)
+    plan = "\n".join(row["QUERY PLAN"] for row in rows)
+    assert "Index Only Scan using message_queue on message" in plan, plan
+    assert "Seq Scan on message" not in plan, plan
+    scan = plan[plan.index("using message_queue") :]
+    assert re.search(r"Heap Fetches: (\d+)", scan)[1] == "0", plan  # type: ignore[index]
