@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.identity.access import Actor, Role
-from domain.identity.keys import create_api_key
+from domain.identity.api_keys import create_api_key
 from domain.ids import new_id
 from domain.ledger.book import Book, Purpose, TransferKind
 from persistence import store

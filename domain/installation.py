@@ -8,8 +8,8 @@ from uuid import UUID
 
 from domain.dispatch.ports import Cancellations, LateTruths
 from domain.identity.actors import Actors
-from domain.identity.ports import ApiKeys, Directory, Passwords, People
-from domain.identity.sessions import Door
+from domain.identity.ports import ApiKeyStore, Directory, IdentityStore, Passwords
+from domain.identity.sessions import Sessions
 from domain.inbox.keywords import Keywords
 from domain.inbox.ports import ContactArchive, Contacts, Inbox, Switchboard
 from domain.inbox.receive import ReceivingStore, Reception
@@ -47,8 +47,8 @@ class Store(
     SendArchive,
     LedgerArchive,
     ContactArchive,
-    People,
-    ApiKeys,
+    IdentityStore,
+    ApiKeyStore,
     LiveStore,
     ReceivingStore,
     Inbox,
@@ -81,7 +81,7 @@ class Installation:
     pace: Pace
     providers: Providers
     sync_rules: SyncRules
-    door: Door
+    sessions: Sessions
     actors: Actors
     passwords: Passwords
     parsers: Parsers = field(default_factory=dict)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from domain.identity.actors import Actors
-from domain.identity.sessions import Door
+from domain.identity.sessions import Sessions
 from domain.inbox.intake import Intake
 from domain.inbox.keywords import Keywords
 from domain.installation import Installation, Limits
@@ -127,7 +127,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
             lease_seconds=settings.dispatch.lease_seconds,
             deadline_seconds=settings.dispatch.deadline_seconds,
         ),
-        door=Door(
+        sessions=Sessions(
             store=store,
             passwords=passwords,
             tokens=tokens,

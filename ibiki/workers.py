@@ -9,7 +9,7 @@ from domain.dispatch.dispatchers import Dispatchers
 from domain.dispatch.handover import Handover
 from domain.dispatch.observing import Observer
 from domain.dispatch.ports import WorkStore
-from domain.identity.ports import AccessUpkeep
+from domain.identity.ports import IdentityUpkeep
 from domain.inbox.capture import capture_contacts
 from domain.inbox.polling import Poller, PollRules, Polls
 from domain.inbox.receive import ReceivingStore, Reception, receive_due
@@ -29,7 +29,7 @@ MOST_PURGED = 10_000
 MOST_UPLOADS_PURGED = 100
 
 
-class WorkersStore(Polls, WorkStore, ReceivingStore, Uploads, AccessUpkeep, Protocol):
+class WorkersStore(Polls, WorkStore, ReceivingStore, Uploads, IdentityUpkeep, Protocol):
     """All that the workers need of the store."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from strawberry import UNSET
 
-from domain.identity.people import KEEP
+from domain.identity.records import KEEP
 
 
 def changes(given: object, *names: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from domain.identity.access import Everything, balance_scope, message_scope
-from domain.identity.people import Client, Group
+from domain.identity.records import Client, Group
 from domain.inbox.conversations import AnyMessage
 from resolvers.context import Info, actor_of
 

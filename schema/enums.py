@@ -6,7 +6,7 @@ import strawberry
 
 from domain.direction import Direction
 from domain.identity.access import Role
-from domain.identity.people import ClientStatus
+from domain.identity.records import ClientStatus
 from domain.inbox.webhooks import WebhookOutcome
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind

@@ -12,7 +12,7 @@ import strawberry
 from strawberry.types.base import get_object_definition
 
 from domain import errors
-from domain.identity.people import ClientStatus
+from domain.identity.records import ClientStatus
 from schema.scalars import Units
 from schema.sending.recipients import RejectedRecipient
 

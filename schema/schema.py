@@ -19,7 +19,7 @@ import schema.enums  # noqa: F401  # enums are declared before the types that sh
 from schema.errors import HANDLERS
 from schema.execution.building import let_inputs_build_themselves
 from schema.execution.resolving import call_resolvers_straight
-from schema.identity.people import PeopleMutation, PeopleQuery
+from schema.identity.directory import DirectoryMutation, DirectoryQuery
 from schema.identity.sessions import SessionMutation, SessionQuery
 from schema.inbox.contacts import ContactMutation, ContactQuery
 from schema.inbox.conversations import InboxMutation, InboxQuery
@@ -37,7 +37,7 @@ from schema.sending.sends import SendMutation, SendQuery
 
 @strawberry.type
 class Query(
-    PeopleQuery, SessionQuery, SendQuery, LedgerQuery, ContactQuery, InboxQuery, SwitchboardQuery
+    DirectoryQuery, SessionQuery, SendQuery, LedgerQuery, ContactQuery, InboxQuery, SwitchboardQuery
 ):
     """What can be asked for."""
 
@@ -45,7 +45,7 @@ class Query(
 @strawberry.type
 class Mutation(
     SessionMutation,
-    PeopleMutation,
+    DirectoryMutation,
     SendMutation,
     LedgerMutation,
     InboxMutation,

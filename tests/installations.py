@@ -145,7 +145,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 pace=pace,
                 providers=upstream,
                 sync_rules=SyncRules(),
-                door=people.new_door(),
+                sessions=people.new_sessions(),
                 actors=Actors(store, people.TOKENS),
                 passwords=people.PASSWORDS,
                 parsers=PARSERS,

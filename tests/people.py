@@ -9,9 +9,9 @@ from uuid import UUID
 
 from domain.identity.access import Role
 from domain.identity.actors import Actors
-from domain.identity.people import Client, Group, User
-from domain.identity.sessions import Door
-from domain.identity.tenants import NewClient, create_client, create_group
+from domain.identity.clients import NewClient, create_client, create_group
+from domain.identity.records import Client, Group, User
+from domain.identity.sessions import Sessions
 from domain.identity.users import NewUser, create_user
 from domain.ledger.pools import ensure_default_pool
 from domain.numbers import Normaliser
@@ -30,9 +30,9 @@ TOKENS = AccessTokens(SECRET_KEY)
 NORMALISER = Normaliser()
 
 
-def new_door(throttle: SignInThrottle | None = None, *, refresh_days: int = 30) -> Door:
+def new_sessions(throttle: SignInThrottle | None = None, *, refresh_days: int = 30) -> Sessions:
     """A door of its own, with counters of its own."""
-    return Door(
+    return Sessions(
         store=store,
         passwords=PASSWORDS,
         tokens=TOKENS,

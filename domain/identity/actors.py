@@ -20,8 +20,8 @@ from weakref import WeakValueDictionary
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor
-from domain.identity.keys import hash_of_secret, is_secret
-from domain.identity.ports import AccessChange, Credentials, Tokens
+from domain.identity.api_keys import hash_of_secret, is_secret
+from domain.identity.ports import AccessChange, ActorStore, Tokens
 from domain.loops import log_failure
 
 LONGEST_CREDENTIAL = 2_048
@@ -50,7 +50,7 @@ class _Known:
 class Actors:
     """The actors that one process remembers. Started at boot, never from inside a request."""
 
-    def __init__(self, store: Credentials, tokens: Tokens, *, most: int = 20_000) -> None:
+    def __init__(self, store: ActorStore, tokens: Tokens, *, most: int = 20_000) -> None:
         self._store = store
         self._tokens = tokens
         self._most = most
@@ -204,7 +204,7 @@ class Actors:
 class _Changes:
     """Reads changes of access once each, in whatever order they are committed."""
 
-    def __init__(self, store: Credentials) -> None:
+    def __init__(self, store: ActorStore) -> None:
         self._store = store
         self._since: datetime | None = None
         self._seen: set[UUID] = set()

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.identity.access import Actor, Scope
-from domain.identity.people import Client, Group, User
+from domain.identity.records import Client, Group, User
 from domain.pages import Page, Window
 from domain.transactions import Transaction, Transactional
 
@@ -79,7 +79,7 @@ class Login:
     password_hash: str
 
 
-class Sessions(Transactional, Protocol):
+class SessionStore(Transactional, Protocol):
     """Sign-ins, and their chains of refresh tokens: kept as hashes, used once each."""
 
     async def find_login(self, email: str) -> Login | None:
@@ -119,7 +119,7 @@ class AccessChange:
     subject_id: UUID
 
 
-class Credentials(Protocol):
+class ActorStore(Protocol):
     """What the actor cache reads."""
 
     async def find_actor_of_session(self, session_id: UUID, user_id: UUID) -> Actor | None:
@@ -141,7 +141,7 @@ class Credentials(Protocol):
         ...
 
 
-class AccessUpkeep(Protocol):
+class IdentityUpkeep(Protocol):
     """What of sign-ins and changes of access is thrown away in time."""
 
     async def purge_changes(self, *, most: int) -> int:
@@ -167,7 +167,7 @@ class ApiKey:
     last_used_at: datetime | None
 
 
-class ApiKeys(Transactional, Protocol):
+class ApiKeyStore(Transactional, Protocol):
     """API keys, by the users they act for."""
 
     async def list_api_keys(self, user_id: UUID) -> Sequence[ApiKey]:
@@ -236,7 +236,7 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class NodeVersions:
+class Node:
     """A node's place in the tree, and the versions that figures add up."""
 
     account_id: UUID
@@ -246,10 +246,10 @@ class NodeVersions:
     departed_version: int
 
 
-class People(Directory, Transactional, Protocol):
+class IdentityStore(Directory, Transactional, Protocol):
     """Writes. Locks are taken in this order: people, then accounts in id order."""
 
-    async def lock_people(self, tx: Transaction) -> None:
+    async def lock_identities(self, tx: Transaction) -> None:
         """One change of people at a time: they are rare, and so no two can cross."""
         ...
 
@@ -257,18 +257,18 @@ class People(Directory, Transactional, Protocol):
         """Tells every process that what it knows of these is out of date. Last before a commit."""
         ...
 
-    async def home_of(self, tx: Transaction, group_id: UUID | None) -> NodeVersions:
+    async def find_parent_node(self, tx: Transaction, group_id: UUID | None) -> Node:
         """The node that clients of this group, or of none, stand under. Raises NotFound."""
         ...
 
     async def write_group(
-        self, tx: Transaction, group: Group, *, under: NodeVersions | None = None
+        self, tx: Transaction, group: Group, *, under: Node | None = None
     ) -> None:
         """Writes its fields; a new one with a node of its own under the one given."""
         ...
 
     async def write_client(
-        self, tx: Transaction, client: Client, *, under: NodeVersions | None = None
+        self, tx: Transaction, client: Client, *, under: Node | None = None
     ) -> None:
         """Writes its fields; a new one with a node of its own under the one given.
 
@@ -278,7 +278,7 @@ class People(Directory, Transactional, Protocol):
 
     async def lock_nodes(
         self, tx: Transaction, *, ids: Sequence[UUID], below: Sequence[UUID]
-    ) -> list[NodeVersions]:
+    ) -> list[Node]:
         """These nodes and those right below the others, FOR UPDATE in id order."""
         ...
 
@@ -317,7 +317,7 @@ class People(Directory, Transactional, Protocol):
         """Ends all sessions of a user."""
         ...
 
-    async def make_default_pool(
+    async def add_default_pool(
         self, tx: Transaction, *, provider: str, unit: str, price: int
     ) -> UUID:
         """The default provider account; made, with its node, where there is none."""

@@ -12,8 +12,8 @@ from hashlib import sha256
 from uuid import UUID
 
 from domain.errors import InvalidCredentials, RateLimited
-from domain.identity.people import LONGEST_EMAIL, LONGEST_PASSWORD
-from domain.identity.ports import Login, Passwords, Sessions, Throttle, Tokens
+from domain.identity.ports import Login, Passwords, SessionStore, Throttle, Tokens
+from domain.identity.records import LONGEST_EMAIL, LONGEST_PASSWORD
 from domain.ids import new_id
 from domain.transactions import Transaction, changing
 
@@ -42,13 +42,13 @@ class SignedIn:
     expires_at: datetime
 
 
-class Door:
+class Sessions:
     """Where people come in and go out."""
 
     def __init__(
         self,
         *,
-        store: Sessions,
+        store: SessionStore,
         passwords: Passwords,
         tokens: Tokens,
         throttle: Throttle,

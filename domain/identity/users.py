@@ -8,8 +8,8 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, Role
-from domain.identity.people import KEEP, Keep, User, Value, email_of, kept, password_of
-from domain.identity.ports import Passwords, People
+from domain.identity.ports import IdentityStore, Passwords
+from domain.identity.records import KEEP, Keep, User, Value, email_of, kept, password_of
 from domain.ids import new_id
 from domain.transactions import Transaction, changing
 
@@ -36,7 +36,7 @@ class UserChange:
     disabled: bool | Keep | None = KEEP
 
 
-async def create_user(store: People, passwords: Passwords, new: NewUser) -> User:
+async def create_user(store: IdentityStore, passwords: Passwords, new: NewUser) -> User:
     """A new user. Raises InvalidInput, or NotFound for a client or group that is not there."""
     user = User(
         id=new_id(),
@@ -50,13 +50,15 @@ async def create_user(store: People, passwords: Passwords, new: NewUser) -> User
     check_role_fits(user)
     password_hash = await passwords.hash(password_of(new.password))
     async with changing(store) as tx:
-        await store.lock_people(tx)
+        await store.lock_identities(tx)
         await _check_places(store, tx, user)
         await store.add_user(tx, user, password_hash=password_hash)
     return user
 
 
-async def create_admin(store: People, passwords: Passwords, *, email: str, password: str) -> User:
+async def create_admin(
+    store: IdentityStore, passwords: Passwords, *, email: str, password: str
+) -> User:
     """A new admin. Raises InvalidInput."""
     return await create_user(
         store, passwords, NewUser(email=email, password=password, role=Role.ADMIN)
@@ -64,7 +66,7 @@ async def create_admin(store: People, passwords: Passwords, *, email: str, passw
 
 
 async def update_user(
-    store: People, passwords: Passwords, user_id: UUID, change: UserChange
+    store: IdentityStore, passwords: Passwords, user_id: UUID, change: UserChange
 ) -> User:
     """The user, changed. A new password or role, or being disabled, ends all their sessions.
 
@@ -74,7 +76,7 @@ async def update_user(
     if not isinstance(change.password, Keep):
         password_hash = await passwords.hash(password_of(change.password))
     async with changing(store) as tx:
-        await store.lock_people(tx)
+        await store.lock_identities(tx)
         before = await store.find_user(user_id, tx=tx)
         if before is None:
             raise NotFound("user")
@@ -117,7 +119,7 @@ def check_role_fits(user: User) -> None:
             pass
 
 
-async def _check_places(store: People, tx: Transaction, user: User) -> None:
+async def _check_places(store: IdentityStore, tx: Transaction, user: User) -> None:
     """The client and the group are there, and a supervisor's client is in the own group."""
     if user.group_id and not await store.find_groups([user.group_id], tx=tx):
         raise NotFound("group")
@@ -130,7 +132,7 @@ async def _check_places(store: People, tx: Transaction, user: User) -> None:
         raise InvalidInput("A supervisor's client is one of the own group.", field="clientId")
 
 
-async def _check_admin_left(store: People, tx: Transaction, user: User) -> None:
+async def _check_admin_left(store: IdentityStore, tx: Transaction, user: User) -> None:
     if user.role is Role.ADMIN and not user.disabled:
         return
     if await store.active_admins(tx) == {user.id}:

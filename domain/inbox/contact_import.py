@@ -17,7 +17,7 @@ from uuid import UUID
 
 from domain.errors import InvalidFile, InvalidInput, NotFound
 from domain.identity.access import Actor, own_scope
-from domain.identity.people import business_of
+from domain.identity.records import business_of
 from domain.inbox.contact import ContactCard
 from domain.inbox.contacts import contact_name_of
 from domain.numbers import Normaliser

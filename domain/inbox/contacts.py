@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.identity.access import Actor, OfClient, message_scope, own_scope
-from domain.identity.people import KEEP, Keep, business_of, kept, name_of
+from domain.identity.records import KEEP, Keep, business_of, kept, name_of
 from domain.inbox.arrivals import OptOut, OptOutSource
 from domain.inbox.contact import Contact, ContactCard
 from domain.inbox.opt_out import call_back

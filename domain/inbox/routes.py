@@ -8,8 +8,8 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
-from domain.identity.people import assigned_numbers_of
-from domain.identity.ports import People
+from domain.identity.ports import IdentityStore
+from domain.identity.records import assigned_numbers_of
 from domain.inbox.conversations import ModemRoute
 from domain.inbox.ports import Switchboard
 from domain.inbox.receive import ReceivingStore, Reception, deliver, routed
@@ -22,7 +22,7 @@ ASSIGNED = "Assigned by hand."
 LONGEST_WORD = 128
 
 
-class SwitchboardStore(Switchboard, People, Protocol):
+class SwitchboardStore(Switchboard, IdentityStore, Protocol):
     """What setting routes needs."""
 
 
@@ -46,7 +46,7 @@ async def set_modem_route(
             raise InvalidInput(f"Give the {field} as events name it.", field=field)
     checked = None if numbers is None else assigned_numbers_of(numbers, normaliser)
     async with changing(store) as tx:
-        await store.lock_people(tx)
+        await store.lock_identities(tx)
         await _check_client(store, tx, client_id)
         return await store.write_modem_route(tx, client_id, line, checked)
 
@@ -54,7 +54,7 @@ async def set_modem_route(
 async def delete_modem_route(store: SwitchboardStore, route_id: UUID) -> ModemRoute:
     """The route as it was; it is gone, with the numbers that came with it. Raises NotFound."""
     async with changing(store) as tx:
-        await store.lock_people(tx)
+        await store.lock_identities(tx)
         return await store.drop_modem_route(tx, route_id)
 
 
@@ -72,7 +72,7 @@ async def assign_inbound(
     InvalidInput for what is no such message, or a line that is another client's.
     """
     async with changing(store) as tx:
-        await store.lock_people(tx)
+        await store.lock_identities(tx)
         await _check_client(store, tx, client_id)
         held = await store.hold_event(tx, event_id)
         if (held.outcome, held.client_id) == (WebhookOutcome.ROUTED, client_id):
@@ -100,6 +100,6 @@ def _message_of(reception: Reception, event: DueEvent) -> tuple[InboundCall, str
     return call, number
 
 
-async def _check_client(store: People, tx: Transaction, client_id: UUID) -> None:
+async def _check_client(store: IdentityStore, tx: Transaction, client_id: UUID) -> None:
     if client_id not in await store.find_clients(Everything(), [client_id], tx=tx):
         raise NotFound("client")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.identity.ports import People
+from domain.identity.ports import IdentityStore
 from domain.transactions import changing
 
 
-async def ensure_default_pool(store: People, *, provider: str, unit: str, price: int) -> UUID:
+async def ensure_default_pool(
+    store: IdentityStore, *, provider: str, unit: str, price: int
+) -> UUID:
     """The default provider account, made with its pool node where there is none yet.
 
     Safe for many processes at once. One that is there already is left as it is.
     """
     async with changing(store) as tx:
-        return await store.make_default_pool(tx, provider=provider, unit=unit, price=price)
+        return await store.add_default_pool(tx, provider=provider, unit=unit, price=price)

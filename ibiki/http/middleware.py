@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from domain.identity.keys import MARK
+from domain.identity.api_keys import MARK
 from ibiki.http.refusals import RequestRefused, error_body, respond
 from ibiki.live.wire import ANSWER, STREAMS, WHOLE, Answer
 from ibiki.observability.masks import masked_text

@@ -12,10 +12,10 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, ProviderUnavailable
 from domain.identity.access import Actor, Everything, Role
-from domain.identity.people import Client, Group, User
-from domain.identity.people import password_of as checked_password
+from domain.identity.clients import NewClient, create_client, create_group
 from domain.identity.ports import Passwords
-from domain.identity.tenants import NewClient, create_client, create_group
+from domain.identity.records import Client, Group, User
+from domain.identity.records import password_of as checked_password
 from domain.identity.users import NewUser, UserChange, create_user, update_user
 from domain.installation import Installation
 from domain.ledger import allocate as allocating
@@ -107,7 +107,7 @@ async def _group() -> Group:
 async def _user(
     installation: Installation, passwords: Passwords, password: str, each: DemoUser
 ) -> User:
-    found = await store.find_user_of_email(each.email)
+    found = await store.find_user_by_email(each.email)
     if found is not None:
         return found  # as the operator has left it, and be it disabled
     group = await _group() if each.in_group else None

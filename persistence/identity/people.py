@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from domain.identity.access import Everything, OfClient, OfGroup, Role, Scope
-from domain.identity.people import Client, ClientStatus, Group, User
+from domain.identity.records import Client, ClientStatus, Group, User
 from domain.pages import Page, Window
 from persistence.database import connection
 from persistence.pages import Filter, matching, read_page
@@ -45,7 +45,7 @@ async def find_user(user_id: UUID, *, tx: Connection | None = None) -> User | No
     return _user(rows[0]) if rows else None
 
 
-async def find_user_of_email(email: str) -> User | None:
+async def find_user_by_email(email: str) -> User | None:
     """The user of that email, in any case, disabled or not."""
     rows = await _fetch(None, FIND_USER_OF_EMAIL, email)
     return _user(rows[0]) if rows else None

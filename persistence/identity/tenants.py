@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from domain.errors import InvalidInput, NotFound
-from domain.identity.people import Client, Group, User
-from domain.identity.ports import NodeVersions
+from domain.identity.ports import Node
+from domain.identity.records import Client, Group, User
 from domain.ids import new_id
 from domain.ledger.book import NodeKind
 from domain.live import hints
@@ -26,7 +26,7 @@ NODE_COLUMNS = "account.id, parent_id, provider_account_id, version, departed_ve
 LOCK_PEOPLE = "SELECT pg_advisory_xact_lock($1)"
 
 # A change counts from when it is written, the last thing before the commit, not from when its
-# transaction began: see `persistence.identity.credentials.OVERLAP_SECONDS`.
+# transaction began: see `persistence.identity.actors.OVERLAP_SECONDS`.
 NOTE_ACCESS_CHANGES = """
 INSERT INTO access_change (id, subject_id, created_at)
 SELECT id, subject_id, clock_timestamp()
@@ -112,7 +112,7 @@ RETURNING id
 DEFAULT_PROVIDER_ACCOUNT = "SELECT id FROM provider_account WHERE is_default"
 
 
-async def lock_people(tx: Connection) -> None:
+async def lock_identities(tx: Connection) -> None:
     """One change of people at a time, until the transaction ends."""
     await tx.execute(LOCK_PEOPLE, PEOPLE_LOCK)
 
@@ -122,7 +122,7 @@ async def note_access_changes(tx: Connection, subject_ids: Sequence[UUID]) -> No
     await tx.execute(NOTE_ACCESS_CHANGES, [new_id() for _ in subject_ids], list(subject_ids))
 
 
-async def home_of(tx: Connection, group_id: UUID | None) -> NodeVersions:
+async def find_parent_node(tx: Connection, group_id: UUID | None) -> Node:
     """The node that clients of this group, or of none, stand under. Raises NotFound."""
     if group_id is None:
         row = await tx.fetchrow(HOME_OF_NO_GROUP)
@@ -130,10 +130,10 @@ async def home_of(tx: Connection, group_id: UUID | None) -> NodeVersions:
         row = await tx.fetchrow(HOME_OF_GROUP, group_id)
     if row is None:
         raise NotFound("default pool" if group_id is None else "group")
-    return NodeVersions(*row)
+    return Node(*row)
 
 
-async def write_group(tx: Connection, group: Group, *, under: NodeVersions | None = None) -> None:
+async def write_group(tx: Connection, group: Group, *, under: Node | None = None) -> None:
     """Writes its fields; a new one with a node of its own under the one given."""
     if under is not None:
         await _add_node(tx, group.account_id, NodeKind.GROUP, under)
@@ -141,9 +141,7 @@ async def write_group(tx: Connection, group: Group, *, under: NodeVersions | Non
     note(tx, [hints.ACCOUNT + group.account_id.bytes])
 
 
-async def write_client(
-    tx: Connection, client: Client, *, under: NodeVersions | None = None
-) -> None:
+async def write_client(tx: Connection, client: Client, *, under: Node | None = None) -> None:
     """Writes its fields; a new one with a node of its own under the one given.
 
     Raises InvalidInput where an assigned number is another client's.
@@ -165,11 +163,9 @@ async def write_client(
     await _write_numbers(tx, client)
 
 
-async def lock_nodes(
-    tx: Connection, *, ids: Sequence[UUID], below: Sequence[UUID]
-) -> list[NodeVersions]:
+async def lock_nodes(tx: Connection, *, ids: Sequence[UUID], below: Sequence[UUID]) -> list[Node]:
     """These nodes and those right below the others, FOR UPDATE in id order."""
-    return [NodeVersions(*row) for row in await tx.fetch(LOCK_NODES, list(ids), list(below))]
+    return [Node(*row) for row in await tx.fetch(LOCK_NODES, list(ids), list(below))]
 
 
 async def move_node(
@@ -235,7 +231,7 @@ async def end_sessions_of(tx: Connection, user_id: UUID) -> None:
     await tx.execute(END_SESSIONS, user_id)
 
 
-async def make_default_pool(tx: Connection, *, provider: str, unit: str, price: int) -> UUID:
+async def add_default_pool(tx: Connection, *, provider: str, unit: str, price: int) -> UUID:
     """The default provider account; made, with its node, where there is none."""
     made, node_id = new_id(), new_id()
     made_id = await tx.fetchval(ADD_DEFAULT_PROVIDER_ACCOUNT, made, provider, node_id, unit, price)
@@ -246,7 +242,7 @@ async def make_default_pool(tx: Connection, *, provider: str, unit: str, price: 
     return made
 
 
-async def _add_node(tx: Connection, account_id: UUID, kind: NodeKind, under: NodeVersions) -> None:
+async def _add_node(tx: Connection, account_id: UUID, kind: NodeKind, under: Node) -> None:
     await tx.execute(ADD_NODE, account_id, kind.value, under.provider_account_id, under.account_id)
 
 

@@ -1,12 +1,12 @@
-"""Signing in and out, and the keys of one's own."""
+"""Signing in and out, and the viewer's own API keys."""
 
 from __future__ import annotations
 
 from domain.errors import Unauthenticated
-from domain.identity import keys
-from domain.identity.keys import CreatedApiKey
-from domain.identity.people import User
+from domain.identity import api_keys as domain_keys
+from domain.identity.api_keys import CreatedApiKey
 from domain.identity.ports import ApiKey
+from domain.identity.records import User
 from domain.identity.sessions import SignedIn
 from resolvers import ids
 from resolvers.context import Info, actor_of
@@ -15,28 +15,31 @@ from schema.inputs import CreateApiKeyInput, RefreshSessionInput, RevokeApiKeyIn
 
 
 async def sign_in(info: Info, input: SignInInput) -> SignedIn:
-    """A new session."""
+    """Starts a session."""
     context = info.context
-    return await context.installation.door.sign_in(
+    return await context.installation.sessions.sign_in(
         input.email, input.password, address=context.address
     )
 
 
 async def refresh_session(info: Info, input: RefreshSessionInput) -> SignedIn:
-    """The session's next tokens; a token that was used before ends it, at once in this process."""
+    """The next tokens of a session.
+
+    If this ends the session instead, its access token is refused in this process at once.
+    """
     installation = info.context.installation
     try:
-        return await installation.door.refresh(input.refresh_token)
+        return await installation.sessions.refresh(input.refresh_token)
     finally:
         await installation.actors.catch_up()
 
 
 async def sign_out(info: Info, input: RefreshSessionInput) -> bool:
-    """Whether the token is of a session; it is over then, with its access token."""
+    """Ends the session of a refresh token, and so its access token. False if there is none."""
     installation = info.context.installation
-    was_one = await installation.door.sign_out(input.refresh_token)
+    existed = await installation.sessions.sign_out(input.refresh_token)
     await installation.actors.catch_up()
-    return was_one
+    return existed
 
 
 async def viewer_of(root: SignedIn, info: Info) -> User:
@@ -48,20 +51,21 @@ async def viewer_of(root: SignedIn, info: Info) -> User:
 
 
 async def api_keys(info: Info) -> list[ApiKey]:
-    """The actor's own keys, newest first, without those that are revoked."""
+    """The actor's own keys that are not revoked, newest first."""
     actor = actor_of(info)
     return list(await info.context.installation.store.list_api_keys(actor.user_id))
 
 
 async def create_api_key(info: Info, input: CreateApiKeyInput) -> CreatedApiKey:
-    """A new key of the actor's own."""
+    """Adds a key of the actor's own."""
     actor = actor_of(info)
-    return await keys.create_api_key(info.context.installation.store, actor, name=input.name)
+    return await domain_keys.create_api_key(info.context.installation.store, actor, name=input.name)
 
 
 async def revoke_api_key(info: Info, input: RevokeApiKeyInput) -> ApiKey:
-    """The key, which is worth nothing any more."""
+    """Revokes a key. It is refused in this process at once."""
     actor, installation = actor_of(info), info.context.installation
-    key = await keys.revoke_api_key(installation.store, actor, ids.decode(Kind.API_KEY, input.id))
+    key_id = ids.decode(Kind.API_KEY, input.id)
+    key = await domain_keys.revoke_api_key(installation.store, actor, key_id)
     await installation.actors.catch_up()
     return key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.identity.access import Everything, Role
-from domain.identity.people import Client
+from domain.identity.records import Client
 from domain.inbox import routes
 from domain.inbox.conversations import AnyMessage, ModemRoute
 from domain.inbox.readiness import ReplyReadiness, rehearse_reply

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import strawberry
 
-from domain.identity import keys
+from domain.identity import api_keys
 from domain.identity import ports as ports
 from domain.identity import sessions as identity
 from resolvers.identity import sessions
 from resolvers.ids import Kind
 from schema import errors
 from schema.binding import stands_for
-from schema.identity.people import Viewer
+from schema.identity.directory import Viewer
 from schema.ids import id_of
 
 
@@ -38,7 +38,7 @@ class ApiKey:
 
 
 @strawberry.type
-@stands_for(keys.CreatedApiKey)
+@stands_for(api_keys.CreatedApiKey)
 class CreatedApiKey:
     api_key: ApiKey
     secret: str = strawberry.field(description="Shown this once.")

@@ -15,7 +15,7 @@ from resolvers.inbox import webhooks as switchboard
 from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
-from schema.identity.people import Client
+from schema.identity.directory import Client
 from schema.ids import id_of
 from schema.scalars import JSON, PhoneNumber
 from schema.sending.sends import Message

@@ -18,7 +18,7 @@ from resolvers.pages import by_id, by_number
 from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
-from schema.identity.people import Client, Group
+from schema.identity.directory import Client, Group
 from schema.ids import id_of
 from schema.scalars import Money, Units
 

@@ -20,7 +20,7 @@ from resolvers.sending import sends as lookups
 from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
-from schema.identity.people import Client
+from schema.identity.directory import Client
 from schema.ids import id_of
 from schema.scalars import Money, PhoneNumber, Units
 from schema.sending.recipients import RejectedRecipient

@@ -13,7 +13,7 @@ import httpx
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor, Role
-from domain.identity.people import User
+from domain.identity.records import User
 from domain.installation import Limits
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.server import serving

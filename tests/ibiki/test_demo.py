@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInput
-from domain.identity.tenants import GroupChange, update_group
+from domain.identity.clients import GroupChange, update_group
 from domain.identity.users import UserChange, update_user
 from ibiki.local import demo
 from ibiki.local.workplace import Workplace

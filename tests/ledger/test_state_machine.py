@@ -27,7 +27,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.late_truth import settle_unknown
 from domain.dispatch.observing import Observer
 from domain.dispatch.record import sweep
-from domain.identity.tenants import ClientChange, update_client
+from domain.identity.clients import ClientChange, update_client
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.numbers import Normaliser
 from domain.sending.accept import accept_alone, accept_batch

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.identity.access import Actor, Role
-from domain.identity.people import User
+from domain.identity.records import User
 from domain.ids import new_id
 from domain.installation import Limits
 from domain.ledger.balances import AccountBalance, Balances, BalanceView

@@ -13,7 +13,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.late_truth import settle_unknown
 from domain.errors import ProviderUnavailable
 from domain.identity.access import Role
-from domain.identity.tenants import ClientChange, GroupChange, update_client, update_group
+from domain.identity.clients import ClientChange, GroupChange, update_client, update_group
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.sync import SyncRules, sync
 from domain.live import hints

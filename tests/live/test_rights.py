@@ -14,10 +14,10 @@ import pytest
 
 from domain.identity.access import Role
 from domain.identity.actors import Actors
-from domain.identity.keys import CreatedApiKey, create_api_key, revoke_api_key
-from domain.identity.people import User
+from domain.identity.api_keys import CreatedApiKey, create_api_key, revoke_api_key
+from domain.identity.clients import ClientChange, update_client
+from domain.identity.records import User
 from domain.identity.sessions import SignedIn
-from domain.identity.tenants import ClientChange, update_client
 from domain.identity.users import UserChange, update_user
 from ibiki.tokens import AccessTokens
 from persistence import store
@@ -33,7 +33,7 @@ from tests.people import (
     SECRET_KEY,
     TOKENS,
     add_user,
-    new_door,
+    new_sessions,
 )
 
 BALANCE = "subscription { balanceUpdated { account { balance } group { balance } } }"
@@ -137,7 +137,7 @@ async def town(database_url: str) -> AsyncIterator[Town]:
         people = await stack.enter_async_context(running_app(database_url))
         owner_id = people.owner.client_id
         user = await add_user("ada@ibiki.test", Role.CLIENT, client_id=owner_id)
-        session = await people.installation.door.sign_in(user.email, PASSWORD, address=ADDRESS)
+        session = await people.installation.sessions.sign_in(user.email, PASSWORD, address=ADDRESS)
         actor = replace(people.owner.actor, user_id=user.id)
         key = await create_api_key(store, actor, name="till")
         servers = []
@@ -171,7 +171,7 @@ async def closed_within_a_second(sockets: list[Client], since: float) -> None:
 async def test_signing_out_ends_sockets_in_every_process(town: Town) -> None:
     async with watching(town, town.session.access_token) as sockets:
         since = time.monotonic()
-        assert await new_door().sign_out(town.session.refresh_token)
+        assert await new_sessions().sign_out(town.session.refresh_token)
         await closed_within_a_second(sockets, since)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
-from domain.identity.tenants import GroupChange, update_group
+from domain.identity.clients import GroupChange, update_group
 from domain.live.changes import OVERLAP_SECONDS
 from domain.outcomes import Accepted, Rejected
 from persistence import store

@@ -8,7 +8,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from domain.identity.access import Role
-from domain.identity.keys import create_api_key
+from domain.identity.api_keys import create_api_key
 from domain.ids import new_id
 from domain.inbox.routes import set_modem_route
 from domain.sending.sends import Line
@@ -76,8 +76,8 @@ async def an_api_key(town: Town) -> UUID:
 @thing()
 async def a_refresh_token(town: Town) -> str:
     """A new one of the owner's."""
-    door = town.app.installation.door
-    signed_in = await door.sign_in(email_of("owner"), people.PASSWORD, address=people.ADDRESS)
+    sessions = town.app.installation.sessions
+    signed_in = await sessions.sign_in(email_of("owner"), people.PASSWORD, address=people.ADDRESS)
     return signed_in.refresh_token
 
 

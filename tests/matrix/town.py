@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from domain.identity.access import Actor, Role
-from domain.identity.keys import create_api_key, hash_of_secret
+from domain.identity.api_keys import create_api_key, hash_of_secret
 from domain.ids import new_id
 from domain.live.watching import Viewpoint
 from persistence import store

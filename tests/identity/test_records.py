@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import InvalidInput
-from domain.identity.people import (
+from domain.identity.records import (
     assigned_numbers_of,
     business_of,
     email_of,

@@ -13,8 +13,7 @@ import pytest
 
 from domain.errors import InvalidInput, NotFound, TryAgain
 from domain.identity.access import Everything, OfClient, OfGroup, Role, Scope
-from domain.identity.people import Client, ClientStatus
-from domain.identity.tenants import (
+from domain.identity.clients import (
     ClientChange,
     GroupChange,
     NewClient,
@@ -23,6 +22,7 @@ from domain.identity.tenants import (
     update_client,
     update_group,
 )
+from domain.identity.records import Client, ClientStatus
 from domain.ids import new_id
 from domain.pages import Window
 from persistence import store
@@ -272,7 +272,7 @@ async def test_a_change_while_the_database_is_away_is_to_be_tried_again(
     async def cut(tx: Any) -> None:
         await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr(store, "lock_people", cut)
+    monkeypatch.setattr(store, "lock_identities", cut)
     with pytest.raises(TryAgain):
         await update_group(store, world.ours.id, GroupChange(name="New"))
     monkeypatch.undo()

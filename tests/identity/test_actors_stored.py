@@ -13,10 +13,10 @@ import pytest
 
 from domain.identity.access import Payer, Role
 from domain.identity.actors import Actors
-from domain.identity.keys import create_api_key, revoke_api_key
-from domain.identity.people import Client, ClientStatus, Group, User
-from domain.identity.sessions import Door, SignedIn
-from domain.identity.tenants import ClientChange, GroupChange, update_client, update_group
+from domain.identity.api_keys import create_api_key, revoke_api_key
+from domain.identity.clients import ClientChange, GroupChange, update_client, update_group
+from domain.identity.records import Client, ClientStatus, Group, User
+from domain.identity.sessions import Sessions, SignedIn
 from domain.identity.users import UserChange, update_user
 from persistence import store
 from tests import people, worlds
@@ -32,7 +32,7 @@ class World:
     group: Group
     client: Client
     user: User
-    door: Door
+    sessions: Sessions
     here: Actors
     there: Actors
     session: SignedIn
@@ -46,8 +46,8 @@ async def world(database_url: str) -> AsyncIterator[World]:
         client = await people.add_client(group=group)
         user = await people.add_user(EMAIL, Role.CLIENT, client_id=client.id)
         await people.add_user("root@ibiki.test")
-        door = people.new_door()
-        session = await door.sign_in(EMAIL, PASSWORD, address=ADDRESS)
+        sessions = people.new_sessions()
+        session = await sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS)
         async with people.new_actors() as here, people.new_actors() as there:
             actor = await here.actor_for(session.access_token)
             assert actor is not None
@@ -55,7 +55,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
             for actors in (here, there):
                 assert await actors.actor_for(session.access_token)
                 assert await actors.actor_for(secret)
-            yield World(group, client, user, door, here, there, session, secret)
+            yield World(group, client, user, sessions, here, there, session, secret)
 
 
 async def within_a_second(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -120,20 +120,20 @@ async def test_the_clients_rate_comes_before_its_groups(
 async def test_an_admin_has_no_account_and_a_supervisor_its_group(world: World) -> None:
     await people.add_user("boss@ibiki.test", Role.SUPERVISOR, group_id=world.group.id)
     for email, group_id in (("root@ibiki.test", None), ("boss@ibiki.test", world.group.id)):
-        session = await world.door.sign_in(email, PASSWORD, address=ADDRESS)
+        session = await world.sessions.sign_in(email, PASSWORD, address=ADDRESS)
         actor = await world.here.actor_for(session.access_token)
         assert actor is not None
         assert (actor.client_id, actor.payer, actor.group_id) == (None, None, group_id)
 
 
 async def sign_out(world: World) -> None:
-    await world.door.sign_out(world.session.refresh_token)
+    await world.sessions.sign_out(world.session.refresh_token)
 
 
 async def reuse(world: World) -> None:
-    await world.door.refresh(world.session.refresh_token)
+    await world.sessions.refresh(world.session.refresh_token)
     with pytest.raises(Exception, match="over"):
-        await world.door.refresh(world.session.refresh_token)
+        await world.sessions.refresh(world.session.refresh_token)
 
 
 async def disable(world: World) -> None:
@@ -268,7 +268,7 @@ async def test_a_change_counts_from_when_it_is_written_not_from_when_its_transac
 
 
 async def test_a_token_of_one_user_with_the_session_of_another_is_nobodys(world: World) -> None:
-    other = await world.door.sign_in("root@ibiki.test", PASSWORD, address=ADDRESS)
+    other = await world.sessions.sign_in("root@ibiki.test", PASSWORD, address=ADDRESS)
     confused, _ = TOKENS.issue(user_id=world.user.id, session_id=other.session_id)
     assert await world.here.actor_for(confused) is None
     assert await world.here.actor_for(world.session.refresh_token) is None
@@ -295,7 +295,7 @@ async def test_a_key_that_was_noted_in_this_minute_is_not_written_again(world: W
 
 
 async def test_what_nobody_can_need_any_more_is_purged_and_the_rest_stays(world: World) -> None:
-    old = await world.door.sign_in(EMAIL, PASSWORD, address=ADDRESS)
+    old = await world.sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS)
     await worlds.execute(
         "UPDATE refresh_token SET expires_at = now() - interval '8 days' WHERE session_id = $1",
         old.session_id,
@@ -318,4 +318,4 @@ async def test_what_nobody_can_need_any_more_is_purged_and_the_rest_stays(world:
     assert left == [
         {"sessions": [world.session.session_id], "subjects": [world.session.session_id]}
     ]
-    assert await world.door.sign_out(world.session.refresh_token)
+    assert await world.sessions.sign_out(world.session.refresh_token)

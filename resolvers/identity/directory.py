@@ -1,4 +1,4 @@
-"""Groups, clients and users, looked up and changed: the admin's alone."""
+"""Groups, clients and users: the fields that an admin reads and changes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from uuid import UUID
 
 from strawberry import ID
 
-from domain.identity import tenants, users
+from domain.identity import clients as domain_clients
+from domain.identity import users as domain_users
 from domain.identity.access import Everything, Role
-from domain.identity.people import KEEP, Client, Group, Keep, User
+from domain.identity.records import KEEP, Client, Group, Keep, User
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
@@ -61,46 +62,46 @@ async def user_page(info: Info, window: Window[UUID], client_id: ID | None = Non
 
 
 async def create_group(info: Info, input: CreateGroupInput) -> Group:
-    """A new group."""
+    """Adds a group."""
     actor_of(info, Role.ADMIN)
-    return await tenants.create_group(
+    return await domain_clients.create_group(
         info.context.installation.store, name=input.name, rate_per_unit_usd=input.rate_per_unit_usd
     )
 
 
 async def update_group(info: Info, input: UpdateGroupInput) -> Group:
-    """The group, changed; who is asking anywhere is asked anew."""
+    """Changes a group. This process reads the actors of the group again at once."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
-    change = tenants.GroupChange(**changes(input, "name", "rate_per_unit_usd"))
+    change = domain_clients.GroupChange(**changes(input, "name", "rate_per_unit_usd"))
     group_id = ids.decode(Kind.GROUP, input.id)
-    group = await tenants.update_group(installation.store, group_id, change)
+    group = await domain_clients.update_group(installation.store, group_id, change)
     await installation.actors.catch_up()
     return group
 
 
 async def create_client(info: Info, input: CreateClientInput) -> Client:
-    """A new client."""
+    """Adds a client."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
-    new = tenants.NewClient(
+    new = domain_clients.NewClient(
         name=input.name,
         business=input.business,
         group_id=_decoded(Kind.GROUP, input.group_id),
         rate_per_unit_usd=input.rate_per_unit_usd,
         assigned_numbers=input.assigned_numbers,
     )
-    return await tenants.create_client(installation.store, installation.normaliser, new)
+    return await domain_clients.create_client(installation.store, installation.normaliser, new)
 
 
 async def update_client(info: Info, input: UpdateClientInput) -> Client:
-    """The client, changed; who is asking anywhere is asked anew."""
+    """Changes a client. This process reads its actors again at once."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
     given = changes(input, "name", "business", "status", "rate_per_unit_usd", "assigned_numbers")
-    change = tenants.ClientChange(**given, group_id=_changed(Kind.GROUP, input, "group_id"))
+    change = domain_clients.ClientChange(**given, group_id=_changed(Kind.GROUP, input, "group_id"))
     client_id = ids.decode(Kind.CLIENT, input.id)
-    changed = await tenants.update_client(
+    changed = await domain_clients.update_client(
         installation.store, installation.normaliser, client_id, change
     )
     await installation.actors.catch_up()
@@ -108,30 +109,32 @@ async def update_client(info: Info, input: UpdateClientInput) -> Client:
 
 
 async def create_user(info: Info, input: CreateUserInput) -> User:
-    """A new user."""
+    """Adds a user."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
-    new = users.NewUser(
+    new = domain_users.NewUser(
         email=input.email,
         password=input.password,
         role=input.role,
         client_id=_decoded(Kind.CLIENT, input.client_id),
         group_id=_decoded(Kind.GROUP, input.group_id),
     )
-    return await users.create_user(installation.store, installation.passwords, new)
+    return await domain_users.create_user(installation.store, installation.passwords, new)
 
 
 async def update_user(info: Info, input: UpdateUserInput) -> User:
-    """The user, changed; who is asking anywhere is asked anew."""
+    """Changes a user. This process reads its actors again at once."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
-    change = users.UserChange(
+    change = domain_users.UserChange(
         **changes(input, "password", "role", "disabled"),
         client_id=_changed(Kind.CLIENT, input, "client_id"),
         group_id=_changed(Kind.GROUP, input, "group_id"),
     )
     user_id = ids.decode(Kind.USER, input.id)
-    user = await users.update_user(installation.store, installation.passwords, user_id, change)
+    user = await domain_users.update_user(
+        installation.store, installation.passwords, user_id, change
+    )
     await installation.actors.catch_up()
     return user
 

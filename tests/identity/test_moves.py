@@ -9,8 +9,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.identity.ports import NodeVersions
-from domain.identity.tenants import departures
+from domain.identity.clients import departures
+from domain.identity.ports import Node
 
 POOL, ONE, TWO, LONER = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=9)
 MEMBERS = [UUID(int=100 + i) for i in range(3)]
@@ -22,7 +22,7 @@ moves = st.lists(
 versions = st.lists(st.integers(0, 1000), min_size=7, max_size=7)
 
 
-def figure(nodes: Sequence[NodeVersions], group_id: UUID) -> int:
+def figure(nodes: Sequence[Node], group_id: UUID) -> int:
     return sum(
         each.version + each.departed_version
         for each in nodes
@@ -30,7 +30,7 @@ def figure(nodes: Sequence[NodeVersions], group_id: UUID) -> int:
     )
 
 
-def figures(nodes: Sequence[NodeVersions]) -> dict[UUID, int]:
+def figures(nodes: Sequence[Node]) -> dict[UUID, int]:
     """What each sees: supervisors their group, clients with their group, the admin everything."""
     seen = {group: figure(nodes, group) for group in (ONE, TWO)}
     for node in nodes:
@@ -40,16 +40,16 @@ def figures(nodes: Sequence[NodeVersions]) -> dict[UUID, int]:
     return seen | {POOL: sum(each.version + each.departed_version for each in nodes)}
 
 
-def tree(start: Sequence[int]) -> list[NodeVersions]:
+def tree(start: Sequence[int]) -> list[Node]:
     places = [(POOL, None), (ONE, POOL), (TWO, POOL), (LONER, POOL)]
     places += [(MEMBERS[0], ONE), (MEMBERS[1], ONE), (MEMBERS[2], TWO)]
     return [
-        NodeVersions(node, parent, POOL, version, 0)
+        Node(node, parent, POOL, version, 0)
         for (node, parent), version in zip(places, start, strict=True)
     ]
 
 
-def moved(nodes: list[NodeVersions], mover_id: UUID, to: UUID) -> list[NodeVersions]:
+def moved(nodes: list[Node], mover_id: UUID, to: UUID) -> list[Node]:
     home = next(each.parent_id for each in nodes if each.account_id == mover_id)
     departed = departures(
         nodes,
@@ -103,10 +103,10 @@ def test_a_provider_account_of_its_own_changes_no_group_that_never_held_it(
     one: int, two: int, owned: int, pool: int
 ) -> None:
     nodes = [
-        NodeVersions(POOL, None, POOL, pool, 0),
-        NodeVersions(ONE, POOL, POOL, one, 0),
-        NodeVersions(TWO, POOL, POOL, two, 0),
-        NodeVersions(LONER, None, LONER, owned, 7),
+        Node(POOL, None, POOL, pool, 0),
+        Node(ONE, POOL, POOL, one, 0),
+        Node(TWO, POOL, POOL, two, 0),
+        Node(LONER, None, LONER, owned, 7),
     ]
     out = departures(nodes, LONER, left_id=ONE, joined_id=None, pool_id=POOL)
     assert out == {LONER: 7 + one}

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.errors import InvalidInput, NotFound
-from domain.identity.tenants import ClientChange, update_client
+from domain.identity.clients import ClientChange, update_client
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.ledger.pools import ensure_default_pool
 from domain.sending.accept import accept_alone

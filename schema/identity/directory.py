@@ -7,10 +7,10 @@ from typing import Annotated
 
 import strawberry
 
-from domain.identity import people
+from domain.identity import records
 from domain.identity.access import Role
-from domain.identity.people import ClientStatus
-from resolvers.identity import people as resolving
+from domain.identity.records import ClientStatus
+from resolvers.identity import directory as resolving
 from resolvers.identity import viewer
 from resolvers.ids import Kind
 from schema import errors
@@ -21,7 +21,7 @@ from schema.scalars import Money, PhoneNumber
 
 
 @strawberry.type
-@stands_for(people.Group)
+@stands_for(records.Group)
 class Group:
     id: strawberry.ID = id_of(Kind.GROUP)
     name: str
@@ -29,7 +29,7 @@ class Group:
 
 
 @strawberry.type
-@stands_for(people.Client)
+@stands_for(records.Client)
 class Client:
     id: strawberry.ID = id_of(Kind.CLIENT)
     name: str
@@ -48,7 +48,7 @@ class Brand:
 
 
 @strawberry.type
-@stands_for(people.User)
+@stands_for(records.User)
 class Viewer:
     id: strawberry.ID = id_of(Kind.USER)
     email: str
@@ -64,7 +64,7 @@ class Viewer:
 
 
 @strawberry.type
-@stands_for(people.User)
+@stands_for(records.User)
 class User:
     id: strawberry.ID = id_of(Kind.USER)
     email: str
@@ -94,7 +94,7 @@ UpdateUserResult = Annotated[
 
 
 @strawberry.type
-class PeopleQuery:
+class DirectoryQuery:
     viewer = strawberry.field(resolver=viewer.viewer, graphql_type=Viewer)
     clients = connection_field(resolving.clients, Client, description="ADMIN.")
     client = strawberry.field(
@@ -107,7 +107,7 @@ class PeopleQuery:
 
 
 @strawberry.type
-class PeopleMutation:
+class DirectoryMutation:
     create_group = strawberry.field(
         resolver=resolving.create_group, graphql_type=CreateGroupResult, description="ADMIN."
     )

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
-from domain.identity.people import (
+from domain.identity.ports import IdentityStore, Node
+from domain.identity.records import (
     KEEP,
     Client,
     ClientStatus,
@@ -27,7 +28,6 @@ from domain.identity.people import (
     name_of,
     rate_of,
 )
-from domain.identity.ports import NodeVersions, People
 from domain.ids import new_id
 from domain.numbers import Normaliser
 from domain.transactions import Transaction, changing
@@ -64,7 +64,9 @@ class ClientChange:
     assigned_numbers: Sequence[str] | Keep | None = KEEP
 
 
-async def create_group(store: People, *, name: str, rate_per_unit_usd: Decimal | None) -> Group:
+async def create_group(
+    store: IdentityStore, *, name: str, rate_per_unit_usd: Decimal | None
+) -> Group:
     """A new group under the default pool, holding nothing. Raises InvalidInput."""
     group = Group(
         id=new_id(),
@@ -73,14 +75,14 @@ async def create_group(store: People, *, name: str, rate_per_unit_usd: Decimal |
         account_id=new_id(),
     )
     async with changing(store) as tx:
-        await store.write_group(tx, group, under=await store.home_of(tx, None))
+        await store.write_group(tx, group, under=await store.find_parent_node(tx, None))
     return group
 
 
-async def update_group(store: People, group_id: UUID, change: GroupChange) -> Group:
+async def update_group(store: IdentityStore, group_id: UUID, change: GroupChange) -> Group:
     """The group, changed. Raises InvalidInput or NotFound."""
     async with changing(store) as tx:
-        await store.lock_people(tx)
+        await store.lock_identities(tx)
         group = (await store.find_groups([group_id], tx=tx)).get(group_id)
         if group is None:
             raise NotFound("group")
@@ -94,7 +96,7 @@ async def update_group(store: People, group_id: UUID, change: GroupChange) -> Gr
     return group
 
 
-async def create_client(store: People, normaliser: Normaliser, new: NewClient) -> Client:
+async def create_client(store: IdentityStore, normaliser: Normaliser, new: NewClient) -> Client:
     """A new client of the default pool, holding nothing. Raises InvalidInput or NotFound."""
     client = Client(
         id=new_id(),
@@ -108,20 +110,22 @@ async def create_client(store: People, normaliser: Normaliser, new: NewClient) -
         created_at=datetime.now(UTC),
     )
     async with changing(store) as tx:
-        await store.lock_people(tx)
-        await store.write_client(tx, client, under=await store.home_of(tx, client.group_id))
+        await store.lock_identities(tx)
+        await store.write_client(
+            tx, client, under=await store.find_parent_node(tx, client.group_id)
+        )
     return client
 
 
 async def update_client(
-    store: People, normaliser: Normaliser, client_id: UUID, change: ClientChange
+    store: IdentityStore, normaliser: Normaliser, client_id: UUID, change: ClientChange
 ) -> Client:
     """The client, changed. Raises InvalidInput or NotFound.
 
     One that leaves a group takes its units along, and is taken away from the group's supervisors.
     """
     async with changing(store) as tx:
-        await store.lock_people(tx)
+        await store.lock_identities(tx)
         before = (await store.find_clients(Everything(), [client_id], tx=tx)).get(client_id)
         if before is None:
             raise NotFound("client")
@@ -153,7 +157,7 @@ def changed_client(client: Client, change: ClientChange, normaliser: Normaliser)
 
 
 def departures(
-    nodes: Sequence[NodeVersions],
+    nodes: Sequence[Node],
     mover_id: UUID,
     *,
     left_id: UUID | None,
@@ -185,10 +189,10 @@ def departures(
 
 
 async def _move(
-    store: People, tx: Transaction, client: Client, *, to_group_id: UUID | None
+    store: IdentityStore, tx: Transaction, client: Client, *, to_group_id: UUID | None
 ) -> None:
-    new_home = await store.home_of(tx, to_group_id)
-    old_home = await store.home_of(tx, client.group_id)
+    new_home = await store.find_parent_node(tx, to_group_id)
+    old_home = await store.find_parent_node(tx, client.group_id)
     left_id = old_home.account_id if client.group_id else None
     joined_id = new_home.account_id if to_group_id else None
     groups = [each for each in (left_id, joined_id) if each is not None]
@@ -211,11 +215,11 @@ async def _move(
     await store.release_supervisors(tx, client.id, outside_group_id=to_group_id)
 
 
-def _total(node: NodeVersions) -> int:
+def _total(node: Node) -> int:
     return node.version + node.departed_version
 
 
-def _figure(nodes: Sequence[NodeVersions], group_node_id: UUID | None) -> int:
+def _figure(nodes: Sequence[Node], group_node_id: UUID | None) -> int:
     """The version of a group's figure; 0 for none."""
     if group_node_id is None:
         return 0

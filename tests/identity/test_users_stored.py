@@ -12,11 +12,11 @@ import pytest
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Role
-from domain.identity.people import User
-from domain.identity.tenants import (
+from domain.identity.clients import (
     ClientChange,
     update_client,
 )
+from domain.identity.records import User
 from domain.identity.users import NewUser, UserChange, create_admin, create_user, update_user
 from domain.ids import new_id
 from domain.pages import Window

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Actor, Role
-from domain.identity.people import name_of
-from domain.identity.ports import ApiKey, ApiKeys
+from domain.identity.ports import ApiKey, ApiKeyStore
+from domain.identity.records import name_of
 from domain.transactions import changing
 
 MARK = "ibk_"
@@ -42,7 +42,7 @@ def hash_of_secret(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-async def create_api_key(store: ApiKeys, actor: Actor, *, name: str) -> CreatedApiKey:
+async def create_api_key(store: ApiKeyStore, actor: Actor, *, name: str) -> CreatedApiKey:
     """A new key of the actor's own. Raises InvalidInput."""
     prefix = MARK + secrets.token_hex(4)
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
@@ -60,7 +60,7 @@ async def create_api_key(store: ApiKeys, actor: Actor, *, name: str) -> CreatedA
     return CreatedApiKey(api_key, secret)
 
 
-async def revoke_api_key(store: ApiKeys, actor: Actor, key_id: UUID) -> ApiKey:
+async def revoke_api_key(store: ApiKeyStore, actor: Actor, key_id: UUID) -> ApiKey:
     """Revokes one of the actor's own keys, or anybody's for an admin; safe to repeat.
 
     Raises NotFound.
