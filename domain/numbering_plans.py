@@ -1,8 +1,8 @@
-"""What makes a number valid in each country: the metadata of `phonenumbers`, compiled.
+"""Which numbers are valid in each country: the metadata of `phonenumbers`, compiled.
 
-The library decides step by step, in 20 to 300 µs a number. The same steps are taken here over
-patterns that are joined once for each calling code, in about 1 µs. Nothing of a country is written
-down here; tests/sending/test_numbers.py holds the two equal.
+The library takes 20 to 300 µs for a number. This module joins the library's patterns once for each
+calling code and takes about 1 µs. It contains no rule of any country, except for the area codes
+that the library lacks; tests/sending/test_numbers.py compares both on generated numbers.
 """
 
 from __future__ import annotations
@@ -12,10 +12,20 @@ from functools import cache
 
 from phonenumbers import (
     COUNTRY_CODE_TO_REGION_CODE,
+    NumberParseException,
     PhoneMetadata,
     PhoneNumberDesc,
+    PhoneNumberFormat,
+    ValidationResult,
+    format_number,
+    is_possible_number_with_reason,
+    parse,
     region_code_for_country_code,
 )
+
+from domain.area_codes import MISSING_AREA_CODES
+
+NO_AREA_CODES: frozenset[str] = frozenset()
 
 _CALLING_CODES = {
     f"{code}{rest}"[:3]: str(code)
@@ -37,18 +47,36 @@ _TYPES = (
 
 
 def calling_code(digits: str) -> str:
-    """The calling code that the digits after a plus begin with; empty where there is none."""
+    """The calling code at the start of the digits after a plus; empty if there is none."""
     return _CALLING_CODES.get(digits[:3], "")
 
 
-def e164(digits: str) -> str | None:
-    """E.164 of what follows a plus; None where that is no valid number of any country."""
+def e164(digits: str, area_codes: frozenset[str] = NO_AREA_CODES) -> str | None:
+    """E.164 of the digits after a plus; None if they are not a valid number of any country.
+
+    `area_codes`: North American area codes beyond those of the library and of our table.
+    """
     code = calling_code(digits)
-    return plan(code).e164(digits[len(code) :]) if code else None
+    return plan(code, area_codes).e164(digits[len(code) :]) if code else None
+
+
+def possible_e164(number: str, region_code: str) -> str | None:
+    """E.164 of a number that has a possible length in its country; None for any other.
+
+    For inbound messages: the message proves that its sender exists, even if the library does not
+    know the range yet.
+    """
+    try:
+        parsed = parse(number, region_code)
+    except NumberParseException:
+        return None
+    if is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
+        return None
+    return format_number(parsed, PhoneNumberFormat.E164)
 
 
 class Region:
-    """How one region dials: its prefixes, and the shape and lengths of its numbers."""
+    """How a region dials: its prefixes, and the shape and lengths of its numbers."""
 
     def __init__(self, metadata: PhoneMetadata) -> None:
         general = _general(metadata)
@@ -69,14 +97,14 @@ class Region:
         self._trunk = re.compile(metadata.national_prefix_for_parsing or "(?!)", re.ASCII)
 
     def after_abroad(self, digits: str) -> str | None:
-        """What follows the prefix for calls abroad; None where the digits do not begin with it."""
+        """The digits after the prefix for calls abroad; None if they do not begin with it."""
         prefix = self._abroad(digits)
         if not prefix or digits.startswith("0", prefix.end()):
             return None
         return digits[prefix.end() :]
 
     def after_code(self, digits: str) -> str | None:
-        """What follows the region's own calling code, where the digits are meant to have it."""
+        """The digits after the region's own calling code; None if they do not contain the code."""
         if not digits.startswith(self.code):
             return None
         rest = self._without_trunk(digits[len(self.code) :])
@@ -84,7 +112,7 @@ class Region:
         return rest if meant or self._is_too_long(digits) else None
 
     def national(self, digits: str) -> str:
-        """The digits without a national prefix, where a number of possible length is left."""
+        """The digits without the national prefix, if the rest has a possible length."""
         if not self._trunk.match(digits):
             return digits
         rest = self._without_trunk(digits)
@@ -95,7 +123,7 @@ class Region:
         return len(digits) > self._longest and len(digits) not in self._local_lengths
 
     def _without_trunk(self, digits: str) -> str:
-        """Without the national prefix, or rewritten; unchanged where that would spoil a number."""
+        """Without the national prefix, or rewritten; unchanged if that would break a number."""
         prefix = self._trunk.match(digits)
         if not prefix or not digits:
             return digits
@@ -103,41 +131,44 @@ class Region:
             rest = self._trunk.sub(self._rewrite, digits, count=1)
         else:
             rest = digits[prefix.end() :]
-        spoilt = self._has_shape(digits) and not self._has_shape(rest)
-        return digits if spoilt else rest
+        broken = self._has_shape(digits) and not self._has_shape(rest)
+        return digits if broken else rest
 
 
 class Plan:
     """The valid numbers of one calling code, which several regions may share."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, area_codes: frozenset[str]) -> None:
         regions = COUNTRY_CODE_TO_REGION_CODE[int(code)]
         self.main = Region(_metadata(code, region_code_for_country_code(int(code))))
         self.valid = _any_region([_metadata(code, region) for region in regions])
+        if code == "1":
+            added = area_codes | {each.code for each in MISSING_AREA_CODES}
+            self.valid += f"|(?:{'|'.join(sorted(added))})[2-9][0-9]{{6}}\\Z"
         self._is_valid = re.compile(self.valid, re.ASCII).match
         self._plain = re.compile(f"(?!{self.main.trunk})(?:({self.valid})|.+)", re.ASCII).match
         self._plus_code = f"+{code}"
 
     def e164(self, digits: str) -> str | None:
-        """E.164 of what follows the calling code; None where that is not valid."""
+        """E.164 of the digits after the calling code; None if they are not valid."""
         if plain := self._plain(digits):
             return self._plus_code + digits if plain[1] else None
         return self.e164_of_national(self.main.national(digits))
 
     def e164_of_national(self, digits: str) -> str | None:
-        """E.164 of digits that have no national prefix any more."""
+        """E.164 of digits without a national prefix; None if they are not valid."""
         return self._plus_code + digits if self._is_valid(digits) else None
 
 
 @cache
-def plan(code: str) -> Plan:
+def plan(code: str, area_codes: frozenset[str] = NO_AREA_CODES) -> Plan:
     """The plan of a calling code, compiled on first use."""
-    return Plan(code)
+    return Plan(code, area_codes)
 
 
 @cache
 def region(name: str) -> Region:
-    """The region of that name, such as "US". Raises KeyError where there is none."""
+    """The region of that name, such as "US". Raises KeyError if it does not exist."""
     metadata = PhoneMetadata.metadata_for_region(name, None)
     if metadata is None:
         raise KeyError(name)
@@ -151,7 +182,7 @@ def _metadata(code: str, name: str) -> PhoneMetadata:
 
 
 def _general(metadata: PhoneMetadata) -> PhoneNumberDesc:
-    """What all numbers of the region have in common. Every region has it, with its lengths."""
+    """The general pattern of the region's numbers. Every region has one, with lengths."""
     assert metadata.general_desc is not None
     assert metadata.general_desc.possible_length
     return metadata.general_desc
@@ -160,8 +191,8 @@ def _general(metadata: PhoneMetadata) -> PhoneNumberDesc:
 def _any_region(regions: list[PhoneMetadata]) -> str:
     """Matches a whole national number that is valid.
 
-    Of the regions that share a code, the first whose leading digits fit decides alone; one without
-    leading digits takes what is valid in it and leaves the rest to those that follow.
+    If several regions share a code, the first region whose leading digits fit decides alone. A
+    region without leading digits accepts what is valid in it; the next region decides the rest.
     """
     either = "(?!)"
     for metadata in reversed(regions):
@@ -176,7 +207,7 @@ def _any_region(regions: list[PhoneMetadata]) -> str:
 
 
 def _any_type(metadata: PhoneMetadata) -> str:
-    """Matches a whole national number that is of any type in this region."""
+    """Matches a whole national number of any type in this region."""
     names = [t for t in _TYPES if t != "mobile" or not metadata.same_mobile_and_fixed_line_pattern]
     by_length: dict[tuple[int, ...], dict[str, None]] = {}
     for kind in (getattr(metadata, name) for name in names):
@@ -189,7 +220,7 @@ def _any_type(metadata: PhoneMetadata) -> str:
 
 
 def _of_length(lengths: tuple[int, ...], pattern: str) -> str:
-    """Matches the whole of what the pattern matches, of one of these lengths where any are told."""
+    """Matches a whole text that the pattern matches, if its length is one of these (if any)."""
     either = "|".join(f"[0-9]{{{length}}}" for length in lengths)
     return (f"(?=(?:{either})\\Z)" if lengths else "") + f"(?:{pattern})\\Z"
 

@@ -117,7 +117,9 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
     installation = Installation(
         brand=settings.installation.brand_name,
         limits=_limits(place),
-        normaliser=Normaliser(settings.installation.default_region),
+        normaliser=Normaliser(
+            settings.installation.default_region, settings.installation.extra_area_codes
+        ),
         store=store,
         directory=store,
         acceptance=acceptance,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
 import textwrap
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -90,6 +91,16 @@ def region_of(value: str) -> str:
             "Set it to two letters such as US, or to a calling code such as +1.",
         )
     return word
+
+
+def check_area_codes(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the values if each is a North American area code."""
+    if not all(re.fullmatch("[2-9][0-9]{2}", value) for value in values):
+        raise wrong(
+            "is not a list of area codes",
+            "Write three digits for each, the first from 2 to 9, separated by commas: 861,924.",
+        )
+    return values
 
 
 def check_database_url(value: str) -> str:

@@ -19,6 +19,7 @@ from ibiki.settings.checks import (
     RECIPES,
     Problem,
     check_api_key,
+    check_area_codes,
     check_bus_url,
     check_database_url,
     check_encryption_keys,
@@ -62,7 +63,9 @@ class Installation(_Group):
 
     brand_name: str = Field("IbikiSMS", min_length=1, max_length=40)
     default_region: Annotated[str, AfterValidator(region_of)] = "US"
-    """A region's two letters, also where a calling code was given."""
+    """A region's two letters, also if a calling code was given."""
+    extra_area_codes: Annotated[List, AfterValidator(check_area_codes)] = ()
+    """North American area codes that are newer than the number library and our own table."""
     environment: Literal["development", "production"] = "development"
     allowed_origins: Annotated[List, AfterValidator(check_origins)] = ()
     trusted_proxies: List = ()

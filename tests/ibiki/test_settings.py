@@ -44,6 +44,7 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
         ("DEFAULT_REGION", "gb", "installation", "default_region", "GB"),
         ("DEFAULT_REGION", "+1", "installation", "default_region", "US"),
         ("DEFAULT_REGION", "256", "installation", "default_region", "UG"),
+        ("EXTRA_AREA_CODES", "535, 536", "installation", "extra_area_codes", ("535", "536")),
         ("ENVIRONMENT", "production", "installation", "is_production", True),
         ("LOOPBACK_ONLY", "1", "installation", "loopback_only", True),
         (
@@ -116,6 +117,9 @@ def test_a_setting_is_read(
         ("DEFAULT_REGION", "XX", "is neither a region nor a calling code", "such as +1"),
         ("DEFAULT_REGION", "+999", "is neither a region nor a calling code", "such as +1"),
         ("DEFAULT_REGION", "+800", "is neither a region nor a calling code", "such as +1"),
+        ("EXTRA_AREA_CODES", "86", "is not a list of area codes", "three digits for each"),
+        ("EXTRA_AREA_CODES", "861;924", "is not a list of area codes", "three digits for each"),
+        ("EXTRA_AREA_CODES", "161", "is not a list of area codes", "three digits for each"),
         ("ENVIRONMENT", "prod", "is none of the words", "'development' or 'production'"),
         ("LOOPBACK_ONLY", "maybe", "is neither true nor false", "true or false"),
         ("ALLOWED_ORIGINS", "https://a.example/x", "is no origin", "https://console.example.com"),

@@ -1,8 +1,9 @@
-"""The normaliser against tables, and against `phonenumbers` itself on generated numbers."""
+"""The normaliser compared with tables, and with `phonenumbers` itself on generated numbers."""
 
 from __future__ import annotations
 
 import random
+import re
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -13,13 +14,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
+from domain.area_codes import MISSING_AREA_CODES
 from domain.errors import InvalidPhoneNumber
 from domain.numbers import Normaliser
 from tests.sending.numbers_as_written import as_written, examples
 
 US = Normaliser("US")
+MISSING = {each.code for each in MISSING_AREA_CODES}
 
-# Where somebody might run this, and every oddity of dialling that the metadata knows.
+# Likely home regions, and every special dialling rule of the metadata.
 REGIONS = [
     *("US",) * 8,
     *("CA", "BS", "JM", "DO", "PR"),
@@ -28,8 +31,14 @@ REGIONS = [
 ]
 
 
+# test_number_spellings.py covers these; the library has no rule for them.
+SPECIAL = re.compile(
+    r"""[/／\t\n\r\v\f\x85\u2028\u2029'"]|^\s*\+?[0-9]{7,}\.[0-9]{1,2}\s*$|^[^.]*\.0+[^0-9.]*$"""
+)
+
+
 def reference(raw: str, region: str) -> str | None:
-    """What product.md says, character by character, and then the library."""
+    """The number that product.md describes: strip the characters, then ask the library."""
     if len(raw) > 1_000:
         return None
     stripped = "".join(map(stripped_to, raw))
@@ -52,19 +61,19 @@ def reference(raw: str, region: str) -> str | None:
 
 
 def stripped_to(character: str) -> str:
-    if character in " \t\n\r\v\f-.()[]{}（）［］｛｝．·•−ー":
+    if character in " -.()[]{}（）［］｛｝．·•−ー":
         return ""
     if character == "＋":
         return "+"
     match unicodedata.category(character):
         case "Nd":
             return str(unicodedata.digit(character))
-        case "Zs" | "Zl" | "Zp" | "Pd":
+        case "Zs" | "Pd":
             return ""
         case "Cf" if character in "\xad\ufeff\u2060" or "\u200b" <= character <= "\u2069":
             return ""
         case _:
-            return "" if character == "\x85" else character
+            return character
 
 
 def refusal(raw: str, normaliser: Normaliser = US) -> str:
@@ -128,8 +137,7 @@ def test_a_spelling_is_read(raw: str) -> None:
         ("tel:+1-202-555-0123;ext=7", "extension"),
         ("tel:tel:2025550123", "has no letters"),
         ("tel:2025550123;phone-context=+1", "has no letters"),
-        ("202/555/0123", "in digits, with a plus"),
-        ("2025550123, 2025550124", "in digits, with a plus"),
+        ("2025550123, 2025550124", "more than one phone number"),
         ("1+2025550123", "in digits, with a plus"),
         ("*2025550123", "in digits, with a plus"),
         ("2025550123\x00", "in digits, with a plus"),
@@ -159,7 +167,7 @@ def test_a_refusal_says_why(raw: str, said: str) -> None:
     assert US.normalise_many([raw]) == [None]
 
 
-def test_the_rows_for_011_and_for_ten_digits_are_of_the_home_region_one() -> None:
+def test_ten_digits_and_011_are_read_only_in_home_region_1() -> None:
     kenya = Normaliser("KE")
     mobile = phonenumbers.example_number_for_type("KE", PhoneNumberType.MOBILE)
     assert mobile is not None
@@ -176,7 +184,7 @@ def test_an_unknown_region_is_a_key_error() -> None:
         Normaliser("XX")
 
 
-def test_many_are_answered_in_their_order_whatever_stands_among_them() -> None:
+def test_a_list_is_answered_in_order_even_with_strange_inputs_in_it() -> None:
     strange = ["2025550100", "\x00", "2025550101\x002025550102", "", "7" * 2_000, "٢", "\ud800"]
     raws = [*strange, "1 202 555 0103"] * 5_000
     expected = ["+12025550100", None, None, None, None, None, None, "+12025550103"] * 5_000
@@ -217,7 +225,16 @@ def differences(
 ) -> list[tuple[str, str | None, str | None]]:
     found = Normaliser(region).normalise_many(raws)
     compared = zip(raws, expected, found, strict=True)
-    return [(raw, want, have) for raw, want, have in compared if want != have]
+    return [
+        (raw, want, have)
+        for raw, want, have in compared
+        if want != have and not SPECIAL.search(raw) and not in_missing_area(have)
+    ]
+
+
+def in_missing_area(number: str | None) -> bool:
+    """Whether our own table makes the number valid, and not the library."""
+    return number is not None and number[:2] == "+1" and number[2:5] in MISSING
 
 
 numberish = st.text(
@@ -236,24 +253,24 @@ numberish = st.text(
 @example("+" * 239 + "12025550123", "US")
 def test_any_string_is_read_as_the_reference_reads_it_or_refused(raw: str, region: str) -> None:
     normaliser = Normaliser(region)
-    assert normaliser.normalise_many([raw]) == [reference(raw, region)]
+    assert differences([raw], [reference(raw, region)], region) == []
     try:
         number = normaliser.normalise(raw)
     except InvalidPhoneNumber as refused:
         refused.message.encode()
-        assert reference(raw, region) is None
+        assert normaliser.normalise_many([raw]) == [None]
     else:
         assert normaliser.normalise(number) == number
 
 
-def test_strange_characters_take_time_in_proportion_and_no_memory_for_good() -> None:
+def test_rare_characters_take_linear_time_and_are_not_remembered() -> None:
     rare = "".join(map(chr, range(0x20000, 0x20000 + 900)))
     started = time.process_time()
     assert US.normalise_many([rare] * 100) == [None] * 100
     assert time.process_time() - started < 1
 
 
-def test_an_e164_number_is_kept_in_every_region() -> None:
+def test_an_e164_number_stays_the_same_in_every_region() -> None:
     for number in all_examples():
         e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         if reference(e164, "US") == e164:
