@@ -1,5 +1,13 @@
 # One image for every command: `docker run ibiki serve`, `dispatch`, `migrate`, …
 # It holds what a server needs: neither an embedded PostgreSQL nor what tests and checks use.
+FROM node:22-slim AS console
+WORKDIR /src/console
+COPY console/package.json console/package-lock.json console/.npmrc ./
+RUN npm ci --no-audit --no-fund --silent
+COPY console ./
+COPY schema.graphql /src/
+RUN npm run --silent build
+
 FROM python:3.11-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/ibiki
@@ -13,6 +21,7 @@ COPY providers providers
 COPY resolvers resolvers
 COPY schema schema
 COPY ibiki ibiki
+COPY --from=console /src/ibiki/console_files ibiki/console_files
 # What builds and installs is of no use afterwards.
 RUN pip install --quiet --no-deps --no-build-isolation . \
  && pip uninstall --quiet --yes setuptools pip

@@ -6,10 +6,11 @@ LOCK := requirements.lock
 SERVER_LOCK := requirements-server.lock
 PORT ?= 8000
 
-.PHONY: help install run test check format lint types contracts bench soak clients lock clean
+.PHONY: help install run console console-dev test check format lint types console-types contracts \
+  bench soak clients lock clean
 
 help: ## Says what each target does.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/.installed ## Makes .venv with exact, hashed pins.
 
@@ -29,12 +30,20 @@ $(VENV)/.installed: $(LOCK) pyproject.toml
 	@touch $@
 
 run: install ## Runs everything on this machine, nothing configured.
+	@$(BIN)/python -m ibiki.local.console_build || true
 	@exec $(BIN)/ibiki up --port $(PORT)
+
+console: install ## Builds the web console, if its sources have changed.
+	@$(BIN)/python -m ibiki.local.console_build
+
+console-dev: install ## Runs everything, and the console with live reload at http://localhost:5173.
+	@trap 'kill %1' EXIT; $(BIN)/ibiki up --port $(PORT) & \
+	  IBIKI_URL=http://127.0.0.1:$(PORT) $(BIN)/python -m ibiki.local.console_build dev
 
 test: install ## Runs all tests, in parallel.
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-check: install format lint types contracts test ## All gates, as CI runs them.
+check: install format lint types console-types contracts test ## All gates, as CI runs them.
 
 format: install ## Formatting is as ruff would have it.
 	$(BIN)/ruff format --check .
@@ -44,6 +53,9 @@ lint: install ## ruff's rules.
 
 types: install ## mypy, strict, tests too.
 	$(BIN)/mypy
+
+console-types: install ## TypeScript, strict; documents against schema.graphql.
+	@$(BIN)/python -m ibiki.local.console_build typecheck
 
 contracts: install ## Imports follow the arrows of ARCHITECTURE.md.
 	$(BIN)/lint-imports

@@ -22,6 +22,8 @@ from domain.errors import TryAgain
 from domain.inbox.polling import PollRules
 from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_watch_app
+from ibiki.http.console import Console
+from ibiki.http.console_session import ConsoleSession
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
 from ibiki.http.uploads import Uploads
 from ibiki.http.watch_routes import WatchRoutes, WatchRules
@@ -159,6 +161,10 @@ def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
             routes=[
                 *Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
                 *Uploads(parts.installation, parts.actors).routes(),
+                *ConsoleSession(
+                    parts.installation, refresh_days=place.settings.tokens.refresh_days
+                ).routes(),
+                *Console().routes(),
             ],
         )
     )

@@ -41,6 +41,8 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 # What answers a request notes of it in the scope's state, for its span.
 OPERATION = "graphql.operation"
 OUTCOME = "webhook.outcome"
+# The route's name in metrics, if the first part of its path is not one of a few.
+ROUTE = "http.route"
 UNTRACED = frozenset({"none", "/healthz", "/readyz", "/metrics"})
 
 MEBIBYTE = 1024 * 1024
@@ -91,7 +93,9 @@ class Front:
             self._note(scope, request_id, way_back.status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        route = _area(scope["path"]) if "endpoint" in scope else "none"
+        route = scope["state"].get(ROUTE) or (
+            _area(scope["path"]) if "endpoint" in scope else "none"
+        )
         self.metrics.answered(scope["method"], route, status)
         streams = scope["state"].get(STREAMS, False)
         if not streams:

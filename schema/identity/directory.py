@@ -95,6 +95,11 @@ UpdateUserResult = Annotated[
 
 @strawberry.type
 class DirectoryQuery:
+    brand = strawberry.field(
+        resolver=viewer.brand,
+        graphql_type=Brand,
+        description="The name that this installation sells under. It can be read before sign-in.",
+    )
     viewer = strawberry.field(resolver=viewer.viewer, graphql_type=Viewer)
     clients = connection_field(resolving.clients, Client, description="ADMIN.")
     client = strawberry.field(

@@ -29,6 +29,7 @@ ROWS: dict[str, list[Row]] = {
             admin="admin",
         )
     ],
+    "Query.brand": [anybody(DATA)],
     "Query.apiKeys": [
         Row(
             owner="owner",

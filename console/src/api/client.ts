@@ -1,0 +1,80 @@
+// The GraphQL client of a session: queries and mutations over HTTP, subscriptions over one socket.
+import { authExchange } from "@urql/exchange-auth";
+import type { FormattedExecutionResult, Sink } from "graphql-ws";
+import { cacheExchange, Client, fetchExchange, subscriptionExchange } from "urql";
+import { distrust, freshToken, isStale, presentToken, renew, sessionState } from "./session";
+import { createSocket } from "./socket";
+
+export interface Api {
+  client: Client;
+  close: () => void;
+}
+
+export function createApi(): Api {
+  const socket = createSocket();
+  const client = new Client({
+    url: "/graphql",
+    preferGetMethod: false,
+    requestPolicy: "cache-and-network",
+    exchanges: [
+      cacheExchange,
+      authExchange(async (utilities) => ({
+        addAuthToOperation: (operation) => {
+          const accessToken = presentToken();
+          if (accessToken === null) return operation;
+          return utilities.appendHeaders(operation, { Authorization: `Bearer ${accessToken}` });
+        },
+        willAuthError: () => sessionState() === "signed-in" && isStale(),
+        didAuthError: ({ graphQLErrors }) => {
+          const isRefused = graphQLErrors.some((e) => e.extensions?.code === "UNAUTHENTICATED");
+          if (isRefused) distrust(presentToken());
+          return isRefused;
+        },
+        // Without a connection the operation itself fails, and says so.
+        refreshAuth: () => renew().catch(() => undefined),
+      })),
+      subscriptionExchange({
+        forwardSubscription: ({ query = "", variables }) => ({
+          subscribe: (sink) => {
+            const own: Record<string, unknown> = { ...variables };
+            return { unsubscribe: socket.subscribe({ query, variables: own }, resuming(own, sink)) };
+          },
+        }),
+      }),
+      fetchExchange,
+    ],
+  });
+  return { client, close: () => void socket.dispose() };
+}
+
+/** Writes the last inbound message into the variables: after a reconnection the feed goes on there. */
+function resuming(variables: Record<string, unknown>, sink: Sink<FormattedExecutionResult>) {
+  if (!("since" in variables)) return sink;
+  return {
+    ...sink,
+    next: (value: FormattedExecutionResult) => {
+      const { inboundMessage } = (value.data ?? {}) as { inboundMessage?: { id: string } };
+      if (inboundMessage) variables.since = inboundMessage.id;
+      sink.next(value);
+    },
+  };
+}
+
+/** Uploads a CSV file. Raises Error with the API's sentence. */
+export async function uploadFile(file: File): Promise<Upload> {
+  const accessToken = await freshToken();
+  const response = await fetch("/uploads", {
+    method: "POST",
+    headers: { authorization: `Bearer ${accessToken ?? ""}`, "content-type": "text/csv" },
+    body: file,
+  });
+  const answer = (await response.json()) as Upload & { errors?: { message: string }[] };
+  if (!response.ok) throw new Error(answer.errors?.[0]?.message ?? "The file was not accepted.");
+  return answer;
+}
+
+export interface Upload {
+  uploadId: string;
+  rows: number;
+  columns: string[];
+}

@@ -1,0 +1,145 @@
+// The session of this browser: the access token in memory, the refresh token in a cookie that
+// scripts cannot read. All tabs share one session: one refreshes, the others hear of it.
+
+interface Token {
+  accessToken: string;
+  expiresAt: number;
+}
+
+export type SessionState = "unknown" | "signed-in" | "signed-out";
+
+type Notice = { kind: "token"; token: Token } | { kind: "signed-in" } | { kind: "signed-out" };
+
+const RENEW_BEFORE_MILLISECONDS = 30_000;
+
+const channel = new BroadcastChannel("ibiki-session");
+const listeners = new Set<() => void>();
+let token: Token | null = null;
+let state: SessionState = "unknown";
+let renewing: Promise<void> | null = null;
+
+/** A refusal of the session endpoint, in its own words. */
+export class SessionError extends Error {
+  constructor(
+    message: string,
+    readonly isSignedOut: boolean,
+  ) {
+    super(message);
+  }
+}
+
+export function sessionState(): SessionState {
+  return state;
+}
+
+export function onSessionChange(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** The access token, renewed if it is about to expire. Null if nobody is signed in. */
+export async function freshToken(): Promise<string | null> {
+  if (isStale()) await renew();
+  return token?.accessToken ?? null;
+}
+
+export function presentToken(): string | null {
+  return token?.accessToken ?? null;
+}
+
+export function isStale(): boolean {
+  return token === null || token.expiresAt - Date.now() < RENEW_BEFORE_MILLISECONDS;
+}
+
+/** Marks the access token as no longer accepted, so that the next call renews it. */
+export function distrust(refused: string | null): void {
+  if (token !== null && token.accessToken === refused) token = { ...token, expiresAt: 0 };
+}
+
+export async function signIn(email: string, password: string): Promise<void> {
+  keep(await post("sign-in", { email, password }));
+  tell({ kind: "signed-in" });
+}
+
+export async function signOut(): Promise<void> {
+  await post("sign-out", {});
+  forget();
+  tell({ kind: "signed-out" });
+}
+
+/** Gets the next access token. One tab at a time asks; the others use its answer. */
+export function renew(): Promise<void> {
+  renewing ??= withLock(renewOnce).finally(() => {
+    renewing = null;
+  });
+  return renewing;
+}
+
+async function renewOnce(): Promise<void> {
+  if (!isStale()) return; // another tab has renewed it meanwhile
+  try {
+    const answer = await post("refresh", {});
+    if (answer === null) forget();
+    else tell({ kind: "token", token: keep(answer) });
+  } catch (error) {
+    if (!(error instanceof SessionError) || !error.isSignedOut) throw error;
+    forget();
+  }
+}
+
+function withLock(task: () => Promise<void>): Promise<void> {
+  // Browsers have no locks on plain http addresses. There the server's grace for a token that
+  // was used twice within seconds is enough.
+  return "locks" in navigator ? navigator.locks.request("ibiki-session", task) : task();
+}
+
+async function post(operation: string, body: object): Promise<unknown> {
+  const response = await fetch(`/session/${operation}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(20_000),
+  });
+  if (response.status === 204) return null;
+  const answer: unknown = await response.json();
+  if (!response.ok) throw new SessionError(messageOf(answer), response.status === 401);
+  return answer;
+}
+
+function messageOf(answer: unknown): string {
+  const { errors } = answer as { errors?: { message: string }[] };
+  return errors?.[0]?.message ?? "The server did not answer as expected. Try again.";
+}
+
+function keep(answer: unknown): Token {
+  const { accessToken, expiresAt } = answer as { accessToken: string; expiresAt: string };
+  token = { accessToken, expiresAt: Date.parse(expiresAt) };
+  become("signed-in");
+  return token;
+}
+
+function forget(): void {
+  token = null;
+  become("signed-out");
+}
+
+function become(next: SessionState): void {
+  if (state === next) return;
+  state = next;
+  for (const listener of listeners) listener();
+}
+
+function tell(notice: Notice): void {
+  channel.postMessage(notice);
+}
+
+channel.onmessage = ({ data }: MessageEvent<Notice>) => {
+  if (data.kind === "token") {
+    if (state === "signed-in") token = data.token;
+  } else if (data.kind === "signed-out") {
+    forget();
+  } else {
+    // It may be another user: nothing of the former one may stay on the screen.
+    location.reload();
+  }
+};

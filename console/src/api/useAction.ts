@@ -1,0 +1,59 @@
+import type { DocumentInput } from "@urql/core";
+import { useState } from "react";
+import { type AnyVariables, type CombinedError, useClient } from "urql";
+
+export interface Failure {
+  message: string;
+  /** The input's field, if the API names one. */
+  field: string | null;
+  /** The name of the error's type. */
+  kind: string;
+}
+
+/** What a mutation answers if it succeeds: its errors are the members with a `message`. */
+export type Success<Result> = Exclude<Result, { message: string }>;
+
+type Answer<Result> = { success: Success<Result>; failure: null } | { success: null; failure: Failure };
+
+/** A mutation whose field has the alias `result`. It never raises: a failure is a value. */
+export function useAction<Data extends { result: object }, Variables extends AnyVariables>(
+  mutation: DocumentInput<Data, Variables>,
+) {
+  const client = useClient();
+  const [isBusy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<Failure | null>(null);
+
+  async function run(variables: Variables): Promise<Answer<Data["result"]>> {
+    setBusy(true);
+    const { data, error } = await client.mutation(mutation, variables).toPromise();
+    const answer = answerOf<Data["result"]>(data?.result, error);
+    setFailure(answer.failure);
+    setBusy(false);
+    return answer;
+  }
+  return { run, isBusy, failure, clear: () => setFailure(null) };
+}
+
+export function failureOf(error: CombinedError): Failure {
+  const refused = error.graphQLErrors[0];
+  if (refused) {
+    const kind = String(refused.extensions?.code ?? "ERROR");
+    return { message: refused.message, field: null, kind };
+  }
+  const message = "The server cannot be reached. Check the connection and try again.";
+  return { message, field: null, kind: "NETWORK" };
+}
+
+function answerOf<Result extends object>(
+  result: Result | undefined,
+  error: CombinedError | undefined,
+): Answer<Result> {
+  if (error || !result) {
+    const unexpected = { message: "The server gave no answer.", field: null, kind: "ERROR" };
+    return { success: null, failure: error ? failureOf(error) : unexpected };
+  }
+  if (!("message" in result)) return { success: result as Success<Result>, failure: null };
+  const field = "field" in result && typeof result.field === "string" ? result.field : null;
+  const kind = "__typename" in result ? String(result.__typename) : "ERROR";
+  return { success: null, failure: { message: String(result.message), field, kind } };
+}

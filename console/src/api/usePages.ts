@@ -1,0 +1,125 @@
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { type AnyVariables, type DocumentInput, useClient } from "urql";
+import { connectionEpoch, onConnectionChange } from "./connection";
+import { type Failure, failureOf } from "./useAction";
+
+export interface Connection<Node> {
+  nodes: Node[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+  totalCount?: number | null;
+}
+
+export interface Pages<Node> {
+  items: Node[];
+  total: number | null;
+  isLoading: boolean;
+  hasMore: boolean;
+  failure: Failure | null;
+  loadMore: () => void;
+  /** Reads the newest page again and keeps what is below it. */
+  refresh: () => void;
+  /** Replaces the items that are in the list, and says whether all were. */
+  replace: (changed: Node[]) => boolean;
+}
+
+interface State<Node> {
+  items: Node[];
+  total: number | null;
+  cursor: string | null;
+  hasMore: boolean;
+  isLoading: boolean;
+  failure: Failure | null;
+}
+
+const PAGE_SIZE = 50;
+const REFRESH_MILLISECONDS = 500;
+
+/** A list that is read page by page as far as somebody scrolls. `select` must not change. */
+export function usePages<Data, Variables extends AnyVariables, Node>(
+  query: DocumentInput<Data, Variables>,
+  variables: Omit<Variables, "first" | "after">,
+  select: (data: Data) => Connection<Node>,
+  keyOf: (node: Node) => string,
+): Pages<Node> {
+  const client = useClient();
+  const key = JSON.stringify(variables);
+  const [state, setState] = useState<State<Node>>(empty<Node>);
+  const present = useRef({ key, state, isReading: false });
+  present.current.state = state;
+  const epoch = useSyncExternalStore(onConnectionChange, connectionEpoch);
+
+  const read = useCallback(
+    async (kind: "first" | "refresh" | "more") => {
+      if (present.current.isReading && kind === "more") return;
+      present.current.isReading = true;
+      const after = kind === "more" ? present.current.state.cursor : null;
+      const given = { ...JSON.parse(key), first: PAGE_SIZE, after } as Variables;
+      const { data, error } = await client
+        .query(query, given, { requestPolicy: "network-only" })
+        .toPromise();
+      if (present.current.key !== key) return; // another search has begun meanwhile
+      present.current.isReading = false;
+      setState((old) => {
+        if (!data) return { ...old, isLoading: false, failure: error ? failureOf(error) : null };
+        return merged(old, select(data), kind, keyOf);
+      });
+    },
+    [client, query, key, select, keyOf],
+  );
+
+  useEffect(() => {
+    const isNew = present.current.key !== key;
+    present.current = { ...present.current, key, isReading: false };
+    if (isNew) setState(empty<Node>);
+    void read(isNew || present.current.state.items.length === 0 ? "first" : "refresh");
+  }, [key, epoch, read]);
+
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const refresh = useCallback(() => {
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined;
+      void read("refresh");
+    }, REFRESH_MILLISECONDS);
+  }, [read]);
+
+  const replace = useCallback(
+    (changed: Node[]) => {
+      const byKey = new Map(changed.map((node) => [keyOf(node), node]));
+      const known = present.current.state.items.filter((node) => byKey.has(keyOf(node))).length;
+      if (known > 0) {
+        setState((old) => ({
+          ...old,
+          items: old.items.map((node) => byKey.get(keyOf(node)) ?? node),
+        }));
+      }
+      return known === byKey.size;
+    },
+    [keyOf],
+  );
+  const loadMore = useCallback(() => void read("more"), [read]);
+  return { ...state, loadMore, refresh, replace };
+}
+
+function empty<Node>(): State<Node> {
+  return { items: [], total: null, cursor: null, hasMore: false, isLoading: true, failure: null };
+}
+
+function merged<Node>(
+  old: State<Node>,
+  page: Connection<Node>,
+  kind: "first" | "refresh" | "more",
+  keyOf: (node: Node) => string,
+): State<Node> {
+  const { hasNextPage, endCursor } = page.pageInfo;
+  const total = page.totalCount ?? null;
+  const top = { cursor: endCursor, hasMore: hasNextPage, isLoading: false, failure: null, total };
+  if (kind === "more") {
+    const known = new Set(old.items.map(keyOf));
+    return { ...top, items: [...old.items, ...page.nodes.filter((node) => !known.has(keyOf(node)))] };
+  }
+  const last = page.nodes.at(-1);
+  const joint = last && kind === "refresh" ? old.items.findIndex((node) => keyOf(node) === keyOf(last)) : -1;
+  if (joint < 0 || joint === old.items.length - 1) return { ...top, items: page.nodes };
+  return { ...old, failure: null, total, items: [...page.nodes, ...old.items.slice(joint + 1)] };
+}

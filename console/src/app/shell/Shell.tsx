@@ -1,0 +1,69 @@
+import { AppShell, Burger, Group, Text } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { Outlet, useMatches, useRouterState } from "@tanstack/react-router";
+import { Suspense, useEffect } from "react";
+import { Waiting } from "../../components/Waiting";
+import { NotAllowedPage } from "../../pages/not-found/NotFoundPage";
+import { BalancesProvider } from "../balances";
+import { useBrand } from "../brand";
+import { UnreadProvider } from "../unread";
+import { can, useViewer } from "../viewer";
+import { BalanceBadge } from "./BalanceBadge";
+import { ConnectionBanner } from "./ConnectionBanner";
+import { Navigation } from "./Navigation";
+import { UserMenu } from "./UserMenu";
+
+/** The frame of every page: header, sidebar, and the page if the viewer may open it. */
+export function Shell() {
+  const [isOpen, { toggle, close }] = useDisclosure();
+  const brand = useBrand();
+  const viewer = useViewer();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const ability = useMatches({ select: (matches) => matches.at(-1)?.staticData.ability });
+  useEffect(close, [path, close]);
+
+  return (
+    <BalancesProvider>
+      <UnreadProvider>
+        <a href="#content" className="skip-link">
+          Skip to the content
+        </a>
+        <AppShell
+          header={{ height: 56 }}
+          navbar={{ width: 232, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
+          padding="md"
+        >
+          <AppShell.Header>
+            <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+              <Group wrap="nowrap" gap="sm">
+                <Burger
+                  opened={isOpen}
+                  onClick={toggle}
+                  hiddenFrom="sm"
+                  size="sm"
+                  aria-label={isOpen ? "Close the menu" : "Open the menu"}
+                />
+                <Text fw={700} size="lg" truncate>
+                  {brand}
+                </Text>
+              </Group>
+              <Group wrap="nowrap" gap="sm">
+                <BalanceBadge />
+                <UserMenu />
+              </Group>
+            </Group>
+          </AppShell.Header>
+          <AppShell.Navbar p="sm" aria-label="Pages">
+            <Navigation />
+          </AppShell.Navbar>
+          <AppShell.Main id="content" tabIndex={-1}>
+            <ConnectionBanner />
+            <Suspense fallback={<Waiting />}>
+              {ability && !can(viewer, ability) ? <NotAllowedPage /> : <Outlet />}
+            </Suspense>
+          </AppShell.Main>
+        </AppShell>
+      </UnreadProvider>
+    </BalancesProvider>
+  );
+}

@@ -1,0 +1,36 @@
+import { Box, Group, Stack, Text, Title } from "@mantine/core";
+import { type ReactNode, useEffect } from "react";
+import { useBrand } from "../app/brand";
+
+interface PageProps {
+  title: string;
+  description?: ReactNode;
+  /** Buttons beside the title. */
+  actions?: ReactNode;
+  children: ReactNode;
+}
+
+export function Page({ title, description, actions, children }: PageProps) {
+  const brand = useBrand();
+  useEffect(() => {
+    document.title = brand ? `${title} – ${brand}` : title;
+  }, [title, brand]);
+  return (
+    <Stack maw={1200} mx="auto">
+      <Group justify="space-between" align="flex-start">
+        <Box>
+          <Title order={1} size="h2">
+            {title}
+          </Title>
+          {description && (
+            <Text c="dimmed" maw={640}>
+              {description}
+            </Text>
+          )}
+        </Box>
+        {actions && <Group gap="xs">{actions}</Group>}
+      </Group>
+      {children}
+    </Stack>
+  );
+}

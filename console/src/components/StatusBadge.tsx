@@ -1,0 +1,34 @@
+import { Badge, Tooltip } from "@mantine/core";
+import type { MessageStatus } from "../api/graphql";
+
+interface Look {
+  label: string;
+  color: string;
+  meaning: string;
+}
+
+export const STATUSES: Record<MessageStatus, Look> = {
+  QUEUED: { label: "Queued", color: "gray", meaning: "Accepted and charged, not sent yet." },
+  SUBMITTING: { label: "Sending", color: "blue", meaning: "On its way at this moment." },
+  SENT: { label: "Sent", color: "indigo", meaning: "Handed over to the network." },
+  DELIVERED: { label: "Delivered", color: "green", meaning: "It arrived on the phone." },
+  UNDELIVERED: { label: "Undelivered", color: "orange", meaning: "The network could not deliver it." },
+  REJECTED: { label: "Rejected", color: "red", meaning: "Not sent. The charge was given back." },
+  UNKNOWN: {
+    label: "Unknown",
+    color: "yellow",
+    meaning: "It may have been sent. It stays charged and is not sent again by itself.",
+  },
+  CANCELLED: { label: "Cancelled", color: "gray", meaning: "Cancelled. The charge was given back." },
+};
+
+export function StatusBadge({ status, failure }: { status: MessageStatus; failure?: string | null }) {
+  const { label, color, meaning } = STATUSES[status];
+  return (
+    <Tooltip label={failure ?? meaning} multiline maw={280} events={{ hover: true, focus: true, touch: true }}>
+      <Badge variant="dot" color={color} style={{ textTransform: "none" }}>
+        {label}
+      </Badge>
+    </Tooltip>
+  );
+}

@@ -1,0 +1,5 @@
+import { Page } from "../../components/Page";
+
+export function InboxPage() {
+  return <Page title="InboxPage">…</Page>;
+}

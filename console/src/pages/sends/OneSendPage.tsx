@@ -1,0 +1,5 @@
+import { Page } from "../../components/Page";
+
+export function OneSendPage() {
+  return <Page title="OneSendPage">…</Page>;
+}

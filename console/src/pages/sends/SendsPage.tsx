@@ -1,0 +1,5 @@
+import { Page } from "../../components/Page";
+
+export function SendsPage() {
+  return <Page title="SendsPage">…</Page>;
+}

@@ -1,0 +1,72 @@
+import { Alert, Button, Center, Paper, PasswordInput, Stack, TextInput, Title } from "@mantine/core";
+import { type FormEvent, useEffect, useState } from "react";
+import { SessionError, signIn } from "../../api/session";
+import { useBrand } from "../../app/brand";
+
+export function SignInPage() {
+  const brand = useBrand();
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => {
+    document.title = brand ? `Sign in – ${brand}` : "Sign in";
+  }, [brand]);
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    setBusy(true);
+    setProblem(null);
+    try {
+      await signIn(email, password);
+    } catch (error) {
+      setProblem(
+        error instanceof SessionError
+          ? error.message
+          : "The server cannot be reached. Check the connection and try again.",
+      );
+      setBusy(false);
+    }
+  }
+
+  return (
+    <Center component="main" mih="100vh" p="md">
+      <Paper withBorder shadow="sm" p="xl" w="100%" maw={400}>
+        <form onSubmit={submit}>
+          <Stack>
+            <Title order={1} size="h2">
+              {brand || "Sign in"}
+            </Title>
+            {problem && (
+              <Alert color="red" role="alert" variant="outline" title="Not signed in">
+                {problem}
+              </Alert>
+            )}
+            <TextInput
+              label="Email"
+              type="email"
+              autoComplete="username"
+              required
+              withAsterisk={false}
+              value={email}
+              onChange={(event) => setEmail(event.currentTarget.value)}
+              data-autofocus
+              autoFocus
+            />
+            <PasswordInput
+              label="Password"
+              autoComplete="current-password"
+              required
+              withAsterisk={false}
+              value={password}
+              onChange={(event) => setPassword(event.currentTarget.value)}
+            />
+            <Button type="submit" loading={isBusy} fullWidth>
+              Sign in
+            </Button>
+          </Stack>
+        </form>
+      </Paper>
+    </Center>
+  );
+}

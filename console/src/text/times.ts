@@ -1,0 +1,35 @@
+// Times in the viewer's own zone and language.
+
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+
+const STEPS: [limit: number, seconds: number, unit: Intl.RelativeTimeFormatUnit][] = [
+  [60, 1, "second"],
+  [3_600, 60, "minute"],
+  [86_400, 3_600, "hour"],
+  [Number.POSITIVE_INFINITY, 86_400, "day"],
+];
+
+export function fullTime(at: string): string {
+  return full.format(new Date(at));
+}
+
+/** The time today, the day this year, else the date. */
+export function shortTime(at: string, now = new Date()): string {
+  const time = new Date(at);
+  if (time.toDateString() === now.toDateString()) return clock.format(time);
+  return time.getFullYear() === now.getFullYear()
+    ? `${day.format(time)}, ${clock.format(time)}`
+    : dayOfYear.format(time);
+}
+
+export function relativeTime(at: string, now = Date.now()): string {
+  const seconds = Math.round((Date.parse(at) - now) / 1000);
+  for (const [limit, size, unit] of STEPS) {
+    if (Math.abs(seconds) < limit) return relative.format(Math.trunc(seconds / size), unit);
+  }
+  return full.format(new Date(at));
+}

@@ -1,0 +1,138 @@
+"""The web console's built files: hashed names, compressed beforehand, a strict content policy."""
+
+from __future__ import annotations
+
+import html
+import re
+import secrets
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
+
+from ibiki.http.middleware import ROUTE
+from ibiki.http.refusals import RequestRefused
+
+FILES = Path(__file__).parents[1] / "console_files"
+"""Where `ibiki.local.console_build` puts what it builds."""
+
+PAGE = "index.html"
+REASON = "not-built.txt"
+"""Why there is no page: written by a build that failed."""
+
+NONCE = "CSP_NONCE"
+"""Stands in the built page for the value that lets it add styles of its own."""
+
+YEAR = "public, max-age=31536000, immutable"
+MEDIA_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".ttf": "font/ttf",
+    ".woff2": "font/woff2",
+    ".png": "image/png",
+}
+# The better one first: a browser that accepts both gets it.
+ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+
+_FILE_NAME = re.compile(r"[\w-][\w.-]*")
+_NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No console</title>
+<h1>The web console is not built</h1>
+<p>Everything else runs: the API answers at <code>/graphql</code>.</p>
+<pre>{reason}</pre>
+<p>To build it, run <code>make console</code> in the directory of the program. It needs Node.js
+20.19 or newer, or access to PyPI, and an npm registry.</p></html>
+"""
+
+
+class Console:
+    """Routes that answer browsers. They must be the last ones of the application."""
+
+    def __init__(self, files: Path = FILES) -> None:
+        self._files = files
+
+    def routes(self) -> list[BaseRoute]:
+        """The routes: files under /assets, and the page for every other address."""
+        return [
+            Route("/assets/{name}", self.asset, methods=["GET"]),
+            Route("/", self.page, methods=["GET"]),
+            _PageRoute("/{path:path}", self.page, methods=["GET"]),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """The page. Its own router reads the address, so that every address gets the same page."""
+        # The address must not become a label of the metrics: there is no end of addresses.
+        request.scope["state"][ROUTE] = "/"
+        try:
+            text = (self._files / PAGE).read_text()
+        except FileNotFoundError:
+            return self._not_built()
+        nonce = secrets.token_urlsafe(16)
+        return Response(
+            text.replace(NONCE, nonce),
+            media_type="text/html; charset=utf-8",
+            headers={
+                "content-security-policy": policy(nonce),
+                "cache-control": "no-cache",
+                "cross-origin-opener-policy": "same-origin",
+            },
+        )
+
+    async def asset(self, request: Request) -> Response:
+        """A file whose name contains a hash of its content. Raises RequestRefused."""
+        name = request.path_params["name"]
+        path = self._files / "assets" / name
+        media_type = MEDIA_TYPES.get(path.suffix)
+        if media_type is None or not _FILE_NAME.fullmatch(name) or not path.is_file():
+            raise RequestRefused(404, "Not found.")
+        headers = {"cache-control": YEAR, "vary": "accept-encoding"}
+        accepted = accepted_encodings(request.headers.get("accept-encoding", ""))
+        for encoding, suffix in ENCODINGS:
+            compressed = path.with_name(name + suffix)
+            if encoding in accepted and compressed.is_file():
+                headers["content-encoding"] = encoding
+                return FileResponse(compressed, headers=headers, media_type=media_type)
+        return FileResponse(path, headers=headers, media_type=media_type)
+
+    def _not_built(self) -> Response:
+        try:
+            reason = (self._files / REASON).read_text().strip()
+        except FileNotFoundError:
+            reason = "It has not been built yet."
+        text = _NOT_BUILT.format(reason=html.escape(reason))
+        return Response(text, status_code=503, media_type="text/html; charset=utf-8")
+
+
+class _PageRoute(Route):
+    """Matches only what a browser opens, so that a wrong path of the API stays a 404 in JSON."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
+            return Match.NONE, {}
+        accept = dict(scope["headers"]).get(b"accept", b"")
+        return super().matches(scope) if b"text/html" in accept else (Match.NONE, {})
+
+
+def policy(nonce: str) -> str:
+    """The content security policy: nothing from other hosts, no inline script.
+
+    Mantine writes its theme into a style element, which therefore carries the nonce.
+    """
+    return (
+        "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
+        f"style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+def accepted_encodings(header: str) -> frozenset[str]:
+    """The content encodings that a caller accepts; those with q=0 are left out."""
+    accepted = set()
+    for part in header.lower().split(","):
+        name, _, parameters = part.partition(";")
+        if not re.fullmatch(r"\s*q=0(\.0*)?\s*", parameters):
+            accepted.add(name.strip())
+    return frozenset(accepted)

@@ -1,0 +1,119 @@
+"""The console's files over HTTP: the page, compressed assets, the policy, and no page at all."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ibiki.http.console import Console, accepted_encodings
+from tests.ibiki.fronts import Front, front
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+SCRIPT = b"console.log('a script that is worth compressing');"
+
+
+@pytest.fixture
+async def web(tmp_path: Path) -> AsyncIterator[Front]:
+    """A front that serves a small built console."""
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    (tmp_path / "index.html").write_text('<meta nonce="CSP_NONCE"><title>Console</title>')
+    (assets / "main-1a2b.js").write_bytes(SCRIPT)
+    (assets / "main-1a2b.js.gz").write_bytes(gzip.compress(SCRIPT))
+    (assets / "secret.txt").write_text("not a type that is served")
+    async with front(routes=Console(tmp_path).routes()) as web:
+        yield web
+
+
+@pytest.mark.parametrize("path", ["/", "/inbox", "/sends/send_1", "/no/such/page"])
+async def test_a_browser_gets_the_page_at_every_address(web: Front, path: str) -> None:
+    answer = await web.http.get(path, headers=BROWSER)
+    assert answer.status_code == 200
+    assert "<title>Console</title>" in answer.text
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+async def test_each_page_has_a_nonce_of_its_own_and_no_other_host(web: Front) -> None:
+    nonces = set()
+    for _ in range(2):
+        answer = await web.http.get("/", headers=BROWSER)
+        policy = answer.headers["content-security-policy"]
+        (nonce,) = re.findall(r"'nonce-([^']+)'", policy)
+        assert f'nonce="{nonce}"' in answer.text
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        nonces.add(nonce)
+    assert len(nonces) == 2
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/api/v9", "/assets/main-1a2b.css"])
+async def test_a_program_that_asks_for_a_wrong_path_gets_404_in_json(web: Front, path: str) -> None:
+    answer = await web.http.get(path, headers={"accept": "application/json"})
+    assert answer.status_code == 404
+    assert answer.json()["errors"]
+
+
+async def test_a_post_to_a_wrong_path_is_404_and_never_the_page(web: Front) -> None:
+    answer = await web.http.post("/nowhere", headers=BROWSER)
+    assert answer.status_code == 404
+
+
+async def test_an_asset_is_compressed_beforehand_and_kept_for_a_year(web: Front) -> None:
+    answer = await web.http.get("/assets/main-1a2b.js", headers={"accept-encoding": "gzip, br"})
+    assert answer.content == SCRIPT
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["vary"] == "accept-encoding"
+
+
+async def test_an_asset_is_plain_for_a_caller_that_accepts_nothing_else(web: Front) -> None:
+    answer = await web.http.get("/assets/main-1a2b.js", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in answer.headers
+    assert answer.content == SCRIPT
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["secret.txt", "missing.js", "..%2findex.html", "%2e%2e/index.html", ".js", "main-1a2b.js.gz"],
+)
+async def test_nothing_else_is_served(web: Front, name: str) -> None:
+    answer = await web.http.get(f"/assets/{name}", headers={"accept": "*/*"})
+    assert answer.status_code == 404
+
+
+async def test_addresses_of_pages_are_no_labels_of_the_metrics(web: Front) -> None:
+    await web.http.get("/conversation-of-somebody", headers=BROWSER)
+    exposed = web.metrics.exposition().decode()
+    assert "conversation-of-somebody" not in exposed
+    assert 'method="GET",route="/",status="200"' in exposed
+
+
+async def test_without_built_files_the_page_says_why_and_the_api_answers(tmp_path: Path) -> None:
+    (tmp_path / "not-built.txt").write_text("npm is <missing>")
+    async with front(routes=Console(tmp_path).routes()) as web:
+        answer = await web.http.get("/", headers=BROWSER)
+        assert answer.status_code == 503
+        assert "npm is &lt;missing&gt;" in answer.text
+        assert "make console" in answer.text
+        assert (await web.ask("{ viewer { email } }"))["data"]
+
+
+@pytest.mark.parametrize(
+    ("header", "accepted"),
+    [
+        ("gzip, deflate, br", {"gzip", "deflate", "br"}),
+        ("GZIP;q=0.5", {"gzip"}),
+        ("br;q=0, gzip", {"gzip"}),
+        ("br; q=0.000", set()),
+        ("", {""}),
+    ],
+)
+def test_accepted_encodings_are_read(header: str, accepted: set[str]) -> None:
+    assert accepted_encodings(header) == accepted
