@@ -8,14 +8,11 @@ visibility map, so new rows are vacuumed sooner than after the default of 20 % o
 from tortoise import migrations
 from tortoise.migrations import operations as ops
 
-WITH_FIGURES = """
-CREATE INDEX message_queue_with_figures
-    ON message (provider_account_id, priority, client_id, due_at, id)
-    INCLUDE (price, created_at) WHERE status = 'QUEUED';
-DROP INDEX message_queue;
-ALTER INDEX message_queue_with_figures RENAME TO message_queue;
+from persistence.migration_steps import CreateIndexConcurrently, DropIndexConcurrently
+
+VACUUM_NEW_ROWS = """
 ALTER TABLE message SET (
-    autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_insert_threshold = 10000);
+    autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_insert_threshold = 10000)
 """
 
 
@@ -23,4 +20,14 @@ class Migration(migrations.Migration):
     """The index of the queue gets the price and the time of acceptance."""
 
     dependencies = [("ibiki", "0007_counts")]  # noqa: RUF012
-    operations = [ops.RunSQL(WITH_FIGURES)]  # noqa: RUF012
+    atomic = False
+    operations = [  # noqa: RUF012
+        CreateIndexConcurrently(
+            "message_queue_with_figures",
+            "message (provider_account_id, priority, client_id, due_at, id)"
+            " INCLUDE (price, created_at) WHERE status = 'QUEUED'",
+        ),
+        DropIndexConcurrently("message_queue"),
+        ops.RunSQL("ALTER INDEX message_queue_with_figures RENAME TO message_queue"),
+        ops.RunSQL(VACUUM_NEW_ROWS),
+    ]
