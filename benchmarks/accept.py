@@ -18,7 +18,8 @@ from benchmarks.ground import Ground, cpu_seconds, ground, with_children
 from benchmarks.measurement import Measurement
 from domain.ids import new_id
 from domain.ledger.book import Book, Purpose, TransferKind
-from domain.sending.accept import Acceptance, Taken, Verdict, accept_alone
+from domain.sending.accept import AcceptedNow, AcceptResult, Postponed, accept_alone
+from domain.sending.acceptor import Acceptor
 from domain.sending.sends import NewSend, SendKind
 from ibiki.local.cluster import locate
 from persistence import store
@@ -31,7 +32,7 @@ ACCOUNTS = 1_000
 UNITS = 10_000_000
 PGBENCH_SCALE = 10
 
-Accept = Callable[[NewSend], Awaitable[Verdict]]
+Accept = Callable[[NewSend], Awaitable[AcceptResult | Postponed]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +80,15 @@ async def _accepting(place: Ground) -> tuple[Run, Run, Run, Run]:
             for holding in book.holdings.values():
                 book.post(TransferKind.OPENING, UNITS, destination=holding, purpose=Purpose())
             await store.write_book(tx, book)
-        acceptance = Acceptance(store)
-        acceptance.start()
+        acceptor = Acceptor(store)
+        acceptor.start()
         try:
-            await _load(place, acceptance.accept, tenants, CALLERS, seconds=1.0)
-            spread = await _load(place, acceptance.accept, tenants, CALLERS)
-            many = await _load(place, acceptance.accept, tenants, MANY_CALLERS)
-            hot = await _load(place, acceptance.accept, tenants[:1], CALLERS)
+            await _load(place, acceptor.accept, tenants, CALLERS, seconds=1.0)
+            spread = await _load(place, acceptor.accept, tenants, CALLERS)
+            many = await _load(place, acceptor.accept, tenants, MANY_CALLERS)
+            hot = await _load(place, acceptor.accept, tenants[:1], CALLERS)
         finally:
-            await acceptance.stop()
+            await acceptor.stop()
         alone = await _load(place, lambda send: accept_alone(store, send), tenants, CALLERS)
     return spread, many, hot, alone
 
@@ -106,8 +107,8 @@ async def _load(
 
     async def call() -> None:
         while (asked_at := time.perf_counter()) < until:
-            verdict = await accept(_send_of(tenants[next(turn) % len(tenants)]))
-            assert isinstance(verdict, Taken), verdict
+            result = await accept(_send_of(tenants[next(turn) % len(tenants)]))
+            assert isinstance(result, AcceptedNow), result
             latencies.append(time.perf_counter() - asked_at)
 
     pids = with_children(place.postgres_pid)

@@ -16,11 +16,11 @@ from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
 from domain.ids import new_id
 from domain.numbers import Normaliser
-from domain.sending.accept import Taken, accept_alone
+from domain.sending.accept import AcceptedNow, accept_alone
 from domain.sending.recipients import sort_recipients
 from domain.sending.sends import NewSend, SendKind
 from persistence import store
-from persistence.sending import sends
+from persistence.sending import accept
 from tests import worlds
 
 COUNT = 100_000
@@ -43,8 +43,8 @@ async def _measure(url: str) -> list[Measurement]:
         async def bulk() -> None:
             recipients = sort_recipients(numbers, normaliser)
             assert len(recipients.numbers) == COUNT
-            verdict = await accept_alone(store, _send_of(tenant, recipients.numbers))
-            assert isinstance(verdict, Taken), verdict
+            result = await accept_alone(store, _send_of(tenant, recipients.numbers))
+            assert isinstance(result, AcceptedNow), result
 
         copied = await _best_seconds(lambda: _copy(tenant, numbers))
         before = _peak_bytes()
@@ -59,11 +59,11 @@ async def _measure(url: str) -> list[Measurement]:
 
 
 async def _copy(tenant: worlds.Tenant, numbers: list[str]) -> float:
-    rows = list(sends.message_rows(_send_of(tenant, numbers), datetime.now(UTC)))
+    rows = list(accept.message_rows(_send_of(tenant, numbers), datetime.now(UTC)))
 
     async def copy() -> None:
         async with store.transaction() as tx:
-            await tx.copy_records_to_table("message", records=rows, columns=sends.MESSAGE_COLUMNS)
+            await tx.copy_records_to_table("message", records=rows, columns=accept.MESSAGE_COLUMNS)
 
     return await _timed(copy)
 

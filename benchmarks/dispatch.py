@@ -16,7 +16,7 @@ from benchmarks.provider import Provider, answering
 from benchmarks.send import sends_of
 from benchmarks.tenants import add_tenants
 from domain.ids import new_id
-from domain.sending.accept import Taken, accept_alone, accept_batch
+from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.sends import NewSend, SendKind
 from persistence import store
 from tests import worlds
@@ -60,7 +60,9 @@ async def _alone(place: Ground) -> list[Measurement]:
         with _dispatcher(place, provider) as pid:
             measured += await _drained(place, provider, pid, "singles", SINGLES)
         for each in (one, other):
-            assert isinstance(await accept_alone(store, _send_of(each, SendKind.BULK, BULK)), Taken)
+            assert isinstance(
+                await accept_alone(store, _send_of(each, SendKind.BULK, BULK)), AcceptedNow
+            )
         with _dispatcher(place, provider) as pid:
             measured += await _drained(place, provider, pid, "bulk", ENOUGH_OF_BULK)
             slowest = max([await _urgent(provider, other, each) for each in range(URGENT)])
@@ -91,7 +93,9 @@ async def _urgent(provider: Provider, tenant: worlds.Tenant, each: int) -> float
     """Seconds from accepting a single message until the provider has it."""
     text = f"Urgent {each}"
     asked_at = time.perf_counter()
-    assert isinstance(await accept_alone(store, _send_of(tenant, SendKind.SINGLE, 1, text)), Taken)
+    assert isinstance(
+        await accept_alone(store, _send_of(tenant, SendKind.SINGLE, 1, text)), AcceptedNow
+    )
     async with asyncio.timeout(WAIT_SECONDS):
         while text not in provider.seen_at:  # noqa: ASYNC110 - it comes from another process
             await asyncio.sleep(0.005)

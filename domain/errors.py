@@ -1,11 +1,11 @@
-"""The refusals that a caller can act on: a closed list.
+"""Errors that a caller can act on: a closed list.
 
     Refusal
-    ├── Unauthenticated            nobody, or nobody any more
-    ├── Forbidden                  somebody, but not allowed to
-    ├── NotFound                   no such thing that this actor may know of
+    ├── Unauthenticated            not signed in, or not any more
+    ├── Forbidden                  signed in, but not allowed to do this
+    ├── NotFound                   does not exist, or not for this actor
     ├── InvalidCredentials
-    ├── InvalidInput               one field, and what to do about it
+    ├── InvalidInput               one field, and how to fix it
     ├── InvalidText
     ├── InvalidFile
     ├── InvalidPhoneNumber
@@ -13,25 +13,29 @@
     ├── TooManyRecipients
     ├── OptedOut
     ├── AccountInactive
-    ├── InsufficientBalance        a client (or a group) holds too little
-    ├── InsufficientPool           the pool's own units are too few
+    ├── InsufficientBalance        a client or a group holds too few units
+    ├── InsufficientPool           the pool itself holds too few units
     ├── IdempotencyConflict
     ├── RateLimited
     ├── ProviderUnavailable
     ├── AlreadyRunning
-    └── TryAgain                   a dependency is away: the request may be repeated
+    ├── TryAgain                   nothing was kept: the request can be repeated
+    └── OutcomeUnknown             it may have been kept: look before you repeat it
 
-An exception's docstring is its message, with the attributes filled in.
-Anything else that is raised is a defect: it is masked, logged, and given a correlation id.
+The docstring of an error is its message, with the attributes filled in. Anything else that is
+raised is a defect: the caller gets a correlation ID, and the log has the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
+from uuid import UUID
 
 from domain.rejections import RejectedRecipient
 from domain.units import units_in_words
+
+_SAFE_WITH_KEY = "To repeat it with the same idempotencyKey is safe."
 
 
 class Refusal(Exception):
@@ -41,7 +45,7 @@ class Refusal(Exception):
 
     @property
     def message(self) -> str:
-        """The docstring's first line, with this exception's attributes in it."""
+        """The docstring's first line with the attributes of this error filled in."""
         template = (self.__doc__ or "").strip().splitlines()[0]
         return template.format_map(_Attributes(self))
 
@@ -159,7 +163,7 @@ class InsufficientPool(_Shortage):
 
 
 class IdempotencyConflict(Refusal):
-    """This idempotencyKey was used with another input. Use a new key for a new request."""
+    """This idempotencyKey was used with another input. Use a new key for another request."""
 
 
 class RateLimited(Refusal):
@@ -188,15 +192,36 @@ class AlreadyRunning(Refusal):
 
 
 class TryAgain(Refusal):
-    """The service is restarting. Repeat the request, with the same idempotencyKey if it had one."""
+    """The service is busy or restarting. Nothing was changed. Repeat the request in a moment."""
 
-    # The contract's list of codes is closed: this is the one that has a caller wait and repeat.
+    # The contract has a closed list of codes. This is the one after which clients repeat.
     code = "RATE_LIMITED"
     retry_after_seconds = 1
 
 
+class OutcomeUnknown(Refusal):
+    """It is not known whether this was done: the database did not confirm it. {advice}"""
+
+    # Not a code after which clients repeat by themselves.
+    code = "INTERNAL"
+
+    def __init__(self, *, send_id: UUID | None = None, transfer_id: UUID | None = None) -> None:
+        """`send_id`, `transfer_id`: what exists under this ID, if it was done."""
+        self.send_id = send_id
+        self.transfer_id = transfer_id
+
+    @property
+    def advice(self) -> str:
+        """What to do next."""
+        if self.send_id is not None:
+            return f"Look it up with send(id:) before you repeat it. {_SAFE_WITH_KEY}"
+        if self.transfer_id is not None:
+            return f"Look for transferId in transfers before you repeat it. {_SAFE_WITH_KEY}"
+        return "Look at the present state before you repeat it."
+
+
 class _Attributes:
-    """An object's attributes, as `str.format_map` asks for them."""
+    """The attributes of an object as a mapping, for `str.format_map`."""
 
     def __init__(self, of: object) -> None:
         self._of = of

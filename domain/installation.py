@@ -19,11 +19,10 @@ from domain.ledger.sync import SyncRules
 from domain.live.ports import LiveStore
 from domain.numbers import Normaliser
 from domain.provider import Providers
-from domain.sending.accept import Acceptance
+from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.workbench import Workbench
-from domain.sending.observing import RequestObserver
 from domain.sending.ports import AcceptStore, SendArchive, Uploads
-from domain.sending.room import Room
+from domain.sending.recipients import RecipientMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Installation:
     normaliser: Normaliser
     store: Store
     directory: Directory
-    acceptance: Acceptance
+    acceptor: Acceptor
     pace: Pace
     providers: Providers
     sync_rules: SyncRules
@@ -88,7 +87,7 @@ class Installation:
     keywords: Keywords = field(default_factory=Keywords)
     observer: RequestObserver = field(default_factory=RequestObserver)
     workbench: Workbench = field(default_factory=Workbench)
-    room: Room = field(default_factory=Room)
+    recipient_memory: RecipientMemory = field(default_factory=RecipientMemory)
 
     @property
     def reception(self) -> Reception:

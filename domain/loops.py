@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from domain.backoff import backoff_seconds
-from domain.errors import ProviderUnavailable, TryAgain
+from domain.errors import OutcomeUnknown, ProviderUnavailable, TryAgain
 from domain.transactions import Disconnected
 
-AWAY = (Disconnected, TryAgain)
+AWAY = (Disconnected, TryAgain, OutcomeUnknown)
 """The errors that mean that the database is away."""
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Transactions of the operations that a person asks for one at a time."""
+"""Transactions of the operations: what they raise when the database is away."""
 
 from __future__ import annotations
 
@@ -6,35 +6,45 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeAlias
 
-from domain.errors import TryAgain
+from domain.errors import OutcomeUnknown, TryAgain
 
 Transaction: TypeAlias = Any
-"""An open transaction. Opaque here: only persistence looks inside."""
+"""An open transaction. Only persistence knows what it is."""
 
 
 class Disconnected(Exception):
-    """The database went away; whether the last commit was kept is not known.
+    """The connection to the database was lost before COMMIT: nothing was kept."""
 
-    Repeat the whole transaction as "insert or find".
+
+class CommitLost(Disconnected):
+    """The connection was lost during COMMIT: the transaction may have been kept.
+
+    Repeat the transaction in such a way that it finds what a kept one has written.
     """
+
+
+class LockTimeout(Exception):
+    """Another transaction has held a lock for longer than this one may wait. Nothing was kept."""
 
 
 class Transactional(Protocol):
     """A store that opens transactions."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """READ COMMITTED. Raises Disconnected where the database is away."""
+        """READ COMMITTED. Raises Disconnected, or CommitLost."""
         ...
 
 
 @asynccontextmanager
 async def changing(store: Transactional) -> AsyncIterator[Transaction]:
-    """A transaction for a change that a person may repeat.
+    """A transaction for a change that has no idempotency key.
 
-    Raises TryAgain where the database is away.
+    Raises TryAgain if the database is away, and OutcomeUnknown if it went away during COMMIT.
     """
     try:
         async with store.transaction() as tx:
             yield tx
+    except CommitLost as lost:
+        raise OutcomeUnknown from lost
     except Disconnected as gone:
         raise TryAgain from gone

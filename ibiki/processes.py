@@ -141,7 +141,7 @@ async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIt
 def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
     """The web application over an installation that is at work."""
     installation, metrics = place.settings.installation, watch.metrics
-    metrics.accepts_waiting.set_function(lambda: parts.installation.acceptance.waiting)
+    metrics.accepts_waiting.set_function(lambda: parts.installation.acceptor.waiting)
     return build_app(
         AppParts(
             installation=parts.installation,

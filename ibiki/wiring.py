@@ -21,9 +21,8 @@ from domain.installation import Installation, Limits
 from domain.ledger.pools import ensure_default_pool
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
-from domain.sending.accept import Acceptance
+from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.workbench import Workbench
-from domain.sending.observing import RequestObserver
 from ibiki.http.pace import RequestPace
 from ibiki.http.throttle import SignInThrottle
 from ibiki.live.live import Live
@@ -85,8 +84,8 @@ async def wired(
         parts.actors.start()
         stack.push_async_callback(parts.actors.stop)
         live = await stack.enter_async_context(_watching(place, parts.actors))
-        parts.installation.acceptance.start()
-        stack.push_async_callback(parts.installation.acceptance.stop)
+        parts.installation.acceptor.start()
+        stack.push_async_callback(parts.installation.acceptor.stop)
         parts.intake.start()
         stack.push_async_callback(parts.intake.stop)
         yield replace(parts, live=live)
@@ -111,9 +110,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
     throttle = SignInThrottle(settings.bus.url)
     stack.push_async_callback(throttle.close)
     actors = Actors(store, tokens)
-    acceptance = Acceptance(
-        store, patience_seconds=settings.database.answer_seconds, observer=observer
-    )
+    acceptor = Acceptor(store, patience_seconds=settings.database.answer_seconds, observer=observer)
     installation = Installation(
         brand=settings.installation.brand_name,
         limits=_limits(place),
@@ -122,7 +119,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         ),
         store=store,
         directory=store,
-        acceptance=acceptance,
+        acceptor=acceptor,
         pace=RequestPace(settings.limits.requests_per_second),
         providers=upstreams,
         sync_rules=SyncRules(

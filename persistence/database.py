@@ -33,7 +33,7 @@ from tortoise import models as tortoise_models
 from tortoise.connection import get_connections
 
 from domain.errors import TryAgain
-from domain.transactions import Disconnected
+from domain.transactions import CommitLost, Disconnected
 from persistence.live.hints import ToldAfterwards
 from persistence.orm import HeldClient, PooledClient
 from persistence.pool import ANSWER_SECONDS, AWAY, PROOF_SECONDS, acquired, silence, terminate
@@ -103,11 +103,15 @@ async def disconnect() -> None:
 
 
 @asynccontextmanager
-async def connection() -> AsyncIterator[Connection]:
+async def connection(tx: Connection | None = None) -> AsyncIterator[Connection]:
     """A pooled connection outside any transaction: each statement commits by itself.
 
-    Raises TryAgain if PostgreSQL is away.
+    `tx`: the connection of an open transaction, to read in it instead. Raises TryAgain if
+    PostgreSQL is away.
     """
+    if tx is not None:
+        yield tx
+        return
     async with acquired(_client().pool, unavailable=TryAgain) as held:
         yield held
 
@@ -117,17 +121,24 @@ async def transaction() -> AsyncIterator[Connection]:
     """A READ COMMITTED transaction: commits at the end, rolls back on an exception.
 
     Never nest it, and never hold it during a call to a provider or to the bus. Raises Disconnected
-    if PostgreSQL goes away: the commit may or may not have been kept.
+    if PostgreSQL goes away, and CommitLost if it does so during COMMIT.
     """
     client = _client()
-    async with acquired(client.pool, unavailable=Disconnected) as held:
-        with ToldAfterwards(held):
-            async with _begun(held):
-                token = get_connections().set("default", HeldClient(client, held))
-                try:
-                    yield held
-                finally:
-                    get_connections().reset(token)
+    committing = False
+    try:
+        async with acquired(client.pool, unavailable=Disconnected) as held:
+            with ToldAfterwards(held):
+                async with _begun(held):
+                    token = get_connections().set("default", HeldClient(client, held))
+                    try:
+                        yield held
+                    finally:
+                        get_connections().reset(token)
+                    committing = True
+    except Disconnected as gone:
+        if committing:
+            raise CommitLost from gone
+        raise
 
 
 def orm(held: Connection | None) -> PooledClient | HeldClient:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from asyncpg import Record
     from tortoise.queryset import QuerySet
 
+    from persistence.database import Connection
+
 Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Model)
 
@@ -119,6 +121,7 @@ async def read_page(
     item_of: Callable[[Record], Item],
     *,
     key: str = "id",
+    tx: Connection | None = None,
 ) -> Page[Item]:
     """One page of what `statement` lists, highest key first.
 
@@ -126,7 +129,7 @@ async def read_page(
     `{order}` by the direction, which an outer ORDER BY has to repeat.
     """
     page = page_clause(wanted, window, key=key)
-    async with connection() as pooled:
+    async with connection(tx) as pooled:
         rows = await pooled.fetch(
             statement.format(page=page, order=order_of(window)), *wanted.values
         )

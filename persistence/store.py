@@ -29,6 +29,6 @@ from persistence.ledger.statement import *
 from persistence.ledger.transfers import *
 from persistence.live.changes import *
 from persistence.live.messages import *
+from persistence.sending.accept import *
 from persistence.sending.archive import *
-from persistence.sending.sends import *
 from persistence.sending.uploads import *

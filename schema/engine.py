@@ -146,8 +146,12 @@ class Engine:
             context.installation.observer.refused(operation_name, refusal)
         if result.errors and result.data is None and not any(e.path for e in result.errors):
             return self.rejection(result.errors, context.request_id)
-        errors = result.errors or ()
-        return Answer(result.data, told(errors, context.request_id), away=is_away(errors))
+        errors, mutates = result.errors or (), operation.kind == "mutation"
+        return Answer(
+            result.data,
+            told(errors, context.request_id, mutates=mutates),
+            away=is_away(errors, mutates=mutates),
+        )
 
     async def watch(
         self, operation: Operation, variables: dict[str, Any] | None, context: Context

@@ -13,6 +13,8 @@ from strawberry.types.base import get_object_definition
 
 from domain import errors
 from domain.identity.records import ClientStatus
+from resolvers.ids import Kind
+from schema.ids import id_of
 from schema.scalars import Units
 from schema.sending.recipients import RejectedRecipient
 
@@ -106,6 +108,21 @@ class NotFound(UserError):
     pass
 
 
+@strawberry.type(
+    description="It is not known whether the request was carried out: the database did not confirm "
+    "it. Look before you repeat it. To repeat it with the same idempotencyKey is safe."
+)
+class OutcomeUnknown(UserError):
+    send_id: strawberry.ID | None = id_of(
+        Kind.SEND, description="If it was carried out, `send(id:)` finds it. Null for allocate."
+    )
+    transfer_id: strawberry.ID | None = id_of(
+        Kind.TRANSFER,
+        description="For allocate: if it was carried out, `transfers` lists a transfer with this "
+        "ID.",
+    )
+
+
 MEMBERS: dict[type[errors.Refusal], type[UserError]] = {
     errors.InsufficientBalance: InsufficientBalance,
     errors.InsufficientPool: InsufficientPool,
@@ -123,6 +140,7 @@ MEMBERS: dict[type[errors.Refusal], type[UserError]] = {
     errors.ProviderUnavailable: ProviderUnavailable,
     errors.AlreadyRunning: AlreadyRunning,
     errors.NotFound: NotFound,
+    errors.OutcomeUnknown: OutcomeUnknown,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError
 
-from domain.errors import RateLimited, Refusal, TryAgain
+from domain.errors import OutcomeUnknown, RateLimited, Refusal, TryAgain
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
@@ -18,14 +18,22 @@ _LONGEST_MESSAGE = 500
 log = logging.getLogger("ibiki.graphql")
 
 
-def told(errors: Sequence[GraphQLError], correlation_id: str) -> list[dict[str, Any]]:
-    """The errors as they are answered. What is masked is logged with the correlation id."""
-    return [_told(error, correlation_id) for error in errors]
+class AnswerIncomplete(Refusal):
+    """The request was carried out, but its answer could not be read. Query it: do not repeat it."""
+
+    code = INTERNAL
 
 
-def is_away(errors: Sequence[GraphQLError]) -> bool:
-    """Whether something could not be read because the database is away: it passes by itself."""
-    return any(isinstance(_cause(error), TryAgain) for error in errors)
+def told(
+    errors: Sequence[GraphQLError], correlation_id: str, *, mutates: bool = False
+) -> list[dict[str, Any]]:
+    """The errors as they are answered. A masked error is logged with its correlation ID."""
+    return [_told(error, _shown(error, mutates=mutates), correlation_id) for error in errors]
+
+
+def is_away(errors: Sequence[GraphQLError], *, mutates: bool = False) -> bool:
+    """Whether the request can be repeated because only the database is away."""
+    return any(isinstance(_shown(error, mutates=mutates), TryAgain) for error in errors)
 
 
 def refusals_in(errors: Sequence[GraphQLError]) -> Iterator[tuple[str, str]]:
@@ -37,16 +45,26 @@ def refusals_in(errors: Sequence[GraphQLError]) -> Iterator[tuple[str, str]]:
             yield node.name.value, type(cause).__name__
 
 
-def _told(error: GraphQLError, correlation_id: str) -> dict[str, Any]:
-    cause = _cause(error)
+def _told(error: GraphQLError, cause: BaseException | None, correlation_id: str) -> dict[str, Any]:
     if isinstance(cause, Refusal):
-        return _formatted(error, str(cause), _refusal_extensions(cause))
+        return _formatted(error, str(cause), _refusal_extensions(cause, correlation_id))
     if cause is None:
         # One rule suggests what to select, whatever it is told about suggestions.
         message = error.message.split(" Did you mean ")[0]
         return _formatted(error, message, {"code": BAD_USER_INPUT, **(error.extensions or {})})
     log.error("resolver failed", exc_info=cause, extra={"request_id": correlation_id})
     return _formatted(error, _MASK, {"code": INTERNAL, "correlationId": correlation_id})
+
+
+def _shown(error: GraphQLError, *, mutates: bool) -> BaseException | None:
+    """The cause as the caller gets it.
+
+    An error below the field of a mutation comes after its COMMIT. A code after which clients repeat
+    would do the mutation twice.
+    """
+    cause = _cause(error)
+    below = mutates and error.path is not None and len(error.path) > 1
+    return AnswerIncomplete() if below and isinstance(cause, RateLimited | TryAgain) else cause
 
 
 def _cause(error: GraphQLError) -> BaseException | None:
@@ -57,8 +75,10 @@ def _cause(error: GraphQLError) -> BaseException | None:
     return cause
 
 
-def _refusal_extensions(refusal: Refusal) -> dict[str, Any]:
+def _refusal_extensions(refusal: Refusal, correlation_id: str) -> dict[str, Any]:
     extensions: dict[str, Any] = {"code": refusal.code}
+    if isinstance(refusal, OutcomeUnknown | AnswerIncomplete):
+        extensions["correlationId"] = correlation_id
     if isinstance(refusal, RateLimited | TryAgain):
         extensions["retryAfterSeconds"] = refusal.retry_after_seconds
     return extensions

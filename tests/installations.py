@@ -18,7 +18,7 @@ from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
 from domain.provider import Outgoing, Reading
-from domain.sending.accept import Acceptance
+from domain.sending.acceptor import Acceptor
 from persistence import store
 from providers.registry import PARSERS
 from resolvers.context import Context
@@ -130,10 +130,10 @@ class App:
 async def running_app(url: str) -> AsyncIterator[App]:
     """Connected to the database of a test, with these people in it."""
     async with worlds.connected(url):
-        acceptance, upstream, pace = Acceptance(store), Upstream(), NoPace()
+        acceptor, upstream, pace = Acceptor(store), Upstream(), NoPace()
         pool = await worlds.add_pool(held=500)
         group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
-        acceptance.start()
+        acceptor.start()
         yield App(
             installation=Installation(
                 brand=BRAND,
@@ -141,7 +141,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 normaliser=Normaliser(),
                 store=store,
                 directory=store,
-                acceptance=acceptance,
+                acceptor=acceptor,
                 pace=pace,
                 providers=upstream,
                 sync_rules=SyncRules(),
@@ -159,7 +159,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
             sibling=await worlds.add_client(pool, group=group, held=20, name="Bits"),
             loner=await worlds.add_client(pool, held=7, name="Coop"),
         )
-        await acceptance.stop()
+        await acceptor.stop()
 
 
 def _supervisor(group: worlds.Group) -> Actor:

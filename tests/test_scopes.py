@@ -26,7 +26,7 @@ UNSCOPED: dict[str, str] = {
     "list_groups": "the admin's alone: there is no tenant in it",
     "list_users": "the admin's alone: users belong to the installation",
     "list_api_keys": "takes the asker's user, which is narrower than any scope",
-    "find_line": "the transfer that the asker has just made, from the end that it was found at",
+    "find_line": "within allocate: the transfer that it has just made",
     "find_transfer": "the transfer that an idempotency key of the asker's own led to",
     "find_provider_account": "the admin's, or the one that the asker's payer names",
     "find_login": "for signing in: nobody is asking yet",
@@ -41,14 +41,13 @@ UNSCOPED: dict[str, str] = {
 
 # What resolvers may call on a store beside scoped reads: each one above, or no read of tenants'.
 FOR_RESOLVERS = frozenset(
-    {"find_user", "find_groups", "list_groups", "list_users", "list_api_keys", "find_line", "audit"}
+    {"find_user", "find_groups", "list_groups", "list_users", "list_api_keys", "audit"}
 )
 
 # Functions of resolvers that make a scope or a view otherwise than from their actor.
 MADE_HERE: dict[str, str] = {
     "load_own_client": "the client of a user that was seen already; nobody is asking while one"
     " signs in",
-    "allocate": "the group that the allocation has found within the actor's scope",
     "balances_of": "the pool that the operator has just synced",
 }
 

@@ -17,7 +17,7 @@ from uuid import UUID
 from domain.identity.access import Actor, Payer, Role
 from domain.ids import new_id
 from domain.ledger.book import NodeKind, Purpose, TransferKind
-from domain.sending.accept import Taken, accept_alone, accept_batch
+from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.sends import NewSend, SendKind
 from persistence import store
 from persistence.database import connect, connection, disconnect
@@ -192,12 +192,12 @@ async def accept(
     The kind is SINGLE for one message and BULK for several (MULTI with `texts`) unless named.
     """
     send = new_send(tenant, count, kind=kind, text=text, texts=texts, numbers=numbers)
-    verdict = (
+    result = (
         (await accept_batch(store, [send]))[0]
         if len(send.numbers) < 500
-        else await accept_alone(store, send)
+        else await accept_alone(store, send, lock_wait_seconds=60)
     )
-    assert isinstance(verdict, Taken), verdict
+    assert isinstance(result, AcceptedNow), result
     return send
 
 

@@ -8,35 +8,43 @@ from uuid import UUID
 
 from domain.dispatch.ports import Cancellations, Charged
 from domain.dispatch.settlement import post_refunds
-from domain.identity.access import Actor, message_scope
-from domain.ledger.idempotency import once, own_key
-from domain.ledger.keys import Answer
+from domain.errors import OutcomeUnknown
+from domain.identity.access import Actor, Scope, message_scope
+from domain.ledger.idempotency import Answer, once, own_key
+from domain.sending.sends import Send
 from domain.transactions import Transaction
 
 CANCELLED = "Called back before it was handed over."
 
 
-async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> int:
-    """What of the send is QUEUED is CANCELLED and its charge given back. Returns how many.
+async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send:
+    """Cancels the QUEUED messages of a send and refunds them. Returns the send as it is then.
 
-    Safe to repeat: what is cancelled, or being handed over, is left as it is. Raises NotFound for
-    what is not the actor's, Forbidden, or TryAgain.
+    Safe to repeat: messages that are cancelled or submitted already are left as they are. Raises
+    NotFound, Forbidden, TryAgain, OutcomeUnknown.
     """
-    charged = await store.find_charged(message_scope(actor), send_id)
-    key = own_key(actor.user_id, "cancelSend")
-    answer = await once(store, key, partial(_cancel, store, charged, actor.user_id))
-    return int(answer["cancelled"])
+    scope = message_scope(actor)
+    charged = await store.find_charged(scope, send_id)
+    _, send = await once(
+        store,
+        own_key(actor.user_id, "cancelSend"),
+        partial(_cancel, store, scope, charged, actor.user_id),
+        unknown=OutcomeUnknown(send_id=send_id),
+    )
+    assert send is not None  # the key is new, so that no earlier call can have used it
+    return send
 
 
 async def _cancel(
-    store: Cancellations, charged: Charged, actor_id: UUID, tx: Transaction
-) -> Answer:
+    store: Cancellations, scope: Scope, charged: Charged, actor_id: UUID, tx: Transaction
+) -> tuple[Answer, Send]:
     upstream = await store.lock_upstream(tx, charged.provider_account_id)
     count = await store.cancel_queued(tx, charged.send_id)
     if count:
-        # Never marked, hence in no reading: it comes back from outside, whatever the epoch.
+        # Never marked, so no reading includes it: it comes back from outside in every epoch.
         refund = replace(charged.refund, count=count, note=CANCELLED)
         book = await store.lock_accounts(tx, [refund.payer_account_id])
         post_refunds(book, upstream, [refund], actor_id=actor_id)
         await store.write_book(tx, book)
-    return {"cancelled": count}
+    # Read before COMMIT: there must be no read after it that could fail.
+    return {"cancelled": count}, await store.find_send(scope, charged.send_id, tx=tx)

@@ -6,7 +6,6 @@ moves what is in doubt to SENT, or to REJECTED with its refund; what is decided 
 
 from __future__ import annotations
 
-from functools import partial
 from uuid import UUID
 
 from domain.dispatch.handover import Handover
@@ -14,11 +13,10 @@ from domain.dispatch.ports import LateTruths
 from domain.dispatch.record import write_settlement
 from domain.dispatch.settlement import NOT_TAKEN, Step, Upstream, decide
 from domain.errors import InvalidInput
-from domain.identity.access import Actor, Role, require
-from domain.ledger.idempotency import once, own_key
-from domain.ledger.keys import Answer
+from domain.identity.access import Actor, Role, message_scope, require
+from domain.ledger.idempotency import Answer, once, own_key
 from domain.outcomes import Accepted, Rejected
-from domain.sending.sends import MessageStatus
+from domain.sending.sends import Message, MessageStatus
 from domain.transactions import Transaction
 
 LONGEST_NOTE = 1_000
@@ -26,20 +24,27 @@ LONGEST_NOTE = 1_000
 
 async def settle_unknown(
     store: LateTruths, actor: Actor, message_id: UUID, *, taken: bool, note: str
-) -> None:
-    """A person's word on a message in doubt: it is SENT, or REJECTED and refunded. The note stays.
+) -> Message:
+    """Settles an UNKNOWN message as SENT, or as REJECTED with its refund. The note is kept.
 
-    Raises Forbidden, NotFound, and InvalidInput where nothing is in doubt or nothing is said.
+    Raises Forbidden, NotFound, InvalidInput if the message is not UNKNOWN or the note is not
+    usable, TryAgain, OutcomeUnknown.
     """
     require(actor, Role.ADMIN)
     words = _checked(note)
     truth = Accepted(None) if taken else Rejected(NOT_TAKEN)
     key = own_key(actor.user_id, "settleUnknown")
-    answer = await once(
-        store, key, partial(_settle, store, message_id, truth, actor.user_id, words)
-    )
-    if not answer["changed"]:
-        raise InvalidInput("Only a message whose status is UNKNOWN can be settled.")
+
+    async def settle_and_read(tx: Transaction) -> tuple[Answer, Message]:
+        answer = await _settle(store, message_id, truth, actor.user_id, words, tx)
+        if not answer["changed"]:
+            raise InvalidInput("Only a message whose status is UNKNOWN can be settled.")
+        # Read before COMMIT: there must be no read after it that could fail.
+        return answer, await store.find_message(message_scope(actor), message_id, tx=tx)
+
+    _, message = await once(store, key, settle_and_read)
+    assert message is not None  # the key is new, so that no earlier call can have used it
+    return message
 
 
 async def settle(store: LateTruths, message_id: UUID, truth: Accepted | Rejected) -> bool:
@@ -48,7 +53,11 @@ async def settle(store: LateTruths, message_id: UUID, truth: Accepted | Rejected
     Raises NotFound, or TryAgain where the database is away.
     """
     key = own_key(message_id, "settle")
-    answer = await once(store, key, partial(_settle, store, message_id, truth, None, None))
+
+    async def settle_only(tx: Transaction) -> tuple[Answer, None]:
+        return await _settle(store, message_id, truth, None, None, tx), None
+
+    answer, _ = await once(store, key, settle_only)
     return bool(answer["changed"])
 
 

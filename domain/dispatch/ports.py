@@ -12,6 +12,7 @@ from domain.dispatch.fairness import Quota, Waiting
 from domain.dispatch.settlement import Refund, Standing, Step, Upstream
 from domain.identity.access import Scope
 from domain.ledger.ports import Ledger, OnceStore
+from domain.sending.ports import SendArchive
 from domain.transactions import Transaction
 
 
@@ -179,7 +180,7 @@ class Settlements(Upstreams, Protocol):
         ...
 
 
-class Cancellations(Upstreams, OnceStore, Protocol):
+class Cancellations(SendArchive, Upstreams, OnceStore, Protocol):
     """Sends that are called back."""
 
     async def find_charged(self, scope: Scope, send_id: UUID) -> Charged:
@@ -191,7 +192,7 @@ class Cancellations(Upstreams, OnceStore, Protocol):
         ...
 
 
-class LateTruths(Settlements, OnceStore, Protocol):
+class LateTruths(SendArchive, Settlements, OnceStore, Protocol):
     """What settling a doubt needs."""
 
 

@@ -6,25 +6,26 @@ between the own group's node and its clients. The pool as a whole does not chang
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from domain.errors import InsufficientBalance, InsufficientPool, InvalidInput, NotFound, TryAgain
-from domain.identity.access import Actor, Everything, OfGroup, Role, Scope, require
-from domain.ledger.book import Book, Holding, Purpose, Transfer, TransferKind, can_pay
-from domain.ledger.idempotency import (
-    PAUSES_SECONDS,
-    answer_of_refusal,
-    find_kept,
-    key_of,
-    once,
-    own_key,
+from domain.errors import (
+    InsufficientBalance,
+    InsufficientPool,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    Refusal,
 )
-from domain.ledger.keys import Answer
+from domain.identity.access import Actor, Everything, OfGroup, Role, Scope, require
+from domain.ids import new_id
+from domain.ledger import balances
+from domain.ledger.balances import Balances, BalanceView, view_of
+from domain.ledger.book import Book, Holding, Purpose, Transfer, TransferKind, can_pay
+from domain.ledger.idempotency import Answer, key_of, once, own_key, stored_before
 from domain.ledger.ports import AllocateStore, AllocationTarget
+from domain.ledger.statement import StatementLine
 from domain.ledger.valuation import LARGEST_UNITS, value_usd
 from domain.transactions import Transaction
 
@@ -42,29 +43,65 @@ class Allocation:
     key: str | None = None
 
 
-async def allocate(store: AllocateStore, actor: Actor, asked: Allocation) -> Transfer:
-    """Moves the units, once for a key. The transfer stands as seen at that time.
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """An allocation that was made, and the figures after it, all of the same moment.
 
-    Raises InsufficientPool (giving), InsufficientBalance (taking back), InvalidInput, NotFound.
+    `transfer`: as the client or the group sees it. `allocation`: None for a group.
+    """
+
+    transfer: StatementLine
+    allocation: balances.Allocation | None
+    balances: Balances
+
+
+async def allocate(store: AllocateStore, actor: Actor, asked: Allocation) -> Allocated:
+    """Moves the units, once for a key. For a repeated call the figures are the present ones.
+
+    Raises InsufficientPool (giving), InsufficientBalance (taking back), InvalidInput, NotFound,
+    IdempotencyConflict, TryAgain, OutcomeUnknown.
     """
     scope = _scope(actor)
     key = key_of(actor.user_id, asked.key, "allocate", _given(asked))
-    answer = await find_kept(store, key)
-    if answer is None:
+    transfer_id = new_id()
+    try:
         _check(asked)
         target = await _find_target(store, scope, asked)
-        key = key or own_key(actor.user_id, "allocate")
-        answer = await once(store, key, partial(_move, store, actor, scope, target, asked))
-    return await _read_back(store, UUID(answer["transfer"]))
+    except Refusal as refusal:
+        answer, allocated = await stored_before(store, key, refusal), None
+    else:
+        answer, allocated = await once(
+            store,
+            key or own_key(actor.user_id, "allocate"),
+            partial(_move, store, actor, scope, target, asked, transfer_id),
+            unknown=OutcomeUnknown(transfer_id=transfer_id),
+        )
+    if allocated is not None:
+        return allocated
+    transfer = await store.find_transfer(UUID(answer["transfer"]))
+    return await _figures(store, actor, asked, transfer)
 
 
-async def _read_back(store: AllocateStore, transfer_id: UUID) -> Transfer:
-    # The units have moved: to be told to try again would make who had no key move them twice.
-    for pause in PAUSES_SECONDS:
-        await asyncio.sleep(pause)
-        with suppress(TryAgain):
-            return await store.find_transfer(transfer_id)
-    raise TryAgain
+async def _figures(
+    store: AllocateStore,
+    actor: Actor,
+    asked: Allocation,
+    transfer: Transfer,
+    tx: Transaction | None = None,
+) -> Allocated:
+    """The transfer with what it changed, read in its own transaction if there is one."""
+    target_id = transfer.destination_id if asked.units > 0 else transfer.source_id
+    assert target_id is not None  # an allocation has two ends
+    view = BalanceView(group_id=asked.group_id)
+    allocation = None
+    if asked.client_id is not None:
+        view = view_of(actor, asked.client_id)
+        allocation = await store.find_allocation(_scope(actor), asked.client_id, tx=tx)
+    return Allocated(
+        transfer=await store.find_line(target_id, transfer.id, tx=tx),
+        allocation=allocation,
+        balances=await store.read_balances(view, tx=tx),
+    )
 
 
 async def _find_target(store: AllocateStore, scope: Scope, asked: Allocation) -> AllocationTarget:
@@ -112,8 +149,9 @@ async def _move(
     scope: Scope,
     target: AllocationTarget,
     asked: Allocation,
+    transfer_id: UUID,
     tx: Transaction,
-) -> Answer:
+) -> tuple[Answer, Allocated]:
     giver_id = _giver(scope, target)
     book = await store.lock_accounts(tx, [giver_id, target.account_id])
     giver, taker = book.holdings[giver_id], book.holdings[target.account_id]
@@ -122,10 +160,12 @@ async def _move(
     source, destination = (giver, taker) if asked.units > 0 else (taker, giver)
     refusal = _shortage(source, abs(asked.units), giving=asked.units > 0, unit=target.unit)
     if refusal is not None:
-        return answer_of_refusal(refusal)
-    transfer = _post(book, source, destination, target, asked, actor)
+        raise refusal
+    transfer = _post(book, source, destination, target, asked, actor, transfer_id)
     await store.write_book(tx, book)
-    return {"transfer": str(transfer.id)}
+    # Read before COMMIT: a read after it could fail, and the units would be moved twice.
+    allocated = await _figures(store, actor, asked, transfer, tx)
+    return {"transfer": str(transfer.id)}, allocated
 
 
 def _giver(scope: Scope, target: AllocationTarget) -> UUID:
@@ -153,6 +193,7 @@ def _post(
     target: AllocationTarget,
     asked: Allocation,
     actor: Actor,
+    transfer_id: UUID,
 ) -> Transfer:
     purpose = Purpose(
         actor_id=actor.user_id,
@@ -166,4 +207,5 @@ def _post(
         source=source,
         destination=destination,
         purpose=purpose,
+        transfer_id=transfer_id,
     )

@@ -104,6 +104,7 @@ class Book:
         source: Holding | None = None,
         destination: Holding | None = None,
         purpose: Purpose,
+        transfer_id: UUID | None = None,
     ) -> Transfer:
         """Moves units between two nodes, or a node and outside (None), and notes the transfer.
 
@@ -116,7 +117,7 @@ class Book:
             raise ValueError("a transfer needs a node at one end at least")
         _move(source, destination, amount)
         transfer = Transfer(
-            id=new_id(),
+            id=transfer_id or new_id(),
             provider_account_id=node.provider_account_id,
             kind=kind,
             amount=amount,

@@ -1,46 +1,57 @@
-"""Doing a command once: key, hash of the input, transaction, kept answer.
+"""Idempotency keys: a command with a key is done once, and its success is stored under the key.
 
-Looked up before any other check. Kept are the success and a balance that was too small; a refusal
-that comes earlier leaves the key unused. A command without a key of the caller's gets one of its
-own, so that a commit whose answer was lost on the way is found instead of repeated.
+Only successes are stored. A refused command leaves its key unused: the same call can succeed later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from domain.errors import (
-    IdempotencyConflict,
-    InsufficientBalance,
-    InsufficientPool,
-    InvalidInput,
-    Refusal,
-    TryAgain,
-)
+from domain.errors import IdempotencyConflict, InvalidInput, OutcomeUnknown, Refusal, TryAgain
 from domain.ids import new_id
-from domain.ledger.keys import Answer, IdempotencyKey
-from domain.ledger.ports import OnceStore
-from domain.transactions import Disconnected, Transaction
+from domain.transactions import CommitLost, Disconnected, Transaction
+
+if TYPE_CHECKING:
+    from domain.ledger.ports import OnceStore
 
 PAUSES_SECONDS = (0.0, 0.1, 0.5, 2.0)
-"""Before each try of a transaction, where the database goes away in the middle of it."""
+"""The pause before each try of a transaction, if the connection to the database is lost."""
 
 LONGEST_KEY = 255
 
-KEPT_REFUSALS: dict[str, type[InsufficientBalance | InsufficientPool]] = {
-    "insufficient_balance": InsufficientBalance,
-    "insufficient_pool": InsufficientPool,
-}
+Answer: TypeAlias = Mapping[str, Any]
+"""What is stored under a key, as JSON: the IDs of what the command has made."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A key that a caller gives to a request, unique within its scope: a client, or a user.
+
+    `input_hash`: of the mutation and its input. Two requests with one key must have the same.
+    """
+
+    scope_id: UUID
+    key: str
+    input_hash: bytes
+
+    @property
+    def id(self) -> UUID:
+        """The ID of the key: the same in every process for the same scope and key."""
+        return UUID(bytes=sha256(self.scope_id.bytes + self.key.encode()).digest()[:16])
 
 
 def key_of(scope_id: UUID, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:
-    """The caller's key with the hash of the mutation and its input as given; None without one.
+    """The caller's key with the hash of the mutation and its input; None without a key.
 
-    `given`: anything that JSON can say. Raises InvalidInput for a key that cannot be kept.
+    `given`: the input as it was given, as JSON values. Raises InvalidInput for an unusable key.
     """
     if key is None:
         return None
@@ -53,63 +64,72 @@ def key_of(scope_id: UUID, key: str | None, mutation: str, given: object) -> Ide
 
 
 def own_key(scope_id: UUID, mutation: str) -> IdempotencyKey:
-    """A key for a command that came without one: found again after a lost commit, and only then."""
+    """A key for a command that has none: a try whose COMMIT was lost is found under it."""
     return IdempotencyKey(scope_id, f"{mutation} {new_id()}", b"")
 
 
 def input_hash(mutation: str, given: object) -> bytes:
-    """The same for the same mutation and input, whatever process asks."""
-    said = json.dumps([mutation, given], ensure_ascii=True, separators=(",", ":"))
-    return sha256(said.encode()).digest()
+    """The same in every process for the same mutation and input."""
+    text = json.dumps([mutation, given], ensure_ascii=True, separators=(",", ":"))
+    return sha256(text.encode()).digest()
 
 
-def kept_answer(key: IdempotencyKey, kept: tuple[bytes, Answer]) -> Answer:
-    """The answer kept under the key. Raises IdempotencyConflict where the input was another."""
-    hash_then, answer = kept
-    if hash_then != key.input_hash:
+def stored_answer(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> Answer:
+    """The answer stored under the key. Raises IdempotencyConflict if its input was another."""
+    stored_hash, answer = stored
+    if stored_hash != key.input_hash:
         raise IdempotencyConflict
     return answer
 
 
-def answer_of_refusal(refusal: InsufficientBalance | InsufficientPool) -> Answer:
-    """A refusal as it is kept."""
-    name = next(name for name, kind in KEPT_REFUSALS.items() if type(refusal) is kind)
-    return {name: vars(refusal)}
+async def stored_before(store: OnceStore, key: IdempotencyKey | None, refusal: Refusal) -> Answer:
+    """The success stored under the key of a command that is about to be refused.
 
-
-def refusal_of_answer(answer: Answer) -> Refusal | None:
-    """The refusal that was kept, None where the answer was a success."""
-    for name, kind in KEPT_REFUSALS.items():
-        if name in answer:
-            return kind(**answer[name])
-    return None
-
-
-async def find_kept(store: OnceStore, key: IdempotencyKey | None) -> Answer | None:
-    """The answer kept under the key, None where the key is new (or there is none).
-
-    Raises a kept refusal, or IdempotencyConflict: a key is looked up before any other check.
+    A stored success goes before every other check. To look it up only now saves a query for each
+    request that is not refused. Raises the refusal if there is none, or IdempotencyConflict.
     """
     if key is None:
-        return None
-    kept = await store.find_answers(None, [key])
-    return _told(kept_answer(key, kept[key.id])) if key.id in kept else None
+        raise refusal
+    stored = await store.find_answers(None, [key])
+    if key.id not in stored:
+        raise refusal
+    return stored_answer(key, stored[key.id])
 
 
 async def once(
-    store: OnceStore, key: IdempotencyKey, command: Callable[[Transaction], Awaitable[Answer]]
-) -> Answer:
-    """The command's answer, or the one that it was given before under the same key.
+    store: OnceStore,
+    key: IdempotencyKey,
+    command: Callable[[Transaction], Awaitable[tuple[Answer, Result]]],
+    *,
+    unknown: OutcomeUnknown | None = None,
+) -> tuple[Answer, Result | None]:
+    """The command's answer and result. The result is None if it was done by an earlier call.
 
-    `command` runs in the transaction that keeps its answer; what it raises rolls all back and
-    leaves the key unused. Raises a kept refusal, IdempotencyConflict, or TryAgain.
+    `command` runs in the transaction that stores its answer. An error in it rolls everything back
+    and leaves the key unused. Raises IdempotencyConflict, TryAgain if nothing was kept, or
+    `unknown` if a COMMIT was lost and the database did not come back in time.
     """
+    last: tuple[Answer, Result] | None = None
+    commit_lost = False
+
+    async def run(tx: Transaction) -> Answer:
+        nonlocal last
+        last = await command(tx)
+        return last[0]
+
     for pause in PAUSES_SECONDS:
         await asyncio.sleep(pause)
         try:
-            return _told(await _try_once(store, key, command))
+            answer = await _try_once(store, key, run)
+        except CommitLost:
+            commit_lost = True
         except Disconnected:
             continue
+        else:
+            # The answer is that of this call if a run of this call has made it.
+            return answer, last[1] if last is not None and last[0] == answer else None
+    if commit_lost:
+        raise unknown or OutcomeUnknown()
     raise TryAgain
 
 
@@ -118,16 +138,9 @@ async def _try_once(
 ) -> Answer:
     async with store.transaction() as tx:
         await store.take_key(tx, key)
-        kept = await store.find_answers(tx, [key])
-        if key.id in kept:
-            return kept_answer(key, kept[key.id])
+        stored = await store.find_answers(tx, [key])
+        if key.id in stored:
+            return stored_answer(key, stored[key.id])
         answer = await command(tx)
         await store.keep_answers(tx, [(key, answer)])
         return answer
-
-
-def _told(answer: Answer) -> Answer:
-    refusal = refusal_of_answer(answer)
-    if refusal is not None:
-        raise refusal
-    return answer

@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.identity.access import Everything, Scope
 from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
 from domain.ledger.book import Book, Transfer, TransferKind
-from domain.ledger.keys import Answer, IdempotencyKey
+from domain.ledger.idempotency import Answer, IdempotencyKey
 from domain.ledger.statement import StatementLine
 from domain.ledger.valuation import Valuation
 from domain.pages import Page, Window
@@ -135,6 +135,22 @@ class AllocateStore(OnceStore, Protocol):
         """One transfer, as it was written."""
         ...
 
+    async def find_allocation(
+        self, scope: Scope, client_id: UUID, *, tx: Transaction | None = None
+    ) -> Allocation:
+        """What one client holds. Raises NotFound."""
+        ...
+
+    async def find_line(
+        self, account_id: UUID, transfer_id: UUID, *, tx: Transaction | None = None
+    ) -> StatementLine:
+        """One transfer as seen from one of its ends. Raises NotFound."""
+        ...
+
+    async def read_balances(self, view: BalanceView, *, tx: Transaction | None = None) -> Balances:
+        """The figures of a view, all of one snapshot. Raises NotFound."""
+        ...
+
 
 class SyncStore(OnceStore, Protocol):
     """What sync needs. Each step is short: no transaction is held while the provider is asked."""
@@ -203,18 +219,10 @@ class AuditStore(Protocol):
 class LedgerArchive(Protocol):
     """Balances and what led to them."""
 
-    async def read_balances(self, view: BalanceView) -> Balances:
-        """The figures of a view, all of one snapshot. Raises NotFound."""
-        ...
-
     async def read_allocations(
         self, scope: Scope, window: Window[UUID], *, group_id: UUID | None, search: str | None
     ) -> Page[Allocation]:
         """What clients hold, counted. Raises NotFound for a group outside the scope."""
-        ...
-
-    async def find_allocation(self, scope: Scope, client_id: UUID) -> Allocation:
-        """What one client holds. Raises NotFound."""
         ...
 
     async def read_provider_accounts(self, scope: Everything) -> Sequence[ProviderAccountFigures]:
@@ -225,8 +233,4 @@ class LedgerArchive(Protocol):
         self, view: BalanceView, window: Window[int], *, kind: TransferKind | None = None
     ) -> Page[StatementLine]:
         """The statement of a view's account; a line's key is its version. Raises NotFound."""
-        ...
-
-    async def find_line(self, account_id: UUID, transfer_id: UUID) -> StatementLine:
-        """One transfer as seen from one of its ends. Raises NotFound."""
         ...

@@ -25,8 +25,7 @@ from domain.errors import Forbidden, NotFound, ProviderUnavailable, TryAgain
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.book import Book, Holding, Purpose, TransferKind
-from domain.ledger.idempotency import once, own_key
-from domain.ledger.keys import Answer
+from domain.ledger.idempotency import Answer, once, own_key
 from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
 from domain.ledger.valuation import units_of_reading
 from domain.provider import Provider, Reading
@@ -162,7 +161,7 @@ async def _set_pool(
     units: int,
     actor_id: UUID | None,
 ) -> Synced:
-    answer = await once(
+    answer, _ = await once(
         store,
         own_key(reader_id, "sync"),
         partial(_write, store, account_id, reader_id, reading, units, actor_id),
@@ -184,7 +183,7 @@ async def _write(
     units: int,
     actor_id: UUID | None,
     tx: Transaction,
-) -> Answer:
+) -> tuple[Answer, None]:
     account = await store.lock_reading(tx, account_id, reader_id=reader_id)
     if account is None:
         raise _PauseExpired
@@ -195,7 +194,8 @@ async def _write(
     _post(book, book.holdings[account.account_id], account, change, done)
     await store.write_book(tx, book)
     await store.end_reading(tx, done)
-    return {"previous_pool": figures.pool, "change": change, "in_flight": figures.in_flight}
+    answer = {"previous_pool": figures.pool, "change": change, "in_flight": figures.in_flight}
+    return answer, None
 
 
 def _new_sync(

@@ -1,16 +1,16 @@
-"""Accepting sends: charge and messages in one transaction, many requests at a time.
+"""Accepting sends: the charge and the messages are written in one transaction.
 
-Concurrent requests are decided together, in order of arrival, over rows locked in id order. What
-each is told is what it would have been told alone, in that order: `decide` is the single path and
-the batched path both, and a request that breaks a batch is set apart and tried by itself.
+Small sends are decided in batches, in order of arrival, over accounts locked in ID order. A send of
+many messages has a transaction of its own. Each send gets the result that it would get alone. A
+send whose account or key is locked elsewhere is postponed, so that the others need not wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from domain.clock import now_seconds
@@ -18,313 +18,299 @@ from domain.errors import (
     IdempotencyConflict,
     InsufficientBalance,
     OptedOut,
+    OutcomeUnknown,
     Refusal,
     TryAgain,
 )
 from domain.ledger.book import Book, Purpose, TransferKind, can_pay
-from domain.ledger.idempotency import (
-    PAUSES_SECONDS,
-    answer_of_refusal,
-    kept_answer,
-    refusal_of_answer,
-)
-from domain.ledger.keys import Answer, IdempotencyKey
+from domain.ledger.idempotency import PAUSES_SECONDS, Answer, IdempotencyKey, stored_answer
 from domain.ledger.valuation import value_usd
-from domain.sending.batcher import Batcher
-from domain.sending.observing import RequestObserver
-from domain.sending.ports import AcceptStore
-from domain.sending.sends import NewSend, SendKind
-from domain.transactions import Disconnected, Transaction
+from domain.sending.ports import AcceptStore, LockedPayers
+from domain.sending.sends import NewSend
+from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction
 
 PATIENCE_SECONDS = 10.0
-"""How long a request waits its turn, and from when on it is not tried again: somebody waits."""
+"""How long a send may wait before it is refused with TryAgain. Its caller is waiting."""
 
-LARGE = 500
-"""Messages from which a send is a transaction of its own, written by COPY."""
+COPY_FROM = 500
+"""From this many messages on, a send has its own transaction, and COPY writes its messages."""
+
+LOCK_WAIT_SECONDS = 0.2
+"""How long a batch waits for one account. The sends of all other accounts wait as well."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """Accepted and charged, durably."""
+class AcceptedNow:
+    """AcceptedNow and charged, durably. `created_at`: as stored."""
 
     send: NewSend
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """Accepted and charged before, under the same idempotency key."""
+class AcceptedBefore:
+    """AcceptedNow and charged by an earlier request with the same idempotency key."""
 
     send_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not accepted; nothing was charged."""
+    """Not accepted, and nothing was charged; except if the refusal is OutcomeUnknown."""
 
     refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
-    """Its key is in progress elsewhere: the request is to wait alone."""
+class Postponed:
+    """Not decided: its account is locked elsewhere, or else its key is.
+
+    `kept_id`: the send may exist under this ID, because the COMMIT of an earlier try was lost.
+    """
+
+    account_locked: bool
+    kept_id: UUID | None = None
 
 
-Verdict = Taken | Replayed | Refused
-Kept = Mapping[UUID, tuple[bytes, Answer]]
+AcceptResult = AcceptedNow | AcceptedBefore | Refused
 
+Decision = NewSend | AcceptedBefore | Refused
+"""A NewSend is accepted when the transaction commits."""
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The verdicts of a batch, and the answers to keep under the keys that are new in it."""
-
-    verdicts: list[Verdict]
-    answers: list[tuple[IdempotencyKey, Answer]]
-
-
-class Acceptance:
-    """The way in for all sends of this process: small ones together, large ones a few at a time."""
-
-    def __init__(
-        self,
-        store: AcceptStore,
-        *,
-        large_at_once: int = 2,
-        busy_at_once: int = 4,
-        patience_seconds: float = PATIENCE_SECONDS,
-        observer: RequestObserver | None = None,
-    ) -> None:
-        self._store = store
-        self._patience_seconds = patience_seconds
-        self._observer = observer or RequestObserver()
-        self._batcher = Batcher(self._accept_together, longest_wait_seconds=patience_seconds)
-        self._large = asyncio.Semaphore(large_at_once)
-        # Of their own: whoever waits for a key must not take the place of a large send.
-        self._busy = asyncio.Semaphore(busy_at_once)
-
-    def start(self) -> None:
-        """Begins to accept. Call it once, at boot: never from inside a request."""
-        self._batcher.start()
-
-    async def stop(self) -> None:
-        """Decides what has arrived, then accepts no more."""
-        await self._batcher.stop()
-
-    async def accept(self, send: NewSend) -> Verdict:
-        """Charges and queues the send, or says why not. Durable once answered."""
-        asked_at = now_seconds()
-        if len(send.numbers) >= LARGE:
-            async with self._large:
-                verdict = await self._accept_alone(send)
-        else:
-            answer = await self._batcher.ask(send)
-            if isinstance(answer, Busy):
-                async with self._busy:
-                    answer = await self._accept_alone(send)
-            verdict = answer
-        if isinstance(verdict, Taken):
-            messages = len(send.numbers)
-            self._observer.accepted(send.kind, messages, seconds=now_seconds() - asked_at)
-        return verdict
-
-    @property
-    def waiting(self) -> int:
-        """How many sends wait for a transaction."""
-        return self._batcher.waiting
-
-    async def _accept_together(self, sends: Sequence[NewSend]) -> list[Verdict | Busy]:
-        begun_at = now_seconds()
-        verdicts = await accept_batch(self._store, sends, patience_seconds=self._patience_seconds)
-        self._observer.decided(len(sends), seconds=now_seconds() - begun_at)
-        return verdicts
-
-    async def _accept_alone(self, send: NewSend) -> Verdict:
-        begun_at = now_seconds()
-        verdict = await accept_alone(self._store, send, patience_seconds=self._patience_seconds)
-        self._observer.decided(1, seconds=now_seconds() - begun_at)
-        return verdict
+StoredAnswers = Mapping[UUID, tuple[bytes, Answer]]
+"""For the ID of a key: the hash of the input, and the answer."""
 
 
 async def accept_batch(
     store: AcceptStore, sends: Sequence[NewSend], *, patience_seconds: float = PATIENCE_SECONDS
-) -> list[Verdict | Busy]:
-    """One verdict a send, same order, all in one transaction.
+) -> list[AcceptResult | Postponed]:
+    """One result for each send, in order, all from one transaction.
 
-    Safe to repeat after a lost connection: what the lost commit kept is found by the sends' ids.
+    The transaction is repeated if the connection is lost. What a lost COMMIT has kept is found.
     """
-    async for again in _tries(patience_seconds):
-        with suppress(Disconnected):
-            return await _accept_together(store, sends, again=again)
-    return [Refused(TryAgain()) for _ in sends]
+    batch = _Batch(store, sends)
+    async for _ in _tries(patience_seconds):
+        try:
+            return await batch.try_once()
+        except Disconnected:
+            continue
+    return [given_up(batch.kept_ids.get(send.id)) for send in sends]
 
 
 async def accept_alone(
-    store: AcceptStore, send: NewSend, *, patience_seconds: float = PATIENCE_SECONDS
-) -> Verdict:
-    """The verdict on one send, however large; waits for others that use the same key."""
-    async for again in _tries(patience_seconds):
-        with suppress(Disconnected):
-            return await _accept_one(store, send, again=again)
-    return Refused(TryAgain())
+    store: AcceptStore,
+    send: NewSend,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+    kept_id: UUID | None = None,
+) -> AcceptResult | Postponed:
+    """The result for one send of any size. Waits for its key.
+
+    `kept_id`: the send may exist under this ID already.
+    """
+    single = _Single(store, send, lock_wait_seconds, kept_id)
+    async for _ in _tries(patience_seconds):
+        try:
+            return await single.try_once()
+        except LockTimeout:
+            return Postponed(account_locked=True, kept_id=single.kept_id)
+        except CommitLost:
+            single.kept_id = single.kept_id or send.id
+        except Disconnected:
+            continue
+    return given_up(single.kept_id)
 
 
-def replay(key: IdempotencyKey, kept: tuple[bytes, Answer]) -> Verdict:
-    """The answer kept under the key, or the conflict where the input was another one."""
-    try:
-        answer = kept_answer(key, kept)
-    except IdempotencyConflict as conflict:
-        return Refused(conflict)
-    refusal = refusal_of_answer(answer)
-    return Refused(refusal) if refusal else Replayed(UUID(answer["send"]))
-
-
-def answer_of(verdict: Taken | Refused) -> Answer:
-    """What is kept under a key: charging has two ends, the success and InsufficientBalance."""
-    if isinstance(verdict, Taken):
-        return {"send": str(verdict.send.id)}
-    assert isinstance(verdict.refusal, InsufficientBalance)
-    return answer_of_refusal(verdict.refusal)
+def given_up(kept_id: UUID | None) -> Refused:
+    """The result if there was no time left for another try."""
+    return Refused(TryAgain() if kept_id is None else OutcomeUnknown(send_id=kept_id))
 
 
 def decide(
-    book: Book, sends: Sequence[NewSend], kept: Kept, barred: Collection[UUID] = ()
-) -> Decided:
-    """One verdict a send, in order of arrival; charges are posted to the book.
+    book: Book,
+    sends: Sequence[NewSend],
+    stored: StoredAnswers,
+    opted_out: Collection[UUID] = (),
+) -> list[Decision]:
+    """One decision for each send, in order. Posts the charges to the book.
 
-    `barred`: ids of sends to a number that opted out; such a refusal leaves a key unused.
-    `kept`: answers given under keys before. A key that stands twice in `sends` answers the second
-    from the first, as if the first had been committed in between.
+    `stored`: answers that keys have already. If a key occurs twice in `sends`, the second send gets
+    the answer of the first. `opted_out`: IDs of sends whose one number has opted out.
     """
-    answers = dict(kept)
-    decided = Decided([], [])
+    answers = dict(stored)
+    decisions: list[Decision] = []
     for send in sends:
         if send.key and send.key.id in answers:
-            decided.verdicts.append(replay(send.key, answers[send.key.id]))
-            continue
-        if send.id in barred:
-            decided.verdicts.append(Refused(OptedOut()))
-            continue
-        verdict = _charge(book, send)
-        decided.verdicts.append(verdict)
+            decision: Decision = _repeated(send.key, answers[send.key.id])
+        elif send.id in opted_out:
+            decision = Refused(OptedOut())
+        else:
+            decision = _charge(book, send)
+            if send.key and isinstance(decision, NewSend):
+                answers[send.key.id] = (send.key.input_hash, _answer_of(send))
+        decisions.append(decision)
+    return decisions
+
+
+class _Batch:
+    """The tries at one batch. `kept_ids`: for sends that may exist, after a lost COMMIT."""
+
+    def __init__(self, store: AcceptStore, sends: Sequence[NewSend]) -> None:
+        self._store = store
+        self._sends = sends
+        self.kept_ids: dict[UUID, UUID] = {}
+
+    async def try_once(self) -> list[AcceptResult | Postponed]:
+        try:
+            return await self._try_once(skip_locked=False)
+        except LockTimeout:
+            return await self._try_once(skip_locked=True)
+
+    async def _try_once(self, *, skip_locked: bool) -> list[AcceptResult | Postponed]:
+        store = self._store
+        results: dict[UUID, AcceptResult | Postponed] = {}
+        decided: dict[UUID, Decision] = {}
+        try:
+            async with store.transaction() as tx:
+                keys = [send.key for send in self._sends if send.key]
+                free, stored = await _take_keys(store, tx, keys)
+                ready = [send for send in self._sends if not send.key or send.key.id in free]
+                payers = await _lock(store, tx, ready, skip_locked=skip_locked)
+                # After the locks: a transaction whose COMMIT was lost may still be under way.
+                kept = await store.find_sends(tx, list(self.kept_ids)) if self.kept_ids else {}
+                results |= {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
+                left = [send for send in ready if send.id not in kept]
+                locked = [send for send in left if send.payer.account_id in payers.book.holdings]
+                decisions = decide(payers.book, locked, stored, payers.opted_out)
+                decided = {send.id: each for send, each in zip(locked, decisions, strict=True)}
+                results |= await _write(store, tx, payers.book, decided)
+        except CommitLost:
+            self.kept_ids |= {
+                send_id: decision.id if isinstance(decision, NewSend) else decision.send_id
+                for send_id, decision in decided.items()
+                if not isinstance(decision, Refused)
+            }
+            raise
+        key_locked = {send.id for send in self._sends} - {send.id for send in ready}
+        return [
+            results.get(send.id)
+            or Postponed(send.id not in key_locked, kept_id=self.kept_ids.get(send.id))
+            for send in self._sends
+        ]
+
+
+@dataclass(slots=True)
+class _Single:
+    """The tries at one send."""
+
+    store: AcceptStore
+    send: NewSend
+    lock_wait_seconds: float
+    kept_id: UUID | None
+
+    async def try_once(self) -> AcceptResult:
+        try:
+            async with self.store.transaction() as tx:
+                return await self._accept(tx)
+        except _RolledBack as rolled_back:
+            return rolled_back.refused
+
+    async def _accept(self, tx: Transaction) -> AcceptResult:
+        store, send = self.store, self.send
+        if (repeated := await self._find_repeated(tx)) is not None:
+            return repeated
+        if self.kept_id is not None:
+            await self._lock(tx)  # a transaction whose COMMIT was lost may still be under way
+            kept = await store.find_sends(tx, [send.id])
+            if kept:
+                return AcceptedNow(send, kept[send.id])
+        elif len(send.numbers) >= COPY_FROM:
+            await self._refuse_early(tx)
+        # Rows first, the charge last: the account is locked only for a moment.
+        created_at = await store.copy_messages(tx, send)
+        payers = await self._lock(tx)
+        (decision,) = decide(payers.book, [send], {}, payers.opted_out)
+        if isinstance(decision, Refused):
+            raise _RolledBack(decision)
+        await store.write_book(tx, payers.book)
         if send.key:
-            answer = answer_of(verdict)
-            answers[send.key.id] = (send.key.input_hash, answer)
-            decided.answers.append((send.key, answer))
-    return decided
+            await store.keep_answers(tx, [(send.key, _answer_of(send))])
+        return AcceptedNow(send, created_at)
+
+    async def _find_repeated(self, tx: Transaction) -> AcceptedBefore | Refused | None:
+        key = self.send.key
+        if key is None:
+            return None
+        await self.store.take_key(tx, key)
+        stored = await self.store.find_answers(tx, [key])
+        if key.id not in stored:
+            return None
+        repeated = _repeated(key, stored[key.id])
+        if isinstance(repeated, AcceptedBefore):
+            self.kept_id = repeated.send_id
+        return repeated
+
+    async def _refuse_early(self, tx: Transaction) -> None:
+        """Saves the writing of rows that would be rolled back."""
+        held = await self.store.held(self.send.payer.account_id, tx=tx)
+        if held < self.send.cost:
+            raise _RolledBack(Refused(_insufficient(self.send, held)))
+
+    async def _lock(self, tx: Transaction) -> LockedPayers:
+        return await self.store.lock_payers(
+            tx, [self.send], wait_seconds=self.lock_wait_seconds, skip_locked=False
+        )
 
 
-async def _tries(patience_seconds: float) -> AsyncIterator[bool]:
-    """Each try at a transaction while the database goes away under it; False for the first."""
+async def _tries(patience_seconds: float) -> AsyncIterator[None]:
+    """Each try at a transaction, as long as there is time."""
     give_up_at = now_seconds() + patience_seconds
     for pause in PAUSES_SECONDS:
         await asyncio.sleep(pause)
         if pause and now_seconds() > give_up_at:
             return
-        yield pause > 0
-
-
-async def _accept_together(
-    store: AcceptStore, sends: Sequence[NewSend], *, again: bool
-) -> list[Verdict | Busy]:
-    async with store.transaction() as tx:
-        own, kept = await _take_keys(store, tx, [send.key for send in sends if send.key])
-        ready = [send for send in sends if send.key is None or send.key.id in own]
-        payers = [send.payer.account_id for send in ready]
-        book, barred = await store.lock_payers(tx, payers, _singles(ready))
-        # Only behind the locks: a commit that was lost on the way may still be under way.
-        found = await store.find_sends(tx, [send.id for send in ready]) if again else set()
-        open_ = [send for send in ready if send.id not in found]
-        decided = decide(book, open_, kept, barred)
-        await _write(store, tx, book, decided)
-    verdicts: dict[UUID, Verdict] = {send.id: Taken(send) for send in ready}
-    verdicts |= {send.id: verdict for send, verdict in zip(open_, decided.verdicts, strict=True)}
-    return [verdicts.get(send.id, Busy()) for send in sends]
-
-
-async def _accept_one(store: AcceptStore, send: NewSend, *, again: bool) -> Verdict:
-    try:
-        if not again:  # a lost commit may be what made the payer poor
-            await _refuse_early(store, send)
-        async with store.transaction() as tx:
-            kept = await _take_key(store, tx, send.key)
-            if send.key and send.key.id in kept:
-                return replay(send.key, kept[send.key.id])
-            if again and await _was_kept(store, tx, send):
-                return Taken(send)
-            # Rows first and the charge last: the payer's row is locked for a moment only.
-            await store.copy_messages(tx, send)
-            book, barred = await store.lock_payers(tx, [send.payer.account_id], _singles([send]))
-            if barred:
-                raise _RolledBack(Refused(OptedOut()))
-            verdict = _charge(book, send)
-            if isinstance(verdict, Refused):
-                raise _RolledBack(verdict)
-            await store.write_book(tx, book)
-            if send.key:
-                await store.keep_answers(tx, [(send.key, answer_of(verdict))])
-            return verdict
-    except _RolledBack as rolled_back:
-        return await _keep_refusal(store, send, rolled_back.verdict)
-
-
-async def _was_kept(store: AcceptStore, tx: Transaction, send: NewSend) -> bool:
-    # Only behind the lock: a commit that was lost on the way may still be under way.
-    await store.lock_accounts(tx, [send.payer.account_id])
-    return bool(await store.find_sends(tx, [send.id]))
-
-
-async def _refuse_early(store: AcceptStore, send: NewSend) -> None:
-    """Saves the writing of rows that a poor payer's charge would only roll back."""
-    if len(send.numbers) >= LARGE:
-        held = await store.held(send.payer.account_id)
-        if held < send.cost:
-            raise _RolledBack(Refused(_insufficient(send, held)))
-
-
-async def _keep_refusal(store: AcceptStore, send: NewSend, refused: Refused) -> Verdict:
-    """The refusal, kept under the send's key where it is of the balance; or what was kept there."""
-    if send.key is None or not isinstance(refused.refusal, InsufficientBalance):
-        return refused
-    async with store.transaction() as tx:
-        kept = await _take_key(store, tx, send.key)
-        if send.key.id in kept:
-            return replay(send.key, kept[send.key.id])
-        await store.keep_answers(tx, [(send.key, answer_of(refused))])
-        return refused
+        yield
 
 
 async def _take_keys(
     store: AcceptStore, tx: Transaction, keys: Sequence[IdempotencyKey]
-) -> tuple[set[UUID], Kept]:
+) -> tuple[set[UUID], StoredAnswers]:
+    """IDs of the keys that no other transaction uses, and the answers that they have."""
     if not keys:
         return set(), {}
-    own = await store.try_keys(tx, keys)
-    return own, await store.find_answers(tx, [key for key in keys if key.id in own])
+    free = await store.try_keys(tx, keys)
+    return free, await store.find_answers(tx, [key for key in keys if key.id in free])
 
 
-async def _take_key(store: AcceptStore, tx: Transaction, key: IdempotencyKey | None) -> Kept:
-    if key is None:
-        return {}
-    await store.take_key(tx, key)
-    return await store.find_answers(tx, [key])
+async def _lock(
+    store: AcceptStore, tx: Transaction, sends: Sequence[NewSend], *, skip_locked: bool
+) -> LockedPayers:
+    if not sends:
+        return LockedPayers(Book({}), frozenset())
+    return await store.lock_payers(
+        tx, sends, wait_seconds=LOCK_WAIT_SECONDS, skip_locked=skip_locked
+    )
 
 
-def _singles(sends: Sequence[NewSend]) -> list[NewSend]:
-    """Those to one number: whether it opted out is found out with the charge.
+async def _write(
+    store: AcceptStore, tx: Transaction, book: Book, decided: Mapping[UUID, Decision]
+) -> dict[UUID, AcceptResult | Postponed]:
+    """Writes the sends that are accepted, and their answers. Returns the results by send ID."""
+    accepted = [each for each in decided.values() if isinstance(each, NewSend)]
+    results: dict[UUID, AcceptResult | Postponed] = {
+        send_id: each for send_id, each in decided.items() if not isinstance(each, NewSend)
+    }
+    if accepted:
+        created_at = await store.write_accepted(tx, book, accepted)
+        results |= {send.id: AcceptedNow(send, created_at) for send in accepted}
+    answers = [(send.key, _answer_of(send)) for send in accepted if send.key]
+    if answers:
+        await store.keep_answers(tx, answers)
+    return results
 
-    A list of numbers is sorted before it comes here.
-    """
-    return [send for send in sends if send.kind in (SendKind.SINGLE, SendKind.REPLY)]
 
-
-async def _write(store: AcceptStore, tx: Transaction, book: Book, decided: Decided) -> None:
-    taken = [verdict.send for verdict in decided.verdicts if isinstance(verdict, Taken)]
-    if taken:
-        await store.write_accepted(tx, book, taken)
-    if decided.answers:
-        await store.keep_answers(tx, decided.answers)
-
-
-def _charge(book: Book, send: NewSend) -> Taken | Refused:
+def _charge(book: Book, send: NewSend) -> NewSend | Refused:
     holding = book.holdings[send.payer.account_id]
     if not can_pay(holding, send.cost):
         return Refused(_insufficient(send, holding.held))
@@ -339,15 +325,26 @@ def _charge(book: Book, send: NewSend) -> Taken | Refused:
             value_usd=value_usd(send.cost, send.payer.rate_usd),
         ),
     )
-    return Taken(send)
+    return send
 
 
 def _insufficient(send: NewSend, held: int) -> InsufficientBalance:
     return InsufficientBalance(required=send.cost, available=max(held, 0), unit=send.payer.unit)
 
 
-class _RolledBack(Exception):
-    """Leaves a transaction without keeping anything of it."""
+def _answer_of(send: NewSend) -> Answer:
+    return {"send": str(send.id)}
 
-    def __init__(self, verdict: Refused) -> None:
-        self.verdict = verdict
+
+def _repeated(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> AcceptedBefore | Refused:
+    try:
+        return AcceptedBefore(UUID(stored_answer(key, stored)["send"]))
+    except IdempotencyConflict as conflict:
+        return Refused(conflict)
+
+
+class _RolledBack(Exception):
+    """Leaves a transaction so that nothing of it is kept."""
+
+    def __init__(self, refused: Refused) -> None:
+        self.refused = refused

@@ -8,20 +8,20 @@ it does in bulkSendMulti, and so does a file that cannot be read to its end.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
 from domain.errors import InvalidFile, InvalidText, TooManyRecipients
-from domain.identity.access import Actor, OfClient, payer_of
+from domain.identity.access import Actor, OfClient, Payer
 from domain.numbers import Normaliser
 from domain.sending.files.keeping import opened
 from domain.sending.files.layout import Layout, columns_in_words
 from domain.sending.files.table import number_cell, table_rows
 from domain.sending.files.wording import Wording, column_wording, place_of, wording_of
-from domain.sending.send import Wanted, find_replayed, key_by, send_checked
+from domain.sending.send import SendRequest, accept_request, key_by
 from domain.sending.sends import Send, SendKind
 from domain.sending.text import Encoding, check_text
 
@@ -64,27 +64,26 @@ async def csv_send(
     """Accepts a message for each row of an upload of the actor's."""
     given = [str(upload_id), order.text, order.column, order.text_column]
     keyed = key_by(actor, key, "csvSend", given)
-    replayed = await find_replayed(installation, actor, keyed)
-    if replayed is not None:
-        return replayed
-    payer = payer_of(actor)
-    async with opened(installation, OfClient(payer.client_id), upload_id) as (upload, file):
-        reading = _reading_of(upload.layout, order, most_segments=installation.limits.segments)
-        if reading.wording is None:
-            check_text(order.text or "", most_segments=installation.limits.segments)
-        if upload.layout.rows > installation.limits.recipients:
-            raise TooManyRecipients(installation.limits.recipients)
-        read = partial(
-            _read,
-            file,
-            reading,
-            installation.normaliser,
-            most_segments=installation.limits.segments,
-        )
-        wanted = await asyncio.to_thread(read)
-    if wanted.texts is None:
-        wanted = Wanted(SendKind.CSV, wanted.to, order.text, lines=wanted.lines)
-    return await send_checked(installation, actor, payer, wanted, keyed)
+
+    async def read(payer: Payer) -> SendRequest:
+        async with opened(installation, OfClient(payer.client_id), upload_id) as (upload, file):
+            return await _read_request(installation, upload.layout, file, order)
+
+    return await accept_request(installation, actor, keyed, read)
+
+
+async def _read_request(
+    installation: Installation, layout: Layout, file: BinaryIO, order: CsvOrder
+) -> SendRequest:
+    limits = installation.limits
+    reading = _reading_of(layout, order, most_segments=limits.segments)
+    if reading.wording is None:
+        check_text(order.text or "", most_segments=limits.segments)
+    if layout.rows > limits.recipients:
+        raise TooManyRecipients(limits.recipients)
+    read = partial(_read, file, reading, installation.normaliser, most_segments=limits.segments)
+    request = await asyncio.to_thread(read)
+    return replace(request, text=order.text) if request.texts is None else request
 
 
 def _reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> _Reading:
@@ -114,7 +113,7 @@ def _reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> _Read
 
 def _read(
     file: BinaryIO, reading: _Reading, normaliser: Normaliser, *, most_segments: int
-) -> Wanted:
+) -> SendRequest:
     """All rows: the texts of those with a valid number are checked. Raises InvalidText."""
     to: list[str] = []
     texts: list[str] = []
@@ -132,7 +131,7 @@ def _read(
                 _check_text_of(text, row.line, most_segments)
             texts.append(text)
     told = None if reading.wording is None else texts
-    return Wanted(SendKind.CSV, to, texts=told, lines=lines)
+    return SendRequest(SendKind.CSV, to, texts=told, lines=lines)
 
 
 def _check_text_of(text: str, line: int, most_segments: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -18,7 +20,9 @@ from domain.transactions import Transaction
 class SendArchive(Protocol):
     """Sends and messages."""
 
-    async def find_send(self, scope: Scope, send_id: UUID) -> Send:
+    async def find_send(
+        self, scope: Scope, send_id: UUID, *, tx: Transaction | None = None
+    ) -> Send:
         """A send within the scope, with its counts. Raises NotFound."""
         ...
 
@@ -26,7 +30,9 @@ class SendArchive(Protocol):
         """The sends of a scope, with their counts."""
         ...
 
-    async def find_message(self, scope: Scope, message_id: UUID) -> Message:
+    async def find_message(
+        self, scope: Scope, message_id: UUID, *, tx: Transaction | None = None
+    ) -> Message:
         """A message within the scope. Raises NotFound."""
         ...
 
@@ -85,34 +91,49 @@ class Uploads(Protocol):
         ...
 
 
-class Sends(Protocol):
-    """Sends and their messages, as the accept path writes them."""
+@dataclass(frozen=True, slots=True)
+class LockedPayers:
+    """Accounts under lock. `opted_out`: IDs of sends whose one number has opted out."""
+
+    book: Book
+    opted_out: Set[UUID]
+
+
+class AcceptStore(Ledger, Keys, Protocol):
+    """What accepting needs: sends and their messages are written once and found by ID."""
 
     async def lock_payers(
-        self, tx: Transaction, ids: Sequence[UUID], singles: Sequence[NewSend]
-    ) -> tuple[Book, set[UUID]]:
-        """The nodes, FOR UPDATE in id order, and the ids of singles to a number that opted out."""
-        ...
+        self,
+        tx: Transaction,
+        sends: Sequence[NewSend],
+        *,
+        wait_seconds: float,
+        skip_locked: bool,
+    ) -> LockedPayers:
+        """The accounts of the sends, FOR UPDATE in ID order, until the transaction ends.
 
-    async def write_accepted(self, tx: Transaction, book: Book, sends: Sequence[NewSend]) -> None:
-        """Writes a book, and the sends it charges with their messages, QUEUED, in one statement.
-
-        Meant for small ones.
+        `skip_locked` leaves out those that are locked elsewhere. Otherwise raises LockTimeout if
+        one is for longer than `wait_seconds`.
         """
         ...
 
-    async def copy_messages(self, tx: Transaction, send: NewSend) -> None:
-        """Writes one send and its messages by COPY: meant for a large one."""
+    async def write_accepted(
+        self, tx: Transaction, book: Book, sends: Sequence[NewSend]
+    ) -> datetime:
+        """Writes a book, and the sends that it charges with their messages, QUEUED.
+
+        One statement, for small sends. Returns their `created_at`.
+        """
         ...
 
-    async def find_sends(self, tx: Transaction, ids: Sequence[UUID]) -> set[UUID]:
-        """Those of the ids that are committed sends."""
+    async def copy_messages(self, tx: Transaction, send: NewSend) -> datetime:
+        """Writes one send and its messages by COPY, for a large one. Returns its `created_at`."""
         ...
 
-    async def held(self, account_id: UUID) -> int:
-        """What a node holds at this moment, unlocked: good for refusing early, no more."""
+    async def find_sends(self, tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+        """Those of the IDs that are committed sends, each with its `created_at`."""
         ...
 
-
-class AcceptStore(Ledger, Keys, Sends, Protocol):
-    """All that accepting a send needs."""
+    async def held(self, account_id: UUID, *, tx: Transaction | None = None) -> int:
+        """What an account holds at this moment, not locked: it may change before it is charged."""
+        ...

@@ -1,32 +1,43 @@
-"""Who a request is sent to: numbers normalised, each once, and the reason for each that is not.
+"""The recipients of a request: normalised numbers without duplicates, and those rejected.
 
-Duplicates count once and are charged once. Where every recipient has a text of its own, a
-duplicate is the same number and the same text.
+A duplicate counts once and is charged once. If each recipient has a text of its own, a duplicate is
+the same number with the same text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Sequence
+from collections.abc import Container, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from domain.errors import RateLimited
 from domain.numbers import Normaliser, why_invalid
 from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 
 MOST_LISTED = 1_000
-"""Rejected recipients that are kept one by one; all of them are counted."""
+"""Rejected recipients that are kept one by one. All of them are counted."""
 
 LONGEST_ECHO = 64
 """Characters of a rejected input that are given back."""
+
+LARGE_LIST = 1_000
+"""From this many recipients on, a list is read in a thread, and `RecipientMemory` counts it."""
+
+MOST_IN_MEMORY = 2_000_000
+"""Recipients of all large requests of a process at a time: 400 MB at 200 bytes each."""
+
+RETRY_SECONDS = 5
+"""The wait that a caller is given when there is no memory for its request."""
 
 _UNSTORABLE = dict.fromkeys((0, *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """The recipients of one request, sorted.
+    """The recipients of one request: accepted and rejected ones.
 
-    `numbers` are E.164 in order of first appearance, `positions` where each was, from 0.
-    `rejected` holds the first 1,000; `rejected_count` counts all.
+    `numbers`: E.164, in order of first appearance. `positions`: where each was, from 0.
+    `rejected`: the first 1,000; `rejected_count` counts all.
     """
 
     numbers: list[str]
@@ -42,9 +53,9 @@ def sort_recipients(
     texts: Sequence[str] | None = None,
     opted_out: Container[str] = frozenset(),
 ) -> Recipients:
-    """The recipients accepted, and those rejected with the reason.
+    """The accepted recipients, and the rejected ones with the reason.
 
-    `texts`: one an input, same order, where each recipient has its own. `opted_out`: E.164.
+    `texts`: one for each input, if each recipient has its own. `opted_out`: E.164.
     """
     normalised = normaliser.normalise_many(inputs)
     return sort_normalised(inputs, normalised, texts=texts, opted_out=opted_out)
@@ -57,7 +68,7 @@ def sort_normalised(
     texts: Sequence[str] | None = None,
     opted_out: Container[str] = frozenset(),
 ) -> Recipients:
-    """The same where the numbers are known already: opt-outs are looked up by number."""
+    """The same for numbers that are normalised already: opt-outs are looked up by number."""
     keys: Sequence[Hashable] = normalised
     if texts is not None:
         keys = list(zip(normalised, texts, strict=True))
@@ -91,3 +102,26 @@ def rejected_recipient(
         message = why_invalid(raw) if reason is RejectionReason.INVALID else SENTENCES[reason]
     fit = raw[:LONGEST_ECHO].translate(_UNSTORABLE)
     return RejectedRecipient(fit, position, reason, message)
+
+
+class RecipientMemory:
+    """Bounds the recipients that large requests of one process hold in memory at a time."""
+
+    def __init__(self, most: int = MOST_IN_MEMORY) -> None:
+        self._most = most
+        self._reserved = 0
+
+    @contextmanager
+    def reserve(self, recipients: int) -> Iterator[None]:
+        """Reserves memory for so many. Raises RateLimited if other requests use it.
+
+        A small request always passes, and so does a request of any size if there is no other.
+        """
+        needed = recipients if recipients >= LARGE_LIST else 0
+        if needed and self._reserved and self._reserved + needed > self._most:
+            raise RateLimited(RETRY_SECONDS)
+        self._reserved += needed
+        try:
+            yield
+        finally:
+            self._reserved -= needed

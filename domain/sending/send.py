@@ -1,35 +1,38 @@
-"""Sending, as a client asks for it: the checks in their order, then one charge for what is valid.
+"""Sending: send, bulkSend and bulkSendMulti check a request and charge it once. Also quote.
 
-In this order, for send, bulkSend, bulkSendMulti and csvSend alike: the idempotency key, the
-account's status, the text, the recipients, the limits, the balance. The whole request or nothing.
+The order of the checks: the account's status, the text, the recipients, the limits, the balance.
+A stored success of the idempotency key goes before all of them. A request is accepted for all of
+its valid recipients, or not at all.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from domain.errors import (
+    InsufficientBalance,
     NotFound,
     NoValidRecipients,
     OptedOut,
+    OutcomeUnknown,
     RateLimited,
+    Refusal,
     TooManyRecipients,
+    TryAgain,
 )
 from domain.identity.access import Actor, OfClient, Payer, payer_of
 from domain.ids import new_id
-from domain.ledger.idempotency import find_kept, key_of
-from domain.ledger.keys import IdempotencyKey
+from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
 from domain.ledger.valuation import value_usd
 from domain.rejections import RejectedRecipient
-from domain.sending.accept import Refused, Replayed, Taken, Verdict
-from domain.sending.recipients import Recipients, sort_normalised
-from domain.sending.room import LARGE
+from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
+from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
 from domain.sending.sends import MessageStatus, NewSend, Send, SendKind
 from domain.sending.text import Encoding, check_text, costly_characters, encoding_of, segments_of
 
@@ -41,17 +44,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class OutgoingText:
-    """A text of its own for one recipient."""
+    """A text for one recipient."""
 
     to: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be sent to whom, as it was given; its texts are checked.
+class SendRequest:
+    """A request to send, as it was given. Its texts are checked.
 
-    `texts`: one a recipient, same order; None where all share `text`. `lines`: where each stands
+    `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from.
     """
 
@@ -64,7 +67,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a send would do and cost."""
+    """What a send would do and cost. `problem`: why it would be refused, None if it would not."""
 
     accepted: int
     rejected: Sequence[RejectedRecipient]
@@ -75,6 +78,7 @@ class Quote:
     cost: int
     balance: int
     affordable: bool
+    problem: Refusal | None
 
 
 async def send(
@@ -82,142 +86,165 @@ async def send(
 ) -> Send:
     """Accepts one message to one number."""
     keyed = key_by(actor, key, "send", {"to": to, "text": text})
-    return await _send(installation, actor, Wanted(SendKind.SINGLE, [to], text), keyed)
+    return await _send(installation, actor, SendRequest(SendKind.SINGLE, [to], text), keyed)
 
 
 async def bulk_send(
     installation: Installation, actor: Actor, *, to: Sequence[str], text: str, key: str | None
 ) -> Send:
-    """Accepts one text to many numbers; a number that stands twice counts once."""
+    """Accepts one text to many numbers. A number that occurs twice counts once."""
     keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": text})
-    return await _send(installation, actor, Wanted(SendKind.BULK, to, text), keyed)
+    return await _send(installation, actor, SendRequest(SendKind.BULK, to, text), keyed)
 
 
 async def bulk_send_multi(
     installation: Installation, actor: Actor, *, messages: Sequence[OutgoingText], key: str | None
 ) -> Send:
-    """Accepts a text of its own for each number; the same number and text twice counts once."""
+    """Accepts a text for each number. The same number and text twice counts once."""
     given = [[message.to, message.text] for message in messages]
     keyed = key_by(actor, key, "bulkSendMulti", given)
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
-    return await _send(installation, actor, Wanted(SendKind.MULTI, to, texts=texts), keyed)
+    return await _send(installation, actor, SendRequest(SendKind.MULTI, to, texts=texts), keyed)
 
 
 async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], text: str) -> Quote:
-    """What a bulkSend of this would do and cost, without doing it. Raises what it would raise."""
-    payer = payer_of(actor)
-    check_text(text, most_segments=installation.limits.segments)
-    with installation.room.taken(len(to)):
-        recipients = await _sort(installation, payer, Wanted(SendKind.BULK, to, text))
-    _check_limits(installation, len(to), SendKind.BULK)
+    """What a bulkSend with this input would do and cost, without doing it."""
+    payer, problem = _payer_or_problem(actor)
+    try:
+        check_text(text, most_segments=installation.limits.segments)
+    except Refusal as refusal:
+        problem = problem or refusal
+    with installation.recipient_memory.reserve(len(to)):
+        recipients = await _recipients(installation, payer, SendRequest(SendKind.BULK, to, text))
     cost = len(recipients.numbers) * payer.price
     balance = await installation.store.held(payer.account_id)
+    if problem is None:
+        problem = _problem(installation, len(to), recipients, payer, cost, balance)
+    # The beginning of a text that is much too long is enough to show that.
+    shown = text[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
     return Quote(
         accepted=len(recipients.numbers),
         rejected=recipients.rejected,
         rejected_count=recipients.rejected_count,
-        encoding=encoding_of(text),
-        segments=segments_of(text),
-        costly_characters=costly_characters(text),
+        encoding=encoding_of(shown),
+        segments=segments_of(shown),
+        costly_characters=costly_characters(shown),
         cost=cost,
         balance=balance,
         affordable=balance >= cost,
+        problem=problem,
     )
 
 
-async def find_replayed(
-    installation: Installation, actor: Actor, key: IdempotencyKey | None
-) -> Send | None:
-    """The send that was accepted under the key before. Raises the refusal that was kept there."""
-    kept = await find_kept(installation.store, key)
-    return None if kept is None else await _find(installation, actor, UUID(kept["send"]))
-
-
-async def send_checked(
+async def accept_request(
     installation: Installation,
     actor: Actor,
-    payer: Payer,
-    wanted: Wanted,
     key: IdempotencyKey | None,
+    read: Callable[[Payer], Awaitable[SendRequest]],
 ) -> Send:
-    """Accepts what is wanted, once its recipients, the limits and the balance allow it."""
-    with installation.room.taken(len(wanted.to)):
-        recipients = await _sort(installation, payer, wanted)
-        if not recipients.numbers:
-            raise NoValidRecipients(recipients.rejected)
-        _check_limits(installation, len(wanted.to), wanted.kind)
-        check_pace(installation, payer)
+    """Accepts the request that `read` returns, after all checks.
+
+    If a check refuses it, the success that its key has stored is the answer, if there is one.
+    """
+    with ExitStack() as reserved:
         try:
-            asked = _new_send(actor, payer, wanted, recipients, key)
-            return await _answer(installation, actor, await installation.acceptance.accept(asked))
+            payer = payer_of(actor)
+            request = await read(payer)
+            reserved.enter_context(installation.recipient_memory.reserve(len(request.to)))
+            new_send = await _check(installation, actor, payer, request, key)
+        except Refusal as refusal:
+            answer = await stored_before(installation.store, key, refusal)
+            return await _find(installation, actor, UUID(answer["send"]))
+        try:
+            accepted = await accept(installation, new_send)
         except OptedOut:
-            raise NoValidRecipients(_opted_out(wanted.to)) from None
+            rejected = sort_normalised(request.to, request.to, opted_out=set(request.to)).rejected
+            raise NoValidRecipients(rejected) from None
+    if isinstance(accepted, AcceptedBefore):
+        return await _find(installation, actor, accepted.send_id)
+    return _just_queued(accepted)
+
+
+async def accept(installation: Installation, new_send: NewSend) -> AcceptedNow | AcceptedBefore:
+    """Charges and queues the send. Raises the refusal if it is not accepted."""
+    result = await installation.acceptor.accept(new_send)
+    if isinstance(result, Refused):
+        raise result.refusal
+    return result
 
 
 def check_pace(installation: Installation, payer: Payer) -> None:
-    """Counts one request of the client's. Raises RateLimited where there were too many."""
+    """Counts one request of the client. Raises RateLimited if there were too many."""
     wait_seconds = installation.pace.wait_seconds(payer.client_id)
     if wait_seconds:
         raise RateLimited(wait_seconds)
 
 
-def accepted(verdict: Verdict) -> UUID:
-    """The send that was accepted, now or before under the same key. Raises the refusal."""
-    match verdict:
-        case Taken(asked):
-            return asked.id
-        case Replayed(send_id):
-            return send_id
-        case Refused(refusal):
-            raise refusal
-
-
 def key_by(actor: Actor, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:
     """The actor's key for this input, None without one. Raises InvalidInput."""
-    scope_id = actor.client_id or actor.user_id
-    return key_of(scope_id, key, mutation, given)
+    return key_of(actor.client_id or actor.user_id, key, mutation, given)
 
 
 async def _send(
-    installation: Installation, actor: Actor, wanted: Wanted, key: IdempotencyKey | None
+    installation: Installation, actor: Actor, request: SendRequest, key: IdempotencyKey | None
 ) -> Send:
-    replayed = await find_replayed(installation, actor, key)
-    if replayed is not None:
-        return replayed
-    payer = payer_of(actor)
-    for each in [wanted.text] if wanted.texts is None else wanted.texts:
-        check_text(each or "", most_segments=installation.limits.segments)
-    return await send_checked(installation, actor, payer, wanted, key)
+    async def read(_payer: Payer) -> SendRequest:
+        for each in [request.text] if request.texts is None else request.texts:
+            check_text(each or "", most_segments=installation.limits.segments)
+        return request
+
+    return await accept_request(installation, actor, key, read)
 
 
-async def _sort(installation: Installation, payer: Payer, wanted: Wanted) -> Recipients:
-    """The recipients of a request. Whether a single one opted out is found out with its charge."""
-    to, texts = wanted.to, wanted.texts
-    normalised = await _aside(len(to), partial(installation.normaliser.normalise_many, to))
+async def _check(
+    installation: Installation,
+    actor: Actor,
+    payer: Payer,
+    request: SendRequest,
+    key: IdempotencyKey | None,
+) -> NewSend:
+    recipients = await _recipients(installation, payer, request)
+    if not recipients.numbers:
+        raise NoValidRecipients(recipients.rejected)
+    _check_limits(installation, len(request.to), request.kind)
+    check_pace(installation, payer)
+    texts = request.texts
+    return NewSend(
+        id=new_id(),
+        payer=payer,
+        actor_id=actor.user_id,
+        kind=request.kind,
+        numbers=recipients.numbers,
+        text=request.text,
+        texts=None if texts is None else [texts[each] for each in recipients.positions],
+        rejected=recipients.rejected,
+        rejected_count=recipients.rejected_count,
+        key=key,
+    )
+
+
+async def _recipients(installation: Installation, payer: Payer, request: SendRequest) -> Recipients:
+    """The recipients of a request. A single number is checked for an opt-out when it is charged."""
+    to, texts = request.to, request.texts
+    normalised = await _in_thread(len(to), partial(installation.normaliser.normalise_many, to))
     opted_out: set[str] = set()
-    numbers = [] if wanted.kind is SendKind.SINGLE else list(filter(None, normalised))
+    numbers = [] if request.kind is SendKind.SINGLE else list(filter(None, normalised))
     if numbers:
         opted_out = await installation.store.find_opted_out(payer.client_id, numbers)
-    recipients = await _aside(
+    recipients = await _in_thread(
         len(to), partial(sort_normalised, to, normalised, texts=texts, opted_out=opted_out)
     )
-    if wanted.lines is None:
+    if request.lines is None:
         return recipients
-    lines = wanted.lines
+    lines = request.lines
     rejected = [replace(each, position=lines[each.position]) for each in recipients.rejected]
     return replace(recipients, rejected=rejected)
 
 
-async def _aside(size: int, work: Callable[[], Result]) -> Result:
-    """What the work comes to; in a thread where there is much of it."""
-    return work() if size < LARGE else await asyncio.to_thread(work)
-
-
-def _opted_out(to: Sequence[str]) -> list[RejectedRecipient]:
-    """The one recipient of a send that is refused for it, as it was given."""
-    rejected = sort_normalised(to, to, opted_out=set(to)).rejected
-    return list(rejected)
+async def _in_thread(size: int, work: Callable[[], Result]) -> Result:
+    """The result of the work, done in a thread if the list is large."""
+    return work() if size < LARGE_LIST else await asyncio.to_thread(work)
 
 
 def _check_limits(installation: Installation, recipients: int, kind: SendKind) -> None:
@@ -227,55 +254,57 @@ def _check_limits(installation: Installation, recipients: int, kind: SendKind) -
         raise TooManyRecipients(most)
 
 
-def _new_send(
-    actor: Actor,
-    payer: Payer,
-    wanted: Wanted,
+def _payer_or_problem(actor: Actor) -> tuple[Payer, Refusal | None]:
+    """Who would pay, and why it cannot send. Raises Forbidden without an account."""
+    try:
+        return payer_of(actor), None
+    except Refusal as refusal:
+        if actor.payer is None:
+            raise
+        return actor.payer, refusal
+
+
+def _problem(
+    installation: Installation,
+    given: int,
     recipients: Recipients,
-    key: IdempotencyKey | None,
-) -> NewSend:
-    texts = wanted.texts
-    return NewSend(
-        id=new_id(),
-        payer=payer,
-        actor_id=actor.user_id,
-        kind=wanted.kind,
-        numbers=recipients.numbers,
-        text=wanted.text,
-        texts=None if texts is None else [texts[each] for each in recipients.positions],
-        rejected=recipients.rejected,
-        rejected_count=recipients.rejected_count,
-        key=key,
-    )
-
-
-async def _answer(installation: Installation, actor: Actor, verdict: Verdict) -> Send:
-    """The send as it stands now. Raises the refusal."""
-    match verdict:
-        case Taken(asked):
-            return _just_queued(asked)
-        case Replayed(send_id):
-            return await _find(installation, actor, send_id)
-        case Refused(refusal):
-            raise refusal
+    payer: Payer,
+    cost: int,
+    balance: int,
+) -> Refusal | None:
+    """What a bulkSend would raise, in the same order."""
+    if not recipients.numbers:
+        return NoValidRecipients(recipients.rejected)
+    try:
+        _check_limits(installation, given, SendKind.BULK)
+    except Refusal as refusal:
+        return refusal
+    if balance < cost:
+        return InsufficientBalance(required=cost, available=max(balance, 0), unit=payer.unit)
+    return None
 
 
 async def _find(installation: Installation, actor: Actor, send_id: UUID) -> Send:
+    """A send that was accepted before, with its present counts."""
     if actor.client_id is None:
         raise NotFound("send")
-    return await installation.store.find_send(OfClient(actor.client_id), send_id)
+    try:
+        return await installation.store.find_send(OfClient(actor.client_id), send_id)
+    except TryAgain as away:
+        raise OutcomeUnknown(send_id=send_id) from away
 
 
-def _just_queued(asked: NewSend) -> Send:
+def _just_queued(accepted: AcceptedNow) -> Send:
+    new_send = accepted.send
     return Send(
-        id=asked.id,
-        client_id=asked.payer.client_id,
-        kind=asked.kind,
-        accepted=len(asked.numbers),
-        price=asked.payer.price,
-        value_usd=value_usd(asked.cost, asked.payer.rate_usd),
-        rejected=asked.rejected,
-        rejected_count=asked.rejected_count,
-        counts={MessageStatus.QUEUED: len(asked.numbers)},
-        created_at=datetime.now(UTC),
+        id=new_send.id,
+        client_id=new_send.payer.client_id,
+        kind=new_send.kind,
+        accepted=len(new_send.numbers),
+        price=new_send.payer.price,
+        value_usd=value_usd(new_send.cost, new_send.payer.rate_usd),
+        rejected=new_send.rejected,
+        rejected_count=new_send.rejected_count,
+        counts={MessageStatus.QUEUED: len(new_send.numbers)},
+        created_at=accepted.created_at,
     )

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.direction import Direction
 from domain.identity.access import Payer
-from domain.ledger.keys import IdempotencyKey
+from domain.ledger.idempotency import IdempotencyKey
 from domain.rejections import RejectedRecipient
 
 
@@ -64,8 +64,9 @@ class NewSend:
     """A send that is valid in itself and waits to be charged.
 
     `numbers`: E.164, without duplicates. `texts`: one a number, same order; None where all
-    share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: of a reply:
-    where it leaves, and what its sender is told of that.
+    share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: for a reply,
+    the line that it leaves through, and what its sender should know about that. `message_id`: of
+    its one message, if the caller must know it before it is written.
     """
 
     id: UUID
@@ -80,6 +81,7 @@ class NewSend:
     key: IdempotencyKey | None = None
     line: Line | None = None
     warning: str | None = None
+    message_id: UUID | None = None
 
     @property
     def cost(self) -> int:

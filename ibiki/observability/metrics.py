@@ -21,7 +21,7 @@ from prometheus_client import (
 
 from domain.dispatch.observing import Observer
 from domain.outcomes import Accepted, NotSent, Rejected, Unknown
-from domain.sending.observing import RequestObserver
+from domain.sending.acceptor import RequestObserver
 from domain.sending.sends import SendKind
 from ibiki.observability.backlog import BacklogMetrics
 

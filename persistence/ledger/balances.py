@@ -130,9 +130,9 @@ JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
 GROUP_EXISTS = "SELECT EXISTS (SELECT FROM client_group WHERE id = $1)"
 
 
-async def read_balances(view: BalanceView) -> Balances:
+async def read_balances(view: BalanceView, *, tx: Connection | None = None) -> Balances:
     """The figures of a view, all of one snapshot. Raises NotFound for a client outside of it."""
-    async with connection() as pooled:
+    async with connection(tx) as pooled:
         row = await pooled.fetchrow(
             BALANCES,
             view.client_id,
@@ -183,11 +183,13 @@ async def read_allocations(
     return Page(page.items, page.has_next, page.has_previous, total)
 
 
-async def find_allocation(scope: Scope, client_id: UUID) -> Allocation:
+async def find_allocation(
+    scope: Scope, client_id: UUID, *, tx: Connection | None = None
+) -> Allocation:
     """What one client within the scope holds. Raises NotFound."""
     wanted = _clients_within(scope)
     wanted.add("client.id = {}", client_id)
-    page = await read_page(ALLOCATIONS, wanted, Window(1), _allocation, key="client.id")
+    page = await read_page(ALLOCATIONS, wanted, Window(1), _allocation, key="client.id", tx=tx)
     if not page.items:
         raise NotFound("client")
     return page.items[0]

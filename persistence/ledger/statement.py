@@ -79,11 +79,13 @@ async def read_statement(
     return page_of(rows, window, _line)
 
 
-async def find_line(account_id: UUID, transfer_id: UUID) -> StatementLine:
+async def find_line(
+    account_id: UUID, transfer_id: UUID, *, tx: Connection | None = None
+) -> StatementLine:
     """One transfer as seen from one of its ends. Raises NotFound where it is at neither."""
     values: list[Any] = []
     only: Window[int] = Window(size=1)
-    async with connection() as pooled:
+    async with connection(tx) as pooled:
         statement = LINES.format(
             outgoing=_side("source", values, account_id, only, None, transfer_id),
             incoming=_side("destination", values, account_id, only, None, transfer_id),

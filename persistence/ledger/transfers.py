@@ -9,12 +9,10 @@ from uuid import UUID
 import orjson
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
-from domain.ledger.keys import IdempotencyKey
+from domain.ledger.idempotency import IdempotencyKey
 from domain.live import hints
-from domain.sending.sends import NewSend
 from persistence.database import connection
 from persistence.live.hints import note
-from persistence.sending.sends import INSERT_MESSAGES, INSERT_SENDS, send_columns
 from persistence.sql import columns, together
 
 if TYPE_CHECKING:
@@ -26,20 +24,6 @@ if TYPE_CHECKING:
 LOCK_ACCOUNTS = """
 SELECT id, provider_account_id, kind, parent_id, held, version
 FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
-"""
-
-HELD = "SELECT held FROM account WHERE id = $1"
-
-# The nodes as above, and beside each of them the sends whose one number has opted out of them.
-LOCK_PAYERS = """
-SELECT account.id, provider_account_id, kind, parent_id, held, version, barred.ids
-FROM account, (
-    SELECT array_agg(wanted.id) AS ids
-    FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS wanted (id, client_id, number)
-    WHERE EXISTS (SELECT FROM opt_out
-                  WHERE opt_out.client_id = wanted.client_id AND opt_out.number = wanted.number)
-) AS barred
-WHERE account.id = ANY($1::uuid[]) ORDER BY account.id FOR UPDATE OF account
 """
 
 # The ids are named twice: by the join alone, a table that is small is read from end to end.
@@ -61,10 +45,8 @@ SELECT posted.*, clock_timestamp() FROM unnest(
     $11::uuid[], $12::uuid[], $13::uuid[], $14::uuid[], $15::text[], $16::numeric[], $17::numeric[]
 ) AS posted
 """
-# Holdings and transfers change together or not at all: one statement. So do, in the accept path,
-# the sends that are paid for and their messages.
+# One statement, so that holdings and transfers never differ.
 WRITE_BOOK = together(CHANGE_HOLDINGS, POST_TRANSFERS)
-WRITE_ACCEPTED = together(CHANGE_HOLDINGS, POST_TRANSFERS, INSERT_SENDS, INSERT_MESSAGES)
 
 # The lock goes with the transaction; a hash that collides makes a stranger wait, nothing worse.
 TRY_KEYS = """
@@ -84,33 +66,12 @@ ORDER BY 1
 
 async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
     """The nodes, FOR UPDATE in id order, until the transaction ends."""
-    return _book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
-
-
-async def held(account_id: UUID) -> int:
-    """What a node holds at this moment, unlocked."""
-    async with connection() as pooled:
-        return int(await pooled.fetchval(HELD, account_id) or 0)
+    return book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
 
 
 async def write_book(tx: Connection, book: Book) -> None:
     """Writes the changed holdings and all posted transfers in one statement."""
-    await tx.execute(WRITE_BOOK, *_noted(tx, book))
-
-
-async def lock_payers(
-    tx: Connection, ids: Sequence[UUID], singles: Sequence[NewSend]
-) -> tuple[Book, set[UUID]]:
-    """The nodes, FOR UPDATE in id order, and the ids of singles to a number that opted out."""
-    asked = [(send.id, send.payer.client_id, send.numbers[0]) for send in singles]
-    rows = await tx.fetch(LOCK_PAYERS, list(set(ids)), *(columns(asked) or ([], [], [])))
-    barred = rows[0]["ids"] if rows else None
-    return _book_of(rows), set(barred or ())
-
-
-async def write_accepted(tx: Connection, book: Book, sends: Sequence[NewSend]) -> None:
-    """Writes a book, and the sends it charges with their messages, QUEUED, in one statement."""
-    await tx.execute(WRITE_ACCEPTED, *_noted(tx, book), *send_columns(sends))
+    await tx.execute(WRITE_BOOK, *book_columns(tx, book))
 
 
 async def try_keys(tx: Connection, keys: Sequence[IdempotencyKey]) -> set[UUID]:
@@ -152,14 +113,15 @@ async def keep_answers(
     )
 
 
-def _book_of(rows: Iterable[Record]) -> Book:
+def book_of(rows: Iterable[Record]) -> Book:
+    """The book of rows of `account`: ID, provider account, kind, parent, held, version."""
     return Book.of(
         Holding(row[0], row[1], NodeKind(row[2]), row[3], row[4], row[5]) for row in rows
     )
 
 
-def _noted(tx: Connection, book: Book) -> Iterator[list[Any]]:
-    """What is written of a book, a list a column; who watches is told of it afterwards."""
+def book_columns(tx: Connection, book: Book) -> Iterator[list[Any]]:
+    """The parameters of `CHANGE_HOLDINGS` and `POST_TRANSFERS`. Notes hints for subscribers."""
     changed = book.changed()
     note(tx, (topic for holding in changed for topic in _topics(holding)))
     yield [holding.account_id for holding in changed]

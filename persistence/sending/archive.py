@@ -21,6 +21,8 @@ from persistence.turns import in_turn
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from persistence.database import Connection
+
 SENDS = """
 SELECT page.*, tally.counts
 FROM (
@@ -64,11 +66,11 @@ ELSE EXISTS (SELECT FROM send WHERE send.id = message.send_id AND send.text ILIK
 _ONE: Window[UUID] = Window(size=1)
 
 
-async def find_send(scope: Scope, send_id: UUID) -> Send:
+async def find_send(scope: Scope, send_id: UUID, *, tx: Connection | None = None) -> Send:
     """A send within the scope, with its counts. Raises NotFound."""
     wanted = _within(scope)
     wanted.add("id = {}", send_id)
-    page = await read_page(SENDS, wanted, _ONE, _send)
+    page = await read_page(SENDS, wanted, _ONE, _send, tx=tx)
     if not page.items:
         raise NotFound("send")
     return page.items[0]
@@ -79,11 +81,11 @@ async def read_sends(scope: Scope, window: Window[UUID]) -> Page[Send]:
     return await read_page(SENDS, _within(scope), window, _send)
 
 
-async def find_message(scope: Scope, message_id: UUID) -> Message:
+async def find_message(scope: Scope, message_id: UUID, *, tx: Connection | None = None) -> Message:
     """A message within the scope. Raises NotFound."""
     wanted = _within(scope)
     wanted.add("id = {}", message_id)
-    page = await read_page(MESSAGES, wanted, _ONE, message_of)
+    page = await read_page(MESSAGES, wanted, _ONE, message_of, tx=tx)
     if not page.items:
         raise NotFound("message")
     return page.items[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from strawberry import ID
@@ -29,15 +28,6 @@ from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_client, load_group
 from schema.inputs import AllocateInput, SyncInput
-
-
-@dataclass(frozen=True, slots=True)
-class Allocated:
-    """What an allocation came to. `allocation`: None for a group."""
-
-    allocation: Allocation | None
-    transfer: StatementLine
-    balances: Balances
 
 
 async def balances(info: Info, client_id: ID | None = None) -> Balances:
@@ -81,25 +71,15 @@ async def ledger_audit(info: Info) -> AuditFindings:
     return await info.context.installation.store.audit()
 
 
-async def allocate(info: Info, input: AllocateInput) -> Allocated:
-    """Moves units to a client or a group, or back; the balances are those of this moment."""
+async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
+    """Moves units to a client or a group, or back."""
     actor, store = actor_of(info, Role.ADMIN, Role.SUPERVISOR), info.context.installation.store
     client_id = _decoded(Kind.CLIENT, input.client_id)
     group_id = _decoded(Kind.GROUP, input.group_id)
     asked = allocating.Allocation(
         client_id, group_id, input.units, note=input.note, key=input.idempotency_key
     )
-    moved = await allocating.allocate(store, actor, asked)
-    target_id = moved.destination_id if input.units > 0 else moved.source_id
-    assert target_id is not None  # an allocation has two ends
-    scope = balance_scope(actor)
-    return Allocated(
-        await store.find_allocation(scope, client_id) if client_id else None,
-        await store.find_line(target_id, moved.id),
-        await store.read_balances(
-            view_of(actor, client_id) if client_id else BalanceView(group_id=group_id)
-        ),
-    )
+    return await allocating.allocate(store, actor, asked)
 
 
 async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:

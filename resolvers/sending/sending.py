@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from domain.dispatch.cancel import cancel_send as call_back
-from domain.dispatch.late_truth import settle_unknown as settle
+from domain.dispatch import cancel as cancelling
+from domain.dispatch import late_truth as settling
 from domain.identity.access import Role, message_scope
 from domain.sending import csv_send as csv_sending
 from domain.sending import send as sending
@@ -68,18 +68,15 @@ async def csv_send(info: Info, input: CsvSendInput) -> Send:
 
 
 async def cancel_send(info: Info, input: CancelSendInput) -> Send:
-    """The send as it stands once what was not handed over yet is called back."""
+    """The send after its QUEUED messages are cancelled."""
     actor, store = actor_of(info), info.context.installation.store
-    scope = message_scope(actor)
-    send_id = ids.decode(Kind.SEND, input.send_id)
-    await call_back(store, actor, send_id)
-    return await store.find_send(scope, send_id)
+    message_scope(actor)
+    return await cancelling.cancel_send(store, actor, ids.decode(Kind.SEND, input.send_id))
 
 
 async def settle_unknown(info: Info, input: SettleUnknownInput) -> Message:
-    """The message as a person's word leaves it."""
+    """The message after a person has settled it."""
     actor, store = actor_of(info, Role.ADMIN), info.context.installation.store
     message_id = ids.decode(Kind.MESSAGE, input.message_id)
     note = input.note if input.note is not None else NO_NOTE
-    await settle(store, actor, message_id, taken=input.taken, note=note)
-    return await store.find_message(message_scope(actor), message_id)
+    return await settling.settle_unknown(store, actor, message_id, taken=input.taken, note=note)

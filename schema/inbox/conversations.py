@@ -52,7 +52,8 @@ ReplyResult = Annotated[
     | errors.InvalidText
     | errors.IdempotencyConflict
     | errors.RateLimited
-    | errors.NotFound,
+    | errors.NotFound
+    | errors.OutcomeUnknown,
     strawberry.union("ReplyResult"),
 ]
 MarkReadResult = Annotated[Conversation | errors.NotFound, strawberry.union("MarkReadResult")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.ledger import balances, statement
+from domain.ledger import allocate, balances, statement
 from domain.ledger import ports as pools
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
@@ -142,7 +142,7 @@ class LedgerAudit:
 
 
 @strawberry.type
-@stands_for(ledger.Allocated)
+@stands_for(allocate.Allocated)
 class Allocated:
     allocation: Allocation | None = strawberry.field(description="Null for a group.")
     transfer: Transfer
@@ -168,7 +168,8 @@ AllocateResult = Annotated[
     | errors.InsufficientBalance
     | errors.InvalidInput
     | errors.IdempotencyConflict
-    | errors.NotFound,
+    | errors.NotFound
+    | errors.OutcomeUnknown,
     strawberry.union("AllocateResult"),
 ]
 

@@ -123,7 +123,8 @@ SendResult = Annotated[
     | errors.InvalidFile
     | errors.IdempotencyConflict
     | errors.RateLimited
-    | errors.NotFound,
+    | errors.NotFound
+    | errors.OutcomeUnknown,
     strawberry.union("SendResult"),
 ]
 SettleUnknownResult = Annotated[

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from persistence.dispatch import queue, settlement
 from persistence.ledger import transfers as ledger
+from persistence.sending import accept
 from tests.faults.wire import COMMIT, Moment, Step
 
 ACCEPTING = (
-    Step("before it begins", ledger.LOCK_PAYERS, Moment.BEFORE),
+    Step("before it begins", accept.LOCK_PAYERS, Moment.BEFORE),
     Step("keys taken", ledger.TRY_KEYS, Moment.AFTER),
-    Step("payers locked", ledger.LOCK_PAYERS, Moment.AFTER),
-    Step("charged and written", ledger.WRITE_ACCEPTED, Moment.AFTER),
+    Step("payers locked", accept.LOCK_PAYERS, Moment.AFTER),
+    Step("charged and written", accept.WRITE_ACCEPTED, Moment.AFTER),
     Step("answers kept", ledger.KEEP_ANSWERS, Moment.AFTER),
-    Step("not committed", COMMIT, Moment.BEFORE, within=ledger.WRITE_ACCEPTED),
-    Step("committed", COMMIT, Moment.AFTER, within=ledger.WRITE_ACCEPTED),
+    Step("not committed", COMMIT, Moment.BEFORE, within=accept.WRITE_ACCEPTED),
+    Step("committed", COMMIT, Moment.AFTER, within=accept.WRITE_ACCEPTED),
     Step("in a COPY", 'COPY "message"', Moment.AFTER),
     Step("copied, not committed", COMMIT, Moment.BEFORE, within='COPY "message"'),
     Step("copied and committed", COMMIT, Moment.AFTER, within='COPY "message"'),

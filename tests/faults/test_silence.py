@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from domain.errors import TryAgain
-from domain.sending.accept import Acceptance, Refused, Taken
+from domain.sending.accept import AcceptedNow, Refused
+from domain.sending.acceptor import Acceptor
 from domain.transactions import Disconnected
 from persistence import database, store
 from tests import worlds
@@ -117,21 +118,21 @@ async def test_a_caller_that_goes_away_from_a_silent_database_is_let_go(line: Fa
 async def test_requests_to_send_are_told_to_try_again_however_many_wait(line: FaultProxy) -> None:
     pool = await worlds.add_pool(default=False)
     client = await worlds.add_client(pool, held=10_000)
-    acceptance = Acceptance(store, patience_seconds=2 * ANSWER_SECONDS)
-    acceptance.start()
-    assert isinstance(await acceptance.accept(worlds.new_send(client)), Taken)
+    acceptor = Acceptor(store, patience_seconds=2 * ANSWER_SECONDS)
+    acceptor.start()
+    assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
     line.weather = Weather(stalls=True)
     began = time.monotonic()
     verdicts = await asyncio.gather(
-        *(acceptance.accept(worlds.new_send(client)) for _ in range(900)), return_exceptions=True
+        *(acceptor.accept(worlds.new_send(client)) for _ in range(900)), return_exceptions=True
     )
     seconds = time.monotonic() - began
     line.weather = FAIR
     told = {type(each.refusal if isinstance(each, Refused) else each) for each in verdicts}
     assert told == {TryAgain}
     assert seconds < 7 * ANSWER_SECONDS, "five batches that waited one after another would be more"
-    assert isinstance(await acceptance.accept(worlds.new_send(client)), Taken)
-    await acceptance.stop()
+    assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
+    await acceptor.stop()
 
 
 @pytest.mark.parametrize("code", ["53100", "53200", "58030"], ids=["disk", "memory", "I/O"])

@@ -14,10 +14,10 @@ from domain.errors import InvalidInput, NotFound
 from domain.identity.clients import ClientChange, update_client
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.ledger.pools import ensure_default_pool
-from domain.sending.accept import accept_alone
 from persistence import store
 from persistence.ledger.balances import read_balances
 from tests import people, worlds
+from tests.ledger.sends import accept_single
 from tests.people import NORMALISER
 
 
@@ -109,7 +109,7 @@ async def test_no_version_that_anybody_sees_falls_while_clients_move_and_send(
 
     async def send(tenant: worlds.Tenant) -> None:
         while moving:
-            await accept_alone(store, worlds.new_send(tenant))
+            await accept_single(worlds.new_send(tenant))
 
     async def wander() -> None:
         for place in [world.new, None, world.old, None, world.new, world.old] * 3:
@@ -173,7 +173,7 @@ async def test_what_is_sent_while_a_client_moves_is_charged_to_it_all_the_same(
 ) -> None:
     async def send() -> None:
         for _ in range(20):
-            await accept_alone(store, worlds.new_send(world.mover))
+            await accept_single(worlds.new_send(world.mover))
 
     async def wander() -> None:
         for place in (world.new, None, world.old):

@@ -24,7 +24,8 @@ from domain.errors import InsufficientBalance, InsufficientPool, ProviderUnavail
 from domain.identity.access import Actor, Payer, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending.accept import LARGE, Acceptance, Refused, Replayed, Taken
+from domain.sending.accept import COPY_FROM, AcceptedBefore, AcceptedNow, Refused
+from domain.sending.acceptor import Acceptor
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked
@@ -49,7 +50,7 @@ class Hammerer:
     groups: dict[UUID, list[worlds.Tenant]]
     clients: list[worlds.Tenant]
     random: Random
-    acceptance: Acceptance
+    acceptor: Acceptor
     own: list[tuple[worlds.Tenant, UUID]] = field(default_factory=list)
 
     async def strike(self) -> None:
@@ -65,27 +66,27 @@ class Hammerer:
     async def send(self) -> None:
         """A send of any size, without a key."""
         client = self.random.choice(self.clients)
-        count = self.random.choices([1, 3, 20, LARGE], [20, 5, 2, 1])[0]
-        verdict = await self.acceptance.accept(worlds.new_send(client, count))
-        if isinstance(verdict, Taken):
-            self.own.append((client, verdict.send.id))
-            _acknowledge(client, verdict.send.id, count, None)
+        count = self.random.choices([1, 3, 20, COPY_FROM], [20, 5, 2, 1])[0]
+        result = await self.acceptor.accept(worlds.new_send(client, count))
+        if isinstance(result, AcceptedNow):
+            self.own.append((client, result.send.id))
+            _acknowledge(client, result.send.id, count, None)
         else:
-            assert isinstance(verdict, Refused), verdict
-            assert isinstance(verdict.refusal, InsufficientBalance), verdict.refusal
+            assert isinstance(result, Refused), result
+            assert isinstance(result.refusal, InsufficientBalance), result.refusal
 
     async def send_again(self) -> None:
         """A send under a key that other processes use too, for the same."""
         client = self.random.choice(self.clients)
         number = self.random.randrange(KEYS)
-        count = LARGE if number == 0 else number % 4 + 1
+        count = COPY_FROM if number == 0 else number % 4 + 1
         asked = keyed(worlds.new_send(client, count), f"k{number}")
-        verdict = await self.acceptance.accept(asked)
-        if isinstance(verdict, Taken | Replayed):
-            send_id = verdict.send.id if isinstance(verdict, Taken) else verdict.send_id
+        result = await self.acceptor.accept(asked)
+        if isinstance(result, AcceptedNow | AcceptedBefore):
+            send_id = result.send.id if isinstance(result, AcceptedNow) else result.send_id
             _acknowledge(client, send_id, count, f"k{number}")
         else:
-            assert isinstance(verdict.refusal, InsufficientBalance), verdict.refusal
+            assert isinstance(result.refusal, InsufficientBalance), result.refusal
 
     async def give(self) -> None:
         """An admin gives to a client or a group, or takes back."""
@@ -167,8 +168,8 @@ async def _hammer(url: str, seed: int, tasks: int, steps: int) -> None:
         if client.group_id:
             groups.setdefault(client.group_id, []).append(client)
     pools = list({client.pool.id: client.pool for client in clients}.values())
-    async with worlds.connected(url, pool_size=12), accepting() as acceptance:
-        hand = Hammerer(pools, groups, clients, Random(seed), acceptance)
+    async with worlds.connected(url, pool_size=12), accepting() as acceptor:
+        hand = Hammerer(pools, groups, clients, Random(seed), acceptor)
 
         async def strike_on() -> None:
             for _ in range(steps):

@@ -33,27 +33,31 @@ class Line:
 
     url: str = ""
     cuts: int = 0
-    _statement: bytes = b""
-    _moment: Moment = Moment.UNSENT
-    _times: int = 0
+    _cuts_due: list[tuple[bytes, Moment]] = field(default_factory=list)
     _calls: set[asyncio.Task[None]] = field(default_factory=set)
 
     def cut_at(self, statement: str, moment: Moment, *, times: int = 1) -> None:
         """The next statements that begin like this get as far as `moment`, then the line is cut."""
-        self._statement, self._moment, self._times = statement.encode(), moment, times
+        self._cuts_due.clear()
+        self.then_cut_at(statement, moment, times=times)
+
+    def then_cut_at(self, statement: str, moment: Moment, *, times: int = 1) -> None:
+        """The same, after the cuts that are due already."""
+        self._cuts_due += [(statement.encode(), moment)] * times
 
     def strikes(self, message: bytes) -> Moment | None:
         """Where the line is to be cut for this message; None where it is let through."""
         kind, spoken = message[:1], message[5:]
         if kind == b"P":
             spoken = spoken.partition(b"\0")[2]
-        if not self._times or kind not in (b"Q", b"P"):
+        if not self._cuts_due or kind not in (b"Q", b"P"):
             return None
-        if not spoken.lstrip().startswith(self._statement):
+        statement, moment = self._cuts_due[0]
+        if not spoken.lstrip().startswith(statement):
             return None
-        self._times -= 1
+        del self._cuts_due[0]
         self.cuts += 1
-        return self._moment
+        return moment
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Sends of the tests: keyed, and looked at past the program."""
+"""Sends of the tests, with and without keys, and what the tables say about them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from domain.ledger.idempotency import input_hash
-from domain.ledger.keys import IdempotencyKey
-from domain.sending.accept import Acceptance, Refused, Replayed, Taken, Verdict
+from domain.ledger.idempotency import IdempotencyKey, input_hash
+from domain.sending.accept import (
+    AcceptedBefore,
+    AcceptedNow,
+    AcceptResult,
+    Postponed,
+    Refused,
+    accept_alone,
+)
+from domain.sending.acceptor import Acceptor
 from domain.sending.sends import NewSend
 from persistence import store
 from tests import worlds
@@ -23,30 +30,37 @@ def keyed(send: NewSend, key: str, given: object = "as given") -> NewSend:
 
 
 @asynccontextmanager
-async def accepting(**options: Any) -> AsyncIterator[Acceptance]:
-    """A process's way in for sends."""
-    acceptance = Acceptance(store, **options)
-    acceptance.start()
+async def accepting(**options: Any) -> AsyncIterator[Acceptor]:
+    """The acceptor of one process."""
+    acceptor = Acceptor(store, **options)
+    acceptor.start()
     try:
-        yield acceptance
+        yield acceptor
     finally:
-        await acceptance.stop()
+        await acceptor.stop()
 
 
-def sent(verdict: Verdict) -> UUID | None:
-    """The id of the send that the verdict tells of, None for a refusal."""
-    match verdict:
-        case Taken(send):
+async def accept_single(send: NewSend, **options: Any) -> AcceptResult:
+    """Accepts one send in a transaction of its own, and waits for its account."""
+    result = await accept_alone(store, send, lock_wait_seconds=60, **options)
+    assert not isinstance(result, Postponed)
+    return result
+
+
+def sent(result: AcceptResult | Postponed) -> UUID | None:
+    """The ID of the send in a result, None for a refusal."""
+    match result:
+        case AcceptedNow(send):
             return send.id
-        case Replayed(send_id):
+        case AcceptedBefore(send_id):
             return send_id
-        case Refused():
+        case Refused() | Postponed():
             return None
 
 
-def told(verdicts: Sequence[Verdict], kind: type[Verdict]) -> int:
-    """How many verdicts are of that kind."""
-    return sum(isinstance(verdict, kind) for verdict in verdicts)
+def told(results: Sequence[AcceptResult], kind: type[AcceptResult]) -> int:
+    """How many results are of that kind."""
+    return sum(isinstance(result, kind) for result in results)
 
 
 async def charges(account_id: UUID) -> list[int]:

@@ -16,7 +16,7 @@ from domain.errors import (
 from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending.accept import Busy, Refused, Replayed, Taken, Verdict
+from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Postponed, Refused
 from domain.sending.sends import NewSend
 from persistence import store
 from tests import worlds
@@ -134,20 +134,20 @@ async def made(pool_holds: int, held: Sequence[int]) -> SmallHouse:
     return SmallHouse(pool, groups, clients, opening, group_of)
 
 
-def told_of_send(installation: SmallHouse, verdict: Verdict | Busy) -> tuple[object, ...]:
-    """A verdict in the model's words; a send that is new gets the next number."""
-    match verdict:
-        case Taken(send):
+def told_of_send(installation: SmallHouse, result: AcceptResult | Postponed) -> tuple[object, ...]:
+    """A result in the model's words; a send that is new gets the next number."""
+    match result:
+        case AcceptedNow(send):
             installation.send_ids.append(send.id)
             return "sent", len(installation.send_ids) - 1
-        case Replayed(send_id):
+        case AcceptedBefore(send_id):
             return "sent", installation.send_ids.index(send_id)
         case Refused(InsufficientBalance() as short):
             return "refused", short.required, short.available
         case Refused(IdempotencyConflict()):
             return ("conflict",)
         case _:
-            raise AssertionError(verdict)
+            raise AssertionError(result)
 
 
 async def told_of_allocation(
@@ -161,7 +161,8 @@ async def told_of_allocation(
     if who != "admin":
         actor = Actor(uuid4(), Role.SUPERVISOR, uuid4(), group_id=installation.groups[who].id)
     try:
-        moved = await allocate(store, actor, asked)
+        done = await allocate(store, actor, asked)
+        moved = await store.find_transfer(done.transfer.id)
     except (InsufficientPool, InsufficientBalance) as short:
         return "refused", short.required, short.available
     except NotFound:

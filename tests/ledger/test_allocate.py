@@ -191,8 +191,8 @@ async def test_five_thousand_at_three_cents_are_a_hundred_and_fifty(connected: N
     group = await worlds.add_group(upstream, rate_usd=Decimal("9"))
     client = await worlds.add_client(upstream, group=group, held=0, rate_usd=Decimal("0.03"))
     asked = Allocation(client.client_id, None, 5_000, note="March")
-    given = await allocate(store, worlds.ADMIN, asked)
-    assert str(given.purpose.value_usd) == "150.00"
-    assert given.purpose.note == "March"
-    taken = await allocate(store, worlds.ADMIN, replace(asked, units=-5_000))
-    assert str(taken.purpose.value_usd) == "150.00"
+    given = (await allocate(store, worlds.ADMIN, asked)).transfer
+    assert str(given.value_usd) == "150.00"
+    assert given.note == "March"
+    taken = (await allocate(store, worlds.ADMIN, replace(asked, units=-5_000))).transfer
+    assert str(taken.value_usd) == "150.00"

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+from contextlib import suppress
+from typing import Any, TypeAlias
+from uuid import UUID
 
 import asyncpg
 import pytest
 
-from domain.errors import IdempotencyConflict, InsufficientPool, InvalidInput, NotFound
+from domain.errors import (
+    IdempotencyConflict,
+    InsufficientPool,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    TryAgain,
+)
+from domain.ledger import idempotency
 from domain.ledger.book import Transfer
 from tests import worlds
 from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation
@@ -68,17 +78,19 @@ async def test_a_key_answers_as_before_whatever_has_changed_since(
     assert await allocated(installation, "supervisor", "member", GROUP, key="k") == first
     with pytest.raises(IdempotencyConflict):
         await allocated(installation, "supervisor", "member", GROUP - 1, key="k")
-    with pytest.raises(InsufficientPool):
-        await allocated(installation, "supervisor", "member", 1, key="poor")
-    await allocated(installation, "admin", "group", 10)
-    with pytest.raises(InsufficientPool):
-        await allocated(installation, "supervisor", "member", 1, key="poor")
-    await allocated(installation, "supervisor", "member", 1, key="new")
     # The key is the user's own: another's is another.
     await allocated(installation, "admin", "member", 2, key="k")
 
 
-async def test_a_refusal_that_comes_earlier_leaves_the_key_unused(
+async def test_a_refusal_leaves_its_key_unused(installation: Installation) -> None:
+    await allocated(installation, "supervisor", "member", GROUP)
+    with pytest.raises(InsufficientPool):
+        await allocated(installation, "supervisor", "member", 1, key="poor")
+    await allocated(installation, "admin", "group", 10)
+    await allocated(installation, "supervisor", "member", 1, key="poor")
+
+
+async def test_a_refusal_before_the_transaction_leaves_its_key_unused(
     installation: Installation,
 ) -> None:
     with pytest.raises(InvalidInput):
@@ -121,6 +133,34 @@ async def test_an_allocation_whose_commit_was_lost_is_made_once(
     assert line.cuts == 1
     assert (await installation.held())["member"] == MEMBER + 10 == transfer.destination_balance
     await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+@pytest.mark.parametrize("moment", [Moment.UNSENT, Moment.UNANSWERED])
+async def test_if_the_outcome_of_a_commit_stays_unknown_the_caller_gets_the_id_of_the_transfer(
+    line: Line, monkeypatch: pytest.MonkeyPatch, moment: Moment, key: str | None
+) -> None:
+    monkeypatch.setattr(idempotency, "PAUSES_SECONDS", (0, 0.001, 0.001))
+    installation = await make_installation()
+    line.cut_at("COMMIT", moment)
+    line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await allocated(installation, "admin", "member", 10, key=key)
+    rows = await _transfers(unknown.value.transfer_id, expected=moment is Moment.UNANSWERED)
+    assert len(rows) == (moment is Moment.UNANSWERED)
+    if key is not None:
+        await allocated(installation, "admin", "member", 10, key=key)
+        assert (await installation.held())["member"] == MEMBER + 10
+
+
+async def _transfers(transfer_id: UUID | None, *, expected: bool) -> list[dict[str, Any]]:
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(TryAgain):  # the pool may still hold connections that were cut
+                rows = await worlds.fetch("SELECT FROM transfer WHERE id = $1", transfer_id)
+                if bool(rows) is expected:
+                    return rows
+            await asyncio.sleep(0.01)
 
 
 async def _until_somebody_waits(elsewhere: Witness) -> None:

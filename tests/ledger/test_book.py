@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -72,7 +73,8 @@ def test_a_transfer_moves_units_and_says_what_it_left_at_either_end() -> None:
 @pytest.mark.parametrize("end", ["source", "destination"])
 def test_the_other_end_of_a_transfer_may_be_outside(end: str) -> None:
     node = holding(100, 3)
-    transfer = Book.of([node]).post(TransferKind.SYNC, 30, **{end: node}, purpose=NOTHING)
+    ends: dict[str, Any] = {end: node}
+    transfer = Book.of([node]).post(TransferKind.SYNC, 30, **ends, purpose=NOTHING)
     other = "destination" if end == "source" else "source"
     assert getattr(transfer, f"{end}_balance") == node.held == (70 if end == "source" else 130)
     assert [getattr(transfer, f"{other}_{each}") for each in ("id", "balance", "version")] == [

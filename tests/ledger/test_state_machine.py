@@ -30,13 +30,14 @@ from domain.dispatch.record import sweep
 from domain.identity.clients import ClientChange, update_client
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.numbers import Normaliser
-from domain.sending.accept import accept_alone, accept_batch
+from domain.sending.accept import accept_batch
 from persistence import store
 from persistence.database import connect, disconnect
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.ledger import small_installation
 from tests.ledger.model import OUTCOMES, POOL, QUEUED, REFUSED, SUBMITTING, UNKNOWN, Model, Place
+from tests.ledger.sends import accept_single
 from tests.ledger.small_installation import SAID, SmallHouse, told_of_allocation, told_of_send
 from tests.ledger.upstream import Upstream, synced
 
@@ -81,18 +82,18 @@ class Ledger(RuleBasedStateMachine):
     def send_together(self, requests: list[tuple[int, int, str | None, int]]) -> None:
         remaining = self.model.remaining
         sends = [self.installation.new_send(*each) for each in requests]
-        verdicts = self.run(accept_batch(store, sends))
-        for verdict, request in zip(verdicts, requests, strict=True):
+        results = self.run(accept_batch(store, sends))
+        for result, request in zip(results, requests, strict=True):
             expected = self.model.accept(*self.installation.as_asked(*request))
-            assert told_of_send(self.installation, verdict) == expected
+            assert told_of_send(self.installation, result) == expected
         self.run(self.installation.note_messages())
         assert self.model.remaining == remaining
 
     @rule(request=REQUESTS)
     def send_alone(self, request: tuple[int, int, str | None, int]) -> None:
-        verdict = self.run(accept_alone(store, self.installation.new_send(*request)))
+        result = self.run(accept_single(self.installation.new_send(*request)))
         expected = self.model.accept(*self.installation.as_asked(*request))
-        assert told_of_send(self.installation, verdict) == expected
+        assert told_of_send(self.installation, result) == expected
         self.run(self.installation.note_messages())
 
     @precondition(lambda self: self.model.sends)

@@ -25,7 +25,7 @@ from domain.dispatch.record import sweep
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.valuation import Valuation
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending.accept import Taken, accept_batch
+from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked
@@ -67,8 +67,8 @@ class Scene:
     async def accept(self, who: int, count: int) -> None:
         """A client sends, if it can."""
         send = worlds.new_send(self.clients[who % len(self.clients)], count)
-        (verdict,) = await accept_batch(store, [send])
-        if isinstance(verdict, Taken):
+        (result,) = await accept_batch(store, [send])
+        if isinstance(result, AcceptedNow):
             self.sends.append(send.id)
 
     async def hand_over(self, fates: Sequence[tuple[bool, Outcome]]) -> None:

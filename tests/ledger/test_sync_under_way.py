@@ -11,7 +11,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.late_truth import settle
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
-from domain.sending.accept import Taken, accept_batch
+from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import Opened, dispatching, eventually
@@ -96,9 +96,9 @@ async def _send_and_cancel(
     while last_ones:
         last_ones -= until.is_set()
         send = worlds.new_send(client, numbers=list(islice(numbers, random.randint(1, 6))))
-        (verdict,) = await accept_batch(store, [send])
+        (result,) = await accept_batch(store, [send])
         await asyncio.sleep(random.random() * 0.02)
-        if isinstance(verdict, Taken) and random.random() < 0.2:
+        if isinstance(result, AcceptedNow) and random.random() < 0.2:
             await cancel_send(store, client.actor, send.id)
 
 

@@ -112,7 +112,7 @@ def says_whose_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
         if actor.client_id != (await store.find_send(Everything(), send_id)).client_id:
             raise InvalidText("This one is somebody else's.")
 
-    monkeypatch.setattr("resolvers.sending.sending.call_back", call_back)
+    monkeypatch.setattr("resolvers.sending.sending.cancelling.cancel_send", call_back)
 
 
 def does_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def does_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         await cancel_send(store, worlds.ADMIN, send_id)
         await cancel_send(store, actor, send_id)
 
-    monkeypatch.setattr("resolvers.sending.sending.call_back", refused_too_late)
+    monkeypatch.setattr("resolvers.sending.sending.cancelling.cancel_send", refused_too_late)
 
 
 @pytest.mark.parametrize(

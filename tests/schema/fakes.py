@@ -12,7 +12,7 @@ from domain.identity.access import Actor, Everything, OfClient, Role, Scope
 from domain.identity.records import Client, Group, User
 from domain.ids import new_id
 from domain.installation import Installation
-from domain.sending.observing import RequestObserver
+from domain.sending.acceptor import RequestObserver
 from resolvers.context import Context
 
 

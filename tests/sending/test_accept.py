@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from domain.errors import InsufficientBalance, TryAgain
-from domain.sending.accept import LARGE, Refused, Taken, accept_alone, accept_batch
+from domain.sending.accept import COPY_FROM, AcceptedNow, Refused, accept_batch
 from persistence import store
 from tests import worlds
-from tests.ledger.sends import accepting, charges, keyed, messages_of, told
+from tests.ledger.sends import accept_single, accepting, charges, keyed, messages_of, told
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -21,16 +21,16 @@ pytestmark = pytest.mark.usefixtures("connected")
 async def test_two_hundred_racers_on_a_balance_of_a_hundred_are_a_hundred_accepted() -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=100)
     async with accepting() as one, accepting() as other:
-        verdicts = await asyncio.gather(
+        results = await asyncio.gather(
             *(
                 accept(worlds.new_send(client))
                 for _ in range(60)
                 for accept in (one.accept, other.accept)
             ),
-            *(accept_alone(store, worlds.new_send(client)) for _ in range(80)),
+            *(accept_single(worlds.new_send(client)) for _ in range(80)),
         )
-    assert told(verdicts, Taken) == 100
-    refusals = [each.refusal for each in verdicts if isinstance(each, Refused)]
+    assert told(results, AcceptedNow) == 100
+    refusals = [each.refusal for each in results if isinstance(each, Refused)]
     assert len(refusals) == 100
     assert all(isinstance(each, InsufficientBalance) for each in refusals)
     assert await worlds.held(client.account_id) == 0
@@ -41,19 +41,19 @@ async def test_two_hundred_racers_on_a_balance_of_a_hundred_are_a_hundred_accept
 
 async def test_racers_of_all_sizes_never_take_a_balance_below_zero() -> None:
     school = await worlds.add_school(held=12_000, price=50)
-    sizes = [1, 2, 3, 7, 20, 60, LARGE // 4] * 4
-    async with accepting() as acceptance:
-        verdicts = await asyncio.gather(
-            *(acceptance.accept(worlds.new_send(school, size)) for size in sizes)
+    sizes = [1, 2, 3, 7, 20, 60, COPY_FROM // 4] * 4
+    async with accepting() as acceptor:
+        results = await asyncio.gather(
+            *(acceptor.accept(worlds.new_send(school, size)) for size in sizes)
         )
-    taken = sum(len(each.send.numbers) for each in verdicts if isinstance(each, Taken))
+    taken = sum(len(each.send.numbers) for each in results if isinstance(each, AcceptedNow))
     assert await worlds.held(school.account_id) == 12_000 - 50 * taken >= 0
     assert await messages_of(school.client_id) == taken
-    for verdict, size in zip(verdicts, sizes, strict=True):
-        if isinstance(verdict, Refused):
-            assert isinstance(verdict.refusal, InsufficientBalance)
-            assert verdict.refusal.required == 50 * size > verdict.refusal.available >= 0
-            assert verdict.refusal.unit == "UGX"
+    for result, size in zip(results, sizes, strict=True):
+        if isinstance(result, Refused):
+            assert isinstance(result.refusal, InsufficientBalance)
+            assert result.refusal.required == 50 * size > result.refusal.available >= 0
+            assert result.refusal.unit == "UGX"
     await worlds.assert_audit_holds()
 
 
@@ -67,9 +67,9 @@ async def test_a_poor_request_is_refused_and_its_neighbours_are_not() -> None:
         worlds.new_send(rich, 40),
         worlds.new_send(rich, 1),
     ]
-    verdicts = await accept_batch(store, sends)
-    assert [isinstance(each, Taken) for each in verdicts] == [True, False, False, True, False]
-    refused = [each.refusal for each in verdicts if isinstance(each, Refused)]
+    results = await accept_batch(store, sends)
+    assert [isinstance(each, AcceptedNow) for each in results] == [True, False, False, True, False]
+    refused = [each.refusal for each in results if isinstance(each, Refused)]
     assert [vars(each) for each in refused] == [
         {"required": 1, "available": 0, "unit": "credit"},
         {"required": 50, "available": 40, "unit": "credit"},
@@ -85,43 +85,43 @@ async def test_a_poisoned_request_fails_alone_and_leaves_its_key_unused(poison: 
     poisoned = keyed(worlds.new_send(client, text=poison), "p")
     sends = [worlds.new_send(client) for _ in range(20)]
     sends[7] = poisoned
-    async with accepting() as acceptance:
-        verdicts = await asyncio.gather(
-            *(acceptance.accept(send) for send in sends), return_exceptions=True
+    async with accepting() as acceptor:
+        results = await asyncio.gather(
+            *(acceptor.accept(send) for send in sends), return_exceptions=True
         )
-        failed = verdicts.pop(7)
+        failed = results.pop(7)
         assert isinstance(failed, asyncpg.DataError)
-        assert all(isinstance(each, Taken) for each in verdicts)
+        assert all(isinstance(each, AcceptedNow) for each in results)
         assert await worlds.held(client.account_id) == 100 - 19
-        again = await acceptance.accept(keyed(worlds.new_send(client), "p"))
-        assert isinstance(again, Taken)
+        again = await acceptor.accept(keyed(worlds.new_send(client), "p"))
+        assert isinstance(again, AcceptedNow)
     await worlds.assert_audit_holds()
 
 
-@pytest.mark.parametrize("count", [1, LARGE - 1, LARGE, LARGE + 1])
+@pytest.mark.parametrize("count", [1, COPY_FROM - 1, COPY_FROM, COPY_FROM + 1])
 async def test_a_request_that_cannot_be_paid_whole_is_not_accepted_in_part(count: int) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=count - 1)
-    async with accepting() as acceptance:
-        verdict = await acceptance.accept(worlds.new_send(client, count))
-        assert isinstance(verdict, Refused)
+    async with accepting() as acceptor:
+        result = await acceptor.accept(worlds.new_send(client, count))
+        assert isinstance(result, Refused)
         assert await messages_of(client.client_id) == 0
         assert await worlds.held(client.account_id) == count - 1
         await worlds.open_with(client.account_id, 1)
-        assert isinstance(await acceptance.accept(worlds.new_send(client, count)), Taken)
+        assert isinstance(await acceptor.accept(worlds.new_send(client, count)), AcceptedNow)
     assert await messages_of(client.client_id) == count
     assert await worlds.held(client.account_id) == 0
 
 
 async def test_a_large_send_that_is_overtaken_is_rolled_back_whole() -> None:
     """Its rows are written before it is charged: a neighbour may take the balance meanwhile."""
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=LARGE)
-    verdicts = await asyncio.gather(
-        *(accept_alone(store, worlds.new_send(client, LARGE)) for _ in range(3))
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
+    results = await asyncio.gather(
+        *(accept_single(worlds.new_send(client, COPY_FROM)) for _ in range(3))
     )
-    assert told(verdicts, Taken) == 1
-    assert told(verdicts, Refused) == 2
-    assert await messages_of(client.client_id) == LARGE
-    assert await charges(client.account_id) == [LARGE]
+    assert told(results, AcceptedNow) == 1
+    assert told(results, Refused) == 2
+    assert await messages_of(client.client_id) == COPY_FROM
+    assert await charges(client.account_id) == [COPY_FROM]
     await worlds.assert_audit_holds()
 
 
@@ -131,7 +131,7 @@ async def test_large_and_small_sends_are_written_alike() -> None:
     texts = ["one", "two", "three"]
     small, large = (worlds.new_send(client, texts=texts) for _ in range(2))
     await accept_batch(store, [small])
-    await accept_alone(store, large)
+    await accept_single(large)
     rows = [
         await worlds.fetch(
             "SELECT number, message.text, priority, message.price, status, send.kind, accepted,"
@@ -152,9 +152,9 @@ async def test_large_and_small_sends_are_written_alike() -> None:
 async def test_a_send_with_texts_for_some_of_its_numbers_is_charged_nothing(alone: bool) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False))
     send = replace(worlds.new_send(client, 3), text=None, texts=["one", "two"])
-    async with accepting() as acceptance:
+    async with accepting() as acceptor:
         with pytest.raises(ValueError, match="zip"):
-            await (accept_alone(store, send) if alone else acceptance.accept(send))
+            await (accept_single(send) if alone else acceptor.accept(send))
     assert await worlds.held(client.account_id) == 1_000
     assert await messages_of(client.client_id) == 0
 
@@ -166,7 +166,7 @@ async def test_what_is_acknowledged_is_on_disk() -> None:
 
 async def test_who_comes_after_the_stop_is_told_to_try_again() -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False))
-    async with accepting() as acceptance:
+    async with accepting() as acceptor:
         pass
     with pytest.raises(TryAgain):
-        await acceptance.accept(worlds.new_send(client))
+        await acceptor.accept(worlds.new_send(client))

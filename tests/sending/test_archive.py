@@ -13,9 +13,7 @@ from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Window
 from domain.rejections import RejectedRecipient, RejectionReason
-from domain.sending.accept import accept_alone
 from domain.sending.sends import Message, MessageStatus, SendKind
-from persistence import store
 from persistence.sending.archive import (
     find_message,
     find_send,
@@ -24,6 +22,7 @@ from persistence.sending.archive import (
     read_sends,
 )
 from tests import worlds
+from tests.ledger.sends import accept_single
 
 UNKNOWN_ID = UUID(int=404)
 
@@ -74,7 +73,7 @@ async def test_a_send_keeps_the_recipients_that_it_was_refused_for(world: World)
         RejectedRecipient("2025550100", 4, RejectionReason.DUPLICATE, "Sent once."),
     ]
     asked = replace(worlds.new_send(world.client, 3), rejected=refused, rejected_count=7)
-    await accept_alone(store, asked)
+    await accept_single(asked)
     send = await find_send(world.own, asked.id)
     assert list(send.rejected) == refused
     assert send.rejected_count == 7

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from uuid import UUID
 
 import pytest
 
-from domain.errors import InsufficientBalance, TryAgain
+from domain.errors import InsufficientBalance, OutcomeUnknown, TryAgain
 from domain.sending import accept
-from domain.sending.accept import LARGE, Refused, Taken, accept_alone, accept_batch
+from domain.sending.accept import (
+    COPY_FROM,
+    AcceptedBefore,
+    AcceptedNow,
+    AcceptResult,
+    Postponed,
+    Refused,
+    accept_batch,
+)
+from domain.sending.acceptor import Acceptor
 from domain.sending.sends import NewSend
 from persistence import store
 from tests import worlds
 from tests.ledger.line import Line, Moment, line_to
-from tests.ledger.sends import accepting, charges, keyed, messages_of, sent
+from tests.ledger.sends import accept_single, accepting, charges, keyed, messages_of, sent
 
-COUNTS = pytest.mark.parametrize("count", [1, LARGE])
+COUNTS = pytest.mark.parametrize("count", [1, COPY_FROM])
 KEYS = pytest.mark.parametrize("key", [None, "k"])
 
 # Runs in the server's COMMIT, so that a line can be cut off while that is still under way.
@@ -37,10 +48,10 @@ async def test_a_lost_commit_is_found_or_repeated_and_charged_once(
     client = await worlds.add_client(await worlds.add_pool(default=False), held=count)
     send = _send(client, count, key)
     line.cut_at("COMMIT", moment)
-    async with accepting() as acceptance:
-        verdict = await (accept_alone(store, send) if alone else acceptance.accept(send))
+    async with accepting() as acceptor:
+        result = await (accept_single(send) if alone else acceptor.accept(send))
     assert line.cuts == 1
-    assert sent(verdict) == send.id
+    assert sent(result) == send.id
     assert await charges(client.account_id) == [count]
     assert await messages_of(client.client_id) == count
     assert await worlds.held(client.account_id) == 0
@@ -58,10 +69,10 @@ async def test_a_lost_commit_that_is_still_under_way_is_waited_for(
         await worlds.execute(SLOW_COMMIT)
         send = _send(client, count, key)
         line.cut_at("COMMIT", Moment.UNANSWERED)
-        async with accepting() as acceptance:
-            verdict = await (accept_alone(store, send) if alone else acceptance.accept(send))
+        async with accepting() as acceptor:
+            result = await (accept_single(send) if alone else acceptor.accept(send))
         assert line.cuts == 1
-        assert sent(verdict) == send.id
+        assert sent(result) == send.id
         assert await charges(client.account_id) == [count]
         assert await messages_of(client.client_id) == count
         await worlds.assert_audit_holds()
@@ -81,28 +92,88 @@ async def test_of_a_batch_whose_commit_was_lost_each_is_told_what_it_would_have_
         worlds.new_send(client),  # nothing is left
     ]
     line.cut_at("COMMIT", Moment.UNANSWERED)
-    verdicts = await accept_batch(store, sends)
+    results = await accept_batch(store, sends)
     assert line.cuts == 1
-    told = [None if isinstance(each, Refused) else sent(each) for each in verdicts]  # type: ignore[arg-type]
+    told = [None if isinstance(each, Refused) else sent(each) for each in results]
     assert told == [sends[0].id, None, sends[0].id, None, sends[4].id, None]
     assert await charges(client.account_id) == [4, 6]
     await worlds.assert_audit_holds()
 
 
-@COUNTS
-async def test_a_refusal_whose_commit_was_lost_is_kept_once(line: Line, count: int) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=count - 1)
+async def test_a_refusal_whose_commit_was_lost_leaves_its_key_unused(line: Line) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=2)
     line.cut_at("COMMIT", Moment.UNANSWERED)
-    async with accepting() as acceptance:
-        first = await acceptance.accept(_send(client, count, "k"))
+    async with accepting() as acceptor:
+        refused = await acceptor.accept(_send(client, 3, "k"))
+        assert isinstance(refused, Refused)
+        assert isinstance(refused.refusal, InsufficientBalance)
         await worlds.open_with(client.account_id, 5)
-        second = await acceptance.accept(_send(client, count, "k"))
-    assert line.cuts == 1
-    for verdict in (first, second):
-        assert isinstance(verdict, Refused)
-        assert isinstance(verdict.refusal, InsufficientBalance)
-        assert verdict.refusal.available == count - 1
-    assert await charges(client.account_id) == []
+        assert isinstance(await acceptor.accept(_send(client, 3, "k")), AcceptedNow)
+    assert await charges(client.account_id) == [3]
+
+
+@KEYS
+@COUNTS
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("moment", [Moment.UNSENT, Moment.UNANSWERED])
+async def test_if_the_outcome_of_a_commit_stays_unknown_the_caller_gets_the_id_of_the_send(
+    line: Line,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: Moment,
+    alone: bool,
+    count: int,
+    key: str | None,
+) -> None:
+    monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=count)
+    send = _send(client, count, key)
+    line.cut_at("COMMIT", moment)
+    line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+    async with accepting() as acceptor:
+        ask = accept_single if alone else acceptor.accept
+        result = await ask(send)
+        assert isinstance(result, Refused)
+        assert isinstance(result.refusal, OutcomeUnknown)
+        assert result.refusal.send_id == send.id
+        assert str(send.id) not in result.refusal.message  # an ID is shown in its own form
+        await eventually_committed(client, send.id, is_kept=moment is Moment.UNANSWERED)
+        if key is not None:
+            again = await ask(_send(client, count, key))
+            kept = moment is Moment.UNANSWERED
+            assert type(again) is (AcceptedBefore if kept else AcceptedNow)
+            assert (sent(again) == send.id) is kept
+            assert await charges(client.account_id) == [count]
+    await worlds.assert_audit_holds()
+
+
+async def test_only_sends_of_the_lost_commit_are_in_doubt(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
+    upstream = await worlds.add_pool(default=False)
+    rich, poor = [await worlds.add_client(upstream, held=held) for held in (10, 0)]
+    sends = [worlds.new_send(rich), worlds.new_send(poor)]
+    line.cut_at("COMMIT", Moment.UNANSWERED)
+    line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+    results = await accept_batch(store, sends)
+    refusals = [type(each.refusal) for each in results if isinstance(each, Refused)]
+    assert refusals == [OutcomeUnknown, TryAgain]
+
+
+async def test_a_repeated_send_in_doubt_has_the_id_of_the_first(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=10)
+    first = keyed(worlds.new_send(client), "k")
+    assert isinstance(await accept_single(first), AcceptedNow)
+    for again in (accept_single, _in_a_batch):
+        line.cut_at("COMMIT", Moment.UNSENT)
+        line.then_cut_at("BEGIN", Moment.UNSENT, times=2)
+        result = await again(keyed(worlds.new_send(client), "k"))
+        assert isinstance(result, Refused)
+        assert isinstance(result.refusal, OutcomeUnknown)
+        assert result.refusal.send_id == first.id
 
 
 @KEYS
@@ -114,12 +185,12 @@ async def test_an_outage_says_try_again_and_leaves_the_key_unused(
     monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
     client = await worlds.add_client(await worlds.add_pool(default=False), held=count)
     line.cut_at("BEGIN", Moment.UNSENT, times=3)
-    async with accepting() as acceptance:
-        ask = acceptance.accept if not alone else _accept_alone
-        verdict = await ask(_send(client, count, key))
-        assert isinstance(verdict, Refused)
-        assert isinstance(verdict.refusal, TryAgain)
-        assert isinstance(await ask(_send(client, count, key)), Taken)
+    async with accepting() as acceptor:
+        ask = acceptor.accept if not alone else accept_single
+        result = await ask(_send(client, count, key))
+        assert isinstance(result, Refused)
+        assert isinstance(result.refusal, TryAgain)
+        assert isinstance(await ask(_send(client, count, key)), AcceptedNow)
     assert await charges(client.account_id) == [count]
 
 
@@ -129,14 +200,14 @@ async def test_many_sends_over_a_line_that_is_cut_again_and_again_are_each_charg
     client = await worlds.add_client(await worlds.add_pool(default=False), held=10_000)
     acknowledged = set()
 
-    async def send_on(accepts: accept.Acceptance) -> None:
+    async def send_on(accepts: Acceptor) -> None:
         for _ in range(10):
-            verdict = await accepts.accept(worlds.new_send(client))
-            assert isinstance(verdict, Taken)
-            acknowledged.add(verdict.send.id)
+            result = await accepts.accept(worlds.new_send(client))
+            assert isinstance(result, AcceptedNow)
+            acknowledged.add(result.send.id)
 
-    async with accepting() as acceptance:
-        senders = [asyncio.create_task(send_on(acceptance)) for _ in range(20)]
+    async with accepting() as acceptor:
+        senders = [asyncio.create_task(send_on(acceptor)) for _ in range(20)]
         for moment in (Moment.UNANSWERED, Moment.ANSWERED, Moment.UNSENT) * 2:
             line.cut_at("COMMIT", moment)
             cuts = line.cuts + 1
@@ -154,13 +225,13 @@ async def test_many_sends_over_a_line_that_is_cut_again_and_again_are_each_charg
 
 
 async def test_a_large_send_of_a_poor_payer_is_refused_before_a_row_is_written(line: Line) -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=LARGE)
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
     line.cut_at("COPY", Moment.UNSENT)
-    verdict = await accept_alone(store, worlds.new_send(client, LARGE + 1))
-    assert isinstance(verdict, Refused)
-    assert vars(verdict.refusal) == {
-        "required": LARGE + 1,
-        "available": LARGE,
+    result = await accept_single(worlds.new_send(client, COPY_FROM + 1))
+    assert isinstance(result, Refused)
+    assert vars(result.refusal) == {
+        "required": COPY_FROM + 1,
+        "available": COPY_FROM,
         "unit": "credit",
     }
     assert line.cuts == 0
@@ -171,5 +242,18 @@ def _send(client: worlds.Tenant, count: int, key: str | None) -> NewSend:
     return keyed(send, key) if key else send
 
 
-async def _accept_alone(send: NewSend) -> accept.Verdict:
-    return await accept_alone(store, send)
+async def _in_a_batch(send: NewSend) -> AcceptResult:
+    (result,) = await accept_batch(store, [send])
+    assert not isinstance(result, Postponed)
+    return result
+
+
+async def eventually_committed(client: worlds.Tenant, send_id: UUID, *, is_kept: bool) -> None:
+    """The server has ended the transaction of a line that was cut."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(TryAgain):  # the pool may still hold connections that were cut
+                rows = await worlds.fetch("SELECT FROM send WHERE id = $1", send_id)
+                if bool(rows) is is_kept:
+                    return
+            await asyncio.sleep(0.01)

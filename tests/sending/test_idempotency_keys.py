@@ -6,29 +6,26 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TypeAlias
 
 import asyncpg
 import pytest
 
 from domain.errors import IdempotencyConflict, InsufficientBalance, InvalidInput
-from domain.ledger.idempotency import LONGEST_KEY, input_hash, key_of
-from domain.ledger.keys import IdempotencyKey
+from domain.ledger.idempotency import LONGEST_KEY, IdempotencyKey, input_hash, key_of
 from domain.sending.accept import (
-    LARGE,
+    COPY_FROM,
+    AcceptedBefore,
+    AcceptedNow,
+    AcceptResult,
     Refused,
-    Replayed,
-    Taken,
-    Verdict,
-    accept_alone,
     accept_batch,
 )
 from domain.sending.sends import NewSend
 from persistence import store
 from persistence.ledger.transfers import TAKE_KEY
 from tests import worlds
-from tests.ledger.sends import accepting, charges, keyed, messages_of, sent, told
+from tests.ledger.sends import accept_single, accepting, charges, keyed, messages_of, sent, told
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -38,17 +35,17 @@ COUNT_WAITERS = """
 SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
 WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
 """
-COUNTS = pytest.mark.parametrize("count", [1, 3, LARGE])
-Accept = Callable[[NewSend], Awaitable[Verdict]]
+COUNTS = pytest.mark.parametrize("count", [1, 3, COPY_FROM])
+Accept = Callable[[NewSend], Awaitable[AcceptResult]]
 
 
-async def _accept_in_a_batch(send: NewSend) -> Verdict:
-    (verdict,) = await accept_batch(store, [send])
-    assert isinstance(verdict, Verdict)
-    return verdict
+async def _accept_in_a_batch(send: NewSend) -> AcceptResult:
+    (result,) = await accept_batch(store, [send])
+    assert isinstance(result, AcceptResult)
+    return result
 
 
-PATHS = pytest.mark.parametrize("accept", [_accept_in_a_batch, partial(accept_alone, store)])
+PATHS = pytest.mark.parametrize("accept", [_accept_in_a_batch, accept_single])
 
 
 @COUNTS
@@ -56,14 +53,14 @@ async def test_fifty_duplicates_at_once_are_one_send(count: int) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=50 * count)
     duplicates = [keyed(worlds.new_send(client, count), "k") for _ in range(50)]
     async with accepting() as one, accepting() as other:
-        verdicts = await asyncio.gather(
+        results = await asyncio.gather(
             *(one.accept(send) for send in duplicates[:20]),
             *(other.accept(send) for send in duplicates[20:40]),
-            *(accept_alone(store, send) for send in duplicates[40:]),
+            *(accept_single(send) for send in duplicates[40:]),
         )
-    assert told(verdicts, Taken) == 1
-    assert told(verdicts, Replayed) == 49
-    assert len({sent(verdict) for verdict in verdicts}) == 1
+    assert told(results, AcceptedNow) == 1
+    assert told(results, AcceptedBefore) == 49
+    assert len({sent(result) for result in results}) == 1
     assert await charges(client.account_id) == [count]
     assert await messages_of(client.client_id) == count
     await worlds.assert_audit_holds()
@@ -73,7 +70,7 @@ async def test_fifty_duplicates_at_once_are_one_send(count: int) -> None:
 async def test_another_input_under_a_key_is_a_conflict_and_changes_nothing(accept: Accept) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False))
     first = keyed(worlds.new_send(client), "k", given="this")
-    assert isinstance(await accept(first), Taken)
+    assert isinstance(await accept(first), AcceptedNow)
     for _ in range(2):
         other = await accept(keyed(worlds.new_send(client), "k", given="that"))
         assert isinstance(other, Refused)
@@ -89,63 +86,52 @@ async def test_within_one_batch_a_key_answers_as_if_each_came_alone() -> None:
         keyed(worlds.new_send(client, 3), "paid"),
         keyed(worlds.new_send(client, 3), "paid", given="that"),
         keyed(worlds.new_send(client, 3), "poor"),
-        keyed(worlds.new_send(client, 3), "poor"),
         keyed(worlds.new_send(client, 2), "poor", given="that"),
-        keyed(worlds.new_send(client, 2), "last"),
+        keyed(worlds.new_send(client, 3), "poor"),
     ]
-    verdicts = await accept_batch(store, sends)
-    assert [type(each) for each in verdicts] == [
-        Taken,
-        Replayed,
+    results = await accept_batch(store, sends)
+    assert [type(each) for each in results] == [
+        AcceptedNow,
+        AcceptedBefore,
         Refused,
         Refused,
+        AcceptedNow,  # the refused send has left its key unused
         Refused,
-        Refused,
-        Taken,
     ]
-    refusals = [type(each.refusal) for each in verdicts if isinstance(each, Refused)]
-    assert refusals == [
-        IdempotencyConflict,
-        InsufficientBalance,
-        InsufficientBalance,
-        IdempotencyConflict,
-    ]
+    refusals = [type(each.refusal) for each in results if isinstance(each, Refused)]
+    assert refusals == [IdempotencyConflict, InsufficientBalance, IdempotencyConflict]
     assert await charges(client.account_id) == [3, 2]
 
 
 async def test_the_same_key_of_another_client_is_another_key() -> None:
     upstream = await worlds.add_pool(default=False)
     clients = [await worlds.add_client(upstream) for _ in range(2)]
-    verdicts = await accept_batch(store, [keyed(worlds.new_send(each), "k") for each in clients])
-    assert [type(each) for each in verdicts] == [Taken, Taken]
+    results = await accept_batch(store, [keyed(worlds.new_send(each), "k") for each in clients])
+    assert [type(each) for each in results] == [AcceptedNow, AcceptedNow]
 
 
 @COUNTS
 @PATHS
-async def test_a_kept_refusal_outlives_a_top_up_and_a_new_key_does_not_know_of_it(
-    accept: Accept, count: int
-) -> None:
+async def test_a_refusal_leaves_its_key_unused(accept: Accept, count: int) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=count - 1)
-    for _ in range(2):
-        verdict = await accept(keyed(worlds.new_send(client, count), "k"))
-        assert isinstance(verdict, Refused)
-        assert isinstance(verdict.refusal, InsufficientBalance)
-        assert vars(verdict.refusal) == {
-            "required": count,
-            "available": count - 1,
-            "unit": "credit",
-        }
-        await worlds.open_with(client.account_id, 10 * count)
-    assert isinstance(await accept(keyed(worlds.new_send(client, count), "new")), Taken)
+    refused = await accept(keyed(worlds.new_send(client, count), "order-17"))
+    assert isinstance(refused, Refused)
+    assert isinstance(refused.refusal, InsufficientBalance)
+    of_client = "SELECT FROM idempotency_key WHERE scope_id = $1"
+    assert await worlds.fetch(of_client, client.client_id) == []
+    await worlds.open_with(client.account_id, 10 * count)
+    for expected in (AcceptedNow, AcceptedBefore):
+        accepted = await accept(keyed(worlds.new_send(client, count), "order-17"))
+        assert isinstance(accepted, expected)
     assert await charges(client.account_id) == [count]
 
 
 async def test_a_kept_success_is_told_also_when_the_balance_is_gone() -> None:
-    client = await worlds.add_client(await worlds.add_pool(default=False), held=LARGE)
-    first = keyed(worlds.new_send(client, LARGE), "k")
-    async with accepting() as acceptance:
-        await acceptance.accept(first)
-        again = await acceptance.accept(keyed(worlds.new_send(client, LARGE), "k"))
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
+    first = keyed(worlds.new_send(client, COPY_FROM), "k")
+    async with accepting() as acceptor:
+        await acceptor.accept(first)
+        again = await acceptor.accept(keyed(worlds.new_send(client, COPY_FROM), "k"))
     assert sent(again) == first.id
     assert await worlds.held(client.account_id) == 0
 
@@ -154,29 +140,29 @@ async def test_a_key_in_progress_elsewhere_is_waited_for_and_holds_up_nobody(
     worker_database_url: str,
 ) -> None:
     upstream = await worlds.add_pool(default=False)
-    client, sibling = [await worlds.add_client(upstream, held=10 * LARGE) for _ in range(2)]
+    client, sibling = [await worlds.add_client(upstream, held=10 * COPY_FROM) for _ in range(2)]
     stuck = [keyed(worlds.new_send(client), "stuck") for _ in range(6)]
     assert stuck[0].key is not None
-    async with accepting() as acceptance:
+    async with accepting() as acceptor:
         async with _in_progress(worker_database_url, stuck[0].key) as elsewhere:
-            waiting = [asyncio.create_task(acceptance.accept(send)) for send in stuck]
+            waiting = [asyncio.create_task(acceptor.accept(send)) for send in stuck]
             await _until_some_wait(elsewhere)
             others = [
                 worlds.new_send(client),
                 worlds.new_send(sibling, 2),
                 keyed(worlds.new_send(client), "another"),
-                worlds.new_send(client, LARGE),
-                keyed(worlds.new_send(sibling, LARGE), "large"),
+                worlds.new_send(client, COPY_FROM),
+                keyed(worlds.new_send(sibling, COPY_FROM), "large"),
             ]
-            verdicts = await asyncio.wait_for(
-                asyncio.gather(*(acceptance.accept(send) for send in others)), 10
+            results = await asyncio.wait_for(
+                asyncio.gather(*(acceptor.accept(send) for send in others)), 10
             )
-            assert told(verdicts, Taken) == len(others)
+            assert told(results, AcceptedNow) == len(others)
             assert not any(each.done() for each in waiting)
-        verdicts = await asyncio.wait_for(asyncio.gather(*waiting), 10)
-    assert told(verdicts, Taken) == 1
-    assert told(verdicts, Replayed) == 5
-    assert sorted(await charges(client.account_id)) == [1, 1, 1, LARGE]
+        results = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    assert told(results, AcceptedNow) == 1
+    assert told(results, AcceptedBefore) == 5
+    assert sorted(await charges(client.account_id)) == [1, 1, 1, COPY_FROM]
     await worlds.assert_audit_holds()
 
 
@@ -188,8 +174,8 @@ async def test_a_key_that_can_be_kept_is(key: str) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False))
     made = key_of(client.client_id, key, "send", {"to": "x"})
     send = replace(worlds.new_send(client), key=made)
-    assert isinstance(await _accept_in_a_batch(send), Taken)
-    assert isinstance(await _accept_in_a_batch(send), Replayed)
+    assert isinstance(await _accept_in_a_batch(send), AcceptedNow)
+    assert isinstance(await _accept_in_a_batch(send), AcceptedBefore)
 
 
 @pytest.mark.parametrize("key", ["", "k" * (LONGEST_KEY + 1), "a\0b", "a\nb", "\ud800", "\u200b"])

@@ -12,18 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.sending.accept import (
-    Busy,
+    AcceptedBefore,
+    AcceptedNow,
+    AcceptResult,
+    Postponed,
     Refused,
-    Replayed,
-    Taken,
-    Verdict,
-    accept_alone,
     accept_batch,
 )
 from domain.sending.sends import NewSend
 from persistence import store
 from tests import worlds
-from tests.ledger.sends import accepting, keyed
+from tests.ledger.sends import accept_single, accepting, keyed
 
 PAYERS = 3
 
@@ -60,10 +59,10 @@ async def test_batches_tell_what_each_would_have_been_told_alone(
     connected: None, held: tuple[int, ...], asked: list[Asked], cuts: set[int]
 ) -> None:
     ours, mirrored = await _worlds(held)
-    batched: list[Verdict | Busy] = []
+    batched: list[AcceptResult | Postponed] = []
     for batch in _cut(_sends(ours, asked), cuts):
         batched += await accept_batch(store, batch)
-    alone = [await accept_alone(store, send) for send in _sends(mirrored, asked)]
+    alone = [await accept_single(send) for send in _sends(mirrored, asked)]
     assert _as_told(batched) == _as_told(alone)
     assert await _figures(ours) == await _figures(mirrored)
 
@@ -74,9 +73,9 @@ async def test_requests_that_come_at_once_are_told_so_too(
     connected: None, held: tuple[int, ...], asked: list[Asked]
 ) -> None:
     ours, mirrored = await _worlds(held)
-    async with accepting() as acceptance:
-        together = await asyncio.gather(*(acceptance.accept(each) for each in _sends(ours, asked)))
-    alone = [await accept_alone(store, send) for send in _sends(mirrored, asked)]
+    async with accepting() as acceptor:
+        together = await asyncio.gather(*(acceptor.accept(each) for each in _sends(ours, asked)))
+    alone = [await accept_single(send) for send in _sends(mirrored, asked)]
     assert _as_told(together) == _as_told(alone)
     assert await _figures(ours) == await _figures(mirrored)
 
@@ -103,20 +102,20 @@ def _cut(sends: list[NewSend], cuts: set[int]) -> list[list[NewSend]]:
     return [batch for batch in batches if batch]
 
 
-def _as_told(verdicts: Sequence[Verdict | Busy]) -> list[object]:
+def _as_told(results: Sequence[AcceptResult | Postponed]) -> list[object]:
     """What each was told, with places for ids."""
     places: dict[UUID, int] = {}
     said: list[object] = []
-    for place, verdict in enumerate(verdicts):
-        match verdict:
-            case Taken(send):
+    for place, result in enumerate(results):
+        match result:
+            case AcceptedNow(send):
                 places[send.id] = place
                 said.append("taken")
-            case Replayed(send_id):
+            case AcceptedBefore(send_id):
                 said.append(("as before", places[send_id]))
             case Refused(refusal):
                 said.append((type(refusal), vars(refusal)))
-            case Busy():
+            case Postponed():
                 said.append("busy")
     return said
 

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import InsufficientBalance, RateLimited
 from domain.ids import new_id
-from domain.sending.room import LARGE, MOST_RECIPIENTS
+from domain.sending.recipients import LARGE_LIST, MOST_IN_MEMORY
 from domain.sending.send import bulk_send, quote
 from resolvers import ids
 from resolvers.ids import Kind
@@ -167,14 +167,12 @@ async def test_who_asks_too_often_is_told_how_long_to_wait(app: App) -> None:
     assert (answer["__typename"], answer["retryAfterSeconds"]) == ("RateLimited", 7)
 
 
-async def test_a_large_send_waits_for_room_where_others_have_taken_it(
-    app: App,
-) -> None:
+async def test_a_large_request_is_refused_while_others_use_the_memory(app: App) -> None:
     installation = replace(
-        app.installation, limits=replace(app.installation.limits, recipients=LARGE)
+        app.installation, limits=replace(app.installation.limits, recipients=LARGE_LIST)
     )
-    owner, numbers = app.owner.actor, worlds.generated_numbers(LARGE)
-    with installation.room.taken(MOST_RECIPIENTS):
+    owner, numbers = app.owner.actor, worlds.generated_numbers(LARGE_LIST)
+    with installation.recipient_memory.reserve(MOST_IN_MEMORY):
         with pytest.raises(RateLimited):
             await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
         with pytest.raises(RateLimited):

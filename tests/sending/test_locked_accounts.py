@@ -1,0 +1,110 @@
+"""An account that is locked elsewhere holds up its own sends, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from domain.errors import TryAgain
+from domain.sending import acceptor as acceptor_module
+from domain.sending.accept import COPY_FROM, AcceptedBefore, AcceptedNow, AcceptResult, Refused
+from domain.sending.acceptor import Acceptor
+from tests import worlds
+from tests.ledger.sends import accepting, charges, keyed, told
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+ANSWERED_WITHIN_SECONDS = 1.0
+"""On a busy machine. It is 0.2 s and one transaction."""
+
+
+@asynccontextmanager
+async def locked_elsewhere(url: str, tenant: worlds.Tenant) -> AsyncIterator[None]:
+    """Another program holds the tenant's account FOR UPDATE."""
+    elsewhere = await asyncpg.connect(url)
+    try:
+        async with elsewhere.transaction():
+            await elsewhere.execute(
+                "SELECT FROM account WHERE id = $1 FOR UPDATE", tenant.account_id
+            )
+            yield
+    finally:
+        await elsewhere.close()
+
+
+async def timed(acceptor: Acceptor, tenant: worlds.Tenant, count: int) -> float:
+    """Seconds until a send is accepted."""
+    began = time.perf_counter()
+    assert isinstance(await acceptor.accept(worlds.new_send(tenant, count)), AcceptedNow)
+    return time.perf_counter() - began
+
+
+async def test_a_locked_account_does_not_hold_up_other_tenants(worker_database_url: str) -> None:
+    upstream = await worlds.add_pool(default=False)
+    stuck, *others = [await worlds.add_client(upstream, held=10 * COPY_FROM) for _ in range(6)]
+    async with accepting() as acceptor:
+        async with locked_elsewhere(worker_database_url, stuck):
+            waiting = [
+                asyncio.create_task(acceptor.accept(worlds.new_send(stuck, count)))
+                for count in (1, COPY_FROM, COPY_FROM, COPY_FROM, 2)
+            ]
+            took = [await asyncio.gather(*(timed(acceptor, each, 1) for each in others))]
+            for _ in range(5):  # new sends of the locked account arrive meanwhile
+                waiting.append(asyncio.create_task(acceptor.accept(worlds.new_send(stuck))))
+                took.append(await asyncio.gather(*(timed(acceptor, each, 2) for each in others)))
+            took.append([await timed(acceptor, others[0], COPY_FROM)])
+            assert max(map(max, took)) < ANSWERED_WITHIN_SECONDS
+            assert sum(max(each) for each in took[1:6]) < ANSWERED_WITHIN_SECONDS
+            assert not any(task.done() for task in waiting)
+            assert acceptor.waiting == len(waiting)
+        results = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        assert acceptor.waiting == 0
+    assert told(results, AcceptedNow) == len(waiting)
+    assert sum(await charges(stuck.account_id)) == 8 + 3 * COPY_FROM
+    await worlds.assert_audit_holds()
+
+
+async def test_a_key_answers_after_the_wait_for_its_account(worker_database_url: str) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False))
+    async with accepting() as acceptor:
+        async with locked_elsewhere(worker_database_url, client):
+            waiting = [
+                asyncio.create_task(acceptor.accept(keyed(worlds.new_send(client), "k")))
+                for _ in range(5)
+            ]
+            await until_waiting(acceptor, 5)
+        results = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    assert (told(results, AcceptedNow), told(results, AcceptedBefore)) == (1, 4)
+
+
+async def test_a_send_whose_account_stays_locked_is_refused_in_time(
+    worker_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False))
+    async with accepting(patience_seconds=0.5) as acceptor:
+        async with locked_elsewhere(worker_database_url, client):
+            results = await asyncio.wait_for(
+                asyncio.gather(*(acceptor.accept(worlds.new_send(client)) for _ in range(20))), 5
+            )
+            assert [type(refusal(each)) for each in results] == [TryAgain] * 20
+        monkeypatch.setattr(acceptor_module, "MOST_POSTPONED", 1)
+        assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
+    assert await charges(client.account_id) == [1]
+
+
+def refusal(result: AcceptResult) -> Exception:
+    """What a send was refused with."""
+    assert isinstance(result, Refused)
+    return result.refusal
+
+
+async def until_waiting(acceptor: Acceptor, count: int) -> None:
+    """Returns when so many sends wait."""
+    async with asyncio.timeout(5):
+        while acceptor.waiting < count:  # noqa: ASYNC110 - others' locks
+            await asyncio.sleep(0.005)
