@@ -24,6 +24,8 @@ from tests import worlds
 SINGLES = 5_000
 BULK = 100_000
 ENOUGH_OF_BULK = 30_000
+PART_OF_BULK = 10_000
+ROUNDS = 2
 URGENT = 10
 ACCEPT_SECONDS = 6.0
 CONNECTIONS = 32
@@ -37,10 +39,14 @@ def main() -> list[Measurement]:
         alone = asyncio.run(_alone(place))
     with ground() as place:
         beside = asyncio.run(_beside_accepting(place))
+    with ground() as place:
+        limited, unlimited = asyncio.run(_bulk_of_a_slow_provider(place))
     singles_alone = alone[0].value
     accepted, handed_over = beside
     return [
         *alone,
+        Measurement("bulk, answers after 100 ms", limited, "messages/s"),
+        Measurement("the same ÷ 5,000 messages under way", limited / unlimited, ""),
         Measurement("accepted beside it", accepted, "sends/s"),
         Measurement("singles, while accepting", handed_over, "messages/s"),
         Measurement(
@@ -71,6 +77,26 @@ async def _alone(place: Ground) -> list[Measurement]:
         *measured,
         Measurement("a single among 200,000, slowest of 10", slowest, "s", at_most=1),
     ]
+
+
+async def _bulk_of_a_slow_provider(place: Ground) -> tuple[float, float]:
+    """Bulk messages a second with the default of messages under way, and with 5,000 of them.
+
+    400 messages under way for 100 ms are 4,000 messages a second at the very most.
+    """
+    rates: dict[str, list[float]] = {"": [], "5000": []}
+    async with worlds.connected(place.url, pool_size=4), answering(after_seconds=0.1) as provider:
+        tenant = await worlds.add_client(await worlds.add_pool(held=UNITS), held=UNITS // 10)
+        for _ in range(ROUNDS):
+            for under_way, measured in rates.items():
+                await accept_alone(store, _send_of(tenant, SendKind.BULK, 2 * PART_OF_BULK))
+                with _dispatcher(place, provider, DISPATCH_MESSAGES_UNDER_WAY=under_way):
+                    await provider.has_taken(provider.taken + 1, within_seconds=WAIT_SECONDS)
+                    began, already = time.perf_counter(), provider.taken
+                    await provider.has_taken(already + PART_OF_BULK, within_seconds=WAIT_SECONDS)
+                    done = provider.taken - already
+                    measured.append(done / (provider.last_at - began))
+    return max(rates[""]), max(rates["5000"])
 
 
 async def _drained(
@@ -117,10 +143,9 @@ async def _beside_accepting(place: Ground) -> tuple[float, float]:
 
 
 @contextmanager
-def _dispatcher(place: Ground, provider: Provider) -> Iterator[int]:
-    with program(
-        place, "dispatch", EXTREME_API_URL=provider.url, EXTREME_API_KEY="benchmark"
-    ) as pid:
+def _dispatcher(place: Ground, provider: Provider, **environment: str) -> Iterator[int]:
+    environment |= {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
+    with program(place, "dispatch", **environment) as pid:
         yield pid
 
 

@@ -1,4 +1,4 @@
-"""A provider that answers at once: what is measured beside it is the dispatcher alone.
+"""A provider that answers at once, or after a fixed time: it costs next to nothing itself.
 
 It speaks as ExtremeSMS does (`providers.extreme`), on a bare protocol.
 """
@@ -53,11 +53,11 @@ class Provider:
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[Provider]:
-    """A provider on a port of its own, for as long as the block lasts."""
+async def answering(*, after_seconds: float = 0.0) -> AsyncIterator[Provider]:
+    """A provider on a port of its own. Each answer comes `after_seconds`."""
     provider = Provider()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(provider), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Connection(provider, after_seconds), "127.0.0.1", 0)
     provider.port = server.sockets[0].getsockname()[1]
     try:
         yield provider
@@ -66,8 +66,9 @@ async def answering() -> AsyncIterator[Provider]:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, after_seconds: float) -> None:
         self._provider = provider
+        self._after_seconds = after_seconds
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,7 +87,13 @@ class _Connection(asyncio.Protocol):
         self._buffer = body[length:]
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         answer = orjson.dumps(self._provider.answer(method, path, body[:length]))
-        self._transport.write(
+        response = (
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
             % (len(answer), answer)
         )
+        if self._after_seconds:
+            asyncio.get_running_loop().call_later(
+                self._after_seconds, self._transport.write, response
+            )
+        else:
+            self._transport.write(response)

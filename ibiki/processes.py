@@ -242,6 +242,7 @@ def handover_of(settings: Settings) -> Handover:
         lease_seconds=dispatch.lease_seconds,
         sweep_seconds=dispatch.sweep_seconds,
         calls_at_once=dispatch.concurrency,
+        messages_under_way=dispatch.messages_under_way,
         messages_per_second=dispatch.messages_per_second,
         breaker_opens_after=dispatch.breaker_failures,
         breaker_first_seconds=dispatch.breaker_first_seconds,

@@ -78,6 +78,7 @@ class _Picking:
     open_calls: Counter[int]
     calls_left: float
     messages_left: int = ANY_NUMBER
+    bulk_left: int = ANY_NUMBER
     calls: list[Call] = field(default_factory=list)
 
     def room(self, round_: Round) -> int:
@@ -101,13 +102,14 @@ async def claim(
     batch: int,
     open_calls: Counter[int],
     most_calls: float = inf,
+    most_bulk: int = ANY_NUMBER,
 ) -> Claimed:
     """Marks as many calls as there is room for, in fair order.
 
     `waiting`: tenants in the order of their turn. `batch`: messages that fit into one call.
-    `open_calls`: by priority.
+    `open_calls`: by priority. `most_bulk`: bulk messages that may be marked.
     """
-    picking = _Picking(turns, waiting, batch, Counter(open_calls), most_calls)
+    picking = _Picking(turns, waiting, batch, Counter(open_calls), most_calls, bulk_left=most_bulk)
     async with _marking(desk, picking) as tx:
         upstream = await desk.store.lock_upstream(tx, desk.provider_account_id)
         if upstream.reading:
@@ -167,16 +169,18 @@ async def _claim(desk: Desk, tx: Transaction, upstream: Upstream, picking: _Pick
 
 
 async def _pick(desk: Desk, tx: Transaction, picking: _Picking, round_: Round) -> None:
+    is_bulk = round_.priority == BULK
     most_calls = picking.room(round_)
-    if most_calls == 0 or picking.messages_left == 0:
+    most_messages = picking.messages_left
+    if is_bulk:
+        most_messages = min(most_messages, picking.bulk_left)
+    if most_calls == 0 or most_messages == 0:
         return
-    batch = min(picking.batch, picking.messages_left) if round_.priority == BULK else 1
+    batch = min(picking.batch, most_messages) if is_bulk else 1
     tenants = [each for each in picking.waiting if each.priority == round_.priority]
     quotas = share_out(tenants, most_calls=most_calls, batch=batch)
     picked = await desk.store.pick_messages(tx, desk.provider_account_id, quotas)
-    for messages in group(
-        picked, batch=batch, most_calls=most_calls, most_messages=picking.messages_left
-    ):
+    for messages in group(picked, batch=batch, most_calls=most_calls, most_messages=most_messages):
         picking.add(Call(new_id(), messages))
 
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from math import inf, isfinite
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from domain.clock import now_seconds
 from domain.dispatch.breaker import Breaker, is_clear, rest_asked_for
 from domain.dispatch.calls import Call
 from domain.dispatch.claim import Claimed, Desk, MarkLost, claim, claim_probe
-from domain.dispatch.fairness import Turns, Waiting
+from domain.dispatch.fairness import BULK, Turns, Waiting
 from domain.dispatch.handover import Handover
 from domain.dispatch.observing import Observer, Stage
 from domain.dispatch.ports import WorkStore
@@ -28,9 +29,6 @@ from domain.ids import new_id
 from domain.loops import log_failure, pause_after
 from domain.outcomes import NotSent, Outcome, Unknown
 from domain.provider import Outgoing, Provider, Providers
-
-UNRECORDED_PER_SLOT = 10
-"""Calls that may have ended and wait to be recorded, for each that may be open."""
 
 TOGETHER_SECONDS = 0.002
 """How long is waited for more slots to become free: a claim costs the same for one as for all."""
@@ -75,6 +73,7 @@ class Dispatcher:
             store, provider_account_id, rules=self._rules, observer=self._observer
         )
         self._open_calls: Counter[int] = Counter()
+        self._under_way: Counter[int] = Counter()
         self._alarm: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
@@ -127,10 +126,12 @@ class Dispatcher:
         waiting = await self._desk.store.tenants_waiting(
             self._desk.provider_account_id, after=self._turns.after(), most=int(free)
         )
-        if not waiting:
-            return False
         # Asked for each time: it may have moved, or have got new credentials.
         provider = await self._providers.of(self._desk.provider_account_id)
+        if self._bulk_room() < self._rules.batch_of(provider.largest_batch):
+            waiting = [each for each in waiting if each.priority != BULK]
+        if not waiting:
+            return False
         claimed = await self._mark(provider, waiting, free)
         if claimed.calls:
             self._observer.reached(Stage.MARKED)
@@ -138,12 +139,15 @@ class Dispatcher:
         self._wake_in(claimed.wait_seconds)
         return bool(claimed.calls)
 
+    def _bulk_room(self) -> int:
+        return self._rules.bulk_under_way - self._under_way[BULK]
+
     def _free_slots(self) -> int:
-        """Calls that may be opened: none while the database lags behind with what has ended."""
-        open_calls = self._open_calls.total()
-        unrecorded = len(self._tasks) - open_calls
-        most_unrecorded = UNRECORDED_PER_SLOT * self._rules.calls_at_once
-        return min(self._rules.calls_at_once - open_calls, most_unrecorded - unrecorded)
+        """Calls that may start. None while the database lags behind with recording."""
+        return min(
+            self._rules.calls_at_once - self._open_calls.total(),
+            self._rules.messages_under_way - self._under_way.total(),
+        )
 
     async def _mark(self, provider: Provider, waiting: Sequence[Waiting], free: float) -> Claimed:
         try:
@@ -151,9 +155,10 @@ class Dispatcher:
                 self._desk,
                 self._turns,
                 waiting,
-                batch=provider.largest_batch,
+                batch=self._rules.batch_of(provider.largest_batch),
                 open_calls=self._open_calls,
                 most_calls=free,
+                most_bulk=self._bulk_room(),
             )
             return claimed if not claimed.probe_due else await self._mark_probe(waiting)
         except MarkLost as lost:
@@ -167,14 +172,16 @@ class Dispatcher:
     def _start(self, provider: Provider, claimed: Claimed) -> None:
         for call in claimed.calls:
             self._open_calls[call.priority] += 1
+            self._under_way[call.priority] += len(call.messages)
             is_try = self._breaker.started()
             task = asyncio.create_task(
                 self._hand_over(provider, call, claimed, is_try=is_try), name="call"
             )
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(partial(self._ended, call))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, call: Call, task: asyncio.Task[None]) -> None:
+        self._under_way[call.priority] -= len(call.messages)
         self._tasks.discard(task)
         self._woken.set()
 

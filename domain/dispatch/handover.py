@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DAY_SECONDS = 86_400.0
+BULK_CALLS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,9 @@ class Handover:
     poll_seconds: float = 0.15
     calls_at_once: int = 16
     """Open calls of one dispatcher to one provider account."""
+
+    messages_under_way: int = 400
+    """Messages that are marked and not yet recorded: a crash makes them UNKNOWN."""
 
     messages_per_second: float | None = None
     """For each provider account that has no rate of its own, over all dispatchers together."""
@@ -46,8 +50,19 @@ class Handover:
             raise ValueError("The deadline of a call must be above 0 and below the lease.")
         if self.calls_at_once < 1:
             raise ValueError("At least one call at once must be allowed.")
+        if self.messages_under_way < 2 * self.calls_at_once:
+            raise ValueError("Twice as many messages as calls must be allowed under way.")
         if self.messages_per_second is not None and self.messages_per_second <= 0:
             raise ValueError("The rate must be above 0 messages a second.")
+
+    @property
+    def bulk_under_way(self) -> int:
+        """How many of the messages under way may be bulk: each call of an urgent one has room."""
+        return self.messages_under_way - self.calls_at_once
+
+    def batch_of(self, largest_batch: int) -> int:
+        """Messages in one bulk call. Four calls fit, so that one can start when another ends."""
+        return min(largest_batch, max(1, self.bulk_under_way // BULK_CALLS))
 
     @property
     def start_within_seconds(self) -> float:

@@ -169,6 +169,8 @@ class Dispatch(_Group):
     breaker_longest_seconds: float = Field(30, gt=0, le=3_600)
     batch_size: int = Field(100, ge=1, le=1_000)
     concurrency: int = Field(16, ge=1, le=200)
+    messages_under_way: int = Field(400, ge=2, le=100_000)
+    """Messages submitted and not yet recorded: a crash makes them UNKNOWN."""
     """Calls under way at once, for each provider account and process."""
     reuse_seconds: float = Field(0, ge=0, le=60)
     """How long a connection to a provider is kept for the next call; 0: each call has its own."""
@@ -184,6 +186,12 @@ class Dispatch(_Group):
                 "is not shorter than DISPATCH_LEASE_SECONDS: a call could outlive its lease",
                 "Shorten it or lengthen the lease; 10 and 30 are usual.",
                 name="DISPATCH_DEADLINE_SECONDS",
+            )
+        if self.messages_under_way < 2 * self.concurrency:
+            raise wrong(
+                "is less than twice DISPATCH_CONCURRENCY",
+                "Raise it or lower the other; 400 and 16 are usual.",
+                name="DISPATCH_MESSAGES_UNDER_WAY",
             )
         if self.breaker_first_seconds > self.breaker_longest_seconds:
             raise wrong(

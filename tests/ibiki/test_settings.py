@@ -138,6 +138,12 @@ def test_a_setting_is_read(
         ("COST_PER_SMS", "0.03", "is not a whole number", "leave it out (50)"),
         ("LIMIT_RECIPIENTS", "0", "is less than 1", "leave it out (100,000)"),
         ("LIMIT_SEGMENTS", "256", "is more than 255", "at most 255"),
+        (
+            "DISPATCH_MESSAGES_UNDER_WAY",
+            "31",
+            "is less than twice DISPATCH_CONCURRENCY",
+            "400 and 16",
+        ),
         ("DISPATCH_DEADLINE_SECONDS", "30", "is not shorter than DISPATCH_LEASE_SECONDS", "10 and"),
         (
             "DISPATCH_BREAKER_FIRST_SECONDS",
