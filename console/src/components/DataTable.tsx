@@ -35,7 +35,6 @@ interface DataTableProps<Node extends RowData> {
   label: string;
   pages: Pages<Node>;
   /** Must not change between renders. */
-  // biome-ignore lint: the values of columns differ in type
   columns: ColumnDef<Features, Node, never>[] | Columns<Node>;
   empty: ReactNode;
 }

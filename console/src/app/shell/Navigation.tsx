@@ -1,5 +1,6 @@
-import { Badge, NavLink, ScrollArea } from "@mantine/core";
-import { Link, useRouterState } from "@tanstack/react-router";
+import { Badge, ScrollArea } from "@mantine/core";
+import { useRouterState } from "@tanstack/react-router";
+import { PageLink } from "../../components/links";
 import { useUnread } from "../unread";
 import { can, useViewer } from "../viewer";
 import { CheckBalance } from "./CheckBalance";
@@ -13,9 +14,8 @@ export function Navigation() {
     <>
       <ScrollArea style={{ flex: 1 }}>
         {DESTINATIONS.filter(({ ability }) => can(viewer, ability)).map(({ to, label, icon: Icon }) => (
-          <NavLink
+          <PageLink
             key={to}
-            component={Link}
             to={to}
             label={label}
             leftSection={<Icon size={18} aria-hidden />}

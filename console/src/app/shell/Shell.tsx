@@ -6,6 +6,7 @@ import { Waiting } from "../../components/Waiting";
 import { NotAllowedPage } from "../../pages/not-found/NotFoundPage";
 import { BalancesProvider } from "../balances";
 import { useBrand } from "../brand";
+import { Notifier } from "../notifier";
 import { UnreadProvider } from "../unread";
 import { can, useViewer } from "../viewer";
 import { BalanceBadge } from "./BalanceBadge";
@@ -25,6 +26,7 @@ export function Shell() {
   return (
     <BalancesProvider>
       <UnreadProvider>
+        <Notifier />
         <a href="#content" className="skip-link">
           Skip to the content
         </a>

@@ -20,7 +20,7 @@ import {
 import type { Ability } from "../viewer";
 
 export interface Destination {
-  to: string;
+  to: "/" | "/send" | "/inbox" | "/sends" | "/contacts" | "/statement" | "/account";
   label: string;
   icon: LucideIcon;
   ability: Ability;

@@ -1,5 +1,138 @@
+import { Badge, Button, Group } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { Download, Pencil, Plus, Upload } from "lucide-react";
+import { useMemo, useState } from "react";
+import { useClient } from "urql";
+import type { ResultOf } from "../../api/graphql";
+import { usePages } from "../../api/usePages";
+import { columnsOf, DataTable } from "../../components/DataTable";
+import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
+import { PhoneText } from "../../components/PhoneText";
+import { SearchField } from "../../components/SearchField";
+import { csvOf, download, readAll } from "../../text/csv";
+import { phone } from "../../text/numbers";
+import { ContactModal } from "./ContactModal";
+import { CONTACTS, type Contact } from "./documents";
+import { ImportModal } from "./ImportModal";
+
+const column = columnsOf<Contact>();
+const contactsOf = (data: ResultOf<typeof CONTACTS>) => data.contacts;
+const idOf = (contact: Contact) => contact.id;
+
+function columnsWith(edit: (contact: Contact) => void) {
+  return column.columns([
+    column.accessor("name", { header: "Name", cell: ({ getValue }) => getValue() ?? "–" }),
+    column.accessor("number", {
+      header: "Number",
+      cell: ({ getValue }) => <PhoneText number={getValue()} />,
+    }),
+    column.accessor("business", {
+      header: "Business",
+      cell: ({ getValue }) => getValue() ?? "–",
+      meta: { isWide: true },
+    }),
+    column.accessor("optedOut", {
+      header: "Opt-out",
+      cell: ({ getValue }) =>
+        getValue() && (
+          <Badge variant="outline" color="red" style={{ textTransform: "none" }}>
+            Opted out
+          </Badge>
+        ),
+    }),
+    column.display({
+      id: "edit",
+      header: () => <span className="visually-hidden">Actions</span>,
+      cell: ({ row: { original } }) => (
+        <Button
+          variant="subtle"
+          size="compact-sm"
+          aria-label={`Edit ${original.name ?? phone(original.number)}`}
+          onClick={() => edit(original)}
+        >
+          <Pencil size={16} aria-hidden />
+        </Button>
+      ),
+      meta: { isNumber: true },
+    }),
+  ]);
+}
 
 export function ContactsPage() {
-  return <Page title="ContactsPage">…</Page>;
+  const client = useClient();
+  const [search, setSearch] = useState<string | null>(null);
+  const [edited, setEdited] = useState<Contact | "new" | null>(null);
+  const [isImporting, importing] = useDisclosure();
+  const pages = usePages(CONTACTS, { search }, contactsOf, idOf);
+  const columns = useMemo(() => columnsWith(setEdited), []);
+
+  async function save() {
+    const contacts = await readAll(async (after) => {
+      const { data, error } = await client
+        .query(CONTACTS, { search, first: 100, after }, { requestPolicy: "network-only" })
+        .toPromise();
+      if (!data) throw error ?? new Error("no answer");
+      return data.contacts;
+    }).catch(() => null);
+    if (!contacts) return;
+    const rows = contacts.map((each) => [
+      each.name,
+      each.number,
+      each.business,
+      each.optedOut ? "yes" : "no",
+    ]);
+    download("contacts.csv", csvOf(["Name", "Phone", "Business", "Opted out"], rows));
+  }
+
+  return (
+    <Page
+      title="Contacts"
+      description="People who were sent to, who wrote, or who were added here."
+      actions={
+        <>
+          <Button
+            variant="default"
+            leftSection={<Upload size={16} aria-hidden />}
+            onClick={importing.open}
+          >
+            Import
+          </Button>
+          <Button
+            variant="default"
+            leftSection={<Download size={16} aria-hidden />}
+            onClick={() => void save()}
+          >
+            Export
+          </Button>
+          <Button leftSection={<Plus size={16} aria-hidden />} onClick={() => setEdited("new")}>
+            Add
+          </Button>
+        </>
+      }
+    >
+      <Group>
+        <SearchField label="Search by name or number" onSearch={setSearch} />
+      </Group>
+      <DataTable
+        label="Contacts"
+        pages={pages}
+        columns={columns}
+        empty={
+          <EmptyState title={search ? "No contact found" : "No contacts yet"}>
+            {search
+              ? "Search for another name or number."
+              : "Add one, import a file, or send a message: its recipients become contacts."}
+          </EmptyState>
+        }
+      />
+      <ContactModal
+        key={edited === null || edited === "new" ? edited : edited.id}
+        contact={edited}
+        onClose={() => setEdited(null)}
+        onChange={pages.refresh}
+      />
+      <ImportModal isOpen={isImporting} onClose={importing.close} onChange={pages.refresh} />
+    </Page>
+  );
 }

@@ -1,5 +1,63 @@
+import { Alert, SimpleGrid, Title } from "@mantine/core";
+import { useBalances } from "../../app/balances";
+import { ButtonLink } from "../../components/links";
+import { Figure } from "../../components/Figure";
 import { Page } from "../../components/Page";
+import { Waiting } from "../../components/Waiting";
+import { count, units, usd } from "../../text/numbers";
+import { RecentSends } from "./RecentSends";
 
+/** Fewer messages than this are worth a notice. */
+const FEW_MESSAGES = 50;
+
+/** A client's start page: what is left, and what was sent. */
 export function DashboardPage() {
-  return <Page title="DashboardPage">…</Page>;
+  const balances = useBalances();
+  return (
+    <Page title="Overview" actions={<ButtonLink to="/send">New send</ButtonLink>}>
+      {balances === null ? <Waiting lines={2} /> : <Figures />}
+      <section aria-labelledby="recent">
+        <Title order={2} size="h4" id="recent" mb="xs">
+          Recent sends
+        </Title>
+        <RecentSends />
+      </section>
+    </Page>
+  );
+}
+
+function Figures() {
+  const balances = useBalances();
+  const account = balances?.account;
+  const group = balances?.group;
+  if (!account) return null;
+  const affordable = Math.max(0, Math.floor(account.balance / account.pricePerMessage));
+  return (
+    <>
+      {affordable < FEW_MESSAGES && (
+        <Alert color="orange" variant="outline" title="The balance is low" role="status">
+          It is enough for {count(affordable)} messages. Ask your administrator for more.
+        </Alert>
+      )}
+      <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }}>
+        <Figure
+          label="Balance"
+          value={units(account.balance, account.unit)}
+          note={account.valueUsd ? `Worth ${usd(account.valueUsd)}` : null}
+        />
+        <Figure
+          label="Enough for"
+          value={`${count(affordable)} messages`}
+          note={`${units(account.pricePerMessage, account.unit)} each`}
+        />
+        {group && (
+          <Figure
+            label={`Group ${group.name}`}
+            value={units(group.balance, group.unit)}
+            note={`${units(group.unallocated, group.unit)} not allocated`}
+          />
+        )}
+      </SimpleGrid>
+    </>
+  );
 }

@@ -1,13 +1,12 @@
-import { Anchor, Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Text } from "@mantine/core";
+import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 
 export function NotFoundPage() {
   return (
     <Page title="Page not found">
       <Text>
-        There is no page at this address. Go to the <Anchor component={Link} to="/">start page</Anchor>
-        .
+        There is no page at this address. Go to the <TextLink to="/">start page</TextLink>.
       </Text>
     </Page>
   );
@@ -18,10 +17,7 @@ export function NotAllowedPage() {
     <Page title="Not allowed">
       <Text>
         Your role does not include this page. Go to the{" "}
-        <Anchor component={Link} to="/">
-          start page
-        </Anchor>
-        , or ask your administrator.
+        <TextLink to="/">start page</TextLink>, or ask your administrator.
       </Text>
     </Page>
   );

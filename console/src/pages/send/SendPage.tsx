@@ -1,5 +1,28 @@
+import { Tabs } from "@mantine/core";
+import { FileSpreadsheet, Keyboard } from "lucide-react";
 import { Page } from "../../components/Page";
+import { SendFile } from "./SendFile";
+import { SendNumbers } from "./SendNumbers";
 
 export function SendPage() {
-  return <Page title="SendPage">…</Page>;
+  return (
+    <Page title="Send" description="One text to many people, or a text of its own for each row of a file.">
+      <Tabs defaultValue="numbers" keepMounted={false}>
+        <Tabs.List mb="md">
+          <Tabs.Tab value="numbers" leftSection={<Keyboard size={16} aria-hidden />}>
+            Numbers
+          </Tabs.Tab>
+          <Tabs.Tab value="file" leftSection={<FileSpreadsheet size={16} aria-hidden />}>
+            File
+          </Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="numbers">
+          <SendNumbers />
+        </Tabs.Panel>
+        <Tabs.Panel value="file">
+          <SendFile />
+        </Tabs.Panel>
+      </Tabs>
+    </Page>
+  );
 }

@@ -1,5 +1,102 @@
+import { Alert, Button, Group, SimpleGrid } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { useAction } from "../../api/useAction";
+import { useData } from "../../api/useData";
+import { useLive } from "../../api/useLive";
+import { useBalances } from "../../app/balances";
+import { ConfirmModal } from "../../components/ConfirmModal";
+import { EmptyState } from "../../components/EmptyState";
+import { FailureNote } from "../../components/FailureNote";
+import { Figure } from "../../components/Figure";
 import { Page } from "../../components/Page";
+import { RejectedList } from "../../components/RejectedList";
+import { SendProgress } from "../../components/SendProgress";
+import { Waiting } from "../../components/Waiting";
+import { count, units, usd } from "../../text/numbers";
+import { fullTime } from "../../text/times";
+import { CANCEL, PROGRESS, type Progress, SEND } from "./documents";
+import { SendMessages } from "./SendMessages";
 
+/** One send: its counts as they change, and its messages. */
 export function OneSendPage() {
-  return <Page title="OneSendPage">…</Page>;
+  const { sendId = "" } = useParams({ strict: false }) as { sendId?: string };
+  const { data, failure, isLoading } = useData(SEND, { id: sendId });
+  const [progress, setProgress] = useState<Progress | null>(null);
+  const unit = useBalances()?.account?.unit ?? "credit";
+  useLive(PROGRESS, { id: sendId }, (events) => {
+    const last = events.at(-1);
+    if (last) setProgress(last.sendProgress);
+  });
+
+  if (isLoading) return <Waiting />;
+  const send = data?.send;
+  if (!send) {
+    return (
+      <Page title="Send">
+        <FailureNote failure={failure} />
+        {!failure && <EmptyState title="Not found">There is no such send.</EmptyState>}
+      </Page>
+    );
+  }
+  const present = progress?.id === send.id ? progress : send;
+  return (
+    <Page
+      title={`Send of ${fullTime(send.createdAt)}`}
+      actions={<CancelButton sendId={send.id} queued={present.counts.queued} />}
+    >
+      <SimpleGrid cols={{ base: 2, sm: 4 }}>
+        <Figure label="Accepted" value={count(send.accepted)} />
+        <Figure label="Not accepted" value={count(send.rejectedCount)} note="Never charged" />
+        <Figure
+          label="Charged"
+          value={units(present.charged, unit)}
+          note={send.valueUsd ? `${usd(send.valueUsd)} accepted` : null}
+        />
+        <Figure label="State" value={present.finished ? "Finished" : "In progress"} />
+      </SimpleGrid>
+      <div role="status" aria-live="polite">
+        <SendProgress counts={present.counts} size="xl" />
+      </div>
+      {present.counts.unknown > 0 && (
+        <Alert color="yellow" variant="outline" title="Some outcomes are unknown">
+          These messages may have been sent. They stay charged and are not sent again by themselves.
+          Your operator looks into them.
+        </Alert>
+      )}
+      <RejectedList rejected={send.rejected} total={send.rejectedCount} />
+      <SendMessages sendId={send.id} />
+    </Page>
+  );
+}
+
+function CancelButton({ sendId, queued }: { sendId: string; queued: number }) {
+  const [isOpen, { open, close }] = useDisclosure();
+  const cancel = useAction(CANCEL);
+  async function confirm() {
+    const { success } = await cancel.run({ sendId });
+    if (success) close();
+  }
+  return (
+    <Group>
+      {queued > 0 && (
+        <Button variant="default" onClick={open}>
+          Cancel what is queued
+        </Button>
+      )}
+      <ConfirmModal
+        title="Cancel the send?"
+        verb="Cancel the send"
+        isOpen={isOpen}
+        isBusy={cancel.isBusy}
+        failure={cancel.failure}
+        onClose={close}
+        onConfirm={() => void confirm()}
+      >
+        About {count(queued)} messages are still queued. They will not be sent, and their charge is
+        given back. Messages that have left stay charged.
+      </ConfirmModal>
+    </Group>
+  );
 }

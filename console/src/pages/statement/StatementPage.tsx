@@ -1,5 +1,140 @@
+import { Button, Group, Select } from "@mantine/core";
+import { useSearch } from "@tanstack/react-router";
+import { Download } from "lucide-react";
+import { useEffect, useState } from "react";
+import { useClient } from "urql";
+import type { ResultOf } from "../../api/graphql";
+import { usePages } from "../../api/usePages";
+import { useBalances } from "../../app/balances";
+import { useViewer } from "../../app/viewer";
+import { ClientPicker } from "../../components/ClientPicker";
+import { columnsOf, DataTable } from "../../components/DataTable";
+import { EmptyState } from "../../components/EmptyState";
+import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
+import { TimeText } from "../../components/TimeText";
+import { csvOf, download, readAll } from "../../text/csv";
+import { count, signed, usd } from "../../text/numbers";
+import { KINDS, TRANSFERS, type TransferKind, type TransferRow } from "./documents";
+
+const column = columnsOf<TransferRow>();
+const columns = column.columns([
+  column.accessor("createdAt", {
+    header: "When",
+    cell: ({ getValue }) => <TimeText at={getValue()} />,
+  }),
+  column.accessor("kind", { header: "Kind", cell: ({ getValue }) => KINDS[getValue()] }),
+  column.accessor("description", {
+    header: "Description",
+    cell: ({ row: { original } }) =>
+      original.sendId ? (
+        <TextLink to="/sends/$sendId" params={{ sendId: original.sendId }}>
+          {original.description}
+        </TextLink>
+      ) : (
+        original.description
+      ),
+    meta: { isWide: true },
+  }),
+  column.accessor("valueUsd", {
+    header: "Value",
+    cell: ({ row }) => row.original.valueUsd && usd(row.original.valueUsd),
+    meta: { isNumber: true, isWide: true },
+  }),
+  column.accessor("amount", {
+    header: "Amount",
+    cell: ({ getValue }) => signed(getValue()),
+    meta: { isNumber: true },
+  }),
+  column.accessor("balanceAfter", {
+    header: "Balance",
+    cell: ({ getValue }) => count(getValue()),
+    meta: { isNumber: true },
+  }),
+]);
+
+const transfersOf = (data: ResultOf<typeof TRANSFERS>) => data.transfers;
+const idOf = (transfer: TransferRow) => transfer.id;
+const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label }));
 
 export function StatementPage() {
-  return <Page title="StatementPage">…</Page>;
+  const viewer = useViewer();
+  const client = useClient();
+  const search = useSearch({ strict: false }) as { clientId?: string };
+  const [clientId, setClientId] = useState<string | null>(search.clientId ?? null);
+  const [kind, setKind] = useState<TransferKind | null>(null);
+  const [isSaving, setSaving] = useState(false);
+  const pages = usePages(TRANSFERS, { clientId, kind }, transfersOf, idOf);
+  const version = useBalances()?.version;
+  const { refresh } = pages;
+  // Every new version of the balances means a new line.
+  useEffect(refresh, [version, refresh]);
+
+  async function save() {
+    setSaving(true);
+    const rows = await readAll(async (after) => {
+      const variables = { clientId, kind, first: 100, after };
+      const { data, error } = await client
+        .query(TRANSFERS, variables, { requestPolicy: "network-only" })
+        .toPromise();
+      if (!data) throw error ?? new Error("no answer");
+      return data.transfers;
+    }).catch(() => null);
+    setSaving(false);
+    if (rows) download("statement.csv", csvOf(HEADER, rows.map(lineOf)));
+  }
+
+  return (
+    <Page
+      title="Statement"
+      description="Every movement of the account, the newest first."
+      actions={
+        <Button
+          variant="default"
+          leftSection={<Download size={16} aria-hidden />}
+          loading={isSaving}
+          onClick={() => void save()}
+        >
+          Download as CSV
+        </Button>
+      }
+    >
+      <Group>
+        {viewer.role !== "CLIENT" && <ClientPicker value={clientId} onChange={setClientId} />}
+        <Select
+          aria-label="Kind"
+          placeholder="All kinds"
+          data={CHOICES}
+          value={kind}
+          onChange={(value) => setKind(value as TransferKind | null)}
+          clearable
+        />
+      </Group>
+      <DataTable
+        label="Statement"
+        pages={pages}
+        columns={columns}
+        empty={
+          <EmptyState title="No movements yet">
+            {kind ? "Choose another kind, or all kinds." : "Credits that come in or go out appear here."}
+          </EmptyState>
+        }
+      />
+    </Page>
+  );
+}
+
+const HEADER = ["Time", "Kind", "Description", "Amount", "Balance", "Unit", "Value in USD", "ID"];
+
+function lineOf(row: TransferRow) {
+  return [
+    row.createdAt,
+    KINDS[row.kind],
+    row.description,
+    row.amount,
+    row.balanceAfter,
+    row.unit,
+    row.valueUsd,
+    row.id,
+  ];
 }

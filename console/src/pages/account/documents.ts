@@ -1,0 +1,49 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const API_KEYS = graphql(`
+  query ApiKeys {
+    apiKeys {
+      id
+      name
+      prefix
+      createdAt
+      lastUsedAt
+    }
+  }
+`);
+
+export type ApiKey = ResultOf<typeof API_KEYS>["apiKeys"][number];
+
+export const CREATE_KEY = graphql(`
+  mutation CreateApiKey($name: String!) {
+    result: createApiKey(input: { name: $name }) {
+      __typename
+      ... on CreatedApiKey {
+        secret
+        apiKey {
+          id
+        }
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const REVOKE_KEY = graphql(`
+  mutation RevokeApiKey($id: ID!) {
+    result: revokeApiKey(input: { id: $id }) {
+      __typename
+      ... on ApiKey {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);

@@ -1,0 +1,107 @@
+import { Button, Group, Modal, Stack, Switch, TextInput } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { useAction } from "../../api/useAction";
+import { FailureNote } from "../../components/FailureNote";
+import { type Contact, DELETE, SAVE } from "./documents";
+
+interface ContactModalProps {
+  contact: Contact | "new" | null;
+  onClose: () => void;
+  onChange: () => void;
+}
+
+/** Adds, changes or deletes one contact, and opts it out by hand. */
+export function ContactModal({ contact, onClose, onChange }: ContactModalProps) {
+  const known = contact === "new" ? null : contact;
+  const [number, setNumber] = useState(known?.number ?? "");
+  const [name, setName] = useState(known?.name ?? "");
+  const [business, setBusiness] = useState(known?.business ?? "");
+  const [optedOut, setOptedOut] = useState(known?.optedOut ?? false);
+  const save = useAction(SAVE);
+  const remove = useAction(DELETE);
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    const { success } = await save.run({
+      input: {
+        number,
+        name: name.trim() || null,
+        business: business.trim() || null,
+        // An opt-out is only sent along if it is changed here.
+        optedOut: optedOut === (known?.optedOut ?? false) ? null : optedOut,
+      },
+    });
+    if (success) done();
+  }
+
+  async function erase() {
+    if (!known) return;
+    const { success } = await remove.run({ id: known.id });
+    if (success) done();
+  }
+
+  function done() {
+    onChange();
+    onClose();
+  }
+
+  const isNumberWrong = save.failure?.kind === "InvalidPhoneNumber";
+  return (
+    <Modal
+      opened={contact !== null}
+      onClose={onClose}
+      title={known ? "Edit the contact" : "Add a contact"}
+      centered
+    >
+      <form onSubmit={(event) => void submit(event)}>
+        <Stack>
+          <TextInput
+            label="Number"
+            required
+            value={number}
+            onChange={(event) => setNumber(event.currentTarget.value)}
+            error={isNumberWrong ? save.failure?.message : null}
+            disabled={known !== null}
+            inputMode="tel"
+            data-autofocus
+          />
+          <TextInput label="Name" value={name} onChange={(event) => setName(event.currentTarget.value)} />
+          <TextInput
+            label="Business"
+            value={business}
+            onChange={(event) => setBusiness(event.currentTarget.value)}
+          />
+          <Switch
+            label="Opted out"
+            description="Nothing is sent to this number any more, and what is queued is cancelled."
+            checked={optedOut}
+            onChange={(event) => setOptedOut(event.currentTarget.checked)}
+          />
+          <FailureNote failure={isNumberWrong ? null : (save.failure ?? remove.failure)} />
+          <Group justify="space-between">
+            {known ? (
+              <Button
+                variant="subtle"
+                color="red"
+                loading={remove.isBusy}
+                onClick={() => void erase()}
+              >
+                Delete
+              </Button>
+            ) : (
+              <span />
+            )}
+            <Group>
+              <Button variant="default" onClick={onClose}>
+                Close
+              </Button>
+              <Button type="submit" loading={save.isBusy}>
+                Save
+              </Button>
+            </Group>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,77 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const CONTACTS = graphql(`
+  query Contacts($search: String, $first: Int, $after: String) {
+    contacts(search: $search, first: $first, after: $after) {
+      nodes {
+        id
+        number
+        name
+        business
+        optedOut
+        createdAt
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+`);
+
+export type Contact = ResultOf<typeof CONTACTS>["contacts"]["nodes"][number];
+
+export const SAVE = graphql(`
+  mutation SaveContact($input: SaveContactInput!) {
+    result: saveContact(input: $input) {
+      __typename
+      ... on Contact {
+        id
+        number
+        name
+        business
+        optedOut
+        createdAt
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const DELETE = graphql(`
+  mutation DeleteContact($id: ID!) {
+    result: deleteContact(input: { id: $id }) {
+      __typename
+      ... on Contact {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const IMPORT = graphql(`
+  mutation ImportContacts($uploadId: ID!) {
+    result: importContacts(input: { uploadId: $uploadId }) {
+      __typename
+      ... on ContactsImported {
+        created
+        updated
+        rejected {
+          input
+          position
+          reason
+          message
+        }
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);

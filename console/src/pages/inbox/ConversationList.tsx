@@ -1,0 +1,111 @@
+import { Badge, Button, Center, Group, Stack, Switch, Text } from "@mantine/core";
+import { useState } from "react";
+import type { ResultOf } from "../../api/graphql";
+import { useLive } from "../../api/useLive";
+import { usePages } from "../../api/usePages";
+import { EmptyState } from "../../components/EmptyState";
+import { FailureNote } from "../../components/FailureNote";
+import { PageLink, TextLink } from "../../components/links";
+import { SearchField } from "../../components/SearchField";
+import { TimeText } from "../../components/TimeText";
+import { Waiting } from "../../components/Waiting";
+import { phone } from "../../text/numbers";
+import { CONVERSATION_UPDATED, type ConversationRow, INBOX } from "./documents";
+
+const inboxOf = (data: ResultOf<typeof INBOX>) => data.inbox;
+const idOf = (conversation: ConversationRow) => conversation.id;
+
+export function ConversationList({ openId }: { openId: string | null }) {
+  const [search, setSearch] = useState<string | null>(null);
+  const [unreadOnly, setUnreadOnly] = useState(false);
+  const pages = usePages(INBOX, { search, unreadOnly }, inboxOf, idOf);
+  useLive(CONVERSATION_UPDATED, {}, (events) => {
+    const newest = new Map(
+      events.map(({ conversationUpdated }) => [conversationUpdated.id, conversationUpdated]),
+    );
+    pages.replace([...newest.values()]);
+    pages.refresh(); // the order can have changed, too
+  });
+  return (
+    <Stack gap="xs">
+      <SearchField label="Search by number, name or text" onSearch={setSearch} />
+      <Switch
+        label="Unread only"
+        checked={unreadOnly}
+        onChange={(event) => setUnreadOnly(event.currentTarget.checked)}
+      />
+      <FailureNote failure={pages.failure} />
+      {pages.isLoading && pages.items.length === 0 && <Waiting />}
+      {!pages.isLoading && pages.items.length === 0 && (
+        <EmptyState title={search || unreadOnly ? "Nothing found" : "No conversations yet"}>
+          {search || unreadOnly ? (
+            "Change the search to see other conversations."
+          ) : (
+            <>
+              A conversation begins when somebody writes.{" "}
+              <TextLink to="/send">Send a message</TextLink> that asks for an answer.
+            </>
+          )}
+        </EmptyState>
+      )}
+      <nav aria-label="Conversations">
+        {pages.items.map((conversation) => (
+          <ConversationItem
+            key={conversation.id}
+            conversation={conversation}
+            isOpen={conversation.id === openId}
+          />
+        ))}
+      </nav>
+      {pages.hasMore && (
+        <Center>
+          <Button variant="subtle" onClick={pages.loadMore}>
+            Load more
+          </Button>
+        </Center>
+      )}
+    </Stack>
+  );
+}
+
+function ConversationItem({
+  conversation,
+  isOpen,
+}: {
+  conversation: ConversationRow;
+  isOpen: boolean;
+}) {
+  const { contact, number, unread, lastMessage } = conversation;
+  return (
+    <PageLink
+      to="/inbox/$conversationId"
+      params={{ conversationId: conversation.id }}
+      active={isOpen}
+      aria-current={isOpen ? "page" : undefined}
+      label={
+        <Group justify="space-between" wrap="nowrap" gap="xs">
+          <Text span fw={unread > 0 ? 700 : 500} truncate>
+            {contact?.name ?? phone(number)}
+          </Text>
+          <Text span size="xs" c="dimmed">
+            <TimeText at={lastMessage.createdAt} />
+          </Text>
+        </Group>
+      }
+      description={
+        <Text span size="sm" c="dimmed" lineClamp={1}>
+          {contact?.optedOut ? "Opted out · " : ""}
+          {lastMessage.direction === "OUTBOUND" ? "You: " : ""}
+          {lastMessage.text}
+        </Text>
+      }
+      rightSection={
+        unread > 0 ? (
+          <Badge circle={unread < 10} aria-label={`${unread} unread`}>
+            {unread}
+          </Badge>
+        ) : null
+      }
+    />
+  );
+}

@@ -1,0 +1,20 @@
+import { Button } from "@mantine/core";
+import { Bell } from "lucide-react";
+import { useState } from "react";
+
+/** Asks the browser for leave to show notifications. Gone once it has been answered. */
+export function NotifyButton() {
+  const [permission, setPermission] = useState(() =>
+    "Notification" in window ? Notification.permission : "denied",
+  );
+  if (permission !== "default") return null;
+  return (
+    <Button
+      variant="default"
+      leftSection={<Bell size={16} aria-hidden />}
+      onClick={() => void Notification.requestPermission().then(setPermission)}
+    >
+      Notify me of new messages
+    </Button>
+  );
+}

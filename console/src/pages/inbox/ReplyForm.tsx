@@ -1,0 +1,81 @@
+import { Alert, Button, Group, Stack, Text, Textarea } from "@mantine/core";
+import { getHotkeyHandler } from "@mantine/hooks";
+import { SendHorizontal } from "lucide-react";
+import { type FormEvent, useRef, useState } from "react";
+import { useAction } from "../../api/useAction";
+import { FailureNote } from "../../components/FailureNote";
+import { useDraft } from "../../components/useDraft";
+import { newKey } from "../../text/keys";
+import { REPLY } from "./documents";
+
+interface ReplyFormProps {
+  conversationId: string;
+  /** Whether the reply leaves through the line that the last message came in on. */
+  isPinned: boolean;
+  onSent: () => void;
+}
+
+export function ReplyForm({ conversationId, isPinned, onSent }: ReplyFormProps) {
+  const [text, setText] = useDraft(`reply-${conversationId}`);
+  const [warning, setWarning] = useState<string | null>(null);
+  const intent = useRef({ text: "", key: "" });
+  const reply = useAction(REPLY);
+
+  async function send() {
+    if (!text.trim() || reply.isBusy) return;
+    // The same text keeps its key, so that a second press never sends twice.
+    if (intent.current.text !== text) intent.current = { text, key: newKey() };
+    const input = { conversationId, text, idempotencyKey: intent.current.key };
+    const { success } = await reply.run({ input });
+    if (!success) return;
+    intent.current = { text: "", key: "" };
+    setWarning(success.warning);
+    setText("");
+    onSent();
+  }
+
+  return (
+    <form
+      onSubmit={(event: FormEvent) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      <Stack gap="xs">
+        {!isPinned && (
+          <Alert color="orange" variant="outline">
+            A reply may leave from another number than the one that this person wrote to.
+          </Alert>
+        )}
+        <Textarea
+          label="Reply"
+          autosize
+          minRows={2}
+          maxRows={8}
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+          onKeyDown={getHotkeyHandler([["mod+Enter", () => void send()]])}
+        />
+        <FailureNote failure={reply.failure} />
+        {warning && (
+          <Alert color="orange" variant="outline" role="status">
+            {warning}
+          </Alert>
+        )}
+        <Group justify="space-between">
+          <Text size="xs" c="dimmed">
+            Ctrl + Enter sends
+          </Text>
+          <Button
+            type="submit"
+            loading={reply.isBusy}
+            disabled={!text.trim()}
+            leftSection={<SendHorizontal size={16} aria-hidden />}
+          >
+            Send the reply
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

@@ -1,0 +1,76 @@
+import { Alert, Code, Group, Paper, Stack, Text, Title } from "@mantine/core";
+import { useBalances } from "../../app/balances";
+import { RejectedList } from "../../components/RejectedList";
+import { count, units } from "../../text/numbers";
+import type { Quote } from "./documents";
+
+/** What the send would do and cost. Nothing is sent or charged for it. */
+export function QuotePanel({ quote }: { quote: Quote | null }) {
+  const unit = useBalances()?.account?.unit ?? "credit";
+  return (
+    <Paper withBorder p="md" component="section" aria-label="Quote">
+      <Title order={2} size="h4" mb="xs">
+        Quote
+      </Title>
+      <div aria-live="polite">
+        {quote === null ? (
+          <Text c="dimmed">Enter numbers and a text to see what the send would cost.</Text>
+        ) : (
+          <Stack gap="xs">
+            <Line label="Will be sent to" value={count(quote.accepted)} />
+            <Reasons quote={quote} />
+            <Line
+              label="Length"
+              value={`${count(quote.segments)} ${quote.segments === 1 ? "segment" : "segments"}, ${quote.encoding === "GSM7" ? "GSM-7" : "UCS-2"}`}
+            />
+            {quote.costlyCharacters.length > 0 && (
+              <Text size="sm">
+                These characters make the text longer:{" "}
+                {quote.costlyCharacters.map((character) => (
+                  <Code key={character} mr={4}>
+                    {character}
+                  </Code>
+                ))}
+              </Text>
+            )}
+            <Line label="Price" value={units(quote.cost, unit)} />
+            <Line label="Balance after" value={units(quote.balance - quote.cost, unit)} />
+            {!quote.affordable && (
+              <Alert color="red" variant="outline" role="alert">
+                The balance of {units(quote.balance, unit)} is too low for this send.
+              </Alert>
+            )}
+            <RejectedList rejected={quote.rejected} total={quote.rejectedCount} />
+          </Stack>
+        )}
+      </div>
+    </Paper>
+  );
+}
+
+const REASONS = [
+  ["INVALID", "Invalid"],
+  ["DUPLICATE", "Duplicates"],
+  ["OPTED_OUT", "Opted out"],
+  ["NOT_ALLOWED", "Not allowed"],
+] as const;
+
+function Reasons({ quote }: { quote: Quote }) {
+  return REASONS.map(([reason, label]) => {
+    const found = quote.rejected.filter((each) => each.reason === reason).length;
+    return found > 0 && <Line key={reason} label={label} value={count(found)} />;
+  });
+}
+
+function Line({ label, value }: { label: string; value: string }) {
+  return (
+    <Group justify="space-between" gap="xs">
+      <Text size="sm" c="dimmed">
+        {label}
+      </Text>
+      <Text size="sm" fw={600}>
+        {value}
+      </Text>
+    </Group>
+  );
+}

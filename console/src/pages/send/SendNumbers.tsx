@@ -1,0 +1,73 @@
+import { Button, Grid, Group, Stack, Text, Textarea } from "@mantine/core";
+import type { FormEvent } from "react";
+import { FailureNote } from "../../components/FailureNote";
+import { useDraft } from "../../components/useDraft";
+import { count } from "../../text/numbers";
+import { numbersIn } from "../../text/recipients";
+import { ContactPicker } from "./ContactPicker";
+import { SEND_TO_ALL } from "./documents";
+import { QuotePanel } from "./QuotePanel";
+import { useQuote } from "./useQuote";
+import { useSend } from "./useSend";
+
+/** One text to the numbers that are typed, pasted or picked from the contacts. */
+export function SendNumbers() {
+  const [numbers, setNumbers] = useDraft("send-numbers");
+  const [text, setText] = useDraft("send-text");
+  const to = numbersIn(numbers);
+  const { quote, failure, isPresent } = useQuote(to, text);
+  const sending = useSend(SEND_TO_ALL);
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    if (await sending.send({ to, text })) {
+      setNumbers("");
+      setText("");
+    }
+  }
+
+  const isReady = isPresent && quote !== null && quote.accepted > 0 && quote.affordable;
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <Grid>
+        <Grid.Col span={{ base: 12, md: 7 }}>
+          <Stack>
+            <Textarea
+              label="Numbers"
+              description="One a line, or separated by commas."
+              autosize
+              minRows={3}
+              maxRows={10}
+              value={numbers}
+              onChange={(event) => setNumbers(event.currentTarget.value)}
+              inputMode="tel"
+            />
+            <ContactPicker
+              onPick={(number) => setNumbers(numbers ? `${numbers.trimEnd()}\n${number}` : number)}
+            />
+            <Textarea
+              label="Text"
+              autosize
+              minRows={4}
+              maxRows={14}
+              value={text}
+              onChange={(event) => setText(event.currentTarget.value)}
+            />
+            <Text size="xs" c="dimmed">
+              {count([...text].length)} characters
+            </Text>
+            <FailureNote failure={failure ?? sending.failure} />
+            <Group>
+              <Button type="submit" loading={sending.isBusy} disabled={!isReady}>
+                {quote && quote.accepted > 1 ? `Send ${count(quote.accepted)} messages` : "Send"}
+              </Button>
+            </Group>
+          </Stack>
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, md: 5 }}>
+          <QuotePanel quote={quote} />
+        </Grid.Col>
+      </Grid>
+    </form>
+  );
+}

@@ -1,0 +1,65 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const QUOTE = graphql(`
+  query Quote($input: QuoteInput!) {
+    quote(input: $input) {
+      accepted
+      rejectedCount
+      rejected {
+        input
+        position
+        reason
+        message
+      }
+      encoding
+      segments
+      costlyCharacters
+      cost
+      balance
+      affordable
+    }
+  }
+`);
+
+export type Quote = ResultOf<typeof QUOTE>["quote"];
+
+export const SEND_TO_ALL = graphql(`
+  mutation SendToAll($input: BulkSendInput!) {
+    result: bulkSend(input: $input) {
+      __typename
+      ... on Send {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const SEND_FILE = graphql(`
+  mutation SendFile($input: CsvSendInput!) {
+    result: csvSend(input: $input) {
+      __typename
+      ... on Send {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const FIND_CONTACTS = graphql(`
+  query FindContacts($search: String) {
+    contacts(first: 20, search: $search) {
+      nodes {
+        id
+        number
+        name
+        optedOut
+      }
+    }
+  }
+`);

@@ -1,0 +1,140 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+const COUNTS = graphql(`
+  fragment Counts on MessageCounts @_unmask {
+    queued
+    submitting
+    sent
+    delivered
+    undelivered
+    rejected
+    unknown
+    cancelled
+  }
+`);
+
+export const SENDS = graphql(
+  `
+    query Sends($first: Int, $after: String) {
+      sends(first: $first, after: $after) {
+        nodes {
+          id
+          createdAt
+          charged
+          accepted
+          rejectedCount
+          finished
+          counts {
+            ...Counts
+          }
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+        totalCount
+      }
+    }
+  `,
+  [COUNTS],
+);
+
+export type SendRow = ResultOf<typeof SENDS>["sends"]["nodes"][number];
+
+export const SEND = graphql(
+  `
+    query Send($id: ID!) {
+      send(id: $id) {
+        id
+        createdAt
+        charged
+        valueUsd
+        accepted
+        rejectedCount
+        rejected {
+          input
+          position
+          reason
+          message
+        }
+        finished
+        counts {
+          ...Counts
+        }
+      }
+    }
+  `,
+  [COUNTS],
+);
+
+export const PROGRESS = graphql(
+  `
+    subscription SendProgress($id: ID!) {
+      sendProgress(sendId: $id) {
+        id
+        charged
+        finished
+        counts {
+          ...Counts
+        }
+      }
+    }
+  `,
+  [COUNTS],
+);
+
+export type Progress = ResultOf<typeof PROGRESS>["sendProgress"];
+
+export const MESSAGES = graphql(`
+  query MessagesOfSend($id: ID!, $status: MessageStatus, $first: Int, $after: String) {
+    send(id: $id) {
+      id
+      messages(status: $status, first: $first, after: $after) {
+        nodes {
+          id
+          number
+          text
+          status
+          failure
+          updatedAt
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+        totalCount
+      }
+    }
+  }
+`);
+
+export type MessageRow = NonNullable<ResultOf<typeof MESSAGES>["send"]>["messages"]["nodes"][number];
+
+export const MESSAGE_UPDATED = graphql(`
+  subscription MessageUpdated($sendId: ID) {
+    messageUpdated(sendId: $sendId) {
+      id
+      number
+      text
+      status
+      failure
+      updatedAt
+      sendId
+    }
+  }
+`);
+
+export const CANCEL = graphql(`
+  mutation CancelSend($sendId: ID!) {
+    result: cancelSend(input: { sendId: $sendId }) {
+      __typename
+      ... on Send {
+        id
+        charged
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);

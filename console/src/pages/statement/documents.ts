@@ -1,0 +1,36 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const TRANSFERS = graphql(`
+  query Transfers($clientId: ID, $kind: TransferKind, $first: Int, $after: String) {
+    transfers(clientId: $clientId, kind: $kind, first: $first, after: $after) {
+      nodes {
+        id
+        kind
+        amount
+        unit
+        balanceAfter
+        valueUsd
+        description
+        sendId
+        createdAt
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+`);
+
+export type TransferRow = ResultOf<typeof TRANSFERS>["transfers"]["nodes"][number];
+export type TransferKind = TransferRow["kind"];
+
+export const KINDS: Record<TransferKind, string> = {
+  OPENING: "Opening",
+  ALLOCATION: "Allocation",
+  SEND: "Send",
+  REFUND: "Refund",
+  SYNC: "Balance check",
+  RECONCILE: "Correction",
+};

@@ -1,0 +1,40 @@
+// CSV files that spreadsheets open without surprises.
+import type { Connection } from "../api/usePages";
+
+const FORMULA = /^[=+\-@\t\r]/;
+const NUMBER = /^[+-]?\d+(\.\d+)?$/;
+
+/** A table as CSV. Text that a spreadsheet would run as a formula gets an apostrophe. */
+export function csvOf(header: string[], rows: (string | number | null)[][]): string {
+  return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n");
+}
+
+function cell(value: string | number | null): string {
+  const text = value === null ? "" : String(value);
+  const isFormula = FORMULA.test(text) && !NUMBER.test(text);
+  return `"${(isFormula ? `'${text}` : text).replaceAll('"', '""')}"`;
+}
+
+export function download(name: string, content: string, type = "text/csv;charset=utf-8"): void {
+  // Excel reads UTF-8 only behind a byte order mark.
+  const address = URL.createObjectURL(new Blob(["\uFEFF", content], { type }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+/** All nodes of a connection, read page by page. */
+export async function readAll<Node>(
+  read: (after: string | null) => Promise<Connection<Node>>,
+): Promise<Node[]> {
+  const nodes: Node[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const page: Connection<Node> = await read(after);
+    nodes.push(...page.nodes);
+    if (!page.pageInfo.hasNextPage) return nodes;
+    after = page.pageInfo.endCursor;
+  }
+}

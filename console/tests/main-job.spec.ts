@@ -1,0 +1,41 @@
+import { ANSWERING, expect, PLAIN, test } from "./console";
+
+test("a client sends, sees the balance fall, reads the answer and replies", async ({ page, signIn }) => {
+  await signIn("client");
+  const header = page.getByRole("banner");
+  await expect(header).toContainText("1,000 credits");
+
+  await page.getByRole("link", { name: "Send", exact: true }).click();
+  await page.getByRole("textbox", { name: "Numbers" }).fill(`${ANSWERING}\n${PLAIN}\n202-555-0100\n12`);
+  await page.getByRole("textbox", { name: "Text" }).fill("Are you coming on Friday?");
+  const quote = page.getByRole("region", { name: "Quote" });
+  await expect(quote).toContainText("Will be sent to2");
+  await expect(quote).toContainText("Invalid1");
+  await expect(quote).toContainText("Duplicates1");
+  await expect(quote).toContainText("Balance after998 credits");
+  await page.getByRole("button", { name: "Send 2 messages" }).click();
+
+  await expect(page.getByRole("heading", { name: /^Send of/ })).toBeVisible();
+  await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
+  await expect(page.getByRole("table")).toContainText("(202) 555-0177");
+  await expect(header).toContainText("998 credits");
+
+  const inbox = page.getByRole("link", { name: /Inbox/ });
+  await expect(inbox).toContainText("1");
+  await inbox.click();
+  await page.getByRole("link", { name: /\(202\) 555-0177/ }).click();
+  const thread = page.getByRole("log");
+  await expect(thread).toContainText("Are you coming on Friday?");
+  await expect(inbox).not.toContainText("1");
+
+  await page.getByRole("textbox", { name: "Reply" }).fill("See you then");
+  await page.keyboard.press("Control+Enter");
+  await expect(thread).toContainText("See you then");
+  await expect(header).toContainText("997 credits");
+
+  await page.getByRole("link", { name: "Statement" }).click();
+  const statement = page.getByRole("table", { name: "Statement" });
+  await expect(statement.getByRole("row").nth(1)).toContainText("−1");
+  await expect(statement.getByRole("row").nth(2)).toContainText("−2");
+  await expect(statement.getByRole("row").nth(2)).toContainText("998");
+});
