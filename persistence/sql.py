@@ -9,6 +9,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from tortoise.fields.db_defaults import SqlDefault
+
+CURRENT_TRANSACTION = SqlDefault("pg_current_xact_id()::text::bigint")
+"""The ID of the transaction that writes a row: 64 bits, so it never wraps around."""
+
 _PARAMETER = re.compile(r"\$(\d+)")
 
 

@@ -28,7 +28,7 @@ from persistence.ledger.pools import *
 from persistence.ledger.statement import *
 from persistence.ledger.transfers import *
 from persistence.live.changes import *
-from persistence.live.messages import *
+from persistence.live.fingerprints import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
 from persistence.sending.uploads import *

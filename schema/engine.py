@@ -25,7 +25,7 @@ from graphql import (
 )
 from graphql.execution import Executor, create_source_event_stream
 
-from domain.live.watching import Watch
+from domain.live.subscriptions import Watch
 from resolvers.context import Context
 from schema.execution.plans import has_directives, plan_of
 from schema.execution.run import Plan, is_awaitable

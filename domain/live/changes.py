@@ -1,7 +1,8 @@
-"""Things that change, such as the status of messages, read once for all who watch any of them.
+"""Messages, conversations and webhook events that change, read once for everybody who watches.
 
-A hint names what has changed, and its rows are read: what is told is each one's newest state, in
-the order of the changes. What changed without a hint is found by its time, once a second.
+A hint names what has changed, and its rows are read by ID. Changes whose hint was lost are found
+by reading on from the last position, once a second. Each subscriber receives the newest state of
+each thing, never an older state after a newer one.
 """
 
 from __future__ import annotations
@@ -10,185 +11,160 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live.hints import EVERYTHING, Topic, id_of
-from domain.live.ports import Changed
+from domain.live.ports import Change, LiveStore, Position
 from domain.live.streams import Spawn, Stream
-from domain.live.watching import Changes, Form, Item, Reader
+from domain.live.subscriptions import ChangeWatch, Item, Renderer, Subscriber
 from domain.loops import AWAY, log_failure, pause_after
 
-OVERLAP_SECONDS = 3.0
-"""How far back each look by time goes again: most transactions are committed by then."""
-
-LONG_OVERLAP_SECONDS = 20.0
-"""The same where hints were lost: none takes longer from writing a row to the commit."""
-
 MOST_IDS = 2_000
+"""Hints of more rows than this are dropped: reading on from the last position is cheaper."""
+
 MOST_REMEMBERED = 50_000
 
-log = logging.getLogger("ibiki.live.live")
+log = logging.getLogger("ibiki.live")
 
 
-class Changing(Protocol):
-    """What has a state, and the time of its last change."""
+class ChangeTracker:
+    """Finds the changes of one kind and passes them to streams, for one process.
 
-    @property
-    def id(self) -> UUID:
-        """Whatever it is."""
-        ...
+    `many`: the kind of the topics that announce many changes at once, without their IDs.
+    """
 
-    @property
-    def client_id(self) -> UUID | None:
-        """Whose it is."""
-        ...
-
-    @property
-    def updated_at(self) -> datetime:
-        """A later one with each change."""
-        ...
-
-
-class ReadChanged(Protocol):
-    """Reads what changed since a time of the store's (None: now), and some before it again."""
-
-    async def __call__(
-        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> Changed[Any]:
-        """Oldest change first."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where changes of one kind are read. `one`, `many`: the kinds of topics that tell of them."""
-
-    one: bytes
-    find: Callable[[Collection[Scope], Collection[UUID]], Awaitable[Sequence[Any]]]
-    read: ReadChanged
-    many: bytes | None = None
-
-
-class Lookout:
-    """What looks for changes of one kind and tells streams of them, for one process."""
-
-    def __init__(self, source: Source, spawn: Spawn) -> None:
-        self._source = source
+    def __init__(
+        self, store: LiveStore, kind: bytes, spawn: Spawn, *, many: bytes | None = None
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._many = many
         self._spawn = spawn
         self._streams: dict[Scope, set[ChangeStream]] = {}
-        self._ids: set[UUID] = set()
-        self._lost = False
-        self._read_at: datetime | None = None
-        self._told: OrderedDict[UUID, datetime] = OrderedDict()
-        self._turn = asyncio.Lock()
+        self._hinted_ids: set[UUID] = set()
+        self._hints_lost = False
+        self._position: Position | None = None
+        self._delivered: OrderedDict[UUID, int] = OrderedDict()
+        """The version of each thing that was delivered last."""
+        self._reading = asyncio.Lock()
+        self._locating = asyncio.Lock()
         self._running = False
         self._never = asyncio.Event()
 
-    def stream(self, watch: Changes[Any], form: Form, forget: Callable[[], None]) -> ChangeStream:
+    def stream(
+        self, watch: ChangeWatch, renderer: Renderer, forget: Callable[[], None]
+    ) -> ChangeStream:
         """A stream of the changes that are watched."""
-        return ChangeStream(self, watch, form, forget, self._spawn)
+        return ChangeStream(self, watch, renderer, forget, self._spawn)
 
     def hinted(self, topics: Collection[Topic]) -> None:
-        """Some of these may be of what somebody watches."""
+        """Notes the hints that concern this kind, and starts to read them."""
         if not self._streams:
             return
         for topic in topics:
             kind = topic[:1]
-            if kind == self._source.one:
-                self._ids.add(id_of(topic))
-            elif kind == self._source.many or topic == EVERYTHING:
-                self._lost = True
-        if len(self._ids) > MOST_IDS:
-            self._ids.clear()
-            self._lost = True
-        if (self._ids or self._lost) and not self._running:
+            if kind == self._kind:
+                self._hinted_ids.add(id_of(topic))
+            elif kind == self._many or topic == EVERYTHING:
+                self._hints_lost = True
+        if len(self._hinted_ids) > MOST_IDS:
+            self._hinted_ids.clear()
+            self._hints_lost = True
+        if (self._hinted_ids or self._hints_lost) and not self._running:
             self._running = True
             self._spawn(self._run())
 
     async def look(self) -> None:
-        """Tells what has changed without a hint."""
+        """Delivers the changes whose hint was lost."""
         if self._streams:
-            async with self._turn:
-                await self._read_by_time(OVERLAP_SECONDS)
+            async with self._reading:
+                await self._read_on()
 
-    def watch(self, stream: ChangeStream) -> None:
-        """The stream is told from now on."""
+    async def find_position(self) -> None:
+        """Notes where reading starts. Call it before the first state is read: nothing is missed."""
+        async with self._locating:
+            if self._position is None:
+                self._position = await self._store.position()
+
+    def add(self, stream: ChangeStream) -> None:
+        """Delivers changes to the stream from now on."""
+        if not self._streams:
+            self._position = None
+            self._delivered.clear()
         self._streams.setdefault(stream.watch.scope, set()).add(stream)
 
-    def leave(self, stream: ChangeStream) -> None:
-        """The stream is told nothing more."""
+    def remove(self, stream: ChangeStream) -> None:
+        """Delivers nothing more to the stream."""
         streams = self._streams.get(stream.watch.scope, set())
         streams.discard(stream)
         if not streams:
             self._streams.pop(stream.watch.scope, None)
-        if not self._streams:
-            self._read_at = None
-            self._told.clear()
 
     async def _run(self) -> None:
         failures = 0
         try:
-            while (self._ids or self._lost) and self._streams:
-                ids, lost = self._ids, self._lost
-                self._ids, self._lost = set(), False
+            while (self._hinted_ids or self._hints_lost) and self._streams:
+                ids, lost = self._hinted_ids, self._hints_lost
+                self._hinted_ids, self._hints_lost = set(), False
                 began = time.monotonic()
                 try:
-                    async with self._turn:
+                    async with self._reading:
                         await self._read(ids, lost=lost)
                     failures = 0
-                except Exception as failure:  # noqa: BLE001 - a feed outlives any failure
+                except Exception as failure:  # noqa: BLE001 - a tracker survives every failure
                     failures += 1
-                    self._lost = True
+                    self._hints_lost = True
                     log_failure(log, "reading changes", failure, failures)
                     await pause_after(failures, self._never)
+                # Rest as long as the read took: reading takes half of the time at most.
                 await asyncio.sleep(time.monotonic() - began)
         finally:
             self._running = False
 
     async def _read(self, ids: Collection[UUID], *, lost: bool) -> None:
         if lost:
-            await self._read_by_time(LONG_OVERLAP_SECONDS)
-        elif ids:
-            await self._tell(await self._source.find(list(self._streams), ids))
-
-    async def _read_by_time(self, overlap_seconds: float) -> None:
-        while True:
-            found = await self._source.read(
-                list(self._streams), since=self._read_at, overlap_seconds=overlap_seconds
+            await self._read_on()
+        else:
+            await self._deliver(
+                await self._store.find_changes(self._kind, list(self._streams), ids)
             )
-            await self._tell(found.items)
-            if not found.more:
-                self._read_at = found.read_at
-                return
-            self._read_at, overlap_seconds = found.items[-1].updated_at, 0.0
 
-    async def _tell(self, changed: Sequence[Changing]) -> None:
-        for each in changed:
-            if self._is_news(each):
-                for stream in self._streams_of(each):
-                    await stream.tell(each)
+    async def _read_on(self) -> None:
+        await self.find_position()
+        after, complete_to = self._position, None
+        while after is not None and self._streams:
+            page = await self._store.read_changes(self._kind, list(self._streams), after)
+            # Of the first page: what was running then may commit rows before a later page.
+            complete_to = complete_to or page.complete_to
+            await self._deliver(page.changes)
+            after = page.last
+        if self._streams:
+            self._position = complete_to
+
+    async def _deliver(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if self._is_new(change):
+                for stream in self._streams_of(change):
+                    await stream.deliver(change)
                 await asyncio.sleep(0)
 
-    def _streams_of(self, changed: Changing) -> list[ChangeStream]:
+    def _streams_of(self, change: Change) -> list[ChangeStream]:
         scopes: list[Scope] = [Everything()]
-        if changed.client_id is not None:
-            scopes.append(OfClient(changed.client_id))
-        watching = [each for scope in scopes for each in self._streams.get(scope, ())]
-        return [each for each in watching if each.watch.covers(changed)]
+        if change.item.client_id is not None:
+            scopes.append(OfClient(change.item.client_id))
+        streams = [each for scope in scopes for each in self._streams.get(scope, ())]
+        return [each for each in streams if each.watch.covers(change.item)]
 
-    def _is_news(self, changed: Changing) -> bool:
-        told_at = self._told.get(changed.id)
-        if told_at is not None and told_at >= changed.updated_at:
+    def _is_new(self, change: Change) -> bool:
+        delivered = self._delivered.get(change.item.id)
+        if delivered is not None and delivered >= change.version:
             return False
-        self._told[changed.id] = changed.updated_at
-        self._told.move_to_end(changed.id)
-        if len(self._told) > MOST_REMEMBERED:
-            self._told.popitem(last=False)
+        self._delivered[change.item.id] = change.version
+        self._delivered.move_to_end(change.item.id)
+        if len(self._delivered) > MOST_REMEMBERED:
+            self._delivered.popitem(last=False)
         return True
 
 
@@ -197,81 +173,88 @@ class ChangeStream(Stream):
 
     def __init__(
         self,
-        lookout: Lookout,
-        watch: Changes[Any],
-        form: Form,
+        tracker: ChangeTracker,
+        watch: ChangeWatch,
+        renderer: Renderer,
         forget: Callable[[], None],
         spawn: Spawn,
     ) -> None:
-        super().__init__(form, forget, spawn)
+        super().__init__(renderer, forget, spawn)
         self.watch = watch
-        self._lookout = lookout
-        self._begun: dict[Reader, dict[UUID, datetime]] = {}
-        self._owed: dict[UUID, Changing] = {}
-        self._turn = asyncio.Lock()
+        self._tracker = tracker
+        self._first_versions: dict[Subscriber, dict[UUID, int]] = {}
+        """The versions that each subscriber received when it joined."""
+        self._held: dict[UUID, Change] = {}
+        """Changes that arrived while a subscriber waited for its first items."""
+        self._delivering = asyncio.Lock()
 
-    def join(self, reader: Reader) -> None:
-        """The reader is told from now on, first what stands at the beginning."""
-        self._lookout.watch(self)
-        super().join(reader)
+    def join(self, subscriber: Subscriber) -> None:
+        """Adds a subscriber: it receives the first items, then every change."""
+        self._tracker.add(self)
+        super().join(subscriber)
 
-    def leave(self, reader: Reader) -> None:
-        """The reader is told nothing more."""
-        self._begun.pop(reader, None)
-        super().leave(reader)
+    def leave(self, subscriber: Subscriber) -> None:
+        """Removes a subscriber."""
+        self._first_versions.pop(subscriber, None)
+        super().leave(subscriber)
 
     def close(self) -> None:
-        """Nobody reads it any more."""
-        self._lookout.leave(self)
+        """Ends the stream after its last subscriber has left."""
+        self._tracker.remove(self)
         super().close()
 
-    async def round(self) -> None:
-        """Tells those who have joined what stands at the beginning, and what came since."""
-        async with self._turn:
-            joining = self.waiting()
-            first = await self.watch.begin()
-            # All of it, before anybody is told any: whoever cannot be told yet begins again.
-            beginning = [await self._item(each) for each in first]
-            since = [(each, await self._item(each)) for each in self._owed.values()]
-            self._owed.clear()
-            begun = {each.id: each.updated_at for each in first}
-            self._begun |= {reader: begun for reader in joining if reader in self.readers}
-            self.count_as_told(joining)
-            for item in beginning:
+    async def run_once(self) -> None:
+        """Delivers the first items to new subscribers, and the changes since they joined."""
+        async with self._delivering:
+            joining = self.new_subscribers()
+            await self._tracker.find_position()
+            first = await self.watch.read_first()
+            # Render everything before anything is delivered: if the database is away, the whole
+            # run is repeated, and nobody receives half of it.
+            first_items = [await self._item(change) for change in first]
+            held = [(change, await self._item(change)) for change in self._held.values()]
+            self._held.clear()
+            versions = {change.item.id: change.version for change in first}
+            self._first_versions |= {
+                subscriber: versions for subscriber in joining if subscriber in self.subscribers
+            }
+            self.mark_started(joining)
+            for item in first_items:
                 await self.offer(item, joining)
-            for each, item in since:
-                await self.offer(item, self._not_begun_with(each, joining))
+            for change, item in held:
+                await self.offer(item, self._without_those_who_have(change, joining))
 
-    async def tell(self, changed: Changing) -> None:
-        """Something has changed."""
-        async with self._turn:
-            told = [reader for reader, was_told in self.readers.items() if was_told]
-            if len(told) < len(self.readers):
-                self._owed[changed.id] = changed
-            readers = self._not_begun_with(changed, told)
-            if not readers:
+    async def deliver(self, change: Change) -> None:
+        """Delivers a change to all subscribers that have started."""
+        async with self._delivering:
+            started = [each for each, has_started in self.subscribers.items() if has_started]
+            if len(started) < len(self.subscribers):
+                self._held[change.item.id] = change
+            subscribers = self._without_those_who_have(change, started)
+            if not subscribers:
                 return
             try:
-                await self.offer(await self._item(changed), readers)
+                await self.offer(await self._item(change), subscribers)
             except AWAY:
-                self._begin_again(changed, told)
+                self._start_again(change, started)
 
-    def _not_begun_with(self, changed: Changing, readers: Iterable[Reader]) -> list[Reader]:
-        """Without those who were told this very state when they joined."""
+    def _without_those_who_have(
+        self, change: Change, subscribers: Sequence[Subscriber]
+    ) -> list[Subscriber]:
+        """The subscribers that did not receive this version, or a newer one, when they joined."""
         return [
-            reader
-            for reader in readers
-            if (begun_at := self._begun.get(reader, {}).get(changed.id)) is None
-            or begun_at < changed.updated_at
+            each
+            for each in subscribers
+            if self._first_versions.get(each, {}).get(change.item.id, -1) < change.version
         ]
 
-    def _begin_again(self, changed: Changing, readers: Iterable[Reader]) -> None:
-        """It cannot be told now: these are owed it, like who has just joined. Others go on."""
-        self._owed[changed.id] = changed
-        for reader in readers:
-            if reader in self.readers:
-                self.readers[reader] = False
+    def _start_again(self, change: Change, subscribers: Iterable[Subscriber]) -> None:
+        """Treats these as new subscribers: the change cannot be rendered now. Others go on."""
+        self._held[change.item.id] = change
+        for each in subscribers:
+            if each in self.subscribers:
+                self.subscribers[each] = False
         self.wake()
 
-    async def _item(self, changed: Changing) -> Item:
-        return Item(await self.form.told(changed), key=changed.id)
+    async def _item(self, change: Change) -> Item:
+        return Item(await self.renderer.render(change.item), key=change.item.id)

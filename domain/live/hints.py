@@ -1,7 +1,7 @@
-"""Hints: that something has changed, never what it is now.
+"""Hints say that something has changed, never what it is now.
 
-A topic is a kind and an id in 17 bytes, so that noting one costs next to nothing where messages
-are accepted and handed over. A hint may come twice, late, or for nothing: who hears it reads.
+A topic is a kind and an ID in 17 bytes: noting one costs almost nothing on the path of a send. A
+hint may come twice, late, or without a change: its receiver reads the rows.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from uuid import UUID
 Topic: TypeAlias = bytes
 
 ACCOUNT = b"a"
-"""What a node holds itself, or the terms that its owner has."""
+"""The holding of an account, or the rate and group of its owner."""
 BELOW = b"b"
-"""What a node right below this one holds."""
+"""The holding of an account directly below this one."""
 POOL = b"p"
-"""The figures of a provider account: its pool, its reading, what is in flight."""
+"""The figures of a provider account: its pool, its reading, the units in flight."""
 SEND = b"s"
 """The counts of a send."""
 MESSAGE = b"m"
-"""The status of a message that was there before."""
+"""The status of a message."""
 MESSAGES = b"n"
-"""The statuses of many messages of a send."""
+"""The statuses of many messages of a send; the ID is the send's."""
 FEED = b"f"
-"""A client has received something: the id is the client's."""
+"""A new inbound message; the ID is the client's."""
 CONVERSATION = b"c"
-"""What was written, read or asked for in a conversation."""
+"""A conversation: a new message, read, opted out."""
 EVENT = b"w"
-"""What became of a webhook event."""
+"""The outcome of a webhook event."""
 
 EVERYTHING: Topic = b"*" + bytes(16)
-"""Hints were lost: whatever is watched is to be read again."""
+"""Hints were lost: read everything that is watched again."""
 
 SIZE = 17
 
 
 def id_of(topic: Topic) -> UUID:
-    """The id that a topic is about."""
+    """The ID in a topic."""
     return UUID(bytes=topic[1:])
 
 
 def packed(topics: Collection[Topic], *, longest: int = 7_000) -> Iterator[str]:
-    """The topics as texts of at most so many characters each."""
+    """Encodes topics as texts of at most so many characters each."""
     joined = b"".join(topics)
     step = longest // 4 * 3 // SIZE * SIZE
     for start in range(0, len(joined), step):
@@ -52,7 +52,7 @@ def packed(topics: Collection[Topic], *, longest: int = 7_000) -> Iterator[str]:
 
 
 def unpacked(text: str) -> set[Topic]:
-    """The topics of one text; EVERYTHING where it cannot be read."""
+    """Decodes the topics of one text; EVERYTHING if it cannot be decoded."""
     try:
         joined = b64decode(text, validate=True)
     except ValueError:

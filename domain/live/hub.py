@@ -1,8 +1,8 @@
-"""One execution for all who watch the same with the same rights.
+"""The hub: one execution for all subscribers that watch the same thing with the same rights.
 
-A hint wakes what watches its topic: rows are read again, told once and offered to every reader. A
-reader is registered before the state is read that it is told first, so that no change is lost in
-between. What is watched is also compared with the store, so that a lost hint costs a second.
+A hint wakes the streams of its topic: they read, render once and offer the result to every
+subscriber. A subscriber is registered before its first state is read, so that no change is lost in
+between. The hub also looks for changes without a hint, so that a lost hint costs about a second.
 """
 
 from __future__ import annotations
@@ -15,26 +15,33 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from domain.live import hints
-from domain.live.changes import Lookout, Source
-from domain.live.feeds import FeedStream
+from domain.live.changes import ChangeTracker
+from domain.live.feed import FeedStream
 from domain.live.hints import EVERYTHING, Topic
 from domain.live.ports import LiveStore
-from domain.live.streams import PresentStream, Stream
-from domain.live.watching import Changes, Feed, Form, Place, Reader, Watch
+from domain.live.streams import StateStream, Stream
+from domain.live.subscriptions import (
+    ChangeWatch,
+    FeedPosition,
+    FeedWatch,
+    Renderer,
+    Subscriber,
+    Watch,
+)
 from domain.loops import Loop
 
 POLL_SECONDS = 0.75
 LARGEST_SHARE_OF_POLLING = 0.05
 LONGEST_REST_SECONDS = 30.0
-"""After a look that failed: it may have cost the store as much as any, or been an outage."""
+"""The longest rest after a look that failed. It may have been slow, or the database away."""
 
 READS_AT_ONCE = 6
 
-log = logging.getLogger("ibiki.live.live")
+log = logging.getLogger("ibiki.live")
 
 
 class Hub:
-    """What is watched in one process. Started at boot, never from inside a request."""
+    """All streams of one process. Start it at boot: a task inherits the context of its creator."""
 
     def __init__(self, store: LiveStore, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._store = store
@@ -42,63 +49,71 @@ class Hub:
         self._by_topic: dict[Topic, set[Stream]] = {}
         self._fingerprints: dict[Topic, str] = {}
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
-        self._lookouts = {each.one: Lookout(each, self.spawn) for each in _sources(store)}
+        self._trackers = {
+            hints.MESSAGE: ChangeTracker(store, hints.MESSAGE, self.spawn, many=hints.MESSAGES),
+            hints.CONVERSATION: ChangeTracker(store, hints.CONVERSATION, self.spawn),
+            hints.EVENT: ChangeTracker(store, hints.EVENT, self.spawn),
+        }
         self._tasks: set[asyncio.Task[None]] = set()
         self._context: Context | None = None
         self._look_again_at = 0.0
-        self._poll = Loop("watching", self._look, every_seconds=poll_seconds)
+        self._poll = Loop("looking for changes", self._look, every_seconds=poll_seconds)
 
     @property
     def count(self) -> int:
-        """How many different things are watched."""
+        """The number of streams."""
         return len(self._streams)
 
     def start(self) -> None:
-        """Begins to compare what is watched with the store."""
+        """Starts to look for changes."""
         self._context = copy_context()
         self._poll.start()
 
     async def stop(self) -> None:
-        """Ends it: nobody is told anything more."""
+        """Stops: nothing more is delivered."""
         await self._poll.stop()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def join(
-        self, key: Hashable, form: Form, reader: Reader, open_: Callable[[], Awaitable[Watch]]
+        self,
+        key: Hashable,
+        renderer: Renderer,
+        subscriber: Subscriber,
+        open_: Callable[[], Awaitable[Watch]],
     ) -> Callable[[], None]:
-        """Has the reader told, first of all the present, until what is returned is called.
+        """Adds a subscriber. Returns the function that removes it.
 
-        `key`: equal for equal questions with equal rights, and for no others; where in a feed they
-        begin may differ. `open_` settles what is watched, where nobody watches it yet, and where a
-        reader of a feed begins; what it raises is raised here.
+        `key`: equal for equal subscriptions with equal rights, and for no others; the positions in
+        a feed may differ. `open_` finds what is watched if nobody watches it yet, and the position
+        of a feed's subscriber; this raises what it raises.
         """
         stream = self._streams.get(key)
         if stream is None or isinstance(stream, FeedStream):
             watch = await open_()
-            stream = self._streams.get(key) or self._add(key, watch, form)
-            _place(reader, watch)
-        stream.join(reader)
+            stream = self._streams.get(key) or self._add(key, watch, renderer)
+            _set_position(subscriber, watch)
+        stream.join(subscriber)
         joined = stream
-        return lambda: joined.leave(reader)
+        return lambda: joined.leave(subscriber)
 
     def hinted(self, topics: Collection[Topic]) -> None:
-        """Something has changed: what watches it is read again."""
+        """Wakes the streams of these topics."""
         watched = self._by_topic if EVERYTHING in topics else topics
         for topic in list(watched):
             self._wake(topic)
-        for lookout in self._lookouts.values():
-            lookout.hinted(topics)
+        for tracker in self._trackers.values():
+            tracker.hinted(topics)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs it as nobody's request: a task inherits the context of whoever starts it."""
+        """Starts a task in the context of the boot: a task inherits the context of its creator."""
         task = asyncio.get_running_loop().create_task(work, context=self._context)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     def watch_topics(self, stream: Stream, before: frozenset[Topic], now: frozenset[Topic]) -> None:
-        """The stream is woken by these topics from now on, and no longer by those before."""
+        """Wakes the stream for the topics in `now`, and no longer for the others of `before`."""
         for topic in before - now:
             watching = self._by_topic[topic]
             watching.discard(stream)
@@ -107,21 +122,21 @@ class Hub:
         for topic in now - before:
             self._by_topic.setdefault(topic, set()).add(stream)
 
-    def _add(self, key: Hashable, watch: Watch, form: Form) -> Stream:
+    def _add(self, key: Hashable, watch: Watch, renderer: Renderer) -> Stream:
         def forget() -> None:
             if self._streams.get(key) is stream:
                 del self._streams[key]
 
         stream: Stream
-        if isinstance(watch, Changes):
-            stream = self._lookouts[watch.kind].stream(watch, form, forget)
-        elif isinstance(watch, Feed):
+        if isinstance(watch, ChangeWatch):
+            stream = self._trackers[watch.kind].stream(watch, renderer, forget)
+        elif isinstance(watch, FeedWatch):
             stream = FeedStream(
-                watch, form, forget=forget, spawn=self.spawn, watching=self, reads=self._reads
+                watch, renderer, forget=forget, spawn=self.spawn, topics=self, reads=self._reads
             )
         else:
-            stream = PresentStream(
-                watch, form, forget=forget, spawn=self.spawn, watching=self, reads=self._reads
+            stream = StateStream(
+                watch, renderer, forget=forget, spawn=self.spawn, topics=self, reads=self._reads
             )
         self._streams[key] = stream
         return stream
@@ -136,12 +151,12 @@ class Hub:
             log.error("a stream failed", exc_info=task.exception())
 
     async def _look(self) -> bool:
-        """Finds what has changed without a hint, in a small part of the time."""
+        """Finds changes without a hint. Rests long enough to take a small share of the time."""
         began = time.monotonic()
         if began < self._look_again_at:
             return False
-        looks = [self._compare(), *(lookout.look() for lookout in self._lookouts.values())]
-        # Each for itself: one that is not answered in time keeps no other from looking.
+        looks = [self._compare(), *(tracker.look() for tracker in self._trackers.values())]
+        # A look that fails or takes too long does not stop the others.
         looked = await asyncio.gather(*looks, return_exceptions=True)
         failures = [each for each in looked if each is not None]
         seconds = (time.monotonic() - began) / LARGEST_SHARE_OF_POLLING
@@ -162,26 +177,9 @@ class Hub:
                 self._wake(topic)
 
 
-def _sources(store: LiveStore) -> list[Source]:
-    return [
-        Source(
-            hints.MESSAGE,
-            store.find_changed_messages,
-            store.read_changed_messages,
-            many=hints.MESSAGES,
-        ),
-        Source(
-            hints.CONVERSATION,
-            store.find_changed_conversations,
-            store.read_changed_conversations,
-        ),
-        Source(hints.EVENT, store.find_changed_events, store.read_changed_events),
-    ]
-
-
-def _place(reader: Reader, watch: Watch) -> None:
-    """The reader of a feed stands where it begins, or where it has come to in the same feed."""
-    if isinstance(watch, Feed) and (
-        reader.place is None or reader.place.client_id != watch.client_id
+def _set_position(subscriber: Subscriber, watch: Watch) -> None:
+    """Sets where a feed's subscriber starts, unless it has a position in the same feed."""
+    if isinstance(watch, FeedWatch) and (
+        subscriber.position is None or subscriber.position.client_id != watch.client_id
     ):
-        reader.place = Place(watch.client_id, watch.after)
+        subscriber.position = FeedPosition(watch.client_id, watch.after)

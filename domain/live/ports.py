@@ -1,76 +1,74 @@
-"""What the live area needs from the outside: persistence, and the program around it."""
+"""What the live area needs from persistence: what has changed, without a gap.
+
+The order of changes is that of transaction IDs, and not a time: it does not depend on a clock that
+may be set back, and no two reads can miss what was committed between them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Protocol
 from uuid import UUID
 
 from domain.identity.access import Scope
-from domain.inbox.conversations import Conversation
-from domain.inbox.webhooks import WebhookEvent
 from domain.live.hints import Topic
-from domain.sending.sends import Message
 
-T = TypeVar("T")
+BEFORE_ANY_ID = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Changed(Generic[T]):
-    """Things that have changed, oldest change first, and the store's time before the read.
+class Change:
+    """A message, conversation or webhook event as it is now. `version` grows with each change."""
 
-    `more`: there are others, changed later than the last of these.
+    version: int
+    item: Any
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the order of changes: transaction ID, then row ID."""
+
+    transaction: int
+    row_id: UUID = BEFORE_ANY_ID
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """Changes after a position, in order.
+
+    `last`: the position of the last of them; None if there are no more. `complete_to`: everything
+    before this position was visible to the read, so the next series of pages can start there.
     """
 
-    items: Sequence[T]
-    read_at: datetime
-    more: bool = False
+    changes: Sequence[Change]
+    complete_to: Position
+    last: Position | None = None
 
 
 class LiveStore(Protocol):
-    """Reads that find out what has changed."""
+    """Reads that find changes. `kind` is the kind of a topic: MESSAGE, CONVERSATION or EVENT."""
 
     async def fingerprints(self, topics: Collection[Topic]) -> dict[Topic, str]:
-        """A text for each topic that is another one after each change."""
+        """A text for each topic that differs after each change."""
         ...
 
-    async def find_changed_messages(
-        self, scopes: Collection[Scope], ids: Collection[UUID]
-    ) -> Sequence[Message]:
-        """Those of the messages that are within one of the scopes, oldest change first."""
+    async def find_changes(
+        self, kind: bytes, scopes: Collection[Scope], ids: Collection[UUID]
+    ) -> Sequence[Change]:
+        """The rows with these IDs that are within one of the scopes, in the order of changes."""
         ...
 
-    async def read_changed_messages(
-        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> Changed[Message]:
-        """Messages changed since that time of the store's (None: now), and some before it again.
-
-        A new message has not changed yet. Looks at those that are at most a day old.
-        """
+    async def read_changes(
+        self, kind: bytes, scopes: Collection[Scope], after: Position
+    ) -> ChangePage:
+        """Changes after a position. A message that is only accepted has not changed yet."""
         ...
 
-    async def find_changed_conversations(
-        self, scopes: Collection[Scope], ids: Collection[UUID]
-    ) -> Sequence[Conversation]:
-        """Those of the conversations that are within one of the scopes, oldest change first."""
+    async def recent_changes(self, kind: bytes, scope: Scope, seconds: float) -> Sequence[Change]:
+        """The last changes of so many seconds, at most 1,000, in the order of changes."""
         ...
 
-    async def read_changed_conversations(
-        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> Changed[Conversation]:
-        """Conversations changed since that time of the store's (None: now), and some before."""
-        ...
-
-    async def find_changed_events(
-        self, scopes: Collection[Scope], ids: Collection[UUID]
-    ) -> Sequence[WebhookEvent]:
-        """Those of the events that are within one of the scopes, oldest change first."""
-        ...
-
-    async def read_changed_events(
-        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> Changed[WebhookEvent]:
-        """Events stored or ruled on since that time of the store's (None: now), and some before."""
+    async def position(self) -> Position:
+        """A position before every change that is committed from now on."""
         ...

@@ -1,4 +1,4 @@
-"""A stream: one watch, read and told once, and all who read it."""
+"""A stream: something watched by many subscribers, read and rendered once for all of them."""
 
 from __future__ import annotations
 
@@ -9,176 +9,181 @@ from typing import Any, Protocol
 
 from domain.backoff import backoff_seconds
 from domain.live.hints import Topic
-from domain.live.watching import Form, Item, Present, Reader
+from domain.live.subscriptions import Item, Renderer, StateWatch, Subscriber
 from domain.loops import AWAY
 
-OFFERED_AT_A_TIME = 100
-"""Readers that are written to before anything else of the process gets its turn."""
+OFFERS_AT_ONCE = 100
+"""Subscribers that are served before other tasks of the process get their turn."""
 
 LONGEST_REST_SECONDS = 1.0
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
-"""Runs something as nobody's request."""
+"""Starts a task outside the context of any request."""
 
 
 class Stream:
-    """What all streams have in common: readers, and a run that lasts as long as there is work.
+    """The part that all streams share: subscribers, and a task that runs while there is work.
 
-    Rests after each round in proportion to what it cost: however often something changes, one
-    stream takes no more than a part of the process and of the database.
+    A stream rests after each run in proportion to what the run cost: however often something
+    changes, one stream takes only a part of the process and of the database.
     """
 
-    def __init__(self, form: Form, forget: Callable[[], None], spawn: Spawn) -> None:
-        self.form = form
-        self.readers: dict[Reader, bool] = {}
-        """Whether it has been told the present already."""
+    def __init__(self, renderer: Renderer, forget: Callable[[], None], spawn: Spawn) -> None:
+        self.renderer = renderer
+        self.subscribers: dict[Subscriber, bool] = {}
+        """Whether each has received its first items."""
+        self.read_seconds = 0.0
+        """How long the last read took."""
         self._forget = forget
         self._spawn = spawn
         self._dirty = False
         self._running = False
         self._rest_until = 0.0
-        self.read_seconds = 0.0
-        """How long the last read took."""
 
-    def join(self, reader: Reader) -> None:
-        """The reader is told from now on, first the present."""
-        self.readers[reader] = False
+    def join(self, subscriber: Subscriber) -> None:
+        """Adds a subscriber: it receives the current state, then every change."""
+        self.subscribers[subscriber] = False
         self.wake()
 
-    def leave(self, reader: Reader) -> None:
-        """The reader is told nothing more."""
-        if self.readers.pop(reader, None) is not None and not self.readers:
+    def leave(self, subscriber: Subscriber) -> None:
+        """Removes a subscriber."""
+        if self.subscribers.pop(subscriber, None) is not None and not self.subscribers:
             self.close()
 
     def wake(self) -> None:
-        """Something may have changed."""
+        """Runs the stream: something may have changed."""
         self._dirty = True
         if not self._running:
             self._running = True
             self._spawn(self._run())
 
     def close(self) -> None:
-        """Nobody reads it any more."""
+        """Ends the stream after its last subscriber has left."""
         self._forget()
 
-    def end(self, readers: Iterable[Reader], errors: bytes | None = None) -> None:
-        """These are told that nothing more comes."""
-        for reader in list(readers):
-            if self.readers.pop(reader, None) is not None:
-                reader.end(errors)
-        if not self.readers:
+    def end(self, subscribers: Iterable[Subscriber], errors: bytes | None = None) -> None:
+        """Ends these subscriptions."""
+        for subscriber in list(subscribers):
+            if self.subscribers.pop(subscriber, None) is not None:
+                subscriber.end(errors)
+        if not self.subscribers:
             self.close()
 
-    async def offer(self, item: Item, readers: Iterable[Reader]) -> None:
-        """Has these told it, and lets others have their turn in between."""
-        for count, reader in enumerate(readers, 1):
-            if reader in self.readers:
-                reader.offer(item)
-            if count % OFFERED_AT_A_TIME == 0:
+    async def offer(self, item: Item, subscribers: Iterable[Subscriber]) -> None:
+        """Offers an item to subscribers, and lets other tasks run in between."""
+        for count, subscriber in enumerate(subscribers, 1):
+            if subscriber in self.subscribers:
+                subscriber.offer(item)
+            if count % OFFERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    def waiting(self) -> list[Reader]:
-        """Those that have not been told the present yet."""
-        return [reader for reader, was_told in self.readers.items() if not was_told]
+    def new_subscribers(self) -> list[Subscriber]:
+        """The subscribers that have not received their first items."""
+        return [each for each, has_started in self.subscribers.items() if not has_started]
 
-    def count_as_told(self, readers: Iterable[Reader]) -> None:
-        """These are told every change from now on."""
-        for reader in readers:
-            if reader in self.readers:
-                self.readers[reader] = True
+    def started_subscribers(self) -> list[Subscriber]:
+        """The subscribers that have received their first items."""
+        return [each for each, has_started in self.subscribers.items() if has_started]
 
-    async def round(self) -> None:
-        """Reads once and tells what is new."""
+    def mark_started(self, subscribers: Iterable[Subscriber]) -> None:
+        """Notes that these receive every change from now on."""
+        for subscriber in subscribers:
+            if subscriber in self.subscribers:
+                self.subscribers[subscriber] = True
+
+    async def run_once(self) -> None:
+        """Reads once and delivers what is new."""
         raise NotImplementedError
 
     async def _run(self) -> None:
         failures = 0
         try:
-            while self._dirty and self.readers:
+            while self._dirty and self.subscribers:
                 await asyncio.sleep(max(0.0, self._rest_until - time.monotonic()))
                 self._dirty = False
                 began = time.monotonic()
                 try:
-                    await self.round()
+                    await self.run_once()
                     failures = 0
                 except AWAY:
                     failures += 1
                     self._dirty = True
-                except Exception as failure:  # noqa: BLE001 - told, and logged where it is a defect
-                    self.end(self.readers, self.form.failed(failure))
+                except Exception as failure:  # noqa: BLE001 - sent; a defect is also logged
+                    self.end(self.subscribers, self.renderer.render_failure(failure))
                 now = time.monotonic()
                 self._rest_until = now + _rest(now - began, self.read_seconds, failures)
         finally:
             self._running = False
 
 
-class Watching(Protocol):
-    """Where a stream says what wakes it."""
+class Topics(Protocol):
+    """Where a stream registers the topics that wake it."""
 
     def watch_topics(self, stream: Stream, before: frozenset[Topic], now: frozenset[Topic]) -> None:
-        """The stream is woken by these topics from now on, and no longer by those before."""
+        """Wakes the stream for the topics in `now`, and no longer for the others of `before`."""
         ...
 
 
-class PresentStream(Stream):
-    """The state of something. A reader's version never falls, and nobody is told twice the same."""
+class StateStream(Stream):
+    """One state. A subscriber never receives an older version after a newer one, or one twice."""
 
     def __init__(
         self,
-        watch: Present[Any],
-        form: Form,
+        watch: StateWatch[Any],
+        renderer: Renderer,
         *,
         forget: Callable[[], None],
         spawn: Spawn,
-        watching: Watching,
+        topics: Topics,
         reads: asyncio.Semaphore,
     ) -> None:
-        super().__init__(form, forget, spawn)
+        super().__init__(renderer, forget, spawn)
         self._watch = watch
-        self._watching = watching
+        self._registry = topics
         self._reads = reads
         self._topics: frozenset[Topic] = frozenset()
         self._version = 0
-        self._doubted = False
+        self._is_doubtful = False
         self._body: bytes | None = None
 
     def close(self) -> None:
-        """Nobody reads it any more: nothing wakes it."""
-        self._watching.watch_topics(self, self._topics, frozenset())
+        """Ends the stream: no topic wakes it any more."""
+        self._registry.watch_topics(self, self._topics, frozenset())
         self._topics = frozenset()
         super().close()
 
-    async def round(self) -> None:
-        """Reads the state, and offers it to whoever has not been told it."""
-        asked = self.waiting()
+    async def run_once(self) -> None:
+        """Reads the state, and offers it to everybody who does not have it."""
+        joining = self.new_subscribers()
         async with self._reads:
             began = time.monotonic()
             value = await self._read()
             self.read_seconds = time.monotonic() - began
-        version, body = self._watch.version_of(value), await self.form.told(value)
-        if version < self._version and not self._doubted:
-            self._doubted = self._dirty = True  # an older snapshot? Whoever asks waits for the next
+        version, body = self._watch.version_of(value), await self.renderer.render(value)
+        if version < self._version and not self._is_doubtful:
+            # Perhaps an older snapshot. Read again: the second answer counts.
+            self._is_doubtful = self._dirty = True
             return
-        self._doubted = False
-        told = [] if body == self._body else [each for each in self.readers if self.readers[each]]
+        self._is_doubtful = False
+        started = [] if body == self._body else self.started_subscribers()
         self._version, self._body = version, body
-        self.count_as_told(asked)
-        await self.offer(Item(body), [*asked, *told])
+        self.mark_started(joining)
+        await self.offer(Item(body), [*joining, *started])
         if self._watch.is_last(value):
-            self.end([each for each in self.readers if self.readers[each]])
+            self.end(self.started_subscribers())
 
     async def _read(self) -> Any:
-        """The state, read once more where it depends on something that was not watched before."""
+        """The state. Reads it again if it depends on a topic that was not watched before."""
         value = await self._watch.read()
-        while self.readers and (topics := self._watch.topics_of(value)) != self._topics:
-            self._watching.watch_topics(self, self._topics, topics)
+        while self.subscribers and (topics := self._watch.topics_of(value)) != self._topics:
+            self._registry.watch_topics(self, self._topics, topics)
             self._topics = topics
             value = await self._watch.read()
         return value
 
 
 def _rest(took_seconds: float, read_seconds: float, failures: int) -> float:
-    """So that telling takes half of this process at most, and reading a fifth of the store."""
+    """Seconds to rest: a stream takes at most half of the process and a fifth of the database."""
     if failures:
         return backoff_seconds(failures)
     return min(max(took_seconds, 4 * read_seconds), LONGEST_REST_SECONDS)

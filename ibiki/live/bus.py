@@ -22,7 +22,7 @@ MOST_WAITING = 20_000
 LAST_WORD_SECONDS = 1.0
 """How long the end waits for what has not been told yet."""
 
-log = logging.getLogger("ibiki.live.bus")
+log = logging.getLogger("ibiki.bus")
 
 Heard = Callable[[Collection[Topic]], None]
 

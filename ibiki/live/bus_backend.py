@@ -25,7 +25,7 @@ OPEN_SECONDS = 5.0
 MOST_WAITING = 1_000
 ALL = next(packed([EVERYTHING]))
 
-log = logging.getLogger("ibiki.live.bus")
+log = logging.getLogger("ibiki.bus")
 
 
 class Carrier(Protocol):

@@ -13,7 +13,7 @@ from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.installation import Installation
 from domain.live.hub import Hub
-from domain.live.watching import Reader, Viewpoint, Watch
+from domain.live.subscriptions import Subscriber, Viewpoint, Watch
 from ibiki.live.rights import Rights
 from resolvers.context import Context
 from schema.engine import Engine, Operation
@@ -48,7 +48,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class LiveRenderer:
     """Executes a question for a viewpoint, event by event."""
 
     engine: Engine
@@ -56,7 +56,7 @@ class Telling:
     question: Question
     viewpoint: Viewpoint | None
 
-    async def told(self, value: Any) -> bytes:
+    async def render(self, value: Any) -> bytes:
         """The response, as JSON. Raises TryAgain where the database is away: told later, whole."""
         question = self.question
         answer = await self.engine.execute(
@@ -66,7 +66,7 @@ class Telling:
             raise TryAgain
         return orjson.dumps(answer.body)
 
-    def failed(self, failure: Exception) -> bytes:
+    def render_failure(self, failure: Exception) -> bytes:
         """The errors, as JSON: a refusal in our words, anything else masked."""
         return orjson.dumps(self.engine.failure(failure, uuid4().hex).errors)
 
@@ -87,11 +87,11 @@ async def join(
     installation: Installation,
     question: Question,
     actor: Actor | None,
-    reader: Reader,
+    reader: Subscriber,
 ) -> Callable[[], None]:
     """Has the reader told, until what is returned is called. Raises Rejected."""
     viewpoint = Viewpoint.of(actor) if actor else None
-    telling = Telling(engine, installation, question, viewpoint)
+    telling = LiveRenderer(engine, installation, question, viewpoint)
     # Where a reader begins is its own: it changes nothing in what is told.
     places, given = question.operation.places, question.variables or {}
     shared = {name: value for name, value in given.items() if name not in places}

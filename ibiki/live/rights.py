@@ -19,7 +19,7 @@ from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.identity.actors import OnChange
 from domain.identity.ports import Authenticator
-from domain.live.watching import Viewpoint
+from domain.live.subscriptions import Viewpoint
 
 AGAIN_SECONDS = 0.2
 ANONYMOUS_SECONDS = 60.0

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from domain.live.watching import Backlog, Item, Place
+from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import Asked
 from ibiki.live.live import Question, join
 from resolvers.context import Context
@@ -27,20 +27,20 @@ class SocketOperation:
         self._id = id
         self._asked = asked
         self._prefix = b'{"id":%b,"type":"next","payload":' % orjson.dumps(id)
-        self._backlog: Backlog | None = None
+        self._backlog: PendingItems | None = None
         self._leave: Callable[[], None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._mutates = False
         self._watches = False
         self._last_word: bytes | None = None
         self._is_over = False
-        self.place: Place | None = None
-        self.on_room: Callable[[], None] | None = None
+        self.position: FeedPosition | None = None
+        self.on_capacity: Callable[[], None] | None = None
 
     @property
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         """Whether more of a feed may wait here."""
-        return self._backlog is None or self._backlog.has_room
+        return self._backlog is None or self._backlog.has_capacity
 
     @property
     def waits(self) -> bool:
@@ -77,7 +77,7 @@ class SocketOperation:
             self._write(item)
             return
         if self._backlog is None:
-            self._backlog = Backlog()
+            self._backlog = PendingItems()
         if not self._backlog.put(item):
             self._socket.too_slow()
 
@@ -97,16 +97,16 @@ class SocketOperation:
         item = self._backlog.take() if self._backlog else None
         if item is not None:
             self._write(item)
-            if not self._backlog and self.on_room is not None:
-                self.on_room()
+            if not self._backlog and self.on_capacity is not None:
+                self.on_capacity()
         elif self._last_word is not None and not self._is_over:
             self._is_over = True
             self._socket.operations.pop(self._id, None)
             self._socket.wire.write_text(self._last_word)
 
     def _write(self, item: Item) -> None:
-        if item.place is not None:
-            self.place = item.place
+        if item.position is not None:
+            self.position = item.position
         self._socket.wire.write_text(self._prefix + item.body + b"}")
 
     def failed(self, failure: Exception) -> bytes:

@@ -17,7 +17,7 @@ import orjson
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor
-from domain.live.watching import Backlog, Item, Place
+from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import EventRequest, check_method
 from ibiki.http.negotiation import EVENT_STREAM
 from ibiki.http.refusals import RequestRefused
@@ -114,16 +114,16 @@ class EventStream:
     """What waits to be written to one connection, and when it is over."""
 
     def __init__(self) -> None:
-        self._backlog = Backlog()
+        self._backlog = PendingItems()
         self._woken = asyncio.Event()
         self._last_words: bytes | None = None
-        self.place: Place | None = None
-        self.on_room: Callable[[], None] | None = None
+        self.position: FeedPosition | None = None
+        self.on_capacity: Callable[[], None] | None = None
 
     @property
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         """Whether more of a feed may wait here."""
-        return self._backlog.has_room
+        return self._backlog.has_capacity
 
     def offer(self, item: Item) -> None:
         """Written as soon as the connection takes it."""
@@ -166,8 +166,8 @@ class EventStream:
 
     def _next(self) -> bytes:
         item = self._backlog.take()
-        if item and not self._backlog and self.on_room is not None:
-            self.on_room()
+        if item and not self._backlog and self.on_capacity is not None:
+            self.on_capacity()
         return b"event: next\ndata: %b\n\n" % item.body if item else b""
 
     async def _wait(self) -> bytes:
@@ -194,7 +194,7 @@ class EventStream:
 
     def _cut(self) -> None:
         """Over, without a word: whoever reads is to connect again."""
-        self._backlog = Backlog()
+        self._backlog = PendingItems()
         self._last_words = b""
         self._woken.set()
 

@@ -16,13 +16,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 if TYPE_CHECKING:
     from asyncio import BaseTransport
 
-EXTENSION = "ibiki.live.wire"
+EXTENSION = "ibiki.wire"
 """In a websocket's scope: its `Wire`."""
 
 ABORT = "ibiki.abort"
 """In the scope of a request: what cuts its connection."""
 
-WHOLE = "ibiki.local.whole"
+WHOLE = "ibiki.whole"
 """In the scope of a request: all of its body is here, and nothing is waited for to read it."""
 
 ANSWER = "ibiki.answer"

@@ -6,6 +6,8 @@ from tortoise import fields
 from tortoise.fields.db_defaults import Now
 from tortoise.models import Model
 
+from persistence.sql import CURRENT_TRANSACTION
+
 
 class WebhookEvent(Model):
     """What a provider called us with: stored raw before anything else is done with it.
@@ -29,6 +31,8 @@ class WebhookEvent(Model):
     times = fields.IntField(db_default=1)
     received_at = fields.DatetimeField(db_default=Now())
     updated_at = fields.DatetimeField(db_default=Now())
+    version = fields.IntField(db_default=0)
+    changed_xid = fields.BigIntField(db_default=CURRENT_TRANSACTION)
 
     class Meta:
         table = "webhook_event"
@@ -80,6 +84,8 @@ class Conversation(Model):
     port = fields.TextField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
     updated_at = fields.DatetimeField(db_default=Now())
+    version = fields.IntField(db_default=0)
+    changed_xid = fields.BigIntField(db_default=CURRENT_TRANSACTION)
 
     class Meta:
         table = "conversation"

@@ -1,108 +1,144 @@
-"""What has changed in conversations and webhook events, in SQL: behind `domain.live.ports`."""
+"""Changes of messages, conversations and webhook events in SQL, in the order of transaction IDs.
+
+`changed_xid` is the transaction that changed a row last; a trigger sets it and counts `version`
+whenever a statement sets `updated_at`. A transaction ID below `pg_snapshot_xmin` belongs to a
+transaction that has ended, so reading from there misses nothing, whatever the clock does. An ID at
+or above `pg_snapshot_xmax` is from another server (the database was restored from a dump): such a
+row counts as unchanged.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from domain.identity.access import Everything, Scope
-from domain.inbox.conversations import Conversation
-from domain.inbox.webhooks import WebhookEvent
-from domain.live.ports import Changed
+from domain.identity.access import Everything, OfClient, Scope
+from domain.live import hints
+from domain.live.ports import Change, ChangePage, Position
 from persistence.database import connection
-from persistence.inbox.conversations import CONVERSATIONS, conversation_of
-from persistence.inbox.routes import EVENTS, event_of
-from persistence.live.messages import NOW, within
+from persistence.inbox.conversations import CONVERSATION_COLUMNS, conversation_of
+from persistence.inbox.routes import EVENT_COLUMNS, event_of
 from persistence.pages import Filter
+from persistence.sending.archive import SHOWN_MESSAGE_COLUMNS, message_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from persistence.database import Connection
 
-T = TypeVar("T")
+MOST_CHANGES = 1_000
 
-MOST_CHANGED = 1_000
-
-# Looks by time go further back than this, so that what waits is found by one of them.
-RULED_ON_OR_WAITING = "(due_at IS NULL OR received_at < clock_timestamp() - interval '1 second')"
-
-
-async def find_changed_conversations(
-    scopes: Collection[Scope], ids: Collection[UUID]
-) -> Sequence[Conversation]:
-    """Those of the conversations that are within one of the scopes, oldest change first."""
-    return await _find(CONVERSATIONS, within(scopes), ids, conversation_of)
-
-
-async def read_changed_conversations(
-    scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-) -> Changed[Conversation]:
-    """Conversations changed since that time of the store's (None: now), and some before."""
-    overlap = timedelta(seconds=overlap_seconds)
-    return await _read_changed(CONVERSATIONS, within(scopes), since, overlap, conversation_of)
+SNAPSHOT = """
+SELECT pg_snapshot_xmin(seen)::text::int8, pg_snapshot_xmax(seen)::text::int8
+FROM pg_current_snapshot() AS seen
+"""
+NOT_YET_SHOWN = """
+SELECT min(changed_xid) FROM webhook_event
+WHERE due_at IS NOT NULL AND received_at >= clock_timestamp() - interval '1 second'
+"""
+MESSAGES = f"""
+SELECT page.version, page.changed_xid, {SHOWN_MESSAGE_COLUMNS}
+FROM (SELECT * FROM message {{page}}) AS page JOIN send ON send.id = page.send_id
+ORDER BY page.changed_xid, page.id
+"""  # noqa: S608 - columns of our own
+CONVERSATIONS = f"SELECT version, changed_xid, {CONVERSATION_COLUMNS} FROM conversation {{page}}"  # noqa: S608
+EVENTS = f"SELECT version, changed_xid, {EVENT_COLUMNS} FROM webhook_event {{page}}"  # noqa: S608
 
 
-async def find_changed_events(
-    scopes: Collection[Scope], ids: Collection[UUID]
-) -> Sequence[WebhookEvent]:
-    """Those of the events that are within one of the scopes, oldest change first.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How rows of one kind are read. `when`: which are shown; `changed`: which have changed.
 
-    What was stored a moment ago and is not ruled on yet is left out: it is told with its ruling.
+    `hidden`: selects the first transaction of rows that are to be shown later without a change.
     """
-    return await _find(EVENTS, _for_all(scopes), ids, event_of)
+
+    statement: str
+    item_of: Callable[[Record], Any]
+    when: str = "true"
+    changed: str = "true"
+    hidden: str | None = None
+    for_admins: bool = False
 
 
-async def read_changed_events(
-    scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-) -> Changed[WebhookEvent]:
-    """Events stored or ruled on since that time of the store's (None: now), and some before."""
-    overlap = timedelta(seconds=overlap_seconds)
-    return await _read_changed(EVENTS, _for_all(scopes), since, overlap, event_of)
+CHANGE_KINDS = {
+    # A message that is only accepted is new: its send says so.
+    hints.MESSAGE: Kind(MESSAGES, message_of, changed="(status <> 'QUEUED' OR attempts > 0)"),
+    hints.CONVERSATION: Kind(CONVERSATIONS, conversation_of),
+    # An event is shown once it is decided, or if it waits: most are decided within a second.
+    hints.EVENT: Kind(
+        EVENTS,
+        event_of,
+        when="(due_at IS NULL OR received_at < clock_timestamp() - interval '1 second')",
+        hidden=NOT_YET_SHOWN,
+        for_admins=True,
+    ),
+}
 
 
-async def _find(
-    statement: str, wanted: Filter, ids: Collection[UUID], item_of: Callable[[Record], T]
-) -> list[T]:
+async def position() -> Position:
+    async with connection() as pooled:
+        return Position(await pooled.fetchval(SNAPSHOT))
+
+
+async def find_changes(
+    kind: bytes, scopes: Collection[Scope], ids: Collection[UUID]
+) -> Sequence[Change]:
+    wanted = _within(CHANGE_KINDS[kind], scopes)
     wanted.add("id = ANY({}::uuid[])", list(ids))
     async with connection() as pooled:
-        return await _read(pooled, statement, wanted, item_of, most=len(ids))
+        return _changes_of(
+            CHANGE_KINDS[kind], await _fetch(pooled, CHANGE_KINDS[kind], wanted, len(ids))
+        )
 
 
-async def _read_changed(
-    statement: str,
-    wanted: Filter,
-    since: datetime | None,
-    overlap: timedelta,
-    item_of: Callable[[Record], T],
-) -> Changed[T]:
+async def read_changes(kind: bytes, scopes: Collection[Scope], after: Position) -> ChangePage:
+    wanted = _within(CHANGE_KINDS[kind], scopes)
+    wanted.add(CHANGE_KINDS[kind].changed)
+    hidden = CHANGE_KINDS[kind].hidden
     async with connection() as pooled:
-        # Taken before the read: what is committed between the two is read again next time.
-        now: datetime = await pooled.fetchval(NOW)
-        # A plain value: PostgreSQL looks nothing volatile up in an index.
-        wanted.add("updated_at > {}", (since or now) - overlap)
-        items = await _read(pooled, statement, wanted, item_of, most=MOST_CHANGED)
-    return Changed(items, now, more=len(items) == MOST_CHANGED)
+        # Taken before the rows are read: whatever is still running here is read again next time.
+        [(running_from, end)] = await pooled.fetch(SNAPSHOT)
+        if hidden is not None:
+            running_from = min(running_from, await pooled.fetchval(hidden) or running_from)
+        # The first condition is for the index, which cannot compare pairs.
+        wanted.add("changed_xid >= {} AND changed_xid < {}", after.transaction, end)
+        wanted.add("(changed_xid, id) > ({}, {})", after.transaction, after.row_id)
+        rows = await _fetch(pooled, CHANGE_KINDS[kind], wanted, MOST_CHANGES)
+    is_full = len(rows) == MOST_CHANGES
+    last = Position(rows[-1]["changed_xid"], rows[-1]["id"]) if is_full else None
+    return ChangePage(_changes_of(CHANGE_KINDS[kind], rows), Position(running_from), last)
 
 
-async def _read(
-    pooled: Connection,
-    statement: str,
-    wanted: Filter,
-    item_of: Callable[[Record], T],
-    *,
-    most: int,
-) -> list[T]:
-    page = f"{wanted.where} ORDER BY updated_at, id LIMIT {wanted.value(most)}"
-    return [item_of(row) for row in await pooled.fetch(statement.format(page=page), *wanted.values)]
+async def recent_changes(kind: bytes, scope: Scope, seconds: float) -> Sequence[Change]:
+    rules = CHANGE_KINDS[kind]
+    wanted = _within(rules, [scope])
+    wanted.add(rules.changed)
+    # Not clock_timestamp(): PostgreSQL looks up nothing volatile in an index.
+    wanted.add("updated_at > statement_timestamp() - make_interval(secs => {})", seconds)
+    async with connection() as pooled:
+        rows = await _fetch(pooled, rules, wanted, MOST_CHANGES, newest_first="updated_at")
+    return _changes_of(rules, sorted(rows, key=lambda row: (row["changed_xid"], row["id"])))
 
 
-def _for_all(scopes: Collection[Scope]) -> Filter:
-    """Events belong to the installation: only who sees everything sees any."""
+async def _fetch(
+    pooled: Connection, kind: Kind, wanted: Filter, most: int, *, newest_first: str | None = None
+) -> list[Record]:
+    order = f"{newest_first} DESC" if newest_first else "changed_xid, id"
+    page = f"{wanted.where} ORDER BY {order} LIMIT {wanted.value(most)}"
+    return await pooled.fetch(kind.statement.format(page=page), *wanted.values)
+
+
+def _changes_of(kind: Kind, rows: Collection[Record]) -> list[Change]:
+    return [Change(row["version"], kind.item_of(row)) for row in rows]
+
+
+def _within(kind: Kind, scopes: Collection[Scope]) -> Filter:
+    """Rows that any of these scopes may see."""
     wanted = Filter()
-    wanted.add(RULED_ON_OR_WAITING)
+    wanted.add(kind.when)
     if Everything() not in scopes:
-        wanted.add("false")
+        own = [scope.client_id for scope in scopes if isinstance(scope, OfClient)]
+        wanted.add("client_id = ANY({}::uuid[])", [] if kind.for_admins else own)
     return wanted

@@ -39,25 +39,26 @@ ORDER BY page.id {order}
 """
 
 # The text of a bulk stands once, on its send.
-MESSAGES = """
-SELECT page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
-       failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at,
-       send.modem, send.port
-FROM (SELECT * FROM message {page}) AS page
-JOIN send ON send.id = page.send_id
-ORDER BY page.id {order}
+SHOWN_MESSAGE_COLUMNS = """
+page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
+failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at,
+send.modem, send.port
 """
+MESSAGES = f"""
+SELECT {SHOWN_MESSAGE_COLUMNS}
+FROM (SELECT * FROM message {{page}}) AS page
+JOIN send ON send.id = page.send_id
+ORDER BY page.id {{order}}
+"""  # noqa: S608 - columns of our own
 # A range, not an equation, so that ORDER BY send_id means something to the planner: for a large
 # send it would rather walk all messages in id order, and hope to meet its own soon.
-MESSAGES_OF_SENDS = """
-SELECT page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
-       failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at,
-       send.modem, send.port
-FROM unnest({sends}::uuid[]) AS wanted (id)
-CROSS JOIN LATERAL (SELECT * FROM message {page}) AS page
+MESSAGES_OF_SENDS = f"""
+SELECT {SHOWN_MESSAGE_COLUMNS}
+FROM unnest({{sends}}::uuid[]) AS wanted (id)
+CROSS JOIN LATERAL (SELECT * FROM message {{page}}) AS page
 JOIN send ON send.id = page.send_id
-ORDER BY page.id {order}
-"""
+ORDER BY page.id {{order}}
+"""  # noqa: S608 - columns of our own
 TEXT_MATCHES = """
 CASE WHEN text IS NOT NULL THEN text ILIKE {}
 ELSE EXISTS (SELECT FROM send WHERE send.id = message.send_id AND send.text ILIKE {}) END

@@ -6,6 +6,8 @@ from tortoise import fields
 from tortoise.fields.db_defaults import Now
 from tortoise.models import Model
 
+from persistence.sql import CURRENT_TRANSACTION
+
 
 class Send(Model):
     """One request to send: who pays, how much, and the text where all messages share it.
@@ -63,6 +65,8 @@ class Message(Model):
     in_reading = fields.BooleanField(db_default=False)
     created_at = fields.DatetimeField(db_default=Now())
     updated_at = fields.DatetimeField(db_default=Now())
+    version = fields.IntField(db_default=0)
+    changed_xid = fields.BigIntField(db_default=CURRENT_TRANSACTION)
 
     class Meta:
         table = "message"

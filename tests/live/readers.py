@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,43 +13,48 @@ import orjson
 
 from domain.errors import TryAgain
 from domain.identity.access import Scope
-from domain.inbox.conversations import Conversation, InboundMessage
-from domain.inbox.webhooks import WebhookEvent
+from domain.inbox.conversations import InboundMessage
+from domain.live import hints
 from domain.live.hints import Topic
-from domain.live.ports import Changed
-from domain.live.watching import Item, Place
+from domain.live.ports import Change, ChangePage, Position
+from domain.live.subscriptions import FeedPosition, Item
 from domain.sending.sends import Message
 
 NOON = datetime.fromisoformat("2026-11-20T12:00:00Z")
 
 
+def change_of(message: Message) -> Change:
+    """The message, with the seconds since noon as its version."""
+    return Change(int((message.updated_at - NOON).total_seconds()), message)
+
+
 @dataclass(eq=False)
-class Ears:
+class FakeSubscriber:
     """A reader that keeps what it is told."""
 
     told: list[Any] = field(default_factory=list)
     ended: list[Any] = field(default_factory=list)
-    place: Place | None = None
-    on_room: Callable[[], None] | None = None
+    position: FeedPosition | None = None
+    on_capacity: Callable[[], None] | None = None
     room: int | None = None
     """How much more of a feed it takes; None for any."""
 
     @property
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         return self.room != 0
 
     def offer(self, item: Item) -> None:
         self.told.append(orjson.loads(item.body))
-        if item.place is not None:
-            self.place = item.place
+        if item.position is not None:
+            self.position = item.position
             if self.room is not None:
                 self.room -= 1
 
     def make_room(self, items: int) -> None:
         """Takes so many more."""
         self.room = items
-        if self.on_room is not None:
-            self.on_room()
+        if self.on_capacity is not None:
+            self.on_capacity()
 
     def end(self, errors: bytes | None = None) -> None:
         self.ended.append(None if errors is None else orjson.loads(errors))
@@ -63,7 +68,7 @@ class Ears:
 
 
 @dataclass
-class Words:
+class FakeRenderer:
     """Tells a value as it is, and counts how often it is asked to.
 
     `away`: how often it still finds the store away before it can.
@@ -72,7 +77,7 @@ class Words:
     executions: int = 0
     away: int = 0
 
-    async def told(self, value: Any) -> bytes:
+    async def render(self, value: Any) -> bytes:
         self.executions += 1
         await asyncio.sleep(0)
         if self.away:
@@ -84,7 +89,7 @@ class Words:
             return orjson.dumps([str(value.id), value.status])
         return orjson.dumps(value)
 
-    def failed(self, failure: Exception) -> bytes:
+    def render_failure(self, failure: Exception) -> bytes:
         return orjson.dumps([str(failure)])
 
 
@@ -94,51 +99,40 @@ class FakeStore:
 
     prints: dict[Topic, str] = field(default_factory=dict)
     messages: dict[UUID, Message] = field(default_factory=dict)
-    now: datetime = NOON
     away: Exception | None = None
     failures: int = 0
-    reads_by_time: int = 0
+    reads_by_position: int = 0
     reads_by_id: int = 0
 
     async def fingerprints(self, topics: Collection[Topic]) -> dict[Topic, str]:
         self._fail()
         return {topic: self.prints[topic] for topic in topics if topic in self.prints}
 
-    async def find_changed_messages(
-        self, scopes: Collection[Scope], ids: Collection[UUID]
-    ) -> Sequence[Message]:
+    async def find_changes(
+        self, kind: bytes, scopes: Collection[Scope], ids: Collection[UUID]
+    ) -> Sequence[Change]:
         self._fail()
         self.reads_by_id += 1
-        found = [self.messages[each] for each in ids if each in self.messages]
-        return sorted(found, key=lambda each: each.updated_at)
+        return self._changes([self.messages[each] for each in ids if each in self.messages])
 
-    async def read_changed_messages(
-        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> Changed[Message]:
+    async def read_changes(
+        self, kind: bytes, scopes: Collection[Scope], after: Position
+    ) -> ChangePage:
         self._fail()
-        self.reads_by_time += 1
-        found = sorted(self.messages.values(), key=lambda each: each.updated_at)
-        return Changed(found, self.now)
+        self.reads_by_position += 1
+        found = self.messages.values() if kind == hints.MESSAGE else ()
+        return ChangePage(self._changes(found), after)
 
-    async def find_changed_conversations(
-        self, scopes: Collection[Scope], ids: Collection[UUID]
-    ) -> Sequence[Conversation]:
+    async def recent_changes(self, kind: bytes, scope: Scope, seconds: float) -> Sequence[Change]:
         return []
 
-    async def read_changed_conversations(
-        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> Changed[Conversation]:
-        return Changed([], self.now)
+    async def position(self) -> Position:
+        self._fail()
+        return Position(0)
 
-    async def find_changed_events(
-        self, scopes: Collection[Scope], ids: Collection[UUID]
-    ) -> Sequence[WebhookEvent]:
-        return []
-
-    async def read_changed_events(
-        self, scopes: Collection[Scope], *, since: datetime | None, overlap_seconds: float
-    ) -> Changed[WebhookEvent]:
-        return Changed([], self.now)
+    def _changes(self, messages: Iterable[Message]) -> list[Change]:
+        changes = [change_of(each) for each in messages]
+        return sorted(changes, key=lambda change: change.version)
 
     def _fail(self) -> None:
         if self.away is not None:

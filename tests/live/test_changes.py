@@ -15,9 +15,10 @@ from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING
 from domain.live.hub import Hub
-from domain.live.watching import Changes, Watch
+from domain.live.ports import Change
+from domain.live.subscriptions import ChangeWatch, Watch
 from domain.sending.sends import Message, MessageStatus
-from tests.live.readers import NOON, Ears, FakeStore, Words
+from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber, change_of
 from tests.live.rig import eventually
 
 NEVER = 3600.0
@@ -49,7 +50,7 @@ class Board:
     clock: int = 0
     begins: Sequence[Message] = ()
     failure: Exception | None = None
-    words: Words = field(default_factory=Words)
+    words: FakeRenderer = field(default_factory=FakeRenderer)
 
     def change(self, one: Message, status: MessageStatus, *, hint: bool = True) -> Message:
         """The message has another status now."""
@@ -60,20 +61,20 @@ class Board:
             self.hub.hinted({hints.MESSAGE + one.id.bytes})
         return changed
 
-    async def listen(self, scope: Scope = MINE, send_id: UUID | None = None) -> Ears:
+    async def listen(self, scope: Scope = MINE, send_id: UUID | None = None) -> FakeSubscriber:
         """Somebody who watches, from now on."""
-        ears = Ears()
+        ears = FakeSubscriber()
 
-        async def begin() -> Sequence[Message]:
+        async def begin() -> Sequence[Change]:
             if self.failure is not None:
                 raise self.failure
-            return self.begins
+            return [change_of(each) for each in self.begins]
 
         async def open_() -> Watch:
-            return Changes(
+            return ChangeWatch(
                 kind=hints.MESSAGE,
                 scope=scope,
-                begin=begin,
+                read_first=begin,
                 covers=lambda one: send_id in (None, one.send_id),
             )
 
@@ -219,7 +220,7 @@ async def test_what_a_document_asks_for_besides_may_be_away_for_a_while(board: B
 async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board: Board) -> None:
     board.words.away = 1_000_000
     waiting = await board.listen(Everything())  # told before those of one tenant
-    board.words = Words()
+    board.words = FakeRenderer()
     other = await board.listen()
     changed = board.change(message(), MessageStatus.SENT)
     await other.hears(*told(changed))
@@ -236,4 +237,4 @@ async def test_a_beginning_that_cannot_be_told_yet_is_told_whole(board: Board) -
 async def test_nothing_is_read_where_nobody_watches(board: Board) -> None:
     board.change(message(), MessageStatus.SENT)
     board.hub.hinted({EVERYTHING})
-    assert board.store.reads_by_id == board.store.reads_by_time == 0
+    assert board.store.reads_by_id == board.store.reads_by_position == 0

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.fanout import HANDSHAKE, Listener, frame
-from domain.live.watching import Backlog, Item
+from domain.live.subscriptions import Item, PendingItems
 from ibiki.live.live import SocketRules
 from ibiki.live.socket import Socket
 from ibiki.live.wire import TOO_SLOW, WAITING_BYTES, Wire
@@ -157,7 +157,7 @@ async def _listen(place: Quiet, heard: list[tuple[bytes, float]]) -> list[Listen
 
 
 def test_a_backlog_keeps_the_newest_of_each_key_and_not_without_end() -> None:
-    backlog = Backlog(most=2)
+    backlog = PendingItems(most=2)
     assert backlog.put(Item(b"1", key="a"))
     assert backlog.put(Item(b"2", key="b"))
     assert backlog.put(Item(b"3", key="a"))

@@ -13,10 +13,18 @@ from domain.errors import Forbidden, TryAgain
 from domain.ids import new_id
 from domain.inbox.conversations import InboundMessage
 from domain.live import hints
-from domain.live.feeds import PAGE
+from domain.live.feed import PAGE
 from domain.live.hub import Hub
-from domain.live.watching import ROOM_BYTES, ROOM_ITEMS, Backlog, Feed, Item, Place, Watch
-from tests.live.readers import NOON, Ears, FakeStore, Words
+from domain.live.subscriptions import (
+    FEED_BYTES,
+    FEED_ITEMS,
+    FeedPosition,
+    FeedWatch,
+    Item,
+    PendingItems,
+    Watch,
+)
+from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber
 from tests.live.rig import eventually
 
 NEVER = 3600.0
@@ -30,7 +38,7 @@ class Table:
     hub: Hub
     last: int = 0
     missing: frozenset[int] = frozenset()
-    words: Words = field(default_factory=Words)
+    words: FakeRenderer = field(default_factory=FakeRenderer)
     reads: list[int] = field(default_factory=list)
     away: Exception | None = None
     before_answer: Callable[[], None] | None = None
@@ -51,15 +59,17 @@ class Table:
         if hint:
             self.hub.hinted({hints.FEED + CLIENT.bytes})
 
-    async def listen(self, after: int = 0, room: int | None = None) -> Ears:
+    async def listen(self, after: int = 0, room: int | None = None) -> FakeSubscriber:
         """Somebody who is told what comes behind that number."""
-        ears = Ears(room=room)
+        ears = FakeSubscriber(room=room)
         await self.join(ears, after)
         return ears
 
-    async def join(self, ears: Ears, after: int, client_id: UUID = CLIENT) -> Callable[[], None]:
+    async def join(
+        self, ears: FakeSubscriber, after: int, client_id: UUID = CLIENT
+    ) -> Callable[[], None]:
         async def open_() -> Watch:
-            return Feed(client_id=client_id, after=after, read=self.read)
+            return FeedWatch(client_id=client_id, after=after, read=self.read)
 
         return await self.hub.join(client_id, self.words, ears, open_)
 
@@ -174,7 +184,7 @@ async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table:
 
 async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> None:
     table.receive(2)
-    ears = Ears()
+    ears = FakeSubscriber()
     leave = await table.join(ears, 0)
     await ears.hears(1, 2)
     leave()
@@ -186,7 +196,7 @@ async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> N
 
 async def test_a_place_in_another_feed_is_none_in_this(table: Table) -> None:
     table.receive(2)
-    ears = Ears(place=Place(UUID(int=8), 1_000))
+    ears = FakeSubscriber(position=FeedPosition(UUID(int=8), 1_000))
     await table.join(ears, 1)
     await ears.hears(2)
 
@@ -218,7 +228,7 @@ async def test_a_reader_that_is_refused_later_is_told_so(table: Table) -> None:
 
 async def test_a_reader_may_leave_at_any_time(table: Table) -> None:
     table.receive(10 * PAGE)
-    ears = Ears()
+    ears = FakeSubscriber()
     leave = await table.join(ears, 0)
     other = await table.listen()
     await eventually(lambda: bool(ears.told))
@@ -226,7 +236,7 @@ async def test_a_reader_may_leave_at_any_time(table: Table) -> None:
     told = len(ears.told)
     await other.hears(*numbers(1, 10 * PAGE))
     assert len(ears.told) == told
-    assert ears.on_room is None
+    assert ears.on_capacity is None
 
 
 async def test_a_lost_hint_is_made_good() -> None:
@@ -241,16 +251,16 @@ async def test_a_lost_hint_is_made_good() -> None:
     await hub.stop()
 
 
-@pytest.mark.parametrize("size", [10, ROOM_BYTES // 4, 3 * ROOM_BYTES])
-def test_a_backlog_has_room_for_so_much_of_a_feed(size: int) -> None:
-    backlog, count = Backlog(), 0
-    while backlog.has_room:
+@pytest.mark.parametrize("size", [10, FEED_BYTES // 4, 3 * FEED_BYTES])
+def test_a_backlog_has_capacity_for_so_much_of_a_feed(size: int) -> None:
+    backlog, count = PendingItems(), 0
+    while backlog.has_capacity:
         assert backlog.put(Item(bytes(size), key=count))
         count += 1
-    assert count == min(ROOM_ITEMS, -(-ROOM_BYTES // size))
+    assert count == min(FEED_ITEMS, -(-FEED_BYTES // size))
     for _ in range(count):
         assert backlog.take()
-    assert backlog.has_room
-    assert backlog.put(Item(bytes(ROOM_BYTES), key="same"))
+    assert backlog.has_capacity
+    assert backlog.put(Item(bytes(FEED_BYTES), key="same"))
     assert backlog.put(Item(b"", key="same"))
-    assert backlog.has_room, "what was replaced does not wait any more"
+    assert backlog.has_capacity, "what was replaced does not wait any more"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
 
 import pytest
 
 from domain.identity.access import Everything, OfClient, Scope
+from domain.live import hints
+from domain.live.ports import Position
 from persistence import store
+from persistence.live import changes
 from tests import worlds
 from tests.persistence.test_reads_stay_small import assert_small, work_of
 
 THERE = 6_000
+EVENTS_THERE = 30_000
 NEW = 3
 
 CONVERSATIONS = """
@@ -37,54 +41,72 @@ WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT {new})
 """
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A client, and the position before anything changed."""
+
+    client: worlds.Tenant
+    before: Position
+
+
 @pytest.fixture
-async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
-    """A client among others, with much that has not changed for an hour and little that has."""
+async def changed(database_url: str) -> AsyncIterator[Changed]:
+    """A client among others: 6,000 rows of each kind that did not change, and three that did."""
     # One connection: the counters are flushed by the connection that did the work.
     async with worlds.connected(database_url, pool_size=1):
         pool = await worlds.add_pool()
         client, other = [await worlds.add_client(pool) for _ in range(2)]
         ids = client.client_id, other.client_id
         await worlds.execute(CONVERSATIONS, *ids, THERE)
-        await worlds.execute(EVENTS, THERE)
+        await worlds.execute(EVENTS, EVENTS_THERE)
         await worlds.execute(INBOUND, list(ids), THERE)
-        await worlds.execute("ANALYZE")
+        await worlds.execute("VACUUM ANALYZE")
+        before = await changes.position()
         for table in ("conversation", "webhook_event"):
             await worlds.execute(CHANGE.format(table=table, new=NEW))
-        yield client
+        yield Changed(client, before)
 
 
 @pytest.mark.parametrize("everybodys", [True, False])
-async def test_conversations_that_changed_are_found_by_their_time(
-    client: worlds.Tenant, everybodys: bool
+async def test_reading_on_costs_the_conversations_that_changed(
+    changed: Changed, everybodys: bool
 ) -> None:
-    scope: Scope = Everything() if everybodys else OfClient(client.client_id)
-    for since in [None, datetime.now(UTC) - timedelta(seconds=30)] * 5:
-        # From the sixth time on PostgreSQL may plan for any values.
-        read = store.read_changed_conversations([scope], since=since, overlap_seconds=60.0)
+    scope: Scope = Everything() if everybodys else OfClient(changed.client.client_id)
+    for _ in range(8):  # from the sixth time on PostgreSQL may use a generic plan
+        read = changes.read_changes(hints.CONVERSATION, [scope], changed.before)
         assert_small(await work_of(read, ["conversation"]), most_rows=NEW)
 
 
-async def test_events_that_changed_are_found_by_their_time(client: worlds.Tenant) -> None:
-    for since in [None, datetime.now(UTC) - timedelta(seconds=30)] * 5:
-        read = store.read_changed_events([Everything()], since=since, overlap_seconds=60.0)
-        assert len((await read).items) == NEW
-        read = store.read_changed_events([Everything()], since=since, overlap_seconds=60.0)
-        assert_small(await work_of(read, ["webhook_event"]), most_rows=NEW)
+async def test_recent_conversations_are_found_by_their_time(changed: Changed) -> None:
+    for _ in range(8):
+        read = changes.recent_changes(hints.CONVERSATION, Everything(), 60.0)
+        assert_small(await work_of(read, ["conversation"]), most_rows=NEW)
 
 
-async def test_events_are_nobody_s_but_the_operator_s(client: worlds.Tenant) -> None:
-    own = OfClient(client.client_id)
-    found = await store.read_changed_events([own], since=None, overlap_seconds=60.0)
-    assert found.items == []
-    everything = await store.read_changed_events([Everything()], since=None, overlap_seconds=60.0)
-    ids = [each.id for each in everything.items]
-    assert await store.find_changed_events([own], ids) == []
-    assert len(await store.find_changed_events([Everything()], ids)) == NEW
+@pytest.mark.parametrize("recent", [True, False])
+async def test_reading_events_costs_the_blocks_that_changed(changed: Changed, recent: bool) -> None:
+    for _ in range(8):
+        read: Awaitable[object] = (
+            changes.recent_changes(hints.EVENT, Everything(), 60.0)
+            if recent
+            else changes.read_changes(hints.EVENT, [Everything()], changed.before)
+        )
+        # Each changed row costs the 16 blocks of its BRIN range, twice: where it was and is.
+        assert_small(await work_of(read, ["webhook_event"]), most_rows=EVENTS_THERE // 4)
 
 
-async def test_a_feed_is_read_on_from_anywhere(client: worlds.Tenant) -> None:
-    scope = OfClient(client.client_id)
+async def test_events_are_for_admins_only(changed: Changed) -> None:
+    own = OfClient(changed.client.client_id)
+    assert (await changes.read_changes(hints.EVENT, [own], changed.before)).changes == []
+    found = (await changes.read_changes(hints.EVENT, [Everything()], changed.before)).changes
+    ids = [change.item.id for change in found]
+    assert len(ids) == NEW
+    assert await changes.find_changes(hints.EVENT, [own], ids) == []
+    assert len(await changes.find_changes(hints.EVENT, [Everything()], ids)) == NEW
+
+
+async def test_a_feed_is_read_on_from_anywhere(changed: Changed) -> None:
+    scope = OfClient(changed.client.client_id)
     for after in [0, THERE // 2, THERE - 10] * 3:
         assert_small(
             await work_of(store.read_feed(scope, after=after, most=50), ["inbound"]), most_rows=50

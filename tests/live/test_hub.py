@@ -17,10 +17,10 @@ from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic
 from domain.live.hub import LARGEST_SHARE_OF_POLLING, Hub
-from domain.live.streams import OFFERED_AT_A_TIME
-from domain.live.watching import Changes, Present, Watch
-from domain.sending.sends import Message
-from tests.live.readers import Ears, FakeStore, Words
+from domain.live.ports import Change
+from domain.live.streams import OFFERS_AT_ONCE
+from domain.live.subscriptions import ChangeWatch, StateWatch, Watch
+from tests.live.readers import FakeRenderer, FakeStore, FakeSubscriber
 from tests.live.rig import eventually
 
 TOPIC: Topic = hints.ACCOUNT + bytes(16)
@@ -52,7 +52,7 @@ class Figure:
         return value
 
     async def open(self) -> Watch:
-        return Present(
+        return StateWatch(
             read=self.read,
             topics_of=lambda _: self.topics,
             version_of=self.version,
@@ -74,8 +74,8 @@ async def hub(store: FakeStore) -> AsyncIterator[Hub]:
 
 
 async def test_a_reader_is_told_the_present_and_then_every_change(hub: Hub) -> None:
-    figure, ears = Figure(), Ears()
-    await hub.join("key", Words(), ears, figure.open)
+    figure, ears = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(1)
     figure.value = 2
     hub.hinted({TOPIC})
@@ -83,7 +83,7 @@ async def test_a_reader_is_told_the_present_and_then_every_change(hub: Hub) -> N
 
 
 async def test_a_state_that_cannot_be_told_yet_is_told_when_it_can(hub: Hub) -> None:
-    figure, words, ears = Figure(), Words(away=1), Ears()
+    figure, words, ears = Figure(), FakeRenderer(away=1), FakeSubscriber()
     await hub.join("key", words, ears, figure.open)
     await ears.hears(1)
     figure.value, words.away = 2, 1
@@ -92,7 +92,7 @@ async def test_a_state_that_cannot_be_told_yet_is_told_when_it_can(hub: Hub) -> 
 
 
 async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> None:
-    figure, ears = Figure(), Ears()
+    figure, ears = Figure(), FakeSubscriber()
 
     async def change_once() -> None:
         figure.before_answer = None
@@ -100,13 +100,13 @@ async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> N
         hub.hinted({TOPIC})  # nobody watches this topic yet
 
     figure.before_answer = change_once
-    await hub.join("key", Words(), ears, figure.open)
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(2)
 
 
 async def test_a_change_of_what_changes_it_is_followed(hub: Hub) -> None:
-    figure, ears = Figure(), Ears()
-    await hub.join("key", Words(), ears, figure.open)
+    figure, ears = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(1)
     figure.value, figure.topics = 2, frozenset({OTHER})
     hub.hinted({TOPIC})
@@ -118,7 +118,7 @@ async def test_a_change_of_what_changes_it_is_followed(hub: Hub) -> None:
 
 
 async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> None:
-    figure, words, crowd = Figure(), Words(), [Ears() for _ in range(500)]
+    figure, words, crowd = Figure(), FakeRenderer(), [FakeSubscriber() for _ in range(500)]
     for ears in crowd:
         await hub.join("key", words, ears, figure.open)
     for ears in crowd:
@@ -134,33 +134,33 @@ async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> No
 
 
 async def test_who_watches_something_else_is_told_nothing_of_it(hub: Hub) -> None:
-    one, other = Ears(), Ears()
+    one, other = FakeSubscriber(), FakeSubscriber()
     figure = Figure(7)
-    await hub.join("key", Words(), one, Figure(1).open)
-    await hub.join(("key", "other rights"), Words(), other, figure.open)
+    await hub.join("key", FakeRenderer(), one, Figure(1).open)
+    await hub.join(("key", "other rights"), FakeRenderer(), other, figure.open)
     await one.hears(1)
     await other.hears(7)
     assert hub.count == 2
 
 
 async def test_who_joins_later_is_told_a_state_that_was_read_later(hub: Hub) -> None:
-    figure, first, second = Figure(), Ears(), Ears()
-    await hub.join("key", Words(), first, figure.open)
+    figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), first, figure.open)
     await first.hears(1)
     figure.value = 2  # and no hint of it has come yet
-    await hub.join("key", Words(), second, figure.open)
+    await hub.join("key", FakeRenderer(), second, figure.open)
     await second.hears(2)
     await first.hears(1, 2)
 
 
 async def test_who_joins_while_a_state_is_read_is_told_one_that_is_read_later(hub: Hub) -> None:
-    figure, first, second = Figure(), Ears(), Ears()
-    await hub.join("key", Words(), first, figure.open)
+    figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), first, figure.open)
     await first.hears(1)
 
     async def join_and_change() -> None:
         figure.before_answer = None
-        await hub.join("key", Words(), second, figure.open)
+        await hub.join("key", FakeRenderer(), second, figure.open)
 
     figure.before_answer = join_and_change
     hub.hinted({TOPIC})
@@ -169,19 +169,19 @@ async def test_who_joins_while_a_state_is_read_is_told_one_that_is_read_later(hu
 
 
 async def test_nobody_is_told_the_same_twice(hub: Hub) -> None:
-    figure, first, second = Figure(), Ears(), Ears()
-    await hub.join("key", Words(), first, figure.open)
+    figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), first, figure.open)
     await first.hears(1)
     hub.hinted({TOPIC})
     await eventually(lambda: figure.reads == 3)
-    await hub.join("key", Words(), second, figure.open)
+    await hub.join("key", FakeRenderer(), second, figure.open)
     await second.hears(1)
     await first.hears(1)
 
 
 async def test_changes_that_come_while_one_is_told_are_told_as_one(hub: Hub) -> None:
-    figure, ears = Figure(), Ears()
-    await hub.join("key", Words(), ears, figure.open)
+    figure, ears = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(1)
     for value in range(2, 100):
         figure.value = value
@@ -191,8 +191,8 @@ async def test_changes_that_come_while_one_is_told_are_told_as_one(hub: Hub) -> 
 
 
 async def test_a_version_never_falls_for_a_reader(hub: Hub) -> None:
-    figure, ears = Figure(5), Ears()
-    await hub.join("key", Words(), ears, figure.open)
+    figure, ears = Figure(5), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(5)
     stale = figure.reads
 
@@ -207,8 +207,8 @@ async def test_a_version_never_falls_for_a_reader(hub: Hub) -> None:
 
 
 async def test_after_the_last_state_it_is_complete(hub: Hub) -> None:
-    figure, ears = Figure(last=3), Ears()
-    await hub.join("key", Words(), ears, figure.open)
+    figure, ears = Figure(last=3), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(1)
     figure.value = 3
     hub.hinted({TOPIC})
@@ -218,9 +218,9 @@ async def test_after_the_last_state_it_is_complete(hub: Hub) -> None:
 
 
 async def test_what_nobody_watches_any_more_is_forgotten(hub: Hub) -> None:
-    figure, one, other = Figure(), Ears(), Ears()
-    leave_one = await hub.join("key", Words(), one, figure.open)
-    leave_other = await hub.join("key", Words(), other, figure.open)
+    figure, one, other = Figure(), FakeSubscriber(), FakeSubscriber()
+    leave_one = await hub.join("key", FakeRenderer(), one, figure.open)
+    leave_other = await hub.join("key", FakeRenderer(), other, figure.open)
     await one.hears(1)
     await other.hears(1)
     leave_one()
@@ -235,8 +235,8 @@ async def test_what_nobody_watches_any_more_is_forgotten(hub: Hub) -> None:
 
 
 async def test_lost_hints_are_made_good_by_reading_everything(hub: Hub) -> None:
-    figure, ears = Figure(), Ears()
-    await hub.join("key", Words(), ears, figure.open)
+    figure, ears = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(1)
     figure.value = 2
     hub.hinted({EVERYTHING})
@@ -246,9 +246,9 @@ async def test_lost_hints_are_made_good_by_reading_everything(hub: Hub) -> None:
 async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
     hub = Hub(store, poll_seconds=0.05)
     hub.start()
-    figure, ears = Figure(), Ears()
+    figure, ears = Figure(), FakeSubscriber()
     store.prints[TOPIC] = "1"
-    await hub.join("key", Words(), ears, figure.open)
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await ears.hears(1)
     await eventually(lambda: figure.reads == 3)  # the first look at it
     figure.value, store.prints[TOPIC] = 2, "2"
@@ -272,19 +272,19 @@ async def test_a_look_that_fails_keeps_no_other_from_looking_and_rests_as_long()
     store = Unequal()
     hub = Hub(store, poll_seconds=0.01)
     hub.start()
-    await hub.join("key", Words(), Ears(), Figure().open)
+    await hub.join("key", FakeRenderer(), FakeSubscriber(), Figure().open)
     scope = OfClient(new_id())
-    watch = Changes(kind=hints.MESSAGE, scope=scope, begin=nothing)
-    await hub.join("changes", Words(), Ears(), partial(given, watch))
+    watch = ChangeWatch(kind=hints.MESSAGE, scope=scope, read_first=nothing)
+    await hub.join("changes", FakeRenderer(), FakeSubscriber(), partial(given, watch))
     began = time.monotonic()
     rest_seconds = 0.1 / LARGEST_SHARE_OF_POLLING
     await eventually(lambda: hub._look_again_at > began + rest_seconds)
     assert store.failures == 1
-    assert store.reads_by_time >= 1
+    assert store.reads_by_position >= 1
     await hub.stop()
 
 
-async def nothing() -> Sequence[Message]:
+async def nothing() -> Sequence[Change]:
     return []
 
 
@@ -293,13 +293,13 @@ async def given(watch: Watch) -> Watch:
 
 
 async def test_a_database_that_is_away_is_waited_for(hub: Hub) -> None:
-    figure, ears = Figure(), Ears()
+    figure, ears = Figure(), FakeSubscriber()
 
     async def away() -> None:
         raise TryAgain
 
     figure.before_answer = away
-    await hub.join("key", Words(), ears, figure.open)
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     await eventually(lambda: figure.reads >= 2)
     figure.before_answer = None
     await ears.hears(1)
@@ -308,9 +308,9 @@ async def test_a_database_that_is_away_is_waited_for(hub: Hub) -> None:
 
 @pytest.mark.parametrize("failure", [Forbidden("Not any more."), RuntimeError("a defect")])
 async def test_a_refusal_or_a_defect_ends_it_for_all(hub: Hub, failure: Exception) -> None:
-    figure, crowd = Figure(), [Ears(), Ears()]
+    figure, crowd = Figure(), [FakeSubscriber(), FakeSubscriber()]
     for ears in crowd:
-        await hub.join("key", Words(), ears, figure.open)
+        await hub.join("key", FakeRenderer(), ears, figure.open)
         await ears.hears(1)
 
     async def fail() -> None:
@@ -327,15 +327,15 @@ async def test_what_is_refused_at_the_door_is_raised_there(hub: Hub) -> None:
         raise Forbidden
 
     with pytest.raises(Forbidden):
-        await hub.join("key", Words(), Ears(), refuse)
+        await hub.join("key", FakeRenderer(), FakeSubscriber(), refuse)
     assert hub.count == 0
 
 
 async def test_others_have_their_turn_while_a_crowd_is_told(hub: Hub) -> None:
     figure, turns = Figure(), 0
-    crowd = [Ears() for _ in range(5 * OFFERED_AT_A_TIME)]
+    crowd = [FakeSubscriber() for _ in range(5 * OFFERS_AT_ONCE)]
     for ears in crowd:
-        await hub.join("key", Words(), ears, figure.open)
+        await hub.join("key", FakeRenderer(), ears, figure.open)
     await crowd[-1].hears(1)
     figure.value = 2
     hub.hinted({TOPIC})
@@ -348,9 +348,9 @@ async def test_others_have_their_turn_while_a_crowd_is_told(hub: Hub) -> None:
 
 
 async def test_nothing_of_whoever_came_first_is_inherited(hub: Hub) -> None:
-    figure, ears = Figure(), Ears()
+    figure, ears = Figure(), FakeSubscriber()
     token = REQUEST.set("one request's")
-    await hub.join("key", Words(), ears, figure.open)
+    await hub.join("key", FakeRenderer(), ears, figure.open)
     REQUEST.reset(token)
     await ears.hears(1)
     assert set(figure.read_as) == {"nobody's"}

@@ -63,7 +63,7 @@ async def listening(running: Server, reader: Client, **variables: Any) -> None:
 
 def watching(running: Server) -> int:
     """How many subscriptions there are, of whatever."""
-    return sum(len(stream.readers) for stream in running.live.hub._streams.values())
+    return sum(len(stream.subscribers) for stream in running.live.hub._streams.values())
 
 
 async def test_what_comes_is_told_from_now_on(running: Server) -> None:

@@ -20,7 +20,7 @@ from domain.inbox.arrivals import Arrival
 from domain.inbox.receive import deliver
 from domain.ledger.allocate import Allocation, allocate
 from domain.live.hub import POLL_SECONDS
-from domain.live.watching import NOBODY_IN_PARTICULAR, Viewpoint
+from domain.live.subscriptions import NO_USER, Viewpoint
 from domain.outcomes import Accepted, Outcome, Rejected
 from persistence import store
 from resolvers import ids
@@ -218,7 +218,7 @@ def test_whoever_sees_something_else_has_another_viewpoint(field: str) -> None:
 def test_what_is_shared_is_executed_as_no_user() -> None:
     actor = Actor(UUID(int=1), Role.CLIENT, UUID(int=2), UUID(int=3))
     told_as = Viewpoint.of(actor).actor
-    assert told_as.user_id == told_as.credential_id == NOBODY_IN_PARTICULAR
+    assert told_as.user_id == told_as.credential_id == NO_USER
     assert Viewpoint.of(told_as) == Viewpoint.of(actor)
 
 

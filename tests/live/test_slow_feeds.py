@@ -14,7 +14,7 @@ from domain.identity.access import OfClient
 from domain.ids import new_id
 from domain.inbox.arrivals import Arrival
 from domain.inbox.receive import deliver
-from domain.live.watching import ROOM_BYTES
+from domain.live.subscriptions import FEED_BYTES
 from ibiki.live.live import SocketRules
 from ibiki.live.sse import EventStream
 from ibiki.live.wire import TOO_SLOW, WAITING_BYTES
@@ -72,13 +72,15 @@ async def test_a_slow_reader_costs_little_and_misses_nothing(people: App, desk: 
     async with stalled_reader(people, desk, 60.0) as (running, stalled, keys):
         [held] = sockets_of(running)
         operation = held.operations["1"]
-        await eventually(lambda: not operation.has_room)
-        assert waiting_bytes(running) <= WAITING_BYTES + ROOM_BYTES + 3 * LONG
+        await eventually(lambda: not operation.has_capacity)
+        assert waiting_bytes(running) <= WAITING_BYTES + FEED_BYTES + 3 * LONG
         keys += await receive_many(people, 20, "y" * LONG)
-        assert waiting_bytes(running) <= WAITING_BYTES + ROOM_BYTES + 3 * LONG
+        assert waiting_bytes(running) <= WAITING_BYTES + FEED_BYTES + 3 * LONG
         reading = asyncio.create_task(asyncio.to_thread(stalled.read_to_the_end))
         last = await store.last_in_feed(OfClient(people.owner.client_id))
-        await eventually(lambda: operation.place is not None and operation.place.number == last, 30)
+        await eventually(
+            lambda: operation.position is not None and operation.position.number == last, 30
+        )
         await eventually(lambda: held.wire.transport.get_write_buffer_size() == 0, 30)
         held.close(1000, "enough")
         assert keys_in(await reading) == keys
@@ -94,10 +96,10 @@ async def test_the_same_goes_for_server_sent_events(people: App, desk: Desk) -> 
             events = Events(response)
             await eventually(lambda: running.live.hub.count == 1)
             [stream] = running.live.hub._streams.values()
-            [reader] = stream.readers
+            [reader] = stream.subscribers
             assert isinstance(reader, EventStream)
-            await eventually(lambda: not reader.has_room)
-            assert reader._backlog._bytes <= ROOM_BYTES + LONG + 100
+            await eventually(lambda: not reader.has_capacity)
+            assert reader._backlog._bytes <= FEED_BYTES + LONG + 100
             heard = [(await events.told())["id"] for _ in keys[1:]]
     assert heard == keys[1:]
 

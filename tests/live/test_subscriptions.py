@@ -11,12 +11,11 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
 from domain.identity.clients import GroupChange, update_group
-from domain.live.changes import OVERLAP_SECONDS
 from domain.outcomes import Accepted, Rejected
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
-from resolvers.live.subscriptions import BEGIN_SECONDS
+from resolvers.live.subscriptions import RECENT_SECONDS
 from schema.engine import Engine
 from schema.engine import Rejected as NotExecuted
 from schema.limits import DocumentLimits
@@ -153,8 +152,7 @@ async def test_a_send_begins_with_its_messages_as_they_stand(running: Server, pe
 async def test_what_changed_a_moment_before_is_told_first(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner)
     await cancel_send(store, people.owner.actor, send.id)
-    # Longer ago than any look for lost hints goes back.
-    before = timedelta(seconds=(OVERLAP_SECONDS + BEGIN_SECONDS) / 2)
+    before = timedelta(seconds=RECENT_SECONDS - 1)
     await worlds.execute("UPDATE message SET updated_at = updated_at - $1::interval", before)
     async with client(running, "owner") as reader:
         await reader.subscribe(MESSAGES)

@@ -47,7 +47,7 @@ async def listening(running: Server, reader: Client, query: str) -> None:
 
 
 def _told(stream: Any) -> bool:
-    return all(stream.readers.values())
+    return all(stream.subscribers.values())
 
 
 async def told_until(reader: Client, **expected: Any) -> Any:

@@ -17,7 +17,7 @@ import orjson
 from domain.identity.access import Actor, Role
 from domain.identity.api_keys import create_api_key, hash_of_secret
 from domain.ids import new_id
-from domain.live.watching import Viewpoint
+from domain.live.subscriptions import Viewpoint
 from persistence import store
 from resolvers import ids
 from resolvers.context import Context

@@ -40,6 +40,8 @@ PRIMARY_KEYS = {
     "status_poll": "provider_account_id round",
     "upload_part": "upload_id position",
 }
+CHANGED_BRIN = "brin (changed_xid, updated_at) WITH (pages_per_range='16', autosummarize='on')"
+CHANGING = ("conversation", "message", "webhook_event")
 INDEXES = {
     "access_change_by_time": "(created_at)",
     "account_by_parent": "(parent_id)",
@@ -56,6 +58,7 @@ INDEXES = {
     "contact_by_client": "(client_id, id DESC)",
     "conversation_by_activity": "UNIQUE (client_id, last_message_id DESC)",
     "conversation_by_change": "(updated_at)",
+    "conversation_by_change_order": "(changed_xid, id)",
     "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
     "idempotency_key_by_age": "(created_at)",
     "inbound_by_client": "(client_id, id DESC)",
@@ -63,6 +66,7 @@ INDEXES = {
     "message_by_client": "(client_id, id DESC)",
     "message_by_reference": "(reference) WHERE (reference IS NOT NULL)",
     "message_by_send": "(send_id, id) INCLUDE (status)",
+    "message_changed": CHANGED_BRIN,
     "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
     " INCLUDE (price, created_at) WHERE (status = 'QUEUED'::text)",
@@ -85,18 +89,27 @@ INDEXES = {
     "transfer_refunds_of_a_send": "(send_id) WHERE (kind = 'REFUND'::text)",
     "upload_by_age": "(created_at)",
     "upload_by_client": "(client_id)",
-    "webhook_event_by_change": "(updated_at)",
     "webhook_event_by_outcome": "(outcome, id DESC)",
+    "webhook_event_changed": "brin (changed_xid, updated_at)"
+    " WITH (pages_per_range='16', autosummarize='on')",
     "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",
 }
+CHANGED = (
+    "BEFORE UPDATE ON public.{} FOR EACH ROW"
+    " WHEN ((new.updated_at IS DISTINCT FROM old.updated_at)) EXECUTE FUNCTION note_change()"
+)
 TRIGGERS = {
+    **{f"{table}_changed": CHANGED.format(table) for table in CHANGING},
     "transfer_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transfer"
     " FOR EACH STATEMENT EXECUTE FUNCTION transfer_is_append_only()",
     "transfer_fits_its_accounts": "AFTER INSERT ON public.transfer"
     " REFERENCING NEW TABLE AS written"
     " FOR EACH STATEMENT EXECUTE FUNCTION transfer_fits_its_accounts()",
 }
+BRIN = {"pages_per_range": "16", "autosummarize": "on"}
 STORAGE = {
+    "message_changed": BRIN,
+    "webhook_event_changed": BRIN,
     "account": {
         "fillfactor": "50",
         "autovacuum_vacuum_scale_factor": "0.02",

@@ -23,7 +23,7 @@ WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'u', 'f', 'x')
 READ_INDEXES = """
 SELECT indexname AS name,
        CASE WHEN indexdef LIKE 'CREATE UNIQUE %' THEN 'UNIQUE ' ELSE '' END
-       || split_part(indexdef, ' USING btree ', 2) AS is
+       || regexp_replace(indexdef, '^.* USING (btree )?', '') AS is
 FROM pg_indexes
 WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations'
   AND indexname::name NOT IN (SELECT conname FROM pg_constraint)

@@ -1,0 +1,133 @@
+"""A client's feed of inbound messages, delivered to each subscriber in order, each message once.
+
+Messages are read from the table by their feed number, never from a hint: a subscriber that is slow
+or was disconnected receives what it missed as it takes more. Subscribers at the same position
+share one read and one execution.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from domain.inbox.conversations import InboundMessage
+from domain.live import hints
+from domain.live.streams import OFFERS_AT_ONCE, Spawn, Stream, Topics
+from domain.live.subscriptions import FeedPosition, FeedWatch, Item, Renderer, Subscriber
+
+PAGE = 50
+RUN_SECONDS = 0.05
+"""How long one run goes on with subscribers that are behind. Each run rests in proportion."""
+
+
+class FeedStream(Stream):
+    """The feed of one client, for one document and viewpoint."""
+
+    def __init__(
+        self,
+        watch: FeedWatch,
+        renderer: Renderer,
+        *,
+        forget: Callable[[], None],
+        spawn: Spawn,
+        topics: Topics,
+        reads: asyncio.Semaphore,
+    ) -> None:
+        super().__init__(renderer, forget, spawn)
+        self._watch = watch
+        self._registry = topics
+        self._reads = reads
+        self._topics = frozenset({hints.FEED + watch.client_id.bytes})
+        self._offered: dict[Subscriber, int] = {}
+        """The last number that each subscriber was offered."""
+        self._registry.watch_topics(self, frozenset(), self._topics)
+
+    def join(self, subscriber: Subscriber) -> None:
+        """Adds a subscriber: it receives everything after its position."""
+        assert subscriber.position is not None
+        self._offered[subscriber] = subscriber.position.number
+        subscriber.on_capacity = self.wake
+        super().join(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Removes a subscriber."""
+        if self._offered.pop(subscriber, None) is not None:
+            subscriber.on_capacity = None
+        super().leave(subscriber)
+
+    def end(self, subscribers: Iterable[Subscriber], errors: bytes | None = None) -> None:
+        """Ends these subscriptions."""
+        ending = list(subscribers)
+        for each in ending:
+            self._offered.pop(each, None)
+        super().end(ending, errors)
+
+    def close(self) -> None:
+        """Ends the stream: no topic wakes it any more."""
+        self._registry.watch_topics(self, self._topics, frozenset())
+        self._topics = frozenset()
+        super().close()
+
+    async def run_once(self) -> None:
+        """Delivers a page to the subscribers in front, then to those behind, the last one first.
+
+        New messages are delivered between two of those, so that a subscriber far behind delays
+        nobody. The last one of all receives a page in every run.
+        """
+        self.read_seconds = 0.0
+        ends_at = time.monotonic() + RUN_SECONDS
+        numbers = self._numbers_with_capacity()
+        more = await self._deliver_after(numbers[-1]) if numbers else False
+        for count, number in enumerate(numbers[:-1]):
+            if count and time.monotonic() > ends_at:
+                more = True
+                break
+            if self._dirty and (front := self._numbers_with_capacity()):
+                # Something new. Others that woke the stream are served in the next run.
+                self._dirty, more = False, True
+                await self._deliver_after(front[-1])
+            if self._between(number, number + 1):
+                more |= await self._deliver_after(number)
+        self._dirty |= more
+
+    def _numbers_with_capacity(self) -> list[int]:
+        """The different positions of the subscribers that take more, the largest last."""
+        return sorted({number for each, number in self._offered.items() if each.has_capacity})
+
+    async def _deliver_after(self, number: int) -> bool:
+        """Delivers the messages after a number. Returns whether there may be more."""
+        messages = await self._read(number)
+        for message in messages:
+            if not self._between(number, message.feed):
+                return True
+            await self._deliver(message, after=number)
+            number = message.feed
+        return len(messages) == PAGE
+
+    async def _deliver(self, message: InboundMessage, *, after: int) -> None:
+        position = FeedPosition(message.client_id, message.feed)
+        body = await self.renderer.render(message)
+        item = Item(body, key=message.feed, position=position)
+        for count, subscriber in enumerate(self._between(after, message.feed), 1):
+            # Check again: it may have left or joined elsewhere while others were served.
+            if after <= self._offered.get(subscriber, -1) < message.feed:
+                self._offered[subscriber] = message.feed
+                subscriber.offer(item)
+            if count % OFFERS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _between(self, first: int, end: int) -> list[Subscriber]:
+        """The subscribers at a number from `first` to before `end` that take more."""
+        return [
+            each
+            for each, offered in self._offered.items()
+            if first <= offered < end and each.has_capacity
+        ]
+
+    async def _read(self, number: int) -> list[InboundMessage]:
+        async with self._reads:
+            began = time.monotonic()
+            messages = list(await self._watch.read(number, PAGE))
+            self.read_seconds += time.monotonic() - began
+        return messages

@@ -1,0 +1,56 @@
+"""A text for each balance, send and feed that is watched, which differs after each change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from domain.live import hints
+from domain.live.hints import Topic, id_of
+from persistence.database import connection
+
+if TYPE_CHECKING:
+    pass
+
+# Versions count every change of a holding; beside them stands what else a figure shows.
+FINGERPRINTS = """
+SELECT 'a', account.id, concat_ws(' ', version + departed_version, held,
+    client.rate_per_unit_usd, client.group_id, client_group.name, client_group.rate_per_unit_usd)
+FROM account
+LEFT JOIN client ON client.account_id = account.id
+LEFT JOIN client_group ON client_group.account_id = account.id
+WHERE account.id = ANY($1::uuid[])
+UNION ALL
+SELECT 'b', parent_id, concat_ws(' ', count(*), sum(version + departed_version)) FROM account
+WHERE parent_id = ANY($2::uuid[]) GROUP BY parent_id
+UNION ALL
+SELECT 'p', upstream.id, concat_ws(' ', nodes.versions, open.attempts, open.until,
+    reading_raw, read_at, read_failed_at, price, unit)
+FROM provider_account AS upstream
+CROSS JOIN LATERAL (
+    SELECT sum(version + departed_version) AS versions FROM account
+    WHERE account.provider_account_id = upstream.id
+) AS nodes
+CROSS JOIN LATERAL (
+    SELECT count(*) AS attempts, max(lease_until) AS until FROM attempt
+    WHERE attempt.provider_account_id = upstream.id AND ended_at IS NULL
+) AS open
+WHERE upstream.id = ANY($3::uuid[])
+UNION ALL
+SELECT 's', send_id, string_agg(concat(status, messages), ' ' ORDER BY status) FROM (
+    SELECT send_id, status, count(*) AS messages FROM message
+    WHERE send_id = ANY($4::uuid[]) GROUP BY send_id, status
+) AS tally
+GROUP BY send_id
+UNION ALL
+SELECT 'f', client_id, last_feed::text FROM client_feed WHERE client_id = ANY($5::uuid[])
+"""
+KINDS = (hints.ACCOUNT, hints.BELOW, hints.POOL, hints.SEND, hints.FEED)
+
+
+async def fingerprints(topics: Collection[Topic]) -> dict[Topic, str]:
+    """A text for each topic that is another one after each change."""
+    ids = [[id_of(topic) for topic in topics if topic[:1] == kind] for kind in KINDS]
+    async with connection() as pooled:
+        rows = await pooled.fetch(FINGERPRINTS, *ids)
+    return {row[0].encode() + row[1].bytes: row[2] for row in rows}

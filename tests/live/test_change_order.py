@@ -1,0 +1,93 @@
+"""Changes are found in the order of transactions: no clock, no tie and no slow commit hides one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from domain.identity.access import Everything
+from domain.live import hints
+from domain.live.ports import Change, Position
+from persistence.live import changes
+from tests import worlds
+
+MANY = 2_001
+"""More than two pages, all changed by one transaction, at the same microsecond."""
+
+INSERT = """
+INSERT INTO conversation (id, client_id, number, last_message_id, last_inbound_id)
+SELECT gen_random_uuid(), $1, '+1202555' || lpad(n::text, 4, '0'), gen_random_uuid(),
+       gen_random_uuid()
+FROM generate_series(1, $2::int) AS n
+"""
+CHANGE_ALL = "UPDATE conversation SET updated_at = now()"
+CHANGE_IN_THE_PAST = "UPDATE conversation SET updated_at = updated_at - interval '1 hour'"
+
+
+@pytest.fixture
+async def before(database_url: str) -> AsyncIterator[Position]:
+    """The position after many conversations were made, and before any of them changed."""
+    async with worlds.connected(database_url):
+        client = await worlds.add_client(await worlds.add_pool())
+        await worlds.execute(INSERT, client.client_id, MANY)
+        yield await changes.position()
+
+
+def changed(found: Sequence[Change]) -> list[Change]:
+    """Without rows that are only new: other tests' transactions may have them read again."""
+    return [change for change in found if change.version]
+
+
+async def read_all(after: Position) -> list[Change]:
+    """Every change after a position, page by page."""
+    found: list[Change] = []
+    position: Position | None = after
+    while position is not None:
+        page = await changes.read_changes(hints.CONVERSATION, [Everything()], position)
+        found += changed(page.changes)
+        position = page.last
+    return found
+
+
+async def test_changes_with_one_time_are_all_found_across_pages(before: Position) -> None:
+    await worlds.execute(CHANGE_ALL)
+    found = await read_all(before)
+    assert len({change.item.id for change in found}) == len(found) == MANY
+    assert {change.version for change in found} == {1}
+
+
+async def test_a_change_is_found_if_the_clock_was_set_back(before: Position) -> None:
+    await worlds.execute(CHANGE_IN_THE_PAST)
+    found = await read_all(before)
+    assert len(found) == MANY
+    assert {change.version for change in found} == {1}
+
+
+async def test_a_change_that_is_committed_late_is_found(
+    before: Position, database_url: str
+) -> None:
+    slow = await asyncpg.connect(database_url)
+    transaction = slow.transaction()
+    await transaction.start()
+    await slow.execute(CHANGE_ALL)
+    await worlds.execute("INSERT INTO access_change (id, subject_id) VALUES ($1, $1)", UUID(int=1))
+    page = await changes.read_changes(hints.CONVERSATION, [Everything()], before)
+    assert changed(page.changes) == []
+    await transaction.commit()
+    await slow.close()
+    assert len(await read_all(page.complete_to)) == MANY
+
+
+async def test_rows_of_another_server_count_as_unchanged_until_they_change(
+    before: Position,
+) -> None:
+    # As after a restore from a dump: transaction IDs that this server has not reached.
+    await worlds.execute("ALTER TABLE conversation DISABLE TRIGGER conversation_changed")
+    await worlds.execute("UPDATE conversation SET changed_xid = changed_xid + 1000000000")
+    await worlds.execute("ALTER TABLE conversation ENABLE TRIGGER conversation_changed")
+    assert await read_all(before) == []
+    await worlds.execute(CHANGE_ALL)
+    assert len(await read_all(before)) == MANY
