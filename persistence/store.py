@@ -1,6 +1,6 @@
 """The functions of every area in one namespace: wiring passes this module as the ports.
 
-mypy compares the module with the ports: docs/decisions/0090. Add a line for a new module only.
+mypy compares the module with the ports: docs/decisions/0095. Add a line for a new module only.
 """
 
 from persistence.database import transaction as transaction

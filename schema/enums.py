@@ -10,6 +10,7 @@ from domain.identity.records import ClientStatus
 from domain.inbox.webhooks import WebhookOutcome
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
+from domain.ledger.statement import StatementOrder
 from domain.rejections import RejectionReason
 from domain.sending.sends import MessageStatus
 from domain.sending.text import Encoding
@@ -25,6 +26,7 @@ for _enum in (
 ):
     strawberry.enum(_enum)
 strawberry.enum(Encoding, name="TextEncoding")
+strawberry.enum(StatementOrder, name="TransferOrder")
 
 _STATUSES = {
     MessageStatus.QUEUED: "Accepted and charged, not yet handed over.",
@@ -40,3 +42,28 @@ _STATUSES = {
 strawberry.enum(MessageStatus)
 for _value in MessageStatus.__strawberry_definition__.values:  # type: ignore[attr-defined]
     _value.description = _STATUSES.get(_value.value)
+
+_LEDGER = {
+    TransferKind: {
+        "OPENING": "The first reading of a pool, or an imported opening balance.",
+        "ALLOCATION": "Units moved between the pool or a group and a client or a group.",
+        "SEND": "The charge of a send.",
+        "REFUND": "The charge of messages that the provider did not accept, or were cancelled.",
+        "SYNC": "The pool was set to the balance that the provider reported.",
+        "RECONCILE": "A correction by a reconciliation.",
+    },
+    SyncState: {
+        "IN_SYNC": "The pool agrees with the last balance that the provider reported.",
+        "NEEDS_SYNC": "Something since the last reading may make it wrong, or it is over 24 h old.",
+        "OVER_ALLOCATED": "Clients hold more than the pool.",
+        "NEVER_SYNCED": "The provider's balance was never read.",
+        "PROVIDER_UNREACHABLE": "The last attempt to read the balance failed.",
+    },
+    StatementOrder: {
+        "NEWEST": "The newest transfer first.",
+        "OLDEST": "The oldest transfer first.",
+    },
+}
+for _type, _words in _LEDGER.items():
+    for _value in vars(_type)["__strawberry_definition__"].values:
+        _value.description = _words[_value.name]

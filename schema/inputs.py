@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import strawberry
 
 from domain.identity.access import Role
 from domain.identity.records import ClientStatus
+from domain.ledger.book import TransferKind
 from schema.scalars import Money, Units
 
 # Sending
@@ -141,12 +144,29 @@ class TestReplyReadinessInput:
 # Units
 
 
-@strawberry.input
+@strawberry.input(description="Which provider account to sync.")
 class SyncInput:
-    provider_account_id: strawberry.ID | None = None
+    provider_account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Default: the default account, or the client's own. Only an admin can name "
+        "another.",
+    )
 
 
-@strawberry.input(description="Exactly one of clientId and groupId.")
+@strawberry.input(description="Which transfers to list. All conditions must hold.")
+class TransferFilter:
+    kind: TransferKind | None = strawberry.field(
+        default=None, description="Only transfers of this kind."
+    )
+    created_after: datetime | None = strawberry.field(
+        default=None, description="Only transfers created at this time or later."
+    )
+    created_before: datetime | None = strawberry.field(
+        default=None, description="Only transfers created before this time."
+    )
+
+
+@strawberry.input(description="What to allocate. Give exactly one of clientId and groupId.")
 class AllocateInput:
     units: Units
     client_id: strawberry.ID | None = None

@@ -1,4 +1,4 @@
-"""The figures that a person watches: an account, its group, its pool; and whose they may be."""
+"""Balances: the figures of an account, its group and its pool, and which of them an actor sees."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READING_IS_OLD_AFTER = timedelta(hours=24)
 
 
 class SyncState(StrEnum):
-    """How far a pool and its provider's balance can be said to agree."""
+    """Whether a pool agrees with its provider's balance."""
 
     IN_SYNC = "IN_SYNC"
     NEEDS_SYNC = "NEEDS_SYNC"
@@ -26,7 +26,7 @@ class SyncState(StrEnum):
 
 
 class PlatformShown(StrEnum):
-    """Which pools a view shows: none, the viewed client's if it is its own, or any."""
+    """Which pools a view shows: none, only the client's own provider account, or any."""
 
     NONE = "NONE"
     OWNED = "OWNED"
@@ -35,11 +35,11 @@ class PlatformShown(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BalanceView:
-    """Whose figures are asked for: settled from the actor, before any row is read.
+    """Which figures to read. It is derived from the actor, before any row is read.
 
-    `client_id`: whose account; its group and pool come along. `within_group_id`: the client must
-    be in it. `group_id`: the group shown whatever the client's. `provider_account_id`: the pool
-    shown where no client is named; None is the default one.
+    `client_id`: the client whose account, group and pool are shown. `within_group_id`: the client
+    must be in this group. `group_id`: show this group and not the client's. `provider_account_id`:
+    the pool to show if there is no client; None is the default pool.
     """
 
     client_id: UUID | None = None
@@ -51,7 +51,7 @@ class BalanceView:
 
 @dataclass(frozen=True, slots=True)
 class AccountBalance:
-    """What one client holds, at its terms of this moment."""
+    """What one client holds, with its present rate and price."""
 
     account_id: UUID
     unit: str
@@ -61,13 +61,13 @@ class AccountBalance:
 
     @property
     def value_usd(self) -> Decimal | None:
-        """The balance at the client's rate, else the group's."""
+        """The value at the client's rate, or at the group's if the client has none."""
         return value_usd(self.balance, self.rate_per_unit_usd)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupBalance:
-    """What a group holds itself (`unallocated`), and together with its members."""
+    """What a group holds itself (`unallocated`), and what it holds with its clients (`balance`)."""
 
     group_id: UUID
     account_id: UUID
@@ -79,10 +79,10 @@ class GroupBalance:
 
 @dataclass(frozen=True, slots=True)
 class PlatformBalance:
-    """A pool, beside what its provider said of it.
+    """A pool, and the last balance that its provider reported.
 
-    `doubted_at`: the last attempt that leaves the reading in doubt. `seen_at`: the moment of all
-    these figures.
+    `doubted_at`: when an attempt last ended in a way that may make the reading wrong. `seen_at`:
+    when these figures were read.
     """
 
     provider_account_id: UUID
@@ -98,7 +98,7 @@ class PlatformBalance:
 
     @property
     def remaining(self) -> int:
-        """What is not given out to clients; below zero where more was given out than there is."""
+        """Units not held by clients; below zero if more was allocated than the pool holds."""
         return self.pool - self.allocated
 
     @property
@@ -115,7 +115,7 @@ class PlatformBalance:
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """The figures of one view, all of the same moment. `version` never falls."""
+    """The figures of one view, all from one snapshot. `version` never decreases."""
 
     account: AccountBalance | None
     group: GroupBalance | None
@@ -125,7 +125,7 @@ class Balances:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """What one client holds, in a list of them."""
+    """What one client holds, as an entry of the list of allocations."""
 
     client_id: UUID
     group_id: UUID | None
@@ -136,13 +136,13 @@ class Allocation:
 
     @property
     def value_usd(self) -> Decimal | None:
-        """The balance at the client's rate, else the group's."""
+        """The value at the client's rate, or at the group's if the client has none."""
         return value_usd(self.balance, self.rate_per_unit_usd)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccountFigures:
-    """An account at a provider, as the operator sees it."""
+    """A provider account and the figures of its pool, as an admin sees them."""
 
     id: UUID
     provider: str
@@ -153,20 +153,20 @@ class ProviderAccountFigures:
 
     @property
     def provider_balance(self) -> str | None:
-        """The balance as the provider said it."""
+        """The balance as the provider reported it."""
         return self.platform.provider_balance
 
     @property
     def last_checked_at(self) -> datetime | None:
-        """When it said so."""
+        """When the provider reported it."""
         return self.platform.last_synced_at
 
 
 def view_of(actor: Actor, client_id: UUID | None = None) -> BalanceView:
-    """What the actor sees: its own figures, or those of the client named.
+    """The figures that the actor may see: its own, or those of the given client.
 
-    Raises NotFound for a client that its role keeps from it; whether a client of this id is in a
-    supervisor's group shows when the view is read.
+    Raises NotFound for a client that the role cannot see. Whether a client is in a supervisor's
+    group is checked when the view is read.
     """
     scope = balance_scope(actor)
     own = client_id in (None, actor.client_id)
@@ -192,7 +192,7 @@ def sync_state(
     remaining: int,
     now: datetime,
 ) -> SyncState:
-    """The first that applies, in the order of the guards."""
+    """The state of a pool: the first rule that applies."""
     if read_at is None:
         return SyncState.NEVER_SYNCED
     if failed_at is not None and failed_at > read_at:

@@ -1,8 +1,8 @@
-"""The heart: holdings, transfers, and the one way in which units move.
+"""Holdings and transfers, and the only way to move units.
 
-Accounts are a tree; pools are sums. A node's holding is the sum of its transfers, and each
-transfer carries the balance and the gapless version that it left at either end. Whoever moves
-units locks the nodes, posts to a `Book`, and writes the book: no other code changes a holding.
+Accounts form a tree, and the balance of a pool is a sum. A node's holding is the sum of its
+transfers. Each transfer stores the balance and the version of both nodes after it; the versions
+have no gaps. Any code that moves units locks the nodes, posts to a `Book`, and writes the book.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from domain.ledger.valuation import LARGEST_UNITS
 
 
 class NodeKind(StrEnum):
-    """Where a node stands in the tree. A client's own provider account is a POOL."""
+    """The level of a node in the tree. The node of a client's own provider account is a POOL."""
 
     POOL = "POOL"
     GROUP = "GROUP"
@@ -40,7 +40,7 @@ class TransferKind(StrEnum):
 
 @dataclass(slots=True)
 class Holding:
-    """What a node holds itself, under lock until the transaction ends."""
+    """What a node holds itself. The row is locked until the transaction ends."""
 
     account_id: UUID
     provider_account_id: UUID
@@ -52,7 +52,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a transfer is for, and who asked for it."""
+    """What a transfer is for, and who requested it."""
 
     send_id: UUID | None = None
     message_id: UUID | None = None
@@ -65,9 +65,9 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Units that moved, with the balance and version that they left at either end.
+    """A movement of units, with the balance and version of both nodes after it.
 
-    `source_id` or `destination_id` None: outside, that is, the provider and the world behind it.
+    `source_id` or `destination_id` None: outside of the ledger, that is, the provider.
     """
 
     id: UUID
@@ -86,14 +86,14 @@ class Transfer:
 
 @dataclass(slots=True)
 class Book:
-    """Holdings under lock, and the transfers posted against them so far, in order."""
+    """Locked holdings, and the transfers posted to them so far, in order."""
 
     holdings: dict[UUID, Holding]
     transfers: list[Transfer] = field(default_factory=list)
 
     @classmethod
     def of(cls, holdings: Iterable[Holding]) -> Book:
-        """A book that nothing has been posted to."""
+        """A book without transfers."""
         return cls({holding.account_id: holding for holding in holdings})
 
     def post(
@@ -106,15 +106,14 @@ class Book:
         purpose: Purpose,
         transfer_id: UUID | None = None,
     ) -> Transfer:
-        """Moves units between two nodes, or a node and outside (None), and notes the transfer.
+        """Moves units between two nodes, or between a node and outside (None).
 
-        Whether the source can pay is the caller's question: see `can_pay`.
-        Raises InvalidInput, with the book as it was, where a balance would leave the bounds of
-        what JSON can carry.
+        Does not check whether the source holds enough: see `can_pay`. Raises InvalidInput, and
+        changes nothing, if a balance would exceed what a JSON number can represent exactly.
         """
         node = source or destination
         if node is None:
-            raise ValueError("a transfer needs a node at one end at least")
+            raise ValueError("a transfer needs a source or a destination")
         _move(source, destination, amount)
         transfer = Transfer(
             id=transfer_id or new_id(),
@@ -133,23 +132,23 @@ class Book:
         return transfer
 
     def changed(self) -> list[Holding]:
-        """The holdings that a posted transfer touched, in id order."""
+        """The holdings that the posted transfers changed, in ID order."""
         ids = {transfer.source_id for transfer in self.transfers}
         ids |= {transfer.destination_id for transfer in self.transfers}
         return [self.holdings[each] for each in sorted(ids - {None}, key=str) if each]
 
 
 def can_pay(holding: Holding, amount: int) -> bool:
-    """Whether a node may give that much of its own: below zero nothing leaves it at all."""
+    """Whether the node itself holds this amount."""
     return holding.held >= amount
 
 
 def _move(source: Holding | None, destination: Holding | None, amount: int) -> None:
-    """Both ends hold what they then hold, at their next version; or neither has changed."""
+    """Changes both holdings and increments their versions, or changes neither."""
     ends = [(source, -amount), (destination, amount)]
     steps = [(holding, change) for holding, change in ends if holding is not None]
     if any(abs(holding.held + change) > LARGEST_UNITS for holding, change in steps):
-        raise InvalidInput(f"A balance cannot grow beyond {LARGEST_UNITS}.", field="units")
+        raise InvalidInput(f"A balance cannot exceed {LARGEST_UNITS}.", field="units")
     for holding, change in steps:
         holding.held += change
         holding.version += 1

@@ -1,4 +1,4 @@
-"""The default pool: the provider account whose units an operator sells."""
+"""The default pool: the provider account whose units the operator sells."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from domain.identity.access import Everything, Scope
 from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
-from domain.ledger.book import Book, Transfer, TransferKind
+from domain.ledger.book import Book, Transfer
 from domain.ledger.idempotency import Answer, IdempotencyKey
-from domain.ledger.statement import StatementLine
+from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.ledger.valuation import Valuation
 from domain.pages import Page, Window
 from domain.transactions import Transaction
@@ -230,7 +230,12 @@ class LedgerArchive(Protocol):
         ...
 
     async def read_statement(
-        self, view: BalanceView, window: Window[int], *, kind: TransferKind | None = None
+        self,
+        view: BalanceView,
+        window: Window[int],
+        *,
+        filter: StatementFilter | None = None,
+        order: StatementOrder = StatementOrder.NEWEST,
     ) -> Page[StatementLine]:
         """The statement of a view's account; a line's key is its version. Raises NotFound."""
         ...

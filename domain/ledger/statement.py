@@ -1,7 +1,7 @@
-"""What a transfer looks like from one account: a line of its statement, said in words.
+"""Statements: a transfer as seen from one account, with a description in words.
 
-Clients read these words: no provider is named in them, and nobody but the clients and groups
-below the account that is looked at.
+Clients read the descriptions. They never contain the name of a provider, nor of a client or group
+that is not below the viewed account.
 """
 
 from __future__ import annotations
@@ -9,17 +9,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from domain.ledger.book import NodeKind, TransferKind
 from domain.units import units_in_words
+
+
+class StatementOrder(StrEnum):
+    """How the lines of a statement are sorted."""
+
+    NEWEST = "NEWEST"
+    OLDEST = "OLDEST"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFilter:
+    """Which lines to list: of one kind, created at or after and before a time."""
+
+    kind: TransferKind | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether a page may have to look through lines that it does not list."""
+        return self != StatementFilter()
+
 
 _HEIGHT = {NodeKind.CLIENT: 0, NodeKind.GROUP: 1, NodeKind.POOL: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class OtherEnd:
-    """The account at the other end of a transfer, and the name of whose it is."""
+    """The account at the other end of a transfer, and the name of its client or group."""
 
     kind: NodeKind
     name: str | None
@@ -29,8 +52,8 @@ class OtherEnd:
 class StatementLine:
     """A transfer as seen from one account.
 
-    `amount`: below zero where units left the account. `balance_after` and `version`: what the
-    transfer left the account with. `price`: of the send that it is for. `other`: None is outside.
+    `amount`: negative if units left the account. `balance_after`, `version`: of the account after
+    the transfer. `price`: the price per message of the send. `other`: None is outside.
     """
 
     id: UUID
@@ -50,12 +73,12 @@ class StatementLine:
 
     @property
     def description(self) -> str:
-        """What happened, for a person to read."""
+        """The transfer in words."""
         return _DESCRIPTIONS[self.kind](self)
 
 
 def usd_in_words(amount: Decimal) -> str:
-    """`$150.00`, `$0.03`, `$0.0275`: two places, and more only where they say something."""
+    """`$150.00`, `$0.03`, `$0.0275`: two decimal places, or more if they are not zero."""
     whole, _, places = f"{amount:,f}".partition(".")
     return f"${whole}.{places.rstrip('0').ljust(2, '0')}"
 
@@ -95,8 +118,8 @@ def _reconcile(line: StatementLine) -> str:
     name = _below(line)
     whose = f" of {name}" if name else ""
     if charged:
-        return f"Correction{whose}: a charge that had been missing"
-    return f"Correction{whose}: a charge that had been too much"
+        return f"Correction{whose}: missing charge added"
+    return f"Correction{whose}: excess charge refunded"
 
 
 _DESCRIPTIONS = {
@@ -110,12 +133,12 @@ _DESCRIPTIONS = {
 
 
 def _is_below(line: StatementLine) -> bool:
-    """Whether the other end stands below the viewed account in the tree."""
+    """Whether the other account is below the viewed account in the tree."""
     return line.other is not None and _HEIGHT[line.other.kind] < _HEIGHT[line.viewed]
 
 
 def _below(line: StatementLine) -> str | None:
-    """The name of the other end, where it stands below: what is above has none here."""
+    """The name of the other account if it is below the viewed account."""
     return line.other.name if line.other is not None and _is_below(line) else None
 
 

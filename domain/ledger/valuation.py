@@ -1,6 +1,7 @@
-"""What units are called, what they are worth in USD, and what a reading is worth in units.
+"""The USD value of units, and the units that a provider's reading is worth.
 
-USD is a label on transfers, never arithmetic on units. Everything is exact decimal, half up.
+USD is a label on transfers and never part of unit arithmetic. All arithmetic is exact and rounds
+half up.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ LARGEST_UNITS = 2**53 - 1
 
 
 class Valuation(StrEnum):
-    """How a provider account's reading becomes units."""
+    """How a provider account's reading is converted to units."""
 
     AS_IS = "AS_IS"
     EGOSMS_OWN = "EGOSMS_OWN"
 
 
 def value_usd(units: int, rate_per_unit_usd: Decimal | None) -> Decimal | None:
-    """Units at a rate, to two places, half up; None without a rate."""
+    """The value of units at a rate, in USD with two decimal places; None without a rate."""
     if rate_per_unit_usd is None:
         return None
     with localcontext() as context:
@@ -30,14 +31,14 @@ def value_usd(units: int, rate_per_unit_usd: Decimal | None) -> Decimal | None:
 
 
 def units_of_reading(reading: Decimal, valuation: Valuation) -> int:
-    """Whole units that a reading stands for.
+    """The whole units that a reading is worth.
 
-    Credit pools: as is, and a fraction of a credit does not count (it cannot be sent with).
-    An EgoSMS account of a client's own: x 10/7, to the nearest 10, half up (70000 -> 100000).
-    Raises ValueError where no balance can be that large, or is no number at all.
+    AS_IS: the reading without its fraction, because no message can be paid with it.
+    EGOSMS_OWN: x 10/7, rounded half up to the nearest 10 (70000 -> 100000).
+    Raises ValueError if the reading is not a finite number or is too large.
     """
     if not reading.is_finite() or abs(reading) > LARGEST_UNITS // 2:
-        raise ValueError("a reading beyond any balance")
+        raise ValueError("the reading is not a possible balance")
     if valuation is Valuation.AS_IS:
         return int(reading.to_integral_value(rounding=ROUND_FLOOR))
     tens = Fraction(reading) * Fraction(10, 7) / 10

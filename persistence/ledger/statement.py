@@ -1,148 +1,189 @@
-"""The statement of an account in SQL: its transfers by the account's own gapless version."""
+"""Statements: the transfers of an account in the order of its versions, through querysets."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from domain.errors import NotFound
 from domain.ledger.balances import BalanceView
 from domain.ledger.book import NodeKind, TransferKind
-from domain.ledger.statement import OtherEnd, StatementLine
+from domain.ledger.statement import (
+    OtherEnd,
+    StatementFilter,
+    StatementLine,
+    StatementOrder,
+)
 from domain.pages import Page, Window
-from persistence.database import connection
-from persistence.pages import Filter, order_of, page_clause, page_of
+from persistence.database import orm
+from persistence.identity.models import Client, Group
+from persistence.ledger.models import Account, ProviderAccount, Transfer
+from persistence.pages import list_page
+from persistence.sending.models import Send
 from persistence.turns import in_turn
 
 if TYPE_CHECKING:
-    from asyncpg import Record
+    from tortoise.queryset import QuerySet
 
     from persistence.database import Connection
+    from persistence.orm import HeldClient, PooledClient
 
-# The account that a view is about: the client's, else the group's, else the pool's.
-VIEWED_ACCOUNT = """
-SELECT account_id FROM client
-WHERE client.id = $1 AND ($2::uuid IS NULL OR client.group_id = $2)
-UNION ALL
-SELECT account_id FROM client_group WHERE $1::uuid IS NULL AND client_group.id = $3
-UNION ALL
-SELECT account_id FROM provider_account
-WHERE $1::uuid IS NULL AND $3::uuid IS NULL
-  AND CASE WHEN $4::uuid IS NULL THEN is_default ELSE provider_account.id = $4 END
-"""
+    Orm: TypeAlias = PooledClient | HeldClient
 
-# Each half is an index, read in its order and no further than a page; a version of the account's
-# is in one of them, never in both.
-LINES = """
-WITH line AS (
-    (SELECT id, kind, -amount AS amount, source_balance AS balance, source_version AS version,
-            source_id AS account_id, destination_id AS other_id, provider_account_id,
-            send_id, note, rate_usd, value_usd, created_at
-     FROM transfer {outgoing})
-    UNION ALL
-    (SELECT id, kind, amount, destination_balance, destination_version,
-            destination_id, source_id, provider_account_id,
-            send_id, note, rate_usd, value_usd, created_at
-     FROM transfer {incoming})
-    ORDER BY version {order} LIMIT {limit}
-)
-SELECT line.*, upstream.unit, send.price, viewed.kind AS viewed_kind, other.kind AS other_kind,
-       coalesce(client.name, client_group.name) AS other_name
-FROM line
-JOIN provider_account AS upstream ON upstream.id = line.provider_account_id
-JOIN account AS viewed ON viewed.id = line.account_id
-LEFT JOIN send ON send.id = line.send_id
-LEFT JOIN account AS other ON other.id = line.other_id
-LEFT JOIN client ON client.account_id = line.other_id
-LEFT JOIN client_group ON client_group.account_id = line.other_id
-ORDER BY line.version {order}
-"""
+_ENDS = ("source", "destination")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A transfer as one of its two accounts has it. `sign`: -1 if units leave the account."""
+
+    transfer: Transfer
+    sign: int
+    version: int
+    balance: int
+    other_id: UUID | None
 
 
 async def read_statement(
-    view: BalanceView, window: Window[int], *, kind: TransferKind | None = None
+    view: BalanceView,
+    window: Window[int],
+    *,
+    filter: StatementFilter | None = None,
+    order: StatementOrder = StatementOrder.NEWEST,
 ) -> Page[StatementLine]:
-    """The statement of a view's account, newest first; a line's key is its version.
+    """One page of the statement of a view's account; a line's key is its version.
 
-    Raises NotFound for a client outside the view.
+    Raises NotFound if the account is not in the view.
     """
-    values: list[Any] = []
-    async with in_turn(view, searches=kind is not None), connection() as pooled:
-        account_id = await _viewed_account(pooled, view)
-        statement = LINES.format(
-            outgoing=_side("source", values, account_id, window, kind),
-            incoming=_side("destination", values, account_id, window, kind),
-            order=order_of(window),
-            limit=window.size + 1,
-        )
-        rows = await pooled.fetch(statement, *values)
-    return page_of(rows, window, _line)
+    filter = filter or StatementFilter()
+    async with in_turn(view, searches=filter.is_selective):
+        account = await _viewed_account(view)
+        # Two pages, because a version of the account is either the source's or the destination's,
+        # and each has an index in this order.
+        pages = [await _page(account.id, end, window, filter, order) for end in _ENDS]
+        page = _merged(pages, window, order)
+        return page.with_items(await _lines(account, page.items, orm(None)))
 
 
 async def find_line(
     account_id: UUID, transfer_id: UUID, *, tx: Connection | None = None
 ) -> StatementLine:
-    """One transfer as seen from one of its ends. Raises NotFound where it is at neither."""
-    values: list[Any] = []
-    only: Window[int] = Window(size=1)
-    async with connection(tx) as pooled:
-        statement = LINES.format(
-            outgoing=_side("source", values, account_id, only, None, transfer_id),
-            incoming=_side("destination", values, account_id, only, None, transfer_id),
-            order="DESC",
-            limit=1,
-        )
-        row = await pooled.fetchrow(statement, *values)
-    if row is None:
+    """One transfer as seen from one of its accounts. Raises NotFound if it is not one of them."""
+    client = orm(tx)
+    transfer = await Transfer.get_or_none(id=transfer_id, using_db=client)
+    account = await Account.get_or_none(id=account_id, using_db=client)
+    if transfer is None or account is None:
         raise NotFound("transfer")
-    return _line(row)
+    end = next((each for each in _ENDS if getattr(transfer, f"{each}_id") == account_id), None)
+    if end is None:
+        raise NotFound("transfer")
+    (line,) = await _lines(account, [_end(transfer, end)], client)
+    return line
 
 
-def _side(
-    end: str,
-    values: list[Any],
-    account_id: UUID,
-    window: Window[int],
-    kind: TransferKind | None,
-    transfer_id: UUID | None = None,
-) -> str:
-    wanted = Filter([], values)
-    wanted.add(f"{end}_id = {{}}", account_id)
-    if kind is not None:
-        wanted.add("kind = {}", kind.value)
-    if transfer_id is not None:
-        wanted.add("id = {}", transfer_id)
-    return page_clause(wanted, window, key=f"{end}_version")
+async def _viewed_account(view: BalanceView) -> Account:
+    """The account that a view is about: the client's, else the group's, else the pool's."""
+    query: QuerySet[Any]
+    if view.client_id is not None:
+        query = Client.filter(id=view.client_id)
+        if view.within_group_id is not None:
+            query = query.filter(group_id=view.within_group_id)
+    elif view.group_id is not None:
+        query = Group.filter(id=view.group_id)
+    elif view.provider_account_id is not None:
+        query = ProviderAccount.filter(id=view.provider_account_id)
+    else:
+        query = ProviderAccount.filter(is_default=True)
+    for account_id in await query.values_list("account_id", flat=True):
+        return await Account.get(id=account_id)
+    raise NotFound("client")
 
 
-async def _viewed_account(pooled: Connection, view: BalanceView) -> UUID:
-    account_id: UUID | None = await pooled.fetchval(
-        VIEWED_ACCOUNT,
-        view.client_id,
-        view.within_group_id,
-        view.group_id,
-        view.provider_account_id,
+async def _page(
+    account_id: UUID, end: str, window: Window[int], filter: StatementFilter, order: StatementOrder
+) -> Page[_End]:
+    query = Transfer.filter(**{f"{end}_id": account_id})
+    if filter.kind is not None:
+        query = query.filter(kind=filter.kind.value)
+    if filter.created_after is not None:
+        query = query.filter(created_at__gte=filter.created_after)
+    if filter.created_before is not None:
+        query = query.filter(created_at__lt=filter.created_before)
+    sign = "" if order is StatementOrder.OLDEST else "-"
+    page = await list_page(query, window, order=[f"{sign}{end}_version"])
+    return page.with_items([_end(each, end) for each in page.items])
+
+
+def _merged(pages: Sequence[Page[_End]], window: Window[int], order: StatementOrder) -> Page[_End]:
+    """The page that two pages of the same window make together."""
+    items = sorted(
+        (each for page in pages for each in page.items),
+        key=attrgetter("version"),
+        reverse=order is StatementOrder.NEWEST,
     )
-    if account_id is None:
-        raise NotFound("client")
-    return account_id
+    too_many = len(items) > window.size
+    if window.from_end:
+        first = max(len(items) - window.size, 0)
+        has_previous = too_many or any(page.has_previous for page in pages)
+        return Page(items[first:], window.before is not None, has_previous)
+    has_next = too_many or any(page.has_next for page in pages)
+    return Page(items[: window.size], has_next, window.after is not None)
 
 
-def _line(row: Record) -> StatementLine:
-    other_kind = row["other_kind"]
-    return StatementLine(
-        id=row["id"],
-        kind=TransferKind(row["kind"]),
-        viewed=NodeKind(row["viewed_kind"]),
-        amount=row["amount"],
-        unit=row["unit"],
-        balance_after=row["balance"],
-        version=row["version"],
-        rate_per_unit_usd=row["rate_usd"],
-        value_usd=row["value_usd"],
-        send_id=row["send_id"],
-        price=row["price"],
-        note=row["note"],
-        other=OtherEnd(NodeKind(other_kind), row["other_name"]) if other_kind else None,
-        created_at=row["created_at"],
+def _end(transfer: Transfer, end: str) -> _End:
+    other = "destination" if end == "source" else "source"
+    return _End(
+        transfer,
+        sign=-1 if end == "source" else 1,
+        version=getattr(transfer, f"{end}_version"),
+        balance=getattr(transfer, f"{end}_balance"),
+        other_id=getattr(transfer, f"{other}_id"),
     )
+
+
+async def _lines(account: Account, ends: Sequence[_End], client: Orm) -> list[StatementLine]:
+    upstream = await ProviderAccount.get(id=account.provider_account_id, using_db=client)
+    others = await _others({end.other_id for end in ends if end.other_id}, client)
+    prices = await _prices({end.transfer.send_id for end in ends if end.transfer.send_id}, client)
+    return [
+        StatementLine(
+            id=end.transfer.id,
+            kind=TransferKind(end.transfer.kind),
+            viewed=NodeKind(account.kind),
+            amount=end.sign * end.transfer.amount,
+            unit=upstream.unit,
+            balance_after=end.balance,
+            version=end.version,
+            rate_per_unit_usd=end.transfer.rate_usd,
+            value_usd=end.transfer.value_usd,
+            send_id=end.transfer.send_id,
+            price=prices.get(end.transfer.send_id) if end.transfer.send_id else None,
+            note=end.transfer.note,
+            other=others.get(end.other_id) if end.other_id else None,
+            created_at=end.transfer.created_at,
+        )
+        for end in ends
+    ]
+
+
+async def _prices(send_ids: Iterable[UUID], client: Orm) -> dict[UUID, int]:
+    ids = list(send_ids)
+    if not ids:
+        return {}
+    return dict(await Send.filter(id__in=ids).using_db(client).values_list("id", "price"))
+
+
+async def _others(account_ids: Iterable[UUID], client: Orm) -> dict[UUID, OtherEnd]:
+    """Accounts at the other end of transfers, with the names of their clients or groups."""
+    ids = list(account_ids)
+    if not ids:
+        return {}
+    names: dict[UUID, str] = {}
+    for model in (Client, Group):
+        found = model.filter(account_id__in=ids).using_db(client)
+        names |= dict(await found.values_list("account_id", "name"))
+    kinds = await Account.filter(id__in=ids).using_db(client).values_list("id", "kind")
+    return {id: OtherEnd(NodeKind(kind), names.get(id)) for id, kind in kinds}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from strawberry import ID
 
-from domain.errors import NotFound
+from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, Role, balance_scope
 from domain.identity.records import Client, Group
 from domain.ledger import allocate as allocating
@@ -20,14 +20,14 @@ from domain.ledger.balances import (
 )
 from domain.ledger.book import TransferKind
 from domain.ledger.ports import AuditFindings
-from domain.ledger.statement import StatementLine
+from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_client, load_group
-from schema.inputs import AllocateInput, SyncInput
+from schema.inputs import AllocateInput, SyncInput, TransferFilter
 
 
 async def balances(info: Info, client_id: ID | None = None) -> Balances:
@@ -40,10 +40,14 @@ async def transfers(
     window: Window[int],
     client_id: ID | None = None,
     kind: TransferKind | None = None,
+    filter: TransferFilter | None = None,
+    order_by: StatementOrder | None = None,
 ) -> Page[StatementLine]:
-    """The statement of the client named, else of the actor's own account, group or pool."""
+    """The statement of the given client, or of the actor's own account, group or pool."""
     view = _view(info, client_id)
-    return await info.context.installation.store.read_statement(view, window, kind=kind)
+    return await info.context.installation.store.read_statement(
+        view, window, filter=_filter(kind, filter), order=order_by or StatementOrder.NEWEST
+    )
 
 
 async def allocations(
@@ -122,6 +126,14 @@ async def owner_of(root: ProviderAccountFigures, info: Info) -> Client | None:
 async def group_of(root: Allocation, info: Info) -> Group | None:
     """The group of the client whose units they are."""
     return await load_group(info, root.group_id)
+
+
+def _filter(kind: TransferKind | None, filter: TransferFilter | None) -> StatementFilter:
+    if filter is None:
+        return StatementFilter(kind)
+    if kind is not None and filter.kind is not None:
+        raise InvalidInput("Give kind or filter.kind, not both.", field="kind")
+    return StatementFilter(filter.kind or kind, filter.created_after, filter.created_before)
 
 
 def _view(info: Info, client_id: ID | None) -> BalanceView:

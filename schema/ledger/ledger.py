@@ -193,8 +193,9 @@ class LedgerQuery:
         ledger.transfers,
         Transfer,
         cursors=by_number("version"),
-        description="The statement of an account, newest first: the client's named, else the "
-        "viewer's own, else the group's, else the default pool's.",
+        description="The statement of an account: of the given client, else of the viewer's own "
+        "account, group or the default pool, newest first unless orderBy says otherwise. `kind` is "
+        "the same as `filter.kind`: give only one of them.",
     )
     provider_accounts = strawberry.field(
         resolver=ledger.provider_accounts,

@@ -27,6 +27,9 @@ TRANSFERS = """query ($id: ID, $kind: TransferKind, $first: Int, $after: String)
     transfers(clientId: $id, kind: $kind, first: $first, after: $after) {
         nodes { id kind amount unit ratePerUnitUsd balanceAfter valueUsd description sendId
             createdAt } pageInfo { hasNextPage endCursor } totalCount } }"""
+FILTERED = """query ($filter: TransferFilter, $orderBy: TransferOrder, $kind: TransferKind) {
+    transfers(filter: $filter, orderBy: $orderBy, kind: $kind) {
+        nodes { balanceAfter createdAt } } }"""
 PROVIDER_ACCOUNTS = """{ providerAccounts { id provider owner { name } unit pricePerMessage
     providerBalance lastCheckedAt platform { pool state } } }"""
 AUDIT = """{ ledgerAudit { holds accountsChecked transfersChecked messagesChecked violations
@@ -226,6 +229,20 @@ async def test_a_statement_is_paged_and_narrowed(app: App) -> None:
     assert [node["balanceAfter"] for node in rest["nodes"]] == [99, 100]
     [opening] = (await app.answer("owner", TRANSFERS, kind="OPENING"))["nodes"]
     assert (opening["amount"], opening["sendId"]) == (100, None)
+
+
+async def test_a_statement_is_filtered_and_sorted(app: App) -> None:
+    for _ in range(3):
+        await worlds.accept(app.owner)
+    found = await app.answer("owner", FILTERED, filter={"kind": "SEND"}, orderBy="OLDEST")
+    assert [node["balanceAfter"] for node in found["nodes"]] == [99, 98, 97]
+    since = found["nodes"][1]["createdAt"]
+    found = await app.answer("owner", FILTERED, filter={"createdAfter": since})
+    assert [node["balanceAfter"] for node in found["nodes"]] == [97, 98]
+    found = await app.answer("owner", FILTERED, filter={"createdBefore": since}, kind="SEND")
+    assert [node["balanceAfter"] for node in found["nodes"]] == [99]
+    both = await app.ask("owner", FILTERED, filter={"kind": "SEND"}, kind="SYNC")
+    assert both["errors"][0]["message"] == "Give kind or filter.kind, not both."
 
 
 @pytest.mark.parametrize("query", [PROVIDER_ACCOUNTS, AUDIT])

@@ -81,11 +81,11 @@ def line(
         (line(SYNC, 5, viewed=POOL), "Balance check"),
         (line(SYNC, 0, viewed=POOL), "Balance check: no change"),
         (line(OPENING, 5), "Opening balance"),
-        (line(RECONCILE, -1), "Correction: a charge that had been missing"),
-        (line(RECONCILE, 1), "Correction: a charge that had been too much"),
+        (line(RECONCILE, -1), "Correction: missing charge added"),
+        (line(RECONCILE, 1), "Correction: excess charge refunded"),
         (
             line(RECONCILE, 1, viewed=POOL, other=ACME),
-            "Correction of Acme: a charge that had been missing",
+            "Correction of Acme: missing charge added",
         ),
     ],
 )

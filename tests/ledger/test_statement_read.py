@@ -15,7 +15,7 @@ from domain.errors import NotFound
 from domain.ids import new_id
 from domain.ledger.balances import BalanceView
 from domain.ledger.book import Book, Purpose, TransferKind
-from domain.ledger.statement import StatementLine
+from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Window
 from persistence import store
 from persistence.ledger.statement import find_line, read_statement
@@ -176,12 +176,12 @@ async def test_a_statement_can_be_narrowed_to_a_kind(connected: None) -> None:
     for _ in range(3):
         await worlds.accept(client)
     view = BalanceView(client_id=client.client_id)
-    page = await read_statement(view, Window(2), kind=TransferKind.SEND)
+    page = await read_statement(view, Window(2), filter=StatementFilter(TransferKind.SEND))
     assert [line.balance_after for line in page.items] == [97, 98]
     assert page.has_next
-    page = await read_statement(view, Window(25), kind=TransferKind.OPENING)
+    page = await read_statement(view, Window(25), filter=StatementFilter(TransferKind.OPENING))
     assert [line.balance_after for line in page.items] == [100]
-    page = await read_statement(view, Window(25), kind=TransferKind.SYNC)
+    page = await read_statement(view, Window(25), filter=StatementFilter(TransferKind.SYNC))
     assert page.items == []
 
 
@@ -214,3 +214,28 @@ async def test_one_transfer_is_a_line_from_either_end_and_from_no_other(connecte
     for account_id, wanted in ((stranger.account_id, transfer_id), (pool.account_id, UNKNOWN_ID)):
         with pytest.raises(NotFound):
             await find_line(account_id, wanted)
+
+
+async def test_a_statement_is_filtered_by_time_and_listed_in_either_order(connected: None) -> None:
+    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    for _ in range(4):
+        await worlds.accept(client)
+    view = BalanceView(client_id=client.client_id)
+    all_lines = (await read_statement(view, Window(25))).items
+    newest, second, third, fourth, opening = all_lines
+    between = StatementFilter(created_after=fourth.created_at, created_before=newest.created_at)
+    page = await read_statement(view, Window(25), filter=between)
+    assert page.items == [second, third, fourth], "the first time is included, the last is not"
+    page = await read_statement(view, Window(2), filter=between, order=StatementOrder.OLDEST)
+    assert page.items == [fourth, third]
+    assert page.has_next
+    page = await read_statement(
+        view, Window(2, after=third.version), filter=between, order=StatementOrder.OLDEST
+    )
+    assert (page.items, page.has_next, page.has_previous) == ([second], False, True)
+    last: Window[int] = Window(2, from_end=True)
+    page = await read_statement(view, last, order=StatementOrder.OLDEST)
+    assert (page.items, page.has_next, page.has_previous) == ([second, newest], False, True)
+    first_of_last: Window[int] = Window(1, before=fourth.version, from_end=True)
+    page = await read_statement(view, first_of_last, order=StatementOrder.OLDEST)
+    assert (page.items, page.has_previous) == ([opening], False)

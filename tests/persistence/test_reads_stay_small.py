@@ -12,6 +12,7 @@ import pytest
 from domain.identity.access import Everything, OfClient, Scope
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.ledger.book import TransferKind
+from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from domain.sending.accept import accept_batch
 from domain.sending.sends import MessageStatus
@@ -127,7 +128,7 @@ async def test_a_page_of_a_statement_reads_no_more_than_two(world: World) -> Non
     newest: Window[int] = Window(50)
     for window in (newest, middle, Window(50, before=2_000, from_end=True)):
         assert_small(await work_of(read_statement(view, window)), most_rows=102)
-    sends = read_statement(view, middle, kind=TransferKind.SEND)
+    sends = read_statement(view, middle, filter=StatementFilter(TransferKind.SEND))
     assert_small(await work_of(sends), most_rows=102)
 
 

@@ -14,6 +14,7 @@ from domain.identity.access import Everything, OfClient, Scope
 from domain.ids import new_id
 from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
+from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from domain.sending.sends import MessageStatus
 from persistence import store, turns
@@ -49,7 +50,9 @@ READS: dict[str, Read] = {
     "contacts": lambda own: store.read_contacts(own, Window(20), search="zzz"),
     "conversations": lambda own: store.read_conversations(own, Window(20), search="zzz"),
     "a kind of transfers": lambda own: store.read_statement(
-        BalanceView(client_id=own.client_id), Window(20), kind=TransferKind.ALLOCATION
+        BalanceView(client_id=own.client_id),
+        Window(20),
+        filter=StatementFilter(TransferKind.ALLOCATION),
     ),
 }
 
