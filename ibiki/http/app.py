@@ -27,7 +27,7 @@ from ibiki.http.middleware import (
     Origins,
 )
 from ibiki.http.refusals import JSON, error_body
-from ibiki.http.watch_routes import IsReady, WatchRoutes, WatchRules
+from ibiki.http.watch_routes import IsReady, WatchRoutes, WatchRules, once_a_second
 from ibiki.live.live import Live
 from ibiki.live.sockets import Sockets
 from ibiki.live.sse import ServerSentEvents
@@ -116,7 +116,14 @@ class _Routed(Starlette):
 def _sockets(parts: AppParts, engine: Engine) -> list[BaseRoute]:
     if parts.live is None:
         return []
-    sockets = Sockets(engine, parts.installation, parts.live, parts.metrics.sockets, parts.origins)
+    sockets = Sockets(
+        engine,
+        parts.installation,
+        parts.live,
+        parts.metrics.sockets,
+        once_a_second(parts.is_ready),
+        parts.origins,
+    )
     return [WebSocketRoute(GRAPHQL, sockets)]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Coroutine
+from contextvars import Context
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,8 +21,24 @@ from ibiki.http.middleware import FORWARDED
 from ibiki.http.refusals import RequestRefused
 from ibiki.observability.metrics import CONTENT_TYPE, Metrics
 
-IsReady = Callable[[], Awaitable[str | None]]
-"""Why the process cannot take work, None where it can."""
+IsReady = Callable[[], Coroutine[Any, Any, str | None]]
+"""Why the process cannot take work, None if it can."""
+
+
+def once_a_second(is_ready: IsReady) -> IsReady:
+    """The same question, asked once a second at most: callers in between share the answer."""
+    answer: asyncio.Task[str | None] | None = None
+    asked_at = 0.0
+
+    async def shared() -> str | None:
+        nonlocal answer, asked_at
+        if answer is None or time.monotonic() - asked_at > 1:
+            asked_at = time.monotonic()
+            # A task in a context of its own: it must not inherit the caller's transaction.
+            answer = asyncio.get_running_loop().create_task(is_ready(), context=Context())
+        return await asyncio.shield(answer)
+
+    return shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

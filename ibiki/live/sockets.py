@@ -1,12 +1,12 @@
-"""GraphQL over websockets: the endpoint, and who may open a socket at all.
+"""The endpoint of GraphQL over WebSockets, and the checks before a socket is opened.
 
-Offers graphql-transport-ws and nothing else (the older `graphql-ws` let operations run before
-anybody had signed in). A handler of our own: docs/decisions/0022 says why.
+It offers only graphql-transport-ws: the older `graphql-ws` lets operations run before the sign-in.
+docs/decisions/0022 says why this is not Strawberry's handler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,22 +25,29 @@ if TYPE_CHECKING:
 
 PROTOCOL = "graphql-transport-ws"
 NOT_ACCEPTABLE = 4406
+CODES = {400: "BAD_USER_INPUT", 403: "FORBIDDEN", 503: "RATE_LIMITED"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """The ASGI application behind the websocket of /graphql."""
+    """The ASGI application behind the WebSocket of /graphql.
+
+    `is_ready`: why the process cannot take work now, None if it can.
+    """
 
     engine: Engine
     installation: Installation
     live: Live
     open_sockets: Gauge
+    is_ready: Callable[[], Awaitable[str | None]]
     origins: AllowedOrigins = field(default_factory=AllowedOrigins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one socket until it is closed."""
         await receive()  # websocket.connect
-        refusal = self._refusal(scope)
+        # Refuse here, not by closing the socket later: some clients (gql on PyPI) connect again
+        # after a failed handshake, and not after a close that comes before connection_ack.
+        refusal = self._refusal(scope) or await self._outage()
         if refusal is not None:
             await _refuse(send, *refusal)
             return
@@ -57,7 +64,7 @@ class Sockets:
             await socket.serve(receive)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """Why no socket is opened: a status and a sentence."""
+        """Why no socket is opened: a status and a message."""
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         host = headers.get(b"host", b"").decode("latin-1")
@@ -66,12 +73,18 @@ class Sockets:
         if scope["query_string"] and has_secret(scope["query_string"]):
             return 400, "A credential never goes into a URL: send it in connection_init."
         if self.live.rights.is_full:
-            return 503, "There are too many connections: try again later."
+            return 503, "There are too many connections. Try again later."
         return None
+
+    async def _outage(self) -> tuple[int, str] | None:
+        reason = await self.is_ready()
+        return (503, f"{reason} Try again later.") if reason else None
 
 
 async def _refuse(send: Send, status: int, message: str) -> None:
     headers = [(b"content-type", b"application/json; charset=utf-8")]
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
     await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-    body = error_body(message, code="FORBIDDEN" if status == 403 else "BAD_USER_INPUT")
+    body = error_body(message, code=CODES[status])
     await send({"type": "websocket.http.response.body", "body": body})

@@ -19,6 +19,7 @@ from domain.installation import Installation
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.middleware import AllowedOrigins
 from ibiki.http.server import serving
+from ibiki.http.watch_routes import IsReady
 from ibiki.live.bus_backend import LocalCarrier
 from ibiki.live.live import Live, SocketRules
 from ibiki.live.rights import ConnectionLimits
@@ -86,6 +87,7 @@ async def server(
     rules: SocketRules | None = None,
     limits: ConnectionLimits | None = None,
     origins: AllowedOrigins | None = None,
+    is_ready: IsReady | None = None,
 ) -> AsyncIterator[Server]:
     """A server of its own, within this process."""
     metrics = Metrics()
@@ -96,7 +98,7 @@ async def server(
                 installation=installation,
                 authenticator=authenticator,
                 metrics=metrics,
-                is_ready=_ready,
+                is_ready=is_ready or _ready,
                 origins=origins or AllowedOrigins(),
                 live=live,
             )

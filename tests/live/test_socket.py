@@ -259,7 +259,19 @@ async def test_sockets_of_a_process_are_bounded() -> None:
             pass
 
 
-async def test_a_store_that_is_away_at_the_door_is_tried_later() -> None:
+async def test_a_handshake_during_an_outage_is_answered_with_503() -> None:
+    async def is_ready() -> str | None:
+        return "The database does not answer."
+
+    async with quiet(is_ready=is_ready) as place:
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(place.server.socket_url, subprotocols=[PROTOCOL])
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["retry-after"] == "1"
+        assert b"The database does not answer. Try again later." in refused.value.response.body
+
+
+async def test_an_outage_during_the_sign_in_closes_the_socket_with_1013() -> None:
     async with quiet() as place:
 
         async def away(credential: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gql import Client, gql
 from gql.transport.websockets import WebsocketsTransport
+from tenacity import retry, retry_if_exception_type, wait_fixed
 
 from tests.live.quiet import quiet
 
@@ -23,3 +24,25 @@ async def test_gql_is_told_the_present_and_then_every_change() -> None:
                     break
                 place.change(heard[-1] + 1)
         assert heard == [1, 2, 3]
+
+
+async def test_gql_connects_again_after_an_outage_at_the_handshake() -> None:
+    answers = ["The database does not answer."]
+
+    async def is_ready() -> str | None:
+        return answers.pop() if answers else None
+
+    async with quiet(is_ready=is_ready) as place:
+        transport = WebsocketsTransport(
+            url=place.server.socket_url, init_payload={"Authorization": "Bearer good"}
+        )
+        client = Client(transport=transport)
+        quickly = retry(retry=retry_if_exception_type(Exception), wait=wait_fixed(1.1))
+        session = await client.connect_async(reconnecting=True, retry_connect=quickly)  # type: ignore[no-untyped-call]
+        try:
+            async for told in session.subscribe(BALANCE):
+                assert told["balanceUpdated"]["account"]["balance"] == 1
+                break
+        finally:
+            await client.close_async()  # type: ignore[no-untyped-call]
+        assert not answers
