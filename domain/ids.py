@@ -1,4 +1,4 @@
-"""Ids: UUIDv7, so that rows sort by time and tables can be partitioned by month later."""
+"""IDs: UUIDv7, so that rows sort by time and tables can be partitioned by month later."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
-    """An id that no other process makes, later in order than those made before it."""
+    """A unique ID that sorts after the IDs made before it in this process."""
     return uuid7()

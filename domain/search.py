@@ -1,4 +1,4 @@
-"""What a person types to find something again: taken literally, in names, numbers and texts."""
+"""Search texts: taken literally, in names, numbers and message texts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
 
 
 def search_of(given: str | None) -> str | None:
-    """What is looked for, trimmed; None for nothing. Raises InvalidInput."""
+    """The search text, trimmed; None if empty. Raises InvalidInput."""
     if given is None:
         return None
     if len(given) > LONGEST_SEARCH or _UNFINDABLE.search(given):
         raise InvalidInput(
-            f"Search for at most {LONGEST_SEARCH} characters of plain text.", field="search"
+            f"A search has at most {LONGEST_SEARCH} characters of plain text.", field="search"
         )
     return given.strip() or None
 
 
 def digits_of(search: str) -> str | None:
-    """The digits of what looks like a number or a part of one, in any usual spelling."""
+    """The digits if the search looks like a phone number or a part of one, in any usual form."""
     written = search.translate(_BETWEEN_DIGITS)
     return written if _NUMBER.fullmatch(written) else None

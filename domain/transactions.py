@@ -1,4 +1,4 @@
-"""Transactions of the operations: what they raise when the database is away."""
+"""Transactions of the operations, and what they raise if the database is away."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ class Transactional(Protocol):
 
 
 @asynccontextmanager
-async def changing(store: Transactional) -> AsyncIterator[Transaction]:
+async def changing(store: Transactional, *, repeatable: bool = False) -> AsyncIterator[Transaction]:
     """A transaction for a change that has no idempotency key.
 
-    Raises TryAgain if the database is away, and OutcomeUnknown if it went away during COMMIT.
+    Raises TryAgain if the database is away. If it went away during COMMIT, raises OutcomeUnknown,
+    or TryAgain if the change is `repeatable`: doing it twice has the same effect as once.
     """
     try:
         async with store.transaction() as tx:
             yield tx
     except CommitLost as lost:
-        raise OutcomeUnknown from lost
+        raise (TryAgain if repeatable else OutcomeUnknown) from lost
     except Disconnected as gone:
         raise TryAgain from gone

@@ -17,7 +17,7 @@ A queryset without `using_db` also joins the transaction of its task.
 
 Never use Tortoise's `in_transaction()` (or `get_or_create`, which uses it): if PostgreSQL goes away
 in BEGIN or in the release, it leaks connections and leaves a dead one in its context variable. See
-docs/decisions/0090.
+docs/decisions/0092.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small words that the set-based SQL shares."""
+"""Pieces of SQL that several modules share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from tortoise.expressions import RawSQL
 from tortoise.fields.db_defaults import SqlDefault
+
+NOW = RawSQL("clock_timestamp()")
+"""The time by the clock of PostgreSQL, for querysets: the clocks of several servers may differ."""
 
 CURRENT_TRANSACTION = SqlDefault("pg_current_xact_id()::text::bigint")
 """The ID of the transaction that writes a row: 64 bits, so it never wraps around."""
@@ -18,27 +22,44 @@ _PARAMETER = re.compile(r"\$(\d+)")
 
 
 def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """Rows as one array a column, as `unnest` takes them. There is at least one row."""
+    """The columns of the rows, as arrays for `unnest`. There must be at least one row."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def together(*statements: str) -> str:
-    """One statement that does them all: one round trip. Each counts its parameters from $1.
+def committed_since(column: str, snapshot: str) -> str:
+    """The condition for rows that were committed after a snapshot. Both arguments are SQL.
 
-    They see the database as it was before any of them, and come into force together.
+    `column` holds CURRENT_TRANSACTION. A reader runs one statement that returns
+    `pg_current_snapshot()::text` and the rows for which this holds, and passes that snapshot to its
+    next read. So it reads each row once, at the first read after its commit, however late that is.
+    A time or a sequence number is taken before the commit, so it cannot do that.
+
+    The first line uses an index: older transactions were all visible. The last line leaves out rows
+    that were restored from another server and carry IDs from its future.
+    """
+    return f"""(
+    {column} >= pg_snapshot_xmin({snapshot}::pg_snapshot)::text::bigint
+    AND NOT pg_visible_in_snapshot({column}::text::xid8, {snapshot}::pg_snapshot)
+    AND pg_visible_in_snapshot({column}::text::xid8, pg_current_snapshot()))"""
+
+
+def combined(*statements: str) -> str:
+    """One statement that runs all of them in one round trip. Each numbers its parameters from $1.
+
+    None of them sees the changes of the others.
     """
     parts: list[str] = []
     before = 0
     for statement in statements:
         numbers = [int(each) for each in _PARAMETER.findall(statement)]
-        parts.append(_PARAMETER.sub(partial(_counted_on, before), statement))
+        parts.append(_PARAMETER.sub(partial(_renumbered, before), statement))
         before += max(numbers, default=0)
     *others, last = parts
-    named = ", ".join(f"part_{place} AS ({part})" for place, part in enumerate(others))
+    named = ", ".join(f"part_{index} AS ({part})" for index, part in enumerate(others))
     return f"WITH {named} {last}"
 
 
-def _counted_on(before: int, found: re.Match[str]) -> str:
+def _renumbered(before: int, found: re.Match[str]) -> str:
     return f"${int(found[1]) + before}"
 
 

@@ -9,9 +9,10 @@ from persistence.dispatch.clock import *
 from persistence.dispatch.queue import *
 from persistence.dispatch.settlement import *
 from persistence.identity.actors import *
-from persistence.identity.people import *
+from persistence.identity.clients import *
 from persistence.identity.sessions import *
-from persistence.identity.tenants import *
+from persistence.identity.tree import *
+from persistence.identity.users import *
 from persistence.inbox.capture import *
 from persistence.inbox.contacts import *
 from persistence.inbox.conversations import *

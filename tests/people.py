@@ -52,7 +52,7 @@ async def new_actors() -> AsyncIterator[Actors]:
 
 
 @asynccontextmanager
-async def inhabited(url: str) -> AsyncIterator[None]:
+async def connected_with_pool(url: str) -> AsyncIterator[None]:
     """This process is connected to a test's database, which has a default pool."""
     async with worlds.connected(url):
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
@@ -97,7 +97,7 @@ class World:
 @asynccontextmanager
 async def world(url: str) -> AsyncIterator[World]:
     """These people, in a test's database."""
-    async with inhabited(url):
+    async with connected_with_pool(url):
         ours, theirs = await add_group(), await add_group("Other")
         yield World(
             ours=ours,

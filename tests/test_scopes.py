@@ -32,6 +32,7 @@ UNSCOPED: dict[str, str] = {
     "find_login": "for signing in: nobody is asking yet",
     "find_actor_of_session": "for finding out who is asking",
     "find_actor_of_key": "for finding out who is asking",
+    "read_access_changes": "IDs of what has changed, for the cache of actors",
     "find_opted_out": "takes the client who pays, settled from the actor before",
     "find_reply_terms": "the admin's rehearsal of a client's reply",
     "find_last_inbound": "the admin's rehearsal of a client's reply",

@@ -1,7 +1,7 @@
-"""Who is asking, and what they may see and do.
+"""The actor of a request, and what this actor may see and do.
 
-A scope is handed to every read of what belongs to tenants: a read without one does not exist.
-What lies outside a scope is answered as if it did not exist at all.
+Every read of something that belongs to tenants takes a scope first. Something outside the scope
+gets the same answer as something that does not exist.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from domain.errors import AccountInactive, Forbidden, NotFound, Unauthenticated
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """The account that a client's sends are charged to, with the terms of the moment."""
+    """The account that the sends of a client are charged to, with its present terms."""
 
     client_id: UUID
     account_id: UUID
@@ -28,7 +28,7 @@ class Payer:
 
 
 class Role(StrEnum):
-    """What a user is to the installation."""
+    """The role of a user."""
 
     ADMIN = "ADMIN"
     SUPERVISOR = "SUPERVISOR"
@@ -37,10 +37,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user as one request finds it, with all that deciding about the request needs.
+    """The user of one request, with everything that decisions about the request need.
 
-    `credential_id`: the session or API key it came with. `client_id`: the account it sends from
-    (a supervisor in direct mode has one too). `client_status`: as stored, in any case.
+    `credential_id`: the session or API key of the request. `client_id`: the client that the user
+    sends from (a supervisor may have one: direct mode). `client_status`: as stored, in any case.
     """
 
     user_id: UUID
@@ -55,12 +55,12 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """All tenants: the operator's scope."""
+    """All tenants: the scope of an admin."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfGroup:
-    """The clients of one group: a supervisor's scope, for balances and not for messages."""
+    """The clients of one group: the scope of a supervisor, for balances but not for messages."""
 
     group_id: UUID
 
@@ -76,9 +76,9 @@ Scope = Everything | OfGroup | OfClient
 
 
 def require(actor: Actor | None, *roles: Role) -> Actor:
-    """The actor, if it is one of these roles (any role where none is named).
+    """The actor if it has one of these roles (any role if none is named).
 
-    Raises Unauthenticated for nobody and Forbidden for another role: before any id is read.
+    Raises Unauthenticated or Forbidden. Call it before any ID is read.
     """
     if actor is None:
         raise Unauthenticated
@@ -88,32 +88,32 @@ def require(actor: Actor | None, *roles: Role) -> Actor:
 
 
 def message_scope(actor: Actor) -> Scope:
-    """Whose sends, messages and contacts the actor may read: a supervisor's own account's only.
+    """The tenants whose sends, messages and contacts the actor may read.
 
-    Raises Forbidden for who has no client, the admin aside.
+    Raises Forbidden if the actor has no client and is not an admin.
     """
     return Everything() if actor.role is Role.ADMIN else own_scope(actor)
 
 
 def own_scope(actor: Actor) -> OfClient:
-    """The tenant that the actor writes for. Raises Forbidden for who has none, the admin too."""
+    """The tenant that the actor writes for. Raises Forbidden if it has none, as an admin."""
     if actor.client_id is None:
-        raise Forbidden("Your user has no account of its own to send from.")
+        raise Forbidden("Your user has no account to send from.")
     return OfClient(actor.client_id)
 
 
 def feed_scope(actor: Actor) -> OfClient:
-    """Whose feed of inbound messages the actor may follow: one client's, for numbers are its.
+    """The client whose inbound messages the actor may follow. A feed is numbered for one client.
 
-    Raises Forbidden for who has no client, the admin too.
+    Raises Forbidden if the actor has no client, as an admin.
     """
     if actor.client_id is None:
-        raise Forbidden("Your user has no client whose messages it could follow.")
+        raise Forbidden("Your user has no client whose messages it can follow.")
     return OfClient(actor.client_id)
 
 
 def balance_scope(actor: Actor) -> Scope:
-    """Whose balances and transfers the actor may read."""
+    """The tenants whose balances and transfers the actor may read."""
     if actor.role is Role.ADMIN:
         return Everything()
     if actor.role is Role.SUPERVISOR and actor.group_id is not None:
@@ -124,12 +124,12 @@ def balance_scope(actor: Actor) -> Scope:
 
 
 def payer_of(actor: Actor) -> Payer:
-    """The account that the actor's sends are charged to.
+    """The account that the sends of the actor are charged to.
 
-    Raises Forbidden where it has none, AccountInactive where the account is not active.
+    Raises Forbidden if it has none, and AccountInactive if the client is not active.
     """
     if actor.payer is None:
-        raise Forbidden("Your user has no account of its own to send from.")
+        raise Forbidden("Your user has no account to send from.")
     if (actor.client_status or "").upper() != "ACTIVE":
         raise AccountInactive(actor.client_status or "SUSPENDED")
     return actor.payer

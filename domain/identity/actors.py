@@ -1,9 +1,9 @@
-"""Who a credential stands for, remembered until something about it changes.
+"""The actors of credentials, cached until something about them changes.
 
-Whoever changes what an actor may do writes down the subject (a session, key, user, client or
-group) in the same transaction; every process reads these changes several times a second and
-forgets whom they concern. A process that has not been able to read them for a second trusts
-nothing that it remembers and asks the store.
+Any code that changes what an actor may do writes the subject of the change (a session, key, user,
+client or group) in the same transaction. Every process reads these changes five times a second and
+forgets the actors that they concern. A process that has not read them for a second does not use its
+cache: it reads each actor from the store.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.identity.api_keys import hash_of_secret, is_secret
-from domain.identity.ports import AccessChange, ActorStore, Tokens
+from domain.identity.ports import ActorStore, Tokens
 from domain.loops import log_failure
 
 LONGEST_CREDENTIAL = 2_048
@@ -30,17 +29,17 @@ POLL_DEADLINE_SECONDS = 5.0
 TRUST_SECONDS = 1.0
 KEY_NOTE_SECONDS = 60.0
 
-WATCH = "reading changes of access"
+TASK = "reading changes of access"
 
 log = logging.getLogger("ibiki.actors")
 
 OnChange = Callable[[frozenset[UUID]], None]
-"""Told whose rights have changed, after they were forgotten: a socket then asks anew."""
+"""Called with the changed subjects after they were forgotten: a socket reads its actor again."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """An actor as it was read from the store, by a read that began at `read_at`."""
+class _Cached:
+    """An actor from the store. `read_at` is the time when the read began."""
 
     actor: Actor
     read_at: float
@@ -48,51 +47,51 @@ class _Known:
 
 
 class Actors:
-    """The actors that one process remembers. Started at boot, never from inside a request."""
+    """The cache of one process. Start it at boot: a task inherits the context of its request."""
 
     def __init__(self, store: ActorStore, tokens: Tokens, *, most: int = 20_000) -> None:
         self._store = store
         self._tokens = tokens
         self._most = most
-        self._known: dict[str, _Known] = {}
+        self._cached: dict[str, _Cached] = {}
         self._by_subject: dict[UUID, set[str]] = {}
-        self._reading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._reads: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._used_keys: set[UUID] = set()
         self._changes = _Changes(store)
         self._on_change: list[OnChange] = []
         self._task: asyncio.Task[None] | None = None
 
     async def actor_for(self, credential: str) -> Actor | None:
-        """The actor of an access token or an API key; None where it is none, or not any more."""
-        known = self._known.get(credential)
-        if known is None or not self._is_trusted(known):
-            known = await self._ask(credential)
-            if known is None:
+        """The actor of an access token or API key; None if it is not valid (any more)."""
+        cached = self._cached.get(credential)
+        if cached is None or not self._is_trusted(cached):
+            cached = await self._read_once(credential)
+            if cached is None:
                 return None
-        actor = known.actor
+        actor = cached.actor
         if actor.expires_at is None:
             self._used_keys.add(actor.credential_id)
         return actor
 
-    def on_change(self, told: OnChange) -> Callable[[], None]:
-        """Has a callback told of every change from now on, until what is returned is called."""
-        self._on_change.append(told)
-        return lambda: self._on_change.remove(told)
+    def on_change(self, callback: OnChange) -> Callable[[], None]:
+        """Calls the callback at each change, until the returned function is called."""
+        self._on_change.append(callback)
+        return lambda: self._on_change.remove(callback)
 
     async def catch_up(self) -> None:
-        """Forgets what has changed until now: for whoever has just changed it in this process."""
+        """Forgets what has changed until now. Call it after a change in this process."""
         try:
             await self._read_changes()
-        except Exception as failure:  # noqa: BLE001 - what was changed stands
-            # The change is made whatever happens here; those who watch will read it in a moment.
-            log_failure(log, WATCH, failure, 1)
+        except Exception as failure:  # noqa: BLE001 - the change itself is committed
+            # The change is valid in any case. The next poll reads it.
+            log_failure(log, TASK, failure, 1)
 
     def start(self) -> None:
-        """Begins to read changes. Until then nothing that is remembered is trusted."""
-        self._task = asyncio.create_task(self._watch(), name="actors")
+        """Starts to read changes. Before the first read, the cache is not used."""
+        self._task = asyncio.create_task(self._run(), name="actors")
 
     async def stop(self) -> None:
-        """Ends it, and notes the last uses of API keys."""
+        """Stops, and stores the last uses of API keys."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -103,35 +102,35 @@ class Actors:
         with suppress(TryAgain):
             await self._note_used_keys(set())
 
-    def _is_trusted(self, known: _Known) -> bool:
-        return time.monotonic() < self._changes.read_until and time.time() < known.ends_at
+    def _is_trusted(self, cached: _Cached) -> bool:
+        return time.monotonic() < self._changes.read_until and time.time() < cached.ends_at
 
-    async def _ask(self, credential: str) -> _Known | None:
-        """What the store says now. Many who ask for one credential at once share a few reads.
+    async def _read_once(self, credential: str) -> _Cached | None:
+        """Reads the actor from the store. Simultaneous requests share a few reads.
 
-        A read answers those who asked before it began, and nobody who asked later.
+        A read answers the requests that were made before it began, and none that came later.
         """
         if len(credential) > LONGEST_CREDENTIAL:
             return None
         asked_at = time.monotonic()
-        lock = self._reading.setdefault(credential, asyncio.Lock())
+        lock = self._reads.setdefault(credential, asyncio.Lock())
         async with lock:
-            known = self._known.get(credential)
-            if known is not None and known.read_at > asked_at and time.time() < known.ends_at:
-                return known
+            cached = self._cached.get(credential)
+            if cached is not None and cached.read_at > asked_at and time.time() < cached.ends_at:
+                return cached
             changes_before = self._changes.count
             self._forget(credential)
-            known = await self._read(credential)
+            cached = await self._read(credential)
             # A change that was read meanwhile may be newer than the row that was read.
-            if known is not None and changes_before == self._changes.count:
-                self._remember(credential, known)
-            return known
+            if cached is not None and changes_before == self._changes.count:
+                self._remember(credential, cached)
+            return cached
 
-    async def _read(self, credential: str) -> _Known | None:
+    async def _read(self, credential: str) -> _Cached | None:
         read_at = time.monotonic()
         if is_secret(credential):
             actor = await self._store.find_actor_of_key(hash_of_secret(credential))
-            return _Known(actor, read_at, float("inf")) if actor else None
+            return _Cached(actor, read_at, float("inf")) if actor else None
         claims = self._tokens.read(credential)
         if claims is None:
             return None
@@ -139,26 +138,26 @@ class Actors:
         if actor is None:
             return None
         actor = replace(actor, expires_at=claims.expires_at)
-        return _Known(actor, read_at, claims.expires_at.timestamp())
+        return _Cached(actor, read_at, claims.expires_at.timestamp())
 
-    def _remember(self, credential: str, known: _Known) -> None:
-        if len(self._known) >= self._most:
-            self._forget(next(iter(self._known)))
-        self._known[credential] = known
-        for subject_id in _subjects(known.actor):
+    def _remember(self, credential: str, cached: _Cached) -> None:
+        if len(self._cached) >= self._most:
+            self._forget(next(iter(self._cached)))
+        self._cached[credential] = cached
+        for subject_id in _subjects(cached.actor):
             self._by_subject.setdefault(subject_id, set()).add(credential)
 
     def _forget(self, credential: str) -> None:
-        known = self._known.pop(credential, None)
-        if known is None:
+        cached = self._cached.pop(credential, None)
+        if cached is None:
             return
-        for subject_id in _subjects(known.actor):
+        for subject_id in _subjects(cached.actor):
             credentials = self._by_subject[subject_id]
             credentials.remove(credential)
             if not credentials:
                 del self._by_subject[subject_id]
 
-    async def _watch(self) -> None:
+    async def _run(self) -> None:
         noted: set[UUID] = set()
         note_again_at = time.monotonic()
         failures = 0
@@ -170,29 +169,29 @@ class Actors:
                     noted, note_again_at = set(), now + KEY_NOTE_SECONDS
                 await self._note_used_keys(noted)
                 failures = 0
-            except Exception as failure:  # noqa: BLE001 - watching outlives any failure
+            except Exception as failure:  # noqa: BLE001 - this task survives every failure
                 failures += 1
-                log_failure(log, WATCH, failure, failures)
+                log_failure(log, TASK, failure, failures)
             await asyncio.sleep(POLL_SECONDS)
 
     async def _read_changes(self) -> None:
         subject_ids = await self._changes.read()
         if subject_ids is None:
-            for credential in list(self._known):
+            for credential in list(self._cached):
                 self._forget(credential)
             return
         for subject_id in subject_ids:
             for credential in list(self._by_subject.get(subject_id, ())):
                 self._forget(credential)
         if subject_ids:
-            self._tell(frozenset(subject_ids))
+            self._call_back(frozenset(subject_ids))
 
-    def _tell(self, subject_ids: frozenset[UUID]) -> None:
-        for told in list(self._on_change):
+    def _call_back(self, subject_ids: frozenset[UUID]) -> None:
+        for callback in list(self._on_change):
             try:
-                told(subject_ids)
+                callback(subject_ids)
             except Exception:
-                log.exception("a reader of changes of access failed")
+                log.exception("a callback for changes of access failed")
 
     async def _note_used_keys(self, noted: set[UUID]) -> None:
         used, self._used_keys = self._used_keys - noted, set()
@@ -202,40 +201,36 @@ class Actors:
 
 
 class _Changes:
-    """Reads changes of access once each, in whatever order they are committed."""
+    """Reads each change of access once, in the order of the commits.
+
+    `count` grows with each read that finds something. `read_until` is the time up to which the
+    cache may be used.
+    """
 
     def __init__(self, store: ActorStore) -> None:
         self._store = store
-        self._since: datetime | None = None
-        self._seen: set[UUID] = set()
-        self._turn = asyncio.Lock()
+        self._snapshot: str | None = None
+        self._lock = asyncio.Lock()
         self.count = 0
         self.read_until = float("-inf")
 
     async def read(self) -> Collection[UUID] | None:
-        """Whose rights have changed since the last read; None at the first one: anybody's."""
-        async with self._turn:
+        """The changed subjects since the last read. None at the first read: any subject."""
+        async with self._lock:
             began_at = time.monotonic()
-            now, changes = await self._asked()
-            is_first = self._since is None
-            new = {each.subject_id for each in changes if each.id not in self._seen}
-            # The store reads back a little further each time than the last one went: a change
-            # counts from when it was written, and may be committed after a later one.
-            self._seen = {each.id for each in changes}
-            self._since = now
-            self.count += is_first or bool(new)
+            is_first = self._snapshot is None
+            try:
+                async with asyncio.timeout(POLL_DEADLINE_SECONDS):
+                    read = await self._store.read_access_changes(self._snapshot)
+            except TimeoutError as late:
+                raise TryAgain from late
+            self._snapshot, subject_ids = read
+            self.count += is_first or bool(subject_ids)
             self.read_until = began_at + TRUST_SECONDS
-            return None if is_first else new
-
-    async def _asked(self) -> tuple[datetime, Sequence[AccessChange]]:
-        try:
-            async with asyncio.timeout(POLL_DEADLINE_SECONDS):
-                return await self._store.access_changes(self._since)
-        except TimeoutError as late:
-            raise TryAgain from late
+            return None if is_first else subject_ids
 
 
 def _subjects(actor: Actor) -> set[UUID]:
-    """Whatever a change of could change the actor."""
+    """Everything that can change the actor if it changes."""
     named = (actor.credential_id, actor.user_id, actor.client_id, actor.group_id)
     return {each for each in named if each is not None}

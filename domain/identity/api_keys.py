@@ -1,4 +1,4 @@
-"""API keys: a program's credential, shown once, as good as its user until it is revoked."""
+"""API keys: credentials of programs. A key is shown once and acts for its user until revoked."""
 
 from __future__ import annotations
 
@@ -22,51 +22,51 @@ _SECRET = re.compile(rf"{MARK}[0-9a-f]{{8}}_[\w-]{{43}}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class CreatedApiKey:
-    """A key with its secret, which nobody can show again."""
+    """A new key with its secret, which cannot be shown again."""
 
     api_key: ApiKey
     secret: str
 
 
 def is_secret(credential: str) -> bool:
-    """Whether it is written like a key's secret: what is not need not be looked up."""
+    """Whether it has the form of a key's secret. If not, no look-up is needed."""
     return _SECRET.fullmatch(credential) is not None
 
 
 def hash_of_secret(secret: str) -> bytes:
-    """What is kept of a secret.
+    """The hash that is stored.
 
-    A fast hash is right for it: 256 random bits leave nothing to guess, and a slow hash would
-    cost every request what it costs a thief.
+    A fast hash is enough: 256 random bits cannot be guessed, and a slow hash would slow down every
+    request.
     """
     return sha256(secret.encode()).digest()
 
 
 async def create_api_key(store: ApiKeyStore, actor: Actor, *, name: str) -> CreatedApiKey:
-    """A new key of the actor's own. Raises InvalidInput."""
+    """Adds a key of the actor's own. Raises InvalidInput."""
     prefix = MARK + secrets.token_hex(4)
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
     async with changing(store) as tx:
-        api_key = await store.write_api_key(
+        api_key = await store.add_api_key(
             tx,
             user_id=actor.user_id,
             name=name_of(name),
             prefix=prefix,
             secret_hash=hash_of_secret(secret),
-            most=MOST_KEYS,
+            limit=MOST_KEYS,
         )
     if api_key is None:
-        raise InvalidInput(f"At most {MOST_KEYS} keys: revoke one that is not used any more.")
+        raise InvalidInput(f"A user has at most {MOST_KEYS} keys. Revoke one that is not used.")
     return CreatedApiKey(api_key, secret)
 
 
 async def revoke_api_key(store: ApiKeyStore, actor: Actor, key_id: UUID) -> ApiKey:
-    """Revokes one of the actor's own keys, or anybody's for an admin; safe to repeat.
+    """Revokes a key of the actor's own, or any key if the actor is an admin. Safe to repeat.
 
     Raises NotFound.
     """
     owner_id = None if actor.role is Role.ADMIN else actor.user_id
-    async with changing(store) as tx:
+    async with changing(store, repeatable=True) as tx:
         api_key = await store.revoke_api_key(tx, key_id, user_id=owner_id)
     if api_key is None:
         raise NotFound("api key")

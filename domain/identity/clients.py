@@ -1,8 +1,7 @@
-"""Making and changing groups and clients, and what moving a client does to the figures.
+"""Adding and changing groups and clients, and moving clients between groups.
 
-A figure's version is the sum of the versions of its nodes, and of what moves have added to them or
-taken from them: whoever watches one drops what is smaller than what it has, so no figure's may ever
-fall.
+The version of a figure is the sum of the versions of its nodes and of their departed versions. A
+reader drops a figure with a smaller version than the one it has, so no version may ever decrease.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from domain.transactions import Transaction, changing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupChange:
-    """What is to change about a group. None clears."""
+    """The requested changes of a group. None clears a field."""
 
     name: str | Keep | None = KEEP
     rate_per_unit_usd: Decimal | Keep | None = KEEP
@@ -43,7 +42,7 @@ class GroupChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewClient:
-    """A client as asked for."""
+    """The requested fields of a new client."""
 
     name: str
     business: str | None = None
@@ -54,7 +53,7 @@ class NewClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientChange:
-    """What is to change about a client. None clears."""
+    """The requested changes of a client. None clears a field."""
 
     name: str | Keep | None = KEEP
     business: str | Keep | None = KEEP
@@ -67,7 +66,7 @@ class ClientChange:
 async def create_group(
     store: IdentityStore, *, name: str, rate_per_unit_usd: Decimal | None
 ) -> Group:
-    """A new group under the default pool, holding nothing. Raises InvalidInput."""
+    """Adds a group under the default pool. It holds nothing. Raises InvalidInput."""
     group = Group(
         id=new_id(),
         name=name_of(name),
@@ -75,13 +74,13 @@ async def create_group(
         account_id=new_id(),
     )
     async with changing(store) as tx:
-        await store.write_group(tx, group, under=await store.find_parent_node(tx, None))
+        await store.add_group(tx, group, await store.find_parent_node(tx, None))
     return group
 
 
 async def update_group(store: IdentityStore, group_id: UUID, change: GroupChange) -> Group:
-    """The group, changed. Raises InvalidInput or NotFound."""
-    async with changing(store) as tx:
+    """Changes a group. Raises InvalidInput or NotFound."""
+    async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
         group = (await store.find_groups([group_id], tx=tx)).get(group_id)
         if group is None:
@@ -91,13 +90,13 @@ async def update_group(store: IdentityStore, group_id: UUID, change: GroupChange
             name=group.name if isinstance(change.name, Keep) else name_of(change.name),
             rate_per_unit_usd=rate_of(kept(change.rate_per_unit_usd, group.rate_per_unit_usd)),
         )
-        await store.write_group(tx, group)
+        await store.update_group(tx, group)
         await store.note_access_changes(tx, [group_id])
     return group
 
 
 async def create_client(store: IdentityStore, normaliser: Normaliser, new: NewClient) -> Client:
-    """A new client of the default pool, holding nothing. Raises InvalidInput or NotFound."""
+    """Adds a client to the default pool. It holds nothing. Raises InvalidInput or NotFound."""
     client = Client(
         id=new_id(),
         name=name_of(new.name),
@@ -111,20 +110,19 @@ async def create_client(store: IdentityStore, normaliser: Normaliser, new: NewCl
     )
     async with changing(store) as tx:
         await store.lock_identities(tx)
-        await store.write_client(
-            tx, client, under=await store.find_parent_node(tx, client.group_id)
-        )
+        parent = await store.find_parent_node(tx, client.group_id)
+        await store.add_client(tx, client, parent)
     return client
 
 
 async def update_client(
     store: IdentityStore, normaliser: Normaliser, client_id: UUID, change: ClientChange
 ) -> Client:
-    """The client, changed. Raises InvalidInput or NotFound.
+    """Changes a client. Raises InvalidInput or NotFound.
 
-    One that leaves a group takes its units along, and is taken away from the group's supervisors.
+    A client that leaves a group keeps its units. The supervisors of that group lose access to it.
     """
-    async with changing(store) as tx:
+    async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
         before = (await store.find_clients(Everything(), [client_id], tx=tx)).get(client_id)
         if before is None:
@@ -132,13 +130,13 @@ async def update_client(
         client = changed_client(before, change, normaliser)
         if client.group_id != before.group_id:
             await _move(store, tx, before, to_group_id=client.group_id)
-        await store.write_client(tx, client)
+        await store.update_client(tx, client)
         await store.note_access_changes(tx, [client_id])
     return client
 
 
 def changed_client(client: Client, change: ClientChange, normaliser: Normaliser) -> Client:
-    """The client with the change made. Raises InvalidInput."""
+    """The client after the change. Raises InvalidInput."""
     status = kept(change.status, client.status)
     if status is None:
         raise InvalidInput("status cannot be cleared.", field="status")
@@ -164,17 +162,18 @@ def departures(
     joined_id: UUID | None,
     pool_id: UUID,
 ) -> dict[UUID, int]:
-    """The departed versions of the nodes that change as a client moves between groups, or out.
+    """The departed versions of the nodes that change when a client moves between groups.
 
-    `nodes`: the mover's, the pool's, both groups' and their members'. Every figure that changes is
-    one above the largest that anybody who watches it has seen. What one node is lifted by for that,
-    another is lowered by: sums of sums would double with every move.
+    `nodes`: those of the client, of the pool, and of both groups with their members. The version of
+    every figure that changes becomes one more than the largest that a reader of it has seen. What
+    is added to one node for that is taken from another one. Otherwise the sums would double with
+    every move.
     """
     by_id = {node.account_id: node for node in nodes}
     mover = by_id[mover_id]
     own, left, joined = _total(mover), _figure(nodes, left_id), _figure(nodes, joined_id)
     lifts: dict[UUID, int] = {}
-    if mover.parent_id is None:  # its figure is its own pool's beside the group's
+    if mover.parent_id is None:  # it owns its pool, and its units are not in the group's figure
         lifts[mover_id] = max(left - joined, 0)
     else:
         seen = max(own, left)
@@ -191,23 +190,23 @@ def departures(
 async def _move(
     store: IdentityStore, tx: Transaction, client: Client, *, to_group_id: UUID | None
 ) -> None:
-    new_home = await store.find_parent_node(tx, to_group_id)
-    old_home = await store.find_parent_node(tx, client.group_id)
-    left_id = old_home.account_id if client.group_id else None
-    joined_id = new_home.account_id if to_group_id else None
+    new_parent = await store.find_parent_node(tx, to_group_id)
+    old_parent = await store.find_parent_node(tx, client.group_id)
+    left_id = old_parent.account_id if client.group_id else None
+    joined_id = new_parent.account_id if to_group_id else None
     groups = [each for each in (left_id, joined_id) if each is not None]
-    pool_id = (old_home if left_id else new_home).parent_id
-    assert pool_id is not None  # groups stand right under a pool
+    pool_id = (old_parent if left_id else new_parent).parent_id
+    assert pool_id is not None  # a group is directly below a pool
     nodes = await store.lock_nodes(tx, ids=[client.account_id, pool_id, *groups], below=groups)
     node = next(each for each in nodes if each.account_id == client.account_id)
-    # A provider account of its own stays where it is, beside the group that its client is in.
+    # The node of a provider account that the client owns stays outside the group.
     is_member = node.parent_id is not None
-    if is_member and node.provider_account_id != new_home.provider_account_id:
-        raise InvalidInput("This group's units are in another pool.", field="groupId")
+    if is_member and node.provider_account_id != new_parent.provider_account_id:
+        raise InvalidInput("The units of this group are in another pool.", field="groupId")
     await store.move_node(
         tx,
         node.account_id,
-        under=new_home.account_id if is_member else None,
+        under=new_parent.account_id if is_member else None,
         departed_versions=departures(
             nodes, node.account_id, left_id=left_id, joined_id=joined_id, pool_id=pool_id
         ),
@@ -220,7 +219,7 @@ def _total(node: Node) -> int:
 
 
 def _figure(nodes: Sequence[Node], group_node_id: UUID | None) -> int:
-    """The version of a group's figure; 0 for none."""
+    """The version of the figure of a group; 0 without a group."""
     if group_node_id is None:
         return 0
     shown = (each for each in nodes if group_node_id in (each.account_id, each.parent_id))

@@ -1,8 +1,8 @@
-"""What the identity area needs from the outside: persistence, and the program around it."""
+"""What the identity area needs from persistence and from the program around it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,28 +15,31 @@ from domain.transactions import Transaction, Transactional
 
 
 class Authenticator(Protocol):
-    """Tells whose a bearer credential is, an access token's or an API key's."""
+    """Finds the actor of a request."""
 
     async def actor_for(self, credential: str) -> Actor | None:
-        """The actor, None for a credential that is unknown, expired, revoked or disabled."""
+        """The actor of an access token or API key.
+
+        None if it is unknown, expired or revoked, or if its user is disabled.
+        """
         ...
 
 
 class Passwords(Protocol):
-    """Slow hashes, made a few at a time so that many sign-ins at once do not fill the memory."""
+    """Slow password hashes, computed a few at a time because each needs much memory."""
 
     async def hash(self, password: str) -> str:
-        """A salted hash that says its own parameters."""
+        """A salted hash with its parameters."""
         ...
 
-    async def verify(self, password: str, kept: str | None) -> bool:
-        """Whether the hash is this password's. None: False, after the time that a hash takes."""
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """Whether the stored hash is of this password. None is False, after the same time."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What an access token says."""
+    """The contents of an access token."""
 
     user_id: UUID
     session_id: UUID
@@ -44,22 +47,22 @@ class Claims:
 
 
 class Tokens(Protocol):
-    """Access tokens: short-lived, signed, and never looked up to be read."""
+    """Short-lived signed access tokens. No database is needed to read one."""
 
     def issue(self, *, user_id: UUID, session_id: UUID) -> tuple[str, datetime]:
-        """A token and when it ends."""
+        """A token and the time when it expires."""
         ...
 
     def read(self, token: str) -> Claims | None:
-        """What a token of ours says, as long as it is valid; None for any other."""
+        """The claims of a valid token of ours; None for anything else."""
         ...
 
 
 class Throttle(Protocol):
-    """Failed sign-ins, counted for each account (whether it exists or not) and each address."""
+    """Counts failed sign-ins of each account (also of unknown ones) and of each address."""
 
     async def check(self, *, account: str, address: str) -> None:
-        """Raises RateLimited where either has failed too often."""
+        """Raises RateLimited if the account or the address has failed too often."""
         ...
 
     async def failed(self, *, account: str, address: str) -> None:
@@ -67,98 +70,70 @@ class Throttle(Protocol):
         ...
 
     async def succeeded(self, *, account: str, address: str) -> None:
-        """Forgets the failures of the account, not those of the address with other accounts."""
+        """Forgets the failures of the account. Those of the address with other accounts stay."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user who may sign in, if the password is the right one."""
+    """A user who may sign in with the right password."""
 
     user_id: UUID
     password_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A stored refresh token.
+
+    `is_valid`: it has not expired, its session has not ended and its user is not disabled.
+    `used_seconds_ago` and `successor_salt` are None until it is used.
+    """
+
+    id: UUID
+    session_id: UUID
+    user_id: UUID
+    is_valid: bool
+    used_seconds_ago: float | None
+    successor_salt: bytes | None
+
+
 class SessionStore(Transactional, Protocol):
-    """Sign-ins, and their chains of refresh tokens: kept as hashes, used once each."""
+    """Sessions with their refresh tokens, and API keys. Secrets are stored as hashes."""
 
     async def find_login(self, email: str) -> Login | None:
-        """The user of that email, in any case, unless disabled."""
+        """The user with that email, in any case, unless the user is disabled."""
         ...
 
     async def begin_session(self, tx: Transaction, login: Login, session_id: UUID) -> bool:
-        """Begins it; False where the user was disabled or the password changed in between."""
-        ...
+        """Adds a session. False if the user was disabled or the password changed meanwhile.
 
-    async def write_refresh_token(
-        self, tx: Transaction, session_id: UUID, token_hash: bytes, *, lifetime_days: int
-    ) -> None:
-        """Adds a link to a session's chain."""
-        ...
-
-    async def use_refresh_token(
-        self, tx: Transaction, token_hash: bytes
-    ) -> tuple[UUID, UUID] | None:
-        """Uses it up: its user and session; None where it is not valid (any more). One use wins."""
-        ...
-
-    async def find_session(self, tx: Transaction, token_hash: bytes) -> UUID | None:
-        """The session of a refresh token, used or not."""
+        The user is locked until the commit, so that such a change ends this session too.
+        """
         ...
 
     async def end_session(self, tx: Transaction, session_id: UUID) -> None:
-        """Ends it, if it has not ended, and notes the change."""
+        """Ends the session if it is still open. Safe to repeat."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class AccessChange:
-    """Word that what is known of a session, key, user, client or group is out of date."""
-
-    id: UUID
-    subject_id: UUID
-
-
-class ActorStore(Protocol):
-    """What the actor cache reads."""
-
-    async def find_actor_of_session(self, session_id: UUID, user_id: UUID) -> Actor | None:
-        """Who is asking, None where the session has ended or the user is disabled."""
+    async def lock_refresh_token(self, tx: Transaction, token_hash: bytes) -> RefreshToken | None:
+        """The token, locked until the commit: a second use waits and then finds it used."""
         ...
 
-    async def find_actor_of_key(self, secret_hash: bytes) -> Actor | None:
-        """Who is asking, None where the key is revoked or unknown or the user disabled."""
+    async def mark_refresh_token_used(self, tx: Transaction, token_id: UUID, salt: bytes) -> None:
+        """Stores that the token was used now, and the salt of its successor."""
         ...
 
-    async def access_changes(
-        self, since: datetime | None
-    ) -> tuple[datetime, Sequence[AccessChange]]:
-        """The store's time, and the changes made after `since`; none without `since`."""
-        ...
-
-    async def note_keys_used(self, key_ids: Sequence[UUID]) -> None:
-        """Notes that the keys were used in this minute."""
-        ...
-
-
-class IdentityUpkeep(Protocol):
-    """What of sign-ins and changes of access is thrown away in time."""
-
-    async def purge_changes(self, *, most: int) -> int:
-        """Changes of access that every process has read are gone, at most so many. How many."""
-        ...
-
-    async def purge_sign_ins(self, *, most: int) -> int:
-        """Refresh tokens that ended long ago, at most so many, and sessions with their last.
-
-        Returns how many tokens.
-        """
+    async def add_refresh_token(
+        self, tx: Transaction, session_id: UUID, token_hash: bytes, *, lifetime_days: int
+    ) -> None:
+        """Adds a token to a session."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A program's credential, without its secret."""
+    """The credential of a program, without its secret."""
 
     id: UUID
     name: str
@@ -168,13 +143,13 @@ class ApiKey:
 
 
 class ApiKeyStore(Transactional, Protocol):
-    """API keys, by the users they act for."""
+    """API keys of users."""
 
     async def list_api_keys(self, user_id: UUID) -> Sequence[ApiKey]:
         """The user's keys that are not revoked, newest first."""
         ...
 
-    async def write_api_key(
+    async def add_api_key(
         self,
         tx: Transaction,
         *,
@@ -182,35 +157,70 @@ class ApiKeyStore(Transactional, Protocol):
         name: str,
         prefix: str,
         secret_hash: bytes,
-        most: int,
+        limit: int,
     ) -> ApiKey | None:
-        """Adds a key, unless the user has that many. One at a time: the user's row is locked."""
+        """Adds a key. None if the user has `limit` keys. The user is locked until the commit."""
         ...
 
     async def revoke_api_key(
         self, tx: Transaction, key_id: UUID, *, user_id: UUID | None
     ) -> ApiKey | None:
-        """Revokes it (if it is this user's, where one is named) and notes the change."""
+        """Revokes the key; None if it does not exist or is not of this user. Safe to repeat."""
+        ...
+
+
+class ActorStore(Protocol):
+    """What the cache of actors reads and writes."""
+
+    async def find_actor_of_session(self, session_id: UUID, user_id: UUID) -> Actor | None:
+        """The actor. None if the session has ended or the user is disabled."""
+        ...
+
+    async def find_actor_of_key(self, secret_hash: bytes) -> Actor | None:
+        """The actor. None if the key is unknown or revoked or the user is disabled."""
+        ...
+
+    async def read_access_changes(self, since: str | None) -> tuple[str, Collection[UUID]]:
+        """The present snapshot, and the subjects of all changes committed after `since`.
+
+        Each change is returned once, however long its commit took. Without `since`: no changes.
+        """
+        ...
+
+    async def note_keys_used(self, key_ids: Sequence[UUID]) -> None:
+        """Stores that the keys were used in this minute."""
+        ...
+
+
+class IdentityUpkeep(Protocol):
+    """Deletes what is not needed any more, at most so many rows at a time. Returns how many."""
+
+    async def purge_changes(self, *, most: int) -> int:
+        """Access changes that every process has read."""
+        ...
+
+    async def purge_sign_ins(self, *, most: int) -> int:
+        """Refresh tokens that expired long ago, and the sessions that have none left."""
         ...
 
 
 class Directory(Protocol):
-    """Reads."""
+    """Reads users, clients and groups."""
 
     async def find_user(self, user_id: UUID, *, tx: Transaction | None = None) -> User | None:
-        """A user, whoever asks: for the user itself, and for the admin."""
+        """A user. The caller checks who asks: the user itself, or an admin."""
         ...
 
     async def find_clients(
         self, scope: Scope, ids: Sequence[UUID], *, tx: Transaction | None = None
     ) -> dict[UUID, Client]:
-        """Clients by id."""
+        """The clients with these IDs that are in the scope, by ID."""
         ...
 
     async def find_groups(
         self, ids: Sequence[UUID], *, tx: Transaction | None = None
     ) -> dict[UUID, Group]:
-        """Groups by id, whoever asks: for those that the actor was led to by what it may see."""
+        """Groups by ID. The caller takes the IDs from something that the actor may see."""
         ...
 
     async def list_groups(self) -> Sequence[Group]:
@@ -237,7 +247,7 @@ class Directory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node's place in the tree, and the versions that figures add up."""
+    """An account in the tree, with the versions that the versions of figures are made of."""
 
     account_id: UUID
     parent_id: UUID | None
@@ -247,39 +257,47 @@ class Node:
 
 
 class IdentityStore(Directory, Transactional, Protocol):
-    """Writes. Locks are taken in this order: people, then accounts in id order."""
+    """Writes users, clients and groups.
+
+    Locks are taken in this order: `lock_identities`, then accounts in ID order.
+    """
 
     async def lock_identities(self, tx: Transaction) -> None:
-        """One change of people at a time: they are rare, and so no two can cross."""
+        """Lets one transaction at a time change users, clients, groups and assigned numbers.
+
+        Such changes are rare, and rules across rows (the last admin, one owner for each number)
+        become plain checks.
+        """
         ...
 
     async def note_access_changes(self, tx: Transaction, subject_ids: Sequence[UUID]) -> None:
-        """Tells every process that what it knows of these is out of date. Last before a commit."""
+        """Makes every process forget the actors with this session, key, user, client or group."""
         ...
 
     async def find_parent_node(self, tx: Transaction, group_id: UUID | None) -> Node:
-        """The node that clients of this group, or of none, stand under. Raises NotFound."""
+        """The node above the clients of this group; None is the default pool. Raises NotFound."""
         ...
 
-    async def write_group(
-        self, tx: Transaction, group: Group, *, under: Node | None = None
-    ) -> None:
-        """Writes its fields; a new one with a node of its own under the one given."""
+    async def add_group(self, tx: Transaction, group: Group, parent: Node) -> None:
+        """Adds the group with its node."""
         ...
 
-    async def write_client(
-        self, tx: Transaction, client: Client, *, under: Node | None = None
-    ) -> None:
-        """Writes its fields; a new one with a node of its own under the one given.
+    async def update_group(self, tx: Transaction, group: Group) -> None:
+        """Writes the fields of a group."""
+        ...
 
-        Raises InvalidInput where an assigned number is another client's.
-        """
+    async def add_client(self, tx: Transaction, client: Client, parent: Node) -> None:
+        """Adds the client with its node. Raises InvalidInput if a number is another client's."""
+        ...
+
+    async def update_client(self, tx: Transaction, client: Client) -> None:
+        """Writes the fields of a client. Raises InvalidInput if a number is another client's."""
         ...
 
     async def lock_nodes(
         self, tx: Transaction, *, ids: Sequence[UUID], below: Sequence[UUID]
     ) -> list[Node]:
-        """These nodes and those right below the others, FOR UPDATE in id order."""
+        """The nodes `ids` and the nodes directly below `below`, FOR UPDATE in ID order."""
         ...
 
     async def move_node(
@@ -290,23 +308,23 @@ class IdentityStore(Directory, Transactional, Protocol):
         under: UUID | None,
         departed_versions: Mapping[UUID, int],
     ) -> None:
-        """Puts a node under another (None: where it is), and writes the departed versions."""
+        """Moves a node under another one (None: it stays) and writes the departed versions."""
         ...
 
     async def release_supervisors(
         self, tx: Transaction, client_id: UUID, *, outside_group_id: UUID | None
     ) -> None:
-        """Takes the client away from supervisors of any group but this."""
+        """Takes the client away from the supervisors of every other group."""
         ...
 
     async def add_user(self, tx: Transaction, user: User, *, password_hash: str) -> None:
-        """Adds a user. Raises InvalidInput where the email is another user's."""
+        """Adds a user. Raises InvalidInput if another user has the email."""
         ...
 
-    async def write_user(
+    async def update_user(
         self, tx: Transaction, user: User, *, password_hash: str | None = None
     ) -> None:
-        """Writes the fields of a user that is there. Email and creation stay."""
+        """Writes the fields of a user, except email and creation. None keeps the password."""
         ...
 
     async def active_admins(self, tx: Transaction) -> set[UUID]:
@@ -320,5 +338,5 @@ class IdentityStore(Directory, Transactional, Protocol):
     async def add_default_pool(
         self, tx: Transaction, *, provider: str, unit: str, price: int
     ) -> UUID:
-        """The default provider account; made, with its node, where there is none."""
+        """The default provider account. Adds it with its node if there is none."""
         ...

@@ -1,4 +1,4 @@
-"""Who there is: groups, clients and users, and what may stand in their fields."""
+"""Groups, clients and users as they are stored, and the rules for their fields."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _EMAIL = re.compile(
         @(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W_](?:[\w-]{0,61}[^\W_])?""",
     re.VERBOSE,
 )
-_NEVER_KEPT = re.compile(r"[\x00\ud800-\udfff]")
-_UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_NEVER_STORED = re.compile(r"[\x00\ud800-\udfff]")
+_INVISIBLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class ClientStatus(StrEnum):
-    """Whether a client may send."""
+    """Only an ACTIVE client may send."""
 
     ACTIVE = "ACTIVE"
     DORMANT = "DORMANT"
@@ -43,7 +43,7 @@ class ClientStatus(StrEnum):
 
 
 class Keep(Enum):
-    """Stands for a field that a change leaves as it is; None clears."""
+    """Marks a field that a change does not touch. None clears a field."""
 
     KEEP = "KEEP"
 
@@ -55,7 +55,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Clients that are led and seen together. `account_id`: the node that holds its units."""
+    """Clients that a supervisor manages. `account_id`: the node that holds the group's units."""
 
     id: UUID
     name: str
@@ -65,7 +65,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One tenant. `account_id`: the node that its sends are charged to."""
+    """A tenant. `account_id`: the node that its sends are charged to."""
 
     id: UUID
     name: str
@@ -80,7 +80,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who signs in, or whose programs do."""
+    """A person who signs in, or whose programs use API keys."""
 
     id: UUID
     email: str
@@ -92,7 +92,7 @@ class User:
 
 
 def kept(change: Value | Keep, present: Value) -> Value:
-    """The changed value, or the present one where the change leaves it."""
+    """The changed value, or the present one if the change does not touch it."""
     return present if isinstance(change, Keep) else change
 
 
@@ -102,36 +102,36 @@ def name_of(given: str | None, *, field: str = "name") -> str:
     if not name:
         raise InvalidInput("A name cannot be empty.", field=field)
     if len(name) > LONGEST_NAME:
-        raise InvalidInput(f"At most {LONGEST_NAME} characters.", field=field)
-    if any(unicodedata.category(character) in _UNSEEN for character in name):
-        raise InvalidInput("Line breaks and control characters are not allowed.", field=field)
+        raise InvalidInput(f"A name has at most {LONGEST_NAME} characters.", field=field)
+    if any(unicodedata.category(character) in _INVISIBLE for character in name):
+        raise InvalidInput("A name cannot contain line breaks or control characters.", field=field)
     return name
 
 
 def business_of(given: str | None) -> str | None:
-    """The name put on captured contacts; None for none. Raises InvalidInput."""
+    """The business name for captured contacts; None if empty. Raises InvalidInput."""
     if given is None or not given.strip():
         return None
     return name_of(given, field="business")
 
 
 def email_of(given: str) -> str:
-    """An address that could be written to, trimmed, its case kept. Raises InvalidInput."""
+    """A valid email address, trimmed. Its case is kept. Raises InvalidInput."""
     email = unicodedata.normalize("NFC", given).strip()
     local, _, _ = email.partition("@")
     fits = len(email) <= LONGEST_EMAIL and len(local) <= 64 and email.isprintable()
     if not fits or not _EMAIL.fullmatch(email):
-        raise InvalidInput("Give an email address, such as ada@example.com.", field="email")
+        raise InvalidInput("Enter an email address, such as ada@example.com.", field="email")
     return email
 
 
 def password_of(given: str | None) -> str:
-    """A password as it is hashed: the same however a keyboard composes its accents.
+    """The password in the form that is hashed. Raises InvalidInput.
 
-    Raises InvalidInput.
+    Keyboards compose accents in different ways; NFC makes them equal.
     """
     password = given or ""
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD or _NEVER_KEPT.search(password):
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD or _NEVER_STORED.search(password):
         raise InvalidInput(
             f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters.",
             field="password",
@@ -140,7 +140,7 @@ def password_of(given: str | None) -> str:
 
 
 def rate_of(given: Decimal | None) -> Decimal | None:
-    """What a unit is worth in USD; None for none. Raises InvalidInput."""
+    """The value of a unit in USD; None if not given. Raises InvalidInput."""
     if given is None:
         return None
     if not given.is_finite() or not 0 <= given <= LARGEST_RATE_USD:
@@ -155,11 +155,12 @@ def rate_of(given: Decimal | None) -> Decimal | None:
 
 
 def assigned_numbers_of(given: Sequence[str] | None, normaliser: Normaliser) -> list[str]:
-    """E.164, each once, sorted. Raises InvalidInput naming the place of one that is not valid."""
+    """E.164, without duplicates, sorted. Raises InvalidInput with the position of a bad number."""
     if given is None:
         return []
     if len(given) > MOST_ASSIGNED_NUMBERS:
-        raise InvalidInput(f"At most {MOST_ASSIGNED_NUMBERS} numbers.", field="assignedNumbers")
+        text = f"A client has at most {MOST_ASSIGNED_NUMBERS} numbers."
+        raise InvalidInput(text, field="assignedNumbers")
     numbers = set()
     for position, raw in enumerate(given, start=1):
         try:

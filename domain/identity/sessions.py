@@ -1,30 +1,40 @@
-"""Signing in and out: passwords, sessions, and chains of refresh tokens that are used once each."""
+"""Signing in and out: passwords, sessions, and refresh tokens that are each used once.
+
+A refresh token is valid for one use. The use adds the next token of the session. If a token is used
+again soon afterwards, the first answer may have been lost, or two tabs have used it at the same
+moment: the second use gets the same next token. If it is used again later, two parties know it and
+one of them may have stolen it: the session ends. See docs/decisions/0091.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import re
 import secrets
 import unicodedata
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
 from domain.errors import InvalidCredentials, RateLimited
-from domain.identity.ports import Login, Passwords, SessionStore, Throttle, Tokens
+from domain.identity.ports import Login, Passwords, RefreshToken, SessionStore, Throttle, Tokens
 from domain.identity.records import LONGEST_EMAIL, LONGEST_PASSWORD
 from domain.ids import new_id
 from domain.transactions import Transaction, changing
 
-AT_ONCE = 4
-"""Passwords of one process that are looked at together."""
+CHECKS_AT_ONCE = 4
+"""Passwords that one process checks at the same time."""
 
 MOST_WAITING = 200
-"""Sign-ins that may wait for their turn: some seconds' worth."""
+"""Sign-ins that may wait for their check: a few seconds of work."""
 
+REUSE_SECONDS = 30.0
+"""How long after its use a refresh token still gets the next token of its session."""
 
-_NEVER_KEPT = re.compile(r"[\x00\ud800-\udfff]")
+_NEVER_STORED = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class SessionOver(InvalidCredentials):
@@ -33,7 +43,7 @@ class SessionOver(InvalidCredentials):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session as its user gets it. `expires_at`: of the access token."""
+    """A session with its tokens. `expires_at` is the end of the access token."""
 
     user_id: UUID
     session_id: UUID
@@ -43,7 +53,7 @@ class SignedIn:
 
 
 class Sessions:
-    """Where people come in and go out."""
+    """Signs users in and out."""
 
     def __init__(
         self,
@@ -59,94 +69,113 @@ class Sessions:
         self._tokens = tokens
         self._throttle = throttle
         self._refresh_days = refresh_days
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._waiting = 0
 
     async def sign_in(self, email: str, password: str, *, address: str) -> SignedIn:
-        """A new session. An email that nobody has gets the same answer, after the same time.
+        """Starts a session. An unknown email gets the same answer after the same time.
 
-        Raises InvalidCredentials, or RateLimited where the account or the address failed too often.
+        Raises InvalidCredentials, or RateLimited if the account or the address failed too often.
         """
-        email = _as_kept(email, LONGEST_EMAIL).strip()
+        email = _normalised(email, LONGEST_EMAIL).strip()
         await self._throttle.check(account=email.lower(), address=address)
         if self._waiting >= MOST_WAITING:
             raise RateLimited(1)
         self._waiting += 1
         try:
-            login = await self._verified(email, password, address)
+            login = await self._checked(email, password, address)
         finally:
             self._waiting -= 1
         await self._throttle.succeeded(account=email.lower(), address=address)
         return await self._begin(login)
 
     async def refresh(self, refresh_token: str) -> SignedIn:
-        """The session's next tokens. Raises SessionOver.
+        """The next tokens of the session. Raises SessionOver.
 
-        A token that was used before ends the session: two know it, and one of them stole it.
+        Safe to repeat for REUSE_SECONDS: it then returns the same refresh token again.
         """
-        token_hash = _hash(refresh_token)
         signed_in = None
-        async with changing(self._store) as tx:
-            used = await self._store.use_refresh_token(tx, token_hash)
-            if used is None:
-                await self._end(tx, token_hash)
-            else:
-                user_id, session_id = used
-                signed_in = await self._issue(tx, user_id=user_id, session_id=session_id)
+        async with changing(self._store, repeatable=True) as tx:
+            used = await self._store.lock_refresh_token(tx, _hash(refresh_token))
+            if used is not None:
+                signed_in = await self._use(tx, used, refresh_token)
+        # Raised after the commit: the session has to stay ended.
         if signed_in is None:
             raise SessionOver
         return signed_in
 
     async def sign_out(self, refresh_token: str) -> bool:
-        """Ends the session and so its access token; False where there never was such a session."""
-        async with changing(self._store) as tx:
-            return await self._end(tx, _hash(refresh_token))
+        """Ends the session and its access token. False if the token never existed."""
+        async with changing(self._store, repeatable=True) as tx:
+            token = await self._store.lock_refresh_token(tx, _hash(refresh_token))
+            if token is None:
+                return False
+            await self._store.end_session(tx, token.session_id)
+            return True
 
-    async def _verified(self, email: str, password: str, address: str) -> Login:
-        """The login of that email, if the password is right.
+    async def _checked(self, email: str, password: str, address: str) -> Login:
+        """The login of that email if the password is right.
 
-        The counters are looked at again in turn: of a thousand guesses sent at once, no more
-        come through than of a thousand sent one by one.
+        The counters are read again when it is this request's turn. Otherwise many guesses that
+        arrive at once would all pass before the first of them is counted.
         """
-        async with self._turns:
+        async with self._checks:
             await self._throttle.check(account=email.lower(), address=address)
             login = await self._store.find_login(email)
-            kept = login.password_hash if login else None
-            right = await self._passwords.verify(_as_kept(password, LONGEST_PASSWORD), kept)
+            stored = login.password_hash if login else None
+            right = await self._passwords.verify(_normalised(password, LONGEST_PASSWORD), stored)
             if login is None or not right:
                 await self._throttle.failed(account=email.lower(), address=address)
                 raise InvalidCredentials
             return login
 
     async def _begin(self, login: Login) -> SignedIn:
-        session_id = new_id()
-        async with changing(self._store) as tx:
+        session_id, refresh_token = new_id(), secrets.token_urlsafe(32)
+        async with changing(self._store, repeatable=True) as tx:
             if not await self._store.begin_session(tx, login, session_id):
                 raise InvalidCredentials
-            return await self._issue(tx, user_id=login.user_id, session_id=session_id)
+            await self._add_token(tx, session_id, refresh_token)
+        return self._signed_in(login.user_id, session_id, refresh_token)
 
-    async def _issue(self, tx: Transaction, *, user_id: UUID, session_id: UUID) -> SignedIn:
-        refresh_token = secrets.token_urlsafe(32)
-        await self._store.write_refresh_token(
+    async def _use(self, tx: Transaction, used: RefreshToken, secret: str) -> SignedIn | None:
+        """The next tokens; None if this ended the session."""
+        seconds_ago, salt = used.used_seconds_ago, used.successor_salt
+        if not used.is_valid or (seconds_ago is not None and seconds_ago > REUSE_SECONDS):
+            await self._store.end_session(tx, used.session_id)
+            return None
+        if salt is None:
+            salt = secrets.token_bytes(32)
+            await self._store.mark_refresh_token_used(tx, used.id, salt)
+            await self._add_token(tx, used.session_id, _successor(secret, salt))
+        return self._signed_in(used.user_id, used.session_id, _successor(secret, salt))
+
+    async def _add_token(self, tx: Transaction, session_id: UUID, refresh_token: str) -> None:
+        await self._store.add_refresh_token(
             tx, session_id, _hash(refresh_token), lifetime_days=self._refresh_days
         )
+
+    def _signed_in(self, user_id: UUID, session_id: UUID, refresh_token: str) -> SignedIn:
         access_token, expires_at = self._tokens.issue(user_id=user_id, session_id=session_id)
         return SignedIn(user_id, session_id, access_token, refresh_token, expires_at)
 
-    async def _end(self, tx: Transaction, token_hash: bytes) -> bool:
-        session_id = await self._store.find_session(tx, token_hash)
-        if session_id is not None:
-            await self._store.end_session(tx, session_id)
-        return session_id is not None
+
+def _successor(refresh_token: str, salt: bytes) -> str:
+    """The next refresh token.
+
+    It is computed again when a use is repeated, so it need not be stored. Neither the database
+    (it has the salt and a hash of the token) nor the holder of the old token can compute it alone.
+    """
+    digest = hmac.digest(refresh_token.encode(), salt, "sha256")
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _hash(token: str) -> bytes:
-    """256 random bits cannot be guessed: a fast hash keeps them as safe as a slow one would."""
+    """A fast hash is enough: the 256 random bits of a token cannot be guessed."""
     return sha256(token.encode(errors="replace")).digest()
 
 
-def _as_kept(typed: str, longest: int) -> str:
-    """What was typed, as it was kept; empty, and so nobody's, where nothing is kept like this."""
-    if len(typed) > longest or _NEVER_KEPT.search(typed):
+def _normalised(typed: str, longest: int) -> str:
+    """The text in the form that is stored; empty if no such text can be stored."""
+    if len(typed) > longest or _NEVER_STORED.search(typed):
         return ""
     return unicodedata.normalize("NFC", typed)

@@ -1,4 +1,4 @@
-"""Making and changing users. What could let somebody stay in ends their sessions."""
+"""Adding and changing users. A new password or role, or disabling a user, ends its sessions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from domain.transactions import Transaction, changing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
-    """A user as asked for."""
+    """The requested fields of a new user."""
 
     email: str
     password: str
@@ -27,7 +27,7 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChange:
-    """What is to change about a user. None clears."""
+    """The requested changes of a user. None clears a field."""
 
     password: str | Keep | None = KEEP
     role: Role | Keep | None = KEEP
@@ -37,7 +37,7 @@ class UserChange:
 
 
 async def create_user(store: IdentityStore, passwords: Passwords, new: NewUser) -> User:
-    """A new user. Raises InvalidInput, or NotFound for a client or group that is not there."""
+    """Adds a user. Raises InvalidInput, or NotFound if the client or group does not exist."""
     user = User(
         id=new_id(),
         email=email_of(new.email),
@@ -51,7 +51,7 @@ async def create_user(store: IdentityStore, passwords: Passwords, new: NewUser) 
     password_hash = await passwords.hash(password_of(new.password))
     async with changing(store) as tx:
         await store.lock_identities(tx)
-        await _check_places(store, tx, user)
+        await _check_references(store, tx, user)
         await store.add_user(tx, user, password_hash=password_hash)
     return user
 
@@ -59,7 +59,7 @@ async def create_user(store: IdentityStore, passwords: Passwords, new: NewUser) 
 async def create_admin(
     store: IdentityStore, passwords: Passwords, *, email: str, password: str
 ) -> User:
-    """A new admin. Raises InvalidInput."""
+    """Adds an admin. Raises InvalidInput."""
     return await create_user(
         store, passwords, NewUser(email=email, password=password, role=Role.ADMIN)
     )
@@ -68,22 +68,22 @@ async def create_admin(
 async def update_user(
     store: IdentityStore, passwords: Passwords, user_id: UUID, change: UserChange
 ) -> User:
-    """The user, changed. A new password or role, or being disabled, ends all their sessions.
+    """Changes a user. A new password or role, or disabling, ends all sessions of the user.
 
-    Raises NotFound, or InvalidInput, also where no active admin would be left.
+    Raises NotFound, or InvalidInput: also if no active admin would be left.
     """
     password_hash = None
     if not isinstance(change.password, Keep):
         password_hash = await passwords.hash(password_of(change.password))
-    async with changing(store) as tx:
+    async with changing(store, repeatable=True) as tx:
         await store.lock_identities(tx)
         before = await store.find_user(user_id, tx=tx)
         if before is None:
             raise NotFound("user")
         user = changed_user(before, change)
-        await _check_places(store, tx, user)
+        await _check_references(store, tx, user)
         await _check_admin_left(store, tx, user)
-        await store.write_user(tx, user, password_hash=password_hash)
+        await store.update_user(tx, user, password_hash=password_hash)
         if password_hash or user.role is not before.role or user.disabled:
             await store.end_sessions_of(tx, user.id)
         await store.note_access_changes(tx, [user.id])
@@ -91,9 +91,10 @@ async def update_user(
 
 
 def changed_user(user: User, change: UserChange) -> User:
-    """The user with the change made.
+    """The user after the change.
 
-    What a new role cannot have is taken away, unless it is asked for: then InvalidInput says so.
+    A new role drops the client or group that it cannot have, unless the change names it: that
+    raises InvalidInput.
     """
     role = _given(kept(change.role, user.role), field="role")
     disabled = _given(kept(change.disabled, user.disabled), field="disabled")
@@ -105,22 +106,22 @@ def changed_user(user: User, change: UserChange) -> User:
 
 
 def check_role_fits(user: User) -> None:
-    """Raises InvalidInput where the role lacks what it needs or has what it cannot have."""
+    """Raises InvalidInput if the role does not fit the client and the group of the user."""
     match user.role:
         case Role.ADMIN if user.client_id is not None:
-            raise InvalidInput("An admin belongs to no client.", field="clientId")
+            raise InvalidInput("An admin cannot have a client.", field="clientId")
         case Role.SUPERVISOR if user.group_id is None:
             raise InvalidInput("A supervisor needs a group.", field="groupId")
         case Role.CLIENT if user.client_id is None:
-            raise InvalidInput("A client's user needs the client.", field="clientId")
+            raise InvalidInput("A user with the role CLIENT needs a client.", field="clientId")
         case Role.ADMIN | Role.CLIENT if user.group_id is not None:
-            raise InvalidInput("Only a supervisor is given a group.", field="groupId")
+            raise InvalidInput("Only a supervisor can have a group.", field="groupId")
         case _:
             pass
 
 
-async def _check_places(store: IdentityStore, tx: Transaction, user: User) -> None:
-    """The client and the group are there, and a supervisor's client is in the own group."""
+async def _check_references(store: IdentityStore, tx: Transaction, user: User) -> None:
+    """Checks that client and group exist, and that a supervisor's client is in its group."""
     if user.group_id and not await store.find_groups([user.group_id], tx=tx):
         raise NotFound("group")
     if user.client_id is None:
@@ -129,7 +130,7 @@ async def _check_places(store: IdentityStore, tx: Transaction, user: User) -> No
     if user.client_id not in clients:
         raise NotFound("client")
     if user.role is Role.SUPERVISOR and clients[user.client_id].group_id != user.group_id:
-        raise InvalidInput("A supervisor's client is one of the own group.", field="clientId")
+        raise InvalidInput("A supervisor needs a client of its own group.", field="clientId")
 
 
 async def _check_admin_left(store: IdentityStore, tx: Transaction, user: User) -> None:
@@ -137,7 +138,7 @@ async def _check_admin_left(store: IdentityStore, tx: Transaction, user: User) -
         return
     if await store.active_admins(tx) == {user.id}:
         raise InvalidInput(
-            "This is the last active admin: make another one first.",
+            "This is the last active admin. Add another admin first.",
             field="disabled" if user.disabled else "role",
         )
 

@@ -1,25 +1,31 @@
-"""Who a credential stands for, and who to ask about again, in SQL: what the actor cache reads."""
+"""The actor of a credential, and the changes that make a cached actor out of date.
+
+SQL, because one statement reads an actor from six tables for every credential that is not cached,
+and because Tortoise has no snapshots and no SKIP LOCKED with LIMIT in a DELETE.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from tortoise.expressions import Q, RawSQL
+
 from domain.identity.access import Actor, Payer, Role
-from domain.identity.ports import AccessChange
-from persistence.database import IDLE_IN_TRANSACTION_TIMEOUT_SECONDS, connection
+from domain.ids import new_id
+from persistence.database import connection, orm
+from persistence.identity.models import AccessChange, ApiKey
+from persistence.sql import committed_since
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-OVERLAP_SECONDS = IDLE_IN_TRANSACTION_TIMEOUT_SECONDS + 5
-"""How far reading changes goes back again: nobody takes longer from writing one to the commit."""
+    from persistence.database import Connection
 
 KEPT_DAYS = 7
-"""Longer than any process lives on without reading changes."""
+"""Longer than any process runs without reading changes."""
 
 ACTOR = """
 SELECT credential.id AS credential_id, app_user.id AS user_id, role, client.id AS client_id,
@@ -37,19 +43,14 @@ WHERE credential.{key} = $1 AND revoked_at IS NULL
 ACTOR_OF_SESSION = ACTOR.format(credentials="session", key="id") + "AND app_user.id = $2"
 ACTOR_OF_KEY = ACTOR.format(credentials="api_key", key="secret_hash")
 
-NOW = "SELECT clock_timestamp()"
-ACCESS_CHANGES = """
-SELECT id, subject_id FROM access_change
-WHERE created_at > $1::timestamptz - make_interval(secs => $2)
-"""
-# At most one write a key and minute, whatever number of processes it is used at.
-NOTE_KEYS_USED = """
-UPDATE api_key SET last_used_at = date_trunc('minute', clock_timestamp())
-WHERE id = ANY($1::uuid[])
-  AND (last_used_at IS NULL OR last_used_at < date_trunc('minute', clock_timestamp()))
-"""
-# The time of the statement: PostgreSQL looks nothing volatile up in an index. An array of ids: for
-# as many in a subquery it would rather read the whole table.
+# Without a snapshot the condition is NULL, and no change is returned.
+ACCESS_CHANGES = f"""
+SELECT pg_current_snapshot()::text,
+       ARRAY(SELECT DISTINCT subject_id FROM access_change
+             WHERE {committed_since("transaction_id", "$1::text")})
+"""  # noqa: S608 - no input
+# The time of the statement, not clock_timestamp(): PostgreSQL does not look up a volatile value in
+# an index. An array of IDs: for as many IDs in a subquery it would read the whole table.
 PURGE_CHANGES = """
 DELETE FROM access_change WHERE id = ANY (ARRAY(
     SELECT id FROM access_change
@@ -63,8 +64,9 @@ DELETE FROM refresh_token WHERE id = ANY (ARRAY(
     ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))
 RETURNING session_id
 """
-# By itself, behind the commit of the tokens: of two who remove the last ones, the later sees it.
-# OFFSET has each session looked up, where else all tokens would be read to compare.
+# A statement of its own, after the commit of the deleted tokens: if two processes delete the last
+# tokens of a session, the later one sees that none is left. OFFSET 0 makes PostgreSQL look up each
+# session in the index instead of comparing with all tokens.
 PURGE_SESSIONS = """
 DELETE FROM session
 WHERE id = ANY($1::uuid[])
@@ -73,48 +75,44 @@ WHERE id = ANY($1::uuid[])
 
 
 async def find_actor_of_session(session_id: UUID, user_id: UUID) -> Actor | None:
-    """Who is asking, None where the session has ended or the user is disabled."""
     async with connection() as pooled:
         row = await pooled.fetchrow(ACTOR_OF_SESSION, session_id, user_id)
     return None if row is None else _actor(row)
 
 
 async def find_actor_of_key(secret_hash: bytes) -> Actor | None:
-    """Who is asking, None where the key is revoked or unknown or the user disabled."""
     async with connection() as pooled:
         row = await pooled.fetchrow(ACTOR_OF_KEY, secret_hash)
     return None if row is None else _actor(row)
 
 
-async def access_changes(since: datetime | None) -> tuple[datetime, Sequence[AccessChange]]:
-    """The store's time, and the changes made after `since`, and some from before it again."""
+async def note_access_changes(tx: Connection, subject_ids: Sequence[UUID]) -> None:
+    changes = [AccessChange(id=new_id(), subject_id=each) for each in subject_ids]
+    await AccessChange.bulk_create(changes, using_db=orm(tx))
+
+
+async def read_access_changes(since: str | None) -> tuple[str, Collection[UUID]]:
     async with connection() as pooled:
-        # Taken before the read: what is committed between the two is read again next time.
-        now: datetime = await pooled.fetchval(NOW)
-        if since is None:
-            return now, ()
-        rows = await pooled.fetch(ACCESS_CHANGES, since, OVERLAP_SECONDS)
-    return now, [AccessChange(*row) for row in rows]
+        row = await pooled.fetchrow(ACCESS_CHANGES, since)
+    assert row is not None
+    return row[0], row[1]
 
 
 async def note_keys_used(key_ids: Sequence[UUID]) -> None:
-    """Notes that the keys were used in this minute."""
-    async with connection() as pooled:
-        await pooled.execute(NOTE_KEYS_USED, list(key_ids))
+    # At most one write for each key and minute, even if many processes use the key.
+    minute = RawSQL("date_trunc('minute', clock_timestamp())")
+    not_noted = Q(last_used_at__isnull=True) | Q(last_used_at__lt=minute)
+    await ApiKey.filter(not_noted, id__in=key_ids).update(last_used_at=minute)
 
 
 async def purge_changes(*, most: int) -> int:
-    """Changes of access that every process has read are gone, at most so many. How many."""
     async with connection() as pooled:
         done = await pooled.execute(PURGE_CHANGES, KEPT_DAYS, most)
     return int(done.split()[-1])
 
 
 async def purge_sign_ins(*, most: int) -> int:
-    """Refresh tokens that ended long ago are gone, at most so many, and sessions with their last.
-
-    Returns how many tokens.
-    """
+    """Returns the number of tokens."""
     async with connection() as pooled:
         rows = await pooled.fetch(PURGE_REFRESH_TOKENS, KEPT_DAYS, most)
         if rows:

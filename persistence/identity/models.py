@@ -14,6 +14,8 @@ from tortoise import fields
 from tortoise.fields.db_defaults import Now
 from tortoise.models import Model
 
+from persistence.sql import CURRENT_TRANSACTION
+
 
 class User(Model):
     """A person who signs in."""
@@ -32,7 +34,7 @@ class User(Model):
 
 
 class Client(Model):
-    """One tenant. `account_id` is the node that its sends are charged to."""
+    """A tenant. `account_id` is the node that its sends are charged to."""
 
     id = fields.UUIDField(primary_key=True)
     name = fields.TextField()
@@ -48,7 +50,7 @@ class Client(Model):
 
 
 class Group(Model):
-    """Clients that are led and seen together. Its units are held by `account_id`."""
+    """Clients that a supervisor manages. `account_id` is the node that holds the group's units."""
 
     id = fields.UUIDField(primary_key=True)
     name = fields.TextField()
@@ -61,9 +63,9 @@ class Group(Model):
 
 
 class AssignedNumber(Model):
-    """A number of ours that belongs to one client: what is sent to it is theirs.
+    """A number of the platform that is assigned to one client: it receives what is sent to it.
 
-    `route_id`: the modem route that it came with, and goes with.
+    `route_id`: the modem route that the number was set with. It is deleted with the route.
     """
 
     number = fields.CharField(max_length=20, primary_key=True)
@@ -75,7 +77,7 @@ class AssignedNumber(Model):
 
 
 class Session(Model):
-    """One sign-in, until it is signed out, revoked or its last refresh token is too old."""
+    """One sign-in. It ends when it is signed out or revoked, or when no refresh token is valid."""
 
     id = fields.UUIDField(primary_key=True)
     user_id = fields.UUIDField()
@@ -87,7 +89,7 @@ class Session(Model):
 
 
 class RefreshToken(Model):
-    """One link of a session's chain of refresh tokens; used once, a second use ends the session."""
+    """A refresh token of a session. `domain.identity.sessions` explains its use and the salt."""
 
     id = fields.UUIDField(primary_key=True)
     token_hash = fields.BinaryField()
@@ -95,13 +97,14 @@ class RefreshToken(Model):
     created_at = fields.DatetimeField(db_default=Now())
     expires_at = fields.DatetimeField()
     used_at = fields.DatetimeField(null=True)
+    successor_salt = fields.BinaryField(null=True)
 
     class Meta:
         table = "refresh_token"
 
 
 class ApiKey(Model):
-    """A secret of a program's. The secret itself is shown once and kept as a hash."""
+    """The credential of a program. The secret is shown once and stored as a hash."""
 
     id = fields.UUIDField(primary_key=True)
     user_id = fields.UUIDField()
@@ -117,11 +120,12 @@ class ApiKey(Model):
 
 
 class AccessChange(Model):
-    """Whose cached rights are out of date: read by every process several times a second."""
+    """A subject whose cached actors are out of date. Every process reads these rows constantly."""
 
     id = fields.UUIDField(primary_key=True)
     subject_id = fields.UUIDField()
     created_at = fields.DatetimeField(db_default=Now())
+    transaction_id = fields.BigIntField(db_default=CURRENT_TRANSACTION)
 
     class Meta:
         table = "access_change"

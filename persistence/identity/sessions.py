@@ -1,128 +1,133 @@
-"""Sign-ins, refresh tokens and API keys in SQL: behind `domain.identity.ports`."""
+"""Sessions, refresh tokens and API keys."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from domain.identity.ports import ApiKey, Login
+from tortoise.expressions import RawSQL
+
+from domain.identity.ports import ApiKey, Login, RefreshToken
 from domain.ids import new_id
-from persistence.database import connection
-from persistence.identity.tenants import note_access_changes
+from persistence.database import orm
+from persistence.identity import models
+from persistence.identity.actors import note_access_changes
+from persistence.identity.users import users_with_email
+from persistence.sql import NOW
 
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-FIND_LOGIN = """
-SELECT id, password_hash FROM app_user WHERE lower(email) = lower($1) AND NOT disabled
-"""
-# The row is held until the commit: a password that changes meanwhile ends this session too.
-CONFIRM_LOGIN = """
-SELECT true FROM app_user WHERE id = $1 AND password_hash = $2 AND NOT disabled FOR SHARE
-"""
-BEGIN_SESSION = "INSERT INTO session (id, user_id) VALUES ($1, $2)"
-ADD_LINK = """
-INSERT INTO refresh_token (id, session_id, token_hash, expires_at)
-VALUES ($1, $2, $3, clock_timestamp() + make_interval(days => $4))
-"""
-# Of two that use one token together, the second waits for the first and then finds it used.
-USE_LINK = """
-UPDATE refresh_token SET used_at = clock_timestamp()
-FROM session JOIN app_user ON app_user.id = session.user_id
-WHERE token_hash = $1 AND used_at IS NULL AND expires_at > clock_timestamp()
-  AND session.id = session_id AND session.revoked_at IS NULL AND NOT app_user.disabled
-RETURNING app_user.id, session.id
-"""
-FIND_SESSION = "SELECT session_id FROM refresh_token WHERE token_hash = $1"
-END_SESSION = """
-UPDATE session SET revoked_at = clock_timestamp() WHERE id = $1 AND revoked_at IS NULL
-"""
-
-KEY_COLUMNS = "id, name, prefix, created_at, last_used_at"
-LIST_KEYS = f"""
-SELECT {KEY_COLUMNS} FROM api_key WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id DESC
-"""  # noqa: S608 - columns of our own
-LOCK_USER = "SELECT 1 FROM app_user WHERE id = $1 FOR NO KEY UPDATE"
-COUNT_KEYS = "SELECT count(*) FROM api_key WHERE user_id = $1 AND revoked_at IS NULL"
-WRITE_KEY = f"""
-INSERT INTO api_key (id, user_id, name, prefix, secret_hash) VALUES ($1, $2, $3, $4, $5)
-RETURNING {KEY_COLUMNS}
-"""  # noqa: S608 - columns of our own
-REVOKE_KEY = f"""
-UPDATE api_key SET revoked_at = coalesce(revoked_at, clock_timestamp())
-WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2)
-RETURNING {KEY_COLUMNS}
-"""  # noqa: S608 - columns of our own
+IS_CURRENT = RawSQL("expires_at > clock_timestamp()")
+USED_SECONDS_AGO = RawSQL("extract(epoch FROM clock_timestamp() - used_at)::float8")
 
 
 async def find_login(email: str) -> Login | None:
-    """The user of that email, in any case, unless disabled."""
-    async with connection() as pooled:
-        row = await pooled.fetchrow(FIND_LOGIN, email)
-    return None if row is None else Login(*row)
+    user = await users_with_email(email).filter(disabled=False).first()
+    return None if user is None else Login(user.id, user.password_hash)
 
 
 async def begin_session(tx: Connection, login: Login, session_id: UUID) -> bool:
-    """Begins it; False where the user was disabled or the password changed in between."""
-    if not await tx.fetchval(CONFIRM_LOGIN, login.user_id, login.password_hash):
+    user = (
+        await models.User.filter(
+            id=login.user_id, password_hash=login.password_hash, disabled=False
+        )
+        .using_db(orm(tx))
+        .select_for_update(no_key=True)
+        .first()
+    )
+    if user is None:
         return False
-    await tx.execute(BEGIN_SESSION, session_id, login.user_id)
+    await models.Session.create(using_db=orm(tx), id=session_id, user_id=login.user_id)
     return True
 
 
-async def write_refresh_token(
-    tx: Connection, session_id: UUID, token_hash: bytes, *, lifetime_days: int
-) -> None:
-    """Adds a link to a session's chain."""
-    await tx.execute(ADD_LINK, new_id(), session_id, token_hash, lifetime_days)
-
-
-async def use_refresh_token(tx: Connection, token_hash: bytes) -> tuple[UUID, UUID] | None:
-    """Uses it up: its user and session; None where it is not valid (any more)."""
-    row = await tx.fetchrow(USE_LINK, token_hash)
-    return None if row is None else (row[0], row[1])
-
-
-async def find_session(tx: Connection, token_hash: bytes) -> UUID | None:
-    """The session of a refresh token, used or not."""
-    found: UUID | None = await tx.fetchval(FIND_SESSION, token_hash)
-    return found
-
-
 async def end_session(tx: Connection, session_id: UUID) -> None:
-    """Ends it, if it has not ended, and notes the change."""
-    await tx.execute(END_SESSION, session_id)
+    session = models.Session.filter(id=session_id, revoked_at__isnull=True).using_db(orm(tx))
+    await session.update(revoked_at=NOW)
     await note_access_changes(tx, [session_id])
 
 
+async def lock_refresh_token(tx: Connection, token_hash: bytes) -> RefreshToken | None:
+    token: Any = (
+        await models.RefreshToken.filter(token_hash=token_hash)
+        .using_db(orm(tx))
+        .select_for_update(no_key=True)
+        .annotate(is_current=IS_CURRENT, used_seconds_ago=USED_SECONDS_AGO)
+        .first()
+    )
+    if token is None:
+        return None
+    # Read after the lock: a session that ended while this transaction waited is seen as ended.
+    session = await models.Session.get(id=token.session_id, using_db=orm(tx))
+    user = await models.User.get(id=session.user_id, using_db=orm(tx))
+    return RefreshToken(
+        id=token.id,
+        session_id=session.id,
+        user_id=user.id,
+        is_valid=token.is_current and session.revoked_at is None and not user.disabled,
+        used_seconds_ago=token.used_seconds_ago,
+        successor_salt=token.successor_salt,
+    )
+
+
+async def mark_refresh_token_used(tx: Connection, token_id: UUID, salt: bytes) -> None:
+    token = models.RefreshToken.filter(id=token_id).using_db(orm(tx))
+    await token.update(used_at=NOW, successor_salt=salt)
+
+
+async def add_refresh_token(
+    tx: Connection, session_id: UUID, token_hash: bytes, *, lifetime_days: int
+) -> None:
+    await models.RefreshToken.create(
+        using_db=orm(tx),
+        id=new_id(),
+        session_id=session_id,
+        token_hash=token_hash,
+        expires_at=datetime.now(UTC) + timedelta(days=lifetime_days),
+    )
+
+
 async def list_api_keys(user_id: UUID) -> list[ApiKey]:
-    """The user's keys that are not revoked, newest first."""
-    async with connection() as pooled:
-        return [ApiKey(*row) for row in await pooled.fetch(LIST_KEYS, user_id)]
+    keys = models.ApiKey.filter(user_id=user_id, revoked_at__isnull=True)
+    return [_api_key(row) for row in await keys.order_by("-id")]
 
 
-async def write_api_key(
+async def add_api_key(
     tx: Connection,
     *,
     user_id: UUID,
     name: str,
     prefix: str,
     secret_hash: bytes,
-    most: int,
+    limit: int,
 ) -> ApiKey | None:
-    """Adds a key, unless the user has that many. One at a time: the user's row is locked."""
-    await tx.execute(LOCK_USER, user_id)
-    if await tx.fetchval(COUNT_KEYS, user_id) >= most:
+    # The lock makes requests for keys of one user wait for each other: the count stays right.
+    await models.User.filter(id=user_id).using_db(orm(tx)).select_for_update(no_key=True)
+    active = models.ApiKey.filter(user_id=user_id, revoked_at__isnull=True).using_db(orm(tx))
+    if await active.count() >= limit:
         return None
-    row = await tx.fetchrow(WRITE_KEY, new_id(), user_id, name, prefix, secret_hash)
-    assert row is not None
-    return ApiKey(*row)
+    row = await models.ApiKey.create(
+        using_db=orm(tx),
+        id=new_id(),
+        user_id=user_id,
+        name=name,
+        prefix=prefix,
+        secret_hash=secret_hash,
+    )
+    return _api_key(row)
 
 
 async def revoke_api_key(tx: Connection, key_id: UUID, *, user_id: UUID | None) -> ApiKey | None:
-    """Revokes it (if it is this user's, where one is named) and notes the change."""
-    row = await tx.fetchrow(REVOKE_KEY, key_id, user_id)
+    keys = models.ApiKey.filter(id=key_id).using_db(orm(tx))
+    row = await (keys if user_id is None else keys.filter(user_id=user_id)).first()
     if row is None:
         return None
+    await keys.filter(revoked_at__isnull=True).update(revoked_at=NOW)
     await note_access_changes(tx, [key_id])
-    return ApiKey(*row)
+    return _api_key(row)
+
+
+def _api_key(row: models.ApiKey) -> ApiKey:
+    return ApiKey(row.id, row.name, row.prefix, row.created_at, row.last_used_at)

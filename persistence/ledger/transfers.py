@@ -13,7 +13,7 @@ from domain.ledger.idempotency import IdempotencyKey
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
-from persistence.sql import columns, together
+from persistence.sql import columns, combined
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -46,7 +46,7 @@ SELECT posted.*, clock_timestamp() FROM unnest(
 ) AS posted
 """
 # One statement, so that holdings and transfers never differ.
-WRITE_BOOK = together(CHANGE_HOLDINGS, POST_TRANSFERS)
+WRITE_BOOK = combined(CHANGE_HOLDINGS, POST_TRANSFERS)
 
 # The lock goes with the transaction; a hash that collides makes a stranger wait, nothing worse.
 TRY_KEYS = """

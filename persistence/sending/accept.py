@@ -23,7 +23,7 @@ from domain.sending.sends import PRIORITY, NewSend, SendKind
 from domain.transactions import LockTimeout
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.ledger.transfers import CHANGE_HOLDINGS, POST_TRANSFERS, book_columns, book_of
-from persistence.sql import columns, together
+from persistence.sql import columns, combined
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -95,7 +95,7 @@ FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
     $7::int2[], $8::int8[]) AS new
 """  # noqa: S608 - column names of our own
-WRITE_ACCEPTED = together(
+WRITE_ACCEPTED = combined(
     CHANGE_HOLDINGS,
     POST_TRANSFERS,
     INSERT_SENDS,

@@ -68,7 +68,9 @@ class SessionMutation:
     refresh_session = strawberry.field(
         resolver=sessions.refresh_session,
         graphql_type=SignInResult,
-        description="A refresh token is used once: a second use ends the session.",
+        description="A refresh token is used once. If it is used again within 30 seconds "
+        "(two tabs, or a lost answer), the answer is the same next token. "
+        "A later second use ends the session.",
     )
     sign_out = strawberry.field(
         resolver=sessions.sign_out,

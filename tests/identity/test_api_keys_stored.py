@@ -17,7 +17,7 @@ from tests import people, worlds
 
 @pytest.fixture
 async def owner(database_url: str) -> AsyncIterator[Actor]:
-    async with people.inhabited(database_url):
+    async with people.connected_with_pool(database_url):
         client = await people.add_client()
         user = await people.add_user("ada@ibiki.test", Role.CLIENT, client_id=client.id)
         yield Actor(user.id, Role.CLIENT, new_id(), client_id=client.id)

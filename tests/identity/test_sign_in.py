@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 
 import pytest
 
-from domain.errors import InvalidCredentials, RateLimited
+from domain.errors import InvalidCredentials, RateLimited, TryAgain
 from domain.identity.access import Role
 from domain.identity.records import User
-from domain.identity.sessions import SessionOver, Sessions
+from domain.identity.sessions import REUSE_SECONDS, SessionOver, Sessions
 from domain.identity.users import UserChange, update_user
 from ibiki.http.throttle import SignInThrottle
 from ibiki.passwords import Argon2Passwords
 from persistence import store
 from tests import people, worlds
+from tests.ledger.line import Moment, line_to
 from tests.people import ADDRESS, PASSWORD, PASSWORDS, TOKENS
 
 
 @pytest.fixture
 async def admin(database_url: str) -> AsyncIterator[User]:
-    async with people.inhabited(database_url):
+    async with people.connected_with_pool(database_url):
         yield await people.add_user("Ada@ibiki.test")
 
 
@@ -39,6 +41,18 @@ async def sign_in(
 async def live_sessions() -> int:
     rows = await worlds.fetch("SELECT count(*) AS live FROM session WHERE revoked_at IS NULL")
     return int(rows[0]["live"])
+
+
+async def stored_tokens() -> int:
+    rows = await worlds.fetch("SELECT count(*) AS stored FROM refresh_token")
+    return int(rows[0]["stored"])
+
+
+async def age_uses(seconds: float) -> None:
+    """Moves every use of a refresh token into the past."""
+    await worlds.execute(
+        "UPDATE refresh_token SET used_at = used_at - make_interval(secs => $1)", seconds
+    )
 
 
 @pytest.mark.parametrize("email", ["Ada@ibiki.test", "ADA@IBIKI.TEST", " ada@ibiki.test "])
@@ -138,9 +152,12 @@ async def test_a_refresh_token_gives_new_ones_for_the_same_session(sessions: Ses
     assert len({each.refresh_token for each in (first, second, third)}) == 3
 
 
-async def test_a_refresh_token_that_is_used_twice_ends_the_session(sessions: Sessions) -> None:
+async def test_a_refresh_token_that_is_used_again_late_ends_the_session(
+    sessions: Sessions,
+) -> None:
     first = await sign_in(sessions)
     second = (await sessions.refresh(first)).refresh_token
+    await age_uses(REUSE_SECONDS + 1)
     with pytest.raises(SessionOver):
         await sessions.refresh(first)
     with pytest.raises(SessionOver):
@@ -148,15 +165,100 @@ async def test_a_refresh_token_that_is_used_twice_ends_the_session(sessions: Ses
     assert await live_sessions() == 0
 
 
-async def test_of_many_who_use_one_refresh_token_together_one_wins_and_the_session_ends(
+async def test_a_refresh_token_that_is_used_again_soon_gets_the_same_next_token(
+    sessions: Sessions,
+) -> None:
+    first = await sessions.sign_in("ada@ibiki.test", PASSWORD, address=ADDRESS)
+    second = await sessions.refresh(first.refresh_token)
+    await age_uses(REUSE_SECONDS - 5)
+    again = await sessions.refresh(first.refresh_token)
+    assert (again.session_id, again.refresh_token) == (first.session_id, second.refresh_token)
+    assert TOKENS.read(again.access_token) is not None
+    third = await sessions.refresh(again.refresh_token)
+    assert third.refresh_token not in (first.refresh_token, second.refresh_token)
+    assert await live_sessions() == 1
+    assert await stored_tokens() == 3
+
+
+async def test_a_reuse_does_not_extend_the_time_in_which_a_token_may_be_reused(
+    sessions: Sessions,
+) -> None:
+    first = await sign_in(sessions)
+    await sessions.refresh(first)
+    await age_uses(REUSE_SECONDS - 5)
+    await sessions.refresh(first)
+    await age_uses(6)
+    with pytest.raises(SessionOver):
+        await sessions.refresh(first)
+
+
+async def test_all_who_use_one_refresh_token_at_the_same_moment_get_the_same_next_token(
     sessions: Sessions,
 ) -> None:
     token = await sign_in(sessions)
-    answers = await asyncio.gather(
-        *(sessions.refresh(token) for _ in range(8)), return_exceptions=True
-    )
-    assert sum(isinstance(each, SessionOver) for each in answers) == 7
+    answers = await asyncio.gather(*(sessions.refresh(token) for _ in range(8)))
+    (following,) = {each.refresh_token for each in answers}
+    assert await live_sessions() == 1
+    assert await stored_tokens() == 2
+    await sessions.refresh(following)
+
+
+async def test_a_thief_and_the_owner_of_a_session_do_not_both_keep_it(sessions: Sessions) -> None:
+    """Within 30 seconds of the owner's use the thief gets in: then both hold the same token."""
+    stolen = await sign_in(sessions)
+    owner = (await sessions.refresh(stolen)).refresh_token
+    thief = (await sessions.refresh(stolen)).refresh_token
+    assert thief == owner
+    await sessions.refresh(owner)
+    await age_uses(REUSE_SECONDS + 1)
+    with pytest.raises(SessionOver):
+        await sessions.refresh(thief)
     assert await live_sessions() == 0
+
+
+@pytest.mark.parametrize("ending", ["signed out", "disabled", "expired"])
+async def test_a_reused_token_gets_nothing_from_a_session_that_has_ended(
+    sessions: Sessions, admin: User, ending: str
+) -> None:
+    await people.add_user("second@ibiki.test")
+    token = await sign_in(sessions)
+    following = (await sessions.refresh(token)).refresh_token
+    if ending == "signed out":
+        await sessions.sign_out(following)
+    elif ending == "disabled":
+        await update_user(store, PASSWORDS, admin.id, UserChange(disabled=True))
+    else:
+        await worlds.execute("UPDATE refresh_token SET expires_at = now()")
+    with pytest.raises(SessionOver):
+        await sessions.refresh(token)
+
+
+async def test_the_next_token_cannot_be_found_in_the_database(sessions: Sessions) -> None:
+    token = await sign_in(sessions)
+    following = (await sessions.refresh(token)).refresh_token
+    stored = str(await worlds.fetch("SELECT refresh_token::text FROM refresh_token"))
+    for secret in (token, following):
+        assert secret not in stored
+        assert secret.encode().hex() not in stored
+        assert urlsafe_b64decode(secret + "=").hex() not in stored
+
+
+async def test_an_answer_that_is_lost_at_the_commit_can_be_asked_for_again(
+    database_url: str,
+) -> None:
+    """The client repeats its request with the token that it has."""
+    async with people.connected_with_pool(database_url):
+        await people.add_user("ada@ibiki.test")
+        token = await sign_in(people.new_sessions())
+    async with line_to(database_url) as line, worlds.connected(line.url):
+        sessions = people.new_sessions()
+        line.cut_at("COMMIT", Moment.UNANSWERED)
+        with pytest.raises(TryAgain):
+            await sessions.refresh(token)
+        following = await sessions.refresh(token)
+        await sessions.refresh(following.refresh_token)
+        assert await live_sessions() == 1
+        assert await stored_tokens() == 3
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "x" * 100_000, "\ud800", "a\0b"])

@@ -44,6 +44,7 @@ CHANGED_BRIN = "brin (changed_xid, updated_at) WITH (pages_per_range='16', autos
 CHANGING = ("conversation", "message", "webhook_event")
 INDEXES = {
     "access_change_by_time": "(created_at)",
+    "access_change_by_transaction": "(transaction_id)",
     "account_by_parent": "(parent_id)",
     "account_by_provider_account": "(provider_account_id)",
     "api_key_by_user": "(user_id)",

@@ -1,0 +1,162 @@
+"""Groups and clients, with their assigned numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from tortoise.expressions import Q, RawSQL
+from tortoise.functions import Lower
+
+from domain.errors import InvalidInput
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.identity.ports import Node
+from domain.identity.records import Client, ClientStatus, Group
+from domain.ledger.book import NodeKind
+from domain.live import hints
+from domain.pages import Page, Window
+from persistence.database import orm
+from persistence.identity import models
+from persistence.identity.tree import add_node
+from persistence.live.hints import note
+from persistence.pages import list_page
+
+if TYPE_CHECKING:
+    from tortoise.queryset import QuerySet
+
+    from persistence.database import Connection
+
+ASSIGNED_NUMBERS = RawSQL(
+    "ARRAY(SELECT number FROM assigned_number WHERE client_id = client.id ORDER BY number)"
+)
+
+
+async def find_clients(
+    scope: Scope, ids: Sequence[UUID], *, tx: Connection | None = None
+) -> dict[UUID, Client]:
+    rows = _clients(scope).filter(id__in=ids).using_db(orm(tx))
+    return {row.id: _client(row) for row in await rows}
+
+
+async def list_clients(
+    scope: Scope,
+    window: Window[UUID],
+    *,
+    search: str | None = None,
+    group_id: UUID | None = None,
+) -> Page[Client]:
+    query = _clients(scope)
+    if group_id is not None:
+        query = query.filter(group_id=group_id)
+    if search is not None:
+        query = query.filter(name__icontains=search)
+    page = await list_page(query, window, count=True)
+    return page.with_items([_client(row) for row in page.items])
+
+
+async def find_groups(ids: Sequence[UUID], *, tx: Connection | None = None) -> dict[UUID, Group]:
+    rows = models.Group.filter(id__in=ids).using_db(orm(tx))
+    return {row.id: _group(row) for row in await rows}
+
+
+async def list_groups() -> list[Group]:
+    rows = models.Group.annotate(lowered=Lower("name")).order_by("lowered", "id")
+    return [_group(row) for row in await rows]
+
+
+async def add_group(tx: Connection, group: Group, parent: Node) -> None:
+    await add_node(tx, group.account_id, NodeKind.GROUP, parent)
+    await models.Group.create(
+        using_db=orm(tx),
+        id=group.id,
+        name=group.name,
+        rate_per_unit_usd=group.rate_per_unit_usd,
+        account_id=group.account_id,
+    )
+
+
+async def update_group(tx: Connection, group: Group) -> None:
+    row = models.Group.filter(id=group.id).using_db(orm(tx))
+    await row.update(name=group.name, rate_per_unit_usd=group.rate_per_unit_usd)
+    note(tx, [hints.ACCOUNT + group.account_id.bytes])
+
+
+async def add_client(tx: Connection, client: Client, parent: Node) -> None:
+    await add_node(tx, client.account_id, NodeKind.CLIENT, parent)
+    await models.Client.create(
+        using_db=orm(tx),
+        id=client.id,
+        name=client.name,
+        business=client.business,
+        status=client.status.value,
+        group_id=client.group_id,
+        rate_per_unit_usd=client.rate_per_unit_usd,
+        account_id=client.account_id,
+        created_at=client.created_at,
+    )
+    await _write_numbers(tx, client)
+
+
+async def update_client(tx: Connection, client: Client) -> None:
+    await (
+        models.Client.filter(id=client.id)
+        .using_db(orm(tx))
+        .update(
+            name=client.name,
+            business=client.business,
+            status=client.status.value,
+            group_id=client.group_id,
+            rate_per_unit_usd=client.rate_per_unit_usd,
+        )
+    )
+    note(tx, [hints.ACCOUNT + client.account_id.bytes])
+    await _write_numbers(tx, client)
+
+
+async def _write_numbers(tx: Connection, client: Client) -> None:
+    own = models.AssignedNumber.filter(client_id=client.id).using_db(orm(tx))
+    await own.exclude(number__in=client.assigned_numbers).delete()
+    wanted = models.AssignedNumber.filter(number__in=client.assigned_numbers).using_db(orm(tx))
+    present = {row.number: row.client_id for row in await wanted}
+    for number in client.assigned_numbers:
+        if present.get(number, client.id) != client.id:
+            taken = f"{number} is assigned to another client."
+            raise InvalidInput(taken, field="assignedNumbers")
+    await models.AssignedNumber.bulk_create(
+        [
+            models.AssignedNumber(number=number, client_id=client.id)
+            for number in client.assigned_numbers
+            if number not in present
+        ],
+        using_db=orm(tx),
+    )
+
+
+def _clients(scope: Scope) -> QuerySet[models.Client]:
+    match scope:
+        case Everything():
+            within = Q()
+        case OfGroup(group_id):
+            within = Q(group_id=group_id)
+        case OfClient(client_id):
+            within = Q(id=client_id)
+    return models.Client.filter(within).annotate(numbers=ASSIGNED_NUMBERS)
+
+
+def _group(row: models.Group) -> Group:
+    return Group(row.id, row.name, row.rate_per_unit_usd, row.account_id)
+
+
+def _client(row: models.Client) -> Client:
+    return Client(
+        id=row.id,
+        name=row.name,
+        business=row.business,
+        status=ClientStatus(row.status.upper()),
+        group_id=row.group_id,
+        account_id=row.account_id,
+        rate_per_unit_usd=row.rate_per_unit_usd,
+        assigned_numbers=row.numbers,  # type: ignore[attr-defined]  # annotated
+        created_at=row.created_at,
+    )

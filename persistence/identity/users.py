@@ -1,0 +1,113 @@
+"""Users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+from tortoise.expressions import Q, Value
+from tortoise.functions import Lower
+
+from domain.errors import InvalidInput
+from domain.identity.access import Role
+from domain.identity.records import User
+from domain.pages import Page, Window
+from persistence.database import orm
+from persistence.identity import models
+from persistence.pages import list_page
+from persistence.sql import NOW
+
+if TYPE_CHECKING:
+    from tortoise.queryset import QuerySet
+
+    from persistence.database import Connection
+
+
+async def find_user(user_id: UUID, *, tx: Connection | None = None) -> User | None:
+    row = await models.User.filter(id=user_id).using_db(orm(tx)).first()
+    return None if row is None else _user(row)
+
+
+async def find_user_by_email(email: str) -> User | None:
+    """The user with that email, in any case, disabled or not."""
+    row = await users_with_email(email).first()
+    return None if row is None else _user(row)
+
+
+def users_with_email(email: str) -> QuerySet[models.User]:
+    """The user with that email, in any case.
+
+    PostgreSQL lowers both sides, because the unique index uses its rules for letters.
+    """
+    lowered: Any = Value(email)
+    return models.User.annotate(lowered=Lower("email")).filter(lowered=Lower(lowered))
+
+
+async def list_users(window: Window[UUID], *, client_id: UUID | None = None) -> Page[User]:
+    query = models.User.all() if client_id is None else models.User.filter(client_id=client_id)
+    page = await list_page(query, window, count=True)
+    return page.with_items([_user(row) for row in page.items])
+
+
+async def add_user(tx: Connection, user: User, *, password_hash: str) -> None:
+    try:
+        await models.User.create(
+            using_db=orm(tx),
+            id=user.id,
+            email=user.email,
+            role=user.role.value,
+            client_id=user.client_id,
+            group_id=user.group_id,
+            disabled=user.disabled,
+            created_at=user.created_at,
+            password_hash=password_hash,
+        )
+    except asyncpg.UniqueViolationError:
+        raise InvalidInput("Another user has this email.", field="email") from None
+
+
+async def update_user(tx: Connection, user: User, *, password_hash: str | None = None) -> None:
+    password = {} if password_hash is None else {"password_hash": password_hash}
+    await (
+        models.User.filter(id=user.id)
+        .using_db(orm(tx))
+        .update(
+            role=user.role.value,
+            client_id=user.client_id,
+            group_id=user.group_id,
+            disabled=user.disabled,
+            **password,
+        )
+    )
+
+
+async def active_admins(tx: Connection) -> set[UUID]:
+    admins = models.User.filter(role=Role.ADMIN.value, disabled=False).using_db(orm(tx))
+    return {row.id for row in await admins}
+
+
+async def end_sessions_of(tx: Connection, user_id: UUID) -> None:
+    sessions = models.Session.filter(user_id=user_id, revoked_at__isnull=True).using_db(orm(tx))
+    await sessions.update(revoked_at=NOW)
+
+
+async def release_supervisors(
+    tx: Connection, client_id: UUID, *, outside_group_id: UUID | None
+) -> None:
+    # A supervisor always has a group.
+    others = Q() if outside_group_id is None else ~Q(group_id=outside_group_id)
+    supervisors = models.User.filter(others, client_id=client_id, role=Role.SUPERVISOR.value)
+    await supervisors.using_db(orm(tx)).update(client_id=None)
+
+
+def _user(row: models.User) -> User:
+    return User(
+        id=row.id,
+        email=row.email,
+        role=Role(row.role),
+        client_id=row.client_id,
+        group_id=row.group_id,
+        disabled=row.disabled,
+        created_at=row.created_at,
+    )
