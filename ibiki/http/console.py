@@ -22,6 +22,9 @@ PAGE = "index.html"
 REASON = "not-built.txt"
 """Why there is no page: written by a build that failed."""
 
+EDITOR_PATH = "/developers/explorer"
+"""The one page with a code editor, which writes style attributes and has fonts in data URLs."""
+
 NONCE = "CSP_NONCE"
 """Stands in the built page for the value that lets it add styles of its own."""
 
@@ -75,7 +78,9 @@ class Console:
             text.replace(NONCE, nonce),
             media_type="text/html; charset=utf-8",
             headers={
-                "content-security-policy": policy(nonce),
+                "content-security-policy": policy(
+                    nonce, for_editor=request.url.path == EDITOR_PATH
+                ),
                 "cache-control": "no-cache",
                 "cross-origin-opener-policy": "same-origin",
             },
@@ -116,15 +121,17 @@ class _PageRoute(Route):
         return super().matches(scope) if b"text/html" in accept else (Match.NONE, {})
 
 
-def policy(nonce: str) -> str:
+def policy(nonce: str, *, for_editor: bool = False) -> str:
     """The content security policy: nothing from other hosts, no inline script.
 
     Mantine writes its theme into a style element, which therefore carries the nonce.
     """
+    fonts = "'self' data:" if for_editor else "'self'"
+    attributes = "style-src-attr 'unsafe-inline'; " if for_editor else ""
     return (
         "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; "
-        f"style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f"style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src {fonts}; "
+        f"{attributes}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 

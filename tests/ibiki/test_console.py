@@ -52,6 +52,15 @@ async def test_each_page_has_a_nonce_of_its_own_and_no_other_host(web: Front) ->
     assert len(nonces) == 2
 
 
+async def test_only_the_editor_s_page_may_use_style_attributes(web: Front) -> None:
+    editor = await web.http.get("/developers/explorer", headers=BROWSER)
+    policy = editor.headers["content-security-policy"]
+    assert "style-src-attr 'unsafe-inline'" in policy
+    assert "script-src 'self';" in policy
+    other = await web.http.get("/developers", headers=BROWSER)
+    assert "unsafe" not in other.headers["content-security-policy"]
+
+
 @pytest.mark.parametrize("path", ["/nowhere", "/api/v9", "/assets/main-1a2b.css"])
 async def test_a_program_that_asks_for_a_wrong_path_gets_404_in_json(web: Front, path: str) -> None:
     answer = await web.http.get(path, headers={"accept": "application/json"})

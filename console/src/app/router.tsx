@@ -25,40 +25,58 @@ function page<const Path extends string>(path: Path, ability: Ability, component
   return createRoute({ getParentRoute: () => root, path, component, staticData: { ability } });
 }
 
-const routes = [
-  page("/", "everybody", lazyRouteComponent(() => import("../pages/start/StartPage"), "StartPage")),
-  page("/send", "sender", lazyRouteComponent(() => import("../pages/send/SendPage"), "SendPage")),
-  page("/sends", "reader", lazyRouteComponent(() => import("../pages/sends/SendsPage"), "SendsPage")),
-  page(
-    "/sends/$sendId",
-    "reader",
-    lazyRouteComponent(() => import("../pages/sends/OneSendPage"), "OneSendPage"),
-  ),
-  page("/inbox", "sender", lazyRouteComponent(() => import("../pages/inbox/InboxPage"), "InboxPage")),
-  page(
-    "/inbox/$conversationId",
-    "sender",
-    lazyRouteComponent(() => import("../pages/inbox/InboxPage"), "InboxPage"),
-  ),
-  page(
-    "/contacts",
-    "sender",
-    lazyRouteComponent(() => import("../pages/contacts/ContactsPage"), "ContactsPage"),
-  ),
-  page(
-    "/statement",
-    "everybody",
-    lazyRouteComponent(() => import("../pages/statement/StatementPage"), "StatementPage"),
-  ),
-  page(
-    "/account",
-    "everybody",
-    lazyRouteComponent(() => import("../pages/account/AccountPage"), "AccountPage"),
-  ),
-] as const;
+// Each page is a file of its own that is loaded when it is opened.
+const lazy = lazyRouteComponent;
+const start = lazy(() => import("../pages/start/StartPage"), "StartPage");
+const send = lazy(() => import("../pages/send/SendPage"), "SendPage");
+const sends = lazy(() => import("../pages/sends/SendsPage"), "SendsPage");
+const oneSend = lazy(() => import("../pages/sends/OneSendPage"), "OneSendPage");
+const inbox = lazy(() => import("../pages/inbox/InboxPage"), "InboxPage");
+const contacts = lazy(() => import("../pages/contacts/ContactsPage"), "ContactsPage");
+const statement = lazy(() => import("../pages/statement/StatementPage"), "StatementPage");
+const account = lazy(() => import("../pages/account/AccountPage"), "AccountPage");
+const developers = lazy(() => import("../pages/developers/DevelopersPage"), "DevelopersPage");
+const explorer = lazy(() => import("../pages/developers/ExplorerPage"), "ExplorerPage");
+const clients = lazy(() => import("../pages/clients/ClientsPage"), "ClientsPage");
+const credits = lazy(() => import("../pages/credits/CreditsPage"), "CreditsPage");
+const webhooks = lazy(() => import("../pages/webhooks/WebhooksPage"), "WebhooksPage");
+const lines = lazy(() => import("../pages/lines/LinesPage"), "LinesPage");
+const unknown = lazy(() => import("../pages/unknown/UnknownPage"), "UnknownPage");
+const providers = lazy(() => import("../pages/providers/ProvidersPage"), "ProvidersPage");
+const users = lazy(() => import("../pages/users/UsersPage"), "UsersPage");
+const audit = lazy(() => import("../pages/audit/AuditPage"), "AuditPage");
+
+const routeTree = root.addChildren([
+  page("/", "everybody", start),
+  page("/send", "sender", send),
+  page("/sends", "reader", sends),
+  page("/sends/$sendId", "reader", oneSend),
+  page("/inbox", "sender", inbox),
+  page("/inbox/$conversationId", "sender", inbox),
+  page("/contacts", "sender", contacts),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/statement",
+    component: statement,
+    staticData: { ability: "everybody" },
+    validateSearch: (search: Record<string, unknown>): { clientId?: string } =>
+      typeof search.clientId === "string" ? { clientId: search.clientId } : {},
+  }),
+  page("/account", "everybody", account),
+  page("/developers", "everybody", developers),
+  page("/developers/explorer", "everybody", explorer),
+  page("/clients", "admin", clients),
+  page("/credits", "admin", credits),
+  page("/webhooks", "admin", webhooks),
+  page("/lines", "admin", lines),
+  page("/unknown", "admin", unknown),
+  page("/providers", "admin", providers),
+  page("/users", "admin", users),
+  page("/audit", "admin", audit),
+]);
 
 export const router = createRouter({
-  routeTree: root.addChildren([...routes]),
+  routeTree,
   defaultPreload: "intent",
   scrollRestoration: true,
   trailingSlash: "never",

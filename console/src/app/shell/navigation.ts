@@ -1,3 +1,4 @@
+import type { LinkProps } from "@tanstack/react-router";
 import {
   BookUser,
   Building2,
@@ -20,7 +21,7 @@ import {
 import type { Ability } from "../viewer";
 
 export interface Destination {
-  to: "/" | "/send" | "/inbox" | "/sends" | "/contacts" | "/statement" | "/account";
+  to: NonNullable<LinkProps["to"]>;
   label: string;
   icon: LucideIcon;
   ability: Ability;
@@ -33,8 +34,15 @@ export const DESTINATIONS: Destination[] = [
   { to: "/inbox", label: "Inbox", icon: Inbox, ability: "sender" },
   { to: "/sends", label: "Sends", icon: Send, ability: "reader" },
   { to: "/contacts", label: "Contacts", icon: BookUser, ability: "sender" },
+  { to: "/clients", label: "Clients and groups", icon: Building2, ability: "admin" },
+  { to: "/credits", label: "Credits", icon: Coins, ability: "admin" },
   { to: "/statement", label: "Statement", icon: ReceiptText, ability: "everybody" },
+  { to: "/webhooks", label: "Webhooks", icon: Webhook, ability: "admin" },
+  { to: "/lines", label: "Lines", icon: Cable, ability: "admin" },
+  { to: "/unknown", label: "Unknown messages", icon: CircleHelp, ability: "admin" },
+  { to: "/providers", label: "Providers", icon: PlugZap, ability: "admin" },
+  { to: "/users", label: "Users", icon: UsersRound, ability: "admin" },
+  { to: "/audit", label: "Audit", icon: ShieldCheck, ability: "admin" },
+  { to: "/developers", label: "API", icon: CodeXml, ability: "everybody" },
   { to: "/account", label: "Account", icon: UserRound, ability: "everybody" },
 ];
-
-export { Building2, Cable, CircleHelp, CodeXml, Coins, PlugZap, ShieldCheck, UsersRound, Webhook };

@@ -1,0 +1,124 @@
+import { Button, Group, Modal, Select, Stack, TagsInput, TextInput } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { useAction } from "../../api/useAction";
+import { useData } from "../../api/useData";
+import { FailureNote, problemOf } from "../../components/FailureNote";
+import { type Client, CREATE_CLIENT, GROUPS, UPDATE_CLIENT } from "./documents";
+
+interface ClientModalProps {
+  client: Client | "new" | null;
+  onClose: () => void;
+  onChange: () => void;
+}
+
+type Status = Client["status"];
+const STATUSES = [
+  { value: "ACTIVE", label: "Active" },
+  { value: "DORMANT", label: "Dormant: it can sign in, but not send" },
+  { value: "SUSPENDED", label: "Suspended: it cannot send" },
+];
+const FIELDS = ["name", "business", "status", "groupId", "ratePerUnitUsd", "assignedNumbers"];
+
+export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
+  const known = client === "new" ? null : client;
+  const [name, setName] = useState(known?.name ?? "");
+  const [business, setBusiness] = useState(known?.business ?? "");
+  const [status, setStatus] = useState<Status>(known?.status ?? "ACTIVE");
+  const [groupId, setGroupId] = useState<string | null>(known?.group?.id ?? null);
+  const [rate, setRate] = useState(known?.ratePerUnitUsd ?? "");
+  const [assignedNumbers, setNumbers] = useState<string[]>(known?.assignedNumbers ?? []);
+  const groups = useData(GROUPS, {}, { types: ["Group"] });
+  const create = useAction(CREATE_CLIENT);
+  const update = useAction(UPDATE_CLIENT);
+  const failure = known ? update.failure : create.failure;
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    const shared = {
+      name,
+      business: business.trim() || null,
+      groupId,
+      ratePerUnitUsd: rate.trim() || null,
+      assignedNumbers,
+    };
+    const { success } = known
+      ? await update.run({ input: { id: known.id, status, ...shared } })
+      : await create.run({ input: shared });
+    if (!success) return;
+    onChange();
+    onClose();
+  }
+
+  return (
+    <Modal
+      opened={client !== null}
+      onClose={onClose}
+      title={known ? `Edit ${known.name}` : "Add a client"}
+      centered
+    >
+      <form onSubmit={(event) => void submit(event)}>
+        <Stack>
+          <TextInput
+            label="Name"
+            required
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+            error={problemOf(failure, "name")}
+            data-autofocus
+          />
+          <TextInput
+            label="Business"
+            description="Put on the contacts of this client."
+            value={business}
+            onChange={(event) => setBusiness(event.currentTarget.value)}
+            error={problemOf(failure, "business")}
+          />
+          {known && (
+            <Select
+              label="Status"
+              data={STATUSES}
+              value={status}
+              onChange={(value) => value && setStatus(value as Status)}
+              allowDeselect={false}
+              error={problemOf(failure, "status")}
+            />
+          )}
+          <Select
+            label="Group"
+            placeholder="None"
+            data={groups.data?.groups.map(({ id, name: label }) => ({ value: id, label })) ?? []}
+            value={groupId}
+            onChange={setGroupId}
+            clearable
+            error={problemOf(failure, "groupId")}
+          />
+          <TextInput
+            label="Rate per unit in USD"
+            description="Empty: the group's rate."
+            placeholder="0.03"
+            inputMode="decimal"
+            value={rate}
+            onChange={(event) => setRate(event.currentTarget.value)}
+            error={problemOf(failure, "ratePerUnitUsd")}
+          />
+          <TagsInput
+            label="Assigned numbers"
+            description="Messages to these numbers belong to this client. Press Enter after each."
+            value={assignedNumbers}
+            onChange={setNumbers}
+            error={problemOf(failure, "assignedNumbers")}
+          />
+          <FailureNote failure={failure} fields={FIELDS} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              Close
+            </Button>
+            <Button type="submit" loading={create.isBusy || update.isBusy}>
+              Save
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

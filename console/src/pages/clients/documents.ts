@@ -1,0 +1,124 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+const CLIENT = graphql(`
+  fragment ClientFields on Client @_unmask {
+    id
+    name
+    business
+    status
+    assignedNumbers
+    ratePerUnitUsd
+    createdAt
+    group {
+      id
+      name
+      ratePerUnitUsd
+    }
+  }
+`);
+
+export type Client = ResultOf<typeof CLIENT>;
+
+export const CLIENTS = graphql(
+  `
+    query Clients($search: String, $groupId: ID, $first: Int, $after: String) {
+      clients(search: $search, groupId: $groupId, first: $first, after: $after) {
+        nodes {
+          ...ClientFields
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+        totalCount
+      }
+    }
+  `,
+  [CLIENT],
+);
+
+export const CREATE_CLIENT = graphql(
+  `
+    mutation CreateClient($input: CreateClientInput!) {
+      result: createClient(input: $input) {
+        __typename
+        ... on Client {
+          ...ClientFields
+        }
+        ... on UserError {
+          message
+        }
+        ... on InvalidInput {
+          field
+        }
+      }
+    }
+  `,
+  [CLIENT],
+);
+
+export const UPDATE_CLIENT = graphql(
+  `
+    mutation UpdateClient($input: UpdateClientInput!) {
+      result: updateClient(input: $input) {
+        __typename
+        ... on Client {
+          ...ClientFields
+        }
+        ... on UserError {
+          message
+        }
+        ... on InvalidInput {
+          field
+        }
+      }
+    }
+  `,
+  [CLIENT],
+);
+
+export const GROUPS = graphql(`
+  query Groups {
+    groups {
+      id
+      name
+      ratePerUnitUsd
+    }
+  }
+`);
+
+export type ClientGroup = ResultOf<typeof GROUPS>["groups"][number];
+
+export const CREATE_GROUP = graphql(`
+  mutation CreateGroup($input: CreateGroupInput!) {
+    result: createGroup(input: $input) {
+      __typename
+      ... on Group {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const UPDATE_GROUP = graphql(`
+  mutation UpdateGroup($input: UpdateGroupInput!) {
+    result: updateGroup(input: $input) {
+      __typename
+      ... on Group {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);

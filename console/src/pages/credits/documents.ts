@@ -1,0 +1,58 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const ALLOCATIONS = graphql(`
+  query Allocations($search: String, $first: Int, $after: String) {
+    allocations(search: $search, first: $first, after: $after) {
+      nodes {
+        balance
+        unit
+        ratePerUnitUsd
+        valueUsd
+        lastSentAt
+        client {
+          id
+          name
+          status
+        }
+        group {
+          id
+          name
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+`);
+
+export type AllocationRow = ResultOf<typeof ALLOCATIONS>["allocations"]["nodes"][number];
+
+export const ALLOCATE = graphql(`
+  mutation Allocate($input: AllocateInput!) {
+    result: allocate(input: $input) {
+      __typename
+      ... on Allocated {
+        transfer {
+          id
+          description
+          balanceAfter
+          unit
+        }
+        allocation {
+          client {
+            id
+          }
+        }
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);

@@ -1,0 +1,78 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const ROUTES = graphql(`
+  query ModemRoutes {
+    modemRoutes {
+      id
+      modem
+      port
+      assignedNumbers
+      learned
+      lastSeenAt
+      client {
+        id
+        name
+      }
+    }
+  }
+`);
+
+export type Line = ResultOf<typeof ROUTES>["modemRoutes"][number];
+
+export const SET_ROUTE = graphql(`
+  mutation SetModemRoute($input: SetModemRouteInput!) {
+    result: setModemRoute(input: $input) {
+      __typename
+      ... on ModemRoute {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const DELETE_ROUTE = graphql(`
+  mutation DeleteModemRoute($id: ID!) {
+    result: deleteModemRoute(input: { id: $id }) {
+      __typename
+      ... on ModemRoute {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const TEST_READINESS = graphql(`
+  mutation TestReplyReadiness($clientId: ID!) {
+    result: testReplyReadiness(input: { clientId: $clientId }) {
+      __typename
+      ... on ReplyReadiness {
+        ready
+        modem
+        port
+        checks {
+          name
+          passed
+          detail
+        }
+        inbound {
+          id
+          number
+          text
+          createdAt
+        }
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);

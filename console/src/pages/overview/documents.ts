@@ -1,0 +1,40 @@
+import { graphql } from "../../api/graphql";
+
+export const SYNC = graphql(`
+  mutation Sync($providerAccountId: ID) {
+    result: sync(input: { providerAccountId: $providerAccountId }) {
+      __typename
+      ... on Synced {
+        previousPool
+        change
+        inFlight
+        checkedAt
+        balances {
+          version
+          platform {
+            unit
+            pool
+            state
+          }
+        }
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const ALARMS = graphql(`
+  query Alarms {
+    webhookStatus {
+      unrouted
+      refusedLastHour
+    }
+    messages(status: UNKNOWN, first: 1) {
+      nodes {
+        id
+      }
+    }
+  }
+`);

@@ -1,0 +1,91 @@
+import { Button } from "@mantine/core";
+import { useMemo, useState } from "react";
+import type { ResultOf } from "../../api/graphql";
+import { useLive } from "../../api/useLive";
+import { usePages } from "../../api/usePages";
+import { columnsOf, DataTable } from "../../components/DataTable";
+import { EmptyState } from "../../components/EmptyState";
+import { TextLink } from "../../components/links";
+import { Page } from "../../components/Page";
+import { PhoneText } from "../../components/PhoneText";
+import { TimeText } from "../../components/TimeText";
+import { phone } from "../../text/numbers";
+import { MESSAGE_UPDATED } from "../sends/documents";
+import { UNKNOWN, type UnknownMessage } from "./documents";
+import { SettleModal } from "./SettleModal";
+
+const column = columnsOf<UnknownMessage>();
+const messagesOf = (data: ResultOf<typeof UNKNOWN>) => data.messages;
+const idOf = (message: UnknownMessage) => message.id;
+
+function columnsWith(settle: (message: UnknownMessage) => void) {
+  return column.columns([
+    column.accessor("number", {
+      header: "Number",
+      cell: ({ getValue }) => <PhoneText number={getValue()} />,
+    }),
+    column.display({ id: "client", header: "Client", cell: ({ row }) => row.original.client?.name ?? "–" }),
+    column.accessor("updatedAt", {
+      header: "Since",
+      cell: ({ getValue }) => <TimeText at={getValue()} />,
+      meta: { isWide: true },
+    }),
+    column.display({
+      id: "send",
+      header: "Send",
+      cell: ({ row: { original } }) =>
+        original.sendId && (
+          <TextLink to="/sends/$sendId" params={{ sendId: original.sendId }}>
+            Open
+          </TextLink>
+        ),
+      meta: { isWide: true },
+    }),
+    column.display({
+      id: "settle",
+      header: () => <span className="visually-hidden">Actions</span>,
+      cell: ({ row: { original } }) => (
+        <Button
+          variant="default"
+          size="compact-sm"
+          aria-label={`Settle the message to ${phone(original.number)}`}
+          onClick={() => settle(original)}
+        >
+          Settle
+        </Button>
+      ),
+      meta: { isNumber: true },
+    }),
+  ]);
+}
+
+/** Messages that may have been sent: a person who knows says what happened. */
+export function UnknownPage() {
+  const [settled, setSettled] = useState<UnknownMessage | null>(null);
+  const pages = usePages(UNKNOWN, {}, messagesOf, idOf);
+  const columns = useMemo(() => columnsWith(setSettled), []);
+  useLive(MESSAGE_UPDATED, {}, pages.refresh);
+  return (
+    <Page
+      title="Unknown messages"
+      description="The provider gave no clear answer. These messages stay charged and are never sent again by themselves. Compare them with the provider's own log, then say what happened."
+    >
+      <DataTable
+        label="Unknown messages"
+        pages={pages}
+        columns={columns}
+        empty={
+          <EmptyState title="No outcome is unknown">
+            Messages appear here if a provider accepts a call and does not answer it clearly.
+          </EmptyState>
+        }
+      />
+      <SettleModal
+        key={settled?.id}
+        message={settled}
+        onClose={() => setSettled(null)}
+        onChange={pages.refresh}
+      />
+    </Page>
+  );
+}

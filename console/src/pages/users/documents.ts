@@ -1,0 +1,64 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const USERS = graphql(`
+  query Users($clientId: ID, $first: Int, $after: String) {
+    users(clientId: $clientId, first: $first, after: $after) {
+      nodes {
+        id
+        email
+        role
+        disabled
+        createdAt
+        client {
+          id
+          name
+        }
+        group {
+          id
+          name
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+`);
+
+export type User = ResultOf<typeof USERS>["users"]["nodes"][number];
+
+export const CREATE_USER = graphql(`
+  mutation CreateUser($input: CreateUserInput!) {
+    result: createUser(input: $input) {
+      __typename
+      ... on User {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const UPDATE_USER = graphql(`
+  mutation UpdateUser($input: UpdateUserInput!) {
+    result: updateUser(input: $input) {
+      __typename
+      ... on User {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);

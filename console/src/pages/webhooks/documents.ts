@@ -1,0 +1,92 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+const EVENT = graphql(`
+  fragment Event on WebhookEvent @_unmask {
+    id
+    receivedAt
+    provider
+    outcome
+    reason
+    modem
+    port
+    times
+    payload
+    client {
+      id
+      name
+    }
+    inbound {
+      id
+      number
+      text
+    }
+  }
+`);
+
+export type WebhookEvent = ResultOf<typeof EVENT>;
+export type Outcome = WebhookEvent["outcome"];
+
+export const EVENTS = graphql(
+  `
+    query WebhookEvents($outcome: WebhookOutcome, $first: Int, $after: String) {
+      webhookEvents(outcome: $outcome, first: $first, after: $after) {
+        nodes {
+          ...Event
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  `,
+  [EVENT],
+);
+
+export const STATUS = graphql(
+  `
+    query WebhookStatus {
+      webhookStatus {
+        eventsLastHour
+        unrouted
+        refusedLastHour
+        lastRoutedClient {
+          id
+          name
+        }
+        lastEvent {
+          ...Event
+        }
+      }
+    }
+  `,
+  [EVENT],
+);
+
+export const WEBHOOK_RECEIVED = graphql(
+  `
+    subscription WebhookReceived {
+      webhookReceived {
+        ...Event
+      }
+    }
+  `,
+  [EVENT],
+);
+
+export const ASSIGN = graphql(
+  `
+    mutation AssignInbound($input: AssignInboundInput!) {
+      result: assignInbound(input: $input) {
+        __typename
+        ... on WebhookEvent {
+          ...Event
+        }
+        ... on UserError {
+          message
+        }
+      }
+    }
+  `,
+  [EVENT],
+);
