@@ -1,7 +1,7 @@
-"""Access tokens: JWT (RFC 7519), HS256 with the installation's SECRET_KEY, and nothing else.
+"""Access tokens: JWT (RFC 7519), signed by HS256 with SECRET_KEY.
 
-The algorithm is fixed here and not read from the token (RFC 8725 §3.1), and a token of another
-type is refused however well it is signed (§3.11).
+The algorithm is fixed here and never read from the token (RFC 8725 §3.1). A token of another type
+is refused even if its signature is valid (§3.11).
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ CLAIMS = ["sub", "sid", "iat", "exp", "typ"]
 
 
 class AccessTokens:
-    """Fills `domain.identity.ports.Tokens`."""
+    """Implements `domain.identity.ports.Tokens`."""
 
     def __init__(self, secret_key: str, *, lifetime_seconds: int = 900) -> None:
         self._secret_key = secret_key
         self._lifetime = timedelta(seconds=lifetime_seconds)
 
     def issue(self, *, user_id: UUID, session_id: UUID) -> tuple[str, datetime]:
-        """A token and when it ends."""
         now = datetime.now(UTC).replace(microsecond=0)
         expires_at = now + self._lifetime
         claims = {
@@ -40,13 +39,12 @@ class AccessTokens:
         return jwt.encode(claims, self._secret_key, algorithm=ALGORITHM), expires_at
 
     def read(self, token: str) -> Claims | None:
-        """What a token of ours says, as long as it is valid; None for any other."""
         try:
             claims = jwt.decode(
                 token,
                 self._secret_key,
                 algorithms=[ALGORITHM],
-                # A second between two machines' clocks must not make a new token invalid.
+                # The clocks of two machines may differ by a second.
                 options={"require": CLAIMS, "verify_iat": False},
             )
             return _claims(claims) if claims["typ"] == TYPE else None

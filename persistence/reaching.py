@@ -1,4 +1,4 @@
-"""Whether the database that an operator has named can be worked in, said in a sentence."""
+"""Checks that the database of DATABASE_URL can be used, and explains why it cannot."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from persistence.database import credentials
 from persistence.pool import AWAY
 
 OLDEST_MAJOR_VERSION = 16
-PATIENCE_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 
-# Of AWAY, what can be nothing but the database; what it is told as, further in.
+# Failures of the database only. AWAY has others, such as OSError, which a command may raise for
+# another reason.
 GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -25,11 +26,11 @@ GONE = (
 
 
 class DatabaseUnusable(Exception):
-    """Nothing was started: the sentence says what is wrong, and never a password."""
+    """The database cannot be used. The message says why; it never contains a password."""
 
 
 def sentence_of(failure: BaseException) -> str | None:
-    """What is said of a failure that is the database's, None of any other."""
+    """The explanation of a failure of the database; None for any other failure."""
     if isinstance(failure, asyncpg.InsufficientPrivilegeError):
         return (
             f"PostgreSQL does not let the user of DATABASE_URL do this: {failure.args[0]}."
@@ -37,29 +38,29 @@ def sentence_of(failure: BaseException) -> str | None:
         )
     if isinstance(failure, GONE):
         return (
-            "The database went away under the command. See that it runs, then repeat the command:"
-            " it goes on where this one ended."
+            "The connection to the database was lost. Check that the database is running, then"
+            " repeat the command: it continues where it stopped."
         )
     return sentence_of(failure.__cause__) if failure.__cause__ else None
 
 
 async def check_usable(url: str) -> None:
-    """Returns where it answers to this user and is new enough. Raises DatabaseUnusable."""
+    """Raises DatabaseUnusable if the database does not let us in, or is too old."""
     known = credentials(url)
-    place = f"{known['host']}:{known['port']}"
+    address = f"{known['host']}:{known['port']}"
     try:
-        connection = await asyncpg.connect(**known, timeout=PATIENCE_SECONDS)
+        connection = await asyncpg.connect(**known, timeout=CONNECT_SECONDS)
     except asyncpg.InvalidCatalogNameError as missing:
         raise DatabaseUnusable(
-            f"PostgreSQL at {place} has no database “{known['database']}”: make it first."
+            f"PostgreSQL at {address} has no database “{known['database']}”. Create it first."
         ) from missing
     except asyncpg.InvalidAuthorizationSpecificationError as refused:
         raise DatabaseUnusable(
-            f"PostgreSQL at {place} refuses the user or the password of DATABASE_URL."
+            f"PostgreSQL at {address} rejects the user or the password of DATABASE_URL."
         ) from refused
     except AWAY as away:
         raise DatabaseUnusable(
-            f"No PostgreSQL answers at {place}, the address of DATABASE_URL."
+            f"PostgreSQL does not answer at {address}, the address of DATABASE_URL."
         ) from away
     try:
         version = connection.get_server_version()
@@ -67,6 +68,6 @@ async def check_usable(url: str) -> None:
         await connection.close()
     if version.major < OLDEST_MAJOR_VERSION:
         raise DatabaseUnusable(
-            f"PostgreSQL at {place} is version {version.major};"
-            f" {OLDEST_MAJOR_VERSION} or newer is needed."
+            f"PostgreSQL at {address} is version {version.major}."
+            f" Version {OLDEST_MAJOR_VERSION} or newer is required."
         )

@@ -1,8 +1,8 @@
-"""Turns for reads that may have to look through much: few at once, and of one tenant one.
+"""Limits on searches: a few at a time in a process, and one at a time for a tenant.
 
-A page costs what it holds; but what is searched for may stand nowhere, and then all that a tenant
-has is looked through. Forty searches of one tenant would hold every connection of the process for
-as long as they take, and nobody else's send would get one: docs/decisions/0076.
+A page reads as many rows as it shows. But if a search finds little, it reads all rows of a tenant.
+Without a limit, the searches of one tenant could hold every connection of the process, and the
+sends of others would wait: docs/decisions/0076.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from weakref import WeakValueDictionary
 from domain.errors import RateLimited
 
 AT_ONCE = 4
-"""Such reads of one process: a fifth of its connections, unless the setting says otherwise."""
+"""Searches of one process at a time: a fifth of its connections with the default pool size."""
 
 WAIT_SECONDS = 5.0
-"""How long one may wait for its turn; longer than most of them take."""
+"""How long a search may wait for its turn. Most searches are shorter."""
 
 _few = asyncio.Semaphore(AT_ONCE)
 _own: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
@@ -26,9 +26,9 @@ _own: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
 @asynccontextmanager
 async def in_turn(whose: Hashable, *, searches: bool) -> AsyncIterator[None]:
-    """Within it one may look through much, if one `searches`; who does not never waits.
+    """Waits for a turn if the read `searches`; other reads never wait.
 
-    `whose`: one at a time has its turn. Raises RateLimited where it does not come in good time.
+    `whose`: the tenant, which has one turn at a time. Raises RateLimited if the wait is too long.
     """
     async with AsyncExitStack() as turn:
         if searches:

@@ -1,4 +1,4 @@
-"""What an input changes: null clears, an absent field leaves as it is."""
+"""The changes that an input asks for: null clears a field, an absent field stays as it is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from domain.identity.records import KEEP
 
 
 def changes(given: object, *names: str) -> dict[str, Any]:
-    """The named fields of an input as keyword arguments; KEEP where one was absent."""
+    """The named fields of an input as keyword arguments; KEEP for an absent one."""
     values = {name: getattr(given, name) for name in names}
     return {name: KEEP if value is UNSET else value for name, value in values.items()}

@@ -43,6 +43,18 @@ strawberry.enum(MessageStatus)
 for _value in MessageStatus.__strawberry_definition__.values:  # type: ignore[attr-defined]
     _value.description = _STATUSES.get(_value.value)
 
+_IDENTITY = {
+    Role: {
+        "ADMIN": "The operator: sees and does everything.",
+        "SUPERVISOR": "Manages a group: sees the balances of its clients, not their messages.",
+        "CLIENT": "A user of one client: sees that client, and the total of its group.",
+    },
+    ClientStatus: {
+        "ACTIVE": "The client may send.",
+        "DORMANT": "The client has stopped sending for the time being. It may not send.",
+        "SUSPENDED": "The operator has stopped the client. It may not send.",
+    },
+}
 _LEDGER = {
     TransferKind: {
         "OPENING": "The first reading of a pool, or an imported opening balance.",
@@ -64,6 +76,6 @@ _LEDGER = {
         "OLDEST": "The oldest transfer first.",
     },
 }
-for _type, _words in _LEDGER.items():
+for _type, _words in (_IDENTITY | _LEDGER).items():
     for _value in vars(_type)["__strawberry_definition__"].values:
         _value.description = _words[_value.name]

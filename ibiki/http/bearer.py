@@ -1,4 +1,4 @@
-"""Whose a request over HTTP is: `Authorization: Bearer …`, an access token or an API key."""
+"""The actor of an HTTP request, by `Authorization: Bearer …`: an access token or an API key."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """The headers, of each name the last. Raises RequestRefused for two credentials."""
+    """The headers, the last of each name. Raises RequestRefused for two credentials."""
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name == b"authorization" and name in headers:
-            raise RequestRefused(400, "One Authorization header a request.")
+            raise RequestRefused(400, "Send one Authorization header, not several.")
         headers[name] = value
     return headers
 
 
 def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
-    """The access token or API key of a request, None without one."""
+    """The access token or API key of a request; None without one."""
     scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     return (credential.strip() or None) if scheme.lower() == "bearer" else None
 
 
 async def bearer_of(authenticator: Authenticator, headers: Mapping[bytes, bytes]) -> Actor | None:
-    """Who is asking; None for nobody, or nobody any more. Raises RequestRefused."""
+    """The actor; None without a valid credential. Raises RequestRefused."""
     credential = credential_of(headers)
     if credential is None:
         return None
@@ -42,6 +42,6 @@ async def bearer_of(authenticator: Authenticator, headers: Mapping[bytes, bytes]
 
 
 def try_again(refusal: TryAgain) -> RequestRefused:
-    """The refusal, as HTTP says it."""
+    """The refusal as an HTTP response."""
     retry = [(b"retry-after", b"1")]
     return RequestRefused(503, str(refusal), code=refusal.code, headers=retry)

@@ -1,8 +1,7 @@
-"""Failed sign-ins, counted for each account and each address, in Redis where there is one.
+"""Counts failed sign-ins of each account and each address, in Redis if it is configured.
 
-An account is counted twice: strictly for one address, and more generously for all together, so
-that a single stranger who keeps guessing does not shut its owner out. Where Redis is away, each
-process counts for itself until it is back.
+An account has two limits: a strict one for each address, and a higher one for all addresses. So one
+attacker cannot lock the owner out. If Redis is away, each process counts alone until it is back.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ REDIS_DEADLINE_SECONDS = 1.0
 
 
 class SignInThrottle:
-    """Fills `domain.identity.ports.Throttle`."""
+    """Implements `domain.identity.ports.Throttle`."""
 
     def __init__(
         self,
@@ -37,38 +36,35 @@ class SignInThrottle:
         account_limits: str = ACCOUNT_LIMITS,
         address_limits: str = ADDRESS_LIMITS,
     ) -> None:
-        self._here = FixedWindowRateLimiter(MemoryStorage())
+        self._local = FixedWindowRateLimiter(MemoryStorage())
         self._connections = _connections(redis_url) if redis_url else None
-        self._shared = _shared(redis_url, self._connections) if redis_url else self._here
+        self._shared = _shared(redis_url, self._connections) if redis_url else self._local
         self._account_from_address_limits = parse_many(account_from_address_limits)
         self._account_limits = parse_many(account_limits)
         self._address_limits = parse_many(address_limits)
 
     async def check(self, *, account: str, address: str) -> None:
-        """Raises RateLimited where either has failed too often."""
         counted = self._of_account(account, address) + self._of_address(address)
         wait_seconds = max([await self._wait_seconds(limit, name) for limit, name in counted])
         if wait_seconds > 0:
             raise RateLimited(math.ceil(wait_seconds))
 
     async def failed(self, *, account: str, address: str) -> None:
-        """Counts one failure for both."""
         for limit, name in self._of_account(account, address) + self._of_address(address):
             try:
                 await self._shared.hit(limit, name)
             except StorageError:
-                await self._here.hit(limit, name)
+                await self._local.hit(limit, name)
 
     async def succeeded(self, *, account: str, address: str) -> None:
-        """Forgets the failures of the account, not those of the address with other accounts."""
         for limit, name in self._of_account(account, address):
             try:
                 await self._shared.clear(limit, name)
             except StorageError:
-                await self._here.clear(limit, name)
+                await self._local.clear(limit, name)
 
     async def close(self) -> None:
-        """Lets go of the connections to Redis."""
+        """Closes the connections to Redis."""
         if self._connections is not None:
             await self._connections.aclose()
 
@@ -76,7 +72,7 @@ class SignInThrottle:
         try:
             stats = await self._shared.get_window_stats(limit, name)
         except StorageError:
-            stats = await self._here.get_window_stats(limit, name)
+            stats = await self._local.get_window_stats(limit, name)
         return 0.0 if stats.remaining > 0 else max(stats.reset_time - time.time(), 0.001)
 
     def _of_account(self, account: str, address: str) -> list[tuple[RateLimitItem, str]]:
@@ -90,7 +86,7 @@ class SignInThrottle:
 
 
 def _connections(url: str) -> Any:
-    """Connections to Redis. Its client is installed where Redis is used, and only there."""
+    """Connections to Redis. The Redis client is an optional dependency, so it is imported here."""
     from redis.asyncio import ConnectionPool
 
     return ConnectionPool.from_url(
@@ -111,12 +107,12 @@ def _shared(url: str, connections: Any) -> FixedWindowRateLimiter:
 
 
 def _account_name(account: str) -> str:
-    """Hashed: an email is nobody's business in Redis, and may be of any length and alphabet."""
+    """A hash, to keep emails out of Redis. An email may have any length and any characters."""
     return "account-" + sha256(account.encode(errors="replace")).hexdigest()
 
 
 def _address_name(address: str) -> str:
-    """An IPv6 host has a whole /64 to itself: it counts as one address."""
+    """The name of an address. A /64 network counts as one, because an IPv6 host has all of it."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from strawberry import ID
+from strawberry import ID, argument
 
 from domain.identity import clients as domain_clients
 from domain.identity import users as domain_users
@@ -33,7 +34,9 @@ async def groups(info: Info) -> list[Group]:
     return list(await info.context.installation.store.list_groups())
 
 
-async def client(info: Info, id: ID) -> Client | None:
+async def client(
+    info: Info, id: Annotated[ID, argument(description="The ID of the client.")]
+) -> Client | None:
     """One client."""
     actor_of(info, Role.ADMIN)
     client_id = ids.find(Kind.CLIENT, id)
@@ -41,9 +44,14 @@ async def client(info: Info, id: ID) -> Client | None:
 
 
 async def clients(
-    info: Info, window: Window[UUID], search: str | None = None, group_id: ID | None = None
+    info: Info,
+    window: Window[UUID],
+    search: Annotated[
+        str | None, argument(description="Only clients with this text in their name, in any case.")
+    ] = None,
+    group_id: Annotated[ID | None, argument(description="Only clients of this group.")] = None,
 ) -> Page[Client]:
-    """Clients, newest first. `search`: a part of the name."""
+    """Clients, newest first."""
     actor_of(info, Role.ADMIN)
     return await info.context.installation.store.list_clients(
         Everything(),
@@ -53,7 +61,11 @@ async def clients(
     )
 
 
-async def user_page(info: Info, window: Window[UUID], client_id: ID | None = None) -> Page[User]:
+async def user_page(
+    info: Info,
+    window: Window[UUID],
+    client_id: Annotated[ID | None, argument(description="Only users of this client.")] = None,
+) -> Page[User]:
     """Users, newest first."""
     actor_of(info, Role.ADMIN)
     return await info.context.installation.store.list_users(

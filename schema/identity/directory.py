@@ -1,4 +1,4 @@
-"""Who there is, as the API shows it: viewer, brand, users, clients and groups."""
+"""The viewer, the brand, users, clients and groups."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import strawberry
 from domain.identity import records
 from domain.identity.access import Role
 from domain.identity.records import ClientStatus
-from resolvers.identity import directory as resolving
-from resolvers.identity import viewer
+from resolvers.identity import directory, viewer
 from resolvers.ids import Kind
 from schema import errors
 from schema.binding import stands_for
@@ -19,60 +18,86 @@ from schema.connections import connection_field
 from schema.ids import id_of
 from schema.scalars import Money, PhoneNumber
 
+RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
 
-@strawberry.type
+
+@strawberry.type(description="Clients that a supervisor manages, with units of their own.")
 @stands_for(records.Group)
 class Group:
     id: strawberry.ID = id_of(Kind.GROUP)
-    name: str
-    rate_per_unit_usd: Money | None
+    name: str = strawberry.field(description="The name of the group.")
+    rate_per_unit_usd: Money | None = strawberry.field(
+        description=f"{RATE} It applies to the clients of the group that have no rate."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="A tenant: a company, department or school that sends messages.")
 @stands_for(records.Client)
 class Client:
     id: strawberry.ID = id_of(Kind.CLIENT)
-    name: str
-    business: str | None = strawberry.field(description="Put on contacts captured for this client.")
-    status: ClientStatus
-    group = strawberry.field(resolver=viewer.group_of, graphql_type=Group | None)
-    assigned_numbers: list[PhoneNumber]
-    rate_per_unit_usd: Money | None
-    created_at: datetime
+    name: str = strawberry.field(description="The name of the client.")
+    business: str | None = strawberry.field(
+        description="The business name that is stored with contacts of this client."
+    )
+    status: ClientStatus = strawberry.field(description="Only an ACTIVE client may send.")
+    group = strawberry.field(
+        resolver=viewer.group_of,
+        graphql_type=Group | None,
+        description="The group of the client. Null without one.",
+    )
+    assigned_numbers: list[PhoneNumber] = strawberry.field(
+        description="Numbers of the platform. The client receives the messages to them."
+    )
+    rate_per_unit_usd: Money | None = strawberry.field(description=RATE)
+    created_at: datetime = strawberry.field(description="When the client was added.")
 
 
-@strawberry.type
+@strawberry.type(description="The brand under which this installation sells.")
 @stands_for(viewer.Brand)
 class Brand:
-    name: str
+    name: str = strawberry.field(description="The name to show to users.")
 
 
-@strawberry.type
+@strawberry.type(description="The user who makes the request.")
 @stands_for(records.User)
 class Viewer:
     id: strawberry.ID = id_of(Kind.USER)
-    email: str
-    role: Role
+    email: str = strawberry.field(description="The email address that the user signs in with.")
+    role: Role = strawberry.field(description="What the user may see and do.")
     client = strawberry.field(
         resolver=viewer.client_of,
         graphql_type=Client | None,
-        description="The account it sends from; "
-        "a supervisor may have one in the own group, an admin none.",
+        description="The account that the user sends from. A supervisor may have one in its group. "
+        "An admin has none.",
     )
-    group = strawberry.field(resolver=viewer.group_of, graphql_type=Group | None)
-    brand = strawberry.field(resolver=viewer.brand, graphql_type=Brand)
+    group = strawberry.field(
+        resolver=viewer.group_of,
+        graphql_type=Group | None,
+        description="The group of a supervisor, or the group of the client of the user.",
+    )
+    brand = strawberry.field(
+        resolver=viewer.brand, graphql_type=Brand, description="The brand of this installation."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="A person who signs in, or whose programs use API keys.")
 @stands_for(records.User)
 class User:
     id: strawberry.ID = id_of(Kind.USER)
-    email: str
-    role: Role
-    client = strawberry.field(resolver=viewer.client_of, graphql_type=Client | None)
-    group = strawberry.field(resolver=viewer.group_of, graphql_type=Group | None)
-    disabled: bool
-    created_at: datetime
+    email: str = strawberry.field(description="The email address that the user signs in with.")
+    role: Role = strawberry.field(description="What the user may see and do.")
+    client = strawberry.field(
+        resolver=viewer.client_of,
+        graphql_type=Client | None,
+        description="The account that the user sends from.",
+    )
+    group = strawberry.field(
+        resolver=viewer.group_of,
+        graphql_type=Group | None,
+        description="The group of a supervisor, or the group of the client of the user.",
+    )
+    disabled: bool = strawberry.field(description="A disabled user cannot sign in.")
+    created_at: datetime = strawberry.field(description="When the user was added.")
 
 
 CreateGroupResult = Annotated[Group | errors.InvalidInput, strawberry.union("CreateGroupResult")]
@@ -100,39 +125,60 @@ class DirectoryQuery:
         graphql_type=Brand,
         description="The name that this installation sells under. It can be read before sign-in.",
     )
-    viewer = strawberry.field(resolver=viewer.viewer, graphql_type=Viewer)
-    clients = connection_field(resolving.clients, Client, description="ADMIN.")
+    viewer = strawberry.field(
+        resolver=viewer.viewer,
+        graphql_type=Viewer,
+        description="The user who makes the request.",
+    )
+    clients = connection_field(
+        directory.clients, Client, description="All clients, newest first. ADMIN."
+    )
     client = strawberry.field(
-        resolver=resolving.client, graphql_type=Client | None, description="ADMIN."
+        resolver=directory.client,
+        graphql_type=Client | None,
+        description="One client. Null if it does not exist. ADMIN.",
     )
     groups = strawberry.field(
-        resolver=resolving.groups, graphql_type=list[Group], description="ADMIN."
+        resolver=directory.groups,
+        graphql_type=list[Group],
+        description="All groups, by name. ADMIN.",
     )
-    users = connection_field(resolving.user_page, User, description="ADMIN.")
+    users = connection_field(
+        directory.user_page, User, description="All users, newest first. ADMIN."
+    )
 
 
 @strawberry.type
 class DirectoryMutation:
     create_group = strawberry.field(
-        resolver=resolving.create_group, graphql_type=CreateGroupResult, description="ADMIN."
+        resolver=directory.create_group,
+        graphql_type=CreateGroupResult,
+        description="Adds a group under the default pool. ADMIN.",
     )
     update_group = strawberry.field(
-        resolver=resolving.update_group, graphql_type=UpdateGroupResult, description="ADMIN."
+        resolver=directory.update_group,
+        graphql_type=UpdateGroupResult,
+        description="Changes the given fields of a group. ADMIN.",
     )
     create_client = strawberry.field(
-        resolver=resolving.create_client, graphql_type=CreateClientResult, description="ADMIN."
+        resolver=directory.create_client,
+        graphql_type=CreateClientResult,
+        description="Adds a client to the default pool. It is ACTIVE and holds nothing. ADMIN.",
     )
     update_client = strawberry.field(
-        resolver=resolving.update_client,
+        resolver=directory.update_client,
         graphql_type=UpdateClientResult,
-        description="A client that changes groups takes its units along. ADMIN.",
+        description="Changes the given fields of a client. A client that changes groups keeps its "
+        "units. ADMIN.",
     )
     create_user = strawberry.field(
-        resolver=resolving.create_user, graphql_type=CreateUserResult, description="ADMIN."
+        resolver=directory.create_user,
+        graphql_type=CreateUserResult,
+        description="Adds a user. ADMIN.",
     )
     update_user = strawberry.field(
-        resolver=resolving.update_user,
+        resolver=directory.update_user,
         graphql_type=UpdateUserResult,
-        description="Also disables a user, which ends every session and socket of theirs; "
-        "so does a new password or role. ADMIN.",
+        description="Changes the given fields of a user. A new password or role, or disabling the "
+        "user, ends all its sessions and closes its sockets. ADMIN.",
     )

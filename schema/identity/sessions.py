@@ -1,4 +1,4 @@
-"""Sessions and API keys, as the API shows them."""
+"""Sessions and API keys."""
 
 from __future__ import annotations
 
@@ -18,30 +18,40 @@ from schema.identity.directory import Viewer
 from schema.ids import id_of
 
 
-@strawberry.type
+@strawberry.type(description="A session with its tokens.")
 @stands_for(identity.SignedIn)
 class Session:
-    access_token: str
-    refresh_token: str
-    expires_at: datetime = strawberry.field(description="When the access token ends.")
-    viewer = strawberry.field(resolver=sessions.viewer_of, graphql_type=Viewer)
+    access_token: str = strawberry.field(
+        description="Send it as `Authorization: Bearer …` until `expiresAt`."
+    )
+    refresh_token: str = strawberry.field(
+        description="Exchange it for the next tokens with `refreshSession`. It can be used once."
+    )
+    expires_at: datetime = strawberry.field(description="When the access token expires.")
+    viewer = strawberry.field(
+        resolver=sessions.viewer_of, graphql_type=Viewer, description="The user of the session."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="The credential of a program. It acts for its user.")
 @stands_for(ports.ApiKey)
 class ApiKey:
     id: strawberry.ID = id_of(Kind.API_KEY)
-    name: str
-    prefix: str
-    created_at: datetime
-    last_used_at: datetime | None = strawberry.field(description="To the minute.")
+    name: str = strawberry.field(description="The name that the user gave it.")
+    prefix: str = strawberry.field(description="The beginning of the secret, to recognise it.")
+    created_at: datetime = strawberry.field(description="When the key was created.")
+    last_used_at: datetime | None = strawberry.field(
+        description="When the key was last used, to the minute. Null if it never was."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="A new API key with its secret.")
 @stands_for(api_keys.CreatedApiKey)
 class CreatedApiKey:
-    api_key: ApiKey
-    secret: str = strawberry.field(description="Shown this once.")
+    api_key: ApiKey = strawberry.field(description="The key.")
+    secret: str = strawberry.field(
+        description="The credential itself. It is shown only this once: store it safely."
+    )
 
 
 SignInResult = Annotated[
@@ -58,13 +68,17 @@ class SessionQuery:
     api_keys = strawberry.field(
         resolver=sessions.api_keys,
         graphql_type=list[ApiKey],
-        description="The viewer's own that are not revoked, newest first.",
+        description="The viewer's own keys that are not revoked, newest first.",
     )
 
 
 @strawberry.type
 class SessionMutation:
-    sign_in = strawberry.field(resolver=sessions.sign_in, graphql_type=SignInResult)
+    sign_in = strawberry.field(
+        resolver=sessions.sign_in,
+        graphql_type=SignInResult,
+        description="Starts a session. Failed attempts are limited per account and per address.",
+    )
     refresh_session = strawberry.field(
         resolver=sessions.refresh_session,
         graphql_type=SignInResult,
@@ -75,11 +89,17 @@ class SessionMutation:
     sign_out = strawberry.field(
         resolver=sessions.sign_out,
         graphql_type=bool,
-        description="Ends the session and its access token. False where there never was such one.",
+        description="Ends the session and its access token, everywhere within a second. "
+        "False if the token never existed.",
     )
     create_api_key = strawberry.field(
-        resolver=sessions.create_api_key, graphql_type=CreateApiKeyResult
+        resolver=sessions.create_api_key,
+        graphql_type=CreateApiKeyResult,
+        description="Adds an API key that acts for the viewer.",
     )
     revoke_api_key = strawberry.field(
-        resolver=sessions.revoke_api_key, graphql_type=RevokeApiKeyResult
+        resolver=sessions.revoke_api_key,
+        graphql_type=RevokeApiKeyResult,
+        description="Revokes an API key of the viewer, everywhere within a second. "
+        "An admin may revoke any key. Safe to repeat.",
     )

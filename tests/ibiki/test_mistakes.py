@@ -94,7 +94,7 @@ def test_a_database_that_does_not_answer(
         port = free.getsockname()[1]
     monkeypatch.setenv("DATABASE_URL", f"postgresql://ibiki:secret@127.0.0.1:{port}/ibiki")
     ended = ibiki(command, "--data", str(tmp_path))
-    sentence = f"No PostgreSQL answers at 127.0.0.1:{port}, the address of DATABASE_URL."
+    sentence = f"PostgreSQL does not answer at 127.0.0.1:{port}, the address of DATABASE_URL."
     assert ended == Ended(1, sentence)
 
 
@@ -114,8 +114,8 @@ def test_a_database_that_was_never_migrated(
 @pytest.mark.parametrize(
     ("user", "database", "expected"),
     [
-        ("ibiki", "misspelt", "has no database “misspelt”: make it first."),
-        ("misspelt", "ibiki", "refuses the user or the password of DATABASE_URL."),
+        ("ibiki", "misspelt", "has no database “misspelt”. Create it first."),
+        ("misspelt", "ibiki", "rejects the user or the password of DATABASE_URL."),
     ],
 )
 def test_a_database_that_is_not_there_or_lets_nobody_in(

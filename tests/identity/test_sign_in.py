@@ -99,9 +99,9 @@ class RecordedPasswords(Argon2Passwords):
         super().__init__(memory_kib=64)
         self.compared: list[str | None] = []
 
-    async def verify(self, password: str, kept: str | None) -> bool:
-        self.compared.append(kept)
-        return await super().verify(password, kept)
+    async def verify(self, password: str, stored: str | None) -> bool:
+        self.compared.append(stored)
+        return await super().verify(password, stored)
 
 
 @pytest.mark.parametrize("email", ["ada@ibiki.test", "eve@ibiki.test", "", "\ud800"])
