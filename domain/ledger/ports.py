@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,13 @@ from domain.identity.access import Everything, Scope
 from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
 from domain.ledger.book import Book, Transfer
 from domain.ledger.idempotency import Answer, IdempotencyKey
+from domain.ledger.reconciliation import (
+    CheckedPage,
+    CheckedSend,
+    Difference,
+    ProviderReading,
+    Reconciliation,
+)
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.ledger.valuation import Valuation
 from domain.pages import Page, Window
@@ -192,6 +199,48 @@ class SyncStore(OnceStore, Protocol):
         ...
 
 
+class ReconcileStore(Ledger, Protocol):
+    """What reconcile needs. Every function is short, and safe to repeat."""
+
+    async def begin_reconciliation(
+        self, id: UUID, actor_id: UUID | None, *, dry_run: bool, since: datetime | None
+    ) -> Reconciliation:
+        """A new run. Raises AlreadyRunning if there is one that is alive."""
+        ...
+
+    async def check_sends(self, after: UUID, *, since: datetime | None) -> CheckedPage | None:
+        """The next page of sends, checked in one snapshot; None if there are no more."""
+        ...
+
+    async def count_checked(self, run_id: UUID, *, sends: int, messages: int) -> Reconciliation:
+        """Stores how far a run is. Shows that it is alive."""
+        ...
+
+    async def finish_reconciliation(self, run_id: UUID) -> Reconciliation:
+        """Ends a run, with the counts of UNKNOWN messages."""
+        ...
+
+    async def share_provider_account(self, tx: Transaction, send_id: UUID) -> ProviderReading:
+        """The provider account of a send, FOR SHARE until the transaction ends."""
+        ...
+
+    async def lock_checked_send(self, tx: Transaction, send_id: UUID, *, epoch: int) -> CheckedSend:
+        """A send with its messages and transfers. Its account and the pool node are FOR UPDATE."""
+        ...
+
+    async def allow_arrears(self, tx: Transaction, account_id: UUID, units: int) -> None:
+        """Lets the account hold as little as minus these units."""
+        ...
+
+    async def write_difference(self, tx: Transaction, difference: Difference) -> None:
+        """Stores a difference, and adds its units to the run if units are moved (or would be)."""
+        ...
+
+    async def start_daily(self, name: str, *, not_since: datetime) -> bool:
+        """Whether this process may do the daily work: True once, for one process, after then."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFindings:
     """What an audit looked at, and what it found wrong, in words: the first hundred."""
@@ -238,4 +287,20 @@ class LedgerArchive(Protocol):
         order: StatementOrder = StatementOrder.NEWEST,
     ) -> Page[StatementLine]:
         """The statement of a view's account; a line's key is its version. Raises NotFound."""
+        ...
+
+    async def find_reconciliation(self, scope: Everything, run_id: UUID) -> Reconciliation:
+        """One run. Raises NotFound."""
+        ...
+
+    async def read_reconciliations(
+        self, scope: Everything, window: Window[UUID]
+    ) -> Page[Reconciliation]:
+        """Runs, newest first, counted."""
+        ...
+
+    async def read_differences(
+        self, scope: Everything, run_ids: Sequence[UUID], *, most: int
+    ) -> Mapping[UUID, Sequence[Difference]]:
+        """The first differences of each run, in the order in which they were found."""
         ...

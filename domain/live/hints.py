@@ -31,6 +31,8 @@ CONVERSATION = b"c"
 """A conversation: a new message, read, opted out."""
 EVENT = b"w"
 """The outcome of a webhook event."""
+RECONCILIATION = b"r"
+"""The progress of a reconciliation."""
 
 EVERYTHING: Topic = b"*" + bytes(16)
 """Hints were lost: read everything that is watched again."""

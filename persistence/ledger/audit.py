@@ -65,11 +65,14 @@ SELECT format('account %s holds %s, below its arrears of %s', id, held, arrears)
 FROM account WHERE kind <> 'POOL' AND held < -arrears
 """
 
-# Charged once, for exactly the messages there are; refunded once, for exactly those not taken.
+# Charged once, for exactly the messages there are; refunded once, for exactly those that were not
+# accepted by the provider. Corrections by reconcile count, with or without a transfer.
 SENDS = """
-SELECT format('send %s: %s accepted at %s, %s messages, charged %s, %s given back as %s',
+SELECT format('send %s: %s accepted at %s, %s messages, charged %s, refunded %s for %s,'
+              ' corrected %s',
               send.id, accepted, send.price, coalesce(messages, 0), coalesce(charged, 0),
-              coalesce(given_back, 0), coalesce(refunded, 0))
+              coalesce(refunded, 0), coalesce(given_back, 0),
+              coalesce(corrected, 0) + coalesce(in_reading, 0))
 FROM send
 LEFT JOIN (
     SELECT send_id, count(*) AS messages,
@@ -79,13 +82,20 @@ LEFT JOIN (
     FROM message GROUP BY send_id
 ) AS written ON written.send_id = send.id
 LEFT JOIN (
-    SELECT send_id, sum(amount) FILTER (WHERE kind = 'SEND') AS charged,
-           sum(amount) FILTER (WHERE kind = 'REFUND') AS refunded
-    FROM transfer WHERE send_id IS NOT NULL GROUP BY send_id
+    SELECT send_id, sum(amount) FILTER (WHERE transfer.kind = 'SEND') AS charged,
+           sum(amount) FILTER (WHERE transfer.kind = 'REFUND') AS refunded,
+           sum(CASE WHEN source_id = account_id THEN amount ELSE -amount END)
+               FILTER (WHERE transfer.kind = 'RECONCILE') AS corrected
+    FROM transfer JOIN send ON send.id = send_id GROUP BY send_id
 ) AS moved ON moved.send_id = send.id
+LEFT JOIN (
+    SELECT send_id, sum(expected - found) AS in_reading
+    FROM reconciliation_difference WHERE in_reading GROUP BY send_id
+) AS read ON read.send_id = send.id
 WHERE coalesce(messages, 0) <> accepted
-   OR coalesce(charged, 0) <> accepted * send.price
-   OR coalesce(refunded, 0) <> coalesce(given_back, 0) * send.price
+   OR coalesce(charged, 0) - coalesce(refunded, 0) + coalesce(corrected, 0)
+      + coalesce(in_reading, 0)
+   <> (coalesce(messages, 0) - coalesce(given_back, 0)) * send.price
 """
 
 STRAYS = """

@@ -115,3 +115,53 @@ class IdempotencyKey(Model):
 
     class Meta:
         table = "idempotency_key"
+
+
+class Reconciliation(Model):
+    """One run of reconcile. `heartbeat_at`: when it was last seen alive."""
+
+    id = fields.UUIDField(primary_key=True)
+    actor_id = fields.UUIDField(null=True)
+    dry_run = fields.BooleanField(db_default=False)
+    since = fields.DatetimeField(null=True)
+    started_at = fields.DatetimeField(db_default=Now())
+    heartbeat_at = fields.DatetimeField(db_default=Now())
+    finished_at = fields.DatetimeField(null=True)
+    sends_checked = fields.BigIntField(db_default=0)
+    messages_checked = fields.BigIntField(db_default=0)
+    charged_missing = fields.BigIntField(db_default=0)
+    refunded_excess = fields.BigIntField(db_default=0)
+    unknown_before = fields.BigIntField(db_default=0)
+    unknown_resolved = fields.BigIntField(db_default=0)
+    unknown_left = fields.BigIntField(db_default=0)
+
+    class Meta:
+        table = "reconciliation"
+
+
+class ReconciliationDifference(Model):
+    """A send whose transfers did not match its messages, and what was done about it."""
+
+    id = fields.UUIDField(primary_key=True)
+    reconciliation_id = fields.UUIDField()
+    client_id = fields.UUIDField()
+    send_id = fields.UUIDField()
+    expected = fields.BigIntField()
+    found = fields.BigIntField()
+    corrected = fields.BooleanField()
+    in_reading = fields.BooleanField(db_default=False)
+    explanation = fields.TextField()
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "reconciliation_difference"
+
+
+class ScheduledRun(Model):
+    """Work that one process does at a time of the day, and when it was last started."""
+
+    name = fields.CharField(max_length=50, primary_key=True)
+    started_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "scheduled_run"

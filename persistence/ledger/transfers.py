@@ -26,9 +26,11 @@ SELECT id, provider_account_id, kind, parent_id, held, version
 FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 
-# The ids are named twice: by the join alone, a table that is small is read from end to end.
+# The ids are named twice: with the join alone, PostgreSQL reads a small table from end to end.
+# Arrears shrink with every unit that comes in.
 CHANGE_HOLDINGS = """
-UPDATE account SET held = changed.held, version = changed.version
+UPDATE account SET held = changed.held, version = changed.version,
+                   arrears = least(arrears, greatest(-changed.held, 0))
 FROM unnest($1::uuid[], $2::int8[], $3::int8[]) AS changed (id, held, version)
 WHERE account.id = changed.id AND account.id = ANY($1::uuid[])
 """

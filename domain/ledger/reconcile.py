@@ -1,0 +1,165 @@
+"""Reconcile: compares the charge of every send with its messages, and corrects differences.
+
+    expected = price x (messages that the provider accepted or that are not decided yet)
+    found    = charge - refunds + earlier corrections
+
+Expected is counted by message and never by a USD rate. A correction charges what is missing or
+refunds what is too much, in one transfer. Before it is written, the send is read again under locks:
+two runs at once, or a run that was killed and started again, correct each difference once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+from domain.backoff import backoff_seconds
+from domain.errors import TryAgain
+from domain.identity.access import Actor, Role, require
+from domain.ids import new_id
+from domain.ledger.book import Purpose, TransferKind
+from domain.ledger.ports import ReconcileStore
+from domain.ledger.reconciliation import (
+    CheckedSend,
+    Difference,
+    ProviderReading,
+    Reconciliation,
+    explain,
+)
+from domain.ledger.valuation import value_usd
+from domain.transactions import Disconnected, Transaction
+
+MOST_TRIES = 60
+"""About two minutes of tries."""
+
+Report = Callable[[Reconciliation], None]
+"""Is called with the run after each page."""
+
+Result = TypeVar("Result")
+
+
+async def start_reconciliation(
+    store: ReconcileStore, actor: Actor, *, dry_run: bool, since: datetime | None
+) -> Reconciliation:
+    """A new run for an admin. Raises AlreadyRunning if another run is in progress."""
+    require(actor, Role.ADMIN)
+    return await new_reconciliation(store, actor_id=actor.user_id, dry_run=dry_run, since=since)
+
+
+async def new_reconciliation(
+    store: ReconcileStore,
+    *,
+    actor_id: UUID | None = None,
+    dry_run: bool = False,
+    since: datetime | None = None,
+) -> Reconciliation:
+    """A new run of the program itself: nightly, or from the command line. Raises AlreadyRunning."""
+    return await store.begin_reconciliation(new_id(), actor_id, dry_run=dry_run, since=since)
+
+
+async def reconcile(
+    store: ReconcileStore, run: Reconciliation, *, report: Report = lambda run: None
+) -> Reconciliation:
+    """Runs to the end, page by page. Returns the finished run.
+
+    Each page is read in one snapshot, and each correction is a transaction of its own. Continues
+    after outages of the database of a few minutes, then raises TryAgain or Disconnected.
+    """
+    after, sends, messages = UUID(int=0), 0, 0
+    while page := await _persist(partial(store.check_sends, after, since=run.since)):
+        for send_id in page.suspicious:
+            await _persist(partial(_correct, store, run, send_id))
+        after, sends, messages = page.last_id, sends + page.sends, messages + page.messages
+        run = await _persist(partial(store.count_checked, run.id, sends=sends, messages=messages))
+        report(run)
+    run = await _persist(partial(store.finish_reconciliation, run.id))
+    report(run)
+    return run
+
+
+async def _persist(step: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeats a step during an outage. Every step is safe to repeat, also after a lost COMMIT."""
+    for failures in range(1, MOST_TRIES):
+        try:
+            return await step()
+        except (TryAgain, Disconnected):
+            await asyncio.sleep(backoff_seconds(failures))
+    return await step()
+
+
+async def _correct(store: ReconcileStore, run: Reconciliation, send_id: UUID) -> None:
+    """Checks one send again under locks, and corrects it."""
+    async with store.transaction() as tx:
+        upstream = await store.share_provider_account(tx, send_id)
+        # Every transfer of a send locks its account. Under this lock no message of the send can be
+        # settled or cancelled, so its messages and its transfers belong together.
+        send = await store.lock_checked_send(tx, send_id, epoch=upstream.epoch)
+        if send.units != 0:
+            await _write(store, run, upstream, send, tx)
+
+
+async def _write(
+    store: ReconcileStore,
+    run: Reconciliation,
+    upstream: ProviderReading,
+    send: CheckedSend,
+    tx: Transaction,
+) -> None:
+    through_pool = send.is_in_reading(upstream.read_at)
+    # The pool node of an owned account is the client's node: there is nothing to move.
+    in_reading = through_pool and send.account_id == upstream.account_id
+    if not run.dry_run and not in_reading:
+        await _move(store, run, upstream, send, tx, through_pool=through_pool)
+    await store.write_difference(
+        tx,
+        Difference(
+            id=new_id(),
+            reconciliation_id=run.id,
+            client_id=send.client_id,
+            send_id=send.send_id,
+            expected=send.expected,
+            found=send.found,
+            corrected=not run.dry_run,
+            in_reading=in_reading and not run.dry_run,
+            explanation=explain(
+                send, unit=upstream.unit, dry_run=run.dry_run, in_reading=in_reading
+            ),
+        ),
+    )
+
+
+async def _move(
+    store: ReconcileStore,
+    run: Reconciliation,
+    upstream: ProviderReading,
+    send: CheckedSend,
+    tx: Transaction,
+    *,
+    through_pool: bool,
+) -> None:
+    """Moves the units between the client and outside, or the pool if a reading includes them."""
+    accounts = [send.account_id, *([upstream.account_id] if through_pool else [])]
+    book = await store.lock_accounts(tx, accounts)
+    client = book.holdings[send.account_id]
+    other = book.holdings[upstream.account_id] if through_pool else None
+    is_charge = send.units > 0
+    book.post(
+        TransferKind.RECONCILE,
+        abs(send.units),
+        source=client if is_charge else other,
+        destination=other if is_charge else client,
+        purpose=Purpose(
+            send_id=send.send_id,
+            actor_id=run.actor_id,
+            rate_usd=send.rate_usd,
+            value_usd=value_usd(abs(send.units), send.rate_usd),
+        ),
+    )
+    if client.held < 0:
+        # Only reconcile takes an account below zero: all other code checks the balance first.
+        await store.allow_arrears(tx, client.account_id, -client.held)
+    await store.write_book(tx, book)

@@ -1,0 +1,286 @@
+"""Reconcile in the database. The checks are set-based SQL: they read millions of sends in pages.
+
+1,000,000 messages are checked from indexes in about 1 s. Lists and look-ups are querysets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+
+from domain.errors import AlreadyRunning, NotFound
+from domain.identity.access import Everything
+from domain.ledger.reconciliation import (
+    CheckedPage,
+    CheckedSend,
+    Difference,
+    ProviderReading,
+    Reconciliation,
+)
+from domain.live import hints
+from domain.pages import Page, Window
+from persistence.database import connection, transaction
+from persistence.ledger import models
+from persistence.live.hints import note
+from persistence.pages import list_page
+from persistence.sql import first_id_at
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+MOST_SENDS = 5_000
+MOST_MESSAGES = 50_000
+"""How much one page reads, so that a statement takes less than 200 ms."""
+
+SILENT_SECONDS = 60
+"""A run without a sign of life for this long was killed."""
+
+COLUMNS = ", ".join(field.name for field in fields(Reconciliation))
+
+END_SILENT = f"""
+UPDATE reconciliation SET finished_at = heartbeat_at
+WHERE finished_at IS NULL AND heartbeat_at < clock_timestamp() - interval '{SILENT_SECONDS} s'
+"""  # noqa: S608 - a number of our own
+BEGIN = f"""
+INSERT INTO reconciliation (id, actor_id, dry_run, since, unknown_before, unknown_left)
+SELECT $1, $2, $3, $4, count(*), count(*) FROM message WHERE status = 'UNKNOWN'
+RETURNING {COLUMNS}
+"""  # noqa: S608 - columns of our own
+COUNT_CHECKED = f"""
+UPDATE reconciliation
+SET sends_checked = $2, messages_checked = $3, heartbeat_at = clock_timestamp()
+WHERE id = $1 RETURNING {COLUMNS}
+"""  # noqa: S608 - columns of our own
+# updated_at changes with the status: what has been UNKNOWN since the start was not resolved.
+FINISH = f"""
+UPDATE reconciliation
+SET finished_at = coalesce(finished_at, clock_timestamp()), heartbeat_at = clock_timestamp(),
+    unknown_left = (SELECT count(*) FROM message WHERE status = 'UNKNOWN'),
+    unknown_resolved = greatest(unknown_before - (
+        SELECT count(*) FROM message WHERE status = 'UNKNOWN' AND updated_at < started_at), 0)
+WHERE id = $1 RETURNING {COLUMNS}
+"""  # noqa: S608 - columns of our own
+
+# The last send of the next page: at most so many sends, and about so many messages.
+END_OF_PAGE = """
+SELECT id FROM (
+    SELECT id, accepted, sum(accepted) OVER (ORDER BY id) AS total FROM (
+        SELECT id, accepted FROM send WHERE id > $1 ORDER BY id LIMIT $2
+    ) AS next
+) AS running
+WHERE total - accepted < $3 ORDER BY id DESC LIMIT 1
+"""
+# Range conditions on every table, so that each is an index scan of the page alone. Messages that a
+# reading has refunded are not known to the index: their sends are suspicious, and checked again.
+CHECK = """
+WITH counted AS (
+    SELECT send_id, count(*) AS messages,
+           count(*) FILTER (WHERE status IN ('REJECTED', 'CANCELLED')) AS given_back
+    FROM message WHERE send_id > $1 AND send_id <= $2 GROUP BY send_id
+), moved AS (
+    SELECT send_id, sum(units) AS units FROM (
+        SELECT send_id, amount AS units FROM transfer
+        WHERE kind = 'SEND' AND send_id > $1 AND send_id <= $2
+        UNION ALL
+        SELECT send_id, -amount FROM transfer
+        WHERE kind = 'REFUND' AND send_id > $1 AND send_id <= $2
+        UNION ALL
+        SELECT send_id, CASE WHEN source_id = account_id THEN amount ELSE -amount END
+        FROM transfer JOIN send ON send.id = send_id
+        WHERE transfer.kind = 'RECONCILE' AND send_id > $1 AND send_id <= $2
+        UNION ALL
+        SELECT send_id, expected - found FROM reconciliation_difference
+        WHERE in_reading AND send_id > $1 AND send_id <= $2
+    ) AS entries GROUP BY send_id
+)
+SELECT count(*), coalesce(sum(messages), 0)::int8,
+       array_agg(send.id ORDER BY send.id) FILTER (
+           WHERE (coalesce(messages, 0) - coalesce(given_back, 0)) * send.price
+              <> coalesce(moved.units, 0))
+FROM send
+LEFT JOIN counted ON counted.send_id = send.id
+LEFT JOIN moved ON moved.send_id = send.id
+WHERE send.id > $1 AND send.id <= $2
+"""
+
+# FOR SHARE, before any account: a sync waits, so that its reading and the epoch do not change.
+SHARE_PROVIDER_ACCOUNT = """
+SELECT account_id, unit, epoch, read_at FROM provider_account
+WHERE id = (SELECT provider_account_id FROM send WHERE id = $1) FOR SHARE
+"""
+# The client's node and the pool's, in ID order as everywhere, so that no two transactions wait for
+# each other in a circle.
+LOCK_ACCOUNTS_OF_SEND = """
+SELECT FROM account WHERE id IN (
+    SELECT unnest(ARRAY[send.account_id, upstream.account_id]) FROM send
+    JOIN provider_account AS upstream ON upstream.id = send.provider_account_id
+    WHERE send.id = $1)
+ORDER BY id FOR UPDATE
+"""
+CHECKED_SEND = """
+SELECT send.id, send.client_id, send.account_id, send.price, send.rate_usd, send.created_at,
+       messages, given_back, given_back_at, coalesce(given_back_older, false),
+       charged, refunded, last_refund_at, corrected + in_reading AS corrected
+FROM send CROSS JOIN LATERAL (
+    SELECT count(*) AS messages, count(*) FILTER (WHERE is_given_back) AS given_back,
+           max(message.updated_at) FILTER (WHERE is_given_back) AS given_back_at,
+           bool_and(attempt.epoch < $2) FILTER (
+               WHERE is_given_back AND message.attempt_id IS NOT NULL) AS given_back_older
+    FROM message LEFT JOIN attempt ON attempt.id = message.attempt_id
+    CROSS JOIN LATERAL (
+        SELECT status IN ('REJECTED', 'CANCELLED') AND NOT in_reading AS is_given_back) AS each
+    WHERE message.send_id = send.id
+) AS counted
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount) FILTER (WHERE kind = 'SEND'), 0)::int8 AS charged,
+           coalesce(sum(amount) FILTER (WHERE kind = 'REFUND'), 0)::int8 AS refunded,
+           max(created_at) FILTER (WHERE kind = 'REFUND') AS last_refund_at,
+           coalesce(sum(CASE WHEN source_id = send.account_id THEN amount ELSE -amount END)
+                    FILTER (WHERE kind = 'RECONCILE'), 0)::int8 AS corrected
+    FROM transfer
+    WHERE transfer.send_id = send.id AND kind IN ('SEND', 'REFUND', 'RECONCILE')
+) AS moved
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(expected - found), 0)::int8 AS in_reading
+    FROM reconciliation_difference AS earlier WHERE earlier.send_id = send.id AND in_reading
+) AS read
+WHERE send.id = $1
+"""
+ALLOW_ARREARS = "UPDATE account SET arrears = greatest(arrears, $2) WHERE id = $1"
+
+WRITE_DIFFERENCE = """
+INSERT INTO reconciliation_difference (id, reconciliation_id, client_id, send_id, expected, found,
+                                       corrected, in_reading, explanation)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+ADD_UNITS = """
+UPDATE reconciliation SET charged_missing = charged_missing + greatest($2::int8, 0),
+                          refunded_excess = refunded_excess + greatest(-$2::int8, 0)
+WHERE id = $1
+"""
+
+START_DAILY = """
+UPDATE scheduled_run SET started_at = clock_timestamp()
+WHERE name = $1 AND (started_at IS NULL OR started_at < $2)
+"""
+
+
+async def begin_reconciliation(
+    id: UUID, actor_id: UUID | None, *, dry_run: bool, since: datetime | None
+) -> Reconciliation:
+    """A new run. Raises AlreadyRunning if there is one that is alive."""
+    try:
+        async with transaction() as tx:
+            await tx.execute(END_SILENT)
+            row = await tx.fetchrow(BEGIN, id, actor_id, dry_run, since)
+    except asyncpg.UniqueViolationError as open_run:
+        raise AlreadyRunning from open_run
+    assert row is not None
+    return _run(dict(row))
+
+
+async def check_sends(after: UUID, *, since: datetime | None) -> CheckedPage | None:
+    """The next page of sends, checked in one snapshot; None if there are no more."""
+    if since is not None:
+        after = max(after, first_id_at(since))
+    async with connection() as pooled:
+        last_id = await pooled.fetchval(END_OF_PAGE, after, MOST_SENDS, MOST_MESSAGES)
+        if last_id is None:
+            return None
+        row = await pooled.fetchrow(CHECK, after, last_id)
+    assert row is not None
+    return CheckedPage(last_id, row[0], row[1], row[2] or [])
+
+
+async def count_checked(run_id: UUID, *, sends: int, messages: int) -> Reconciliation:
+    """Stores how far a run is. Shows that it is alive."""
+    return await _update(COUNT_CHECKED, run_id, sends, messages)
+
+
+async def finish_reconciliation(run_id: UUID) -> Reconciliation:
+    """Ends a run, with the counts of UNKNOWN messages. Safe to repeat."""
+    return await _update(FINISH, run_id)
+
+
+async def share_provider_account(tx: Connection, send_id: UUID) -> ProviderReading:
+    """The provider account of a send, FOR SHARE until the transaction ends."""
+    row = await tx.fetchrow(SHARE_PROVIDER_ACCOUNT, send_id)
+    if row is None:
+        raise NotFound("send")
+    return ProviderReading(*row)
+
+
+async def lock_checked_send(tx: Connection, send_id: UUID, *, epoch: int) -> CheckedSend:
+    """A send with its messages and transfers. Its account and the pool node are FOR UPDATE."""
+    await tx.execute(LOCK_ACCOUNTS_OF_SEND, send_id)
+    row = await tx.fetchrow(CHECKED_SEND, send_id, epoch)
+    if row is None:
+        raise NotFound("send")
+    return CheckedSend(*row)
+
+
+async def allow_arrears(tx: Connection, account_id: UUID, units: int) -> None:
+    """Lets the account hold as little as minus these units."""
+    await tx.execute(ALLOW_ARREARS, account_id, units)
+
+
+async def write_difference(tx: Connection, difference: Difference) -> None:
+    """Stores a difference, and adds its units to the run if units are moved (or would be)."""
+    await tx.execute(WRITE_DIFFERENCE, *asdict(difference).values())
+    if not difference.in_reading:
+        units = difference.expected - difference.found
+        await tx.execute(ADD_UNITS, difference.reconciliation_id, units)
+    note(tx, [hints.RECONCILIATION + difference.reconciliation_id.bytes])
+
+
+async def find_reconciliation(_scope: Everything, run_id: UUID) -> Reconciliation:
+    """One run. Raises NotFound."""
+    row = await models.Reconciliation.get_or_none(id=run_id)
+    if row is None:
+        raise NotFound("reconciliation")
+    return _run(vars(row))
+
+
+async def read_reconciliations(_scope: Everything, window: Window[UUID]) -> Page[Reconciliation]:
+    """Runs, newest first, counted."""
+    page = await list_page(models.Reconciliation.all(), window, count=True)
+    return page.with_items([_run(vars(row)) for row in page.items])
+
+
+async def read_differences(
+    _scope: Everything, run_ids: Sequence[UUID], *, most: int
+) -> dict[UUID, list[Difference]]:
+    """The first differences of each run, in the order in which they were found."""
+    found: dict[UUID, list[Difference]] = {}
+    for run_id in run_ids:
+        rows = models.ReconciliationDifference.filter(reconciliation_id=run_id)
+        found[run_id] = [_difference(row) for row in await rows.order_by("id").limit(most)]
+    return found
+
+
+async def start_daily(name: str, *, not_since: datetime) -> bool:
+    """Whether this process may do the daily work: True once, for one process, after that time."""
+    async with connection() as pooled:
+        return await pooled.execute(START_DAILY, name, not_since) == "UPDATE 1"
+
+
+async def _update(statement: str, run_id: UUID, *values: Any) -> Reconciliation:
+    async with connection() as pooled:
+        row = await pooled.fetchrow(statement, run_id, *values)
+        note(pooled, [hints.RECONCILIATION + run_id.bytes])
+    if row is None:
+        raise NotFound("reconciliation")
+    return _run(dict(row))
+
+
+def _run(row: Mapping[str, Any]) -> Reconciliation:
+    return Reconciliation(**{field.name: row[field.name] for field in fields(Reconciliation)})
+
+
+def _difference(row: models.ReconciliationDifference) -> Difference:
+    return Difference(**{field.name: getattr(row, field.name) for field in fields(Difference)})

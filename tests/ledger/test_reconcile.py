@@ -1,0 +1,313 @@
+"""Reconcile finds charges that are missing or too much, and corrects each of them once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from domain.errors import AlreadyRunning
+from domain.identity.access import Everything
+from domain.ids import new_id
+from domain.ledger.book import Purpose, TransferKind
+from domain.ledger.reconcile import new_reconciliation, reconcile
+from domain.ledger.reconciliation import Difference, Reconciliation
+from domain.pages import Window
+from persistence import store
+from persistence.ledger import reconcile as reconcile_sql
+from tests import worlds
+from tests.ledger.line import Moment, line_to
+from tests.ledger.upstream import Upstream, pool_of, synced
+
+
+@dataclass(frozen=True)
+class World:
+    """A pool of 1,000 units, a client that holds 100, and a school that holds 5,000."""
+
+    pool: worlds.Pool
+    client: worlds.Tenant
+    school: worlds.Tenant
+
+
+@pytest.fixture
+async def world(database_url: str) -> AsyncIterator[World]:
+    async with worlds.connected(database_url):
+        yield await make_world()
+
+
+async def make_world() -> World:
+    pool = await worlds.add_pool(held=1_000)
+    client = await worlds.add_client(pool, held=100)
+    return World(pool, client, await worlds.add_school(held=5_000))
+
+
+async def run(*, dry_run: bool = False) -> Reconciliation:
+    return await reconcile(store, await new_reconciliation(store, dry_run=dry_run))
+
+
+async def differences(done: Reconciliation) -> list[Difference]:
+    return (await store.read_differences(Everything(), [done.id], most=100))[done.id]
+
+
+async def post(
+    tenant: worlds.Tenant, kind: TransferKind, units: int, send_id: UUID, *, charge: bool
+) -> None:
+    """A transfer that the program would not have made."""
+    async with store.transaction() as tx:
+        book = await store.lock_accounts(tx, [tenant.account_id])
+        node = book.holdings[tenant.account_id]
+        book.post(
+            kind,
+            units,
+            source=node if charge else None,
+            destination=None if charge else node,
+            purpose=Purpose(send_id=send_id),
+        )
+        await store.write_book(tx, book)
+
+
+async def send_charged(tenant: worlds.Tenant, messages: int, units: int) -> UUID:
+    """A send of so many messages that was charged another amount."""
+    send_id = new_id()
+    await worlds.execute(
+        "INSERT INTO send (id, client_id, account_id, provider_account_id, kind, text, price,"
+        " accepted, rejected_count) VALUES ($1, $2, $3, $4, 'BULK', 'Hello', $5, $6, 0)",
+        send_id, tenant.client_id, tenant.account_id, tenant.pool.id, tenant.pool.price, messages,
+    )  # fmt: skip
+    await worlds.execute(
+        "INSERT INTO message (id, send_id, client_id, provider_account_id, number, status,"
+        " priority, price, due_at, attempt_id)"
+        " SELECT gen_random_uuid(), $1, $2, $3, '+1202555' || lpad(n::text, 4, '0'), 'SENT', 1, $4,"
+        " now(), $1 FROM generate_series(1, $5::int) AS n",
+        send_id, tenant.client_id, tenant.pool.id, tenant.pool.price, messages,
+    )  # fmt: skip
+    if units:
+        await post(tenant, TransferKind.SEND, units, send_id, charge=True)
+    return send_id
+
+
+async def test_a_correct_ledger_has_no_differences(world: World) -> None:
+    await worlds.accept(world.client, 10)
+    await worlds.accept(world.school, 3)
+    done = await run()
+    assert done.finished_at is not None
+    assert (done.sends_checked, done.messages_checked) == (2, 13)
+    assert (done.charged_missing, done.refunded_excess) == (0, 0)
+    assert await differences(done) == []
+
+
+@pytest.mark.parametrize(
+    ("charged", "corrected_by"), [(0, -10), (1, -9), (9, -1), (11, 1), (60, 50)]
+)
+async def test_a_wrong_charge_is_corrected_by_the_number_of_messages(
+    world: World, charged: int, corrected_by: int
+) -> None:
+    send_id = await send_charged(world.client, 10, charged)
+    done = await run()
+    assert await worlds.held(world.client.account_id) == 90
+    assert done.refunded_excess - done.charged_missing == corrected_by
+    (found,) = await differences(done)
+    assert (found.send_id, found.expected, found.found) == (send_id, 10, charged)
+    assert found.corrected
+    again = await run()
+    assert await differences(again) == [], "a second run finds nothing"
+    assert await pool_of(world.pool) == 1_090
+    await worlds.assert_audit_holds()
+
+
+async def test_a_missing_refund_is_made_and_a_double_refund_is_taken_back(world: World) -> None:
+    missing = await worlds.accept(world.client, 5)
+    await worlds.execute(
+        "UPDATE message SET status = 'CANCELLED', updated_at = now() WHERE send_id = $1", missing.id
+    )
+    double = await worlds.accept(world.client, 3)
+    await post(world.client, TransferKind.REFUND, 3, double.id, charge=False)
+    done = await run()
+    assert (done.refunded_excess, done.charged_missing) == (5, 3)
+    assert await worlds.held(world.client.account_id) == 97
+    assert len(await differences(done)) == 2
+    assert await differences(await run()) == []
+    await worlds.assert_audit_holds()
+
+
+async def test_a_dry_run_changes_nothing_and_says_what_it_would_do(world: World) -> None:
+    await send_charged(world.client, 10, 1)
+    done = await run(dry_run=True)
+    assert (done.dry_run, done.charged_missing) == (True, 9)
+    (found,) = await differences(done)
+    assert not found.corrected
+    assert found.explanation == (
+        "Expected 10 credits: 10 of 10 messages count at 1 each."
+        " Found 1 credit: charged 1, refunded 0. 9 credits would be charged."
+    )
+    assert await worlds.held(world.client.account_id) == 99
+    done = await run()
+    assert (done.charged_missing, await worlds.held(world.client.account_id)) == (9, 90)
+
+
+async def test_a_client_that_cannot_pay_goes_below_zero_by_exactly_the_missing_charge(
+    world: World,
+) -> None:
+    await send_charged(world.client, 130, 0)
+    await run()
+    assert await worlds.held(world.client.account_id) == -30
+    assert await arrears(world.client) == 30
+    await worlds.assert_audit_holds()
+    await worlds.open_with(world.client.account_id, 20)
+    assert (await worlds.held(world.client.account_id), await arrears(world.client)) == (-10, 10)
+    await worlds.open_with(world.client.account_id, 20)
+    assert (await worlds.held(world.client.account_id), await arrears(world.client)) == (10, 0)
+
+
+@pytest.mark.parametrize(("charged", "after"), [(4, 90), (14, 90)])
+async def test_an_error_from_before_the_last_reading_is_corrected_within_the_pool(
+    world: World, charged: int, after: int
+) -> None:
+    await send_charged(world.client, 10, charged)
+    await synced(world.pool, Upstream(800))
+    await run()
+    assert await worlds.held(world.client.account_id) == after
+    assert await pool_of(world.pool) == 800, "the reading includes what the provider did"
+    await worlds.assert_audit_holds()
+
+
+async def test_an_error_from_after_the_last_reading_is_corrected_with_outside(
+    world: World,
+) -> None:
+    await synced(world.pool, Upstream(800))
+    await send_charged(world.client, 10, 4)
+    assert await pool_of(world.pool) == 796
+    await run()
+    assert await pool_of(world.pool) == 790
+
+
+async def test_an_owned_account_keeps_its_reading_and_its_difference_is_explained_once(
+    world: World,
+) -> None:
+    await send_charged(world.school, 10, 50)
+    await synced(world.school.pool, Upstream(2_000))
+    done = await run()
+    (found,) = await differences(done)
+    assert (found.expected, found.found, found.in_reading) == (500, 50, True)
+    assert "nothing was moved" in found.explanation
+    assert done.charged_missing == 0
+    assert await worlds.held(world.school.account_id) == 2_000
+    assert await differences(await run()) == []
+    await worlds.assert_audit_holds()
+
+
+async def test_an_owned_account_is_charged_for_an_error_after_its_reading(world: World) -> None:
+    await send_charged(world.school, 10, 50)
+    await run()
+    assert await worlds.held(world.school.account_id) == 4_500
+    await worlds.assert_audit_holds()
+
+
+async def test_two_runs_at_once_correct_each_difference_once(world: World) -> None:
+    for _ in range(20):
+        await send_charged(world.client, 4, 1)
+    runs = [await new_reconciliation(store)]
+    # The second run starts because the first one seems to be dead, but it is not.
+    await worlds.execute("UPDATE reconciliation SET heartbeat_at = now() - interval '1 hour'")
+    runs.append(await new_reconciliation(store))
+    await asyncio.gather(*(reconcile(store, each) for each in runs))
+    assert await worlds.held(world.client.account_id) == 20
+    done = (await store.read_reconciliations(Everything(), Window(10))).items
+    assert sum(each.charged_missing for each in done) == 60
+    await worlds.assert_audit_holds()
+
+
+async def test_a_second_run_is_refused_while_the_first_is_alive(world: World) -> None:
+    first = await new_reconciliation(store)
+    with pytest.raises(AlreadyRunning):
+        await new_reconciliation(store)
+    await reconcile(store, first)
+    assert (await run()).finished_at is not None
+
+
+async def test_a_run_that_is_killed_leaves_each_difference_corrected_or_untouched(
+    world: World,
+) -> None:
+    for _ in range(30):
+        await send_charged(world.client, 2, 1)
+    killed = asyncio.create_task(run())
+    async with asyncio.timeout(20):
+        while await worlds.held(world.client.account_id) == 70:  # noqa: ASYNC110 - another's work
+            await asyncio.sleep(0.001)
+    killed.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await killed
+    await worlds.execute("UPDATE reconciliation SET heartbeat_at = now() - interval '1 hour'")
+    await run()
+    assert await worlds.held(world.client.account_id) == 40
+    done = (await store.read_reconciliations(Everything(), Window(10))).items
+    assert sum(each.charged_missing for each in done) == 30
+    assert all(each.finished_at for each in done)
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_correction_whose_commit_was_lost_is_made_once(
+    database_url: str, moment: Moment
+) -> None:
+    async with line_to(database_url) as line, worlds.connected(line.url):
+        world = await make_world()
+        await send_charged(world.client, 10, 1)
+        started = await new_reconciliation(store)
+        line.cut_at("COMMIT", moment)
+        done = await reconcile(store, started)
+        assert line.cuts == 1
+        assert done.charged_missing == 9
+        assert await worlds.held(world.client.account_id) == 90
+        assert len(await differences(done)) == 1
+
+
+async def test_only_sends_since_a_time_are_checked(world: World) -> None:
+    await send_charged(world.client, 10, 1)
+    await asyncio.sleep(0.005)
+    (now,) = await worlds.fetch("SELECT clock_timestamp() AS at")
+    await worlds.accept(world.client, 2)
+    started = await new_reconciliation(store, since=now["at"])
+    done = await reconcile(store, started)
+    assert (done.sends_checked, done.charged_missing) == (1, 0)
+
+
+async def test_unknown_messages_are_counted_and_stay_charged(world: World) -> None:
+    send = await worlds.accept(world.client, 3)
+    await worlds.execute(
+        "UPDATE message SET status = 'UNKNOWN', attempt_id = id, updated_at = now()"
+        " WHERE send_id = $1", send.id,
+    )  # fmt: skip
+    started = await new_reconciliation(store)
+    await worlds.execute(
+        "UPDATE message SET status = 'SENT', updated_at = clock_timestamp() WHERE id ="
+        " (SELECT id FROM message WHERE send_id = $1 LIMIT 1)", send.id,
+    )  # fmt: skip
+    done = await reconcile(store, started)
+    assert (done.unknown_resolved, done.unknown_left) == (1, 2)
+    assert await differences(done) == []
+
+
+async def arrears(tenant: worlds.Tenant) -> int:
+    (row,) = await worlds.fetch("SELECT arrears FROM account WHERE id = $1", tenant.account_id)
+    return int(row["arrears"])
+
+
+async def test_every_send_is_checked_whatever_the_size_of_a_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile_sql, "MOST_SENDS", 3)
+    monkeypatch.setattr(reconcile_sql, "MOST_MESSAGES", 5)
+    sizes = [1, 7, 2, 2, 2, 1, 1, 1, 1, 9]
+    for size in sizes:
+        await send_charged(world.client, size, 1)
+    pages: list[int] = []
+    started = await new_reconciliation(store)
+    done = await reconcile(store, started, report=lambda run: pages.append(run.sends_checked))
+    assert (done.sends_checked, done.messages_checked) == (len(sizes), sum(sizes))
+    assert done.charged_missing == sum(sizes) - len(sizes)
+    assert len(pages) > 4
+    assert pages == sorted(pages)
