@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from domain.dispatch.ports import Cancellations, LateTruths
+from domain.dispatch.ports import Cancellations, Settling
 from domain.identity.actors import Actors
 from domain.identity.ports import ApiKeyStore, Directory, IdentityStore, Passwords
 from domain.identity.sessions import Sessions
@@ -42,7 +42,7 @@ class Store(
     SyncStore,
     AuditStore,
     Cancellations,
-    LateTruths,
+    Settling,
     SendArchive,
     LedgerArchive,
     ContactArchive,

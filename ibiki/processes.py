@@ -24,6 +24,7 @@ from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_watch_app
 from ibiki.http.console import Console
 from ibiki.http.console_session import ConsoleSession
+from ibiki.http.exports import Exports
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
 from ibiki.http.uploads import Uploads
 from ibiki.http.watch_routes import WatchRoutes, WatchRules
@@ -161,6 +162,7 @@ def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
             routes=[
                 *Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
                 *Uploads(parts.installation, parts.actors).routes(),
+                *Exports(store, parts.actors).routes(),
                 *ConsoleSession(
                     parts.installation, refresh_days=place.settings.tokens.refresh_days
                 ).routes(),

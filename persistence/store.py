@@ -8,6 +8,7 @@ from persistence.dispatch.backlog import *
 from persistence.dispatch.clock import *
 from persistence.dispatch.queue import *
 from persistence.dispatch.settlement import *
+from persistence.dispatch.unknowns import *
 from persistence.identity.actors import *
 from persistence.identity.clients import *
 from persistence.identity.sessions import *

@@ -16,6 +16,7 @@ from graphql import (
 from strawberry.schema.config import StrawberryConfig
 
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
+from schema.dispatch.settling import DispatchMutation
 from schema.errors import HANDLERS
 from schema.execution.building import let_inputs_build_themselves
 from schema.execution.resolving import call_resolvers_straight
@@ -47,6 +48,7 @@ class Mutation(
     SessionMutation,
     DirectoryMutation,
     SendMutation,
+    DispatchMutation,
     LedgerMutation,
     InboxMutation,
     ContactMutation,

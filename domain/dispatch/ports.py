@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -40,6 +41,68 @@ class Charged:
     send_id: UUID
     provider_account_id: UUID
     refund: Refund
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownFilter:
+    """Which UNKNOWN messages are meant. None does not restrict.
+
+    `attempted_before`: their call was marked before this time.
+    """
+
+    send_id: UUID | None = None
+    client_id: UUID | None = None
+    attempted_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownAttempt:
+    """An UNKNOWN message, as far as settling it needs. `unit`: of its provider account."""
+
+    id: UUID
+    provider_account_id: UUID
+    attempt_id: UUID
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownTotal:
+    """UNKNOWN messages of the accounts with one unit, and what was charged for them."""
+
+    unit: str
+    messages: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledUnknowns:
+    """What was settled, or in a dry run what would be. `remaining`: how many still match."""
+
+    dry_run: bool
+    messages: int
+    totals: Sequence[UnknownTotal]
+    remaining: int
+    attempted_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownMessage:
+    """An UNKNOWN message, with what helps to find it in the provider's log."""
+
+    id: UUID
+    send_id: UUID
+    client_id: UUID
+    client_name: str
+    provider: str
+    number: str
+    text: str
+    charged: int
+    unit: str
+    accepted_at: datetime
+    attempted_at: datetime
+    attempt_id: UUID
+    messages_in_call: int
+    detail: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +193,11 @@ class Settlements(Upstreams, Protocol):
         ...
 
     async def lock_undecided(
-        self, tx: Transaction, attempt_ids: Sequence[UUID], *, only: UUID | None = None
+        self, tx: Transaction, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
     ) -> list[Standing]:
-        """Messages FOR UPDATE in id order that are SUBMITTING or UNKNOWN under these attempts.
+        """Messages FOR UPDATE in ID order that are SUBMITTING or UNKNOWN under these attempts.
 
-        `only`: the one of them that is meant.
+        `only`: of these, the messages with these IDs.
         """
         ...
 
@@ -175,8 +238,8 @@ class Settlements(Upstreams, Protocol):
         """Provider account and attempt of a message, nothing locked. Raises NotFound."""
         ...
 
-    async def note_on_attempt(self, tx: Transaction, attempt_id: UUID, note: str) -> None:
-        """Adds a line to what is known of an attempt."""
+    async def note_on_attempts(self, tx: Transaction, ids: Sequence[UUID], note: str) -> None:
+        """Adds a line to the detail of attempts."""
         ...
 
 
@@ -192,8 +255,35 @@ class Cancellations(SendArchive, Upstreams, OnceStore, Protocol):
         ...
 
 
-class LateTruths(SendArchive, Settlements, OnceStore, Protocol):
-    """What settling a doubt needs."""
+class Settling(SendArchive, Settlements, OnceStore, Protocol):
+    """UNKNOWN messages, for a person who settles them."""
+
+    async def read_clock(self) -> float:
+        """The database's time, in seconds since 1970."""
+        ...
+
+    async def check_filter(self, wanted: UnknownFilter) -> None:
+        """Raises NotFound if the filter names a send or a client that does not exist."""
+        ...
+
+    async def find_unknown_totals(self, scope: Scope, wanted: UnknownFilter) -> list[UnknownTotal]:
+        """The messages that match, counted by unit."""
+        ...
+
+    async def find_unknowns(
+        self, tx: Transaction, wanted: UnknownFilter, *, after: tuple[UUID, UUID], most: int
+    ) -> list[UnknownAttempt]:
+        """The next that match, in order of provider account and message. Locks nothing.
+
+        `after`: provider account and message of the last one before them.
+        """
+        ...
+
+    async def list_unknowns(
+        self, scope: Scope, wanted: UnknownFilter, *, after: UUID, most: int
+    ) -> list[UnknownMessage]:
+        """The next that match, in order of message ID."""
+        ...
 
 
 class Captures(Ledger, Protocol):
@@ -244,7 +334,7 @@ class Dates(Protocol):
         ...
 
 
-class WorkStore(Queue, LateTruths, Captures, Upkeep, Dates, Protocol):
+class WorkStore(Queue, Settling, Captures, Upkeep, Dates, Protocol):
     """All that the workers need."""
 
 

@@ -8,18 +8,22 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import uvloop
 from rich.console import Console
 
+from domain.dispatch import settle as exporting
 from domain.errors import ProviderUnavailable
+from domain.identity.access import Actor, Role
 from domain.identity.users import create_admin as make_admin
 from domain.ledger import sync as syncing
 from domain.ledger.ports import ProviderAccount
 from domain.units import units_in_words
 from ibiki import processes
 from ibiki.cli.mistakes import Mistake
+from ibiki.http.exports import csv_of, filter_of
 from ibiki.local import demo as demo_data
 from ibiki.local.workplace import Workplace, workplace
 from ibiki.observability import logs
@@ -34,6 +38,10 @@ WHAT_NOW = (
     "Nothing was changed. Keep these lines and a dump of the database as it is (pg_dump), allocate"
     " nothing, and see “The ledger does not hold” in docs/operating.md."
 )
+
+
+OPERATOR = Actor(user_id=UUID(int=0), role=Role.ADMIN, credential_id=UUID(int=0))
+"""Who acts on the command line."""
 
 
 class PoolNotSynced(Mistake):
@@ -140,6 +148,19 @@ def sync(data: Path, *, as_json: bool) -> None:
         )
 
     _with_installation(data, read, begun=True)
+
+
+def export_unknowns(data: Path, filters: dict[str, str]) -> None:
+    """Prints the UNKNOWN messages that match as CSV, page by page."""
+    wanted = filter_of(filters)
+
+    async def export(place: Workplace, parts: Wired) -> None:
+        is_first = True
+        async for page in exporting.export_unknowns(store, OPERATOR, wanted):
+            sys.stdout.write(csv_of(page, header=is_first))
+            is_first = False
+
+    _with_installation(data, export, begun=True)
 
 
 def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:

@@ -104,6 +104,20 @@ def sync(data: Data = HERE, json: Json = False) -> None:
     _commands().sync(data, as_json=json)
 
 
+@app.command("export-unknowns")
+def export_unknowns(
+    send: Annotated[str, typer.Option(help="Only messages of this send (its ID).")] = "",
+    client: Annotated[str, typer.Option(help="Only messages of this client (its ID).")] = "",
+    before: Annotated[
+        str, typer.Option(help="Only messages submitted before this time (2026-11-20T08:30:00Z).")
+    ] = "",
+    data: Data = HERE,
+) -> None:
+    """Print the UNKNOWN messages as CSV, to compare them with the provider's log."""
+    filters = {"sendId": send, "clientId": client, "attemptedBefore": before}
+    _commands().export_unknowns(data, {name: each for name, each in filters.items() if each})
+
+
 @app.command("export-schema")
 def export_schema(data: Data = HERE) -> None:
     """Print the GraphQL schema, which is the same for every directory."""

@@ -45,7 +45,7 @@ LOCK_UNDECIDED = f"""
 SELECT {STANDING}
 FROM message JOIN send ON send.id = message.send_id JOIN attempt ON attempt.id = message.attempt_id
 WHERE message.attempt_id = ANY($1::uuid[]) AND message.status IN ('SUBMITTING', 'UNKNOWN')
-  AND ($2::uuid IS NULL OR message.id = $2)
+  AND ($2::uuid[] IS NULL OR message.id = ANY($2))
 ORDER BY message.id FOR UPDATE OF message
 """  # noqa: S608 - columns of our own
 
@@ -78,8 +78,9 @@ WITH ended AS (
 )
 SELECT DISTINCT provider_account_id FROM ended
 """  # noqa: S608 - a number of our own
-NOTE_ON_ATTEMPT = f"""
-UPDATE attempt SET detail = left(concat_ws(E'\\n', detail, $2::text), {MOST_DETAIL}) WHERE id = $1
+NOTE_ON_ATTEMPTS = f"""
+UPDATE attempt SET detail = left(concat_ws(E'\\n', detail, $2::text), {MOST_DETAIL})
+WHERE id = ANY($1::uuid[])
 """  # noqa: S608 - a number of our own
 
 PAUSE = """
@@ -153,10 +154,11 @@ async def lock_attempts(tx: Connection, ids: Sequence[UUID]) -> None:
 
 
 async def lock_undecided(
-    tx: Connection, attempt_ids: Sequence[UUID], *, only: UUID | None = None
+    tx: Connection, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
 ) -> list[Standing]:
     """Messages FOR UPDATE in id order that are SUBMITTING or UNKNOWN under these attempts."""
-    return _standings(await tx.fetch(LOCK_UNDECIDED, list(attempt_ids), only))
+    ids = None if only is None else list(only)
+    return _standings(await tx.fetch(LOCK_UNDECIDED, list(attempt_ids), ids))
 
 
 async def write_steps(tx: Connection, steps: Sequence[Step]) -> None:
@@ -173,9 +175,9 @@ async def end_attempts(tx: Connection, endings: Sequence[Ending]) -> None:
     note(tx, [hints.POOL + row[0].bytes for row in ended])
 
 
-async def note_on_attempt(tx: Connection, attempt_id: UUID, note: str) -> None:
-    """Adds a line to what is known of an attempt."""
-    await tx.execute(NOTE_ON_ATTEMPT, attempt_id, note)
+async def note_on_attempts(tx: Connection, ids: Sequence[UUID], note: str) -> None:
+    """Adds a line to the detail of attempts."""
+    await tx.execute(NOTE_ON_ATTEMPTS, list(ids), note)
 
 
 async def pause_upstream(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.dispatch import cancel as cancelling
-from domain.dispatch import late_truth as settling
+from domain.dispatch import settle as settling
 from domain.identity.access import Role, message_scope
 from domain.sending import csv_send as csv_sending
 from domain.sending import send as sending

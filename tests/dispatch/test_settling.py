@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.dispatch.late_truth import settle, settle_unknown
 from domain.dispatch.observing import Observer
 from domain.dispatch.record import sweep
+from domain.dispatch.settle import settle, settle_unknown
 from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id
 from domain.ledger.sync import SyncRules, sync
@@ -252,7 +252,7 @@ async def test_only_an_admin_ends_a_doubt_and_only_one_there_is() -> None:
 
 @pytest.mark.parametrize("note", ["", "  ", "x" * 1_001, "nul \x00"])
 async def test_a_person_has_to_say_why(note: str) -> None:
-    with pytest.raises(InvalidInput, match="Say in 1 to"):
+    with pytest.raises(InvalidInput, match="`note` is required"):
         await settle_unknown(store, worlds.ADMIN, new_id(), taken=True, note=note)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.late_truth import settle_unknown
+from domain.dispatch.settle import settle_unknown
 from domain.errors import InvalidInput
 from domain.ledger.sync import SyncRules, sync
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from domain.dispatch.late_truth import settle_unknown
+from domain.dispatch.settle import settle_unknown
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

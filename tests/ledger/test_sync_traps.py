@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from domain.dispatch.calls import Call
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.late_truth import settle
 from domain.dispatch.observing import Observer
 from domain.dispatch.record import sweep
+from domain.dispatch.settle import settle
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.valuation import Valuation
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown

@@ -8,7 +8,7 @@ from itertools import islice
 from random import Random
 
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.late_truth import settle
+from domain.dispatch.settle import settle
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
 from domain.sending.accept import AcceptedNow, accept_batch

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.late_truth import settle_unknown
+from domain.dispatch.settle import settle_unknown
 from domain.errors import ProviderUnavailable
 from domain.identity.access import Role
 from domain.identity.clients import ClientChange, GroupChange, update_client, update_group

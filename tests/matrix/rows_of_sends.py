@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins, senders
-from tests.matrix.things import a_message_in_doubt, a_send, messages_change
+from tests.matrix.things import a_message_in_doubt, a_send, messages_change, the_client
 
 TO = "+12025550141"
 TEXT = {"text": "Good morning"}
@@ -37,6 +37,15 @@ ROWS: dict[str, list[Row]] = {
     ],
     "Mutation.settleUnknown": [
         admins("owner", given={"input": {"messageId": a_message_in_doubt, "taken": True}})
+    ],
+    "Mutation.settleUnknowns": [
+        admins(
+            DATA, given={"input": {"filter": {"sendId": a_send}, "taken": True, "dryRun": True}}
+        ),
+        admins(
+            DATA,
+            given={"input": {"filter": {"clientId": the_client}, "taken": True, "dryRun": True}},
+        ),
     ],
     "Send.client": [
         senders(

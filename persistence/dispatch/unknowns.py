@@ -1,0 +1,98 @@
+"""UNKNOWN messages, for a person who settles them.
+
+Raw SQL, because each query joins up to five tables and must start from the partial index of
+UNKNOWN messages, which are few among millions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.dispatch.ports import UnknownAttempt, UnknownFilter, UnknownMessage, UnknownTotal
+from domain.errors import NotFound
+from domain.identity.access import Everything, OfClient, Scope
+from persistence.database import connection
+from persistence.identity.models import Client
+from persistence.sending.models import Send
+
+__all__ = ["check_filter", "find_unknown_totals", "find_unknowns", "list_unknowns"]
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+MATCHING = """
+FROM message
+JOIN attempt ON attempt.id = message.attempt_id
+JOIN provider_account ON provider_account.id = message.provider_account_id
+WHERE message.status = 'UNKNOWN'
+  AND ($1::uuid IS NULL OR message.send_id = $1)
+  AND ($2::uuid IS NULL OR message.client_id = $2)
+  AND ($3::timestamptz IS NULL OR attempt.started_at < $3)
+"""
+TOTALS = f"""
+SELECT provider_account.unit, count(*), sum(message.price)::int8
+{MATCHING} AND ($4::uuid IS NULL OR message.client_id = $4)
+GROUP BY provider_account.unit ORDER BY provider_account.unit
+"""
+NEXT_TO_SETTLE = f"""
+SELECT message.id, message.provider_account_id, message.attempt_id, provider_account.unit
+{MATCHING} AND (message.provider_account_id, message.id) > ($4, $5)
+ORDER BY message.provider_account_id, message.id LIMIT $6
+"""
+NEXT_TO_EXPORT = f"""
+SELECT page.id, page.send_id, page.client_id, client.name, page.provider, page.number,
+       coalesce(page.text, send.text), page.price, page.unit, page.created_at, page.started_at,
+       page.attempt_id, page.messages, page.detail
+FROM (
+    SELECT message.*, provider_account.provider, provider_account.unit,
+           attempt.started_at, attempt.messages, attempt.detail
+    {MATCHING} AND ($4::uuid IS NULL OR message.client_id = $4) AND message.id > $5
+    ORDER BY message.id LIMIT $6
+) AS page
+JOIN send ON send.id = page.send_id
+JOIN client ON client.id = page.client_id
+ORDER BY page.id
+"""  # noqa: S608 - text of our own
+
+
+async def check_filter(wanted: UnknownFilter) -> None:
+    if wanted.send_id and not await Send.filter(id=wanted.send_id).exists():
+        raise NotFound("send")
+    if wanted.client_id and not await Client.filter(id=wanted.client_id).exists():
+        raise NotFound("client")
+
+
+async def find_unknown_totals(scope: Scope, wanted: UnknownFilter) -> list[UnknownTotal]:
+    async with connection() as pooled:
+        rows = await pooled.fetch(TOTALS, *_matching(wanted), _client_of(scope))
+    return [UnknownTotal(*row) for row in rows]
+
+
+async def find_unknowns(
+    tx: Connection, wanted: UnknownFilter, *, after: tuple[UUID, UUID], most: int
+) -> list[UnknownAttempt]:
+    rows = await tx.fetch(NEXT_TO_SETTLE, *_matching(wanted), *after, most)
+    return [UnknownAttempt(*row) for row in rows]
+
+
+async def list_unknowns(
+    scope: Scope, wanted: UnknownFilter, *, after: UUID, most: int
+) -> list[UnknownMessage]:
+    given = (*_matching(wanted), _client_of(scope), after, most)
+    async with connection() as pooled:
+        return [UnknownMessage(*row) for row in await pooled.fetch(NEXT_TO_EXPORT, *given)]
+
+
+def _matching(wanted: UnknownFilter) -> tuple[object, object, object]:
+    return wanted.send_id, wanted.client_id, wanted.attempted_before
+
+
+def _client_of(scope: Scope) -> UUID | None:
+    """The client that the scope restricts to. Raises NotFound for a group."""
+    match scope:
+        case Everything():
+            return None
+        case OfClient(client_id):
+            return client_id
+    raise NotFound("message")

@@ -1,0 +1,32 @@
+"""Settling many UNKNOWN messages: one operation of the domain."""
+
+from __future__ import annotations
+
+from domain.dispatch import settle
+from domain.dispatch.ports import SettledUnknowns, UnknownFilter
+from domain.identity.access import Role
+from resolvers import ids
+from resolvers.context import Info, actor_of
+from resolvers.ids import Kind
+from schema.inputs import SettleUnknownsInput, UnknownFilterInput
+
+
+async def settle_unknowns(info: Info, input: SettleUnknownsInput) -> SettledUnknowns:
+    """What was settled, or in a dry run what would be."""
+    actor, store = actor_of(info, Role.ADMIN), info.context.installation.store
+    wanted = _filter_of(input.filter)
+    if input.dry_run:
+        return await settle.preview_unknowns(store, actor, wanted)
+    return await settle.settle_unknowns(
+        store, actor, wanted, taken=input.taken, note=input.note or ""
+    )
+
+
+def _filter_of(given: UnknownFilterInput | None) -> UnknownFilter:
+    if given is None:
+        return UnknownFilter()
+    return UnknownFilter(
+        send_id=ids.decode(Kind.SEND, given.send_id) if given.send_id else None,
+        client_id=ids.decode(Kind.CLIENT, given.client_id) if given.client_id else None,
+        attempted_before=given.attempted_before,
+    )

@@ -1,0 +1,58 @@
+"""Settling many UNKNOWN messages, as the API shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.dispatch import ports
+from resolvers.dispatch import settling
+from schema import errors
+from schema.binding import stands_for
+from schema.scalars import Units
+
+
+@strawberry.type(description="UNKNOWN messages of the accounts that have the same unit.")
+@stands_for(ports.UnknownTotal)
+class UnknownTotal:
+    unit: str = strawberry.field(description='The unit of these accounts, such as "credit".')
+    messages: int = strawberry.field(description="How many messages.")
+    units: Units = strawberry.field(
+        description="What was charged for them. It is given back if they were not taken."
+    )
+
+
+@strawberry.type(
+    description="The messages that settleUnknowns has settled, or in a dry run those that match."
+)
+@stands_for(ports.SettledUnknowns)
+class SettledUnknowns:
+    dry_run: bool = strawberry.field(description="True if nothing was changed.")
+    messages: int = strawberry.field(description="How many messages, all units together.")
+    totals: list[UnknownTotal] = strawberry.field(description="The same messages by unit.")
+    remaining: int = strawberry.field(
+        description="UNKNOWN messages that match and are not settled. One call ends after 20"
+        " seconds: if this is not 0, repeat the call."
+    )
+    attempted_before: datetime = strawberry.field(
+        description="The filter's attemptedBefore; the present time if a dry run had none. Use it"
+        " in the call that settles."
+    )
+
+
+SettleUnknownsResult = Annotated[
+    SettledUnknowns | errors.InvalidInput | errors.NotFound,
+    strawberry.union("SettleUnknownsResult", description="What was settled, or why nothing was."),
+]
+
+
+@strawberry.type
+class DispatchMutation:
+    settle_unknowns = strawberry.field(
+        resolver=settling.settle_unknowns,
+        graphql_type=SettleUnknownsResult,
+        description="Settles all UNKNOWN messages that match: the provider took them, or it did not"
+        " (then their charges are given back). Begin with dryRun. Safe to repeat. ADMIN.",
+    )
