@@ -34,7 +34,7 @@ from tortoise.connection import get_connections
 
 from domain.errors import TryAgain
 from domain.transactions import CommitLost, Disconnected
-from persistence.live.hints import ToldAfterwards
+from persistence.live.hints import PublishAfterwards
 from persistence.orm import HeldClient, PooledClient
 from persistence.pool import ANSWER_SECONDS, AWAY, PROOF_SECONDS, acquired, silence, terminate
 
@@ -127,7 +127,7 @@ async def transaction() -> AsyncIterator[Connection]:
     committing = False
     try:
         async with acquired(client.pool, unavailable=Disconnected) as held:
-            with ToldAfterwards(held):
+            with PublishAfterwards(held):
                 async with _begun(held):
                     token = get_connections().set("default", HeldClient(client, held))
                     try:

@@ -1,6 +1,6 @@
-"""The bus: what has changed in one process is told to all, as hints and never as contents.
+"""The event bus: it carries hints from each process to all others, never data.
 
-`broadcaster` with a backend of our own, one channel for each process, subscribed once at the start.
+It is `broadcaster` with a backend of ours: one channel, and one subscription per process.
 """
 
 from __future__ import annotations
@@ -20,87 +20,87 @@ CHANNEL = "ibiki_hints"
 WINDOW_SECONDS = 0.005
 MOST_WAITING = 20_000
 LAST_WORD_SECONDS = 1.0
-"""How long the end waits for what has not been told yet."""
+"""How long `stop` waits for hints that are not published yet."""
 
 log = logging.getLogger("ibiki.bus")
 
-Heard = Callable[[Collection[Topic]], None]
+Receive = Callable[[Collection[Topic]], None]
 
 
 class Bus:
-    """Tells others, and hears them. Whoever tells neither waits nor fails.
+    """Publishes hints, and receives those of others. Publishing never waits and never fails.
 
-    What happens within a few milliseconds is told together; the first after a while at once. What
-    cannot be told waits, and becomes EVERYTHING where that is too much.
+    Hints of a few milliseconds are published together; the first one after a pause goes at once.
+    Hints that cannot be published wait. If too many wait, they become EVERYTHING.
     """
 
-    def __init__(self, carrier: Carrier, heard: Heard) -> None:
+    def __init__(self, carrier: Carrier, receive: Receive) -> None:
         self._backend = Backend(carrier)
         self._broadcast = Broadcast(backend=self._backend)
-        self._heard = heard
+        self._receive = receive
         self._waiting: set[Topic] = set()
-        self._telling = False
+        self._publishing = False
         self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def is_open(self) -> bool:
-        """Whether what is told reaches others at this moment, as far as is known."""
+        """Whether hints reach other processes now, as far as is known."""
         return self._backend.is_open
 
     async def start(self) -> None:
-        """Begins to tell and to hear; what carries it may be away."""
+        """Starts to publish and receive. Redis or PostgreSQL may be unavailable."""
         await self._broadcast.connect()
         self._tasks = [
-            asyncio.create_task(self._hear(), name="hearing"),
-            asyncio.create_task(self._tell(), name="telling"),
+            asyncio.create_task(self._run_receiver(), name="bus-receiver"),
+            asyncio.create_task(self._run_publisher(), name="bus-publisher"),
         ]
 
     async def stop(self) -> None:
-        """Tells what waits, if that can be done at once, and ends."""
+        """Publishes what waits if that is possible within a second, then stops."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORD_SECONDS):
-                while self._waiting or self._telling:  # noqa: ASYNC110 - bounded, and once
+                while self._waiting or self._publishing:  # noqa: ASYNC110 - bounded, and once
                     await asyncio.sleep(WINDOW_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._broadcast.disconnect()
 
-    def tell(self, topics: Collection[Topic]) -> None:
-        """These have changed."""
+    def publish(self, topics: Collection[Topic]) -> None:
+        """Publishes hints about these topics."""
         self._waiting.update(topics)
         if len(self._waiting) > MOST_WAITING:
             self._waiting = {EVERYTHING}
         self._woken.set()
 
-    async def _tell(self) -> None:
-        told_at = 0.0
+    async def _run_publisher(self) -> None:
+        published_at = 0.0
         while True:
             await self._woken.wait()
-            await asyncio.sleep(told_at + WINDOW_SECONDS - time.monotonic())
+            await asyncio.sleep(published_at + WINDOW_SECONDS - time.monotonic())
             self._woken.clear()
-            told_at = time.monotonic()
-            await self._publish()
+            published_at = time.monotonic()
+            await self._publish_pending()
 
-    async def _publish(self) -> None:
-        """Tells what waits. What cannot be told goes on waiting."""
+    async def _publish_pending(self) -> None:
+        """Publishes what waits. What cannot be published waits on."""
         topics, self._waiting = self._waiting, set()
-        self._telling = True
+        self._publishing = True
         try:
             for text in packed(topics):
                 await self._broadcast.publish(CHANNEL, text)
         except ConnectionError:
-            self.tell(topics)
+            self.publish(topics)
             await asyncio.sleep(0.1)
         finally:
-            self._telling = False
+            self._publishing = False
 
-    async def _hear(self) -> None:
+    async def _run_receiver(self) -> None:
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             while True:
                 event = await subscriber.get()
                 try:
-                    self._heard(unpacked(event.message))
+                    self._receive(unpacked(event.message))
                 except Exception:
-                    log.exception("a hint could not be heard")
+                    log.exception("a hint could not be processed")

@@ -1,7 +1,7 @@
-"""A backend for broadcaster that outlives whatever carries it.
+"""A backend for broadcaster that reconnects.
 
-It opens its carrier again when it is lost, or says nothing any more, and then says EVERYTHING:
-what was missed meanwhile is read by whoever watches it. What waits is bounded the same way.
+It opens its carrier again if the connection is lost or stays silent, and then delivers EVERYTHING:
+subscribers read what they missed. If too many hints wait, they become EVERYTHING too.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from broadcaster import BroadcastBackend, Event
 from domain.backoff import backoff_seconds
 from domain.live.hints import EVERYTHING, packed
 
-BEAT = "-"
-BEAT_SECONDS = 3.0
+HEARTBEAT = "-"
+HEARTBEAT_SECONDS = 3.0
 OPEN_SECONDS = 5.0
 MOST_WAITING = 1_000
 ALL = next(packed([EVERYTHING]))
@@ -29,51 +29,51 @@ log = logging.getLogger("ibiki.bus")
 
 
 class Carrier(Protocol):
-    """What brings texts from one process to all others, as long as nothing is cut."""
+    """A connection that carries texts from one process to all others."""
 
     async def open(
-        self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]
+        self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
     ) -> None:
-        """Hears the channel from here on, and says once when that has ended."""
+        """Receives from the channel from now on. Calls `lost` once if that ends."""
         ...
 
     async def send(self, channel: str, text: str) -> None:
-        """Everybody who hears the channel is told, this process too."""
+        """Sends a text to everybody on the channel, this process included."""
         ...
 
     async def close(self) -> None:
-        """Hears nothing more. May be opened again."""
+        """Receives nothing more. It can be opened again."""
         ...
 
 
 class LocalCarrier:
-    """Carries within one process; all that share one hear each other."""
+    """Carries texts within one process."""
 
     def __init__(self) -> None:
-        self._heard: Callable[[str], None] | None = None
+        self._receive: Callable[[str], None] | None = None
 
     async def open(
-        self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]
+        self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
     ) -> None:
-        """Hears from here on. Is never lost."""
-        self._heard = heard
+        """Receives from now on. It is never lost."""
+        self._receive = receive
 
     async def send(self, channel: str, text: str) -> None:
-        """This process is told."""
-        if self._heard is not None:
-            self._heard(text)
+        """Delivers the text to this process."""
+        if self._receive is not None:
+            self._receive(text)
 
     async def close(self) -> None:
-        """Hears nothing more."""
-        self._heard = None
+        """Receives nothing more."""
+        self._receive = None
 
 
 class Backend(BroadcastBackend):
-    """The six methods that broadcaster asks for, over one carrier and one channel."""
+    """The six methods that broadcaster needs, on one carrier and one channel."""
 
-    def __init__(self, carrier: Carrier, *, beat_seconds: float = BEAT_SECONDS) -> None:
+    def __init__(self, carrier: Carrier, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
         self._carrier = carrier
-        self._beat_seconds = beat_seconds
+        self._heartbeat_seconds = heartbeat_seconds
         self._channel: str | None = None
         self._events: deque[str] = deque()
         self._arrived = asyncio.Event()
@@ -86,15 +86,15 @@ class Backend(BroadcastBackend):
 
     @property
     def is_open(self) -> bool:
-        """Whether texts reach others at this moment, as far as is known."""
+        """Whether texts reach others now, as far as is known."""
         return self._is_open
 
     async def connect(self) -> None:
-        """Begins to keep the carrier open, whether or not it can be opened now."""
+        """Starts to keep the carrier open, even if it cannot be opened now."""
         self._task = asyncio.create_task(self._keep_open(), name="bus")
 
     async def disconnect(self) -> None:
-        """Ends it."""
+        """Closes the carrier."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -103,26 +103,26 @@ class Backend(BroadcastBackend):
         await self._carrier.close()
 
     async def subscribe(self, channel: str) -> None:
-        """The one channel that is heard. Returns at once."""
+        """Notes the one channel to receive from. Returns at once."""
         self._channel = channel
         self._subscribed.set()
 
     async def unsubscribe(self, channel: str) -> None:
-        """Nobody listens any more; it goes with the connection."""
+        """Does nothing: the subscription ends with the connection."""
 
     async def publish(self, channel: str, message: str) -> None:
-        """Tells everybody. Raises ConnectionError where that cannot be done now."""
+        """Sends a text to everybody. Raises ConnectionError if that is not possible now."""
         if not self._is_open:
-            raise ConnectionError("the bus is away")
+            raise ConnectionError("the bus is not connected")
         try:
             async with self._sending, asyncio.timeout(OPEN_SECONDS):
                 await self._carrier.send(channel, message)
         except Exception as failure:
             self._lost.set()
-            raise ConnectionError("the bus went away") from failure
+            raise ConnectionError("the bus was disconnected") from failure
 
     async def next_published(self) -> Event:
-        """What was said next."""
+        """The next text."""
         while not self._events:
             self._arrived.clear()
             await self._arrived.wait()
@@ -135,9 +135,11 @@ class Backend(BroadcastBackend):
             try:
                 await self._stay_open()
                 failures = 0
-            except Exception as failure:  # noqa: BLE001 - whatever it is, it is tried again
+            except Exception as failure:  # noqa: BLE001 - every failure is retried
                 if failures == 0:
-                    log.warning("the bus is away: %s", str(failure) or type(failure).__name__)
+                    log.warning(
+                        "the bus is not connected: %s", str(failure) or type(failure).__name__
+                    )
                 failures += 1
             finally:
                 self._is_open = False
@@ -147,33 +149,33 @@ class Backend(BroadcastBackend):
             await asyncio.sleep(backoff_seconds(failures + 1) * random.uniform(0.5, 1))  # noqa: S311 - keeps no secret
 
     async def _stay_open(self) -> None:
-        """Returns when it was open and is lost. Raises where it could not be opened."""
+        """Returns after the connection is lost. Raises if it could not be opened."""
         self._lost.clear()
         async with asyncio.timeout(OPEN_SECONDS):
-            await self._carrier.open(self._channel or "", self._hear, self._lost.set)
+            await self._carrier.open(self._channel or "", self._on_text, self._lost.set)
         self._is_open = True
         self._put(ALL)
         while not self._lost.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._beat_seconds):
+                async with asyncio.timeout(self._heartbeat_seconds):
                     await self._lost.wait()
                     return
-            if not await self._beats():
-                log.warning("the bus says nothing any more: it is opened anew")
+            if not await self._answers():
+                log.warning("the bus does not answer: connecting again")
                 return
 
-    async def _beats(self) -> bool:
-        """Whether what is said here is heard here."""
+    async def _answers(self) -> bool:
+        """Whether a text sent here arrives here."""
         self._alive.clear()
         with suppress(ConnectionError, TimeoutError):
-            await self.publish(self._channel or "", BEAT)
-            async with asyncio.timeout(self._beat_seconds):
+            await self.publish(self._channel or "", HEARTBEAT)
+            async with asyncio.timeout(self._heartbeat_seconds):
                 await self._alive.wait()
         return self._alive.is_set()
 
-    def _hear(self, text: str) -> None:
+    def _on_text(self, text: str) -> None:
         self._alive.set()
-        if text != BEAT:
+        if text != HEARTBEAT:
             self._put(text)
 
     def _put(self, text: str) -> None:

@@ -1,7 +1,7 @@
 """Carries short texts between processes through Redis: PUBLISH and SUBSCRIBE.
 
-Uses the client itself: broadcaster's own backend for Redis delivers nothing with redis-py 8
-(seen 2026-11).
+It uses redis-py directly: broadcaster's own Redis backend delivers nothing with redis-py 8 (seen
+2026-11).
 """
 
 from __future__ import annotations
@@ -17,67 +17,67 @@ if TYPE_CHECKING:
 
 
 class RedisCarrier:
-    """A connection to hear on and one to say on."""
+    """One connection to receive and one to publish."""
 
     def __init__(self, url: str, *, timeout_seconds: float = 3.0) -> None:
         self._url = url
         self._timeout_seconds = timeout_seconds
-        self._says: Redis | None = None
-        self._hears: Redis | None = None
+        self._publisher: Redis | None = None
+        self._receiver: Redis | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def open(
-        self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]
+        self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
     ) -> None:
-        """Hears the channel from here on, and says once when that has ended."""
+        """Receives from the channel from now on. Calls `lost` once if that ends."""
         from redis.asyncio import from_url
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
         seconds = self._timeout_seconds
-        # Whoever holds a carrier opens it anew: the client is to tell, and not to try by itself.
+        # The backend reconnects, so the client must report failures and not retry by itself.
         never = Retry(NoBackoff(), 0)
-        self._says = from_url(
+        self._publisher = from_url(
             self._url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=never
         )
-        self._hears = from_url(
+        self._receiver = from_url(
             self._url, socket_timeout=None, socket_connect_timeout=seconds, retry=never
         )
-        await self._says.ping()
-        subscription = self._hears.pubsub()
+        await self._publisher.ping()
+        subscription = self._receiver.pubsub()
         await subscription.subscribe(channel)
-        await subscription.get_message(timeout=seconds)  # that it is subscribed
-        self._task = asyncio.create_task(_listen(subscription, heard, lost), name="redis")
+        await subscription.get_message(timeout=seconds)  # the confirmation of the subscription
+        self._task = asyncio.create_task(_listen(subscription, receive, lost), name="redis")
 
     async def send(self, channel: str, text: str) -> None:
-        """Everybody who hears the channel is told, this process too."""
-        if self._says is None:
+        """Sends a text to everybody on the channel, this process included."""
+        if self._publisher is None:
             raise ConnectionError("not open")
-        await self._says.publish(channel, text)
+        await self._publisher.publish(channel, text)
 
     async def close(self) -> None:
-        """Hears nothing more."""
+        """Receives nothing more."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        for client in (self._says, self._hears):
+        for client in (self._publisher, self._receiver):
             if client is not None:
                 with suppress(Exception):
                     await client.aclose()
-        self._says = self._hears = None
+        self._publisher = self._receiver = None
 
 
 async def _listen(
-    subscription: PubSub, heard: Callable[[str], None], lost: Callable[[], None]
+    subscription: PubSub, receive: Callable[[str], None], lost: Callable[[], None]
 ) -> None:
     try:
         while True:
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=None)
             if message is not None and message["type"] == "message":
-                heard(message["data"].decode())
-    except Exception:  # noqa: BLE001 - whatever it was, nothing is heard any more
+                receive(message["data"].decode())
+    except Exception:  # noqa: BLE001 - after any failure nothing is received
         lost()
     finally:
         with suppress(Exception):

@@ -1,4 +1,4 @@
-"""Subscriptions of whatever connection: found in the hub by what is asked and with which rights."""
+"""Subscriptions of every kind of connection: equal ones with equal rights share a stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from schema.engine import Engine, Operation
 
 @dataclass(frozen=True, slots=True)
 class SocketRules:
-    """The bounds of one socket. `send_seconds`: how long it may take nothing of what waits."""
+    """The limits of one socket. `send_seconds`: how long it may read nothing while data waits."""
 
     init_seconds: float = 3.0
     send_seconds: float = 10.0
@@ -31,7 +31,7 @@ class SocketRules:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What live connections of this process share."""
+    """What the live connections of this process share."""
 
     hub: Hub
     rights: Rights
@@ -39,8 +39,8 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A subscription as it was asked: the document, its operation and the variables."""
+class SubscriptionRequest:
+    """A subscription as requested: the document, its operation and the variables."""
 
     query: str
     operation: Operation
@@ -49,34 +49,34 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class LiveRenderer:
-    """Executes a question for a viewpoint, event by event."""
+    """Executes a subscription for a viewpoint, once per event."""
 
     engine: Engine
     installation: Installation
-    question: Question
+    request: SubscriptionRequest
     viewpoint: Viewpoint | None
 
     async def render(self, value: Any) -> bytes:
-        """The response, as JSON. Raises TryAgain where the database is away: told later, whole."""
-        question = self.question
+        """The response as JSON. Raises TryAgain if the database is away: it is rendered later."""
+        request = self.request
         answer = await self.engine.execute(
-            question.operation, question.variables, self.context(), event=value
+            request.operation, request.variables, self.context(), event=value
         )
         if answer.away:
             raise TryAgain
         return orjson.dumps(answer.body)
 
     def render_failure(self, failure: Exception) -> bytes:
-        """The errors, as JSON: a refusal in our words, anything else masked."""
+        """The errors as JSON: the message of a refusal, or a masked error."""
         return orjson.dumps(self.engine.failure(failure, uuid4().hex).errors)
 
     async def watch(self) -> Watch:
-        """What is watched. Raises Rejected."""
-        question = self.question
-        return await self.engine.watch(question.operation, question.variables, self.context())
+        """What the subscription watches. Raises Rejected."""
+        request = self.request
+        return await self.engine.watch(request.operation, request.variables, self.context())
 
     def context(self) -> Context:
-        """A fresh one for each event: loaders remember what they have read."""
+        """A new context for each event, because loaders cache what they have read."""
         actor = self.viewpoint.actor if self.viewpoint else None
         return Context(self.installation, actor, address="", request_id=uuid4().hex)
 
@@ -85,16 +85,16 @@ async def join(
     live: Live,
     engine: Engine,
     installation: Installation,
-    question: Question,
+    request: SubscriptionRequest,
     actor: Actor | None,
-    reader: Subscriber,
+    subscriber: Subscriber,
 ) -> Callable[[], None]:
-    """Has the reader told, until what is returned is called. Raises Rejected."""
+    """Adds a subscriber. Returns the function that removes it. Raises Rejected."""
     viewpoint = Viewpoint.of(actor) if actor else None
-    telling = LiveRenderer(engine, installation, question, viewpoint)
-    # Where a reader begins is its own: it changes nothing in what is told.
-    places, given = question.operation.places, question.variables or {}
-    shared = {name: value for name, value in given.items() if name not in places}
+    renderer = LiveRenderer(engine, installation, request, viewpoint)
+    # The position in a feed is the subscriber's own: it does not change what is rendered.
+    positions, given = request.operation.places, request.variables or {}
+    shared = {name: value for name, value in given.items() if name not in positions}
     variables = orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)
-    key = (question.query, question.operation.name, variables, viewpoint)
-    return await live.hub.join(key, telling, reader, telling.watch)
+    key = (request.query, request.operation.name, variables, viewpoint)
+    return await live.hub.join(key, renderer, subscriber, renderer.watch)

@@ -1,7 +1,7 @@
-"""Who is connected for longer than a request, and with what rights at this moment.
+"""The actors of live connections, and their present rights.
 
-A connection ends when its token does; it is asked about again when something about its actor has
-changed, in every process, within a second (`domain.identity.actors`).
+A connection ends when its token expires. If something about its actor changes, its rights are read
+again, in every process, within a second (`domain.identity.actors`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from domain.live.subscriptions import Viewpoint
 AGAIN_SECONDS = 0.2
 ANONYMOUS_SECONDS = 60.0
 
-log = logging.getLogger("ibiki.live.rights")
+log = logging.getLogger("ibiki.live")
 
 
-class Watched(Authenticator, Protocol):
-    """Authenticates, and says when that has to be done again."""
+class WatchedAuthenticator(Authenticator, Protocol):
+    """Authenticates, and says when that must be repeated."""
 
-    def on_change(self, told: OnChange) -> Callable[[], None]:
-        """Has a callback told whose rights have changed, until what is returned is called."""
+    def on_change(self, listener: OnChange) -> Callable[[], None]:
+        """Calls the listener with the IDs that changed. Returns the function that removes it."""
         ...
 
 
@@ -39,11 +39,11 @@ class Connected(Protocol):
     """A connection whose rights may change."""
 
     def rights_changed(self, actor: Actor) -> None:
-        """From now on the actor sees something else than before."""
+        """The actor has other rights from now on."""
         ...
 
     def rights_ended(self, reason: str) -> None:
-        """The connection is to end at once."""
+        """The connection must end at once."""
         ...
 
 
@@ -53,7 +53,7 @@ class NotAdmitted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """How many connections one process keeps. `anonymous`: of those that have not signed in."""
+    """How many connections one process accepts. `anonymous`: without a sign-in."""
 
     most: int = 10_000
     per_user: int = 2_000
@@ -61,9 +61,11 @@ class ConnectionLimits:
 
 
 class Rights:
-    """The connections of this process and who they are of. Made at boot."""
+    """The live connections of this process and their actors."""
 
-    def __init__(self, authenticator: Watched, limits: ConnectionLimits | None = None) -> None:
+    def __init__(
+        self, authenticator: WatchedAuthenticator, limits: ConnectionLimits | None = None
+    ) -> None:
         self.limits = limits or ConnectionLimits()
         self._authenticator = authenticator
         self._holders: set[Holder] = set()
@@ -72,34 +74,34 @@ class Rights:
         self._forget = authenticator.on_change(self._changed)
 
     def stop(self) -> None:
-        """Hears of changes no more."""
+        """Stops listening to changes."""
         self._forget()
 
     @property
     def is_full(self) -> bool:
-        """Whether another connection would be one too many."""
+        """Whether the limit of connections is reached."""
         return len(self._holders) >= self.limits.most
 
     async def admit(self, credential: str | None, connected: Connected) -> Holder | None:
-        """The rights of a connection from now on; None where the credential is no good.
+        """Registers a connection; None if its credential is not valid.
 
-        Raises NotAdmitted where there are too many, and TryAgain.
+        Raises NotAdmitted if there are too many connections, and TryAgain.
         """
         holder = Holder(self, credential, connected)
         self._holders.add(holder)
         try:
-            actor = await self._ask(holder)
+            actor = await self._read_actor(holder)
         except BaseException:
             self._holders.discard(holder)
             raise
         if credential is not None and actor is None:
             self._holders.discard(holder)
             return None
-        self._seat(holder, actor)
+        self._assign(holder, actor)
         return holder
 
     def leave(self, holder: Holder) -> None:
-        """The connection has ended."""
+        """Removes a connection that has ended."""
         if holder in self._holders:
             self._holders.discard(holder)
             holder.stop()
@@ -108,17 +110,17 @@ class Rights:
             if not self._by_user[user_id]:
                 del self._by_user[user_id]
 
-    def _seat(self, holder: Holder, actor: Actor | None) -> None:
+    def _assign(self, holder: Holder, actor: Actor | None) -> None:
         user_id = actor.user_id if actor else None
         most = self.limits.per_user if actor else self.limits.anonymous
         if self._by_user[user_id] >= most:
             self._holders.discard(holder)
             raise NotAdmitted
         self._by_user[user_id] += 1
-        holder.seat(actor)
+        holder.assign(actor)
 
-    async def _ask(self, holder: Holder) -> Actor | None:
-        """What the credential is good for; asked again where it changed while being asked."""
+    async def _read_actor(self, holder: Holder) -> Actor | None:
+        """The actor of the credential. Reads it again if it changed during the read."""
         while True:
             holder.is_stale = False
             if holder.credential is None:
@@ -131,23 +133,23 @@ class Rights:
         for holder in self._holders:
             holder.is_stale = True
             if holder.concerns(subject_ids):
-                task = asyncio.create_task(self._ask_again(holder))
+                task = asyncio.create_task(self._refresh(holder))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _ask_again(self, holder: Holder) -> None:
+    async def _refresh(self, holder: Holder) -> None:
         while holder in self._holders:
             try:
-                actor = await self._ask(holder)
+                actor = await self._read_actor(holder)
             except TryAgain:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             except Exception:
-                # Nobody keeps rights that nobody can confirm.
-                log.exception("a connection ends: who it is of could not be asked")
+                # No connection keeps rights that cannot be confirmed.
+                log.exception("a connection ends: its rights could not be read")
                 actor = None
             if holder in self._holders:
-                holder.found(actor)
+                holder.update(actor)
             return
 
 
@@ -163,17 +165,17 @@ class Holder:
         self._connected = connected
         self._timer: asyncio.TimerHandle | None = None
 
-    def seat(self, actor: Actor | None) -> None:
-        """It is this actor's, until its token ends."""
+    def assign(self, actor: Actor | None) -> None:
+        """Notes the actor, and ends the connection when its token expires."""
         self.actor = actor
         self.user_id = actor.user_id if actor else None
         if actor is None:
             self._end_in(ANONYMOUS_SECONDS, "Sign in")
         elif actor.expires_at is not None:
-            self._end_in(actor.expires_at.timestamp() - time.time(), "The token has ended")
+            self._end_in(actor.expires_at.timestamp() - time.time(), "The token has expired")
 
-    def found(self, actor: Actor | None) -> None:
-        """What asking again came to."""
+    def update(self, actor: Actor | None) -> None:
+        """Applies the rights that were read again."""
         if actor is None or self.actor is None:
             self._connected.rights_ended("Signed out")
             return
@@ -182,7 +184,7 @@ class Holder:
             self._connected.rights_changed(actor)
 
     def concerns(self, subject_ids: frozenset[UUID]) -> bool:
-        """Whether a change of one of these could change the actor."""
+        """Whether a change of one of these IDs can change the actor."""
         actor = self.actor
         if actor is None:
             return False
@@ -190,11 +192,11 @@ class Holder:
         return not subject_ids.isdisjoint(each for each in named if each is not None)
 
     def leave(self) -> None:
-        """The connection has ended. Safe to repeat."""
+        """Removes the connection. Safe to repeat."""
         self._rights.leave(self)
 
     def stop(self) -> None:
-        """No clock runs any more."""
+        """Stops the timer."""
         if self._timer is not None:
             self._timer.cancel()
 

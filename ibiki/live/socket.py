@@ -1,7 +1,7 @@
-"""One websocket: the messages of graphql-transport-ws, in bounds.
+"""One WebSocket: the messages of graphql-transport-ws, with limits.
 
-The protocol of the graphql-ws library (its PROTOCOL.md, read 2026-11), with its close codes. Where
-something passes by itself the socket closes with a code after which clients connect again.
+It follows PROTOCOL.md of the graphql-ws library (read 2026-11) and its close codes. After a passing
+problem the socket closes with a code after which clients connect again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Socket:
         self.address = address
         self.operations: dict[str, SocketOperation] = {}
         self._rules = live.rules
-        self._is_begun = False
+        self._has_init = False
         self._holder: Holder | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._second = 0
@@ -67,11 +67,11 @@ class Socket:
 
     @property
     def actor(self) -> Actor | None:
-        """Who is asking, at this moment."""
+        """The actor with its present rights, None if not signed in."""
         return self._holder.actor if self._holder else None
 
     async def serve(self, receive: Receive) -> None:
-        """Takes messages until the socket is closed by either side."""
+        """Handles messages until either side closes the socket."""
         self._close_in(self._rules.init_seconds, INIT_TIMEOUT, "No connection_init in time")
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
@@ -80,31 +80,31 @@ class Socket:
             self._end()
 
     def close(self, code: int, reason: str) -> None:
-        """Closes it from this side."""
+        """Closes the socket."""
         self.wire.close(code, reason[:LONGEST_REASON])
 
-    def say(self, message: dict[str, Any]) -> None:
-        """Sends a message of the protocol, at once or behind what waits already."""
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends a message of the protocol."""
         self.wire.write_text(orjson.dumps(message))
 
     def too_slow(self) -> None:
-        """More waits for its reader than is kept: it is to begin again."""
+        """Closes the socket because too much waits for its reader. The client starts again."""
         self.close(TOO_SLOW, "Reads too slowly")
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Runs something of this socket's beside its messages."""
+        """Starts a task of this socket."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def rights_changed(self, actor: Actor) -> None:
-        """What is watched is watched anew, with the new rights."""
+        """Restarts all subscriptions with the new rights."""
         for operation in list(self.operations.values()):
             operation.restart()
 
     def rights_ended(self, reason: str) -> None:
-        """The socket is closed: clients come back with a fresh token."""
+        """Closes the socket: the client connects again with a new token."""
         self.close(FORBIDDEN, reason)
 
     async def _take(self, text: str | None) -> None:
@@ -130,10 +130,10 @@ class Socket:
             self.close(BAD_REQUEST, "No such type of message")
 
     async def _begin(self, payload: Any) -> None:
-        if self._is_begun:
+        if self._has_init:
             self.close(TOO_MANY, "Too many initialisation requests")
             return
-        self._is_begun = True
+        self._has_init = True
         self._stop_timer()
         try:
             credential = credential_of(payload)
@@ -145,19 +145,19 @@ class Socket:
             self.close(TRY_AGAIN_LATER, "Try again later")
             return
         if self._holder is None:
-            self.close(FORBIDDEN, "The credential is not valid, or not any more")
+            self.close(FORBIDDEN, "The credential in the payload of connection_init is not valid")
         else:
-            self.say({"type": "connection_ack"})
+            self.send({"type": "connection_ack"})
 
     def _pong(self, message: dict[str, Any]) -> None:
         if self.wire.can_write:
             payload = {"payload": message["payload"]} if "payload" in message else {}
-            self.say({"type": "pong", **payload})
+            self.send({"type": "pong", **payload})
 
     def _subscribe(self, message: dict[str, Any]) -> None:
         id, payload = message.get("id"), message.get("payload")
         if self._holder is None:
-            self.close(UNAUTHORIZED, "Unauthorized")
+            self.close(UNAUTHORIZED, "Send connection_init first")
             return
         asked = _asked(payload)
         if not (isinstance(id, str) and 0 < len(id) <= LONGEST_ID) or asked is None:
@@ -191,7 +191,7 @@ class Socket:
         self._close_in(self._rules.send_seconds, TOO_SLOW, "Reads too slowly")
 
     def _drain(self) -> None:
-        """There is room again: what waited longest goes first, each operation in its turn."""
+        """Writes what waits, oldest first, one item of each operation in turn."""
         self._stop_timer()
         waiting = [each for each in self.operations.values() if each.waits]
         while waiting and self.wire.can_write:

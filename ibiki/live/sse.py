@@ -1,8 +1,8 @@
-"""GraphQL as server-sent events: for those who cannot have a websocket.
+"""GraphQL as server-sent events, for clients that cannot use a WebSocket.
 
 The "distinct connections mode" of the graphql-sse library (its PROTOCOL.md, read 2026-11): one
-request, one operation, answered as `next` events and a `complete`. A comment now and then keeps
-the connection alive.
+request, one operation, answered by `next` events and one `complete`. A comment every 12 s keeps the
+connection alive.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import EventRequest, check_method
 from ibiki.http.negotiation import EVENT_STREAM
 from ibiki.http.refusals import RequestRefused
-from ibiki.live.live import Live, Question, join
+from ibiki.live.live import Live, SubscriptionRequest, join
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.wire import ABORT, STREAMS
 from schema.engine import Engine, Operation, Rejected
@@ -44,7 +44,7 @@ class ServerSentEvents:
     live: Live
 
     async def __call__(self, request: EventRequest, receive: Receive, send: Send) -> None:
-        """Answers until it is complete, or either side goes away."""
+        """Answers until the operation is complete or either side disconnects."""
         events = EventStream()
         try:
             operation = self.engine.find(request.asked.query, request.asked.operation_name)
@@ -77,7 +77,7 @@ class ServerSentEvents:
         holder = await self._admit(request.credential, events)
         leave: Callable[[], None] = holder.leave
         try:
-            question = Question(
+            subscription = SubscriptionRequest(
                 query=request.asked.query,
                 operation=operation,
                 variables=request.asked.variables,
@@ -85,7 +85,7 @@ class ServerSentEvents:
             installation = request.context.installation
             try:
                 stop = await join(
-                    self.live, self.engine, installation, question, holder.actor, events
+                    self.live, self.engine, installation, subscription, holder.actor, events
                 )
             except Rejected as rejected:
                 events.fail(self._errors(rejected, request))
@@ -101,7 +101,7 @@ class ServerSentEvents:
             holder = await self.live.rights.admit(credential, events)
         except (NotAdmitted, TryAgain):
             raise RequestRefused(503, "Try again in a moment.", headers=retry) from None
-        if holder is None:  # an anonymous one is told so by the field itself
+        if holder is None:  # not signed in: the field itself answers UNAUTHENTICATED
             return await self._admit(None, events)
         return holder
 
@@ -111,67 +111,67 @@ class ServerSentEvents:
 
 
 class EventStream:
-    """What waits to be written to one connection, and when it is over."""
+    """The events of one connection that wait to be written."""
 
     def __init__(self) -> None:
-        self._backlog = PendingItems()
+        self._pending = PendingItems()
         self._woken = asyncio.Event()
-        self._last_words: bytes | None = None
+        self._final_event: bytes | None = None
         self.position: FeedPosition | None = None
         self.on_capacity: Callable[[], None] | None = None
 
     @property
     def has_capacity(self) -> bool:
-        """Whether more of a feed may wait here."""
-        return self._backlog.has_capacity
+        """Whether it takes more of a feed."""
+        return self._pending.has_capacity
 
     def offer(self, item: Item) -> None:
-        """Written as soon as the connection takes it."""
-        if not self._backlog.put(item):
+        """Adds an event, to be written as soon as the connection takes it."""
+        if not self._pending.put(item):
             self._cut()
         self._woken.set()
 
     def end(self, errors: bytes | None = None) -> None:
-        """Nothing more comes: said behind what waits."""
+        """Ends the stream, after everything that waits is written."""
         if errors is not None:
-            self._backlog.put(Item(b'{"errors":%b}' % errors, key="errors"))
-        self._last_words = COMPLETE
+            self._pending.put(Item(b'{"errors":%b}' % errors, key="errors"))
+        self._final_event = COMPLETE
         self._woken.set()
 
     def fail(self, errors: bytes) -> None:
-        """Was not begun, for these errors."""
+        """Ends the stream with the errors of an operation that was not executed."""
         self.end(errors)
 
     def rights_changed(self, actor: Actor) -> None:
-        """The connection is cut: it comes back with its new rights."""
+        """Cuts the connection: the client reconnects and gets its new rights."""
         self._cut()
 
     def rights_ended(self, reason: str) -> None:
-        """The connection is cut: it comes back with a fresh token."""
+        """Cuts the connection: the client reconnects with a new token."""
         self._cut()
 
     async def write(self, request: EventRequest, receive: Receive, send: Send) -> None:
-        """Writes what waits until it is over or the other side has gone."""
+        """Writes events until the stream has ended or the client has disconnected."""
         request.scope["state"][STREAMS] = True
         gone = asyncio.create_task(_until_gone(receive, self._cut))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            while self._backlog or self._last_words is None:
+            while self._pending or self._final_event is None:
                 await self._send(send, request, self._next() or await self._wait())
-            await self._send(send, request, self._last_words, more=False)
+            await self._send(send, request, self._final_event, more=False)
         finally:
             gone.cancel()
             with suppress(asyncio.CancelledError):
                 await gone
 
     def _next(self) -> bytes:
-        item = self._backlog.take()
-        if item and not self._backlog and self.on_capacity is not None:
+        item = self._pending.take()
+        if item and not self._pending and self.on_capacity is not None:
             self.on_capacity()
         return b"event: next\ndata: %b\n\n" % item.body if item else b""
 
     async def _wait(self) -> bytes:
-        """Nothing, once there is something; or what keeps the connection alive."""
+        """Waits for an event. Returns the comment that keeps the connection alive if none comes."""
         self._woken.clear()
         try:
             async with asyncio.timeout(KEEP_ALIVE_SECONDS):
@@ -193,9 +193,9 @@ class EventStream:
             request.scope["extensions"][ABORT]()
 
     def _cut(self) -> None:
-        """Over, without a word: whoever reads is to connect again."""
-        self._backlog = PendingItems()
-        self._last_words = b""
+        """Ends the stream without `complete`, so that the client reconnects."""
+        self._pending = PendingItems()
+        self._final_event = b""
         self._woken.set()
 
 

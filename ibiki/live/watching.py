@@ -1,4 +1,4 @@
-"""Live updates, at work: the hub of this process, on a bus that reaches all the others."""
+"""Starts the live updates of a process: its hub, and the bus to all other processes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from ibiki.live.bus import Bus
 from ibiki.live.bus_backend import Carrier
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.live.live import Live
-from ibiki.live.rights import ConnectionLimits, Rights, Watched
+from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
 from persistence.live import hints
 from persistence.live.bus import PostgresCarrier
 
 
 def carrier_of(*, redis_url: str | None, database_url: str) -> Carrier:
-    """Redis where there is one; else the database that all processes have in common."""
+    """Redis if it is configured, else the database that all processes share."""
     return RedisCarrier(redis_url) if redis_url else PostgresCarrier(database_url)
 
 
 @asynccontextmanager
 async def watching(
     store: LiveStore,
-    authenticator: Watched,
+    authenticator: WatchedAuthenticator,
     carrier: Carrier,
     limits: ConnectionLimits | None = None,
 ) -> AsyncIterator[Live]:
-    """What this process changes is told to all, and what any of them changes is heard."""
+    """Publishes the changes of this process, and receives those of all others."""
     hub, rights = Hub(store), Rights(authenticator, limits)
     bus = Bus(carrier, hub.hinted)
-    stop_listening = hints.listen(bus.tell)
+    stop_listening = hints.listen(bus.publish)
     await bus.start()
     hub.start()
     try:

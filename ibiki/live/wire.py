@@ -1,7 +1,7 @@
 """A websocket connection for `ibiki.live.sockets`, without ASGI where ASGI costs too much.
 
-uvicorn 0.54 takes a coroutine, an event and an encoder's state for each message; a balance that a
-thousand sockets watch is one frame written a thousand times. docs/decisions/0022 has the figures.
+uvicorn 0.54 uses a coroutine, an event and an encoder for each message. A balance that a thousand
+sockets watch is one frame that is written a thousand times. docs/decisions/0022 has the figures.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from asyncio import BaseTransport
 
 EXTENSION = "ibiki.wire"
-"""In a websocket's scope: its `Wire`."""
+"""Extension of a WebSocket's scope: its `Wire`."""
 
 ABORT = "ibiki.abort"
-"""In the scope of a request: what cuts its connection."""
+"""Extension of a request's scope: a function that cuts its connection."""
 
 WHOLE = "ibiki.whole"
-"""In the scope of a request: all of its body is here, and nothing is waited for to read it."""
+"""Extension of a request's scope: true if its whole body has arrived."""
 
 ANSWER = "ibiki.answer"
-"""In the scope of a request: `Answer`, where a whole response can be written at once."""
+"""Extension of a request's scope: an `Answer`, if a whole response can be written at once."""
 
 STREAMS = "is_stream"
-"""In the state of a request: it lasts as long as somebody reads it, and the server runs."""
+"""State of a request: true for a stream, which the server must end when it stops."""
 
 TOO_SLOW = 4499
-"""Ours: clients of graphql-transport-ws connect again after it."""
+"""A code of ours. Clients of graphql-transport-ws connect again after it."""
 
 KERNEL_BYTES = 64 * 1024
 WAITING_BYTES = 32 * 1024
 LINGER_SECONDS = 5.0
-"""How long the other side may take to answer a close."""
+"""How long the client may take to answer a close."""
 
 _TEXT = 0x81
 """FIN and the opcode of a text frame (RFC 6455 §5.2). A server's frames are not masked."""
 
 
 Answer = Callable[[Any, int, Sequence[tuple[bytes, bytes]], bytes], bool]
-"""Writes status, headers and body to the request of a scope. False where ASGI is to send them."""
+"""Writes status, headers and body of a response. False if ASGI must send them instead."""
 
 
 class Wire(WebSocketsSansIOProtocol):
-    """A connection that can be written to at once, and says when it can again."""
+    """A connection that is written to directly, and says when it takes more."""
 
     on_writable: Callable[[], None] | None = None
     on_full: Callable[[], None] | None = None
@@ -58,7 +58,7 @@ class Wire(WebSocketsSansIOProtocol):
         self.transport.set_write_buffer_limits(high=WAITING_BYTES)
         connection: socket.socket | None = transport.get_extra_info("socket")
         if connection is not None:
-            # What waits in the kernel is old by the time it is read: newest wins only before it.
+            # A newer balance cannot replace one in the kernel's buffer, so the buffer is small.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
 
     async def run_asgi(self) -> None:
@@ -68,21 +68,21 @@ class Wire(WebSocketsSansIOProtocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether anything written may still arrive."""
+        """Whether the connection is open."""
         return not (self.close_sent or self.disconnected)
 
     @property
     def can_write(self) -> bool:
-        """Whether there is room for another message."""
+        """Whether the connection takes another message."""
         return self.writable.is_set() and not self.close_sent and not self.disconnected
 
     def write_text(self, body: bytes) -> None:
-        """Sends one text message, in UTF-8. Beyond `can_write` it waits in memory."""
+        """Sends one UTF-8 text message. It waits in memory if `can_write` is false."""
         if self.is_open:
             self.transport.write(_head(len(body)) + body)
 
     def close(self, code: int, reason: str) -> None:
-        """Closes at once for this side; the other has a moment to answer."""
+        """Closes the connection. The client has five seconds to answer."""
         if not self.is_open:
             return
         self.stop_keepalive()
@@ -106,7 +106,7 @@ class Wire(WebSocketsSansIOProtocol):
             self.on_writable()
 
     def keepalive_timeout(self) -> None:
-        """Nobody answers: said with a code after which a client that wakes up connects again."""
+        """Closes with a code after which a client that wakes up connects again."""
         self.pong_timer = None
         self.pending_ping_payload = None
         self.close(TOO_SLOW, "No answer to a ping")

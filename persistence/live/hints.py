@@ -1,7 +1,7 @@
-"""Notes what a transaction changes, and tells it to whoever listens once it is committed.
+"""Collects the hints of a transaction, and passes them to the listeners after its commit.
 
-Noted where the rows are written, so that no operation can forget it, and told outside of the
-transaction: a NOTIFY within it would make it a tenth as fast.
+Hints are noted next to the statements that write the rows, so that no operation can forget them.
+They are published outside of the transaction: a NOTIFY inside makes it ten times slower.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from persistence.database import Connection
 
 Listener = Callable[[Collection[Topic]], None]
-"""Told of changes, right after their commit. Must not block."""
+"""Receives the topics that changed, right after the commit. It must not block."""
 
 log = logging.getLogger("ibiki.hints")
 _listeners: list[Listener] = []
@@ -24,25 +24,25 @@ _noted: dict[Connection, set[Topic]] = {}
 
 
 def note(tx: Connection, topics: Iterable[Topic]) -> None:
-    """These have changed: told after the commit, or at once where no transaction is open."""
+    """Notes changes: published after the commit, or at once if no transaction is open."""
     noted = _noted.get(tx)
     if noted is None:
-        _tell(set(topics))
+        _publish(set(topics))
     else:
         noted.update(topics)
 
 
 def listen(listener: Listener) -> Callable[[], None]:
-    """Has a listener told of all changes of this process, until what is returned is called."""
+    """Adds a listener to all changes of this process. Returns the function that removes it."""
     _listeners.append(listener)
     return lambda: _listeners.remove(listener)
 
 
-class ToldAfterwards:
-    """Around a transaction: what is noted in it is told when it is over.
+class PublishAfterwards:
+    """Wraps a transaction: the hints noted in it are published when it has ended.
 
-    Also where it failed: whether a commit that was lost on the way was kept is not known, and a
-    hint too many costs one read.
+    Also if it failed: after a lost connection the commit may have happened, and a needless hint
+    costs only one read.
     """
 
     __slots__ = ("_tx",)
@@ -56,12 +56,12 @@ class ToldAfterwards:
     def __exit__(self, *_: object) -> None:
         noted = _noted.pop(self._tx)
         if noted:
-            _tell(noted)
+            _publish(noted)
 
 
-def _tell(topics: Collection[Topic]) -> None:
+def _publish(topics: Collection[Topic]) -> None:
     for listener in tuple(_listeners):
         try:
             listener(topics)
         except Exception:
-            log.exception("a listener to changes failed")
+            log.exception("a listener to hints failed")

@@ -45,7 +45,7 @@ class FailingCarrier:
 def test_the_bus_opens_again_after_thousands_of_failures() -> None:
     async def main() -> list[float]:
         carrier = FailingCarrier(FAILURES)
-        backend = Backend(carrier, beat_seconds=1e9)
+        backend = Backend(carrier, heartbeat_seconds=1e9)
         await backend.connect()
         await backend.subscribe("hints")
         async with asyncio.timeout(FAILURES * LONGEST_PAUSE_SECONDS + 1):
@@ -63,7 +63,7 @@ def test_a_stream_reads_again_after_thousands_of_failures() -> None:
     class FailingStream(Stream):
         tries = 0
 
-        async def round(self) -> None:
+        async def run_once(self) -> None:
             self.tries += 1
             if self.tries <= FAILURES:
                 raise Disconnected
@@ -74,7 +74,7 @@ def test_a_stream_reads_again_after_thousands_of_failures() -> None:
             def spawn(run: Coroutine[Any, Any, None]) -> None:
                 tasks.create_task(run)
 
-            nothing = cast(Any, None)  # a round that only fails needs neither form nor reader
+            nothing = cast(Any, None)  # a run that only fails needs neither renderer nor subscriber
             stream = FailingStream(nothing, lambda: None, spawn)
             stream.join(nothing)
         return stream.tries

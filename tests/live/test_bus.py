@@ -17,7 +17,7 @@ from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic, packed
 from ibiki.live.bus import MOST_WAITING, WINDOW_SECONDS, Bus
-from ibiki.live.bus_backend import ALL, BEAT_SECONDS, Backend, Carrier, LocalCarrier
+from ibiki.live.bus_backend import ALL, HEARTBEAT_SECONDS, Backend, Carrier, LocalCarrier
 from ibiki.live.bus_backend import MOST_WAITING as MOST_HEARD
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.local import embedded
@@ -107,7 +107,7 @@ def redis() -> Iterator[Redis]:
 async def test_within_one_process_what_is_told_is_heard() -> None:
     async with stations(LocalCarrier()) as [only]:
         told = topic()
-        only.bus.tell({told})
+        only.bus.publish({told})
         await only.hears(told)
 
 
@@ -115,10 +115,10 @@ async def test_through_postgresql_all_processes_hear(database_url: str) -> None:
     carriers = [PostgresCarrier(database_url), PostgresCarrier(database_url)]
     async with stations(*carriers) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
-        one.bus.tell({few})
+        one.bus.publish({few})
         await one.hears(few)
         await other.hears(few)
-        other.bus.tell(many)
+        other.bus.publish(many)
         await one.hears(*many)
 
 
@@ -132,11 +132,11 @@ async def test_connections_of_postgresql_may_be_cut(
             other.heard.clear()
             told = topic()
             await cut(database_server, database_url)
-            one.bus.tell({told})
+            one.bus.publish({told})
             await one.hears(EVERYTHING, told)
             await other.hears(EVERYTHING)
             said_after = topic()
-            one.bus.tell({said_after})
+            one.bus.publish({said_after})
             await other.hears(said_after)
 
 
@@ -146,7 +146,7 @@ async def test_a_cut_connection_is_noticed_at_once(
     carrier, lost = PostgresCarrier(database_url), asyncio.Event()
     await carrier.open("channel", lambda _: None, lost.set)
     await cut(database_server, database_url)
-    async with asyncio.timeout(BEAT_SECONDS):
+    async with asyncio.timeout(HEARTBEAT_SECONDS):
         await lost.wait()
     await carrier.close()
 
@@ -154,10 +154,10 @@ async def test_a_cut_connection_is_noticed_at_once(
 async def test_through_redis_all_processes_hear(redis: Redis) -> None:
     async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
-        one.bus.tell({few})
+        one.bus.publish({few})
         await one.hears(few)
         await other.hears(few)
-        other.bus.tell(many)
+        other.bus.publish(many)
         await one.hears(*many)
 
 
@@ -165,13 +165,13 @@ async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
     async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         redis.kill()
         told = topic()
-        one.bus.tell({told})  # waits, and neither blocks nor raises
+        one.bus.publish({told})  # waits, and neither blocks nor raises
         await eventually(lambda: not one.bus.is_open and not other.bus.is_open, 20)
         redis.start()
         await one.hears(EVERYTHING, told)
         await other.hears(EVERYTHING)
         said_after = topic()
-        other.bus.tell({said_after})
+        other.bus.publish({said_after})
         await one.hears(said_after)
         await other.hears(said_after)
 
@@ -181,7 +181,7 @@ async def test_a_bus_begins_without_what_carries_it(redis: Redis) -> None:
     station = Station(RedisCarrier(redis.url))
     await station.bus.start()
     told = topic()
-    station.bus.tell({told})
+    station.bus.publish({told})
     await eventually(lambda: bool(station.bus._waiting))
     redis.start()
     await station.hears(EVERYTHING, told)
@@ -222,11 +222,11 @@ async def test_what_is_told_within_a_moment_is_told_together() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
         told = [topic() for _ in range(100)]
-        station.bus.tell({told[0]})
+        station.bus.publish({told[0]})
         await station.hears(told[0])
         began = time.monotonic()
         for each in told:
-            station.bus.tell({each})
+            station.bus.publish({each})
             await asyncio.sleep(0)
         await station.hears(*told)
         assert len(carrier.said) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
@@ -237,7 +237,7 @@ async def test_what_cannot_be_told_waits_and_is_told_later() -> None:
     async with stations(carrier) as [station]:
         carrier.refuses = True
         told = topic()
-        station.bus.tell({told})
+        station.bus.publish({told})
         await eventually(lambda: not station.bus.is_open)
         carrier.refuses = False
         await station.hears(EVERYTHING, told)
@@ -247,7 +247,9 @@ async def test_more_than_can_wait_becomes_everything() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
         carrier.refuses = True
-        station.bus.tell({hints.SEND + number.to_bytes(16) for number in range(MOST_WAITING + 1)})
+        station.bus.publish(
+            {hints.SEND + number.to_bytes(16) for number in range(MOST_WAITING + 1)}
+        )
         carrier.refuses = False
         await station.hears(EVERYTHING)
         await eventually(lambda: carrier.said[-1:] == [ALL])
@@ -255,7 +257,7 @@ async def test_more_than_can_wait_becomes_everything() -> None:
 
 async def test_a_carrier_that_says_nothing_any_more_is_opened_anew() -> None:
     carrier = Odd()
-    backend = Backend(carrier, beat_seconds=0.05)
+    backend = Backend(carrier, heartbeat_seconds=0.05)
     await backend.connect()
     await backend.subscribe("channel")
     assert (await backend.next_published()).message == ALL
@@ -287,7 +289,7 @@ async def test_the_last_words_are_told_before_the_end() -> None:
     await station.bus.start()
     await station.hears(EVERYTHING)
     told = topic()
-    station.bus.tell({told})
+    station.bus.publish({told})
     await station.bus.stop()
     assert next(packed([told])) in carrier.said
 

@@ -82,8 +82,8 @@ async def read(
 async def hints_lost(chance: random.Random) -> AsyncIterator[None]:
     """Every third hint is not heard."""
     with pytest.MonkeyPatch.context() as patch:
-        tell = hints._tell
-        patch.setattr(hints, "_tell", lambda topics: chance.random() < 0.3 or tell(topics))
+        tell = hints._publish
+        patch.setattr(hints, "_publish", lambda topics: chance.random() < 0.3 or tell(topics))
         yield
 
 

@@ -100,7 +100,7 @@ async def test_a_listener_that_fails_harms_nobody(
     await worlds.accept(people.owner)
     stop()
     assert ear.heard
-    assert "a listener to changes failed" in caplog.text
+    assert "a listener to hints failed" in caplog.text
 
 
 async def test_a_charge_is_told_of_at_each_node_that_shows_it(ear: Ear, people: App) -> None:

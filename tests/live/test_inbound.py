@@ -252,7 +252,7 @@ async def test_a_lost_hint_costs_a_second_and_no_message(
     async with client(running, "owner") as reader:
         await listening(running, reader)
         await eventually(lambda: bool(running.live.hub._fingerprints))
-        monkeypatch.setattr(hints, "_tell", lambda topics: None)
+        monkeypatch.setattr(hints, "_publish", lambda topics: None)
         keys = [await receive(f"in {each}") for each in range(3)]
         assert [(await reader.told())["id"] for _ in keys] == keys
 

@@ -60,7 +60,7 @@ async def stalled_reader(
 def waiting_bytes(running: Server) -> int:
     """What waits in this process for the only socket."""
     [held] = sockets_of(running)
-    backlogs = [each._backlog for each in held.operations.values() if each._backlog]
+    backlogs = [each._pending for each in held.operations.values() if each._pending]
     return held.wire.transport.get_write_buffer_size() + sum(each._bytes for each in backlogs)
 
 
@@ -99,7 +99,7 @@ async def test_the_same_goes_for_server_sent_events(people: App, desk: Desk) -> 
             [reader] = stream.subscribers
             assert isinstance(reader, EventStream)
             await eventually(lambda: not reader.has_capacity)
-            assert reader._backlog._bytes <= FEED_BYTES + LONG + 100
+            assert reader._pending._bytes <= FEED_BYTES + LONG + 100
             heard = [(await events.told())["id"] for _ in keys[1:]]
     assert heard == keys[1:]
 

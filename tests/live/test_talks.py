@@ -196,7 +196,7 @@ async def test_lost_hints_cost_a_second_and_no_change(
     async with client(running, "owner") as owner, client(running, "admin") as admin:
         await listening(running, owner, TALKS)
         await listening(running, admin, EVENTS)
-        monkeypatch.setattr(hints, "_tell", lambda topics: None)
+        monkeypatch.setattr(hints, "_publish", lambda topics: None)
         await receive("Hello")
         assert (await owner.told())["unread"] == 1
         await told_until(admin, outcome="ROUTED")
