@@ -1,8 +1,8 @@
-"""What every test may ask for: a real database of its own.
+"""Fixtures for every test: real databases.
 
-`database_url` is a fresh copy of the migrated template. `worker_database_url` is one copy for
-all tests of an xdist worker that ask for it: for those that look and do not count rows.
-`database_server` gives the superuser's address, for tests that cut connections.
+`database_url` is a fresh copy of the migrated template. `worker_database_url` is one copy for all
+tests of an xdist worker, for tests that do not depend on which rows exist. `database_server` has
+the address of the superuser, for tests that close connections.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def database_template(
 
 @pytest.fixture
 async def database_url(database_template: embedded.EmbeddedDatabase) -> AsyncIterator[str]:
-    """A migrated, empty database of this test's own, as the application's role."""
+    """A migrated, empty database for one test, as the role of the application."""
     async with databases.fresh_copy(database_template) as url:
         yield url
 
@@ -79,7 +79,7 @@ async def worker_database_url(database_template: embedded.EmbeddedDatabase) -> A
 
 @pytest.fixture
 async def connected(worker_database_url: str) -> AsyncIterator[str]:
-    """This process is connected to a database that other tests of the worker also use."""
+    """This process is connected to the database that the tests of this worker share."""
     async with worlds.connected(worker_database_url):
         yield worker_database_url
 
@@ -93,7 +93,7 @@ async def line(worker_database_url: str) -> AsyncIterator[Line]:
 
 @pytest.fixture
 async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
-    """A connection that the program does not know of."""
+    """A connection outside the program."""
     own = await asyncpg.connect(worker_database_url)
     try:
         yield own
@@ -112,6 +112,6 @@ async def undone(witness: Witness) -> AsyncIterator[Witness]:
 
 @pytest.fixture
 async def app(database_url: str) -> AsyncIterator[App]:
-    """A whole installation on a database of the test's own, and its users."""
+    """An installation on a database for this test, with its users."""
     async with running_app(database_url) as app:
         yield app

@@ -1,4 +1,4 @@
-"""A whole installation on a real database, with its users: everything but the network."""
+"""An installation on a real database with its users, without the network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BRAND = "Kanda SMS"
 
 
 class Upstream:
-    """A provider that can be asked for its balance, and a registry of that one provider."""
+    """A provider with a balance, and the registry of this one provider."""
 
     largest_batch = 1
 
@@ -39,11 +39,11 @@ class Upstream:
         self.balance_word: str | None = None
 
     async def of(self, provider_account_id: UUID) -> Upstream:
-        """The same for every account."""
+        """The same provider for every account."""
         return self
 
     async def balance(self) -> Reading:
-        """What the test says. Raises ProviderUnavailable where it says nothing."""
+        """The balance that the test has set. Raises ProviderUnavailable without one."""
         if self.balance_word is None:
             raise ProviderUnavailable
         return Reading(self.balance_word, Decimal(self.balance_word))
@@ -57,17 +57,17 @@ class Upstream:
         return [Unknown("not a provider") for _ in messages]
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """There is nothing to close."""
 
 
 class NoPace:
-    """Lets everybody ask as often as they like, up to a number of requests if one is set."""
+    """A rate limit that allows everything, or a number of requests that the test sets."""
 
     def __init__(self) -> None:
         self.requests_left: int | None = None
 
     def wait_seconds(self, client_id: UUID) -> int:
-        """7 when the requests are used up."""
+        """0, or 7 when the requests are used up."""
         if self.requests_left is None:
             return 0
         self.requests_left -= 1
@@ -76,9 +76,9 @@ class NoPace:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The installation and its users: two groups, two clients in the first, one client in none.
+    """The installation with its users: two groups, two clients in the first, one in none.
 
-    `direct` leads the first group too, and sends from the client `owner`.
+    `direct` is a supervisor of the first group who sends from the client `owner`.
     """
 
     installation: Installation
@@ -92,7 +92,7 @@ class App:
     loner: worlds.Tenant
 
     def actor(self, who: str) -> Actor | None:
-        """Who is asking, by a word."""
+        """The actor with this name."""
         return {
             "owner": self.owner.actor,
             "sibling": self.sibling.actor,
@@ -105,21 +105,21 @@ class App:
         }[who]
 
     async def ask(self, who: str | Actor, query: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer to a document."""
+        """The response to a document."""
         actor = self.actor(who) if isinstance(who, str) else who
         context = Context(self.installation, actor, address="127.0.0.1", request_id="req-1")
         answer = await ENGINE.execute(ENGINE.find(query), variables, context)
         return answer.body
 
     async def answer(self, who: str | Actor, query: str, **variables: Any) -> Any:
-        """The only field of an answer without errors."""
+        """The only field of a response without errors."""
         body = await self.ask(who, query, **variables)
         assert "errors" not in body, body
         [value] = body["data"].values()
         return value
 
     async def code(self, who: str | Actor, query: str, **variables: Any) -> str | None:
-        """The code of the only error; None where there is none."""
+        """The code of the only error; None without one."""
         body = await self.ask(who, query, **variables)
         codes = [error["extensions"]["code"] for error in body.get("errors", ())]
         assert len(codes) <= 1, body
@@ -128,7 +128,7 @@ class App:
 
 @asynccontextmanager
 async def running_app(url: str) -> AsyncIterator[App]:
-    """Connected to the database of a test, with these people in it."""
+    """An app on the database of a test, with its users."""
     async with worlds.connected(url):
         acceptor, upstream, pace = Acceptor(store), Upstream(), NoPace()
         pool = await worlds.add_pool(held=500)

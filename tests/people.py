@@ -1,4 +1,4 @@
-"""People in a test's database, and a door for them to come in by. Hashes are made cheap here."""
+"""Users, clients and groups in the database of a test. Password hashes are cheap here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NORMALISER = Normaliser()
 
 
 def new_sessions(throttle: SignInThrottle | None = None, *, refresh_days: int = 30) -> Sessions:
-    """A door of its own, with counters of its own."""
+    """Sessions with counters of their own."""
     return Sessions(
         store=store,
         passwords=PASSWORDS,
@@ -43,7 +43,7 @@ def new_sessions(throttle: SignInThrottle | None = None, *, refresh_days: int = 
 
 @asynccontextmanager
 async def new_actors() -> AsyncIterator[Actors]:
-    """A process's cache of actors, watching."""
+    """A started cache of actors, as one process has it."""
     actors = Actors(store, TOKENS)
     await actors.catch_up()
     actors.start()
@@ -53,7 +53,7 @@ async def new_actors() -> AsyncIterator[Actors]:
 
 @asynccontextmanager
 async def connected_with_pool(url: str) -> AsyncIterator[None]:
-    """This process is connected to a test's database, which has a default pool."""
+    """This process is connected to the database of a test, with a default pool."""
     async with worlds.connected(url):
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
         yield
@@ -96,7 +96,7 @@ class World:
 
 @asynccontextmanager
 async def world(url: str) -> AsyncIterator[World]:
-    """These people, in a test's database."""
+    """These users, clients and groups in the database of a test."""
     async with connected_with_pool(url):
         ours, theirs = await add_group(), await add_group("Other")
         yield World(

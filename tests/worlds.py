@@ -1,7 +1,7 @@
-"""Small worlds for tests: pools, groups and clients in a real database, and sends accepted there.
+"""Pools, groups and clients in the database of a test, and sends that they make.
 
-Whatever holds units got them by an OPENING transfer, posted through the `Book`, so that every
-world passes the audit. Nothing here is needed but a connected database: see `connected`.
+Every holding comes from an OPENING transfer, posted through the `Book`, so that the audit passes.
+The database must be connected: see `connected`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A client under a pool, and what its sends are charged to."""
+    """A client under a pool, with the account that its sends are charged to."""
 
     client_id: UUID
     account_id: UUID
@@ -56,7 +56,7 @@ class Tenant:
 
     @property
     def actor(self) -> Actor:
-        """A user of this client's. There is no row of it: nothing here signs in."""
+        """A user of this client. It has no row, because it does not sign in."""
         return Actor(
             user_id=self.client_id,
             role=Role.CLIENT,
@@ -89,7 +89,7 @@ async def add_pool(
     default: bool = True,
     rate_per_second: int | None = None,
 ) -> Pool:
-    """A provider account of the platform's, whose pool node holds `held` itself."""
+    """A provider account of the platform, whose pool node holds `held` itself."""
     pool = Pool(new_id(), new_id(), unit, price)
     await _add_node(pool, pool.account_id, NodeKind.POOL, parent_id=None)
     await ledger.ProviderAccount.create(
@@ -128,7 +128,7 @@ async def add_client(
     status: str = "ACTIVE",
     rate_usd: Decimal | None = None,
 ) -> Tenant:
-    """A client under the group where one is named, else directly under the pool."""
+    """A client under the group if one is given, else directly under the pool."""
     client_id, account_id = new_id(), new_id()
     parent_id = group.account_id if group else pool.account_id
     await _add_node(pool, account_id, NodeKind.CLIENT, parent_id=parent_id)
@@ -146,7 +146,7 @@ async def add_client(
 
 
 async def add_school(*, held: int = 10_000, price: int = 50, name: str = "School") -> Tenant:
-    """A client with a provider account of its own: the pool's node is the client's."""
+    """A client that owns its provider account: the node of the pool is the client's account."""
     client_id = new_id()
     pool = Pool(new_id(), new_id(), "UGX", price)
     await _add_node(pool, pool.account_id, NodeKind.POOL, parent_id=None)
@@ -164,7 +164,7 @@ async def add_school(*, held: int = 10_000, price: int = 50, name: str = "School
 
 
 async def open_with(account_id: UUID, units: int) -> None:
-    """The node holds that much more, by an OPENING transfer from outside."""
+    """Adds units to a node by an OPENING transfer from outside."""
     if units == 0:
         return
     async with store.transaction() as tx:
@@ -187,9 +187,9 @@ async def accept(
     texts: Sequence[str] | None = None,
     numbers: Sequence[str] | None = None,
 ) -> NewSend:
-    """A send of the tenant's, accepted and charged: `numbers`, else the first `count` generated.
+    """An accepted send of the tenant: to `numbers`, else to the first `count` generated ones.
 
-    The kind is SINGLE for one message and BULK for several (MULTI with `texts`) unless named.
+    The kind is SINGLE for one message and BULK for several (MULTI with `texts`) unless given.
     """
     send = new_send(tenant, count, kind=kind, text=text, texts=texts, numbers=numbers)
     result = (
@@ -210,7 +210,7 @@ def new_send(
     texts: Sequence[str] | None = None,
     numbers: Sequence[str] | None = None,
 ) -> NewSend:
-    """The same send, not accepted yet."""
+    """The same send before it is accepted."""
     to = list(numbers) if numbers is not None else generated_numbers(len(texts or ()) or count)
     usual = SendKind.SINGLE if len(to) == 1 else SendKind.MULTI if texts else SendKind.BULK
     return NewSend(
@@ -225,17 +225,17 @@ def new_send(
 
 
 def generated_numbers(count: int, *, skip: int = 0) -> list[str]:
-    """Valid E.164 numbers, each once, always the same ones; none of them is a magic number."""
+    """Valid E.164 numbers without duplicates, always the same. None is a magic number."""
     return list(islice(_valid_numbers(), skip, skip + count))
 
 
 async def held(account_id: UUID) -> int:
-    """What a node holds itself."""
+    """The units that a node holds itself."""
     return await store.held(account_id)
 
 
 async def statuses(send_id: UUID | None = None) -> dict[str, int]:
-    """How many messages (of one send, else of all) are in which status; none of 0."""
+    """The number of messages in each status, of one send or of all. Without zeros."""
     rows = await fetch(
         "SELECT status, count(*) FROM message WHERE $1::uuid IS NULL OR send_id = $1"
         " GROUP BY status",
@@ -245,19 +245,19 @@ async def statuses(send_id: UUID | None = None) -> dict[str, int]:
 
 
 async def fetch(statement: str, *arguments: object) -> list[dict[str, Any]]:
-    """Rows of a statement, as plain dicts: for looking past the program at what is there."""
+    """The rows of a statement as dicts, read without the program."""
     async with connection() as pooled:
         return [dict(row) for row in await pooled.fetch(statement, *arguments)]
 
 
 async def execute(statement: str, *arguments: object) -> None:
-    """Changes something past the program, such as the clock on a row."""
+    """Runs a statement without the program, for example to change the time of a row."""
     async with connection() as pooled:
         await pooled.execute(statement, *arguments)
 
 
 async def assert_audit_holds() -> None:
-    """The ledger proves itself from its entries."""
+    """Checks that the audit of the ledger finds no violation."""
     findings = await store.audit()
     assert findings.holds, findings.violations
 

@@ -14,7 +14,7 @@ from ibiki.passwords import MEMORY_KIB, Argon2Passwords
 CHEAP = Argon2Passwords(memory_kib=64)
 
 
-async def test_a_hash_is_argon2id_with_its_parameters_and_a_salt_of_its_own() -> None:
+async def test_a_hash_is_argon2id_with_parameters_and_salt() -> None:
     passwords = Argon2Passwords()
     first, second = await passwords.hash("password"), await passwords.hash("password")
     assert first.startswith(f"$argon2id$v=19$m={MEMORY_KIB},t=1,p=1$")
@@ -28,7 +28,7 @@ async def test_another_password_does_not_match(other: str) -> None:
 
 
 @pytest.mark.parametrize("kept", [None, "", "nonsense", "$argon2id$v=19$m=64,t=1,p=1$short"])
-async def test_nothing_matches_where_no_hash_is_kept(kept: str | None) -> None:
+async def test_nothing_matches_without_a_stored_hash(kept: str | None) -> None:
     assert not await CHEAP.verify("password", kept)
     assert not await CHEAP.verify("", kept)
 
@@ -38,7 +38,7 @@ async def test_a_hash_with_other_parameters_still_matches() -> None:
     assert await CHEAP.verify("password", kept)
 
 
-async def test_where_no_hash_is_kept_as_much_is_worked_as_for_a_wrong_password(
+async def test_a_missing_hash_takes_as_much_work_as_a_wrong_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     passwords, hasher = Argon2Passwords(memory_kib=64), RecordingHasher()
@@ -51,7 +51,7 @@ async def test_where_no_hash_is_kept_as_much_is_worked_as_for_a_wrong_password(
 
 
 class RecordingHasher:
-    """Notes the hashes that it is given, and finds that none matches."""
+    """Records the hashes that it gets. None of them matches."""
 
     def __init__(self) -> None:
         self.verified: list[str] = []
@@ -62,7 +62,7 @@ class RecordingHasher:
 
 
 class SlowHasher:
-    """Counts how many are at work at once."""
+    """Counts the computations at one time."""
 
     def __init__(self) -> None:
         self.guard = threading.Lock()
@@ -78,7 +78,7 @@ class SlowHasher:
         return password
 
 
-async def test_only_so_many_hashes_are_made_at_once_and_the_loop_goes_on(
+async def test_few_hashes_are_computed_at_once_and_the_loop_is_not_blocked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     passwords, hasher = Argon2Passwords(memory_kib=64, at_once=2), SlowHasher()

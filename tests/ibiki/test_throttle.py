@@ -1,4 +1,4 @@
-"""Counters of failed sign-ins."""
+"""The limits of failed sign-ins."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ async def is_refused(counters: SignInThrottle, account: str, address: str) -> bo
     return False
 
 
-async def test_an_account_is_refused_to_an_address_after_its_failures_from_there() -> None:
+async def test_an_account_is_limited_for_an_address_after_failures_from_it() -> None:
     counters = throttle()
     await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
     assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 60
     await counters.check(account="eve@ibiki.test", address="192.0.2.1")
 
 
-async def test_one_address_alone_does_not_shut_an_accounts_owner_out() -> None:
+async def test_one_address_cannot_lock_the_owner_of_an_account_out() -> None:
     counters = throttle()
     for _ in range(10):
         if not await is_refused(counters, "ada@ibiki.test", "192.0.2.1"):
@@ -60,14 +60,14 @@ async def test_one_address_alone_does_not_shut_an_accounts_owner_out() -> None:
     await counters.check(account="ada@ibiki.test", address="192.0.2.9")
 
 
-async def test_an_account_is_refused_to_everybody_after_failures_from_several_addresses() -> None:
+async def test_an_account_is_limited_for_all_after_failures_from_several_addresses() -> None:
     counters = throttle()
     for number in range(3):
         await fail(counters, "ada@ibiki.test", f"192.0.2.{number}")
     assert 0 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.9") <= 60
 
 
-async def test_an_address_is_refused_after_its_failures_with_any_account() -> None:
+async def test_an_address_is_limited_after_failures_with_any_account() -> None:
     counters = throttle()
     for number in range(5):
         await fail(counters, f"eve{number}@ibiki.test", "192.0.2.1")
@@ -75,7 +75,7 @@ async def test_an_address_is_refused_after_its_failures_with_any_account() -> No
     await counters.check(account="ada@ibiki.test", address="192.0.2.9")
 
 
-async def test_success_forgets_the_accounts_failures_and_not_the_addresss() -> None:
+async def test_success_resets_the_failures_of_the_account_but_not_of_the_address() -> None:
     counters = throttle()
     await fail(counters, "eve@ibiki.test", "192.0.2.1")
     for _ in range(2):
@@ -84,7 +84,7 @@ async def test_success_forgets_the_accounts_failures_and_not_the_addresss() -> N
     await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1")
 
 
-async def test_the_longer_of_two_waits_is_said() -> None:
+async def test_the_longer_of_two_waits_is_reported() -> None:
     counters = throttle(account_from_address_limits="2 per minute; 2 per hour")
     await fail(counters, "ada@ibiki.test", "192.0.2.1", 2)
     assert 60 < await refused_seconds(counters, "ada@ibiki.test", "192.0.2.1") <= 3600
@@ -121,8 +121,8 @@ async def test_any_account_can_be_counted(account: str) -> None:
     await refused_seconds(counters, account, "192.0.2.1")
 
 
-async def test_where_redis_is_away_the_process_counts_for_itself() -> None:
-    with socket.socket() as held:  # bound and not listening: nobody else's Redis is there
+async def test_if_redis_is_away_the_process_counts_alone() -> None:
+    with socket.socket() as held:  # bound and not listening: no Redis answers there
         held.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{held.getsockname()[1]}/0"
         counters = SignInThrottle(url, account_from_address_limits="2 per minute")
@@ -135,7 +135,7 @@ async def test_where_redis_is_away_the_process_counts_for_itself() -> None:
 
 @pytest.fixture
 async def redis_url(tmp_path: Path) -> AsyncIterator[str]:
-    """A Redis of this test's own."""
+    """A Redis server for one test."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed")

@@ -35,7 +35,7 @@ def unsigned(header: dict[str, str], body: dict[str, Any], signature: str = "") 
     )
 
 
-def test_a_token_says_whose_it_is_and_when_it_ends() -> None:
+def test_a_token_has_user_session_and_expiry() -> None:
     token, expires_at = TOKENS.issue(user_id=USER, session_id=SESSION)
     read = TOKENS.read(token)
     assert read is not None
@@ -44,7 +44,7 @@ def test_a_token_says_whose_it_is_and_when_it_ends() -> None:
     assert timedelta(minutes=14, seconds=57) < left <= timedelta(minutes=15)
 
 
-def test_a_token_lives_as_long_as_the_installation_says() -> None:
+def test_the_lifetime_of_a_token_is_a_setting() -> None:
     _, expires_at = AccessTokens(KEY, lifetime_seconds=60).issue(user_id=USER, session_id=SESSION)
     assert expires_at - datetime.now(UTC) <= timedelta(seconds=60)
 
@@ -56,7 +56,7 @@ def test_a_token_holds_no_more_than_it_needs() -> None:
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
 
 
-def test_a_token_of_a_machine_whose_clock_is_a_little_ahead_is_read() -> None:
+def test_a_token_from_a_machine_with_a_fast_clock_is_accepted() -> None:
     assert TOKENS.read(signed(iat=int(datetime.now(UTC).timestamp()) + 30)) is not None
 
 
@@ -83,7 +83,7 @@ def test_a_token_of_a_machine_whose_clock_is_a_little_ahead_is_read() -> None:
     ],
     ids=str,
 )
-def test_a_token_of_ours_that_lacks_something_or_is_of_another_type_is_refused(
+def test_a_token_with_missing_claims_or_another_type_is_refused(
     changes: dict[str, Any],
 ) -> None:
     try:
@@ -117,5 +117,5 @@ def test_a_token_that_is_signed_with_anything_else_is_refused() -> None:
 @pytest.mark.parametrize(
     "token", ["", ".", "..", "a.b.c", "é.é.é", "\ud800", "a" * 2000, "e30.e30.e30", "null", "{}"]
 )
-def test_what_is_no_token_at_all_is_refused(token: str) -> None:
+def test_text_that_is_no_token_is_refused(token: str) -> None:
     assert TOKENS.read(token) is None

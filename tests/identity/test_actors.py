@@ -1,4 +1,4 @@
-"""What the cache of actors remembers, and for how long it trusts it."""
+"""The cache of actors: what it keeps, and for how long it is used."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ USER, CLIENT, GROUP = new_id(), new_id(), new_id()
 
 
 async def nothing() -> None:
-    """Happens between a read and its answer, unless a test says otherwise."""
+    """Runs between a read and its answer. A test may replace it."""
 
 
 @dataclass
 class FakeStore:
-    """A store whose every answer a test decides; `reads` counts those of actors."""
+    """A store with answers set by the test. `reads` counts the reads of actors."""
 
     actors: dict[UUID, Actor] = field(default_factory=dict)
     key_actor: Actor | None = None
@@ -65,7 +65,7 @@ class FakeStore:
 
 
 class FakeTokens:
-    """Tokens that are the name of a session, and end when a test says."""
+    """A token is the ID of its session and expires at a time set by the test."""
 
     def __init__(self) -> None:
         self.ends_at = datetime.now(UTC) + timedelta(minutes=15)
@@ -102,13 +102,13 @@ class Rig:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
 
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    """Watching already: the first look at changes has been taken."""
+    """Started: the first read of changes is done."""
     store, tokens = FakeStore(), FakeTokens()
     actors = Actors(store, tokens, most=100)
     actors.start()
@@ -117,7 +117,7 @@ async def rig() -> AsyncIterator[Rig]:
     await actors.stop()
 
 
-async def test_an_actor_is_read_once_and_remembered_with_the_tokens_end(rig: Rig) -> None:
+async def test_an_actor_is_read_once_and_cached_until_its_token_expires(rig: Rig) -> None:
     token = rig.sign_in()
     first = await rig.actors.actor_for(token)
     assert first is not None
@@ -127,14 +127,12 @@ async def test_an_actor_is_read_once_and_remembered_with_the_tokens_end(rig: Rig
 
 
 @pytest.mark.parametrize("other", ["", "nonsense", "x" * 100_000, "\ud800", "ibk_short"])
-async def test_what_is_no_credential_of_ours_is_nobody_and_is_not_looked_up(
-    rig: Rig, other: str
-) -> None:
+async def test_text_that_is_no_credential_is_not_looked_up(rig: Rig, other: str) -> None:
     assert await rig.actors.actor_for(other) is None
     assert rig.store.reads == 0
 
 
-async def test_nobody_is_not_remembered(rig: Rig) -> None:
+async def test_a_missing_actor_is_not_cached(rig: Rig) -> None:
     token = str(new_id())
     assert await rig.actors.actor_for(token) is None
     rig.store.actors[UUID(token)] = Actor(USER, Role.ADMIN, UUID(token))
@@ -142,7 +140,7 @@ async def test_nobody_is_not_remembered(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("subject", ["session", "user", "client", "group"])
-async def test_a_change_of_anything_about_an_actor_has_it_read_again(
+async def test_an_actor_is_read_again_after_any_change_that_concerns_it(
     rig: Rig, subject: str
 ) -> None:
     token, other = rig.sign_in(), rig.sign_in()
@@ -160,7 +158,7 @@ async def test_a_change_of_anything_about_an_actor_has_it_read_again(
     assert rig.store.reads == 3
 
 
-async def test_a_change_is_seen_without_anybody_asking_for_it(rig: Rig) -> None:
+async def test_changes_are_polled(rig: Rig) -> None:
     token = rig.sign_in()
     await rig.actors.actor_for(token)
     del rig.store.actors[UUID(token)]
@@ -171,16 +169,16 @@ async def test_a_change_is_seen_without_anybody_asking_for_it(rig: Rig) -> None:
 
 
 async def test_a_change_is_reported_once(rig: Rig) -> None:
-    told: list[frozenset[UUID]] = []
-    rig.actors.on_change(told.append)
+    reported: list[frozenset[UUID]] = []
+    rig.actors.on_change(reported.append)
     await rig.actors.catch_up()
     rig.store.change(USER)
     await rig.actors.catch_up()
     await rig.actors.catch_up()
-    assert told == [frozenset({USER})]
+    assert reported == [frozenset({USER})]
 
 
-async def test_a_row_that_was_read_before_a_change_is_not_remembered_after_it(rig: Rig) -> None:
+async def test_an_actor_that_was_read_before_a_change_is_not_cached_after_it(rig: Rig) -> None:
     token = rig.sign_in()
 
     async def revoked_meanwhile() -> None:
@@ -194,7 +192,7 @@ async def test_a_row_that_was_read_before_a_change_is_not_remembered_after_it(ri
     assert await rig.actors.actor_for(token) is None
 
 
-async def test_nothing_that_is_remembered_is_trusted_once_changes_cannot_be_read(rig: Rig) -> None:
+async def test_the_cache_is_not_used_while_changes_cannot_be_read(rig: Rig) -> None:
     token = rig.sign_in()
     await rig.actors.actor_for(token)
     rig.store.is_away = True
@@ -206,7 +204,7 @@ async def test_nothing_that_is_remembered_is_trusted_once_changes_cannot_be_read
     assert await rig.actors.actor_for(token) is None
 
 
-async def test_trust_lasts_a_second_from_the_beginning_of_a_look_and_no_longer(rig: Rig) -> None:
+async def test_the_cache_is_used_for_one_second_after_a_read_of_changes_began(rig: Rig) -> None:
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     await rig.actors.catch_up()
@@ -223,17 +221,17 @@ async def test_changes_are_read_again_after_a_failure(
     await until(lambda: rig.store.polls > polls)
 
 
-async def test_a_database_that_is_away_is_told_of_once_however_long(
+async def test_a_long_outage_of_the_database_is_logged_once(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.store.is_away = True
     await until(lambda: rig.store.failed_polls >= 4)
-    (told,) = caplog.records
-    assert told.exc_info is None
-    assert told.getMessage().endswith("the database is away")
+    (reported,) = caplog.records
+    assert reported.exc_info is None
+    assert reported.getMessage().endswith("the database is away")
 
 
-async def test_before_it_is_started_everything_is_read_from_the_store() -> None:
+async def test_before_the_start_every_actor_is_read_from_the_store() -> None:
     rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
     token = rig.sign_in()
     await rig.actors.actor_for(token)
@@ -241,7 +239,7 @@ async def test_before_it_is_started_everything_is_read_from_the_store() -> None:
     assert store.reads == 2
 
 
-async def test_what_was_remembered_before_the_first_look_is_forgotten_by_it() -> None:
+async def test_the_first_read_of_changes_empties_the_cache() -> None:
     rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
     token = rig.sign_in()
     await rig.actors.actor_for(token)
@@ -250,7 +248,7 @@ async def test_what_was_remembered_before_the_first_look_is_forgotten_by_it() ->
     assert await rig.actors.actor_for(token) is None
 
 
-async def test_many_who_ask_at_once_share_a_few_reads_while_nothing_is_trusted() -> None:
+async def test_simultaneous_requests_share_a_few_reads_while_the_cache_is_not_used() -> None:
     rig = Rig(store := FakeStore(), tokens := FakeTokens(), Actors(store, tokens))
     token = rig.sign_in()
     store.meanwhile = partial(asyncio.sleep, 0.01)
@@ -259,7 +257,7 @@ async def test_many_who_ask_at_once_share_a_few_reads_while_nothing_is_trusted()
     assert rig.store.reads <= 2
 
 
-async def test_a_token_is_worth_nothing_after_its_end(rig: Rig) -> None:
+async def test_a_token_is_refused_after_it_expires(rig: Rig) -> None:
     token = rig.sign_in()
     rig.tokens.ends_at = datetime.now(UTC) + timedelta(seconds=0.1)
     assert await rig.actors.actor_for(token) is not None
@@ -269,7 +267,7 @@ async def test_a_token_is_worth_nothing_after_its_end(rig: Rig) -> None:
     assert datetime.now(UTC) >= rig.tokens.ends_at
 
 
-async def test_no_more_than_so_many_are_remembered(rig: Rig) -> None:
+async def test_the_cache_has_a_largest_size(rig: Rig) -> None:
     tokens = [rig.sign_in() for _ in range(150)]
     for token in tokens:
         await rig.actors.actor_for(token)
@@ -280,7 +278,7 @@ async def test_no_more_than_so_many_are_remembered(rig: Rig) -> None:
     assert rig.store.reads == reads
 
 
-async def test_an_api_keys_use_is_noted_once_a_minute_not_at_every_request(rig: Rig) -> None:
+async def test_the_use_of_an_api_key_is_stored_once_a_minute(rig: Rig) -> None:
     key_id = new_id()
     rig.store.key_actor = Actor(USER, Role.CLIENT, key_id)
     for _ in range(50):
@@ -293,7 +291,7 @@ async def test_an_api_keys_use_is_noted_once_a_minute_not_at_every_request(rig: 
     assert rig.store.reads == 1
 
 
-async def test_a_use_just_before_the_end_is_noted_too() -> None:
+async def test_a_use_just_before_the_stop_is_stored_too() -> None:
     store, tokens = FakeStore(), FakeTokens()
     actors = Actors(store, tokens)
     actors.start()
@@ -303,19 +301,19 @@ async def test_a_use_just_before_the_end_is_noted_too() -> None:
     assert store.used_keys == [store.key_actor.credential_id]
 
 
-async def test_whoever_listens_is_told_of_changes_and_one_that_fails_does_not_hold_up_the_next(
+async def test_callbacks_get_changes_and_a_failing_callback_does_not_stop_the_next(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told: list[frozenset[UUID]] = []
+    reported: list[frozenset[UUID]] = []
 
     def fail(_: frozenset[UUID]) -> None:
         raise RuntimeError
 
     rig.actors.on_change(fail)
-    leave = rig.actors.on_change(told.append)
+    leave = rig.actors.on_change(reported.append)
     rig.store.change(USER)
     await rig.actors.catch_up()
     leave()
     rig.store.change(CLIENT)
     await rig.actors.catch_up()
-    assert told == [frozenset({USER})]
+    assert reported == [frozenset({USER})]

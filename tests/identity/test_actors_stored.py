@@ -1,4 +1,4 @@
-"""Who a credential stands for, on a real database, with several processes' caches on it."""
+"""Actors on a real database, with the caches of several processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EMAIL = "ada@ibiki.test"
 
 @dataclass
 class World:
-    """One client's user, signed in, with an API key; and two processes that both know them."""
+    """A signed-in user of a client with an API key, and two processes that have both cached."""
 
     group: Group
     client: Client
@@ -60,7 +60,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
 
 
 async def within_a_second(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Who asks a second after now, or later, finds it so: however slow the machine is."""
+    """The condition holds for every check that begins a second after now or later."""
     began_at = time.monotonic()
     async with asyncio.timeout(20):
         while (asked_at := time.monotonic()) and not await condition():
@@ -70,11 +70,11 @@ async def within_a_second(condition: Callable[[], Awaitable[bool]]) -> None:
 
 async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110 - nobody tells when it is
+        while not await condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
 
 
-async def test_an_actor_carries_the_terms_of_its_account(world: World) -> None:
+async def test_an_actor_has_the_terms_of_its_account(world: World) -> None:
     actor = await world.here.actor_for(world.session.access_token)
     assert actor is not None
     assert (actor.user_id, actor.role) == (world.user.id, Role.CLIENT)
@@ -88,7 +88,7 @@ async def test_an_actor_carries_the_terms_of_its_account(world: World) -> None:
     )
 
 
-async def test_an_api_key_stands_for_its_user_without_an_end(world: World) -> None:
+async def test_an_api_key_acts_for_its_user_and_does_not_expire(world: World) -> None:
     actor = await world.here.actor_for(world.secret)
     assert actor is not None
     assert (actor.user_id, actor.client_id) == (world.user.id, world.client.id)
@@ -104,7 +104,7 @@ async def test_an_api_key_stands_for_its_user_without_an_end(world: World) -> No
         (Decimal(0), Decimal("0.03"), Decimal(0)),
     ],
 )
-async def test_the_clients_rate_comes_before_its_groups(
+async def test_the_rate_of_a_client_comes_before_the_rate_of_its_group(
     world: World, client_rate: Decimal | None, group_rate: Decimal | None, rate: Decimal | None
 ) -> None:
     await update_group(store, world.group.id, GroupChange(rate_per_unit_usd=group_rate))
@@ -118,7 +118,7 @@ async def test_the_clients_rate_comes_before_its_groups(
     assert actor.payer.rate_usd == rate
 
 
-async def test_an_admin_has_no_account_and_a_supervisor_its_group(world: World) -> None:
+async def test_an_admin_has_no_account_and_a_supervisor_has_its_group(world: World) -> None:
     await people.add_user("boss@ibiki.test", Role.SUPERVISOR, group_id=world.group.id)
     for email, group_id in (("root@ibiki.test", None), ("boss@ibiki.test", world.group.id)):
         session = await world.sessions.sign_in(email, PASSWORD, address=ADDRESS)
@@ -152,7 +152,7 @@ async def change_role(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", [sign_out, reuse_late, disable, change_password, change_role])
-async def test_what_ends_a_session_ends_its_access_token_everywhere_within_a_second(
+async def test_the_access_token_of_an_ended_session_is_refused_everywhere_within_a_second(
     world: World, end: Callable[[World], Awaitable[None]]
 ) -> None:
     await end(world)
@@ -171,7 +171,7 @@ async def revoke(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", [revoke, disable])
-async def test_what_ends_an_api_key_ends_it_everywhere_within_a_second(
+async def test_a_revoked_api_key_is_refused_everywhere_within_a_second(
     world: World, end: Callable[[World], Awaitable[None]]
 ) -> None:
     await end(world)
@@ -203,7 +203,7 @@ async def change_client(world: World) -> None:
 
 
 @pytest.mark.parametrize("change", [suspend, raise_rate, leave_group, change_client, change_role])
-async def test_what_changes_an_actor_is_known_everywhere_within_a_second(
+async def test_a_change_of_an_actor_takes_effect_everywhere_within_a_second(
     world: World, change: Callable[[World], Awaitable[None]]
 ) -> None:
     before = await world.there.actor_for(world.secret)
@@ -219,13 +219,13 @@ async def test_what_changes_an_actor_is_known_everywhere_within_a_second(
     await within_a_second(has_changed)
 
 
-async def test_the_other_ends_of_a_session_are_told_whose_rights_changed(world: World) -> None:
-    told: list[object] = []
-    world.there.on_change(told.append)
+async def test_other_processes_call_back_with_the_changed_subject(world: World) -> None:
+    reported: list[object] = []
+    world.there.on_change(reported.append)
     await sign_out(world)
 
     async def is_told() -> bool:
-        return told == [frozenset({world.session.session_id})]
+        return reported == [frozenset({world.session.session_id})]
 
     await soon(is_told)
 
@@ -281,14 +281,14 @@ async def test_a_change_whose_commit_takes_an_hour_is_not_missed(
     await within_a_second(is_out)
 
 
-async def test_a_token_of_one_user_with_the_session_of_another_is_nobodys(world: World) -> None:
+async def test_a_token_with_the_session_of_another_user_is_refused(world: World) -> None:
     other = await world.sessions.sign_in("root@ibiki.test", PASSWORD, address=ADDRESS)
     confused, _ = TOKENS.issue(user_id=world.user.id, session_id=other.session_id)
     assert await world.here.actor_for(confused) is None
     assert await world.here.actor_for(world.session.refresh_token) is None
 
 
-async def test_the_last_use_of_a_key_is_kept_to_the_minute(world: World) -> None:
+async def test_the_last_use_of_a_key_is_stored_to_the_minute(world: World) -> None:
     async def is_noted() -> bool:
         keys = await store.list_api_keys(world.user.id)
         return keys[0].last_used_at is not None
@@ -300,7 +300,7 @@ async def test_the_last_use_of_a_key_is_kept_to_the_minute(world: World) -> None
     assert datetime.now(UTC) - used_at < timedelta(minutes=2)
 
 
-async def test_a_key_that_was_noted_in_this_minute_is_not_written_again(world: World) -> None:
+async def test_a_key_is_written_once_a_minute_at_most(world: World) -> None:
     (key,) = await store.list_api_keys(world.user.id)
     await worlds.execute("UPDATE api_key SET last_used_at = date_trunc('minute', now())")
     before = await worlds.fetch("SELECT xmin::text AS xmin FROM api_key")
@@ -308,7 +308,9 @@ async def test_a_key_that_was_noted_in_this_minute_is_not_written_again(world: W
     assert await worlds.fetch("SELECT xmin::text AS xmin FROM api_key") == before
 
 
-async def test_what_nobody_can_need_any_more_is_purged_and_the_rest_stays(world: World) -> None:
+async def test_old_changes_and_expired_sign_ins_are_deleted_and_others_are_kept(
+    world: World,
+) -> None:
     old = await world.sessions.sign_in(EMAIL, PASSWORD, address=ADDRESS)
     await worlds.execute(
         "UPDATE refresh_token SET expires_at = now() - interval '8 days' WHERE session_id = $1",

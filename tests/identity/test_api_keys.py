@@ -1,4 +1,4 @@
-"""How API keys are written."""
+"""The form of API keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from domain.identity.api_keys import is_secret
 SECRET = "ibk_0a1b2c3d_" + "Ab-_" * 10 + "Abc"
 
 
-def test_a_secret_of_ours_is_told_by_how_it_is_written() -> None:
+def test_the_secret_of_a_key_is_recognised_by_its_form() -> None:
     assert is_secret(SECRET)
 
 
@@ -27,5 +27,5 @@ def test_a_secret_of_ours_is_told_by_how_it_is_written() -> None:
         "eyJhbGciOiJIUzI1NiJ9.e30.x",
     ],
 )
-def test_what_is_written_otherwise_is_not_looked_up(other: str) -> None:
+def test_other_texts_are_not_looked_up(other: str) -> None:
     assert not is_secret(other)

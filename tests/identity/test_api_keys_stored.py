@@ -1,4 +1,4 @@
-"""API keys on a real database: whose they are, and who may revoke them."""
+"""API keys on a real database: adding, listing and revoking."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def owner(database_url: str) -> AsyncIterator[Actor]:
         yield Actor(user.id, Role.CLIENT, new_id(), client_id=client.id)
 
 
-async def test_a_key_is_shown_once_and_kept_as_a_hash(owner: Actor) -> None:
+async def test_a_key_is_shown_once_and_stored_as_a_hash(owner: Actor) -> None:
     created = await create_api_key(store, owner, name=" Till ")
     assert is_secret(created.secret)
     assert created.secret.startswith(created.api_key.prefix + "_")
@@ -42,7 +42,7 @@ async def test_a_key_needs_a_name(owner: Actor, name: str) -> None:
     assert refused.value.field == "name"
 
 
-async def test_keys_are_listed_newest_first_and_without_the_revoked(owner: Actor) -> None:
+async def test_keys_are_listed_newest_first_without_revoked_ones(owner: Actor) -> None:
     first, second, third = [
         (await create_api_key(store, owner, name=name)).api_key for name in "abc"
     ]
@@ -57,7 +57,7 @@ async def test_revoking_is_safe_to_repeat(owner: Actor) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.CLIENT, Role.SUPERVISOR])
-async def test_a_key_of_anothers_is_as_good_as_none(owner: Actor, role: Role) -> None:
+async def test_a_key_of_another_user_is_not_found(owner: Actor, role: Role) -> None:
     key = (await create_api_key(store, owner, name="Till")).api_key
     colleague = Actor(new_id(), role, new_id(), client_id=owner.client_id)
     with pytest.raises(NotFound):
@@ -68,13 +68,13 @@ async def test_a_key_of_anothers_is_as_good_as_none(owner: Actor, role: Role) ->
     assert list(await store.list_api_keys(colleague.user_id)) == []
 
 
-async def test_an_admin_revokes_anybodys_key(owner: Actor) -> None:
+async def test_an_admin_can_revoke_any_key(owner: Actor) -> None:
     key = (await create_api_key(store, owner, name="Till")).api_key
     await revoke_api_key(store, worlds.ADMIN, key.id)
     assert list(await store.list_api_keys(owner.user_id)) == []
 
 
-async def test_a_user_has_at_most_so_many_keys_however_many_are_asked_for_at_once(
+async def test_simultaneous_requests_do_not_exceed_the_limit_of_keys(
     owner: Actor,
 ) -> None:
     for _ in range(MOST_KEYS - 1):

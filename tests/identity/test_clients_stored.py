@@ -1,4 +1,4 @@
-"""Groups and clients on a real database: who is found by whom, and what a change does."""
+"""Groups and clients on a real database: reads within a scope, and changes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def found_client(client_id: UUID) -> Client:
 # Who is found
 
 
-async def test_clients_are_found_within_the_scope_alone(world: World) -> None:
+async def test_only_clients_in_the_scope_are_found(world: World) -> None:
     ids = [world.member.id, world.stranger.id, world.loner.id, new_id()]
     expected: dict[Scope, set[UUID]] = {
         Everything(): {world.member.id, world.stranger.id, world.loner.id},
@@ -65,7 +65,7 @@ async def test_clients_are_found_within_the_scope_alone(world: World) -> None:
         assert set(await store.find_clients(scope, ids)) == seen
 
 
-async def test_a_client_is_found_as_it_was_made(world: World) -> None:
+async def test_a_client_is_stored_with_all_its_fields(world: World) -> None:
     new = NewClient(
         name="Dairy",
         business="Milk",
@@ -95,11 +95,11 @@ async def test_clients_are_listed_newest_first_by_scope_group_and_name(world: Wo
 
 
 @pytest.mark.parametrize("search", ["%", "_", "\\", "100%_\\"])
-async def test_a_search_takes_the_signs_of_patterns_literally(world: World, search: str) -> None:
+async def test_a_search_takes_wildcards_literally(world: World, search: str) -> None:
     assert await names(Everything(), search=search) == ["Coop 100%_\\"]
 
 
-async def test_clients_and_users_come_in_pages_that_meet(world: World) -> None:
+async def test_clients_and_users_are_listed_in_pages(world: World) -> None:
     first = await store.list_clients(Everything(), window(2))
     assert [client.name for client in first.items] == ["Coop 100%_\\", "Bits"]
     assert (first.total, first.has_next, first.has_previous) == (3, True, False)
@@ -131,7 +131,7 @@ async def test_groups_are_listed_by_name_and_found_by_id(world: World) -> None:
 # Groups and clients
 
 
-async def test_a_group_changes_in_what_is_given_alone(world: World) -> None:
+async def test_only_the_given_fields_of_a_group_change(world: World) -> None:
     rate = Decimal("0.03")
     changed = await update_group(store, world.ours.id, GroupChange(rate_per_unit_usd=rate))
     assert changed == replace(world.ours, rate_per_unit_usd=rate)
@@ -150,7 +150,7 @@ async def test_a_group_changes_in_what_is_given_alone(world: World) -> None:
         (GroupChange(rate_per_unit_usd=Decimal(-1)), "ratePerUnitUsd"),
     ],
 )
-async def test_a_group_cannot_be_given_what_does_not_fit(
+async def test_an_invalid_change_of_a_group_names_the_field(
     world: World, change: GroupChange, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -172,7 +172,7 @@ async def test_a_group_cannot_be_given_what_does_not_fit(
         (ClientChange(assigned_numbers=[]), {"assigned_numbers": []}),
     ],
 )
-async def test_a_client_changes_in_what_is_given_alone(
+async def test_only_the_given_fields_of_a_client_change(
     world: World, change: ClientChange, changed: dict[str, Any]
 ) -> None:
     given = ClientChange(
@@ -195,7 +195,7 @@ async def test_a_client_changes_in_what_is_given_alone(
         (ClientChange(assigned_numbers=["1"]), "assignedNumbers"),
     ],
 )
-async def test_a_client_cannot_be_given_what_does_not_fit(
+async def test_an_invalid_change_of_a_client_names_the_field(
     world: World, change: ClientChange, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -204,7 +204,7 @@ async def test_a_client_cannot_be_given_what_does_not_fit(
     assert await found_client(world.member.id) == world.member
 
 
-async def test_what_is_not_there_cannot_be_changed_or_joined(world: World) -> None:
+async def test_a_missing_client_or_group_is_not_found(world: World) -> None:
     with pytest.raises(NotFound, match="group"):
         await update_group(store, new_id(), GroupChange())
     with pytest.raises(NotFound, match="client"):
@@ -216,7 +216,7 @@ async def test_what_is_not_there_cannot_be_changed_or_joined(world: World) -> No
     assert await found_client(world.member.id) == world.member
 
 
-async def test_a_number_is_assigned_to_one_client_alone(world: World) -> None:
+async def test_a_number_can_be_assigned_to_one_client_only(world: World) -> None:
     await update_client(
         store, NORMALISER, world.member.id, ClientChange(assigned_numbers=["2025550101"])
     )
@@ -232,7 +232,9 @@ async def test_a_number_is_assigned_to_one_client_alone(world: World) -> None:
     await update_client(store, NORMALISER, world.loner.id, taken)
 
 
-async def test_of_two_who_are_given_one_number_together_one_gets_it(world: World) -> None:
+async def test_a_number_that_is_assigned_to_several_clients_at_once_goes_to_one(
+    world: World,
+) -> None:
     change = ClientChange(assigned_numbers=["2025550101", "2025550102"])
     answers = await asyncio.gather(
         *(
@@ -245,7 +247,7 @@ async def test_of_two_who_are_given_one_number_together_one_gets_it(world: World
     assert sum(isinstance(each, InvalidInput) for each in answers) == 2
 
 
-async def test_new_groups_and_clients_stand_in_the_tree_and_hold_nothing(world: World) -> None:
+async def test_new_groups_and_clients_have_a_node_and_hold_nothing(world: World) -> None:
     nodes = await worlds.fetch(
         "SELECT id, kind, parent_id, provider_account_id, held FROM account ORDER BY id"
     )
@@ -266,7 +268,7 @@ async def test_new_groups_and_clients_stand_in_the_tree_and_hold_nothing(world: 
 # When the database is away
 
 
-async def test_a_change_while_the_database_is_away_is_to_be_tried_again(
+async def test_a_change_during_an_outage_raises_try_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def cut(tx: Any) -> None:

@@ -1,4 +1,4 @@
-"""Groups, clients and users over the API: the admin's to see and change, and nobody else's."""
+"""Groups, clients and users over the API. Only an admin may see and change them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def group_id(app: App) -> str:
 
 
 @pytest.mark.parametrize("who", OTHERS)
-async def test_whoever_is_no_admin_is_forbidden_before_any_id_is_read(app: App, who: str) -> None:
+async def test_only_an_admin_may_use_these_fields_even_with_a_wrong_id(app: App, who: str) -> None:
     codes = {
         field: await app.code(who, document, **variables)
         for field, (document, variables) in ADMINS.items()
@@ -85,14 +85,16 @@ async def test_whoever_is_no_admin_is_forbidden_before_any_id_is_read(app: App, 
 
 
 @pytest.mark.parametrize("who", OTHERS)
-async def test_whoever_is_no_admin_is_forbidden_what_is_their_own_too(app: App, who: str) -> None:
+async def test_only_an_admin_may_use_these_fields_even_for_the_own_client(
+    app: App, who: str
+) -> None:
     own = {"id": client_id(app)}
     assert await app.code(who, CLIENT, **own) == OTHERS[who]
     assert await app.code(who, UPDATE_CLIENT, input=own) == OTHERS[who]
     assert await app.code(who, CLIENTS, groupId=group_id(app)) == OTHERS[who]
 
 
-async def test_an_id_that_is_not_there_is_not_found(app: App) -> None:
+async def test_an_unknown_id_is_not_found(app: App) -> None:
     assert await app.answer("admin", CLIENT, id=UNKNOWN[Kind.CLIENT]) is None
     assert await app.answer("admin", CLIENT, **NONSENSE) is None
     foreign = [NONSENSE, {"id": UNKNOWN[Kind.SEND]}]
@@ -115,7 +117,7 @@ async def test_an_id_that_is_not_there_is_not_found(app: App) -> None:
     assert (empty["nodes"], empty["totalCount"]) == ([], 0)
 
 
-async def test_a_group_is_made_changed_and_cleared(app: App) -> None:
+async def test_a_group_is_created_changed_and_cleared(app: App) -> None:
     given: dict[str, Any] = {"name": " Schools ", "ratePerUnitUsd": "0.030"}
     made = await app.answer("admin", CREATE_GROUP, input=given)
     assert (made["name"], made["ratePerUnitUsd"]) == ("Schools", "0.03")
@@ -128,7 +130,7 @@ async def test_a_group_is_made_changed_and_cleared(app: App) -> None:
     assert names == ["MG888", "Others", "Towns"]
 
 
-async def test_a_client_is_made_found_changed_and_cleared(app: App) -> None:
+async def test_a_client_is_created_found_changed_and_cleared(app: App) -> None:
     given = {
         "name": "Dairy",
         "business": "Milk",
@@ -168,12 +170,12 @@ async def test_a_client_is_made_found_changed_and_cleared(app: App) -> None:
         ({"assignedNumbers": ["nonsense"]}, "assignedNumbers"),
     ],
 )
-async def test_a_field_that_is_wrong_is_named(app: App, given: dict[str, Any], field: str) -> None:
+async def test_an_invalid_field_is_named(app: App, given: dict[str, Any], field: str) -> None:
     answer = await app.answer("admin", UPDATE_CLIENT, input={"id": client_id(app)} | given)
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
-async def test_clients_are_searched_and_come_in_pages(app: App) -> None:
+async def test_clients_are_searched_and_paged(app: App) -> None:
     everybody = await app.answer("admin", CLIENTS)
     assert [node["name"] for node in everybody["nodes"]] == ["Coop", "Bits", "Acme"]
     assert everybody["totalCount"] == 3
@@ -200,7 +202,7 @@ async def test_clients_are_searched_and_come_in_pages(app: App) -> None:
         ),
     ],
 )
-async def test_a_user_of_each_role_is_made_and_listed(
+async def test_a_user_of_each_role_is_created_and_listed(
     app: App, given: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     places: dict[Any, Any] = {
@@ -228,14 +230,12 @@ async def test_a_user_of_each_role_is_made_and_listed(
         ({"role": "SUPERVISOR"}, "groupId"),
     ],
 )
-async def test_a_user_that_does_not_fit_is_refused_by_its_field(
-    app: App, given: dict[str, Any], field: str
-) -> None:
+async def test_an_invalid_user_names_the_field(app: App, given: dict[str, Any], field: str) -> None:
     answer = await app.answer("admin", CREATE_USER, input=ADA | given)
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", field)
 
 
-async def test_a_user_is_changed_in_what_is_given_and_nobody_disables_the_last_admin(
+async def test_only_the_given_fields_of_a_user_change_and_the_last_admin_stays(
     app: App,
 ) -> None:
     ada = await app.answer("admin", CREATE_USER, input=ADA)
@@ -252,6 +252,6 @@ async def test_a_user_is_changed_in_what_is_given_and_nobody_disables_the_last_a
 
 
 @pytest.mark.parametrize("rate", ["0.0000001", "1e3", "NaN", "Infinity", "", 0.03, True])
-async def test_money_that_is_no_plain_decimal_is_bad_input(app: App, rate: object) -> None:
+async def test_money_must_be_a_plain_decimal(app: App, rate: object) -> None:
     given = {"name": "Dairy", "ratePerUnitUsd": rate}
     assert await app.code("admin", CREATE_CLIENT, input=given) == "BAD_USER_INPUT"

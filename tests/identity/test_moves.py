@@ -1,4 +1,4 @@
-"""What becomes of the versions of figures as clients move between groups."""
+"""The versions of figures when clients move between groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from domain.identity.ports import Node
 POOL, ONE, TWO, LONER = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=9)
 MEMBERS = [UUID(int=100 + i) for i in range(3)]
 
-# Who moves (a number of MEMBERS), and whereto: a group, or right under the pool.
+# The member that moves, and its new parent: a group, or the pool.
 moves = st.lists(
     st.tuples(st.sampled_from(MEMBERS), st.sampled_from([ONE, TWO, POOL])), min_size=1, max_size=60
 )
@@ -31,7 +31,7 @@ def figure(nodes: Sequence[Node], group_id: UUID) -> int:
 
 
 def figures(nodes: Sequence[Node]) -> dict[UUID, int]:
-    """What each sees: supervisors their group, clients with their group, the admin everything."""
+    """The figure that each reader sees: a supervisor its group, an admin everything."""
     seen = {group: figure(nodes, group) for group in (ONE, TWO)}
     for node in nodes:
         if node.account_id in (*MEMBERS, LONER):
@@ -69,7 +69,7 @@ def moved(nodes: list[Node], mover_id: UUID, to: UUID) -> list[Node]:
 
 
 @given(versions, moves)
-def test_no_figures_version_falls_however_often_clients_move(
+def test_no_version_decreases_when_clients_move(
     start: list[int], journey: list[tuple[UUID, UUID]]
 ) -> None:
     nodes = tree(start)
@@ -80,13 +80,13 @@ def test_no_figures_version_falls_however_often_clients_move(
         before, nodes = figures(nodes), moved(nodes, mover_id, to)
         after = figures(nodes)
         assert all(after[each] >= before[each] for each in before)
-        # Their balances are others now, and who moved sees another group.
+        # Their balances have changed, and the client that moved sees another group.
         changed = {mover_id, POOL} | ({home, to} - {POOL})
         assert all(after[each] > before[each] for each in changed if each is not None)
 
 
 @given(versions, moves)
-def test_a_move_adds_one_to_the_largest_version_at_most(
+def test_a_move_adds_at_most_one_to_the_largest_version(
     start: list[int], journey: list[tuple[UUID, UUID]]
 ) -> None:
     nodes = tree(start)
@@ -99,7 +99,7 @@ def test_a_move_adds_one_to_the_largest_version_at_most(
 
 
 @given(*[st.integers(0, 1000)] * 4)
-def test_a_provider_account_of_its_own_changes_no_group_that_never_held_it(
+def test_a_move_of_a_client_with_its_own_provider_account_changes_no_group(
     one: int, two: int, owned: int, pool: int
 ) -> None:
     nodes = [

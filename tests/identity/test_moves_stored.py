@@ -64,7 +64,7 @@ async def parent_of(tenant: worlds.Tenant) -> UUID | None:
 
 
 def views(world: World) -> dict[str, BalanceView]:
-    """Every figure that somebody may be watching."""
+    """Every figure that a user may see."""
     none = PlatformShown.NONE
     return {
         "pool": BalanceView(),
@@ -76,7 +76,7 @@ def views(world: World) -> dict[str, BalanceView]:
     }
 
 
-async def test_a_client_that_moves_takes_its_units_from_one_group_to_the_other(
+async def test_a_client_that_moves_takes_its_units_to_the_other_group(
     world: World,
 ) -> None:
     assert (await group_balance(world.old), await group_balance(world.new)) == (1_150, 15)
@@ -92,7 +92,7 @@ async def test_a_client_that_moves_takes_its_units_from_one_group_to_the_other(
     await worlds.assert_audit_holds()
 
 
-async def test_no_version_that_anybody_sees_falls_while_clients_move_and_send(
+async def test_no_version_decreases_while_clients_move_and_send(
     world: World,
 ) -> None:
     seen = dict.fromkeys(views(world), -1)
@@ -126,7 +126,7 @@ async def test_no_version_that_anybody_sees_falls_while_clients_move_and_send(
     await worlds.assert_audit_holds()
 
 
-async def test_versions_stay_small_however_often_clients_move(world: World) -> None:
+async def test_versions_stay_small_after_many_moves(world: World) -> None:
     async def largest() -> int:
         return max([(await read_balances(view)).version for view in views(world).values()])
 
@@ -136,7 +136,7 @@ async def test_versions_stay_small_however_often_clients_move(world: World) -> N
     assert await largest() <= before + 102
 
 
-async def test_clients_that_change_places_together_end_in_the_other_group(world: World) -> None:
+async def test_two_clients_can_swap_groups_at_the_same_time(world: World) -> None:
     for _ in range(5):
         await asyncio.gather(move(world.mover, world.new), move(world.neighbour, world.old))
         assert await group_balance(world.old) == 160
@@ -146,7 +146,7 @@ async def test_clients_that_change_places_together_end_in_the_other_group(world:
     assert all(row["deadlocks"] == 0 for row in deadlocks)
 
 
-async def test_a_client_with_a_provider_account_of_its_own_joins_a_group_without_its_units(
+async def test_a_client_with_its_own_provider_account_joins_a_group_without_its_units(
     world: World,
 ) -> None:
     school = await worlds.add_school()
@@ -168,7 +168,7 @@ async def test_a_client_cannot_join_a_group_of_another_pool(world: World) -> Non
     assert await parent_of(world.mover) == world.old.account_id
 
 
-async def test_what_is_sent_while_a_client_moves_is_charged_to_it_all_the_same(
+async def test_sends_during_a_move_are_charged_to_the_client(
     world: World,
 ) -> None:
     async def send() -> None:
@@ -195,7 +195,7 @@ async def default_pools() -> list[dict[str, Any]]:
     )
 
 
-async def test_the_default_pool_is_made_once_however_many_processes_start(
+async def test_processes_that_start_together_add_one_default_pool(
     database_url: str,
 ) -> None:
     async with worlds.connected(database_url):
@@ -220,14 +220,14 @@ async def test_the_default_pool_is_made_once_however_many_processes_start(
         assert len(await worlds.fetch("SELECT 1 FROM account")) == 1
 
 
-async def test_a_default_pool_that_is_there_is_left_as_it_is(world: World) -> None:
+async def test_an_existing_default_pool_is_not_changed(world: World) -> None:
     before = await default_pools()
     found = await ensure_default_pool(store, provider="other", unit="UGX", price=50)
     assert found == world.pool.id
     assert await default_pools() == before
 
 
-async def test_without_a_default_pool_there_is_nowhere_to_put_a_client(database_url: str) -> None:
+async def test_a_client_cannot_be_created_without_a_default_pool(database_url: str) -> None:
     async with worlds.connected(database_url):
         with pytest.raises(NotFound, match="default pool"):
             await people.add_client()

@@ -1,4 +1,4 @@
-"""What may stand in the fields of people."""
+"""The rules for the fields of groups, clients and users."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ NORMALISER = Normaliser()
         ("x" * 200, "x" * 200),
     ],
 )
-def test_a_name_is_kept_trimmed_and_composed(given: str, kept: str) -> None:
+def test_a_name_is_trimmed_and_composed(given: str, kept: str) -> None:
     assert name_of(given) == kept
 
 
 @pytest.mark.parametrize(
     "given", [None, "", "   ", "\t\n", "x" * 201, "a\0b", "a\nb", "a\u2028b", "a\x1bb", "a\ud800b"]
 )
-def test_a_name_that_is_empty_too_long_or_unseen_is_refused(given: str | None) -> None:
+def test_an_empty_long_or_invisible_name_is_refused(given: str | None) -> None:
     with pytest.raises(InvalidInput) as refused:
         name_of(given)
     assert refused.value.field == "name"
 
 
-def test_an_empty_business_is_none_and_a_wrong_one_is_refused_by_its_field() -> None:
+def test_an_empty_business_is_none_and_an_invalid_one_names_its_field() -> None:
     assert business_of(None) is None
     assert business_of("  ") is None
     assert business_of(" Milk ") == "Milk"
@@ -63,7 +63,7 @@ def test_an_empty_business_is_none_and_a_wrong_one_is_refused_by_its_field() -> 
         f"{'a' * 64}@example.com",
     ],
 )
-def test_an_email_is_kept_as_typed_but_trimmed(given: str) -> None:
+def test_an_email_is_trimmed_and_keeps_its_case(given: str) -> None:
     assert email_of(given) == given.strip()
 
 
@@ -94,13 +94,13 @@ def test_an_email_is_kept_as_typed_but_trimmed(given: str) -> None:
         f"a@{'b' * 60}.{'c' * 63}.{'d' * 63}.{'e' * 63}.com",
     ],
 )
-def test_what_could_not_be_written_to_is_no_email(given: str) -> None:
+def test_an_invalid_email_is_refused(given: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         email_of(given)
     assert refused.value.field == "email"
 
 
-def test_reading_an_email_takes_no_longer_for_a_malicious_one() -> None:
+def test_a_malicious_email_is_checked_quickly() -> None:
     with pytest.raises(InvalidInput):
         email_of("a@" + "a-" * 100_000)
 
@@ -110,23 +110,23 @@ def test_a_password_has_8_to_1024_characters_of_any_kind(given: str) -> None:
     assert password_of(given) == given
 
 
-def test_a_password_is_the_same_however_its_accents_are_composed() -> None:
+def test_composed_and_decomposed_accents_give_the_same_password() -> None:
     assert password_of("e\u0301cole-passe") == password_of("école-passe")
 
 
 @pytest.mark.parametrize("given", [None, "", "1234567", "x" * 1025, "1234567\0", "1234567\udfff"])
-def test_a_password_that_is_short_long_or_cannot_be_kept_is_refused(given: str | None) -> None:
+def test_a_short_long_or_unstorable_password_is_refused(given: str | None) -> None:
     with pytest.raises(InvalidInput) as refused:
         password_of(given)
     assert refused.value.field == "password"
 
 
 @pytest.mark.parametrize("given", ["0", "0.03", "0.000001", "1000000", "3E+2", "0.030000000"])
-def test_a_rate_is_between_nothing_and_a_million(given: str) -> None:
+def test_a_rate_is_between_zero_and_a_million(given: str) -> None:
     assert rate_of(Decimal(given)) == Decimal(given)
 
 
-def test_no_rate_is_none_and_minus_nothing_is_nothing() -> None:
+def test_no_rate_is_none_and_minus_zero_is_zero() -> None:
     assert rate_of(None) is None
     assert str(rate_of(Decimal("-0.00"))) == "0.00"
 
@@ -134,19 +134,19 @@ def test_no_rate_is_none_and_minus_nothing_is_nothing() -> None:
 @pytest.mark.parametrize(
     "given", ["-0.01", "1000000.01", "0.0000001", "NaN", "sNaN", "Infinity", "1E+99", "1E-99"]
 )
-def test_a_rate_that_is_below_nothing_endless_or_too_fine_is_refused(given: str) -> None:
+def test_a_negative_infinite_or_too_precise_rate_is_refused(given: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         rate_of(Decimal(given))
     assert refused.value.field == "ratePerUnitUsd"
 
 
-def test_assigned_numbers_are_normalised_sorted_and_kept_once() -> None:
+def test_assigned_numbers_are_normalised_sorted_and_unique() -> None:
     given = ["(202) 555-0143", "+12025550101", "1 202 555 0143"]
     assert assigned_numbers_of(given, NORMALISER) == ["+12025550101", "+12025550143"]
     assert assigned_numbers_of(None, NORMALISER) == []
 
 
-def test_an_assigned_number_that_is_not_valid_is_refused_by_its_place() -> None:
+def test_an_invalid_assigned_number_is_refused_with_its_position() -> None:
     with pytest.raises(InvalidInput, match="Number 2") as refused:
         assigned_numbers_of(["+12025550101", "12"], NORMALISER)
     assert refused.value.field == "assignedNumbers"

@@ -1,4 +1,4 @@
-"""Signing in and out over the API, who the viewer is, and keys of one's own."""
+"""Sessions, the viewer and API keys over the API."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ EVERYBODY = ["owner", "sibling", "loner", "direct", "supervisor", "other_supervi
 
 
 @dataclass(frozen=True)
-class Town:
-    """The app, with a user for each of its people; `actors` are they, signed in."""
+class Accounts:
+    """The app with a stored user for each of its actors."""
 
     app: App
     users: dict[str, User]
@@ -60,8 +60,8 @@ class Town:
 
 
 @pytest.fixture
-async def town(app: App) -> AsyncIterator[Town]:
-    places: dict[str, tuple[Role, UUID | None, UUID | None]] = {
+async def accounts(app: App) -> AsyncIterator[Accounts]:
+    fields: dict[str, tuple[Role, UUID | None, UUID | None]] = {
         "owner": (Role.CLIENT, app.owner.client_id, None),
         "sibling": (Role.CLIENT, app.sibling.client_id, None),
         "loner": (Role.CLIENT, app.loner.client_id, None),
@@ -74,16 +74,16 @@ async def town(app: App) -> AsyncIterator[Town]:
         who: await people.add_user(
             f"{who}@ibiki.test", role, client_id=client_id, group_id=group_id
         )
-        for who, (role, client_id, group_id) in places.items()
+        for who, (role, client_id, group_id) in fields.items()
     }
     app.installation.actors.start()
-    yield Town(app, users)
+    yield Accounts(app, users)
     await app.installation.actors.stop()
 
 
-def seen_by(town: Town, who: str) -> dict[str, Any]:
-    """The viewer, as it should be shown to each."""
-    app, user = town.app, town.users[who]
+def seen_by(accounts: Accounts, who: str) -> dict[str, Any]:
+    """The expected viewer of each user."""
+    app, user = accounts.app, accounts.users[who]
     ours = {"id": ids.encode(Kind.GROUP, app.group.id), "name": "MG888"}
     theirs = {"id": ids.encode(Kind.GROUP, app.other_group.id), "name": "Others"}
     acme, bits, coop = (
@@ -118,53 +118,53 @@ def seen_by(town: Town, who: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
-async def test_a_session_shows_its_viewer_and_the_viewer_asked_later_is_the_same(
-    town: Town, who: str
+async def test_a_session_has_the_same_viewer_as_the_viewer_field(
+    accounts: Accounts, who: str
 ) -> None:
-    session = await town.sign_in(who)
+    session = await accounts.sign_in(who)
     assert session["__typename"] == "Session"
-    assert session["viewer"] == seen_by(town, who)
-    actor = await town.app.installation.actors.actor_for(session["accessToken"])
+    assert session["viewer"] == seen_by(accounts, who)
+    actor = await accounts.app.installation.actors.actor_for(session["accessToken"])
     assert actor is not None
-    assert await town.app.answer(actor, ASK_VIEWER) == seen_by(town, who)
+    assert await accounts.app.answer(actor, ASK_VIEWER) == seen_by(accounts, who)
 
 
-async def test_nobody_is_no_viewer(town: Town) -> None:
-    assert await town.app.code("nobody", ASK_VIEWER) == "UNAUTHENTICATED"
+async def test_the_viewer_field_requires_a_credential(accounts: Accounts) -> None:
+    assert await accounts.app.code("nobody", ASK_VIEWER) == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("who", ["owner", "unknown"])
 async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(
-    town: Town, who: str
+    accounts: Accounts, who: str
 ) -> None:
-    assert await town.sign_in(who, "wrong horse battery") == {
+    assert await accounts.sign_in(who, "wrong horse battery") == {
         "__typename": "InvalidCredentials",
         "message": "The email or the password is wrong.",
     }
 
 
-async def test_who_fails_too_often_is_told_how_long_to_wait(town: Town) -> None:
+async def test_too_many_failures_are_answered_with_the_time_to_wait(accounts: Accounts) -> None:
     for _ in range(5):
-        await town.sign_in("owner", "wrong horse battery")
-    answer = await town.sign_in("owner")
+        await accounts.sign_in("owner", "wrong horse battery")
+    answer = await accounts.sign_in("owner")
     assert answer["__typename"] == "RateLimited"
     assert 0 < answer["retryAfterSeconds"] <= 60
 
 
 async def test_a_refreshed_session_continues_and_a_token_that_is_reused_late_ends_it_at_once(
-    town: Town,
+    accounts: Accounts,
 ) -> None:
-    first = await town.sign_in("owner")
+    first = await accounts.sign_in("owner")
     given = {"refreshToken": first["refreshToken"]}
-    second = await town.app.answer("nobody", REFRESH, input=given)
+    second = await accounts.app.answer("nobody", REFRESH, input=given)
     assert second["viewer"] == first["viewer"]
-    actors = town.app.installation.actors
+    actors = accounts.app.installation.actors
     assert await actors.actor_for(first["accessToken"])
     assert await actors.actor_for(second["accessToken"])
-    repeated = await town.app.answer("nobody", REFRESH, input=given)
+    repeated = await accounts.app.answer("nobody", REFRESH, input=given)
     assert repeated["refreshToken"] == second["refreshToken"]
     await worlds.execute("UPDATE refresh_token SET used_at = used_at - interval '31 seconds'")
-    again = await town.app.answer("nobody", REFRESH, input=given)
+    again = await accounts.app.answer("nobody", REFRESH, input=given)
     assert again == {
         "__typename": "InvalidCredentials",
         "message": "This session is over. Sign in again.",
@@ -173,124 +173,129 @@ async def test_a_refreshed_session_continues_and_a_token_that_is_reused_late_end
     assert await actors.actor_for(second["accessToken"]) is None
 
 
-async def test_signing_out_ends_the_access_token_at_once(town: Town) -> None:
-    session, other = await town.sign_in("owner"), await town.sign_in("owner")
-    actors = town.app.installation.actors
+async def test_signing_out_ends_the_access_token_at_once(accounts: Accounts) -> None:
+    session, other = await accounts.sign_in("owner"), await accounts.sign_in("owner")
+    actors = accounts.app.installation.actors
     assert await actors.actor_for(session["accessToken"])
     given = {"refreshToken": session["refreshToken"]}
-    assert await town.app.answer("nobody", SIGN_OUT, input=given) is True
+    assert await accounts.app.answer("nobody", SIGN_OUT, input=given) is True
     assert await actors.actor_for(session["accessToken"]) is None
     assert await actors.actor_for(other["accessToken"])
-    assert await town.app.answer("nobody", SIGN_OUT, input=given) is True
-    assert await town.app.answer("nobody", SIGN_OUT, input={"refreshToken": "x"}) is False
+    assert await accounts.app.answer("nobody", SIGN_OUT, input=given) is True
+    assert await accounts.app.answer("nobody", SIGN_OUT, input={"refreshToken": "x"}) is False
 
 
-async def test_a_disabled_user_is_out_at_once_and_an_admin_can_let_them_in_again(
-    town: Town,
+async def test_a_disabled_user_is_signed_out_at_once_and_can_be_enabled_again(
+    accounts: Accounts,
 ) -> None:
-    session, admin = await town.sign_in("owner"), await town.actor("admin")
-    actors = town.app.installation.actors
+    session, admin = await accounts.sign_in("owner"), await accounts.actor("admin")
+    actors = accounts.app.installation.actors
     assert await actors.actor_for(session["accessToken"])
     document = "mutation ($input: UpdateUserInput!) { updateUser(input: $input) { __typename } }"
-    user_id = ids.encode(Kind.USER, town.users["owner"].id)
+    user_id = ids.encode(Kind.USER, accounts.users["owner"].id)
     given = {"id": user_id, "disabled": True}
-    assert await town.app.answer(admin, document, input=given) == {"__typename": "User"}
+    assert await accounts.app.answer(admin, document, input=given) == {"__typename": "User"}
     assert await actors.actor_for(session["accessToken"]) is None
-    assert (await town.sign_in("owner"))["__typename"] == "InvalidCredentials"
+    assert (await accounts.sign_in("owner"))["__typename"] == "InvalidCredentials"
     given = {"id": user_id, "disabled": False}
-    await town.app.answer(admin, document, input=given)
+    await accounts.app.answer(admin, document, input=given)
     assert await actors.actor_for(session["accessToken"]) is None
-    assert (await town.sign_in("owner"))["__typename"] == "Session"
+    assert (await accounts.sign_in("owner"))["__typename"] == "Session"
 
 
-async def test_a_suspended_clients_user_still_signs_in_and_is_seen_as_suspended(
-    town: Town,
+async def test_a_user_of_a_suspended_client_can_sign_in(
+    accounts: Accounts,
 ) -> None:
-    actors, admin = town.app.installation.actors, await town.actor("admin")
-    session = await town.sign_in("owner")
+    actors, admin = accounts.app.installation.actors, await accounts.actor("admin")
+    session = await accounts.sign_in("owner")
     assert await actors.actor_for(session["accessToken"])
     document = """mutation ($input: UpdateClientInput!) {
         updateClient(input: $input) { __typename } }"""
-    client_id = ids.encode(Kind.CLIENT, town.app.owner.client_id)
+    client_id = ids.encode(Kind.CLIENT, accounts.app.owner.client_id)
     given = {"id": client_id, "status": "SUSPENDED"}
-    await town.app.answer(admin, document, input=given)
+    await accounts.app.answer(admin, document, input=given)
     actor = await actors.actor_for(session["accessToken"])
     assert actor is not None
     assert actor.client_status == "SUSPENDED"
-    assert (await town.sign_in("owner"))["__typename"] == "Session"
+    assert (await accounts.sign_in("owner"))["__typename"] == "Session"
 
 
 # Keys
 
 
-async def created(town: Town, who: Actor, name: str = "Till") -> Any:
-    return await town.app.answer(who, CREATE_KEY, input={"name": name})
+async def created(accounts: Accounts, who: Actor, name: str = "Till") -> Any:
+    return await accounts.app.answer(who, CREATE_KEY, input={"name": name})
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
-async def test_everybody_makes_lists_and_revokes_keys_of_their_own(town: Town, who: str) -> None:
-    actor = await town.actor(who)
-    made = await created(town, actor)
+async def test_every_user_can_create_list_and_revoke_own_keys(accounts: Accounts, who: str) -> None:
+    actor = await accounts.actor(who)
+    made = await created(accounts, actor)
     assert made["secret"].startswith(made["apiKey"]["prefix"])
-    assert await town.app.answer(actor, KEYS) == [made["apiKey"]]
+    assert await accounts.app.answer(actor, KEYS) == [made["apiKey"]]
     given = {"id": made["apiKey"]["id"]}
-    revoked = await town.app.answer(actor, REVOKE_KEY, input=given)
+    revoked = await accounts.app.answer(actor, REVOKE_KEY, input=given)
     assert revoked == {"__typename": "ApiKey"} | made["apiKey"]
-    assert await town.app.answer(actor, KEYS) == []
+    assert await accounts.app.answer(actor, KEYS) == []
 
 
-async def test_a_key_stands_for_its_user_until_it_is_revoked(town: Town) -> None:
-    owner, actors = await town.actor("owner"), town.app.installation.actors
-    made = await created(town, owner)
+async def test_a_key_acts_for_its_user_until_it_is_revoked(accounts: Accounts) -> None:
+    owner, actors = await accounts.actor("owner"), accounts.app.installation.actors
+    made = await created(accounts, owner)
     by_key = await actors.actor_for(made["secret"])
     assert by_key is not None
-    assert await town.app.answer(by_key, ASK_VIEWER) == seen_by(town, "owner")
-    await town.app.answer(owner, REVOKE_KEY, input={"id": made["apiKey"]["id"]})
+    assert await accounts.app.answer(by_key, ASK_VIEWER) == seen_by(accounts, "owner")
+    await accounts.app.answer(owner, REVOKE_KEY, input={"id": made["apiKey"]["id"]})
     assert await actors.actor_for(made["secret"]) is None
 
 
 @pytest.mark.parametrize("who", ["sibling", "direct", "supervisor", "other_supervisor", "nobody"])
-async def test_a_key_of_somebody_elses_is_neither_seen_nor_revoked(town: Town, who: str) -> None:
-    made = await created(town, await town.actor("owner"))
+async def test_a_key_of_another_user_cannot_be_seen_or_revoked(
+    accounts: Accounts, who: str
+) -> None:
+    made = await created(accounts, await accounts.actor("owner"))
     given = {"id": made["apiKey"]["id"]}
     if who == "nobody":
-        assert await town.app.code(who, KEYS) == "UNAUTHENTICATED"
-        assert await town.app.code(who, REVOKE_KEY, input=given) == "UNAUTHENTICATED"
-        assert await town.app.code(who, CREATE_KEY, input={"name": "x"}) == "UNAUTHENTICATED"
+        assert await accounts.app.code(who, KEYS) == "UNAUTHENTICATED"
+        assert await accounts.app.code(who, REVOKE_KEY, input=given) == "UNAUTHENTICATED"
+        assert await accounts.app.code(who, CREATE_KEY, input={"name": "x"}) == "UNAUTHENTICATED"
     else:
-        actor = await town.actor(who)
-        assert await town.app.answer(actor, KEYS) == []
-        answer = await town.app.answer(actor, REVOKE_KEY, input=given)
+        actor = await accounts.actor(who)
+        assert await accounts.app.answer(actor, KEYS) == []
+        answer = await accounts.app.answer(actor, REVOKE_KEY, input=given)
         assert answer == {"__typename": "NotFound", "message": "No such api key."}
-    assert await town.app.installation.actors.actor_for(made["secret"])
+    assert await accounts.app.installation.actors.actor_for(made["secret"])
 
 
-async def test_an_admin_revokes_anybodys_key_and_lists_none_but_the_own(town: Town) -> None:
-    made, admin = await created(town, await town.actor("owner")), await town.actor("admin")
-    assert await town.app.answer(admin, KEYS) == []
+async def test_an_admin_can_revoke_any_key_but_lists_only_own_keys(accounts: Accounts) -> None:
+    made, admin = (
+        await created(accounts, await accounts.actor("owner")),
+        await accounts.actor("admin"),
+    )
+    assert await accounts.app.answer(admin, KEYS) == []
     given = {"id": made["apiKey"]["id"]}
-    assert (await town.app.answer(admin, REVOKE_KEY, input=given))["__typename"] == "ApiKey"
-    assert await town.app.installation.actors.actor_for(made["secret"]) is None
+    assert (await accounts.app.answer(admin, REVOKE_KEY, input=given))["__typename"] == "ApiKey"
+    assert await accounts.app.installation.actors.actor_for(made["secret"]) is None
 
 
 @pytest.mark.parametrize("id", ["nonsense", ids.encode(Kind.API_KEY, UUID(int=404))])
-async def test_a_key_that_is_not_there_is_not_found(town: Town, id: str) -> None:
-    answer = await town.app.answer(await town.actor("owner"), REVOKE_KEY, input={"id": id})
+async def test_an_unknown_key_is_not_found(accounts: Accounts, id: str) -> None:
+    answer = await accounts.app.answer(await accounts.actor("owner"), REVOKE_KEY, input={"id": id})
     assert answer["__typename"] == "NotFound"
 
 
-async def test_a_key_without_a_name_is_refused_by_its_field(town: Town) -> None:
-    answer = await created(town, await town.actor("owner"), name=" ")
+async def test_a_key_without_a_name_is_refused(accounts: Accounts) -> None:
+    answer = await created(accounts, await accounts.actor("owner"), name=" ")
     assert answer == {"__typename": "InvalidInput", "field": "name"}
 
 
-async def test_the_last_use_of_a_key_is_shown(town: Town) -> None:
-    owner = await town.actor("owner")
-    made = await created(town, owner)
-    await store.note_keys_used([town_key(made)])
-    (key,) = await town.app.answer(owner, KEYS)
+async def test_the_last_use_of_a_key_is_shown(accounts: Accounts) -> None:
+    owner = await accounts.actor("owner")
+    made = await created(accounts, owner)
+    await store.note_keys_used([key_id_of(made)])
+    (key,) = await accounts.app.answer(owner, KEYS)
     assert key["lastUsedAt"] is not None
 
 
-def town_key(made: Any) -> UUID:
+def key_id_of(made: Any) -> UUID:
     return ids.decode(Kind.API_KEY, made["apiKey"]["id"])

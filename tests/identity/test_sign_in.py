@@ -1,4 +1,4 @@
-"""Signing in, staying in, and getting out, on a real database."""
+"""Signing in, refreshing and signing out, on a real database."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def age_uses(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("email", ["Ada@ibiki.test", "ADA@IBIKI.TEST", " ada@ibiki.test "])
-async def test_the_right_password_signs_in_however_the_email_is_written(
+async def test_the_email_may_be_written_in_any_case(
     sessions: Sessions, admin: User, email: str
 ) -> None:
     signed_in = await sessions.sign_in(email, PASSWORD, address=ADDRESS)
@@ -83,7 +83,7 @@ async def test_the_right_password_signs_in_however_the_email_is_written(
         ("ada%", PASSWORD),
     ],
 )
-async def test_anything_else_gets_one_and_the_same_answer(
+async def test_every_wrong_sign_in_gets_the_same_answer(
     sessions: Sessions, email: str, password: str
 ) -> None:
     with pytest.raises(InvalidCredentials) as refused:
@@ -93,7 +93,7 @@ async def test_anything_else_gets_one_and_the_same_answer(
 
 
 class RecordedPasswords(Argon2Passwords):
-    """Notes what passwords were compared with."""
+    """Records the hashes that passwords were compared with."""
 
     def __init__(self) -> None:
         super().__init__(memory_kib=64)
@@ -105,9 +105,7 @@ class RecordedPasswords(Argon2Passwords):
 
 
 @pytest.mark.parametrize("email", ["ada@ibiki.test", "eve@ibiki.test", "", "\ud800"])
-async def test_every_email_costs_one_hash_whether_anybody_has_it_or_not(
-    admin: User, email: str
-) -> None:
+async def test_known_and_unknown_emails_take_one_hash_each(admin: User, email: str) -> None:
     passwords = RecordedPasswords()
     sessions = Sessions(store=store, passwords=passwords, tokens=TOKENS, throttle=SignInThrottle())
     with pytest.raises(InvalidCredentials):
@@ -125,7 +123,7 @@ async def test_a_disabled_user_gets_the_same_answer_as_a_wrong_password(
         await sign_in(sessions)
 
 
-async def test_a_sign_in_that_was_under_way_when_the_password_changed_comes_to_nothing(
+async def test_a_sign_in_fails_if_the_password_changes_meanwhile(
     sessions: Sessions, admin: User
 ) -> None:
     login = await store.find_login("ada@ibiki.test")
@@ -136,7 +134,7 @@ async def test_a_sign_in_that_was_under_way_when_the_password_changed_comes_to_n
     assert await live_sessions() == 0
 
 
-async def test_only_hashes_of_passwords_and_refresh_tokens_are_kept(sessions: Sessions) -> None:
+async def test_only_hashes_of_passwords_and_refresh_tokens_are_stored(sessions: Sessions) -> None:
     token = await sign_in(sessions)
     rows = await worlds.fetch("SELECT password_hash, token_hash::text FROM app_user, refresh_token")
     assert rows[0]["password_hash"].startswith("$argon2id$")
@@ -192,7 +190,7 @@ async def test_a_reuse_does_not_extend_the_time_in_which_a_token_may_be_reused(
         await sessions.refresh(first)
 
 
-async def test_all_who_use_one_refresh_token_at_the_same_moment_get_the_same_next_token(
+async def test_simultaneous_uses_of_a_refresh_token_get_the_same_next_token(
     sessions: Sessions,
 ) -> None:
     token = await sign_in(sessions)
@@ -243,7 +241,7 @@ async def test_the_next_token_cannot_be_found_in_the_database(sessions: Sessions
         assert urlsafe_b64decode(secret + "=").hex() not in stored
 
 
-async def test_an_answer_that_is_lost_at_the_commit_can_be_asked_for_again(
+async def test_a_refresh_can_be_repeated_if_the_answer_is_lost_at_the_commit(
     database_url: str,
 ) -> None:
     """The client repeats its request with the token that it has."""
@@ -262,7 +260,7 @@ async def test_an_answer_that_is_lost_at_the_commit_can_be_asked_for_again(
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "x" * 100_000, "\ud800", "a\0b"])
-async def test_a_refresh_token_that_never_was_is_refused_and_ends_nothing(
+async def test_an_unknown_refresh_token_is_refused_and_ends_no_session(
     sessions: Sessions, token: str
 ) -> None:
     await sign_in(sessions)
@@ -272,7 +270,7 @@ async def test_a_refresh_token_that_never_was_is_refused_and_ends_nothing(
     assert await live_sessions() == 1
 
 
-async def test_an_access_token_is_no_refresh_token(sessions: Sessions) -> None:
+async def test_an_access_token_is_refused_as_a_refresh_token(sessions: Sessions) -> None:
     signed_in = await sessions.sign_in("ada@ibiki.test", PASSWORD, address=ADDRESS)
     with pytest.raises(SessionOver):
         await sessions.refresh(signed_in.access_token)
@@ -280,14 +278,14 @@ async def test_an_access_token_is_no_refresh_token(sessions: Sessions) -> None:
     assert await live_sessions() == 1
 
 
-async def test_a_refresh_token_is_worth_nothing_after_its_days(sessions: Sessions) -> None:
+async def test_an_expired_refresh_token_is_refused(sessions: Sessions) -> None:
     token = await sign_in(sessions)
     await worlds.execute("UPDATE refresh_token SET expires_at = now()")
     with pytest.raises(SessionOver):
         await sessions.refresh(token)
 
 
-async def test_a_session_that_is_signed_out_cannot_be_refreshed_and_others_can(
+async def test_a_signed_out_session_cannot_be_refreshed_and_others_can(
     sessions: Sessions,
 ) -> None:
     token, other = await sign_in(sessions), await sign_in(sessions)
@@ -298,7 +296,7 @@ async def test_a_session_that_is_signed_out_cannot_be_refreshed_and_others_can(
     await sessions.refresh(other)
 
 
-async def test_signing_out_with_a_token_of_the_chain_that_was_used_ends_the_session_too(
+async def test_signing_out_with_a_used_token_ends_the_session_too(
     sessions: Sessions,
 ) -> None:
     first = await sign_in(sessions)
@@ -312,7 +310,7 @@ async def test_signing_out_with_a_token_of_the_chain_that_was_used_ends_the_sess
     [UserChange(disabled=True), UserChange(password="another password")],
     ids=["disabled", "password"],
 )
-async def test_being_disabled_or_given_a_new_password_ends_all_sessions(
+async def test_disabling_a_user_or_changing_the_password_ends_all_sessions(
     sessions: Sessions, admin: User, change: UserChange
 ) -> None:
     await people.add_user("second@ibiki.test")
@@ -335,7 +333,7 @@ async def test_a_new_role_ends_all_sessions(sessions: Sessions, admin: User) -> 
         await sessions.refresh(token)
 
 
-async def test_too_many_wrong_passwords_are_refused_for_the_account_and_then_the_right_one_too(
+async def test_after_too_many_wrong_passwords_the_right_one_is_refused_too(
     sessions: Sessions,
 ) -> None:
     for _ in range(5):
@@ -346,7 +344,7 @@ async def test_too_many_wrong_passwords_are_refused_for_the_account_and_then_the
     assert 0 < refused.value.retry_after_seconds <= 60
 
 
-async def test_an_unknown_email_is_slowed_like_a_known_one(sessions: Sessions) -> None:
+async def test_an_unknown_email_is_limited_like_a_known_one(sessions: Sessions) -> None:
     for _ in range(5):
         with pytest.raises(InvalidCredentials):
             await sign_in(sessions, "eve@ibiki.test")
@@ -354,7 +352,7 @@ async def test_an_unknown_email_is_slowed_like_a_known_one(sessions: Sessions) -
         await sign_in(sessions, "eve@ibiki.test")
 
 
-async def test_one_address_that_fails_with_many_accounts_is_refused_and_others_are_not(
+async def test_an_address_that_fails_with_many_accounts_is_limited_and_others_are_not(
     sessions: Sessions,
 ) -> None:
     for number in range(30):
@@ -365,7 +363,7 @@ async def test_one_address_that_fails_with_many_accounts_is_refused_and_others_a
     await sessions.sign_in("ada@ibiki.test", PASSWORD, address="192.0.2.2")
 
 
-async def test_the_right_password_forgets_the_accounts_failures(sessions: Sessions) -> None:
+async def test_a_successful_sign_in_resets_the_failures_of_the_account(sessions: Sessions) -> None:
     for _ in range(3):
         for _ in range(4):
             with pytest.raises(InvalidCredentials):
@@ -373,7 +371,7 @@ async def test_the_right_password_forgets_the_accounts_failures(sessions: Sessio
         await sign_in(sessions)
 
 
-async def test_guesses_sent_at_once_count_like_guesses_sent_one_by_one(sessions: Sessions) -> None:
+async def test_simultaneous_guesses_count_like_guesses_one_by_one(sessions: Sessions) -> None:
     answers = await asyncio.gather(
         *(sign_in(sessions, password=f"wrong horse {number}") for number in range(50)),
         return_exceptions=True,
@@ -383,6 +381,6 @@ async def test_guesses_sent_at_once_count_like_guesses_sent_one_by_one(sessions:
     assert sum(isinstance(each, RateLimited) for each in answers) == 50 - guesses
 
 
-async def test_many_good_sign_ins_at_once_all_come_in(sessions: Sessions) -> None:
+async def test_many_correct_sign_ins_at_once_all_succeed(sessions: Sessions) -> None:
     await asyncio.gather(*(sign_in(sessions) for _ in range(50)))
     assert await live_sessions() == 50

@@ -1,4 +1,4 @@
-"""Which roles go with which places, and what a change of a user comes to."""
+"""Which roles fit which clients and groups, and the changes of users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLIENT = user(Role.CLIENT, CLIENT_ID)
 
 
 @pytest.mark.parametrize("fits", [ADMIN, SUPERVISOR, DIRECT, CLIENT])
-def test_a_role_with_the_places_it_needs_fits(fits: User) -> None:
+def test_a_role_fits_the_client_and_group_that_it_needs(fits: User) -> None:
     check_role_fits(fits)
 
 
@@ -43,7 +43,7 @@ def test_a_role_with_the_places_it_needs_fits(fits: User) -> None:
         (user(Role.CLIENT, CLIENT_ID, GROUP_ID), "groupId"),
     ],
 )
-def test_a_role_without_its_places_or_with_others_is_refused(unfit: User, field: str) -> None:
+def test_a_role_with_a_wrong_client_or_group_is_refused(unfit: User, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check_role_fits(unfit)
     assert refused.value.field == field
@@ -63,7 +63,7 @@ def test_a_role_without_its_places_or_with_others_is_refused(unfit: User, field:
         (CLIENT, {"role": Role.SUPERVISOR, "group_id": GROUP_ID}, DIRECT),
     ],
 )
-def test_a_change_of_role_takes_away_what_the_new_one_cannot_have(
+def test_a_new_role_drops_the_client_or_group_that_it_cannot_have(
     before: User, change: dict[str, Any], after: User
 ) -> None:
     assert changed_user(before, UserChange(**change)) == after
@@ -82,7 +82,7 @@ def test_a_change_of_role_takes_away_what_the_new_one_cannot_have(
         (SUPERVISOR, {"role": Role.CLIENT}, "clientId"),
     ],
 )
-def test_a_change_that_asks_for_what_does_not_fit_is_refused(
+def test_an_invalid_change_of_a_user_names_the_field(
     before: User, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -1,4 +1,4 @@
-"""Users on a real database: who can be made, what a change does, and that an admin is left."""
+"""Users on a real database: adding, changing, and the last admin."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ async def found_user(user_id: UUID) -> User:
     return user
 
 
-async def test_a_user_is_found_as_it_was_made(world: World) -> None:
+async def test_a_user_is_stored_with_all_its_fields(world: World) -> None:
     assert await found_user(world.admin.id) == world.admin
     assert (world.admin.role, world.admin.disabled) == (Role.ADMIN, False)
     assert await store.find_user(new_id()) is None
 
 
-async def test_an_admin_can_be_made_from_an_email_and_a_password(world: World) -> None:
+async def test_an_admin_needs_an_email_and_a_password(world: World) -> None:
     admin = await create_admin(store, PASSWORDS, email="second@ibiki.test", password=PASSWORD)
     assert (await found_user(admin.id)).role is Role.ADMIN
 
 
-async def test_an_email_is_one_users_in_any_case(world: World) -> None:
+async def test_an_email_is_unique_in_any_case(world: World) -> None:
     with pytest.raises(InvalidInput) as refused:
         await people.add_user("ADA@ibiki.test")
     assert refused.value.field == "email"
 
 
-async def test_of_many_users_made_with_one_email_together_one_comes_to_be(world: World) -> None:
+async def test_simultaneous_requests_with_one_email_create_one_user(world: World) -> None:
     answers = await asyncio.gather(
         *(people.add_user("same@ibiki.test") for _ in range(5)), return_exceptions=True
     )
@@ -75,7 +75,7 @@ async def test_of_many_users_made_with_one_email_together_one_comes_to_be(world:
         ({"role": Role.ADMIN, "password": "short"}, InvalidInput),
     ],
 )
-async def test_a_user_that_does_not_fit_is_not_made(
+async def test_an_invalid_user_is_not_created(
     world: World, new: dict[str, Any], refusal: type[Exception]
 ) -> None:
     with pytest.raises(refusal):
@@ -85,7 +85,7 @@ async def test_a_user_that_does_not_fit_is_not_made(
     assert (await store.list_users(window())).total == 1
 
 
-async def test_a_supervisor_may_send_from_a_client_of_the_own_group_alone(world: World) -> None:
+async def test_a_supervisor_may_send_only_from_a_client_of_its_group(world: World) -> None:
     boss = await people.add_user(
         "boss@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id, client_id=world.member.id
     )
@@ -99,7 +99,7 @@ async def test_a_supervisor_may_send_from_a_client_of_the_own_group_alone(world:
     assert (await update_user(store, PASSWORDS, boss.id, both)).client_id == world.stranger.id
 
 
-async def test_a_client_that_leaves_a_group_is_taken_away_from_its_supervisors(
+async def test_the_supervisors_of_a_group_lose_a_client_that_leaves_it(
     world: World,
 ) -> None:
     boss = await people.add_user(
@@ -112,7 +112,7 @@ async def test_a_client_that_leaves_a_group_is_taken_away_from_its_supervisors(
     assert (await found_user(user.id)).client_id == world.member.id
 
 
-async def test_a_supervisor_is_never_left_with_a_client_of_another_group(world: World) -> None:
+async def test_a_supervisor_never_has_a_client_of_another_group(world: World) -> None:
     boss = await people.add_user("boss@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id)
     for _ in range(5):
         await asyncio.gather(
@@ -128,7 +128,7 @@ async def test_a_supervisor_is_never_left_with_a_client_of_another_group(world: 
         )
 
 
-async def test_a_user_changes_in_what_is_given_alone(world: World) -> None:
+async def test_only_the_given_fields_of_a_user_change(world: World) -> None:
     user = await people.add_user("c@ibiki.test", Role.CLIENT, client_id=world.member.id)
     changed = await update_user(store, PASSWORDS, user.id, UserChange(disabled=True))
     assert changed == replace(user, disabled=True)
@@ -142,7 +142,9 @@ async def test_a_user_changes_in_what_is_given_alone(world: World) -> None:
 
 
 @pytest.mark.parametrize("disable", [True, False])
-async def test_the_last_active_admin_stays_one(world: World, disable: bool) -> None:
+async def test_the_last_active_admin_cannot_be_changed_or_disabled(
+    world: World, disable: bool
+) -> None:
     change = (
         UserChange(disabled=True)
         if disable
@@ -157,7 +159,7 @@ async def test_the_last_active_admin_stays_one(world: World, disable: bool) -> N
     await update_user(store, PASSWORDS, world.admin.id, change)
 
 
-async def test_two_admins_who_disable_each_other_together_do_not_both_succeed(
+async def test_of_two_admins_who_disable_each_other_at_once_one_succeeds(
     world: World,
 ) -> None:
     second = await people.add_user("second@ibiki.test")

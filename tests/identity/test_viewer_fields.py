@@ -1,4 +1,4 @@
-"""The viewer sees itself, and what it points to is read once."""
+"""The fields of the viewer. What they need is read once."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def a_directory(**of: Any) -> tuple[Actor, FakeDirectory]:
 
 
 async def ask(actor: Actor | None, directory: FakeDirectory) -> Any:
-    """The whole answer."""
+    """The response."""
     context = context_with(actor, directory=directory)
     return (await ENGINE.execute(ENGINE.find(QUERY), None, context)).body
 
 
-async def test_a_client_sees_its_account_and_the_group_that_it_is_in() -> None:
+async def test_the_user_of_a_client_sees_its_account_and_group() -> None:
     actor, directory = a_directory(client_id=CLIENT.id)
     assert (await ask(actor, directory))["data"]["viewer"] == {
         "id": ids.encode(Kind.USER, actor.user_id),
@@ -74,7 +74,7 @@ async def test_a_client_sees_its_account_and_the_group_that_it_is_in() -> None:
     }
 
 
-async def test_what_many_fields_point_to_is_read_once() -> None:
+async def test_a_client_or_group_that_many_fields_need_is_read_once() -> None:
     actor, directory = a_directory(client_id=CLIENT.id)
     await ask(actor, directory)
     assert sorted(directory.reads) == [("clients", [CLIENT.id]), ("groups", [GROUP.id])]
@@ -86,12 +86,12 @@ async def test_a_supervisor_sees_its_group() -> None:
     assert (viewer["group"]["name"], viewer["client"]) == ("MG888", None)
 
 
-async def test_an_admin_has_neither() -> None:
+async def test_an_admin_has_neither_client_nor_group() -> None:
     viewer = (await ask(*a_directory(role=Role.ADMIN)))["data"]["viewer"]
     assert (viewer["group"], viewer["client"]) == (None, None)
 
 
-async def test_nobody_and_who_is_gone_are_told_to_sign_in() -> None:
+async def test_without_a_user_the_answer_is_unauthenticated() -> None:
     for actor in (None, actor_with()):
         answer = await ask(actor, FakeDirectory())
         assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}

@@ -1,4 +1,4 @@
-"""Connections for tests of the persistence itself."""
+"""Connections for tests of persistence."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.persistence.connections import POOL_SIZE
 
 @pytest.fixture
 async def connected(worker_database_url: str) -> AsyncIterator[None]:
-    """This process is connected."""
+    """This process is connected to a database."""
     async with worlds.connected(worker_database_url, pool_size=POOL_SIZE):
         yield
 
 
 @pytest.fixture
 async def line(worker_database_url: str) -> AsyncIterator[Line]:
-    """This process is connected by a line that can be cut."""
+    """This process is connected over a line that the test can cut."""
     async with (
         line_to(worker_database_url) as to_server,
         worlds.connected(to_server.url, pool_size=POOL_SIZE),

@@ -1,4 +1,4 @@
-"""What tests of connections share: whether all of a pool are usable, and waiting with a bound."""
+"""Shared by tests of connections: checks of the pool, and waits with a limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSERT = "INSERT INTO access_change (id, subject_id) VALUES ($1, $1)"
 
 
 async def assert_whole(size: int = POOL_SIZE) -> None:
-    """As many transactions at once as the pool is large, all of them usable, none left open."""
+    """All connections of the pool are usable, and none has an open transaction."""
     barrier = asyncio.Barrier(size)
 
     async def use() -> bool:
@@ -33,7 +33,7 @@ async def assert_whole(size: int = POOL_SIZE) -> None:
 
 
 async def cancel_once(call: Callable[[], Awaitable[None]], inside: asyncio.Event) -> None:
-    """The call, cancelled when it has got inside, ends as a cancelled one."""
+    """Cancels the call when `inside` is set. It must end with CancelledError."""
     task = asyncio.ensure_future(call())
     await asyncio.wait_for(inside.wait(), 10)
     task.cancel()
@@ -47,20 +47,20 @@ async def is_there(witness: Witness, row_id: UUID) -> bool:
 
 
 async def until(true: Callable[[], bool], *, seconds: float = 30) -> None:
-    """Returns when it has become true."""
+    """Returns when the condition is true."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - what no event tells of
             await asyncio.sleep(0.002)
 
 
 async def insert(database: Witness, table: str, row: Mapping[str, object]) -> None:
-    """Writes a row past the program."""
+    """Writes a row without the program."""
     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
     statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"
     await database.execute(statement, *row.values())
 
 
 async def update(database: Witness, table: str, row_id: UUID, change: Mapping[str, object]) -> None:
-    """Changes a row past the program."""
+    """Changes a row without the program."""
     changes = ", ".join(f"{column} = ${place}" for place, column in enumerate(change, start=2))
     await database.execute(f"UPDATE {table} SET {changes} WHERE id = $1", row_id, *change.values())

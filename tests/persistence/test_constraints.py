@@ -1,7 +1,7 @@
-"""What must hold whatever the program does is written in the database: read back, and tried.
+"""The constraints, indexes, triggers and privileges of the migrated database.
 
-Tortoise drops named constraints at a table's first creation: nothing that a migration should have
-made may go missing unseen. A new one is entered in `as_migrated` as well.
+Tortoise drops named constraints when it creates a table, so each one is checked. Enter a new one in
+`as_migrated` as well.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ WHERE indrelid = 'account'::regclass
 """
 
 
-async def test_the_constraints_are_these(witness: Witness) -> None:
+async def test_the_constraints_are_as_listed(witness: Witness) -> None:
     expected = {
         (table, f"{table}_{name}") for table, names in CONSTRAINTS.items() for name in names.split()
     }
@@ -55,28 +55,28 @@ async def test_the_constraints_are_these(witness: Witness) -> None:
     assert {(row["table"], row["name"]) for row in rows} == expected
 
 
-async def test_the_indexes_are_these(witness: Witness) -> None:
+async def test_the_indexes_are_as_listed(witness: Witness) -> None:
     rows = await witness.fetch(READ_INDEXES)
     assert {row["name"]: row["is"] for row in rows} == INDEXES
 
 
-async def test_the_triggers_are_these(witness: Witness) -> None:
+async def test_the_triggers_are_as_listed(witness: Witness) -> None:
     rows = await witness.fetch(READ_TRIGGERS)
     assert {row["name"]: row["is"] for row in rows} == TRIGGERS
 
 
-async def test_the_storage_is_this(witness: Witness) -> None:
+async def test_the_storage_parameters_are_as_listed(witness: Witness) -> None:
     rows = await witness.fetch(READ_STORAGE)
     found = {row["name"]: dict(each.split("=") for each in row["options"]) for row in rows}
     assert found == STORAGE
 
 
-async def test_no_index_keeps_the_update_of_a_balance_from_being_hot(witness: Witness) -> None:
+async def test_no_index_prevents_hot_updates_of_a_balance(witness: Witness) -> None:
     rows = await witness.fetch(READ_INDEXED_COLUMNS)
     assert not {"held", "version", "arrears"} & {row["attname"] for row in rows}
 
 
-async def test_the_application_may_read_and_add_transfers_and_nothing_more(
+async def test_the_application_may_only_read_and_add_transfers(
     witness: Witness,
 ) -> None:
     rows = await witness.fetch(READ_PRIVILEGES)
@@ -109,7 +109,7 @@ async def test_models_and_migrations_agree(connected: None, worker_database_url:
         " ON CONFLICT (id) DO UPDATE SET amount = 0",
     ],
 )
-async def test_nobody_changes_or_deletes_a_transfer(
+async def test_a_transfer_cannot_be_changed_or_deleted(
     witness: Witness, worker_database_url: str, statement: str
 ) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -122,7 +122,7 @@ async def test_nobody_changes_or_deletes_a_transfer(
         await superuser.close()
 
 
-async def test_the_application_that_gives_itself_the_right_is_refused_all_the_same(
+async def test_a_transfer_cannot_be_changed_even_with_the_privilege(
     witness: Witness,
 ) -> None:
     async with witness.transaction():

@@ -1,4 +1,4 @@
-"""Transactions end as they say, whoever goes away in the middle of them."""
+"""Transactions commit or roll back correctly, even if a caller is cancelled."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_transaction_is_committed_at_its_end(connected: None, witness: W
 
 
 @pytest.mark.parametrize("failure", [InvalidInput("no"), KeyError("defect"), SystemExit(1)])
-async def test_an_exception_rolls_back_and_goes_on(
+async def test_an_exception_rolls_back_and_is_raised_as_it_is(
     connected: None, witness: Witness, failure: BaseException
 ) -> None:
     row_id = new_id()
@@ -63,7 +63,7 @@ async def test_an_exception_rolls_back_and_goes_on(
     await assert_whole()
 
 
-async def test_the_orm_joins_the_transaction_and_leaves_with_it(
+async def test_a_queryset_joins_the_transaction_of_its_task(
     connected: None, witness: Witness
 ) -> None:
     row_id = new_id()
@@ -80,7 +80,7 @@ async def test_the_orm_joins_the_transaction_and_leaves_with_it(
     assert not await AccessChange.filter(id=row_id).exists()
 
 
-async def test_transactions_side_by_side_do_not_see_each_others_orm(connected: None) -> None:
+async def test_querysets_of_parallel_transactions_do_not_mix(connected: None) -> None:
     ids = [new_id() for _ in range(20)]
 
     async def write(row_id: UUID, *, keep: bool) -> None:
@@ -98,7 +98,7 @@ async def test_transactions_side_by_side_do_not_see_each_others_orm(connected: N
     assert set(kept) == set(ids[::2])
 
 
-async def test_a_transaction_within_a_transaction_is_refused_and_harms_nothing(
+async def test_a_nested_transaction_is_refused_without_harm(
     connected: None, witness: Witness
 ) -> None:
     row_id = new_id()
@@ -112,7 +112,7 @@ async def test_a_transaction_within_a_transaction_is_refused_and_harms_nothing(
     await assert_whole()
 
 
-async def test_a_defect_is_not_taken_for_an_outage(connected: None) -> None:
+async def test_a_programming_error_is_not_reported_as_an_outage(connected: None) -> None:
     with pytest.raises(asyncpg.InterfaceError):
         async with transaction() as tx:
             await tx.fetch("SELECT $1::int", 1, 2)
@@ -131,7 +131,7 @@ ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND state = 'ac
 
 
 @pytest.mark.parametrize("statement", ["SELECT pg_sleep(60)", None])
-async def test_a_caller_that_goes_away_rolls_back(
+async def test_a_cancelled_caller_rolls_back(
     connected: None, witness: Witness, statement: str | None
 ) -> None:
     row_id, inside = new_id(), asyncio.Event()
@@ -155,7 +155,7 @@ async def _has_begun(witness: Witness, statement: str | None, inside: asyncio.Ev
     inside.set()
 
 
-async def test_callers_that_go_away_while_they_wait_for_a_connection_take_none_along(
+async def test_callers_cancelled_while_waiting_for_a_connection_lose_none(
     connected: None,
 ) -> None:
     async def hold(release: asyncio.Event) -> None:
@@ -175,7 +175,7 @@ async def test_callers_that_go_away_while_they_wait_for_a_connection_take_none_a
     await assert_whole()
 
 
-async def test_who_waits_too_long_for_a_connection_is_told_so(
+async def test_a_wait_for_a_connection_has_a_limit(
     connected: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool.silence, "answer_seconds", 0.05)
@@ -202,8 +202,8 @@ async def test_who_waits_too_long_for_a_connection_is_told_so(
 # What a connection carries on
 
 
-async def test_no_session_state_is_carried_from_one_to_the_next(database_url: str) -> None:
-    """Connections are released as they are: so nothing that is done here may set any."""
+async def test_no_session_state_stays_on_a_connection(database_url: str) -> None:
+    """Connections are released without a reset, so nothing may set session state."""
     async with worlds.connected(database_url, pool_size=2):
         upstream = await worlds.add_pool(held=10)
         client = await worlds.add_client(upstream)
@@ -222,7 +222,7 @@ async def test_no_session_state_is_carried_from_one_to_the_next(database_url: st
 # Migrations
 
 
-async def test_two_programs_that_migrate_at_once_migrate_once(
+async def test_two_programs_that_migrate_at_once_apply_each_migration_once(
     database_server: embedded.EmbeddedDatabase,
 ) -> None:
     name = f"migrating_{uuid4().hex}"
@@ -246,7 +246,7 @@ asyncio.run(migrate({url!r}))
 
 
 async def _session_states(size: int) -> list[list[tuple[str, str]]]:
-    """Settings and locks of each connection of the pool (asyncpg repeats `jit` for itself)."""
+    """Settings and locks of each connection of the pool, except `jit`, which asyncpg sets."""
     barrier = asyncio.Barrier(size)
 
     async def look() -> list[tuple[str, str]]:

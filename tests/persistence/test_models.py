@@ -69,14 +69,14 @@ async def test_each_table_has_a_model_and_each_model_a_table(
     assert set(models()) == tables
 
 
-async def test_columns_are_as_the_models_say(connected: None, witness: Witness) -> None:
+async def test_columns_agree_with_the_models(connected: None, witness: Witness) -> None:
     for table, model in models().items():
         rows = await witness.fetch(READ_COLUMNS, table)
         found = {row["name"]: (row["type"], row["required"], row["has_default"]) for row in rows}
         assert found == columns_of(model), table
 
 
-async def test_primary_keys_are_as_the_models_say_or_as_listed(
+async def test_primary_keys_agree_with_the_models_or_the_list(
     connected: None, witness: Witness
 ) -> None:
     for table, model in models().items():
@@ -84,7 +84,7 @@ async def test_primary_keys_are_as_the_models_say_or_as_listed(
         assert await witness.fetchval(READ_PRIMARY_KEY, table) == expected.split(), table
 
 
-def test_what_is_listed_belongs_to_a_model(connected: None) -> None:
+def test_the_lists_name_only_tables_of_models(connected: None) -> None:
     tables = set(models())
     assert set(CONSTRAINTS) <= tables
     assert set(PRIMARY_KEYS) <= tables
@@ -101,7 +101,7 @@ def test_what_is_listed_belongs_to_a_model(connected: None) -> None:
         ("ALTER TABLE client ALTER COLUMN status DROP DEFAULT", "client"),
     ],
 )
-async def test_a_difference_is_seen(
+async def test_a_difference_is_found(
     connected: None, undone: Witness, change: str, table: str
 ) -> None:
     await undone.execute(change)

@@ -1,6 +1,6 @@
-"""PostgreSQL goes away in the middle: what is said, what is kept, and what goes on afterwards.
+"""PostgreSQL goes away: which errors are raised, what is kept, and whether the pool recovers.
 
-Tortoise's own in_transaction() leaks connections here, and leaves tasks with a dead one for good.
+Tortoise's own in_transaction() loses connections here and leaves tasks with a dead one for good.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ WHERE datname = $1 AND application_name = 'tests'
 
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("statement", ["BEGIN", "INSERT", "COMMIT"])
-async def test_a_line_that_is_cut_says_disconnected_and_leaves_nothing_behind(
+async def test_a_lost_connection_raises_disconnected_and_leaves_no_trace(
     line: Line, witness: Witness, statement: str, moment: Moment
 ) -> None:
     row_id = new_id()
@@ -58,19 +58,19 @@ async def test_a_line_that_is_cut_says_disconnected_and_leaves_nothing_behind(
         async with transaction() as tx:
             await tx.execute(f"INSERT INTO access_change VALUES ('{row_id}', '{row_id}')")
     except Disconnected:
-        told = False
+        confirmed = False
     else:
-        told = True
+        confirmed = True
     assert line.cuts == 1
     kept = statement == "COMMIT" and moment is not Moment.UNSENT
-    assert told is False or moment is Moment.ANSWERED
+    assert confirmed is False or moment is Moment.ANSWERED
     async with asyncio.timeout(10):
         while await is_there(witness, row_id) is not kept:  # noqa: ASYNC110 - the server's work
             await asyncio.sleep(0.002)
     await assert_whole()
 
 
-async def test_what_a_cut_line_interrupts_goes_on_as_it_was_raised(line: Line) -> None:
+async def test_an_exception_is_raised_as_it_is_even_if_the_rollback_fails(line: Line) -> None:
     async def decide() -> None:
         async with transaction() as tx:
             line.cut_at("ROLLBACK", Moment.UNSENT)
@@ -83,7 +83,7 @@ async def test_what_a_cut_line_interrupts_goes_on_as_it_was_raised(line: Line) -
     await assert_whole()
 
 
-async def test_a_read_over_a_cut_line_says_try_again(line: Line) -> None:
+async def test_a_read_over_a_lost_connection_raises_try_again(line: Line) -> None:
     line.cut_at("SELECT", Moment.UNANSWERED)
     with pytest.raises(TryAgain):
         async with connection() as pooled:
@@ -91,7 +91,7 @@ async def test_a_read_over_a_cut_line_says_try_again(line: Line) -> None:
     await assert_whole()
 
 
-async def test_an_outage_says_disconnected_until_it_is_over(line: Line) -> None:
+async def test_an_outage_raises_disconnected_until_it_is_over(line: Line) -> None:
     line.cut_at("", Moment.UNSENT, times=10_000)
     for _ in range(3 * POOL_SIZE):
         with pytest.raises(Disconnected):
@@ -101,7 +101,7 @@ async def test_an_outage_says_disconnected_until_it_is_over(line: Line) -> None:
     await assert_whole()
 
 
-async def test_an_idle_transaction_that_postgresql_ends_is_a_lost_connection(
+async def test_an_idle_transaction_that_postgresql_ends_raises_disconnected(
     connected: None,
 ) -> None:
     async def dawdle() -> None:
@@ -115,10 +115,10 @@ async def test_an_idle_transaction_that_postgresql_ends_is_a_lost_connection(
     await assert_whole()
 
 
-async def test_looping_tasks_go_on_at_full_speed_after_seven_rounds_of_cut_connections(
+async def test_looping_tasks_keep_their_speed_after_seven_rounds_of_lost_connections(
     database_url: str, database_server: embedded.EmbeddedDatabase
 ) -> None:
-    """Tortoise's own in_transaction() falls to nothing for good in this test."""
+    """Tortoise's own in_transaction() stops working for good in this test."""
     done = [0] * 20
     async with worlds.connected(database_url, pool_size=POOL_SIZE):
         stopping = asyncio.Event()
@@ -146,7 +146,24 @@ async def test_a_slow_statement_costs_no_connection(
     assert await _backends() == before
 
 
-async def test_a_server_that_stops_at_once_and_starts_again_is_found_again() -> None:
+async def test_only_the_connection_that_is_dead_is_dropped(connected: None) -> None:
+    before = await _backends()
+    async with connection() as pooled:
+        stopped = int(await pooled.fetchval("SELECT pg_backend_pid()"))
+
+    async def use_it() -> None:
+        async with connection() as pooled:  # the pool gives out the last used connection again
+            assert await pooled.fetchval("SELECT pg_backend_pid()") == stopped
+            os.kill(stopped, signal.SIGSTOP)
+            await pooled.fetchval("SELECT 1", timeout=0.1)
+
+    with pytest.raises(TryAgain):
+        await use_it()
+    os.kill(stopped, signal.SIGCONT)
+    assert before - await _backends() == {stopped}
+
+
+async def test_the_pool_works_again_after_a_restart_of_the_server() -> None:
     with databases.run_directory() as own, embedded.start(own, durable=False) as server:
         await migrate(server.url)
         async with worlds.connected(server.url, pool_size=POOL_SIZE):
@@ -159,8 +176,8 @@ async def test_a_server_that_stops_at_once_and_starts_again_is_found_again() -> 
             await assert_whole()
 
 
-async def test_a_caller_that_goes_away_over_a_cut_line_stays_away(line: Line) -> None:
-    """A shutdown during an outage: the cancellation must not come out as Disconnected."""
+async def test_a_cancelled_caller_gets_its_cancellation_during_an_outage(line: Line) -> None:
+    """For a shutdown during an outage: the cancellation must not be raised as Disconnected."""
     inside = asyncio.Event()
 
     async def write() -> None:
@@ -176,7 +193,7 @@ async def test_a_caller_that_goes_away_over_a_cut_line_stays_away(line: Line) ->
 
 
 async def _loop(done: list[int], own: int, stopping: asyncio.Event) -> None:
-    """One transaction after another, whatever happens to the connections."""
+    """Runs one transaction after another, even if connections are lost."""
     while not stopping.is_set():
         try:
             async with transaction() as tx:

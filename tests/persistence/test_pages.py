@@ -56,7 +56,7 @@ async def read_all(business: str, order: tuple[str, ...], *, from_end: bool) -> 
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=",".join)
-async def test_pages_make_the_whole_list_in_its_order(
+async def test_the_pages_together_are_the_whole_list_in_order(
     connected: None, order: tuple[str, ...]
 ) -> None:
     business = await add_clients()
@@ -65,7 +65,9 @@ async def test_pages_make_the_whole_list_in_its_order(
     assert await read_all(business, order, from_end=True) == expected
 
 
-async def test_a_window_between_two_keys_says_what_is_on_either_side(connected: None) -> None:
+async def test_a_page_between_two_keys_says_whether_there_is_more_on_either_side(
+    connected: None,
+) -> None:
     business = await add_clients()
     order = ("name", "id")
     clients = await Client.filter(business=business).order_by(*order)

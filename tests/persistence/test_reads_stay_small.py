@@ -1,4 +1,4 @@
-"""A page costs what the page holds, however much else there is: PostgreSQL has counted it."""
+"""A page reads as many rows as it shows. PostgreSQL's statistics count them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from tests import worlds
 TABLES = ("message", "send", "transfer")
 SINGLES = 4_000
 PLANNING = 8
-"""Rows that the planner may look at itself: it reads the ends of indexes."""
+"""Rows that the planner may read: it looks at the ends of indexes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a read made PostgreSQL do to the large tables."""
+    """The work of one read on the large tables."""
 
     scans: dict[str, int]
     rows: dict[str, int]
@@ -105,7 +105,7 @@ async def test_a_page_of_messages_reads_that_page(world: World, everybodys: bool
         assert_small(await work_of(read_messages(scope, window)), most_rows=51)
 
 
-async def test_a_page_of_one_sends_messages_reads_that_page(world: World) -> None:
+async def test_a_page_of_the_messages_of_a_send_reads_that_page(world: World) -> None:
     scope = OfClient(world.busy.client_id)
     for window in windows(await middle_of(world)):
         read = read_messages_of_sends(scope, [world.bulk_id], window)
@@ -122,7 +122,7 @@ async def test_a_page_of_sends_reads_that_page_and_counts_its_messages(
         assert_small(await work_of(read_sends(scope, window)), most_rows=51)
 
 
-async def test_a_page_of_a_statement_reads_no_more_than_two(world: World) -> None:
+async def test_a_page_of_a_statement_reads_at_most_two_pages(world: World) -> None:
     view = BalanceView(client_id=world.busy.client_id)
     middle: Window[int] = Window(50, after=2_000)
     newest: Window[int] = Window(50)
@@ -145,7 +145,7 @@ async def test_a_quiet_client_does_not_pay_for_a_busy_one(world: World) -> None:
         assert_small(await work_of(read), most_rows=1)
 
 
-async def test_messages_in_doubt_are_found_without_reading_the_others(world: World) -> None:
+async def test_unknown_messages_are_found_without_reading_the_others(world: World) -> None:
     await worlds.execute(
         "UPDATE message SET status = 'UNKNOWN', attempt_id = id WHERE id = $1",
         await middle_of(world),
@@ -156,7 +156,7 @@ async def test_messages_in_doubt_are_found_without_reading_the_others(world: Wor
         assert_small(await work_of(read), most_rows=1)
 
 
-async def test_the_messages_of_one_of_few_large_sends_are_found_at_once(
+async def test_the_messages_of_a_large_send_are_found_in_an_index(
     database_url: str,
 ) -> None:
     async with worlds.connected(database_url, pool_size=1):
@@ -171,7 +171,7 @@ async def test_the_messages_of_one_of_few_large_sends_are_found_at_once(
             assert work.rows["message"] <= 51 + PLANNING
 
 
-async def test_a_clients_balance_looks_at_no_send_message_or_transfer(world: World) -> None:
+async def test_the_balance_of_a_client_reads_no_send_message_or_transfer(world: World) -> None:
     view = BalanceView(client_id=world.busy.client_id, platform=PlatformShown.OWNED)
     work = await work_of(read_balances(view))
     assert not any([*work.scans.values(), *work.rows.values()]), work

@@ -1,4 +1,4 @@
-"""Rows of other tables that the database refuses, whoever writes them, by the rule meant."""
+"""Rows that the database refuses, each by the expected constraint."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_a_row_is_refused(
         ("provider_account_owner_unique", "provider_account", ["owner_client_id"]),
     ],
 )
-async def test_a_second_row_of_the_same_is_refused(
+async def test_a_duplicate_row_is_refused(
     undone: Witness, rule: str, table: str, shared: list[str]
 ) -> None:
     first = _sound(table)
@@ -77,7 +77,7 @@ async def test_a_second_default_pool_is_refused(undone: Witness) -> None:
 
 
 def _sound(table: str) -> dict[str, object]:
-    """A row that the table takes, unlike any other."""
+    """A valid row that is unlike any other."""
     ids = {name: uuid4() for name in ("client_id", "account_id", "provider_account_id")}
     of_a_send = {**ids, "price": 1}
     rows: dict[str, dict[str, object]] = {

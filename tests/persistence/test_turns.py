@@ -1,4 +1,4 @@
-"""Who looks through much waits for a turn, and keeps nobody else from the database."""
+"""Searches take turns and do not block other requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def client(database_url: str) -> AsyncIterator[worlds.Tenant]:
 
 @asynccontextmanager
 async def slow(database_url: str) -> AsyncIterator[None]:
-    """Whatever reads what tenants have written or been charged takes as long as the block."""
+    """Reads of messages, contacts, conversations and transfers take as long as the block."""
     locker = await asyncpg.connect(database_url)
     async with locker.transaction():
         await locker.execute("LOCK TABLE message, contact, conversation, transfer")
@@ -58,7 +58,7 @@ READS: dict[str, Read] = {
 
 
 @pytest.mark.parametrize("name", READS)
-async def test_a_tenant_who_searches_much_keeps_nobody_from_the_database(
+async def test_the_searches_of_one_tenant_do_not_block_others(
     client: worlds.Tenant, database_url: str, name: str
 ) -> None:
     async with slow(database_url):
@@ -78,7 +78,7 @@ async def _searched(read: Read, own: OfClient) -> bool:
     return True
 
 
-async def test_few_search_at_once_whoever_they_are() -> None:
+async def test_a_process_runs_few_searches_at_once() -> None:
     at_once = most = 0
 
     async def search(whose: Scope) -> None:
@@ -95,10 +95,12 @@ async def test_few_search_at_once_whoever_they_are() -> None:
     most = 0
     await asyncio.gather(*[search(Everything()) for _ in range(5)])
     assert most == 1
-    assert not turns._own  # nobody is remembered who does not search
+    assert not turns._own  # a tenant that does not search uses no memory
 
 
-async def test_who_does_not_get_a_turn_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_search_that_waits_too_long_is_rate_limited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(turns, "WAIT_SECONDS", 0.05)
     async with turns.in_turn("mine", searches=True):
         with pytest.raises(RateLimited):

@@ -1,4 +1,4 @@
-"""Looking for what is due or too old, every minute and oftener, costs what is found of it."""
+"""The queries that run every minute for due or old rows read only what they find."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def world(database_url: str) -> AsyncIterator[None]:
 
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("table", ROWS)
-async def test_what_is_too_old_or_due_is_found_without_reading_the_rest(table: str) -> None:
+async def test_old_and_due_rows_are_found_without_reading_the_others(table: str) -> None:
     await worlds.execute(ROWS[table], THERE, FOUND)
     await worlds.execute("ANALYZE")
     look = LOOKS[table]
@@ -105,7 +105,7 @@ async def test_what_is_too_old_or_due_is_found_without_reading_the_rest(table: s
     ("table", "purge"),
     [("access_change", store.purge_changes), ("refresh_token", store.purge_sign_ins)],
 )
-async def test_no_more_is_removed_at_once_than_asked_for(
+async def test_no_more_rows_are_deleted_than_requested(
     table: str, purge: Callable[..., Awaitable[int]]
 ) -> None:
     await worlds.execute(ROWS[table], 5, 5)
