@@ -15,7 +15,7 @@ from benchmarks.measurement import Measurement
 from domain.inbox.contact_import import import_contacts
 from domain.installation import Limits
 from domain.sending.csv_send import CsvOrder, csv_send
-from domain.sending.files.keeping import keep_upload
+from domain.sending.files.uploads import keep_upload
 from tests import worlds
 from tests.installations import running_app
 

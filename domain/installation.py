@@ -20,7 +20,7 @@ from domain.live.ports import LiveStore
 from domain.numbers import Normaliser
 from domain.provider import Providers
 from domain.sending.acceptor import Acceptor, RequestObserver
-from domain.sending.files.workbench import Workbench
+from domain.sending.files.file_limits import FileLimits
 from domain.sending.ports import AcceptStore, SendArchive, Uploads
 from domain.sending.recipients import RecipientMemory
 
@@ -86,7 +86,7 @@ class Installation:
     parsers: Parsers = field(default_factory=dict)
     keywords: Keywords = field(default_factory=Keywords)
     observer: RequestObserver = field(default_factory=RequestObserver)
-    workbench: Workbench = field(default_factory=Workbench)
+    file_limits: FileLimits = field(default_factory=FileLimits)
     recipient_memory: RecipientMemory = field(default_factory=RecipientMemory)
 
     @property

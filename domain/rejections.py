@@ -13,6 +13,7 @@ class RejectionReason(Enum):
     DUPLICATE = "DUPLICATE"
     OPTED_OUT = "OPTED_OUT"
     NOT_ALLOWED = "NOT_ALLOWED"
+    MISSING_VALUE = "MISSING_VALUE"
 
 
 SENTENCES = {
@@ -20,6 +21,7 @@ SENTENCES = {
     RejectionReason.DUPLICATE: "This is a duplicate. It is sent and charged once.",
     RejectionReason.OPTED_OUT: "This number has asked not to receive messages.",
     RejectionReason.NOT_ALLOWED: "This number cannot be sent to from here.",
+    RejectionReason.MISSING_VALUE: "The row has no value for a placeholder of the text.",
 }
 """The sentence for a reason, if nothing more exact is known."""
 

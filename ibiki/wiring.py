@@ -22,7 +22,7 @@ from domain.ledger.pools import ensure_default_pool
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
-from domain.sending.files.workbench import Workbench
+from domain.sending.files.file_limits import FileLimits
 from ibiki.http.pace import RequestPace
 from ibiki.http.throttle import SignInThrottle
 from ibiki.live.live import Live
@@ -138,7 +138,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         parsers=PARSERS,
         keywords=Keywords(settings.webhooks.opt_out_words),
         observer=observer,
-        workbench=Workbench(_writable(place.directory)),
+        file_limits=FileLimits(_writable(place.directory)),
     )
     return Wired(installation, actors, upstreams, passwords, Intake(store, PARSERS))
 

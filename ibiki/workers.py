@@ -15,7 +15,7 @@ from domain.inbox.polling import Poller, PollRules, Polls
 from domain.inbox.receive import ReceivingStore, Reception, receive_due
 from domain.loops import Loop
 from domain.provider import Providers
-from domain.sending.files.upload import KEPT_SECONDS
+from domain.sending.files.uploads import KEPT_SECONDS
 from domain.sending.ports import Uploads
 
 RECEIVE_SECONDS = 0.2

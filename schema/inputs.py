@@ -46,19 +46,44 @@ class QuoteInput:
     text: str
 
 
-@strawberry.input
+@strawberry.input(description="What to send to the rows of an uploaded file.")
 class CsvSendInput:
-    upload_id: strawberry.ID = strawberry.field(description="From POST /uploads.")
+    upload_id: strawberry.ID = strawberry.field(description="The ID from POST /uploads.")
     text: str | None = strawberry.field(
-        default=None, description="One for all rows; {{column}} stands for what a row has there."
+        default=None,
+        description="The text for all rows. {{column}} is replaced by the row's value.",
     )
     column: str | None = strawberry.field(
-        default=None, description="Of the numbers; told by what stands in the columns, if absent."
+        default=None,
+        description="The column with the phone numbers. If it is absent, the header decides: a "
+        "mobile before a phone, before a landline. Two that fit equally are refused.",
     )
     text_column: str | None = strawberry.field(
-        default=None, description="Of the texts, where each row has its own. In place of text."
+        default=None, description="The column with the texts, instead of text."
     )
-    idempotency_key: str | None = None
+    allow_missing_values: bool | None = strawberry.field(
+        default=None,
+        description="Also send to rows without a value for a placeholder. Otherwise they are "
+        "rejected as MISSING_VALUE.",
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="Makes it safe to repeat the request."
+    )
+
+
+@strawberry.input(description="The same input as for csvSend.")
+class QuoteCsvInput:
+    upload_id: strawberry.ID = strawberry.field(description="The ID from POST /uploads.")
+    text: str | None = strawberry.field(default=None, description="The text for all rows.")
+    column: str | None = strawberry.field(
+        default=None, description="The column with the phone numbers."
+    )
+    text_column: str | None = strawberry.field(
+        default=None, description="The column with the texts, instead of text."
+    )
+    allow_missing_values: bool | None = strawberry.field(
+        default=None, description="Also send to rows without a value for a placeholder."
+    )
 
 
 @strawberry.input
@@ -129,9 +154,14 @@ class DeleteContactInput:
     id: strawberry.ID
 
 
-@strawberry.input
+@strawberry.input(description="A file of contacts.")
 class ImportContactsInput:
-    upload_id: strawberry.ID = strawberry.field(description="From POST /uploads.")
+    upload_id: strawberry.ID = strawberry.field(description="The ID from POST /uploads.")
+    column: str | None = strawberry.field(
+        default=None,
+        description="The only column to read numbers from. If it is absent, every column of phone "
+        "numbers is read, except for fax, backup and emergency numbers.",
+    )
 
 
 # Two-way

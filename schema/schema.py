@@ -33,12 +33,20 @@ from schema.live.subscriptions import (
     SwitchboardSubscription,
 )
 from schema.scalars import SCALARS
+from schema.sending.files import FileQuery
 from schema.sending.sends import SendMutation, SendQuery
 
 
 @strawberry.type
 class Query(
-    DirectoryQuery, SessionQuery, SendQuery, LedgerQuery, ContactQuery, InboxQuery, SwitchboardQuery
+    DirectoryQuery,
+    SessionQuery,
+    SendQuery,
+    FileQuery,
+    LedgerQuery,
+    ContactQuery,
+    InboxQuery,
+    SwitchboardQuery,
 ):
     """What can be asked for."""
 

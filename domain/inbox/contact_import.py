@@ -1,14 +1,13 @@
-"""Contacts from a file: whoever is in it is made or changed, all in one transaction.
+"""Contacts from a file: each row creates or changes them, all in one transaction.
 
-The columns are told by their names; in a file without a header, by what stands in them. An empty
-cell leaves what is there. What a file says twice of a number, it says once.
+The header decides which columns hold the numbers, the name and the business. A person with several
+numbers becomes several contacts of the same name. An empty cell changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -19,13 +18,19 @@ from domain.errors import InvalidFile, InvalidInput, NotFound
 from domain.identity.access import Actor, own_scope
 from domain.identity.records import business_of
 from domain.inbox.contact import ContactCard
+from domain.inbox.contact_columns import (
+    ContactColumns,
+    UsedColumns,
+    contact_columns_of,
+    used_columns,
+)
 from domain.inbox.contacts import contact_name_of
 from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient, RejectionReason
-from domain.sending.files.keeping import opened
-from domain.sending.files.layout import Layout, columns_in_words
-from domain.sending.files.rows import Row
-from domain.sending.files.table import number_cell, table_rows
+from domain.sending.files.csv_rows import Row
+from domain.sending.files.layout import Layout
+from domain.sending.files.table import has_slipped, number_cell, table_rows, value_in
+from domain.sending.files.uploads import opened
 from domain.sending.recipients import MOST_LISTED, rejected_recipient
 from domain.transactions import changing
 
@@ -33,15 +38,18 @@ if TYPE_CHECKING:
     from domain.installation import Installation
 
 _CHUNK = 256
-"""Rows that are in memory at once; what is not asked for of them may be long."""
-_BUSINESS = re.compile(r"business|company|organi[sz]ation|employer|firm|school|\borg\b")
-_FIRST, _LAST = re.compile(r"first|given|fore"), re.compile(r"last|family|sur")
-_NAME = re.compile(r"name|contact|person|customer|pupil|student|parent")
+"""Rows that are in memory at once: their other cells can be long."""
+
+_SEVERAL = ":::"
+"""Google separates several numbers in one cell by this."""
+
+Rejected = tuple[str, RejectionReason, str | None]
+"""What was given, the reason, and a sentence if the usual one is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactsImported:
-    """What became of a file's rows; those that were known just so count as neither.
+    """How many contacts a file created and changed; those that it did not change are not counted.
 
     `rejected`: the first 1,000, by line.
     """
@@ -49,25 +57,20 @@ class ContactsImported:
     created: int
     updated: int
     rejected: Sequence[RejectedRecipient]
-
-
-@dataclass(frozen=True, slots=True)
-class ContactColumns:
-    """Where what stands. `names`: joined by a space; empty and None where there is none."""
-
-    number: int
-    names: Sequence[int]
-    business: int | None
+    columns: UsedColumns
 
 
 async def import_contacts(
-    installation: Installation, actor: Actor, upload_id: UUID | None
+    installation: Installation, actor: Actor, upload_id: UUID | None, *, column: str | None = None
 ) -> ContactsImported:
-    """Contacts for the rows of an upload. Safe to repeat. Raises InvalidFile."""
+    """Contacts for the rows of an upload. Safe to repeat. Raises InvalidFile.
+
+    `column`: the only one to read numbers from; None for all columns of phone numbers.
+    """
     scope = own_scope(actor)
     try:
         async with opened(installation, scope, upload_id) as (upload, file):
-            columns = contact_columns_of(upload.layout)
+            columns = contact_columns_of(upload.layout, column)
             if upload.layout.rows > installation.limits.recipients:
                 raise InvalidFile(
                     f"At most {installation.limits.recipients:,} contacts can be imported at once."
@@ -79,63 +82,66 @@ async def import_contacts(
         raise InvalidFile(str(gone)) from None
     async with changing(installation.store) as tx:
         created, updated = await installation.store.save_contacts(tx, scope, cards)
-    return ContactsImported(created, updated, rejected)
-
-
-def contact_columns_of(layout: Layout) -> ContactColumns:
-    """Raises InvalidFile where no column holds numbers."""
-    number = layout.number_column
-    if number is None:
-        raise InvalidFile(
-            "No column of the file holds phone numbers. It has:"
-            f" {columns_in_words(layout.columns)}."
-        )
-    others = [at for at in range(len(layout.columns)) if at != number]
-    if not layout.has_header:
-        return ContactColumns(number, others[:1], next(iter(others[1:2]), None))
-    words = {at: layout.columns[at].casefold() for at in others}
-    business = next((at for at in others if _BUSINESS.search(words[at])), None)
-    named = [at for at in others if at != business and _NAME.search(words[at])]
-    firsts, lasts = ([at for at in named if each.search(words[at])] for each in (_FIRST, _LAST))
-    names = [*firsts[:1], *lasts[:1]] or named[:1]
-    return ContactColumns(number, names, business)
+    return ContactsImported(created, updated, rejected, used_columns(upload.layout, columns))
 
 
 def read_cards(
     file: BinaryIO, layout: Layout, columns: ContactColumns, normaliser: Normaliser
 ) -> tuple[list[ContactCard], list[RejectedRecipient]]:
-    """A card for each number, in order of number, and the rows that are none, by line."""
+    """A card for each number, in order of number, and what was left out, by line."""
     cards: dict[str, ContactCard] = {}
     rejected: list[RejectedRecipient] = []
     rows = table_rows(file, layout)
     while chunk := list(islice(rows, _CHUNK)):
-        written = [number_cell(row, columns.number, layout) for row in chunk]
-        numbers = normaliser.normalise_many(written)
-        for row, raw, number in zip(chunk, written, numbers, strict=True):
-            reason = _take(cards, row, number, columns)
-            if reason and len(rejected) < MOST_LISTED:
-                rejected.append(rejected_recipient(raw, row.line, reason))
+        written = [_numbers_in(row, columns, layout) for row in chunk]
+        numbers = iter(normaliser.normalise_many([raw for raws in written for raw in raws]))
+        for row, raws in zip(chunk, written, strict=True):
+            found = list(zip(raws, islice(numbers, len(raws)), strict=True))
+            for raw, reason, message in _add_cards(cards, row, found, columns):
+                if len(rejected) < MOST_LISTED:
+                    rejected.append(rejected_recipient(raw, row.line, reason, message=message))
     return sorted(cards.values(), key=lambda card: card.number), rejected
 
 
-def _take(
-    cards: dict[str, ContactCard], row: Row, number: str | None, columns: ContactColumns
-) -> RejectionReason | None:
-    """Adds the row's card, or says why it has none."""
-    if number is None:
-        return RejectionReason.INVALID
-    if number in cards:
-        return RejectionReason.DUPLICATE
+def _numbers_in(row: Row, columns: ContactColumns, layout: Layout) -> list[str]:
+    """The numbers of a row as they are written; one empty text if it has none."""
+    if has_slipped(row, layout):
+        return [number_cell(row, 0, layout)]
+    cells = (number_cell(row, at, layout) for at in columns.numbers)
+    parts = (part.strip() for cell in cells for part in cell.split(_SEVERAL))
+    return list(filter(None, parts)) or [""]
+
+
+def _add_cards(
+    cards: dict[str, ContactCard],
+    row: Row,
+    found: Sequence[tuple[str, str | None]],
+    columns: ContactColumns,
+) -> Iterator[Rejected]:
+    """Adds the cards of a row. Yields the numbers that make no card."""
+    texts = _name_and_business(row, columns)
+    added: set[str] = set()
+    for raw, number in found:
+        if number is None:
+            yield raw, RejectionReason.INVALID, None
+        elif isinstance(texts, str):
+            yield raw, RejectionReason.INVALID, texts
+        elif number in cards and number not in added:
+            yield raw, RejectionReason.DUPLICATE, "This number is in the file already."
+        else:  # the same number twice in one row is one contact
+            added.add(number)
+            cards[number] = ContactCard(number, *texts)
+
+
+def _name_and_business(row: Row, columns: ContactColumns) -> tuple[str | None, str | None] | str:
+    """The name and the business of a row, or what is wrong with them."""
+    businesses = [] if columns.business is None else [columns.business]
     try:
-        name = contact_name_of(_text(row, columns.names))
-        business = business_of(_text(row, [] if columns.business is None else [columns.business]))
-    except InvalidInput:
-        return RejectionReason.INVALID
-    cards[number] = ContactCard(number, name, business)
-    return None
+        return contact_name_of(_text(row, columns.names)), business_of(_text(row, businesses))
+    except InvalidInput as refused:
+        return f"The name or the business: {refused}"
 
 
-def _text(row: Row, places: Iterable[int]) -> str:
-    """What stands in these cells, on one line."""
-    cells = [row.cells[at] for at in places if at < len(row.cells)]
-    return " ".join(" ".join(cells).split())
+def _text(row: Row, columns: Sequence[int]) -> str:
+    """The text of these cells, on one line."""
+    return " ".join(" ".join(value_in(row.cells, at) for at in columns).split())

@@ -1,56 +1,90 @@
-"""Sending to the rows of an upload: read into recipients and texts, it is a send like others.
+"""Sending to the rows of an upload: read into recipients and texts, it is a send like any other.
 
-The text is one for all, one with {{column}} placeholders, or a column of the file. A row whose
-number is not valid is listed by its line; a text that cannot be sent refuses the whole request, as
-it does in bulkSendMulti, and so does a file that cannot be read to its end.
+The text is the same for all rows, has {{column}} placeholders, or is in a column of the file. A row
+without a valid number or a value is listed by its line. A text that cannot be sent refuses the
+whole request, as in bulkSendMulti; so does a file that cannot be read to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
-from domain.errors import InvalidFile, InvalidText, TooManyRecipients
-from domain.identity.access import Actor, OfClient, Payer
-from domain.numbers import Normaliser
-from domain.sending.files.keeping import opened
-from domain.sending.files.layout import Layout, columns_in_words
+from domain.errors import InvalidText, TooManyRecipients
+from domain.identity.access import Actor, OfClient, Payer, payer_of
+from domain.rejections import RejectedRecipient
+from domain.sending.files.layout import Layout, column_named
+from domain.sending.files.row_texts import (
+    MissingValue,
+    RowText,
+    columns_of_placeholders,
+    text_in_column,
+    text_with_placeholders,
+)
 from domain.sending.files.table import number_cell, table_rows
-from domain.sending.files.wording import Wording, column_wording, place_of, wording_of
-from domain.sending.send import SendRequest, accept_request, key_by
-from domain.sending.sends import Send, SendKind
+from domain.sending.files.uploads import opened
+from domain.sending.send import SendRequest, accept_request, find_recipients, key_by
+from domain.sending.sends import FileColumns, Send, SendKind
 from domain.sending.text import Encoding, check_text
 
 if TYPE_CHECKING:
     from domain.installation import Installation
 
 _CHUNK = 256
-"""Rows that are in memory at once; what is not asked for of them may be long."""
+"""Rows that are in memory at once: their other cells can be long."""
+
+_SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CsvOrder:
-    """What is to be sent, and where in the file it stands.
+    """What to send, and which columns of the file to use.
 
-    Either `text` or `text_column`. `column`: of the numbers; told by content where it is None.
+    Either `text` or `text_column`. `column`: of the numbers; None to choose it by its name.
+    `allow_missing_values`: send also if a placeholder's cell is empty.
     """
 
     text: str | None = None
     column: str | None = None
     text_column: str | None = None
+    allow_missing_values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextSample:
+    """The text for one row of a file."""
+
+    line: int
+    number: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CsvQuote:
+    """What csvSend would do and cost."""
+
+    accepted: int
+    rejected: Sequence[RejectedRecipient]
+    rejected_count: int
+    columns: FileColumns
+    samples: Sequence[TextSample]
+    cost: int
+    balance: int
+    affordable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How the rows of a file are read. `wording`: None where all are told the same."""
+    """How the rows of a file are read. `text_of`: None if the text is the same for all."""
 
     layout: Layout
     number_column: int
-    wording: Wording | None
+    text_of: RowText | None
+    columns: FileColumns
 
 
 async def csv_send(
@@ -61,35 +95,88 @@ async def csv_send(
     *,
     key: str | None,
 ) -> Send:
-    """Accepts a message for each row of an upload of the actor's."""
-    given = [str(upload_id), order.text, order.column, order.text_column]
-    keyed = key_by(actor, key, "csvSend", given)
+    """Accepts a message for each row of an upload of the actor's client."""
+    given: list[object] = [str(upload_id), order.text, order.column, order.text_column]
+    keyed = key_by(actor, key, "csvSend", given + [True] * order.allow_missing_values)
+    columns: FileColumns | None = None  # stays None if a repeated request finds no upload
 
     async def read(payer: Payer) -> SendRequest:
-        async with opened(installation, OfClient(payer.client_id), upload_id) as (upload, file):
-            return await _read_request(installation, upload.layout, file, order)
+        nonlocal columns
+        request, columns = await _read_request(installation, payer, upload_id, order)
+        return request
 
-    return await accept_request(installation, actor, keyed, read)
+    send = await accept_request(installation, actor, keyed, read)
+    return replace(send, columns=columns)
+
+
+async def quote_csv(
+    installation: Installation, actor: Actor, upload_id: UUID | None, order: CsvOrder
+) -> CsvQuote:
+    """What csvSend would do and cost, without doing it. Raises what it would raise."""
+    payer = payer_of(actor)
+    request, columns = await _read_request(installation, payer, upload_id, order)
+    recipients = await find_recipients(installation, payer, request)
+    accepted = len(recipients.numbers)
+    balance = await installation.store.held(payer.account_id)
+    firsts = zip(recipients.positions[:_SAMPLES], recipients.numbers, strict=False)
+    return CsvQuote(
+        accepted=accepted,
+        rejected=recipients.rejected,
+        rejected_count=recipients.rejected_count,
+        columns=columns,
+        samples=[_sample(request, at, number) for at, number in firsts],
+        cost=accepted * payer.price,
+        balance=balance,
+        affordable=balance >= accepted * payer.price,
+    )
+
+
+def _sample(request: SendRequest, at: int, number: str) -> TextSample:
+    text = request.text if request.texts is None else request.texts[at]
+    return TextSample(request.lines[at] if request.lines else 0, number, text or "")
 
 
 async def _read_request(
-    installation: Installation, layout: Layout, file: BinaryIO, order: CsvOrder
-) -> SendRequest:
-    limits = installation.limits
-    reading = _reading_of(layout, order, most_segments=limits.segments)
-    if reading.wording is None:
-        check_text(order.text or "", most_segments=limits.segments)
-    if layout.rows > limits.recipients:
-        raise TooManyRecipients(limits.recipients)
-    read = partial(_read, file, reading, installation.normaliser, most_segments=limits.segments)
-    request = await asyncio.to_thread(read)
-    return replace(request, text=order.text) if request.texts is None else request
+    installation: Installation, payer: Payer, upload_id: UUID | None, order: CsvOrder
+) -> tuple[SendRequest, FileColumns]:
+    """The recipients and texts of a file. Raises InvalidText, InvalidFile, TooManyRecipients."""
+    most_segments = installation.limits.segments
+    async with opened(installation, OfClient(payer.client_id), upload_id) as (upload, file):
+        reading = _reading_of(upload.layout, order, most_segments=most_segments)
+        if reading.text_of is None:
+            check_text(order.text or "", most_segments=most_segments)
+        if upload.layout.rows > installation.limits.recipients:
+            raise TooManyRecipients(installation.limits.recipients)
+        request = await asyncio.to_thread(_read, file, reading, installation)
+    if reading.text_of is None:
+        request = replace(request, text=order.text, texts=None)
+    return request, reading.columns
 
 
 def _reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> _Reading:
-    """Raises InvalidText and InvalidFile where the order and the file do not go together."""
+    """Raises InvalidText and InvalidFile if the order does not fit the file."""
     columns = layout.columns
-    longest = 2 * Encoding.GSM7.capacity(most_segments)  # names are longer than what they stand for
+    text_of = _row_text(columns, order, most_segments=most_segments)
+    if order.column is None:
+        number_column = layout.number_column
+    else:
+        number_column = column_named(order.column, columns)
+    text_column = order.text_column
+    return _Reading(
+        layout,
+        number_column,
+        text_of,
+        FileColumns(
+            number=columns[number_column],
+            text=None if text_column is None else columns[column_named(text_column, columns)],
+            placeholders=columns_of_placeholders(order.text or "", columns),
+            sheet=layout.sheet,
+        ),
+    )
+
+
+def _row_text(columns: Sequence[str], order: CsvOrder, *, most_segments: int) -> RowText | None:
+    longest = 2 * Encoding.GSM7.capacity(most_segments)  # placeholders can be long
     if len(order.text or "") > longest:
         raise InvalidText(
             f"The text has more than {longest:,} characters, placeholders included. Shorten it."
@@ -97,41 +184,38 @@ def _reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> _Read
     if order.text is not None and order.text_column is not None:
         raise InvalidText("Give either text or textColumn, and not both.")
     if order.text_column is not None:
-        wording: Wording | None = column_wording(order.text_column, columns)
-    elif order.text is not None:
-        wording = wording_of(order.text, columns)
-    else:
-        raise InvalidText("Give a text, or in textColumn the column that the texts stand in.")
-    if order.column is not None:
-        return _Reading(layout, place_of(order.column, columns), wording)
-    if layout.number_column is None:
-        raise InvalidFile(
-            f"No column of the file holds phone numbers. It has: {columns_in_words(columns)}."
-        )
-    return _Reading(layout, layout.number_column, wording)
+        return text_in_column(order.text_column, columns)
+    if order.text is None:
+        raise InvalidText("Give a text, or in textColumn the column that contains the texts.")
+    return text_with_placeholders(order.text, columns, allow_missing=order.allow_missing_values)
 
 
-def _read(
-    file: BinaryIO, reading: _Reading, normaliser: Normaliser, *, most_segments: int
-) -> SendRequest:
-    """All rows: the texts of those with a valid number are checked. Raises InvalidText."""
+def _read(file: BinaryIO, reading: _Reading, installation: Installation) -> SendRequest:
+    """All rows. Checks the texts of those with a valid number: raises InvalidText."""
+    normaliser, most_segments = installation.normaliser, installation.limits.segments
     to: list[str] = []
     texts: list[str] = []
     lines: list[int] = []
+    missing: dict[int, str] = {}
     rows = table_rows(file, reading.layout)
     while chunk := list(islice(rows, _CHUNK)):
         written = [number_cell(row, reading.number_column, reading.layout) for row in chunk]
+        start = len(to)
         to += written
         lines += [row.line for row in chunk]
-        if reading.wording is None:
+        if reading.text_of is None:
             continue
-        for row, number in zip(chunk, normaliser.normalise_many(written), strict=True):
-            text = reading.wording(row.cells) if number else ""
-            if number:
+        numbers = normaliser.normalise_many(written)
+        for at, (row, number) in enumerate(zip(chunk, numbers, strict=True), start):
+            text = ""
+            try:
+                text = reading.text_of(row.cells) if number else ""
+            except MissingValue as error:
+                missing[at] = str(error)
+            if number and at not in missing:
                 _check_text_of(text, row.line, most_segments)
             texts.append(text)
-    told = None if reading.wording is None else texts
-    return SendRequest(SendKind.CSV, to, texts=told, lines=lines)
+    return SendRequest(SendKind.CSV, to, texts=texts, lines=lines, missing=missing)
 
 
 def _check_text_of(text: str, line: int, most_segments: int) -> None:

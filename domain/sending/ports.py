@@ -12,7 +12,7 @@ from domain.identity.access import OfClient, Scope
 from domain.ledger.book import Book
 from domain.ledger.ports import Keys, Ledger
 from domain.pages import Page, Window
-from domain.sending.files.upload import Upload
+from domain.sending.files.uploads import Upload
 from domain.sending.sends import Message, MessageStatus, NewSend, Send
 from domain.transactions import Transaction
 

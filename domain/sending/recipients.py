@@ -6,9 +6,10 @@ the same number with the same text.
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterator, Sequence
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from domain.errors import RateLimited
 from domain.numbers import Normaliser, why_invalid
@@ -67,8 +68,12 @@ def sort_normalised(
     *,
     texts: Sequence[str] | None = None,
     opted_out: Container[str] = frozenset(),
+    missing: Mapping[int, str] = MappingProxyType({}),
 ) -> Recipients:
-    """The same for numbers that are normalised already: opt-outs are looked up by number."""
+    """The same for numbers that are normalised already: opt-outs are looked up by number.
+
+    `missing`: what is missing for a recipient, by its position, as a sentence.
+    """
     keys: Sequence[Hashable] = normalised
     if texts is not None:
         keys = list(zip(normalised, texts, strict=True))
@@ -81,13 +86,23 @@ def sort_normalised(
             refused.append((position, RejectionReason.INVALID))
         elif number in opted_out:
             refused.append((position, RejectionReason.OPTED_OUT))
+        elif position in missing:
+            refused.append((position, RejectionReason.MISSING_VALUE))
         elif key in seen:
             refused.append((position, RejectionReason.DUPLICATE))
         else:
             seen.add(key)
             numbers.append(number)
             positions.append(position)
-    rejected = [rejected_recipient(inputs[at], at, why) for at, why in refused[:MOST_LISTED]]
+    rejected = [
+        rejected_recipient(
+            inputs[at],
+            at,
+            why,
+            message=missing[at] if why is RejectionReason.MISSING_VALUE else None,
+        )
+        for at, why in refused[:MOST_LISTED]
+    ]
     return Recipients(numbers, positions, rejected, len(refused))
 
 

@@ -8,9 +8,9 @@ its valid recipients, or not at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -55,7 +55,7 @@ class SendRequest:
     """A request to send, as it was given. Its texts are checked.
 
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
-    in the file that it is from.
+    in the file that it is from. `missing`: what is missing for a recipient, by its position.
     """
 
     kind: SendKind
@@ -63,6 +63,7 @@ class SendRequest:
     text: str | None = None
     texts: Sequence[str] | None = None
     lines: Sequence[int] | None = None
+    missing: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,7 @@ async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], 
         check_text(text, most_segments=installation.limits.segments)
     except Refusal as refusal:
         problem = problem or refusal
-    with installation.recipient_memory.reserve(len(to)):
-        recipients = await _recipients(installation, payer, SendRequest(SendKind.BULK, to, text))
+    recipients = await find_recipients(installation, payer, SendRequest(SendKind.BULK, to, text))
     cost = len(recipients.numbers) * payer.price
     balance = await installation.store.held(payer.account_id)
     if problem is None:
@@ -135,6 +135,14 @@ async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], 
         affordable=balance >= cost,
         problem=problem,
     )
+
+
+async def find_recipients(
+    installation: Installation, payer: Payer, request: SendRequest
+) -> Recipients:
+    """The recipients that a send would accept and reject."""
+    with installation.recipient_memory.reserve(len(request.to)):
+        return await _recipients(installation, payer, request)
 
 
 async def accept_request(
@@ -233,7 +241,15 @@ async def _recipients(installation: Installation, payer: Payer, request: SendReq
     if numbers:
         opted_out = await installation.store.find_opted_out(payer.client_id, numbers)
     recipients = await _in_thread(
-        len(to), partial(sort_normalised, to, normalised, texts=texts, opted_out=opted_out)
+        len(to),
+        partial(
+            sort_normalised,
+            to,
+            normalised,
+            texts=texts,
+            opted_out=opted_out,
+            missing=request.missing,
+        ),
     )
     if request.lines is None:
         return recipients

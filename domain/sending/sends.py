@@ -90,6 +90,19 @@ class NewSend:
 
 
 @dataclass(frozen=True, slots=True)
+class FileColumns:
+    """The names of the columns of a file that a send used.
+
+    `text`: of a text for each row, or None. `sheet`: None if the file was not a spreadsheet.
+    """
+
+    number: str
+    text: str | None
+    placeholders: Sequence[str]
+    sheet: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """A send as it stands: what was charged, and how many messages are in which status."""
 
@@ -103,6 +116,8 @@ class Send:
     rejected_count: int
     counts: Mapping[MessageStatus, int]
     created_at: datetime
+    columns: FileColumns | None = None
+    """Only in the answer of csvSend: it is not stored."""
 
     @property
     def charged(self) -> int:

@@ -1,4 +1,4 @@
-"""`POST /uploads`: a file of separated values, streamed to disk, read once, and kept for a day."""
+"""`POST /uploads`: a CSV or XLSX file, streamed to disk, read once, and kept for a day."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from domain.errors import RateLimited, Refusal, TryAgain
+from domain.errors import InvalidFile, RateLimited, Refusal, TryAgain
 from domain.identity.access import own_scope, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
-from domain.sending.files.keeping import keep_upload
+from domain.sending.files.layout import Layout
+from domain.sending.files.uploads import Upload, keep_upload
 from ibiki.http.bearer import bearer_of, headers_of, try_again
 from ibiki.http.refusals import RequestRefused
 from resolvers import ids
@@ -23,15 +24,27 @@ from resolvers.ids import Kind
 
 PATH = "/uploads"
 SECONDS = 300.0
-"""How long a file may take to come."""
+"""How long a file may take to arrive."""
 
 WRITE_BYTES = 1024 * 1024
 log = logging.getLogger("ibiki.http.uploads")
+MEDIA_TYPES = frozenset(
+    {
+        "text/csv",
+        "text/plain",
+        "text/tab-separated-values",
+        "text/comma-separated-values",
+        "application/csv",
+        "application/vnd.ms-excel",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/octet-stream",
+    }
+)
 STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 
 
 class Uploads:
-    """The endpoint, over an installation that is at work."""
+    """The endpoint of an installation."""
 
     def __init__(self, installation: Installation, authenticator: Authenticator) -> None:
         self._installation = installation
@@ -42,43 +55,68 @@ class Uploads:
         return [Route(PATH, self.answer, methods=["POST"])]
 
     async def answer(self, request: Request) -> Response:
-        """Keeps the file and says how it was read. Raises RequestRefused."""
+        """Stores the file and says how it is read. Raises RequestRefused."""
         headers = headers_of(request.scope)
         actor = await bearer_of(self._authenticator, headers)
         try:
             actor = require(actor)
             scope = own_scope(actor)
             charset = charset_of(headers)
-            with self._installation.workbench.arrival(scope.client_id) as file:
+            with self._installation.file_limits.arriving_file(scope.client_id) as file:
                 await _write(request, file)
                 upload = await keep_upload(self._installation, actor, file, charset=charset)
         except Refusal as refusal:
             raise _refused(refusal) from None
-        except OSError as error:  # no room on the disk, for one
+        except OSError as error:  # for example if the disk is full
             log.error("a file could not be written", extra={"reason": error.strerror})
             raise try_again(TryAgain()) from error
-        told = {
-            "uploadId": ids.encode(Kind.UPLOAD, upload.id),
-            "rows": upload.layout.rows,
-            "columns": upload.layout.columns,
-        }
-        return JSONResponse(told, status_code=201)
+        return JSONResponse(_answer(upload), status_code=201)
 
 
 def charset_of(headers: dict[bytes, bytes]) -> str | None:
-    """The charset that the Content-Type declares. Raises RequestRefused for what is no text/csv."""
+    """The charset that the Content-Type declares. Raises RequestRefused for a type of no table.
+
+    The content decides what the file is: programs name CSV and XLSX files by many media types.
+    """
     declared = Message()
-    declared["content-type"] = headers.get(b"content-type", b"").decode("latin-1")
-    if b"content-type" not in headers or declared.get_content_type() != "text/csv":
-        raise RequestRefused(415, "The body is text/csv: the file itself, and no form around it.")
+    declared["content-type"] = content_type = headers.get(b"content-type", b"").decode("latin-1")
+    media_type = content_type.partition(";")[0].strip().casefold()
+    if media_type not in MEDIA_TYPES:
+        raise RequestRefused(
+            415,
+            "Send the file itself as the body, without a form around it. The Content-Type is"
+            " text/csv, or that of an XLSX file.",
+        )
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RequestRefused(415, "The body is not compressed.")
+        raise RequestRefused(415, "Send the body without a Content-Encoding.")
     charset = declared.get_param("charset")
     return charset if isinstance(charset, str) and charset else None
 
 
+def _answer(upload: Upload) -> dict[str, object]:
+    layout = upload.layout
+    number, problem = _number_column(layout)
+    return {
+        "uploadId": ids.encode(Kind.UPLOAD, upload.id),
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "numberColumn": number,
+        "numberColumns": [layout.columns[at] for at in layout.number_columns],
+        "problem": problem,
+        "sheet": layout.sheet,
+    }
+
+
+def _number_column(layout: Layout) -> tuple[str | None, str | None]:
+    """The column that csvSend uses by itself, or why it has to be named."""
+    try:
+        return layout.columns[layout.number_column], None
+    except InvalidFile as refused:
+        return None, str(refused)
+
+
 async def _write(request: Request, file: BinaryIO) -> None:
-    """The body is in the file: never much of it in memory."""
+    """Writes the body to the file, a part at a time."""
     waiting: list[bytes] = []
     size = 0
     try:
@@ -94,7 +132,7 @@ async def _write(request: Request, file: BinaryIO) -> None:
 
 
 def _refused(refusal: Refusal) -> RequestRefused:
-    """What a refusal of the domain is over HTTP."""
+    """The HTTP response for a refusal of the domain."""
     if isinstance(refusal, TryAgain):
         return try_again(refusal)
     if isinstance(refusal, RateLimited):

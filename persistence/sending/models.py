@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tortoise import fields
 from tortoise.fields.db_defaults import Now
 from tortoise.models import Model
@@ -73,17 +75,12 @@ class Message(Model):
 
 
 class Upload(Model):
-    """A client's file of separated values, and how it is laid out."""
+    """A client's file as CSV. `layout`: a `domain.sending.files.layout.Layout`."""
 
     id = fields.UUIDField(primary_key=True)
     client_id = fields.UUIDField()
     size = fields.BigIntField()
-    encoding = fields.TextField()
-    delimiter = fields.TextField()
-    has_header = fields.BooleanField()
-    columns = fields.JSONField[list[str]]()
-    number_column = fields.IntField(null=True)
-    rows = fields.IntField()
+    layout = fields.JSONField[dict[str, Any]]()
     created_at = fields.DatetimeField(db_default=Now())
 
     class Meta:
@@ -91,7 +88,7 @@ class Upload(Model):
 
 
 class UploadPart(Model):
-    """Some of a file's bytes. The key is (upload_id, position): see the migrations' SQL."""
+    """A part of a file's bytes. The key is (upload_id, position): see 0006_uploads.sql."""
 
     upload_id = fields.UUIDField(primary_key=True)
     position = fields.IntField()

@@ -49,4 +49,4 @@ async def import_contacts(info: Info, input: ImportContactsInput) -> ContactsImp
     """What became of the rows of a file."""
     actor, installation = actor_of(info), info.context.installation
     upload_id = ids.find(Kind.UPLOAD, input.upload_id)
-    return await importing.import_contacts(installation, actor, upload_id)
+    return await importing.import_contacts(installation, actor, upload_id, column=input.column)

@@ -7,7 +7,7 @@ from domain.dispatch import settle as settling
 from domain.identity.access import Role, message_scope
 from domain.sending import csv_send as csv_sending
 from domain.sending import send as sending
-from domain.sending.csv_send import CsvOrder
+from domain.sending.csv_send import CsvOrder, CsvQuote
 from domain.sending.send import Quote
 from domain.sending.sends import Message, Send
 from resolvers import ids
@@ -18,6 +18,7 @@ from schema.inputs import (
     BulkSendMultiInput,
     CancelSendInput,
     CsvSendInput,
+    QuoteCsvInput,
     QuoteInput,
     SendInput,
     SettleUnknownInput,
@@ -61,10 +62,17 @@ async def csv_send(info: Info, input: CsvSendInput) -> Send:
     """A message for each row of a file."""
     actor, installation = actor_of(info), info.context.installation
     upload_id = ids.find(Kind.UPLOAD, input.upload_id)
-    order = CsvOrder(input.text, input.column, input.text_column)
+    order = _order(input)
     return await csv_sending.csv_send(
         installation, actor, upload_id, order, key=input.idempotency_key
     )
+
+
+async def quote_csv(info: Info, input: QuoteCsvInput) -> CsvQuote:
+    """What csvSend would do and cost."""
+    actor, installation = actor_of(info), info.context.installation
+    upload_id = ids.find(Kind.UPLOAD, input.upload_id)
+    return await csv_sending.quote_csv(installation, actor, upload_id, _order(input))
 
 
 async def cancel_send(info: Info, input: CancelSendInput) -> Send:
@@ -80,3 +88,12 @@ async def settle_unknown(info: Info, input: SettleUnknownInput) -> Message:
     message_id = ids.decode(Kind.MESSAGE, input.message_id)
     note = input.note if input.note is not None else NO_NOTE
     return await settling.settle_unknown(store, actor, message_id, taken=input.taken, note=note)
+
+
+def _order(input: CsvSendInput | QuoteCsvInput) -> CsvOrder:
+    return CsvOrder(
+        input.text,
+        input.column,
+        input.text_column,
+        allow_missing_values=bool(input.allow_missing_values),
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 import strawberry
 
 from domain.inbox import contact as domain_contacts
+from domain.inbox import contact_columns as domain_columns
 from domain.inbox import contact_import as domain_importing
 from resolvers.ids import Kind
 from resolvers.inbox import contacts
@@ -30,14 +31,31 @@ class Contact:
     created_at: datetime
 
 
-@strawberry.type
+@strawberry.type(description="The columns of a file that were used to import contacts.")
+@stands_for(domain_columns.UsedColumns)
+class ContactFileColumns:
+    numbers: list[str] = strawberry.field(
+        description="The columns with phone numbers. Each number is a contact."
+    )
+    names: list[str] = strawberry.field(description="The columns of the name.")
+    business: str | None = strawberry.field(description="The column of the business.")
+    left_out: list[str] = strawberry.field(
+        description="Columns of phone numbers that were not read, such as fax numbers."
+    )
+    sheet: str | None = strawberry.field(
+        description="The sheet that was read, if the file was a spreadsheet."
+    )
+
+
+@strawberry.type(description="The result of an import.")
 @stands_for(domain_importing.ContactsImported)
 class ContactsImported:
-    created: int
-    updated: int
+    created: int = strawberry.field(description="New contacts.")
+    updated: int = strawberry.field(description="Contacts that were changed.")
     rejected: list[RejectedRecipient] = strawberry.field(
-        description="Rows that make no contact, with the reason; the first 1,000."
+        description="Numbers that were not imported, with line and reason; the first 1,000."
     )
+    columns: ContactFileColumns = strawberry.field(description="The columns that were used.")
 
 
 SaveContactResult = Annotated[

@@ -23,6 +23,7 @@ from schema.connections import connection_field
 from schema.identity.directory import Client
 from schema.ids import id_of
 from schema.scalars import Money, PhoneNumber, Units
+from schema.sending.files import FileColumns
 from schema.sending.recipients import RejectedRecipient
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ class Send:
         description="Every message has reached an end state or been handed over."
     )
     messages = connection_field(lookups.messages_of, Message)
+    columns: FileColumns | None = strawberry.field(
+        description="The columns that csvSend used. Null when the send is read again later."
+    )
 
 
 @strawberry.type

@@ -20,6 +20,14 @@ ROWS: dict[str, list[Row]] = {
     "Mutation.importContacts": [
         senders(DATA, sibling=NO_FILE, admin=FORBIDDEN, given={"input": UPLOAD})
     ],
+    "Query.quoteCsv": [
+        senders(
+            DATA,
+            sibling=NOT_FOUND,
+            admin=FORBIDDEN,
+            given={"input": {**UPLOAD, "text": "Good morning"}},
+        )
+    ],
     "Mutation.csvSend": [
         senders(
             "owner",

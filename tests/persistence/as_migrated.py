@@ -30,7 +30,7 @@ CONSTRAINTS = {
     "sync": "in_flight_positive",
     "transfer": "amount_positive destination_whole ends_differ has_an_end kind_known"
     " shape_fits_kind source_whole",
-    "upload": "client_exists delimiter_known not_empty",
+    "upload": "client_exists has_rows",
     "upload_part": "upload_exists",
     "webhook_event": "body_bounded key_unique outcome_known refused_without_content"
     " routed_to_somebody times_positive waits_unrouted",

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from domain.inbox.webhooks import DueEvent
-from domain.sending.files.upload import KEPT_SECONDS
+from domain.sending.files.uploads import KEPT_SECONDS
 from persistence import store
 from tests import worlds
 from tests.persistence.test_reads_stay_small import assert_small, work_of
@@ -25,9 +25,8 @@ ROWS = {
                now() - CASE WHEN n <= $2 THEN interval '9 days' ELSE interval '1 hour' END
         FROM generate_series(1, $1::int) AS n""",
     "upload": """
-        INSERT INTO upload (id, client_id, size, encoding, delimiter, has_header, columns, rows,
-                            created_at)
-        SELECT gen_random_uuid(), (SELECT id FROM client), 1, 'utf-8', ',', true, '[]', 1,
+        INSERT INTO upload (id, client_id, size, layout, created_at)
+        SELECT gen_random_uuid(), (SELECT id FROM client), 1, '{"rows": 1}',
                now() - CASE WHEN n <= $2 THEN interval '9 days' ELSE interval '1 hour' END
         FROM generate_series(1, $1::int) AS n""",
     "access_change": """

@@ -60,6 +60,10 @@ class Source:
 values_seed = 0
 
 
+NOT_A_SCALAR = object()
+"""One object: its text has an address, and both answers must have the same."""
+
+
 def made_up(type_: Any, seed: str, general: int) -> Any:
     """A value of the type, now and then a wrong one. Raises as well."""
     chance = random.Random(f"{general} {seed}")
@@ -69,7 +73,7 @@ def made_up(type_: Any, seed: str, general: int) -> Any:
         case 1:
             raise ZeroDivisionError(seed)
         case 2:
-            return object()
+            return NOT_A_SCALAR
     if isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     elif chance.randrange(6) == 0:

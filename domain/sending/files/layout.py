@@ -1,8 +1,7 @@
-"""How a file of separated values is laid out: its delimiter, its header, and which column is which.
+"""How a file is laid out: its delimiter, its header, and which column holds what.
 
-Told by content: of the four delimiters the one by which most rows hold a phone number, and of the
-columns the one that holds most of them, else the one that is called so. A header is a first row
-without a number in that column.
+The header decides which column holds the phone numbers: the numbers themselves decide only if
+there is no header. A message to an account number would reach a stranger.
 """
 
 from __future__ import annotations
@@ -16,98 +15,155 @@ from typing import BinaryIO
 
 from domain.errors import InvalidFile
 from domain.numbers import Normaliser
-from domain.sending.files.decoding import encoding_of
-from domain.sending.files.rows import DELIMITERS, Row, rows_of
+from domain.sending.files.csv_rows import DELIMITERS, Row, csv_rows, declared_delimiter
+from domain.sending.files.headers import PHONES, Kind, kind_of
+from domain.sending.files.text_encoding import encoding_of
 
 MOST_COLUMNS = 1_000
 LONGEST_COLUMN_NAME = 200
 _SAMPLE = 200
-"""Rows by which a file is judged."""
+"""Rows by which the delimiter and the header are found."""
 
+_MOST_TITLES = 10
 _LONGEST_NUMBER = 64
-_LONGEST_TOLD = 60
-_BETWEEN_DIGITS = re.compile(r"[\s().+/-]")
-_HINTS = re.compile(r"phone|mobile|cell|number|msisdn|recipient|whatsapp|\btel\b|\bsms\b|\bto\b")
+_LONGEST_IN_SENTENCE = 60
+_BETWEEN_DIGITS = re.compile(r"[\s().+/'=\"-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a file is to be read. `rows`: without the header.
+    """How a file is to be read.
 
-    `columns`: names, each once, in any case; `number_column`: None where no column holds numbers.
+    `skipped_rows`: titles and the header. `columns`: names, each different. `number_columns`: the
+    columns that fit equally well to be sent to; one is used, several are refused. `phone_columns`:
+    all that hold the phones of a contact, the mobile first. `left_out`: fax, backup and emergency
+    numbers, which are never used by themselves. `sheet`: the sheet's name if it was a spreadsheet;
+    its rows are then numbered, and not its lines.
     """
 
     encoding: str
     delimiter: str
     has_header: bool
+    skipped_rows: int
     columns: Sequence[str]
-    number_column: int | None
+    number_columns: Sequence[int]
+    phone_columns: Sequence[int]
+    left_out: Sequence[int]
     rows: int
+    sheet: str | None = None
+
+    @property
+    def number_column(self) -> int:
+        """The column to send to. Raises InvalidFile if the file does not say which it is."""
+        names = [f"“{cut(self.columns[at])}”" for at in self.number_columns]
+        if len(names) == 1:
+            return self.number_columns[0]
+        if names:
+            raise InvalidFile(
+                f"Several columns may hold the phone numbers: {' and '.join(names[:20])}. Give the"
+                " name of one of them as column."
+            )
+        raise InvalidFile(
+            "No column of the file holds phone numbers, as far as its name says. Give the name of"
+            f" one as column. The file has: {columns_in_words(self.columns)}."
+        )
 
 
-def layout_of(file: BinaryIO, normaliser: Normaliser, *, charset: str | None = None) -> Layout:
-    """The layout of the whole file, once read from end to end. Raises InvalidFile."""
-    encoding = encoding_of(file, charset)
-    delimiter = max(DELIMITERS, key=lambda each: _fit(_sample(file, encoding, each), normaliser))
-    rows = sum(1 for _ in rows_of(file, encoding=encoding, delimiter=delimiter))
-    sample = _sample(file, encoding, delimiter)
-    if not rows:
-        raise InvalidFile("The file is empty.")
-    if max(len(row.cells) for row in sample) > MOST_COLUMNS:
+def layout_of(
+    file: BinaryIO, normaliser: Normaliser, *, charset: str | None = None, sheet: str | None = None
+) -> Layout:
+    """The layout of the whole file, which is read from end to end. Raises InvalidFile.
+
+    `sheet`: its name if the file was a spreadsheet.
+    """
+    encoding = "utf-8" if sheet is not None else encoding_of(file, charset)
+    reading = _Reading(file, encoding, count_rows=sheet is not None)
+    delimiter = _delimiter(reading, normaliser, is_sheet=sheet is not None)
+    sample = reading.sample(delimiter)
+    header = _header(sample, normaliser)
+    width = max((len(row.cells) for row in sample), default=0)
+    if width > MOST_COLUMNS:
         raise InvalidFile(f"The file has more than {MOST_COLUMNS:,} columns.", line=sample[0].line)
-    first = sample[0].cells
-    number_column = _number_column(sample[1:], first, normaliser)
-    if number_column is None:
-        number_column = _number_column(sample, [], normaliser)
-    if number_column is None:
-        number_column = _column_called_so(first)
-    asked = first if number_column is None else [_cell(first, number_column)]
-    has_header = not any(map(_is_a_number, asked))
+    names = [""] * width if header is None else sample[header].cells
+    skipped = 0 if header is None else header + 1
+    kinds = [kind_of(name) for name in names]
+    rows, filled = _count(reading, delimiter, skipped, [at for at, _ in _ranked(kinds)])
+    if not rows and not skipped:
+        raise InvalidFile("The file is empty.")
+    found = [(at, kind) for at, kind in _ranked(kinds) if filled[at]] or _ranked(kinds)
+    number_columns = [at for at, kind in found if kind is found[0][1]]
+    phone_columns = [at for at, kind in found if kind in PHONES] or number_columns
+    if header is None:
+        number_columns = phone_columns = _columns_of_numbers(sample, normaliser)
     return Layout(
         encoding=encoding,
         delimiter=delimiter,
-        has_header=has_header,
-        columns=_names(first if has_header else [""] * max(len(row.cells) for row in sample)),
-        number_column=number_column,
-        rows=rows - has_header,
+        has_header=header is not None,
+        skipped_rows=skipped,
+        columns=_names(names),
+        number_columns=number_columns,
+        phone_columns=phone_columns,
+        left_out=[at for at, kind in enumerate(kinds) if kind is Kind.EXCLUDED_PHONE],
+        rows=rows,
+        sheet=sheet,
     )
 
 
 def column_of(columns: Sequence[str], name: str) -> int | None:
-    """Where the column of that name stands, whatever the case; None where there is none."""
+    """The position of the column of that name, in any case; None if there is none."""
     wanted = _key(name)
     return next((at for at, each in enumerate(columns) if _key(each) == wanted), None)
 
 
+def column_named(name: str, columns: Sequence[str]) -> int:
+    """The position of the column of that name. Raises InvalidFile if there is none."""
+    at = column_of(columns, name)
+    if at is None:
+        raise InvalidFile(
+            f"The file has no column “{cut(name)}”. It has: {columns_in_words(columns)}."
+        )
+    return at
+
+
 def columns_in_words(columns: Sequence[str], *, most: int = 20) -> str:
     """The names, for a sentence."""
-    told = ", ".join(map(cut, columns[:most]))
-    return f"{told}, …" if len(columns) > most else told
-
-
-def number_in(cell: str) -> str:
-    """What stands for a number in a cell: without the apostrophe that keeps spreadsheets away."""
-    return cell.strip().removeprefix("'")
+    names = ", ".join(map(cut, columns[:most]))
+    return f"{names}, …" if len(columns) > most else names
 
 
 def cut(name: str) -> str:
-    """A name as it is repeated in a sentence."""
-    return " ".join(name.split())[:_LONGEST_TOLD]
+    """A name, short enough to be repeated in a sentence."""
+    return " ".join(name.split())[:_LONGEST_IN_SENTENCE]
 
 
-def _sample(file: BinaryIO, encoding: str, delimiter: str) -> list[Row]:
-    """The first rows, each cell cut; up to where the delimiter makes no sense any more."""
-    sample: list[Row] = []
-    rows = rows_of(file, encoding=encoding, delimiter=delimiter)
-    try:
-        for row in islice(rows, _SAMPLE):
-            cells = [cell[:LONGEST_COLUMN_NAME] for cell in row.cells[: MOST_COLUMNS + 1]]
-            sample.append(Row(row.line, cells))
-    except InvalidFile:
-        pass  # said by whoever reads the whole file by the delimiter that fits
-    finally:
-        rows.close()
-    return sample
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A file and how its text is read, whatever its delimiter."""
+
+    file: BinaryIO
+    encoding: str
+    count_rows: bool
+
+    def sample(self, delimiter: str) -> list[Row]:
+        """The first rows, each cell cut, as far as they can be read with this delimiter."""
+        sample: list[Row] = []
+        rows = csv_rows(self.file, encoding=self.encoding, delimiter=delimiter)
+        try:
+            for row in islice(rows, _SAMPLE):
+                cells = [cell[:LONGEST_COLUMN_NAME] for cell in row.cells[: MOST_COLUMNS + 1]]
+                sample.append(Row(row.line, cells))
+        except InvalidFile:
+            pass  # raised again when the whole file is read
+        finally:
+            rows.close()
+        return sample
+
+
+def _delimiter(reading: _Reading, normaliser: Normaliser, *, is_sheet: bool) -> str:
+    if is_sheet:
+        return ","
+    declared = declared_delimiter(reading.file, reading.encoding)
+    return declared or max(DELIMITERS, key=lambda each: _fit(reading.sample(each), normaliser))
 
 
 def _fit(sample: Sequence[Row], normaliser: Normaliser) -> tuple[int, int, int]:
@@ -120,47 +176,87 @@ def _fit(sample: Sequence[Row], normaliser: Normaliser) -> tuple[int, int, int]:
     return numbers, even, width
 
 
-def _number_column(
-    sample: Sequence[Row], header: Sequence[str], normaliser: Normaliser
-) -> int | None:
-    """The column with the most numbers; where one is called like that, most of it is enough."""
-    valid: Counter[int] = Counter()
+def _header(sample: Sequence[Row], normaliser: Normaliser) -> int | None:
+    """The position of the row of column names; None if the file has none. Raises InvalidFile.
+
+    Lines above the header, such as a title, are skipped if the header's names are known, and
+    refused if they are not.
+    """
+    heads: list[Row] = []
+    for row in sample[:_MOST_TITLES]:
+        if any(normaliser.normalise_many(_cut(row.cells))):
+            break
+        heads.append(row)
+    known = [sum(kind_of(cell) is not Kind.UNKNOWN for cell in row.cells) for row in heads]
+    if any(known):
+        return known.index(max(known))
+    if not heads or any(map(_is_a_number, sample[0].cells)):
+        return None
+    widths = Counter(_filled(row.cells) for row in sample[1:])
+    if widths and _filled(sample[0].cells) == 1 < widths.most_common(1)[0][0]:
+        line = sample[0].line
+        raise InvalidFile(
+            f"Line {line} looks like a title. Remove the lines above the column names.", line=line
+        )
+    return 0
+
+
+def _ranked(kinds: Sequence[Kind]) -> list[tuple[int, Kind]]:
+    """The columns that can be sent to, by kind and then by position."""
+    found = [(at, kind) for at, kind in enumerate(kinds) if kind.can_be_sent_to]
+    return sorted(found, key=lambda each: (each[1].value, each[0]))
+
+
+def _count(
+    reading: _Reading, delimiter: str, skipped: int, columns: Sequence[int]
+) -> tuple[int, Counter[int]]:
+    """How many rows there are below the header, and in how many of them each column is filled."""
     filled: Counter[int] = Counter()
+    rows = 0
+    for row in islice(
+        csv_rows(
+            reading.file,
+            encoding=reading.encoding,
+            delimiter=delimiter,
+            count_rows=reading.count_rows,
+        ),
+        skipped,
+        None,
+    ):
+        rows += 1
+        cells = row.cells
+        for at in columns:
+            if at < len(cells) and cells[at].strip():
+                filled[at] += 1
+    return rows, filled
+
+
+def _columns_of_numbers(sample: Sequence[Row], normaliser: Normaliser) -> list[int]:
+    """The columns with the most valid numbers, and those with at least half as many."""
+    valid: Counter[int] = Counter()
     for row in sample:
-        for at, number in enumerate(normaliser.normalise_many(_cut(row.cells))):
-            filled[at] += bool(row.cells[at].strip())
-            valid[at] += number is not None
-
-    def fit(at: int) -> tuple[bool, int]:
-        is_called_so = _HINTS.search(_cell(header, at).casefold()) is not None
-        return is_called_so and valid[at] * 2 >= filled[at], valid[at]
-
-    found = [at for at in sorted(valid) if valid[at]]
-    return max(found, key=fit) if found else None
-
-
-def _column_called_so(header: Sequence[str]) -> int | None:
-    """The one column that is called like numbers, though none of those looked at is valid."""
-    called_so = [at for at, cell in enumerate(header) if _HINTS.search(cell.casefold())]
-    return called_so[0] if len(called_so) == 1 else None
+        numbers = normaliser.normalise_many(_cut(row.cells))
+        valid.update(at for at, number in enumerate(numbers) if number is not None)
+    most = max(valid.values(), default=0)
+    return [at for at in sorted(valid) if 2 * valid[at] >= most]
 
 
 def _is_a_number(cell: str) -> bool:
-    """Whether it is meant to be a phone number, be it a valid one or not."""
-    digits = _BETWEEN_DIGITS.sub("", number_in(cell).removeprefix("tel:"))
+    """Whether it is meant to be a phone number, valid or not."""
+    digits = _BETWEEN_DIGITS.sub("", cell.strip().removeprefix("tel:"))
     return len(digits) >= 5 and digits.isdecimal()
 
 
 def _names(cells: Sequence[str]) -> list[str]:
-    """A name for each column: what the header says, else its place; none stands twice."""
+    """A name for each column: the header's, else its position. Repeated names are numbered."""
     names: list[str] = []
-    taken: set[str] = set()
+    used: set[str] = set()
     for at, cell in enumerate(cells, start=1):
         name = base = " ".join(cell.split()) or f"column {at}"
         again = 2
-        while _key(name) in taken:
+        while _key(name) in used:
             name, again = f"{base} ({again})", again + 1
-        taken.add(_key(name))
+        used.add(_key(name))
         names.append(name)
     return names
 
@@ -169,9 +265,9 @@ def _key(name: str) -> str:
     return " ".join(name.split()).casefold()
 
 
+def _filled(cells: Sequence[str]) -> int:
+    return sum(1 for cell in cells if cell.strip())
+
+
 def _cut(cells: Sequence[str]) -> list[str]:
-    return [number_in(cell)[:_LONGEST_NUMBER] for cell in cells]
-
-
-def _cell(cells: Sequence[str], at: int) -> str:
-    return cells[at] if at < len(cells) else ""
+    return [cell[:_LONGEST_NUMBER] for cell in cells]

@@ -1,32 +1,58 @@
-"""The rows of an upload below its header, and the number that each is for."""
+"""The rows of an upload below its header, and the cells of a row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
 
 from domain.numbers import LONGEST_INPUT
-from domain.sending.files.layout import MOST_COLUMNS, Layout, number_in
-from domain.sending.files.rows import Row, rows_of
+from domain.sending.files.csv_rows import Row, csv_rows
+from domain.sending.files.layout import MOST_COLUMNS, Layout
 
 TOO_MANY_CELLS = MOST_COLUMNS + 1
+LONGEST_CELL = 40_000
+"""Characters: longer than any text that can be sent, so that one row cannot fill the memory."""
+
+# Spreadsheets write text that looks like a number or a formula as ="0012".
+_PROTECTED = re.compile(r'="([^"]*)"').fullmatch
 
 
 def table_rows(file: BinaryIO, layout: Layout) -> Iterator[Row]:
-    """The rows without the header, cut where they are wider than a table. Raises InvalidFile."""
-    rows = rows_of(file, encoding=layout.encoding, delimiter=layout.delimiter)
-    for row in islice(rows, int(layout.has_header), None):
+    """The rows without the header, cut if they are wider than a table. Raises InvalidFile."""
+    rows = csv_rows(
+        file,
+        encoding=layout.encoding,
+        delimiter=layout.delimiter,
+        count_rows=layout.sheet is not None,
+    )
+    for row in islice(rows, layout.skipped_rows, None):
         yield row if len(row.cells) <= MOST_COLUMNS else Row(row.line, row.cells[:TOO_MANY_CELLS])
 
 
-def number_cell(row: Row, column: int, layout: Layout) -> str:
-    """What stands for a number in the row, cut where it is far too long to be one.
+def has_slipped(row: Row, layout: Layout) -> bool:
+    """Whether the row has more cells than there are columns.
 
-    A row with more cells than there are columns has slipped (a delimiter stands in it without
-    quotes): all of it, joined by commas, which is no number.
+    Its cells are then not in their columns: a delimiter is in one of them without quotes.
     """
     cells = row.cells
-    if len(cells) == TOO_MANY_CELLS or any(map(str.strip, cells[len(layout.columns) :])):
-        return ", ".join(cells)[: LONGEST_INPUT + 1]
-    return number_in(cells[column])[: LONGEST_INPUT + 1] if column < len(cells) else ""
+    return len(cells) == TOO_MANY_CELLS or any(map(str.strip, cells[len(layout.columns) :]))
+
+
+def number_cell(row: Row, column: int, layout: Layout) -> str:
+    """The number in the row, cut if it is too long; the whole row, which is no number, if the row
+    has slipped.
+    """
+    if has_slipped(row, layout):
+        return ", ".join(row.cells)[: LONGEST_INPUT + 1]
+    return row.cells[column].strip()[: LONGEST_INPUT + 1] if column < len(row.cells) else ""
+
+
+def value_in(cells: Sequence[str], column: int) -> str:
+    """The text in the column, trimmed and cut; empty if the row is too short."""
+    if column >= len(cells):
+        return ""
+    cell = cells[column][:LONGEST_CELL].strip()
+    protected = _PROTECTED(cell)
+    return protected[1].strip() if protected else cell

@@ -1,17 +1,19 @@
-"""Files for tests: written as other programs write them, and uploaded."""
+"""Files for tests, written as other programs write them."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
+from typing import Any
+
+from openpyxl import Workbook
 
 from domain.identity.access import Actor
 from domain.installation import Installation
 from domain.numbers import Normaliser
-from domain.sending.files.keeping import keep_upload
 from domain.sending.files.layout import Layout, layout_of
-from domain.sending.files.upload import Upload
+from domain.sending.files.uploads import Upload, keep_upload
 
 NORMALISER = Normaliser()
 
@@ -36,12 +38,30 @@ def csv_file(
     return text.getvalue().encode(encoding)
 
 
+def xlsx(rows: Sequence[Sequence[Any]], *, formats: dict[str, str] | None = None) -> bytes:
+    """The bytes of a workbook with one sheet. `formats`: number formats by cell."""
+    book = Workbook()
+    sheet = book.active
+    for row in rows:
+        sheet.append(row)
+    for cell, number_format in (formats or {}).items():
+        sheet[cell].number_format = number_format
+    return saved(book)
+
+
+def saved(book: Workbook) -> bytes:
+    """The bytes of the workbook."""
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
 def layout(content: bytes, charset: str | None = None) -> Layout:
-    """How these bytes are laid out."""
+    """The layout of these bytes."""
     return layout_of(io.BytesIO(content), NORMALISER, charset=charset)
 
 
 async def uploaded(installation: Installation, actor: Actor | None, content: bytes) -> Upload:
-    """These bytes, as an upload of the actor's."""
+    """An upload of these bytes by the actor."""
     assert actor is not None
     return await keep_upload(installation, actor, io.BytesIO(content))

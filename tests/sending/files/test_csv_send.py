@@ -1,4 +1,4 @@
-"""Sending to the rows of a file: who gets what, and why others get nothing."""
+"""Sending to the rows of a file: the texts, the rejected rows and the columns that are used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.installations import App
 from tests.sending.files.files import csv_file, uploaded
 
 SEND = """mutation ($input: CsvSendInput!) { csvSend(input: $input) { __typename
-    ... on Send { id accepted charged rejectedCount rejected { input position reason } }
+    ... on Send { id accepted charged rejectedCount rejected { input position reason message }
+                  columns { number text placeholders sheet } }
     ... on NoValidRecipients { rejected { input position reason } }
     ... on InvalidFile { line } ... on TooManyRecipients { limit }
     ... on InsufficientBalance { required available } ... on UserError { message } } }"""
@@ -26,6 +27,11 @@ Cem,2025550121,"two
 lines"
 Ada,(202) 555-0120,again
 """
+QUOTE = """query ($input: QuoteCsvInput!) { quoteCsv(input: $input) {
+    accepted rejectedCount rejected { input position reason message } cost balance affordable
+    columns { number text placeholders sheet }
+    samples { line number text encoding segments } } }"""
+INVALID = "This is not a valid phone number. Numbers of other countries begin with a plus and the"
 UNKNOWN = "upl_00000000000000000000000001"
 
 
@@ -35,7 +41,7 @@ async def keep(app: App, content: bytes, who: str = "owner") -> str:
 
 
 async def ask(app: App, content: bytes, who: str = "owner", **given: Any) -> Any:
-    """What csvSend of this file comes to."""
+    """The answer of csvSend for this file."""
     upload_id = await keep(app, content, who)
     return await app.answer(who, SEND, input={"uploadId": upload_id, **given})
 
@@ -49,22 +55,29 @@ async def sent() -> list[tuple[str, str]]:
     return [(row["number"], row["text"]) for row in rows]
 
 
+def without_messages(rejected: Any) -> Any:
+    return [{key: each[key] for key in ("input", "position", "reason")} for each in rejected]
+
+
 async def test_one_text_goes_to_each_number_once(app: App) -> None:
     told = await ask(app, PUPILS, text="Good morning")
     assert (told["__typename"], told["accepted"], told["charged"]) == ("Send", 2, 2)
-    assert told["rejected"] == [
+    assert without_messages(told["rejected"]) == [
         {"input": "12", "position": 3, "reason": "INVALID"},
         {"input": "(202) 555-0120", "position": 6, "reason": "DUPLICATE"},
     ]
+    assert told["rejected"][0]["message"].startswith(INVALID)
+    assert told["columns"] == {"number": "phone", "text": None, "placeholders": [], "sheet": None}
     assert await sent() == [("+12025550120", "Good morning"), ("+12025550121", "Good morning")]
     [row] = await worlds.fetch("SELECT kind, text FROM send")
     assert row == {"kind": "CSV", "text": "Good morning"}
     await worlds.assert_audit_holds()
 
 
-async def test_placeholders_make_a_text_for_each(app: App) -> None:
+async def test_placeholders_make_a_text_for_each_row(app: App) -> None:
     told = await ask(app, PUPILS, text="{{Name}}: {{note}}.")
     assert (told["accepted"], told["rejectedCount"]) == (3, 1)
+    assert told["columns"]["placeholders"] == ["name", "note"]
     assert await sent() == [
         ("+12025550120", "Ada: =1+1."),
         ("+12025550121", "Cem: two\nlines."),
@@ -72,25 +85,151 @@ async def test_placeholders_make_a_text_for_each(app: App) -> None:
     ]
 
 
-async def test_texts_may_stand_in_a_column_and_numbers_in_one_that_is_named(
+async def test_texts_can_be_in_a_column_and_numbers_in_a_named_one(
     app: App,
 ) -> None:
     rows = [["a", "b", "t"], ["2025550120", "2025550121", "One"], ["2025550122", "x", "Two"]]
     told = await ask(app, csv_file(rows), textColumn="T", column=" B ")
     assert (told["accepted"], told["rejected"][0]["input"]) == (1, "x")
+    assert told["columns"] == {"number": "b", "text": "t", "placeholders": [], "sheet": None}
     assert await sent() == [("+12025550121", "One")]
 
 
-async def test_a_row_that_has_slipped_is_not_sent_to(app: App) -> None:
+async def test_a_row_with_too_many_cells_is_not_sent_to(app: App) -> None:
     content = b"phone,text\n2025550120,Hello, dear\n2025550121,Hi,, \n2025550122\n\n"
     told = await ask(app, content, text="Dear {{text}}")
-    assert told["rejected"] == [
-        {"input": "2025550120, Hello,  dear", "position": 2, "reason": "INVALID"}
+    assert without_messages(told["rejected"]) == [
+        {"input": "2025550120, Hello,  dear", "position": 2, "reason": "INVALID"},
+        {"input": "2025550122", "position": 4, "reason": "MISSING_VALUE"},
     ]
-    assert await sent() == [("+12025550121", "Dear Hi"), ("+12025550122", "Dear ")]
+    assert told["rejected"][1]["message"] == "The row has no value for {{text}}."
+    assert await sent() == [("+12025550121", "Dear Hi")]
 
 
-async def test_numbers_that_were_kept_from_a_spreadsheet_are_numbers(
+async def test_a_row_without_a_value_is_sent_to_only_if_the_caller_allows_it(app: App) -> None:
+    content = b"phone,name,code\n2025550120,Ann,4711\n2025550121,,4712\n2025550122,Cem, \n12,,\n"
+    text = "Hi {{name}}, your code is {{code}}."
+    told = await ask(app, content, text=text)
+    assert (told["accepted"], told["charged"], told["rejectedCount"]) == (1, 1, 3)
+    assert [(each["position"], each["reason"]) for each in told["rejected"]] == [
+        (3, "MISSING_VALUE"),
+        (4, "MISSING_VALUE"),
+        (5, "INVALID"),
+    ]
+    told = await ask(app, content, text=text, allowMissingValues=True)
+    assert (told["accepted"], told["rejectedCount"]) == (3, 1)
+    assert ("+12025550121", "Hi , your code is 4712.") in await sent()
+
+
+async def test_a_file_in_which_every_row_lacks_a_value_is_refused(app: App) -> None:
+    told = await ask(app, b"phone,name\n2025550120,\n", text="Hi {{name}}")
+    assert told["__typename"] == "NoValidRecipients"
+    assert without_messages(told["rejected"])[0]["reason"] == "MISSING_VALUE"
+    assert await sent() == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"Account number,Name,Phone\n2025550143,Ann,2025550101\n",
+        b"Fax number,Name,Mobile\n2025550143,Ann,2025550101\n",
+        b"backup phone number,phone number,name\n2025550143,2025550101,Ann\n",
+        b"Home phone,Cell,name\n2025550143,2025550101,Ann\n",
+        b'Phone\n="2025550101"\n',
+        b"Phone\n2025550101.0\n",
+    ],
+)
+async def test_only_the_phone_of_the_person_is_sent_to(app: App, content: bytes) -> None:
+    told = await ask(app, content, text="Hi")
+    assert told["accepted"] == 1
+    assert await sent() == [("+12025550101", "Hi")]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"Phone 1,Phone 2\n2025550101,2025550102\n", "“Phone 1” and “Phone 2”"),
+        (b"Fax,Name\n2025550101,Ann\n", "as far as its name says"),
+        (b"kontakt,x\n2025550101,2025550102\n", "as far as its name says"),
+    ],
+)
+async def test_a_file_without_one_clear_phone_column_needs_its_name(
+    app: App, content: bytes, said: str
+) -> None:
+    told = await ask(app, content, text="Hi")
+    assert told["__typename"] == "InvalidFile"
+    assert said in told["message"]
+    column = content.decode().split(",")[0]
+    assert (await ask(app, content, text="Hi", column=column))["columns"]["number"] == column
+
+
+async def test_an_empty_phone_is_not_replaced_by_another_number(app: App) -> None:
+    told = await ask(app, b"Phone,Name,Student number\n,Ann,2025550101\n", text="Hi")
+    assert told["__typename"] == "NoValidRecipients"
+    assert told["rejected"][0]["position"] == 2
+
+
+async def quoted(app: App, content: bytes, who: str = "owner", **given: Any) -> Any:
+    upload_id = await keep(app, content, who)
+    return await app.answer(who, QUOTE, input={"uploadId": upload_id, **given})
+
+
+async def test_a_quote_says_what_a_send_would_do_and_does_nothing(app: App) -> None:
+    told = await quoted(app, PUPILS, text="{{name}}: {{note}} €")
+    assert (told["accepted"], told["rejectedCount"]) == (3, 1)
+    assert (told["cost"], told["balance"], told["affordable"]) == (3, 100, True)
+    assert without_messages(told["rejected"]) == [
+        {"input": "12", "position": 3, "reason": "INVALID"}
+    ]
+    assert told["columns"]["number"] == "phone"
+    assert told["samples"][1] == {
+        "line": 4,
+        "number": "+12025550121",
+        "text": "Cem: two\nlines €",
+        "encoding": "GSM7",
+        "segments": 1,
+    }
+    assert await sent() == []
+    assert await worlds.held(app.owner.account_id) == 100
+
+
+async def test_a_quote_and_a_send_of_the_same_file_agree(app: App) -> None:
+    numbers = worlds.generated_numbers(20)
+    content = csv_file(
+        [["phone", "name"], *([each, f"N{at % 3 or ''}"] for at, each in enumerate(numbers))]
+    )
+    quote = await quoted(app, content, text="Hi {{name}}")
+    told = await ask(app, content, text="Hi {{name}}")
+    for field in ("accepted", "rejectedCount", "rejected", "columns"):
+        assert quote[field] == told[field]
+    assert quote["cost"] == told["charged"]
+    assert len(quote["samples"]) == 5
+
+
+async def test_a_quote_without_a_recipient_costs_nothing(app: App) -> None:
+    told = await quoted(app, b"phone\n12\n", text="Hi")
+    assert (told["accepted"], told["cost"], told["samples"]) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("who", "given", "code"),
+    [
+        ("owner", {"text": "{{x}}"}, "BAD_USER_INPUT"),
+        ("owner", {"text": "a", "column": "x"}, "BAD_USER_INPUT"),
+        ("sibling", {"text": "a"}, "BAD_USER_INPUT"),
+        ("supervisor", {"text": "a"}, "FORBIDDEN"),
+        ("admin", {"text": "a"}, "FORBIDDEN"),
+        ("nobody", {"text": "a"}, "UNAUTHENTICATED"),
+    ],
+)
+async def test_a_quote_is_refused_like_a_send(
+    app: App, who: str, given: dict[str, str], code: str
+) -> None:
+    upload_id = await keep(app, PUPILS)
+    assert await app.code(who, QUOTE, input={"uploadId": upload_id, **given}) == code
+
+
+async def test_an_apostrophe_before_a_number_is_ignored(
     app: App,
 ) -> None:
     told = await ask(app, b"phone\n'+12025550120\n '2025550121\n''12\n", text="Hi")
@@ -102,7 +241,7 @@ async def test_a_tab_between_cells_does_not_join_them_to_a_number(app: App) -> N
     assert (told["accepted"], told["rejectedCount"]) == (1, 1)
 
 
-async def test_who_has_opted_out_is_listed_and_costs_nothing(app: App) -> None:
+async def test_an_opted_out_number_is_listed_and_not_charged(app: App) -> None:
     await worlds.execute(
         "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')",
         app.owner.client_id,
@@ -110,7 +249,8 @@ async def test_who_has_opted_out_is_listed_and_costs_nothing(app: App) -> None:
     )
     told = await ask(app, PUPILS, text="Hi")
     assert (told["accepted"], told["charged"]) == (1, 1)
-    assert {"input": "2025550121", "position": 4, "reason": "OPTED_OUT"} in told["rejected"]
+    expected = {"input": "2025550121", "position": 4, "reason": "OPTED_OUT"}
+    assert expected in without_messages(told["rejected"])
 
 
 @pytest.mark.parametrize(
@@ -132,7 +272,7 @@ async def test_who_has_opted_out_is_listed_and_costs_nothing(app: App) -> None:
         (b"phone\n" + b"2025550120\n" * 301, {"text": "a"}, "TooManyRecipients", "At most 300"),
     ],
 )
-async def test_what_cannot_be_sent_is_refused_whole(
+async def test_a_request_that_cannot_be_sent_is_refused_as_a_whole(
     app: App, content: bytes, given: dict[str, str], name: str, said: str
 ) -> None:
     told = await ask(app, content, **given)
@@ -142,7 +282,7 @@ async def test_what_cannot_be_sent_is_refused_whole(
     assert await worlds.held(app.owner.account_id) == 100
 
 
-async def test_a_text_is_not_asked_of_a_row_that_nothing_is_sent_to(app: App) -> None:
+async def test_a_rejected_row_needs_no_text(app: App) -> None:
     told = await ask(app, b"phone,t\n2025550120,Hi\nnobody,\n", textColumn="t")
     assert (told["accepted"], told["rejectedCount"]) == (1, 1)
 
@@ -162,15 +302,17 @@ async def test_the_same_key_replays_and_another_input_is_a_conflict(
     upload_id = await keep(app, PUPILS)
     given = {"uploadId": upload_id, "text": "Hi", "idempotencyKey": "k"}
     first = await app.answer("owner", SEND, input=given)
-    await worlds.execute("DELETE FROM upload")
     assert await app.answer("owner", SEND, input=given) == first
+    await worlds.execute("DELETE FROM upload")
+    replayed = await app.answer("owner", SEND, input=given)
+    assert replayed == {**first, "columns": None}
     again = {**given, "uploadId": await keep(app, PUPILS)}
     conflict = await app.answer("owner", SEND, input=again)
     assert conflict["__typename"] == "IdempotencyConflict"
     assert await worlds.held(app.owner.account_id) == 98
 
 
-async def test_an_upload_is_its_tenants_alone_and_lives_a_day(app: App) -> None:
+async def test_an_upload_belongs_to_its_tenant_and_lives_for_a_day(app: App) -> None:
     upload_id = await keep(app, PUPILS)
     old = await keep(app, PUPILS)
     await worlds.execute(
@@ -188,7 +330,7 @@ async def test_an_upload_is_its_tenants_alone_and_lives_a_day(app: App) -> None:
     assert all(answer == answers[0] for answer in answers)
 
 
-async def test_who_may_not_send_is_told_so_before_anything_is_looked_at(
+async def test_a_suspended_account_is_refused_before_the_file_is_read(
     app: App,
 ) -> None:
     suspended = replace(app.owner.actor, client_status="suspended")
@@ -204,7 +346,7 @@ async def test_who_may_not_send_is_told_so_before_anything_is_looked_at(
         ("nobody", "UNAUTHENTICATED"),
     ],
 )
-async def test_who_has_no_account_sends_nothing(app: App, who: str, code: str) -> None:
+async def test_a_user_without_an_account_cannot_send(app: App, who: str, code: str) -> None:
     upload_id = await keep(app, PUPILS)
     given = {"uploadId": upload_id, "text": "Hi"}
     assert await app.code(who, SEND, input=given) == code

@@ -13,11 +13,12 @@ from typing import TypeVar
 
 import pytest
 
-from domain.inbox.contact_import import contact_columns_of, import_contacts, read_cards
+from domain.inbox.contact_columns import contact_columns_of
+from domain.inbox.contact_import import import_contacts, read_cards
 from domain.installation import Limits
 from domain.sending.csv_send import CsvOrder, csv_send
-from domain.sending.files.keeping import keep_upload
 from domain.sending.files.layout import layout_of
+from domain.sending.files.uploads import keep_upload
 from domain.sending.sends import Send
 from tests import worlds
 from tests.installations import App

@@ -19,9 +19,8 @@ from domain.dispatch.handover import Handover
 from domain.dispatch.observing import Observer
 from domain.errors import NotFound, RateLimited, TryAgain
 from domain.identity.access import Actor, OfClient
-from domain.sending.files.keeping import opened
-from domain.sending.files.upload import KEPT_SECONDS, PART_BYTES
-from domain.sending.files.workbench import Workbench
+from domain.sending.files.file_limits import FileLimits
+from domain.sending.files.uploads import KEPT_SECONDS, PART_BYTES, opened
 from ibiki.http.middleware import BodyLimit
 from ibiki.http.uploads import PATH, Uploads
 from ibiki.workers import Workers
@@ -33,14 +32,14 @@ from tests.dispatch.parts import eventually
 from tests.ibiki.fronts import Front, front
 from tests.installations import App
 from tests.persistence.connections import until
-from tests.sending.files.files import csv_file, uploaded
+from tests.sending.files.files import csv_file, uploaded, xlsx
 
 FILE = b"phone,name\n2025550120,Ada\n2025550121,Bob\n"
 LIMIT = BodyLimit(size=3 * PART_BYTES, seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class KnownUsers:
     """Knows the people of the app by their words."""
 
     app: App
@@ -53,10 +52,10 @@ class Words:
 
 
 @asynccontextmanager
-async def desk(app: App, workbench: Workbench | None = None) -> AsyncIterator[Front]:
+async def upload_server(app: App, file_limits: FileLimits | None = None) -> AsyncIterator[Front]:
     """A front that takes files for the app."""
-    installation = replace(app.installation, workbench=workbench or Workbench())
-    routes = Uploads(installation, Words(app)).routes()
+    installation = replace(app.installation, file_limits=file_limits or FileLimits())
+    routes = Uploads(installation, KnownUsers(app)).routes()
     async with front(routes=routes, body_by_path={PATH: LIMIT}) as made:
         yield made
 
@@ -70,7 +69,7 @@ async def post(made: Front, content: Any, who: str | None = "owner", **headers: 
 
 
 async def bytes_of(app: App, upload_id: str, who: str = "owner") -> bytes:
-    """What is kept, as the tenant finds it."""
+    """The bytes that are stored, as the tenant reads them."""
     actor = app.actor(who)
     assert actor is not None
     assert actor.client_id is not None
@@ -92,15 +91,61 @@ async def kept() -> int:
     return int(row["count"])
 
 
-@pytest.mark.parametrize("content_type", ["text/csv", "TEXT/CSV; charset=utf-8; header=present"])
-async def test_a_file_is_kept_and_it_is_said_how_it_was_read(app: App, content_type: str) -> None:
-    async with desk(app) as made:
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/csv",
+        "TEXT/CSV; charset=utf-8; header=present",
+        "text/plain",
+        "text/plain; charset=us-ascii",
+        "application/vnd.ms-excel",
+        "application/octet-stream",
+    ],
+)
+async def test_an_upload_is_kept_and_the_answer_says_how_it_is_read(
+    app: App, content_type: str
+) -> None:
+    async with upload_server(app) as made:
         answer = await post(made, FILE, content_type=content_type)
     assert answer.status_code == 201
     told = answer.json()
     assert told.pop("uploadId").startswith("upl_")
-    assert told == {"rows": 2, "columns": ["phone", "name"]}
+    assert told == {
+        "rows": 2,
+        "columns": ["phone", "name"],
+        "numberColumn": "phone",
+        "numberColumns": ["phone"],
+        "problem": None,
+        "sheet": None,
+    }
     assert await bytes_of(app, answer.json()["uploadId"]) == FILE
+
+
+async def test_the_answer_says_which_columns_can_be_meant(app: App) -> None:
+    async with upload_server(app) as made:
+        told = (await post(made, b"Phone 1,Phone 2\n2025550120,2025550121\n")).json()
+        unknown = (await post(made, b"who,whereto\nAda,2025550120\n")).json()
+    assert (told["numberColumn"], told["numberColumns"]) == (None, ["Phone 1", "Phone 2"])
+    assert "“Phone 1” and “Phone 2”" in told["problem"]
+    assert (unknown["numberColumn"], unknown["numberColumns"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.ms-excel",
+        "application/octet-stream",
+        "text/csv",  # the content decides
+    ],
+)
+async def test_a_spreadsheet_is_kept_as_csv(app: App, content_type: str) -> None:
+    content = xlsx([["Name", "Mobile"], ["Zoë", 2025550120], [], ["Bob", "12"]])
+    async with upload_server(app) as made:
+        told = (await post(made, content, content_type=content_type)).json()
+    assert (told["rows"], told["sheet"], told["numberColumn"]) == (2, "Sheet", "Mobile")
+    expected = "Name,Mobile\r\nZoë,2025550120\r\n\r\nBob,12\r\n"
+    assert await bytes_of(app, told["uploadId"]) == expected.encode()
 
 
 async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> None:
@@ -112,7 +157,7 @@ async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> Non
         for start in range(0, len(content), 100_000):
             yield content[start : start + 100_000]
 
-    async with desk(app) as made:
+    async with upload_server(app) as made:
         told = (await post(made, parts())).json()
     assert told["rows"] == 20_000
     assert await bytes_of(app, told["uploadId"]) == content
@@ -130,10 +175,10 @@ async def test_a_file_of_several_parts_comes_back_byte_for_byte(app: App) -> Non
         ("away", 503, "RATE_LIMITED"),
     ],
 )
-async def test_who_has_an_account_of_its_own_may_upload(
+async def test_only_a_user_with_an_account_can_upload(
     app: App, who: str | None, status: int, code: str | None
 ) -> None:
-    async with desk(app) as made:
+    async with upload_server(app) as made:
         answer = await post(made, FILE, who)
     assert answer.status_code == status
     if code is not None:
@@ -146,24 +191,31 @@ async def test_who_has_an_account_of_its_own_may_upload(
     [
         (b"", {}, 400, "The file is empty"),
         (b"\n\n", {}, 400, "The file is empty"),
-        (b"phone,name\n", {}, 400, "no rows but its header"),
+        (b"phone,name\n", {}, 400, "no rows below its header"),
         (b'phone,name\n2025550120,"Ada\n', {}, 400, "Line 2: a quote is opened and never closed"),
-        (b"PK\x03\x04\0\0\0\0", {}, 400, "Line 1: a NUL character"),
-        (b"phone\n\x81\x8d\n", {}, 400, "Line 2: the encoding cannot be told"),
+        (b"PK\x03\x04\0\0\0\0", {}, 400, "This XLSX file is damaged"),
+        (b"\xd0\xcf\x11\xe0\0\0\0\0", {}, 400, "This is an old Excel file"),
+        (b"phone\0\n", {}, 400, "Line 1: a NUL character"),
+        (b"phone\n\x81\x8d\n", {}, 400, "Line 2: the encoding is unknown"),
         (b"phone\nM\xfcller\n", {"content_type": "text/csv; charset=utf-8"}, 400, "not UTF-8"),
-        (FILE, {"content_type": "text/csv; charset=nonsense"}, 400, "not known here"),
-        (FILE, {"content_type": "application/json"}, 415, "The body is text/csv"),
-        (FILE, {"content_type": "multipart/form-data; boundary=x"}, 415, "no form around it"),
-        (FILE, {"content_type": ""}, 415, "The body is text/csv"),
-        (FILE, {"content_type": "nonsense"}, 415, "The body is text/csv"),
-        (FILE, {"content_encoding": "gzip"}, 415, "not compressed"),
+        (FILE, {"content_type": "text/csv; charset=nonsense"}, 400, "is unknown"),
+        (FILE, {"content_type": "application/json"}, 415, "Send the file itself"),
+        (
+            FILE,
+            {"content_type": "multipart/form-data; boundary=x"},
+            415,
+            "without a form around it",
+        ),
+        (FILE, {"content_type": ""}, 415, "Send the file itself"),
+        (FILE, {"content_type": "nonsense"}, 415, "Send the file itself"),
+        (FILE, {"content_encoding": "gzip"}, 415, "without a Content-Encoding"),
         (b"x" * (LIMIT.size + 1), {}, 413, "over the limit"),
     ],
 )
-async def test_what_is_no_table_is_refused_and_not_kept(
+async def test_a_file_that_is_not_a_table_is_refused_and_not_kept(
     app: App, content: bytes, headers: dict[str, str], status: int, said: str
 ) -> None:
-    async with desk(app) as made:
+    async with upload_server(app) as made:
         answer = await post(made, content, **headers)
     found, _, message = refusal(answer)
     assert (found, said in message) == (status, True), message
@@ -175,7 +227,7 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit(app: App) -> None
         while True:
             yield b"2025550120\n" * 10_000
 
-    async with desk(app) as made:
+    async with upload_server(app) as made:
         try:
             answer = await post(made, endless())
         except httpx.NetworkError:
@@ -190,52 +242,52 @@ async def test_a_body_that_takes_too_long_is_refused(app: App) -> None:
         b"POST /uploads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer owner\r\n"
         b"content-type: text/csv\r\ncontent-length: 100\r\n\r\nphone\n"
     )
-    async with desk(app) as made:
+    async with upload_server(app) as made:
         assert b" 408 " in await made.raw(head)
     assert await kept() == 0
 
 
-async def test_whoever_goes_away_half_way_leaves_nothing(app: App, tmp_path: Path) -> None:
-    workbench = Workbench(tmp_path)
-    async with desk(app, workbench) as made:
+async def test_an_upload_that_breaks_off_leaves_nothing(app: App, tmp_path: Path) -> None:
+    file_limits = FileLimits(tmp_path)
+    async with upload_server(app, file_limits) as made:
         _, writer = await asyncio.open_connection("127.0.0.1", made.port)
         writer.write(
             b"POST /uploads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer owner\r\n"
             b"content-type: text/csv\r\ncontent-length: 2000000\r\n\r\n" + b"x" * 1_100_000
         )
         await writer.drain()
-        await until(lambda: workbench.arriving.count == 1)
+        await until(lambda: file_limits.arriving.count == 1)
         assert os.listdir(tmp_path) == []  # it has no name while it is worked on
         writer.close()
-        await until(lambda: workbench.arriving.count == 0)
+        await until(lambda: file_limits.arriving.count == 0)
     assert await kept() == 0
 
 
-async def test_a_failure_while_it_is_kept_leaves_nothing(app: App) -> None:
+async def test_a_failure_while_storing_leaves_nothing(app: App) -> None:
     await worlds.execute("ALTER TABLE upload_part ADD CONSTRAINT broken CHECK (position < 1)")
     content = b"phone\n" + b"2025550120\n" * (PART_BYTES // 10)
-    async with desk(app) as made:
+    async with upload_server(app) as made:
         assert (await post(made, content)).status_code == 500
         assert await kept() == 0
         await worlds.execute("ALTER TABLE upload_part DROP CONSTRAINT broken")
         assert (await post(made, content)).status_code == 201
 
 
-async def test_a_client_has_only_so_much_room(app: App) -> None:
+async def test_the_uploads_of_a_client_are_limited_in_size(app: App) -> None:
     limits = replace(app.installation.limits, uploads_bytes=16_384 + len(FILE))
     cramped = replace(app, installation=replace(app.installation, limits=limits))
-    async with desk(cramped) as made:
+    async with upload_server(cramped) as made:
         answers = await asyncio.gather(*(post(made, FILE) for _ in range(4)))
         assert sorted(answer.status_code for answer in answers) == [201, 201, 400, 400]
         assert (await post(made, FILE, "sibling")).status_code == 201
-    assert "come to more than" in next(a.text for a in answers if a.status_code == 400)
+    assert "have more than" in next(a.text for a in answers if a.status_code == 400)
 
 
-async def test_only_so_many_files_are_worked_on_at_once(app: App) -> None:
-    workbench = Workbench(of_one_client=1, arriving_at_once=2)
+async def test_only_some_files_of_a_client_arrive_at_once(app: App) -> None:
+    file_limits = FileLimits(of_one_client=1, arriving_at_once=2)
     client_id = app.owner.client_id
-    async with desk(app, workbench) as made:
-        with workbench.arrival(client_id):
+    async with upload_server(app, file_limits) as made:
+        with file_limits.arriving_file(client_id):
             answer = await post(made, FILE)
             assert refusal(answer)[:2] == (429, "RATE_LIMITED")
             assert int(answer.headers["retry-after"]) > 0
@@ -243,27 +295,27 @@ async def test_only_so_many_files_are_worked_on_at_once(app: App) -> None:
         assert (await post(made, FILE)).status_code == 201
 
 
-async def test_files_are_read_in_turn_and_slow_arrivals_keep_nobody_waiting(
+async def test_slow_uploads_do_not_delay_the_reading_of_files(
     app: App,
 ) -> None:
-    workbench = Workbench(of_one_client=1, arriving_at_once=2, read_at_once=1)
+    file_limits = FileLimits(of_one_client=1, arriving_at_once=2, read_at_once=1)
     client_id = app.owner.client_id
-    async with desk(app, workbench) as made:
-        with workbench.arrival(app.sibling.client_id):
+    async with upload_server(app, file_limits) as made:
+        with file_limits.arriving_file(app.sibling.client_id):
             assert (await post(made, FILE)).status_code == 201
-        async with workbench.turn(client_id):
+        async with file_limits.reading_turn(client_id):
             waiting = asyncio.create_task(post(made, FILE))
-            await until(lambda: workbench.reading.count == 2)
+            await until(lambda: file_limits.reading.count == 2)
             with pytest.raises(RateLimited):
-                async with workbench.turn(client_id):
+                async with file_limits.reading_turn(client_id):
                     pass
             assert not waiting.done()
         assert (await waiting).status_code == 201
-        assert workbench.reading.count == 0
+        assert file_limits.reading.count == 0
 
 
 async def test_an_upload_is_found_by_its_tenant_for_a_day(app: App) -> None:
-    async with desk(app) as made:
+    async with upload_server(app) as made:
         upload_id = (await post(made, FILE)).json()["uploadId"]
     with pytest.raises(NotFound) as foreign:
         await bytes_of(app, upload_id, "sibling")
@@ -278,7 +330,7 @@ async def test_an_upload_is_found_by_its_tenant_for_a_day(app: App) -> None:
     assert await worlds.fetch("SELECT FROM upload_part") == []
 
 
-async def test_whoever_works_behind_the_api_removes_what_is_a_day_old(
+async def test_the_workers_delete_uploads_after_a_day(
     app: App,
 ) -> None:
     old = await uploaded(app.installation, app.owner.actor, FILE)
@@ -302,15 +354,15 @@ async def _is_alone(upload_id: UUID) -> bool:
     return [row["upload_id"] for row in rows] == [upload_id]
 
 
-async def test_a_part_that_is_removed_while_it_is_read_is_said(app: App) -> None:
-    async with desk(app) as made:
+async def test_an_upload_that_is_deleted_while_it_is_read_is_not_found(app: App) -> None:
+    async with upload_server(app) as made:
         upload_id = (await post(made, FILE)).json()["uploadId"]
     await worlds.execute("DELETE FROM upload_part")
-    with pytest.raises(NotFound, match="a day has passed"):
+    with pytest.raises(NotFound, match="more than a day old"):
         await bytes_of(app, upload_id)
 
 
-async def test_by_get_there_is_nothing(app: App) -> None:
-    async with desk(app) as made:
+async def test_get_is_not_allowed(app: App) -> None:
+    async with upload_server(app) as made:
         assert (await made.http.get(PATH)).status_code == 405
         assert json.loads((await made.http.get(f"{PATH}/x")).text)["errors"]

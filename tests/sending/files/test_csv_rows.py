@@ -1,4 +1,4 @@
-"""Reading files of separated values: what was written is what is read, whoever wrote it."""
+"""Reading CSV files: what any program wrote is read unchanged."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidFile
-from domain.sending.files.decoding import encoding_of
-from domain.sending.files.rows import DELIMITERS, LONGEST_ROW, rows_of
+from domain.sending.files.csv_rows import DELIMITERS, LONGEST_ROW, csv_rows
+from domain.sending.files.text_encoding import encoding_of
 from tests.sending.files.files import csv_file
 
 LATIN = "abcäöüéñß€“”…0123456789"
@@ -18,7 +18,7 @@ PUNCTUATION = ",;\t|\"' \n\r=+-@\\{}"
 
 
 def cells(letters: str) -> st.SearchStrategy[str]:
-    """Cells of such letters, and of everything that files are written with."""
+    """Cells of these letters and of all marks that CSV uses."""
     return st.text(st.sampled_from(letters + PUNCTUATION), max_size=12)
 
 
@@ -39,7 +39,7 @@ def tables(cell: st.SearchStrategy[str]) -> st.SearchStrategy[list[list[str]]]:
 
 def read(content: bytes, encoding: str, delimiter: str = ",") -> list[list[str]]:
     file = io.BytesIO(content)
-    return [row.cells for row in rows_of(file, encoding=encoding, delimiter=delimiter)]
+    return [row.cells for row in csv_rows(file, encoding=encoding, delimiter=delimiter)]
 
 
 @given(
@@ -52,7 +52,7 @@ def read(content: bytes, encoding: str, delimiter: str = ",") -> list[list[str]]
 def test_any_table_is_read_as_it_was_written(
     table: list[list[str]], delimiter: str, encoding: str, line_end: str, quote_all: bool
 ) -> None:
-    # What csv leaves without quotes, a reader that knows all line ends takes for one.
+    # csv does not quote the line ends that it does not write.
     quoted = quote_all or any("\r" in cell or "\n" in cell for row in table for cell in row)
     content = csv_file(
         table, encoding=encoding, delimiter=delimiter, line_end=line_end, quote_all=quoted
@@ -70,8 +70,8 @@ def test_windows_1252_is_read_as_it_was_written(table: list[list[str]], delimite
     except UnicodeDecodeError as error:
         if content[: error.start].isascii():
             assert encoding_of(io.BytesIO(content)) == "cp1252"
-        else:  # it could be UTF-8 that was damaged
-            with pytest.raises(InvalidFile, match="cannot be told"):
+        else:  # it can be damaged UTF-8
+            with pytest.raises(InvalidFile, match="is unknown"):
                 encoding_of(io.BytesIO(content))
     assert read(content, "cp1252", delimiter) == table
 
@@ -89,8 +89,8 @@ def test_windows_1252_is_read_as_it_was_written(table: list[list[str]], delimite
         (b"a\nsep=,\n", [1, 2]),
     ],
 )
-def test_each_row_knows_the_line_that_it_begins_on(content: bytes, lines: list[int]) -> None:
-    rows = rows_of(io.BytesIO(content), encoding="utf-8", delimiter=",")
+def test_each_row_has_the_line_on_which_it_begins(content: bytes, lines: list[int]) -> None:
+    rows = csv_rows(io.BytesIO(content), encoding="utf-8", delimiter=",")
     assert [row.line for row in rows] == lines
 
 
@@ -104,17 +104,19 @@ def test_each_row_knows_the_line_that_it_begins_on(content: bytes, lines: list[i
         (b'a\n"x' + b'\n","x' * (LONGEST_ROW // 4), 2, "longer than"),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_line(content: bytes, line: int, said: str) -> None:
+def test_a_row_that_cannot_be_read_is_refused_with_its_line(
+    content: bytes, line: int, said: str
+) -> None:
     with pytest.raises(InvalidFile, match=said) as refused:
         read(content, "utf-8")
     assert refused.value.line == line
     assert refused.value.message.startswith(f"Line {line}: ")
 
 
-def test_a_quote_within_a_cell_that_has_none_around_it_is_a_quote() -> None:
+def test_a_quote_inside_an_unquoted_cell_is_kept() -> None:
     assert read(b'5" pipe,6 ft\n', "utf-8") == [['5" pipe', "6 ft"]]
 
 
-def test_cells_that_look_like_formulas_stay_as_they_are() -> None:
+def test_cells_that_look_like_formulas_are_not_changed() -> None:
     row = ["=1+1", "+12025550100", "-2", "@SUM(A1)", "\t=cmd"]
     assert read(csv_file([row]), "utf-8") == [row]

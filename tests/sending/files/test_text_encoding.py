@@ -1,4 +1,4 @@
-"""Which encoding a file is in, and what is refused rather than guessed."""
+"""The encoding of a file, and which files are refused because it is doubtful."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import pytest
 
 from domain.errors import InvalidFile
-from domain.sending.files.decoding import encoding_of
+from domain.sending.files.text_encoding import encoding_of
 
 NAMES = "Zoë;Müller;Ñandú\n"
 
@@ -30,11 +30,11 @@ NAMES = "Zoë;Müller;Ñandú\n"
         ("Привет\n".encode("koi8-r"), "koi8-r", "koi8-r"),
         ("日本\n".encode("shift_jis"), "Shift_JIS", "shift_jis"),
         ("中文\n".encode("gbk"), "gb2312", "gb18030"),
-        # The mark in the file outweighs what somebody said of it.
+        # The mark in the file has priority.
         (NAMES.encode("utf-8-sig"), "windows-1252", "utf-8-sig"),
     ],
 )
-def test_the_encoding_is_told(content: bytes, declared: str | None, encoding: str) -> None:
+def test_the_encoding_is_found(content: bytes, declared: str | None, encoding: str) -> None:
     file = io.BytesIO(content)
     assert encoding_of(file, declared) == encoding
     assert file.tell() == 0
@@ -46,20 +46,20 @@ def test_the_encoding_is_told(content: bytes, declared: str | None, encoding: st
         (b"PK\x03\x04\x14\x00", None, 1, "NUL"),
         (b"a\nb\0c\n", None, 2, "NUL"),
         ("a;b\n".encode("utf-16-le"), None, 1, "NUL"),
-        # Half a character in what was UTF-8 before: to be read as windows-1252 it would be "ZoÃ«".
-        (b"a\nZo\xc3\xab\nM\xc3ller\n", None, 3, "the encoding cannot be told"),
-        (b"a\n\x81\x8d\n", None, 2, "the encoding cannot be told"),
+        # Damaged UTF-8: read as windows-1252 it would be "ZoÃ«".
+        (b"a\nZo\xc3\xab\nM\xc3ller\n", None, 3, "the encoding is unknown"),
+        (b"a\n\x81\x8d\n", None, 2, "the encoding is unknown"),
         (b"a\nM\xfcller\n", "utf-8", 2, "not UTF-8"),
         (b"\xef\xbb\xbfa\n\xff\n", None, 2, "not UTF-8"),
         (b"\xff\xfea\x00\n\x00\x00\xd8a\x00", None, 2, "not UTF-16"),
         (b"\xff\xfea\x00b", None, 1, "not UTF-16"),
-        (b"a\n", "rot13", None, "is not known here"),
-        (b"a\n", "x" * 10_000, None, "is not known here"),
-        (b"a\n", "unicode_escape", None, "is not known here"),
-        (b"a\n", "\0", None, "is not known here"),
+        (b"a\n", "rot13", None, "is unknown"),
+        (b"a\n", "x" * 10_000, None, "is unknown"),
+        (b"a\n", "unicode_escape", None, "is unknown"),
+        (b"a\n", "\0", None, "is unknown"),
     ],
 )
-def test_what_is_no_text_of_one_encoding_is_refused(
+def test_a_file_that_is_not_text_of_one_encoding_is_refused(
     content: bytes, declared: str | None, line: int | None, said: str
 ) -> None:
     with pytest.raises(InvalidFile, match=said) as refused:
@@ -67,7 +67,7 @@ def test_what_is_no_text_of_one_encoding_is_refused(
     assert refused.value.line == line
 
 
-def test_a_character_may_lie_across_the_parts_that_a_file_is_read_in() -> None:
+def test_a_character_can_be_split_between_two_parts_of_a_file() -> None:
     for before in range(65_530, 65_540):
         content = b"x" * before + "日本\n".encode()
         assert encoding_of(io.BytesIO(content)) == "utf-8"

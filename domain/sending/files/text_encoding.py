@@ -1,7 +1,7 @@
-"""Which encoding a file of text is in: by its mark, by what was declared, else by what fits.
+"""The encoding of a text file: by its mark, by its declared charset, else by what fits.
 
-A wrong guess would send gibberish to people, at a charge: where the bytes leave room for doubt the
-file is refused. Labels: WHATWG Encoding Standard §4.2, by which ISO-8859-1 means windows-1252.
+A wrong guess would send gibberish, at a charge: a doubtful file is refused. Labels as in the WHATWG
+Encoding Standard §4.2, by which ISO-8859-1 means windows-1252.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from domain.errors import InvalidFile
 _CHUNK = 64 * 1024
 _UTF_8, _WINDOWS_1252 = "utf-8", "cp1252"
 
-# Byte order marks; that of UTF-32 begins like that of UTF-16.
+# Byte order marks. The one of UTF-32 begins like the one of UTF-16: it is compared first.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -36,42 +36,42 @@ _DECLARABLE = {
 
 
 def encoding_of(file: BinaryIO, declared: str | None = None) -> str:
-    """The codec by which the whole file can be read; it stands at its beginning again.
+    """The codec that can read the whole file. The file is then at its beginning.
 
-    `declared`: the charset that came with the file; a mark in the file outweighs it. Raises
-    InvalidFile for what is no text, or can be read by none.
+    `declared`: the charset that came with the file; a mark in the file has priority. Raises
+    InvalidFile if it is not text, or if no codec can read it.
     """
     file.seek(0)
     start = file.read(4)
     mark = next((codec for mark, codec in _MARKS if start.startswith(mark)), None)
     named = mark or _declared(declared)
     if named:
-        if stumble := _stumble(file, named):
-            raise _refused(stumble.line, f"this is not {_in_words(named)}, as it was said to be.")
+        if error_at := _first_error(file, named):
+            raise _refused(error_at.line, f"this is not {_in_words(named)}, as declared.")
         return named
-    stumble = _stumble(file, _UTF_8)
-    if stumble is None:
+    error_at = _first_error(file, _UTF_8)
+    if error_at is None:
         return _UTF_8
-    # What was UTF-8 for a while and then is not has been damaged: it was never another encoding.
-    if stumble.after_wide or _stumble(file, _WINDOWS_1252):
+    # A file that begins in UTF-8 and goes on in something else is damaged.
+    if error_at.after_wide or _first_error(file, _WINDOWS_1252):
         raise _refused(
-            stumble.line,
-            "the encoding cannot be told. Save the file as CSV in UTF-8, or name its charset in the"
+            error_at.line,
+            "the encoding is unknown. Save the file as CSV in UTF-8, or name its charset in the"
             " Content-Type.",
         )
     return _WINDOWS_1252
 
 
 @dataclass(frozen=True, slots=True)
-class _Stumble:
-    """Where a file stops being text of an encoding. `after_wide`: after more than ASCII."""
+class _DecodingError:
+    """The first error of a codec in a file. `after_wide`: the text before it is not only ASCII."""
 
     line: int
     after_wide: bool
 
 
-def _stumble(file: BinaryIO, codec: str) -> _Stumble | None:
-    """The first; None where the whole file can be decoded. Raises InvalidFile for a NUL."""
+def _first_error(file: BinaryIO, codec: str) -> _DecodingError | None:
+    """The first error; None if the codec can decode the file. Raises InvalidFile for a NUL."""
     decoder = codecs.getincrementaldecoder(codec)()
     line, wide = 1, False
     file.seek(0)
@@ -81,11 +81,11 @@ def _stumble(file: BinaryIO, codec: str) -> _Stumble | None:
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(error.encoding, "ignore")
             file.seek(0)
-            return _Stumble(line + _line_ends(before), wide or not before.isascii())
+            return _DecodingError(line + _line_ends(before), wide or not before.isascii())
         if "\0" in text:
             raise _refused(
                 line + _line_ends(text.partition("\0")[0]),
-                "a NUL character: this is no text. Save the table as CSV in UTF-8.",
+                "a NUL character: this is not text. Save the table as CSV in UTF-8.",
             )
         line, wide = line + _line_ends(text), wide or not text.isascii()
     file.seek(0)
@@ -93,7 +93,7 @@ def _stumble(file: BinaryIO, codec: str) -> _Stumble | None:
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
-    """All of the file, and with the last part, which is empty, that it is the last."""
+    """The parts of the file, and whether each is the last one, which is empty."""
     while chunk := file.read(_CHUNK):
         yield chunk, False
     yield b"", True
@@ -110,7 +110,7 @@ def _declared(charset: str | None) -> str | None:
         return _DECLARABLE[codecs.lookup(charset).name]
     except (LookupError, ValueError):
         raise InvalidFile(
-            "The charset in the Content-Type is not known here. Save the file as CSV in UTF-8."
+            "The charset in the Content-Type is unknown. Save the file as CSV in UTF-8."
         ) from None
 
 

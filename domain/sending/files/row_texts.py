@@ -1,0 +1,70 @@
+"""The text for a row of a file: a text with {{column}} placeholders, or the text in a column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from domain.errors import InvalidText
+from domain.sending.files.layout import column_named, column_of, columns_in_words, cut
+from domain.sending.files.table import LONGEST_CELL, value_in
+
+RowText = Callable[[Sequence[str]], str]
+"""The text for the cells of a row. Raises MissingValue."""
+
+_PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+
+
+class MissingValue(Exception):
+    """The row has no value for {{{name}}}."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The row has no value for {{{{{cut(name)}}}}}.")
+
+
+def text_with_placeholders(
+    text: str, columns: Sequence[str], *, allow_missing: bool = False
+) -> RowText | None:
+    """The text with the row's cells in its placeholders; None if it has no placeholders.
+
+    A cell is never read as a placeholder itself. `allow_missing`: an empty cell leaves nothing;
+    otherwise it raises MissingValue. Raises InvalidText for a placeholder without a column.
+    """
+    parts = _PLACEHOLDER.split(text)
+    if len(parts) == 1:
+        return None
+    positions = [_column_of_placeholder(name, columns) for name in parts[1::2]]
+    literals = parts[::2]
+
+    def text_of(cells: Sequence[str]) -> str:
+        said = [literals[0]]
+        for position, literal in zip(positions, literals[1:], strict=True):
+            value = value_in(cells, position)
+            if not value and not allow_missing:
+                raise MissingValue(columns[position])
+            said += (value, literal)
+        return "".join(said)
+
+    return text_of
+
+
+def text_in_column(name: str, columns: Sequence[str]) -> RowText:
+    """The text in the column, unchanged. Raises InvalidFile if there is no such column."""
+    position = column_named(name, columns)
+    return lambda cells: cells[position][:LONGEST_CELL] if position < len(cells) else ""
+
+
+def columns_of_placeholders(text: str, columns: Sequence[str]) -> list[str]:
+    """The columns that the text's placeholders name, each once, in order."""
+    found = (column_of(columns, name) for name in _PLACEHOLDER.split(text)[1::2])
+    return list(dict.fromkeys(columns[at] for at in found if at is not None))
+
+
+def _column_of_placeholder(name: str, columns: Sequence[str]) -> int:
+    position = column_of(columns, name)
+    if position is None:
+        raise InvalidText(
+            f"The text contains {{{{{cut(name)}}}}}, and the file has no such column. It has: "
+            f"{columns_in_words(columns)}."
+        )
+    return position

@@ -1,0 +1,123 @@
+"""Uploads: files of a tenant, kept for a day.
+
+They are stored in the database, in parts, so that every process of every machine finds them. A
+process that reads one copies it to an unnamed file on its own disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+from uuid import UUID
+
+from domain.errors import InvalidFile, NotFound
+from domain.identity.access import Actor, OfClient, own_scope
+from domain.ids import new_id
+from domain.numbers import Normaliser
+from domain.sending.files.layout import Layout, layout_of
+from domain.sending.files.spreadsheet import is_spreadsheet, write_as_csv
+from domain.transactions import changing
+
+if TYPE_CHECKING:
+    from domain.installation import Installation
+
+PART_BYTES = 1024 * 1024
+KEPT_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A client's file and how it is laid out. `size`: in bytes, as CSV."""
+
+    id: UUID
+    client_id: UUID
+    size: int
+    layout: Layout
+
+    @property
+    def parts(self) -> int:
+        """The number of parts that it is stored in."""
+        return -(-self.size // PART_BYTES)
+
+
+async def keep_upload(
+    installation: Installation, actor: Actor, file: BinaryIO, *, charset: str | None = None
+) -> Upload:
+    """Stores a file for a day: a CSV file as it is, the first sheet of an XLSX file as CSV.
+
+    All or nothing. Raises InvalidFile if it is not a table.
+    """
+    scope = own_scope(actor)
+    if not file.seek(0, 2):
+        raise InvalidFile("The file is empty.")
+    normaliser = installation.normaliser
+    with installation.file_limits.temporary_file() as converted:
+        async with installation.file_limits.reading_turn(scope.client_id):
+            layout, table = await asyncio.to_thread(_read, file, converted, normaliser, charset)
+        if not layout.rows:
+            raise InvalidFile("The file has no rows below its header.")
+        upload = Upload(new_id(), scope.client_id, table.seek(0, 2), layout)
+        await _store(installation, upload, table)
+    return upload
+
+
+@asynccontextmanager
+async def opened(
+    installation: Installation, scope: OfClient, upload_id: UUID | None
+) -> AsyncIterator[tuple[Upload, BinaryIO]]:
+    """An upload of the tenant and its bytes, on disk until the block ends.
+
+    `upload_id`: None for an ID that cannot be an upload's. Raises RateLimited, and NotFound: the
+    same for an unknown upload, a deleted one and another tenant's.
+    """
+    if upload_id is None:
+        raise _gone()
+    try:
+        upload = await installation.store.find_upload(scope, upload_id)
+    except NotFound:
+        raise _gone() from None
+    limits = installation.file_limits
+    async with limits.reading_turn(scope.client_id):
+        with limits.temporary_file() as file:
+            for position in range(upload.parts):
+                part = await installation.store.read_upload_part(scope, upload.id, position)
+                if part is None:
+                    raise _gone()
+                await asyncio.to_thread(file.write, part)
+            yield upload, file
+
+
+def _read(
+    file: BinaryIO, converted: BinaryIO, normaliser: Normaliser, charset: str | None
+) -> tuple[Layout, BinaryIO]:
+    """The layout, and the file that holds the table as CSV."""
+    if not is_spreadsheet(file):
+        return layout_of(file, normaliser, charset=charset), file
+    sheet = write_as_csv(file, converted)
+    return layout_of(converted, normaliser, sheet=sheet), converted
+
+
+async def _store(installation: Installation, upload: Upload, file: BinaryIO) -> None:
+    async with changing(installation.store) as tx:
+        most = installation.limits.uploads_bytes
+        if await installation.store.uploads_size(tx, upload.client_id) + upload.size > most:
+            raise InvalidFile(
+                f"Your uploads of the last day have more than {most:,} bytes with this one. Each is"
+                " deleted after a day: upload this one later."
+            )
+        await installation.store.write_upload(tx, upload)
+        for position, part in enumerate(_parts(file)):
+            await installation.store.write_upload_part(tx, upload.id, position, part)
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while part := file.read(PART_BYTES):
+        yield part
+
+
+def _gone() -> NotFound:
+    return NotFound("upload: it does not exist, or it is more than a day old")

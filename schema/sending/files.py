@@ -1,0 +1,75 @@
+"""Files to send to, as the API shows them."""
+
+from __future__ import annotations
+
+import strawberry
+
+from domain.sending import csv_send as domain_csv
+from domain.sending import sends as domain_sends
+from domain.sending.text import Encoding
+from resolvers.sending import sending
+from resolvers.sending import sends as lookups
+from schema.binding import stands_for
+from schema.scalars import PhoneNumber, Units
+from schema.sending.recipients import RejectedRecipient
+
+
+@strawberry.type(description="The columns of a file that were used to send to its rows.")
+@stands_for(domain_sends.FileColumns)
+class FileColumns:
+    number: str = strawberry.field(description="The column with the phone numbers.")
+    text: str | None = strawberry.field(
+        description="The column with the texts, if each row has its own."
+    )
+    placeholders: list[str] = strawberry.field(
+        description="The columns whose values are in the text."
+    )
+    sheet: str | None = strawberry.field(
+        description="The sheet that was read, if the file was a spreadsheet."
+    )
+
+
+@strawberry.type(description="The text for one row of a file, with its values filled in.")
+@stands_for(domain_csv.TextSample)
+class TextSample:
+    line: int = strawberry.field(
+        description="The line on which the row begins, from 1; the row's number in a spreadsheet."
+    )
+    number: PhoneNumber = strawberry.field(description="The number that the text would go to.")
+    text: str = strawberry.field(description="The text as it would be sent.")
+    encoding = strawberry.field(
+        resolver=lookups.encoding_of,
+        graphql_type=Encoding,
+        description="The encoding that the text needs.",
+    )
+    segments = strawberry.field(
+        resolver=lookups.segments_of,
+        graphql_type=int,
+        description="The number of SMS segments that the text takes.",
+    )
+
+
+@strawberry.type(description="What csvSend would do and cost. Nothing is sent or charged.")
+@stands_for(domain_csv.CsvQuote)
+class CsvQuote:
+    accepted: int = strawberry.field(description="Messages that would be sent.")
+    rejected: list[RejectedRecipient] = strawberry.field(
+        description="Rows that would not be sent to, with the line and the reason; the first 1,000."
+    )
+    rejected_count: int = strawberry.field(description="How many rows would not be sent to.")
+    columns: FileColumns = strawberry.field(description="The columns that would be used.")
+    samples: list[TextSample] = strawberry.field(
+        description="The texts for the first five rows that would be sent to."
+    )
+    cost: Units = strawberry.field(description="Units that would be charged.")
+    balance: Units = strawberry.field(description="Units that the account holds now.")
+    affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
+
+
+@strawberry.type
+class FileQuery:
+    quote_csv = strawberry.field(
+        resolver=sending.quote_csv,
+        graphql_type=CsvQuote,
+        description="What csvSend of this file would do and cost, without doing it.",
+    )
