@@ -14,7 +14,8 @@ from domain.inbox.keywords import Keywords
 from domain.inbox.ports import ContactArchive, Contacts, Inbox, Switchboard
 from domain.inbox.receive import ReceivingStore, Reception
 from domain.inbox.webhooks import Parsers
-from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, SyncStore
+from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
+from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.live.ports import LiveStore
 from domain.numbers import Normaliser
@@ -40,6 +41,7 @@ class Store(
     AcceptStore,
     AllocateStore,
     SyncStore,
+    ReconcileStore,
     AuditStore,
     Cancellations,
     Settling,
@@ -80,6 +82,7 @@ class Installation:
     pace: Pace
     providers: Providers
     sync_rules: SyncRules
+    reconciler: Reconciler
     sessions: Sessions
     actors: Actors
     passwords: Passwords

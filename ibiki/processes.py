@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from domain.dispatch.handover import Handover
 from domain.errors import TryAgain
 from domain.inbox.polling import PollRules
+from domain.loops import Loop
 from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_watch_app
 from ibiki.http.console import Console
@@ -42,6 +43,7 @@ from providers.simulator.caller import Webhook
 from providers.simulator.server import running as running_simulator
 
 READY_SECONDS = 2.0
+NIGHTLY_CHECK_SECONDS = 60.0
 SIMULATOR_STATE = "simulator"
 WEBHOOK_URL_FILE = "webhook.url"
 LOOPBACK = "127.0.0.1"
@@ -131,12 +133,18 @@ async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIt
         observer=watch.of_handover(),
         polling=PollRules(calls_per_second=place.settings.dispatch.status_calls_per_second),
     )
+    nightly = Loop(
+        "starting the nightly reconciliation",
+        parts.installation.reconciler.start_nightly,
+        every_seconds=NIGHTLY_CHECK_SECONDS,
+    )
     workers.start()
+    nightly.start()
     parts.intake.listen(workers.wake)
     try:
         yield
     finally:
-        await workers.stop()
+        await asyncio.gather(workers.stop(), nightly.stop())
 
 
 def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:

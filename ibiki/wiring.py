@@ -19,6 +19,7 @@ from domain.inbox.intake import Intake
 from domain.inbox.keywords import Keywords
 from domain.installation import Installation, Limits
 from domain.ledger.pools import ensure_default_pool
+from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
@@ -86,6 +87,8 @@ async def wired(
         live = await stack.enter_async_context(_watching(place, parts.actors))
         parts.installation.acceptor.start()
         stack.push_async_callback(parts.installation.acceptor.stop)
+        parts.installation.reconciler.start()
+        stack.push_async_callback(parts.installation.reconciler.stop)
         parts.intake.start()
         stack.push_async_callback(parts.intake.stop)
         yield replace(parts, live=live)
@@ -122,6 +125,7 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         acceptor=acceptor,
         pace=RequestPace(settings.limits.requests_per_second),
         providers=upstreams,
+        reconciler=Reconciler(store),
         sync_rules=SyncRules(
             lease_seconds=settings.dispatch.lease_seconds,
             deadline_seconds=settings.dispatch.deadline_seconds,

@@ -8,10 +8,13 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from domain.identity.access import Everything, balance_scope, message_scope
+from domain.identity.access import Everything, Role, balance_scope, message_scope
 from domain.identity.records import Client, Group
 from domain.inbox.conversations import AnyMessage
+from domain.ledger.reconciliation import Difference
 from resolvers.context import Info, actor_of
+
+MOST_DIFFERENCES = 1_000
 
 
 async def load_client(info: Info, client_id: UUID | None) -> Client | None:
@@ -52,6 +55,18 @@ async def load_message(info: Info, message_id: UUID | None) -> AnyMessage | None
         info, "message", lambda ids: store.find_messages(scope, ids)
     )
     return await loader.load(message_id)
+
+
+async def load_differences(info: Info, run_id: UUID) -> Sequence[Difference]:
+    """The first differences of a reconciliation, for an admin."""
+    store = info.context.installation.store
+    actor_of(info, Role.ADMIN)
+
+    def read(ids: Sequence[UUID]) -> Awaitable[Mapping[UUID, Sequence[Difference]]]:
+        return store.read_differences(Everything(), ids, most=MOST_DIFFERENCES)
+
+    loader: DataLoader[UUID, Sequence[Difference]] = _loader(info, "differences", read)
+    return await loader.load(run_id)
 
 
 def _loader(

@@ -219,6 +219,16 @@ class SyncInput:
     )
 
 
+@strawberry.input(description="How to reconcile.")
+class ReconcileInput:
+    dry_run: bool | None = strawberry.field(
+        default=None, description="True: only look, correct nothing."
+    )
+    since: datetime | None = strawberry.field(
+        default=None, description="Only sends that were created at this time or later."
+    )
+
+
 @strawberry.input(description="Which transfers to list. All conditions must hold.")
 class TransferFilter:
     kind: TransferKind | None = strawberry.field(

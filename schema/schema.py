@@ -26,6 +26,7 @@ from schema.inbox.contacts import ContactMutation, ContactQuery
 from schema.inbox.conversations import InboxMutation, InboxQuery
 from schema.inbox.webhooks import SwitchboardMutation, SwitchboardQuery
 from schema.ledger.ledger import LedgerMutation, LedgerQuery
+from schema.ledger.reconcile import ReconcileMutation, ReconcileQuery
 from schema.live.subscriptions import (
     InboxSubscription,
     LedgerSubscription,
@@ -44,6 +45,7 @@ class Query(
     SendQuery,
     FileQuery,
     LedgerQuery,
+    ReconcileQuery,
     ContactQuery,
     InboxQuery,
     SwitchboardQuery,
@@ -58,6 +60,7 @@ class Mutation(
     SendMutation,
     DispatchMutation,
     LedgerMutation,
+    ReconcileMutation,
     InboxMutation,
     ContactMutation,
     SwitchboardMutation,

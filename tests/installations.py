@@ -14,6 +14,7 @@ from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.ids import new_id
 from domain.installation import Installation, Limits
+from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
@@ -131,9 +132,11 @@ async def running_app(url: str) -> AsyncIterator[App]:
     """An app on the database of a test, with its users."""
     async with worlds.connected(url):
         acceptor, upstream, pace = Acceptor(store), Upstream(), NoPace()
+        reconciler = Reconciler(store)
         pool = await worlds.add_pool(held=500)
         group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
         acceptor.start()
+        reconciler.start()
         yield App(
             installation=Installation(
                 brand=BRAND,
@@ -145,6 +148,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 pace=pace,
                 providers=upstream,
                 sync_rules=SyncRules(),
+                reconciler=reconciler,
                 sessions=people.new_sessions(),
                 actors=Actors(store, people.TOKENS),
                 passwords=people.PASSWORDS,
@@ -159,6 +163,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
             sibling=await worlds.add_client(pool, group=group, held=20, name="Bits"),
             loner=await worlds.add_client(pool, held=7, name="Coop"),
         )
+        await reconciler.stop()
         await acceptor.stop()
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,18 @@ from uuid import UUID
 import orjson
 import uvloop
 from rich.console import Console
+from rich.progress import Progress
 
 from domain.dispatch import settle as exporting
 from domain.errors import ProviderUnavailable
-from domain.identity.access import Actor, Role
+from domain.identity.access import Actor, Everything, Role
 from domain.identity.users import create_admin as make_admin
 from domain.ledger import sync as syncing
 from domain.ledger.ports import ProviderAccount
+from domain.ledger.reconcile import new_reconciliation
+from domain.ledger.reconcile import reconcile as reconcile_all
+from domain.ledger.reconciler import summary
+from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.units import units_in_words
 from ibiki import processes
 from ibiki.cli.mistakes import Mistake
@@ -33,6 +39,8 @@ from persistence import migrating, store
 
 console = Console(highlight=False, markup=False)
 aside = Console(stderr=True, highlight=False, markup=False)
+
+MOST_SHOWN = 1_000
 
 WHAT_NOW = (
     "Nothing was changed. Keep these lines and a dump of the database as it is (pg_dump), allocate"
@@ -161,6 +169,57 @@ def export_unknowns(data: Path, filters: dict[str, str]) -> None:
             is_first = False
 
     _with_installation(data, export, begun=True)
+
+
+def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: bool) -> None:
+    """Compares all charges with their messages, and corrects each difference once."""
+
+    async def run(place: Workplace, parts: Wired) -> None:
+        started = await new_reconciliation(
+            store, dry_run=dry_run, since=since.replace(tzinfo=UTC) if since else None
+        )
+        total = await store.estimate_sends()
+        with Progress(console=aside, disable=as_json or not aside.is_terminal) as progress:
+            bar = progress.add_task("Comparing charges with messages", total=total)
+            done = await reconcile_all(
+                store,
+                started,
+                report=lambda now: progress.update(bar, completed=now.sends_checked),
+            )
+        found = (await store.read_differences(Everything(), [done.id], most=MOST_SHOWN))[done.id]
+        _say(
+            as_json,
+            _figures_of(done, found),
+            f"{summary(done)}.",
+            *(each.explanation for each in found),
+            *(() if found else ("Every charge matches its messages.",)),
+        )
+
+    _with_installation(data, run, begun=True)
+
+
+def _figures_of(done: Reconciliation, found: Sequence[Difference]) -> dict[str, Any]:
+    return {
+        "id": str(done.id),
+        "dryRun": done.dry_run,
+        "sendsChecked": done.sends_checked,
+        "messagesChecked": done.messages_checked,
+        "chargedMissing": done.charged_missing,
+        "refundedExcess": done.refunded_excess,
+        "unknownResolved": done.unknown_resolved,
+        "unknownLeft": done.unknown_left,
+        "differences": [
+            {
+                "clientId": str(each.client_id),
+                "sendId": str(each.send_id),
+                "expected": each.expected,
+                "found": each.found,
+                "corrected": each.corrected,
+                "explanation": each.explanation,
+            }
+            for each in found
+        ],
+    }
 
 
 def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -116,6 +117,20 @@ def export_unknowns(
     """Print the UNKNOWN messages as CSV, to compare them with the provider's log."""
     filters = {"sendId": send, "clientId": client, "attemptedBefore": before}
     _commands().export_unknowns(data, {name: each for name, each in filters.items() if each})
+
+
+@app.command()
+def reconcile(
+    data: Data = HERE,
+    json: Json = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look, correct nothing.")] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="Only sends that were created at this time (UTC) or later."),
+    ] = None,
+) -> None:
+    """Compare all charges with their messages, and correct each difference once."""
+    _commands().reconcile(data, dry_run=dry_run, since=since, as_json=json)
 
 
 @app.command("export-schema")

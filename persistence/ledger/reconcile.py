@@ -164,6 +164,8 @@ UPDATE reconciliation SET charged_missing = charged_missing + greatest($2::int8,
 WHERE id = $1
 """
 
+ESTIMATE_SENDS = "SELECT greatest(reltuples, 0)::int8 FROM pg_class WHERE oid = 'send'::regclass"
+
 START_DAILY = """
 UPDATE scheduled_run SET started_at = clock_timestamp()
 WHERE name = $1 AND (started_at IS NULL OR started_at < $2)
@@ -261,6 +263,12 @@ async def read_differences(
         rows = models.ReconciliationDifference.filter(reconciliation_id=run_id)
         found[run_id] = [_difference(row) for row in await rows.order_by("id").limit(most)]
     return found
+
+
+async def estimate_sends() -> int:
+    """About how many sends there are, from the statistics of the table."""
+    async with connection() as pooled:
+        return int(await pooled.fetchval(ESTIMATE_SENDS))
 
 
 async def start_daily(name: str, *, not_since: datetime) -> bool:

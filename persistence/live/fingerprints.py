@@ -44,8 +44,11 @@ SELECT 's', send_id, string_agg(concat(status, messages), ' ' ORDER BY status) F
 GROUP BY send_id
 UNION ALL
 SELECT 'f', client_id, last_feed::text FROM client_feed WHERE client_id = ANY($5::uuid[])
+UNION ALL
+SELECT 'r', id, concat_ws(' ', sends_checked, finished_at) FROM reconciliation
+WHERE id = ANY($6::uuid[])
 """
-KINDS = (hints.ACCOUNT, hints.BELOW, hints.POOL, hints.SEND, hints.FEED)
+KINDS = (hints.ACCOUNT, hints.BELOW, hints.POOL, hints.SEND, hints.FEED, hints.RECONCILIATION)
 
 
 async def fingerprints(topics: Collection[Topic]) -> dict[Topic, str]:

@@ -15,6 +15,7 @@ from strawberry import ID
 from domain.identity.access import Everything, Role, Scope, feed_scope, message_scope
 from domain.installation import Store
 from domain.ledger.balances import Balances, view_of
+from domain.ledger.reconciliation import Reconciliation
 from domain.live import hints
 from domain.live.hints import Topic
 from domain.live.ports import Change
@@ -86,6 +87,18 @@ async def conversation_updated(info: Info) -> ChangeWatch:
     """The changed conversations of the actor's client."""
     scope = message_scope(actor_of(info))
     return _changes(info, hints.CONVERSATION, scope)
+
+
+async def reconcile_progress(info: Info, id: ID) -> StateWatch[Reconciliation]:
+    """A reconciliation, until it is finished."""
+    actor_of(info, Role.ADMIN)
+    store, key = info.context.installation.store, ids.decode(Kind.RECONCILIATION, id)
+    return StateWatch(
+        read=partial(store.find_reconciliation, Everything(), key),
+        topics_of=lambda run: frozenset({hints.RECONCILIATION + run.id.bytes}),
+        version_of=lambda run: run.version,
+        is_last=lambda run: run.finished_at is not None,
+    )
 
 
 async def webhook_received(info: Info) -> ChangeWatch:

@@ -8,6 +8,7 @@ from resolvers.live import subscriptions
 from schema.inbox.conversations import Conversation
 from schema.inbox.webhooks import WebhookEvent
 from schema.ledger.ledger import Balances
+from schema.ledger.reconcile import Reconciliation
 from schema.sending.sends import Message, Send
 
 
@@ -18,6 +19,11 @@ class LedgerSubscription:
         graphql_type=Balances,
         description="The present balances at once, then again after every change. "
         "Slow readers get the newest, not the backlog.",
+    )
+    reconcile_progress = strawberry.subscription(
+        resolver=subscriptions.reconcile_progress,
+        graphql_type=Reconciliation,
+        description="A reconciliation after each step, until it is finished. ADMIN.",
     )
 
 

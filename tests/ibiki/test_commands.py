@@ -17,6 +17,7 @@ from typer.main import get_command
 from ibiki.cli.main import app
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
+from tests.ledger.test_reconcile import send_charged
 
 
 @pytest.fixture
@@ -54,6 +55,24 @@ async def test_an_audit_that_does_not_hold_ends_with_a_code_of_its_own_and_says_
     assert "docs/operating.md" in advice
     told = json.loads((await ibiki(database_url, tmp_path, "audit", "--json")).stdout)
     assert (told["holds"], told["violations"]) == (False, [violation])
+
+
+async def test_reconcile_says_what_it_finds_and_corrects_it_once(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    await send_charged(pool, 10, 4)
+    looked = await ibiki(database_url, tmp_path, "reconcile", "--dry-run")
+    assert (looked.returncode, looked.stderr) == (0, "")
+    summary, explanation = looked.stdout.splitlines()
+    assert summary.startswith("1 send and 10 messages checked, 6 units would be charged,")
+    assert explanation.endswith("6 credits would be charged.")
+    done = json.loads((await ibiki(database_url, tmp_path, "reconcile", "--json")).stdout)
+    assert (done["chargedMissing"], done["refundedExcess"]) == (6, 0)
+    assert [each["corrected"] for each in done["differences"]] == [True]
+    again = await ibiki(database_url, tmp_path, "reconcile")
+    assert again.stdout.endswith("Every charge matches its messages.\n")
+    proven = await ibiki(database_url, tmp_path, "audit")
+    assert proven.returncode == 0
 
 
 async def test_looking_changes_no_database_that_is_behind(

@@ -11,6 +11,7 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
 from domain.identity.clients import GroupChange, update_group
+from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.outcomes import Accepted, Rejected
 from persistence import store
 from resolvers import ids
@@ -35,6 +36,9 @@ BALANCE = """subscription ($client: ID) {
 PROGRESS = """subscription ($send: ID!) {
   sendProgress(sendId: $send) { finished charged counts { queued submitting sent cancelled } }
 }"""
+RECONCILIATION = (
+    "subscription ($run: ID!) { reconcileProgress(id: $run) { finishedAt sendsChecked } }"
+)
 MESSAGES = "subscription ($send: ID) { messageUpdated(sendId: $send) { id sendId status failure } }"
 
 
@@ -246,3 +250,18 @@ async def told_until(reader: Client, status: str) -> str | None:
         pass
     failure: str | None = told["failure"]
     return failure
+
+
+async def test_an_admin_watches_a_reconciliation_until_it_is_finished(
+    running: Server, people: App
+) -> None:
+    await worlds.accept(people.owner)
+    run = await new_reconciliation(store)
+    async with client(running, "admin") as reader:
+        await reader.subscribe(RECONCILIATION, run=ids.encode(Kind.RECONCILIATION, run.id))
+        assert (await reader.told())["finishedAt"] is None
+        await reconcile(store, run)
+        last = await reader.told()
+        while last["finishedAt"] is None:
+            last = await reader.told()
+        assert last["sendsChecked"] == 1

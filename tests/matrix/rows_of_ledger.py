@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
-from tests.matrix.things import the_client, the_group, the_provider_account
+from tests.matrix.things import (
+    the_client,
+    the_group,
+    the_provider_account,
+    the_reconciliation,
+)
 
 ROWS: dict[str, list[Row]] = {
     "Query.balances": [
@@ -97,6 +102,9 @@ ROWS: dict[str, list[Row]] = {
             given={"input": {"units": 1, "groupId": the_group}},
         ),
     ],
+    "Query.reconciliations": [admins(DATA)],
+    "Subscription.reconcileProgress": [admins(DATA, given={"id": the_reconciliation})],
+    "Mutation.reconcile": [admins(DATA, given={"input": {"dryRun": True}})],
     "Mutation.sync": [
         admins("pool"),
         admins("pool", given={"input": {"providerAccountId": the_provider_account}}),

@@ -11,6 +11,7 @@ from domain.identity.access import Role
 from domain.identity.api_keys import create_api_key
 from domain.ids import new_id
 from domain.inbox.routes import set_modem_route
+from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.sending.sends import Line
 from persistence import store
 from resolvers.ids import Kind
@@ -37,6 +38,13 @@ async def the_group(town: Town) -> UUID:
 async def the_provider_account(town: Town) -> UUID:
     """The default one."""
     return town.app.pool.id
+
+
+@thing(Kind.RECONCILIATION)
+async def the_reconciliation(town: Town) -> UUID:
+    """A finished dry run."""
+    run = await new_reconciliation(store, dry_run=True)
+    return (await reconcile(store, run)).id
 
 
 @thing(Kind.USER)

@@ -17,6 +17,7 @@ import orjson
 from domain.identity.access import Actor, Role
 from domain.identity.api_keys import create_api_key, hash_of_secret
 from domain.ids import new_id
+from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.live.subscriptions import Viewpoint
 from persistence import store
 from resolvers import ids
@@ -139,6 +140,7 @@ async def town(url: str) -> AsyncIterator[Town]:
         stranger = await worlds.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
         made = Town(app, stranger)
         await _settle_in(made)
+        await reconcile(store, await new_reconciliation(store, dry_run=True))
         yield made
 
 

@@ -1,0 +1,46 @@
+"""Reconciliations: starting one, and reading their results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.identity.access import Everything, Role
+from domain.identity.records import Client
+from domain.ledger.reconcile import start_reconciliation
+from domain.ledger.reconciliation import Difference, Reconciliation
+from domain.pages import Page, Window
+from resolvers.context import Info, actor_of
+from resolvers.loaders import load_client, load_differences
+from schema.inputs import ReconcileInput
+
+ANSWER_SECONDS = 30.0
+
+
+async def reconcile(info: Info, input: ReconcileInput | None = None) -> Reconciliation:
+    """Starts a run, and returns it when it is finished, or after 30 s."""
+    actor, installation = actor_of(info, Role.ADMIN), info.context.installation
+    run = await start_reconciliation(
+        installation.store,
+        actor,
+        dry_run=bool(input and input.dry_run),
+        since=input.since if input else None,
+    )
+    return await installation.reconciler.run(run, within_seconds=ANSWER_SECONDS)
+
+
+async def reconciliations(info: Info, window: Window[UUID]) -> Page[Reconciliation]:
+    """All runs, newest first."""
+    actor_of(info, Role.ADMIN)
+    return await info.context.installation.store.read_reconciliations(Everything(), window)
+
+
+async def differences_of(root: Reconciliation, info: Info) -> Sequence[Difference]:
+    """The first differences that a run has found."""
+    actor_of(info, Role.ADMIN)
+    return await load_differences(info, root.id)
+
+
+async def client_of(root: Difference, info: Info) -> Client | None:
+    """The client whose send it is."""
+    return await load_client(info, root.client_id)

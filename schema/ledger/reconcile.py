@@ -1,0 +1,89 @@
+"""Reconciliations, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.ledger import reconciliation
+from resolvers.ids import Kind
+from resolvers.ledger import reconcile
+from schema import errors
+from schema.binding import stands_for
+from schema.connections import connection_field
+from schema.identity.directory import Client
+from schema.ids import id_of
+from schema.scalars import Units
+
+
+@strawberry.type(description="A send whose transfers do not match its messages.")
+@stands_for(reconciliation.Difference)
+class ReconciliationDifference:
+    client = strawberry.field(
+        resolver=reconcile.client_of, graphql_type=Client, description="The client of the send."
+    )
+    send_id: strawberry.ID | None = id_of(Kind.SEND)
+    expected: Units = strawberry.field(
+        description="The price of the messages that the provider accepted or that are not decided."
+    )
+    found: Units = strawberry.field(
+        description="What the client had paid: charge, refunds and earlier corrections."
+    )
+    corrected: bool = strawberry.field(description="False in a dry run.")
+    explanation: str = strawberry.field(description="The difference and its correction in words.")
+
+
+@strawberry.type(description="One comparison of all charges with their messages.")
+@stands_for(reconciliation.Reconciliation)
+class Reconciliation:
+    id: strawberry.ID = id_of(Kind.RECONCILIATION)
+    started_at: datetime = strawberry.field(description="When it started.")
+    finished_at: datetime | None = strawberry.field(
+        description="When it finished; null while it runs."
+    )
+    dry_run: bool = strawberry.field(description="Whether it only looks and corrects nothing.")
+    sends_checked: int = strawberry.field(description="Sends that were compared so far.")
+    messages_checked: int = strawberry.field(description="The messages of these sends.")
+    charged_missing: Units = strawberry.field(
+        description="Units that were missing and are charged now. In a dry run: would be charged."
+    )
+    refunded_excess: Units = strawberry.field(
+        description="Units that were too many and are refunded now. In a dry run: would be."
+    )
+    unknown_resolved: int = strawberry.field(
+        description="Messages that were UNKNOWN at the start and were settled during the run."
+    )
+    unknown_left: int = strawberry.field(
+        description="Messages that are UNKNOWN: nobody knows whether the provider accepted them."
+    )
+    differences = strawberry.field(
+        resolver=reconcile.differences_of,
+        graphql_type=list[ReconciliationDifference],
+        description="What was found; the first 1,000.",
+    )
+
+
+ReconcileResult = Annotated[
+    Reconciliation | errors.AlreadyRunning, strawberry.union("ReconcileResult")
+]
+
+
+@strawberry.type
+class ReconcileQuery:
+    reconciliations = connection_field(
+        reconcile.reconciliations,
+        Reconciliation,
+        description="All reconciliations, newest first. ADMIN.",
+    )
+
+
+@strawberry.type
+class ReconcileMutation:
+    reconcile = strawberry.field(
+        resolver=reconcile.reconcile,
+        graphql_type=ReconcileResult,
+        description="Finds charges that are missing or too much, and corrects each of them once. "
+        "Answers when it is finished, or after 30 s with finishedAt null. ADMIN.",
+    )
