@@ -128,14 +128,14 @@ class ChangeTracker:
             await self._read_on()
         else:
             await self._deliver(
-                await self._store.find_changes(self._kind, list(self._streams), ids)
+                await self._store.find_changes(list(self._streams), self._kind, ids)
             )
 
     async def _read_on(self) -> None:
         await self.find_position()
         after, complete_to = self._position, None
         while after is not None and self._streams:
-            page = await self._store.read_changes(self._kind, list(self._streams), after)
+            page = await self._store.read_changes(list(self._streams), self._kind, after)
             # Of the first page: what was running then may commit rows before a later page.
             complete_to = complete_to or page.complete_to
             await self._deliver(page.changes)

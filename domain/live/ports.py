@@ -54,18 +54,18 @@ class LiveStore(Protocol):
         ...
 
     async def find_changes(
-        self, kind: bytes, scopes: Collection[Scope], ids: Collection[UUID]
+        self, scopes: Collection[Scope], kind: bytes, ids: Collection[UUID]
     ) -> Sequence[Change]:
         """The rows with these IDs that are within one of the scopes, in the order of changes."""
         ...
 
     async def read_changes(
-        self, kind: bytes, scopes: Collection[Scope], after: Position
+        self, scopes: Collection[Scope], kind: bytes, after: Position
     ) -> ChangePage:
         """Changes after a position. A message that is only accepted has not changed yet."""
         ...
 
-    async def recent_changes(self, kind: bytes, scope: Scope, seconds: float) -> Sequence[Change]:
+    async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
         """The last changes of so many seconds, at most 1,000, in the order of changes."""
         ...
 

@@ -83,7 +83,7 @@ async def position() -> Position:
 
 
 async def find_changes(
-    kind: bytes, scopes: Collection[Scope], ids: Collection[UUID]
+    scopes: Collection[Scope], kind: bytes, ids: Collection[UUID]
 ) -> Sequence[Change]:
     wanted = _within(CHANGE_KINDS[kind], scopes)
     wanted.add("id = ANY({}::uuid[])", list(ids))
@@ -93,7 +93,7 @@ async def find_changes(
         )
 
 
-async def read_changes(kind: bytes, scopes: Collection[Scope], after: Position) -> ChangePage:
+async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) -> ChangePage:
     wanted = _within(CHANGE_KINDS[kind], scopes)
     wanted.add(CHANGE_KINDS[kind].changed)
     hidden = CHANGE_KINDS[kind].hidden
@@ -111,7 +111,7 @@ async def read_changes(kind: bytes, scopes: Collection[Scope], after: Position) 
     return ChangePage(_changes_of(CHANGE_KINDS[kind], rows), Position(running_from), last)
 
 
-async def recent_changes(kind: bytes, scope: Scope, seconds: float) -> Sequence[Change]:
+async def recent_changes(scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
     rules = CHANGE_KINDS[kind]
     wanted = _within(rules, [scope])
     wanted.add(rules.changed)

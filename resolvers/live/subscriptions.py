@@ -123,7 +123,7 @@ def topics_of_balances(balances: Balances) -> frozenset[Topic]:
 def _changes(info: Info, kind: bytes, scope: Scope) -> ChangeWatch:
     """Changes of a kind within a scope, first those of the last seconds."""
     store = info.context.installation.store
-    read_first = partial(store.recent_changes, kind, scope, RECENT_SECONDS)
+    read_first = partial(store.recent_changes, scope, kind, RECENT_SECONDS)
     return ChangeWatch(kind=kind, scope=scope, read_first=read_first)
 
 
@@ -131,4 +131,4 @@ async def _newest(store: Store, scope: Scope, send_id: UUID) -> Sequence[Change]
     """The newest 100 messages of the send: a front end reads the others by pages."""
     pages = await store.read_messages_of_sends(scope, [send_id], FIRST)
     ids = [message.id for message in pages[send_id].items]
-    return await store.find_changes(hints.MESSAGE, [scope], ids)
+    return await store.find_changes([scope], hints.MESSAGE, ids)

@@ -10,7 +10,8 @@ import strawberry
 from domain.identity import records
 from domain.identity.access import Role
 from domain.identity.records import ClientStatus
-from resolvers.identity import directory, viewer
+from resolvers.identity import directory as fields
+from resolvers.identity import viewer
 from resolvers.ids import Kind
 from schema import errors
 from schema.binding import stands_for
@@ -131,53 +132,51 @@ class DirectoryQuery:
         description="The user who makes the request.",
     )
     clients = connection_field(
-        directory.clients, Client, description="All clients, newest first. ADMIN."
+        fields.clients, Client, description="All clients, newest first. ADMIN."
     )
     client = strawberry.field(
-        resolver=directory.client,
+        resolver=fields.client,
         graphql_type=Client | None,
         description="One client. Null if it does not exist. ADMIN.",
     )
     groups = strawberry.field(
-        resolver=directory.groups,
+        resolver=fields.groups,
         graphql_type=list[Group],
         description="All groups, by name. ADMIN.",
     )
-    users = connection_field(
-        directory.user_page, User, description="All users, newest first. ADMIN."
-    )
+    users = connection_field(fields.user_page, User, description="All users, newest first. ADMIN.")
 
 
 @strawberry.type
 class DirectoryMutation:
     create_group = strawberry.field(
-        resolver=directory.create_group,
+        resolver=fields.create_group,
         graphql_type=CreateGroupResult,
         description="Adds a group under the default pool. ADMIN.",
     )
     update_group = strawberry.field(
-        resolver=directory.update_group,
+        resolver=fields.update_group,
         graphql_type=UpdateGroupResult,
         description="Changes the given fields of a group. ADMIN.",
     )
     create_client = strawberry.field(
-        resolver=directory.create_client,
+        resolver=fields.create_client,
         graphql_type=CreateClientResult,
         description="Adds a client to the default pool. It is ACTIVE and holds nothing. ADMIN.",
     )
     update_client = strawberry.field(
-        resolver=directory.update_client,
+        resolver=fields.update_client,
         graphql_type=UpdateClientResult,
         description="Changes the given fields of a client. A client that changes groups keeps its "
         "units. ADMIN.",
     )
     create_user = strawberry.field(
-        resolver=directory.create_user,
+        resolver=fields.create_user,
         graphql_type=CreateUserResult,
         description="Adds a user. ADMIN.",
     )
     update_user = strawberry.field(
-        resolver=directory.update_user,
+        resolver=fields.update_user,
         graphql_type=UpdateUserResult,
         description="Changes the given fields of a user. A new password or role, or disabling the "
         "user, ends all its sessions and closes its sockets. ADMIN.",

@@ -109,21 +109,21 @@ class FakeStore:
         return {topic: self.prints[topic] for topic in topics if topic in self.prints}
 
     async def find_changes(
-        self, kind: bytes, scopes: Collection[Scope], ids: Collection[UUID]
+        self, scopes: Collection[Scope], kind: bytes, ids: Collection[UUID]
     ) -> Sequence[Change]:
         self._fail()
         self.reads_by_id += 1
         return self._changes([self.messages[each] for each in ids if each in self.messages])
 
     async def read_changes(
-        self, kind: bytes, scopes: Collection[Scope], after: Position
+        self, scopes: Collection[Scope], kind: bytes, after: Position
     ) -> ChangePage:
         self._fail()
         self.reads_by_position += 1
         found = self.messages.values() if kind == hints.MESSAGE else ()
         return ChangePage(self._changes(found), after)
 
-    async def recent_changes(self, kind: bytes, scope: Scope, seconds: float) -> Sequence[Change]:
+    async def recent_changes(self, scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:
         return []
 
     async def position(self) -> Position:

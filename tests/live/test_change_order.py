@@ -46,7 +46,7 @@ async def read_all(after: Position) -> list[Change]:
     found: list[Change] = []
     position: Position | None = after
     while position is not None:
-        page = await changes.read_changes(hints.CONVERSATION, [Everything()], position)
+        page = await changes.read_changes([Everything()], hints.CONVERSATION, position)
         found += changed(page.changes)
         position = page.last
     return found
@@ -74,7 +74,7 @@ async def test_a_change_that_is_committed_late_is_found(
     await transaction.start()
     await slow.execute(CHANGE_ALL)
     await worlds.execute("INSERT INTO access_change (id, subject_id) VALUES ($1, $1)", UUID(int=1))
-    page = await changes.read_changes(hints.CONVERSATION, [Everything()], before)
+    page = await changes.read_changes([Everything()], hints.CONVERSATION, before)
     assert changed(page.changes) == []
     await transaction.commit()
     await slow.close()

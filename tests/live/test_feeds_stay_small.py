@@ -73,13 +73,13 @@ async def test_reading_on_costs_the_conversations_that_changed(
 ) -> None:
     scope: Scope = Everything() if everybodys else OfClient(changed.client.client_id)
     for _ in range(8):  # from the sixth time on PostgreSQL may use a generic plan
-        read = changes.read_changes(hints.CONVERSATION, [scope], changed.before)
+        read = changes.read_changes([scope], hints.CONVERSATION, changed.before)
         assert_small(await work_of(read, ["conversation"]), most_rows=NEW)
 
 
 async def test_recent_conversations_are_found_by_their_time(changed: Changed) -> None:
     for _ in range(8):
-        read = changes.recent_changes(hints.CONVERSATION, Everything(), 60.0)
+        read = changes.recent_changes(Everything(), hints.CONVERSATION, 60.0)
         assert_small(await work_of(read, ["conversation"]), most_rows=NEW)
 
 
@@ -87,9 +87,9 @@ async def test_recent_conversations_are_found_by_their_time(changed: Changed) ->
 async def test_reading_events_costs_the_blocks_that_changed(changed: Changed, recent: bool) -> None:
     for _ in range(8):
         read: Awaitable[object] = (
-            changes.recent_changes(hints.EVENT, Everything(), 60.0)
+            changes.recent_changes(Everything(), hints.EVENT, 60.0)
             if recent
-            else changes.read_changes(hints.EVENT, [Everything()], changed.before)
+            else changes.read_changes([Everything()], hints.EVENT, changed.before)
         )
         # Each changed row costs the 16 blocks of its BRIN range, twice: where it was and is.
         assert_small(await work_of(read, ["webhook_event"]), most_rows=EVENTS_THERE // 4)
@@ -97,12 +97,12 @@ async def test_reading_events_costs_the_blocks_that_changed(changed: Changed, re
 
 async def test_events_are_for_admins_only(changed: Changed) -> None:
     own = OfClient(changed.client.client_id)
-    assert (await changes.read_changes(hints.EVENT, [own], changed.before)).changes == []
-    found = (await changes.read_changes(hints.EVENT, [Everything()], changed.before)).changes
+    assert (await changes.read_changes([own], hints.EVENT, changed.before)).changes == []
+    found = (await changes.read_changes([Everything()], hints.EVENT, changed.before)).changes
     ids = [change.item.id for change in found]
     assert len(ids) == NEW
-    assert await changes.find_changes(hints.EVENT, [own], ids) == []
-    assert len(await changes.find_changes(hints.EVENT, [Everything()], ids)) == NEW
+    assert await changes.find_changes([own], hints.EVENT, ids) == []
+    assert len(await changes.find_changes([Everything()], hints.EVENT, ids)) == NEW
 
 
 async def test_a_feed_is_read_on_from_anywhere(changed: Changed) -> None:
