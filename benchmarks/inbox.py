@@ -12,7 +12,7 @@ import asyncpg
 from benchmarks.ground import Ground, cpu_seconds, ground, with_children
 from benchmarks.measurement import Measurement
 from domain.identity.access import OfClient, Scope
-from domain.inbox.conversations import Conversation
+from domain.inbox.messages import Conversation
 from domain.pages import Window
 from persistence import store
 from tests import worlds

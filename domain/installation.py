@@ -8,11 +8,11 @@ from uuid import UUID
 
 from domain.dispatch.ports import Cancellations, Settling
 from domain.identity.actors import Actors
-from domain.identity.ports import ApiKeyStore, Directory, IdentityStore, Passwords
+from domain.identity.ports import ApiKeyStore, Directory, Passwords
 from domain.identity.sessions import Sessions
+from domain.inbox.inbound import Receiver
 from domain.inbox.keywords import Keywords
-from domain.inbox.ports import ContactArchive, Contacts, Inbox, Switchboard
-from domain.inbox.receive import ReceivingStore, Reception
+from domain.inbox.ports import AssigningStore, ContactWrites, InboxReads
 from domain.inbox.webhooks import Parsers
 from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
 from domain.ledger.reconciler import Reconciler
@@ -47,15 +47,12 @@ class Store(
     Settling,
     SendArchive,
     LedgerArchive,
-    ContactArchive,
-    IdentityStore,
     ApiKeyStore,
     LiveStore,
-    ReceivingStore,
-    Inbox,
-    Switchboard,
+    AssigningStore,
+    ContactWrites,
+    InboxReads,
     Uploads,
-    Contacts,
     Protocol,
 ):
     """The store, with all that it is asked for. `persistence.store` fills it."""
@@ -93,6 +90,6 @@ class Installation:
     recipient_memory: RecipientMemory = field(default_factory=RecipientMemory)
 
     @property
-    def reception(self) -> Reception:
-        """Who receives here, and by which rules."""
-        return Reception(self.store, self.parsers, self.normaliser, self.keywords)
+    def receiver(self) -> Receiver:
+        """The store, parsers and rules that events are received with."""
+        return Receiver(self.store, self.parsers, self.normaliser, self.keywords)

@@ -52,7 +52,7 @@ class Unknown:
 Outcome = Accepted | Rejected | NotSent | Unknown
 
 
-class Verdict(StrEnum):
+class ReportedStatus(StrEnum):
     """What a provider says of a message that it took."""
 
     TAKEN = "TAKEN"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,6 +22,12 @@ class Window(Generic[Key]):
     after: Key | None = None
     before: Key | None = None
     from_end: bool = False
+
+    def with_keys(self, key_of: Callable[[Key], Other]) -> Window[Other]:
+        """The same window by other keys."""
+        after = None if self.after is None else key_of(self.after)
+        before = None if self.before is None else key_of(self.before)
+        return Window(self.size, after, before, self.from_end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 from uuid import UUID
 
-from domain.outcomes import Outcome, Verdict
+from domain.outcomes import Outcome, ReportedStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Provider(Protocol):
 class TellsStatus(Protocol):
     """A provider that can be asked what became of a message."""
 
-    async def status(self, reference: str) -> Verdict | None:
+    async def status(self, reference: str) -> ReportedStatus | None:
         """What it says of a message by its own id; None where that says nothing here.
 
         Raises ProviderUnavailable where it cannot be asked now.

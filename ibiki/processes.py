@@ -128,7 +128,7 @@ async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIt
     workers = Workers(
         store,
         parts.upstreams,
-        parts.installation.reception,
+        parts.installation.receiver,
         rules=handover_of(place.settings),
         observer=watch.of_handover(),
         polling=PollRules(calls_per_second=place.settings.dispatch.status_calls_per_second),

@@ -11,8 +11,10 @@ from domain.dispatch.observing import Observer
 from domain.dispatch.ports import WorkStore
 from domain.identity.ports import IdentityUpkeep
 from domain.inbox.capture import capture_contacts
-from domain.inbox.polling import Poller, PollRules, Polls
-from domain.inbox.receive import ReceivingStore, Reception, receive_due
+from domain.inbox.inbound import Receiver
+from domain.inbox.polling import Poller, PollRules
+from domain.inbox.ports import PollStore, ReceivingStore
+from domain.inbox.receive import receive_due
 from domain.loops import Loop
 from domain.provider import Providers
 from domain.sending.files.uploads import KEPT_SECONDS
@@ -29,7 +31,7 @@ MOST_PURGED = 10_000
 MOST_UPLOADS_PURGED = 100
 
 
-class WorkersStore(Polls, WorkStore, ReceivingStore, Uploads, IdentityUpkeep, Protocol):
+class WorkersStore(PollStore, ReceivingStore, WorkStore, Uploads, IdentityUpkeep, Protocol):
     """All that the workers need of the store."""
 
 
@@ -40,14 +42,14 @@ class Workers:
         self,
         store: WorkersStore,
         providers: Providers,
-        reception: Reception,
+        receiver: Receiver,
         *,
         rules: Handover,
         observer: Observer,
         polling: PollRules | None = None,
     ) -> None:
         self._store = store
-        self._reception = reception
+        self._receiver = receiver
         self._dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
         self._poller = Poller(store, providers, polling)
         self._receiving = Loop("receiving", self._receive, every_seconds=RECEIVE_SECONDS)
@@ -76,7 +78,7 @@ class Workers:
         await asyncio.gather(self._dispatchers.stop(), *(loop.stop() for loop in self._loops))
 
     async def _receive(self) -> bool:
-        return await receive_due(self._reception)
+        return await receive_due(self._receiver)
 
     async def _capture(self) -> bool:
         return await capture_contacts(self._store)

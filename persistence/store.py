@@ -19,9 +19,7 @@ from persistence.inbox.contacts import *
 from persistence.inbox.conversations import *
 from persistence.inbox.events import *
 from persistence.inbox.opt_outs import *
-from persistence.inbox.polling import *
 from persistence.inbox.receiving import *
-from persistence.inbox.replies import *
 from persistence.inbox.reports import *
 from persistence.inbox.routes import *
 from persistence.ledger.audit import *

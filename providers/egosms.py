@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from domain.inbox.webhooks import Malformed, Parsed, ReportCall
-from domain.outcomes import Verdict
-from providers.replies import json_object, reference, word_of
+from domain.outcomes import ReportedStatus
+from providers.replies import call_object, reference, word_of
 
 # --- Constants
 
 # "Success" was seen; the others are assumed. An unlisted word changes nothing.
-VERDICTS: Final = {
-    "success": Verdict.DELIVERED,
-    "delivered": Verdict.DELIVERED,
-    "failed": Verdict.FAILED,
-    "undelivered": Verdict.FAILED,
-    "expired": Verdict.FAILED,
+STATUS_WORDS: Final = {
+    "success": ReportedStatus.DELIVERED,
+    "delivered": ReportedStatus.DELIVERED,
+    "failed": ReportedStatus.FAILED,
+    "undelivered": ReportedStatus.FAILED,
+    "expired": ReportedStatus.FAILED,
 }
 LONGEST_WORD: Final = 128
 
@@ -25,7 +25,7 @@ LONGEST_WORD: Final = 128
 
 def read_call(body: bytes) -> Parsed:
     """What a delivery report says: one code covers a batch, so that the number tells of which."""
-    said = json_object(body)
+    said = call_object(body)
     code = reference(said.get("MsgFollowUpUniqueCode"))
     number, word = (
         word_of(said.get("number"), LONGEST_WORD),
@@ -37,7 +37,7 @@ def read_call(body: bytes) -> Parsed:
         return Malformed("`number` is missing: whose message the report is about.")
     if word is None:
         return Malformed("`Status` is missing: what became of the message.")
-    return ReportCall(code, word, VERDICTS.get(word.strip().lower()), _international(number))
+    return ReportCall(code, word, STATUS_WORDS.get(word.strip().lower()), _international(number))
 
 
 def _international(number: str) -> str:

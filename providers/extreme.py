@@ -15,16 +15,17 @@ from urllib.parse import quote
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown, Verdict
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
 from domain.provider import Outgoing, Reading
 from domain.sending.sends import Line
 from providers.config import ProviderConfig
 from providers.replies import (
+    call_object,
     json_object,
     reading_of,
     reference,
     retry_after_seconds,
-    storable,
+    text_of,
     word_of,
 )
 from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
@@ -55,13 +56,13 @@ NAMES_MESSAGES: Final = ("messageId", "messageIds", "results")
 # An item of a call with many texts that was refused by itself (assumed).
 FAILED: Final = "failed"
 # What a status says of a message that was taken.
-VERDICTS: Final = {
-    "queued": Verdict.TAKEN,
-    "pending": Verdict.TAKEN,
-    "sent": Verdict.TAKEN,
-    "delivered": Verdict.DELIVERED,
-    FAILED: Verdict.FAILED,
-    "expired": Verdict.FAILED,
+STATUS_WORDS: Final = {
+    "queued": ReportedStatus.TAKEN,
+    "pending": ReportedStatus.TAKEN,
+    "sent": ReportedStatus.TAKEN,
+    "delivered": ReportedStatus.DELIVERED,
+    FAILED: ReportedStatus.FAILED,
+    "expired": ReportedStatus.FAILED,
 }
 # The status of an inbound message whose sender asked not to be written to; else "received".
 BLOCKED: Final = "blocked"
@@ -291,7 +292,7 @@ class ExtremeSMS:
             raise ProviderUnavailable("The SMS network did not say a balance that can be read.")
         return reading
 
-    async def status(self, reference: str) -> Verdict | None:
+    async def status(self, reference: str) -> ReportedStatus | None:
         """What became of a message; None for a word or an answer that says nothing here.
 
         Raises ProviderUnavailable where it cannot be asked now.
@@ -306,7 +307,7 @@ class ExtremeSMS:
         word = word_of(said.get("status"), LONGEST_WORD)
         if not _is_success(exchange.status) or said.get("success") is not True or word is None:
             return None
-        return VERDICTS.get(word.strip().lower())
+        return STATUS_WORDS.get(word.strip().lower())
 
     async def close(self) -> None:
         """Lets go of its connections."""
@@ -327,42 +328,42 @@ class ExtremeSMS:
 
 
 def read_call(body: bytes) -> Parsed:
-    """What a call of its webhook says: an inbound message or, assumed, a delivery report.
+    """Parses a webhook call: an inbound message or, assumed, a delivery report.
 
-    No report has been seen of this provider. Should it send any, they are taken to have the shape
-    of its answer to a question for a status, which names no sender.
+    No delivery report of this provider has been seen. A call without a sender that looks like its
+    answer to a status query is read as one.
     """
-    said = json_object(body)
+    said = call_object(body)
     if not said:
-        return Malformed("The body is not a JSON object with anything in it.")
+        return Malformed("The body is neither a JSON object with fields nor a form.")
     named, word = reference(said.get("messageId")), word_of(said.get("status"), LONGEST_WORD)
     if "from" not in said and named is not None and word is not None:
         number = word_of(said.get("recipient"), LONGEST_WORD)
-        return ReportCall(named, word, VERDICTS.get(word.strip().lower()), number)
+        return ReportCall(named, word, STATUS_WORDS.get(word.strip().lower()), number)
     return _inbound(said, named)
 
 
 def _inbound(said: Mapping[str, object], named: str | None) -> Parsed:
-    sender, text = word_of(said.get("from"), LONGEST_WORD), said.get("message")
+    sender, text = word_of(said.get("from"), LONGEST_WORD), text_of(said.get("message"))
     if sender is None:
         return Malformed("`from` is missing: the number that the message came from.")
-    if text is not None and not isinstance(text, str):
+    if text is None:
         return Malformed("`message` is not a text.")
     names = [word_of(said.get(key), LONGEST_WORD) for key in ("firstname", "lastname")]
     return InboundCall(
         sender=sender,
-        text=storable(text or ""),
+        text=text,
         key=named,
         receiver=word_of(said.get("receiver"), LONGEST_WORD),
         line=_line(said),
         name=" ".join(" ".join(filter(None, names)).split()) or None,
         business=" ".join((word_of(said.get("business"), LONGEST_WORD) or "").split()) or None,
-        blocked=word_of(said.get("status"), LONGEST_WORD) == BLOCKED,
+        blocked=(word_of(said.get("status"), LONGEST_WORD) or "").strip().lower() == BLOCKED,
     )
 
 
 def _line(said: Mapping[str, object]) -> Line | None:
-    """Modem and port exactly as they were given: a reply names them again."""
+    """Modem and port exactly as written: a reply repeats them."""
     modem = word_of(said.get("usedmodem"), LONGEST_WORD)
     port = word_of(said.get("port"), LONGEST_WORD)
     return Line(modem, port) if modem is not None and port is not None else None

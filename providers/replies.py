@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import parse_qsl
 
 from domain.provider import Reading
 
@@ -20,6 +22,8 @@ LONGEST_PAUSE_SECONDS: Final = 3600.0
 LONGEST_REFERENCE: Final = 128
 # Signed, at most 15 digits before the point and 20 after it, no exponent: more is no balance.
 FIGURE: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
+FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+MOST_FIELDS: Final = 100
 _UNSTORABLE: Final = dict.fromkeys((0, *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}")
 
 
@@ -30,6 +34,55 @@ def json_object(body: bytes) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def call_object(body: bytes) -> dict[str, object]:
+    """The fields of a webhook call: a JSON object or a form; empty for anything else.
+
+    Gateways put raw line feeds into JSON, write numbers where texts belong, and send forms. Numbers
+    keep the spelling of the body.
+    """
+    text = _decoded(body)
+    try:
+        value = json.loads(text, strict=False, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return _form(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _decoded(body: bytes) -> str:
+    """UTF-8, or what JSON allows besides, else Latin-1."""
+    try:
+        return body.decode(json.detect_encoding(body))
+    except UnicodeError:
+        return body.decode("latin-1")
+
+
+def _form(text: str) -> dict[str, object]:
+    """The fields of a form (application/x-www-form-urlencoded): the first of each name."""
+    pairs: list[tuple[str, str]] = []
+    for encoding in ("utf-8", "latin-1"):
+        with suppress(ValueError):
+            pairs = parse_qsl(
+                text.strip(),
+                keep_blank_values=True,
+                encoding=encoding,
+                errors="strict",
+                max_num_fields=MOST_FIELDS,
+            )
+            break
+    if not pairs or not all(FIELD_NAME.fullmatch(name) for name, _ in pairs):
+        return {}
+    return dict(reversed(pairs))
+
+
+def text_of(value: object) -> str | None:
+    """A text, number or boolean of a JSON body as text; empty for null. None for anything else."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return storable(str(value)) if isinstance(value, (str, int, float)) else None
 
 
 def reference(value: object) -> str | None:

@@ -10,7 +10,7 @@ from strawberry.dataloader import DataLoader
 
 from domain.identity.access import Everything, Role, balance_scope, message_scope
 from domain.identity.records import Client, Group
-from domain.inbox.conversations import AnyMessage
+from domain.inbox.messages import AnyMessage
 from domain.ledger.reconciliation import Difference
 from resolvers.context import Info, actor_of
 

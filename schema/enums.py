@@ -7,6 +7,7 @@ import strawberry
 from domain.direction import Direction
 from domain.identity.access import Role
 from domain.identity.records import ClientStatus
+from domain.inbox.messages import ContactOrder
 from domain.inbox.webhooks import WebhookOutcome
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
@@ -23,6 +24,7 @@ for _enum in (
     TransferKind,
     SyncState,
     WebhookOutcome,
+    ContactOrder,
 ):
     strawberry.enum(_enum)
 strawberry.enum(Encoding, name="TextEncoding")
@@ -76,6 +78,20 @@ _LEDGER = {
         "OLDEST": "The oldest transfer first.",
     },
 }
-for _type, _words in (_IDENTITY | _LEDGER).items():
+_INBOX = {
+    WebhookOutcome: {
+        "ROUTED": "It belongs to a client.",
+        "UNROUTED": "No rule found its client, or it was not received yet.",
+        "DUPLICATE": "The same event was stored before. It changed nothing.",
+        "REFUSED": "The caller was not allowed. The content was not stored.",
+        "INVALID": "It could not be read.",
+    },
+    ContactOrder: {
+        "NEWEST": "The newest contact first.",
+        "OLDEST": "The oldest contact first.",
+        "NAME": "By name, without regard to case; contacts without a name come last.",
+    },
+}
+for _type, _words in (_IDENTITY | _LEDGER | _INBOX).items():
     for _value in vars(_type)["__strawberry_definition__"].values:
         _value.description = _words[_value.name]

@@ -128,7 +128,8 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     PhoneNumber: strawberry.scalar(
         name="PhoneNumber",
-        description="E.164, such as +16624908672.",
+        description="E.164, such as +16624908672. The sender of an inbound message can also be a "
+        "short code or a name, such as 68849 or SUPPORT: it never begins with a plus.",
         serialize=str,
         parse_value=read_phone_number,
         parse_literal=_literal(read_phone_number),

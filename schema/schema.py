@@ -24,7 +24,7 @@ from schema.identity.directory import DirectoryMutation, DirectoryQuery
 from schema.identity.sessions import SessionMutation, SessionQuery
 from schema.inbox.contacts import ContactMutation, ContactQuery
 from schema.inbox.conversations import InboxMutation, InboxQuery
-from schema.inbox.webhooks import SwitchboardMutation, SwitchboardQuery
+from schema.inbox.webhooks import WebhookMutation, WebhookQuery
 from schema.ledger.ledger import LedgerMutation, LedgerQuery
 from schema.ledger.reconcile import ReconcileMutation, ReconcileQuery
 from schema.live.subscriptions import (
@@ -48,7 +48,7 @@ class Query(
     ReconcileQuery,
     ContactQuery,
     InboxQuery,
-    SwitchboardQuery,
+    WebhookQuery,
 ):
     """What can be asked for."""
 
@@ -63,7 +63,7 @@ class Mutation(
     ReconcileMutation,
     InboxMutation,
     ContactMutation,
-    SwitchboardMutation,
+    WebhookMutation,
 ):
     """What can be done."""
 

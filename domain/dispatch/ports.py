@@ -343,12 +343,14 @@ class Backlog:
     """What is not finished yet, over all processes and all tenants.
 
     `oldest_seconds`: since the oldest queued message was accepted; 0 if none is queued.
+    `pending_opt_outs`: unrouted STOPs that the operator must assign.
     """
 
     queued: int
     oldest_seconds: float
     unknown: int
     events: int
+    pending_opt_outs: int = 0
 
 
 class Backlogs(Protocol):

@@ -1,9 +1,8 @@
-"""Capturing contacts: whoever a client has sent to stands in its contacts within seconds.
+"""Captures contacts from committed sends, within seconds.
 
-From committed sends, in transactions of its own: in the accept path two overlapping bulks would
-wait for each other in a circle. What is done twice changes nothing. What is captured is known by
-number from then on, joins the conversation with that number where there is one, and is called back
-where the number has opted out while it was being accepted.
+This happens in transactions of its own: in the accept path, two bulk sends with the same numbers
+could deadlock. It is safe to repeat. It also indexes messages by number, adds them to existing
+conversations, and cancels messages to numbers that opted out while the send was being accepted.
 """
 
 from __future__ import annotations
@@ -13,26 +12,26 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.dispatch.ports import Captures, Uncaptured
-from domain.inbox.opt_out import call_back
+from domain.inbox.opt_out import cancel_queued_to
 from domain.inbox.ports import OptOuts
 from domain.transactions import Transaction
 
 MOST_SENDS = 500
 MOST_MESSAGES = 5_000
-"""Of one transaction; a send with more of them takes several."""
+"""In one transaction. A larger send takes several."""
 
 BEGINNING = UUID(int=0)
 
 
-class CaptureStore(Captures, OptOuts, Protocol):
-    """All that capturing needs."""
+class CaptureStore(OptOuts, Captures, Protocol):
+    """Everything that capturing needs."""
 
 
 async def capture_contacts(store: CaptureStore) -> bool:
-    """Captures the numbers of sends that are not captured yet. True where there may be more."""
+    """Captures sends that are not captured yet. True if there may be more."""
     async with store.transaction() as tx:
         found = await store.take_uncaptured(tx, most=MOST_SENDS)
-        sends = _together(found)
+        sends = _first_that_fit(found)
         if sends:
             await _capture(store, tx, sends, BEGINNING)
             await store.keep_captured(tx, [send.send_id for send in sends])
@@ -42,7 +41,7 @@ async def capture_contacts(store: CaptureStore) -> bool:
 
 
 async def capture_send(store: CaptureStore, send_id: UUID) -> None:
-    """Captures one small send at once; where somebody else is at it, nothing is done."""
+    """Captures one small send now. Does nothing if another process is capturing it."""
     async with store.transaction() as tx:
         sends = await store.take_uncaptured(tx, most=1, send_id=send_id)
         if sends:
@@ -53,15 +52,16 @@ async def capture_send(store: CaptureStore, send_id: UUID) -> None:
 async def _capture(
     store: CaptureStore, tx: Transaction, sends: Sequence[Uncaptured], after: UUID
 ) -> UUID | None:
-    """Captures the next messages behind `after`: the last of them, None where that was all."""
+    """Captures the next messages after `after`. Returns the last one, None if there are no more."""
     await store.share_feeds(tx, {send.client_id for send in sends})
     last = await store.capture_numbers(tx, sends, after=after, most=MOST_MESSAGES)
-    await call_back(store, tx, await store.opted_out_among(tx, [send.send_id for send in sends]))
+    opted_out = await store.opted_out_among(tx, [send.send_id for send in sends])
+    await cancel_queued_to(store, tx, opted_out)
     return last
 
 
 async def _capture_large(store: CaptureStore, send_id: UUID) -> None:
-    """Captures one send, part by part; stops where somebody else is at it."""
+    """Captures one send in several transactions. Stops if another process is capturing it."""
     after: UUID | None = BEGINNING
     while after is not None:
         async with store.transaction() as tx:
@@ -73,13 +73,13 @@ async def _capture_large(store: CaptureStore, send_id: UUID) -> None:
                 await store.keep_captured(tx, [send_id])
 
 
-def _together(found: Sequence[Uncaptured]) -> list[Uncaptured]:
-    """As many of the first sends as fit into one transaction; none where the first is too large."""
-    together: list[Uncaptured] = []
+def _first_that_fit(found: Sequence[Uncaptured]) -> list[Uncaptured]:
+    """The first sends that fit into one transaction, none if the first is too large."""
+    fitting: list[Uncaptured] = []
     messages = 0
     for send in found:
         messages += send.accepted
         if messages > MOST_MESSAGES:
             break
-        together.append(send)
-    return together
+        fitting.append(send)
+    return fitting

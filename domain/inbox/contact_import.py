@@ -17,7 +17,6 @@ from uuid import UUID
 from domain.errors import InvalidFile, InvalidInput, NotFound
 from domain.identity.access import Actor, own_scope
 from domain.identity.records import business_of
-from domain.inbox.contact import ContactCard
 from domain.inbox.contact_columns import (
     ContactColumns,
     UsedColumns,
@@ -25,6 +24,7 @@ from domain.inbox.contact_columns import (
     used_columns,
 )
 from domain.inbox.contacts import contact_name_of
+from domain.inbox.messages import ContactCard
 from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending.files.csv_rows import Row

@@ -1,15 +1,16 @@
-"""Contacts as people keep them: what they write down of a number, and what it wishes."""
+"""Contacts as users change them: names, and opting a number out by hand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from domain.errors import InvalidPhoneNumber
 from domain.identity.access import Actor, OfClient, message_scope, own_scope
 from domain.identity.records import KEEP, Keep, business_of, kept, name_of
-from domain.inbox.arrivals import OptOut, OptOutSource
-from domain.inbox.contact import Contact, ContactCard
-from domain.inbox.opt_out import call_back
+from domain.inbox import senders
+from domain.inbox.messages import Contact, ContactCard, OptOut, OptOutSource
+from domain.inbox.opt_out import cancel_queued_to
 from domain.transactions import Transaction, changing
 
 if TYPE_CHECKING:
@@ -25,19 +26,19 @@ async def save_contact(
     business: str | Keep | None = KEEP,
     opted_out: bool | None = None,
 ) -> Contact:
-    """The contact with that number, made or changed.
+    """Creates or changes the contact with that number.
 
-    `opted_out`: None leaves the number's wish as it is. Raises InvalidPhoneNumber, InvalidInput.
+    `opted_out`: None keeps the opt-out as it is. Raises InvalidPhoneNumber, InvalidInput.
     """
     scope = own_scope(actor)
     card = ContactCard(
-        installation.normaliser.normalise(number),
+        await _number_of(installation, scope, number),
         contact_name_of(kept(name, None)),
         business_of(kept(business, None)),
     )
     async with changing(installation.store) as tx:
         if opted_out is not None:
-            # Whoever receives or captures for the client waits: neither misses what is wished.
+            # Locks the feed: receiving and capturing wait, so that neither misses the opt-out.
             await installation.store.take_feed_numbers(tx, {scope.client_id: 0})
         await installation.store.save_contacts(
             tx,
@@ -47,35 +48,42 @@ async def save_contact(
             clear_business=business is not KEEP,
         )
         if opted_out is not None:
-            await _wish(installation, tx, scope, card.number, opted_out=opted_out)
+            await _set_opted_out(installation, tx, scope, card.number, opted_out=opted_out)
         return await installation.store.find_contact_of(tx, scope, card.number)
 
 
 async def delete_contact(installation: Installation, actor: Actor, contact_id: UUID) -> Contact:
-    """The contact as it was. Its messages stay, and so does its wish not to be written to.
-
-    Raises NotFound.
-    """
+    """Deletes a contact and returns it. Its messages and its opt-out stay. Raises NotFound."""
     scope = message_scope(actor)
     async with changing(installation.store) as tx:
         return await installation.store.drop_contact(tx, scope, contact_id)
 
 
 def contact_name_of(given: str | None) -> str | None:
-    """One line of visible text; None for none. Raises InvalidInput."""
+    """One line of visible text, None for none. Raises InvalidInput."""
     return name_of(given) if given and given.strip() else None
 
 
-async def _wish(
+async def _number_of(installation: Installation, scope: OfClient, given: str) -> str:
+    """E.164, or the short code or name of an existing contact. Raises InvalidPhoneNumber."""
+    try:
+        return installation.normaliser.normalise(given)
+    except InvalidPhoneNumber:
+        key = (scope.client_id, senders.name_of(given))
+        if not key[1] or key not in await installation.store.find_contacts_with(scope, [key]):
+            raise
+        return key[1]
+
+
+async def _set_opted_out(
     installation: Installation, tx: Transaction, scope: OfClient, number: str, *, opted_out: bool
 ) -> None:
-    """Nobody writes to the number any more, or may again; what is QUEUED to it is called back."""
-    pair = (scope.client_id, number)
-    await installation.store.note_contacts(tx, scope.client_id, [number])
+    """Opts the number out and cancels what is queued to it, or lifts its opt-out."""
+    key = (scope.client_id, number)
+    await installation.store.touch_conversations(tx, scope.client_id, [number])
     if not opted_out:
-        await installation.store.drop_opt_outs(tx, [pair])
+        await installation.store.drop_opt_outs(tx, [key])
         return
-    await installation.store.write_opt_outs(
-        tx, [OptOut(scope.client_id, number, OptOutSource.PERSON)]
-    )
-    await call_back(installation.store, tx, [pair])
+    opt_out = OptOut(scope.client_id, number, OptOutSource.PERSON)
+    await installation.store.write_opt_outs(tx, [opt_out])
+    await cancel_queued_to(installation.store, tx, [key])

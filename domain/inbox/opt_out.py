@@ -1,7 +1,7 @@
-"""Opting out and in: a number that asked not to be written to, client by client.
+"""Opting out and in by text, per client, and cancelling the messages that are still queued.
 
-What waits for such a number is called back, and its charge given back. What is captured later is
-looked at then: a client's feed is locked by both, so that neither misses what the other does.
+A message that is captured after an opt-out is checked then. Opting out and capturing both lock the
+client's feed first, so that one of them sees the other.
 """
 
 from __future__ import annotations
@@ -9,49 +9,65 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.dispatch.settlement import OPTED_OUT, post_refunds
-from domain.inbox.arrivals import Arrival, OptOut
-from domain.inbox.ports import Correspondence, OptOuts
+from domain.inbox.keywords import Keyword
+from domain.inbox.messages import ConversationKey, NewInbound, OptOut, OptOutSource
+from domain.inbox.ports import OptOuts
 from domain.transactions import Transaction
 
+QUESTION_SECONDS = 86_400.0
+"""For so long, YES may be the answer to a question rather than a wish for messages."""
 
-async def heed_wishes(store: OptOuts, tx: Transaction, arrivals: Sequence[Arrival]) -> None:
-    """Opts numbers out and in as their messages ask, in order; what is QUEUED is called back."""
-    last: dict[Correspondence, Arrival] = {}
-    out: dict[Correspondence, Arrival] = {}
-    for arrival in arrivals:
-        if arrival.opts_out:
-            out[arrival.correspondence] = arrival
-        if arrival.opts_out or arrival.opts_in:
-            last[arrival.correspondence] = arrival
-    opt_outs = [_opt_out(each) for each in last.values() if each.opts_out]
-    lifted = [pair for pair, each in last.items() if each.opts_in]
-    if opt_outs:
-        await store.write_opt_outs(tx, opt_outs)
+
+async def apply_opt_outs(store: OptOuts, tx: Transaction, messages: Sequence[NewInbound]) -> None:
+    """Opts numbers out and in as their messages ask, in order, and cancels what is queued.
+
+    The clients' feeds are locked.
+    """
+    asking = [each for each in messages if each.opts_out or each.keyword]
+    if not asking:
+        return
+    answers = [each.key for each in asking if each.keyword is Keyword.YES]
+    asked = await store.asked_lately(tx, answers, seconds=QUESTION_SECONDS) if answers else set()
+    opt_outs: dict[ConversationKey, OptOut] = {}
+    lifted: set[ConversationKey] = set()
+    for each in asking:
+        if each.opts_out:
+            _add(opt_outs, each, each.opts_out)
+        elif each.keyword is Keyword.START or each.key not in asked:
+            lifted.add(each.key)
+            if each.key in opt_outs and opt_outs[each.key].source is OptOutSource.KEYWORD:
+                del opt_outs[each.key]
     if lifted:
-        await store.drop_opt_outs(tx, lifted)
-    await call_back(store, tx, list(out))
+        await store.drop_opt_outs(tx, sorted(lifted), by_text=True)
+    if opt_outs:
+        await store.write_opt_outs(tx, list(opt_outs.values()))
+    await cancel_queued_to(store, tx, sorted({each.key for each in asking if each.opts_out}))
 
 
-async def call_back(store: OptOuts, tx: Transaction, pairs: Sequence[Correspondence]) -> int:
-    """What is captured and QUEUED to them is CANCELLED and given back. Returns how many."""
-    if not pairs:
+async def cancel_queued_to(store: OptOuts, tx: Transaction, keys: Sequence[ConversationKey]) -> int:
+    """Cancels and refunds captured QUEUED messages to these numbers. Returns how many."""
+    if not keys:
         return 0
-    upstream_ids = await store.upstreams_queued_to(tx, pairs)
+    upstream_ids = await store.upstreams_queued_to(tx, keys)
     upstreams = {each: await store.lock_upstream(tx, each) for each in sorted(upstream_ids)}
     if not upstreams:
         return 0
-    called_back = await store.call_back_queued_to(tx, list(upstreams), pairs, failure=OPTED_OUT)
-    if called_back:
-        payers = {each.refund.payer_account_id for each in called_back}
+    cancelled = await store.cancel_messages_to(tx, list(upstreams), keys, failure=OPTED_OUT)
+    if cancelled:
+        payers = {each.refund.payer_account_id for each in cancelled}
         book = await store.lock_accounts(tx, list(payers))
-        for each in called_back:
-            # Never marked, hence in no reading: it comes back from outside, whatever the epoch.
+        for each in cancelled:
+            # A message that was never submitted is in no reading of the provider's balance. Its
+            # refund comes from outside the pool, whatever the epoch is.
             post_refunds(book, upstreams[each.provider_account_id], [each.refund])
         await store.write_book(tx, book)
-    return sum(each.refund.count for each in called_back)
+    return sum(each.refund.count for each in cancelled)
 
 
-def _opt_out(arrival: Arrival) -> OptOut:
-    source = arrival.opts_out
-    assert source is not None
-    return OptOut(arrival.client_id, arrival.number, source, arrival.id)
+def _add(
+    opt_outs: dict[ConversationKey, OptOut], message: NewInbound, source: OptOutSource
+) -> None:
+    """The provider's report weighs more than a keyword: START does not lift it."""
+    known = opt_outs.get(message.key)
+    if known is None or known.source is OptOutSource.KEYWORD:
+        opt_outs[message.key] = OptOut(message.client_id, message.number, source, message.id)

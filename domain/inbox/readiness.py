@@ -1,6 +1,6 @@
-"""Rehearsing a reply: every check of a real one, on what the client received last.
+"""Checks whether a client could reply: every check of a real reply to its last inbound message.
 
-Nothing is sent, nothing is charged, and the provider is not called.
+Nothing is sent or charged, and the provider is not called.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from uuid import UUID
 
 from domain.errors import ProviderUnavailable
 from domain.identity.access import OfClient
-from domain.inbox.conversations import InboundMessage, ModemRoute
-from domain.inbox.ports import ReplyTerms
-from domain.inbox.reply import Way, way_of
+from domain.inbox.messages import InboundMessage, ModemRoute, ReplyTerms
+from domain.inbox.reply import NOT_ANSWERABLE, ReplyLine, reply_line
 from domain.units import units_in_words
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReadinessCheck:
-    """One thing that a reply needs."""
+    """One check of a reply."""
 
     name: str
     passed: bool
@@ -32,7 +31,7 @@ class ReadinessCheck:
 
 @dataclass(frozen=True, slots=True)
 class ReplyReadiness:
-    """Whether a reply of the client's would leave, back the way that the last message came."""
+    """Whether a reply of the client would be accepted, and the line that it would use."""
 
     checks: Sequence[ReadinessCheck]
     inbound: InboundMessage | None
@@ -41,34 +40,34 @@ class ReplyReadiness:
 
     @property
     def ready(self) -> bool:
-        """Nothing stands in its way."""
+        """Every check passed."""
         return all(check.passed for check in self.checks)
 
 
-async def rehearse_reply(installation: Installation, client_id: UUID) -> ReplyReadiness:
-    """Every check of a reply to what the client received last. Raises NotFound."""
+async def check_readiness(installation: Installation, client_id: UUID) -> ReplyReadiness:
+    """Runs every check of a reply to the client's last inbound message. Raises NotFound."""
     terms = await installation.store.find_reply_terms(client_id)
     inbound = await installation.store.find_last_inbound(client_id)
     checks = [_active(terms), _received(inbound)]
-    way = None
+    line = None
     if inbound is not None:
-        way = await _way(installation, inbound)
-        checks += [await _not_opted_out(installation, inbound), _line(way)]
+        chosen = await _line_for(installation, inbound)
+        line = chosen.line
+        checks += [await _not_opted_out(installation, inbound), _line(chosen)]
     checks += [_balance(terms), await _provider(installation, terms)]
-    line = way.line if way else None
     return ReplyReadiness(
         checks, inbound, line.modem if line else None, line.port if line else None
     )
 
 
-async def _way(installation: Installation, inbound: InboundMessage) -> Way:
-    pair = (inbound.client_id, inbound.number)
-    found = await installation.store.find_conversations_with(OfClient(inbound.client_id), [pair])
-    conversation = found[pair]
+async def _line_for(installation: Installation, inbound: InboundMessage) -> ReplyLine:
+    key = (inbound.client_id, inbound.number)
+    found = await installation.store.find_conversations_with(OfClient(inbound.client_id), [key])
+    conversation = found[key]
     route: ModemRoute | None = None
     if not conversation.pinned:
         route = await installation.store.route_of(inbound.client_id)
-    return way_of(conversation, route)
+    return reply_line(conversation, route)
 
 
 def _active(terms: ReplyTerms) -> ReadinessCheck:
@@ -78,26 +77,27 @@ def _active(terms: ReplyTerms) -> ReadinessCheck:
 
 def _received(inbound: InboundMessage | None) -> ReadinessCheck:
     if inbound is None:
-        return ReadinessCheck("inbound", False, "The client has received nothing to reply to yet.")
+        return ReadinessCheck("inbound", False, "The client has not received a message yet.")
     received_at = inbound.created_at.isoformat(timespec="seconds")
-    return ReadinessCheck(
-        "inbound", True, f"The last message came from {inbound.number} at {received_at}."
-    )
+    detail = f"The last message came from {inbound.number} at {received_at}."
+    if not inbound.answerable:
+        return ReadinessCheck("inbound", False, f"{detail} {NOT_ANSWERABLE}")
+    return ReadinessCheck("inbound", True, detail)
 
 
 async def _not_opted_out(installation: Installation, inbound: InboundMessage) -> ReadinessCheck:
-    barred = await installation.store.find_opted_out(inbound.client_id, [inbound.number])
-    detail = "has asked not to receive messages" if barred else "may be written to"
-    return ReadinessCheck("opt-out", not barred, f"{inbound.number} {detail}.")
+    opted_out = await installation.store.find_opted_out(inbound.client_id, [inbound.number])
+    detail = "has opted out" if opted_out else "has not opted out"
+    return ReadinessCheck("opt-out", not opted_out, f"{inbound.number} {detail}.")
 
 
-def _line(way: Way) -> ReadinessCheck:
-    if way.line is None:
+def _line(chosen: ReplyLine) -> ReadinessCheck:
+    if chosen.line is None:
         return ReadinessCheck("line", False, "No modem and port are known: any would be used.")
-    where = f"modem {way.line.modem}, port {way.line.port}"
-    if way.warning is None:
-        return ReadinessCheck("line", True, f"It would leave where the message came in: {where}.")
-    return ReadinessCheck("line", True, f"It would leave through the client's own route: {where}.")
+    line = f"modem {chosen.line.modem}, port {chosen.line.port}"
+    if chosen.warning is None:
+        return ReadinessCheck("line", True, f"It would use the line of the message: {line}.")
+    return ReadinessCheck("line", True, f"It would use the client's own route: {line}.")
 
 
 def _balance(terms: ReplyTerms) -> ReadinessCheck:

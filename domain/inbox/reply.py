@@ -1,7 +1,8 @@
-"""Replying: one message back to who has written, through the line that they wrote in on.
+"""Replies: one message back to a sender, through the line that their last message came in on.
 
-In this order: the idempotency key, the account's status, the text, the conversation, whether the
-number opted out, the limits, the balance. It is accepted like any other send, ahead of bulk.
+Checked in this order: the idempotency key, the account's status, the text, the conversation,
+whether the number opted out, the limits, the balance. A reply is accepted like any other send, and
+is sent before bulk messages.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from domain.errors import InvalidInput, NotFound, OptedOut, OutcomeUnknown, Refu
 from domain.identity.access import Actor, OfClient, payer_of
 from domain.ids import new_id
 from domain.inbox.capture import capture_send
-from domain.inbox.conversations import Conversation, ModemRoute
+from domain.inbox.messages import Conversation, ModemRoute
 from domain.ledger.idempotency import IdempotencyKey, stored_before
 from domain.loops import AWAY
 from domain.pages import Window
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
     from domain.installation import Installation
 
 THROUGH_ANOTHER_LINE = (
-    "It is not known which line this conversation came in on: the reply leaves through your usual "
-    "one, and may be shown as coming from another number."
+    "The line of this conversation is not known. The reply leaves through your usual line, and may "
+    "show another number."
 )
 THROUGH_ANY_LINE = (
-    "It is not known which line this conversation came in on: the reply leaves like any other "
-    "message, and may be shown as coming from another number."
+    "The line of this conversation is not known. The reply leaves like any other message, and may "
+    "show another number."
 )
+
+NOT_ANSWERABLE = "The sender is a short code or a name, not a phone number: it cannot be answered."
 
 LONGEST_JOIN_SECONDS = 1.0
 """The reply is accepted: its answer must not wait long for what a worker can do later."""
@@ -43,31 +46,31 @@ LONGEST_JOIN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply that was accepted. `warning`: why it leaves through another line, None if not."""
+    """An accepted reply. `warning`: why it uses another line, None if it does not."""
 
     sent: Message
     warning: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """The line that a reply leaves through, and what is to be said of it."""
+class ReplyLine:
+    """The line that a reply uses (None: any), and the warning to show."""
 
     line: Line | None
     warning: str | None
 
 
-def way_of(conversation: Conversation, route: ModemRoute | None) -> Way:
-    """Back the way that the last message came; else the client's own line; else any."""
+def reply_line(conversation: Conversation, route: ModemRoute | None) -> ReplyLine:
+    """The conversation's line, else the client's own line, else any line."""
     if conversation.line is not None:
-        return Way(conversation.line, None)
+        return ReplyLine(conversation.line, None)
     if route is not None:
-        return Way(route.line, THROUGH_ANOTHER_LINE)
-    return Way(None, THROUGH_ANY_LINE)
+        return ReplyLine(route.line, THROUGH_ANOTHER_LINE)
+    return ReplyLine(None, THROUGH_ANY_LINE)
 
 
 def check_sender(actor: Actor) -> None:
-    """Raises Forbidden for who has no account to send from: before any id is read."""
+    """Raises Forbidden if the actor has no account to send from. Call it before any ID is read."""
     if actor.payer is None:
         payer_of(actor)
 
@@ -83,7 +86,8 @@ async def reply(
 ) -> Reply:
     """Accepts a reply in a conversation, or to an inbound message of it.
 
-    Raises NotFound for what is not the actor's client's, InvalidInput unless one is named.
+    Name one of the two. Raises NotFound, InvalidInput (also if the sender is a short code or a
+    name), and what sending raises.
     """
     given = [str(conversation_id), str(inbound_id), text]
     keyed = key_by(actor, key, "reply", given)
@@ -110,11 +114,13 @@ async def _check(
     payer = payer_of(actor)
     check_text(text, most_segments=installation.limits.segments)
     conversation = await _conversation(installation, payer.client_id, conversation_id, inbound_id)
+    if not conversation.answerable:
+        raise InvalidInput(NOT_ANSWERABLE)
     if await installation.store.find_opted_out(payer.client_id, [conversation.number]):
         raise OptedOut
     check_pace(installation, payer)
     route = None if conversation.pinned else await installation.store.route_of(payer.client_id)
-    way = way_of(conversation, route)
+    chosen = reply_line(conversation, route)
     return NewSend(
         id=new_id(),
         payer=payer,
@@ -122,8 +128,8 @@ async def _check(
         kind=SendKind.REPLY,
         numbers=[conversation.number],
         text=text,
-        line=way.line,
-        warning=way.warning,
+        line=chosen.line,
+        warning=chosen.warning,
         key=key,
         message_id=new_id(),
     )
@@ -136,7 +142,7 @@ async def _conversation(
     inbound_id: UUID | None,
 ) -> Conversation:
     if (conversation_id is None) == (inbound_id is None):
-        raise InvalidInput("Name a conversation or an inbound message, not both.")
+        raise InvalidInput("Give conversationId or inboundMessageId, and not both.")
     scope = OfClient(client_id)
     if conversation_id is not None:
         return await installation.store.find_conversation(scope, conversation_id)
@@ -147,7 +153,7 @@ async def _conversation(
 
 
 async def _join(installation: Installation, send_id: UUID) -> None:
-    """Adds the reply to its conversation now, if the database answers soon; else a worker does."""
+    """Adds the reply to its conversation, if the database answers soon. Otherwise a worker does."""
     with suppress(*AWAY, TimeoutError):
         async with asyncio.timeout(LONGEST_JOIN_SECONDS):
             await capture_send(installation.store, send_id)

@@ -1,49 +1,55 @@
-"""Routes as the operator sets them, and messages that the operator gives to a client by hand."""
+"""Routes that the operator sets, and inbound messages that the operator assigns to a client."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
 from domain.identity.ports import IdentityStore
 from domain.identity.records import assigned_numbers_of
-from domain.inbox.conversations import ModemRoute
-from domain.inbox.ports import Switchboard
-from domain.inbox.receive import ReceivingStore, Reception, deliver, routed
-from domain.inbox.webhooks import DueEvent, InboundCall, WebhookOutcome
+from domain.inbox.inbound import Receiver, deliver, routed
+from domain.inbox.messages import ModemRoute, OptOut, OptOutSource
+from domain.inbox.ports import AssigningStore, RoutingAdmin
+from domain.inbox.senders import Sender, read_sender
+from domain.inbox.webhooks import DueEvent, InboundCall, ReportCall, WebhookEvent, WebhookOutcome
 from domain.numbers import Normaliser
 from domain.sending.sends import Line
 from domain.transactions import Transaction, changing
 
 ASSIGNED = "Assigned by hand."
-LONGEST_WORD = 128
+LONGEST_NAME = 128
+LONGEST_TEXT = 5_000
+ASSIGNABLE = (WebhookOutcome.UNROUTED, WebhookOutcome.DUPLICATE, WebhookOutcome.INVALID)
 
 
-class SwitchboardStore(Switchboard, IdentityStore, Protocol):
-    """What setting routes needs."""
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What the operator adds if the event could not be read."""
+
+    sender: str | None = None
+    text: str | None = None
 
 
-class AssigningStore(SwitchboardStore, ReceivingStore, Protocol):
-    """What assigning needs."""
+NOTHING_BY_HAND = ByHand()
 
 
 async def set_modem_route(
-    store: SwitchboardStore,
+    store: RoutingAdmin,
     normaliser: Normaliser,
     client_id: UUID,
     line: Line,
     numbers: Sequence[str] | None,
 ) -> ModemRoute:
-    """The line is the client's from now on. `numbers`: that come with it; None leaves them.
+    """Assigns the line to the client. `numbers`: replaces those of the route, None keeps them.
 
-    Raises NotFound, and InvalidInput where the line or a number is another client's.
+    Raises NotFound, and InvalidInput if the line or a number belongs to another client.
     """
-    for field, word in (("modem", line.modem), ("port", line.port)):
-        if not 0 < len(word) <= LONGEST_WORD or not word.isprintable():
-            raise InvalidInput(f"Give the {field} as events name it.", field=field)
+    for field, name in (("modem", line.modem), ("port", line.port)):
+        if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+            raise InvalidInput(f"Write the {field} exactly as webhook events do.", field=field)
     checked = None if numbers is None else assigned_numbers_of(numbers, normaliser)
     async with changing(store) as tx:
         await store.lock_identities(tx)
@@ -51,8 +57,8 @@ async def set_modem_route(
         return await store.write_modem_route(tx, client_id, line, checked)
 
 
-async def delete_modem_route(store: SwitchboardStore, route_id: UUID) -> ModemRoute:
-    """The route as it was; it is gone, with the numbers that came with it. Raises NotFound."""
+async def delete_modem_route(store: RoutingAdmin, route_id: UUID) -> ModemRoute:
+    """Deletes the route with its numbers, and returns it. Raises NotFound."""
     async with changing(store) as tx:
         await store.lock_identities(tx)
         return await store.drop_modem_route(tx, route_id)
@@ -60,44 +66,85 @@ async def delete_modem_route(store: SwitchboardStore, route_id: UUID) -> ModemRo
 
 async def assign_inbound(
     store: AssigningStore,
-    reception: Reception,
+    receiver: Receiver,
     event_id: UUID,
     client_id: UUID,
     *,
     remember: bool,
-) -> None:
-    """Gives a message that nobody could be found for to a client: the whole of receiving.
+    by_hand: ByHand = NOTHING_BY_HAND,
+    opt_out_all: bool = False,
+) -> WebhookEvent:
+    """Assigns the message of an event to a client: everything that receiving it does.
 
-    `remember`: its line is the client's from now on. Safe to repeat. Raises NotFound, and
-    InvalidInput for what is no such message, or a line that is another client's.
+    `remember`: also assigns its line to the client. A pending opt-out ends for all other clients,
+    or opts the number out for each of them if `opt_out_all`. Safe to repeat. Raises NotFound, and
+    InvalidInput if the event cannot be assigned.
     """
     async with changing(store) as tx:
         await store.lock_identities(tx)
         await _check_client(store, tx, client_id)
-        held = await store.hold_event(tx, event_id)
-        if (held.outcome, held.client_id) == (WebhookOutcome.ROUTED, client_id):
-            return
-        if held.outcome is not WebhookOutcome.UNROUTED:
-            raise InvalidInput("Only a message that nobody could be found for can be assigned.")
-        call, number = _message_of(reception, held.event)
+        locked = await store.lock_event(tx, event_id)
+        if (locked.outcome, locked.client_id) == (WebhookOutcome.ROUTED, client_id):
+            return await store.find_webhook_event(Everything(), event_id, tx=tx)
+        if locked.outcome not in ASSIGNABLE:
+            raise InvalidInput("This event is already routed, or has no content.")
+        call, read = _message_of(receiver, locked.event, by_hand)
+        sender = await _sender_for(store, tx, client_id, read)
         if remember and call.line is None:
-            raise InvalidInput("It names no modem and port to remember.", field="remember")
-        await deliver(store, tx, [reception.arrival(held.event, call, number, client_id)])
-        await store.write_rulings(tx, [routed(event_id, call, client_id, ASSIGNED)])
+            raise InvalidInput("The event names no modem and port to remember.", field="remember")
+        message = receiver.message(locked.event, call, sender, client_id)
+        await deliver(store, tx, [message])
+        if locked.opt_out_pending:
+            await store.write_opt_outs(
+                tx, [OptOut(client_id, sender, OptOutSource.KEYWORD, event_id)]
+            )
+            await store.end_pending(tx, locked, read.numbers, opt_out=opt_out_all)
+        await store.write_results(tx, [routed(event_id, call, sender, client_id, ASSIGNED)])
         if remember and call.line is not None:
-            # Behind the feed's lock, as receiving takes both.
+            # After the feed's lock, in the same order as receiving.
             await store.write_modem_route(tx, client_id, call.line, None)
+        return await store.find_webhook_event(Everything(), event_id, tx=tx)
 
 
-def _message_of(reception: Reception, event: DueEvent) -> tuple[InboundCall, str]:
-    """The message of an event and its sender's number. Raises InvalidInput."""
-    call = reception.parse(event)
-    if not isinstance(call, InboundCall):
-        raise InvalidInput("This event is no message from a phone.")
-    number = reception.number_of(call.sender)
-    if number is None:
-        raise InvalidInput("Its sender is not a phone number: nobody could answer it.")
-    return call, number
+def _message_of(receiver: Receiver, event: DueEvent, by_hand: ByHand) -> tuple[InboundCall, Sender]:
+    """The message of an event and its sender. Raises InvalidInput.
+
+    The operator's values are used only for what could not be read.
+    """
+    parsed = receiver.parse(event)
+    if isinstance(parsed, ReportCall):
+        raise InvalidInput("This event is a delivery report, not a message.")
+    call = parsed if isinstance(parsed, InboundCall) else InboundCall(sender="", text="")
+    read = read_sender(receiver.normaliser, call.sender)
+    if by_hand.sender is not None:
+        if read.numbers:
+            raise InvalidInput("The event names its sender: leave sender out.", field="sender")
+        read = read_sender(receiver.normaliser, by_hand.sender)
+    if by_hand.text is not None:
+        if call.text:
+            raise InvalidInput("The event has a text: leave text out.", field="text")
+        call = replace(call, text=_checked(by_hand.text))
+    if not isinstance(parsed, InboundCall) and not call.text:
+        raise InvalidInput("The event could not be read: give its text.", field="text")
+    if not read.numbers and not read.name:
+        raise InvalidInput("The event names no sender: give it.", field="sender")
+    return call, read
+
+
+async def _sender_for(store: AssigningStore, tx: Transaction, client_id: UUID, read: Sender) -> str:
+    """The number (or name) of a sender, preferably one that the client has sent to."""
+    if len(read.numbers) > 1:
+        known = await store.find_correspondents(tx, read.numbers)
+        for number in read.numbers:
+            if (client_id, number) in known:
+                return number
+    return read.numbers[0] if read.numbers else read.name
+
+
+def _checked(text: str) -> str:
+    if not 0 < len(text) <= LONGEST_TEXT or "\0" in text:
+        raise InvalidInput(f"A text is 1 to {LONGEST_TEXT} characters.", field="text")
+    return text
 
 
 async def _check_client(store: IdentityStore, tx: Transaction, client_id: UUID) -> None:

@@ -1,8 +1,8 @@
-"""What providers call us with: the words of inbound messages, delivery reports and events."""
+"""Values of webhooks: parsed calls, events as they are stored, and their results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,11 +10,15 @@ from hashlib import sha256
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from domain.outcomes import Verdict
-from domain.sending.sends import Line
+from domain.ids import new_id
+from domain.outcomes import ReportedStatus
+from domain.sending.sends import Line, MessageStatus
 
 LARGEST_BODY = 64 * 1024
 """Bytes of one event."""
+
+REPEAT_SECONDS = 600.0
+"""For so long, an event without an ID is a duplicate of an identical one."""
 
 
 class WebhookOutcome(StrEnum):
@@ -29,10 +33,9 @@ class WebhookOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboundCall:
-    """A message from a phone, as a provider tells of it; numbers are as given.
+    """An inbound message as a provider sends it; numbers are as given.
 
-    `key`: the provider's own id of it. `blocked`: the phone asked not to be written to, and the
-    provider saw it.
+    `key`: the provider's ID for it. `blocked`: the provider reports that the sender opted out.
     """
 
     sender: str
@@ -47,45 +50,49 @@ class InboundCall:
 
 @dataclass(frozen=True, slots=True)
 class ReportCall:
-    """A delivery report. `number`: whose message it is, where one reference covers several.
+    """A delivery report. `number`: the recipient, needed if one reference covers several messages.
 
-    `verdict`: None for a word that is not known here; `word` is what was said.
+    `word`: the status as the provider wrote it. `status`: what it means, None if it is not known.
     """
 
     reference: str
     word: str
-    verdict: Verdict | None
+    status: ReportedStatus | None
     number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Not what this provider sends: why, in a plain sentence."""
+    """A body that this provider does not send. `reason`: a sentence for its developers."""
 
     reason: str
 
 
 Parsed: TypeAlias = InboundCall | ReportCall | Malformed
 Parser: TypeAlias = Callable[[bytes], Parsed]
-"""Reads one body. Never raises."""
+"""Parses one body. Never raises."""
 Parsers: TypeAlias = Mapping[str, Parser]
 """The parser of each provider that may call."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event that is to be stored. `invalid`: why it cannot be received."""
+    """An event to be stored. `invalid`: why it cannot be received.
+
+    `key`: equal for repetitions of the same event. `expires`: only within REPEAT_SECONDS.
+    """
 
     id: UUID
     provider: str
     key: bytes
     body: bytes
+    expires: bool = False
     invalid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DueEvent:
-    """A stored event that is to be received, under lock. `tries`: how often it was put off."""
+    """A stored event to be received, under lock. `tries`: how often it was postponed."""
 
     id: UUID
     provider: str
@@ -95,8 +102,12 @@ class DueEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What becomes of an event. `due_in_seconds`: it is to be received again then."""
+class EventResult:
+    """The result of receiving an event. `due_in_seconds`: receive it again after that time.
+
+    `sender`: as read, E.164 or a name. `opt_out_pending`: it is a STOP, and blocks the number for
+    several clients until the operator decides.
+    """
 
     event_id: UUID
     outcome: WebhookOutcome
@@ -104,12 +115,54 @@ class Ruling:
     client_id: UUID | None = None
     inbound_id: UUID | None = None
     line: Line | None = None
+    sender: str | None = None
+    opt_out_pending: bool = False
     due_in_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class LockedEvent:
+    """A stored event under lock, with its present result. `sender`: see `EventResult`."""
+
+    event: DueEvent
+    outcome: WebhookOutcome
+    client_id: UUID | None
+    sender: str | None
+    opt_out_pending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedMessage:
+    """A message that a delivery report or a status query names, under lock."""
+
+    provider: str
+    reference: str
+    number: str
+    message_id: UUID
+    send_id: UUID
+    client_id: UUID
+    status: MessageStatus
+
+
+ReportedChange = tuple[ReportedMessage, MessageStatus, str | None]
+"""A message under lock, its new status, and why it was not delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollBatch:
+    """The next messages of a round of status queries: ID and reference, in ID order.
+
+    `after`: where the previous batch ended. `until`: where this one ends once all were queried.
+    """
+
+    after: UUID
+    until: UUID
+    messages: Sequence[tuple[UUID, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """An event as the operator sees it. `times`: how often, for refusals told together."""
+    """An event as the operator sees it. `times`: more than 1 for refusals, counted per minute."""
 
     id: UUID
     received_at: datetime
@@ -122,27 +175,43 @@ class WebhookEvent:
     port: str | None
     payload: Any
     updated_at: datetime
+    sender: str | None = None
+    opt_out_pending: bool = False
     times: int = 1
+
+    @property
+    def key(self) -> EventKey:
+        """Its place among unrouted events."""
+        return self.opt_out_pending, self.id
+
+
+EventKey: TypeAlias = tuple[bool, UUID]
+"""What unrouted events are ordered by: pending opt-outs first, then the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookStatus:
-    """Whether events still arrive, and what became of them lately."""
+    """Whether events still arrive, and the latest results."""
 
     last_event: WebhookEvent | None
     last_routed_client_id: UUID | None
     events_last_hour: int
     unrouted: int
+    pending_opt_outs: int
     refused_last_hour: int
 
 
-def key_of(provider: str, parsed: Parsed, body: bytes) -> bytes:
-    """What a second telling of the same has too: the provider's id, else a hash of the whole."""
+def new_event(provider: str, parsed: Parsed, body: bytes) -> NewEvent:
+    """The event that a call of a provider is stored as."""
+    invalid = parsed.reason if isinstance(parsed, Malformed) else None
     match parsed:
-        case InboundCall(key=str(own)):
-            said = ["inbound", own]
+        case InboundCall(sender, text, key=str(own)):
+            # Modems and phones restart their counters: the same ID alone proves nothing.
+            parts = ["inbound", own, sender, text]
         case ReportCall(reference, word, number=number):
-            said = ["report", reference, number or "", word]
+            parts = ["report", reference, number or "", word]
         case _:
-            return sha256(provider.encode() + b"\0\0" + body).digest()
-    return sha256("\0".join([provider, *said]).encode()).digest()
+            key = sha256(provider.encode() + b"\0\0" + body).digest()
+            return NewEvent(new_id(), provider, key, body, expires=True, invalid=invalid)
+    key = sha256("\0".join([provider, *parts]).encode()).digest()
+    return NewEvent(new_id(), provider, key, body)

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from domain.inbox.conversations import InboundMessage
+from domain.inbox.messages import InboundMessage
 from domain.live import hints
 from domain.live.streams import OFFERS_AT_ONCE, Spawn, Stream, Topics
 from domain.live.subscriptions import FeedPosition, FeedWatch, Item, Renderer, Subscriber

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from domain.identity.access import Actor, Payer, Role, Scope
-from domain.inbox.conversations import InboundMessage
+from domain.inbox.messages import InboundMessage
 from domain.live.hints import Topic
 from domain.live.ports import Change
 

@@ -152,3 +152,13 @@ class Message:
     def direction(self) -> Direction:
         """To one of a client's contacts."""
         return Direction.OUTBOUND
+
+    @property
+    def answerable(self) -> bool:
+        """True: it was sent to a phone number."""
+        return True
+
+    @property
+    def mentions_opt_out(self) -> bool:
+        """False: only inbound messages opt out."""
+        return False

@@ -41,6 +41,9 @@ class BacklogMetrics:
         self._oldest = gauge("oldest_queued_seconds", "Age of the oldest queued message.")
         self._unknown = gauge("messages_unknown", "Messages whose outcome a person must settle.")
         self._events = gauge("webhook_events_waiting", "Webhook events not evaluated yet.")
+        self._pending_opt_outs = gauge(
+            "opt_outs_pending", "Unrouted STOPs that the operator must assign."
+        )
         self._paused = gauge(
             "provider_account_paused",
             "1 while the provider rejects us.",
@@ -80,3 +83,4 @@ class BacklogMetrics:
         self._oldest.set(backlog.oldest_seconds if backlog else NOT_KNOWN)
         self._unknown.set(backlog.unknown if backlog else NOT_KNOWN)
         self._events.set(backlog.events if backlog else NOT_KNOWN)
+        self._pending_opt_outs.set(backlog.pending_opt_outs if backlog else NOT_KNOWN)

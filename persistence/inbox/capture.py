@@ -1,15 +1,21 @@
-"""Contacts made from sends, and the removal of old idempotency keys, in SQL."""
+"""Contacts created from sends, messages by number, and old idempotency keys.
+
+Set-based SQL: a bulk send captures up to 100,000 numbers, 5,000 in one transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.ports import Uncaptured
 from domain.ids import new_id
+from domain.live import hints
+from domain.sending.sends import Line
 from persistence.database import connection
-from persistence.inbox.correspondence import Sent, note_sent
+from persistence.live.hints import note
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -22,7 +28,8 @@ FROM send WHERE NOT captured AND ($2::uuid IS NULL OR send.id = $2)
 ORDER BY send.id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
-# Send by send, so that the index of a send's messages is used whatever the statistics say.
+# LATERAL reads one send at a time, so that the index on (send_id, id) is used whatever the
+# statistics say.
 NUMBERS = """
 SELECT message.id, wanted.send_id, message.number, send.modem, send.port
 FROM unnest($1::uuid[]) AS wanted (send_id) JOIN send ON send.id = wanted.send_id
@@ -32,7 +39,8 @@ CROSS JOIN LATERAL (
 ) AS message
 """
 
-# In order of client and number: two captures of the same numbers wait in line, not in a circle.
+# ORDER BY: two transactions that capture the same numbers lock them in the same order, so that they
+# cannot deadlock.
 INSERT_CONTACTS = """
 INSERT INTO contact (id, client_id, number, business)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
@@ -43,8 +51,38 @@ ON CONFLICT (client_id, number) DO NOTHING
 
 KEEP_CAPTURED = "UPDATE send SET captured = true WHERE id = ANY($1::uuid[])"
 
-# The time of the statement: PostgreSQL looks nothing volatile up in an index. An array of ids: for
-# as many in a subquery it would rather read the whole table.
+INSERT_SENT_TO = """
+INSERT INTO sent_to (number, client_id, message_id)
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[]) AS new (number, client_id, message_id)
+ORDER BY 1, 2, 3
+ON CONFLICT DO NOTHING
+"""
+
+# Locked in ID order: two captures for one client may meet in the same conversations.
+LOCK_CONVERSATIONS = """
+SELECT conversation.id, conversation.client_id, conversation.number
+FROM unnest($1::uuid[], $2::text[]) AS wrote (client_id, number)
+JOIN conversation USING (client_id, number)
+ORDER BY conversation.id FOR UPDATE OF conversation
+"""
+JOIN_CONVERSATIONS = """
+UPDATE conversation
+SET last_message_id = greatest(last_message_id, joined.message_id), updated_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::uuid[]) AS joined (id, message_id)
+WHERE conversation.id = joined.id
+"""
+
+WRITE_LINES = """
+INSERT INTO conversation_line (number, modem, port, client_id, last_active_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[])
+    AS active (number, modem, port, client_id, message_id)
+ORDER BY 1, 2, 3, 4
+ON CONFLICT (number, modem, port, client_id) DO UPDATE
+SET last_active_id = greatest(conversation_line.last_active_id, excluded.last_active_id)
+"""
+
+# statement_timestamp(): PostgreSQL does not use an index for a comparison with a volatile function
+# such as clock_timestamp(). ARRAY: with a subquery of this size it prefers to scan the whole table.
 PURGE_KEYS = """
 DELETE FROM idempotency_key WHERE id = ANY (ARRAY(
     SELECT id FROM idempotency_key
@@ -53,34 +91,71 @@ DELETE FROM idempotency_key WHERE id = ANY (ARRAY(
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A message of a send. A reply has the line that it uses."""
+
+    message_id: UUID
+    client_id: UUID
+    number: str
+    modem: str | None
+    port: str | None
+
+
 async def take_uncaptured(
     tx: Connection, *, most: int, send_id: UUID | None = None
 ) -> list[Uncaptured]:
-    """Sends FOR UPDATE, oldest first, or the one named; what others have locked is skipped."""
     return [Uncaptured(*row) for row in await tx.fetch(TAKE_UNCAPTURED, most, send_id)]
 
 
 async def capture_numbers(
     tx: Connection, sends: Sequence[Uncaptured], *, after: UUID, most: int
 ) -> UUID | None:
-    """Contacts for the numbers of the next messages behind `after`, where there are none yet."""
     by_id = {send.send_id: send for send in sends}
     rows = await tx.fetch(NUMBERS, list(by_id), after, most)
     contacts = {(by_id[row[1]].client_id, row[2]): by_id[row[1]].business for row in rows}
     if contacts:
         new = [(new_id(), *key, business) for key, business in contacts.items()]
         await tx.execute(INSERT_CONTACTS, *columns(new))
-        await note_sent(tx, [Sent(row[0], by_id[row[1]].client_id, *row[2:]) for row in rows])
+        await _write_sent(tx, [_Sent(row[0], by_id[row[1]].client_id, *row[2:]) for row in rows])
     return rows[-1][0] if len(rows) == most else None
 
 
 async def keep_captured(tx: Connection, send_ids: Sequence[UUID]) -> None:
-    """The sends are captured."""
     await tx.execute(KEEP_CAPTURED, list(send_ids))
 
 
 async def purge_keys(*, age_seconds: float, most: int) -> int:
-    """Idempotency keys of that age are gone, at most so many. Returns how many."""
     async with connection() as pooled:
         done = await pooled.execute(PURGE_KEYS, age_seconds, most)
     return int(done.split()[-1])
+
+
+async def write_lines(tx: Connection, active: Mapping[tuple[str, Line, UUID], UUID]) -> None:
+    """Records the last message of each number and client on each line."""
+    if active:
+        rows = [
+            (number, line.modem, line.port, client_id, message_id)
+            for (number, line, client_id), message_id in active.items()
+        ]
+        await tx.execute(WRITE_LINES, *columns(rows))
+
+
+async def _write_sent(tx: Connection, sent: Sequence[_Sent]) -> None:
+    """Indexes the messages by number and adds them to existing conversations."""
+    rows = [(each.number, each.client_id, each.message_id) for each in sent]
+    await tx.execute(INSERT_SENT_TO, *columns(rows))
+    last: dict[tuple[UUID, str], UUID] = {}
+    for each in sorted(sent, key=lambda each: each.message_id):
+        last[each.client_id, each.number] = each.message_id
+    found = await tx.fetch(LOCK_CONVERSATIONS, *columns(list(last)))
+    if found:
+        joined = [(row[0], last[row[1], row[2]]) for row in found]
+        await tx.execute(JOIN_CONVERSATIONS, *columns(joined))
+        note(tx, [hints.CONVERSATION + row[0].bytes for row in found])
+    lines = {
+        (each.number, Line(each.modem, each.port), each.client_id): each.message_id
+        for each in sent
+        if each.modem is not None and each.port is not None
+    }
+    await write_lines(tx, lines)

@@ -1,35 +1,37 @@
-"""Contacts in SQL: pages of them by key, newest first, and what people write down of numbers."""
+"""Contacts: pages of them, and changes by users.
+
+SAVE is set-based SQL, because a file can have 1,000,000 rows. Everything else is querysets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from tortoise.expressions import Q, RawSQL
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.ids import new_id
-from domain.inbox.contact import Contact, ContactCard
+from domain.inbox.messages import Contact, ContactCard, ContactKey, ContactOrder
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.search import digits_of
+from persistence.database import orm
+from persistence.inbox.models import Contact as ContactRow
 from persistence.live.hints import note
-from persistence.pages import Filter, matching, read_page
+from persistence.pages import list_page
 from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
+    from tortoise.queryset import QuerySet
 
     from persistence.database import Connection
 
-CONTACTS = """
-SELECT id, client_id, number, name, business, created_at, EXISTS (
-    SELECT FROM opt_out
-    WHERE opt_out.client_id = page.client_id AND opt_out.number = page.number) AS opted_out
-FROM (SELECT * FROM contact {page}) AS page ORDER BY id {order}
-"""
-
-# In order of number, as whoever captures: two who write the same ones wait in line.
+# ORDER BY: transactions that save or capture the same numbers lock them in the same order, so that
+# they cannot deadlock.
 SAVE = """
 INSERT INTO contact (id, client_id, number, name, business)
 SELECT card.id, $1, card.number, card.name, card.business
@@ -46,22 +48,7 @@ WHERE contact.name IS DISTINCT FROM
 RETURNING number, xmax = 0 AS created
 """
 
-WITH_OPT_OUT = """
-SELECT id, client_id, number, name, business, created_at, EXISTS (
-    SELECT FROM opt_out
-    WHERE opt_out.client_id = found.client_id AND opt_out.number = found.number) AS opted_out
-FROM found
-"""
-CONTACT_OF = f"""
-WITH found AS (SELECT * FROM contact WHERE client_id = $1 AND number = $2) {WITH_OPT_OUT}
-"""  # noqa: S608 - a statement of our own
-DROP = f"""
-WITH found AS (
-    DELETE FROM contact WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2) RETURNING *)
-{WITH_OPT_OUT}
-"""  # noqa: S608 - a statement of our own
-
-# Behind the contacts, and in id order, as whoever receives and captures locks them.
+# After the contacts and in ID order, like all code that receives and captures.
 TOUCH_CONVERSATIONS = """
 WITH talk AS (
     SELECT id FROM conversation WHERE client_id = $1 AND number = ANY($2::text[])
@@ -70,29 +57,50 @@ UPDATE conversation SET updated_at = clock_timestamp() FROM talk WHERE conversat
 RETURNING conversation.id
 """
 
+# As annotations, so that pages can filter and sort by them.
+OPTED_OUT = """
+EXISTS (SELECT FROM opt_out
+        WHERE opt_out.client_id = contact.client_id AND opt_out.number = contact.number)
+"""
+UNNAMED = "(contact.name IS NULL)"
+SORT_NAME = "lower(coalesce(contact.name, ''))"
+
 MOST_AT_ONCE = 10_000
+
+ORDERS: dict[ContactOrder, tuple[Sequence[str], Callable[[ContactKey], Any]]] = {
+    ContactOrder.NEWEST: (["-id"], lambda key: key[1]),
+    ContactOrder.OLDEST: (["id"], lambda key: key[1]),
+    ContactOrder.NAME: (
+        ["unnamed", "sort_name", "id"],
+        lambda key: (key[0] is None, key[0] or "", key[1]),
+    ),
+}
 
 
 async def read_contacts(
-    scope: Scope, window: Window[UUID], *, search: str | None = None
+    scope: Scope,
+    window: Window[ContactKey],
+    *,
+    search: str | None = None,
+    opted_out: bool | None = None,
+    order: ContactOrder = ContactOrder.NEWEST,
 ) -> Page[Contact]:
-    """The contacts of a scope, newest first. `search`: a part of the number or of a name."""
-    wanted = Filter()
+    query = _contacts(None)
     match scope:
         case Everything():
             pass
         case OfClient(client_id):
-            wanted.add("client_id = {}", client_id)
+            query = query.filter(client_id=client_id)
         case OfGroup():
-            wanted.add("false")  # a supervisor does not read whom the members write to
+            return Page([], has_next=False, has_previous=False)  # supervisors do not read contacts
     if search is not None:
-        pattern = matching(search)
-        number = matching(digits_of(search) or search)
-        wanted.add(
-            "(number LIKE {} OR name ILIKE {} OR business ILIKE {})", number, pattern, pattern
-        )
-    async with in_turn(scope, searches=search is not None):
-        return await read_page(CONTACTS, wanted, window, contact_of)
+        query = query.filter(_matches(search))
+    if opted_out is not None:
+        query = query.filter(opted_out=opted_out)
+    columns, key_of = ORDERS[order]
+    async with in_turn(scope, searches=search is not None or opted_out is not None):
+        page = await list_page(query, window.with_keys(key_of), order=columns)
+    return page.with_items([_contact(row) for row in page.items])
 
 
 async def save_contacts(
@@ -103,10 +111,6 @@ async def save_contacts(
     clear_name: bool = False,
     clear_business: bool = False,
 ) -> tuple[int, int]:
-    """Makes contacts, and changes those that are there and differ: how many of each.
-
-    One card a number, in order of number. What a card lacks is left as it is, or cleared.
-    """
     created = 0
     numbers: list[str] = []
     for start in range(0, len(cards), MOST_AT_ONCE):
@@ -123,37 +127,35 @@ async def save_contacts(
         )
         created += sum(row["created"] for row in rows)
         numbers += [row["number"] for row in rows]
-    await note_contacts(tx, scope.client_id, numbers)
+    await touch_conversations(tx, scope.client_id, numbers)
     return created, len(numbers) - created
 
 
 async def find_contact_of(tx: Connection, scope: OfClient, number: str) -> Contact:
-    """The contact with that number, which is there."""
-    row = await tx.fetchrow(CONTACT_OF, scope.client_id, number)
-    assert row is not None
-    return contact_of(row)
+    return _contact(await _contacts(tx).get(client_id=scope.client_id, number=number))
 
 
 async def drop_contact(tx: Connection, scope: Scope, contact_id: UUID) -> Contact:
-    """Deletes a contact, and returns it as it was. Its opt-out stays. Raises NotFound."""
-    client_id = scope.client_id if isinstance(scope, OfClient) else None
-    row = None
-    if not isinstance(scope, OfGroup):
-        row = await tx.fetchrow(DROP, contact_id, client_id)
-    if row is None:
+    query = _contacts(tx).filter(id=contact_id)
+    match scope:
+        case OfClient(client_id):
+            query = query.filter(client_id=client_id)
+        case OfGroup():
+            raise NotFound("contact")
+    row = await query.first()
+    if row is None or not await ContactRow.filter(id=contact_id).using_db(orm(tx)).delete():
         raise NotFound("contact")
-    await note_contacts(tx, row["client_id"], [row["number"]])
-    return contact_of(row)
+    await touch_conversations(tx, row.client_id, [row.number])
+    return _contact(row)
 
 
-async def note_contacts(tx: Connection, client_id: UUID, numbers: Sequence[str]) -> None:
-    """Whoever watches the client's conversations with these numbers is told of a change."""
+async def touch_conversations(tx: Connection, client_id: UUID, numbers: Sequence[str]) -> None:
     rows = await tx.fetch(TOUCH_CONVERSATIONS, client_id, list(numbers))
     note(tx, [hints.CONVERSATION + row[0].bytes for row in rows])
 
 
 def contact_of(row: Record) -> Contact:
-    """A contact as a row of it says."""
+    """A contact as a row of SQL says."""
     return Contact(
         id=row["id"],
         client_id=row["client_id"],
@@ -162,4 +164,36 @@ def contact_of(row: Record) -> Contact:
         business=row["business"],
         opted_out=row["opted_out"],
         created_at=row["created_at"],
+    )
+
+
+def _contacts(tx: Connection | None) -> QuerySet[ContactRow]:
+    """Contacts with their opt-out and what they are sorted by."""
+    return (
+        ContactRow.all()
+        .using_db(orm(tx))
+        .annotate(opted_out=RawSQL(OPTED_OUT), unnamed=RawSQL(UNNAMED), sort_name=RawSQL(SORT_NAME))
+    )
+
+
+def _matches(search: str) -> Q:
+    number = digits_of(search) or search
+    return Q(
+        Q(number__contains=number),
+        Q(name__icontains=search),
+        Q(business__icontains=search),
+        join_type=Q.OR,
+    )
+
+
+def _contact(row: Any) -> Contact:
+    return Contact(
+        id=row.id,
+        client_id=row.client_id,
+        number=row.number,
+        name=row.name,
+        business=row.business,
+        opted_out=row.opted_out,
+        created_at=row.created_at,
+        sort_name=row.sort_name,
     )

@@ -1,4 +1,8 @@
-"""Conversations and their messages as they are looked up: pages by key, within a scope."""
+"""Reads of conversations and messages within a scope, and what a reply needs.
+
+SQL by hand: a page merges two tables by keyset, and the conversations of an inbox page are read
+together.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,14 @@ from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
-from domain.inbox.contact import Contact
-from domain.inbox.conversations import AnyMessage, Conversation, InboundMessage
+from domain.inbox.messages import (
+    AnyMessage,
+    Contact,
+    Conversation,
+    ConversationKey,
+    InboundMessage,
+    ReplyTerms,
+)
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.search import digits_of
@@ -23,8 +33,6 @@ from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
-
-    from domain.inbox.ports import Correspondence
 
 CONVERSATION_COLUMNS = (
     "id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at"
@@ -54,17 +62,18 @@ FROM contact JOIN unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
 WHERE $3::uuid IS NULL OR client_id = $3
 """
 
-# Both directions with the same columns: ids are of one kind, so that they sort as one list.
+# Both directions with the same columns. IDs of both tables sort as one list.
 OUTBOUND = """
 SELECT message.id, false AS inbound, message.client_id, message.number,
        coalesce(message.text, send.text) AS text, message.send_id, message.status,
        message.failure, send.kind = 'REPLY' AS is_reply, message.created_at, message.updated_at,
-       send.modem, send.port, NULL::int8 AS feed
+       send.modem, send.port, NULL::int8 AS feed, false AS mentions_opt_out
 FROM message JOIN send ON send.id = message.send_id
 """
 INBOUND = """
 SELECT id, true AS inbound, client_id, number, text, NULL::uuid AS send_id, NULL AS status,
-       NULL AS failure, false AS is_reply, created_at, created_at AS updated_at, modem, port, feed
+       NULL AS failure, false AS is_reply, created_at, created_at AS updated_at, modem, port, feed,
+       mentions_opt_out
 FROM inbound
 """
 MESSAGES_BY_ID = f"""
@@ -77,7 +86,7 @@ LAST_INBOUND = f"{INBOUND} WHERE client_id = $1 ORDER BY id DESC LIMIT 1"
 FEED = f"{INBOUND} WHERE client_id = $1 AND feed > $2 ORDER BY feed LIMIT $3"
 LAST_IN_FEED = "SELECT last_feed FROM client_feed WHERE client_id = $1"
 
-# One page of either direction, then the first of both: neither is read further than that.
+# One page of each direction, then the first rows of both: neither table is read further.
 ANY_MESSAGES = """
 WITH page AS (
     SELECT id, inbound FROM (
@@ -105,10 +114,20 @@ SELECT * FROM (
     {OUTBOUND} JOIN page ON page.id = message.id AND NOT page.inbound
     UNION ALL
     SELECT inbound.id, true, client_id, number, text, NULL, NULL, NULL, false, created_at,
-           created_at, modem, port, feed
+           created_at, modem, port, feed, mentions_opt_out
     FROM inbound JOIN page ON page.id = inbound.id AND page.inbound
 ) AS found ORDER BY id
 """  # noqa: S608 - columns of our own
+
+REPLY_TERMS = """
+SELECT client.status, account.id, upstream.id, account.held, upstream.price, upstream.unit,
+       upstream.paused_at IS NOT NULL
+FROM client
+JOIN account ON account.id = client.account_id
+JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
+WHERE client.id = $1
+"""
+WARNING = "SELECT warning FROM send WHERE id = $1 AND client_id = $2"
 
 _ONE: Window[UUID] = Window(size=1)
 
@@ -116,7 +135,6 @@ _ONE: Window[UUID] = Window(size=1)
 async def read_conversations(
     scope: Scope, window: Window[UUID], *, unread_only: bool = False, search: str | None = None
 ) -> Page[Conversation]:
-    """The conversations of a scope by their last message, the newest first."""
     wanted = _within(scope)
     if unread_only:
         wanted.add("unread > 0")
@@ -130,7 +148,6 @@ async def read_conversations(
 
 
 async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation:
-    """A conversation within the scope. Raises NotFound."""
     wanted = _within(scope)
     wanted.add("id = {}", conversation_id)
     page = await read_page(CONVERSATIONS, wanted, _ONE, conversation_of)
@@ -140,16 +157,14 @@ async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation
 
 
 async def find_conversations_with(
-    scope: Scope, pairs: Sequence[Correspondence]
-) -> dict[Correspondence, Conversation]:
-    """The conversations of clients with numbers, where there are any."""
+    scope: Scope, pairs: Sequence[ConversationKey]
+) -> dict[ConversationKey, Conversation]:
     async with connection() as pooled:
         rows = await pooled.fetch(CONVERSATIONS_WITH, *columns(pairs), _client_of(scope))
     return {(row["client_id"], row["number"]): conversation_of(row) for row in rows}
 
 
 async def mark_read(scope: Scope, conversation_id: UUID) -> Conversation:
-    """Nothing in it is unread. Raises NotFound."""
     async with connection() as pooled:
         row = await pooled.fetchrow(MARK_READ, conversation_id, _client_of(scope))
         if row is None:
@@ -159,23 +174,20 @@ async def mark_read(scope: Scope, conversation_id: UUID) -> Conversation:
 
 
 async def find_contacts_with(
-    scope: Scope, pairs: Sequence[Correspondence]
-) -> dict[Correspondence, Contact]:
-    """Contacts by client and number."""
+    scope: Scope, pairs: Sequence[ConversationKey]
+) -> dict[ConversationKey, Contact]:
     async with connection() as pooled:
         rows = await pooled.fetch(CONTACTS_WITH, *columns(pairs), _client_of(scope))
     return {(row["client_id"], row["number"]): contact_of(row) for row in rows}
 
 
 async def find_messages(scope: Scope, ids: Collection[UUID]) -> dict[UUID, AnyMessage]:
-    """Messages of either direction by id."""
     async with connection() as pooled:
         rows = await pooled.fetch(MESSAGES_BY_ID, list(ids), _client_of(scope))
     return {row["id"]: _any(row) for row in rows}
 
 
 async def find_inbound(scope: Scope, inbound_id: UUID) -> InboundMessage:
-    """An inbound message within the scope. Raises NotFound."""
     async with connection() as pooled:
         row = await pooled.fetchrow(FIND_INBOUND, inbound_id, _client_of(scope))
     if row is None:
@@ -184,21 +196,18 @@ async def find_inbound(scope: Scope, inbound_id: UUID) -> InboundMessage:
 
 
 async def find_last_inbound(client_id: UUID) -> InboundMessage | None:
-    """What the client received last."""
     async with connection() as pooled:
         row = await pooled.fetchrow(LAST_INBOUND, client_id)
     return None if row is None else _inbound(row)
 
 
 async def read_feed(scope: OfClient, *, after: int, most: int) -> list[InboundMessage]:
-    """What a client has received behind that number of its feed, in its order, gapless."""
     async with connection() as pooled:
         rows = await pooled.fetch(FEED, scope.client_id, after, most)
     return [_inbound(row) for row in rows]
 
 
 async def last_in_feed(scope: OfClient) -> int:
-    """The last number of a client's feed, 0 where nothing was received."""
     async with connection() as pooled:
         return int(await pooled.fetchval(LAST_IN_FEED, scope.client_id) or 0)
 
@@ -206,7 +215,6 @@ async def last_in_feed(scope: OfClient) -> int:
 async def read_any_messages(
     scope: Scope, window: Window[UUID], *, search: str | None = None
 ) -> Page[AnyMessage]:
-    """The messages of a scope in both directions, the newest first."""
     sent = _within(scope)
     inbound = Filter(list(sent.conditions), sent.values)
     if search is not None:
@@ -224,9 +232,8 @@ async def read_any_messages(
 
 
 async def read_messages_of_conversations(
-    scope: Scope, pairs: Sequence[Correspondence], window: Window[UUID]
-) -> dict[Correspondence, Page[AnyMessage]]:
-    """The same window on each conversation's messages, both directions in one order."""
+    scope: Scope, pairs: Sequence[ConversationKey], window: Window[UUID]
+) -> dict[ConversationKey, Page[AnyMessage]]:
     own = [pair for pair in pairs if _client_of(scope) in (None, pair[0])]
     sent = Filter()
     clients, numbers = ([pair[at] for pair in own] for at in (0, 1))
@@ -244,14 +251,28 @@ async def read_messages_of_conversations(
     )
     async with connection() as pooled:
         rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
-    found: dict[Correspondence, list[Record]] = {pair: [] for pair in pairs}
+    found: dict[ConversationKey, list[Record]] = {pair: [] for pair in pairs}
     for row in rows:
         found[row["client_id"], row["number"]].append(row)
     return {pair: page_of(_in_order(rows, window), window, _any) for pair, rows in found.items()}
 
 
+async def find_reply_terms(client_id: UUID) -> ReplyTerms:
+    async with connection() as pooled:
+        row = await pooled.fetchrow(REPLY_TERMS, client_id)
+    if row is None:
+        raise NotFound("client")
+    return ReplyTerms(*row)
+
+
+async def find_warning(scope: OfClient, send_id: UUID) -> str | None:
+    async with connection() as pooled:
+        warning: str | None = await pooled.fetchval(WARNING, send_id, scope.client_id)
+    return warning
+
+
 def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:
-    """Rows in the direction that their page was read in."""
+    """The rows in the order in which the page was read."""
     return sorted(rows, key=lambda row: row["id"], reverse=not window.from_end)
 
 
@@ -279,12 +300,12 @@ def _within(scope: Scope) -> Filter:
         case OfClient(client_id):
             wanted.add("client_id = {}", client_id)
         case _:
-            wanted.add("false")  # a supervisor does not read what the members write
+            wanted.add("false")  # supervisors do not read messages
     return wanted
 
 
 def _client_of(scope: Scope) -> UUID | None:
-    """The one client whose rows may be seen, None for all. Raises NotFound for a supervisor."""
+    """The only client whose rows are visible, None for all. Raises NotFound for a supervisor."""
     match scope:
         case Everything():
             return None
@@ -312,4 +333,5 @@ def _inbound(row: Record) -> InboundMessage:
         port=row["port"],
         feed=row["feed"],
         created_at=row["created_at"],
+        mentions_opt_out=row["mentions_opt_out"],
     )

@@ -1,4 +1,8 @@
-"""Webhook events in SQL, as they are stored and taken: behind `domain.inbox.ports`."""
+"""Webhook events: stored when they arrive, taken and marked when they are received.
+
+Set-based SQL: providers send delivery reports at the rate of bulk sends, and must get their answer
+within milliseconds. A batch of up to 500 events costs about as much as one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.ids import new_id
-from domain.inbox.webhooks import DueEvent, NewEvent, Ruling, WebhookOutcome
+from domain.inbox.webhooks import (
+    REPEAT_SECONDS,
+    DueEvent,
+    EventResult,
+    NewEvent,
+    WebhookOutcome,
+)
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
@@ -18,32 +28,43 @@ from persistence.sql import columns
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-WAITS = "Stored, and not looked at yet."
-TWICE = "The same was told before: nothing was changed."
+STORED = "Stored, and not received yet."
+DUPLICATE = "The same event was stored before: nothing was changed."
 
-# In order of the keys, so that two batches with the same events wait in line, not in a circle.
+# `known` locks existing events with these keys first, in order of the keys, and `stored` inserts in
+# the same order: two batches with the same events cannot deadlock. `released` takes the key from
+# events that are too old to count. count(*) makes PostgreSQL finish it before it inserts.
 STORE_EVENTS = """
 WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::text[])
-        AS given (id, provider, key, body, invalid)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::bool[], $6::text[])
+        AS given (id, provider, key, body, expires, invalid)
+), known AS (
+    SELECT webhook_event.id FROM webhook_event
+    WHERE key = ANY (ARRAY(SELECT key FROM given WHERE expires))
+    ORDER BY key FOR UPDATE
+), released AS (
+    UPDATE webhook_event SET key = NULL FROM known
+    WHERE webhook_event.id = known.id
+      AND received_at < statement_timestamp() - make_interval(secs => $9)
+    RETURNING webhook_event.id
 ), stored AS (
     INSERT INTO webhook_event (
         id, provider, key, body, outcome, reason, due_at, received_at, updated_at)
     SELECT id, provider, key, body, CASE WHEN invalid IS NULL THEN 'UNROUTED' ELSE 'INVALID' END,
-           coalesce(invalid, $6), CASE WHEN invalid IS NULL THEN statement_timestamp() END,
+           coalesce(invalid, $7), CASE WHEN invalid IS NULL THEN statement_timestamp() END,
            statement_timestamp(), clock_timestamp()
-    FROM given ORDER BY key
+    FROM given CROSS JOIN (SELECT count(*) FROM released) AS done ORDER BY key
     ON CONFLICT (key) DO NOTHING
     RETURNING id
 ), again AS (
     INSERT INTO webhook_event (id, provider, body, outcome, reason, received_at, updated_at)
-    SELECT id, provider, body, 'DUPLICATE', $7, statement_timestamp(), clock_timestamp()
+    SELECT id, provider, body, 'DUPLICATE', $8, statement_timestamp(), clock_timestamp()
     FROM given WHERE id NOT IN (SELECT id FROM stored)
 )
 SELECT id FROM stored
 """
 
-# One row a minute, provider and reason: whoever is refused fills no table.
+# One row per minute, provider and reason: refused calls cannot fill the table.
 COUNT_REFUSALS = """
 INSERT INTO webhook_event (id, provider, key, body, outcome, reason, times, updated_at)
 SELECT id, provider, key, '', 'REFUSED', reason, times, clock_timestamp()
@@ -55,25 +76,28 @@ SET times = webhook_event.times + excluded.times, updated_at = clock_timestamp()
 RETURNING id
 """
 
-# The time of the statement: PostgreSQL looks nothing volatile up in an index, and many may wait.
+# statement_timestamp(): PostgreSQL does not use an index for a comparison with a volatile function
+# such as clock_timestamp(), and many events may wait.
 TAKE_DUE = """
 SELECT id, provider, body, received_at, tries FROM webhook_event
 WHERE due_at <= statement_timestamp() AND ($2::uuid[] IS NULL OR id = ANY($2))
 ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
-WRITE_RULINGS = """
+WRITE_RESULTS = """
 UPDATE webhook_event
-SET outcome = ruling.outcome, reason = ruling.reason, client_id = ruling.client_id,
-    inbound_id = ruling.inbound_id, modem = ruling.modem, port = ruling.port,
-    due_at = clock_timestamp() + make_interval(secs => ruling.due_in_seconds),
-    tries = CASE WHEN ruling.due_in_seconds IS NULL THEN tries ELSE least(tries + 1, 32767) END,
-    updated_at = CASE WHEN ruling.due_in_seconds IS NULL THEN clock_timestamp()
+SET outcome = result.outcome, reason = result.reason, client_id = result.client_id,
+    inbound_id = result.inbound_id, modem = result.modem, port = result.port,
+    sender = result.sender, opt_out_pending = result.opt_out_pending,
+    due_at = clock_timestamp() + make_interval(secs => result.due_in_seconds),
+    tries = CASE WHEN result.due_in_seconds IS NULL THEN tries ELSE least(tries + 1, 32767) END,
+    updated_at = CASE WHEN result.due_in_seconds IS NULL THEN clock_timestamp()
                  ELSE updated_at END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-            $8::float8[])
-    AS ruling (id, outcome, reason, client_id, inbound_id, modem, port, due_in_seconds)
-WHERE webhook_event.id = ruling.id
+            $8::text[], $9::bool[], $10::float8[])
+    AS result (id, outcome, reason, client_id, inbound_id, modem, port, sender, opt_out_pending,
+               due_in_seconds)
+WHERE webhook_event.id = result.id
 """
 PUT_OFF = """
 UPDATE webhook_event
@@ -84,16 +108,17 @@ WHERE id = $1 AND due_at IS NOT NULL
 
 
 async def store_events(events: Sequence[NewEvent]) -> list[WebhookOutcome]:
-    """One outcome an event, same order: UNROUTED (it waits), DUPLICATE or INVALID. Durable."""
-    rows = [(each.id, each.provider, each.key, each.body, each.invalid) for each in events]
+    rows = [
+        (each.id, each.provider, each.key, each.body, each.expires, each.invalid) for each in events
+    ]
     async with connection() as pooled:
-        stored = {row[0] for row in await pooled.fetch(STORE_EVENTS, *columns(rows), WAITS, TWICE)}
+        found = await pooled.fetch(STORE_EVENTS, *columns(rows), STORED, DUPLICATE, REPEAT_SECONDS)
+        stored = {row[0] for row in found}
         note(pooled, [hints.EVENT + each.id.bytes for each in events])
     return [_outcome(each, new=each.id in stored) for each in events]
 
 
 async def count_refusals(refusals: Mapping[tuple[str, str], int]) -> None:
-    """Adds refusals by provider and reason to those of this minute."""
     minute = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
     rows = [
         (new_id(), provider, _refusal_key(provider, reason, minute), reason, times)
@@ -107,13 +132,11 @@ async def count_refusals(refusals: Mapping[tuple[str, str], int]) -> None:
 async def take_due_events(
     tx: Connection, most: int, *, only: Sequence[UUID] | None = None
 ) -> list[DueEvent]:
-    """Events that are due, FOR UPDATE, in order of their ids; others' are skipped."""
     rows = await tx.fetch(TAKE_DUE, most, None if only is None else list(only))
     return sorted((DueEvent(*row) for row in rows), key=lambda event: event.id)
 
 
-async def write_rulings(tx: Connection, rulings: Sequence[Ruling]) -> None:
-    """Writes what became of events."""
+async def write_results(tx: Connection, results: Sequence[EventResult]) -> None:
     rows = [
         (
             each.event_id,
@@ -123,16 +146,17 @@ async def write_rulings(tx: Connection, rulings: Sequence[Ruling]) -> None:
             each.inbound_id,
             each.line.modem if each.line else None,
             each.line.port if each.line else None,
+            each.sender,
+            each.opt_out_pending,
             each.due_in_seconds,
         )
-        for each in rulings
+        for each in results
     ]
-    await tx.execute(WRITE_RULINGS, *columns(rows))
-    note(tx, [hints.EVENT + each.event_id.bytes for each in rulings if not each.due_in_seconds])
+    await tx.execute(WRITE_RESULTS, *columns(rows))
+    note(tx, [hints.EVENT + each.event_id.bytes for each in results if not each.due_in_seconds])
 
 
 async def put_off_event(event_id: UUID, reason: str, *, due_in_seconds: float) -> None:
-    """The event waits a while longer; the reason is shown meanwhile."""
     async with connection() as pooled:
         await pooled.execute(PUT_OFF, event_id, reason, due_in_seconds)
         note(pooled, [hints.EVENT + event_id.bytes])

@@ -10,10 +10,11 @@ from persistence.sql import CURRENT_TRANSACTION
 
 
 class WebhookEvent(Model):
-    """What a provider called us with: stored raw before anything else is done with it.
+    """A call of a provider, stored as it came before anything else happens.
 
-    `due_at`: when it is to be received next; null once it is. `key`: what makes a second one of
-    the same a duplicate; null for those. `times`: how often, where refusals are told together.
+    `due_at`: when to receive it next, null after that. `key`: equal for repetitions; null for
+    duplicates, and once it has expired. `times`: more than 1 for refusals, counted per minute.
+    `sender`: as it was read. `opt_out_pending`: a STOP that waits for the operator's decision.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -26,6 +27,8 @@ class WebhookEvent(Model):
     inbound_id = fields.UUIDField(null=True)
     modem = fields.TextField(null=True)
     port = fields.TextField(null=True)
+    sender = fields.TextField(null=True)
+    opt_out_pending = fields.BooleanField(db_default=False)
     due_at = fields.DatetimeField(null=True)
     tries = fields.SmallIntField(db_default=0)
     times = fields.IntField(db_default=1)
@@ -39,9 +42,10 @@ class WebhookEvent(Model):
 
 
 class Inbound(Model):
-    """A message from a phone to a client; its id is the event's that brought it.
+    """A message from a phone to a client. Its ID is the ID of its event.
 
-    `feed`: its gapless number in the client's feed, in order of commit.
+    `feed`: its number in the client's feed, without gaps, in order of commit. `mentions_opt_out`:
+    the text contains an opt-out word but did not opt the sender out.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -52,6 +56,7 @@ class Inbound(Model):
     receiver = fields.TextField(null=True)
     modem = fields.TextField(null=True)
     port = fields.TextField(null=True)
+    mentions_opt_out = fields.BooleanField(db_default=False)
     created_at = fields.DatetimeField(db_default=Now())
 
     class Meta:
@@ -59,7 +64,7 @@ class Inbound(Model):
 
 
 class ClientFeed(Model):
-    """The last number given out in a client's feed. Its lock is what puts receiving in order."""
+    """The last number of a client's feed. Its row lock keeps the feed in order of commit."""
 
     client_id = fields.UUIDField(primary_key=True)
     last_feed = fields.BigIntField(db_default=0)
@@ -71,7 +76,7 @@ class ClientFeed(Model):
 class Conversation(Model):
     """A client and a number that has written to it.
 
-    `modem`, `port`: the line of its last inbound. Inboxes are ordered by `last_message_id`.
+    `modem`, `port`: the line of its last inbound message. Inboxes are ordered by `last_message_id`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -92,9 +97,9 @@ class Conversation(Model):
 
 
 class ConversationLine(Model):
-    """When a client and a number last wrote to each other through a line.
+    """The last message between a client and a number on a line.
 
-    The key is (number, modem, port, client_id): see the migrations' SQL.
+    The primary key is (number, modem, port, client_id): see the SQL of the migrations.
     """
 
     number = fields.CharField(max_length=20, primary_key=True)
@@ -108,9 +113,9 @@ class ConversationLine(Model):
 
 
 class SentTo(Model):
-    """Messages by the number that they went to, written when a send is captured.
+    """Messages by recipient, written when a send is captured, to keep it out of the accept path.
 
-    An index of its own outside the accept path. The key is (number, client_id, message_id).
+    The primary key is (number, client_id, message_id).
     """
 
     number = fields.CharField(max_length=20, primary_key=True)
@@ -122,7 +127,7 @@ class SentTo(Model):
 
 
 class ModemRoute(Model):
-    """A line (modem and port) that a client has been seen on, or that was set by hand to be its."""
+    """A line (modem and port) that a client was seen on, or that was assigned to it by hand."""
 
     id = fields.UUIDField(primary_key=True)
     client_id = fields.UUIDField()
@@ -137,7 +142,7 @@ class ModemRoute(Model):
 
 
 class OptOut(Model):
-    """A number that a client may not send to. The key is (client_id, number)."""
+    """A number that a client must not send to. The primary key is (client_id, number)."""
 
     client_id = fields.UUIDField(primary_key=True)
     number = fields.TextField()
@@ -150,9 +155,9 @@ class OptOut(Model):
 
 
 class StatusPoll(Model):
-    """How far a round of asking for the status of messages has come in a provider account.
+    """How far a round of status queries has come in a provider account.
 
-    The key is (provider_account_id, round). `claimed_until`: somebody is at it.
+    The primary key is (provider_account_id, round). `claimed_until`: a process works on it.
     """
 
     provider_account_id = fields.UUIDField(primary_key=True)

@@ -1,35 +1,70 @@
-"""Numbers that clients may not write to, in SQL: behind `domain.inbox.ports`."""
+"""Opt-outs, and the messages that they cancel.
+
+Set-based SQL: a bulk send of 100,000 numbers checks and cancels them all at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.settlement import Refund
-from domain.inbox.arrivals import OptOut
-from domain.inbox.ports import CalledBack, Correspondence
+from domain.inbox.messages import CancelledSend, ConversationKey, OptOut
+from domain.inbox.webhooks import LockedEvent
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
-from persistence.sql import columns
+from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
 
+# The sources from the weakest to the strongest. Of two pending ones, the newer event counts.
 WRITE_OPT_OUTS = """
 INSERT INTO opt_out (client_id, number, source, inbound_id)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[])
+SELECT DISTINCT ON (client_id, number) *
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[])
     AS new (client_id, number, source, inbound_id)
-ORDER BY client_id, number
-ON CONFLICT DO NOTHING
+ORDER BY client_id, number, inbound_id DESC
+ON CONFLICT (client_id, number) DO UPDATE
+SET source = excluded.source, inbound_id = excluded.inbound_id
+WHERE array_position(ARRAY['PENDING', 'KEYWORD', 'BLOCKED', 'PERSON'], excluded.source)
+    > array_position(ARRAY['PENDING', 'KEYWORD', 'BLOCKED', 'PERSON'], opt_out.source)
+   OR (excluded.source = 'PENDING' AND opt_out.source = 'PENDING')
 """
 DROP_OPT_OUTS = """
 DELETE FROM opt_out USING unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
 WHERE opt_out.client_id = pair.client_id AND opt_out.number = pair.number
+  AND (NOT $3 OR source IN ('KEYWORD', 'PENDING'))
 """
 
-# Locked in id order, as by whoever captures or receives.
+CONFIRM_PENDING = """
+UPDATE opt_out SET source = 'KEYWORD'
+WHERE number = ANY($1::text[]) AND source = 'PENDING' RETURNING client_id, number
+"""
+LIFT_PENDING = """
+DELETE FROM opt_out
+WHERE number = ANY($1::text[]) AND source = 'PENDING' AND NOT EXISTS (
+    SELECT FROM webhook_event WHERE opt_out_pending AND sender = $2 AND id <> $3)
+RETURNING client_id, number
+"""
+
+# A question mark as written in Latin, full-width and Arabic script.
+ASKED_LATELY = """
+SELECT client_id, number FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
+WHERE EXISTS (
+    SELECT FROM sent_to
+    JOIN message ON message.id = sent_to.message_id
+    JOIN send ON send.id = message.send_id
+    WHERE sent_to.number = pair.number AND sent_to.client_id = pair.client_id
+      AND sent_to.message_id >= $3
+      AND message.status NOT IN ('QUEUED', 'CANCELLED', 'REJECTED')
+      AND coalesce(message.text, send.text) ~ '[?？؟]')
+"""
+
+# Locked in ID order, like all code that captures or receives.
 CHANGE_CONVERSATIONS = """
 WITH changed AS (
     SELECT conversation.id FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
@@ -45,7 +80,7 @@ SELECT number FROM opt_out
 WHERE client_id = $1 AND number IN (SELECT wanted FROM unnest($2::text[]) AS given (wanted))
 """
 
-# The rows are made where they are missing: what is not there cannot be held.
+# Missing rows are created first: a row that does not exist cannot be locked.
 MAKE_FEEDS = """
 INSERT INTO client_feed (client_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING
 """
@@ -64,7 +99,7 @@ SELECT message.id FROM message JOIN opt_out USING (client_id, number)
 WHERE message.id = ANY($1::uuid[])
 """
 
-# One that is being handed over may be QUEUED again a moment later: its account counts too.
+# A SUBMITTING message may be QUEUED again a moment later, so its provider account counts too.
 UPSTREAMS_QUEUED_TO = """
 SELECT DISTINCT message.provider_account_id
 FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
@@ -72,8 +107,9 @@ JOIN sent_to USING (client_id, number)
 JOIN message ON message.id = sent_to.message_id
 WHERE message.status IN ('QUEUED', 'SUBMITTING')
 """
-# Waits for what is being recorded: whoever is not taken is QUEUED again, and is seen as that.
-CALL_BACK = """
+# Locking SUBMITTING messages waits for their outcome: those that were not submitted are QUEUED
+# again, and are cancelled too.
+CANCEL_MESSAGES = """
 WITH queued AS (
     SELECT message.id, message.status
     FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
@@ -96,48 +132,62 @@ ORDER BY send.id
 
 
 async def write_opt_outs(tx: Connection, opt_outs: Sequence[OptOut]) -> None:
-    """From now on these may not be written to. One that is there stays as it is."""
     rows = [(each.client_id, each.number, each.source.value, each.inbound_id) for each in opt_outs]
     await tx.execute(WRITE_OPT_OUTS, *columns(rows))
     await _change_conversations(tx, [(each.client_id, each.number) for each in opt_outs])
 
 
-async def drop_opt_outs(tx: Connection, pairs: Sequence[Correspondence]) -> None:
-    """They may be written to again."""
-    await tx.execute(DROP_OPT_OUTS, *columns(pairs))
-    await _change_conversations(tx, pairs)
+async def drop_opt_outs(
+    tx: Connection, keys: Sequence[ConversationKey], *, by_text: bool = False
+) -> None:
+    await tx.execute(DROP_OPT_OUTS, *columns(keys), by_text)
+    await _change_conversations(tx, keys)
+
+
+async def end_pending(
+    tx: Connection, event: LockedEvent, numbers: Sequence[str], *, opt_out: bool
+) -> None:
+    if opt_out:
+        rows = await tx.fetch(CONFIRM_PENDING, list(numbers))
+    else:
+        rows = await tx.fetch(LIFT_PENDING, list(numbers), event.sender, event.event.id)
+    if rows:
+        await _change_conversations(tx, [(row[0], row[1]) for row in rows])
+
+
+async def asked_lately(
+    tx: Connection, keys: Sequence[ConversationKey], *, seconds: float
+) -> set[ConversationKey]:
+    since = first_id_at(datetime.now(UTC) - timedelta(seconds=seconds))
+    return {(row[0], row[1]) for row in await tx.fetch(ASKED_LATELY, *columns(keys), since)}
 
 
 async def share_feeds(tx: Connection, client_ids: Collection[UUID]) -> None:
-    """Holds the clients' feeds, FOR SHARE in id order: nobody opts out of them meanwhile."""
     ids = sorted(client_ids)
     await tx.execute(MAKE_FEEDS, ids)
     await tx.execute(SHARE_FEEDS, ids)
 
 
-async def opted_out_among(tx: Connection, send_ids: Sequence[UUID]) -> list[Correspondence]:
-    """Whom these sends have QUEUED messages to that may not be written to."""
+async def opted_out_among(tx: Connection, send_ids: Sequence[UUID]) -> list[ConversationKey]:
     return [(row[0], row[1]) for row in await tx.fetch(OPTED_OUT_AMONG, list(send_ids))]
 
 
-async def upstreams_queued_to(tx: Connection, pairs: Sequence[Correspondence]) -> list[UUID]:
-    """Provider accounts by which something captured is to reach them; nothing is locked."""
-    return [row[0] for row in await tx.fetch(UPSTREAMS_QUEUED_TO, *columns(pairs))]
+async def upstreams_queued_to(tx: Connection, keys: Sequence[ConversationKey]) -> list[UUID]:
+    return [row[0] for row in await tx.fetch(UPSTREAMS_QUEUED_TO, *columns(keys))]
 
 
-async def call_back_queued_to(
+async def cancel_messages_to(
     tx: Connection,
     provider_account_ids: Sequence[UUID],
-    pairs: Sequence[Correspondence],
+    keys: Sequence[ConversationKey],
     *,
     failure: str,
-) -> list[CalledBack]:
-    """What of it is QUEUED is CANCELLED, locked in id order: one a send, with its refund."""
-    rows = await tx.fetch(CALL_BACK, *columns(pairs), list(provider_account_ids), failure)
+) -> list[CancelledSend]:
+    rows = await tx.fetch(CANCEL_MESSAGES, *columns(keys), list(provider_account_ids), failure)
     note(tx, [hints.SEND + row[0].bytes for row in rows])
     note(tx, [hints.MESSAGE + each.bytes for row in rows for each in row[5]])
     return [
-        CalledBack(
+        CancelledSend(
             row[1],
             Refund(
                 row[0],
@@ -154,17 +204,15 @@ async def call_back_queued_to(
 
 
 async def opted_out_of(tx: Connection, message_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the messages whose numbers their clients may not write to any more."""
     return {row[0] for row in await tx.fetch(OPTED_OUT_OF, list(message_ids))}
 
 
 async def find_opted_out(client_id: UUID, numbers: Sequence[str]) -> set[str]:
-    """Those of the numbers (E.164) that the client may not write to."""
     async with connection() as pooled:
         return {row[0] for row in await pooled.fetch(OPTED_OUT, client_id, list(numbers))}
 
 
-async def _change_conversations(tx: Connection, pairs: Sequence[Correspondence]) -> None:
-    """Whoever watches the conversations is told of them."""
-    changed = await tx.fetch(CHANGE_CONVERSATIONS, *columns(pairs))
+async def _change_conversations(tx: Connection, keys: Sequence[ConversationKey]) -> None:
+    """Marks the conversations as changed, for subscribers."""
+    changed = await tx.fetch(CHANGE_CONVERSATIONS, *columns(keys))
     note(tx, [hints.CONVERSATION + row[0].bytes for row in changed])

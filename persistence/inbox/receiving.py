@@ -1,6 +1,6 @@
-"""Inbound messages in SQL: what they are routed by, and how they are written down.
+"""Inbound messages: the candidates that they are routed by, and writing them to inboxes.
 
-Behind `domain.inbox.ports`, set-based throughout: a batch of messages costs what one does.
+Set-based SQL: one transaction receives up to 200 messages and must not cost 200 times one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.ids import new_id
-from domain.inbox.arrivals import Arrival
-from domain.inbox.routing import WRITERS_DAYS, Signposts
+from domain.inbox.messages import ConversationKey, NewInbound
+from domain.inbox.routing import WRITERS_DAYS, CandidateIndex
+from domain.inbox.senders import is_answerable
 from domain.live import hints
 from domain.sending.sends import Line
-from persistence.inbox.correspondence import note_lines
+from persistence.inbox.capture import write_lines
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ASSIGNED = "SELECT number, client_id FROM assigned_number WHERE number = ANY($1::text[])"
 
-# Whether one client alone was seen needs two of them at most, however many share a line.
+# LIMIT 2: two learned routes are enough to know that several clients share the line.
 ON_LINES = """
 SELECT line.modem, line.port, route.client_id, route.learned
 FROM unnest($1::text[], $2::text[]) AS line (modem, port)
@@ -50,8 +51,8 @@ CROSS JOIN LATERAL (
 ORDER BY talk.last_active_id DESC
 """
 
-# A loose index scan: one probe a client, however much each wrote. What was never handed over is
-# not something that anybody could answer.
+# A loose index scan: one probe per client, however many messages each one sent. Nobody can answer a
+# message that was never submitted.
 WRITERS = """
 SELECT sender.number, writer.client_id
 FROM unnest($1::text[]) AS sender (number)
@@ -72,9 +73,28 @@ CROSS JOIN LATERAL (
 ) AS writer
 """
 
+# The same loose index scan, for all time.
+CORRESPONDENTS = """
+SELECT writer.client_id, sender.number
+FROM unnest($1::text[]) AS sender (number)
+CROSS JOIN LATERAL (
+    WITH RECURSIVE writer AS (
+        (SELECT client_id FROM sent_to WHERE number = sender.number ORDER BY client_id LIMIT 1)
+        UNION ALL
+        SELECT next.client_id FROM writer CROSS JOIN LATERAL (
+            SELECT client_id FROM sent_to
+            WHERE number = sender.number AND client_id > writer.client_id
+            ORDER BY client_id LIMIT 1) AS next)
+    SELECT client_id FROM writer
+) AS writer
+UNION
+SELECT client_id, number FROM conversation WHERE number = ANY($1::text[])
+"""
+
 CAPTURED_UNTIL = "SELECT created_at FROM send WHERE NOT captured ORDER BY id LIMIT 1"
 
-# In id order: whoever receives for the same clients waits in line, not in a circle.
+# ORDER BY: transactions that receive for the same clients lock their feeds in the same order, so
+# that they cannot deadlock.
 TAKE_FEED_NUMBERS = """
 INSERT INTO client_feed (client_id, last_feed)
 SELECT * FROM unnest($1::uuid[], $2::int8[]) AS new (client_id, messages) ORDER BY client_id
@@ -83,12 +103,13 @@ RETURNING client_id, last_feed
 """
 
 WRITE_INBOUND = """
-INSERT INTO inbound (id, client_id, feed, number, text, receiver, modem, port, created_at)
+INSERT INTO inbound (id, client_id, feed, number, text, receiver, modem, port, created_at,
+                     mentions_opt_out)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::text[], $5::text[], $6::text[],
-                     $7::text[], $8::text[], $9::timestamptz[])
+                     $7::text[], $8::text[], $9::timestamptz[], $10::bool[])
 """
 
-# A person's word on a contact stays; a name that was missing is filled in.
+# A name that a user entered stays. A missing name is filled in.
 CAPTURE_SENDERS = """
 INSERT INTO contact (id, client_id, number, name, business)
 SELECT new.id, new.client_id, number, new.name, coalesce(client.business, new.business)
@@ -100,7 +121,7 @@ ON CONFLICT (client_id, number) DO UPDATE SET name = excluded.name
 WHERE contact.name IS NULL AND excluded.name IS NOT NULL
 """
 
-# A conversation begins with the first inbound; what was sent before belongs to it.
+# A conversation starts with the first inbound message. Earlier sends to the number join it.
 WRITE_CONVERSATIONS = """
 INSERT INTO conversation (
     id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at)
@@ -138,103 +159,104 @@ SET last_seen_at = greatest(modem_route.last_seen_at, excluded.last_seen_at)
 
 
 async def captured_until(tx: Connection) -> datetime | None:
-    """Everything that was sent before that moment is known by number; None: everything is."""
     moment: datetime | None = await tx.fetchval(CAPTURED_UNTIL)
     return moment
 
 
-async def read_signposts(
+async def read_candidates(
     tx: Connection,
     *,
     senders: Collection[str],
     receivers: Collection[str],
     lines: Collection[Line],
-) -> Signposts:
-    """What points to clients for these numbers (E.164) and lines."""
-    signposts = Signposts()
+) -> CandidateIndex:
+    index = CandidateIndex()
     for number, client_id in await tx.fetch(ASSIGNED, list(receivers)):
-        signposts.assigned[number] = client_id
+        index.assigned[number] = client_id
     modems, ports = [line.modem for line in lines], [line.port for line in lines]
     for modem, port, client_id, learned in await tx.fetch(ON_LINES, modems, ports):
         if learned:
-            signposts.seen.setdefault(Line(modem, port), set()).add(client_id)
+            index.seen.setdefault(Line(modem, port), set()).add(client_id)
         else:
-            signposts.by_hand[Line(modem, port)] = client_id
+            index.by_hand[Line(modem, port)] = client_id
     for number, modem, port, client_id in await tx.fetch(TALKING, list(senders), modems, ports):
-        signposts.talking.setdefault((number, Line(modem, port)), []).append(client_id)
+        index.talking.setdefault((number, Line(modem, port)), []).append(client_id)
     since = first_id_at(datetime.now(UTC) - timedelta(days=WRITERS_DAYS))
     for number, client_id in await tx.fetch(WRITERS, list(senders), since):
-        signposts.writers.setdefault(number, set()).add(client_id)
-    return signposts
+        index.writers.setdefault(number, set()).add(client_id)
+    return index
+
+
+async def find_correspondents(tx: Connection, numbers: Collection[str]) -> set[ConversationKey]:
+    return {(row[0], row[1]) for row in await tx.fetch(CORRESPONDENTS, list(numbers))}
 
 
 async def take_feed_numbers(tx: Connection, counts: Mapping[UUID, int]) -> dict[UUID, int]:
-    """The first of so many new numbers of each client's feed, which stays locked."""
     rows = await tx.fetch(TAKE_FEED_NUMBERS, *columns(list(counts.items())))
     note(tx, [hints.FEED + client_id.bytes for client_id in counts])
     return {row[0]: row[1] - counts[row[0]] + 1 for row in rows}
 
 
-async def write_arrivals(tx: Connection, arrivals: Sequence[tuple[Arrival, int]]) -> None:
-    """Writes messages, each with its number in the feed, and all that grows from them."""
-    await tx.execute(WRITE_INBOUND, *columns([_inbound_row(*each) for each in arrivals]))
-    messages = [arrival for arrival, _ in arrivals]
-    await _capture_senders(tx, messages)
-    await _write_conversations(tx, messages)
-    with_lines = [(each, each.line) for each in messages if each.line is not None]
+async def write_inbound(tx: Connection, messages: Sequence[tuple[NewInbound, int]]) -> None:
+    await tx.execute(WRITE_INBOUND, *columns([_inbound_row(*each) for each in messages]))
+    new = [message for message, _ in messages]
+    await _capture_senders(tx, new)
+    await _write_conversations(tx, new)
+    with_lines = [(each, each.line) for each in new if each.line is not None]
     if with_lines:
-        await note_lines(
-            tx, {(each.number, line, each.client_id): each.id for each, line in with_lines}
-        )
+        # Short codes and names are not routed by line, so their conversations need none.
+        active = {
+            (each.number, line, each.client_id): each.id
+            for each, line in with_lines
+            if is_answerable(each.number)
+        }
+        await write_lines(tx, active)
         seen = {(each.client_id, line): each.created_at for each, line in with_lines}
-        await tx.execute(
-            LEARN_ROUTES,
-            *columns(
-                [(new_id(), key, line.modem, line.port, at) for (key, line), at in seen.items()]
-            ),
-        )
+        learned = [(new_id(), key, line.modem, line.port, at) for (key, line), at in seen.items()]
+        await tx.execute(LEARN_ROUTES, *columns(learned))
 
 
-def _inbound_row(arrival: Arrival, feed: int) -> tuple[object, ...]:
-    line = arrival.line
+def _inbound_row(message: NewInbound, feed: int) -> tuple[object, ...]:
+    line = message.line
     return (
-        arrival.id,
-        arrival.client_id,
+        message.id,
+        message.client_id,
         feed,
-        arrival.number,
-        arrival.text,
-        arrival.receiver,
+        message.number,
+        message.text,
+        message.receiver,
         line.modem if line else None,
         line.port if line else None,
-        arrival.created_at,
+        message.created_at,
+        message.mentions_opt_out,
     )
 
 
-async def _capture_senders(tx: Connection, arrivals: Sequence[Arrival]) -> None:
-    senders: dict[tuple[UUID, str], tuple[str | None, str | None]] = {}
-    for each in arrivals:
-        name, business = senders.get(each.correspondence, (None, None))
-        senders[each.correspondence] = (name or each.name, business or each.business)
-    rows = [(new_id(), *pair, *names) for pair, names in senders.items()]
+async def _capture_senders(tx: Connection, messages: Sequence[NewInbound]) -> None:
+    senders: dict[ConversationKey, tuple[str | None, str | None]] = {}
+    for each in messages:
+        name, business = senders.get(each.key, (None, None))
+        senders[each.key] = (name or each.name, business or each.business)
+    rows = [(new_id(), *key, *names) for key, names in senders.items()]
     await tx.execute(CAPTURE_SENDERS, *columns(rows))
 
 
-async def _write_conversations(tx: Connection, arrivals: Sequence[Arrival]) -> None:
-    unread = Counter(each.correspondence for each in arrivals)
-    last: dict[tuple[UUID, str], Arrival] = {}
-    for each in arrivals:
-        if each.correspondence not in last or last[each.correspondence].id < each.id:
-            last[each.correspondence] = each
+async def _write_conversations(tx: Connection, messages: Sequence[NewInbound]) -> None:
+    unread = Counter(each.key for each in messages)
+    last: dict[ConversationKey, NewInbound] = {}
+    for each in messages:
+        if each.key not in last or last[each.key].id < each.id:
+            last[each.key] = each
     rows = [
         (
             new_id(),
-            *pair,
-            unread[pair],
+            *key,
+            unread[key],
             each.id,
             each.line.modem if each.line else None,
             each.line.port if each.line else None,
         )
-        for pair, each in last.items()
+        for key, each in last.items()
     ]
     written = await tx.fetch(WRITE_CONVERSATIONS, *columns(rows))
     note(tx, [hints.CONVERSATION + row[0].bytes for row in written])

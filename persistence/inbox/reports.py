@@ -1,36 +1,48 @@
-"""Messages that delivery reports tell of, in SQL: behind `domain.inbox.ports`."""
+"""Messages that delivery reports or status queries name, and the progress of status queries.
+
+Set-based SQL: reports arrive in bursts as large as the sends that they are about.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from domain.inbox.ports import Reported
-from domain.inbox.webhooks import ReportCall
+from domain.inbox.webhooks import PollBatch, ReportCall, ReportedChange, ReportedMessage
 from domain.live import hints
 from domain.sending.sends import MessageStatus
+from persistence.database import connection
 from persistence.live.hints import note
-from persistence.sql import columns
+from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from persistence.database import Connection
 
-# In id order, as everybody locks messages.
-LOCK_REPORTED = """
-SELECT provider_account.provider, message.reference, message.number, message.id, message.send_id,
-       message.client_id, message.status
+MOST_SCANNED = 2_000
+"""Messages that one batch of status queries reads, of any status: it bounds the time of a read."""
+
+COLUMNS = """
+provider_account.provider, message.reference, message.number, message.id, message.send_id,
+message.client_id, message.status
+"""
+
+# In ID order, like all code that locks messages.
+LOCK_REPORTED = f"""
+SELECT {COLUMNS}
 FROM message JOIN provider_account ON provider_account.id = message.provider_account_id
 WHERE message.id IN (
     SELECT named.id FROM unnest($1::text[], $2::text[], $3::text[])
-        AS told (provider, reference, number)
-    JOIN message AS named ON named.reference = told.reference
-     AND (told.number IS NULL OR named.number = told.number)
+        AS report (provider, reference, number)
+    JOIN message AS named ON named.reference = report.reference
+     AND (report.number IS NULL OR named.number = report.number)
     JOIN provider_account AS upstream ON upstream.id = named.provider_account_id
-     AND upstream.provider = told.provider)
+     AND upstream.provider = report.provider)
 ORDER BY message.id FOR UPDATE OF message
-"""
+"""  # noqa: S608 - constant columns
 WRITE_REPORTED = """
 UPDATE message
 SET status = reported.status, failure = reported.failure, updated_at = clock_timestamp()
@@ -38,29 +50,90 @@ FROM unnest($1::uuid[], $2::text[], $3::text[]) AS reported (id, status, failure
 WHERE message.id = reported.id
 """
 
+PROVIDER_ACCOUNT_IDS = "SELECT id FROM provider_account ORDER BY id"
+
+OPEN_ROUND = """
+INSERT INTO status_poll (provider_account_id, round, after_id) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING
+"""
+CLAIM_ROUND = """
+UPDATE status_poll SET claimed_until = clock_timestamp() + make_interval(secs => $3)
+WHERE provider_account_id = $1 AND round = $2
+  AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
+RETURNING after_id
+"""
+NEXT_MESSAGES = """
+SELECT id, CASE WHEN provider_account_id = $1 AND status IN ('SENT', 'UNKNOWN')
+           THEN reference END
+FROM message WHERE id > $2 AND id < $3 ORDER BY id LIMIT $4
+"""
+FINISH_POLL = """
+UPDATE status_poll SET after_id = $3, claimed_until = NULL
+WHERE provider_account_id = $1 AND round = $2
+"""
+LOCK_POLLED = f"""
+SELECT {COLUMNS}
+FROM message JOIN provider_account ON provider_account.id = message.provider_account_id
+WHERE message.id = ANY($1::uuid[]) ORDER BY message.id FOR UPDATE OF message
+"""  # noqa: S608 - constant columns
+
 
 async def lock_reported(
     tx: Connection, reports: Sequence[tuple[str, ReportCall]]
-) -> list[Reported]:
-    """Messages FOR UPDATE, in id order, that the provider named by these references."""
-    told = [(provider, report.reference, report.number) for provider, report in reports]
-    rows = await tx.fetch(LOCK_REPORTED, *columns(told))
-    return [reported_of(row) for row in rows]
+) -> list[ReportedMessage]:
+    named = [(provider, report.reference, report.number) for provider, report in reports]
+    return [_message(row) for row in await tx.fetch(LOCK_REPORTED, *columns(named))]
 
 
-async def write_reported(
-    tx: Connection, found: Sequence[tuple[Reported, MessageStatus, str | None]]
-) -> None:
-    """Writes the status, and why where it was not delivered, of messages under lock."""
-    rows = [(each.message_id, status.value, failure) for each, status, failure in found]
+async def write_reported(tx: Connection, changed: Sequence[ReportedChange]) -> None:
+    rows = [(each.message_id, status.value, failure) for each, status, failure in changed]
     await tx.execute(WRITE_REPORTED, *columns(rows))
-    note(tx, {hints.SEND + each.send_id.bytes for each, _, _ in found})
-    note(tx, [hints.MESSAGE + each.message_id.bytes for each, _, _ in found])
+    note(tx, {hints.SEND + each.send_id.bytes for each, _, _ in changed})
+    note(tx, [hints.MESSAGE + each.message_id.bytes for each, _, _ in changed])
 
 
-def reported_of(row: Record) -> Reported:
-    """A message that somebody tells of, as a row of it says."""
-    return Reported(
+async def provider_account_ids() -> list[UUID]:
+    async with connection() as pooled:
+        return [row[0] for row in await pooled.fetch(PROVIDER_ACCOUNT_IDS)]
+
+
+async def claim_poll(
+    provider_account_id: UUID,
+    round_: int,
+    *,
+    youngest_seconds: float,
+    oldest_seconds: float,
+    most: int,
+    lease_seconds: float,
+) -> PollBatch | None:
+    now = datetime.now(UTC)
+    oldest = first_id_at(now - timedelta(seconds=oldest_seconds))
+    youngest = first_id_at(now - timedelta(seconds=youngest_seconds))
+    key = (provider_account_id, round_)
+    async with connection() as pooled:
+        await pooled.execute(OPEN_ROUND, *key, oldest)
+        after = await pooled.fetchval(CLAIM_ROUND, *key, lease_seconds)
+        if after is None:
+            return None
+        after = max(after, oldest)
+        rows = await pooled.fetch(NEXT_MESSAGES, provider_account_id, after, youngest, MOST_SCANNED)
+    wanted = [(row[0], row[1]) for row in rows if row[1] is not None][:most]
+    if len(wanted) == most:
+        return PollBatch(after, wanted[-1][0], wanted)
+    return PollBatch(after, rows[-1][0] if rows else after, wanted)
+
+
+async def finish_poll(provider_account_id: UUID, round_: int, until: UUID) -> None:
+    async with connection() as pooled:
+        await pooled.execute(FINISH_POLL, provider_account_id, round_, until)
+
+
+async def lock_polled(tx: Connection, message_ids: Sequence[UUID]) -> list[ReportedMessage]:
+    return [_message(row) for row in await tx.fetch(LOCK_POLLED, list(message_ids))]
+
+
+def _message(row: Record) -> ReportedMessage:
+    return ReportedMessage(
         provider=row["provider"],
         reference=row["reference"],
         number=row["number"],

@@ -1,7 +1,8 @@
-"""Webhook events and modem routes, as the operator sees and sets them, in SQL."""
+"""Webhook events and modem routes, as the operator reads and sets them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -9,209 +10,238 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
+from tortoise.expressions import Q, RawSQL
+from tortoise.functions import Sum
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
 from domain.ids import new_id
-from domain.inbox.conversations import ModemRoute
-from domain.inbox.ports import HeldEvent
-from domain.inbox.webhooks import DueEvent, WebhookEvent, WebhookOutcome, WebhookStatus
+from domain.inbox.messages import ModemRoute
+from domain.inbox.webhooks import (
+    DueEvent,
+    EventKey,
+    LockedEvent,
+    WebhookEvent,
+    WebhookOutcome,
+    WebhookStatus,
+)
 from domain.pages import Page, Window
 from domain.sending.sends import Line
-from persistence.database import connection
-from persistence.pages import Filter, read_page
+from persistence.database import connection, orm
+from persistence.identity.models import AssignedNumber
+from persistence.inbox.models import ModemRoute as RouteRow
+from persistence.inbox.models import WebhookEvent as EventRow
+from persistence.pages import list_page
 from persistence.sql import first_id_at
 
 if TYPE_CHECKING:
-    from asyncpg import Record
+    from tortoise.queryset import QuerySet
 
     from persistence.database import Connection
 
 MOST_ROUTES = 1_000
 
 DEEPEST_PAYLOAD = 100
-"""What is read nests deeper (1,024) than what can be written (254)."""
+"""json reads deeper nesting than orjson writes (254 levels)."""
 
 EVENT_COLUMNS = (
-    "id, received_at, provider, outcome, reason, client_id, inbound_id, modem, port, body, times,"
-    " updated_at"
+    "id, received_at, provider, outcome, reason, client_id, inbound_id, modem, port, body,"
+    " updated_at, sender, opt_out_pending, times"
 )
-EVENTS = f"SELECT {EVENT_COLUMNS} FROM webhook_event {{page}}"  # noqa: S608 - columns of our own
-LAST_EVENT = f"""
-SELECT {EVENT_COLUMNS} FROM webhook_event WHERE outcome <> 'REFUSED' ORDER BY id DESC LIMIT 1
-"""  # noqa: S608 - columns of our own
-STATUS = """
-SELECT (SELECT client_id FROM webhook_event WHERE outcome = 'ROUTED' ORDER BY id DESC LIMIT 1),
-       (SELECT count(*) FROM webhook_event WHERE id >= $1 AND outcome <> 'REFUSED'),
-       (SELECT count(*) FROM webhook_event WHERE outcome = 'UNROUTED' AND due_at IS NULL),
-       (SELECT coalesce(sum(times), 0) FROM webhook_event
-        WHERE id >= $1 AND outcome = 'REFUSED')
-"""
-HOLD_EVENT = """
-SELECT id, provider, body, received_at, tries, outcome, client_id FROM webhook_event
-WHERE id = $1 FOR UPDATE
-"""
 
-ROUTE_COLUMNS = """
-route.id, route.client_id, route.modem, route.port,
-ARRAY(SELECT number::text FROM assigned_number WHERE route_id = route.id ORDER BY number),
-route.learned, route.last_seen_at
+# As annotations, so that routes can be filtered and sorted by them. A learned line belongs to a
+# client as long as no other client has been seen on it.
+IS_SHARED = """
+EXISTS (SELECT FROM modem_route AS other
+        WHERE other.modem = modem_route.modem AND other.port = modem_route.port
+          AND other.client_id <> modem_route.client_id)
 """
-ROUTES = f"""
-SELECT {ROUTE_COLUMNS} FROM modem_route AS route
-ORDER BY learned, last_seen_at DESC NULLS LAST, id DESC LIMIT $1
-"""  # noqa: S608 - columns of our own
-# A learned line is a client's own as long as nobody else has been seen on it.
-ROUTE_OF = f"""
-SELECT {ROUTE_COLUMNS} FROM modem_route AS route
-WHERE client_id = $1 AND (NOT learned OR NOT EXISTS (
-    SELECT FROM modem_route AS other
-    WHERE other.modem = route.modem AND other.port = route.port AND other.client_id <> $1))
-ORDER BY learned, last_seen_at DESC NULLS LAST, id DESC LIMIT 1
-"""  # noqa: S608 - columns of our own
-ROUTE_BY_ID = f"SELECT {ROUTE_COLUMNS} FROM modem_route AS route WHERE id = $1"  # noqa: S608
-
-LINE_OF_ANOTHER = """
-SELECT FROM modem_route WHERE modem = $2 AND port = $3 AND NOT learned AND client_id <> $1
-"""
-NUMBER_OF_ANOTHER = """
-SELECT number FROM assigned_number
-WHERE number = ANY($2::text[]) AND client_id <> $1 ORDER BY number LIMIT 1
-"""
-WRITE_ROUTE = """
-INSERT INTO modem_route (id, client_id, modem, port, learned) VALUES ($1, $2, $3, $4, false)
-ON CONFLICT (client_id, modem, port) DO UPDATE SET learned = false
-RETURNING id
-"""
-DROP_NUMBERS = "DELETE FROM assigned_number WHERE route_id = $1 AND number <> ALL($2::text[])"
-ADD_NUMBERS = """
-INSERT INTO assigned_number (number, client_id, route_id)
-SELECT number, $1, $2 FROM unnest($3::text[]) AS given (number) ORDER BY number
-ON CONFLICT (number) DO UPDATE SET route_id = excluded.route_id
-"""
-DROP_ROUTE = "DELETE FROM modem_route WHERE id = $1"
-
-_ONE: Window[UUID] = Window(size=1)
+SEEN_AT = "coalesce(modem_route.last_seen_at, 'epoch')"
 
 
 async def read_webhook_events(
-    scope: Everything, window: Window[UUID], *, outcome: WebhookOutcome | None = None
+    scope: Everything, window: Window[EventKey], *, outcome: WebhookOutcome | None = None
 ) -> Page[WebhookEvent]:
-    """Events, newest first, with what they said."""
-    wanted = Filter()
+    query = EventRow.all()
     if outcome is not None:
-        wanted.add("outcome = {}", outcome.value)
-    return await read_page(EVENTS, wanted, window, event_of)
+        query = query.filter(outcome=outcome.value)
+    if outcome is WebhookOutcome.UNROUTED:
+        page = await list_page(query, window, order=("-opt_out_pending", "-id"))
+    else:
+        page = await list_page(query, window.with_keys(lambda key: key[1]))
+    return page.with_items([_event(row) for row in page.items])
 
 
-async def find_webhook_event(scope: Everything, event_id: UUID) -> WebhookEvent:
-    """One event. Raises NotFound."""
-    wanted = Filter()
-    wanted.add("id = {}", event_id)
-    page = await read_page(EVENTS, wanted, _ONE, event_of)
-    if not page.items:
+async def find_webhook_event(
+    scope: Everything, event_id: UUID, *, tx: Connection | None = None
+) -> WebhookEvent:
+    row = await EventRow.filter(id=event_id).using_db(orm(tx)).first()
+    if row is None:
         raise NotFound("webhook event")
-    return page.items[0]
+    return _event(row)
 
 
 async def read_webhook_status(scope: Everything) -> WebhookStatus:
-    """Whether events still arrive, and what became of them lately."""
     hour_ago = first_id_at(datetime.now(UTC) - timedelta(hours=1))
+    refused = Q(outcome=WebhookOutcome.REFUSED.value)
     async with connection() as pooled:
-        last = await pooled.fetchrow(LAST_EVENT)
-        row = await pooled.fetchrow(STATUS, hour_ago)
-    assert row is not None
-    return WebhookStatus(event_of(last) if last else None, *row)
+        events = EventRow.all().using_db(orm(pooled))
+        newest = events.order_by("-id")
+        last = await newest.filter(~refused).first()
+        routed = await newest.filter(outcome=WebhookOutcome.ROUTED.value).first()
+        unrouted = events.filter(outcome=WebhookOutcome.UNROUTED.value, due_at__isnull=True)
+        refusals = events.filter(refused, id__gte=hour_ago).annotate(total=Sum("times"))
+        [refusal_counts] = await refusals.values("total")
+        return WebhookStatus(
+            last_event=_event(last) if last else None,
+            last_routed_client_id=routed.client_id if routed else None,
+            events_last_hour=await events.filter(~refused, id__gte=hour_ago).count(),
+            unrouted=await unrouted.count(),
+            pending_opt_outs=await events.filter(opt_out_pending=True).count(),
+            refused_last_hour=refusal_counts["total"] or 0,
+        )
 
 
-async def hold_event(tx: Connection, event_id: UUID) -> HeldEvent:
-    """An event FOR UPDATE. Raises NotFound."""
-    row = await tx.fetchrow(HOLD_EVENT, event_id)
+async def lock_event(tx: Connection, event_id: UUID) -> LockedEvent:
+    row = await EventRow.filter(id=event_id).using_db(orm(tx)).select_for_update().first()
     if row is None:
         raise NotFound("webhook event")
-    return HeldEvent(DueEvent(*tuple(row)[:5]), WebhookOutcome(row[5]), row[6])
+    return LockedEvent(
+        event=DueEvent(row.id, row.provider, row.body, row.received_at, row.tries),
+        outcome=WebhookOutcome(row.outcome),
+        client_id=row.client_id,
+        sender=row.sender,
+        opt_out_pending=row.opt_out_pending,
+    )
 
 
 async def read_modem_routes(scope: Everything) -> list[ModemRoute]:
-    """Those set by hand, then the learned ones that were seen last: at most 1,000."""
     async with connection() as pooled:
-        return [_route(row) for row in await pooled.fetch(ROUTES, MOST_ROUTES)]
+        return await _routes(pooled, _in_order(RouteRow.all()).limit(MOST_ROUTES))
 
 
 async def route_of(client_id: UUID) -> ModemRoute | None:
-    """The client's line: set by hand, else learned and its alone, the last seen first."""
+    query = RouteRow.annotate(shared=RawSQL(IS_SHARED)).filter(
+        Q(learned=False) | Q(shared=False), client_id=client_id
+    )
     async with connection() as pooled:
-        row = await pooled.fetchrow(ROUTE_OF, client_id)
-    return None if row is None else _route(row)
+        found = await _routes(pooled, _in_order(query).limit(1))
+    return found[0] if found else None
 
 
 async def write_modem_route(
     tx: Connection, client_id: UUID, line: Line, numbers: Sequence[str] | None
 ) -> ModemRoute:
-    """The line is the client's, set by hand; its numbers are these, or stay (None)."""
-    if await tx.fetchrow(LINE_OF_ANOTHER, client_id, line.modem, line.port) is not None:
-        raise InvalidInput("This modem and port are set to be another client's.", field="port")
-    another = await tx.fetchval(NUMBER_OF_ANOTHER, client_id, list(numbers or ()))
+    db = orm(tx)
+    on_line = RouteRow.filter(modem=line.modem, port=line.port).using_db(db)
+    if await on_line.filter(~Q(client_id=client_id), learned=False).exists():
+        raise InvalidInput("This modem and port are assigned to another client.", field="port")
+    given = list(numbers or ())
+    others = AssignedNumber.filter(~Q(client_id=client_id), number__in=given).using_db(db)
+    another = await others.order_by("number").first()
     if another is not None:
-        raise InvalidInput(f"{another} is another client's.", field="assignedNumbers")
-    route_id = await tx.fetchval(WRITE_ROUTE, new_id(), client_id, line.modem, line.port)
+        raise InvalidInput(
+            f"{another.number} is assigned to another client.", field="assignedNumbers"
+        )
+    # Receiving may learn the same route at this moment, so this is an INSERT … ON CONFLICT.
+    await RouteRow.bulk_create(
+        [
+            RouteRow(
+                id=new_id(), client_id=client_id, modem=line.modem, port=line.port, learned=False
+            )
+        ],
+        on_conflict=["client_id", "modem", "port"],
+        update_fields=["learned"],
+        using_db=db,
+    )
+    route = await on_line.get(client_id=client_id)
     if numbers is not None:
-        await tx.execute(DROP_NUMBERS, route_id, list(numbers))
-        await tx.execute(ADD_NUMBERS, client_id, route_id, list(numbers))
-    return await _find_route(tx, route_id)
+        of_route = AssignedNumber.filter(route_id=route.id).using_db(db)
+        await of_route.filter(number__not_in=given).delete()
+        await AssignedNumber.bulk_create(
+            [AssignedNumber(number=n, client_id=client_id, route_id=route.id) for n in given],
+            on_conflict=["number"],
+            update_fields=["route_id"],
+            using_db=db,
+        )
+    return await _find_route(tx, route.id)
 
 
 async def drop_modem_route(tx: Connection, route_id: UUID) -> ModemRoute:
-    """The route as it was; it is gone, with the numbers that came with it. Raises NotFound."""
     route = await _find_route(tx, route_id)
-    await tx.execute(DROP_ROUTE, route_id)
+    await RouteRow.filter(id=route_id).using_db(orm(tx)).delete()
     return route
 
 
 async def _find_route(tx: Connection, route_id: UUID) -> ModemRoute:
-    row = await tx.fetchrow(ROUTE_BY_ID, route_id)
-    if row is None:
+    found = await _routes(tx, RouteRow.filter(id=route_id))
+    if not found:
         raise NotFound("modem route")
-    return _route(row)
+    return found[0]
 
 
-def _route(row: Record) -> ModemRoute:
-    route_id, client_id, modem, port, numbers, learned, last_seen_at = row
-    return ModemRoute(route_id, client_id, modem, port, tuple(numbers), learned, last_seen_at)
+def _in_order(query: QuerySet[RouteRow]) -> QuerySet[RouteRow]:
+    """Routes set by hand, then learned ones, last seen first."""
+    return query.annotate(seen_at=RawSQL(SEEN_AT)).order_by("learned", "-seen_at", "-id")
 
 
-def event_of(row: Record) -> WebhookEvent:
-    return WebhookEvent(
-        id=row["id"],
-        received_at=row["received_at"],
-        provider=row["provider"],
-        outcome=WebhookOutcome(row["outcome"]),
-        reason=row["reason"],
-        client_id=row["client_id"],
-        inbound_id=row["inbound_id"],
-        modem=row["modem"],
-        port=row["port"],
-        payload=_payload(row["body"]),
-        updated_at=row["updated_at"],
-        times=row["times"],
-    )
+async def _routes(held: Connection, query: QuerySet[RouteRow]) -> list[ModemRoute]:
+    """The routes with their assigned numbers."""
+    rows = await query.using_db(orm(held))
+    numbers: dict[UUID, list[str]] = {row.id: [] for row in rows}
+    assigned = AssignedNumber.filter(route_id__in=list(numbers)).using_db(orm(held))
+    for each in await assigned.order_by("number"):
+        assert each.route_id is not None
+        numbers[each.route_id].append(each.number)
+    return [
+        ModemRoute(
+            id=row.id,
+            client_id=row.client_id,
+            modem=row.modem,
+            port=row.port,
+            assigned_numbers=tuple(numbers[row.id]),
+            learned=row.learned,
+            last_seen_at=row.last_seen_at,
+        )
+        for row in rows
+    ]
+
+
+def event_of(row: Any) -> WebhookEvent:
+    """The event of a row that was read with EVENT_COLUMNS."""
+    values = {name: row[name] for name in EVENT_COLUMNS.split(", ")}
+    body = values.pop("body")
+    outcome = WebhookOutcome(values.pop("outcome"))
+    return WebhookEvent(**values, outcome=outcome, payload=_payload(body))
+
+
+def _event(row: EventRow) -> WebhookEvent:
+    return event_of({name: getattr(row, name) for name in EVENT_COLUMNS.split(", ")})
 
 
 def _payload(body: bytes) -> Any:
-    """What was said: as JSON where that can be written again, else the text of it. Never None."""
+    """The body as JSON if it can be written as JSON, else its text. Never None."""
     if not body:
         return {}
-    with suppress(orjson.JSONDecodeError):
-        said = orjson.loads(body)
-        if said is not None and _nests_within(said, DEEPEST_PAYLOAD):
-            return said
+    # strict=False: providers put raw line feeds into JSON, and their events are received too.
+    with suppress(ValueError, RecursionError):
+        payload = json.loads(body, strict=False, parse_constant=str)
+        if payload is not None and _can_be_written(payload):
+            return payload
     return {"text": body.decode(errors="replace")}
 
 
-def _nests_within(said: Any, levels: int) -> bool:
-    match said:
+def _can_be_written(payload: Any) -> bool:
+    with suppress(orjson.JSONEncodeError):
+        orjson.dumps(payload)
+        return _nests_within(payload, DEEPEST_PAYLOAD)
+    return False
+
+
+def _nests_within(payload: Any, levels: int) -> bool:
+    match payload:
         case dict():
-            return levels > 0 and all(_nests_within(each, levels - 1) for each in said.values())
+            return levels > 0 and all(_nests_within(each, levels - 1) for each in payload.values())
         case list():
-            return levels > 0 and all(_nests_within(each, levels - 1) for each in said)
+            return levels > 0 and all(_nests_within(each, levels - 1) for each in payload)
     return True

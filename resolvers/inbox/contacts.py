@@ -1,33 +1,50 @@
-"""Contacts: looked up, and kept by those whose they are."""
+"""Contacts: lists and changes."""
 
 from __future__ import annotations
 
-from uuid import UUID
+import base64
+from operator import attrgetter
 
 from domain.identity.access import message_scope
 from domain.inbox import contact_import as importing
 from domain.inbox import contacts as keeping
-from domain.inbox.contact import Contact
 from domain.inbox.contact_import import ContactsImported
+from domain.inbox.messages import Contact, ContactKey, ContactOrder
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
 from resolvers.changes import changes
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from schema.inputs import DeleteContactInput, ImportContactsInput, SaveContactInput
+from resolvers.pages import Cursors
+from schema.inputs import (
+    ContactFilter,
+    DeleteContactInput,
+    ImportContactsInput,
+    SaveContactInput,
+)
 
 
-async def contacts(info: Info, window: Window[UUID], search: str | None = None) -> Page[Contact]:
-    """The actor's contacts, newest first."""
+async def contacts(
+    info: Info,
+    window: Window[ContactKey],
+    search: str | None = None,
+    filter: ContactFilter | None = None,
+    order_by: ContactOrder | None = None,
+) -> Page[Contact]:
+    """The client's contacts."""
     scope = message_scope(actor_of(info))
     return await info.context.installation.store.read_contacts(
-        scope, window, search=search_of(search)
+        scope,
+        window,
+        search=search_of(search),
+        opted_out=filter.opted_out if filter else None,
+        order=order_by or ContactOrder.NEWEST,
     )
 
 
 async def save_contact(info: Info, input: SaveContactInput) -> Contact:
-    """The contact as it is from now on."""
+    """Creates or changes a contact."""
     return await keeping.save_contact(
         info.context.installation,
         actor_of(info),
@@ -38,7 +55,7 @@ async def save_contact(info: Info, input: SaveContactInput) -> Contact:
 
 
 async def delete_contact(info: Info, input: DeleteContactInput) -> Contact:
-    """The contact as it was."""
+    """Deletes a contact and returns it."""
     actor = actor_of(info)
     message_scope(actor)
     contact_id = ids.decode(Kind.CONTACT, input.id)
@@ -46,7 +63,29 @@ async def delete_contact(info: Info, input: DeleteContactInput) -> Contact:
 
 
 async def import_contacts(info: Info, input: ImportContactsInput) -> ContactsImported:
-    """What became of the rows of a file."""
+    """Creates and changes contacts from a file."""
     actor, installation = actor_of(info), info.context.installation
     upload_id = ids.find(Kind.UPLOAD, input.upload_id)
     return await importing.import_contacts(installation, actor, upload_id, column=input.column)
+
+
+def _encode(key: ContactKey) -> str:
+    """The ID and the name, so that one cursor serves every order."""
+    name, contact_id = key
+    text = "" if name is None else f".{base64.urlsafe_b64encode(name.encode()).decode()}"
+    return f"c{ids.to_base32(contact_id)}{text}"
+
+
+def _decode(cursor: str) -> ContactKey | None:
+    head, dot, tail = cursor.partition(".")
+    contact_id = ids.from_base32(head[1:]) if head[:1] == "c" else None
+    try:
+        name = base64.b64decode(tail, b"-_", validate=True).decode() if dot else None
+    except ValueError:  # binascii.Error and UnicodeError are ValueErrors
+        return None
+    if contact_id is None or (name is not None and "\0" in name):
+        return None
+    return name, contact_id
+
+
+CURSORS = Cursors(attrgetter("key"), _encode, _decode)

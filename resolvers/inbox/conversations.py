@@ -1,4 +1,4 @@
-"""The inbox: conversations looked up, read and replied in."""
+"""The inbox: conversations, marking them as read, and replies."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from strawberry.dataloader import DataLoader
 from domain.errors import NotFound
 from domain.identity.access import message_scope
 from domain.inbox import reply as replying
-from domain.inbox.contact import Contact
-from domain.inbox.conversations import AnyMessage, Conversation
-from domain.inbox.ports import Correspondence
+from domain.inbox.messages import AnyMessage, Contact, Conversation, ConversationKey
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
@@ -29,7 +27,7 @@ async def inbox(
     unread_only: bool | None = None,
     search: str | None = None,
 ) -> Page[Conversation]:
-    """The actor's conversations, the last active first."""
+    """The client's conversations, last active first."""
     scope = message_scope(actor_of(info))
     return await info.context.installation.store.read_conversations(
         scope, window, unread_only=bool(unread_only), search=search_of(search)
@@ -49,14 +47,14 @@ async def conversation(info: Info, id: ID) -> Conversation | None:
 
 
 async def mark_read(info: Info, input: MarkReadInput) -> Conversation:
-    """The conversation, with nothing unread in it."""
+    """Sets the unread count to 0."""
     scope = message_scope(actor_of(info))
     key = ids.decode(Kind.CONVERSATION, input.conversation_id)
     return await info.context.installation.store.mark_read(scope, key)
 
 
 async def reply(info: Info, input: ReplyInput) -> replying.Reply:
-    """One message back, through the line that the last one came in on."""
+    """Sends one message back, through the line of the last inbound message."""
     actor = actor_of(info)
     replying.check_sender(actor)
     named, answered = input.conversation_id, input.inbound_message_id
@@ -71,49 +69,49 @@ async def reply(info: Info, input: ReplyInput) -> replying.Reply:
 
 
 async def contact_of(root: Conversation, info: Info) -> Contact | None:
-    """Who the other side is; None where the contact was deleted."""
+    """The contact of the number, None if it was deleted."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
 
-    async def read(pairs: list[Correspondence]) -> Sequence[Contact | None]:
-        found = await store.find_contacts_with(scope, pairs)
-        return [found.get(each) for each in pairs]
+    async def read(keys: list[ConversationKey]) -> Sequence[Contact | None]:
+        found = await store.find_contacts_with(scope, keys)
+        return [found.get(each) for each in keys]
 
-    loader: DataLoader[Correspondence, Contact | None] = info.context.loaders.setdefault(
+    loader: DataLoader[ConversationKey, Contact | None] = info.context.loaders.setdefault(
         "contact", DataLoader(load_fn=read)
     )
     return await loader.load((root.client_id, root.number))
 
 
 async def conversation_of(root: AnyMessage, info: Info) -> Conversation | None:
-    """The conversation that a message stands in; None where the number has never written."""
+    """The conversation of a message, None if the number has never written."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
 
-    async def read(pairs: list[Correspondence]) -> Sequence[Conversation | None]:
-        found = await store.find_conversations_with(scope, pairs)
-        return [found.get(each) for each in pairs]
+    async def read(keys: list[ConversationKey]) -> Sequence[Conversation | None]:
+        found = await store.find_conversations_with(scope, keys)
+        return [found.get(each) for each in keys]
 
-    loader: DataLoader[Correspondence, Conversation | None] = info.context.loaders.setdefault(
+    loader: DataLoader[ConversationKey, Conversation | None] = info.context.loaders.setdefault(
         "conversation", DataLoader(load_fn=read)
     )
     return await loader.load((root.client_id, root.number))
 
 
 async def last_message_of(root: Conversation, info: Info) -> AnyMessage:
-    """The newest message in it."""
+    """The newest message of a conversation."""
     message = await load_message(info, root.last_message_id)
-    assert message is not None  # nothing is ever deleted
+    assert message is not None  # messages are never deleted
     return message
 
 
 async def messages_of(root: Conversation, info: Info, window: Window[UUID]) -> Page[AnyMessage]:
-    """A conversation's messages; of all that are asked for the same, read together."""
+    """A conversation's messages. One read serves all conversations of a page."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
 
-    async def read(pairs: list[Correspondence]) -> Sequence[Page[AnyMessage]]:
-        found = await store.read_messages_of_conversations(scope, pairs, window)
-        return [found[each] for each in pairs]
+    async def read(keys: list[ConversationKey]) -> Sequence[Page[AnyMessage]]:
+        found = await store.read_messages_of_conversations(scope, keys, window)
+        return [found[each] for each in keys]
 
-    loader: DataLoader[Correspondence, Page[AnyMessage]] = info.context.loaders.setdefault(
+    loader: DataLoader[ConversationKey, Page[AnyMessage]] = info.context.loaders.setdefault(
         f"messages of conversations {window}", DataLoader(load_fn=read)
     )
     return await loader.load((root.client_id, root.number))

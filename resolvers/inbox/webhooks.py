@@ -1,21 +1,20 @@
-"""Webhook events and modem routes: the operator's alone."""
+"""Webhook events and modem routes, for the operator."""
 
 from __future__ import annotations
-
-from uuid import UUID
 
 from domain.identity.access import Everything, Role
 from domain.identity.records import Client
 from domain.inbox import routes
-from domain.inbox.conversations import AnyMessage, ModemRoute
-from domain.inbox.readiness import ReplyReadiness, rehearse_reply
-from domain.inbox.webhooks import WebhookEvent, WebhookOutcome, WebhookStatus
+from domain.inbox.messages import AnyMessage, ModemRoute
+from domain.inbox.readiness import ReplyReadiness, check_readiness
+from domain.inbox.webhooks import EventKey, WebhookEvent, WebhookOutcome, WebhookStatus
 from domain.pages import Page, Window
 from domain.sending.sends import Line
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_client, load_message
+from resolvers.pages import Cursors
 from schema.inputs import (
     AssignInboundInput,
     DeleteModemRouteInput,
@@ -25,9 +24,9 @@ from schema.inputs import (
 
 
 async def webhook_events(
-    info: Info, window: Window[UUID], outcome: WebhookOutcome | None = None
+    info: Info, window: Window[EventKey], outcome: WebhookOutcome | None = None
 ) -> Page[WebhookEvent]:
-    """Events of all providers, newest first."""
+    """Events of all providers, newest first; of unrouted ones, pending opt-outs first."""
     actor_of(info, Role.ADMIN)
     return await info.context.installation.store.read_webhook_events(
         Everything(), window, outcome=outcome
@@ -35,19 +34,19 @@ async def webhook_events(
 
 
 async def webhook_status(info: Info) -> WebhookStatus:
-    """Whether events still arrive, and what became of them lately."""
+    """Whether events still arrive, and their latest results."""
     actor_of(info, Role.ADMIN)
     return await info.context.installation.store.read_webhook_status(Everything())
 
 
 async def modem_routes(info: Info) -> list[ModemRoute]:
-    """Lines and whose they are."""
+    """Lines and their clients."""
     actor_of(info, Role.ADMIN)
     return list(await info.context.installation.store.read_modem_routes(Everything()))
 
 
 async def set_modem_route(info: Info, input: SetModemRouteInput) -> ModemRoute:
-    """The line is the client's from now on."""
+    """Assigns a line to a client."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
     client_id = ids.decode(Kind.CLIENT, input.client_id)
@@ -58,45 +57,64 @@ async def set_modem_route(info: Info, input: SetModemRouteInput) -> ModemRoute:
 
 
 async def delete_modem_route(info: Info, input: DeleteModemRouteInput) -> ModemRoute:
-    """The route as it was."""
+    """Deletes a route and returns it."""
     actor_of(info, Role.ADMIN)
     route_id = ids.decode(Kind.MODEM_ROUTE, input.id)
     return await routes.delete_modem_route(info.context.installation.store, route_id)
 
 
 async def assign_inbound(info: Info, input: AssignInboundInput) -> WebhookEvent:
-    """The event, with the client that it is given to."""
+    """Assigns the message of an event to a client."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
     event_id = ids.decode(Kind.WEBHOOK_EVENT, input.webhook_event_id)
     client_id = ids.decode(Kind.CLIENT, input.client_id)
-    await routes.assign_inbound(
+    return await routes.assign_inbound(
         installation.store,
-        installation.reception,
+        installation.receiver,
         event_id,
         client_id,
+        by_hand=routes.ByHand(input.sender, input.text),
         remember=bool(input.remember),
+        opt_out_all=bool(input.opt_out_all),
     )
-    return await installation.store.find_webhook_event(Everything(), event_id)
 
 
 async def test_reply_readiness(info: Info, input: TestReplyReadinessInput) -> ReplyReadiness:
-    """A reply of the client's, rehearsed."""
+    """Runs every check of a reply of the client."""
     actor_of(info, Role.ADMIN)
     client_id = ids.decode(Kind.CLIENT, input.client_id)
-    return await rehearse_reply(info.context.installation, client_id)
+    return await check_readiness(info.context.installation, client_id)
 
 
 async def client_of(root: WebhookEvent | ModemRoute, info: Info) -> Client | None:
-    """Whose it is; None for an event that is nobody's."""
+    """The client, None for an event that belongs to none."""
     return await load_client(info, root.client_id)
 
 
 async def last_routed_client(root: WebhookStatus, info: Info) -> Client | None:
-    """Whom the last event was routed to."""
+    """The client of the last routed event."""
     return await load_client(info, root.last_routed_client_id)
 
 
 async def inbound_of(root: WebhookEvent, info: Info) -> AnyMessage | None:
-    """The message that it became."""
+    """The message that the event became."""
     return await load_message(info, root.inbound_id)
+
+
+def _encode(key: EventKey) -> str:
+    pending, event_id = key
+    return f"{'u' if pending else 'c'}{ids.to_base32(event_id)}"
+
+
+def _decode(cursor: str) -> EventKey | None:
+    event_id = ids.from_base32(cursor[1:]) if cursor[:1] in ("u", "c") else None
+    return None if event_id is None else (cursor[0] == "u", event_id)
+
+
+def _key_of(event: WebhookEvent) -> EventKey:
+    return event.key
+
+
+EVENT_CURSORS = Cursors(_key_of, _encode, _decode)
+"""Cursors that keep the place among unrouted events even after a STOP was decided."""

@@ -11,7 +11,7 @@ from strawberry.dataloader import DataLoader
 from domain.errors import NotFound
 from domain.identity.access import Role, message_scope
 from domain.identity.records import Client
-from domain.inbox.conversations import AnyMessage
+from domain.inbox.messages import AnyMessage
 from domain.pages import Page, Window
 from domain.search import search_of
 from domain.sending.sends import Message, MessageStatus, Send

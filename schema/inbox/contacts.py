@@ -7,9 +7,9 @@ from typing import Annotated
 
 import strawberry
 
-from domain.inbox import contact as domain_contacts
 from domain.inbox import contact_columns as domain_columns
 from domain.inbox import contact_import as domain_importing
+from domain.inbox import messages as domain_inbox
 from resolvers.ids import Kind
 from resolvers.inbox import contacts
 from schema import errors
@@ -20,15 +20,26 @@ from schema.scalars import PhoneNumber
 from schema.sending.recipients import RejectedRecipient
 
 
-@strawberry.type
-@stands_for(domain_contacts.Contact)
+@strawberry.type(description="A number that a client has sent to or received from.")
+@stands_for(domain_inbox.Contact)
 class Contact:
     id: strawberry.ID = id_of(Kind.CONTACT)
-    number: PhoneNumber
-    name: str | None
-    business: str | None
-    opted_out: bool
-    created_at: datetime
+    number: PhoneNumber = strawberry.field(
+        description="The number. A short code or a name is shown as the network wrote it."
+    )
+    answerable: bool = strawberry.field(
+        description="False if the sender is a short code or a name: it cannot be sent to."
+    )
+    name: str | None = strawberry.field(
+        description="Entered by a user, or given with an inbound message."
+    )
+    business: str | None = strawberry.field(
+        description="Entered by a user, or the client's business name."
+    )
+    opted_out: bool = strawberry.field(
+        description="Whether the number opted out: nothing is sent to it."
+    )
+    created_at: datetime = strawberry.field(description="When the contact was created.")
 
 
 @strawberry.type(description="The columns of a file that were used to import contacts.")
@@ -69,15 +80,28 @@ ImportContactsResult = Annotated[
 
 @strawberry.type
 class ContactQuery:
-    contacts = connection_field(contacts.contacts, Contact)
+    contacts = connection_field(
+        contacts.contacts,
+        Contact,
+        cursors=contacts.CURSORS,
+        description="The client's contacts, newest first unless orderBy says otherwise.",
+    )
 
 
 @strawberry.type
 class ContactMutation:
-    save_contact = strawberry.field(resolver=contacts.save_contact, graphql_type=SaveContactResult)
+    save_contact = strawberry.field(
+        resolver=contacts.save_contact,
+        graphql_type=SaveContactResult,
+        description="Creates the contact of a number or changes it.",
+    )
     delete_contact = strawberry.field(
-        resolver=contacts.delete_contact, graphql_type=DeleteContactResult
+        resolver=contacts.delete_contact,
+        graphql_type=DeleteContactResult,
+        description="Deletes a contact. Its messages and its opt-out stay.",
     )
     import_contacts = strawberry.field(
-        resolver=contacts.import_contacts, graphql_type=ImportContactsResult
+        resolver=contacts.import_contacts,
+        graphql_type=ImportContactsResult,
+        description="Creates and changes contacts from an uploaded file.",
     )

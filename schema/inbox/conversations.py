@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.inbox import conversations as domain_inbox
+from domain.inbox import messages as domain_inbox
 from domain.inbox import reply as domain_reply
 from resolvers.ids import Kind
 from resolvers.inbox import conversations as lookups
@@ -20,26 +20,41 @@ from schema.scalars import PhoneNumber
 from schema.sending.sends import Message
 
 
-@strawberry.type
+@strawberry.type(description="A number that has written to a client, with the messages both ways.")
 @stands_for(domain_inbox.Conversation)
 class Conversation:
     id: strawberry.ID = id_of(Kind.CONVERSATION)
-    number: PhoneNumber
-    contact = strawberry.field(resolver=lookups.contact_of, graphql_type=Contact | None)
-    unread: int
-    last_message = strawberry.field(resolver=lookups.last_message_of, graphql_type=Message)
-    messages = connection_field(lookups.messages_of, Message)
+    number: PhoneNumber = strawberry.field(
+        description="The other side. A short code or a name is shown as the network wrote it."
+    )
+    answerable: bool = strawberry.field(
+        description="False if the other side is a short code or a name: it cannot be answered."
+    )
+    contact = strawberry.field(
+        resolver=lookups.contact_of,
+        graphql_type=Contact | None,
+        description="The contact of the number; null if it was deleted.",
+    )
+    unread: int = strawberry.field(description="Inbound messages since the last markRead.")
+    last_message = strawberry.field(
+        resolver=lookups.last_message_of,
+        graphql_type=Message,
+        description="The newest message of either direction.",
+    )
+    messages = connection_field(
+        lookups.messages_of, Message, description="Messages of both directions, newest first."
+    )
     pinned: bool = strawberry.field(
-        description="Whether a reply would leave through the line that the last inbound came in on."
+        description="Whether a reply uses the line that the last inbound message came in on."
     )
 
 
-@strawberry.type
+@strawberry.type(description="An accepted reply.")
 @stands_for(domain_reply.Reply)
 class Reply:
-    sent: Message
+    sent: Message = strawberry.field(description="The reply's message.")
     warning: str | None = strawberry.field(
-        description="Null, or why this reply leaves through another line than the conversation's."
+        description="Null, or why this reply uses another line than the conversation's."
     )
 
 
@@ -61,11 +76,28 @@ MarkReadResult = Annotated[Conversation | errors.NotFound, strawberry.union("Mar
 
 @strawberry.type
 class InboxQuery:
-    inbox = connection_field(lookups.inbox, Conversation, cursors=by_id("last_message_id"))
-    conversation = strawberry.field(resolver=lookups.conversation, graphql_type=Conversation | None)
+    inbox = connection_field(
+        lookups.inbox,
+        Conversation,
+        cursors=by_id("last_message_id"),
+        description="The client's conversations, last active first.",
+    )
+    conversation = strawberry.field(
+        resolver=lookups.conversation,
+        graphql_type=Conversation | None,
+        description="One conversation, null if it does not exist.",
+    )
 
 
 @strawberry.type
 class InboxMutation:
-    reply = strawberry.field(resolver=lookups.reply, graphql_type=ReplyResult)
-    mark_read = strawberry.field(resolver=lookups.mark_read, graphql_type=MarkReadResult)
+    reply = strawberry.field(
+        resolver=lookups.reply,
+        graphql_type=ReplyResult,
+        description="Sends one message in a conversation, through its line.",
+    )
+    mark_read = strawberry.field(
+        resolver=lookups.mark_read,
+        graphql_type=MarkReadResult,
+        description="Sets a conversation's unread count to 0.",
+    )

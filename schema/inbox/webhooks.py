@@ -7,11 +7,11 @@ from typing import Annotated
 
 import strawberry
 
-from domain.inbox import conversations as domain_inbox
+from domain.inbox import messages as domain_inbox
 from domain.inbox import readiness, webhooks
 from domain.inbox.webhooks import WebhookOutcome
 from resolvers.ids import Kind
-from resolvers.inbox import webhooks as switchboard
+from resolvers.inbox import webhooks as lookups
 from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
@@ -21,64 +21,100 @@ from schema.scalars import JSON, PhoneNumber
 from schema.sending.sends import Message
 
 
-@strawberry.type
+@strawberry.type(description="A call of a provider: an inbound message or a delivery report.")
 @stands_for(webhooks.WebhookEvent)
 class WebhookEvent:
     id: strawberry.ID = id_of(Kind.WEBHOOK_EVENT)
-    received_at: datetime
-    provider: str
-    outcome: WebhookOutcome
-    reason: str = strawberry.field(description="Which rule routed it, in words.")
-    client = strawberry.field(resolver=switchboard.client_of, graphql_type=Client | None)
-    inbound = strawberry.field(resolver=switchboard.inbound_of, graphql_type=Message | None)
-    modem: str | None
-    port: str | None
-    payload: JSON
+    received_at: datetime = strawberry.field(description="When the call arrived.")
+    provider: str = strawberry.field(description="The provider that called.")
+    outcome: WebhookOutcome = strawberry.field(description="What became of the event.")
+    reason: str = strawberry.field(description="Which rule decided, in words.")
+    sender: str | None = strawberry.field(
+        description="The sender of an inbound message as it was read: E.164, a short code or a "
+        "name. Null before the event is received."
+    )
+    opt_out_pending: bool = strawberry.field(
+        description="A STOP that could concern several clients. Its number is blocked for all of "
+        "them until assignInbound decides.",
+        name="optOutPending",
+    )
+    client = strawberry.field(
+        resolver=lookups.client_of,
+        graphql_type=Client | None,
+        description="The client that it was routed to.",
+    )
+    inbound = strawberry.field(
+        resolver=lookups.inbound_of,
+        graphql_type=Message | None,
+        description="The message that it became.",
+    )
+    modem: str | None = strawberry.field(description="The modem that it names.")
+    port: str | None = strawberry.field(description="The port that it names.")
+    payload: JSON = strawberry.field(
+        description='The body as JSON, or {"text": …} if it is not JSON.'
+    )
     times: int = strawberry.field(
-        description="How often: refused events are told together, by the minute, without content."
+        description="How often: refused calls are counted per minute, without content."
     )
 
 
-@strawberry.type
+@strawberry.type(description="Whether webhook events arrive, and their latest results.")
 @stands_for(webhooks.WebhookStatus)
 class WebhookStatus:
-    last_event: WebhookEvent | None
-    last_routed_client = strawberry.field(
-        resolver=switchboard.last_routed_client, graphql_type=Client | None
+    last_event: WebhookEvent | None = strawberry.field(
+        description="The newest event that was not refused."
     )
-    events_last_hour: int
-    unrouted: int
-    refused_last_hour: int
+    last_routed_client = strawberry.field(
+        resolver=lookups.last_routed_client,
+        graphql_type=Client | None,
+        description="The client of the newest routed event.",
+    )
+    events_last_hour: int = strawberry.field(
+        description="Events of the last hour that were not refused."
+    )
+    unrouted: int = strawberry.field(description="Events that the operator can assign.")
+    pending_opt_outs: int = strawberry.field(
+        description="Unrouted STOPs that block a number for several clients until you assign them."
+    )
+    refused_last_hour: int = strawberry.field(description="Calls refused in the last hour.")
 
 
-@strawberry.type
+@strawberry.type(description="A line (modem and port) that belongs to a client.")
 @stands_for(domain_inbox.ModemRoute)
 class ModemRoute:
     id: strawberry.ID = id_of(Kind.MODEM_ROUTE)
-    client = strawberry.field(resolver=switchboard.client_of, graphql_type=Client)
-    modem: str
-    port: str
-    assigned_numbers: list[PhoneNumber]
-    learned: bool = strawberry.field(description="Learned from an inbound message, or set by hand.")
-    last_seen_at: datetime | None
+    client = strawberry.field(
+        resolver=lookups.client_of, graphql_type=Client, description="The client."
+    )
+    modem: str = strawberry.field(description="The modem, as webhook events write it.")
+    port: str = strawberry.field(description="The port, as webhook events write it.")
+    assigned_numbers: list[PhoneNumber] = strawberry.field(
+        description="Numbers that are assigned to the client with this route."
+    )
+    learned: bool = strawberry.field(
+        description="True: learned from an inbound message. False: set by hand."
+    )
+    last_seen_at: datetime | None = strawberry.field(
+        description="When the client last received a message on it."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="One check of a reply.")
 @stands_for(readiness.ReadinessCheck)
 class ReadinessCheck:
-    name: str
-    passed: bool
-    detail: str
+    name: str = strawberry.field(description="What is checked, such as balance or opt-out.")
+    passed: bool = strawberry.field(description="Whether it passed.")
+    detail: str = strawberry.field(description="What was found, in words.")
 
 
-@strawberry.type
+@strawberry.type(description="Whether a client could reply to its last inbound message.")
 @stands_for(readiness.ReplyReadiness)
 class ReplyReadiness:
-    ready: bool
-    checks: list[ReadinessCheck]
-    inbound: Message | None
-    modem: str | None
-    port: str | None
+    ready: bool = strawberry.field(description="Whether every check passed.")
+    checks: list[ReadinessCheck] = strawberry.field(description="All checks, in order.")
+    inbound: Message | None = strawberry.field(description="The client's last inbound message.")
+    modem: str | None = strawberry.field(description="The modem that a reply would use.")
+    port: str | None = strawberry.field(description="The port that a reply would use.")
 
 
 SetModemRouteResult = Annotated[
@@ -96,41 +132,47 @@ ReplyReadinessResult = Annotated[
 
 
 @strawberry.type
-class SwitchboardQuery:
+class WebhookQuery:
     webhook_events = connection_field(
-        switchboard.webhook_events, WebhookEvent, description="ADMIN."
+        lookups.webhook_events,
+        WebhookEvent,
+        cursors=lookups.EVENT_CURSORS,
+        description="Webhook events, newest first. With outcome UNROUTED: pending opt-outs first. "
+        "ADMIN.",
     )
     webhook_status = strawberry.field(
-        resolver=switchboard.webhook_status,
+        resolver=lookups.webhook_status,
         graphql_type=WebhookStatus,
-        description="Last event, its modem and port, who it was routed to, "
-        "and whether events still arrive. ADMIN.",
+        description="Whether webhook events still arrive, and the latest results. ADMIN.",
     )
     modem_routes = strawberry.field(
-        resolver=switchboard.modem_routes, graphql_type=list[ModemRoute], description="ADMIN."
+        resolver=lookups.modem_routes,
+        graphql_type=list[ModemRoute],
+        description="Routes set by hand, then learned ones, last seen first: at most 1,000. ADMIN.",
     )
 
 
 @strawberry.type
-class SwitchboardMutation:
+class WebhookMutation:
     set_modem_route = strawberry.field(
-        resolver=switchboard.set_modem_route,
+        resolver=lookups.set_modem_route,
         graphql_type=SetModemRouteResult,
-        description="assignedNumbers: those that come with the route; absent leaves them. ADMIN.",
+        description="Assigns a line to a client. ADMIN.",
     )
     delete_modem_route = strawberry.field(
-        resolver=switchboard.delete_modem_route,
+        resolver=lookups.delete_modem_route,
         graphql_type=DeleteModemRouteResult,
-        description="The numbers that came with it go with it. ADMIN.",
+        description="Deletes a route with the numbers that were assigned with it. ADMIN.",
     )
     assign_inbound = strawberry.field(
-        resolver=switchboard.assign_inbound,
+        resolver=lookups.assign_inbound,
         graphql_type=AssignInboundResult,
-        description="Gives an inbound message that nobody could be found for to a client. ADMIN.",
+        description="Assigns the message of an UNROUTED, DUPLICATE or INVALID event to a client. "
+        "It is then received like any other message. Decides a pending opt-out. ADMIN.",
     )
     test_reply_readiness = strawberry.field(
-        resolver=switchboard.test_reply_readiness,
+        resolver=lookups.test_reply_readiness,
         graphql_type=ReplyReadinessResult,
-        description="Rehearses a reply to the client's last inbound message: every check, "
-        "nothing sent, nothing charged. ADMIN.",
+        description="Runs every check of a reply to the client's last inbound message. Nothing is "
+        "sent or charged. ADMIN.",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.direction import Direction
-from domain.inbox import conversations as domain_inbox
+from domain.inbox import messages as domain_inbox
 from domain.sending import send as domain_send
 from domain.sending import sends as domain_sending
 from domain.sending.sends import MessageStatus
@@ -35,7 +35,17 @@ if TYPE_CHECKING:
 class Message:
     id: strawberry.ID = id_of(Kind.MESSAGE)
     direction: Direction
-    number: PhoneNumber = strawberry.field(description="The other side's number.")
+    number: PhoneNumber = strawberry.field(
+        description="The other side's number. A short code or a name is shown as the network wrote "
+        "it."
+    )
+    answerable: bool = strawberry.field(
+        description="False if the sender is a short code or a name: it cannot be answered."
+    )
+    mentions_opt_out: bool = strawberry.field(
+        description="An inbound text that contains an opt-out word but did not opt the number out: "
+        "somebody should read it."
+    )
     text: str
     encoding = strawberry.field(resolver=lookups.encoding_of, graphql_type=Encoding)
     segments = strawberry.field(resolver=lookups.segments_of, graphql_type=int)

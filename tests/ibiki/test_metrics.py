@@ -89,7 +89,7 @@ class FakeStore:
 
 
 async def test_the_figures_of_the_database_are_read_once_in_five_seconds() -> None:
-    metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1))
+    metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1, 4))
     await asyncio.gather(*(metrics.backlog.refresh(store) for _ in range(10)))
     assert store.reads == 1
     samples = shown(metrics)
@@ -98,6 +98,7 @@ async def test_the_figures_of_the_database_are_read_once_in_five_seconds() -> No
     assert samples["ibiki_oldest_queued_seconds[]"] == 3.5
     assert samples["ibiki_messages_unknown[]"] == 2
     assert samples["ibiki_webhook_events_waiting[]"] == 1
+    assert samples["ibiki_opt_outs_pending[]"] == 4
     assert samples[f"ibiki_provider_account_paused{[str(ACCOUNT)]}"] == 1
 
 

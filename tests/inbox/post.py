@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from domain.ids import new_id
+from domain.inbox.inbound import Receiver
 from domain.inbox.keywords import Keywords
-from domain.inbox.receive import Reception, receive_due
-from domain.inbox.webhooks import NewEvent, WebhookOutcome, key_of
+from domain.inbox.receive import receive_due
+from domain.inbox.webhooks import NewEvent, WebhookOutcome, new_event
 from domain.numbers import Normaliser
 from domain.outcomes import Accepted
 from persistence import store
@@ -21,7 +21,7 @@ from tests.dispatch.parts import answered, marked
 PHONE = "+12025550143"
 OUR_NUMBER = "+12025550111"
 
-RECEPTION = Reception(store, PARSERS, Normaliser(), Keywords())
+RECEIVER = Receiver(store, PARSERS, Normaliser(), Keywords())
 
 
 def inbound(
@@ -40,8 +40,7 @@ def inbound(
 def event(said: object, *, provider: str = "extreme") -> NewEvent:
     """An event that says this, not stored yet."""
     body = json.dumps(said).encode()
-    parsed = PARSERS[provider](body)
-    return NewEvent(new_id(), provider, key_of(provider, parsed, body), body)
+    return new_event(provider, PARSERS[provider](body), body)
 
 
 async def stored(*said: object, provider: str = "extreme") -> list[UUID]:
@@ -64,7 +63,7 @@ async def receive_all() -> None:
     while await worlds.fetch(
         "SELECT FROM webhook_event WHERE due_at < clock_timestamp() + interval '0.3 s'"
     ):
-        await receive_due(RECEPTION)
+        await receive_due(RECEIVER)
 
 
 async def rows_of(ids: Sequence[UUID]) -> list[dict[str, Any]]:

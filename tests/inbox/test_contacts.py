@@ -48,7 +48,7 @@ async def test_contacts_are_paged(client: worlds.Tenant) -> None:
         await add_contact(client, f"+1202555010{last}")
     scope = OfClient(client.client_id)
     first = await read_contacts(scope, Window(2))
-    rest = await read_contacts(scope, Window(25, after=first.items[-1].id))
+    rest = await read_contacts(scope, Window(25, after=first.items[-1].key))
     assert [contact.number[-1] for contact in [*first.items, *rest.items]] == list("43210")
     assert (first.has_next, rest.has_next) == (True, False)
 

@@ -208,6 +208,28 @@ async def test_an_inbox_is_its_tenants_alone(app: App, talk: str) -> None:
     assert (await rows("conversation"))[0]["unread"] == 2
 
 
+async def test_messages_say_whether_they_can_be_answered_or_mention_an_opt_out(
+    app: App, talk: str
+) -> None:
+    await receive("Please stop the tap", modem="m1")
+    await receive("Code 1234", sender="SUPPORT")
+    await send(app, "Good evening")
+    flags = "{ messages { nodes { text answerable mentionsOptOut } } }"
+    nodes = (await app.answer("owner", flags))["nodes"]
+    assert [tuple(node.values()) for node in nodes] == [
+        ("Good evening", True, False),
+        ("Code 1234", False, False),
+        ("Please stop the tap", True, True),
+        ("Good morning", True, False),
+    ]
+    answerable = "{ inbox { nodes { number answerable contact { answerable } } } }"
+    nodes = (await app.answer("owner", answerable))["nodes"]
+    assert [tuple(node.values()) for node in nodes] == [
+        (PHONE, True, {"answerable": True}),
+        ("SUPPORT", False, {"answerable": False}),
+    ]
+
+
 async def test_contacts_say_who_has_opted_out(app: App, talk: str) -> None:
     await receive("STOP")
     (node,) = (await app.answer("owner", INBOX))["nodes"]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from domain.dispatch.settlement import OPTED_OUT
 from domain.inbox.capture import BEGINNING, capture_contacts
+from domain.inbox.messages import OptOut, OptOutSource
+from domain.inbox.opt_out import QUESTION_SECONDS
 from domain.inbox.receive import receive_due
 from domain.outcomes import NotSent
 from persistence import store
+from persistence.sql import first_id_at
 from tests import worlds
 from tests.dispatch.parts import answered, eventually, marked
 from tests.inbox import post
@@ -80,6 +84,69 @@ async def test_the_last_word_counts(client: worlds.Tenant) -> None:
     assert await opted_out() == [(PHONE, "KEYWORD")]
     await post.received(said("yes"))
     assert await opted_out() == []
+
+
+async def test_only_opt_outs_by_text_are_lifted_by_text(client: worlds.Tenant) -> None:
+    for source in ("BLOCKED", "PERSON"):
+        await worlds.execute("DELETE FROM opt_out")
+        await worlds.execute(
+            "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, $3)",
+            client.client_id,
+            PHONE,
+            source,
+        )
+        await post.received(*(said(f"{word} ") for word in ("START", "UNSTOP", "YES")))
+        assert await opted_out() == [(PHONE, source)]
+
+
+async def test_a_report_of_the_provider_outweighs_words_in_one_batch(
+    client: worlds.Tenant,
+) -> None:
+    await post.received(said("no", status="blocked"), said("STOP"), said("START"))
+    assert await opted_out() == [(PHONE, "BLOCKED")]
+
+
+async def test_a_person_outweighs_a_word(client: worlds.Tenant) -> None:
+    await post.received(said("STOP"))
+    async with store.transaction() as tx:
+        opt_out = OptOut(client.client_id, PHONE, OptOutSource.PERSON)
+        await store.write_opt_outs(tx, [opt_out])
+    await post.received(said("START"), said("STOP!"))
+    assert await opted_out() == [(PHONE, "PERSON")]
+
+
+@pytest.mark.parametrize(
+    ("text", "age_seconds", "expected"),
+    [
+        ("Will you come?", 60, [(PHONE, "KEYWORD")]),
+        ("\u4f60\u6765\u5417\uff1f", 60, [(PHONE, "KEYWORD")]),
+        ("Will you come?", QUESTION_SECONDS + 60, []),
+        ("See you tomorrow", 60, []),
+    ],
+)
+async def test_yes_is_the_answer_to_a_question_for_a_day(
+    client: worlds.Tenant, text: str, age_seconds: float, expected: list[object]
+) -> None:
+    await worlds.accept(client, numbers=[PHONE], text=text)
+    await post.handed_over(client.pool)
+    await capture_contacts(store)
+    sent_at = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    for table, column in (("message", "id"), ("sent_to", "message_id")):
+        await worlds.execute(f"UPDATE {table} SET {column} = $1", first_id_at(sent_at))
+    await post.received(said("STOP"))
+    await post.received(said("YES"))
+    assert await opted_out() == expected
+    await post.received(said("START"))
+    assert await opted_out() == []
+
+
+async def test_a_sentence_with_a_stop_word_is_flagged_and_opts_nobody_out(
+    client: worlds.Tenant,
+) -> None:
+    await post.received(said("please stop"), said("Hello"), said("STOP"))
+    flags = [row["mentions_opt_out"] for row in await post.inbox_of(client.client_id)]
+    assert flags == [True, False, False]
+    assert await opted_out() == [(PHONE, "KEYWORD")]
 
 
 async def test_each_client_for_itself(client: worlds.Tenant) -> None:
@@ -188,5 +255,5 @@ async def capture_some() -> None:
 
 
 async def receive_some() -> None:
-    while await receive_due(post.RECEPTION, most=5):
+    while await receive_due(post.RECEIVER, most=5):
         pass

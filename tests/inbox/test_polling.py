@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.polling import Poller, PollRules
-from domain.outcomes import Accepted, Outcome, Verdict
+from domain.outcomes import Accepted, Outcome, ReportedStatus
 from domain.provider import Outgoing, Provider, Reading, TellsStatus
 from persistence import store
 from providers.extreme import ExtremeSMS
@@ -27,12 +27,12 @@ NOW = PollRules(ages_seconds=(0.0,), calls_per_second=10_000)
 class Told:
     """A provider that says what it is told to say; `asked`: the references, in order."""
 
-    words: dict[str, Verdict | None] = field(default_factory=dict)
+    words: dict[str, ReportedStatus | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     away: bool = False
     largest_batch: int = 1
 
-    async def status(self, reference: str) -> Verdict | None:
+    async def status(self, reference: str) -> ReportedStatus | None:
         if self.away:
             raise ProviderUnavailable
         self.asked.append(reference)
@@ -77,7 +77,9 @@ def test_extremesms_can_be_asked_and_a_scripted_one_cannot() -> None:
 
 async def test_what_was_sent_is_asked_for_once_a_round_and_moved() -> None:
     _, references = await sent(25)
-    provider = Told({"r0": Verdict.DELIVERED, "r1": Verdict.FAILED, "r2": Verdict.TAKEN})
+    provider = Told(
+        {"r0": ReportedStatus.DELIVERED, "r1": ReportedStatus.FAILED, "r2": ReportedStatus.TAKEN}
+    )
     poller = Poller(store, provider, NOW)
     await poll_all(poller)
     assert provider.asked == references
@@ -89,7 +91,7 @@ async def test_what_was_sent_is_asked_for_once_a_round_and_moved() -> None:
 
 async def test_each_round_asks_for_what_is_still_open() -> None:
     _, references = await sent(3)
-    provider = Told({"r1": Verdict.DELIVERED})
+    provider = Told({"r1": ReportedStatus.DELIVERED})
     await poll_all(
         Poller(store, provider, PollRules(ages_seconds=(0.0, 0.0), calls_per_second=1e4))
     )
@@ -110,7 +112,7 @@ async def test_what_has_no_reference_or_is_over_is_not_asked_for() -> None:
     await worlds.execute("UPDATE message SET reference = NULL WHERE reference = 'r0'")
     await worlds.execute("UPDATE message SET status = 'DELIVERED' WHERE reference = 'r1'")
     await worlds.execute("UPDATE message SET status = 'UNKNOWN' WHERE reference = 'r2'")
-    provider = Told({"r2": Verdict.DELIVERED})
+    provider = Told({"r2": ReportedStatus.DELIVERED})
     await poll_all(Poller(store, provider, NOW))
     assert provider.asked == ["r2", "r3"]
     assert await worlds.statuses() == {"DELIVERED": 2, "SENT": 2}
@@ -130,7 +132,7 @@ async def test_a_provider_that_cannot_be_asked_is_left_to_rest_and_nothing_is_sk
 
 async def test_two_programs_share_the_asking() -> None:
     _, references = await sent(30)
-    provider = Told(dict.fromkeys([f"r{each}" for each in range(30)], Verdict.DELIVERED))
+    provider = Told(dict.fromkeys([f"r{each}" for each in range(30)], ReportedStatus.DELIVERED))
     await asyncio.gather(*(poll_all(Poller(store, provider, NOW)) for _ in range(3)))
     await poll_all(Poller(store, provider, NOW))
     assert sorted(provider.asked) == sorted(references)

@@ -10,7 +10,9 @@ import pytest
 from domain.ids import new_id
 from domain.inbox import routing
 from domain.inbox.capture import capture_contacts
-from domain.inbox.receive import NO_NUMBER, receive_due
+from domain.inbox.receive import receive_due
+from domain.inbox.routing import NO_NUMBER
+from domain.inbox.webhooks import REPEAT_SECONDS
 from persistence import store
 from tests import worlds
 from tests.inbox import post
@@ -93,7 +95,7 @@ async def test_whoever_wrote_is_known_even_where_it_was_a_moment_ago() -> None:
     await worlds.accept(client, numbers=[PHONE])
     await post.handed_over(pool)
     (event_id,) = await post.stored(inbound())
-    await receive_due(post.RECEPTION)
+    await receive_due(post.RECEIVER)
     (row,) = await post.rows_of([event_id])
     assert (row["outcome"], row["due_at"] is not None) == ("UNROUTED", True)
     await post.receive_all()
@@ -157,16 +159,58 @@ async def test_a_sender_that_is_no_number_is_kept_for_the_operator() -> None:
     assert row["due_at"] is None
 
 
-async def test_a_second_one_of_the_same_changes_nothing() -> None:
-    pool = await worlds.add_pool()
-    client = await worlds.add_client(pool)
+async def test_a_repetition_changes_nothing() -> None:
+    client = await worlds.add_client(await worlds.add_pool())
     await assign(client.client_id)
     said = inbound(receiver=OUR_NUMBER, messageId="abc")
-    rows = await post.received(said, said | {"message": "another text"})
+    rows = await post.received(said, said | {"timestamp": "later"})
     rows += await post.received(said)
     assert [row["outcome"] for row in rows] == ["ROUTED", "DUPLICATE", "DUPLICATE"]
     assert len(await post.inbox_of(client.client_id)) == 1
     assert (await worlds.fetch("SELECT unread FROM conversation")) == [{"unread": 1}]
+
+
+async def test_an_id_that_a_modem_uses_again_is_a_new_message() -> None:
+    client = await worlds.add_client(await worlds.add_pool())
+    await assign(client.client_id)
+    said = inbound(receiver=OUR_NUMBER, messageId="1")
+    await post.received(said, said | {"message": "another text"}, said | {"from": "+12025550144"})
+    texts = [(row["number"], row["text"]) for row in await post.inbox_of(client.client_id)]
+    assert texts == [(PHONE, "Hello"), (PHONE, "another text"), ("+12025550144", "Hello")]
+
+
+async def test_without_an_id_the_same_body_is_a_new_message_after_ten_minutes() -> None:
+    client = await worlds.add_client(await worlds.add_pool())
+    await assign(client.client_id)
+    said = inbound("Yes", receiver=OUR_NUMBER)
+    await post.received(said)
+    await made_older(REPEAT_SECONDS - 60)
+    (again,) = await post.received(said)
+    assert again["outcome"] == "DUPLICATE"
+    await made_older(REPEAT_SECONDS)
+    (later,) = await post.received(said)
+    assert later["outcome"] == "ROUTED"
+    (again,) = await post.received(said)
+    assert again["outcome"] == "DUPLICATE"
+    assert len(await post.inbox_of(client.client_id)) == 2
+
+
+async def test_many_processes_that_store_an_old_body_again_store_it_once() -> None:
+    client = await worlds.add_client(await worlds.add_pool())
+    await assign(client.client_id)
+    said = [inbound(f"{each}", receiver=OUR_NUMBER) for each in range(20)]
+    await post.received(*said)
+    await made_older(REPEAT_SECONDS + 1)
+    orders = [said, said[::-1], said[10:] + said[:10], said]
+    await asyncio.gather(*(post.stored(*each) for each in orders))
+    await post.receive_all()
+    assert len(await post.inbox_of(client.client_id)) == 40
+
+
+async def made_older(seconds: float) -> None:
+    await worlds.execute(
+        "UPDATE webhook_event SET received_at = received_at - make_interval(secs => $1)", seconds
+    )
 
 
 async def test_the_feed_has_no_gap_whoever_receives() -> None:
@@ -189,7 +233,7 @@ async def test_the_feed_has_no_gap_whoever_receives() -> None:
 
 
 async def receive_some() -> None:
-    while await receive_due(post.RECEPTION, most=7):
+    while await receive_due(post.RECEIVER, most=7):
         pass
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.inbox.reply import THROUGH_ANOTHER_LINE, THROUGH_ANY_LINE
+from domain.inbox.reply import NOT_ANSWERABLE, THROUGH_ANOTHER_LINE, THROUGH_ANY_LINE
 from domain.outcomes import Accepted, NotSent, Outcome
 from domain.provider import Outgoing
 from resolvers import ids
@@ -166,6 +166,16 @@ async def test_refusals_cost_nothing(app: App) -> None:
     assert poor["__typename"] == "InsufficientBalance"
     assert (poor["required"], poor["available"]) == (1, 0)
     assert await worlds.fetch("SELECT FROM send WHERE kind = 'REPLY'") == []
+
+
+async def test_a_short_code_cannot_be_answered(app: App) -> None:
+    talk, message = await hear(app, sender="68849")
+    for named in ({"conversationId": talk}, {"inboundMessageId": message}):
+        answer = await app.ask("owner", REPLY, input={**named, "text": "x"})
+        (error,) = answer["errors"]
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert error["message"] == NOT_ANSWERABLE
+    assert await worlds.fetch("SELECT FROM send") == []
 
 
 async def test_nobody_else_replies_in_a_conversation(app: App) -> None:

@@ -192,4 +192,4 @@ async def test_messages_and_reports_are_received_side_by_side(client: worlds.Ten
 
 
 async def receive_once() -> bool:
-    return await receive_due(post.RECEPTION)
+    return await receive_due(post.RECEIVER)

@@ -8,63 +8,63 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.inbox.reports import BECOMES, believe
-from domain.outcomes import Verdict
+from domain.inbox.reports import STATUS_AFTER
+from domain.outcomes import ReportedStatus
 from domain.sending.sends import REFUNDED, MessageStatus
 
 OPEN = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 
 
-def after(status: MessageStatus, verdicts: tuple[Verdict, ...]) -> MessageStatus:
+def after(status: MessageStatus, reports: tuple[ReportedStatus, ...]) -> MessageStatus:
     """Where a message ends that these are told of, in this order."""
-    for verdict in verdicts:
-        status = believe(status, verdict) or status
+    for reported in reports:
+        status = STATUS_AFTER.get((status, reported)) or status
     return status
 
 
-@given(st.sampled_from(OPEN), st.lists(st.sampled_from(Verdict), max_size=5))
+@given(st.sampled_from(OPEN), st.lists(st.sampled_from(ReportedStatus), max_size=5))
 def test_any_order_of_the_same_reports_ends_in_the_same_status(
-    status: MessageStatus, verdicts: list[Verdict]
+    status: MessageStatus, reports: list[ReportedStatus]
 ) -> None:
-    assert len({after(status, order) for order in permutations(verdicts)}) == 1
+    assert len({after(status, order) for order in permutations(reports)}) == 1
 
 
-@given(st.sampled_from(MessageStatus), st.lists(st.sampled_from(Verdict), max_size=6))
+@given(st.sampled_from(MessageStatus), st.lists(st.sampled_from(ReportedStatus), max_size=6))
 def test_reports_that_come_twice_change_nothing_more(
-    status: MessageStatus, verdicts: list[Verdict]
+    status: MessageStatus, reports: list[ReportedStatus]
 ) -> None:
-    once = after(status, tuple(verdicts))
-    assert after(once, tuple(verdicts)) is once
+    once = after(status, tuple(reports))
+    assert after(once, tuple(reports)) is once
 
 
-@given(st.sampled_from(MessageStatus), st.sampled_from(Verdict))
+@given(st.sampled_from(MessageStatus), st.sampled_from(ReportedStatus))
 def test_no_report_gives_anything_back_or_moves_what_was_given_back(
-    status: MessageStatus, verdict: Verdict
+    status: MessageStatus, reported: ReportedStatus
 ) -> None:
-    became = believe(status, verdict)
+    became = STATUS_AFTER.get((status, reported))
     assert became not in REFUNDED
     assert became is None or status not in REFUNDED
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict", "expected"),
+    ("status", "reported", "expected"),
     [
-        (MessageStatus.SENT, Verdict.TAKEN, None),
-        (MessageStatus.SENT, Verdict.DELIVERED, MessageStatus.DELIVERED),
-        (MessageStatus.SENT, Verdict.FAILED, MessageStatus.UNDELIVERED),
-        (MessageStatus.UNKNOWN, Verdict.TAKEN, MessageStatus.SENT),
-        (MessageStatus.UNKNOWN, Verdict.FAILED, MessageStatus.UNDELIVERED),
-        (MessageStatus.UNDELIVERED, Verdict.DELIVERED, MessageStatus.DELIVERED),
-        (MessageStatus.DELIVERED, Verdict.FAILED, None),
-        (MessageStatus.REJECTED, Verdict.DELIVERED, None),
-        (MessageStatus.CANCELLED, Verdict.DELIVERED, None),
+        (MessageStatus.SENT, ReportedStatus.TAKEN, None),
+        (MessageStatus.SENT, ReportedStatus.DELIVERED, MessageStatus.DELIVERED),
+        (MessageStatus.SENT, ReportedStatus.FAILED, MessageStatus.UNDELIVERED),
+        (MessageStatus.UNKNOWN, ReportedStatus.TAKEN, MessageStatus.SENT),
+        (MessageStatus.UNKNOWN, ReportedStatus.FAILED, MessageStatus.UNDELIVERED),
+        (MessageStatus.UNDELIVERED, ReportedStatus.DELIVERED, MessageStatus.DELIVERED),
+        (MessageStatus.DELIVERED, ReportedStatus.FAILED, None),
+        (MessageStatus.REJECTED, ReportedStatus.DELIVERED, None),
+        (MessageStatus.CANCELLED, ReportedStatus.DELIVERED, None),
     ],
 )
 def test_what_a_report_makes_of_a_message(
-    status: MessageStatus, verdict: Verdict, expected: MessageStatus | None
+    status: MessageStatus, reported: ReportedStatus, expected: MessageStatus | None
 ) -> None:
-    assert believe(status, verdict) is expected
+    assert STATUS_AFTER.get((status, reported)) is expected
 
 
 def test_the_table_names_no_status_that_is_not_reached_from_the_provider() -> None:
-    assert {status for status, _ in BECOMES} == {*OPEN, MessageStatus.UNDELIVERED}
+    assert {status for status, _ in STATUS_AFTER} == {*OPEN, MessageStatus.UNDELIVERED}

@@ -9,102 +9,107 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.inbox import routing
-from domain.inbox.routing import NotYet, Routed, Signposts, Traces, Unrouted, route
+from domain.inbox.routing import CandidateIndex, Candidates, Postponed, Routed, Unrouted, route
+from domain.inbox.senders import Sender
 from domain.sending.sends import Line
 
 ANNE, BOB, CARL, DORA, EVE = (UUID(int=each) for each in range(1, 6))
 LINE, OTHER = Line("m1", "7"), Line("m1", "8")
 
 TABLE = [
-    ("a number of ours", Traces(assigned=ANNE), Routed(ANNE, routing.BY_NUMBER)),
-    ("a line set by hand", Traces(by_hand=BOB), Routed(BOB, routing.BY_HAND)),
-    ("the last conversation", Traces(talking=[CARL]), Routed(CARL, routing.BY_CONVERSATION)),
+    ("a number of ours", Candidates(assigned=ANNE), Routed(ANNE, routing.BY_NUMBER)),
+    ("a line set by hand", Candidates(by_hand=BOB), Routed(BOB, routing.BY_HAND)),
+    ("the last conversation", Candidates(talking=[CARL]), Routed(CARL, routing.BY_CONVERSATION)),
     (
         "the last of several conversations",
-        Traces(talking=[CARL, ANNE]),
+        Candidates(talking=[CARL, ANNE]),
         Routed(CARL, routing.BY_CONVERSATION),
     ),
-    ("seen alone on the line", Traces(seen={DORA}), Routed(DORA, routing.BY_LINE)),
-    ("wrote alone", Traces(writers={EVE}), Routed(EVE, routing.BY_WRITING)),
-    ("nothing at all", Traces(), Unrouted(routing.NOBODY)),
-    ("two on the line, none wrote", Traces(seen={ANNE, BOB}), Unrouted(routing.NOBODY)),
-    ("two wrote", Traces(writers={ANNE, BOB}), Unrouted(routing.SEVERAL_WROTE)),
+    ("seen alone on the line", Candidates(seen={DORA}), Routed(DORA, routing.BY_LINE)),
+    ("wrote alone", Candidates(writers={EVE}), Routed(EVE, routing.BY_WRITING)),
+    ("nothing at all", Candidates(), Unrouted(routing.NOBODY)),
+    ("two on the line, none wrote", Candidates(seen={ANNE, BOB}), Unrouted(routing.NOBODY)),
+    ("two wrote", Candidates(writers={ANNE, BOB}), Unrouted(routing.SEVERAL_WROTE)),
     (
         "two on the line, one of them wrote",
-        Traces(seen={ANNE, BOB}, writers={BOB}),
+        Candidates(seen={ANNE, BOB}, writers={BOB}),
         Routed(BOB, routing.BY_WRITING),
     ),
     (
         "the number before the line",
-        Traces(assigned=ANNE, by_hand=BOB, talking=[CARL], seen={DORA}, writers={EVE}),
+        Candidates(assigned=ANNE, by_hand=BOB, talking=[CARL], seen={DORA}, writers={EVE}),
         Routed(ANNE, routing.BY_NUMBER),
     ),
     (
         "the hand before the conversation",
-        Traces(by_hand=BOB, talking=[CARL], seen={DORA}, writers={EVE}),
+        Candidates(by_hand=BOB, talking=[CARL], seen={DORA}, writers={EVE}),
         Routed(BOB, routing.BY_HAND),
     ),
     (
         "the conversation before the line",
-        Traces(talking=[CARL], seen={DORA}, writers={EVE}),
+        Candidates(talking=[CARL], seen={DORA}, writers={EVE}),
         Routed(CARL, routing.BY_CONVERSATION),
     ),
     (
         "the line before who wrote, where it is the same",
-        Traces(seen={DORA}, writers={DORA}),
+        Candidates(seen={DORA}, writers={DORA}),
         Routed(DORA, routing.BY_LINE),
     ),
     (
         "who wrote before the line that another was the first to be seen on",
-        Traces(seen={DORA}, writers={EVE}),
+        Candidates(seen={DORA}, writers={EVE}),
         Routed(EVE, routing.BY_WRITING),
     ),
     (
         "the first to be seen on the line and another wrote",
-        Traces(seen={DORA}, writers={DORA, EVE}),
+        Candidates(seen={DORA}, writers={DORA, EVE}),
         Unrouted(routing.SEVERAL_WROTE),
     ),
-    ("who wrote is not all known", Traces(writers={EVE}, complete=False), NotYet()),
-    ("nobody yet", Traces(complete=False), NotYet()),
-    ("two talk, a reply may be on its way", Traces(talking=[ANNE, BOB], complete=False), NotYet()),
+    ("who wrote is not all known", Candidates(writers={EVE}, complete=False), Postponed()),
+    ("nobody yet", Candidates(complete=False), Postponed()),
+    (
+        "two talk, a reply may be on its way",
+        Candidates(talking=[ANNE, BOB], complete=False),
+        Postponed(),
+    ),
     (
         "one talks, whoever else wrote",
-        Traces(talking=[ANNE], complete=False),
+        Candidates(talking=[ANNE], complete=False),
         Routed(ANNE, routing.BY_CONVERSATION),
     ),
     (
         "one on the line, but another may have written",
-        Traces(seen={DORA}, complete=False),
-        NotYet(),
+        Candidates(seen={DORA}, complete=False),
+        Postponed(),
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("traces", "expected"), [pytest.param(each[1], each[2], id=each[0]) for each in TABLE]
+    ("candidates", "expected"), [pytest.param(each[1], each[2], id=each[0]) for each in TABLE]
 )
 def test_the_first_rule_that_fits_decides(
-    traces: Traces, expected: Routed | Unrouted | NotYet
+    candidates: Candidates, expected: Routed | Unrouted | Postponed
 ) -> None:
-    assert route(traces) == expected
+    assert route(candidates) == expected
 
 
 def test_a_second_client_on_a_line_makes_it_nobodys() -> None:
-    signposts = Signposts()
-    signposts.learn(sender="+12025550101", line=LINE, client_id=ANNE)
-    stranger = {"sender": "+12025550102", "receiver": None, "complete": True}
-    assert route(signposts.traces(line=LINE, **stranger)) == Routed(ANNE, routing.BY_LINE)  # type: ignore[arg-type]
-    signposts.learn(sender="+12025550103", line=LINE, client_id=BOB)
-    assert route(signposts.traces(line=LINE, **stranger)) == Unrouted(routing.NOBODY)  # type: ignore[arg-type]
-    assert route(signposts.traces(line=OTHER, **stranger)) == Unrouted(routing.NOBODY)  # type: ignore[arg-type]
+    index = CandidateIndex()
+    index.learn(sender="+12025550101", line=LINE, client_id=ANNE)
+    stranger = {"sender": "+12025550102", "receivers": (), "complete": True}
+    assert route(index.candidates(line=LINE, **stranger)) == Routed(ANNE, routing.BY_LINE)  # type: ignore[arg-type]
+    index.learn(sender="+12025550103", line=LINE, client_id=BOB)
+    assert route(index.candidates(line=LINE, **stranger)) == Unrouted(routing.NOBODY)  # type: ignore[arg-type]
+    assert route(index.candidates(line=OTHER, **stranger)) == Unrouted(routing.NOBODY)  # type: ignore[arg-type]
 
 
 def test_whoever_wrote_last_on_a_line_is_meant() -> None:
-    signposts = Signposts()
+    index = CandidateIndex()
     for client_id in (ANNE, BOB, ANNE):
-        signposts.learn(sender="+12025550101", line=LINE, client_id=client_id)
-    traces = signposts.traces(sender="+12025550101", receiver=None, line=LINE, complete=True)
-    assert list(traces.talking) == [ANNE, BOB]
+        index.learn(sender="+12025550101", line=LINE, client_id=client_id)
+    candidates = index.candidates(sender="+12025550101", receivers=(), line=LINE, complete=True)
+    assert list(candidates.talking) == [ANNE, BOB]
 
 
 CLIENTS = st.sampled_from([ANNE, BOB, CARL])
@@ -126,9 +131,59 @@ def test_nobody_gets_a_message_that_nothing_points_to_him_with(
     writers: set[UUID],
     complete: bool,
 ) -> None:
-    found = route(Traces(assigned, by_hand, talking, seen, writers, complete))
+    found = route(Candidates(assigned, by_hand, talking, seen, writers, complete))
     if isinstance(found, Routed):
         pointed_to = {assigned, by_hand, *talking[:1]}
         pointed_to |= seen if len(seen) == 1 and writers <= seen and complete else set()
         pointed_to |= writers if len(writers) == 1 and complete else set()
         assert found.client_id in pointed_to
+
+
+AMBIGUOUS = "6595550143"
+NUMBERS = (f"+1{AMBIGUOUS}", f"+{AMBIGUOUS}")
+INDEXES = st.builds(
+    CandidateIndex,
+    assigned=st.dictionaries(st.just("+12025550111"), CLIENTS),
+    by_hand=st.dictionaries(st.just(LINE), CLIENTS),
+    seen=st.dictionaries(st.just(LINE), st.sets(CLIENTS, min_size=1)),
+    talking=st.dictionaries(
+        st.sampled_from([(number, LINE) for number in NUMBERS]),
+        st.lists(CLIENTS, unique=True, min_size=1),
+    ),
+    writers=st.dictionaries(st.sampled_from(NUMBERS), st.sets(CLIENTS, min_size=1)),
+    correspondents=st.dictionaries(st.sampled_from(NUMBERS), st.sets(CLIENTS, min_size=1)),
+)
+SENDERS = st.sampled_from(
+    [Sender(NUMBERS), Sender(NUMBERS[:1]), Sender(NUMBERS[1:]), Sender((), "68849"), Sender(())]
+)
+
+
+@given(
+    index=INDEXES,
+    sender=SENDERS,
+    receivers=st.sampled_from([(), ("+12025550111",), ("+12025550112",)]),
+    line=st.sampled_from([None, LINE, OTHER]),
+    complete=st.booleans(),
+)
+def test_no_spelling_of_a_sender_shows_a_message_to_a_client_without_a_reason(
+    index: CandidateIndex,
+    sender: Sender,
+    receivers: tuple[str, ...],
+    line: Line | None,
+    complete: bool,
+) -> None:
+    found, number = index.route(sender, receivers=receivers, line=line, complete=complete)
+    if not isinstance(found, Routed):
+        return
+    assert number in (*sender.numbers, sender.name)
+    receives = {index.assigned.get(each) for each in receivers}
+    receives.add(index.by_hand.get(line) if line else None)
+    if found.client_id in receives:
+        return
+    assert sender.numbers, "a sender without a number is routed by its receiver alone"
+    others = [each for each in sender.numbers if each != number]
+    assert not any(index.correspondents.get(each) for each in others)
+    by_number = {*index.talking.get((number, line), [])[:1]} if line else set()
+    by_number |= index.writers.get(number, set()) if complete else set()
+    by_number |= index.seen.get(line, set()) if line and complete else set()
+    assert found.client_id in by_number

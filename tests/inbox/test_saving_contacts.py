@@ -53,6 +53,20 @@ async def test_a_contact_is_made_and_found_again(app: App, written: str) -> None
     assert await found(app, who="sibling") == []
 
 
+async def test_an_existing_short_code_can_be_named_and_no_other(app: App) -> None:
+    await worlds.execute(
+        "INSERT INTO contact (id, client_id, number) VALUES (gen_random_uuid(), $1, '68849')",
+        app.owner.client_id,
+    )
+    assert (await save(app, number="68849", name="Bank"))["name"] == "Bank"
+    assert await found(app) == [
+        {"number": "68849", "name": "Bank", "business": None, "optedOut": False}
+    ]
+    for who, number in (("sibling", "68849"), ("owner", "68850"), ("owner", "")):
+        refused = await save(app, who, number=number)
+        assert refused["__typename"] == "InvalidPhoneNumber"
+
+
 async def test_null_clears_and_what_is_absent_stays(app: App) -> None:
     first = await save(app, name="Ada", business="Acme")
     assert (await save(app, name="Eve")) == {**first, "name": "Eve"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import random
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -14,15 +15,18 @@ from standardwebhooks.webhooks import Webhook
 
 from domain.errors import TryAgain
 from domain.inbox.intake import Intake
+from domain.inbox.receive import receive_due
+from domain.inbox.reports import WAITS_FOR_MESSAGE
 from domain.inbox.webhooks import LARGEST_BODY
 from ibiki.http import webhooks
 from ibiki.http.webhooks import PATH_ON_FILE
 from persistence import store
 from persistence.database import connect, disconnect
+from persistence.inbox.events import STORED
 from providers.registry import PARSERS
 from tests import worlds
 from tests.inbox.doors import SECRET, SHOWN, Door, door
-from tests.inbox.post import inbound
+from tests.inbox.post import RECEIVER, inbound
 from tests.ledger.line import Moment, line_to
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -37,7 +41,7 @@ async def outcomes() -> list[tuple[str, str]]:
 
 async def refusals(here: Door) -> dict[str, int]:
     """Refused events by reason, as the operator sees them once they are written down."""
-    await here.intake._tell()
+    await here.intake._write_refusals()
     rows = await worlds.fetch(
         "SELECT reason, times, body FROM webhook_event WHERE outcome = 'REFUSED'"
     )
@@ -146,6 +150,41 @@ async def test_what_is_malformed_is_kept_and_answered_400_in_a_plain_sentence(
     assert kept == [{"body": body}]
 
 
+async def test_a_number_a_line_feed_or_a_form_is_read() -> None:
+    bodies = [
+        b'{"from": 12025550143, "message": 4711}',
+        b'{"from": "+12025550143", "message": "two\nlines"}',
+        b"from=%2B12025550143&message=Hello",
+    ]
+    async with door() as here:
+        for body in bodies:
+            assert (await here.knock(body, **SHOWN)).status_code == 200
+    assert [outcome for outcome, _ in await outcomes()] == ["UNROUTED"] * 3
+
+
+async def test_no_body_is_answered_with_500_or_stops_receiving() -> None:
+    chance = random.Random(4711)
+    whole = [
+        json.dumps(inbound("Hello", modem="m1", messageId="abc", receiver="+1")).encode(),
+        b"from=%2B12025550143&message=Hello&messageId=abc",
+        json.dumps({"messageId": "x", "status": "delivered", "recipient": "1"}).encode(),
+        json.dumps({"MsgFollowUpUniqueCode": "A", "number": "1", "Status": "x"}).encode(),
+    ]
+    async with door() as here:
+        for each in range(400):
+            body = bytearray(chance.choice(whole))
+            for _ in range(chance.randint(1, 4)):
+                at = chance.randrange(len(body))
+                body[at : at + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
+            path = "/webhooks/egosms" if each % 2 else "/webhooks/extreme"
+            answer = await here.knock(bytes(body[: chance.randint(1, 300)]), path, **SHOWN)
+            assert answer.status_code in (200, 400)
+            assert answer.json()
+    await receive_due(RECEIVER, most=1_000)
+    waiting = await worlds.fetch("SELECT reason FROM webhook_event WHERE due_at IS NOT NULL")
+    assert {row["reason"] for row in waiting} <= {WAITS_FOR_MESSAGE, STORED}
+
+
 async def test_a_duplicate_is_answered_like_the_first_and_marked() -> None:
     async with door() as here:
         answers = await asyncio.gather(*(here.call(SAID) for _ in range(20)))
@@ -210,9 +249,9 @@ async def test_refusals_outlive_a_database_that_is_away() -> None:
     intake.refuse("extreme", "why")
     intake.refuse("extreme", "why")
     with pytest.raises(ConnectionError):
-        await intake._tell()
+        await intake._write_refusals()
     intake.refuse("extreme", "why")
-    await intake._tell()
+    await intake._write_refusals()
     rows = await worlds.fetch("SELECT reason, times FROM webhook_event")
     assert rows == [{"reason": "why", "times": 3}]
 

@@ -13,7 +13,7 @@ import orjson
 
 from domain.errors import TryAgain
 from domain.identity.access import Scope
-from domain.inbox.conversations import InboundMessage
+from domain.inbox.messages import InboundMessage
 from domain.live import hints
 from domain.live.hints import Topic
 from domain.live.ports import Change, ChangePage, Position

@@ -16,8 +16,8 @@ from uuid import UUID
 import pytest
 
 from domain.ids import new_id
-from domain.inbox.arrivals import Arrival
-from domain.inbox.receive import deliver
+from domain.inbox.inbound import deliver
+from domain.inbox.messages import NewInbound
 from persistence import store
 from persistence.live import hints
 from resolvers import ids
@@ -40,9 +40,9 @@ class Broken(Exception):
     """A transaction that is not to be kept."""
 
 
-def arrival(client_id: UUID) -> Arrival:
+def arrival(client_id: UUID) -> NewInbound:
     """A message of one of a few numbers."""
-    return Arrival(new_id(), client_id, post.PHONE, "Hello", datetime.now(UTC))
+    return NewInbound(new_id(), client_id, post.PHONE, "Hello", datetime.now(UTC))
 
 
 async def write(chance: random.Random, client_ids: list[UUID]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import Forbidden, TryAgain
 from domain.ids import new_id
-from domain.inbox.conversations import InboundMessage
+from domain.inbox.messages import InboundMessage
 from domain.live import hints
 from domain.live.feed import PAGE
 from domain.live.hub import Hub

@@ -140,7 +140,7 @@ async def test_what_is_assigned_later_is_told_then(running: Server, people: App)
     async with client(running, "owner") as reader:
         await reader.subscribe(INBOUND, since=later)
         await assign_inbound(
-            store, people.installation.reception, row["id"], people.owner.client_id, remember=False
+            store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
         assert (await reader.told())["id"] == shown(row["id"])
         assert shown(row["id"]) < later, "older by its id, and newer in the feed"

@@ -16,8 +16,8 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Actor, Role
 from domain.ids import new_id
-from domain.inbox.arrivals import Arrival
-from domain.inbox.receive import deliver
+from domain.inbox.inbound import deliver
+from domain.inbox.messages import NewInbound
 from domain.ledger.allocate import Allocation, allocate
 from domain.live.hub import POLL_SECONDS
 from domain.live.subscriptions import NO_USER, Viewpoint
@@ -136,7 +136,7 @@ def _text_to(word: str) -> str:
 
 async def _receive(tenant: worlds.Tenant, word: str) -> UUID:
     """A message to a tenant that says to whom; its id."""
-    one = Arrival(new_id(), tenant.client_id, post.PHONE, _text_to(word), datetime.now(UTC))
+    one = NewInbound(new_id(), tenant.client_id, post.PHONE, _text_to(word), datetime.now(UTC))
     async with store.transaction() as tx:
         await deliver(store, tx, [one])
     return one.id

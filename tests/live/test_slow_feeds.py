@@ -12,8 +12,8 @@ import httpx
 
 from domain.identity.access import OfClient
 from domain.ids import new_id
-from domain.inbox.arrivals import Arrival
-from domain.inbox.receive import deliver
+from domain.inbox.inbound import deliver
+from domain.inbox.messages import NewInbound
 from domain.live.subscriptions import FEED_BYTES
 from ibiki.live.live import SocketRules
 from ibiki.live.sse import EventStream
@@ -36,7 +36,7 @@ TOLD = re.compile(rb'"id":"(msg_[0-9a-z]{26})"')
 async def receive_many(people: App, count: int, text: str) -> list[str]:
     """Messages to the owner, in its inbox; their ids in order of the feed."""
     arrivals = [
-        Arrival(new_id(), people.owner.client_id, post.PHONE, text, datetime.now(UTC))
+        NewInbound(new_id(), people.owner.client_id, post.PHONE, text, datetime.now(UTC))
         for _ in range(count)
     ]
     async with store.transaction() as tx:

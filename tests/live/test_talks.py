@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from domain.ids import new_id
-from domain.inbox.arrivals import OptOut, OptOutSource
 from domain.inbox.capture import capture_contacts
+from domain.inbox.messages import OptOut, OptOutSource
 from domain.inbox.receive import receive_due
 from domain.inbox.routes import assign_inbound
 from domain.inbox.webhooks import NewEvent
@@ -100,7 +100,7 @@ async def test_a_conversation_that_an_assignment_begins_is_told(
         await listening(running, reader, TALKS)
         await listening(running, other, TALKS)
         await assign_inbound(
-            store, people.installation.reception, row["id"], people.owner.client_id, remember=False
+            store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
         assert (await reader.told())["lastMessage"]["text"] == "Who are you?"
         with pytest.raises(TimeoutError):
@@ -142,7 +142,7 @@ async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
         (key,) = await post.stored(said)
-        await receive_due(post.RECEPTION)
+        await receive_due(post.RECEIVER)
         then = await reader.told()
         assert (then["id"], then["outcome"]) == (shown(key), "ROUTED")
         assert (then["client"], then["inbound"]) == ({"name": "Acme"}, {"text": "Hello"})
@@ -150,7 +150,7 @@ async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
         [again] = [post.event(said)]
         await store.store_events([again])
         assert (await told_until(reader, outcome="DUPLICATE"))["id"] == shown(again.id)
-        bad = NewEvent(new_id(), "extreme", b"key", b"[1]", "That is no object.")
+        bad = NewEvent(new_id(), "extreme", b"key", b"[1]", invalid="That is no object.")
         await store.store_events([bad])
         assert (await reader.told())["reason"] == "That is no object."
 
@@ -162,7 +162,7 @@ async def test_an_event_that_nobody_rules_on_is_told_as_waiting(running: Server)
         first = await reader.told()
         assert (first["id"], first["outcome"]) == (shown(key), "UNROUTED")
         assert first["client"] is first["inbound"] is None
-        await receive_due(post.RECEPTION)
+        await receive_due(post.RECEIVER)
         assert (await reader.told())["outcome"] == "ROUTED"
 
 
@@ -171,7 +171,7 @@ async def test_an_event_that_is_assigned_later_is_told_again(running: Server, pe
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
         await assign_inbound(
-            store, people.installation.reception, row["id"], people.owner.client_id, remember=False
+            store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
         told = await told_until(reader, outcome="ROUTED")
         assert (told["id"], told["client"]) == (shown(row["id"]), {"name": "Acme"})

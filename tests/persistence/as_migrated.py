@@ -32,8 +32,8 @@ CONSTRAINTS = {
     " shape_fits_kind source_whole",
     "upload": "client_exists has_rows",
     "upload_part": "upload_exists",
-    "webhook_event": "body_bounded key_unique outcome_known refused_without_content"
-    " routed_to_somebody times_positive waits_unrouted",
+    "webhook_event": "body_bounded key_unique outcome_known pending_unrouted"
+    " refused_without_content routed_to_somebody times_positive waits_unrouted",
 }
 PRIMARY_KEYS = {
     "conversation_line": "number modem port client_id",
@@ -60,8 +60,10 @@ INDEXES = {
     "client_by_group": "(group_id)",
     "contact_by_client": "(client_id, id DESC)",
     "conversation_by_activity": "UNIQUE (client_id, last_message_id DESC)",
+    "contact_by_name": "(client_id, ((name IS NULL)), lower(COALESCE(name, ''::text)), id)",
     "conversation_by_change": "(updated_at)",
     "conversation_by_change_order": "(changed_xid, id)",
+    "conversation_by_number": "(number)",
     "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
     "idempotency_key_by_age": "(created_at)",
     "inbound_by_client": "(client_id, id DESC)",
@@ -77,6 +79,7 @@ INDEXES = {
     " WHERE (status = ANY (ARRAY['SUBMITTING'::text, 'UNKNOWN'::text]))",
     "modem_route_by_hand_unique": "UNIQUE (modem, port) WHERE (NOT learned)",
     "modem_route_by_line": "(modem, port)",
+    "opt_out_pending_by_number": "(number) WHERE (source = 'PENDING'::text)",
     "provider_account_default_unique": "UNIQUE (is_default) WHERE is_default",
     "provider_account_owner_unique": "UNIQUE (owner_client_id)",
     "reconciliation_difference_by_run": "(reconciliation_id, id)",
@@ -101,6 +104,8 @@ INDEXES = {
     "webhook_event_changed": "brin (changed_xid, updated_at)"
     " WITH (pages_per_range='16', autosummarize='on')",
     "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",
+    "webhook_event_pending": "(sender) WHERE opt_out_pending",
+    "webhook_event_unrouted": "(opt_out_pending DESC, id DESC) WHERE (outcome = 'UNROUTED'::text)",
 }
 CHANGED = (
     "BEFORE UPDATE ON public.{} FOR EACH ROW"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Verdict
+from domain.outcomes import ReportedStatus
 from providers.extreme import ExtremeSMS
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import CONFIG, HTML, ID, ScriptedTransport, account, answer
@@ -16,13 +16,13 @@ def said(word: object, **rest: object) -> Exchange:
 
 
 SAID = [
-    ("queued", said("queued"), Verdict.TAKEN),
-    ("pending", said("pending"), Verdict.TAKEN),
-    ("sent", said("sent"), Verdict.TAKEN),
-    ("delivered", said("delivered", deliveredAt="2026-11-20T08:30:00Z"), Verdict.DELIVERED),
-    ("in capitals", said(" Delivered "), Verdict.DELIVERED),
-    ("failed", said("failed"), Verdict.FAILED),
-    ("expired", said("expired"), Verdict.FAILED),
+    ("queued", said("queued"), ReportedStatus.TAKEN),
+    ("pending", said("pending"), ReportedStatus.TAKEN),
+    ("sent", said("sent"), ReportedStatus.TAKEN),
+    ("delivered", said("delivered", deliveredAt="2026-11-20T08:30:00Z"), ReportedStatus.DELIVERED),
+    ("in capitals", said(" Delivered "), ReportedStatus.DELIVERED),
+    ("failed", said("failed"), ReportedStatus.FAILED),
+    ("expired", said("expired"), ReportedStatus.FAILED),
     ("a word of its own", said("seen"), None),
     ("no word", said(None), None),
     ("a number", said({}), None),
@@ -47,7 +47,7 @@ AWAY = [
 @pytest.mark.parametrize(
     ("exchange", "expected"), [pytest.param(each[1], each[2], id=each[0]) for each in SAID]
 )
-async def test_a_status_is_read(exchange: Exchange, expected: Verdict | None) -> None:
+async def test_a_status_is_read(exchange: Exchange, expected: ReportedStatus | None) -> None:
     assert await account(exchange).status(ID) is expected
 
 

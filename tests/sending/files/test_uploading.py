@@ -340,7 +340,7 @@ async def test_the_workers_delete_uploads_after_a_day(
     )
     installation = app.installation
     workers = Workers(
-        store, installation.providers, installation.reception, rules=Handover(), observer=Observer()
+        store, installation.providers, installation.receiver, rules=Handover(), observer=Observer()
     )
     workers.start()
     try:

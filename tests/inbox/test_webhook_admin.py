@@ -11,9 +11,9 @@ import pytest
 from domain.errors import ProviderUnavailable
 from domain.ids import new_id
 from domain.inbox import routing
-from domain.inbox.routes import ASSIGNED
 from domain.inbox.webhooks import NewEvent
 from persistence import store
+from persistence.inbox.events import DUPLICATE
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -35,7 +35,7 @@ DELETE = """mutation ($input: DeleteModemRouteInput!) { deleteModemRoute(input: 
     __typename ... on ModemRoute { id modem } } }"""
 ASSIGN = """mutation ($input: AssignInboundInput!) { assignInbound(input: $input) { __typename
     ... on UserError { message }
-    ... on WebhookEvent { outcome reason client { name } inbound { text } } } }"""
+    ... on WebhookEvent { outcome reason client { name } inbound { text number answerable } } } }"""
 READY = """mutation ($input: TestReplyReadinessInput!) { testReplyReadiness(input: $input) {
     __typename ... on ReplyReadiness { ready modem port inbound { text }
     checks { name passed detail } } } }"""
@@ -59,7 +59,7 @@ async def test_events_are_shown_with_what_they_said(app: App) -> None:
     await set_route(app, app.owner)
     said = inbound("Hi", modem="m1", messageId="abc")
     await post.received(said, inbound("nobody's"), said)
-    invalid = NewEvent(new_id(), "extreme", b"key", b"\xff not json", "Not JSON.")
+    invalid = NewEvent(new_id(), "extreme", b"key", b"\xff not json", invalid="Not JSON.")
     await store.store_events([invalid])
     await store.count_refusals({("extreme", "The secret is wrong."): 7})
     nodes = (await app.answer("admin", EVENTS))["nodes"]
@@ -67,7 +67,7 @@ async def test_events_are_shown_with_what_they_said(app: App) -> None:
     assert found == [
         ("REFUSED", "The secret is wrong.", 7),
         ("INVALID", "Not JSON.", 1),
-        ("DUPLICATE", "The same was told before: nothing was changed.", 1),
+        ("DUPLICATE", DUPLICATE, 1),
         ("UNROUTED", routing.NOBODY, 1),
         ("ROUTED", routing.BY_HAND, 1),
     ]
@@ -88,7 +88,9 @@ async def test_events_are_shown_with_what_they_said(app: App) -> None:
 async def test_an_event_that_says_nothing_or_nests_deep_hides_no_other(
     app: App, body: bytes
 ) -> None:
-    await store.store_events([NewEvent(new_id(), "extreme", b"key", body, "Not an object.")])
+    await store.store_events(
+        [NewEvent(new_id(), "extreme", b"key", body, invalid="Not an object.")]
+    )
     nodes = (await app.answer("admin", EVENTS))["nodes"]
     assert orjson.loads(orjson.dumps(nodes))[0]["payload"] == {"text": body.decode()}
 
@@ -158,59 +160,6 @@ async def test_a_line_or_number_of_another_is_refused(app: App) -> None:
     bad = await set_route(app, app.owner, assignedNumbers=["nonsense"])
     assert bad["__typename"] == "InvalidInput"
     assert len(await app.answer("admin", ROUTES)) == 1
-
-
-async def test_an_unrouted_message_is_given_to_a_client_with_all_that_follows(
-    app: App,
-) -> None:
-    send = await worlds.accept(app.owner, numbers=[PHONE])
-    key = await event_id(inbound("STOP", modem="m1", firstname="Ada"))
-    given = {"webhookEventId": key, "clientId": client_id(app.owner)}
-    assigned = await app.answer("admin", ASSIGN, input=given)
-    assert assigned == {
-        "__typename": "WebhookEvent",
-        "outcome": "ROUTED",
-        "reason": ASSIGNED,
-        "client": {"name": "Acme"},
-        "inbound": {"text": "STOP"},
-    }
-    assert (await worlds.fetch("SELECT number FROM opt_out")) == [{"number": PHONE}]
-    assert await worlds.statuses(send.id) == {"CANCELLED": 1}
-    (talk,) = await worlds.fetch("SELECT unread FROM conversation")
-    assert talk["unread"] == 1
-    assert await app.answer("admin", ASSIGN, input=given) == assigned
-    assert len(await post.inbox_of(app.owner.client_id)) == 1
-    given["clientId"] = client_id(app.sibling)
-    assert await app.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"
-    await worlds.assert_audit_holds()
-
-
-async def test_remembering_routes_the_line_from_then_on(app: App) -> None:
-    key = await event_id(inbound("Hi", modem="m1"))
-    given = {"webhookEventId": key, "clientId": client_id(app.owner), "remember": True}
-    await app.answer("admin", ASSIGN, input=given)
-    (row,) = await post.received(inbound("again", sender="+12025550199", modem="m1"))
-    assert (row["client_id"], row["reason"]) == (app.owner.client_id, routing.BY_HAND)
-
-
-async def test_what_cannot_be_assigned_is_refused_whole(app: App) -> None:
-    owner = client_id(app.owner)
-    for said, remember in (
-        (inbound("from a short code", sender="72345"), False),
-        (inbound("no line"), True),
-        (inbound("the sibling's line", modem="m2"), True),
-    ):
-        key = await event_id(said)
-        await set_route(app, app.sibling, modem="m2")
-        given = {"webhookEventId": key, "clientId": owner, "remember": remember}
-        assert await app.code("admin", ASSIGN, input=given) == "BAD_USER_INPUT"
-    assert await post.inbox_of(app.owner.client_id) == []
-    for named in (
-        {"webhookEventId": "evt_x", "clientId": owner},
-        {"webhookEventId": key, "clientId": ids.encode(Kind.CLIENT, new_id())},
-        {"webhookEventId": ids.encode(Kind.WEBHOOK_EVENT, new_id()), "clientId": owner},
-    ):
-        assert (await app.answer("admin", ASSIGN, input=named))["__typename"] == "NotFound"
 
 
 async def rehearse(app: App) -> tuple[Any, dict[str, bool]]:

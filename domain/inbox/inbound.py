@@ -1,0 +1,240 @@
+"""Routes the inbound messages of a batch and writes them to their clients' inboxes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from domain.inbox.keywords import Keyword, Keywords
+from domain.inbox.messages import ConversationKey, NewInbound, OptOut, OptOutSource
+from domain.inbox.opt_out import apply_opt_outs, cancel_queued_to
+from domain.inbox.ports import ReceivingStore
+from domain.inbox.routing import CandidateIndex, Postponed, Routed, Unrouted
+from domain.inbox.senders import Sender, is_answerable, read_numbers, read_sender
+from domain.inbox.webhooks import (
+    DueEvent,
+    EventResult,
+    InboundCall,
+    Malformed,
+    Parsed,
+    Parsers,
+    WebhookOutcome,
+)
+from domain.numbers import Normaliser
+from domain.transactions import Transaction
+
+WAIT_SECONDS = 0.2
+"""Before an event is read again that waits for sends to be captured."""
+
+WAITS_FOR_CAPTURE = "Waits a moment, until earlier sends are recorded by number."
+BLOCKS = "It is a STOP: the number is blocked for {} until you assign it."
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """The store, parsers and rules that events are received with."""
+
+    store: ReceivingStore
+    parsers: Parsers
+    normaliser: Normaliser
+    keywords: Keywords = field(default_factory=Keywords)
+
+    def parse(self, event: DueEvent) -> Parsed:
+        """What an event says; its numbers are as given."""
+        parser = self.parsers.get(event.provider)
+        return Malformed("This provider is not known.") if parser is None else parser(event.body)
+
+    def message(
+        self, event: DueEvent, call: InboundCall, sender: str, client_id: UUID
+    ) -> NewInbound:
+        """The message of an event that was routed to a client."""
+        receivers = read_numbers(self.normaliser, call.receiver)
+        keyword = self.keywords.match(call.text)
+        return NewInbound(
+            id=event.id,
+            client_id=client_id,
+            number=sender,
+            text=call.text,
+            created_at=event.received_at,
+            receiver=receivers[0] if receivers else call.receiver,
+            line=call.line,
+            name=call.name,
+            business=call.business,
+            keyword=keyword,
+            blocked=call.blocked,
+            mentions_opt_out=keyword is None and self.keywords.mentions_stop(call.text),
+        )
+
+    def is_stop(self, call: InboundCall) -> bool:
+        """Whether a message opts its sender out."""
+        return call.blocked or self.keywords.match(call.text) is Keyword.STOP
+
+
+@dataclass(frozen=True, slots=True)
+class _Inbound:
+    """An inbound message of an event, with what its numbers can be read as."""
+
+    event: DueEvent
+    call: InboundCall
+    sender: Sender
+    receivers: Sequence[str]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction writes."""
+
+    results: list[EventResult] = field(default_factory=list)
+    messages: list[NewInbound] = field(default_factory=list)
+    blocks: list[OptOut] = field(default_factory=list)
+
+
+async def receive_inbound(
+    receiver: Receiver, tx: Transaction, calls: Sequence[tuple[DueEvent, InboundCall]]
+) -> list[EventResult]:
+    """Routes and delivers the messages, and blocks the numbers of pending opt-outs."""
+    batch = await _route_all(receiver, tx, [_read(receiver, *each) for each in calls])
+    await deliver(receiver.store, tx, batch.messages, batch.blocks)
+    return batch.results
+
+
+async def deliver(
+    store: ReceivingStore,
+    tx: Transaction,
+    messages: Sequence[NewInbound],
+    blocks: Sequence[OptOut] = (),
+) -> None:
+    """Writes the messages to their inboxes, applies opt-outs, and blocks pending numbers."""
+    if not messages and not blocks:
+        return
+    counts = Counter({each.client_id: 0 for each in blocks})
+    counts.update(each.client_id for each in messages)
+    next_number = await store.take_feed_numbers(tx, counts)
+    numbered: list[tuple[NewInbound, int]] = []
+    for message in messages:
+        numbered.append((message, next_number[message.client_id]))
+        next_number[message.client_id] += 1
+    if numbered:
+        await store.write_inbound(tx, numbered)
+        await apply_opt_outs(store, tx, messages)
+    if blocks:
+        await store.write_opt_outs(tx, blocks)
+        await cancel_queued_to(store, tx, [(each.client_id, each.number) for each in blocks])
+
+
+def _read(receiver: Receiver, event: DueEvent, call: InboundCall) -> _Inbound:
+    sender = read_sender(receiver.normaliser, call.sender)
+    return _Inbound(event, call, sender, read_numbers(receiver.normaliser, call.receiver))
+
+
+async def _route_all(receiver: Receiver, tx: Transaction, inbound: Sequence[_Inbound]) -> _Batch:
+    """Routes the messages in order: an earlier one may decide where a later one belongs."""
+    store = receiver.store
+    # Read before the candidates: a send that is captured in between is then among them.
+    captured_until = await store.captured_until(tx)
+    index = await store.read_candidates(
+        tx,
+        senders={number for each in inbound for number in each.sender.numbers},
+        receivers={number for each in inbound for number in each.receivers},
+        lines={each.call.line for each in inbound if each.call.line},
+    )
+    await _read_correspondents(store, tx, index, inbound)
+    batch = _Batch()
+    pending: list[tuple[_Inbound, EventResult]] = []
+    for each in inbound:
+        complete = captured_until is None or each.event.received_at < captured_until
+        result = _route_one(index, each, complete=complete)
+        is_final = result.due_in_seconds is None
+        if result.client_id is not None and result.sender is not None:
+            message = receiver.message(each.event, each.call, result.sender, result.client_id)
+            batch.messages.append(message)
+        elif is_final and each.sender.numbers and receiver.is_stop(each.call):
+            pending.append((each, result))
+            continue
+        batch.results.append(result)
+    await _block_pending(store, tx, batch, pending)
+    return batch
+
+
+async def _read_correspondents(
+    store: ReceivingStore, tx: Transaction, index: CandidateIndex, inbound: Sequence[_Inbound]
+) -> None:
+    """Reads who sent to the numbers of senders that can be read as several numbers."""
+    numbers = {
+        number for each in inbound if len(each.sender.numbers) > 1 for number in each.sender.numbers
+    }
+    if numbers:
+        for client_id, number in await store.find_correspondents(tx, numbers):
+            index.correspondents.setdefault(number, set()).add(client_id)
+
+
+def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> EventResult:
+    event_id, call = inbound.event.id, inbound.call
+    found, sender = index.route(
+        inbound.sender, receivers=inbound.receivers, line=call.line, complete=complete
+    )
+    match found:
+        case Routed(client_id, reason):
+            if is_answerable(sender):
+                index.learn(sender=sender, line=call.line, client_id=client_id)
+            return routed(event_id, call, sender, client_id, reason)
+        case Unrouted(reason):
+            return EventResult(
+                event_id,
+                WebhookOutcome.UNROUTED,
+                reason,
+                line=call.line,
+                sender=sender or None,
+            )
+        case Postponed():
+            return EventResult(
+                event_id,
+                WebhookOutcome.UNROUTED,
+                WAITS_FOR_CAPTURE,
+                line=call.line,
+                due_in_seconds=WAIT_SECONDS,
+            )
+
+
+async def _block_pending(
+    store: ReceivingStore,
+    tx: Transaction,
+    batch: _Batch,
+    pending: Sequence[tuple[_Inbound, EventResult]],
+) -> None:
+    """Blocks the number of an unrouted STOP for every client that it could concern."""
+    numbers = {number for each, _ in pending for number in each.sender.numbers}
+    found = await store.find_correspondents(tx, numbers) if numbers else set()
+    for each, result in pending:
+        keys = [key for key in sorted(found) if key[1] in each.sender.numbers]
+        batch.blocks += [_block(key, each.event.id) for key in keys]
+        batch.results.append(_with_block(result, keys))
+
+
+def _block(key: ConversationKey, event_id: UUID) -> OptOut:
+    return OptOut(key[0], key[1], OptOutSource.PENDING, event_id)
+
+
+def _with_block(result: EventResult, keys: Collection[ConversationKey]) -> EventResult:
+    if not keys:
+        return result
+    clients = len({client_id for client_id, _ in keys})
+    blocks = BLOCKS.format("1 client" if clients == 1 else f"{clients} clients")
+    return replace(result, reason=f"{result.reason} {blocks}", opt_out_pending=True)
+
+
+def routed(
+    event_id: UUID, call: InboundCall, sender: str, client_id: UUID, reason: str
+) -> EventResult:
+    """The result of an event whose message was routed to a client."""
+    return EventResult(
+        event_id,
+        WebhookOutcome.ROUTED,
+        reason,
+        client_id=client_id,
+        inbound_id=event_id,
+        line=call.line,
+        sender=sender,
+    )
