@@ -63,31 +63,31 @@ class Uploads(Protocol):
     """Files, in parts."""
 
     async def uploads_size(self, tx: Transaction, client_id: UUID) -> int:
-        """Bytes of a client's files that are kept; two who ask at once see the same."""
+        """The bytes of a client's uploads. Locks the client until the transaction ends."""
         ...
 
     async def write_upload(self, tx: Transaction, upload: Upload) -> None:
-        """Keeps a file, without its bytes."""
+        """Writes an upload without its bytes."""
         ...
 
     async def write_upload_part(
         self, tx: Transaction, upload_id: UUID, position: int, part: bytes
     ) -> None:
-        """Keeps some of its bytes. Positions count from 0."""
+        """Writes a part of its bytes. Positions count from 0."""
         ...
 
     async def find_upload(self, scope: OfClient, upload_id: UUID) -> Upload:
-        """A file that is not a day old. Raises NotFound."""
+        """An upload of the last day. Raises NotFound."""
         ...
 
     async def read_upload_part(
         self, scope: OfClient, upload_id: UUID, position: int
     ) -> bytes | None:
-        """Some of its bytes, None where they are gone."""
+        """A part of its bytes; None if it has been deleted."""
         ...
 
     async def purge_uploads(self, *, age_seconds: float, most: int) -> int:
-        """Files of that age are gone, at most so many. Returns how many."""
+        """Deletes at most so many uploads of that age. Returns how many it deleted."""
         ...
 
 

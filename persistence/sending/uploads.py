@@ -38,14 +38,12 @@ DELETE FROM upload WHERE id = ANY (ARRAY(
 
 
 async def uploads_size(tx: Connection, client_id: UUID) -> int:
-    """The bytes of a client's uploads. Locks the client until the transaction ends."""
     await tx.execute(LOCK_CLIENT, client_id)
     size: int = await tx.fetchval(SIZE, client_id)
     return size
 
 
 async def write_upload(tx: Connection, upload: Upload) -> None:
-    """Writes an upload without its bytes."""
     await models.Upload.create(
         using_db=orm(tx),
         id=upload.id,
@@ -56,14 +54,12 @@ async def write_upload(tx: Connection, upload: Upload) -> None:
 
 
 async def write_upload_part(tx: Connection, upload_id: UUID, position: int, part: bytes) -> None:
-    """Writes a part of its bytes."""
     await models.UploadPart.create(
         using_db=orm(tx), upload_id=upload_id, position=position, content=part
     )
 
 
 async def find_upload(scope: OfClient, upload_id: UUID) -> Upload:
-    """An upload of the last day. Raises NotFound."""
     oldest = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
     row = await models.Upload.filter(
         client_id=scope.client_id, id=upload_id, created_at__gt=oldest
@@ -74,14 +70,12 @@ async def find_upload(scope: OfClient, upload_id: UUID) -> Upload:
 
 
 async def read_upload_part(scope: OfClient, upload_id: UUID, position: int) -> bytes | None:
-    """A part of its bytes; None if it has been deleted."""
     async with connection() as pooled:
         part: bytes | None = await pooled.fetchval(READ_PART, scope.client_id, upload_id, position)
     return part
 
 
 async def purge_uploads(*, age_seconds: float, most: int) -> int:
-    """Deletes at most so many uploads of that age. Returns how many it deleted."""
     async with connection() as pooled:
         done = await pooled.execute(PURGE, age_seconds, most)
     return int(done.split()[-1])

@@ -1,4 +1,4 @@
-"""100,000 rows: in good time, in bounded memory, and others are answered meanwhile."""
+"""100,000 rows: in limited time and memory, while other requests are answered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 @pytest.fixture(scope="module")
 def large_file() -> bytes:
-    """100,000 numbers with names, in 20 MB: most of it is nothing that is asked for."""
+    """100,000 numbers with names, in 20 MB: most of it is a column that nothing reads."""
     rows = (
         [number, f"Name {at}", "x" * 180]
         for at, number in enumerate(worlds.generated_numbers(ROWS))
@@ -40,7 +40,7 @@ def large_file() -> bytes:
 
 
 async def with_pauses(work: Awaitable[Result]) -> tuple[Result, float]:
-    """What the work comes to, and for how long at most nobody else had a turn meanwhile."""
+    """The result of the work, and the longest time for which no other task ran."""
     task = asyncio.ensure_future(work)
     longest, before = 0.0, time.perf_counter()
     while not task.done():
@@ -49,7 +49,7 @@ async def with_pauses(work: Awaitable[Result]) -> tuple[Result, float]:
     return await task, longest
 
 
-async def test_100_000_rows_are_kept_sent_to_and_imported_while_others_are_answered(
+async def test_100_000_rows_are_uploaded_sent_to_and_imported_while_others_are_answered(
     app: App, large_file: bytes
 ) -> None:
     installation = replace(app.installation, limits=Limits())
@@ -69,7 +69,7 @@ async def test_100_000_rows_are_kept_sent_to_and_imported_while_others_are_answe
     assert await worlds.statuses(sent.id) == {"QUEUED": ROWS}
 
 
-def test_a_file_is_read_in_far_less_memory_than_it_is_long(large_file: bytes) -> None:
+def test_a_file_is_read_in_much_less_memory_than_its_size(large_file: bytes) -> None:
     file = BytesIO(large_file * 2)
     tracemalloc.start()
     try:
@@ -77,12 +77,12 @@ def test_a_file_is_read_in_far_less_memory_than_it_is_long(large_file: bytes) ->
         _, most_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert layout.rows == 2 * ROWS + 1  # the second header is a row like others
+    assert layout.rows == 2 * ROWS + 1  # the second header is a row like any other
     assert most_bytes < 8 * MEBIBYTE
 
 
-def test_wide_rows_are_not_in_memory_together() -> None:
-    """Each of them alone takes some megabytes: 80,000 cells."""
+def test_wide_rows_are_not_in_memory_at_once() -> None:
+    """Each of them has 80,000 cells and takes some megabytes."""
     wide = ",".join(["2025550120", *["ab"] * 80_000])
     lines = ["phone,name", *["2025550120,Ada"] * 250, *[wide] * 16]
     file = BytesIO("\n".join(lines).encode())
@@ -98,7 +98,7 @@ def test_wide_rows_are_not_in_memory_together() -> None:
     assert most_bytes < 32 * MEBIBYTE
 
 
-def test_cards_take_memory_for_what_is_kept_alone(large_file: bytes) -> None:
+def test_cards_take_memory_only_for_what_is_imported(large_file: bytes) -> None:
     file = BytesIO(large_file)
     layout = layout_of(file, NORMALISER)
     read = partial(read_cards, file, layout, contact_columns_of(layout), NORMALISER)
