@@ -22,20 +22,20 @@ from domain.errors import TryAgain
 from domain.inbox.polling import PollRules
 from domain.loops import Loop
 from ibiki.http import server, uploads
-from ibiki.http.app import AppParts, build_app, build_watch_app
+from ibiki.http.app import AppParts, build_app, build_monitoring_app
 from ibiki.http.console import Console
 from ibiki.http.console_session import ConsoleSession
 from ibiki.http.exports import Exports
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
+from ibiki.http.monitoring_routes import MetricsAccess, MonitoringRoutes
 from ibiki.http.uploads import Uploads
-from ibiki.http.watch_routes import WatchRoutes, WatchRules
 from ibiki.http.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
+from ibiki.local.command_context import CommandContext, make_directory
 from ibiki.local.listening import listening
-from ibiki.local.workplace import Workplace, make_directory
-from ibiki.observability.instruments import Instruments
+from ibiki.observability.telemetry import Telemetry
 from ibiki.settings.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
-from ibiki.wiring import Wired, wired
+from ibiki.wiring import Components, running_components
 from ibiki.workers import Workers
 from persistence import store
 from persistence.migrating import pending_migrations
@@ -51,26 +51,30 @@ LOOPBACK = "127.0.0.1"
 log = logging.getLogger("ibiki.processes")
 
 
-async def serve(place: Workplace, watch: Instruments, *, host: str, port: int) -> None:
+async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
-    with told_to_stop() as stop, listening(host, port) as listener:
-        async with wired(place, name="ibiki serve", observer=watch.of_requests()) as parts:
-            app = app_of(place, parts, watch)
+    with stop_signal() as stop, listening(host, port) as listener:
+        async with running_components(
+            context, name="ibiki serve", observer=telemetry.for_requests()
+        ) as parts:
+            app = app_of(context, parts, telemetry)
             bound = listener.getsockname()[1]
             await _say_begun(f"the API answers at http://{host}:{bound}")
-            await serve_until_told(place, app, listener, stop)
+            await serve_until_stopped(context, app, listener, stop)
             log.info("stopping")
 
 
-async def dispatch(place: Workplace, watch: Instruments, *, host: str, port: int | None) -> None:
+async def dispatch(
+    context: CommandContext, telemetry: Telemetry, *, host: str, port: int | None
+) -> None:
     """Hands messages over until it is told to stop; tells how it goes at the port, if any."""
     async with AsyncExitStack() as stack:
-        stop = stack.enter_context(told_to_stop())
+        stop = stack.enter_context(stop_signal())
         listener = stack.enter_context(listening(host, port)) if port is not None else None
-        parts = await stack.enter_async_context(wired(place, name="ibiki dispatch"))
-        await stack.enter_async_context(working(place, parts, watch))
+        parts = await stack.enter_async_context(running_components(context, name="ibiki dispatch"))
+        await stack.enter_async_context(working(context, parts, telemetry))
         if listener is not None:
-            app = build_watch_app(_watch_routes(place, watch))
+            app = build_monitoring_app(_watch_routes(context, telemetry))
             await stack.enter_async_context(server.serving_at(listener, app))
         await _say_begun("messages are handed over")
         await stop.wait()
@@ -89,7 +93,7 @@ async def simulate(
 ) -> None:
     """Runs the simulated provider until it is told to stop."""
     make_directory(directory)
-    with told_to_stop() as stop, listening(host, port) as listener:
+    with stop_signal() as stop, listening(host, port) as listener:
         async with simulating(directory, listener) as base_url:
             announce(f"The simulated provider answers at {base_url}.")
             await stop.wait()
@@ -123,15 +127,17 @@ def _shown_secret() -> str | None:
 
 
 @asynccontextmanager
-async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIterator[None]:
+async def working(
+    context: CommandContext, parts: Components, telemetry: Telemetry
+) -> AsyncIterator[None]:
     """What works behind the API: handing over, sweeping, capturing contacts, tidying up."""
     workers = Workers(
         store,
         parts.upstreams,
         parts.installation.receiver,
-        rules=handover_of(place.settings),
-        observer=watch.of_handover(),
-        polling=PollRules(calls_per_second=place.settings.dispatch.status_calls_per_second),
+        rules=handover_of(context.settings),
+        observer=telemetry.for_dispatch(),
+        polling=PollRules(calls_per_second=context.settings.dispatch.status_calls_per_second),
     )
     nightly = Loop(
         "starting the nightly reconciliation",
@@ -147,9 +153,9 @@ async def working(place: Workplace, parts: Wired, watch: Instruments) -> AsyncIt
         await asyncio.gather(workers.stop(), nightly.stop())
 
 
-def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
+def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> ASGIApp:
     """The web application over an installation that is at work."""
-    installation, metrics = place.settings.installation, watch.metrics
+    installation, metrics = context.settings.installation, telemetry.metrics
     metrics.accepts_waiting.set_function(lambda: parts.installation.acceptor.waiting)
     return build_app(
         AppParts(
@@ -157,22 +163,22 @@ def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
             authenticator=parts.actors,
             metrics=metrics,
             is_ready=why_not_ready,
-            traces=watch.traces,
+            traces=telemetry.traces,
             backlog=store,
-            watch_rules=watch_rules_of(place.settings),
+            metrics_access=metrics_access_of(context.settings),
             origins=AllowedOrigins(
                 frozenset(installation.allowed_origins), loopback=not installation.is_production
             ),
             open_introspection=not installation.is_production,
-            body=BodyLimit(size=place.settings.limits.body_bytes),
+            body=BodyLimit(size=context.settings.limits.body_bytes),
             live=parts.live,
-            body_by_path={uploads.PATH: upload_limit_of(place.settings)},
+            body_by_path={uploads.PATH: upload_limit_of(context.settings)},
             routes=[
-                *Webhooks(parts.intake, webhook_rules_of(place.settings), metrics).routes(),
+                *Webhooks(parts.intake, webhook_rules_of(context.settings), metrics).routes(),
                 *Uploads(parts.installation, parts.actors).routes(),
                 *Exports(store, parts.actors).routes(),
                 *ConsoleSession(
-                    parts.installation, refresh_days=place.settings.tokens.refresh_days
+                    parts.installation, refresh_days=context.settings.tokens.refresh_days
                 ).routes(),
                 *Console().routes(),
             ],
@@ -180,8 +186,10 @@ def app_of(place: Workplace, parts: Wired, watch: Instruments) -> ASGIApp:
     )
 
 
-def _watch_routes(place: Workplace, watch: Instruments) -> WatchRoutes:
-    return WatchRoutes(watch.metrics, why_not_ready, store, watch_rules_of(place.settings))
+def _watch_routes(context: CommandContext, telemetry: Telemetry) -> MonitoringRoutes:
+    return MonitoringRoutes(
+        telemetry.metrics, why_not_ready, store, metrics_access_of(context.settings)
+    )
 
 
 async def why_not_ready() -> str | None:
@@ -194,22 +202,22 @@ async def why_not_ready() -> str | None:
     return f"Run `ibiki migrate`: {', '.join(pending)} is missing." if pending else None
 
 
-async def serve_until_told(
-    place: Workplace, app: ASGIApp, listener: socket.socket, stop: asyncio.Event
+async def serve_until_stopped(
+    context: CommandContext, app: ASGIApp, listener: socket.socket, stop: asyncio.Event
 ) -> None:
     """Answers on the listener until the process is told to stop, then what is under way.
 
     uvicorn's own signal handling raises the signal again when it is done: what is to be stopped
     in order afterwards would be cut short.
     """
-    if place.settings.upstream.is_simulated:
+    if context.settings.upstream.is_simulated:
         host, port = listener.getsockname()[:2]
         named = LOOPBACK if host in ("0.0.0.0", "::") else host  # noqa: S104 - any of ours
         with suppress(OSError):  # a directory that cannot be written to: no simulator is there
-            (place.directory / WEBHOOK_URL_FILE).write_text(
+            (context.directory / WEBHOOK_URL_FILE).write_text(
                 f"http://{named}:{port}{PATH_ON_FILE}\n"
             )
-    proxies = place.settings.installation.trusted_proxies
+    proxies = context.settings.installation.trusted_proxies
     web = server.server_for(app, trusted_proxies=proxies, keep_signals=True)
     answering = asyncio.create_task(web.serve(sockets=[listener]))
     told = asyncio.create_task(stop.wait())
@@ -220,7 +228,7 @@ async def serve_until_told(
 
 
 @contextmanager
-def told_to_stop() -> Iterator[asyncio.Event]:
+def stop_signal() -> Iterator[asyncio.Event]:
     """What the first SIGINT or SIGTERM sets, also while what it is to stop still begins.
 
     A second one is not waited for.
@@ -261,9 +269,9 @@ def handover_of(settings: Settings) -> Handover:
     )
 
 
-def watch_rules_of(settings: Settings) -> WatchRules:
+def metrics_access_of(settings: Settings) -> MetricsAccess:
     """Who may read /metrics, as the settings say."""
-    return WatchRules(token=settings.watching.metrics_token)
+    return MetricsAccess(token=settings.monitoring.metrics_token)
 
 
 def upload_limit_of(settings: Settings) -> BodyLimit:

@@ -74,7 +74,7 @@ class Upstreams:
         )
 
 
-def is_another(settings: Settings, directory: Path) -> bool:
+def provider_changed(settings: Settings, directory: Path) -> bool:
     """Whether the provider is another one than at the last start there. It is kept for the next."""
     file, now = directory / LAST_FILE, _address_of(settings) or SIMULATED
     last = file.read_text().strip() if file.exists() else now

@@ -24,12 +24,12 @@ from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
-from ibiki.http.pace import RequestPace
+from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.throttle import SignInThrottle
 from ibiki.live.live import Live
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.watching import carrier_of, watching
-from ibiki.local.workplace import NothingKept, Workplace
+from ibiki.local.command_context import CommandContext, NotInstalled
 from ibiki.passwords import Argon2Passwords
 from ibiki.tokens import AccessTokens
 from ibiki.upstreams import Upstreams
@@ -39,7 +39,7 @@ from providers.registry import PARSERS
 
 
 @dataclass(frozen=True, slots=True)
-class Wired:
+class Components:
     """an installation whose parts are at work, and the parts that only `ibiki` knows."""
 
     installation: Installation
@@ -51,40 +51,40 @@ class Wired:
 
 
 @asynccontextmanager
-async def wired(
-    place: Workplace,
+async def running_components(
+    context: CommandContext,
     *,
     name: str,
     observer: RequestObserver | None = None,
-    whole: bool = False,
-) -> AsyncIterator[Wired]:
+    require_migrations: bool = False,
+) -> AsyncIterator[Components]:
     """The installation, connected to its database, for as long as a process needs it.
 
     What runs on its own is born here, at boot: a task that a request starts would inherit the
-    request's context. Raises NothingKept where no migration has come to the database yet, or,
-    asked for the `whole` of them, where one is missing.
+    request's context. Raises NotInstalled where no migration has come to the database yet, or,
+    asked for the `require_migrations` of them, where one is missing.
     """
-    settings = place.settings
+    settings = context.settings
     async with AsyncExitStack() as stack:
         await database.connect(
-            place.database_url,
+            context.database_url,
             pool_size=settings.database.pool_size,
             application_name=name,
             answer_seconds=settings.database.answer_seconds,
         )
         stack.push_async_callback(database.disconnect)
         if not await was_migrated():
-            raise NothingKept("The database is empty: run `ibiki migrate` first.")
-        if whole and (pending := await pending_migrations()):
-            raise NothingKept(
+            raise NotInstalled("The database is empty: run `ibiki migrate` first.")
+        if require_migrations and (pending := await pending_migrations()):
+            raise NotInstalled(
                 f"The database is behind this program ({', '.join(pending)}): run `ibiki migrate`"
                 " first, with a backup at hand."
             )
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
-        parts = _assemble(place, stack, observer or RequestObserver())
+        parts = _assemble(context, stack, observer or RequestObserver())
         parts.actors.start()
         stack.push_async_callback(parts.actors.stop)
-        live = await stack.enter_async_context(_watching(place, parts.actors))
+        live = await stack.enter_async_context(_watching(context, parts.actors))
         parts.installation.acceptor.start()
         stack.push_async_callback(parts.installation.acceptor.stop)
         parts.installation.reconciler.start()
@@ -94,21 +94,23 @@ async def wired(
         yield replace(parts, live=live)
 
 
-def _watching(place: Workplace, actors: Actors) -> AbstractAsyncContextManager[Live]:
-    settings = place.settings
-    carrier = carrier_of(redis_url=settings.bus.url, database_url=place.database_url)
+def _watching(context: CommandContext, actors: Actors) -> AbstractAsyncContextManager[Live]:
+    settings = context.settings
+    carrier = carrier_of(redis_url=settings.bus.url, database_url=context.database_url)
     limits = ConnectionLimits(settings.limits.connections, settings.limits.connections_per_user)
     return watching(store, actors, carrier, limits)
 
 
-def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver) -> Wired:
+def _assemble(
+    context: CommandContext, stack: AsyncExitStack, observer: RequestObserver
+) -> Components:
     """The installation; what it opens is closed with the stack."""
-    settings = place.settings
+    settings = context.settings
     tokens = AccessTokens(
         settings.secrets.secret_key, lifetime_seconds=settings.tokens.access_seconds
     )
     passwords = Argon2Passwords()
-    upstreams = Upstreams(settings, place.directory)
+    upstreams = Upstreams(settings, context.directory)
     stack.push_async_callback(upstreams.close)
     throttle = SignInThrottle(settings.bus.url)
     stack.push_async_callback(throttle.close)
@@ -116,14 +118,14 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
     acceptor = Acceptor(store, patience_seconds=settings.database.answer_seconds, observer=observer)
     installation = Installation(
         brand=settings.installation.brand_name,
-        limits=_limits(place),
+        limits=_limits(context),
         normaliser=Normaliser(
             settings.installation.default_region, settings.installation.extra_area_codes
         ),
         store=store,
         directory=store,
         acceptor=acceptor,
-        pace=RequestPace(settings.limits.requests_per_second),
+        pace=RequestRateLimiter(settings.limits.requests_per_second),
         providers=upstreams,
         reconciler=Reconciler(store),
         sync_rules=SyncRules(
@@ -142,20 +144,20 @@ def _assemble(place: Workplace, stack: AsyncExitStack, observer: RequestObserver
         parsers=PARSERS,
         keywords=Keywords(settings.webhooks.opt_out_words),
         observer=observer,
-        file_limits=FileLimits(_writable(place.directory)),
+        file_limits=FileLimits(_writable(context.directory)),
     )
-    return Wired(installation, actors, upstreams, passwords, Intake(store, PARSERS))
+    return Components(installation, actors, upstreams, passwords, Intake(store, PARSERS))
 
 
 def _writable(directory: Path) -> Path | None:
-    """The directory where files can be put in it; None for the system's own place."""
+    """The directory where files can be put in it; None for the system's own context."""
     with suppress(OSError):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory if os.access(directory, os.W_OK | os.X_OK) else None
 
 
-def _limits(place: Workplace) -> Limits:
-    limits = place.settings.limits
+def _limits(context: CommandContext) -> Limits:
+    limits = context.settings.limits
     return Limits(
         requests_per_second=limits.requests_per_second,
         recipients=limits.recipients,

@@ -28,13 +28,13 @@ from domain.ledger.reconciler import summary
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.units import units_in_words
 from ibiki import processes
-from ibiki.cli.mistakes import Mistake
+from ibiki.cli.errors import CommandError
 from ibiki.http.exports import csv_of, filter_of
 from ibiki.local import demo as demo_data
-from ibiki.local.workplace import Workplace, workplace
+from ibiki.local.command_context import CommandContext, open_context
 from ibiki.observability import logs
-from ibiki.observability.instruments import instruments
-from ibiki.wiring import Wired, wired
+from ibiki.observability.telemetry import running_telemetry
+from ibiki.wiring import Components, running_components
 from persistence import migrating, store
 
 console = Console(highlight=False, markup=False)
@@ -52,24 +52,24 @@ OPERATOR = Actor(user_id=UUID(int=0), role=Role.ADMIN, credential_id=UUID(int=0)
 """Who acts on the command line."""
 
 
-class PoolNotSynced(Mistake):
+class PoolNotSynced(CommandError):
     """The provider could not be read: the pool stays as it is."""
 
 
 def serve(data: Path, *, host: str, port: int) -> None:
     """Answers the API until it is told to stop."""
-    with workplace(data) as place:
-        _log(place)
-        with instruments(place.settings.watching, program="ibiki serve") as watch:
-            uvloop.run(processes.serve(place, watch, host=host, port=port))
+    with open_context(data) as context:
+        _log(context)
+        with running_telemetry(context.settings.monitoring, program="ibiki serve") as telemetry:
+            uvloop.run(processes.serve(context, telemetry, host=host, port=port))
 
 
 def dispatch(data: Path, *, host: str, port: int | None) -> None:
     """Hands messages over until it is told to stop."""
-    with workplace(data) as place:
-        _log(place)
-        with instruments(place.settings.watching, program="ibiki dispatch") as watch:
-            uvloop.run(processes.dispatch(place, watch, host=host, port=port))
+    with open_context(data) as context:
+        _log(context)
+        with running_telemetry(context.settings.monitoring, program="ibiki dispatch") as telemetry:
+            uvloop.run(processes.dispatch(context, telemetry, host=host, port=port))
 
 
 def simulate(data: Path, *, host: str, port: int) -> None:
@@ -79,8 +79,8 @@ def simulate(data: Path, *, host: str, port: int) -> None:
 
 def migrate(data: Path) -> None:
     """Applies the migrations that the database lacks, with a line for each."""
-    with workplace(data) as place, _busy("Migrating"):
-        asyncio.run(migrating.migrate(place.database_url, report=console.print))
+    with open_context(data) as context, _busy("Migrating"):
+        asyncio.run(migrating.migrate(context.database_url, report=console.print))
     console.print("The database is at the newest migration.")
 
 
@@ -92,7 +92,7 @@ def demo(data: Path) -> None:
 def create_admin(data: Path, *, email: str, password: str) -> None:
     """Makes a user who sees and does everything."""
 
-    async def create(place: Workplace, parts: Wired) -> None:
+    async def create(context: CommandContext, parts: Components) -> None:
         user = await make_admin(store, parts.passwords, email=email, password=password)
         console.print(f"{user.email} can sign in now.")
 
@@ -102,7 +102,7 @@ def create_admin(data: Path, *, email: str, password: str) -> None:
 def audit(data: Path, *, as_json: bool) -> bool:
     """Proves the ledger from its entries; whether it holds."""
 
-    async def prove(place: Workplace, parts: Wired) -> bool:
+    async def prove(context: CommandContext, parts: Components) -> bool:
         with _busy("Proving every balance from its entries"):
             findings = await store.audit()
         _say(
@@ -124,13 +124,13 @@ def audit(data: Path, *, as_json: bool) -> bool:
         )
         return findings.holds
 
-    return bool(_with_installation(data, prove, begun=True))
+    return bool(_with_installation(data, prove, must_exist=True))
 
 
 def sync(data: Path, *, as_json: bool) -> None:
     """Sets the default pool to what its provider says. Raises PoolNotSynced."""
 
-    async def read(place: Workplace, parts: Wired) -> None:
+    async def read(context: CommandContext, parts: Components) -> None:
         account = await store.find_provider_account(None)
         try:
             provider = await parts.installation.providers.of(account.id)
@@ -143,7 +143,7 @@ def sync(data: Path, *, as_json: bool) -> None:
                     rules=parts.installation.sync_rules,
                 )
         except ProviderUnavailable as unavailable:
-            raise PoolNotSynced(_why_not_synced(place, account, unavailable)) from unavailable
+            raise PoolNotSynced(_why_not_synced(context, account, unavailable)) from unavailable
         _say(
             as_json,
             {
@@ -155,20 +155,20 @@ def sync(data: Path, *, as_json: bool) -> None:
             *_synced(account, done),
         )
 
-    _with_installation(data, read, begun=True)
+    _with_installation(data, read, must_exist=True)
 
 
 def export_unknowns(data: Path, filters: dict[str, str]) -> None:
     """Prints the UNKNOWN messages that match as CSV, page by page."""
     wanted = filter_of(filters)
 
-    async def export(place: Workplace, parts: Wired) -> None:
+    async def export(context: CommandContext, parts: Components) -> None:
         is_first = True
         async for page in exporting.export_unknowns(store, OPERATOR, wanted):
             sys.stdout.write(csv_of(page, header=is_first))
             is_first = False
 
-    _with_installation(data, export, begun=True)
+    _with_installation(data, export, must_exist=True)
 
 
 def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: bool) -> None:
@@ -236,17 +236,17 @@ def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:
 
 
 def _why_not_synced(
-    place: Workplace, account: ProviderAccount, unavailable: ProviderUnavailable
+    context: CommandContext, account: ProviderAccount, unavailable: ProviderUnavailable
 ) -> str:
     last = (
         f"The last good reading, of {account.read_at:%Y-%m-%d %H:%M} UTC, stays."
         if account.read_at
         else "It was never read."
     )
-    if place.settings.upstream.is_simulated:
-        look = f"See that `ibiki up` or `ibiki simulate` runs in {place.directory}."
+    if context.settings.upstream.is_simulated:
+        look = f"See that `ibiki up` or `ibiki simulate` runs in {context.directory}."
     else:
-        where = place.settings.upstream.extreme_api_url or "the provider's own address"
+        where = context.settings.upstream.extreme_api_url or "the provider's own address"
         look = f"Asked was {where}: see EXTREME_API_URL, EXTREME_API_KEY and the network."
     return f"{unavailable} {last} {look}"
 
@@ -258,35 +258,40 @@ def export_schema() -> None:
     sys.stdout.write(export())
 
 
-async def _demo(place: Workplace, parts: Wired) -> None:
-    password = await demo_data.write_demo(place, parts.installation, parts.passwords)
+async def _demo(context: CommandContext, parts: Components) -> None:
+    password = await demo_data.write_demo(context, parts.installation, parts.passwords)
     for user in demo_data.USERS:
         console.print(f"  {user.email:<24}{user.role.value:<12}{password}")
 
 
 def _with_installation(
-    data: Path, work: Callable[[Workplace, Wired], Awaitable[Any]], *, begun: bool = False
+    data: Path,
+    work: Callable[[CommandContext, Components], Awaitable[Any]],
+    *,
+    must_exist: bool = False,
 ) -> Any:
     """What the work returns, done in an installation over a database at the newest migration.
 
-    The embedded one is brought there, unless it has to have been `begun` before.
+    The embedded one is brought there, unless it has to have been `must_exist` before.
     """
 
-    async def run(place: Workplace) -> Any:
+    async def run(context: CommandContext) -> Any:
         # Nobody is surprised by changes to a database of the operator's own, nor while looking.
-        if place.settings.database.url is None and not begun:
-            await migrating.migrate(place.database_url)
-        async with wired(place, name="ibiki command", whole=True) as parts:
-            return await work(place, parts)
+        if context.settings.database.url is None and not must_exist:
+            await migrating.migrate(context.database_url)
+        async with running_components(
+            context, name="ibiki command", require_migrations=True
+        ) as parts:
+            return await work(context, parts)
 
-    with workplace(data, begun=begun) as place:
-        _log(place)
-        return asyncio.run(run(place))
+    with open_context(data, must_exist=must_exist) as context:
+        _log(context)
+        return asyncio.run(run(context))
 
 
-def _log(place: Workplace) -> None:
-    watching = place.settings.watching
-    logs.configure(log_format=watching.log_format, level=watching.log_level)
+def _log(context: CommandContext) -> None:
+    monitoring = context.settings.monitoring
+    logs.configure(log_format=monitoring.log_format, level=monitoring.log_level)
 
 
 def _busy(what: str) -> AbstractContextManager[object]:

@@ -24,7 +24,7 @@ def load(name: str) -> ModuleType:
         gc.enable()
 
 
-def begin_to_load(name: str) -> Callable[[], ModuleType]:
+def load_in_background(name: str) -> Callable[[], ModuleType]:
     """The same beside what goes on meanwhile; what is returned waits for it."""
     loaded: Future[ModuleType] = Future()
 

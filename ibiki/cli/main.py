@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
+from ibiki.cli.errors import message_for
 from ibiki.cli.loading import load
-from ibiki.cli.mistakes import sentence_of
 
 app = typer.Typer(
     help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
@@ -145,7 +145,7 @@ def main() -> None:
     try:
         app()
     except Exception as failure:
-        sentence = sentence_of(failure)
+        sentence = message_for(failure)
         if sentence is None:
             raise
         sys.stderr.write(f"{sentence}\n")

@@ -22,12 +22,12 @@ from ibiki.http.middleware import (
     AllowedOrigins,
     BodyLimit,
     BoundedBodies,
-    Front,
     NoSecretsInUrls,
-    Origins,
+    OriginCheck,
+    RequestMiddleware,
 )
+from ibiki.http.monitoring_routes import IsReady, MetricsAccess, MonitoringRoutes, once_a_second
 from ibiki.http.refusals import JSON, error_body
-from ibiki.http.watch_routes import IsReady, WatchRoutes, WatchRules, once_a_second
 from ibiki.live.live import Live
 from ibiki.live.sockets import Sockets
 from ibiki.live.sse import ServerSentEvents
@@ -51,7 +51,7 @@ class AppParts:
     is_ready: IsReady
     traces: Traces | None = None
     backlog: Backlogs | None = None
-    watch_rules: WatchRules = field(default_factory=WatchRules)
+    metrics_access: MetricsAccess = field(default_factory=MetricsAccess)
     origins: AllowedOrigins = field(default_factory=AllowedOrigins)
     open_introspection: bool = True
     body: BodyLimit = field(default_factory=BodyLimit)
@@ -73,7 +73,9 @@ def build_app(parts: AppParts) -> ASGIApp:
     inner = _Routed(
         routes=[
             *_sockets(parts, engine),
-            *WatchRoutes(parts.metrics, parts.is_ready, parts.backlog, parts.watch_rules).routes(),
+            *MonitoringRoutes(
+                parts.metrics, parts.is_ready, parts.backlog, parts.metrics_access
+            ).routes(),
             *parts.routes,
         ],
         exception_handlers={HTTPException: _plain},
@@ -81,14 +83,14 @@ def build_app(parts: AppParts) -> ASGIApp:
     bounded = BoundedBodies(
         GraphQLFirst(graphql, inner), usual=parts.body, by_path=parts.body_by_path
     )
-    inside = Origins(NoSecretsInUrls(bounded), allowed=parts.origins)
-    return Front(inside, metrics=parts.metrics, traces=parts.traces)
+    inside = OriginCheck(NoSecretsInUrls(bounded), allowed=parts.origins)
+    return RequestMiddleware(inside, metrics=parts.metrics, traces=parts.traces)
 
 
-def build_watch_app(watched: WatchRoutes) -> ASGIApp:
+def build_monitoring_app(watched: MonitoringRoutes) -> ASGIApp:
     """The application of a process that answers nobody but its operator."""
     inner = _Routed(routes=watched.routes(), exception_handlers={HTTPException: _plain})
-    return Front(NoSecretsInUrls(inner), metrics=watched.metrics)
+    return RequestMiddleware(NoSecretsInUrls(inner), metrics=watched.metrics)
 
 
 class GraphQLFirst:
@@ -107,7 +109,7 @@ class GraphQLFirst:
 
 
 class _Routed(Starlette):
-    """Starlette without its layer for defects, which `Front` answers and logs."""
+    """Starlette without its layer for defects, which `RequestMiddleware` answers and logs."""
 
     def build_middleware_stack(self) -> ASGIApp:
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)

@@ -34,7 +34,7 @@ MOST_COMMAS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GraphQLParameters:
     """One request's parameters, of the right shape."""
 
     query: str
@@ -46,7 +46,7 @@ class Asked:
 class EventRequest:
     """A request that is to be answered as server-sent events."""
 
-    asked: Asked
+    parameters: GraphQLParameters
     context: Context
     credential: str | None
     scope: Scope
@@ -84,32 +84,34 @@ class GraphQLOverHttp:
         method = scope["method"]
         if method == "POST":
             actor = await bearer_of(self.authenticator, headers)
-            asked = read_asked(await _read_body(headers, receive, actor))
+            parameters = read_json_body(await _read_body(headers, receive, actor))
         elif method == "GET":
             actor = await bearer_of(self.authenticator, headers)
-            asked = read_parameters(scope["query_string"])
+            parameters = read_query_string(scope["query_string"])
         else:
             raise RequestRefused(405, "GraphQL is asked by POST or GET.", headers=[ALLOW])
         context = Context(self.installation, actor, _address(scope), scope["state"]["request_id"])
         if media_type == EVENT_STREAM:
-            await self._tell(
-                EventRequest(asked, context, credential_of(headers), scope), receive, send
+            await self._stream_events(
+                EventRequest(parameters, context, credential_of(headers), scope), receive, send
             )
             return
-        answer = await self._answer(asked, context, scope)
+        answer = await self._answer(parameters, context, scope)
         # The older media type tells failures by the body alone.
         refused = media_type == RESPONSE_JSON and not answer.executed
         body = orjson.dumps(answer.body)
         await respond(send, 400 if refused else 200, body, content_type=media_type)
 
-    async def _tell(self, request: EventRequest, receive: Receive, send: Send) -> None:
+    async def _stream_events(self, request: EventRequest, receive: Receive, send: Send) -> None:
         if self.events is None:
             raise RequestRefused(406, "Nothing is told as events here.")
         await self.events(request, receive, send)
 
-    async def _answer(self, asked: Asked, context: Context, scope: Scope) -> Answer:
+    async def _answer(
+        self, parameters: GraphQLParameters, context: Context, scope: Scope
+    ) -> Answer:
         try:
-            operation = self.engine.find(asked.query, asked.operation_name)
+            operation = self.engine.find(parameters.query, parameters.operation_name)
         except Rejected as rejected:
             return self.engine.rejection(rejected.errors, context.request_id)
         if operation.kind == "subscription":
@@ -118,10 +120,10 @@ class GraphQLOverHttp:
             )
         check_method(operation, scope["method"])
         scope["state"][OPERATION] = operation.title
-        return await self.engine.execute(operation, asked.variables, context)
+        return await self.engine.execute(operation, parameters.variables, context)
 
 
-def read_asked(body: bytes) -> Asked:
+def read_json_body(body: bytes) -> GraphQLParameters:
     """The parameters of a JSON body. Raises RequestRefused."""
     if len(body) > SMALL_BYTES:
         _check_density(body)
@@ -133,12 +135,12 @@ def read_asked(body: bytes) -> Asked:
         raise RequestRefused(400, "One operation a request: batches are not answered.")
     if not isinstance(given, dict):
         raise RequestRefused(400, "The body is not a JSON object.")
-    return asked_of(given)
+    return parameters_of(given)
 
 
-def read_parameters(query_string: bytes) -> Asked:
+def read_query_string(query_string: bytes) -> GraphQLParameters:
     """The parameters of a URL. Raises RequestRefused."""
-    given: dict[str, Any] = query_parameters(query_string)
+    given: dict[str, Any] = split_query_string(query_string)
     for name in ("variables", "extensions"):
         if given.get(name):
             try:
@@ -147,10 +149,10 @@ def read_parameters(query_string: bytes) -> Asked:
                 raise RequestRefused(400, f"{name} is not JSON.") from None
         else:
             given.pop(name, None)
-    return asked_of(given)
+    return parameters_of(given)
 
 
-def query_parameters(query_string: bytes) -> dict[str, str]:
+def split_query_string(query_string: bytes) -> dict[str, str]:
     """Names and values of a URL's query. Raises RequestRefused for a name that stands twice."""
     try:
         pairs = parse_qsl(
@@ -164,7 +166,7 @@ def query_parameters(query_string: bytes) -> dict[str, str]:
     return given
 
 
-def asked_of(given: dict[str, Any]) -> Asked:
+def parameters_of(given: dict[str, Any]) -> GraphQLParameters:
     """The parameters of an object. Raises RequestRefused."""
     query = given.get("query")
     if not isinstance(query, str):
@@ -175,7 +177,7 @@ def asked_of(given: dict[str, Any]) -> Asked:
     for name in ("variables", "extensions"):
         if not isinstance(given.get(name), (dict, type(None))):
             raise RequestRefused(400, f"{name} is an object, if it is given.")
-    return Asked(query, given.get("variables"), operation_name)
+    return GraphQLParameters(query, given.get("variables"), operation_name)
 
 
 def _check_density(body: bytes) -> None:

@@ -1,8 +1,8 @@
-"""What every request passes, whatever it asks for: pure ASGI, outermost first.
+"""ASGI middleware of every request, outermost first.
 
-`Front` names it, counts it, logs it and turns refusals and defects into plain answers; `Origins`
-keeps foreign web pages out; `NoSecretsInUrls` refuses credentials where logs and histories would
-keep them; `BoundedBodies` bounds what is read, and for how long.
+`RequestMiddleware` gives each request an ID, counts and logs it, and turns exceptions into
+responses. `OriginCheck` refuses requests from web pages of other origins. `NoSecretsInUrls` refuses
+credentials in a URL. `BoundedBodies` limits the size of a body and the time that it may take.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ access_log = logging.getLogger("ibiki.access")
 log = logging.getLogger("ibiki.http")
 
 
-class Front:
+class RequestMiddleware:
     """Gives each request an id and an answer, and a line in the log where it is worth one.
 
     Every request is logged at DEBUG; at INFO those that failed or were slow.
@@ -78,19 +78,19 @@ class Front:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        way_back = _WayBack(scope, send, request_id)
+        sender = _ResponseSender(scope, send, request_id)
         try:
-            await self.app(scope, receive, way_back)
+            await self.app(scope, receive, sender)
         except RequestRefused as refused:
-            if not way_back.begun:
-                await respond(way_back, refused.status, refused.body, headers=refused.headers)
+            if not sender.begun:
+                await respond(sender, refused.status, refused.body, headers=refused.headers)
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
-            if way_back.begun:
+            if sender.begun:
                 raise
-            await respond(way_back, 500, _masked(request_id))
+            await respond(sender, 500, _masked(request_id))
         finally:
-            self._note(scope, request_id, way_back.status, time.perf_counter() - started)
+            self._note(scope, request_id, sender.status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = scope["state"].get(ROUTE) or (
@@ -127,7 +127,7 @@ class Front:
         )
 
 
-class _WayBack:
+class _ResponseSender:
     """The send channel of one request: adds our headers, and writes a whole response at once."""
 
     __slots__ = ("_answer", "_headers", "_held", "_scope", "_send", "begun", "status")
@@ -187,7 +187,7 @@ class AllowedOrigins:
         return self.loopback and parts.hostname in _LOOPBACK
 
 
-class Origins:
+class OriginCheck:
     """Refuses requests of foreign web pages, and tells browsers which pages may ask (CORS)."""
 
     def __init__(self, app: ASGIApp, allowed: AllowedOrigins) -> None:

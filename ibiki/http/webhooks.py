@@ -21,7 +21,7 @@ from domain.errors import RateLimited, TryAgain
 from domain.inbox.intake import Intake
 from domain.inbox.webhooks import LARGEST_BODY, WebhookOutcome
 from ibiki.http.middleware import FORWARDED, OUTCOME
-from ibiki.http.pace import RequestPace
+from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.refusals import RequestRefused
 from ibiki.http.signatures import SIGNATURE_HEADER, Signatures
 from ibiki.observability.metrics import Metrics
@@ -64,7 +64,7 @@ class Webhooks:
         # Hashed, so that comparing takes as long whatever was shown.
         self._secrets = [sha256(secret.encode()).digest() for secret in rules.secrets]
         self._signatures = Signatures(rules.signing_secrets)
-        self._pace: RequestPace[str] = RequestPace(rules.requests_per_second)
+        self._rate_limiter: RequestRateLimiter[str] = RequestRateLimiter(rules.requests_per_second)
 
     def routes(self) -> list[BaseRoute]:
         """The routes, for the application."""
@@ -99,7 +99,7 @@ class Webhooks:
 
     def _admit(self, request: Request, provider: str) -> None:
         address = request.client.host if request.client else ""
-        wait_seconds = self._pace.wait_seconds(address)
+        wait_seconds = self._rate_limiter.wait_seconds(address)
         if wait_seconds:
             retry = [(b"retry-after", b"%d" % wait_seconds)]
             raise self._refused(provider, 429, TOO_MANY, code="RATE_LIMITED", headers=retry)

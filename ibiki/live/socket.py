@@ -16,7 +16,7 @@ import orjson
 from domain.errors import RateLimited, TryAgain
 from domain.identity.access import Actor
 from domain.installation import Installation
-from ibiki.http.graphql_http import Asked, asked_of
+from ibiki.http.graphql_http import GraphQLParameters, parameters_of
 from ibiki.http.refusals import RequestRefused
 from ibiki.live.live import Live
 from ibiki.live.rights import Holder, NotAdmitted
@@ -159,13 +159,13 @@ class Socket:
         if self._holder is None:
             self.close(UNAUTHORIZED, "Send connection_init first")
             return
-        asked = _asked(payload)
-        if not (isinstance(id, str) and 0 < len(id) <= LONGEST_ID) or asked is None:
+        parameters = _parameters(payload)
+        if not (isinstance(id, str) and 0 < len(id) <= LONGEST_ID) or parameters is None:
             self.close(BAD_REQUEST, "A subscribe has an id and a payload with a query")
         elif id in self.operations:
             self.close(ALREADY_THERE, f"Subscriber for {id} already exists")
         else:
-            operation = SocketOperation(self, id, asked)
+            operation = SocketOperation(self, id, parameters)
             self.operations[id] = operation
             if len(self.operations) > self._rules.operations:
                 operation.end(operation.failed(RateLimited(1)))
@@ -234,8 +234,8 @@ def credential_of(payload: Any) -> str | None:
     return credential.strip()
 
 
-def _asked(payload: Any) -> Asked | None:
+def _parameters(payload: Any) -> GraphQLParameters | None:
     try:
-        return asked_of(payload) if isinstance(payload, dict) else None
+        return parameters_of(payload) if isinstance(payload, dict) else None
     except RequestRefused:
         return None

@@ -10,7 +10,7 @@ from uuid import uuid4
 import orjson
 
 from domain.live.subscriptions import FeedPosition, Item, PendingItems
-from ibiki.http.graphql_http import Asked
+from ibiki.http.graphql_http import GraphQLParameters
 from ibiki.live.live import SubscriptionRequest, join
 from resolvers.context import Context
 from schema.engine import Operation, Rejected
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class SocketOperation:
     """One operation. What the connection does not take yet waits here."""
 
-    def __init__(self, socket: Socket, id: str, asked: Asked) -> None:
+    def __init__(self, socket: Socket, id: str, parameters: GraphQLParameters) -> None:
         self._socket = socket
         self._id = id
-        self._asked = asked
+        self._parameters = parameters
         self._prefix = b'{"id":%b,"type":"next","payload":' % orjson.dumps(id)
         self._pending: PendingItems | None = None
         self._leave: Callable[[], None] | None = None
@@ -114,9 +114,9 @@ class SocketOperation:
         return orjson.dumps(self._socket.engine.failure(failure, uuid4().hex).errors)
 
     async def _run(self) -> None:
-        engine, asked = self._socket.engine, self._asked
+        engine, parameters = self._socket.engine, self._parameters
         try:
-            operation = engine.find(asked.query, asked.operation_name)
+            operation = engine.find(parameters.query, parameters.operation_name)
             if operation.kind == "subscription":
                 await self._watch(operation)
             else:
@@ -127,10 +127,10 @@ class SocketOperation:
             self.end(self.failed(failure))
 
     async def _watch(self, operation: Operation) -> None:
-        socket, asked = self._socket, self._asked
+        socket, parameters = self._socket, self._parameters
         self._is_subscription = True
         request = SubscriptionRequest(
-            query=asked.query, operation=operation, variables=asked.variables
+            query=parameters.query, operation=operation, variables=parameters.variables
         )
         leave = await join(
             socket.live, socket.engine, socket.installation, request, socket.actor, subscriber=self
@@ -144,7 +144,7 @@ class SocketOperation:
         socket = self._socket
         self._mutates = operation.kind == "mutation"
         context = Context(socket.installation, socket.actor, socket.address, uuid4().hex)
-        answer = await socket.engine.execute(operation, self._asked.variables, context)
+        answer = await socket.engine.execute(operation, self._parameters.variables, context)
         if not answer.executed:
             self.end(orjson.dumps(answer.errors))
             return

@@ -47,7 +47,9 @@ class ServerSentEvents:
         """Answers until the operation is complete or either side disconnects."""
         events = EventStream()
         try:
-            operation = self.engine.find(request.asked.query, request.asked.operation_name)
+            operation = self.engine.find(
+                request.parameters.query, request.parameters.operation_name
+            )
         except Rejected as rejected:
             events.fail(self._errors(rejected, request))
         else:
@@ -62,7 +64,7 @@ class ServerSentEvents:
     async def _execute(
         self, operation: Operation, request: EventRequest, events: EventStream
     ) -> None:
-        answer = await self.engine.execute(operation, request.asked.variables, request.context)
+        answer = await self.engine.execute(operation, request.parameters.variables, request.context)
         events.offer(Item(orjson.dumps(answer.body)))
         events.end()
 
@@ -78,9 +80,9 @@ class ServerSentEvents:
         leave: Callable[[], None] = holder.leave
         try:
             subscription = SubscriptionRequest(
-                query=request.asked.query,
+                query=request.parameters.query,
                 operation=operation,
-                variables=request.asked.variables,
+                variables=request.parameters.variables,
             )
             installation = request.context.installation
             try:

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ibiki.cli.mistakes import Mistake
+from ibiki.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ _THROWAWAY_SETTINGS: Mapping[str, str] = {
 }
 
 
-class EmbeddedDatabaseUnavailable(Mistake):
+class EmbeddedDatabaseUnavailable(CommandError):
     """The embedded database cannot be used; the message says why and what to do."""
 
 

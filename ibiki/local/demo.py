@@ -23,7 +23,7 @@ from domain.ledger import sync as syncing
 from domain.ledger.book import Purpose, TransferKind
 from domain.pages import Window
 from ibiki.local import keys
-from ibiki.local.workplace import Workplace
+from ibiki.local.command_context import CommandContext
 from persistence import store
 
 GROUP = "MG888"
@@ -50,35 +50,37 @@ USERS = (
 )
 
 
-async def write_demo(place: Workplace, installation: Installation, passwords: Passwords) -> str:
+async def write_demo(
+    context: CommandContext, installation: Installation, passwords: Passwords
+) -> str:
     """The demo's group, clients and users are there, and the clients hold what is theirs.
 
     Returns the users' password. The pool is synced with the provider first; where that cannot be
     read, the clients' units come from outside instead (OPENING), so that the demo can be tried all
     the same. What the operator has changed since the first time stays changed.
     """
-    password = password_of(place)
+    password = password_of(context)
     users = [await _user(installation, passwords, password, each) for each in USERS]
     admin = Actor(users[0].id, Role.ADMIN, credential_id=users[0].id)
     readable = await _synced(installation, admin)
     for each, user in zip(USERS, users, strict=True):
         if each.units and user.client_id:
             await _give(installation, admin, user.client_id, each.units, from_pool=readable)
-    if place.settings.secrets.demo_password is not None:
+    if context.settings.secrets.demo_password is not None:
         await _keep_password(passwords, password)
         with suppress(OSError):  # a directory is only needed where something is not set
-            keys.keep_demo_password(place.directory, password)
+            keys.keep_demo_password(context.directory, password)
     return password
 
 
-def password_of(place: Workplace) -> str:
+def password_of(context: CommandContext) -> str:
     """What the demo's users sign in with: DEMO_PASSWORD, else what the directory keeps.
 
     Raises InvalidInput.
     """
-    given = place.settings.secrets.demo_password
+    given = context.settings.secrets.demo_password
     if given is None:
-        return keys.demo_password(place.directory)
+        return keys.demo_password(context.directory)
     try:
         return checked_password(given)
     except InvalidInput as wrong:

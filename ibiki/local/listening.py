@@ -6,10 +6,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ibiki.cli.mistakes import Mistake
+from ibiki.cli.errors import CommandError
 
 
-class CannotListen(Mistake):
+class CannotListen(CommandError):
     """The address or the port cannot be had: choose others with --host and --port."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ibiki.cli.loading import begin_to_load
+from ibiki.cli.loading import load_in_background
+from ibiki.local.command_context import open_context, single_instance
 from ibiki.local.listening import listening
-from ibiki.local.workplace import alone_in, workplace
 
 
 def run(directory: Path, *, host: str, port: int) -> None:
@@ -19,6 +19,6 @@ def run(directory: Path, *, host: str, port: int) -> None:
     sys.stdout.write("Starting …\n")
     sys.stdout.flush()
     with listening(host, port) as listener:
-        whole = begin_to_load("ibiki.local.whole")
-        with workplace(directory) as place, alone_in(directory):
-            whole().run(place, listener)
+        whole = load_in_background("ibiki.local.all_in_one")
+        with open_context(directory) as context, single_instance(directory):
+            whole().run(context, listener)

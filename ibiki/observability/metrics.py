@@ -146,7 +146,7 @@ class RequestMetrics(RequestObserver):
         self._metrics.refusals.labels(operation, refusal).inc()
 
 
-class HandoverMetrics(Observer):
+class DispatchMetrics(Observer):
     """Counts what the dispatcher tells of."""
 
     def __init__(self, metrics: Metrics) -> None:

@@ -113,7 +113,7 @@ class Traces:
         span.end(ended_at)
 
 
-class TellingExporter(SpanExporter):
+class OutageLoggingExporter(SpanExporter):
     """Says once that spans are lost, and once that they are not any more.
 
     The library says each try: three lines every five seconds, for as long as a collector is away.
@@ -148,6 +148,8 @@ def exporting_to(endpoint: str, *, program: str) -> TracerProvider:
         resource=Resource.create({"service.name": program}), shutdown_on_exit=False
     )
     provider.add_span_processor(
-        BatchSpanProcessor(TellingExporter(exporter), schedule_delay_millis=SCHEDULE_MILLISECONDS)
+        BatchSpanProcessor(
+            OutageLoggingExporter(exporter), schedule_delay_millis=SCHEDULE_MILLISECONDS
+        )
     )
     return provider

@@ -211,7 +211,7 @@ class Tokens(_Group):
     refresh_days: int = Field(30, ge=1, le=365)
 
 
-class Watching(_Group):
+class Monitoring(_Group):
     """How the program can be watched."""
 
     log_format: Literal["console", "json"] | None = None
@@ -252,7 +252,7 @@ class Settings:
     limits: Limits
     dispatch: Dispatch
     tokens: Tokens
-    watching: Watching
+    monitoring: Monitoring
 
 
 class SettingsInvalid(Exception):
@@ -288,11 +288,11 @@ def load(directory: Path) -> Settings:
         "limits": _read(Limits, problems),
         "dispatch": _read(Dispatch, problems),
         "tokens": _read(Tokens, problems),
-        "watching": _read(Watching, problems),
+        "monitoring": _read(Monitoring, problems),
     }
     given = _read(GivenSecrets, problems)
     problems += _disagreements(
-        groups["installation"], groups["upstream"], groups["bus"], groups["watching"], given
+        groups["installation"], groups["upstream"], groups["bus"], groups["monitoring"], given
     )
     if problems or given is None:
         raise SettingsInvalid(problems)
@@ -328,23 +328,23 @@ def _disagreements(
     installation: Installation | None,
     upstream: Upstream | None,
     bus: Bus | None,
-    watching: Watching | None,
+    monitoring: Monitoring | None,
     given: GivenSecrets | None,
 ) -> list[Problem]:
     """What is wrong between groups, as far as they could be read."""
     found: list[Problem] = []
-    if installation and upstream and watching and installation.loopback_only:
-        found += _leading_away(upstream, watching)
+    if installation and upstream and monitoring and installation.loopback_only:
+        found += _leading_away(upstream, monitoring)
     if installation and bus and given and installation.is_production and bus.url:
         found += _not_shared(given)
     return found
 
 
-def _leading_away(upstream: Upstream, watching: Watching) -> list[Problem]:
+def _leading_away(upstream: Upstream, monitoring: Monitoring) -> list[Problem]:
     addresses = {
         "EXTREME_API_URL": upstream.extreme_api_url,
         "SMS_API_URL": upstream.sms_api_url,
-        "OTEL_EXPORTER_OTLP_ENDPOINT": watching.otlp_endpoint,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": monitoring.otlp_endpoint,
     }
     return [
         Problem(name, "leads away from this machine, and LOOPBACK_ONLY is set", "Unset either.")

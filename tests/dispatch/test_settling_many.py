@@ -29,7 +29,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.end_to_end.program import run
-from tests.ibiki.fronts import front
+from tests.ibiki.http_server import running_server
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -220,7 +220,7 @@ class People:
 @asynccontextmanager
 async def exporting(client: worlds.Tenant) -> AsyncIterator[Any]:
     """Asks for the file: by the word for a person, with a query."""
-    async with front(routes=Exports(store, People(client)).routes()) as made:
+    async with running_server(routes=Exports(store, People(client)).routes()) as made:
 
         async def ask(who: str | None, query: str = "") -> Any:
             headers = {"authorization": f"Bearer {who}"} if who else {}

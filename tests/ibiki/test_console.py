@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from ibiki.http.console import Console, accepted_encodings
-from tests.ibiki.fronts import Front, front
+from tests.ibiki.http_server import RunningServer, running_server
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SCRIPT = b"console.log('a script that is worth compressing');"
 
 
 @pytest.fixture
-async def web(tmp_path: Path) -> AsyncIterator[Front]:
+async def web(tmp_path: Path) -> AsyncIterator[RunningServer]:
     """A front that serves a small built console."""
     assets = tmp_path / "assets"
     assets.mkdir()
@@ -25,19 +25,19 @@ async def web(tmp_path: Path) -> AsyncIterator[Front]:
     (assets / "main-1a2b.js").write_bytes(SCRIPT)
     (assets / "main-1a2b.js.gz").write_bytes(gzip.compress(SCRIPT))
     (assets / "secret.txt").write_text("not a type that is served")
-    async with front(routes=Console(tmp_path).routes()) as web:
+    async with running_server(routes=Console(tmp_path).routes()) as web:
         yield web
 
 
 @pytest.mark.parametrize("path", ["/", "/inbox", "/sends/send_1", "/no/such/page"])
-async def test_a_browser_gets_the_page_at_every_address(web: Front, path: str) -> None:
+async def test_a_browser_gets_the_page_at_every_address(web: RunningServer, path: str) -> None:
     answer = await web.http.get(path, headers=BROWSER)
     assert answer.status_code == 200
     assert "<title>Console</title>" in answer.text
     assert answer.headers["cache-control"] == "no-cache"
 
 
-async def test_each_page_has_a_nonce_of_its_own_and_no_other_host(web: Front) -> None:
+async def test_each_page_has_a_nonce_of_its_own_and_no_other_host(web: RunningServer) -> None:
     nonces = set()
     for _ in range(2):
         answer = await web.http.get("/", headers=BROWSER)
@@ -52,7 +52,7 @@ async def test_each_page_has_a_nonce_of_its_own_and_no_other_host(web: Front) ->
     assert len(nonces) == 2
 
 
-async def test_only_the_editor_s_page_may_use_style_attributes(web: Front) -> None:
+async def test_only_the_editor_s_page_may_use_style_attributes(web: RunningServer) -> None:
     editor = await web.http.get("/developers/explorer", headers=BROWSER)
     policy = editor.headers["content-security-policy"]
     assert "style-src-attr 'unsafe-inline'" in policy
@@ -62,18 +62,20 @@ async def test_only_the_editor_s_page_may_use_style_attributes(web: Front) -> No
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/api/v9", "/assets/main-1a2b.css"])
-async def test_a_program_that_asks_for_a_wrong_path_gets_404_in_json(web: Front, path: str) -> None:
+async def test_a_program_that_asks_for_a_wrong_path_gets_404_in_json(
+    web: RunningServer, path: str
+) -> None:
     answer = await web.http.get(path, headers={"accept": "application/json"})
     assert answer.status_code == 404
     assert answer.json()["errors"]
 
 
-async def test_a_post_to_a_wrong_path_is_404_and_never_the_page(web: Front) -> None:
+async def test_a_post_to_a_wrong_path_is_404_and_never_the_page(web: RunningServer) -> None:
     answer = await web.http.post("/nowhere", headers=BROWSER)
     assert answer.status_code == 404
 
 
-async def test_an_asset_is_compressed_beforehand_and_kept_for_a_year(web: Front) -> None:
+async def test_an_asset_is_compressed_beforehand_and_kept_for_a_year(web: RunningServer) -> None:
     answer = await web.http.get("/assets/main-1a2b.js", headers={"accept-encoding": "gzip, br"})
     assert answer.content == SCRIPT
     assert answer.headers["content-encoding"] == "gzip"
@@ -82,7 +84,7 @@ async def test_an_asset_is_compressed_beforehand_and_kept_for_a_year(web: Front)
     assert answer.headers["vary"] == "accept-encoding"
 
 
-async def test_an_asset_is_plain_for_a_caller_that_accepts_nothing_else(web: Front) -> None:
+async def test_an_asset_is_plain_for_a_caller_that_accepts_nothing_else(web: RunningServer) -> None:
     answer = await web.http.get("/assets/main-1a2b.js", headers={"accept-encoding": "identity"})
     assert "content-encoding" not in answer.headers
     assert answer.content == SCRIPT
@@ -92,12 +94,12 @@ async def test_an_asset_is_plain_for_a_caller_that_accepts_nothing_else(web: Fro
     "name",
     ["secret.txt", "missing.js", "..%2findex.html", "%2e%2e/index.html", ".js", "main-1a2b.js.gz"],
 )
-async def test_nothing_else_is_served(web: Front, name: str) -> None:
+async def test_nothing_else_is_served(web: RunningServer, name: str) -> None:
     answer = await web.http.get(f"/assets/{name}", headers={"accept": "*/*"})
     assert answer.status_code == 404
 
 
-async def test_addresses_of_pages_are_no_labels_of_the_metrics(web: Front) -> None:
+async def test_addresses_of_pages_are_no_labels_of_the_metrics(web: RunningServer) -> None:
     await web.http.get("/conversation-of-somebody", headers=BROWSER)
     exposed = web.metrics.exposition().decode()
     assert "conversation-of-somebody" not in exposed
@@ -106,7 +108,7 @@ async def test_addresses_of_pages_are_no_labels_of_the_metrics(web: Front) -> No
 
 async def test_without_built_files_the_page_says_why_and_the_api_answers(tmp_path: Path) -> None:
     (tmp_path / "not-built.txt").write_text("npm is <missing>")
-    async with front(routes=Console(tmp_path).routes()) as web:
+    async with running_server(routes=Console(tmp_path).routes()) as web:
         answer = await web.http.get("/", headers=BROWSER)
         assert answer.status_code == 503
         assert "npm is &lt;missing&gt;" in answer.text

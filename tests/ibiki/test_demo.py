@@ -11,7 +11,7 @@ from domain.errors import InvalidInput
 from domain.identity.clients import GroupChange, update_group
 from domain.identity.users import UserChange, update_user
 from ibiki.local import demo
-from ibiki.local.workplace import Workplace
+from ibiki.local.command_context import CommandContext
 from ibiki.settings import settings
 from persistence import store
 from tests import people, worlds
@@ -30,7 +30,7 @@ async def app(database_url: str) -> AsyncIterator[App]:
 
 async def write(app: App, directory: Path) -> str:
     """Writes the demo as a start with the present environment does."""
-    place = Workplace(settings.load(directory), directory, "")
+    place = CommandContext(settings.load(directory), directory, "")
     return await demo.write_demo(place, app.installation, people.PASSWORDS)
 
 

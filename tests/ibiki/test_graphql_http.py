@@ -8,15 +8,15 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.ibiki.fronts import SIGNED_IN, VIEWER, VIEWER_ANSWER, Front, front
+from tests.ibiki.http_server import SIGNED_IN, VIEWER, VIEWER_ANSWER, RunningServer, running_server
 
 NEW = "application/graphql-response+json"
 OLD = "application/json"
 
 
 @pytest.fixture(scope="module")
-async def web() -> AsyncIterator[Front]:
-    async with front() as running:
+async def web() -> AsyncIterator[RunningServer]:
+    async with running_server() as running:
         yield running
 
 
@@ -37,7 +37,7 @@ async def web() -> AsyncIterator[Front]:
     ],
 )
 async def test_the_answer_is_of_a_type_that_the_caller_takes(
-    web: Front, accept: str, answered: str
+    web: RunningServer, accept: str, answered: str
 ) -> None:
     response = await web.post({"query": VIEWER}, accept=accept)
     assert response.status_code == 200
@@ -46,7 +46,7 @@ async def test_the_answer_is_of_a_type_that_the_caller_takes(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/*", f"{OLD};q=0", f"{NEW};charset=latin1"])
-async def test_who_takes_no_json_is_told_so(web: Front, accept: str) -> None:
+async def test_who_takes_no_json_is_told_so(web: RunningServer, accept: str) -> None:
     assert (await web.post({"query": VIEWER}, accept=accept)).status_code == 406
 
 
@@ -54,7 +54,7 @@ async def test_who_takes_no_json_is_told_so(web: Front, accept: str) -> None:
     "content_type",
     ["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'],
 )
-async def test_the_body_is_json_in_utf_8(web: Front, content_type: str) -> None:
+async def test_the_body_is_json_in_utf_8(web: RunningServer, content_type: str) -> None:
     response = await web.http.post(
         "/graphql",
         content=orjson.dumps({"query": VIEWER}),
@@ -75,7 +75,7 @@ async def test_the_body_is_json_in_utf_8(web: Front, content_type: str) -> None:
         "multipart/form-data; boundary=x",
     ],
 )
-async def test_no_other_body_is_read(web: Front, content_type: str) -> None:
+async def test_no_other_body_is_read(web: RunningServer, content_type: str) -> None:
     response = await web.http.post(
         "/graphql",
         content=orjson.dumps({"query": VIEWER}),
@@ -85,7 +85,7 @@ async def test_no_other_body_is_read(web: Front, content_type: str) -> None:
     assert response.json()["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
 
 
-async def test_a_compressed_body_is_not_unpacked(web: Front) -> None:
+async def test_a_compressed_body_is_not_unpacked(web: RunningServer) -> None:
     response = await web.post({"query": VIEWER}, **{"content-encoding": "gzip"})
     assert response.status_code == 415
 
@@ -114,7 +114,9 @@ async def test_a_compressed_body_is_not_unpacked(web: Front) -> None:
         '{"query": "{ viewer { email } }"}'.encode("utf-16"),
     ],
 )
-async def test_a_malformed_request_is_refused_in_both_types(web: Front, body: bytes) -> None:
+async def test_a_malformed_request_is_refused_in_both_types(
+    web: RunningServer, body: bytes
+) -> None:
     for accept in (OLD, NEW):
         response = await web.http.post(
             "/graphql",
@@ -128,7 +130,7 @@ async def test_a_malformed_request_is_refused_in_both_types(web: Front, body: by
 
 @pytest.mark.parametrize("query", ["{", "{ nothing }", "query ($a: Int!) { viewer { email } }"])
 async def test_a_document_that_is_not_executed_is_400_in_the_new_type_alone(
-    web: Front, query: str
+    web: RunningServer, query: str
 ) -> None:
     new = await web.post({"query": query}, accept=NEW)
     old = await web.post({"query": query}, accept=OLD)
@@ -137,7 +139,7 @@ async def test_a_document_that_is_not_executed_is_400_in_the_new_type_alone(
     assert "data" not in new.json()
 
 
-async def test_what_was_executed_is_200_with_its_errors(web: Front) -> None:
+async def test_what_was_executed_is_200_with_its_errors(web: RunningServer) -> None:
     response = await web.http.post("/graphql", json={"query": VIEWER}, headers={"accept": NEW})
     assert response.status_code == 200
     answer = response.json()
@@ -145,7 +147,7 @@ async def test_what_was_executed_is_200_with_its_errors(web: Front) -> None:
     assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
-async def test_a_query_may_be_asked_by_get(web: Front) -> None:
+async def test_a_query_may_be_asked_by_get(web: RunningServer) -> None:
     query = "query V($yes: Boolean!) { viewer { email @include(if: $yes) } }"
     parameters = {"query": query, "variables": '{"yes": true}', "operationName": "V"}
     response = await web.http.get("/graphql", params=parameters, headers=SIGNED_IN)
@@ -164,20 +166,20 @@ async def test_a_query_may_be_asked_by_get(web: Front) -> None:
         "/graphql?query={viewer{email}}&" + "&".join(f"a{i}=1" for i in range(100)),
     ],
 )
-async def test_a_malformed_url_is_refused(web: Front, url: str) -> None:
+async def test_a_malformed_url_is_refused(web: RunningServer, url: str) -> None:
     response = await web.http.get(url, headers={**SIGNED_IN, "accept": NEW})
     assert response.status_code == 400
     assert response.json()["errors"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "TRACE", "OPTIONS"])
-async def test_other_methods_are_refused(web: Front, method: str) -> None:
+async def test_other_methods_are_refused(web: RunningServer, method: str) -> None:
     response = await web.http.request(method, "/graphql", headers=SIGNED_IN)
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, POST"
 
 
-async def test_who_asks_is_told_by_the_bearer_alone(web: Front) -> None:
+async def test_who_asks_is_told_by_the_bearer_alone(web: RunningServer) -> None:
     async def code(*headers: tuple[str, str]) -> Any:
         response = await web.http.post("/graphql", json={"query": VIEWER}, headers=list(headers))
         answer = response.json()
@@ -201,7 +203,7 @@ async def test_who_asks_is_told_by_the_bearer_alone(web: Front) -> None:
     assert await code(twice, twice) == "BAD_USER_INPUT"
 
 
-async def test_a_store_that_is_away_is_503_not_a_sign_out(web: Front) -> None:
+async def test_a_store_that_is_away_is_503_not_a_sign_out(web: RunningServer) -> None:
     web.authenticator.away = True
     try:
         response = await web.post({"query": VIEWER})
@@ -212,7 +214,7 @@ async def test_a_store_that_is_away_is_503_not_a_sign_out(web: Front) -> None:
     assert response.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
 
 
-async def test_nobody_may_send_little_and_the_signed_in_much(web: Front) -> None:
+async def test_nobody_may_send_little_and_the_signed_in_much(web: RunningServer) -> None:
     body = {"query": VIEWER, "extensions": {"x": "x" * 100_000}}
     assert (await web.http.post("/graphql", json=body)).status_code == 413
     assert (await web.post(body)).json() == VIEWER_ANSWER
@@ -220,7 +222,7 @@ async def test_nobody_may_send_little_and_the_signed_in_much(web: Front) -> None
 
 async def test_the_schema_is_closed_to_nobody_where_it_is_set_so() -> None:
     query = {"query": "{ __schema { queryType { name } } }"}
-    async with front(open_introspection=False) as web:
+    async with running_server(open_introspection=False) as web:
         anonymous = (await web.http.post("/graphql", json=query)).json()
         assert anonymous["errors"][0]["message"] == "Sign in to look at the schema."
         assert (await web.post(query)).json()["data"]

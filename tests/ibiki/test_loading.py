@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ibiki.cli.loading import begin_to_load, load
+from ibiki.cli.loading import load, load_in_background
 
 HEAVY = ("aiohttp", "asyncpg", "graphql", "strawberry", "tortoise", "uvicorn", "schema")
 
@@ -32,15 +32,15 @@ def test_postgres_is_started_before_the_program_is_loaded() -> None:
 
 
 def test_the_probe_itself_sees_the_program() -> None:
-    assert loaded_by("import ibiki.local.whole") == set(HEAVY)
+    assert loaded_by("import ibiki.local.all_in_one") == set(HEAVY)
 
 
 def test_the_garbage_collector_works_again_afterwards() -> None:
-    assert load("ibiki.cli.mistakes").Mistake
+    assert load("ibiki.cli.errors").CommandError
     assert gc.isenabled()
 
 
 def test_what_is_loaded_beside_is_waited_for_with_its_failure() -> None:
-    assert begin_to_load("ibiki.cli.mistakes")().Mistake
+    assert load_in_background("ibiki.cli.errors")().CommandError
     with pytest.raises(ModuleNotFoundError):
-        begin_to_load("ibiki.no_such_module")()
+        load_in_background("ibiki.no_such_module")()

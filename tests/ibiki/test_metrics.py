@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from domain.dispatch.ports import Backlog
 from domain.errors import TryAgain
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from ibiki.observability.metrics import HandoverMetrics, Metrics
+from ibiki.observability.metrics import DispatchMetrics, Metrics
 
 ACCOUNT = UUID(int=7)
 
@@ -47,7 +47,7 @@ def test_each_metric_has_our_prefix_and_an_explanation() -> None:
 )
 def test_a_call_is_counted_with_each_messages_outcome(outcome: Outcome, word: str) -> None:
     metrics = Metrics()
-    HandoverMetrics(metrics).called(ACCOUNT, [outcome, outcome], seconds=0.2)
+    DispatchMetrics(metrics).called(ACCOUNT, [outcome, outcome], seconds=0.2)
     samples = shown(metrics)
     assert samples[f"ibiki_provider_calls_total{[str(ACCOUNT)]}"] == 1
     assert samples[f"ibiki_message_outcomes_total{sorted([str(ACCOUNT), word])}"] == 2
@@ -56,7 +56,7 @@ def test_a_call_is_counted_with_each_messages_outcome(outcome: Outcome, word: st
 
 def test_the_breaker_is_shown_while_it_is_open() -> None:
     metrics = Metrics()
-    observer = HandoverMetrics(metrics)
+    observer = DispatchMetrics(metrics)
     for is_open in (True, False):
         observer.breaker(ACCOUNT, open_=is_open)
         assert shown(metrics)[f"ibiki_breaker_open{[str(ACCOUNT)]}"] == is_open
@@ -64,7 +64,7 @@ def test_the_breaker_is_shown_while_it_is_open() -> None:
 
 def test_swept_messages_are_counted() -> None:
     metrics = Metrics()
-    HandoverMetrics(metrics).swept(3)
+    DispatchMetrics(metrics).swept(3)
     assert shown(metrics)["ibiki_messages_swept_total[]"] == 3
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
-from tests.ibiki.fronts import SIGNED_IN, VIEWER, VIEWER_ANSWER, Front, front
+from tests.ibiki.http_server import SIGNED_IN, VIEWER, VIEWER_ANSWER, RunningServer, running_server
 
 
 async def _break(_request: Request) -> Response:
@@ -28,8 +28,8 @@ async def _swallow(request: Request) -> Response:
 
 
 @pytest.fixture(scope="module")
-async def web() -> AsyncIterator[Front]:
-    async with front(
+async def web() -> AsyncIterator[RunningServer]:
+    async with running_server(
         origins=AllowedOrigins(frozenset({"https://app.example.com"})),
         body=BodyLimit(size=200_000, seconds=1.0),
         body_by_path={"/uploads": BodyLimit(size=1_000_000, seconds=1.0)},
@@ -42,7 +42,7 @@ async def web() -> AsyncIterator[Front]:
         yield running
 
 
-async def test_every_answer_is_named_and_guarded(web: Front) -> None:
+async def test_every_answer_is_named_and_guarded(web: RunningServer) -> None:
     for path in ("/graphql", "/healthz", "/nowhere", "/break"):
         headers = (await web.http.get(path)).headers
         assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
@@ -51,7 +51,7 @@ async def test_every_answer_is_named_and_guarded(web: Front) -> None:
         assert "server" not in headers
 
 
-async def test_a_callers_plain_id_is_taken_over_and_another_is_not(web: Front) -> None:
+async def test_a_callers_plain_id_is_taken_over_and_another_is_not(web: RunningServer) -> None:
     async def given(request_id: str) -> str:
         response = await web.http.get("/healthz", headers={"x-request-id": request_id})
         return str(response.headers["x-request-id"])
@@ -62,7 +62,7 @@ async def test_a_callers_plain_id_is_taken_over_and_another_is_not(web: Front) -
 
 
 async def test_a_defect_is_masked_with_the_requests_id(
-    web: Front, caplog: pytest.LogCaptureFixture
+    web: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR, logger="ibiki.http"):
         response = await web.http.get("/break")
@@ -75,7 +75,7 @@ async def test_a_defect_is_masked_with_the_requests_id(
 
 
 async def test_what_failed_is_logged_without_its_query(
-    web: Front, caplog: pytest.LogCaptureFixture
+    web: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="ibiki.access"):
         await web.http.get("/nowhere?number=2025550123")
@@ -86,7 +86,9 @@ async def test_what_failed_is_logged_without_its_query(
     assert "2025550123" not in str(told)
 
 
-async def test_requests_are_counted_by_route_without_what_a_path_gives_away(web: Front) -> None:
+async def test_requests_are_counted_by_route_without_what_a_path_gives_away(
+    web: RunningServer,
+) -> None:
     await web.http.post("/webhooks/extreme/s3cret", content=b"x")
     await web.http.get("/s3cret")
     exposed = (await web.http.get("/metrics")).text
@@ -95,7 +97,7 @@ async def test_requests_are_counted_by_route_without_what_a_path_gives_away(web:
     assert "s3cret" not in exposed
 
 
-async def test_readiness_says_why_not(web: Front) -> None:
+async def test_readiness_says_why_not(web: RunningServer) -> None:
     assert (await web.http.get("/readyz")).json() == {"status": "ready"}
     web.unready = "the database is away"
     try:
@@ -108,14 +110,14 @@ async def test_readiness_says_why_not(web: Front) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://app.example.com", "HTTPS://APP.EXAMPLE.COM"])
-async def test_a_page_that_is_allowed_may_ask(web: Front, origin: str) -> None:
+async def test_a_page_that_is_allowed_may_ask(web: RunningServer, origin: str) -> None:
     response = await web.post({"query": VIEWER}, origin=origin)
     assert response.json() == VIEWER_ANSWER
     assert response.headers["access-control-allow-origin"] == origin
     assert response.headers["vary"] == "Origin"
 
 
-async def test_a_page_of_our_own_may_ask(web: Front) -> None:
+async def test_a_page_of_our_own_may_ask(web: RunningServer) -> None:
     response = await web.post({"query": VIEWER}, origin=web.url)
     assert response.json() == VIEWER_ANSWER
 
@@ -133,13 +135,13 @@ async def test_a_page_of_our_own_may_ask(web: Front) -> None:
         "null",
     ],
 )
-async def test_a_foreign_page_may_not(web: Front, origin: str) -> None:
+async def test_a_foreign_page_may_not(web: RunningServer, origin: str) -> None:
     response = await web.post({"query": VIEWER}, origin=origin)
     assert response.status_code == 403
     assert "access-control-allow-origin" not in response.headers
 
 
-async def test_a_browser_may_look_before_it_asks(web: Front) -> None:
+async def test_a_browser_may_look_before_it_asks(web: RunningServer) -> None:
     headers = {"access-control-request-method": "POST", "origin": "https://app.example.com"}
     response = await web.http.options("/graphql", headers=headers)
     assert response.status_code == 204
@@ -172,21 +174,23 @@ def test_loopback_pages_are_allowed_for_development_alone() -> None:
         "x=ibk_0a1b2c3d_rest",
     ],
 )
-async def test_a_url_with_a_credential_is_refused_everywhere(web: Front, query: str) -> None:
+async def test_a_url_with_a_credential_is_refused_everywhere(
+    web: RunningServer, query: str
+) -> None:
     for path in ("/graphql", "/healthz", "/nowhere"):
         response = await web.http.get(f"{path}?{query}", headers=SIGNED_IN)
         assert response.status_code == 400
         assert "never goes into a URL" in response.json()["errors"][0]["message"]
 
 
-async def test_a_url_without_one_is_not(web: Front) -> None:
+async def test_a_url_without_one_is_not(web: RunningServer) -> None:
     response = await web.http.get(
         "/graphql", params={"query": "{ viewer { email } }"}, headers=SIGNED_IN
     )
     assert response.json() == VIEWER_ANSWER
 
 
-async def test_a_body_over_the_limit_is_refused_by_what_it_declares(web: Front) -> None:
+async def test_a_body_over_the_limit_is_refused_by_what_it_declares(web: RunningServer) -> None:
     head = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-length: 200001\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
     writer.write(head)
@@ -194,7 +198,7 @@ async def test_a_body_over_the_limit_is_refused_by_what_it_declares(web: Front) 
     writer.close()
 
 
-async def test_a_body_over_the_limit_is_refused_by_what_it_is(web: Front) -> None:
+async def test_a_body_over_the_limit_is_refused_by_what_it_is(web: RunningServer) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(30):
             yield b" " * 10_000
@@ -205,20 +209,20 @@ async def test_a_body_over_the_limit_is_refused_by_what_it_is(web: Front) -> Non
     assert response.json()["errors"][0]["message"] == "The body is over the limit of 200000 bytes."
 
 
-async def test_a_path_may_have_a_limit_of_its_own(web: Front) -> None:
+async def test_a_path_may_have_a_limit_of_its_own(web: RunningServer) -> None:
     assert (await web.http.post("/uploads", content=b"x" * 900_000)).text == "900000"
     assert (await web.http.post("/uploads", content=b"x" * 1_000_001)).status_code == 413
     assert (await web.http.post("/webhooks/a/b", content=b"x" * 900_000)).status_code == 413
 
 
-async def test_a_body_that_does_not_come_is_given_up(web: Front) -> None:
+async def test_a_body_that_does_not_come_is_given_up(web: RunningServer) -> None:
     head = b"POST /uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
     answered = await web.raw(head, b"{", pause_seconds=0.01)
     assert answered.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in answered
 
 
-async def test_a_body_that_drips_is_given_up_all_the_same(web: Front) -> None:
+async def test_a_body_that_drips_is_given_up_all_the_same(web: RunningServer) -> None:
     head = b"POST /uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
     answered = await web.raw(head, *[b"x"] * 20, pause_seconds=0.1)
     assert answered.startswith(b"HTTP/1.1 408")

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ibiki.http import server
-from tests.ibiki.fronts import VIEWER, VIEWER_ANSWER, Front, front
+from tests.ibiki.http_server import VIEWER, VIEWER_ANSWER, RunningServer, running_server
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -39,61 +39,63 @@ MUCH = Much()
 
 
 @pytest.fixture
-async def web(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Front]:
+async def web(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningServer]:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(server, "LINGER_SECONDS", 0.3)
     monkeypatch.setattr(server, "UNREAD_SECONDS", 0.3)
-    async with front(routes=[Route("/much", MUCH)]) as running:
+    async with running_server(routes=[Route("/much", MUCH)]) as running:
         yield running
 
 
-async def test_a_connection_that_says_nothing_is_closed(web: Front) -> None:
+async def test_a_connection_that_says_nothing_is_closed(web: RunningServer) -> None:
     assert await web.raw() == b""
 
 
-async def test_a_head_that_never_ends_is_closed(web: Front) -> None:
+async def test_a_head_that_never_ends_is_closed(web: RunningServer) -> None:
     assert await web.raw(b"GET /healthz HTTP/1.1\r\nhost: ") == b""
     dripping = [b"GET /healthz HTTP/1.1\r\n", *[b"a: b\r\n"] * 20]
     assert await web.raw(*dripping, pause_seconds=0.05) == b""
 
 
 @pytest.mark.parametrize("rest", [b"GET /healthz HTTP/1.1\r\n", b"\r\n"])
-async def test_nor_does_a_second_head_on_the_same_connection_last(web: Front, rest: bytes) -> None:
+async def test_nor_does_a_second_head_on_the_same_connection_last(
+    web: RunningServer, rest: bytes
+) -> None:
     answered = await web.raw(GET, rest, pause_seconds=0.1)
     assert answered.count(b"HTTP/1.1 200") == 1
 
 
-async def test_a_head_that_is_too_large_is_refused(web: Front) -> None:
+async def test_a_head_that_is_too_large_is_refused(web: RunningServer) -> None:
     many = [b"a: " + b"b" * 1_000 + b"\r\n"] * 200
     assert (await web.raw(b"GET / HTTP/1.1\r\n", *many)).startswith(b"HTTP/1.1 431")
     long_url = [b"GET /", *[b"a" * 10_000] * 30]
     assert (await web.raw(*long_url)).startswith(b"HTTP/1.1 431")
 
 
-async def test_a_body_that_nobody_reads_does_not_keep_the_connection(web: Front) -> None:
+async def test_a_body_that_nobody_reads_does_not_keep_the_connection(web: RunningServer) -> None:
     head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
     answered = await web.raw(head, b"x", pause_seconds=0.05)
     assert answered.startswith(b"HTTP/1.1 404")
 
 
-async def test_requests_in_a_row_are_answered_in_order(web: Front) -> None:
+async def test_requests_in_a_row_are_answered_in_order(web: RunningServer) -> None:
     last = GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
     answered = await web.raw(GET + GET + last)
     assert answered.count(b"HTTP/1.1 200") == 3
 
 
-async def test_what_is_no_http_is_refused(web: Front) -> None:
+async def test_what_is_no_http_is_refused(web: RunningServer) -> None:
     assert (await web.raw(b"\x16\x03\x01\x00\xa5\x01\x00\n\n")).startswith(b"HTTP/1.1 400")
 
 
-async def test_slow_neighbours_hold_nobody_up(web: Front) -> None:
+async def test_slow_neighbours_hold_nobody_up(web: RunningServer) -> None:
     slow = [asyncio.create_task(web.raw(b"POST /graphql HTTP/1.1\r\n")) for _ in range(100)]
     answers = [(await web.post({"query": VIEWER})).json() for _ in range(5)]
     assert answers == [VIEWER_ANSWER] * 5
     assert await asyncio.gather(*slow) == [b""] * 100
 
 
-async def test_an_answer_that_is_not_read_is_not_kept(web: Front) -> None:
+async def test_an_answer_that_is_not_read_is_not_kept(web: RunningServer) -> None:
     MUCH.ended.clear()
     _, writer = await asyncio.open_connection("127.0.0.1", web.port, limit=1_000)
     writer.write(GET.replace(b"/healthz", b"/much"))
@@ -101,7 +103,7 @@ async def test_an_answer_that_is_not_read_is_not_kept(web: Front) -> None:
     writer.transport.abort()
 
 
-async def test_an_answer_that_is_read_comes_whole(web: Front) -> None:
+async def test_an_answer_that_is_read_comes_whole(web: RunningServer) -> None:
     assert len((await web.http.get("/much")).content) == 50_000_000
 
 
@@ -112,7 +114,9 @@ def test_a_program_runs_on_uvloop_to_its_end() -> None:
     assert server.run(loop()) == "uvloop"
 
 
-async def test_a_whole_answer_is_one_piece_with_its_length_and_nothing_after_it(web: Front) -> None:
+async def test_a_whole_answer_is_one_piece_with_its_length_and_nothing_after_it(
+    web: RunningServer,
+) -> None:
     body = b'{"query":"{ viewer { id } }"}'
     ask = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     closing = b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
@@ -124,7 +128,7 @@ async def test_a_whole_answer_is_one_piece_with_its_length_and_nothing_after_it(
     assert b"\r\nconnection: close" in head.lower()
 
 
-async def test_a_head_is_answered_without_its_body(web: Front) -> None:
+async def test_a_head_is_answered_without_its_body(web: RunningServer) -> None:
     ask = b"HEAD /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
     answered = await web.raw(ask)
     assert answered.startswith(b"HTTP/1.1 404")

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from domain.outcomes import Accepted, Outcome, Rejected, Unknown
-from ibiki.observability.spans import TellingExporter
+from ibiki.observability.spans import OutageLoggingExporter
 from ibiki.observability.telemetry import tracing
 from tests.ibiki.collector import attributes, collecting
 
@@ -26,7 +26,7 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def test_without_an_endpoint_nothing_is_loaded() -> None:
     program = """
 import sys
-import ibiki.local.whole, ibiki.cli.commands
+import ibiki.local.all_in_one, ibiki.cli.commands
 from ibiki.observability.telemetry import tracing
 with tracing(None, program="ibiki-test") as traces:
     assert traces is None
@@ -104,7 +104,7 @@ def test_that_spans_are_lost_is_said_once_and_that_they_are_not_any_more(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lost, sent = SpanExportResult.FAILURE, SpanExportResult.SUCCESS
-    exporter = TellingExporter(FakeExporter([sent, lost, lost, lost, sent, sent]))
+    exporter = OutageLoggingExporter(FakeExporter([sent, lost, lost, lost, sent, sent]))
     with caplog.at_level(logging.INFO, logger="ibiki.traces"):
         for _ in range(6):
             exporter.export([])

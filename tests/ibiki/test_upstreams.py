@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ibiki.settings.settings import load
-from ibiki.upstreams import is_another
+from ibiki.upstreams import provider_changed
 
 URL = "EXTREME_API_URL"
 
@@ -17,7 +17,7 @@ def test_a_start_with_another_provider_than_the_last_one_is_told(
 ) -> None:
     def starts(url: str | None) -> bool:
         monkeypatch.delenv(URL, raising=False) if url is None else monkeypatch.setenv(URL, url)
-        return is_another(load(tmp_path), tmp_path)
+        return provider_changed(load(tmp_path), tmp_path)
 
     assert not starts(None)
     assert not starts(None)

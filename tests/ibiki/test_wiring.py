@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from domain.ledger.sync import SyncRules
-from ibiki.local.workplace import Workplace
+from ibiki.local.command_context import CommandContext
 from ibiki.settings.settings import load
-from ibiki.wiring import wired
+from ibiki.wiring import running_components
 
 
 async def test_sync_knows_the_lease_and_the_deadline_of_dispatch(
@@ -17,6 +17,6 @@ async def test_sync_knows_the_lease_and_the_deadline_of_dispatch(
 ) -> None:
     monkeypatch.setenv("DISPATCH_LEASE_SECONDS", "90")
     monkeypatch.setenv("DISPATCH_DEADLINE_SECONDS", "20")
-    place = Workplace(load(tmp_path), tmp_path, database_url)
-    async with wired(place, name="tests") as parts:
+    place = CommandContext(load(tmp_path), tmp_path, database_url)
+    async with running_components(place, name="tests") as parts:
         assert parts.installation.sync_rules == SyncRules(lease_seconds=90, deadline_seconds=20)

@@ -15,7 +15,7 @@ from ibiki.http.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
 from ibiki.observability.metrics import Metrics
 from persistence import store
 from providers.registry import PARSERS
-from tests.ibiki.fronts import Front, front
+from tests.ibiki.http_server import RunningServer, running_server
 
 SECRET = "a secret that the provider has on file"
 SHOWN = {"x-webhook-secret": SECRET}
@@ -25,7 +25,7 @@ SHOWN = {"x-webhook-secret": SECRET}
 class Door:
     """A front with its webhooks, and the intake behind them."""
 
-    front: Front
+    front: RunningServer
     intake: Intake
 
     async def call(self, said: object, path: str = PATH_ON_FILE, **headers: str) -> httpx.Response:
@@ -43,7 +43,7 @@ async def door(**rules: Any) -> AsyncIterator[Door]:
     intake = Intake(store, PARSERS)
     intake.start()
     webhooks = Webhooks(intake, WebhookRules(**{"secrets": [SECRET], **rules}), Metrics())
-    async with front(routes=webhooks.routes()) as made:
+    async with running_server(routes=webhooks.routes()) as made:
         try:
             yield Door(made, intake)
         finally:

@@ -18,8 +18,8 @@ from domain.identity.actors import OnChange
 from domain.installation import Installation
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.middleware import AllowedOrigins
+from ibiki.http.monitoring_routes import IsReady
 from ibiki.http.server import serving
-from ibiki.http.watch_routes import IsReady
 from ibiki.live.bus_backend import LocalCarrier
 from ibiki.live.live import Live, SocketRules
 from ibiki.live.rights import ConnectionLimits

@@ -29,7 +29,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import eventually
-from tests.ibiki.fronts import Front, front
+from tests.ibiki.http_server import RunningServer, running_server
 from tests.installations import App
 from tests.persistence.connections import until
 from tests.sending.files.files import csv_file, uploaded, xlsx
@@ -52,15 +52,17 @@ class KnownUsers:
 
 
 @asynccontextmanager
-async def upload_server(app: App, file_limits: FileLimits | None = None) -> AsyncIterator[Front]:
+async def upload_server(
+    app: App, file_limits: FileLimits | None = None
+) -> AsyncIterator[RunningServer]:
     """A front that takes files for the app."""
     installation = replace(app.installation, file_limits=file_limits or FileLimits())
     routes = Uploads(installation, KnownUsers(app)).routes()
-    async with front(routes=routes, body_by_path={PATH: LIMIT}) as made:
+    async with running_server(routes=routes, body_by_path={PATH: LIMIT}) as made:
         yield made
 
 
-async def post(made: Front, content: Any, who: str | None = "owner", **headers: str) -> Any:
+async def post(made: RunningServer, content: Any, who: str | None = "owner", **headers: str) -> Any:
     given = {"content-type": "text/csv"}
     if who is not None:
         given["authorization"] = f"Bearer {who}"

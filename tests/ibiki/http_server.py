@@ -40,7 +40,7 @@ class FakeAuthenticator:
 
 
 @dataclass
-class Front:
+class RunningServer:
     """A front that answers, and what a test may turn in it."""
 
     url: str
@@ -93,11 +93,11 @@ async def _all_of(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def front(**parts: Any) -> AsyncIterator[Front]:
+async def running_server(**parts: Any) -> AsyncIterator[RunningServer]:
     """A front with these parts of `AppParts` changed."""
     directory = FakeDirectory(users={USER.id: USER})
     async with httpx.AsyncClient(timeout=60) as http:
-        made = Front(url="", http=http, directory=directory)
+        made = RunningServer(url="", http=http, directory=directory)
 
         async def is_ready() -> str | None:
             return made.unready

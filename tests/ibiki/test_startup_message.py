@@ -10,7 +10,7 @@ import pytest
 from graphql import Lexer, Source, TokenKind
 from rich.console import Console
 
-from ibiki.local.whole import welcome
+from ibiki.local.all_in_one import startup_message
 
 # In place of curl: prints what it was to send.
 SENT = 'curl() { printf "%s\\n" "${@: -1}"; }\n'
@@ -18,7 +18,7 @@ SENT = 'curl() { printf "%s\\n" "${@: -1}"; }\n'
 
 def said(brand: str, password: str) -> str:
     terminal = Console(file=StringIO(), highlight=False)
-    terminal.print(welcome(brand, "http://127.0.0.1:8000", password), soft_wrap=True)
+    terminal.print(startup_message(brand, "http://127.0.0.1:8000", password), soft_wrap=True)
     assert isinstance(terminal.file, StringIO)
     return terminal.file.getvalue()
 

@@ -14,18 +14,18 @@ from rich.markup import escape
 
 from ibiki import processes
 from ibiki.local import demo
+from ibiki.local.command_context import CommandContext
 from ibiki.local.listening import listening
-from ibiki.local.workplace import Workplace
 from ibiki.observability import logs
-from ibiki.observability.instruments import Instruments, instruments
-from ibiki.upstreams import is_another
-from ibiki.wiring import wired
+from ibiki.observability.telemetry import Telemetry, running_telemetry
+from ibiki.upstreams import provider_changed
+from ibiki.wiring import running_components
 from persistence import migrating
 
 LOOPBACK = "127.0.0.1"
 console = Console(highlight=False)
 
-WELCOME = """
+STARTUP_MESSAGE = """
 [bold]{brand}[/bold] is up at [bold]{address}[/bold]   (Ctrl-C stops everything)
 
   Sign in as
@@ -39,7 +39,7 @@ WELCOME = """
 
 {send}
 """
-ANOTHER_PROVIDER = """\
+PROVIDER_CHANGED = """\
   The provider is another one than at the last start, and the balances are still the last one's:
   `ibiki sync` sets the pool to what this one holds.
 """
@@ -51,41 +51,41 @@ mutation { send(input: {to: "+12025550100", text: "Hello"}) \
 { ... on Send { id charged } ... on UserError { message } } }"""
 
 
-def run(place: Workplace, listener: socket.socket) -> None:
+def run(context: CommandContext, listener: socket.socket) -> None:
     """Runs everything until Ctrl-C, then stops it in order."""
-    watching = place.settings.watching
-    logs.configure(log_format=watching.log_format, level=watching.log_level)
-    with instruments(watching, program="ibiki up") as watch:
-        uvloop.run(_up(place, watch, listener))
+    monitoring = context.settings.monitoring
+    logs.configure(log_format=monitoring.log_format, level=monitoring.log_level)
+    with running_telemetry(monitoring, program="ibiki up") as telemetry:
+        uvloop.run(_up(context, telemetry, listener))
 
 
-async def _up(place: Workplace, watch: Instruments, listener: socket.socket) -> None:
-    await migrating.migrate(place.database_url)
+async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.socket) -> None:
+    await migrating.migrate(context.database_url)
     async with AsyncExitStack() as stack:
-        if place.settings.upstream.is_simulated:
+        if context.settings.upstream.is_simulated:
             of_simulator = stack.enter_context(listening(LOOPBACK, 0))
-            await stack.enter_async_context(processes.simulating(place.directory, of_simulator))
+            await stack.enter_async_context(processes.simulating(context.directory, of_simulator))
         parts = await stack.enter_async_context(
-            wired(place, name="ibiki up", observer=watch.of_requests())
+            running_components(context, name="ibiki up", observer=telemetry.for_requests())
         )
-        password = await demo.write_demo(place, parts.installation, parts.passwords)
-        await stack.enter_async_context(processes.working(place, parts, watch))
-        app = processes.app_of(place, parts, watch)
-        stop = stack.enter_context(processes.told_to_stop())
-        console.print(_welcome(place, listener, password), soft_wrap=True)
-        if is_another(place.settings, place.directory):
-            console.print(ANOTHER_PROVIDER, soft_wrap=True)
-        await processes.serve_until_told(place, app, listener, stop)
+        password = await demo.write_demo(context, parts.installation, parts.passwords)
+        await stack.enter_async_context(processes.working(context, parts, telemetry))
+        app = processes.app_of(context, parts, telemetry)
+        stop = stack.enter_context(processes.stop_signal())
+        console.print(_startup_message(context, listener, password), soft_wrap=True)
+        if provider_changed(context.settings, context.directory):
+            console.print(PROVIDER_CHANGED, soft_wrap=True)
+        await processes.serve_until_stopped(context, app, listener, stop)
         console.print("Stopping …")
 
 
-def _welcome(place: Workplace, listener: socket.socket, password: str) -> str:
+def _startup_message(context: CommandContext, listener: socket.socket, password: str) -> str:
     host, port = listener.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    return welcome(place.settings.installation.brand_name, address, password)
+    return startup_message(context.settings.installation.brand_name, address, password)
 
 
-def welcome(brand: str, address: str, password: str) -> str:
+def startup_message(brand: str, address: str, password: str) -> str:
     """What is said of a start, in rich's markup; its calls can be pasted into a shell as they are.
 
     A GraphQL string is written as a JSON string is, whatever is in it.
@@ -100,7 +100,7 @@ def welcome(brand: str, address: str, password: str) -> str:
         "sign_in": _call(address, SIGN_IN.format(password=json.dumps(password))),
         "send": _call(address, SEND, "-H 'authorization: Bearer TOKEN' "),
     }
-    return WELCOME.format_map({name: escape(text) for name, text in texts.items()})
+    return STARTUP_MESSAGE.format_map({name: escape(text) for name, text in texts.items()})
 
 
 def _call(address: str, document: str, header: str = "") -> str:

@@ -11,25 +11,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ibiki.cli.mistakes import Mistake
+from ibiki.cli.errors import CommandError
 from ibiki.local import embedded
 from ibiki.settings import settings
 
 
-class NothingKept(Mistake):
+class NotInstalled(CommandError):
     """There is nothing yet that the command could look at."""
 
 
-class DirectoryUnusable(Mistake):
+class DirectoryUnusable(CommandError):
     """Nothing can be kept in the directory."""
 
 
-class AlreadyUp(Mistake):
+class AlreadyUp(CommandError):
     """An `ibiki up` is at work in the directory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class CommandContext:
     """What every command is given. `database_url` is ready to be connected to."""
 
     settings: settings.Settings
@@ -38,16 +38,18 @@ class Workplace:
 
 
 @contextmanager
-def workplace(directory: Path, *, begun: bool = False) -> Iterator[Workplace]:
-    """The place, for as long as the command runs.
+def open_context(directory: Path, *, must_exist: bool = False) -> Iterator[CommandContext]:
+    """The context, for as long as the command runs.
 
-    Without DATABASE_URL the embedded PostgreSQL of the directory is started, or joined where
-    another command has started it; the last one to leave stops it. `begun`: raises NothingKept
-    where no command has begun there: a mistyped directory does not become a new installation.
-    Raises DirectoryUnusable, and DatabaseUnusable for a DATABASE_URL that leads nowhere.
+    Without DATABASE_URL, this starts the embedded PostgreSQL of the directory, unless another
+    command has started it. The last command to end stops it.
+
+    `must_exist`: raises NotInstalled if the directory holds no installation, so that a mistyped
+    directory does not become a new one. Raises DirectoryUnusable, and DatabaseUnusable if
+    DATABASE_URL cannot be used.
     """
-    if begun and not os.environ.get("DATABASE_URL") and not (directory / "postgres").exists():
-        raise NothingKept(f"Nothing is kept in {directory}: `ibiki up` begins, or see --data.")
+    if must_exist and not os.environ.get("DATABASE_URL") and not (directory / "postgres").exists():
+        raise NotInstalled(f"Nothing is kept in {directory}: `ibiki up` begins, or see --data.")
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise DirectoryUnusable(f"{directory} is no directory: choose another one with --data.")
     checked = settings.load_or_exit(directory)
@@ -55,11 +57,11 @@ def workplace(directory: Path, *, begun: bool = False) -> Iterator[Workplace]:
         from persistence.reaching import check_usable  # takes as long to load as all the rest
 
         asyncio.run(check_usable(checked.database.url))
-        yield Workplace(checked, directory, checked.database.url)
+        yield CommandContext(checked, directory, checked.database.url)
         return
     make_directory(directory)
     with embedded.start(directory) as database:
-        yield Workplace(checked, directory, database.url)
+        yield CommandContext(checked, directory, database.url)
 
 
 def make_directory(directory: Path) -> None:
@@ -76,7 +78,7 @@ def make_directory(directory: Path) -> None:
 
 
 @contextmanager
-def alone_in(directory: Path) -> Iterator[None]:
+def single_instance(directory: Path) -> Iterator[None]:
     """No other `ibiki up` works in the directory. Raises AlreadyUp. The kernel keeps the lock."""
     make_directory(directory)
     with (directory / "up.lock").open("w") as file:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from ibiki.http.watch_routes import WatchRules
-from tests.ibiki.fronts import front
+from ibiki.http.monitoring_routes import MetricsAccess
+from tests.ibiki.http_server import running_server
 
 TOKEN = {"authorization": "Bearer let-me-see"}
 
@@ -42,23 +42,23 @@ def asked(address: str | None, **headers: str) -> Request:
 def test_without_a_token_who_asks_from_a_private_network_may(
     address: str | None, expected: bool
 ) -> None:
-    assert WatchRules().admit(asked(address)) is expected
+    assert MetricsAccess().admit(asked(address)) is expected
 
 
 @pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip"])
 def test_what_a_proxy_passes_on_comes_from_anywhere(header: str) -> None:
-    assert not WatchRules().admit(asked("10.1.2.3", **{header: "8.8.8.8"}))
+    assert not MetricsAccess().admit(asked("10.1.2.3", **{header: "8.8.8.8"}))
 
 
 def test_with_a_token_who_shows_it_may_from_anywhere() -> None:
-    rules = WatchRules(token="let-me-see")
+    rules = MetricsAccess(token="let-me-see")
     assert rules.admit(asked("8.8.8.8", **TOKEN))
     assert not rules.admit(asked("127.0.0.1"))
     assert not rules.admit(asked("127.0.0.1", authorization="Bearer let-me-se\xe9"))
 
 
 async def test_others_are_told_how_and_health_is_for_all() -> None:
-    async with front(watch_rules=WatchRules(token="let-me-see")) as web:
+    async with running_server(metrics_access=MetricsAccess(token="let-me-see")) as web:
         refused = await web.http.get("/metrics")
         assert refused.status_code == 401
         assert refused.json()["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}

@@ -42,7 +42,7 @@ def once_a_second(is_ready: IsReady) -> IsReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WatchRules:
+class MetricsAccess:
     """Who may read /metrics: who shows the token; without one, who asks from a private network.
 
     They name providers, and clients reach the same port.
@@ -61,13 +61,13 @@ class WatchRules:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchRoutes:
+class MonitoringRoutes:
     """/healthz, /readyz and /metrics of one process. `store`: who knows what waits, if anybody."""
 
     metrics: Metrics
     is_ready: IsReady
     store: Backlogs | None = None
-    rules: WatchRules = WatchRules()
+    rules: MetricsAccess = MetricsAccess()
 
     def routes(self) -> list[BaseRoute]:
         """The routes, for the application."""

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from domain.outcomes import Unknown
-from ibiki.observability.metrics import HandoverMetrics
+from ibiki.observability.metrics import DispatchMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ibiki.handover")
 
 
-class HandoverAlarms(HandoverMetrics):
+class DispatchLog(DispatchMetrics):
     """Counts what the dispatcher tells of, and says what somebody has to see to."""
 
     def called(

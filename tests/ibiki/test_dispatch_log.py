@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from domain.outcomes import Accepted, Unknown
-from ibiki.observability.alarms import HandoverAlarms
+from ibiki.observability.dispatch_log import DispatchLog
 from ibiki.observability.metrics import Metrics
 
 ACCOUNT = UUID(int=7)
@@ -47,17 +47,17 @@ ACCOUNT = UUID(int=7)
 )
 def test_it_is_said(
     caplog: pytest.LogCaptureFixture,
-    happens: Callable[[HandoverAlarms], None],
+    happens: Callable[[DispatchLog], None],
     level: int,
     said: str,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="ibiki.handover"):
-        happens(HandoverAlarms(Metrics()))
+        happens(DispatchLog(Metrics()))
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [(level, said)]
 
 
 def test_what_goes_well_is_not_said(caplog: pytest.LogCaptureFixture) -> None:
-    alarms = HandoverAlarms(Metrics())
+    alarms = DispatchLog(Metrics())
     with caplog.at_level(logging.INFO, logger="ibiki.handover"):
         alarms.called(ACCOUNT, [Accepted("r")], seconds=1)
         alarms.swept(0)

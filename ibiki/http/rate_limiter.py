@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Asker = TypeVar("Asker", bound=Hashable)
 
 
-class RequestPace(Generic[Asker]):
+class RequestRateLimiter(Generic[Asker]):
     """Counts requests by who asks, in windows of a second. Fills `domain.installation.Pace`.
 
     Asked once a request: the storages of the `limits` library start a thread or a task for their
