@@ -174,7 +174,7 @@ def export_unknowns(data: Path, filters: dict[str, str]) -> None:
 def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: bool) -> None:
     """Compares all charges with their messages, and corrects each difference once."""
 
-    async def run(place: Workplace, parts: Wired) -> None:
+    async def run(context: CommandContext, parts: Components) -> None:
         started = await new_reconciliation(
             store, dry_run=dry_run, since=since.replace(tzinfo=UTC) if since else None
         )
@@ -195,7 +195,7 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
             *(() if found else ("Every charge matches its messages.",)),
         )
 
-    _with_installation(data, run, begun=True)
+    _with_installation(data, run, must_exist=True)
 
 
 def _figures_of(done: Reconciliation, found: Sequence[Difference]) -> dict[str, Any]:

@@ -67,11 +67,11 @@ def test_nothing_has_to_be_set(tmp_path: Path) -> None:
         ("DISPATCH_SWEEP_SECONDS", "0.5", "dispatch", "sweep_seconds", 0.5),
         ("DISPATCH_MESSAGES_PER_SECOND", "20", "dispatch", "messages_per_second", 20),
         ("TOKEN_ACCESS_SECONDS", "60", "tokens", "access_seconds", 60),
-        ("LOG_LEVEL", "WARNING", "watching", "log_level", "warning"),
+        ("LOG_LEVEL", "WARNING", "monitoring", "log_level", "warning"),
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "http://127.0.0.1:4318",
-            "watching",
+            "monitoring",
             "otlp_endpoint",
             "http://127.0.0.1:4318",
         ),
