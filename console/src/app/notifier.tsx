@@ -1,7 +1,6 @@
 import { useRouter } from "@tanstack/react-router";
-import { graphql } from "../api/graphql";
+import { graphql, type ResultOf } from "../api/graphql";
 import { useLive } from "../api/useLive";
-import { phone } from "../text/numbers";
 import { useViewer } from "./viewer";
 
 const INBOUND = graphql(`
@@ -21,6 +20,23 @@ const INBOUND = graphql(`
   }
 `);
 
+type Inbound = ResultOf<typeof INBOUND>;
+
+const MOST_AT_ONCE = 3;
+
+async function notify(events: Inbound[], open: (conversationId: string) => void): Promise<void> {
+  const { phone } = await import("../text/phones");
+  for (const { inboundMessage } of events) {
+    const { id, conversation, number, text } = inboundMessage;
+    const title = conversation?.contact?.name ?? phone(number);
+    const notification = new Notification(title, { body: text, tag: id });
+    notification.onclick = () => {
+      window.focus();
+      if (conversation) open(conversation.id);
+    };
+  }
+}
+
 /** Shows new messages on the desktop while the page is in the background, if that is allowed. */
 export function Notifier() {
   const viewer = useViewer();
@@ -31,19 +47,9 @@ export function Notifier() {
     (events) => {
       const isAllowed = "Notification" in window && Notification.permission === "granted";
       if (!isAllowed || !document.hidden) return;
-      for (const { inboundMessage } of events.slice(-3)) {
-        const { conversation, number, text } = inboundMessage;
-        const notification = new Notification(conversation?.contact?.name ?? phone(number), {
-          body: text,
-          tag: inboundMessage.id,
-        });
-        notification.onclick = () => {
-          window.focus();
-          if (!conversation) return;
-          const params = { conversationId: conversation.id };
-          void router.navigate({ to: "/inbox/$conversationId", params });
-        };
-      }
+      void notify(events.slice(-MOST_AT_ONCE), (conversationId) => {
+        void router.navigate({ to: "/inbox/$conversationId", params: { conversationId } });
+      });
     },
     { isPaused: viewer.client === null },
   );

@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver } from "@mantine/core";
+import { Alert, Anchor, createTheme, type CSSVariablesResolver } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "indigo",
@@ -9,6 +9,12 @@ export const theme = createTheme({
   respectReducedMotion: true,
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif",
   headings: { fontWeight: "650" },
+  components: {
+    // A link within a sentence must differ from it by more than its colour.
+    Anchor: Anchor.extend({ defaultProps: { underline: "always" } }),
+    // The colours of borders and icons are too light for text.
+    Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),
+  },
 });
 
 /** Secondary text that can still be read: Mantine's own grey has too little contrast. */

@@ -1,8 +1,6 @@
-// Numbers, money and phone numbers as people read them.
-import { parsePhoneNumberFromString } from "libphonenumber-js/min";
+// Amounts and money as people read them.
 
 const whole = new Intl.NumberFormat();
-const HOME_CALLING_CODE = "1";
 
 export function count(amount: number): string {
   return whole.format(amount);
@@ -36,17 +34,4 @@ export function valueOf(amount: number, rate: string): string | null {
   const cents = (exact * 2n + divisor) / (divisor * 2n);
   const text = cents.toString().padStart(3, "0");
   return `${amount < 0 ? "-" : ""}${text.slice(0, -2)}.${text.slice(-2)}`;
-}
-
-const formatted = new Map<string, string>();
-
-/** A number as it is written in its country: "(202) 555-0100", "+49 1511 2345678". */
-export function phone(number: string): string {
-  const known = formatted.get(number);
-  if (known !== undefined) return known;
-  const parsed = number.startsWith("+") ? parsePhoneNumberFromString(number) : undefined;
-  const isHome = parsed?.countryCallingCode === HOME_CALLING_CODE;
-  const text = parsed ? (isHome ? parsed.formatNational() : parsed.formatInternational()) : number;
-  formatted.set(number, text);
-  return text;
 }

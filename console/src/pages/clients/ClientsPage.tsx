@@ -9,7 +9,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { SearchField } from "../../components/SearchField";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { ClientModal } from "./ClientModal";
 import { type Client, CLIENTS } from "./documents";
 import { GroupList } from "./GroupList";

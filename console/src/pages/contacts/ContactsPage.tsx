@@ -11,7 +11,7 @@ import { Page } from "../../components/Page";
 import { PhoneText } from "../../components/PhoneText";
 import { SearchField } from "../../components/SearchField";
 import { csvOf, download, readAll } from "../../text/csv";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { ContactModal } from "./ContactModal";
 import { CONTACTS, type Contact } from "./documents";
 import { ImportModal } from "./ImportModal";

@@ -1,4 +1,4 @@
-import { Code, Group, Paper, ScrollArea, Stack, Text, Title } from "@mantine/core";
+import { Code, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { CopyButton } from "../../components/CopyButton";
 import { ButtonLink, TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
@@ -38,9 +38,9 @@ export function DevelopersPage() {
                 </div>
                 <CopyButton value={call} />
               </Group>
-              <ScrollArea viewportProps={{ tabIndex: 0, role: "region", "aria-label": `Call: ${title}` }}>
-                <Code block>{call}</Code>
-              </ScrollArea>
+              <Code block tabIndex={0}>
+                {call}
+              </Code>
             </Paper>
           );
         })}

@@ -9,7 +9,7 @@ import { PageLink, TextLink } from "../../components/links";
 import { SearchField } from "../../components/SearchField";
 import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { CONVERSATION_UPDATED, type ConversationRow, INBOX } from "./documents";
 
 const inboxOf = (data: ResultOf<typeof INBOX>) => data.inbox;

@@ -13,7 +13,7 @@ import { MessageText } from "../../components/MessageText";
 import { StatusBadge } from "../../components/StatusBadge";
 import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import {
   type Bubble,
   CONVERSATION,

@@ -10,7 +10,7 @@ import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { WEBHOOK_RECEIVED } from "../webhooks/documents";
 import { DELETE_ROUTE, type Line, ROUTES } from "./documents";
 import { LineModal } from "./LineModal";

@@ -5,7 +5,7 @@ import type { ResultOf } from "../../api/graphql";
 import { type Success, useAction } from "../../api/useAction";
 import { ClientPicker } from "../../components/ClientPicker";
 import { FailureNote } from "../../components/FailureNote";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { TEST_READINESS } from "./documents";
 
 type Readiness = Success<ResultOf<typeof TEST_READINESS>["result"]>;

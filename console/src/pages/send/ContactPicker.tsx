@@ -2,7 +2,7 @@ import { Select } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
 import { useData } from "../../api/useData";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { FIND_CONTACTS } from "./documents";
 
 /** Finds a contact by name or number and adds its number. */

@@ -3,7 +3,7 @@ import { type FormEvent, useState } from "react";
 import { useAction } from "../../api/useAction";
 import { FailureNote, problemOf } from "../../components/FailureNote";
 import { MessageText } from "../../components/MessageText";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { SETTLE, type UnknownMessage } from "./documents";
 
 interface SettleModalProps {

@@ -9,7 +9,7 @@ import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { PhoneText } from "../../components/PhoneText";
 import { TimeText } from "../../components/TimeText";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { MESSAGE_UPDATED } from "../sends/documents";
 import { UNKNOWN, type UnknownMessage } from "./documents";
 import { SettleModal } from "./SettleModal";

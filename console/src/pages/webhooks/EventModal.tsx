@@ -1,10 +1,10 @@
-import { Button, Checkbox, Code, Group, Modal, ScrollArea, Stack, Text } from "@mantine/core";
+import { Button, Checkbox, Code, Group, Modal, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { ClientPicker } from "../../components/ClientPicker";
 import { FailureNote } from "../../components/FailureNote";
 import { MessageText } from "../../components/MessageText";
-import { phone } from "../../text/numbers";
+import { phone } from "../../text/phones";
 import { fullTime } from "../../text/times";
 import { ASSIGN, type WebhookEvent } from "./documents";
 
@@ -46,9 +46,9 @@ export function EventModal({ event, onClose, onChange }: EventModalProps) {
               <MessageText text={event.inbound.text} />
             </div>
           )}
-          <ScrollArea.Autosize mah={240} viewportProps={{ tabIndex: 0, "aria-label": "Payload", role: "region" }}>
-            <Code block>{JSON.stringify(event.payload, null, 2)}</Code>
-          </ScrollArea.Autosize>
+          <Code block tabIndex={0} mah={240}>
+            {JSON.stringify(event.payload, null, 2)}
+          </Code>
           {event.outcome === "UNROUTED" && (
             <>
               <ClientPicker label="Assign to" withLabel value={clientId} onChange={setClientId} />

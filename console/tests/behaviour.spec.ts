@@ -1,0 +1,119 @@
+// What happens around the pages: other tabs, a server that goes away, tokens that end.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ApiCaller } from "./api";
+import { expect, PLAIN, test, USERS } from "./console";
+import { Program } from "./program";
+
+const LOST = "The connection is lost.";
+
+test("tabs share the session: a balance moves in both, and a sign-out ends both", async ({
+  context,
+  page,
+  program,
+  signIn,
+}) => {
+  await signIn("other");
+  const second = await context.newPage();
+  await second.goto("/");
+  await expect(second.getByRole("banner")).toContainText("100 credits");
+
+  const caller = await ApiCaller.signedIn(program, USERS.other);
+  await caller.send(["+12025550101"], "For both tabs");
+  for (const tab of [page, second]) {
+    await expect(tab.getByRole("banner")).toContainText("99 credits");
+  }
+  await page.getByRole("button", { name: "Your account and settings" }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  for (const tab of [page, second]) {
+    await expect(tab.getByRole("button", { name: "Sign in" })).toBeVisible();
+  }
+});
+
+test("tabs that are opened at the same moment all stay signed in", async ({ context, signIn }) => {
+  await signIn("client");
+  const tabs = await Promise.all([1, 2, 3].map(() => context.newPage()));
+  await Promise.all(tabs.map((tab) => tab.goto("/sends")));
+  for (const tab of tabs) {
+    await expect(tab.getByRole("heading", { level: 1 })).toHaveText("Sends");
+  }
+});
+
+test("a page survives a restart of the server and shows what happened meanwhile", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  test.setTimeout(120_000);
+  await signIn("client");
+  await page.goto("/sends");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Sends");
+  await program.down();
+  await expect(page.getByText(LOST)).toBeVisible();
+  await program.up();
+  await expect(page.getByText(LOST)).toHaveCount(0, { timeout: 30_000 });
+  const caller = await ApiCaller.signedIn(program, USERS.client);
+  await caller.send(["+12025550102", "+12025550103", "+12025550104"], "After the restart");
+  const newest = page.getByRole("table", { name: "Sends" }).getByRole("row").nth(1);
+  await expect(newest).toContainText("3 Sent");
+});
+
+test("a send while the database is away is refused in plain words and works afterwards", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  test.setTimeout(120_000);
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("textbox", { name: "Numbers" }).fill(PLAIN);
+  await page.getByRole("textbox", { name: "Text" }).fill("During an outage");
+  const button = page.getByRole("button", { name: "Send", exact: true });
+  await expect(button).toBeEnabled();
+
+  const database = readFileSync(join(program.directory, "postgres/postmaster.pid"), "utf8");
+  const postmaster = database.split("\n")[0] ?? "";
+  const signal = (name: string) => {
+    const children = execFileSync("ps", ["--ppid", postmaster, "-o", "pid="], { encoding: "utf8" });
+    for (const pid of [postmaster, ...children.split(/\s+/)]) {
+      if (pid) process.kill(Number(pid), name);
+    }
+  };
+  signal("SIGSTOP");
+  try {
+    await button.click();
+    await expect(page.getByRole("alert").first()).toBeVisible({ timeout: 40_000 });
+  } finally {
+    signal("SIGCONT");
+  }
+  await expect(async () => {
+    await button.click();
+    await expect(page.getByRole("heading", { name: /^Send of/ })).toBeVisible({ timeout: 5_000 });
+  }).toPass({ timeout: 40_000 });
+});
+
+test("an access token that ends is renewed under an open page, and live updates go on", async ({
+  browser,
+}) => {
+  test.setTimeout(180_000);
+  const short = await Program.start({ TOKEN_ACCESS_SECONDS: "34" });
+  const context = await browser.newContext({ baseURL: short.address });
+  try {
+    const page = await context.newPage();
+    await page.goto("/");
+    await page.getByLabel("Email").fill(USERS.client);
+    await page.getByLabel("Password", { exact: true }).fill(short.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(page.getByRole("banner")).toContainText("1,000 credits");
+    // The socket is closed when its token ends; the page opens another one with the next token.
+    await page.waitForEvent("websocket", { timeout: 60_000 });
+    const caller = await ApiCaller.signedIn(short, USERS.client);
+    await caller.send(["+12025550105"], "After the renewal");
+    await expect(page.getByRole("banner")).toContainText("999 credits");
+    await expect(page.getByText(LOST)).toHaveCount(0);
+  } finally {
+    await context.close();
+    await short.remove();
+  }
+});

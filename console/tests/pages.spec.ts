@@ -1,0 +1,96 @@
+// Every page as every role, in both themes, checked by axe; and no page that a role may not see.
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+import { ApiCaller } from "./api";
+import { expect, test, type User, USERS } from "./console";
+
+const SENDER = ["/", "/send", "/inbox", "/sends", "/contacts", "/statement", "/developers", "/account"];
+const ADMIN = [
+  "/",
+  "/sends",
+  "/clients",
+  "/credits",
+  "/statement",
+  "/webhooks",
+  "/lines",
+  "/unknown",
+  "/providers",
+  "/users",
+  "/audit",
+  "/developers",
+  "/account",
+];
+const PAGES: Record<User, string[]> = {
+  client: SENDER,
+  other: SENDER,
+  school: SENDER,
+  supervisor: ["/", "/statement", "/developers", "/account"],
+  admin: ADMIN,
+};
+const ALL = [...new Set([...SENDER, ...ADMIN])];
+
+test.beforeAll(async ({ program }) => {
+  const client = await ApiCaller.signedIn(program, USERS.client);
+  await client.send(["+12025550177", "+12025550178", "+12025550160", "12"], "Hello from the tests");
+  await ApiCaller.inbound(program, "+12025550142", "Who is this?");
+});
+
+for (const user of Object.keys(PAGES) as User[]) {
+  test(`${user} finds every page of the role, and axe finds nothing`, async ({ page, signIn }) => {
+    test.setTimeout(240_000);
+    await signIn(user);
+    for (const path of PAGES[user]) {
+      await open(page, path);
+      await expect(page.getByRole("heading", { name: "Not allowed" })).toHaveCount(0);
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        await expectNoViolations(page, `${path}, ${colorScheme}`);
+      }
+    }
+  });
+
+  test(`${user} cannot open another role's pages by typing the address`, async ({ page, signIn }) => {
+    await signIn(user);
+    for (const path of ALL.filter((each) => !PAGES[user].includes(each))) {
+      await page.goto(path);
+      await expect(page.getByRole("heading", { name: "Not allowed" })).toBeVisible();
+    }
+  });
+}
+
+test("the sign-in page and the page of an unknown address are accessible", async ({ page, signIn }) => {
+  await page.goto("/");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("IbikiSMS");
+  await expectNoViolations(page, "sign-in");
+  await signIn("client");
+  await open(page, "/no/such/page");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Page not found");
+  await expectNoViolations(page, "not found");
+});
+
+test("a phone shows every page without scrolling sideways", async ({ page, signIn }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await signIn("client");
+  for (const path of SENDER) {
+    await open(page, path);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(width, path).toBeLessThanOrEqual(390);
+  }
+  await page.getByRole("button", { name: "Open the menu" }).click();
+  await page.getByRole("link", { name: "Inbox" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Inbox");
+});
+
+async function open(page: Page, path: string): Promise<void> {
+  await page.goto(path);
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+}
+
+async function expectNoViolations(page: Page, what: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join("\n   ")}`,
+  );
+  expect(found, what).toEqual([]);
+}

@@ -1,0 +1,47 @@
+"""The console in a browser, against the running program: console/tests, one file at a time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ibiki.local import console_build
+from ibiki.local.console_build import SOURCES, NotBuilt
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+SPECS = sorted(path.name for path in (SOURCES / "tests").glob("*.spec.ts"))
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """An environment with Node.js, Playwright and a built console."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine")
+    try:
+        ready = console_build.ready_environment()
+    except NotBuilt as error:
+        pytest.skip(f"the console's packages cannot be installed: {error}")
+    assert console_build.main() == 0
+    return {**ready, "CHROMIUM": CHROMIUM, "IBIKI_PYTHON": sys.executable}
+
+
+# One browser and one program at a time: both are heavy.
+@pytest.mark.xdist_group("console")
+@pytest.mark.timeout(1_200)
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_console_in_a_browser(environment: dict[str, str], spec: str) -> None:
+    command = [str(Path("node_modules", ".bin", "playwright")), "test", f"tests/{spec}"]
+    ran = subprocess.run(
+        command, cwd=SOURCES, env=environment, capture_output=True, text=True, check=False
+    )
+    print(ran.stdout)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_there_are_tests_for_the_browser() -> None:
+    assert SPECS
