@@ -278,11 +278,21 @@ class TransferFilter:
 
 @strawberry.input(description="What to allocate. Give exactly one of clientId and groupId.")
 class AllocateInput:
-    units: Units
-    client_id: strawberry.ID | None = None
-    group_id: strawberry.ID | None = None
-    note: str | None = None
-    idempotency_key: str | None = None
+    units: Units = strawberry.field(
+        description="Units to move. Positive gives them, negative takes them back."
+    )
+    client_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The client that gets the units."
+    )
+    group_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The group that gets the units."
+    )
+    note: str | None = strawberry.field(
+        default=None, description="A line of at most 500 characters for the statement."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="Makes it safe to repeat the request."
+    )
 
 
 # Sessions and API keys

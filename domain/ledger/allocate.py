@@ -1,7 +1,7 @@
-"""Allocating: units given to a client or a group out of a pool, or taken back.
+"""Allocate: moves units from a pool or a group to a client or a group, or back.
 
-An admin moves units between the pool's own node and any client or group under it; a supervisor
-between the own group's node and its clients. The pool as a whole does not change.
+An admin moves units between the pool's own node and any client or group below it, a supervisor
+between the node of its group and the clients of the group. The balance of the pool does not change.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONGEST_NOTE = 500
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """What was asked for. `units`: positive gives, negative takes back."""
+    """A requested allocation. `units`: positive gives, negative takes back."""
 
     client_id: UUID | None
     group_id: UUID | None
@@ -110,7 +110,7 @@ async def _find_target(store: AllocateStore, scope: Scope, asked: Allocation) ->
     )
     if target.owned:
         raise InvalidInput(
-            "This client has a provider account of its own: its balance comes from there.",
+            "This client has its own provider account. Its balance comes from the provider.",
             field="clientId",
         )
     return target
@@ -132,14 +132,14 @@ def _given(asked: Allocation) -> object:
 
 def _check(asked: Allocation) -> None:
     if (asked.client_id is None) == (asked.group_id is None):
-        raise InvalidInput("Name a client or a group: exactly one.", field="clientId")
+        raise InvalidInput("Give exactly one of clientId and groupId.", field="clientId")
     if asked.units == 0:
-        raise InvalidInput("Give units (positive) or take them back (negative).", field="units")
+        raise InvalidInput("units must not be 0. Negative takes units back.", field="units")
     if abs(asked.units) > LARGEST_UNITS:
-        raise InvalidInput(f"At most {LARGEST_UNITS} units can be moved.", field="units")
+        raise InvalidInput(f"units must not exceed {LARGEST_UNITS}.", field="units")
     if asked.note is not None and (len(asked.note) > LONGEST_NOTE or not asked.note.isprintable()):
         raise InvalidInput(
-            f"A note is one line of at most {LONGEST_NOTE} characters.", field="note"
+            f"note must be one line of at most {LONGEST_NOTE} characters.", field="note"
         )
 
 
@@ -156,7 +156,7 @@ async def _move(
     book = await store.lock_accounts(tx, [giver_id, target.account_id])
     giver, taker = book.holdings[giver_id], book.holdings[target.account_id]
     if isinstance(scope, OfGroup) and taker.parent_id != giver.account_id:
-        raise NotFound("client")  # it left the group after it was looked up
+        raise NotFound("client")  # it has left the group since it was looked up
     source, destination = (giver, taker) if asked.units > 0 else (taker, giver)
     refusal = _shortage(source, abs(asked.units), giving=asked.units > 0, unit=target.unit)
     if refusal is not None:
@@ -169,7 +169,7 @@ async def _move(
 
 
 def _giver(scope: Scope, target: AllocationTarget) -> UUID:
-    """The node that an allocation comes from and goes back to."""
+    """The account that units are given from and taken back to."""
     if isinstance(scope, Everything):
         return target.pool_account_id
     if target.group_account_id is None:

@@ -1,4 +1,4 @@
-"""What the ledger area needs from the outside: persistence, and the program around it."""
+"""What the ledger area needs from persistence."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from domain.transactions import Transaction
 
 
 class Ledger(Protocol):
-    """Locks are taken in this order: keys, provider account, messages, accounts in id order."""
+    """Moves units. Lock in this order: keys, provider account, messages, accounts in ID order."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """READ COMMITTED. Raises Disconnected where the database is away."""
+        """READ COMMITTED. Raises Disconnected if the connection to the database is lost."""
         ...
 
     async def lock_accounts(self, tx: Transaction, ids: Sequence[UUID]) -> Book:
-        """The nodes, FOR UPDATE in id order, until the transaction ends."""
+        """The accounts, FOR UPDATE in ID order, until the transaction ends."""
         ...
 
     async def write_book(self, tx: Transaction, book: Book) -> None:
@@ -44,35 +44,35 @@ class Ledger(Protocol):
 
 
 class Keys(Protocol):
-    """Idempotency keys: taken first in a transaction, before any row is locked."""
+    """Idempotency keys. Take them first in a transaction, before any row is locked."""
 
     async def try_keys(self, tx: Transaction, keys: Sequence[IdempotencyKey]) -> set[UUID]:
-        """Ids of the keys that are this transaction's own now; the others are in progress."""
+        """The IDs of the keys that this transaction has locked; the others are in progress."""
         ...
 
     async def take_key(self, tx: Transaction, key: IdempotencyKey) -> None:
-        """Waits until no other transaction is at work under this key."""
+        """Locks the key. Waits for another transaction that has it."""
         ...
 
     async def find_answers(
         self, tx: Transaction | None, keys: Sequence[IdempotencyKey]
     ) -> dict[UUID, tuple[bytes, Answer]]:
-        """Kept answers by key id, each with the hash of the input it was given to."""
+        """Stored answers by key ID, each with the hash of its input."""
         ...
 
     async def keep_answers(
         self, tx: Transaction, answers: Sequence[tuple[IdempotencyKey, Answer]]
     ) -> None:
-        """Keeps the answers until the keys are purged."""
+        """Stores the answers until the keys are purged."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationTarget:
-    """A client's or a group's node, with the nodes above it and what a unit is worth there.
+    """The account of a client or a group, the accounts above it, and its rate.
 
-    `group_account_id`: the node of the client's group, None without one and for a group itself.
-    `owned`: the client's node is a provider account of its own, outside any allocation.
+    `group_account_id`: of the client's group; None without a group, and for a group itself.
+    `owned`: the client owns its provider account, so that nothing can be allocated to it.
     """
 
     account_id: UUID
@@ -85,7 +85,7 @@ class AllocationTarget:
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
-    """An account at a provider: its terms, and where its last reading stands."""
+    """A provider account: its terms and its last reading."""
 
     id: UUID
     provider: str
@@ -104,7 +104,7 @@ class ProviderAccount:
 
 @dataclass(frozen=True, slots=True)
 class PoolFigures:
-    """Of one snapshot: what all nodes of a pool hold, and what is charged but not yet taken."""
+    """What all nodes of a pool hold, and what is in flight, from one snapshot."""
 
     pool: int
     in_flight: int
@@ -112,7 +112,7 @@ class PoolFigures:
 
 @dataclass(frozen=True, slots=True)
 class NewSync:
-    """One reading and what it did, as it is kept."""
+    """A reading and its effect, as it is stored."""
 
     id: UUID
     provider_account_id: UUID
@@ -126,7 +126,7 @@ class NewSync:
 
 
 class OnceStore(Ledger, Keys, Protocol):
-    """What doing a command once needs."""
+    """What `idempotency.once` needs."""
 
 
 class AllocateStore(OnceStore, Protocol):
@@ -135,7 +135,7 @@ class AllocateStore(OnceStore, Protocol):
     async def find_allocation_target(
         self, scope: Scope, *, client_id: UUID | None, group_id: UUID | None
     ) -> AllocationTarget:
-        """The target's nodes. Raises NotFound for what lies outside the scope."""
+        """The accounts of a client or group. Raises NotFound if it is not within the scope."""
         ...
 
     async def find_transfer(self, transfer_id: UUID) -> Transfer:
@@ -151,51 +151,51 @@ class AllocateStore(OnceStore, Protocol):
     async def find_line(
         self, account_id: UUID, transfer_id: UUID, *, tx: Transaction | None = None
     ) -> StatementLine:
-        """One transfer as seen from one of its ends. Raises NotFound."""
+        """One transfer as seen from one of its accounts. Raises NotFound."""
         ...
 
     async def read_balances(self, view: BalanceView, *, tx: Transaction | None = None) -> Balances:
-        """The figures of a view, all of one snapshot. Raises NotFound."""
+        """The figures of a view, all from one snapshot. Raises NotFound."""
         ...
 
 
 class SyncStore(OnceStore, Protocol):
-    """What sync needs. Each step is short: no transaction is held while the provider is asked."""
+    """What sync needs. Each step is short: no transaction is open during the provider call."""
 
     async def find_provider_account(self, provider_account_id: UUID | None) -> ProviderAccount:
-        """The account named, else the default one. Raises NotFound."""
+        """The given account, or the default one. Raises NotFound."""
         ...
 
     async def begin_reading(
         self, provider_account_id: UUID, *, reader_id: UUID, seconds: float
     ) -> bool:
-        """Stops marks on the account for at most that long; False while another reads it."""
+        """Pauses marking for at most so long. False if another sync has paused it."""
         ...
 
     async def open_calls(self, provider_account_id: UUID) -> int:
-        """Attempts that have not ended and whose lease stands."""
+        """The number of attempts that have not ended and whose lease has not expired."""
         ...
 
     async def lock_reading(
         self, tx: Transaction, provider_account_id: UUID, *, reader_id: UUID
     ) -> ProviderAccount | None:
-        """The account's row, FOR UPDATE; None where the pause has run out or is another's."""
+        """The account's row, FOR UPDATE; None if the pause has expired or is another sync's."""
         ...
 
     async def pool_figures(self, tx: Transaction, provider_account_id: UUID) -> PoolFigures:
-        """Holdings and what is in flight, in one statement: one snapshot."""
+        """The holdings and what is in flight, read in one statement."""
         ...
 
     async def end_reading(self, tx: Transaction, sync: NewSync) -> None:
-        """Keeps the reading, raises the epoch to `sync.epoch`, lifts the pause."""
+        """Stores the reading, sets the epoch to `sync.epoch`, ends the pause."""
         ...
 
     async def fail_reading(self, provider_account_id: UUID, *, reader_id: UUID) -> None:
-        """Notes that the provider could not be read at this time."""
+        """Stores that the balance could not be read now."""
         ...
 
     async def lift_pause(self, provider_account_id: UUID, *, reader_id: UUID) -> None:
-        """Lets marks go on, where this reader still holds them back."""
+        """Ends the pause of this sync, if it has not ended yet."""
         ...
 
 
@@ -243,7 +243,7 @@ class ReconcileStore(Ledger, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditFindings:
-    """What an audit looked at, and what it found wrong, in words: the first hundred."""
+    """What an audit has checked, and the first 100 violations in words."""
 
     accounts_checked: int
     transfers_checked: int
@@ -253,29 +253,29 @@ class AuditFindings:
 
     @property
     def holds(self) -> bool:
-        """Whether the ledger proves itself."""
+        """Whether the audit found no violation."""
         return not self.violations
 
 
 class AuditStore(Protocol):
-    """What the audit needs."""
+    """The audit."""
 
     async def audit(self) -> AuditFindings:
-        """Recomputes every balance and matches every message to its charge, in one snapshot."""
+        """Recomputes every balance and compares every message with its charge, in one snapshot."""
         ...
 
 
 class LedgerArchive(Protocol):
-    """Balances and what led to them."""
+    """Balances, statements and reconciliations, as the API reads them."""
 
     async def read_allocations(
         self, scope: Scope, window: Window[UUID], *, group_id: UUID | None, search: str | None
     ) -> Page[Allocation]:
-        """What clients hold, counted. Raises NotFound for a group outside the scope."""
+        """What clients hold, counted. Raises NotFound for a group that is not within the scope."""
         ...
 
     async def read_provider_accounts(self, scope: Everything) -> Sequence[ProviderAccountFigures]:
-        """All accounts at providers with the figures of their pools, the default one first."""
+        """All provider accounts with the figures of their pools, the default one first."""
         ...
 
     async def read_statement(

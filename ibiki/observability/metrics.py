@@ -1,7 +1,7 @@
-"""What the program counts, for Prometheus: every name, label and help text stands here.
+"""The metrics of a process, for Prometheus: every name, label and help text.
 
-Each process shows its own numbers at /metrics; a sum over all of them is for Prometheus to make.
-Labels are few and short: never a client, a number or a text.
+Each process shows its own figures at /metrics; Prometheus sums them. A label never contains a
+client, a phone number or a text.
 """
 
 from __future__ import annotations
@@ -66,36 +66,39 @@ class Metrics:
             "messages_accepted", "Messages charged and queued.", "kind"
         )
         self.accept_seconds = self._histogram(
-            "accept_seconds", "From asking to send until it is durable.", _QUICK_SECONDS
+            "accept_seconds", "From the request to send until it is durable.", _QUICK_SECONDS
         )
         self.accept_batch_size = self._histogram(
-            "accept_batch_size", "Sends decided in one transaction.", _BATCH_SIZES
+            "accept_batch_size", "Sends that one transaction accepts or rejects.", _BATCH_SIZES
         )
         self.accept_batch_seconds = self._histogram(
             "accept_batch_seconds", "How long such a transaction takes.", _QUICK_SECONDS
         )
-        self.accepts_waiting = self._gauge("accepts_waiting", "Sends that wait for a transaction.")
+        self.accepts_waiting = self._gauge("accepts_waiting", "Sends waiting for a transaction.")
         self.backlog = BacklogMetrics(self.registry)
         self.calls = self._counter(
-            "provider_calls", "Calls made to hand messages over.", "provider_account"
+            "provider_calls", "Calls that submit messages to a provider.", "provider_account"
         )
         self.call_seconds = self._histogram(
             "provider_call_seconds", "How long a call to a provider takes.", _CALL_SECONDS
         )
         self.outcomes = self._counter(
-            "message_outcomes", "What calls came to, by message.", "provider_account", "outcome"
+            "message_outcomes",
+            "Outcomes of calls, by message.",
+            "provider_account",
+            "outcome",
         )
-        self.swept = self._counter("messages_swept", "Messages made UNKNOWN by a lease's end.")
+        self.swept = self._counter("messages_swept", "Messages made UNKNOWN after their lease.")
         self.breaker_open = self._gauge(
-            "breaker_open", "1 while calls are held back.", "provider_account"
+            "breaker_open", "1 while the circuit breaker is open.", "provider_account"
         )
         self.webhook_events = self._counter(
-            "webhook_events", "Calls of providers, by what became of them.", "provider", "outcome"
+            "webhook_events", "Webhook calls of providers, by outcome.", "provider", "outcome"
         )
-        self.sockets = self._gauge("sockets", "Websockets that are open.")
+        self.sockets = self._gauge("sockets", "Open WebSockets.")
 
     def answered(self, method: str, route: str, status: int) -> None:
-        """Counts a request; its labels are looked up once, as each request passes here."""
+        """Counts a request. Labels are looked up once for each combination: this is a hot path."""
         key = (method, route, status)
         counter = self._answered.get(key)
         if counter is None:
@@ -103,7 +106,7 @@ class Metrics:
         counter.inc()
 
     def exposition(self) -> bytes:
-        """All of it, as Prometheus reads it (`CONTENT_TYPE`)."""
+        """All metrics in the format of Prometheus (`CONTENT_TYPE`)."""
         return generate_latest(self.registry)
 
     def _counter(self, name: str, help: str, *labels: str) -> Counter:
@@ -117,7 +120,7 @@ class Metrics:
 
 
 class RequestMetrics(RequestObserver):
-    """Counts what requests come to. Their labels are looked up once: sends come by the thousand."""
+    """Counts accepted and refused requests. Labels are looked up once: this is a hot path."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -130,7 +133,7 @@ class RequestMetrics(RequestObserver):
         }
 
     def accepted(self, kind: SendKind, messages: int, *, seconds: float) -> None:
-        """Counts the send and its messages, and how long its caller has waited."""
+        """Counts the send, its messages and the time to accept it."""
         sends_of_kind, messages_of_kind = self._accepted[kind]
         sends_of_kind.inc()
         messages_of_kind.inc(messages)
@@ -147,7 +150,7 @@ class RequestMetrics(RequestObserver):
 
 
 class DispatchMetrics(Observer):
-    """Counts what the dispatcher tells of."""
+    """Counts what the dispatcher reports."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -155,7 +158,7 @@ class DispatchMetrics(Observer):
     def called(
         self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
     ) -> None:
-        """Counts the call, its length, and each message's outcome."""
+        """Counts the call, its duration and the outcome of each message."""
         account = str(provider_account_id)
         self._metrics.calls.labels(account).inc()
         self._metrics.call_seconds.observe(seconds)
@@ -167,5 +170,5 @@ class DispatchMetrics(Observer):
         self._metrics.swept.inc(messages)
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        """Shows whether calls are held back."""
+        """Shows whether the circuit breaker is open."""
         self._metrics.breaker_open.labels(str(provider_account_id)).set(open_)

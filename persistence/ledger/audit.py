@@ -1,6 +1,7 @@
-"""The ledger proves itself from its entries: every balance recomputed, every message matched.
+"""The audit: recomputes every balance from the transfers, and compares messages with charges.
 
-All checks see one snapshot, so that an audit under load finds no difference that is not there.
+Set-based SQL over whole tables. All checks see one snapshot, so that an audit under load reports no
+difference that does not exist.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM transfer),
        (SELECT count(*) FROM message)
 """
 
-# Both ends of each transfer, signed, as the node at that end saw it.
+# Both accounts of each transfer, with the signed amount.
 ENDS = """
 WITH ends AS (
     SELECT source_id AS account_id, source_version AS version, source_balance AS balance,
@@ -115,7 +116,7 @@ CHECKS = (HOLDINGS, CHAINS, POOLS, BELOW_ZERO, SENDS, STRAYS, CHARGES_OF_NOTHING
 
 
 async def audit() -> AuditFindings:
-    """Recomputes every balance and matches every message to its charge, in one snapshot."""
+    """Recomputes every balance and compares every message with its charge, in one snapshot."""
     violations: list[str] = []
     async with (
         connection() as pooled,

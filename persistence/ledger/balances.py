@@ -1,4 +1,4 @@
-"""Balances, allocations and provider accounts in SQL: all figures of one answer of one snapshot."""
+"""Balances, allocations and provider accounts. SQL: all figures of an answer share one snapshot."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from persistence.database import Connection
 
-# What all nodes of a pool hold; what is charged and not yet taken (a SUBMITTING whose lease has
-# run out counts as UNKNOWN, that is, not); and the last attempt that puts the reading in doubt.
+# What all nodes of a pool hold; what is in flight (SUBMITTING after its lease counts as UNKNOWN and
+# is not included); and the last attempt that may make the reading wrong.
 PLATFORM_FIGURES = """
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(held), 0)::int8 AS pool,
@@ -55,7 +55,7 @@ queued.units + submitting.units AS in_flight, upstream.reading_raw, upstream.rea
 upstream.read_failed_at, doubt.at AS doubted_at, clock_timestamp() AS seen_at
 """
 
-# One statement: a send that commits meanwhile is in all of the figures or in none.
+# One statement: a send that commits meanwhile is in all figures or in none.
 BALANCES = f"""
 WITH viewed AS (
     SELECT client.id, client.account_id, client.group_id, client.rate_per_unit_usd,
@@ -131,7 +131,7 @@ GROUP_EXISTS = "SELECT EXISTS (SELECT FROM client_group WHERE id = $1)"
 
 
 async def read_balances(view: BalanceView, *, tx: Connection | None = None) -> Balances:
-    """The figures of a view, all of one snapshot. Raises NotFound for a client outside of it."""
+    """The figures of a view, all from one snapshot. Raises NotFound for a client outside of it."""
     async with connection(tx) as pooled:
         row = await pooled.fetchrow(
             BALANCES,
@@ -153,7 +153,7 @@ async def read_balances(view: BalanceView, *, tx: Connection | None = None) -> B
 
 
 async def read_provider_accounts(_scope: Everything) -> list[ProviderAccountFigures]:
-    """All accounts at providers with the figures of their pools, the default one first."""
+    """All provider accounts with the figures of their pools, the default one first."""
     async with connection() as pooled:
         rows = await pooled.fetch(PROVIDER_ACCOUNTS)
     return [
@@ -174,7 +174,7 @@ async def read_allocations(
 ) -> Page[Allocation]:
     """What the clients of the default pool hold, newest client first, counted.
 
-    Raises NotFound for a group outside the scope.
+    Raises NotFound for a group that is not within the scope.
     """
     async with connection() as pooled:
         wanted = await _allocations_wanted(pooled, scope, group_id=group_id, search=search)
@@ -197,7 +197,7 @@ async def find_allocation(
 
 def _clients_within(scope: Scope) -> Filter:
     wanted = Filter()
-    wanted.add("account.kind = 'CLIENT'")  # and not a provider account of its own
+    wanted.add("account.kind = 'CLIENT'")  # not a client that owns its provider account
     match scope:
         case Everything():
             pass

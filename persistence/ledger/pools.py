@@ -1,4 +1,7 @@
-"""Provider accounts, their readings and allocation targets in SQL: behind `domain.ledger.ports`."""
+"""Provider accounts, readings and allocation targets.
+
+Readings are SQL because each step compares and sets times of PostgreSQL's clock in one statement.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ SELECT {PROVIDER_ACCOUNT_COLUMNS} FROM provider_account
 WHERE id = $1 OR ($1::uuid IS NULL AND is_default)
 """  # noqa: S608 - columns of our own
 
-# A client's node, its group's, and the pool's above both.
+# The accounts of a client, of its group, and of the pool above both, in one statement.
 TARGET_CLIENT = """
 SELECT client.account_id, upstream.account_id, client_group.account_id,
        client.account_id = upstream.account_id, upstream.unit,
@@ -57,7 +60,7 @@ SELECT id, provider_account_id, kind, amount,
 FROM transfer WHERE id = $1
 """
 
-# The row is written while nobody marks: a mark holds it FOR SHARE until its commit.
+# This waits for open marks: a mark holds the row FOR SHARE until it commits.
 BEGIN_READING = """
 UPDATE provider_account
 SET reading_by = $2, reading_until = clock_timestamp() + make_interval(secs => $3)
@@ -73,8 +76,8 @@ WHERE id = $1 AND reading_by = $2 AND reading_until > clock_timestamp()
 FOR UPDATE
 """  # noqa: S608 - columns of our own
 
-# One statement, one snapshot: a send that commits in between counts on both sides or on neither.
-# A SUBMITTING message is a crashed call's here (no call is open): it counts as UNKNOWN.
+# One statement, so one snapshot: a send that commits meanwhile counts in both sums or in neither.
+# No call is open now, so a SUBMITTING message is of a call that crashed: it counts as UNKNOWN.
 POOL_FIGURES = """
 SELECT (SELECT coalesce(sum(held), 0) FROM account WHERE provider_account_id = $1)::int8,
        (SELECT coalesce(sum(price), 0) FROM message
@@ -100,7 +103,7 @@ WHERE id = $1 AND reading_by = $2 AND reading_until IS NOT NULL
 
 
 async def find_provider_account(provider_account_id: UUID | None) -> ProviderAccount:
-    """The account named, else the default one. Raises NotFound."""
+    """The given account, or the default one. Raises NotFound."""
     async with connection() as pooled:
         row = await pooled.fetchrow(FIND_PROVIDER_ACCOUNT, provider_account_id)
     if row is None:
@@ -111,7 +114,7 @@ async def find_provider_account(provider_account_id: UUID | None) -> ProviderAcc
 async def find_allocation_target(
     scope: Scope, *, client_id: UUID | None, group_id: UUID | None
 ) -> AllocationTarget:
-    """The target's nodes. Raises NotFound for what lies outside the scope."""
+    """The accounts of a client or group. Raises NotFound if it is not within the scope."""
     async with connection() as pooled:
         match scope:
             case Everything() if client_id is not None:
@@ -119,7 +122,7 @@ async def find_allocation_target(
             case Everything():
                 row = await pooled.fetchrow(TARGET_GROUP, group_id)
             case OfGroup(own_group_id):
-                # Its own group's units are where a supervisor's allocations come from.
+                # A supervisor allocates the units of its group: the group cannot be the target.
                 row = await pooled.fetchrow(TARGET_CLIENT, client_id, own_group_id)
             case OfClient():
                 row = None
@@ -138,14 +141,14 @@ async def find_transfer(transfer_id: UUID) -> Transfer:
 
 
 async def begin_reading(provider_account_id: UUID, *, reader_id: UUID, seconds: float) -> bool:
-    """Stops marks on the account for at most that long; False while another reads it."""
+    """Pauses marking for at most so long. False if another sync has paused it."""
     async with connection() as pooled:
         done = await pooled.execute(BEGIN_READING, provider_account_id, reader_id, seconds)
     return done == "UPDATE 1"
 
 
 async def open_calls(provider_account_id: UUID) -> int:
-    """Attempts that have not ended and whose lease stands."""
+    """The number of attempts that have not ended and whose lease has not expired."""
     async with connection() as pooled:
         return int(await pooled.fetchval(OPEN_CALLS, provider_account_id))
 
@@ -153,20 +156,20 @@ async def open_calls(provider_account_id: UUID) -> int:
 async def lock_reading(
     tx: Connection, provider_account_id: UUID, *, reader_id: UUID
 ) -> ProviderAccount | None:
-    """The account's row, FOR UPDATE; None where the pause has run out or is another's."""
+    """The account's row, FOR UPDATE; None if the pause has expired or is another sync's."""
     row = await tx.fetchrow(LOCK_READING, provider_account_id, reader_id)
     return None if row is None else _provider_account(dict(row))
 
 
 async def pool_figures(tx: Connection, provider_account_id: UUID) -> PoolFigures:
-    """Holdings and what is in flight, in one statement: one snapshot."""
+    """The holdings and what is in flight, read in one statement."""
     row = await tx.fetchrow(POOL_FIGURES, provider_account_id)
     assert row is not None
     return PoolFigures(pool=row[0], in_flight=row[1])
 
 
 async def end_reading(tx: Connection, sync: NewSync) -> None:
-    """Keeps the reading, raises the epoch to `sync.epoch`, lifts the pause."""
+    """Stores the reading, sets the epoch to `sync.epoch`, ends the pause."""
     await tx.execute(
         KEEP_SYNC,
         sync.id,
@@ -184,14 +187,14 @@ async def end_reading(tx: Connection, sync: NewSync) -> None:
 
 
 async def fail_reading(provider_account_id: UUID, *, reader_id: UUID) -> None:
-    """Notes that the provider could not be read at this time."""
+    """Stores that the balance could not be read now."""
     async with connection() as pooled:
         await pooled.execute(FAIL_READING, provider_account_id, reader_id)
         note(pooled, [hints.POOL + provider_account_id.bytes])
 
 
 async def lift_pause(provider_account_id: UUID, *, reader_id: UUID) -> None:
-    """Lets marks go on, where this reader still holds them back."""
+    """Ends the pause of this sync, if it has not ended yet."""
     async with connection() as pooled:
         await pooled.execute(LIFT_PAUSE, provider_account_id, reader_id)
 

@@ -1,4 +1,4 @@
-"""Holdings, transfers and idempotency keys in SQL: the store behind `domain.ledger.ports`."""
+"""Holdings, transfers and idempotency keys. Set-based SQL: every send passes through it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from persistence.database import Connection
 
-# In id order, so that two transactions over the same nodes never wait for each other in a circle.
+# In ID order, so that two transactions never wait for each other in a circle.
 LOCK_ACCOUNTS = """
 SELECT id, provider_account_id, kind, parent_id, held, version
 FROM account WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
@@ -50,7 +50,7 @@ SELECT posted.*, clock_timestamp() FROM unnest(
 # One statement, so that holdings and transfers never differ.
 WRITE_BOOK = combined(CHANGE_HOLDINGS, POST_TRANSFERS)
 
-# The lock goes with the transaction; a hash that collides makes a stranger wait, nothing worse.
+# The lock ends with the transaction. If two hashes collide, one request waits for the other.
 TRY_KEYS = """
 SELECT id FROM unnest($1::uuid[]) AS wanted (id)
 WHERE pg_try_advisory_xact_lock(hashtextextended(id::text, 0))
@@ -67,7 +67,7 @@ ORDER BY 1
 
 
 async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
-    """The nodes, FOR UPDATE in id order, until the transaction ends."""
+    """The accounts, FOR UPDATE in ID order, until the transaction ends."""
     return book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
 
 
@@ -77,20 +77,20 @@ async def write_book(tx: Connection, book: Book) -> None:
 
 
 async def try_keys(tx: Connection, keys: Sequence[IdempotencyKey]) -> set[UUID]:
-    """Ids of the keys that are this transaction's own now; the others are in progress."""
+    """The IDs of the keys that this transaction has locked; the others are in progress."""
     rows = await tx.fetch(TRY_KEYS, sorted({key.id for key in keys}))
     return {row[0] for row in rows}
 
 
 async def take_key(tx: Connection, key: IdempotencyKey) -> None:
-    """Waits until no other transaction is at work under this key."""
+    """Locks the key. Waits for another transaction that has it."""
     await tx.execute(TAKE_KEY, key.id)
 
 
 async def find_answers(
     tx: Connection | None, keys: Sequence[IdempotencyKey]
 ) -> dict[UUID, tuple[bytes, Mapping[str, Any]]]:
-    """Kept answers by key id, each with the hash of the input it was given to."""
+    """Stored answers by key ID, each with the hash of its input."""
     ids = [key.id for key in keys]
     if tx is None:
         async with connection() as pooled:
@@ -103,7 +103,7 @@ async def find_answers(
 async def keep_answers(
     tx: Connection, answers: Sequence[tuple[IdempotencyKey, Mapping[str, Any]]]
 ) -> None:
-    """Keeps the answers until the keys are purged. The keys are this transaction's own."""
+    """Stores the answers until the keys are purged. This transaction has locked the keys."""
     await tx.execute(
         KEEP_ANSWERS,
         *columns(

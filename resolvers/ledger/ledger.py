@@ -1,4 +1,4 @@
-"""Balances and statements looked up; units allocated, pools synced, the ledger proved."""
+"""Balances, statements, allocations, sync and audit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from schema.inputs import AllocateInput, SyncInput, TransferFilter
 
 
 async def balances(info: Info, client_id: ID | None = None) -> Balances:
-    """The figures that the actor sees, or those of the client named."""
+    """The figures that the actor can see, or those of the given client."""
     return await info.context.installation.store.read_balances(_view(info, client_id))
 
 
@@ -53,7 +53,7 @@ async def transfers(
 async def allocations(
     info: Info, window: Window[UUID], group_id: ID | None = None, search: str | None = None
 ) -> Page[Allocation]:
-    """What clients hold: of the default pool, or of a supervisor's group."""
+    """What the clients of the default pool hold, or those of a supervisor's group."""
     scope = balance_scope(actor_of(info, Role.ADMIN, Role.SUPERVISOR))
     return await info.context.installation.store.read_allocations(
         scope,
@@ -64,13 +64,13 @@ async def allocations(
 
 
 async def provider_accounts(info: Info) -> list[ProviderAccountFigures]:
-    """All accounts at providers, the default one first."""
+    """All provider accounts, the default one first."""
     actor_of(info, Role.ADMIN)
     return list(await info.context.installation.store.read_provider_accounts(Everything()))
 
 
 async def ledger_audit(info: Info) -> AuditFindings:
-    """The ledger, proved from its entries."""
+    """An audit of the ledger."""
     actor_of(info, Role.ADMIN)
     return await info.context.installation.store.audit()
 
@@ -87,7 +87,7 @@ async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
 
 
 async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
-    """Sets a pool to what its provider says."""
+    """Sets a pool to the balance that its provider reports."""
     actor, installation = actor_of(info), info.context.installation
     named = input.provider_account_id if input else None
     named_id = ids.find(Kind.PROVIDER_ACCOUNT, named) if named else None
@@ -105,7 +105,7 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
 
 
 async def balances_of(root: syncing.Synced, info: Info) -> Balances:
-    """The figures that a sync changed, as the actor sees them."""
+    """The figures after a sync, as the actor can see them."""
     actor = actor_of(info)
     view = view_of(actor)
     if actor.role is Role.ADMIN:
@@ -114,17 +114,17 @@ async def balances_of(root: syncing.Synced, info: Info) -> Balances:
 
 
 async def client_of(root: Allocation, info: Info) -> Client | None:
-    """Whose units they are."""
+    """The client that holds the units."""
     return await load_client(info, root.client_id)
 
 
 async def owner_of(root: ProviderAccountFigures, info: Info) -> Client | None:
-    """The client that a provider account belongs to."""
+    """The client that owns a provider account."""
     return await load_client(info, root.owner_client_id)
 
 
 async def group_of(root: Allocation, info: Info) -> Group | None:
-    """The group of the client whose units they are."""
+    """The group of the client that holds the units."""
     return await load_group(info, root.group_id)
 
 

@@ -23,51 +23,58 @@ from schema.ids import id_of
 from schema.scalars import Money, Units
 
 
-@strawberry.type
+@strawberry.type(description="What a client holds.")
 @stands_for(balances.AccountBalance)
 class AccountBalance:
     account_id: strawberry.ID = id_of(Kind.ACCOUNT)
-    unit: str
-    balance: Units
-    value_usd: Money | None
-    rate_per_unit_usd: Money | None
-    price_per_message: Units
+    unit: str = strawberry.field(
+        description='The unit of the pool: "credit", or a currency such as "UGX".'
+    )
+    balance: Units = strawberry.field(description="Units that the client holds.")
+    value_usd: Money | None = strawberry.field(description="The balance at the rate, in USD.")
+    rate_per_unit_usd: Money | None = strawberry.field(
+        description="The client's rate, or its group's if the client has none."
+    )
+    price_per_message: Units = strawberry.field(description="Units charged for one message.")
 
 
-@strawberry.type
+@strawberry.type(description="What a group holds.")
 @stands_for(balances.GroupBalance)
 class GroupBalance:
     group_id: strawberry.ID = id_of(Kind.GROUP)
-    name: str
-    unit: str
-    balance: Units
-    unallocated: Units
+    name: str = strawberry.field(description="The name of the group.")
+    unit: str = strawberry.field(description="The unit of the pool.")
+    balance: Units = strawberry.field(
+        description="Units held by the group and its clients together."
+    )
+    unallocated: Units = strawberry.field(description="Units held by the group itself.")
 
 
-@strawberry.type
+@strawberry.type(description="A pool and the last balance that its provider reported.")
 @stands_for(balances.PlatformBalance)
 class PlatformBalance:
-    unit: str
+    unit: str = strawberry.field(description="The unit of the pool.")
     pool: Units = strawberry.field(
         description="The pool: what may still be sent. "
         "Equals providerBalance (converted) less inFlight right after a sync."
     )
     allocated: Units = strawberry.field(description="Sum of what clients hold.")
     remaining: Units = strawberry.field(
-        description="pool - allocated. "
-        "Below zero means that more was given out than the provider holds."
+        description="pool - allocated. Below zero if more was allocated than the provider holds."
     )
     in_flight: Units = strawberry.field(
-        description="Charged, not yet taken by the provider (QUEUED and SUBMITTING)."
+        description="Charged, but not accepted by the provider yet (QUEUED and SUBMITTING)."
     )
     provider_balance: str | None = strawberry.field(
-        description="As the provider said it at lastSyncedAt, in its own unit."
+        description="As the provider reported it at lastSyncedAt, in its own unit."
     )
-    last_synced_at: datetime | None
-    state: SyncState
+    last_synced_at: datetime | None = strawberry.field(
+        description="When the provider reported its balance."
+    )
+    state: SyncState = strawberry.field(description="Whether the pool agrees with its provider.")
 
 
-@strawberry.type
+@strawberry.type(description="All figures from one moment.")
 @stands_for(balances.Balances)
 class Balances:
     account: AccountBalance | None = strawberry.field(
@@ -83,80 +90,106 @@ class Balances:
         "its own, who sees that."
     )
     version: Units = strawberry.field(
-        description="Never falls; grows with every change of a holding. "
-        "A reader drops what is smaller than what it has."
+        description="Grows with every change of a holding and never decreases. "
+        "Ignore an answer with a smaller version than the last one."
     )
 
 
-@strawberry.type
+@strawberry.type(description="What a client holds, for lists.")
 @stands_for(balances.Allocation)
 class Allocation:
-    client = strawberry.field(resolver=ledger.client_of, graphql_type=Client)
-    balance: Units
-    unit: str
-    rate_per_unit_usd: Money | None
-    value_usd: Money | None
-    group = strawberry.field(resolver=ledger.group_of, graphql_type=Group | None)
-    last_sent_at: datetime | None
+    client = strawberry.field(
+        resolver=ledger.client_of, graphql_type=Client, description="The client."
+    )
+    balance: Units = strawberry.field(description="Units that the client holds.")
+    unit: str = strawberry.field(description="The unit of the pool.")
+    rate_per_unit_usd: Money | None = strawberry.field(
+        description="The client's rate, or its group's if the client has none."
+    )
+    value_usd: Money | None = strawberry.field(description="The balance at the rate, in USD.")
+    group = strawberry.field(
+        resolver=ledger.group_of, graphql_type=Group | None, description="Its group."
+    )
+    last_sent_at: datetime | None = strawberry.field(
+        description="When the client last sent something."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="A movement of units, as seen from one account.")
 @stands_for(statement.StatementLine)
 class Transfer:
     id: strawberry.ID = id_of(Kind.TRANSFER)
-    kind: TransferKind
+    kind: TransferKind = strawberry.field(description="Why the units moved.")
     amount: Units = strawberry.field(description="Signed, as seen from the viewed account.")
-    unit: str
-    rate_per_unit_usd: Money | None
+    unit: str = strawberry.field(description="The unit of the pool.")
+    rate_per_unit_usd: Money | None = strawberry.field(
+        description="The rate at that time, if the transfer is valued."
+    )
     balance_after: Units = strawberry.field(
         description="Balance of the viewed account after this transfer."
     )
-    value_usd: Money | None
-    description: str
+    value_usd: Money | None = strawberry.field(description="The value at that rate, in USD.")
+    description: str = strawberry.field(description="The transfer in words.")
     send_id: strawberry.ID | None = id_of(Kind.SEND)
-    created_at: datetime
+    created_at: datetime = strawberry.field(description="When the units moved.")
 
 
-@strawberry.type
+@strawberry.type(description="An account at a provider.")
 @stands_for(balances.ProviderAccountFigures)
 class ProviderAccount:
     id: strawberry.ID = id_of(Kind.PROVIDER_ACCOUNT)
-    provider: str
-    owner = strawberry.field(resolver=ledger.owner_of, graphql_type=Client | None)
-    unit: str
-    price_per_message: Units
-    provider_balance: str | None
-    last_checked_at: datetime | None
-    platform: PlatformBalance
+    provider: str = strawberry.field(description="The name of the provider.")
+    owner = strawberry.field(
+        resolver=ledger.owner_of,
+        graphql_type=Client | None,
+        description="The client that owns the account; null for the platform's own.",
+    )
+    unit: str = strawberry.field(description="The unit of its pool.")
+    price_per_message: Units = strawberry.field(description="Units charged for one message.")
+    provider_balance: str | None = strawberry.field(
+        description="The balance as the provider reported it, in its own unit."
+    )
+    last_checked_at: datetime | None = strawberry.field(
+        description="When the provider reported it."
+    )
+    platform: PlatformBalance = strawberry.field(description="The figures of its pool.")
 
 
-@strawberry.type
+@strawberry.type(description="The result of an audit.")
 @stands_for(pools.AuditFindings)
 class LedgerAudit:
-    holds: bool
-    accounts_checked: int
-    transfers_checked: int
-    messages_checked: int
-    violations: list[str]
-    checked_at: datetime
+    holds: bool = strawberry.field(description="Whether no violation was found.")
+    accounts_checked: int = strawberry.field(description="Number of accounts.")
+    transfers_checked: int = strawberry.field(description="Number of transfers.")
+    messages_checked: int = strawberry.field(description="Number of messages.")
+    violations: list[str] = strawberry.field(description="What is wrong, in words; the first 100.")
+    checked_at: datetime = strawberry.field(description="When the audit was done.")
 
 
-@strawberry.type
+@strawberry.type(description="An allocation and the figures after it.")
 @stands_for(allocate.Allocated)
 class Allocated:
     allocation: Allocation | None = strawberry.field(description="Null for a group.")
-    transfer: Transfer
-    balances: Balances
+    transfer: Transfer = strawberry.field(
+        description="The transfer as the client or group sees it."
+    )
+    balances: Balances = strawberry.field(description="The balances after it.")
 
 
-@strawberry.type
+@strawberry.type(description="The result of a sync, in units.")
 @stands_for(DomainSynced)
 class Synced:
-    balances = strawberry.field(resolver=ledger.balances_of, graphql_type=Balances)
-    previous_pool: Units
-    change: Units
-    in_flight: Units
-    checked_at: datetime
+    balances = strawberry.field(
+        resolver=ledger.balances_of,
+        graphql_type=Balances,
+        description="The balances after it.",
+    )
+    previous_pool: Units = strawberry.field(description="The pool before.")
+    change: Units = strawberry.field(description="By how much the pool changed.")
+    in_flight: Units = strawberry.field(
+        description="Charged messages that the reading does not include yet."
+    )
+    checked_at: datetime = strawberry.field(description="When the balance was read.")
 
 
 SyncResult = Annotated[
@@ -200,13 +233,13 @@ class LedgerQuery:
     provider_accounts = strawberry.field(
         resolver=ledger.provider_accounts,
         graphql_type=list[ProviderAccount],
-        description="ADMIN.",
+        description="All provider accounts, the default one first. ADMIN.",
     )
     ledger_audit = strawberry.field(
         resolver=ledger.ledger_audit,
         graphql_type=LedgerAudit,
-        description="Proves the ledger from its entries: every balance recomputed, every message "
-        "matched to its charge. ADMIN.",
+        description="Checks the ledger: recomputes every balance from the transfers, and compares "
+        "every message with its charge. ADMIN.",
     )
 
 
@@ -215,7 +248,7 @@ class LedgerMutation:
     sync = strawberry.field(
         resolver=ledger.sync,
         graphql_type=SyncResult,
-        description="Asks the provider for the real balance and sets the pool to it. "
+        description="Reads the provider's balance and sets the pool to it. "
         "Moves no client's credits.",
     )
     allocate = strawberry.field(
