@@ -22,6 +22,7 @@ from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy, proxying
 from tests.faults.redis import Redis
 from tests.faults.rig import LOOK_SECONDS, POOL_SIZE, START_SECONDS, Rig, Scale, Served
+from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
 from tests.faults.wire import Snare, Wire
@@ -90,6 +91,10 @@ class _Builder:
         self._stack.push_async_callback(load.close)
         watchers = Watchers(addresses, clients, silence_seconds=self._scale.pace.patience_seconds)
         self._stack.push_async_callback(watchers.close)
+        status_watchers = StatusWatchers(
+            addresses, clients, silence_seconds=self._scale.pace.patience_seconds
+        )
+        self._stack.push_async_callback(status_watchers.close)
         phones = Phones(
             addresses,
             clients,
@@ -111,6 +116,7 @@ class _Builder:
             witness=witness,
             load=load,
             watchers=watchers,
+            status_watchers=status_watchers,
             phones=phones,
             promises=Promises(
                 load, witness, lease_seconds=self._scale.lease_seconds, seed=self._seed

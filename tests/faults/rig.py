@@ -29,6 +29,7 @@ from tests.faults.programs import Program
 from tests.faults.promises import Promises
 from tests.faults.proxy import FaultProxy
 from tests.faults.redis import Redis
+from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
 from tests.faults.wire import Snare, Wire
@@ -92,6 +93,7 @@ class Rig:
     witness: Witness
     load: Load
     watchers: Watchers
+    status_watchers: StatusWatchers
     phones: Phones
     promises: Promises
 

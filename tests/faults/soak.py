@@ -49,6 +49,7 @@ async def hurt(
     verdict = Verdict()
     rig.load.start()
     rig.watchers.start()
+    rig.status_watchers.start()
     rig.phones.start()
     await _warm(rig)
     for fault in faults:
@@ -94,6 +95,7 @@ async def _rest(rig: Rig) -> list[str]:
     broken += await patiently(lambda: rig.promises.broken(recent_seconds=None))
     broken += await patiently(rig.promises.figures_differ)
     broken += await patiently(rig.watchers.broken) + await patiently(rig.phones.broken)
+    broken += await patiently(rig.status_watchers.broken_at_rest)
     return broken
 
 

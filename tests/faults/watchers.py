@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -57,7 +58,7 @@ class _Watcher:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             for url in itertools.cycle(self.urls):
                 try:
-                    async for told in _events(session, url):
+                    async for told in events_of(session, url, BALANCE):
                         self._hear(told)
                 except LOST:
                     await asyncio.sleep(PAUSE_SECONDS)
@@ -137,9 +138,11 @@ class Watchers:
         return [*found, *untrue[:MOST_TOLD]]
 
 
-async def _events(session: aiohttp.ClientSession, url: str) -> AsyncIterator[bytes]:
-    """What `next` events of one stream say."""
-    async with session.post(url, json=BALANCE) as response:
+async def events_of(
+    session: aiohttp.ClientSession, url: str, question: Mapping[str, Any]
+) -> AsyncIterator[bytes]:
+    """The data of the `next` events of one stream."""
+    async with session.post(url, json=question, headers=STREAM) as response:
         if response.status != 200:
             raise aiohttp.ClientError(f"HTTP {response.status}")
         async for line in response.content:
