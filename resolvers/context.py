@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
 from domain.identity.access import Actor, Role, require
@@ -16,14 +15,14 @@ from domain.installation import Installation
 class Context:
     """One operation's context. Over a socket each operation, and each event, has one of its own.
 
-    `loaders`: `resolvers.loaders` keeps its own there, by name.
+    `loaders`: what the operation has read, or collects to read at once (`resolvers.loaders`).
     """
 
     installation: Installation
     actor: Actor | None
     address: str
     request_id: str
-    loaders: dict[str, DataLoader[Any, Any]] = field(default_factory=dict)
+    loaders: dict[object, Any] = field(default_factory=dict)
 
 
 Info: TypeAlias = StrawberryInfo[Context, Any]

@@ -1,84 +1,57 @@
-"""Rows that many fields of one operation point at, read together and once."""
+"""Rows by ID for many fields of one operation: each row is read once."""
 
 from __future__ import annotations
 
+from asyncio import Future, ensure_future
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from strawberry.dataloader import DataLoader
-
-from domain.identity.access import Everything, Role, balance_scope, message_scope
+from domain.identity.access import Everything, balance_scope, message_scope
 from domain.identity.records import Client, Group
 from domain.inbox.messages import AnyMessage
-from domain.ledger.reconciliation import Difference
 from resolvers.context import Info, actor_of
 
-MOST_DIFFERENCES = 1_000
+Row = TypeVar("Row")
 
 
-async def load_client(info: Info, client_id: UUID | None) -> Client | None:
-    """A client that the actor may know of; None for no id and for any other client."""
-    if client_id is None:
-        return None
+async def load_clients(info: Info, ids: Sequence[UUID | None]) -> list[Client | None]:
+    """The client of each ID; None for no ID, and for a client that the actor may not see."""
     scope, directory = balance_scope(actor_of(info)), info.context.installation.directory
-    loader: DataLoader[UUID, Client | None] = _loader(
-        info, "client", lambda ids: directory.find_clients(scope, ids)
-    )
-    return await loader.load(client_id)
+    return await _load(info, "client", ids, lambda ids: directory.find_clients(scope, ids))
 
 
-async def load_own_client(info: Info, client_id: UUID) -> Client | None:
-    """The client of a user that the actor may see; nobody needs to be asking (yet) for it."""
+async def load_own_clients(info: Info, ids: Sequence[UUID | None]) -> list[Client | None]:
+    """The clients of users that the actor may see. Nobody has to be signed in (yet)."""
     directory = info.context.installation.directory
-    loader: DataLoader[UUID, Client | None] = _loader(
-        info, "own client", lambda ids: directory.find_clients(Everything(), ids)
+    return await _load(
+        info, "own client", ids, lambda ids: directory.find_clients(Everything(), ids)
     )
-    return await loader.load(client_id)
 
 
-async def load_group(info: Info, group_id: UUID | None) -> Group | None:
-    """A group that something pointed at which the actor may see."""
-    if group_id is None:
-        return None
-    directory = info.context.installation.directory
-    loader: DataLoader[UUID, Group | None] = _loader(info, "group", directory.find_groups)
-    return await loader.load(group_id)
+async def load_groups(info: Info, ids: Sequence[UUID | None]) -> list[Group | None]:
+    """The groups of users and clients that the actor may see."""
+    return await _load(info, "group", ids, info.context.installation.directory.find_groups)
 
 
-async def load_message(info: Info, message_id: UUID | None) -> AnyMessage | None:
-    """A message of either direction; None for no id and for one that the actor may not see."""
-    if message_id is None:
-        return None
+async def load_messages(info: Info, ids: Sequence[UUID | None]) -> list[AnyMessage | None]:
+    """The message of each ID; None for no ID, and for a message that the actor may not see."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
-    loader: DataLoader[UUID, AnyMessage | None] = _loader(
-        info, "message", lambda ids: store.find_messages(scope, ids)
-    )
-    return await loader.load(message_id)
+    return await _load(info, "message", ids, lambda ids: store.find_messages(scope, ids))
 
 
-async def load_differences(info: Info, run_id: UUID) -> Sequence[Difference]:
-    """The first differences of a reconciliation, for an admin."""
-    store = info.context.installation.store
-    actor_of(info, Role.ADMIN)
-
-    def read(ids: Sequence[UUID]) -> Awaitable[Mapping[UUID, Sequence[Difference]]]:
-        return store.read_differences(Everything(), ids, most=MOST_DIFFERENCES)
-
-    loader: DataLoader[UUID, Sequence[Difference]] = _loader(info, "differences", read)
-    return await loader.load(run_id)
-
-
-def _loader(
-    info: Info, name: str, read: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Any]]]
-) -> DataLoader[Any, Any]:
-    """The operation's loader of that name, made where it is first asked for."""
-
-    async def read_in_order(ids: list[UUID]) -> list[Any]:
-        found = await read(ids)
-        return [found.get(each) for each in ids]
-
-    loaders = info.context.loaders
-    if name not in loaders:
-        loaders[name] = DataLoader(load_fn=read_in_order)
-    return loaders[name]
+async def _load(
+    info: Info,
+    name: str,
+    ids: Sequence[UUID | None],
+    read: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Row]]],
+) -> list[Row | None]:
+    """The row of each ID, in order. Reads only what the operation has not begun to read."""
+    reads: dict[UUID, Future[Any]] = info.context.loaders.setdefault(name, {})
+    missing = [each for each in dict.fromkeys(ids) if each is not None and each not in reads]
+    if missing:
+        reads.update(dict.fromkeys(missing, ensure_future(read(missing))))
+    found: dict[UUID, Row] = {}
+    for reading in {reads[each] for each in ids if each is not None}:
+        found.update(await reading)
+    return [None if each is None else found.get(each) for each in ids]

@@ -63,14 +63,23 @@ def connection_field(
 ) -> Any:
     """A field that lists `node` in pages.
 
-    The resolver takes `window: Window[…]` among its arguments and returns a `domain.pages.Page`;
-    the four arguments of a connection are added, checked and taken away from it here.
+    The resolver takes `window: Window[…]` and returns a `domain.pages.Page` (or one for each of
+    its `roots`). Here the four arguments of a connection are added, checked, and made a window.
     """
     return strawberry.field(
-        resolver=_WindowedResolver(resolver),
+        resolver=_Resolver(resolver),
         graphql_type=connection(node, cursors),
         extensions=[_Windowed(cursors)],
         description=description,
+    )
+
+
+def batch_field(
+    resolver: Callable[..., Any], graphql_type: Any, *, description: str | None = None
+) -> Any:
+    """A field whose resolver takes `roots`, all parents at once, and returns one value for each."""
+    return strawberry.field(
+        resolver=_Resolver(resolver), graphql_type=graphql_type, description=description
     )
 
 
@@ -112,10 +121,14 @@ def _edge(name: str, node: type) -> Any:
     return strawberry.type(type(f"{name}Edge", (), {"__annotations__": annotations}))
 
 
-class _WindowedResolver(StrawberryResolver[Any]):
-    """A resolver whose `window` is no argument of the API's."""
+class _Resolver(StrawberryResolver[Any]):
+    """A resolver whose parameters `window` and `roots` are not arguments of the API."""
 
-    RESERVED_PARAMSPEC = (*StrawberryResolver.RESERVED_PARAMSPEC, ReservedName("window"))
+    RESERVED_PARAMSPEC = (
+        *StrawberryResolver.RESERVED_PARAMSPEC,
+        ReservedName("window"),
+        ReservedName("roots"),
+    )
 
 
 class _Windowed(FieldExtension):

@@ -7,9 +7,9 @@ execution of a small document costs: docs/decisions/0005 has the figures.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from graphql import (
     DocumentNode,
@@ -24,13 +24,14 @@ from graphql import (
     validate,
 )
 from graphql.execution import Executor, create_source_event_stream
+from strawberry.execution import optimized_is_awaitable
 
 from domain.live.subscriptions import Watch
 from resolvers.context import Context
-from schema.execution.plans import has_directives, plan_of
-from schema.execution.run import Plan, is_awaitable
+from schema.execution.compiling import Execute, compile_operation
 from schema.limits import (
     DocumentLimits,
+    Size,
     TooComplex,
     fragments_of,
     measure_document,
@@ -43,6 +44,8 @@ from schema.variables import bound_variables, check_literals, places_of
 _MOST_ERRORS = 5
 _MOST_TITLED = 3
 _GAVE_UP = "Parsing aborted."
+
+is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
 
 
 class Rejected(Exception):
@@ -57,7 +60,7 @@ class Operation:
     """One operation of a document that may be executed.
 
     `kind`: query, mutation or subscription. `title`: that, and its first fields by their names in
-    the schema. `rows`: the lists that it reads. `plan`: None where graphql-core executes it.
+    the schema. `rows`: the lists that it reads. `run`: None if graphql-core executes it.
     `places`: variables that say only where a reader begins.
     """
 
@@ -68,11 +71,11 @@ class Operation:
     rows: Sequence[Listed]
     defaults: Mapping[str, int]
     introspects: bool
-    plan: Plan | None = None
+    run: Execute | None = None
     places: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What an operation came to. `data` is None where a field that cannot be null failed.
 
@@ -136,12 +139,12 @@ class Engine:
             self._check(operation, variables or {}, context)
         except GraphQLError as error:
             return self.rejection([error], context.request_id)
-        if operation.plan is None:
+        if operation.run is None:
             result = await self._execute_unplanned(operation, variables, context, event)
         else:
-            result = await operation.plan.execute(
-                variables, context, event, most_errors=_MOST_ERRORS
-            )
+            result = await operation.run(variables, context, event)
+            if not result.errors:
+                return Answer(result.data, [])
         for operation_name, refusal in refusals_in(result.errors or ()):
             context.installation.observer.refused(operation_name, refusal)
         if result.errors and result.data is None and not any(e.path for e in result.errors):
@@ -229,7 +232,7 @@ class Engine:
             # Kept for a while: without the frames that it was raised through.
             return Rejected([error.with_traceback(None)])
         errors = validate(self.schema, document, max_errors=_MOST_ERRORS, hide_suggestions=True)
-        return Rejected(errors) if errors else self._plan(document, introspects=size.introspects)
+        return Rejected(errors) if errors else self._plan(document, size)
 
     def _parse(self, query: str) -> DocumentNode:
         if len(query) > self.limits.characters:
@@ -245,9 +248,9 @@ class Engine:
                 raise TooComplex(error.message) from None
             raise
 
-    def _plan(self, document: DocumentNode, *, introspects: bool) -> list[Operation]:
+    def _plan(self, document: DocumentNode, size: Size) -> list[Operation]:
         rows = RowPlan(self.schema, fragments_of(document))
-        planned = not introspects and not has_directives(document)
+        is_usual = not size.directives and not size.introspects
         places = places_of(document)
         return [
             Operation(
@@ -257,8 +260,8 @@ class Engine:
                 title=_title_of(each),
                 rows=rows.of(each),
                 defaults=defaults_of(each),
-                introspects=introspects,
-                plan=plan_of(self.schema, document, each) if planned else None,
+                introspects=size.introspects,
+                run=compile_operation(self.schema, document, each) if is_usual else None,
                 places=places,
             )
             for each in operations_of(document)

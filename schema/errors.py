@@ -144,8 +144,8 @@ MEMBERS: dict[type[errors.Refusal], type[UserError]] = {
 }
 
 
-class Told:
-    """One refusal, told as its union member: attributes of the same names."""
+class ErrorHandler:
+    """Turns a refusal of the domain into its member of a union: attributes of the same names."""
 
     def __init__(self, refusal: type[errors.Refusal], member: type[UserError]) -> None:
         self.exception_type = refusal
@@ -153,15 +153,15 @@ class Told:
         definition = get_object_definition(member, strict=True)
         self.names = [field.python_name for field in definition.fields]
 
-    def told(self, refusal: Exception, info: Any) -> UserError:
-        """The member that says what the refusal says; who counts refusals hears of it."""
+    def member(self, refusal: Exception, info: Any) -> UserError:
+        """The member for the refusal, which is also counted."""
         info.context.installation.observer.refused(info.field_name, self.exception_type.__name__)
-        said: dict[str, Any] = {name: getattr(refusal, name) for name in self.names}
-        return self.error_type(**said)
+        values: dict[str, Any] = {name: getattr(refusal, name) for name in self.names}
+        return self.error_type(**values)
 
     def handle(self, exception: errors.Refusal, *, field: Any, info: Any) -> UserError:
         """The same, as strawberry asks for it."""
-        return self.told(exception, info)
+        return self.member(exception, info)
 
 
-HANDLERS = [Told(refusal, member) for refusal, member in MEMBERS.items()]
+HANDLERS = [ErrorHandler(refusal, member) for refusal, member in MEMBERS.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from strawberry import ID
@@ -21,6 +22,16 @@ class IdField(StrawberryField):
         field: IdField = super().__copy__()
         field.kind = self.kind
         return field
+
+    def reader(self) -> Callable[[Any], str | None]:
+        """A function that does the same as `get_result`, with everything looked up beforehand."""
+        name, prefix = self.python_name, f"{self.kind.value}_"
+
+        def read(source: Any) -> str | None:
+            key = getattr(source, name)
+            return None if key is None else prefix + ids.to_base32(key)
+
+        return read
 
     def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: Any) -> ID | None:
         """The id, None where the object has none."""

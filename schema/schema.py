@@ -5,6 +5,10 @@ An area adds its mixin to `Query` or `Mutation` here, and its enums in `schema.e
 
 from __future__ import annotations
 
+from dataclasses import MISSING
+from functools import partial
+from typing import Any
+
 import strawberry
 from graphql import (
     GraphQLInputObjectType,
@@ -18,8 +22,7 @@ from strawberry.schema.config import StrawberryConfig
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
 from schema.dispatch.settling import DispatchMutation
 from schema.errors import HANDLERS
-from schema.execution.building import let_inputs_build_themselves
-from schema.execution.resolving import call_resolvers_straight
+from schema.execution.resolving import prepare_schema
 from schema.identity.directory import DirectoryMutation, DirectoryQuery
 from schema.identity.sessions import SessionMutation, SessionQuery
 from schema.inbox.contacts import ContactMutation, ContactQuery
@@ -89,8 +92,8 @@ def build_schema(
         exception_handlers=HANDLERS,
     )
     _drop_null_defaults(declared._schema)
-    let_inputs_build_themselves(declared._schema)
-    call_resolvers_straight(declared._schema, HANDLERS)
+    _build_inputs(declared._schema)
+    prepare_schema(declared._schema, HANDLERS)
     return declared._schema
 
 
@@ -114,3 +117,27 @@ def _drop_null_defaults(built: GraphQLSchema) -> None:
         for value in values:
             if value.default_value is None:
                 value.default_value = Undefined
+
+
+def _build_inputs(built: GraphQLSchema) -> None:
+    """Lets graphql-core build the classes of inputs, instead of dicts that strawberry converts.
+
+    A field without a default is None if it is absent.
+    """
+    for type_ in built.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            definition = type_.extensions["strawberry-definition"]
+            for field, declared in zip(type_.fields.values(), definition.fields, strict=True):
+                field.out_name = declared.python_name
+            without_default = [
+                each.python_name
+                for each in definition.fields
+                if each.default_value is MISSING and each.default_factory is MISSING
+            ]
+            absent = dict.fromkeys(without_default)
+            type_.out_type = partial(_build_input, definition.origin, absent)  # type: ignore[method-assign]
+            definition.from_input = lambda _type, value, _context: value
+
+
+def _build_input(class_: type, absent: dict[str, None], values: dict[str, Any]) -> Any:
+    return class_(**absent | values)

@@ -47,7 +47,7 @@ FOR_RESOLVERS = frozenset(
 
 # Functions of resolvers that make a scope or a view otherwise than from their actor.
 MADE_HERE: dict[str, str] = {
-    "load_own_client": "the client of a user that was seen already; nobody is asking while one"
+    "load_own_clients": "the clients of users that were seen already; nobody is asking while one"
     " signs in",
     "balances_of": "the pool that the operator has just synced",
 }

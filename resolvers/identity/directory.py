@@ -17,7 +17,7 @@ from resolvers import ids
 from resolvers.changes import changes
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from resolvers.loaders import load_client
+from resolvers.loaders import load_clients
 from schema.inputs import (
     CreateClientInput,
     CreateGroupInput,
@@ -40,7 +40,8 @@ async def client(
     """One client."""
     actor_of(info, Role.ADMIN)
     client_id = ids.find(Kind.CLIENT, id)
-    return await load_client(info, client_id)
+    [found] = await load_clients(info, [client_id])
+    return found
 
 
 async def clients(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.errors import Unauthenticated
 from domain.identity.access import Role
 from domain.identity.records import Client, Group, User
 from resolvers.context import Info, actor_of
-from resolvers.loaders import load_group, load_own_client
+from resolvers.loaders import load_groups, load_own_clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +28,24 @@ async def viewer(info: Info) -> User:
     return user
 
 
-async def client_of(root: User, info: Info) -> Client | None:
-    """The account that a user sends from. Anyone who may see the user may see it."""
-    if root.client_id is None:
-        return None
-    return await load_own_client(info, root.client_id)
+async def clients_of(roots: Sequence[User], info: Info) -> list[Client | None]:
+    """The account that each user sends from."""
+    return await load_own_clients(info, [root.client_id for root in roots])
 
 
-async def group_of(root: User | Client, info: Info) -> Group | None:
-    """The group of a user or a client. A client's user has the group of its client."""
-    group_id = root.group_id
-    if group_id is None and isinstance(root, User) and root.role is Role.CLIENT:
-        client = await client_of(root, info)
-        group_id = client.group_id if client else None
-    return await load_group(info, group_id)
+async def groups_of(roots: Sequence[User], info: Info) -> list[Group | None]:
+    """The group of each user: a client's user has none of its own, but sees the client's."""
+    of_client = [root.client_id if root.role is Role.CLIENT else None for root in roots]
+    clients = await load_own_clients(info, of_client)
+    ids = [client.group_id if client else None for client in clients]
+    return await load_groups(
+        info, [root.group_id or at for root, at in zip(roots, ids, strict=True)]
+    )
+
+
+async def groups_of_clients(roots: Sequence[Client], info: Info) -> list[Group | None]:
+    """The group of each client."""
+    return await load_groups(info, [root.group_id for root in roots])
 
 
 async def brand(info: Info) -> Brand:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from strawberry import ID
-from strawberry.dataloader import DataLoader
 
 from domain.errors import NotFound
 from domain.identity.access import message_scope
@@ -17,7 +16,7 @@ from domain.search import search_of
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from resolvers.loaders import load_message
+from resolvers.loaders import load_messages
 from schema.inputs import MarkReadInput, ReplyInput
 
 
@@ -68,50 +67,34 @@ async def reply(info: Info, input: ReplyInput) -> replying.Reply:
     )
 
 
-async def contact_of(root: Conversation, info: Info) -> Contact | None:
-    """The contact of the number, None if it was deleted."""
-    scope, store = message_scope(actor_of(info)), info.context.installation.store
-
-    async def read(keys: list[ConversationKey]) -> Sequence[Contact | None]:
-        found = await store.find_contacts_with(scope, keys)
-        return [found.get(each) for each in keys]
-
-    loader: DataLoader[ConversationKey, Contact | None] = info.context.loaders.setdefault(
-        "contact", DataLoader(load_fn=read)
-    )
-    return await loader.load((root.client_id, root.number))
+async def contacts_of(roots: Sequence[Conversation], info: Info) -> list[Contact | None]:
+    """The contact of each conversation; None if it was deleted."""
+    scope, keys = message_scope(actor_of(info)), _keys(roots)
+    found = await info.context.installation.store.find_contacts_with(scope, keys)
+    return [found.get(each) for each in keys]
 
 
-async def conversation_of(root: AnyMessage, info: Info) -> Conversation | None:
-    """The conversation of a message, None if the number has never written."""
-    scope, store = message_scope(actor_of(info)), info.context.installation.store
-
-    async def read(keys: list[ConversationKey]) -> Sequence[Conversation | None]:
-        found = await store.find_conversations_with(scope, keys)
-        return [found.get(each) for each in keys]
-
-    loader: DataLoader[ConversationKey, Conversation | None] = info.context.loaders.setdefault(
-        "conversation", DataLoader(load_fn=read)
-    )
-    return await loader.load((root.client_id, root.number))
+async def conversations_of(roots: Sequence[AnyMessage], info: Info) -> list[Conversation | None]:
+    """The conversation of each message; None if the number has never written."""
+    scope, keys = message_scope(actor_of(info)), _keys(roots)
+    found = await info.context.installation.store.find_conversations_with(scope, keys)
+    return [found.get(each) for each in keys]
 
 
-async def last_message_of(root: Conversation, info: Info) -> AnyMessage:
-    """The newest message of a conversation."""
-    message = await load_message(info, root.last_message_id)
-    assert message is not None  # messages are never deleted
-    return message
+async def last_messages_of(roots: Sequence[Conversation], info: Info) -> list[AnyMessage | None]:
+    """The newest message of each conversation. There always is one: messages are not deleted."""
+    return await load_messages(info, [root.last_message_id for root in roots])
 
 
-async def messages_of(root: Conversation, info: Info, window: Window[UUID]) -> Page[AnyMessage]:
-    """A conversation's messages. One read serves all conversations of a page."""
-    scope, store = message_scope(actor_of(info)), info.context.installation.store
+async def messages_of(
+    roots: Sequence[Conversation], info: Info, window: Window[UUID]
+) -> list[Page[AnyMessage]]:
+    """A page of the messages of each conversation."""
+    scope, keys = message_scope(actor_of(info)), _keys(roots)
+    store = info.context.installation.store
+    found = await store.read_messages_of_conversations(scope, keys, window)
+    return [found[each] for each in keys]
 
-    async def read(keys: list[ConversationKey]) -> Sequence[Page[AnyMessage]]:
-        found = await store.read_messages_of_conversations(scope, keys, window)
-        return [found[each] for each in keys]
 
-    loader: DataLoader[ConversationKey, Page[AnyMessage]] = info.context.loaders.setdefault(
-        f"messages of conversations {window}", DataLoader(load_fn=read)
-    )
-    return await loader.load((root.client_id, root.number))
+def _keys(roots: Sequence[Conversation | AnyMessage]) -> list[ConversationKey]:
+    return [(root.client_id, root.number) for root in roots]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from domain.identity.access import Everything, Role
 from domain.identity.records import Client
 from domain.inbox import routes
@@ -13,7 +15,7 @@ from domain.sending.sends import Line
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from resolvers.loaders import load_client, load_message
+from resolvers.loaders import load_clients, load_messages
 from resolvers.pages import Cursors
 from schema.inputs import (
     AssignInboundInput,
@@ -87,19 +89,20 @@ async def test_reply_readiness(info: Info, input: TestReplyReadinessInput) -> Re
     return await check_readiness(info.context.installation, client_id)
 
 
-async def client_of(root: WebhookEvent | ModemRoute, info: Info) -> Client | None:
-    """The client, None for an event that belongs to none."""
-    return await load_client(info, root.client_id)
+async def clients_of(roots: Sequence[WebhookEvent | ModemRoute], info: Info) -> list[Client | None]:
+    """The client of each; None for an event that was not routed."""
+    return await load_clients(info, [root.client_id for root in roots])
 
 
 async def last_routed_client(root: WebhookStatus, info: Info) -> Client | None:
-    """The client of the last routed event."""
-    return await load_client(info, root.last_routed_client_id)
+    """Whom the last event was routed to."""
+    [client] = await load_clients(info, [root.last_routed_client_id])
+    return client
 
 
-async def inbound_of(root: WebhookEvent, info: Info) -> AnyMessage | None:
-    """The message that the event became."""
-    return await load_message(info, root.inbound_id)
+async def inbound_of(roots: Sequence[WebhookEvent], info: Info) -> list[AnyMessage | None]:
+    """The message that each event became."""
+    return await load_messages(info, [root.inbound_id for root in roots])
 
 
 def _encode(key: EventKey) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from strawberry import ID
@@ -26,7 +27,7 @@ from domain.search import search_of
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from resolvers.loaders import load_client, load_group
+from resolvers.loaders import load_clients, load_groups
 from schema.inputs import AllocateInput, SyncInput, TransferFilter
 
 
@@ -113,19 +114,19 @@ async def balances_of(root: syncing.Synced, info: Info) -> Balances:
     return await info.context.installation.store.read_balances(view)
 
 
-async def client_of(root: Allocation, info: Info) -> Client | None:
-    """The client that holds the units."""
-    return await load_client(info, root.client_id)
+async def clients_of(roots: Sequence[Allocation], info: Info) -> list[Client | None]:
+    """The client that each allocation belongs to."""
+    return await load_clients(info, [root.client_id for root in roots])
 
 
-async def owner_of(root: ProviderAccountFigures, info: Info) -> Client | None:
-    """The client that owns a provider account."""
-    return await load_client(info, root.owner_client_id)
+async def owners_of(roots: Sequence[ProviderAccountFigures], info: Info) -> list[Client | None]:
+    """The client that each provider account belongs to; None for those of the platform."""
+    return await load_clients(info, [root.owner_client_id for root in roots])
 
 
-async def group_of(root: Allocation, info: Info) -> Group | None:
-    """The group of the client that holds the units."""
-    return await load_group(info, root.group_id)
+async def groups_of(roots: Sequence[Allocation], info: Info) -> list[Group | None]:
+    """The group of the client that each allocation belongs to."""
+    return await load_groups(info, [root.group_id for root in roots])
 
 
 def _filter(kind: TransferKind | None, filter: TransferFilter | None) -> StatementFilter:

@@ -11,10 +11,11 @@ from domain.ledger.reconcile import start_reconciliation
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Page, Window
 from resolvers.context import Info, actor_of
-from resolvers.loaders import load_client, load_differences
+from resolvers.loaders import load_clients
 from schema.inputs import ReconcileInput
 
 ANSWER_SECONDS = 30.0
+MOST_DIFFERENCES = 1_000
 
 
 async def reconcile(info: Info, input: ReconcileInput | None = None) -> Reconciliation:
@@ -35,12 +36,15 @@ async def reconciliations(info: Info, window: Window[UUID]) -> Page[Reconciliati
     return await info.context.installation.store.read_reconciliations(Everything(), window)
 
 
-async def differences_of(root: Reconciliation, info: Info) -> Sequence[Difference]:
-    """The first differences that a run has found."""
+async def differences_of(roots: Sequence[Reconciliation], info: Info) -> list[Sequence[Difference]]:
+    """The first differences that each run has found."""
     actor_of(info, Role.ADMIN)
-    return await load_differences(info, root.id)
+    ids = [root.id for root in roots]
+    store = info.context.installation.store
+    found = await store.read_differences(Everything(), ids, most=MOST_DIFFERENCES)
+    return [found.get(each, ()) for each in ids]
 
 
-async def client_of(root: Difference, info: Info) -> Client | None:
-    """The client whose send it is."""
-    return await load_client(info, root.client_id)
+async def clients_of(roots: Sequence[Difference], info: Info) -> list[Client | None]:
+    """The client of the send that each difference is about."""
+    return await load_clients(info, [root.client_id for root in roots])

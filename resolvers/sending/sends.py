@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from strawberry import ID
-from strawberry.dataloader import DataLoader
 
 from domain.errors import NotFound
 from domain.identity.access import Role, message_scope
@@ -21,7 +21,7 @@ from domain.sending.text import segments_of as segments_of_text
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from resolvers.loaders import load_client, load_message
+from resolvers.loaders import load_clients, load_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ async def sends(info: Info, window: Window[UUID]) -> Page[Send]:
 async def message(info: Info, id: ID) -> AnyMessage | None:
     """One message, of either direction."""
     message_scope(actor_of(info))
-    return await load_message(info, ids.find(Kind.MESSAGE, id))
+    [found] = await load_messages(info, [ids.find(Kind.MESSAGE, id)])
+    return found
 
 
 async def messages(
@@ -75,26 +76,19 @@ async def messages(
 
 
 async def messages_of(
-    root: Send, info: Info, window: Window[UUID], status: MessageStatus | None = None
-) -> Page[Message]:
-    """A send's messages; of all sends that are asked for the same, read together."""
+    roots: Sequence[Send], info: Info, window: Window[UUID], status: MessageStatus | None = None
+) -> list[Page[Message]]:
+    """A page of the messages of each send."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
-
-    async def read(send_ids: list[UUID]) -> list[Page[Message]]:
-        found = await store.read_messages_of_sends(scope, send_ids, window, status=status)
-        return [found[each] for each in send_ids]
-
-    name = f"messages {window} {status}"
-    loader: DataLoader[UUID, Page[Message]] = info.context.loaders.setdefault(
-        name, DataLoader(load_fn=read)
-    )
-    return await loader.load(root.id)
+    ids = [root.id for root in roots]
+    found = await store.read_messages_of_sends(scope, ids, window, status=status)
+    return [found[each] for each in ids]
 
 
-async def client_of(root: Send | AnyMessage, info: Info) -> Client | None:
-    """Whose it is: the operator's to know."""
+async def clients_of(roots: Sequence[Send | AnyMessage], info: Info) -> list[Client | None]:
+    """The client of each: only an admin may know it."""
     actor_of(info, Role.ADMIN)
-    return await load_client(info, root.client_id)
+    return await load_clients(info, [root.client_id for root in roots])
 
 
 def modem_of(root: AnyMessage, info: Info) -> str | None:

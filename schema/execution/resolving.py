@@ -1,114 +1,93 @@
-"""Calls resolvers straight: how a field's arguments become its resolver's is found once.
+"""Calls resolvers directly: how arguments become parameters is found out once per field.
 
-Strawberry asks, for each call, which parameters a resolver has and what each argument is to become,
-and goes through four functions and two coroutines: docs/decisions/0040 has the figures. What a
-resolver is given and what becomes of what it raises is the same.
+A resolver with a parameter `roots` is called once for all parents of a list. It returns one value
+for each, in order; an exception among the values fails that one. All others are called per parent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from graphql import (
-    GraphQLField,
-    GraphQLObjectType,
-    GraphQLResolveInfo,
-    GraphQLSchema,
-    GraphQLUnionType,
-    get_named_type,
-)
-from strawberry.extensions import FieldExtension
+import graphql
+from strawberry.dataloader import DataLoader
+from strawberry.execution import optimized_is_awaitable as is_awaitable
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
-from schema.errors import Told
-from schema.execution.building import converter
-from schema.execution.run import is_awaitable
+if TYPE_CHECKING:
+    from schema.errors import ErrorHandler
 
-NAMES = NameConverter()
+STRAWBERRY = "strawberry-definition"
 
 
-def call_resolvers_straight(built: GraphQLSchema, tellers: Sequence[Told]) -> None:
-    """Every field whose resolver is a plain function calls it itself."""
-    for type_ in built.type_map.values():
-        if isinstance(type_, GraphQLObjectType):
-            for field in type_.fields.values():
-                declared = field.extensions.get("strawberry-definition")
-                if isinstance(declared, StrawberryField) and _is_plain(declared):
-                    field.resolve = _straight(declared, _heard_by(field, tellers))
+def prepare_schema(schema: graphql.GraphQLSchema, handlers: Sequence[ErrorHandler]) -> None:
+    """Lets plain resolvers be called directly. `handlers`: make members of unions of exceptions."""
+    for type_ in schema.type_map.values():
+        for field in type_.fields.values() if isinstance(type_, graphql.GraphQLObjectType) else ():
+            declared = field.extensions.get(STRAWBERRY)
+            if type(declared) is StrawberryField and _is_plain(declared):
+                field.resolve = Resolver(field, declared, handlers)
 
 
 def _is_plain(declared: StrawberryField) -> bool:
-    resolver = declared.base_resolver
-    return (
-        resolver is not None
-        and type(declared).get_result is StrawberryField.get_result
-        and not declared.is_subscription
-        and not resolver.self_parameter
-        and all(
-            type(each).resolve is FieldExtension.resolve
-            and type(each).resolve_async is FieldExtension.resolve_async
-            for each in declared.extensions
-        )
-    )
+    is_extended = any(each.has_resolver for each in declared.extensions)
+    return not (declared.is_basic_field or declared.is_subscription or is_extended)
 
 
-def _heard_by(field: GraphQLField, tellers: Sequence[Told]) -> list[Told]:
-    """Those who tell a refusal that is a member of the field's union."""
-    type_ = get_named_type(field.type)
-    members = {each.name for each in type_.types} if isinstance(type_, GraphQLUnionType) else set()
-    return [each for each in tellers if each.error_type.__name__ in members]
+class Resolver:
+    """A resolver of one field. `takes_all`: whether it takes all parents at once."""
 
+    def __init__(
+        self,
+        field: graphql.GraphQLField,
+        declared: StrawberryField,
+        handlers: Sequence[ErrorHandler],
+    ) -> None:
+        resolver = declared.base_resolver
+        assert resolver is not None
+        for argument in declared.arguments:
+            field.args[NameConverter().from_argument(argument)].out_name = argument.python_name
+        members = {str(each) for each in getattr(graphql.get_named_type(field.type), "types", ())}
+        root = resolver.parent_parameter or resolver.root_parameter or resolver.self_parameter
+        self.takes_all = "roots" in resolver.signature.parameters
+        self._root_name = "roots" if self.takes_all else root.name if root else None
+        self._info_name = resolver.info_parameter.name if resolver.info_parameter else None
+        self._function: Any = resolver.wrapped_func
+        self._declared = declared
+        self._handlers = [each for each in handlers if each.error_type.__name__ in members]
 
-def _straight(declared: StrawberryField, tellers: Sequence[Told]) -> Callable[..., Any]:
-    resolver = declared.base_resolver
-    assert resolver is not None
-    call = cast("Callable[..., Any]", resolver.wrapped_func)
-    arguments = [
-        (name, each.python_name, converter(each.type))
-        for name, each in {NAMES.from_argument(each): each for each in declared.arguments}.items()
-    ]
-    source_names = [
-        each.name for each in (resolver.parent_parameter, resolver.root_parameter) if each
-    ]
-    told_name = resolver.info_parameter.name if resolver.info_parameter else None
-    extensions = list(declared.extensions)
+    def bind(self, info: Any, arguments: dict[str, Any]) -> Callable[..., Any]:
+        """A function of the parent; or of all parents, if it takes all."""
+        for each in self._declared.extensions:
+            arguments = each.map_arguments(arguments)
+        if self._info_name is not None:
+            arguments[self._info_name] = Info(_raw_info=info, _field=self._declared)
+        return partial(self._call_handled if self._handlers else self._call, info, arguments)
 
-    def resolve(source: Any, raw: GraphQLResolveInfo[Any], **given: Any) -> Any:
+    def _call(self, _info: Any, arguments: dict[str, Any], root: Any) -> Any:
+        if self._root_name is None:
+            return self._function(**arguments)
+        return self._function(**arguments, **{self._root_name: root})
+
+    async def _call_handled(self, info: Any, arguments: dict[str, Any], root: Any) -> Any:
         try:
-            asked = {
-                python_name: convert(given[name])
-                for name, python_name, convert in arguments
-                if name in given
-            }
-            for each in extensions:
-                asked = each.map_arguments(asked)
-            for name in source_names:
-                asked[name] = source
-            if told_name is not None:
-                asked[told_name] = Info(_raw_info=raw, _field=declared)
-            answer = call(**asked)
-        except Exception as failure:  # noqa: BLE001 - raised again where nobody tells it
-            return _member(tellers, failure, raw)
-        return _awaited(tellers, answer, raw) if tellers and is_awaitable(answer) else answer
+            value = self._call(info, arguments, root)
+            return await value if is_awaitable(value) else value
+        except Exception as error:
+            for each in self._handlers:
+                if isinstance(error, each.exception_type):
+                    return each.member(error, info)
+            raise
 
-    return resolve
-
-
-async def _awaited(
-    tellers: Sequence[Told], answer: Awaitable[Any], raw: GraphQLResolveInfo[Any]
-) -> Any:
-    try:
-        return await answer
-    except Exception as failure:  # noqa: BLE001 - raised again where nobody tells it
-        return _member(tellers, failure, raw)
-
-
-def _member(tellers: Sequence[Told], failure: Exception, raw: GraphQLResolveInfo[Any]) -> Any:
-    """The refusal as its member of the union. Raises it again where it is none."""
-    for each in tellers:
-        if isinstance(failure, each.exception_type):
-            return each.told(failure, raw)
-    raise failure
+    def __call__(self, root: Any, info: Any, **arguments: Any) -> Any:
+        """Resolves the field for one parent, as graphql-core asks for it."""
+        if not self.takes_all:
+            return self.bind(info, arguments)(root)
+        # graphql-core asks for one parent after the other: the loader collects them again.
+        loaders, node = info.context.loaders, id(info.field_nodes[0])
+        if node not in loaders:
+            loaders[node] = DataLoader(load_fn=self.bind(info, arguments), cache=False)
+        return loaders[node].load(root)

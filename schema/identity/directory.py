@@ -15,7 +15,7 @@ from resolvers.identity import viewer
 from resolvers.ids import Kind
 from schema import errors
 from schema.binding import stands_for
-from schema.connections import connection_field
+from schema.connections import batch_field, connection_field
 from schema.ids import id_of
 from schema.scalars import Money, PhoneNumber
 
@@ -41,9 +41,9 @@ class Client:
         description="The business name that is stored with contacts of this client."
     )
     status: ClientStatus = strawberry.field(description="Only an ACTIVE client may send.")
-    group = strawberry.field(
-        resolver=viewer.group_of,
-        graphql_type=Group | None,
+    group = batch_field(
+        viewer.groups_of_clients,
+        Group | None,
         description="The group of the client. Null without one.",
     )
     assigned_numbers: list[PhoneNumber] = strawberry.field(
@@ -65,15 +65,15 @@ class Viewer:
     id: strawberry.ID = id_of(Kind.USER)
     email: str = strawberry.field(description="The email address that the user signs in with.")
     role: Role = strawberry.field(description="What the user may see and do.")
-    client = strawberry.field(
-        resolver=viewer.client_of,
-        graphql_type=Client | None,
+    client = batch_field(
+        viewer.clients_of,
+        Client | None,
         description="The account that the user sends from. A supervisor may have one in its group. "
         "An admin has none.",
     )
-    group = strawberry.field(
-        resolver=viewer.group_of,
-        graphql_type=Group | None,
+    group = batch_field(
+        viewer.groups_of,
+        Group | None,
         description="The group of a supervisor, or the group of the client of the user.",
     )
     brand = strawberry.field(
@@ -87,14 +87,14 @@ class User:
     id: strawberry.ID = id_of(Kind.USER)
     email: str = strawberry.field(description="The email address that the user signs in with.")
     role: Role = strawberry.field(description="What the user may see and do.")
-    client = strawberry.field(
-        resolver=viewer.client_of,
-        graphql_type=Client | None,
+    client = batch_field(
+        viewer.clients_of,
+        Client | None,
         description="The account that the user sends from.",
     )
-    group = strawberry.field(
-        resolver=viewer.group_of,
-        graphql_type=Group | None,
+    group = batch_field(
+        viewer.groups_of,
+        Group | None,
         description="The group of a supervisor, or the group of the client of the user.",
     )
     disabled: bool = strawberry.field(description="A disabled user cannot sign in.")

@@ -13,7 +13,7 @@ from resolvers.inbox import conversations as lookups
 from resolvers.pages import by_id
 from schema import errors
 from schema.binding import stands_for
-from schema.connections import connection_field
+from schema.connections import batch_field, connection_field
 from schema.ids import id_of
 from schema.inbox.contacts import Contact
 from schema.scalars import PhoneNumber
@@ -30,15 +30,15 @@ class Conversation:
     answerable: bool = strawberry.field(
         description="False if the other side is a short code or a name: it cannot be answered."
     )
-    contact = strawberry.field(
-        resolver=lookups.contact_of,
-        graphql_type=Contact | None,
+    contact = batch_field(
+        lookups.contacts_of,
+        Contact | None,
         description="The contact of the number; null if it was deleted.",
     )
     unread: int = strawberry.field(description="Inbound messages since the last markRead.")
-    last_message = strawberry.field(
-        resolver=lookups.last_message_of,
-        graphql_type=Message,
+    last_message = batch_field(
+        lookups.last_messages_of,
+        Message,
         description="The newest message of either direction.",
     )
     messages = connection_field(

@@ -14,7 +14,7 @@ from resolvers.ids import Kind
 from resolvers.inbox import webhooks as lookups
 from schema import errors
 from schema.binding import stands_for
-from schema.connections import connection_field
+from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.ids import id_of
 from schema.scalars import JSON, PhoneNumber
@@ -38,14 +38,14 @@ class WebhookEvent:
         "them until assignInbound decides.",
         name="optOutPending",
     )
-    client = strawberry.field(
-        resolver=lookups.client_of,
-        graphql_type=Client | None,
+    client = batch_field(
+        lookups.clients_of,
+        Client | None,
         description="The client that it was routed to.",
     )
-    inbound = strawberry.field(
-        resolver=lookups.inbound_of,
-        graphql_type=Message | None,
+    inbound = batch_field(
+        lookups.inbound_of,
+        Message | None,
         description="The message that it became.",
     )
     modem: str | None = strawberry.field(description="The modem that it names.")
@@ -83,9 +83,7 @@ class WebhookStatus:
 @stands_for(domain_inbox.ModemRoute)
 class ModemRoute:
     id: strawberry.ID = id_of(Kind.MODEM_ROUTE)
-    client = strawberry.field(
-        resolver=lookups.client_of, graphql_type=Client, description="The client."
-    )
+    client = batch_field(lookups.clients_of, Client, description="The client.")
     modem: str = strawberry.field(description="The modem, as webhook events write it.")
     port: str = strawberry.field(description="The port, as webhook events write it.")
     assigned_numbers: list[PhoneNumber] = strawberry.field(

@@ -17,7 +17,7 @@ from resolvers.ledger import ledger
 from resolvers.pages import by_id, by_number
 from schema import errors
 from schema.binding import stands_for
-from schema.connections import connection_field
+from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client, Group
 from schema.ids import id_of
 from schema.scalars import Money, Units
@@ -98,18 +98,14 @@ class Balances:
 @strawberry.type(description="What a client holds, for lists.")
 @stands_for(balances.Allocation)
 class Allocation:
-    client = strawberry.field(
-        resolver=ledger.client_of, graphql_type=Client, description="The client."
-    )
+    client = batch_field(ledger.clients_of, Client, description="The client.")
     balance: Units = strawberry.field(description="Units that the client holds.")
     unit: str = strawberry.field(description="The unit of the pool.")
     rate_per_unit_usd: Money | None = strawberry.field(
         description="The client's rate, or its group's if the client has none."
     )
     value_usd: Money | None = strawberry.field(description="The balance at the rate, in USD.")
-    group = strawberry.field(
-        resolver=ledger.group_of, graphql_type=Group | None, description="Its group."
-    )
+    group = batch_field(ledger.groups_of, Group | None, description="Its group.")
     last_sent_at: datetime | None = strawberry.field(
         description="When the client last sent something."
     )
@@ -139,9 +135,9 @@ class Transfer:
 class ProviderAccount:
     id: strawberry.ID = id_of(Kind.PROVIDER_ACCOUNT)
     provider: str = strawberry.field(description="The name of the provider.")
-    owner = strawberry.field(
-        resolver=ledger.owner_of,
-        graphql_type=Client | None,
+    owner = batch_field(
+        ledger.owners_of,
+        Client | None,
         description="The client that owns the account; null for the platform's own.",
     )
     unit: str = strawberry.field(description="The unit of its pool.")

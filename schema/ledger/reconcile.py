@@ -12,7 +12,7 @@ from resolvers.ids import Kind
 from resolvers.ledger import reconcile
 from schema import errors
 from schema.binding import stands_for
-from schema.connections import connection_field
+from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.ids import id_of
 from schema.scalars import Units
@@ -21,9 +21,7 @@ from schema.scalars import Units
 @strawberry.type(description="A send whose transfers do not match its messages.")
 @stands_for(reconciliation.Difference)
 class ReconciliationDifference:
-    client = strawberry.field(
-        resolver=reconcile.client_of, graphql_type=Client, description="The client of the send."
-    )
+    client = batch_field(reconcile.clients_of, Client, description="The client of the send.")
     send_id: strawberry.ID | None = id_of(Kind.SEND)
     expected: Units = strawberry.field(
         description="The price of the messages that the provider accepted or that are not decided."
@@ -58,9 +56,9 @@ class Reconciliation:
     unknown_left: int = strawberry.field(
         description="Messages that are UNKNOWN: nobody knows whether the provider accepted them."
     )
-    differences = strawberry.field(
-        resolver=reconcile.differences_of,
-        graphql_type=list[ReconciliationDifference],
+    differences = batch_field(
+        reconcile.differences_of,
+        list[ReconciliationDifference],
         description="What was found; the first 1,000.",
     )
 

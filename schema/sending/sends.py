@@ -19,7 +19,7 @@ from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
 from schema.binding import stands_for
-from schema.connections import connection_field
+from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.ids import id_of
 from schema.scalars import Money, PhoneNumber, Units
@@ -54,17 +54,14 @@ class Message:
         description="Why it was rejected or undelivered, in our words."
     )
     is_reply: bool
-    conversation = strawberry.field(
-        resolver=inbox.conversation_of,
-        graphql_type=Annotated["Conversation", strawberry.lazy("schema.inbox.conversations")]
-        | None,
+    conversation = batch_field(
+        inbox.conversations_of,
+        Annotated["Conversation", strawberry.lazy("schema.inbox.conversations")] | None,
     )
     send_id: strawberry.ID | None = id_of(Kind.SEND)
     created_at: datetime
     updated_at: datetime
-    client = strawberry.field(
-        resolver=lookups.client_of, graphql_type=Client | None, description="ADMIN."
-    )
+    client = batch_field(lookups.clients_of, Client | None, description="ADMIN.")
     modem = strawberry.field(
         resolver=lookups.modem_of, graphql_type=str | None, description="ADMIN."
     )
@@ -94,9 +91,7 @@ class Send:
         description="For reporting: accepted messages at the rate of that moment. "
         "Never part of credit arithmetic."
     )
-    client = strawberry.field(
-        resolver=lookups.client_of, graphql_type=Client | None, description="ADMIN."
-    )
+    client = batch_field(lookups.clients_of, Client | None, description="ADMIN.")
     accepted: int
     rejected: list[RejectedRecipient] = strawberry.field(
         description="Not accepted, with the reason; the first 1,000. Never charged."

@@ -1,4 +1,4 @@
-"""Inputs that build themselves are what strawberry builds."""
+"""An input that graphql-core builds equals the one that strawberry would build."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from schema.scalars import SCALARS
 from schema.schema import build_schema
 
 REGISTRY = {**DEFAULT_SCALAR_REGISTRY, **SCALARS}
+CONFIG = StrawberryConfig(scalar_map=SCALARS)
 SCHEMA = build_schema()
 INPUTS = [each for each in SCHEMA.type_map.values() if isinstance(each, GraphQLInputObjectType)]
 
 
 def given(type_: Any, chance: random.Random) -> Any:
-    """What graphql-core hands on for an input: fields left out, and null where it may stand."""
+    """Values as strawberry expects them: fields may be absent, or null if that is allowed."""
     if isinstance(type_, GraphQLNonNull):
         type_ = type_.of_type
     elif chance.randrange(3) == 0:
@@ -38,18 +39,32 @@ def given(type_: Any, chance: random.Random) -> Any:
     return chance.choice(["text", 7, True])
 
 
+def built(type_: Any, value: Any) -> Any:
+    """The value as graphql-core passes it on."""
+    if isinstance(type_, GraphQLNonNull):
+        return built(type_.of_type, value)
+    if value is None:
+        return None
+    if isinstance(type_, GraphQLList):
+        return [built(type_.of_type, each) for each in value]
+    if isinstance(type_, GraphQLInputObjectType):
+        fields = {name: type_.fields[name] for name in value}
+        return type_.out_type(
+            {
+                field.out_name or name: built(field.type, value[name])
+                for name, field in fields.items()
+            }
+        )
+    return value
+
+
 @pytest.mark.parametrize("type_", INPUTS, ids=str)
 def test_an_input_is_built_as_strawberry_builds_it(
     type_: GraphQLInputObjectType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = [given(GraphQLNonNull(type_), random.Random(seed)) for seed in range(40)]
-    config = StrawberryConfig(scalar_map=SCALARS)
-
-    def built() -> list[object]:
-        origin = type_.extensions["strawberry-definition"].origin
-        return [convert_argument(each, origin, REGISTRY, config) for each in values]
-
-    ours = built()
+    ours = [built(type_, each) for each in values]
     for other in INPUTS:
         monkeypatch.setattr(other.extensions["strawberry-definition"], "from_input", None)
-    assert ours == built()
+    origin = type_.extensions["strawberry-definition"].origin
+    assert ours == [convert_argument(each, origin, REGISTRY, CONFIG) for each in values]
