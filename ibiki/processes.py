@@ -1,6 +1,7 @@
-"""The long-running parts of the program: the API, the dispatchers, the simulated provider.
+"""The long-running processes: the API, the dispatchers, the simulated provider.
 
-Each runs until it is told to stop, and stops in order. `ibiki up` runs all of them in one process.
+Each runs until it gets SIGINT or SIGTERM, then shuts down cleanly. `ibiki up` runs all of them in
+one process.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ibiki.http.exports import Exports
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
 from ibiki.http.monitoring_routes import MetricsAccess, MonitoringRoutes
 from ibiki.http.uploads import Uploads
-from ibiki.http.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
+from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
 from ibiki.local.command_context import CommandContext, make_directory
 from ibiki.local.listening import listening
 from ibiki.observability.telemetry import Telemetry
@@ -52,14 +53,14 @@ log = logging.getLogger("ibiki.processes")
 
 
 async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, port: int) -> None:
-    """Answers the API until it is told to stop."""
+    """Serves the API until a stop signal."""
     with stop_signal() as stop, listening(host, port) as listener:
         async with running_components(
             context, name="ibiki serve", observer=telemetry.for_requests()
         ) as parts:
             app = app_of(context, parts, telemetry)
             bound = listener.getsockname()[1]
-            await _say_begun(f"the API answers at http://{host}:{bound}")
+            await _log_started(f"the API answers at http://{host}:{bound}")
             await serve_until_stopped(context, app, listener, stop)
             log.info("stopping")
 
@@ -67,21 +68,21 @@ async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, por
 async def dispatch(
     context: CommandContext, telemetry: Telemetry, *, host: str, port: int | None
 ) -> None:
-    """Hands messages over until it is told to stop; tells how it goes at the port, if any."""
+    """Sends messages until a stop signal. Serves health and metrics if given a port."""
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_signal())
         listener = stack.enter_context(listening(host, port)) if port is not None else None
         parts = await stack.enter_async_context(running_components(context, name="ibiki dispatch"))
-        await stack.enter_async_context(working(context, parts, telemetry))
+        await stack.enter_async_context(run_workers(context, parts, telemetry))
         if listener is not None:
-            app = build_monitoring_app(_watch_routes(context, telemetry))
+            app = build_monitoring_app(_monitoring_routes(context, telemetry))
             await stack.enter_async_context(server.serving_at(listener, app))
-        await _say_begun("messages are handed over")
+        await _log_started("the dispatcher is running")
         await stop.wait()
         log.info("stopping")
 
 
-async def _say_begun(what: str) -> None:
+async def _log_started(what: str) -> None:
     log.info(what)
     reason = await why_not_ready()
     if reason is not None:
@@ -91,7 +92,7 @@ async def _say_begun(what: str) -> None:
 async def simulate(
     directory: Path, *, host: str, port: int, announce: Callable[[str], None]
 ) -> None:
-    """Runs the simulated provider until it is told to stop."""
+    """Runs the simulated provider until a stop signal."""
     make_directory(directory)
     with stop_signal() as stop, listening(host, port) as listener:
         async with simulating(directory, listener) as base_url:
@@ -101,17 +102,17 @@ async def simulate(
 
 @asynccontextmanager
 async def simulating(directory: Path, listener: socket.socket) -> AsyncIterator[str]:
-    """The simulated provider, its state and its address kept in the data directory."""
+    """Runs the simulated provider. Its state and its address are kept in the data directory."""
     state = directory / SIMULATOR_STATE
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    webhook = Webhook(lambda: _webhook_url(directory), _shown_secret())
+    webhook = Webhook(lambda: _webhook_url(directory), _webhook_secret())
     async with running_simulator(state_dir=state, webhook=webhook, listener=listener) as base_url:
         (directory / SIMULATOR_URL_FILE).write_text(f"{base_url}\n")
         yield base_url
 
 
 def _webhook_url(directory: Path) -> str | None:
-    """Where the API of this directory is to be called; None while it has not been started."""
+    """The webhook URL of the API of this directory. None if the API was never started."""
     named = os.environ.get("SIMULATOR_WEBHOOK_URL")
     try:
         return named or (directory / WEBHOOK_URL_FILE).read_text().strip()
@@ -119,18 +120,18 @@ def _webhook_url(directory: Path) -> str | None:
         return None
 
 
-def _shown_secret() -> str | None:
-    """What the simulator shows when it calls: the newest of the secrets."""
+def _webhook_secret() -> str | None:
+    """The secret that the simulator sends with its webhooks: the first, which is the newest."""
     return (
         next((each.strip() for each in os.environ.get("WEBHOOK_SECRET", "").split(",")), "") or None
     )
 
 
 @asynccontextmanager
-async def working(
+async def run_workers(
     context: CommandContext, parts: Components, telemetry: Telemetry
 ) -> AsyncIterator[None]:
-    """What works behind the API: handing over, sweeping, capturing contacts, tidying up."""
+    """Runs the background work: sending, receiving, capturing contacts, purging."""
     workers = Workers(
         store,
         parts.upstreams,
@@ -154,7 +155,7 @@ async def working(
 
 
 def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> ASGIApp:
-    """The web application over an installation that is at work."""
+    """The web application of a running installation."""
     installation, metrics = context.settings.installation, telemetry.metrics
     metrics.accepts_waiting.set_function(lambda: parts.installation.acceptor.waiting)
     return build_app(
@@ -186,14 +187,14 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
     )
 
 
-def _watch_routes(context: CommandContext, telemetry: Telemetry) -> MonitoringRoutes:
+def _monitoring_routes(context: CommandContext, telemetry: Telemetry) -> MonitoringRoutes:
     return MonitoringRoutes(
         telemetry.metrics, why_not_ready, store, metrics_access_of(context.settings)
     )
 
 
 async def why_not_ready() -> str | None:
-    """Why this process cannot take work, None where it can."""
+    """Why this process cannot work, or None if it can."""
     try:
         async with asyncio.timeout(READY_SECONDS):
             pending = await pending_migrations()
@@ -205,55 +206,55 @@ async def why_not_ready() -> str | None:
 async def serve_until_stopped(
     context: CommandContext, app: ASGIApp, listener: socket.socket, stop: asyncio.Event
 ) -> None:
-    """Answers on the listener until the process is told to stop, then what is under way.
+    """Serves on the listener until a stop signal, then finishes the running requests.
 
-    uvicorn's own signal handling raises the signal again when it is done: what is to be stopped
-    in order afterwards would be cut short.
+    uvicorn's own signal handling is off: it raises the signal again at its end, which would
+    interrupt the rest of the shutdown.
     """
     if context.settings.upstream.is_simulated:
         host, port = listener.getsockname()[:2]
-        named = LOOPBACK if host in ("0.0.0.0", "::") else host  # noqa: S104 - any of ours
-        with suppress(OSError):  # a directory that cannot be written to: no simulator is there
+        named = LOOPBACK if host in ("0.0.0.0", "::") else host  # noqa: S104 - only compared
+        with suppress(OSError):  # without write access, no simulator uses this directory
             (context.directory / WEBHOOK_URL_FILE).write_text(
-                f"http://{named}:{port}{PATH_ON_FILE}\n"
+                f"http://{named}:{port}{EXTREME_PATH}\n"
             )
     proxies = context.settings.installation.trusted_proxies
     web = server.server_for(app, trusted_proxies=proxies, keep_signals=True)
-    answering = asyncio.create_task(web.serve(sockets=[listener]))
-    told = asyncio.create_task(stop.wait())
-    await asyncio.wait({answering, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    serving = asyncio.create_task(web.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
     web.should_exit = True
-    await answering
+    await serving
 
 
 @contextmanager
 def stop_signal() -> Iterator[asyncio.Event]:
-    """What the first SIGINT or SIGTERM sets, also while what it is to stop still begins.
+    """An event that the first SIGINT or SIGTERM sets, also during the start.
 
-    A second one is not waited for.
+    A second signal ends the process at once.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def heard() -> None:
+    def on_signal() -> None:
         stop.set()
-        listen_no_more()
+        remove_handlers()
 
-    def listen_no_more() -> None:
+    def remove_handlers() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, heard)
+        loop.add_signal_handler(number, on_signal)
     try:
         yield stop
     finally:
-        listen_no_more()
+        remove_handlers()
 
 
 def handover_of(settings: Settings) -> Handover:
-    """The rules of handing over, as the settings say."""
+    """The rules of dispatching, from the settings."""
     dispatch = settings.dispatch
     return Handover(
         deadline_seconds=dispatch.deadline_seconds,
@@ -270,17 +271,17 @@ def handover_of(settings: Settings) -> Handover:
 
 
 def metrics_access_of(settings: Settings) -> MetricsAccess:
-    """Who may read /metrics, as the settings say."""
+    """Who may read /metrics, from the settings."""
     return MetricsAccess(token=settings.monitoring.metrics_token)
 
 
 def upload_limit_of(settings: Settings) -> BodyLimit:
-    """How large a file may be, and how long it may take to come."""
+    """The size limit and the time limit of an upload."""
     return BodyLimit(size=settings.limits.upload_bytes, seconds=uploads.SECONDS)
 
 
 def webhook_rules_of(settings: Settings) -> WebhookRules:
-    """Who may call us, as the settings say."""
+    """Who may call the webhooks, from the settings."""
     return WebhookRules(
         secrets=settings.secrets.webhook_secrets,
         signing_secrets=settings.secrets.webhook_signing_secrets,

@@ -1,4 +1,4 @@
-"""The provider accounts of this installation, opened as they are first asked for."""
+"""The providers of this installation. Each is opened when it is first used."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SIMULATED = "simulated"
 class Upstreams:
     """Opens each provider account once and keeps its connections.
 
-    With the simulated provider the address is read from the data directory, where the simulator
-    leaves it: it may be started again on another port.
+    The address of the simulated provider is read from the data directory each time, because the
+    simulator may restart on another port.
     """
 
     def __init__(self, settings: Settings, directory: Path) -> None:
@@ -34,7 +34,7 @@ class Upstreams:
         self._open: dict[tuple[UUID, str], Provider] = {}
 
     async def of(self, provider_account_id: UUID) -> Provider:
-        """The provider behind an account. Raises ProviderUnavailable where none is configured."""
+        """The provider of an account. Raises ProviderUnavailable if the simulator is off."""
         account = self._accounts.get(provider_account_id)
         if account is None:
             account = await store.find_provider_account(provider_account_id)
@@ -46,7 +46,7 @@ class Upstreams:
         return self._open[key]
 
     async def close(self) -> None:
-        """Lets go of all connections."""
+        """Closes all connections."""
         for provider in self._open.values():
             await provider.close()
         self._open.clear()
@@ -75,7 +75,7 @@ class Upstreams:
 
 
 def provider_changed(settings: Settings, directory: Path) -> bool:
-    """Whether the provider is another one than at the last start there. It is kept for the next."""
+    """Whether the provider has changed since the last start. Stores it for the next start."""
     file, now = directory / LAST_FILE, _address_of(settings) or SIMULATED
     last = file.read_text().strip() if file.exists() else now
     file.write_text(f"{now}\n")
@@ -83,6 +83,6 @@ def provider_changed(settings: Settings, directory: Path) -> bool:
 
 
 def _address_of(settings: Settings) -> str | None:
-    """Where the provider answers; None for the simulated one, which may move with every start."""
+    """The address of the provider. None for the simulated one, which may change at each start."""
     upstream = settings.upstream
     return None if upstream.is_simulated else upstream.extreme_api_url or BASE_URL

@@ -1,4 +1,4 @@
-"""Puts the installation together: every port filled, every rule set as the settings say."""
+"""Builds the installation: the implementation of each port, and the rules from the settings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from providers.registry import PARSERS
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """an installation whose parts are at work, and the parts that only `ibiki` knows."""
+    """A running installation, and the components that only `ibiki` uses."""
 
     installation: Installation
     actors: Actors
@@ -58,11 +58,11 @@ async def running_components(
     observer: RequestObserver | None = None,
     require_migrations: bool = False,
 ) -> AsyncIterator[Components]:
-    """The installation, connected to its database, for as long as a process needs it.
+    """The installation, connected to its database, for as long as the block runs.
 
-    What runs on its own is born here, at boot: a task that a request starts would inherit the
-    request's context. Raises NotInstalled where no migration has come to the database yet, or,
-    asked for the `require_migrations` of them, where one is missing.
+    Background tasks are started here, at boot: a task inherits the context of the code that starts
+    it. Raises NotInstalled if the database has no migration at all or, with `require_migrations`,
+    if one is missing.
     """
     settings = context.settings
     async with AsyncExitStack() as stack:
@@ -74,11 +74,11 @@ async def running_components(
         )
         stack.push_async_callback(database.disconnect)
         if not await was_migrated():
-            raise NotInstalled("The database is empty: run `ibiki migrate` first.")
+            raise NotInstalled("The database is empty. Run `ibiki migrate` first.")
         if require_migrations and (pending := await pending_migrations()):
             raise NotInstalled(
-                f"The database is behind this program ({', '.join(pending)}): run `ibiki migrate`"
-                " first, with a backup at hand."
+                f"The database lacks migrations of this version ({', '.join(pending)})."
+                " Make a backup, then run `ibiki migrate`."
             )
         await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
         parts = _assemble(context, stack, observer or RequestObserver())
@@ -104,7 +104,7 @@ def _watching(context: CommandContext, actors: Actors) -> AbstractAsyncContextMa
 def _assemble(
     context: CommandContext, stack: AsyncExitStack, observer: RequestObserver
 ) -> Components:
-    """The installation; what it opens is closed with the stack."""
+    """Builds all components. The stack closes what they open."""
     settings = context.settings
     tokens = AccessTokens(
         settings.secrets.secret_key, lifetime_seconds=settings.tokens.access_seconds
@@ -150,7 +150,7 @@ def _assemble(
 
 
 def _writable(directory: Path) -> Path | None:
-    """The directory where files can be put in it; None for the system's own context."""
+    """The directory if it is writable. None: the system's temporary directory."""
     with suppress(OSError):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory if os.access(directory, os.W_OK | os.X_OK) else None

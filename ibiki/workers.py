@@ -1,4 +1,4 @@
-"""What works behind the API in a program that dispatches: handing over, receiving, tidying up."""
+"""The background work of a process that dispatches: sending, receiving, purging."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 POLL_SECONDS = 10.0
 KEPT_KEY_SECONDS = 25 * 3600.0
-"""An hour more than is promised: a retry at the last moment still finds its key."""
+"""Keys are valid for 24 hours. The extra hour lets a retry at the last moment find its key."""
 
 MOST_PURGED = 10_000
 MOST_UPLOADS_PURGED = 100
 
 
 class WorkersStore(PollStore, ReceivingStore, WorkStore, Uploads, IdentityUpkeep, Protocol):
-    """All that the workers need of the store."""
+    """What the workers need from the store."""
 
 
 class Workers:
-    """All of it, from `start` to `stop`. Start it at boot, never inside a request."""
+    """All background work. Start it at boot: a task inherits the context of its creator."""
 
     def __init__(
         self,
@@ -63,17 +63,17 @@ class Workers:
         ]
 
     def start(self) -> None:
-        """Begins."""
+        """Starts all loops."""
         self._dispatchers.start()
         for loop in self._loops:
             loop.start()
 
     def wake(self) -> None:
-        """Something has come in: it is received at once."""
+        """Evaluates stored webhook events without waiting for the next turn."""
         self._receiving.wake()
 
     async def stop(self) -> None:
-        """Returns when calls under way are recorded and each loop has ended its step."""
+        """Returns when running calls are recorded and each loop has finished its step."""
         self._poller.stop()
         await asyncio.gather(self._dispatchers.stop(), *(loop.stop() for loop in self._loops))
 

@@ -12,7 +12,7 @@ from domain.errors import OutcomeUnknown, RateLimited, Refusal, TryAgain
 
 BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
-_MASK = "Something went wrong on our side. Tell your operator the correlationId."
+_MASK = "Internal error. Send the correlationId to the operator."
 _LONGEST_MESSAGE = 500
 
 log = logging.getLogger("ibiki.graphql")

@@ -1,4 +1,4 @@
-"""What the commands do: each opens the place it works in, does its work, and says so plainly."""
+"""The commands: each opens its directory and database, does its work and prints the result."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ from ibiki.wiring import Components, running_components
 from persistence import migrating, store
 
 console = Console(highlight=False, markup=False)
-aside = Console(stderr=True, highlight=False, markup=False)
+err_console = Console(stderr=True, highlight=False, markup=False)
 
 MOST_SHOWN = 1_000
 
-WHAT_NOW = (
-    "Nothing was changed. Keep these lines and a dump of the database as it is (pg_dump), allocate"
-    " nothing, and see “The ledger does not hold” in docs/operating.md."
+AUDIT_ADVICE = (
+    "Nothing was changed. Keep these lines and make a dump of the database now (pg_dump). Do not"
+    " allocate, and read “The ledger does not hold” in docs/operating.md."
 )
 
 
 OPERATOR = Actor(user_id=UUID(int=0), role=Role.ADMIN, credential_id=UUID(int=0))
-"""Who acts on the command line."""
+"""The actor of the command line."""
 
 
 class PoolNotSynced(CommandError):
-    """The provider could not be read: the pool stays as it is."""
+    """The balance could not be read, so the pool is unchanged."""
 
 
 def serve(data: Path, *, host: str, port: int) -> None:
-    """Answers the API until it is told to stop."""
+    """Serves the API until a stop signal."""
     with open_context(data) as context:
         _log(context)
         with running_telemetry(context.settings.monitoring, program="ibiki serve") as telemetry:
@@ -65,7 +65,7 @@ def serve(data: Path, *, host: str, port: int) -> None:
 
 
 def dispatch(data: Path, *, host: str, port: int | None) -> None:
-    """Hands messages over until it is told to stop."""
+    """Sends messages to providers until a stop signal."""
     with open_context(data) as context:
         _log(context)
         with running_telemetry(context.settings.monitoring, program="ibiki dispatch") as telemetry:
@@ -73,24 +73,24 @@ def dispatch(data: Path, *, host: str, port: int | None) -> None:
 
 
 def simulate(data: Path, *, host: str, port: int) -> None:
-    """Runs the simulated provider until it is told to stop."""
+    """Runs the simulated provider until a stop signal."""
     asyncio.run(processes.simulate(data, host=host, port=port, announce=console.print))
 
 
 def migrate(data: Path) -> None:
-    """Applies the migrations that the database lacks, with a line for each."""
+    """Applies the missing migrations and prints a line for each."""
     with open_context(data) as context, _busy("Migrating"):
         asyncio.run(migrating.migrate(context.database_url, report=console.print))
-    console.print("The database is at the newest migration.")
+    console.print("The database is up to date.")
 
 
 def demo(data: Path) -> None:
-    """Writes the demo data, and says the sign-ins."""
+    """Writes the demo data and prints the sign-ins."""
     _with_installation(data, _demo)
 
 
 def create_admin(data: Path, *, email: str, password: str) -> None:
-    """Makes a user who sees and does everything."""
+    """Creates a user with the role ADMIN."""
 
     async def create(context: CommandContext, parts: Components) -> None:
         user = await make_admin(store, parts.passwords, email=email, password=password)
@@ -100,12 +100,12 @@ def create_admin(data: Path, *, email: str, password: str) -> None:
 
 
 def audit(data: Path, *, as_json: bool) -> bool:
-    """Proves the ledger from its entries; whether it holds."""
+    """Checks the ledger against its entries. Returns whether it holds."""
 
-    async def prove(context: CommandContext, parts: Components) -> bool:
-        with _busy("Proving every balance from its entries"):
+    async def check(context: CommandContext, parts: Components) -> bool:
+        with _busy("Checking every balance against its entries"):
             findings = await store.audit()
-        _say(
+        _print(
             as_json,
             {
                 "holds": findings.holds,
@@ -120,21 +120,21 @@ def audit(data: Path, *, as_json: bool) -> bool:
             f" {units_in_words(findings.messages_checked, 'message')}: "
             + ("the ledger holds." if findings.holds else "THE LEDGER DOES NOT HOLD."),
             *findings.violations,
-            *(() if findings.holds else (WHAT_NOW,)),
+            *(() if findings.holds else (AUDIT_ADVICE,)),
         )
         return findings.holds
 
-    return bool(_with_installation(data, prove, must_exist=True))
+    return bool(_with_installation(data, check, must_exist=True))
 
 
 def sync(data: Path, *, as_json: bool) -> None:
-    """Sets the default pool to what its provider says. Raises PoolNotSynced."""
+    """Sets the default pool to the provider's balance. Raises PoolNotSynced."""
 
     async def read(context: CommandContext, parts: Components) -> None:
         account = await store.find_provider_account(None)
         try:
             provider = await parts.installation.providers.of(account.id)
-            with _busy("Asking the provider, once no call is under way"):
+            with _busy("Reading the balance when no call is running"):
                 done = await syncing.sync(
                     store,
                     provider,
@@ -144,7 +144,7 @@ def sync(data: Path, *, as_json: bool) -> None:
                 )
         except ProviderUnavailable as unavailable:
             raise PoolNotSynced(_why_not_synced(context, account, unavailable)) from unavailable
-        _say(
+        _print(
             as_json,
             {
                 "previousPool": done.previous_pool,
@@ -179,7 +179,9 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
             store, dry_run=dry_run, since=since.replace(tzinfo=UTC) if since else None
         )
         total = await store.estimate_sends()
-        with Progress(console=aside, disable=as_json or not aside.is_terminal) as progress:
+        with Progress(
+            console=err_console, disable=as_json or not err_console.is_terminal
+        ) as progress:
             bar = progress.add_task("Comparing charges with messages", total=total)
             done = await reconcile_all(
                 store,
@@ -187,7 +189,7 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
                 report=lambda now: progress.update(bar, completed=now.sends_checked),
             )
         found = (await store.read_differences(Everything(), [done.id], most=MOST_SHOWN))[done.id]
-        _say(
+        _print(
             as_json,
             _figures_of(done, found),
             f"{summary(done)}.",
@@ -225,30 +227,33 @@ def _figures_of(done: Reconciliation, found: Sequence[Difference]) -> dict[str, 
 def _synced(account: ProviderAccount, done: syncing.Synced) -> Iterator[str]:
     now = done.previous_pool + done.change
     reading = units_in_words(now + done.in_flight, account.unit)
-    yield f"The provider says {reading}; {done.in_flight:,} of them are charged and on their way."
+    yield f"The provider reports {reading}, {done.in_flight:,} of them already charged by us."
     if done.change:
         before = units_in_words(done.previous_pool, account.unit)
-        yield f"The pool holds {now:,} now; it held {before}: a change of {done.change:+,}."
+        yield f"The pool now holds {now:,}. Before, it held {before} (change: {done.change:+,})."
     else:
         yield f"The pool holds {now:,}, as before."
     if now < 0:
-        yield "That is less than nothing: no send goes out until the provider account is topped up."
+        yield "This is below zero: nothing can be sent until the provider account is topped up."
 
 
 def _why_not_synced(
     context: CommandContext, account: ProviderAccount, unavailable: ProviderUnavailable
 ) -> str:
-    last = (
-        f"The last good reading, of {account.read_at:%Y-%m-%d %H:%M} UTC, stays."
+    last_reading = (
+        f"The last reading, of {account.read_at:%Y-%m-%d %H:%M} UTC, is kept."
         if account.read_at
-        else "It was never read."
+        else "Its balance was never read."
     )
     if context.settings.upstream.is_simulated:
-        look = f"See that `ibiki up` or `ibiki simulate` runs in {context.directory}."
+        advice = f"Check that `ibiki up` or `ibiki simulate` runs in {context.directory}."
     else:
-        where = context.settings.upstream.extreme_api_url or "the provider's own address"
-        look = f"Asked was {where}: see EXTREME_API_URL, EXTREME_API_KEY and the network."
-    return f"{unavailable} {last} {look}"
+        address = context.settings.upstream.extreme_api_url or "the provider's usual address"
+        advice = (
+            f"The request went to {address}."
+            " Check EXTREME_API_URL, EXTREME_API_KEY and the network."
+        )
+    return f"{unavailable} {last_reading} {advice}"
 
 
 def export_schema() -> None:
@@ -270,13 +275,13 @@ def _with_installation(
     *,
     must_exist: bool = False,
 ) -> Any:
-    """What the work returns, done in an installation over a database at the newest migration.
+    """Runs the work in an installation whose database is up to date, and returns its result.
 
-    The embedded one is brought there, unless it has to have been `must_exist` before.
+    The embedded database is migrated first, unless `must_exist` is set.
     """
 
     async def run(context: CommandContext) -> Any:
-        # Nobody is surprised by changes to a database of the operator's own, nor while looking.
+        # Only `ibiki migrate` changes an external database, and read-only commands change none.
         if context.settings.database.url is None and not must_exist:
             await migrating.migrate(context.database_url)
         async with running_components(
@@ -295,13 +300,13 @@ def _log(context: CommandContext) -> None:
 
 
 def _busy(what: str) -> AbstractContextManager[object]:
-    """Shows on a terminal, and there alone, what is waited for."""
-    return aside.status(f"{what} …") if aside.is_terminal else nullcontext()
+    """Shows a status line, but only on a terminal."""
+    return err_console.status(f"{what} …") if err_console.is_terminal else nullcontext()
 
 
-def _say(as_json: bool, figures: dict[str, Any], *sentences: str) -> None:
+def _print(as_json: bool, figures: dict[str, Any], *lines: str) -> None:
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(figures, option=orjson.OPT_APPEND_NEWLINE))
         return
-    for sentence in sentences:
-        console.print(sentence, soft_wrap=True)
+    for line in lines:
+        console.print(line, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The command line: what an operator types, at first light and at 3 a.m."""
+"""The commands of `ibiki`, with their options and help texts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ibiki.cli.loading import load
 
 app = typer.Typer(
     help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
-    epilog="Ends with 0 when it is done, 1 when it could not be (it says why), 2 for wrong"
-    " arguments or settings, and 3 when the audit found the ledger not to hold.",
+    epilog="Exit codes: 0 success, 1 failure (the message says why), 2 invalid arguments or"
+    " settings, 3 the audit found an error in the ledger.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,25 +24,25 @@ app = typer.Typer(
 
 Data = Annotated[
     Path,
-    typer.Option("--data", envvar="IBIKI_DATA", help="Where keys and the database are kept."),
+    typer.Option("--data", envvar="IBIKI_DATA", help="The directory of the keys and the database."),
 ]
-Host = Annotated[str, typer.Option(help="The address to listen at.")]
-Port = Annotated[int, typer.Option(help="The port to listen at; 0 takes any.", min=0, max=65535)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-HERE = Path(".ibiki")
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on. 0: a free port.", min=0, max=65535)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_DIRECTORY = Path(".ibiki")
 LOOPBACK = "127.0.0.1"
-DOES_NOT_HOLD = 3
+LEDGER_INVALID = 3
 
 
 @app.command()
-def up(host: Host = LOOPBACK, port: Port = 8000, data: Data = HERE) -> None:
-    """Run everything on this machine, with nothing configured."""
+def up(host: Host = LOOPBACK, port: Port = 8000, data: Data = DEFAULT_DIRECTORY) -> None:
+    """Run everything on this machine, without configuration."""
     load("ibiki.local.up").run(data, host=host, port=port)
 
 
 @app.command()
-def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = HERE) -> None:
-    """Answer the API. Any number of these may run."""
+def serve(host: Host = LOOPBACK, port: Port = 8000, data: Data = DEFAULT_DIRECTORY) -> None:
+    """Serve the API. Any number of these processes may run."""
     _commands().serve(data, host=host, port=port)
 
 
@@ -51,68 +51,68 @@ def dispatch(
     host: Host = LOOPBACK,
     port: Annotated[
         int | None,
-        typer.Option(help="Answer /healthz, /readyz and /metrics there.", min=0, max=65535),
+        typer.Option(help="Serve /healthz, /readyz and /metrics on this port.", min=0, max=65535),
     ] = None,
-    data: Data = HERE,
+    data: Data = DEFAULT_DIRECTORY,
 ) -> None:
-    """Hand messages over to providers. Any number of these may run."""
+    """Send messages to providers. Any number of these processes may run."""
     _commands().dispatch(data, host=host, port=port)
 
 
 @app.command()
-def simulate(host: Host = LOOPBACK, port: Port = 8100, data: Data = HERE) -> None:
+def simulate(host: Host = LOOPBACK, port: Port = 8100, data: Data = DEFAULT_DIRECTORY) -> None:
     """Run the simulated provider."""
     _commands().simulate(data, host=host, port=port)
 
 
 @app.command()
-def migrate(data: Data = HERE) -> None:
-    """Bring the database to the newest migration. Safe to run by many at once."""
+def migrate(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Apply all missing migrations. Safe to run several times at once."""
     _commands().migrate(data)
 
 
 @app.command()
-def demo(data: Data = HERE) -> None:
-    """Write the demo data, where it is not there yet."""
+def demo(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Write the demo data, unless it exists."""
     _commands().demo(data)
 
 
 @app.command("create-admin")
 def create_admin(
-    email: Annotated[str, typer.Argument(help="The admin's email, to sign in with.")],
+    email: Annotated[str, typer.Argument(help="The email that the admin signs in with.")],
     password: Annotated[
         str | None,
         typer.Option(
             envvar="ADMIN_PASSWORD",
-            help="Asked for where it is not set. As an option, others on the machine can see it.",
+            help="Prompted for if not set. Other users of this machine can see an option.",
         ),
     ] = None,
-    data: Data = HERE,
+    data: Data = DEFAULT_DIRECTORY,
 ) -> None:
-    """Make a user who sees and does everything."""
-    _commands().create_admin(data, email=email, password=password or _asked_password())
+    """Create a user with the role ADMIN."""
+    _commands().create_admin(data, email=email, password=password or _prompt_for_password())
 
 
 @app.command()
-def audit(data: Data = HERE, json: Json = False) -> None:
-    """Prove the ledger from its entries. Ends with 3 where it does not hold."""
-    raise typer.Exit(0 if _commands().audit(data, as_json=json) else DOES_NOT_HOLD)
+def audit(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
+    """Check the ledger against its entries. Exits with 3 if they do not agree."""
+    raise typer.Exit(0 if _commands().audit(data, as_json=json) else LEDGER_INVALID)
 
 
 @app.command()
-def sync(data: Data = HERE, json: Json = False) -> None:
-    """Ask the provider for the real balance and set the pool to it."""
+def sync(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
+    """Read the balance from the provider and set the pool to it."""
     _commands().sync(data, as_json=json)
 
 
 @app.command("export-unknowns")
 def export_unknowns(
-    send: Annotated[str, typer.Option(help="Only messages of this send (its ID).")] = "",
-    client: Annotated[str, typer.Option(help="Only messages of this client (its ID).")] = "",
+    send: Annotated[str, typer.Option(help="Only messages of the send with this ID.")] = "",
+    client: Annotated[str, typer.Option(help="Only messages of the client with this ID.")] = "",
     before: Annotated[
         str, typer.Option(help="Only messages submitted before this time (2026-11-20T08:30:00Z).")
     ] = "",
-    data: Data = HERE,
+    data: Data = DEFAULT_DIRECTORY,
 ) -> None:
     """Print the UNKNOWN messages as CSV, to compare them with the provider's log."""
     filters = {"sendId": send, "clientId": client, "attemptedBefore": before}
@@ -121,7 +121,7 @@ def export_unknowns(
 
 @app.command()
 def reconcile(
-    data: Data = HERE,
+    data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look, correct nothing.")] = False,
     since: Annotated[
@@ -134,32 +134,32 @@ def reconcile(
 
 
 @app.command("export-schema")
-def export_schema(data: Data = HERE) -> None:
-    """Print the GraphQL schema, which is the same for every directory."""
+def export_schema(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Print the GraphQL schema. --data has no effect."""
     del data
     _commands().export_schema()
 
 
 def main() -> None:
-    """Runs the command line; a user's mistake ends with a sentence, never with a traceback."""
+    """Runs the command line. An error that the operator can correct has no traceback."""
     try:
         app()
-    except Exception as failure:
-        sentence = message_for(failure)
-        if sentence is None:
+    except Exception as error:
+        message = message_for(error)
+        if message is None:
             raise
-        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.write(f"{message}\n")
         sys.exit(1)
 
 
-def _asked_password() -> str:
+def _prompt_for_password() -> str:
     if not sys.stdin.isatty():
-        raise typer.BadParameter("Set ADMIN_PASSWORD, or run this at a terminal.")
+        raise typer.BadParameter("Set ADMIN_PASSWORD, or run this in a terminal.")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         sys.stdout.write(f"ibiki {version('ibiki')}\n")
@@ -173,7 +173,7 @@ def _options(
         typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """What stands before a command."""
+    """Options that precede a command."""
 
 
 def _commands() -> ModuleType:

@@ -1,4 +1,4 @@
-"""The web application: its routes, and what every request passes on the way to them."""
+"""The web application: its routes and its middleware."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GRAPHQL = "/graphql"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppParts:
-    """What the application is made of. `routes`: those of other areas, such as webhooks."""
+    """The parts of the application. `routes` are additional ones, such as webhooks."""
 
     installation: Installation
     authenticator: Authenticator
@@ -58,14 +58,14 @@ class AppParts:
     body_by_path: Mapping[str, BodyLimit] = field(default_factory=dict)
     routes: Sequence[BaseRoute] = ()
     live: Live | None = None
-    """Subscriptions; without it there are none."""
+    """Subscriptions. None disables them."""
 
 
 def build_app(parts: AppParts) -> ASGIApp:
-    """The application of an installation that is already open: it starts and stops nothing.
+    """The application of an installation that is already running. It starts and stops nothing.
 
-    What every request passes stands around Starlette and not within it, so that /graphql is
-    answered before its error layers and its router: they cost a small request more than its answer.
+    The middleware is outside Starlette, so that /graphql skips Starlette's error layers and router:
+    they take longer than the answer to a small request.
     """
     engine, live = engine_of(parts), parts.live
     events = ServerSentEvents(engine, live) if live else None
@@ -87,14 +87,14 @@ def build_app(parts: AppParts) -> ASGIApp:
     return RequestMiddleware(inside, metrics=parts.metrics, traces=parts.traces)
 
 
-def build_monitoring_app(watched: MonitoringRoutes) -> ASGIApp:
-    """The application of a process that answers nobody but its operator."""
-    inner = _Routed(routes=watched.routes(), exception_handlers={HTTPException: _plain})
-    return RequestMiddleware(NoSecretsInUrls(inner), metrics=watched.metrics)
+def build_monitoring_app(monitoring: MonitoringRoutes) -> ASGIApp:
+    """The application of a process that only serves health checks and metrics."""
+    inner = _Routed(routes=monitoring.routes(), exception_handlers={HTTPException: _plain})
+    return RequestMiddleware(NoSecretsInUrls(inner), metrics=monitoring.metrics)
 
 
 class GraphQLFirst:
-    """Answers /graphql over HTTP by itself; all else goes on to the router."""
+    """Answers /graphql over HTTP, and passes all other requests to the router."""
 
     def __init__(self, graphql: GraphQLOverHttp, others: ASGIApp) -> None:
         self.graphql = graphql
@@ -109,7 +109,7 @@ class GraphQLFirst:
 
 
 class _Routed(Starlette):
-    """Starlette without its layer for defects, which `RequestMiddleware` answers and logs."""
+    """Starlette without its layer for unexpected errors: `RequestMiddleware` replaces it."""
 
     def build_middleware_stack(self) -> ASGIApp:
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
@@ -140,9 +140,9 @@ def engine_of(parts: AppParts) -> Engine:
 
 
 async def _plain(_request: Request, error: Exception) -> Response:
-    """404 and 405 of the router, in the shape that every other refusal has."""
+    """Answers 404 and 405 of the router in the same format as other refusals."""
     assert isinstance(error, HTTPException)
-    sentence = {404: "There is nothing here.", 405: "Not by this method."}
-    body = error_body(sentence.get(error.status_code, error.detail), code="BAD_USER_INPUT")
+    messages = {404: "Not found.", 405: "This method is not allowed."}
+    body = error_body(messages.get(error.status_code, error.detail), code="BAD_USER_INPUT")
     headers = {**(error.headers or {}), "content-type": JSON.decode()}
     return Response(body, status_code=error.status_code, headers=headers)

@@ -1,4 +1,4 @@
-"""The web console's built files: hashed names, compressed beforehand, a strict content policy."""
+"""Serves the built files of the web console, with a strict content security policy."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ibiki.http.middleware import ROUTE
 from ibiki.http.refusals import RequestRefused
 
 FILES = Path(__file__).parents[1] / "console_files"
-"""Where `ibiki.local.console_build` puts what it builds."""
+"""The output of `ibiki.local.console_build`."""
 
 PAGE = "index.html"
 REASON = "not-built.txt"
-"""Why there is no page: written by a build that failed."""
+"""The reason why a build failed."""
 
 EDITOR_PATH = "/developers/explorer"
-"""The one page with a code editor, which writes style attributes and has fonts in data URLs."""
+"""The page with the code editor, which uses style attributes and fonts in data URLs."""
 
 NONCE = "CSP_NONCE"
-"""Stands in the built page for the value that lets it add styles of its own."""
+"""The placeholder in the built page for the nonce that allows its own styles."""
 
 YEAR = "public, max-age=31536000, immutable"
 MEDIA_TYPES = {
@@ -38,13 +38,13 @@ MEDIA_TYPES = {
     ".woff2": "font/woff2",
     ".png": "image/png",
 }
-# The better one first: a browser that accepts both gets it.
+# In order of preference.
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 
 _FILE_NAME = re.compile(r"[\w-][\w.-]*")
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No console</title>
 <h1>The web console is not built</h1>
-<p>Everything else runs: the API answers at <code>/graphql</code>.</p>
+<p>Everything else works. The API is at <code>/graphql</code>.</p>
 <pre>{reason}</pre>
 <p>To build it, run <code>make console</code> in the directory of the program. It needs Node.js
 20.19 or newer, or access to PyPI, and an npm registry.</p></html>
@@ -52,7 +52,7 @@ _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>No c
 
 
 class Console:
-    """Routes that answer browsers. They must be the last ones of the application."""
+    """The routes for browsers. They must be the last ones of the application."""
 
     def __init__(self, files: Path = FILES) -> None:
         self._files = files
@@ -66,8 +66,8 @@ class Console:
         ]
 
     async def page(self, request: Request) -> Response:
-        """The page. Its own router reads the address, so that every address gets the same page."""
-        # The address must not become a label of the metrics: there is no end of addresses.
+        """The page. It is the same for every address, because its router runs in the browser."""
+        # The address must not become a label of the metrics: there are too many.
         request.scope["state"][ROUTE] = "/"
         try:
             text = (self._files / PAGE).read_text()
@@ -112,7 +112,7 @@ class Console:
 
 
 class _PageRoute(Route):
-    """Matches only what a browser opens, so that a wrong path of the API stays a 404 in JSON."""
+    """Matches only if the caller accepts HTML, so that a wrong API path gets a 404 in JSON."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http" or scope["method"] not in {"GET", "HEAD"}:
@@ -136,7 +136,7 @@ def policy(nonce: str, *, for_editor: bool = False) -> str:
 
 
 def accepted_encodings(header: str) -> frozenset[str]:
-    """The content encodings that a caller accepts; those with q=0 are left out."""
+    """The content encodings that a caller accepts, without those with q=0."""
     accepted = set()
     for part in header.lower().split(","):
         name, _, parameters = part.partition(";")

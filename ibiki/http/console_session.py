@@ -1,6 +1,6 @@
 """The console's session: the refresh token in a cookie that scripts cannot read.
 
-docs/decisions/0101-the-session-cookie.md explains the cookie, and what protects it.
+docs/decisions/0101-the-session-cookie.md explains the cookie and its protection.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 class ConsoleSession:
-    """Signs in, refreshes and signs out, for pages of this installation's own origin."""
+    """Signs in, refreshes and signs out. Only pages of the same origin may use it."""
 
     def __init__(self, installation: Installation, *, refresh_days: int) -> None:
         self._installation = installation
         self._refresh_days = refresh_days
 
     def routes(self) -> list[BaseRoute]:
-        """The routes, for the application."""
+        """The routes of the application."""
         operations: dict[str, Answer] = {
             "sign-in": self.sign_in,
             "refresh": self.refresh,
             "sign-out": self.sign_out,
         }
         return [
-            Route(f"{PATH}/{name}", _own_pages_only(answer), methods=["POST"])
+            Route(f"{PATH}/{name}", _same_origin_only(answer), methods=["POST"])
             for name, answer in operations.items()
         ]
 
@@ -51,7 +51,7 @@ class ConsoleSession:
         given = await _read_object(request)
         email, password = given.get("email"), given.get("password")
         if not isinstance(email, str) or not isinstance(password, str):
-            raise RequestRefused(400, "email and password are required, as strings.")
+            raise RequestRefused(400, "email and password are required. Both are strings.")
         address = request.client.host if request.client else ""
         try:
             signed_in = await self._installation.sessions.sign_in(email, password, address=address)
@@ -67,7 +67,7 @@ class ConsoleSession:
     async def refresh(self, request: Request) -> Response:
         """The next access token; the cookie gets the next refresh token. Raises RequestRefused.
 
-        204 without a cookie: a first visit is no error.
+        Answers 204 without a cookie, because a first visit is not an error.
         """
         refresh_token = request.cookies.get(cookie_name(request))
         if not refresh_token:
@@ -96,7 +96,7 @@ class ConsoleSession:
         return response
 
     async def _catch_up(self) -> None:
-        """An ended session ends at once in this process. Others notice within a second."""
+        """Ends the session at once in this process. Others notice within a second."""
         try:
             await self._installation.actors.catch_up()
         except TryAgain:
@@ -125,7 +125,7 @@ def cookie_name(request: Request) -> str:
     return f"{COOKIE}_{port}" if port else COOKIE
 
 
-def _own_pages_only(answer: Answer) -> Answer:
+def _same_origin_only(answer: Answer) -> Answer:
     """Refuses requests of pages from any other origin, those in ALLOWED_ORIGINS included.
 
     SameSite=Strict alone lets through other ports and subdomains of the same site.
@@ -138,11 +138,11 @@ def _own_pages_only(answer: Answer) -> Answer:
         foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
         if foreign or site not in (None, "same-origin"):
             raise RequestRefused(
-                403, "Only the console's own page may call this.", code="FORBIDDEN"
+                403, "Only the console's own pages may call this.", code="FORBIDDEN"
             )
-        # A form of another page cannot send this type.
+        # A form on another page cannot send this type.
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            raise RequestRefused(415, "The body must be application/json.")
+            raise RequestRefused(415, "The Content-Type must be application/json.")
         return await answer(request)
 
     return checked
@@ -153,13 +153,13 @@ async def _read_object(request: Request) -> dict[str, object]:
     async for part in request.stream():
         body += part
         if len(body) > LONGEST_BODY:
-            raise RequestRefused(413, f"The body is over the limit of {LONGEST_BODY} bytes.")
+            raise RequestRefused(413, f"The body is larger than the limit of {LONGEST_BODY} bytes.")
     try:
         given = orjson.loads(bytes(body))
     except orjson.JSONDecodeError:
-        raise RequestRefused(400, "The body is not JSON.") from None
+        raise RequestRefused(400, "The body is not valid JSON.") from None
     if not isinstance(given, dict):
-        raise RequestRefused(400, "The body is not a JSON object.")
+        raise RequestRefused(400, "The body must be a JSON object.")
     return given
 
 

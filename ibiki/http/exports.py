@@ -43,7 +43,7 @@ COLUMNS = (
 
 
 class Exports:
-    """The endpoint. It is for admins only."""
+    """The endpoint, for admins only."""
 
     def __init__(self, store: Settling, authenticator: Authenticator) -> None:
         self._store = store
@@ -76,9 +76,9 @@ class Exports:
 
 
 def filter_of(given: Mapping[str, str]) -> UnknownFilter:
-    """The filter that `sendId`, `clientId` and `attemptedBefore` make.
+    """The filter of the parameters `sendId`, `clientId` and `attemptedBefore`.
 
-    Raises NotFound, and InvalidInput for another name: a misspelt one would export everything.
+    Raises NotFound. Raises InvalidInput for other names: a misspelt one would export everything.
     """
     for name in given:
         if name not in ("sendId", "clientId", "attemptedBefore"):
@@ -93,7 +93,7 @@ def filter_of(given: Mapping[str, str]) -> UnknownFilter:
 
 
 def csv_of(messages: Iterable[UnknownMessage], *, header: bool = False) -> str:
-    """Lines of the file. No cell starts as a formula does, so that a spreadsheet runs none."""
+    """Lines of the file. No cell can be read as a formula by a spreadsheet."""
     written = io.StringIO()
     writer = csv.writer(written)
     if header:
@@ -103,7 +103,7 @@ def csv_of(messages: Iterable[UnknownMessage], *, header: bool = False) -> str:
 
 
 def safe_cell(text: str) -> str:
-    """The text; with an apostrophe before it if a spreadsheet would read it as a formula."""
+    """The text, after an apostrophe if a spreadsheet would read it as a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
@@ -113,7 +113,7 @@ def _cells(message: UnknownMessage) -> tuple[object, ...]:
         ids.encode(Kind.SEND, message.send_id),
         ids.encode(Kind.CLIENT, message.client_id),
         message.client_name,
-        message.number.removeprefix("+"),  # with a plus, a spreadsheet would see a formula
+        message.number.removeprefix("+"),  # with a plus, it would be a formula
         message.text,
         message.accepted_at.isoformat(),
         message.attempted_at.isoformat(),
@@ -140,5 +140,5 @@ def _time_of(text: str) -> datetime:
     except ValueError:
         moment = datetime.min
     if moment.tzinfo is None:
-        raise InvalidInput("attemptedBefore is a time such as 2026-11-20T08:30:00Z.")
+        raise InvalidInput("attemptedBefore must be a time such as 2026-11-20T08:30:00Z.")
     return moment

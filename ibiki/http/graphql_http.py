@@ -1,7 +1,7 @@
-"""GraphQL over HTTP: POST with JSON, queries by GET, both response media types.
+"""GraphQL over HTTP: POST with JSON, queries with GET, and both response media types.
 
-The GraphQL over HTTP specification, stage 2 draft; all audits of the graphql-http suite pass.
-One operation a request: no batches, no multipart, no forms.
+It follows the GraphQL over HTTP specification (stage 2 draft) and passes all audits of the
+graphql-http suite. A request has one operation. Batches, multipart and forms are not supported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MOST_COMMAS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class GraphQLParameters:
-    """One request's parameters, of the right shape."""
+    """The parameters of one request. Their types are checked."""
 
     query: str
     variables: dict[str, Any] | None
@@ -44,7 +44,7 @@ class GraphQLParameters:
 
 @dataclass(frozen=True, slots=True)
 class EventRequest:
-    """A request that is to be answered as server-sent events."""
+    """A request for server-sent events."""
 
     parameters: GraphQLParameters
     context: Context
@@ -53,15 +53,15 @@ class EventRequest:
 
 
 class Events(Protocol):
-    """Answers as server-sent events: `ibiki.live.sse`."""
+    """Responds with server-sent events. Implemented by `ibiki.live.sse`."""
 
     async def __call__(self, request: EventRequest, receive: Receive, send: Send) -> None:
-        """Answers until it is complete, or either side goes away."""
+        """Sends events until the operation is complete or either side disconnects."""
         ...
 
 
 class GraphQLOverHttp:
-    """The ASGI application behind /graphql."""
+    """The ASGI application of /graphql."""
 
     def __init__(
         self,
@@ -76,11 +76,13 @@ class GraphQLOverHttp:
         self.events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request. Raises RequestRefused for what is no GraphQL request."""
+        """Answers one request. Raises RequestRefused if it is not a GraphQL request."""
         headers = headers_of(scope)
         media_type = best_type(headers.get(b"accept", b"").decode("latin-1"))
         if media_type is None:
-            raise RequestRefused(406, "Answers are application/graphql-response+json or JSON.")
+            raise RequestRefused(
+                406, "Accept application/json or application/graphql-response+json."
+            )
         method = scope["method"]
         if method == "POST":
             actor = await bearer_of(self.authenticator, headers)
@@ -89,7 +91,7 @@ class GraphQLOverHttp:
             actor = await bearer_of(self.authenticator, headers)
             parameters = read_query_string(scope["query_string"])
         else:
-            raise RequestRefused(405, "GraphQL is asked by POST or GET.", headers=[ALLOW])
+            raise RequestRefused(405, "Use POST or GET.", headers=[ALLOW])
         context = Context(self.installation, actor, _address(scope), scope["state"]["request_id"])
         if media_type == EVENT_STREAM:
             await self._stream_events(
@@ -97,14 +99,14 @@ class GraphQLOverHttp:
             )
             return
         answer = await self._answer(parameters, context, scope)
-        # The older media type tells failures by the body alone.
+        # With the older media type, only the body shows a failure.
         refused = media_type == RESPONSE_JSON and not answer.executed
         body = orjson.dumps(answer.body)
         await respond(send, 400 if refused else 200, body, content_type=media_type)
 
     async def _stream_events(self, request: EventRequest, receive: Receive, send: Send) -> None:
         if self.events is None:
-            raise RequestRefused(406, "Nothing is told as events here.")
+            raise RequestRefused(406, "This server does not send events.")
         await self.events(request, receive, send)
 
     async def _answer(
@@ -115,9 +117,7 @@ class GraphQLOverHttp:
         except Rejected as rejected:
             return self.engine.rejection(rejected.errors, context.request_id)
         if operation.kind == "subscription":
-            raise RequestRefused(
-                400, "Subscriptions are answered over a websocket, or as text/event-stream."
-            )
+            raise RequestRefused(400, "Subscriptions need a WebSocket or text/event-stream.")
         check_method(operation, scope["method"])
         scope["state"][OPERATION] = operation.title
         return await self.engine.execute(operation, parameters.variables, context)
@@ -130,11 +130,11 @@ def read_json_body(body: bytes) -> GraphQLParameters:
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise RequestRefused(400, "The body is not JSON (in UTF-8).") from None
+        raise RequestRefused(400, "The body is not valid JSON in UTF-8.") from None
     if isinstance(given, list):
-        raise RequestRefused(400, "One operation a request: batches are not answered.")
+        raise RequestRefused(400, "Send one operation in a request. Batches are not supported.")
     if not isinstance(given, dict):
-        raise RequestRefused(400, "The body is not a JSON object.")
+        raise RequestRefused(400, "The body must be a JSON object.")
     return parameters_of(given)
 
 
@@ -146,23 +146,23 @@ def read_query_string(query_string: bytes) -> GraphQLParameters:
             try:
                 given[name] = orjson.loads(given[name])
             except orjson.JSONDecodeError:
-                raise RequestRefused(400, f"{name} is not JSON.") from None
+                raise RequestRefused(400, f"{name} is not valid JSON.") from None
         else:
             given.pop(name, None)
     return parameters_of(given)
 
 
 def split_query_string(query_string: bytes) -> dict[str, str]:
-    """Names and values of a URL's query. Raises RequestRefused for a name that stands twice."""
+    """Names and values of a query string. Raises RequestRefused if a name is repeated."""
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=32
         )
     except ValueError:
-        raise RequestRefused(400, "The URL's query cannot be read.") from None
+        raise RequestRefused(400, "The query string of the URL is invalid.") from None
     given = dict(pairs)
     if len(given) != len(pairs):
-        raise RequestRefused(400, "A parameter stands twice in the URL.")
+        raise RequestRefused(400, "A parameter is repeated in the URL.")
     return given
 
 
@@ -170,35 +170,35 @@ def parameters_of(given: dict[str, Any]) -> GraphQLParameters:
     """The parameters of an object. Raises RequestRefused."""
     query = given.get("query")
     if not isinstance(query, str):
-        raise RequestRefused(400, "query is missing: a GraphQL document as a string.")
+        raise RequestRefused(400, "query is required. It is a string with a GraphQL document.")
     operation_name = given.get("operationName")
     if operation_name is not None and not isinstance(operation_name, str):
-        raise RequestRefused(400, "operationName is a string, if it is given.")
+        raise RequestRefused(400, "operationName must be a string.")
     for name in ("variables", "extensions"):
         if not isinstance(given.get(name), (dict, type(None))):
-            raise RequestRefused(400, f"{name} is an object, if it is given.")
+            raise RequestRefused(400, f"{name} must be an object.")
     return GraphQLParameters(query, given.get("variables"), operation_name)
 
 
 def _check_density(body: bytes) -> None:
-    """Refuses a body that would become far larger in memory than any real one does."""
+    """Refuses a body that would need far more memory than any real request."""
     if body.count(b"[") + body.count(b"{") > MOST_BRACKETS or body.count(b",") > MOST_COMMAS:
-        raise RequestRefused(413, "The body holds too many values.")
+        raise RequestRefused(413, "The body contains too many values.")
 
 
 def check_method(operation: Operation, method: str) -> None:
-    """Raises RequestRefused for a change that is asked for by GET."""
+    """Raises RequestRefused for a mutation that is not sent with POST."""
     if operation.kind == "mutation" and method != "POST":
-        raise RequestRefused(405, "Mutations are asked by POST.", headers=[(b"allow", b"POST")])
+        raise RequestRefused(405, "Send mutations with POST.", headers=[(b"allow", b"POST")])
 
 
 async def _read_body(
     headers: Mapping[bytes, bytes], receive: Receive, actor: Actor | None
 ) -> bytes:
     if not is_json(headers.get(b"content-type", b"").decode("latin-1")):
-        raise RequestRefused(415, "The body is application/json, in UTF-8.")
+        raise RequestRefused(415, "The Content-Type must be application/json, in UTF-8.")
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RequestRefused(415, "The body is not compressed.")
+        raise RequestRefused(415, "Compressed bodies are not supported.")
     parts: list[bytes] = []
     size = 0
     while True:
@@ -209,7 +209,8 @@ async def _read_body(
         size += len(parts[-1])
         if actor is None and size > ANONYMOUS_BYTES:
             raise RequestRefused(
-                413, f"Who has not signed in sends {ANONYMOUS_BYTES} bytes at most."
+                413,
+                f"Without a valid credential, the body may have at most {ANONYMOUS_BYTES} bytes.",
             )
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)

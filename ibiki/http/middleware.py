@@ -35,19 +35,19 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
-# Headers of a proxy's: the address that calls is not the one that asks.
+# Headers of a proxy. With one of them, the caller's address is not the client's address.
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
-# What answers a request notes of it in the scope's state, for its span.
+# Keys of the scope's state, which endpoints set for the span of the request.
 OPERATION = "graphql.operation"
 OUTCOME = "webhook.outcome"
-# The route's name in metrics, if the first part of its path is not one of a few.
+# The name of the route in metrics, if the first part of the path has too many values.
 ROUTE = "http.route"
 UNTRACED = frozenset({"none", "/healthz", "/readyz", "/metrics"})
 
 MEBIBYTE = 1024 * 1024
 
-_chance = random.Random()  # noqa: S311 - names requests, and guards nothing
+_chance = random.Random()  # noqa: S311 - request IDs are no secrets
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SECRET_NAMES = frozenset(
     {"accesstoken", "apikey", "auth", "authorization", "bearer", "credential", "credentials"}
@@ -61,9 +61,9 @@ log = logging.getLogger("ibiki.http")
 
 
 class RequestMiddleware:
-    """Gives each request an id and an answer, and a line in the log where it is worth one.
+    """Gives each request an ID, logs and counts it, and turns exceptions into responses.
 
-    Every request is logged at DEBUG; at INFO those that failed or were slow.
+    Failed and slow requests are logged at INFO, all others at DEBUG.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces | None = None) -> None:
@@ -82,13 +82,13 @@ class RequestMiddleware:
         try:
             await self.app(scope, receive, sender)
         except RequestRefused as refused:
-            if not sender.begun:
+            if not sender.started:
                 await respond(sender, refused.status, refused.body, headers=refused.headers)
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
-            if sender.begun:
+            if sender.started:
                 raise
-            await respond(sender, 500, _masked(request_id))
+            await respond(sender, 500, _internal_error(request_id))
         finally:
             self._note(scope, request_id, sender.status, time.perf_counter() - started)
 
@@ -105,32 +105,32 @@ class RequestMiddleware:
         slow = seconds > SLOW_SECONDS and not streams
         level = logging.INFO if status >= 400 or slow else logging.DEBUG
         if access_log.isEnabledFor(level):
-            told = {
+            fields = {
                 "method": scope["method"],
                 "path": scope["path"],
                 "status": status,
                 "milliseconds": round(seconds * 1000, 1),
                 "request_id": request_id,
             }
-            access_log.log(level, "request", extra=told)
+            access_log.log(level, "request", extra=fields)
 
     def _trace(self, traces: Traces, scope: Scope, route: str, status: int, seconds: float) -> None:
         state = scope["state"]
-        told = {name: state[name] for name in (OPERATION, OUTCOME) if name in state}
+        noted = {name: state[name] for name in (OPERATION, OUTCOME) if name in state}
         own = {"http.route": route, "ibiki.request_id": state["request_id"]}
         traces.answered(
             f"{scope['method']} {route}",
             status=status,
             seconds=seconds,
             traceparent=_header(scope, b"traceparent"),
-            attributes={"http.request.method": scope["method"], **own, **told},
+            attributes={"http.request.method": scope["method"], **own, **noted},
         )
 
 
 class _ResponseSender:
-    """The send channel of one request: adds our headers, and writes a whole response at once."""
+    """The send channel of one request. Adds headers, and writes a complete response at once."""
 
-    __slots__ = ("_answer", "_headers", "_held", "_scope", "_send", "begun", "status")
+    __slots__ = ("_answer", "_headers", "_held", "_scope", "_send", "started", "status")
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self._scope = scope
@@ -139,7 +139,7 @@ class _ResponseSender:
         self._headers = (*SECURITY_HEADERS, (b"x-request-id", request_id.encode()))
         self._held: Message | None = None
         self.status = 0
-        self.begun = False
+        self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -148,9 +148,9 @@ class _ResponseSender:
             own = [header for header in self._headers if header[0] not in given]
             message["headers"] = [*message["headers"], *own]
             if self._answer is not None and b"content-length" in given:
-                self._held = message  # until its body is here as well
+                self._held = message  # until its body is sent too
                 return
-        self.begun = True
+        self.started = True
         if self._held is not None and message["type"] == "http.response.body":
             start, self._held = self._held, None
             if self._is_answered(start, message):
@@ -166,16 +166,16 @@ class _ResponseSender:
 
 @dataclass(frozen=True, slots=True)
 class AllowedOrigins:
-    """Web origins whose pages may call this installation, besides its own.
+    """Web origins whose pages may call this installation, in addition to its own.
 
-    `loopback`: pages that are served on the caller's own machine as well, for development.
+    `loopback` also allows pages from the caller's own machine, for development.
     """
 
     origins: frozenset[str] = frozenset()
     loopback: bool = False
 
     def allow(self, origin: str, host: str) -> bool:
-        """Whether a page of this origin may call the host that it asked for."""
+        """Whether a page of this origin may call this host."""
         try:
             parts = urlsplit(origin)
         except ValueError:
@@ -188,7 +188,7 @@ class AllowedOrigins:
 
 
 class OriginCheck:
-    """Refuses requests of foreign web pages, and tells browsers which pages may ask (CORS)."""
+    """Refuses requests from pages of other origins, and sends the CORS headers."""
 
     def __init__(self, app: ASGIApp, allowed: AllowedOrigins) -> None:
         self.app = app
@@ -203,7 +203,7 @@ class OriginCheck:
             raise RequestRefused(
                 403,
                 "Pages of this origin may not call this installation. "
-                "Its operator can name it in ALLOWED_ORIGINS.",
+                "The operator can add the origin to ALLOWED_ORIGINS.",
                 code="FORBIDDEN",
             )
         cors = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
@@ -227,7 +227,7 @@ _PREFLIGHT = (
 
 
 class NoSecretsInUrls:
-    """Refuses a URL with a credential in it: addresses are kept in logs and histories."""
+    """Refuses a URL that contains a credential, because logs and histories store URLs."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -236,14 +236,14 @@ class NoSecretsInUrls:
         if scope["type"] == "http" and scope["query_string"] and has_secret(scope["query_string"]):
             raise RequestRefused(
                 400,
-                "A credential never goes into a URL: send it as `Authorization: Bearer …`, "
-                "and replace this one, which logs may have kept by now.",
+                "Do not put a credential into a URL. Send it as `Authorization: Bearer …`, "
+                "and replace this one, because logs may contain it now.",
             )
         await self.app(scope, receive, send)
 
 
 def has_secret(query_string: bytes) -> bool:
-    """Whether a parameter is named like a credential, or its value looks like one."""
+    """Whether a parameter has the name of a credential, or a value that looks like one."""
     pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     return any(
         re.sub(r"[^a-z]", "", name.lower()) in _SECRET_NAMES or _SECRET_VALUE.match(value.strip())
@@ -253,14 +253,14 @@ def has_secret(query_string: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
-    """How much is read of a request's body, and how long it may take to come."""
+    """The largest size of a body, and the longest time that it may take to arrive."""
 
     size: int = 16 * MEBIBYTE
     seconds: float = 30.0
 
 
 class BoundedBodies:
-    """Bounds every body: by its path's limit where it has one, else by the usual."""
+    """Limits every body. A path may have a limit of its own."""
 
     def __init__(
         self, app: ASGIApp, usual: BodyLimit, by_path: Mapping[str, BodyLimit] | None = None
@@ -285,7 +285,7 @@ class BoundedBodies:
 
 
 class _Bounded:
-    """The receive channel of one request, up to its limit."""
+    """The receive channel of one request. Refuses more than the limit."""
 
     def __init__(self, receive: Receive, limit: BodyLimit) -> None:
         self.receive = receive
@@ -302,7 +302,7 @@ class _Bounded:
                 message = await self.receive()
         except TimeoutError:
             close = [(b"connection", b"close")]
-            raise RequestRefused(408, "The body took too long to come.", headers=close) from None
+            raise RequestRefused(408, "The body took too long to arrive.", headers=close) from None
         self.size += len(message.get("body", b""))
         if self.size > self.limit.size:
             raise _too_large(self.limit)
@@ -311,32 +311,33 @@ class _Bounded:
 
 
 def _too_large(limit: BodyLimit) -> RequestRefused:
-    return RequestRefused(413, f"The body is over the limit of {limit.size} bytes.")
+    return RequestRefused(413, f"The body is larger than the limit of {limit.size} bytes.")
 
 
 def _request_id(scope: Scope) -> str:
-    """The caller's own id of the request where it is plain, else a new one."""
+    """The ID that the caller gave the request, if it is valid, else a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            # It is logged as it stands, and could be a phone number.
+            # Masked, because it is logged and could be a phone number.
             return masked_text(value.decode())
     return f"{_chance.getrandbits(128):032x}"
 
 
 def _area(path: str) -> str:
-    """The first part of a path that has a route: webhooks go on with names and tokens."""
+    """The first part of a path. In webhooks, names and tokens follow."""
     return f"/{path.split('/', 2)[1]}"
 
 
 def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
-    """The header's value, empty without one (or where the scope has none at all)."""
+    """The value of the header, or an empty string."""
+    # The scope of a lifespan has no headers.
     headers: Sequence[tuple[bytes, bytes]] = scope.get("headers", ())
     return next((value.decode("latin-1") for name, value in headers if name == wanted), "")
 
 
-def _masked(request_id: str) -> bytes:
+def _internal_error(request_id: str) -> bytes:
     return error_body(
-        "Something went wrong on our side. Tell your operator the correlationId.",
+        "Internal error. Send the correlationId to the operator.",
         code="INTERNAL",
         correlationId=request_id,
     )

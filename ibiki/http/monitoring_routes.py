@@ -1,4 +1,4 @@
-"""What the operator's own machinery asks: does it live, can it take work, what has it counted."""
+"""The endpoints for monitoring: /healthz, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ibiki.http.refusals import RequestRefused
 from ibiki.observability.metrics import CONTENT_TYPE, Metrics
 
 IsReady = Callable[[], Coroutine[Any, Any, str | None]]
-"""Why the process cannot take work, None if it can."""
+"""Returns why the process cannot work, or None if it can."""
 
 
 def once_a_second(is_ready: IsReady) -> IsReady:
-    """The same question, asked once a second at most: callers in between share the answer."""
+    """Calls `is_ready` at most once a second. Other callers get the same answer."""
     answer: asyncio.Task[str | None] | None = None
     asked_at = 0.0
 
@@ -43,26 +43,26 @@ def once_a_second(is_ready: IsReady) -> IsReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsAccess:
-    """Who may read /metrics: who shows the token; without one, who asks from a private network.
+    """Who may read /metrics: callers with the token or, if none is set, from a private network.
 
-    They name providers, and clients reach the same port.
+    The metrics name providers, and clients can reach the same port.
     """
 
     token: str | None = None
 
     def admit(self, request: Request) -> bool:
-        """Whether this one may."""
+        """Whether this request may read the metrics."""
         if self.token is not None:
             shown = request.headers.get("authorization", "").removeprefix("Bearer ")
             return hmac.compare_digest(_hashed(shown), _hashed(self.token))
         if any(name in request.headers for name in FORWARDED):
-            return False  # a proxy passes on what comes from anywhere
+            return False  # the request came through a proxy, from any network
         return _is_private(request.client.host if request.client else "")
 
 
 @dataclass(frozen=True, slots=True)
 class MonitoringRoutes:
-    """/healthz, /readyz and /metrics of one process. `store`: who knows what waits, if anybody."""
+    """/healthz, /readyz and /metrics of one process. `store` provides the backlog, if given."""
 
     metrics: Metrics
     is_ready: IsReady
@@ -70,7 +70,7 @@ class MonitoringRoutes:
     rules: MetricsAccess = MetricsAccess()
 
     def routes(self) -> list[BaseRoute]:
-        """The routes, for the application."""
+        """The routes of the application."""
         return [
             Route("/healthz", self.health, methods=["GET"]),
             Route("/readyz", self.readiness, methods=["GET"]),
@@ -78,21 +78,21 @@ class MonitoringRoutes:
         ]
 
     async def health(self, _request: Request) -> Response:
-        """That it lives."""
+        """Answers while the process runs."""
         return JSONResponse({"status": "ok"})
 
     async def readiness(self, _request: Request) -> Response:
-        """Whether it can take work, and why not."""
+        """Whether the process can work, with the reason if not."""
         reason = await self.is_ready()
         if reason is None:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "not ready", "reason": reason}, status_code=503)
 
     async def exposition(self, request: Request) -> Response:
-        """What has been counted, as Prometheus reads it. Raises RequestRefused."""
+        """The metrics, in the format of Prometheus. Raises RequestRefused."""
         if not self.rules.admit(request):
-            sentence = "Show METRICS_TOKEN as a bearer token, or ask from a private network."
-            raise RequestRefused(401, sentence, code="UNAUTHENTICATED")
+            message = "Send METRICS_TOKEN as a bearer token, or call from a private network."
+            raise RequestRefused(401, message, code="UNAUTHENTICATED")
         if self.store is not None:
             await self.metrics.backlog.refresh(self.store)
         return Response(self.metrics.exposition(), media_type=CONTENT_TYPE)

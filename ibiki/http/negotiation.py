@@ -1,4 +1,4 @@
-"""Media types of GraphQL over HTTP: what a caller sends, and what it takes back."""
+"""Media types of GraphQL over HTTP: of requests, and those that a caller accepts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LONGEST = 2_000
 
 @lru_cache(maxsize=256)
 def best_type(accept: str) -> bytes | None:
-    """The content type to answer with, None where the caller takes neither.
+    """The content type of the response. None if the caller accepts none of ours.
 
-    Who does not say, or says anything at all, is answered in the older of the two.
+    Without a preference, it is the older type.
     """
     if not accept.strip():
         return PLAIN_JSON

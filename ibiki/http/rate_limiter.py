@@ -1,4 +1,4 @@
-"""How often somebody may ask: so many requests a second of each, counted in this process."""
+"""Limits the requests per second of each caller, counted in this process."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-Asker = TypeVar("Asker", bound=Hashable)
+Caller = TypeVar("Caller", bound=Hashable)
 
 
-class RequestRateLimiter(Generic[Asker]):
-    """Counts requests by who asks, in windows of a second. Fills `domain.installation.Pace`.
+class RequestRateLimiter(Generic[Caller]):
+    """Counts requests in windows of one second. Implements `domain.installation.Pace`.
 
-    Asked once a request: the storages of the `limits` library start a thread or a task for their
-    windows, which costs more than all else that a request does here, and end them by a clock that
-    may be set back. A window is thrown away whole.
+    The `limits` library is too slow for this: its storages start a thread or a task for each
+    window. They also use a clock that can be set back.
     """
 
     def __init__(
@@ -24,13 +23,13 @@ class RequestRateLimiter(Generic[Asker]):
         self._most = requests_per_second
         self._clock = clock
         self._window = 0
-        self._counts: Counter[Asker] = Counter()
+        self._counts: Counter[Caller] = Counter()
 
-    def wait_seconds(self, asker: Asker, /) -> int:
-        """0 where the request may go on (and is counted), else the seconds until the next may."""
+    def wait_seconds(self, caller: Caller, /) -> int:
+        """Counts the request. 0 if it is allowed, else the seconds until the next is allowed."""
         window = int(self._clock())
         if window != self._window:
             self._window = window
             self._counts.clear()
-        self._counts[asker] += 1
-        return 0 if self._counts[asker] <= self._most else 1
+        self._counts[caller] += 1
+        return 0 if self._counts[caller] <= self._most else 1

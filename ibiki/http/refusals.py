@@ -1,4 +1,4 @@
-"""Requests that are refused before they reach a field: one plain sentence, in GraphQL's shape."""
+"""Requests that are refused before a field is resolved, with a GraphQL error as the body."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JSON = b"application/json; charset=utf-8"
 
 
 class RequestRefused(Exception):
-    """A request that is answered with a status and a sentence."""
+    """A request is answered with this status and message."""
 
     def __init__(
         self, status: int, message: str, *, code: str = "BAD_USER_INPUT", headers: Headers = ()
@@ -33,14 +33,14 @@ class RequestRefused(Exception):
 
 
 def error_body(message: str, **extensions: str) -> bytes:
-    """A response of one error."""
+    """The body of a response with one error."""
     return orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
 
 
 async def respond(
     send: Send, status: int, body: bytes, *, content_type: bytes = JSON, headers: Headers = ()
 ) -> None:
-    """Sends one whole response."""
+    """Sends a complete response."""
     lines = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})

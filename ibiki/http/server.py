@@ -1,8 +1,7 @@
-"""uvicorn, set so that no connection costs more than it should.
+"""uvicorn, with limits on what a connection may use.
 
-Bounds that uvicorn 0.54 lacks: how long a request's head may take and how large it may be, how
-long a connection stays open for a body that nobody reads any more, and for an answer that the
-caller does not read.
+It adds limits that uvicorn 0.54 lacks: the time and size of a request's head, and the time that a
+connection stays open for a body that is not read, or for a response that the caller does not read.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ SOCKET_BYTES = 64 * 1024
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """What `main` returns, run to its end on uvloop."""
+    """Runs `main` on uvloop and returns its result."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 
@@ -55,10 +54,10 @@ def server_for(
     trusted_proxies: Sequence[str] = (),
     keep_signals: bool = False,
 ) -> uvicorn.Server:
-    """A server to await `serve()` on: it ends on SIGINT or SIGTERM, after what is under way.
+    """A server. Await its `serve()`, which ends on SIGINT or SIGTERM after running requests.
 
-    `trusted_proxies`: whose X-Forwarded-For is believed. `keep_signals`: the caller deals with
-    signals itself and sets `should_exit`.
+    `trusted_proxies`: addresses whose X-Forwarded-For is trusted. `keep_signals`: the caller
+    receives the signals and sets `should_exit`.
     """
     config = uvicorn.Config(
         app,
@@ -79,12 +78,12 @@ def server_for(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return _QuietServer(config) if keep_signals else uvicorn.Server(config)
+    return _ServerWithoutSignals(config) if keep_signals else uvicorn.Server(config)
 
 
 @asynccontextmanager
 async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """The base URL of the app, served within this process for as long as the block lasts."""
+    """Serves the app in this process while the block runs. Yields its base URL."""
     with listening(host, port) as listener:
         async with serving_at(listener, app):
             yield f"http://{host}:{listener.getsockname()[1]}"
@@ -92,7 +91,7 @@ async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> As
 
 @asynccontextmanager
 async def serving_at(listener: socket.socket, app: ASGIApp) -> AsyncIterator[None]:
-    """The app answers at the listener for as long as the block lasts."""
+    """Serves the app on the listener while the block runs."""
     server = server_for(app, keep_signals=True)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -107,7 +106,7 @@ async def serving_at(listener: socket.socket, app: ASGIApp) -> AsyncIterator[Non
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """HTTP/1.1 with bounds on what has not become a request yet, or no longer is one."""
+    """HTTP/1.1 with limits before a request is complete and after its response."""
 
     _timer: TimerHandle | None = None
     _unread_timer: TimerHandle | None = None
@@ -130,7 +129,7 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head and self._head_bytes > HEAD_BYTES:
             self._refuse_head()
         elif self._in_head and self._head_bytes and self._timer is None:
-            self._close_after(HEAD_SECONDS)  # only where a head comes in parts
+            self._close_after(HEAD_SECONDS)  # only if a head arrives in parts
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -164,10 +163,10 @@ class BoundedHttp(HttpToolsProtocol):
         super().resume_writing()
 
     def _answer(self, scope: Scope, status: int, headers: Headers, body: bytes) -> bool:
-        """Writes a response in one piece: uvicorn looks at each header twice, and writes twice."""
+        """Writes a response at once. uvicorn checks each header twice and writes twice."""
         cycle = self.cycle
         if cycle.scope is not scope or scope["method"] == "HEAD":
-            return False  # another request is under way already, or there is no body
+            return False  # another request is running, or there is no body
         if cycle.response_started or cycle.disconnected or self.flow.write_paused:
             return False
         given = [*cycle.default_headers, *headers]
@@ -175,7 +174,7 @@ class BoundedHttp(HttpToolsProtocol):
             given.append((b"connection", b"close"))
         lines = b"".join([b"%b: %b\r\n" % header for header in given])
         if lines.count(b"\n") != len(given) or lines.count(b"\r") != len(given):
-            return False  # a header that is none: uvicorn refuses it
+            return False  # an invalid header, which uvicorn refuses
         cycle.response_started = cycle.response_complete = True
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
         cycle.message_event.set()
@@ -191,9 +190,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         super().shutdown()
-        scope: Any = self.scope  # none before the first request
+        scope: Any = self.scope  # None before the first request
         if scope is not None and scope["state"].get(STREAMS):
-            self.transport.close()  # it would never end by itself
+            self.transport.close()  # a stream does not end by itself
 
     def _close_after(self, seconds: float) -> None:
         self._stop_timer()
@@ -212,8 +211,8 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.close()
 
 
-class _QuietServer(uvicorn.Server):
-    """A server that leaves the process's signals alone."""
+class _ServerWithoutSignals(uvicorn.Server):
+    """A server that installs no signal handlers."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""`POST /uploads`: a CSV or XLSX file, streamed to disk, read once, and kept for a day."""
+"""`POST /uploads`: a CSV or XLSX file is streamed to disk, read once and kept for a day."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 
 
 class Uploads:
-    """The endpoint of an installation."""
+    """The endpoint."""
 
     def __init__(self, installation: Installation, authenticator: Authenticator) -> None:
         self._installation = installation
         self._authenticator = authenticator
 
     def routes(self) -> list[BaseRoute]:
-        """The routes, for the application."""
+        """The routes of the application."""
         return [Route(PATH, self.answer, methods=["POST"])]
 
     async def answer(self, request: Request) -> Response:
-        """Stores the file and says how it is read. Raises RequestRefused."""
+        """Stores the file and describes its columns. Raises RequestRefused."""
         headers = headers_of(request.scope)
         actor = await bearer_of(self._authenticator, headers)
         try:
@@ -74,9 +74,9 @@ class Uploads:
 
 
 def charset_of(headers: dict[bytes, bytes]) -> str | None:
-    """The charset that the Content-Type declares. Raises RequestRefused for a type of no table.
+    """The charset in the Content-Type. Raises RequestRefused if the type is not one for tables.
 
-    The content decides what the file is: programs name CSV and XLSX files by many media types.
+    The format is detected from the content, because programs use many media types.
     """
     declared = Message()
     declared["content-type"] = content_type = headers.get(b"content-type", b"").decode("latin-1")

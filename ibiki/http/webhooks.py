@@ -1,7 +1,7 @@
-"""What providers call: `/webhooks/{provider}`, and the path that one of them has on file.
+"""The webhooks of providers: `/webhooks/{provider}`, and a fixed path that ExtremeSMS uses.
 
-Who calls is found out before anything is read: address, pace, secret. Then the event is stored as
-it is and answered; what it says is looked at later, by `domain.inbox.receive`.
+The address, the rate and the secret are checked before the body is read. The event is stored
+unchanged and acknowledged. `domain.inbox.receive` evaluates it later.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ibiki.observability.metrics import Metrics
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-PATH_ON_FILE = "/api/webhook/extreme"
+EXTREME_PATH = "/api/webhook/extreme"
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header
 
-NO_SECRET = "No secret was shown."  # noqa: S105 - a sentence
+NO_SECRET = "The secret is missing."  # noqa: S105 - a sentence
 WRONG_SECRET = "The secret is wrong."  # noqa: S105 - a sentence
-WRONG_SIGNATURE = "The signature is wrong, or older than five minutes."
-NOT_CONFIGURED = "No secret is configured here: set WEBHOOK_SECRET."
+WRONG_SIGNATURE = "The signature is wrong or older than five minutes."
+NOT_CONFIGURED = "No secret is configured. Set WEBHOOK_SECRET."
 NOT_ALLOWED = "Calls from this address are not allowed."
 TOO_MANY = "Too many calls from one address."
 TOO_LARGE = "The body is larger than 64 KiB."
@@ -42,9 +42,9 @@ TOO_LARGE = "The body is larger than 64 KiB."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRules:
-    """Who may call: whoever shows a secret, or signs.
+    """Who may call: callers with a secret or a valid signature.
 
-    `open_on_loopback`: from this machine also where neither is configured.
+    `open_on_loopback`: if neither is configured, calls from this machine are allowed.
     """
 
     secrets: Sequence[str] = ()
@@ -55,40 +55,42 @@ class WebhookRules:
 
 
 class Webhooks:
-    """The endpoints, over an intake that is at work."""
+    """The endpoints. The intake must be running."""
 
     def __init__(self, intake: Intake, rules: WebhookRules, metrics: Metrics) -> None:
         self._intake = intake
         self._rules = rules
         self._metrics = metrics
-        # Hashed, so that comparing takes as long whatever was shown.
+        # Hashed, so that the time of a comparison does not depend on the length.
         self._secrets = [sha256(secret.encode()).digest() for secret in rules.secrets]
         self._signatures = Signatures(rules.signing_secrets)
         self._rate_limiter: RequestRateLimiter[str] = RequestRateLimiter(rules.requests_per_second)
 
     def routes(self) -> list[BaseRoute]:
-        """The routes, for the application."""
+        """The routes of the application."""
         return [
             Route("/webhooks/{provider}", self.answer, methods=["POST"]),
             Route("/webhooks/{provider}/{token}", self.answer, methods=["POST"]),
-            Route(PATH_ON_FILE, self.answer, methods=["POST"]),
+            Route(EXTREME_PATH, self.answer, methods=["POST"]),
         ]
 
     async def answer(self, request: Request) -> Response:
-        """Stores the event and says so. Raises RequestRefused."""
+        """Stores the event and confirms it. Raises RequestRefused."""
         provider = request.path_params.get("provider", "extreme")
         if provider not in self._intake.providers:
-            raise RequestRefused(404, "There is nothing here.")
+            raise RequestRefused(404, "Not found.")
         self._admit(request, provider)
         body = await self._read(request, provider)
-        if self._claims_signature(request) and not self._signatures.are_of(body, request.headers):
+        if self._claims_signature(request) and not self._signatures.are_valid(
+            body, request.headers
+        ):
             raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")
         try:
             taken = await self._intake.take(provider, body)
         except (TryAgain, RateLimited) as busy:
             retry = [(b"retry-after", b"1")]
-            sentence = "This cannot be stored at the moment. Send it again."
-            raise RequestRefused(503, sentence, code=busy.code, headers=retry) from None
+            message = "The event cannot be stored now. Send it again."
+            raise RequestRefused(503, message, code=busy.code, headers=retry) from None
         outcome = taken.outcome.value.lower()
         self._metrics.webhook_events.labels(provider, outcome).inc()
         request.scope["state"][OUTCOME] = outcome
@@ -106,7 +108,7 @@ class Webhooks:
         if self._rules.allowed_networks and not self._is_allowed(address):
             raise self._refused(provider, 403, NOT_ALLOWED, code="FORBIDDEN")
         if self._claims_signature(request):
-            return  # what it signed has to be read first
+            return  # the signature is checked after the body is read
         if not self._secrets and not self._signatures:
             if self._rules.open_on_loopback and _is_loopback(request, address):
                 return
@@ -121,7 +123,7 @@ class Webhooks:
         return bool(self._signatures) and SIGNATURE_HEADER in request.headers
 
     def _is_known(self, shown: str) -> bool:
-        """Whether it is one of the secrets; all are compared, whichever it is."""
+        """Whether it is one of the secrets. All are compared, so that the time is constant."""
         given = sha256(shown.encode(errors="surrogateescape")).digest()
         matches = [hmac.compare_digest(given, secret) for secret in self._secrets]
         return any(matches)
@@ -157,7 +159,7 @@ class Webhooks:
         code: str = "BAD_USER_INPUT",
         headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> RequestRefused:
-        """The refusal, counted; nothing of the event is kept."""
+        """Counts a refusal and returns it. The event is not stored."""
         self._intake.refuse(provider, reason)
         self._metrics.webhook_events.labels(provider, "refused").inc()
         return RequestRefused(status, reason, code=code, headers=headers)
@@ -165,7 +167,7 @@ class Webhooks:
 
 def _is_loopback(request: Request, address: str) -> bool:
     if any(name in request.headers for name in FORWARDED):
-        return False  # a proxy on this machine speaks for others, who are not on it
+        return False  # the proxy is on this machine, but its client is not
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

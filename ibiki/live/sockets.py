@@ -71,7 +71,7 @@ class Sockets:
         if origin and not self.origins.allow(origin, host):
             return 403, "Pages of this origin may not call this installation."
         if scope["query_string"] and has_secret(scope["query_string"]):
-            return 400, "A credential never goes into a URL: send it in connection_init."
+            return 400, "Do not put a credential into a URL. Send it in connection_init."
         if self.live.rights.is_full:
             return 503, "There are too many connections. Try again later."
         return None

@@ -1,4 +1,4 @@
-"""The whole platform in one process: what `ibiki up` runs, once its database is there."""
+"""The whole platform in one process, which `ibiki up` runs when its database is ready."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ console = Console(highlight=False)
 STARTUP_MESSAGE = """
 [bold]{brand}[/bold] is up at [bold]{address}[/bold]   (Ctrl-C stops everything)
 
-  Sign in as
+  Users
 {sign_ins}
 
-  A first call to paste:
+  Sign in with this command:
 
 {sign_in}
 
-  Then, with the token:
+  Then send a message, with the token from its response:
 
 {send}
 """
 PROVIDER_CHANGED = """\
-  The provider is another one than at the last start, and the balances are still the last one's:
-  `ibiki sync` sets the pool to what this one holds.
+  The provider has changed since the last start, but the balances are those of the old provider.
+  Run `ibiki sync` to set the pool to the balance of the new one.
 """
 SIGN_IN = """\
 mutation {{ signIn(input: {{email: "client@ibiki.test", password: {password}}}) \
@@ -52,7 +52,7 @@ mutation { send(input: {to: "+12025550100", text: "Hello"}) \
 
 
 def run(context: CommandContext, listener: socket.socket) -> None:
-    """Runs everything until Ctrl-C, then stops it in order."""
+    """Runs everything until Ctrl-C, then shuts down cleanly."""
     monitoring = context.settings.monitoring
     logs.configure(log_format=monitoring.log_format, level=monitoring.log_level)
     with running_telemetry(monitoring, program="ibiki up") as telemetry:
@@ -63,13 +63,13 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
     await migrating.migrate(context.database_url)
     async with AsyncExitStack() as stack:
         if context.settings.upstream.is_simulated:
-            of_simulator = stack.enter_context(listening(LOOPBACK, 0))
-            await stack.enter_async_context(processes.simulating(context.directory, of_simulator))
+            sim_listener = stack.enter_context(listening(LOOPBACK, 0))
+            await stack.enter_async_context(processes.simulating(context.directory, sim_listener))
         parts = await stack.enter_async_context(
             running_components(context, name="ibiki up", observer=telemetry.for_requests())
         )
         password = await demo.write_demo(context, parts.installation, parts.passwords)
-        await stack.enter_async_context(processes.working(context, parts, telemetry))
+        await stack.enter_async_context(processes.run_workers(context, parts, telemetry))
         app = processes.app_of(context, parts, telemetry)
         stop = stack.enter_context(processes.stop_signal())
         console.print(_startup_message(context, listener, password), soft_wrap=True)
@@ -86,9 +86,9 @@ def _startup_message(context: CommandContext, listener: socket.socket, password:
 
 
 def startup_message(brand: str, address: str, password: str) -> str:
-    """What is said of a start, in rich's markup; its calls can be pasted into a shell as they are.
+    """The message at the start, in rich's markup. Its commands can be pasted into a shell.
 
-    A GraphQL string is written as a JSON string is, whatever is in it.
+    The password is written as a JSON string, which is also a valid GraphQL string.
     """
     sign_ins = "\n".join(
         f"    {user.email:<24}{password}   {user.role.value}" for user in demo.USERS
@@ -105,5 +105,5 @@ def startup_message(brand: str, address: str, password: str) -> str:
 
 def _call(address: str, document: str, header: str = "") -> str:
     body = shlex.quote(orjson.dumps({"query": document}).decode())
-    asked = f"curl -s {address}/graphql -H 'content-type: application/json' {header}\\"
-    return f"{asked}\n  -d {body}"
+    command = f"curl -s {address}/graphql -H 'content-type: application/json' {header}\\"
+    return f"{command}\n  -d {body}"

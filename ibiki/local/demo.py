@@ -1,6 +1,6 @@
-"""The demo data of `ibiki up` and `ibiki demo`: written once, piece by piece, where it is missing.
+"""The demo data of `ibiki up` and `ibiki demo`. Each record is written if it is missing.
 
-Killed half-way, a second run goes on where the first one ended.
+If a run is interrupted, the next run continues.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GROUP_RATE_USD = Decimal("0.03")
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """A sign-in of the demo, and what its client gets."""
+    """A user of the demo, and the units of its client."""
 
     email: str
     role: Role
@@ -53,28 +53,30 @@ USERS = (
 async def write_demo(
     context: CommandContext, installation: Installation, passwords: Passwords
 ) -> str:
-    """The demo's group, clients and users are there, and the clients hold what is theirs.
+    """Creates the demo's group, clients and users, and allocates the clients' units.
 
-    Returns the users' password. The pool is synced with the provider first; where that cannot be
-    read, the clients' units come from outside instead (OPENING), so that the demo can be tried all
-    the same. What the operator has changed since the first time stays changed.
+    Returns the users' password. The pool is synced with the provider first. If the provider cannot
+    be read, the units are posted as OPENING transfers, so that the demo works without it. Records
+    that exist are left as they are: the operator may have changed them.
     """
     password = password_of(context)
     users = [await _user(installation, passwords, password, each) for each in USERS]
     admin = Actor(users[0].id, Role.ADMIN, credential_id=users[0].id)
-    readable = await _synced(installation, admin)
+    pool_is_synced = await _synced(installation, admin)
     for each, user in zip(USERS, users, strict=True):
         if each.units and user.client_id:
-            await _give(installation, admin, user.client_id, each.units, from_pool=readable)
+            await _give(installation, admin, user.client_id, each.units, from_pool=pool_is_synced)
     if context.settings.secrets.demo_password is not None:
-        await _keep_password(passwords, password)
-        with suppress(OSError):  # a directory is only needed where something is not set
+        await _set_password(passwords, password)
+        with suppress(
+            OSError
+        ):  # without write access: DEMO_PASSWORD is set, so the file is not needed
             keys.keep_demo_password(context.directory, password)
     return password
 
 
 def password_of(context: CommandContext) -> str:
-    """What the demo's users sign in with: DEMO_PASSWORD, else what the directory keeps.
+    """The password of the demo's users: DEMO_PASSWORD, else the one in the directory.
 
     Raises InvalidInput.
     """
@@ -83,16 +85,16 @@ def password_of(context: CommandContext) -> str:
         return keys.demo_password(context.directory)
     try:
         return checked_password(given)
-    except InvalidInput as wrong:
-        raise InvalidInput(f"DEMO_PASSWORD cannot be used. {wrong}") from wrong
+    except InvalidInput as invalid:
+        raise InvalidInput(f"DEMO_PASSWORD is invalid. {invalid}") from invalid
 
 
-async def _keep_password(passwords: Passwords, password: str) -> None:
-    """All users of the demo have that password, also those who were made with another one."""
+async def _set_password(passwords: Passwords, password: str) -> None:
+    """Sets this password for all users of the demo, if the first one has another."""
     first = await store.find_login(USERS[0].email)
     if first is None or await passwords.verify(password, first.password_hash):
         return
-    # The first one comes last: killed half-way, a second run begins again.
+    # The first user is changed last, so that an interrupted run is repeated.
     for each in reversed(USERS):
         login = await store.find_login(each.email)
         if login is not None:
@@ -111,7 +113,7 @@ async def _user(
 ) -> User:
     found = await store.find_user_by_email(each.email)
     if found is not None:
-        return found  # as the operator has left it, and be it disabled
+        return found  # unchanged, even if it is disabled
     group = await _group() if each.in_group else None
     client = await _client(installation, each, group) if each.client else None
     new = NewUser(
@@ -135,7 +137,7 @@ async def _client(installation: Installation, each: DemoUser, group: Group | Non
 
 
 async def _synced(installation: Installation, admin: Actor) -> bool:
-    """Whether the pool says what the provider holds: read now, unless it was read before."""
+    """Whether the pool is synced with the provider. Syncs it if it never was."""
     account = await store.find_provider_account(None)
     if account.read_at is not None:
         return True
@@ -156,7 +158,7 @@ async def _synced(installation: Installation, admin: Actor) -> bool:
 async def _give(
     installation: Installation, admin: Actor, client_id: UUID, units: int, *, from_pool: bool
 ) -> None:
-    """The client holds these units, unless anything was ever moved on its account."""
+    """Gives the client these units, unless its account was ever used."""
     target = await store.find_allocation_target(Everything(), client_id=client_id, group_id=None)
     async with store.transaction() as tx:
         book = await store.lock_accounts(tx, [target.account_id])

@@ -1,12 +1,12 @@
-"""The PostgreSQL that comes in a wheel: started, joined by further commands, stopped by the last.
+"""The embedded PostgreSQL. The first command starts it, others share it, the last one stops it.
 
 One directory holds everything:
 
     DIR/postgres/        the cluster, mode 0700: data, socket, server.log
-    DIR/postgres.lock    locked while somebody starts or stops the server
-    DIR/postgres.users   share-locked by every command that uses it; the last one out stops it
+    DIR/postgres.lock    locked while a command starts or stops the server
+    DIR/postgres.users   share-locked by each command that uses the server
 
-The kernel drops the locks of a killed program, so nothing here counts process ids.
+The kernel releases the locks of a killed program, so there is no need to count process IDs.
 """
 
 from __future__ import annotations
@@ -35,33 +35,33 @@ SELECT 'CREATE DATABASE ibiki OWNER ibiki'
 
 
 class EmbeddedDatabase:
-    """A running embedded database, for as long as `leave` has not been called."""
+    """A running embedded database, until `leave` is called."""
 
-    def __init__(self, cluster: Cluster, place: IO[bytes]) -> None:
+    def __init__(self, cluster: Cluster, users_file: IO[bytes]) -> None:
         self._cluster = cluster
-        self._place = place
+        self._users_file = users_file
 
     @property
     def url(self) -> str:
-        """The application's address: role `ibiki`, no superuser, owner of database `ibiki`."""
+        """The application's address. Its role `ibiki` owns the database and is not a superuser."""
         return self._address(role="ibiki", database="ibiki")
 
     @property
     def superuser_url(self) -> str:
-        """For what the application may not do: further databases, ending other connections."""
+        """The superuser's address: to create databases, and to end other connections."""
         return self._address(role="postgres", database="postgres")
 
     def ensure_running(self) -> None:
-        """The server runs, started again if it had died. The addresses stay the same."""
+        """Starts the server again if it has died. The addresses stay the same."""
         with _locked(self._cluster):
             self._cluster.ensure_running()
 
     def leave(self) -> None:
-        """The server is stopped, unless another command still uses it. Safe to repeat."""
-        if self._place.closed:
+        """Stops the server, unless another command uses it. Safe to repeat."""
+        if self._users_file.closed:
             return
         with _locked(self._cluster):
-            self._place.close()
+            self._users_file.close()
             _stop_unless_used(self._cluster)
 
     def __enter__(self) -> EmbeddedDatabase:
@@ -80,14 +80,14 @@ class EmbeddedDatabase:
 
 
 def start(directory: Path, *, durable: bool = True) -> EmbeddedDatabase:
-    """The database kept in `directory`: created if it is new, started unless it runs, joined.
+    """The database of `directory`. Creates and starts it if necessary.
 
-    Without `durable` nothing is forced to disk: for tests, whose data is thrown away.
+    Without `durable` nothing is flushed to disk. This is for tests.
     """
     cluster = locate(directory, durable=durable)
     with _locked(cluster):
-        place = _opened(cluster.users_path)
-        fcntl.flock(place, fcntl.LOCK_SH)
+        users_file = _opened(cluster.users_path)
+        fcntl.flock(users_file, fcntl.LOCK_SH)
         try:
             cluster.ensure_created()
             cluster.ensure_running()
@@ -95,14 +95,14 @@ def start(directory: Path, *, durable: bool = True) -> EmbeddedDatabase:
                 cluster.execute(_CREATE_ROLE_AND_DATABASE)
                 cluster.set_up_path.touch()
         except BaseException:
-            place.close()
+            users_file.close()
             _stop_unless_used(cluster)
             raise
-    return EmbeddedDatabase(cluster, place)
+    return EmbeddedDatabase(cluster, users_file)
 
 
 def stop(directory: Path) -> bool:
-    """Stops the server in `directory` unless a command uses it; says whether none runs now."""
+    """Stops the server of `directory`, unless a command uses it. Returns whether it is stopped."""
     cluster = locate(directory, durable=True)
     with _locked(cluster):
         return _stop_unless_used(cluster)

@@ -1,4 +1,4 @@
-"""Secrets that nobody set: made once, kept in the data directory, readable by their owner alone."""
+"""Secrets that are not set: generated once and stored in the data directory with mode 0600."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_EASY_TO_TYPE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+_EASY_TO_TYPE = "abcdefghjkmnpqrstuvwxyz23456789"  # without characters that look alike
 
 
 def secret_key(directory: Path) -> str:
     """The key that signs tokens."""
-    return _kept(directory, "secret-key", lambda: secrets.token_urlsafe(48))
+    return _stored(directory, "secret-key", lambda: secrets.token_urlsafe(48))
 
 
 def encryption_keys(directory: Path) -> tuple[str, ...]:
-    """The keys of secrets at rest, the newest first."""
-    kept = _kept(directory, "encryption-keys", lambda: Fernet.generate_key().decode())
+    """The keys that encrypt stored secrets, the newest first."""
+    kept = _stored(directory, "encryption-keys", lambda: Fernet.generate_key().decode())
     return tuple(key.strip() for key in kept.split(","))
 
 
 def demo_password(directory: Path) -> str:
-    """The password of the demo's users: 12 characters, some 59 bits."""
-    return _kept(directory, "demo-password", _password)
+    """The password of the demo's users: 12 characters, about 59 bits."""
+    return _stored(directory, "demo-password", _password)
 
 
 def keep_demo_password(directory: Path, password: str) -> None:
-    """From now on the demo's users sign in with this one, also where it is not set again."""
+    """Stores the password, so that it stays valid if DEMO_PASSWORD is not set next time."""
     with _locked(directory):
         _write(directory / "demo-password", password)
 
@@ -44,8 +44,8 @@ def _password() -> str:
     return "-".join(groups)
 
 
-def _kept(directory: Path, name: str, make: Callable[[], str]) -> str:
-    """What the file holds. Whoever comes first makes it; all that come at once get the same."""
+def _stored(directory: Path, name: str, make: Callable[[], str]) -> str:
+    """The content of the file, which is created if missing. Concurrent calls get the same."""
     path = directory / name
     with _locked(directory):
         if not path.exists():
@@ -55,7 +55,7 @@ def _kept(directory: Path, name: str, make: Callable[[], str]) -> str:
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """The directory is there, and no other program makes a key in it meanwhile."""
+    """Creates the directory and locks it, so that no other program creates a key."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(os.open(directory / "keys.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -63,7 +63,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _write(path: Path, content: str) -> None:
-    """The file is there whole and on disk, or not at all."""
+    """Writes the file atomically and flushes it to disk."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

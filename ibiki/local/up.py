@@ -1,4 +1,4 @@
-"""`ibiki up`: the whole platform on one machine, with nothing configured."""
+"""`ibiki up`: the whole platform on one machine, without configuration."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ibiki.local.listening import listening
 
 
 def run(directory: Path, *, host: str, port: int) -> None:
-    """Runs everything until Ctrl-C, then stops it in order.
+    """Runs everything until Ctrl-C, then shuts down cleanly.
 
-    The program is loaded while PostgreSQL starts.
+    The program is imported while PostgreSQL starts.
     """
     directory = directory.absolute()
     sys.stdout.write("Starting …\n")
     sys.stdout.flush()
     with listening(host, port) as listener:
-        whole = load_in_background("ibiki.local.all_in_one")
+        platform = load_in_background("ibiki.local.all_in_one")
         with open_context(directory) as context, single_instance(directory):
-            whole().run(context, listener)
+            platform().run(context, listener)

@@ -1,4 +1,4 @@
-"""What an operator has to hear of handing over: said in the log as it happens, and counted."""
+"""Logs the events of dispatching that an operator should know, and counts them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ log = logging.getLogger("ibiki.handover")
 
 
 class DispatchLog(DispatchMetrics):
-    """Counts what the dispatcher tells of, and says what somebody has to see to."""
+    """Counts all events of the dispatchers, and logs those that need attention."""
 
     def called(
         self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
     ) -> None:
-        """Says how many messages nobody knows the outcome of."""
+        """Logs the number of messages with an unknown outcome."""
         super().called(provider_account_id, outcomes, seconds=seconds)
         unknown = [outcome for outcome in outcomes if isinstance(outcome, Unknown)]
         if unknown:
@@ -36,31 +36,34 @@ class DispatchLog(DispatchMetrics):
             )
 
     def swept(self, messages: int) -> None:
-        """Says how many messages a call that never ended has left UNKNOWN."""
+        """Logs the number of messages that became UNKNOWN because their lease ended."""
         super().swept(messages)
         if messages:
-            log.warning("%d messages are UNKNOWN: their call never ended", messages)
+            log.warning(
+                "%d messages are UNKNOWN: their lease ended during the call",
+                messages,
+            )
 
     def paused(self, provider_account_id: UUID, reason: str) -> None:
-        """Raises the alarm: until it is seen to, messages wait."""
+        """Logs an error: messages wait until the operator solves the problem."""
         log.error(
-            "the provider refuses our account, and messages wait: %s",
+            "the provider rejects our account, messages wait: %s",
             reason,
             extra={"provider_account": str(provider_account_id)},
         )
 
     def resumed(self, provider_account_id: UUID) -> None:
-        """Says that it is over."""
+        """Logs that the provider accepts messages again."""
         log.info(
-            "the provider takes messages again",
+            "the provider accepts messages again",
             extra={"provider_account": str(provider_account_id)},
         )
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        """Says that calls are held back, and that they go on."""
+        """Logs when the circuit breaker opens or closes."""
         super().breaker(provider_account_id, open_=open_)
         extra = {"provider_account": str(provider_account_id)}
         if open_:
-            log.warning("calls are held back: none was answered clearly", extra=extra)
+            log.warning("the circuit breaker is open: calls got no clear answer", extra=extra)
         else:
-            log.info("calls go on", extra=extra)
+            log.info("the circuit breaker is closed: calls continue", extra=extra)

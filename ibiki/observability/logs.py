@@ -1,7 +1,7 @@
-"""Structured logs on standard error, for our own code and for the libraries', without secrets.
+"""Structured logs on standard error, of our code and of libraries, without secrets.
 
-Everything goes through the standard library's root logger and is written by one formatter;
-`ibiki` speaks structlog, the packages below it speak `logging`.
+All records go through the root logger of `logging` and one formatter. `ibiki` uses structlog, the
+packages below it use `logging`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ibiki.observability.masks import masked, masked_text
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-# Below these levels they log statements with their values, or what we log ourselves.
+# Below these levels, libraries log statements with values, or what we log ourselves.
 _QUIET = {
     "asyncio": logging.WARNING,
     "tortoise": logging.WARNING,
@@ -29,16 +29,16 @@ _QUIET = {
     "uvicorn.access": logging.WARNING,
     "uvicorn.error": logging.WARNING,
     "websockets": logging.WARNING,
-    "opentelemetry": logging.CRITICAL,  # `ibiki.observability.spans` says it once
+    "opentelemetry": logging.CRITICAL,  # `ibiki.observability.spans` logs failures, once
 }
 _PLAIN_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _PLAIN_KEYS = frozenset({"timestamp", "level", "logger", "request_id"})
 
 
 def configure(*, log_format: Literal["console", "json"] | None, level: str) -> None:
-    """From here on everything that is logged is masked and formatted. Safe to repeat.
+    """Configures all logging: masked, and in one format. Safe to repeat.
 
-    Without a format: console on a terminal, else JSON. Give uvicorn `log_config=None`.
+    Without a format: console on a terminal, else JSON. Start uvicorn with `log_config=None`.
     """
     kind = log_format or ("console" if sys.stderr.isatty() else "json")
     handler = logging.StreamHandler(sys.stderr)
@@ -60,7 +60,7 @@ def configure(*, log_format: Literal["console", "json"] | None, level: str) -> N
 
 
 def formatter(kind: Literal["console", "json"]) -> logging.Formatter:
-    """One line (and an exception's lines) for each record, of whatever logger."""
+    """The formatter of all loggers: one line for each record, and the lines of a traceback."""
     last: Processor = (
         structlog.processors.JSONRenderer()
         if kind == "json"
@@ -78,7 +78,7 @@ def formatter(kind: Literal["console", "json"]) -> logging.Formatter:
 
 
 def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Takes secrets and phone numbers out of every value, however deep it lies."""
+    """Masks secrets and phone numbers in all values, nested ones included."""
     return {
         key: value if key in _PLAIN_KEYS else masked(value, name=key)
         for key, value in event.items()
@@ -86,15 +86,15 @@ def mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def request(request_id: str | None) -> AbstractContextManager[Any]:
-    """Within it, each line carries the request's id: the caller's own if it is plain, else new."""
+    """Adds the request ID to each line in the block: the caller's if valid, else a new one."""
     plain = request_id is not None and _PLAIN_ID.fullmatch(request_id)
-    # A caller's id could be a phone number: it is masked here, once, and then left alone.
+    # A caller's ID could be a phone number, so it is masked here. Formatters do not mask it again.
     chosen = masked_text(request_id) if request_id and plain else uuid4().hex
     return structlog.contextvars.bound_contextvars(request_id=chosen)
 
 
 def current_request_id() -> str | None:
-    """The id of the request that is being answered in this task."""
+    """The ID of the current request."""
     found: str | None = structlog.contextvars.get_contextvars().get("request_id")
     return found
 

@@ -1,4 +1,4 @@
-"""What no log may hold, blotted out: phone numbers, passwords, tokens, keys, what follows a `?`."""
+"""Masks what logs must not contain: phone numbers, passwords, tokens, keys, URL queries."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 MASK = "***"
 
 _DEEPEST = 6
-_LONGEST = 20_000  # characters of one text: enough for a trace
+_LONGEST = 20_000  # characters of one text: enough for a traceback
 
-# In this order: what an earlier pattern blots out, a later one does not see.
+# The order matters: a later pattern does not see what an earlier one has masked.
 _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    # user:password@ of an address
+    # user:password@ in a URL
     (re.compile(r"(?<=://)[^/\s@]+(?=@)"), MASK),
-    # the query of an address or of a request line: the plain EgoSMS API has its password there
+    # the query of a URL or request line: the plain EgoSMS API sends its password there
     (re.compile(r"""\?[^\s"'<>?]*=[^\s"'<>]*"""), f"?{MASK}"),
-    # the token of a webhook's path
+    # the token in a webhook's path
     (re.compile(r"""(/webhooks/[^/\s"'?]+/)[^\s"'/?]+"""), rf"\1{MASK}"),
     # Authorization: Bearer …
     (re.compile(r"\b(bearer|basic)\s+[^\s\"',;]+", re.IGNORECASE), rf"\1 {MASK}"),
-    # a JSON Web Token, wherever it stands
+    # a JSON Web Token
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), MASK),
     # password=…, "api_key": "…"
     (
@@ -37,7 +37,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
         re.compile(r"\+\s?\d(?:[\s.()-]{0,2}\d){6,14}(?!\d)"),
         lambda found: _number(found[0]),
     ),
-    # 12025550143, but no part of an id, of a time or of a decimal
+    # 12025550143, but not as a part of an ID, a time or a decimal
     (
         re.compile(r"(?<![\w.:+-])\d{10,15}(?![\w:-]|\.\d)"),
         lambda found: _number(found[0]),
@@ -55,12 +55,12 @@ _SECRET_NAME = re.compile(
 
 
 def masked(value: Any, *, name: str = "") -> Any:
-    """The value without anything secret; what is no plain value becomes its masked repr."""
+    """The value with secrets masked. Other objects become their masked repr."""
     return _masked(value, name, 0)
 
 
 def masked_text(text: str) -> str:
-    """The text without anything secret; of a phone number the last two digits stay."""
+    """The text with secrets masked. The last two digits of a phone number stay."""
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"
     for pattern, replacement in _PATTERNS:
@@ -85,13 +85,13 @@ def _masked(value: Any, name: str, depth: int) -> Any:
         }
     if isinstance(value, list | tuple | set | frozenset):
         return [_masked(each, "", depth + 1) for each in value]
-    return masked_text(_said_by(value))
+    return masked_text(_safe_repr(value))
 
 
-def _said_by(value: object) -> str:
+def _safe_repr(value: object) -> str:
     try:
         return repr(value)
-    except Exception:  # noqa: BLE001 — a log line must not fail for what it tells of
+    except Exception:  # noqa: BLE001 — logging must not fail because of a repr
         return f"<{type(value).__name__}>"
 
 

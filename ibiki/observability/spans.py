@@ -1,7 +1,7 @@
 """The spans of requests and provider calls, sent by OTLP over HTTP.
 
-A span is made when what it tells of has ended: nothing is kept open meanwhile, and no task inherits
-it. Spans carry names, ids and counts; never a number, a text, a credential, or an address as asked.
+A span is created when its work has ended, so that no span stays open and no task inherits one.
+Spans contain names, IDs and counts, but never a phone number, a text, a credential or a URL.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from domain.outcomes import Outcome
 from ibiki.observability.metrics import OUTCOME_WORDS
 
 FLUSH_SECONDS = 3.0
-"""How long the end of the program waits for the last spans to leave."""
+"""How long the program waits at its end for the last spans to be sent."""
 
 EXPORT_SECONDS = 5.0
 SCHEDULE_MILLISECONDS = 1_000
@@ -37,7 +37,7 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class Traces:
-    """Records a span of whatever has ended."""
+    """Records spans of finished work."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -52,7 +52,7 @@ class Traces:
         traceparent: str,
         attributes: Attributes,
     ) -> None:
-        """A request has been answered. `traceparent`: the caller's header, empty without one."""
+        """Records a request. `traceparent` is the caller's header, or empty."""
         self._record(
             name,
             SpanKind.SERVER,
@@ -63,19 +63,19 @@ class Traces:
         )
 
     def decided(self, sends: int, *, seconds: float) -> None:
-        """Sends have been decided in one transaction."""
+        """Records a transaction that decided sends."""
         self._record("accept", SpanKind.INTERNAL, {"ibiki.sends": sends}, seconds=seconds)
 
     def called(
         self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
     ) -> None:
-        """A provider has been called to hand messages over."""
+        """Records a call to a provider that sent messages."""
         words = [OUTCOME_WORDS[type(outcome)] for outcome in outcomes]
         counts = {f"ibiki.{word}": words.count(word) for word in sorted(set(words))}
         account = {"ibiki.provider_account": str(provider_account_id)}
-        failure = "nobody knows what became of it" if "ibiki.unknown" in counts else None
+        failure = "the outcome is unknown" if "ibiki.unknown" in counts else None
         self._record(
-            "hand over",
+            "provider call",
             SpanKind.CLIENT,
             {"ibiki.messages": len(words), **counts, **account},
             seconds=seconds,
@@ -83,8 +83,8 @@ class Traces:
         )
 
     def flush(self) -> None:
-        """What has been recorded is sent, or has been waited for long enough."""
-        # The library's own end takes 30 s and more while the collector is away.
+        """Sends the recorded spans. Waits at most FLUSH_SECONDS."""
+        # The library's shutdown takes 30 s and more if the collector does not answer.
         ending = threading.Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
         ending.join(FLUSH_SECONDS)
@@ -102,7 +102,7 @@ class Traces:
         ended_at = time.time_ns()
         span = self._tracer.start_span(
             name,
-            # Never the context of whoever happens to run: what is told of has ended.
+            # Not the context of the running task: it may belong to other work.
             context=Context() if parent is None else parent,
             kind=kind,
             attributes=attributes,
@@ -114,33 +114,33 @@ class Traces:
 
 
 class OutageLoggingExporter(SpanExporter):
-    """Says once that spans are lost, and once that they are not any more.
+    """Logs once when spans are lost, and once when they arrive again.
 
-    The library says each try: three lines every five seconds, for as long as a collector is away.
+    The library logs each attempt: three lines every five seconds while the collector is away.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
-        self._loses = False
+        self._was_failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Whether they were sent."""
+        """Sends the spans and logs a change."""
         result = self._exporter.export(spans)
-        loses = result is not SpanExportResult.SUCCESS
-        if loses and not self._loses:
-            log.warning("traces are lost: see that OTEL_EXPORTER_OTLP_ENDPOINT answers")
-        if self._loses and not loses:
+        is_failing = result is not SpanExportResult.SUCCESS
+        if is_failing and not self._was_failing:
+            log.warning("traces are lost: check that OTEL_EXPORTER_OTLP_ENDPOINT answers")
+        if self._was_failing and not is_failing:
             log.info("traces arrive again")
-        self._loses = loses
+        self._was_failing = is_failing
         return result
 
     def shutdown(self) -> None:
-        """Sends nothing more."""
+        """Shuts the wrapped exporter down."""
         self._exporter.shutdown()
 
 
 def exporting_to(endpoint: str, *, program: str) -> TracerProvider:
-    """Sends spans to the endpoint in the background; the sampler is the environment's."""
+    """Sends spans to the endpoint in the background. OTEL_TRACES_SAMPLER sets the sampling."""
     exporter = OTLPSpanExporter(
         endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS
     )

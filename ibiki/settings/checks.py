@@ -1,4 +1,4 @@
-"""What makes a setting wrong, and the sentence that says so without repeating its value."""
+"""Checks of settings. An error says what is wrong, and never shows the value."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ RECIPES = {
     "SECRET_KEY": "openssl rand -base64 48",
     "ENCRYPTION_KEYS": "openssl rand -base64 32 | tr '+/' '-_'",
 }
-_LIKENESS = 0.85  # a letter or two of a setting's length
+_LIKENESS = 0.85  # allows one or two different letters
 _SHORTEST_SECRET_KEY = 32  # bytes; RFC 7518 §3.2 for HS256
 _SHORTEST_SIGNING_KEY = 24  # bytes; Standard Webhooks 1.0.0, "Signature scheme"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One setting that cannot be used. Nowhere in it stands the value."""
+    """One invalid setting. It never contains the value."""
 
     name: str
     wrong: str
@@ -42,9 +42,9 @@ class Problem:
 
 
 def described(problems: Sequence[Problem]) -> str:
-    """The problems as a text for the terminal."""
-    many = f"{len(problems)} settings" if len(problems) > 1 else "One setting"
-    parts = [f"{many} cannot be used; nothing was started."]
+    """The problems as text for the terminal."""
+    count = f"{len(problems)} settings are" if len(problems) > 1 else "1 setting is"
+    parts = [f"{count} invalid. Nothing was started."]
     for problem in problems:
         for line, indent in ((f"{problem.name} {problem.wrong}.", "  "), (problem.fix, "      ")):
             parts.append(
@@ -54,40 +54,40 @@ def described(problems: Sequence[Problem]) -> str:
 
 
 def problems_of(error: ValidationError, group: type[BaseSettings]) -> list[Problem]:
-    """What pydantic found, in our words, under the names of the environment."""
+    """The errors of pydantic in our wording, with the names of environment variables."""
     return [_problem(each, group) for each in error.errors(include_url=False, include_input=False)]
 
 
 def misspelt(given: Iterable[str], known: Collection[str]) -> list[str]:
-    """A sentence for each name of the environment that is no setting and looks like one."""
-    told = []
+    """A warning for each environment variable that looks like a misspelt setting."""
+    warnings = []
     for name in sorted(given):
         meant = get_close_matches(name.upper(), known, n=1, cutoff=_LIKENESS)
         if meant and name.upper() not in known:
-            told.append(f"{name} is no setting and changes nothing: is {meant[0]} meant?")
-    return told
+            warnings.append(f"{name} is not a setting and is ignored. Did you mean {meant[0]}?")
+    return warnings
 
 
 def wrong(what: str, fix: str, *, name: str = "") -> PydanticCustomError:
-    """The exception for a check of ours; `name` only where pydantic cannot know it."""
+    """The exception of our own checks. Give `name` only if pydantic cannot know it."""
     return PydanticCustomError("setting", "{wrong}", {"wrong": what, "fix": fix, "name": name})
 
 
 def split(value: object) -> object:
-    """The parts of a list that is written with commas."""
+    """The parts of a comma-separated list."""
     if not isinstance(value, str):
         return value
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def region_of(value: str) -> str:
-    """The two letters of a region, given by them or by its calling code, such as +1."""
+    """The two letters of a region, for these letters or for a calling code such as +1."""
     word = value.upper()
     if word.removeprefix("+").isdecimal():
         word = region_code_for_country_code(int(word.removeprefix("+")))
     if word not in SUPPORTED_REGIONS:
         raise wrong(
-            "is neither a region nor a calling code",
+            "is not a region or a calling code",
             "Set it to two letters such as US, or to a calling code such as +1.",
         )
     return word
@@ -104,72 +104,72 @@ def check_area_codes(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_database_url(value: str) -> str:
-    """Returns the value where it is an address of PostgreSQL."""
+    """Returns the value if it is an address of PostgreSQL."""
     parts = _split_url(value)
     named = parts is not None and (parts.hostname or "host=" in parts.query)
     if not (parts and parts.scheme in ("postgres", "postgresql") and named and parts.path[1:]):
         raise wrong(
             "is not the address of a PostgreSQL database",
             "Write it as postgresql://user:password@host:5432/name, "
-            "or leave it out to use the embedded one.",
+            "or leave it out to use the embedded PostgreSQL.",
         )
     return value
 
 
 def check_bus_url(value: str) -> str:
-    """Returns the value where it is an address of Redis."""
+    """Returns the value if it is an address of Redis."""
     parts = _split_url(value)
     if not (parts and parts.scheme in ("redis", "rediss") and parts.hostname):
         raise wrong(
             "is not the address of a Redis server",
-            "Write it as redis://host:6379/0, or leave it out where one process does all.",
+            "Write it as redis://host:6379/0, or leave it out to use PostgreSQL instead.",
         )
     return value
 
 
 def check_provider_url(value: str) -> str:
-    """Returns the value where it is a web address with nothing secret in it."""
+    """Returns the value if it is an HTTP address without credentials."""
     parts = _split_url(value)
     if not (parts and parts.scheme in ("http", "https") and parts.hostname):
-        raise wrong("is not a web address", "Write it as https://host or http://host:port.")
+        raise wrong("is not an HTTP address", "Write it as https://host or http://host:port.")
     if parts.username or parts.password:
-        raise wrong("holds a user name or a password", "Give credentials in their own settings.")
+        raise wrong("contains a user name or a password", "Use the settings for credentials.")
     return value
 
 
 def check_secret_key(value: str) -> str:
-    """Returns the value where it is long enough to sign tokens."""
+    """Returns the value if it is long enough to sign tokens."""
     if len(value.encode()) < _SHORTEST_SECRET_KEY:
         raise wrong(
-            f"is shorter than {_SHORTEST_SECRET_KEY} bytes and can be guessed",
-            f"Make one with `{RECIPES['SECRET_KEY']}`.",
+            f"is shorter than {_SHORTEST_SECRET_KEY} bytes, so it can be guessed",
+            f"Generate one with `{RECIPES['SECRET_KEY']}`.",
         )
     return value
 
 
 def check_api_key(value: str) -> str:
-    """Returns the value where it can stand in a header."""
+    """Returns the value if it can be sent in a header."""
     if not value.isascii() or not value.isprintable():
         raise wrong(
-            "holds characters that no key has, such as a line break",
-            "Copy it again from the provider's page.",
+            "contains characters that no key has, such as a line break",
+            "Copy it from the provider again.",
         )
     return value
 
 
 def check_encryption_keys(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the values where each is a Fernet key (32 bytes in url-safe base64)."""
+    """Returns the values if each is a Fernet key (32 bytes in URL-safe base64)."""
     if not all(_is_fernet_key(value) for value in values):
         raise wrong(
-            "holds something that is no key of 32 bytes in base64",
-            f"Make one with `{RECIPES['ENCRYPTION_KEYS']}`; to change keys put the new one first "
-            "and keep the old, with a comma between.",
+            "contains something that is not a key of 32 bytes in base64",
+            f"Generate one with `{RECIPES['ENCRYPTION_KEYS']}`. To change the key, put the new one "
+            "first and keep the old one, separated by a comma.",
         )
     return values
 
 
 def check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the values where each is scheme, host and port alone."""
+    """Returns the values if each is only a scheme, a host and perhaps a port."""
     for value in values:
         parts = _split_url(value)
         if not (parts and parts.scheme in ("http", "https") and parts.hostname):
@@ -179,13 +179,13 @@ def check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
     else:
         return values
     raise wrong(
-        "holds something that is no origin",
-        "Write scheme and host alone, such as https://console.example.com, with commas between.",
+        "contains something that is not an origin",
+        "Write only scheme and host, such as https://console.example.com, separated by commas.",
     )
 
 
 def check_signing_secrets(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the values where each is a key of 24 bytes or more, in base64."""
+    """Returns the values if each is a key of 24 bytes or more, in base64."""
     for value in values:
         try:
             digits = value.removeprefix("whsec_").rstrip("=")
@@ -194,29 +194,29 @@ def check_signing_secrets(values: tuple[str, ...]) -> tuple[str, ...]:
             key = b""
         if len(key) < _SHORTEST_SIGNING_KEY:
             raise wrong(
-                f"holds something that is no key of {_SHORTEST_SIGNING_KEY} bytes in base64",
-                "Copy it from who signs, with whsec_ before it or not; two with a comma between "
-                "while one takes the place of the other.",
+                f"contains something that is not a key of {_SHORTEST_SIGNING_KEY} bytes in base64",
+                "Copy it from the sender, with or without whsec_. While you change it, give the "
+                "old and the new one, separated by a comma.",
             )
     return values
 
 
 def check_networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the values where each is an address or a network."""
+    """Returns the values if each is an IP address or a network."""
     for value in values:
         try:
             ipaddress.ip_network(value)
         except ValueError:
             raise wrong(
-                "holds something that is neither an address nor a network",
-                "Write addresses and networks, such as 203.0.113.7 or 203.0.113.0/24, with commas "
-                "between.",
+                "contains something that is not an IP address or a network",
+                "Write addresses and networks such as 203.0.113.7 or 203.0.113.0/24, separated by "
+                "commas.",
             ) from None
     return values
 
 
 def is_loopback(url: str | None) -> bool:
-    """Whether the address stays on this machine; an absent one does."""
+    """Whether the address is on this machine. True for None."""
     host = urlsplit(url).hostname if url else "localhost"
     if host is None or host == "localhost":
         return host is not None
@@ -247,12 +247,12 @@ _WORDS = {
     "int_from_float": "is not a whole number",
     "float_parsing": "is not a number",
     "finite_number": "is not a number",
-    "bool_parsing": "is neither true nor false",
+    "bool_parsing": "is not true or false",
     "greater_than": "is not more than {gt}",
     "greater_than_equal": "is less than {ge}",
     "less_than_equal": "is more than {le}",
     "string_too_long": "is longer than {max_length} characters",
-    "literal_error": "is none of the words that it may be",
+    "literal_error": "is not one of the allowed words",
 }
 _FIXES = {
     "bool_parsing": "Set it to true or false, or leave it out.",
@@ -273,12 +273,12 @@ def _problem(error: Mapping[str, Any], group: type[BaseSettings]) -> Problem:
 
 
 def _field(location: tuple[Any, ...], group: type[BaseSettings]) -> tuple[str, FieldInfo | None]:
-    """A field and its name; pydantic says where by the name or, where it has one, the alias."""
-    where = str(location[0]) if location else ""
+    """A field and its name. pydantic gives the alias of a field that has one, else the name."""
+    given = str(location[0]) if location else ""
     for name, field in group.model_fields.items():
-        if where in (name, field.validation_alias):
+        if given in (name, field.validation_alias):
             return name, field
-    return where, None
+    return given, None
 
 
 def _environment_name(name: str, field: FieldInfo | None, group: type[BaseSettings]) -> str:

@@ -1,7 +1,7 @@
-"""The settings of an installation: read from the environment, checked at the start, all at once.
+"""The settings of an installation, read from environment variables and checked at the start.
 
-A group is a class, a setting a field: its environment name is the group's prefix and the field's
-name, or the alias. docs/operating.md lists them for operators.
+Each group is a class and each setting a field. The variable's name is the group's prefix and the
+field's name, or the alias. docs/operating.md lists the settings for operators.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 EXIT_CODE = 2
 OPTIONS = frozenset({"IBIKI_DATA", "ADMIN_PASSWORD"})
-"""What the command line reads from the environment besides."""
+"""Other environment variables, which the command line reads."""
 
 ProviderUrl = Annotated[str, AfterValidator(check_provider_url)]
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
@@ -59,19 +59,19 @@ class _Group(BaseSettings):
 
 
 class Installation(_Group):
-    """What this installation is called, where it stands, and how it may be reached."""
+    """The name of this installation, its region, and who may reach it."""
 
     brand_name: str = Field("IbikiSMS", min_length=1, max_length=40)
     default_region: Annotated[str, AfterValidator(region_of)] = "US"
-    """A region's two letters, also if a calling code was given."""
+    """The two letters of a region, also if a calling code is given."""
     extra_area_codes: Annotated[List, AfterValidator(check_area_codes)] = ()
-    """North American area codes that are newer than the number library and our own table."""
+    """North American area codes that the phone number library and our own table lack."""
     environment: Literal["development", "production"] = "development"
     allowed_origins: Annotated[List, AfterValidator(check_origins)] = ()
     trusted_proxies: List = ()
-    """Addresses of reverse proxies whose word on a caller's address is believed."""
+    """Addresses of reverse proxies. Their X-Forwarded-For is trusted."""
     loopback_only: bool = False
-    """No connection to anywhere but this machine: for tests."""
+    """Only connect to this machine. For tests."""
 
     @property
     def is_production(self) -> bool:
@@ -79,7 +79,7 @@ class Installation(_Group):
 
 
 class Database(_Group):
-    """Where things are kept; without an address, in the embedded PostgreSQL."""
+    """The database. Without an address, the embedded PostgreSQL is used."""
 
     url: Annotated[str, AfterValidator(check_database_url)] | None = Field(
         None, validation_alias="DATABASE_URL", repr=False
@@ -89,7 +89,7 @@ class Database(_Group):
 
 
 class Bus(_Group):
-    """How processes tell each other what has changed; without an address, within this one."""
+    """The bus, on which processes announce changes. Without an address, it uses PostgreSQL."""
 
     url: Annotated[str, AfterValidator(check_bus_url)] | None = Field(
         None, validation_alias="REDIS_URL", repr=False
@@ -97,12 +97,12 @@ class Bus(_Group):
 
 
 class GivenSecrets(_Group):
-    """Secrets as the environment gives them."""
+    """Secrets from the environment."""
 
     secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = Field(None, repr=False)
     encryption_keys: Annotated[List, AfterValidator(check_encryption_keys)] = Field((), repr=False)
     webhook_secret: List = Field((), repr=False)
-    """Two at once while one takes the place of the other."""
+    """Several are valid at once, so that a secret can be changed."""
     webhook_signing_secret: Annotated[List, AfterValidator(check_signing_secrets)] = Field(
         (), repr=False
     )
@@ -110,7 +110,7 @@ class GivenSecrets(_Group):
 
 
 class Upstream(_Group):
-    """The providers; the simulated one where ExtremeSMS has neither address nor key."""
+    """The providers. If ExtremeSMS has no address and no key, the simulated provider is used."""
 
     extreme_api_url: ProviderUrl | None = None
     extreme_api_key: Annotated[str, AfterValidator(check_api_key)] | None = Field(None, repr=False)
@@ -123,7 +123,7 @@ class Upstream(_Group):
 
 
 class Webhooks(_Group):
-    """Who may call us, and what a phone says to be left alone."""
+    """Who may call the webhooks, and the words that opt a phone out."""
 
     allowed_networks: Annotated[List, AfterValidator(check_networks)] = Field(
         (), validation_alias="WEBHOOK_ALLOWED_ADDRESSES"
@@ -131,32 +131,32 @@ class Webhooks(_Group):
     requests_per_second: int = Field(
         2_000, ge=1, le=1_000_000, validation_alias="WEBHOOK_REQUESTS_PER_SECOND"
     )
-    """From one address."""
+    """For each address."""
     opt_out_words: List = ()
-    """Besides the usual ones."""
+    """In addition to the usual ones."""
 
 
 class Limits(_Group):
-    """What one client may ask for, and what one request may hold."""
+    """Limits of one client and of one request."""
 
     model_config = SettingsConfigDict(env_prefix="LIMIT_")
 
     requests_per_second: int = Field(1_000, ge=1, le=1_000_000)
     recipients: int = Field(100_000, ge=1, le=1_000_000)
     recipients_multi: int = Field(10_000, ge=1, le=1_000_000)
-    segments: int = Field(10, ge=1, le=255)  # a concatenated message counts its parts in one octet
+    segments: int = Field(10, ge=1, le=255)  # one octet counts the parts of a concatenated message
     connections: int = Field(10_000, ge=1, le=1_000_000)
-    """Live connections of one process: websockets and event streams."""
+    """Live connections of one process: WebSockets and event streams."""
     connections_per_user: int = Field(2_000, ge=1, le=1_000_000)
     body_bytes: int = Field(16 * 1024 * 1024, ge=1_024, le=1024 * 1024 * 1024)
     upload_bytes: int = Field(100_000_000, ge=1_024, le=1024 * 1024 * 1024)
-    """Of one uploaded file."""
+    """For each uploaded file."""
     uploads_bytes: int = Field(1_000_000_000, ge=1_024, le=1024 * 1024 * 1024 * 1024)
-    """Of all that one client uploads within a day."""
+    """For all uploads of one client within a day."""
 
 
 class Dispatch(_Group):
-    """How messages are handed over to a provider."""
+    """How messages are sent to a provider."""
 
     model_config = SettingsConfigDict(env_prefix="DISPATCH_")
 
@@ -169,34 +169,34 @@ class Dispatch(_Group):
     breaker_longest_seconds: float = Field(30, gt=0, le=3_600)
     batch_size: int = Field(100, ge=1, le=1_000)
     concurrency: int = Field(16, ge=1, le=200)
+    """Calls at the same time, for each provider account and process."""
     messages_under_way: int = Field(400, ge=2, le=100_000)
-    """Messages submitted and not yet recorded: a crash makes them UNKNOWN."""
-    """Calls under way at once, for each provider account and process."""
+    """Messages that are submitted and not recorded yet. A crash makes them UNKNOWN."""
     reuse_seconds: float = Field(0, ge=0, le=60)
-    """How long a connection to a provider is kept for the next call; 0: each call has its own."""
+    """How long a connection to a provider is reused. 0: each call opens a new one."""
     messages_per_second: int | None = Field(None, ge=1, le=1_000_000)
-    """For each provider account; None: as fast as it takes them."""
+    """For each provider account. None: no limit."""
     status_calls_per_second: float = Field(5, ge=0, le=1_000)
-    """Of each process, for the status of messages that were sent; 0: never."""
+    """Calls of each process that ask for the status of sent messages. 0: none."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.deadline_seconds >= self.lease_seconds:
             raise wrong(
-                "is not shorter than DISPATCH_LEASE_SECONDS: a call could outlive its lease",
-                "Shorten it or lengthen the lease; 10 and 30 are usual.",
+                "is not less than DISPATCH_LEASE_SECONDS, so a call could outlast its lease",
+                "Lower it or raise the lease. 10 and 30 are usual.",
                 name="DISPATCH_DEADLINE_SECONDS",
             )
         if self.messages_under_way < 2 * self.concurrency:
             raise wrong(
                 "is less than twice DISPATCH_CONCURRENCY",
-                "Raise it or lower the other; 400 and 16 are usual.",
+                "Raise it or lower the other. 400 and 16 are usual.",
                 name="DISPATCH_MESSAGES_UNDER_WAY",
             )
         if self.breaker_first_seconds > self.breaker_longest_seconds:
             raise wrong(
-                "is longer than DISPATCH_BREAKER_LONGEST_SECONDS",
-                "Shorten it or lengthen the other; 2 and 30 are usual.",
+                "is more than DISPATCH_BREAKER_LONGEST_SECONDS",
+                "Lower it or raise the other. 2 and 30 are usual.",
                 name="DISPATCH_BREAKER_FIRST_SECONDS",
             )
         return self
@@ -212,7 +212,7 @@ class Tokens(_Group):
 
 
 class Monitoring(_Group):
-    """How the program can be watched."""
+    """Logs, metrics and traces."""
 
     log_format: Literal["console", "json"] | None = None
     """None: console on a terminal, else json."""
@@ -220,17 +220,17 @@ class Monitoring(_Group):
         Literal["debug", "info", "warning", "error"], BeforeValidator(lambda word: word.lower())
     ] = "info"
     metrics_token: Annotated[str, AfterValidator(check_api_key)] | None = Field(None, repr=False)
-    """What is shown to read /metrics; None: who asks from a private network may."""
+    """The bearer token for /metrics. None: private networks may read it without one."""
     otlp_endpoint: ProviderUrl | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """Secrets as the program uses them. Its repr holds none."""
+    """Secrets as the program uses them. The repr does not show them."""
 
     secret_key: str
     encryption_keys: tuple[str, ...]
-    """Fernet keys: the first encrypts, all decrypt."""
+    """Fernet keys. The first one encrypts, all of them decrypt."""
     webhook_secrets: tuple[str, ...]
     webhook_signing_secrets: tuple[str, ...]
     demo_password: str | None
@@ -241,7 +241,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings of this installation, checked."""
+    """All settings of this installation. They are valid."""
 
     installation: Installation
     database: Database
@@ -256,7 +256,7 @@ class Settings:
 
 
 class SettingsInvalid(Exception):
-    """The text for the terminal: every setting that is wrong, why, and the fix."""
+    """Lists every invalid setting, with the reason and the fix."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(described(problems))
@@ -264,7 +264,7 @@ class SettingsInvalid(Exception):
 
 
 def names() -> set[str]:
-    """What the settings, and the options that commands read, are called in the environment."""
+    """The names of all environment variables that the program reads."""
     found = set(OPTIONS)
     for group in _Group.__subclasses__():
         prefix = group.model_config.get("env_prefix", "")
@@ -274,9 +274,9 @@ def names() -> set[str]:
 
 
 def load(directory: Path) -> Settings:
-    """The settings of the environment; keys that it lacks are made and kept in `directory`.
+    """Reads the settings. Generates keys that are not set, and stores them in `directory`.
 
-    Raises SettingsInvalid, which tells of everything that is wrong at once.
+    Raises SettingsInvalid, which lists all invalid settings.
     """
     problems: list[Problem] = []
     groups: dict[str, Any] = {
@@ -291,18 +291,18 @@ def load(directory: Path) -> Settings:
         "monitoring": _read(Monitoring, problems),
     }
     given = _read(GivenSecrets, problems)
-    problems += _disagreements(
+    problems += _conflicts(
         groups["installation"], groups["upstream"], groups["bus"], groups["monitoring"], given
     )
     if problems or given is None:
         raise SettingsInvalid(problems)
-    return Settings(**groups, secrets=_kept(given, directory))
+    return Settings(**groups, secrets=_with_stored_keys(given, directory))
 
 
 def load_or_exit(directory: Path) -> Settings:
-    """The same for a command: says what is wrong on standard error and ends with exit code 2.
+    """Like `load`, for commands: prints invalid settings to standard error and exits with code 2.
 
-    What is merely misspelt is said too, and does not end it: it may be somebody else's.
+    A misspelt name is only a warning: the variable may belong to another program.
     """
     for sentence in misspelt(os.environ, names()):
         sys.stderr.write(f"{sentence}\n")
@@ -324,48 +324,48 @@ def _read(group: type[_AnyGroup], problems: list[Problem]) -> _AnyGroup | None:
         return None
 
 
-def _disagreements(
+def _conflicts(
     installation: Installation | None,
     upstream: Upstream | None,
     bus: Bus | None,
     monitoring: Monitoring | None,
     given: GivenSecrets | None,
 ) -> list[Problem]:
-    """What is wrong between groups, as far as they could be read."""
+    """Problems between groups. A group is None if it could not be read."""
     found: list[Problem] = []
     if installation and upstream and monitoring and installation.loopback_only:
-        found += _leading_away(upstream, monitoring)
+        found += _not_loopback(upstream, monitoring)
     if installation and bus and given and installation.is_production and bus.url:
-        found += _not_shared(given)
+        found += _keys_not_shared(given)
     return found
 
 
-def _leading_away(upstream: Upstream, monitoring: Monitoring) -> list[Problem]:
+def _not_loopback(upstream: Upstream, monitoring: Monitoring) -> list[Problem]:
     addresses = {
         "EXTREME_API_URL": upstream.extreme_api_url,
         "SMS_API_URL": upstream.sms_api_url,
         "OTEL_EXPORTER_OTLP_ENDPOINT": monitoring.otlp_endpoint,
     }
     return [
-        Problem(name, "leads away from this machine, and LOOPBACK_ONLY is set", "Unset either.")
+        Problem(name, "is not on this machine, but LOOPBACK_ONLY is set", "Unset one of them.")
         for name, address in addresses.items()
         if not is_loopback(address)
     ]
 
 
-def _not_shared(given: GivenSecrets) -> list[Problem]:
+def _keys_not_shared(given: GivenSecrets) -> list[Problem]:
     return [
         Problem(
             name,
-            "is not set, and with REDIS_URL there may be several machines: all need the same",
-            f"Make one with `{recipe}` and give it to every process.",
+            "is not set. With REDIS_URL there may be several machines, which need the same one",
+            f"Generate one with `{recipe}` and give it to every process.",
         )
         for name, recipe in RECIPES.items()
         if not getattr(given, name.lower())
     ]
 
 
-def _kept(given: GivenSecrets, directory: Path) -> Secrets:
+def _with_stored_keys(given: GivenSecrets, directory: Path) -> Secrets:
     try:
         return Secrets(
             secret_key=given.secret_key or keys.secret_key(directory),
@@ -377,7 +377,7 @@ def _kept(given: GivenSecrets, directory: Path) -> Secrets:
     except OSError as error:
         problem = Problem(
             "SECRET_KEY, ENCRYPTION_KEYS",
-            f"are not set, and none can be kept in {directory}: {error.strerror}",
-            "Set both, or choose a directory of your own with --data.",
+            f"are not set, and new ones cannot be stored in {directory}: {error.strerror}",
+            "Set both, or choose another directory with --data.",
         )
         raise SettingsInvalid([problem]) from error

@@ -146,7 +146,7 @@ def test_an_open_socket_is_counted_for_as_long_as_it_is_open(program: Program) -
     eventually(lambda: scraped(program)["ibiki_sockets"] == 0)
 
 
-@pytest.mark.parametrize("name", ["POST /graphql", "POST /webhooks", "accept", "hand over"])
+@pytest.mark.parametrize("name", ["POST /graphql", "POST /webhooks", "accept", "provider call"])
 def test_spans_arrive(program: Program, collector: Collector, name: str) -> None:
     eventually(lambda: collector.named(name))
 

@@ -1,4 +1,4 @@
-"""A collector of traces, on loopback: takes OTLP over HTTP and keeps what it was sent."""
+"""A collector of traces on loopback. It receives OTLP over HTTP and stores the requests."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 @dataclass
 class Collector:
-    """What has come. `lets_go`: nothing is answered before it is set."""
+    """The received requests. They are answered when `may_answer` is set."""
 
     address: str = ""
     bodies: list[bytes] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
-    lets_go: threading.Event = field(default_factory=threading.Event)
+    may_answer: threading.Event = field(default_factory=threading.Event)
 
     @property
     def everything(self) -> bytes:
-        """All that was sent, as it came."""
+        """All received bytes."""
         return b"".join(self.bodies)
 
     def spans(self) -> list[Span]:
-        """All spans that have come."""
+        """All received spans."""
         return [
             span
             for body in list(self.bodies)
@@ -37,7 +37,7 @@ class Collector:
         ]
 
     def named(self, name: str) -> list[Span]:
-        """The spans of that name."""
+        """The spans with this name."""
         return [span for span in self.spans() if span.name == name]
 
 
@@ -48,30 +48,30 @@ def attributes(span: Span) -> dict[str, str | int]:
 
 @contextmanager
 def collecting(*, hangs: bool = False) -> Iterator[Collector]:
-    """A collector that takes what comes, or never answers."""
+    """Runs a collector. `hangs`: it never answers."""
     collector = Collector()
     if not hangs:
-        collector.lets_go.set()
+        collector.may_answer.set()
 
-    class Door(BaseHTTPRequestHandler):
+    class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             collector.paths.add(self.path)
             collector.bodies.append(body)
-            collector.lets_go.wait(60)
+            collector.may_answer.wait(60)
             self.send_response(200)
             self.end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         collector.address = f"http://127.0.0.1:{server.server_port}"
         try:
             yield collector
         finally:
-            collector.lets_go.set()
+            collector.may_answer.set()
             server.shutdown()
             thread.join()

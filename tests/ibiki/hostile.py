@@ -1,4 +1,4 @@
-"""A whole installation over real HTTP and a real database, for callers who mean ill."""
+"""An installation over real HTTP and a real database, for tests of hostile requests."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tests import databases
 from tests.installations import App, running_app
 
 SOON_SECONDS = 5.0
-"""Far above what any of these takes, so that a busy machine does not matter."""
+"""Far more than any request takes, so that a busy machine does not matter."""
 
 REFUSED = {"BAD_USER_INPUT", "TOO_COMPLEX"}
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """The installation over HTTP; a credential is the word for who is asking."""
+    """The installation over HTTP. The credential is the name of an actor."""
 
     http: httpx.AsyncClient
 
     async def post(self, body: bytes | str, who: str = "owner", **headers: str) -> httpx.Response:
-        """Posts a body as it is; the answer has come soon, and is no defect."""
+        """Posts a body. Asserts that the response is quick and not an internal error."""
         given = {"authorization": f"Bearer {who}", "content-type": "application/json", **headers}
         started = time.perf_counter()
         response = await self.http.post("/graphql", content=body, headers=given)
@@ -43,13 +43,13 @@ class Web:
         return response
 
     async def ask(self, query: str, who: str = "owner", **variables: Any) -> dict[str, Any]:
-        """The answer's body."""
+        """The body of the response."""
         response = await self.post(orjson.dumps({"query": query, "variables": variables}), who)
         answer: dict[str, Any] = response.json()
         return answer
 
     async def refusal(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The first error of a request that is refused before any field is asked."""
+        """The first error of a request that is refused before a field is resolved."""
         answer = await self.ask(query, **variables)
         assert answer.get("data") is None
         error: dict[str, Any] = answer["errors"][0]
@@ -58,18 +58,18 @@ class Web:
 
 
 @dataclass
-class Street:
-    """Takes a word for a credential."""
+class NameAuthenticator:
+    """Accepts the name of an actor as the credential."""
 
     actors: dict[str, Actor | None]
 
     async def actor_for(self, credential: str) -> Actor | None:
-        """The actor of that word."""
+        """The actor with this name."""
         return self.actors[credential]
 
 
-async def move_in(app: App) -> Street:
-    """The people of the app, each with a row of a user's."""
+async def add_users(app: App) -> NameAuthenticator:
+    """Creates a user for each actor of the app."""
     people = {who: app.actor(who) for who in ("owner", "loner", "admin", "supervisor")}
     for who, actor in people.items():
         assert actor is not None
@@ -81,12 +81,12 @@ async def move_in(app: App) -> Street:
             client_id=actor.client_id,
             group_id=actor.group_id,
         )
-    return Street({**people, "nobody": None})
+    return NameAuthenticator({**people, "nobody": None})
 
 
 @asynccontextmanager
 async def hostile_web(template: EmbeddedDatabase) -> AsyncIterator[Web]:
-    """Such an installation, with a database of its own."""
+    """Runs such an installation with its own database."""
 
     async def is_ready() -> str | None:
         return None
@@ -98,7 +98,7 @@ async def hostile_web(template: EmbeddedDatabase) -> AsyncIterator[Web]:
     ):
         parts = AppParts(
             installation=app.installation,
-            authenticator=await move_in(app),
+            authenticator=await add_users(app),
             metrics=Metrics(),
             is_ready=is_ready,
         )

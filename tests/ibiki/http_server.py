@@ -1,4 +1,4 @@
-"""The HTTP server of an installation that holds nothing but its users: real uvicorn on loopback."""
+"""A uvicorn server on loopback, of an installation that only has users."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VIEWER_ANSWER = {"data": {"viewer": {"email": "ada@ibiki.test"}}}
 
 @dataclass
 class FakeAuthenticator:
-    """Knows one credential; `away`: its store cannot be asked."""
+    """Knows one credential. `away`: its store is unavailable."""
 
     away: bool = False
 
@@ -41,7 +41,7 @@ class FakeAuthenticator:
 
 @dataclass
 class RunningServer:
-    """A front that answers, and what a test may turn in it."""
+    """A running server, and the parts that a test may change."""
 
     url: str
     http: httpx.AsyncClient
@@ -52,7 +52,7 @@ class RunningServer:
 
     @property
     def port(self) -> int:
-        """Where it listens, on 127.0.0.1."""
+        """The port on 127.0.0.1."""
         port = httpx.URL(self.url).port
         assert port is not None
         return port
@@ -62,11 +62,11 @@ class RunningServer:
         return await self.http.post("/graphql", json=body, headers={**SIGNED_IN, **headers})
 
     async def ask(self, query: str, **variables: Any) -> Any:
-        """The answer's body."""
+        """The body of the response."""
         return (await self.post({"query": query, "variables": variables})).json()
 
     async def raw(self, *parts: bytes, pause_seconds: float = 0.0) -> bytes:
-        """What is answered to these bytes until the connection is closed, at most 30 s."""
+        """The bytes that answer these parts until the connection is closed, after at most 30 s."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         answer = asyncio.create_task(_all_of(reader))
         try:
@@ -94,7 +94,7 @@ async def _all_of(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def running_server(**parts: Any) -> AsyncIterator[RunningServer]:
-    """A front with these parts of `AppParts` changed."""
+    """Runs a server with these parts of `AppParts` changed."""
     directory = FakeDirectory(users={USER.id: USER})
     async with httpx.AsyncClient(timeout=60) as http:
         made = RunningServer(url="", http=http, directory=directory)

@@ -1,6 +1,6 @@
-"""Attacks on signing in, over real HTTP: aliases, tokens of the wrong kind, and a hundred at once.
+"""Attacks on sign-in over real HTTP: aliases, wrong tokens, and a hundred sign-ins at once.
 
-The whole list, and which test holds what, is docs/attacks.md.
+docs/attacks.md lists all attacks and their tests.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ibiki.http.app import AppParts, build_app
 from ibiki.http.server import serving
 from ibiki.live.live import SocketRules
 from ibiki.observability.metrics import Metrics
-from ibiki.passwords import AT_ONCE, MEMORY_KIB
+from ibiki.passwords import MEMORY_KIB, MOST_THREADS
 from tests import people
 from tests.installations import running_app
 
@@ -26,17 +26,17 @@ SIGN_IN = """{name}: signIn(input: {{email: "{email}", password: "{password}"}})
   __typename ... on Session {{ accessToken refreshToken }} }}"""
 EMAIL = "ada@ibiki.test"
 GUESSES = 5
-"""Wrong passwords of an account from one address before it is slowed."""
+"""The number of wrong passwords of an account and address before the limit applies."""
 
 
 @dataclass
-class Front:
-    """The front of an installation in which one person may sign in."""
+class Site:
+    """An installation over HTTP, with one user."""
 
     http: httpx.AsyncClient
 
     async def sign_in(self, *passwords: str, email: str = EMAIL) -> dict[str, Any]:
-        """The answer to a document that signs in once with each, by aliases."""
+        """The response to a document that signs in with each password, using aliases."""
         fields = [
             SIGN_IN.format(name=f"a{number}", email=email, password=password)
             for number, password in enumerate(passwords)
@@ -48,20 +48,20 @@ class Front:
         return body
 
     async def kinds(self, *passwords: str, email: str = EMAIL) -> list[str]:
-        """What each of them comes to."""
+        """The type of each result."""
         body = await self.sign_in(*passwords, email=email)
         assert "errors" not in body, body
         return [each["__typename"] for each in body["data"].values()]
 
     async def viewer(self, credential: str) -> Any:
-        """What somebody with this credential is told of themselves."""
+        """The viewer of this credential."""
         headers = {"authorization": f"Bearer {credential}"}
         given = {"query": "{ viewer { email } }"}
         return (await self.http.post("/graphql", json=given, headers=headers)).json()
 
 
 @pytest.fixture
-async def door(database_url: str) -> AsyncIterator[Front]:
+async def site(database_url: str) -> AsyncIterator[Site]:
     async with running_app(database_url) as app, httpx.AsyncClient(timeout=60) as http:
         await people.add_user(EMAIL)
 
@@ -76,36 +76,36 @@ async def door(database_url: str) -> AsyncIterator[Front]:
         )
         async with serving(build_app(parts)) as url:
             http.base_url = httpx.URL(url)
-            yield Front(http)
+            yield Site(http)
 
 
-async def test_fifteen_guesses_in_one_document_are_none(door: Front) -> None:
-    body = await door.sign_in(*[f"guess {each}" for each in range(14)], people.PASSWORD)
+async def test_fifteen_guesses_in_one_document_are_refused(site: Site) -> None:
+    body = await site.sign_in(*[f"guess {each}" for each in range(14)], people.PASSWORD)
     assert body["errors"][0]["extensions"]["code"] == "TOO_COMPLEX"
     assert "data" not in body
-    assert await door.kinds("wrong") == ["InvalidCredentials"], "the account was not slowed by it"
+    assert await site.kinds("wrong") == ["InvalidCredentials"], "a refused document counts"
 
 
-async def test_guesses_by_aliases_count_like_guesses_one_by_one(door: Front) -> None:
-    kinds = await door.kinds(*[f"guess {each}" for each in range(9)], people.PASSWORD)
+async def test_guesses_by_aliases_count_like_guesses_one_by_one(site: Site) -> None:
+    kinds = await site.kinds(*[f"guess {each}" for each in range(9)], people.PASSWORD)
     assert kinds == ["InvalidCredentials"] * GUESSES + ["RateLimited"] * 5
 
 
-async def test_an_unknown_email_is_answered_and_slowed_like_a_known_one(door: Front) -> None:
+async def test_an_unknown_email_is_answered_and_slowed_like_a_known_one(site: Site) -> None:
     guesses = [f"guess {each}" for each in range(8)]
-    known = await door.sign_in(*guesses)
-    unknown = await door.sign_in(*guesses, email="eve@ibiki.test")
+    known = await site.sign_in(*guesses)
+    unknown = await site.sign_in(*guesses, email="eve@ibiki.test")
     assert known == unknown
 
 
-async def test_a_refresh_token_is_no_access_token(door: Front) -> None:
-    session = (await door.sign_in(people.PASSWORD))["data"]["a0"]
-    assert await door.viewer(session["accessToken"]) == {"data": {"viewer": {"email": EMAIL}}}
-    refused = await door.viewer(session["refreshToken"])
+async def test_a_refresh_token_is_not_an_access_token(site: Site) -> None:
+    session = (await site.sign_in(people.PASSWORD))["data"]["a0"]
+    assert await site.viewer(session["accessToken"]) == {"data": {"viewer": {"email": EMAIL}}}
+    refused = await site.viewer(session["refreshToken"])
     assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-def test_a_socket_has_three_seconds_to_begin() -> None:
+def test_a_socket_has_three_seconds_to_initialise() -> None:
     assert SocketRules().init_seconds == 3.0
 
 
@@ -125,8 +125,8 @@ asyncio.run(main())
 """
 
 
-def test_a_hundred_sign_ins_at_once_take_no_more_memory_than_a_few() -> None:
-    told = subprocess.run(
+def test_a_hundred_concurrent_sign_ins_use_bounded_memory() -> None:
+    ran = subprocess.run(
         [sys.executable, "-c", HUNDRED], capture_output=True, text=True, timeout=100, check=True
     )
-    assert int(told.stdout) < AT_ONCE * MEMORY_KIB * 3 // 2
+    assert int(ran.stdout) < MOST_THREADS * MEMORY_KIB * 3 // 2

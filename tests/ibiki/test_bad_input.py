@@ -1,6 +1,6 @@
-"""Bad input over real HTTP: refused plainly and soon.
+"""Bad input over real HTTP is refused quickly, with a clear message.
 
-Nothing that a caller can send is answered with 500, with a masked defect or after a long wait.
+No request causes a status 500, an internal error or a long wait.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ async def test_variables_of_the_wrong_shape_are_refused(web: Web, given: dict[st
         ('after: "nonsense"', "after is not a cursor of this list."),
     ],
 )
-async def test_a_page_that_cannot_be_is_refused_and_says_what_can(
+async def test_an_invalid_page_is_refused_with_the_allowed_values(
     web: Web, arguments: str, sentence: str
 ) -> None:
     error = await web.refusal(f"{{ sends({arguments}) {{ nodes {{ id }} }} }}")
@@ -148,20 +148,20 @@ async def test_a_wrong_body_is_refused(web: Web, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [b"[],", b"{},", b"1,"])
-async def test_a_body_that_would_swell_in_memory_is_not_unpacked(web: Web, value: bytes) -> None:
+async def test_a_body_that_would_need_much_memory_is_not_parsed(web: Web, value: bytes) -> None:
     response = await web.post(b"[" + value * 1_100_000 + b"1]")
     assert response.status_code == 413
-    assert response.json()["errors"][0]["message"] == "The body holds too many values."
+    assert response.json()["errors"][0]["message"] == "The body contains too many values."
 
 
 async def test_a_batch_is_refused_by_its_name(web: Web) -> None:
     response = await web.post(f"[{QUERY}}}, {QUERY}}}]")
     assert response.status_code == 400
-    assert "batches are not answered" in response.json()["errors"][0]["message"]
+    assert "Batches are not supported" in response.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("key", ['"query"', '"variables"', '"zzz"'])
-async def test_a_key_that_stands_twice_changes_nothing_for_anybody(web: Web, key: str) -> None:
+async def test_a_repeated_key_is_harmless(web: Web, key: str) -> None:
     twice = f', {key}: null, {key}: null, "query": "{{ viewer {{ __typename }} }}"}}'
     assert (await web.post(QUERY + twice)).status_code == 200
 
@@ -177,10 +177,10 @@ async def test_a_body_over_the_limit_is_refused(web: Web) -> None:
     body = b'{"query": "' + b" " * (16 * 1024 * 1024) + b'"}'
     response = await web.post(body)
     assert response.status_code == 413
-    assert "over the limit" in response.json()["errors"][0]["message"]
+    assert "larger than the limit" in response.json()["errors"][0]["message"]
 
 
-async def test_a_large_body_of_little_sense_is_refused_soon(web: Web) -> None:
+async def test_a_large_invalid_body_is_refused_quickly(web: Web) -> None:
     query = "mutation ($input: BulkSendInput!) { bulkSend(input: $input) { __typename } }"
     for to in (["x"] * 900_000, [1] * 900_000, [None] * 900_000, [""] * 900_000):
         response = await web.post(
@@ -202,7 +202,7 @@ async def test_multipart_is_not_read(web: Web) -> None:
     assert response.status_code == 415
 
 
-async def test_a_mutation_is_not_asked_by_get(web: Web) -> None:
+async def test_a_mutation_is_refused_with_get(web: Web) -> None:
     query = 'mutation { send(input: {to: "2025550123", text: "x"}) { __typename } }'
     response = await web.http.get(
         "/graphql", params={"query": query}, headers={"authorization": "Bearer owner"}

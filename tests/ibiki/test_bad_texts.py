@@ -1,4 +1,4 @@
-"""No text, and no unknown id, breaks any field of the API: whatever area adds the field."""
+"""No text and no unknown ID breaks any field of the API, also fields that are added later."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def web(database_template: EmbeddedDatabase) -> AsyncIterator[Web]:
 
 
 def root_fields() -> Iterator[tuple[str, str, GraphQLField]]:
-    """Each field that can be asked for: the operation, its name, itself."""
+    """Each root field: its operation, its name and the field."""
     roots = {"query": SCHEMA.query_type, "mutation": SCHEMA.mutation_type}
     for operation, root in roots.items():
         for name, field in root.fields.items() if isinstance(root, GraphQLObjectType) else ():
@@ -67,7 +67,7 @@ def root_fields() -> Iterator[tuple[str, str, GraphQLField]]:
 
 
 def sample(type_: GraphQLInputType, text: str) -> Any:
-    """A value of the type; each text in it is `text`, each id an unknown one or `text`."""
+    """A value of the type, in which each text and each ID is `text`."""
     if isinstance(type_, GraphQLNonNull):
         return sample(type_.of_type, text)
     if isinstance(type_, GraphQLList):
@@ -87,7 +87,7 @@ def sample(type_: GraphQLInputType, text: str) -> Any:
 
 
 def document(operation: str, name: str, field: GraphQLField) -> str:
-    """A document that asks for the field with all its arguments in variables."""
+    """A document with the field, and with variables for all its arguments."""
     selection = "{ __typename }" if is_composite_type(get_named_type(field.type)) else ""
     if not field.args:
         return f"{operation} {{ {name} {selection} }}"
@@ -96,7 +96,7 @@ def document(operation: str, name: str, field: GraphQLField) -> str:
     return f"{operation} ({declared}) {{ {name}({passed}) {selection} }}"
 
 
-def is_asked_alone(arg: str, value: GraphQLArgument) -> bool:
+def fits_others(arg: str, value: GraphQLArgument) -> bool:
     """Whether the argument can be given together with any other."""
     return arg != "last" and value.default_value is Undefined
 
@@ -114,7 +114,7 @@ async def test_no_text_breaks_any_field(
             given = {
                 arg: sample(value.type, text)
                 for arg, value in field.args.items()
-                if is_asked_alone(arg, value)
+                if fits_others(arg, value)
             }
             await web.ask(query, who, **given)
 
@@ -123,7 +123,7 @@ async def test_no_text_breaks_any_field(
     ("operation", "name", "field"),
     [pytest.param(*each, id=each[1]) for each in root_fields() if each[2].args],
 )
-async def test_no_id_that_is_unknown_breaks_any_field(
+async def test_no_unknown_id_breaks_any_field(
     web: Web, operation: str, name: str, field: GraphQLField
 ) -> None:
     query = document(operation, name, field)

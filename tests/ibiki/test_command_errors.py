@@ -1,4 +1,4 @@
-"""An operator's mistake ends a command with a sentence that says how to go on: no traceback."""
+"""A command that fails prints a message with the cause and the fix, and no traceback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ibiki.local.embedded import EmbeddedDatabase
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended, and what it said on standard error."""
+    """The exit code of a command and its standard error."""
 
     code: int
     said: str
@@ -29,7 +29,7 @@ Ibiki = Callable[..., Ended]
 
 @pytest.fixture
 def ibiki(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ibiki:
-    """Runs a command that goes wrong."""
+    """Runs a command that fails."""
 
     def run(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["ibiki", *arguments])
@@ -44,33 +44,35 @@ def ibiki(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("command", ["audit", "sync"])
-def test_a_directory_in_which_nothing_was_begun_stays_as_it_is(
+def test_a_read_only_command_creates_no_installation(
     ibiki: Ibiki, tmp_path: Path, command: str
 ) -> None:
     mistyped = tmp_path / "mistyped"
     ended = ibiki(command, "--data", str(mistyped))
-    assert ended == Ended(1, f"Nothing is kept in {mistyped}: `ibiki up` begins, or see --data.")
+    assert ended == Ended(
+        1, f"{mistyped} holds no installation. Start `ibiki up` first, or choose another --data."
+    )
     assert not mistyped.exists()
 
 
 @pytest.mark.parametrize("command", ["up", "serve", "simulate"])
-def test_a_port_that_there_is_not(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
+def test_an_invalid_port_is_refused(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
     ended = ibiki(command, "--data", str(tmp_path), "--port", "99999")
     assert ended.code == 2
     assert "65535" in ended.said
 
 
 @pytest.mark.parametrize("command", ["up", "serve", "simulate"])
-def test_a_port_that_is_taken(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
+def test_a_used_port_is_refused(ibiki: Ibiki, tmp_path: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = ibiki(command, "--data", str(tmp_path), "--port", str(port))
     assert ended.code == 1
-    assert ended.said.startswith(f"Cannot listen at 127.0.0.1:{port}")
+    assert ended.said.startswith(f"Cannot listen on 127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("command", ["up", "dispatch", "migrate", "demo", "simulate"])
-def test_a_directory_that_cannot_be_made(
+def test_a_directory_that_cannot_be_created_is_refused(
     ibiki: Ibiki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "s" * 32)
@@ -81,13 +83,12 @@ def test_a_directory_that_cannot_be_made(
     ended = ibiki(command, "--data", str(directory), *port)
     assert ended.code == 1
     assert ended.said == (
-        f"Nothing can be kept in {directory}: Not a directory."
-        " Choose a directory of your own with --data."
+        f"{directory} cannot be written to: Not a directory. Choose another directory with --data."
     )
 
 
 @pytest.mark.parametrize("command", ["serve", "dispatch", "migrate", "audit", "sync", "demo"])
-def test_a_database_that_does_not_answer(
+def test_a_database_that_does_not_answer_is_reported(
     ibiki: Ibiki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -99,7 +100,7 @@ def test_a_database_that_does_not_answer(
 
 
 @pytest.mark.parametrize("command", ["serve", "dispatch"])
-def test_a_database_that_was_never_migrated(
+def test_an_empty_database_is_reported(
     ibiki: Ibiki,
     database_server: EmbeddedDatabase,
     tmp_path: Path,
@@ -108,7 +109,7 @@ def test_a_database_that_was_never_migrated(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_server.superuser_url)  # of an empty database
     ended = ibiki(command, "--data", str(tmp_path), *(["--port", "0"] * (command == "serve")))
-    assert ended == Ended(1, "The database is empty: run `ibiki migrate` first.")
+    assert ended == Ended(1, "The database is empty. Run `ibiki migrate` first.")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_database_that_was_never_migrated(
         ("misspelt", "ibiki", "rejects the user or the password of DATABASE_URL."),
     ],
 )
-def test_a_database_that_is_not_there_or_lets_nobody_in(
+def test_a_missing_database_or_a_rejected_login_is_reported(
     ibiki: Ibiki,
     database_server: EmbeddedDatabase,
     tmp_path: Path,

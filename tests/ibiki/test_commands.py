@@ -1,4 +1,4 @@
-"""What commands say of the state of things, and how they end: for tired eyes and for scripts."""
+"""The output and the exit codes of commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.ledger.test_reconcile import send_charged
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[worlds.Tenant]:
-    """A client with 1,000 credits in a database of its own."""
+    """A client with 1,000 credits in its own database."""
     async with worlds.connected(database_url):
         yield await worlds.add_client(await worlds.add_pool(held=1_000))
 
@@ -30,20 +30,22 @@ async def pool(database_url: str) -> AsyncIterator[worlds.Tenant]:
 async def ibiki(
     url: str, directory: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """A command over the database at the address."""
+    """Runs a command with the database at this address."""
     settings = {"DATABASE_URL": url, "IBIKI_DATA": str(directory), **environment}
     ended = await asyncio.to_thread(run, *arguments, **settings)
     assert "Traceback" not in ended.stderr
     return ended
 
 
-async def test_an_audit_that_holds(database_url: str, pool: worlds.Tenant, tmp_path: Path) -> None:
+async def test_an_audit_of_a_correct_ledger_succeeds(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
     ended = await ibiki(database_url, tmp_path, "audit")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "2 accounts, 2 transfers and 0 messages: the ledger holds.\n"
 
 
-async def test_an_audit_that_does_not_hold_ends_with_a_code_of_its_own_and_says_what_to_do(
+async def test_a_failed_audit_exits_with_3_and_gives_advice(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
     await worlds.execute("UPDATE account SET held = held + 7 WHERE id = $1", pool.account_id)
@@ -53,8 +55,8 @@ async def test_an_audit_that_does_not_hold_ends_with_a_code_of_its_own_and_says_
     assert first.endswith("THE LEDGER DOES NOT HOLD.")
     assert str(pool.account_id) in violation
     assert "docs/operating.md" in advice
-    told = json.loads((await ibiki(database_url, tmp_path, "audit", "--json")).stdout)
-    assert (told["holds"], told["violations"]) == (False, [violation])
+    result = json.loads((await ibiki(database_url, tmp_path, "audit", "--json")).stdout)
+    assert (result["holds"], result["violations"]) == (False, [violation])
 
 
 async def test_reconcile_says_what_it_finds_and_corrects_it_once(
@@ -75,19 +77,21 @@ async def test_reconcile_says_what_it_finds_and_corrects_it_once(
     assert proven.returncode == 0
 
 
-async def test_looking_changes_no_database_that_is_behind(
+async def test_read_only_commands_do_not_migrate_a_database(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
     await worlds.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
     for command in ("audit", "sync"):
         ended = await ibiki(database_url, tmp_path, command)
         assert (ended.returncode, ended.stdout) == (1, "")
-        assert ended.stderr.startswith("The database is behind this program (0002_constraints)")
+        assert ended.stderr.startswith(
+            "The database lacks migrations of this version (0002_constraints)"
+        )
     applied = await worlds.fetch("SELECT name FROM tortoise_migrations WHERE name LIKE '0002%'")
     assert applied == []
 
 
-async def test_a_provider_that_cannot_be_read_is_named_and_the_reading_stays(
+async def test_a_failed_sync_names_the_provider_address_and_changes_nothing(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -96,12 +100,12 @@ async def test_a_provider_that_cannot_be_read_is_named_and_the_reading_stays(
         database_url, tmp_path, "sync", "--json", EXTREME_API_URL=address, EXTREME_API_KEY="s3cret"
     )
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"Asked was {address}" in ended.stderr
-    assert "It was never read." in ended.stderr
+    assert f"The request went to {address}" in ended.stderr
+    assert "Its balance was never read." in ended.stderr
     assert "s3cret" not in ended.stderr
 
 
-async def test_a_simulator_that_does_not_run_is_to_be_started(
+async def test_a_failed_sync_says_how_to_start_the_simulator(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
     ended = await ibiki(database_url, tmp_path, "sync")
@@ -110,7 +114,7 @@ async def test_a_simulator_that_does_not_run_is_to_be_started(
     assert f"`ibiki simulate` runs in {tmp_path}" in ended.stderr
 
 
-async def test_a_user_who_may_not_is_told_apart_from_a_defect(
+async def test_missing_database_privileges_are_reported_without_a_traceback(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
     await worlds.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ibiki")
@@ -129,11 +133,11 @@ def test_every_command_takes_a_directory(tmp_path: Path) -> None:
     assert without == []
 
 
-def test_the_version_is_said() -> None:
+def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"ibiki {version('ibiki')}\n"
 
 
-def test_an_admin_is_not_made_without_a_password(tmp_path: Path) -> None:
+def test_an_admin_is_not_created_without_a_password(tmp_path: Path) -> None:
     command = ["create-admin", "ada@example.com", "--data", str(tmp_path)]
     ended = run(*command)
     assert ended.returncode == 2
@@ -141,15 +145,15 @@ def test_an_admin_is_not_made_without_a_password(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_no_directory(tmp_path: Path) -> None:
+def test_a_file_as_the_directory_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     ended = run("serve", "--data", str(file), "--port", "0")
     assert ended.returncode == 1
-    assert ended.stderr == f"{file} is no directory: choose another one with --data.\n"
+    assert ended.stderr == f"{file} is not a directory. Choose another one with --data.\n"
 
 
-async def test_a_dispatcher_says_that_it_has_begun_and_what_keeps_it(
+async def test_a_dispatcher_logs_its_start_and_why_it_is_not_ready(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
     await worlds.execute("DELETE FROM tortoise_migrations WHERE name LIKE '0002%'")
@@ -163,5 +167,5 @@ async def test_a_dispatcher_says_that_it_has_begun_and_what_keeps_it(
     said = [json.loads(await dispatcher.stderr.readline())["event"] for _ in range(2)]
     dispatcher.terminate()
     assert await dispatcher.wait() == 0
-    assert said[0] == "messages are handed over"
+    assert said[0] == "the dispatcher is running"
     assert said[1] == "not ready: Run `ibiki migrate`: 0002_constraints is missing."

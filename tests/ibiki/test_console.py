@@ -1,4 +1,4 @@
-"""The console's files over HTTP: the page, compressed assets, the policy, and no page at all."""
+"""The console over HTTP: the page, compressed assets, the policy, and a missing build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPT = b"console.log('a script that is worth compressing');"
 
 @pytest.fixture
 async def web(tmp_path: Path) -> AsyncIterator[RunningServer]:
-    """A front that serves a small built console."""
+    """A server with a small built console."""
     assets = tmp_path / "assets"
     assets.mkdir()
     (tmp_path / "index.html").write_text('<meta nonce="CSP_NONCE"><title>Console</title>')
@@ -99,7 +99,7 @@ async def test_nothing_else_is_served(web: RunningServer, name: str) -> None:
     assert answer.status_code == 404
 
 
-async def test_addresses_of_pages_are_no_labels_of_the_metrics(web: RunningServer) -> None:
+async def test_page_addresses_are_not_metric_labels(web: RunningServer) -> None:
     await web.http.get("/conversation-of-somebody", headers=BROWSER)
     exposed = web.metrics.exposition().decode()
     assert "conversation-of-somebody" not in exposed

@@ -1,4 +1,4 @@
-"""The console's session endpoint: the cookie, what it protects, and whom it refuses."""
+"""The console's session endpoints: the cookie, and the requests that are refused."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_signing_out_ends_the_session_and_its_tokens_at_once(site: Site) -
     assert "max-age=0" in late.headers["set-cookie"].lower(), "a useless cookie is removed"
 
 
-async def test_a_first_visit_is_no_error(site: Site) -> None:
+async def test_a_first_visit_is_not_an_error(site: Site) -> None:
     assert (await site.post("refresh")).status_code == 204
 
 

@@ -1,4 +1,4 @@
-"""The demo data is written once, and what the operator makes of it afterwards stays."""
+"""The demo data is written once, and later changes by the operator are kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def app(database_url: str) -> AsyncIterator[App]:
 
 
 async def write(app: App, directory: Path) -> str:
-    """Writes the demo as a start with the present environment does."""
+    """Writes the demo data with the settings of the environment."""
     place = CommandContext(settings.load(directory), directory, "")
     return await demo.write_demo(place, app.installation, people.PASSWORDS)
 

@@ -1,4 +1,4 @@
-"""What goes wrong in handing over is said in the log, once for each time it happens."""
+"""Problems of dispatching are logged, once for each event."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ ACCOUNT = UUID(int=7)
     ("happens", "level", "said"),
     [
         (
-            lambda alarms: alarms.paused(ACCOUNT, "no money left"),
+            lambda log: log.paused(ACCOUNT, "no money left"),
             logging.ERROR,
-            "the provider refuses our account, and messages wait: no money left",
+            "the provider rejects our account, messages wait: no money left",
         ),
         (
-            lambda alarms: alarms.called(ACCOUNT, [Accepted("r"), Unknown("reset")], seconds=1),
+            lambda log: log.called(ACCOUNT, [Accepted("r"), Unknown("reset")], seconds=1),
             logging.WARNING,
             "1 of 2 messages of a call are UNKNOWN: reset",
         ),
         (
-            lambda alarms: alarms.swept(3),
+            lambda log: log.swept(3),
             logging.WARNING,
-            "3 messages are UNKNOWN: their call never ended",
+            "3 messages are UNKNOWN: their lease ended during the call",
         ),
         (
-            lambda alarms: alarms.breaker(ACCOUNT, open_=True),
+            lambda log: log.breaker(ACCOUNT, open_=True),
             logging.WARNING,
-            "calls are held back: none was answered clearly",
+            "the circuit breaker is open: calls got no clear answer",
         ),
         (
-            lambda alarms: alarms.resumed(ACCOUNT),
+            lambda log: log.resumed(ACCOUNT),
             logging.INFO,
-            "the provider takes messages again",
+            "the provider accepts messages again",
         ),
     ],
 )
-def test_it_is_said(
+def test_the_event_is_logged(
     caplog: pytest.LogCaptureFixture,
     happens: Callable[[DispatchLog], None],
     level: int,
@@ -56,9 +56,9 @@ def test_it_is_said(
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [(level, said)]
 
 
-def test_what_goes_well_is_not_said(caplog: pytest.LogCaptureFixture) -> None:
-    alarms = DispatchLog(Metrics())
+def test_success_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    dispatch_log = DispatchLog(Metrics())
     with caplog.at_level(logging.INFO, logger="ibiki.handover"):
-        alarms.called(ACCOUNT, [Accepted("r")], seconds=1)
-        alarms.swept(0)
+        dispatch_log.called(ACCOUNT, [Accepted("r")], seconds=1)
+        dispatch_log.swept(0)
     assert caplog.records == []

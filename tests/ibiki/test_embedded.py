@@ -1,4 +1,4 @@
-"""The embedded database: found again after every kind of end, stopped by the last who used it."""
+"""The embedded database survives every kind of exit, and the last command stops it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ import os, sys
 from pathlib import Path
 from ibiki.local import embedded
 
-os.setuid(int(sys.argv[2]))  # after the imports: the interpreter may lie where only root may look
+os.setuid(int(sys.argv[2]))  # after the imports: perhaps only root can read the interpreter's files
 with embedded.start(Path(sys.argv[1]), durable=False) as server:
     print(server.url, flush=True)
     sys.stdin.read()
 """
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a database that holds one row, stopped; to be copied, not used."""
+    """A stopped database with one row. Tests use copies of it."""
     directory = tmp_path_factory.mktemp("made")
     with embedded.start(directory, durable=False):
         sql(directory, "CREATE TABLE kept (note text); INSERT INTO kept VALUES ('here')")
@@ -48,13 +48,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def directory(made: Path, tmp_path: Path) -> Iterator[Path]:
-    """A copy of a database made before; whatever runs in it is ended afterwards."""
+    """A copy of a database. Its server is stopped after the test."""
     subprocess.run(["cp", "-a", str(made), str(tmp_path / "d")], check=True)
     yield tmp_path / "d"
     cluster.locate(tmp_path / "d", durable=False).stop()
 
 
-def test_a_new_database_belongs_to_a_role_that_can_give_up_its_own_rights(tmp_path: Path) -> None:
+def test_the_role_of_a_new_database_is_not_a_superuser(
+    tmp_path: Path,
+) -> None:
     with embedded.start(tmp_path):
         sql(tmp_path, "CREATE TABLE t (i int); REVOKE UPDATE ON t FROM ibiki")
         assert sql(tmp_path, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f"
@@ -63,9 +65,9 @@ def test_a_new_database_belongs_to_a_role_that_can_give_up_its_own_rights(tmp_pa
 
 
 def test_a_second_start_finds_the_rows_again_within_six_seconds(directory: Path) -> None:
-    begun_at = time.monotonic()
+    started_at = time.monotonic()
     with embedded.start(directory, durable=False):
-        assert time.monotonic() - begun_at < 6
+        assert time.monotonic() - started_at < 6
         assert sql(directory, "SELECT note FROM kept") == "here"
     assert not is_running(directory)
 
@@ -75,13 +77,13 @@ def test_a_start_after_killing_everything_finds_the_rows_again(directory: Path) 
         sql(directory, "INSERT INTO kept VALUES ('committed')")
         user.kill()
         kill_server(directory)
-    begun_at = time.monotonic()
+    started_at = time.monotonic()
     with embedded.start(directory, durable=False):
-        assert time.monotonic() - begun_at < 6
+        assert time.monotonic() - started_at < 6
         assert sql(directory, "SELECT count(*) FROM kept") == "2"
 
 
-def test_a_server_that_outlived_a_killed_command_is_joined_and_stopped_in_the_end(
+def test_a_server_that_outlives_a_killed_command_is_reused_and_stopped_later(
     directory: Path,
 ) -> None:
     with command(directory) as user:
@@ -94,7 +96,7 @@ def test_a_server_that_outlived_a_killed_command_is_joined_and_stopped_in_the_en
     assert not is_running(directory)
 
 
-def test_a_second_command_joins_and_leaves_the_server_running(directory: Path) -> None:
+def test_a_second_command_shares_the_server_and_leaves_it_running(directory: Path) -> None:
     with command(directory):
         server_pid = postmaster_pid(directory)
         with embedded.start(directory, durable=False):
@@ -105,7 +107,7 @@ def test_a_second_command_joins_and_leaves_the_server_running(directory: Path) -
     assert not is_running(directory)
 
 
-def test_the_last_one_out_stops_the_server_whoever_started_it(directory: Path) -> None:
+def test_the_last_command_stops_the_server_that_another_started(directory: Path) -> None:
     with command(directory) as first:
         second = embedded.start(directory, durable=False)
         end(first)
@@ -126,7 +128,7 @@ def test_ctrl_c_reaches_the_command_and_not_the_server(directory: Path) -> None:
     assert log.rstrip().endswith("database system is shut down")
 
 
-def test_two_first_starts_at_once_make_one_database(tmp_path: Path) -> None:
+def test_two_first_starts_together_create_one_database(tmp_path: Path) -> None:
     started: list[embedded.EmbeddedDatabase] = []
     threads = [
         threading.Thread(target=lambda: started.append(embedded.start(tmp_path, durable=False)))
@@ -144,7 +146,7 @@ def test_two_first_starts_at_once_make_one_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a 'quoted' $HOME \"näme\"", "long-" * 40])
-def test_any_name_of_a_directory_will_do(directory: Path, name: str) -> None:
+def test_a_directory_may_have_any_name(directory: Path, name: str) -> None:
     elsewhere = directory.rename(directory.with_name(name))
     with command(elsewhere), embedded.start(elsewhere, durable=False):
         assert sql(elsewhere, "SELECT note FROM kept") == "here"
@@ -154,7 +156,7 @@ def test_any_name_of_a_directory_will_do(directory: Path, name: str) -> None:
     elsewhere.rename(directory)
 
 
-def test_a_reused_process_number_does_not_pass_for_the_server(directory: Path) -> None:
+def test_another_process_with_the_recorded_pid_is_not_the_server(directory: Path) -> None:
     place = cluster.locate(directory, durable=False)
     become = {"user": place.uid} if os.geteuid() == 0 else {}
     with subprocess.Popen(["sleep", "60"], **become) as bystander:  # type: ignore[call-overload]
@@ -170,7 +172,7 @@ def test_a_reused_process_number_does_not_pass_for_the_server(directory: Path) -
         bystander.kill()
 
 
-def test_a_creation_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
+def test_an_interrupted_creation_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "PG_VERSION").write_text("18\n")
     with embedded.start(tmp_path, durable=False):
@@ -196,12 +198,12 @@ def test_the_cluster_is_closed_to_other_users(directory: Path) -> None:
 
 def test_a_database_of_another_version_is_left_alone(directory: Path) -> None:
     (directory / "postgres" / "PG_VERSION").write_text("17\n")
-    with pytest.raises(embedded.EmbeddedDatabaseUnavailable, match="made by PostgreSQL 17"):
+    with pytest.raises(embedded.EmbeddedDatabaseUnavailable, match="belongs to PostgreSQL 17"):
         embedded.start(directory, durable=False)
     (directory / "postgres" / "PG_VERSION").write_text("18\n")
 
 
-def test_a_server_that_cannot_start_says_why(
+def test_the_error_of_a_failed_start_contains_the_log(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "FAILED_STARTS_TIMEOUT_SECONDS", 0.0)
@@ -210,7 +212,7 @@ def test_a_server_that_cannot_start_says_why(
         embedded.start(directory, durable=False)
 
 
-def test_a_start_that_takes_longer_than_a_failed_one_may_is_no_failure(
+def test_a_slow_start_is_not_a_failed_start(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "FAILED_STARTS_TIMEOUT_SECONDS", 0.0)
@@ -218,7 +220,7 @@ def test_a_start_that_takes_longer_than_a_failed_one_may_is_no_failure(
         assert sql(directory, "SELECT note FROM kept") == "here"
 
 
-def test_without_the_wheel_the_fix_is_named(
+def test_without_the_wheel_the_error_names_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
@@ -227,7 +229,7 @@ def test_without_the_wheel_the_fix_is_named(
 
 
 @needs_root
-def test_an_ordinary_user_has_a_database_of_their_own(open_directory: Path) -> None:
+def test_an_ordinary_user_owns_its_database(open_directory: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     os.chown(open_directory, nobody.pw_uid, nobody.pw_gid)
     with command(open_directory, user=nobody.pw_uid):
@@ -240,11 +242,11 @@ def test_an_ordinary_user_has_a_database_of_their_own(open_directory: Path) -> N
 @pytest.mark.parametrize(
     ("mode", "reason"),
     [
-        (0o700, "cannot be used: Permission denied. Choose a directory of your own"),
+        (0o700, "cannot be used: Permission denied. Choose another directory"),
         (0o755, "belongs to another user of this machine (uid 0)"),
     ],
 )
-def test_the_database_of_another_user_is_refused_in_plain_words(
+def test_the_database_of_another_user_is_refused(
     open_directory: Path, mode: int, reason: str
 ) -> None:
     (open_directory / "postgres").mkdir()
@@ -262,7 +264,7 @@ def test_the_database_of_another_user_is_refused_in_plain_words(
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """A directory to which every user of the machine has a way."""
+    """A directory that every user can access."""
     directory = Path(tempfile.mkdtemp(prefix="ibiki-open-"))
     yield directory
     shutil.rmtree(directory)
@@ -270,7 +272,7 @@ def open_directory() -> Iterator[Path]:
 
 @contextmanager
 def command(directory: Path, *, user: int | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A running command in a process group of its own; ended in order at the end."""
+    """A running command in its own process group. It exits at the end."""
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, str(directory), str(user or os.getuid())],
         stdin=subprocess.PIPE,
@@ -299,7 +301,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def sql(directory: Path, statements: str) -> str:
-    """What psql prints last, as the application's role."""
+    """The last line that psql prints, as the application's role."""
     place = cluster.locate(directory, durable=False)
     ran = place.run(
         "psql", "-XqAt", f"--host={place.sockets}", "-Uibiki", "-dibiki", "-c", statements,
@@ -327,5 +329,5 @@ def kill_server(directory: Path) -> None:
 def wait_until(condition: Callable[[], bool], *, timeout_seconds: float = 10) -> None:
     give_up_at = time.monotonic() + timeout_seconds
     while not condition():
-        assert time.monotonic() < give_up_at, "it did not come true in time"
+        assert time.monotonic() < give_up_at, "the condition was not met in time"
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP as the specification says: types of media, statuses, methods, shapes."""
+"""GraphQL over HTTP as specified: media types, statuses, methods and parameters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def web() -> AsyncIterator[RunningServer]:
         ("APPLICATION/JSON", OLD),
     ],
 )
-async def test_the_answer_is_of_a_type_that_the_caller_takes(
+async def test_the_response_has_a_type_that_the_caller_accepts(
     web: RunningServer, accept: str, answered: str
 ) -> None:
     response = await web.post({"query": VIEWER}, accept=accept)
@@ -46,7 +46,7 @@ async def test_the_answer_is_of_a_type_that_the_caller_takes(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/*", f"{OLD};q=0", f"{NEW};charset=latin1"])
-async def test_who_takes_no_json_is_told_so(web: RunningServer, accept: str) -> None:
+async def test_a_caller_that_accepts_no_json_gets_406(web: RunningServer, accept: str) -> None:
     assert (await web.post({"query": VIEWER}, accept=accept)).status_code == 406
 
 
@@ -85,7 +85,7 @@ async def test_no_other_body_is_read(web: RunningServer, content_type: str) -> N
     assert response.json()["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT"}
 
 
-async def test_a_compressed_body_is_not_unpacked(web: RunningServer) -> None:
+async def test_a_compressed_body_is_refused(web: RunningServer) -> None:
     response = await web.post({"query": VIEWER}, **{"content-encoding": "gzip"})
     assert response.status_code == 415
 
@@ -129,7 +129,7 @@ async def test_a_malformed_request_is_refused_in_both_types(
 
 
 @pytest.mark.parametrize("query", ["{", "{ nothing }", "query ($a: Int!) { viewer { email } }"])
-async def test_a_document_that_is_not_executed_is_400_in_the_new_type_alone(
+async def test_a_document_that_is_not_executed_is_400_only_in_the_new_type(
     web: RunningServer, query: str
 ) -> None:
     new = await web.post({"query": query}, accept=NEW)
@@ -139,7 +139,7 @@ async def test_a_document_that_is_not_executed_is_400_in_the_new_type_alone(
     assert "data" not in new.json()
 
 
-async def test_what_was_executed_is_200_with_its_errors(web: RunningServer) -> None:
+async def test_an_executed_document_is_200_with_its_errors(web: RunningServer) -> None:
     response = await web.http.post("/graphql", json={"query": VIEWER}, headers={"accept": NEW})
     assert response.status_code == 200
     answer = response.json()
@@ -147,7 +147,7 @@ async def test_what_was_executed_is_200_with_its_errors(web: RunningServer) -> N
     assert answer["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
-async def test_a_query_may_be_asked_by_get(web: RunningServer) -> None:
+async def test_a_query_may_use_get(web: RunningServer) -> None:
     query = "query V($yes: Boolean!) { viewer { email @include(if: $yes) } }"
     parameters = {"query": query, "variables": '{"yes": true}', "operationName": "V"}
     response = await web.http.get("/graphql", params=parameters, headers=SIGNED_IN)
@@ -179,7 +179,7 @@ async def test_other_methods_are_refused(web: RunningServer, method: str) -> Non
     assert response.headers["allow"] == "GET, POST"
 
 
-async def test_who_asks_is_told_by_the_bearer_alone(web: RunningServer) -> None:
+async def test_only_the_bearer_credential_identifies_the_actor(web: RunningServer) -> None:
     async def code(*headers: tuple[str, str]) -> Any:
         response = await web.http.post("/graphql", json={"query": VIEWER}, headers=list(headers))
         answer = response.json()
@@ -203,7 +203,7 @@ async def test_who_asks_is_told_by_the_bearer_alone(web: RunningServer) -> None:
     assert await code(twice, twice) == "BAD_USER_INPUT"
 
 
-async def test_a_store_that_is_away_is_503_not_a_sign_out(web: RunningServer) -> None:
+async def test_an_unavailable_store_is_503_and_not_401(web: RunningServer) -> None:
     web.authenticator.away = True
     try:
         response = await web.post({"query": VIEWER})
@@ -214,13 +214,13 @@ async def test_a_store_that_is_away_is_503_not_a_sign_out(web: RunningServer) ->
     assert response.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
 
 
-async def test_nobody_may_send_little_and_the_signed_in_much(web: RunningServer) -> None:
+async def test_the_body_limit_is_smaller_without_a_credential(web: RunningServer) -> None:
     body = {"query": VIEWER, "extensions": {"x": "x" * 100_000}}
     assert (await web.http.post("/graphql", json=body)).status_code == 413
     assert (await web.post(body)).json() == VIEWER_ANSWER
 
 
-async def test_the_schema_is_closed_to_nobody_where_it_is_set_so() -> None:
+async def test_introspection_can_be_limited_to_signed_in_callers() -> None:
     query = {"query": "{ __schema { queryType { name } } }"}
     async with running_server(open_introspection=False) as web:
         anonymous = (await web.http.post("/graphql", json=query)).json()

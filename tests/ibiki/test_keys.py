@@ -1,4 +1,4 @@
-"""Kept keys: made once, the same for all, closed to others."""
+"""Stored keys are created once, shared by all programs, and private."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ibiki.local import keys
 from ibiki.settings.settings import SettingsInvalid, load
 
 
-def test_a_kept_key_is_the_same_next_time_and_closed_to_others(tmp_path: Path) -> None:
+def test_a_stored_key_is_read_again_and_private(tmp_path: Path) -> None:
     directory = tmp_path / "new"
     made = keys.secret_key(directory)
     assert len(made) >= 32
@@ -24,7 +24,7 @@ def test_a_kept_key_is_the_same_next_time_and_closed_to_others(tmp_path: Path) -
     assert (directory / "secret-key").stat().st_mode & 0o777 == 0o600
 
 
-def test_every_directory_has_keys_of_its_own(tmp_path: Path) -> None:
+def test_each_directory_has_its_own_keys(tmp_path: Path) -> None:
     assert keys.secret_key(tmp_path / "a") != keys.secret_key(tmp_path / "b")
 
 
@@ -43,7 +43,7 @@ def test_the_demo_password_can_be_read_aloud(tmp_path: Path) -> None:
     assert re.fullmatch(r"[a-z2-9]{4}(-[a-z2-9]{4}){2}", keys.demo_password(tmp_path))
 
 
-def test_two_programs_that_start_at_once_keep_one_key(tmp_path: Path) -> None:
+def test_programs_that_start_together_use_one_key(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from ibiki.local import keys; sys.stdin.read();"
         "print(keys.secret_key(Path(sys.argv[1])), *keys.encryption_keys(Path(sys.argv[1])))"

@@ -1,4 +1,4 @@
-"""A command loads what it needs and nothing before: that is most of what a start takes."""
+"""A command only imports what it needs, because imports take most of the start-up time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAVY = ("aiohttp", "asyncpg", "graphql", "strawberry", "tortoise", "uvicorn", "
 
 
 def loaded_by(program: str) -> set[str]:
-    """The heavy packages that are there once the program has run."""
+    """The heavy packages that the program has imported."""
     asked = f"{program}\nimport sys\nprint(*({HEAVY!r} & sys.modules.keys()))"
     asked = asked.replace(repr(HEAVY), repr(set(HEAVY)))
     ran = subprocess.run(
@@ -23,24 +23,24 @@ def loaded_by(program: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-def test_the_command_line_itself_loads_none_of_the_program() -> None:
+def test_the_command_line_imports_no_heavy_package() -> None:
     assert loaded_by("import ibiki.cli.main") == set()
 
 
-def test_postgres_is_started_before_the_program_is_loaded() -> None:
+def test_up_imports_no_heavy_package_before_postgres_starts() -> None:
     assert loaded_by("import ibiki.cli.main, ibiki.local.up") == set()
 
 
-def test_the_probe_itself_sees_the_program() -> None:
+def test_the_probe_finds_heavy_packages() -> None:
     assert loaded_by("import ibiki.local.all_in_one") == set(HEAVY)
 
 
-def test_the_garbage_collector_works_again_afterwards() -> None:
+def test_the_garbage_collector_is_on_after_an_import() -> None:
     assert load("ibiki.cli.errors").CommandError
     assert gc.isenabled()
 
 
-def test_what_is_loaded_beside_is_waited_for_with_its_failure() -> None:
+def test_a_background_import_returns_the_module_or_raises_its_error() -> None:
     assert load_in_background("ibiki.cli.errors")().CommandError
     with pytest.raises(ModuleNotFoundError):
         load_in_background("ibiki.no_such_module")()

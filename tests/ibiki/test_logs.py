@@ -1,4 +1,4 @@
-"""Whatever logs, and whatever goes wrong: lines that a program can read, without secrets."""
+"""All log lines can be parsed and contain no secrets, also lines of libraries and errors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_logger_is_masked(call: str) -> None:
 
 @pytest.mark.parametrize("format", ["json", "console"])
 @pytest.mark.parametrize("logger", ["logging.getLogger('x')", "structlog.get_logger('x')"])
-def test_an_exception_is_told_with_its_trace_and_without_secrets(format: str, logger: str) -> None:
+def test_an_exception_is_logged_with_traceback_and_no_secrets(format: str, logger: str) -> None:
     lines = logged(
         f"""
 try:
@@ -91,7 +91,7 @@ def test_a_warning_of_a_library_is_a_log_line() -> None:
     assert entry["level"] == "warning"
 
 
-def test_each_line_of_a_request_carries_its_id_and_no_line_of_another() -> None:
+def test_each_line_of_a_request_has_only_its_own_id() -> None:
     found = entries(
         """
 async def answer(name):
@@ -116,13 +116,13 @@ asyncio.run(main())
     ("given", "expected"),
     [("abc-1.2_3", "abc-1.2_3"), ("12025550143", "***43"), ("x" * 64, "x" * 64)],
 )
-def test_a_plain_id_of_the_callers_is_used(given: str, expected: str) -> None:
+def test_a_valid_id_from_the_caller_is_used(given: str, expected: str) -> None:
     with logs.request(given):
         assert logs.current_request_id() == expected
     assert logs.current_request_id() is None
 
 
 @pytest.mark.parametrize("given", [None, "", "a b", "a\nb", "x" * 65, "ä", '"}{'])
-def test_an_odd_id_is_replaced(given: str | None) -> None:
+def test_an_invalid_id_is_replaced(given: str | None) -> None:
     with logs.request(given):
         assert len(logs.current_request_id() or "") == 32

@@ -1,4 +1,4 @@
-"""What must not be in a log is not there, and what an operator needs still is."""
+"""Secrets and phone numbers are masked in logs, useful values are not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from ibiki.observability.masks import masked, masked_text
         ("api-key: 'hidden'", "api-key: ***"),
     ],
 )  # fmt: skip
-def test_a_secret_or_a_number_is_blotted_out(text: str, expected: str) -> None:
+def test_a_secret_or_a_phone_number_is_masked(text: str, expected: str) -> None:
     assert masked_text(text) == expected
 
 
@@ -64,7 +64,7 @@ def test_a_secret_or_a_number_is_blotted_out(text: str, expected: str) -> None:
         "wait for 5 tokens, then go on",
     ],
 )
-def test_what_an_operator_needs_stays(text: str) -> None:
+def test_useful_values_are_not_masked(text: str) -> None:
     assert masked_text(text) == text
 
 
@@ -94,11 +94,11 @@ class _Message:
         ("pair", ("+12025550143", {"secret": "hidden"}), ["+***43", {"secret": "***"}]),
     ],
 )
-def test_values_are_masked_however_deep(name: str, value: object, expected: object) -> None:
+def test_nested_values_are_masked(name: str, value: object, expected: object) -> None:
     assert masked(value, name=name) == expected
 
 
-def test_a_value_without_end_is_cut_short() -> None:
+def test_a_recursive_value_is_cut() -> None:
     endless: list[object] = []
     endless.append(endless)
     assert masked(endless) == [[[[[["…"]]]]]]
@@ -114,7 +114,7 @@ def test_no_text_takes_long(piece: str) -> None:
     assert time.process_time() - begun_at < 0.5
 
 
-def test_a_value_that_cannot_be_printed_is_named() -> None:
+def test_a_value_with_a_broken_repr_is_logged_by_type() -> None:
     class Stubborn:
         def __repr__(self) -> str:
             raise ValueError("no")

@@ -1,4 +1,4 @@
-"""What Prometheus reads: stable names, an explanation for each, correct figures."""
+"""The Prometheus metrics: stable names, help texts and correct values."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_swept_messages_are_counted() -> None:
 
 @dataclass
 class FakeStore:
-    """A database that answers, or is slow (`backlog` None), or is away; counts its reads."""
+    """A database that answers, is slow (`backlog` is None) or is away. It counts reads."""
 
     backlog: Backlog | None = None
     is_away: bool = False
@@ -88,7 +88,7 @@ class FakeStore:
         return {ACCOUNT: True}
 
 
-async def test_the_figures_of_the_database_are_read_once_in_five_seconds() -> None:
+async def test_the_backlog_is_read_at_most_every_five_seconds() -> None:
     metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1, 4))
     await asyncio.gather(*(metrics.backlog.refresh(store) for _ in range(10)))
     assert store.reads == 1
@@ -103,7 +103,7 @@ async def test_the_figures_of_the_database_are_read_once_in_five_seconds() -> No
 
 
 @pytest.mark.parametrize("is_away", [True, False])
-async def test_figures_that_cannot_be_read_in_time_are_not_shown_as_zero(is_away: bool) -> None:
+async def test_a_backlog_that_cannot_be_read_is_not_shown_as_zero(is_away: bool) -> None:
     metrics = Metrics()
     await metrics.backlog.refresh(FakeStore(is_away=is_away))
     samples = shown(metrics)
@@ -112,7 +112,7 @@ async def test_figures_that_cannot_be_read_in_time_are_not_shown_as_zero(is_away
     assert samples["ibiki_database_answers[]"] == (not is_away), "slow is not away"
 
 
-def test_two_sets_of_metrics_do_not_share_numbers() -> None:
+def test_two_sets_of_metrics_are_independent() -> None:
     one, other = Metrics(), Metrics()
     one.swept.inc()
     assert shown(other)["ibiki_messages_swept_total[]"] == 0

@@ -1,4 +1,4 @@
-"""What every request passes: names, origins, no credentials in URLs, bounded bodies."""
+"""The middleware: request IDs, origins, no credentials in URLs, limits of bodies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def web() -> AsyncIterator[RunningServer]:
         yield running
 
 
-async def test_every_answer_is_named_and_guarded(web: RunningServer) -> None:
+async def test_each_response_has_a_request_id_and_security_headers(web: RunningServer) -> None:
     for path in ("/graphql", "/healthz", "/nowhere", "/break"):
         headers = (await web.http.get(path)).headers
         assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
@@ -51,7 +51,7 @@ async def test_every_answer_is_named_and_guarded(web: RunningServer) -> None:
         assert "server" not in headers
 
 
-async def test_a_callers_plain_id_is_taken_over_and_another_is_not(web: RunningServer) -> None:
+async def test_only_a_valid_request_id_of_the_caller_is_used(web: RunningServer) -> None:
     async def given(request_id: str) -> str:
         response = await web.http.get("/healthz", headers={"x-request-id": request_id})
         return str(response.headers["x-request-id"])
@@ -61,7 +61,7 @@ async def test_a_callers_plain_id_is_taken_over_and_another_is_not(web: RunningS
         assert await given(other) != other
 
 
-async def test_a_defect_is_masked_with_the_requests_id(
+async def test_an_internal_error_only_shows_the_request_id(
     web: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR, logger="ibiki.http"):
@@ -74,7 +74,7 @@ async def test_a_defect_is_masked_with_the_requests_id(
     assert [vars(record)["request_id"] for record in caplog.records] == [request_id]
 
 
-async def test_what_failed_is_logged_without_its_query(
+async def test_a_failed_request_is_logged_without_its_query(
     web: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="ibiki.access"):
@@ -86,7 +86,7 @@ async def test_what_failed_is_logged_without_its_query(
     assert "2025550123" not in str(told)
 
 
-async def test_requests_are_counted_by_route_without_what_a_path_gives_away(
+async def test_requests_are_counted_by_route_and_not_by_full_path(
     web: RunningServer,
 ) -> None:
     await web.http.post("/webhooks/extreme/s3cret", content=b"x")
@@ -110,14 +110,14 @@ async def test_readiness_says_why_not(web: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://app.example.com", "HTTPS://APP.EXAMPLE.COM"])
-async def test_a_page_that_is_allowed_may_ask(web: RunningServer, origin: str) -> None:
+async def test_an_allowed_page_may_call(web: RunningServer, origin: str) -> None:
     response = await web.post({"query": VIEWER}, origin=origin)
     assert response.json() == VIEWER_ANSWER
     assert response.headers["access-control-allow-origin"] == origin
     assert response.headers["vary"] == "Origin"
 
 
-async def test_a_page_of_our_own_may_ask(web: RunningServer) -> None:
+async def test_a_page_of_the_same_origin_may_call(web: RunningServer) -> None:
     response = await web.post({"query": VIEWER}, origin=web.url)
     assert response.json() == VIEWER_ANSWER
 
@@ -135,13 +135,13 @@ async def test_a_page_of_our_own_may_ask(web: RunningServer) -> None:
         "null",
     ],
 )
-async def test_a_foreign_page_may_not(web: RunningServer, origin: str) -> None:
+async def test_a_page_of_another_origin_is_refused(web: RunningServer, origin: str) -> None:
     response = await web.post({"query": VIEWER}, origin=origin)
     assert response.status_code == 403
     assert "access-control-allow-origin" not in response.headers
 
 
-async def test_a_browser_may_look_before_it_asks(web: RunningServer) -> None:
+async def test_a_cors_preflight_is_answered(web: RunningServer) -> None:
     headers = {"access-control-request-method": "POST", "origin": "https://app.example.com"}
     response = await web.http.options("/graphql", headers=headers)
     assert response.status_code == 204
@@ -150,7 +150,7 @@ async def test_a_browser_may_look_before_it_asks(web: RunningServer) -> None:
     assert (await web.http.options("/graphql", headers=foreign)).status_code == 403
 
 
-def test_loopback_pages_are_allowed_for_development_alone() -> None:
+def test_loopback_pages_are_only_allowed_in_development() -> None:
     at_work = AllowedOrigins(loopback=True)
     for origin in ("http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:3000"):
         assert at_work.allow(origin, "127.0.0.1:8000")
@@ -180,17 +180,17 @@ async def test_a_url_with_a_credential_is_refused_everywhere(
     for path in ("/graphql", "/healthz", "/nowhere"):
         response = await web.http.get(f"{path}?{query}", headers=SIGNED_IN)
         assert response.status_code == 400
-        assert "never goes into a URL" in response.json()["errors"][0]["message"]
+        assert "Do not put a credential into a URL" in response.json()["errors"][0]["message"]
 
 
-async def test_a_url_without_one_is_not(web: RunningServer) -> None:
+async def test_a_url_without_a_credential_is_accepted(web: RunningServer) -> None:
     response = await web.http.get(
         "/graphql", params={"query": "{ viewer { email } }"}, headers=SIGNED_IN
     )
     assert response.json() == VIEWER_ANSWER
 
 
-async def test_a_body_over_the_limit_is_refused_by_what_it_declares(web: RunningServer) -> None:
+async def test_a_body_with_a_declared_size_over_the_limit_is_refused(web: RunningServer) -> None:
     head = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-length: 200001\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
     writer.write(head)
@@ -198,7 +198,7 @@ async def test_a_body_over_the_limit_is_refused_by_what_it_declares(web: Running
     writer.close()
 
 
-async def test_a_body_over_the_limit_is_refused_by_what_it_is(web: RunningServer) -> None:
+async def test_a_body_with_an_actual_size_over_the_limit_is_refused(web: RunningServer) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(30):
             yield b" " * 10_000
@@ -206,23 +206,26 @@ async def test_a_body_over_the_limit_is_refused_by_what_it_is(web: RunningServer
     headers = {**SIGNED_IN, "content-type": "application/json"}
     response = await web.http.post("/graphql", content=chunks(), headers=headers)
     assert response.status_code == 413
-    assert response.json()["errors"][0]["message"] == "The body is over the limit of 200000 bytes."
+    assert (
+        response.json()["errors"][0]["message"]
+        == "The body is larger than the limit of 200000 bytes."
+    )
 
 
-async def test_a_path_may_have_a_limit_of_its_own(web: RunningServer) -> None:
+async def test_a_path_may_have_its_own_limit(web: RunningServer) -> None:
     assert (await web.http.post("/uploads", content=b"x" * 900_000)).text == "900000"
     assert (await web.http.post("/uploads", content=b"x" * 1_000_001)).status_code == 413
     assert (await web.http.post("/webhooks/a/b", content=b"x" * 900_000)).status_code == 413
 
 
-async def test_a_body_that_does_not_come_is_given_up(web: RunningServer) -> None:
+async def test_a_body_that_does_not_arrive_times_out(web: RunningServer) -> None:
     head = b"POST /uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n"
     answered = await web.raw(head, b"{", pause_seconds=0.01)
     assert answered.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in answered
 
 
-async def test_a_body_that_drips_is_given_up_all_the_same(web: RunningServer) -> None:
+async def test_a_body_that_arrives_slowly_times_out(web: RunningServer) -> None:
     head = b"POST /uploads HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
     answered = await web.raw(head, *[b"x"] * 20, pause_seconds=0.1)
     assert answered.startswith(b"HTTP/1.1 408")

@@ -1,4 +1,4 @@
-"""Who may read /metrics: it names providers, and clients reach the same port."""
+"""Access to /metrics, which names providers and is on the same port as the API."""
 
 from __future__ import annotations
 
@@ -39,25 +39,23 @@ def asked(address: str | None, **headers: str) -> Request:
         (None, False),
     ],
 )
-def test_without_a_token_who_asks_from_a_private_network_may(
-    address: str | None, expected: bool
-) -> None:
+def test_without_a_token_private_networks_may_read(address: str | None, expected: bool) -> None:
     assert MetricsAccess().admit(asked(address)) is expected
 
 
 @pytest.mark.parametrize("header", ["forwarded", "x-forwarded-for", "x-real-ip"])
-def test_what_a_proxy_passes_on_comes_from_anywhere(header: str) -> None:
+def test_a_request_through_a_proxy_is_refused_without_a_token(header: str) -> None:
     assert not MetricsAccess().admit(asked("10.1.2.3", **{header: "8.8.8.8"}))
 
 
-def test_with_a_token_who_shows_it_may_from_anywhere() -> None:
+def test_with_a_token_any_network_may_read() -> None:
     rules = MetricsAccess(token="let-me-see")
     assert rules.admit(asked("8.8.8.8", **TOKEN))
     assert not rules.admit(asked("127.0.0.1"))
     assert not rules.admit(asked("127.0.0.1", authorization="Bearer let-me-se\xe9"))
 
 
-async def test_others_are_told_how_and_health_is_for_all() -> None:
+async def test_a_refusal_says_how_to_read_and_health_is_public() -> None:
     async with running_server(metrics_access=MetricsAccess(token="let-me-see")) as web:
         refused = await web.http.get("/metrics")
         assert refused.status_code == 401

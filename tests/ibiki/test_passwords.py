@@ -81,7 +81,7 @@ class SlowHasher:
 async def test_few_hashes_are_computed_at_once_and_the_loop_is_not_blocked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    passwords, hasher = Argon2Passwords(memory_kib=64, at_once=2), SlowHasher()
+    passwords, hasher = Argon2Passwords(memory_kib=64, threads=2), SlowHasher()
     monkeypatch.setattr(passwords, "_hasher", hasher)
     hashing = asyncio.gather(*(passwords.hash("password") for _ in range(8)))
     turns = 0

@@ -1,4 +1,4 @@
-"""Connections that ask for nothing, or never end asking, are closed."""
+"""Limits of connections: slow, silent and unread ones are closed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Much:
-    """Answers 50 MB in pieces; `ended` is set when the last is sent, or nobody takes them."""
+    """Responds with 50 MB in pieces. `ended` is set after the last one or a disconnect."""
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
@@ -30,7 +30,7 @@ class Much:
             self.ended.set()
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """What is answered."""
+        """The response."""
         for _ in range(50):
             yield b"x" * 1_000_000
 
@@ -47,7 +47,7 @@ async def web(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningServer]:
         yield running
 
 
-async def test_a_connection_that_says_nothing_is_closed(web: RunningServer) -> None:
+async def test_a_silent_connection_is_closed(web: RunningServer) -> None:
     assert await web.raw() == b""
 
 
@@ -58,9 +58,7 @@ async def test_a_head_that_never_ends_is_closed(web: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("rest", [b"GET /healthz HTTP/1.1\r\n", b"\r\n"])
-async def test_nor_does_a_second_head_on_the_same_connection_last(
-    web: RunningServer, rest: bytes
-) -> None:
+async def test_an_unfinished_second_head_is_closed(web: RunningServer, rest: bytes) -> None:
     answered = await web.raw(GET, rest, pause_seconds=0.1)
     assert answered.count(b"HTTP/1.1 200") == 1
 
@@ -84,18 +82,18 @@ async def test_requests_in_a_row_are_answered_in_order(web: RunningServer) -> No
     assert answered.count(b"HTTP/1.1 200") == 3
 
 
-async def test_what_is_no_http_is_refused(web: RunningServer) -> None:
+async def test_bytes_that_are_not_http_are_refused(web: RunningServer) -> None:
     assert (await web.raw(b"\x16\x03\x01\x00\xa5\x01\x00\n\n")).startswith(b"HTTP/1.1 400")
 
 
-async def test_slow_neighbours_hold_nobody_up(web: RunningServer) -> None:
+async def test_slow_connections_do_not_delay_others(web: RunningServer) -> None:
     slow = [asyncio.create_task(web.raw(b"POST /graphql HTTP/1.1\r\n")) for _ in range(100)]
     answers = [(await web.post({"query": VIEWER})).json() for _ in range(5)]
     assert answers == [VIEWER_ANSWER] * 5
     assert await asyncio.gather(*slow) == [b""] * 100
 
 
-async def test_an_answer_that_is_not_read_is_not_kept(web: RunningServer) -> None:
+async def test_a_response_that_is_not_read_is_dropped(web: RunningServer) -> None:
     MUCH.ended.clear()
     _, writer = await asyncio.open_connection("127.0.0.1", web.port, limit=1_000)
     writer.write(GET.replace(b"/healthz", b"/much"))
@@ -103,18 +101,18 @@ async def test_an_answer_that_is_not_read_is_not_kept(web: RunningServer) -> Non
     writer.transport.abort()
 
 
-async def test_an_answer_that_is_read_comes_whole(web: RunningServer) -> None:
+async def test_a_response_that_is_read_is_complete(web: RunningServer) -> None:
     assert len((await web.http.get("/much")).content) == 50_000_000
 
 
-def test_a_program_runs_on_uvloop_to_its_end() -> None:
+def test_a_program_runs_on_uvloop() -> None:
     async def loop() -> str:
         return type(asyncio.get_running_loop()).__module__
 
     assert server.run(loop()) == "uvloop"
 
 
-async def test_a_whole_answer_is_one_piece_with_its_length_and_nothing_after_it(
+async def test_a_complete_response_has_its_length_and_nothing_after_it(
     web: RunningServer,
 ) -> None:
     body = b'{"query":"{ viewer { id } }"}'
@@ -128,7 +126,7 @@ async def test_a_whole_answer_is_one_piece_with_its_length_and_nothing_after_it(
     assert b"\r\nconnection: close" in head.lower()
 
 
-async def test_a_head_is_answered_without_its_body(web: RunningServer) -> None:
+async def test_a_head_request_is_answered_without_a_body(web: RunningServer) -> None:
     ask = b"HEAD /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
     answered = await web.raw(ask)
     assert answered.startswith(b"HTTP/1.1 404")

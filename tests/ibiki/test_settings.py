@@ -1,4 +1,4 @@
-"""Settings: what each may be, what is said of those that are wrong, and what is never said."""
+"""Settings: valid values, and the errors of invalid ones, which never show the value."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LONG = "a-long-secret-that-signs-tokens-in-this-test"
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of whoever runs the tests reaches them."""
+    """Removes settings of the environment that the tests run in."""
     for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ENCRYPTION_KEYS", "ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_nothing_has_to_be_set(tmp_path: Path) -> None:
+def test_all_settings_have_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path)
     assert settings.installation.brand_name == "IbikiSMS"
     assert settings.installation.default_region == "US"
@@ -114,27 +114,42 @@ def test_a_setting_is_read(
     ("name", "value", "wrong", "fix"),
     [
         ("BRAND_NAME", "x" * 41, "is longer than 40 characters", "Shorten it"),
-        ("DEFAULT_REGION", "XX", "is neither a region nor a calling code", "such as +1"),
-        ("DEFAULT_REGION", "+999", "is neither a region nor a calling code", "such as +1"),
-        ("DEFAULT_REGION", "+800", "is neither a region nor a calling code", "such as +1"),
+        ("DEFAULT_REGION", "XX", "is not a region or a calling code", "such as +1"),
+        ("DEFAULT_REGION", "+999", "is not a region or a calling code", "such as +1"),
+        ("DEFAULT_REGION", "+800", "is not a region or a calling code", "such as +1"),
         ("EXTRA_AREA_CODES", "86", "is not a list of area codes", "three digits for each"),
         ("EXTRA_AREA_CODES", "861;924", "is not a list of area codes", "three digits for each"),
         ("EXTRA_AREA_CODES", "161", "is not a list of area codes", "three digits for each"),
-        ("ENVIRONMENT", "prod", "is none of the words", "'development' or 'production'"),
-        ("LOOPBACK_ONLY", "maybe", "is neither true nor false", "true or false"),
-        ("ALLOWED_ORIGINS", "https://a.example/x", "is no origin", "https://console.example.com"),
-        ("WEBHOOK_SIGNING_SECRET", "whsec_short", "is no key of 24 bytes", "Copy it from"),
-        ("WEBHOOK_SIGNING_SECRET", "not base64 at all, no", "is no key of 24 bytes", "Copy it"),
-        ("WEBHOOK_ALLOWED_ADDRESSES", "203.0.113.7, here", "neither an address", "203.0.113.0/24"),
-        ("ALLOWED_ORIGINS", "*", "is no origin", "https://console.example.com"),
+        ("ENVIRONMENT", "prod", "is not one of the allowed words", "'development' or 'production'"),
+        ("LOOPBACK_ONLY", "maybe", "is not true or false", "true or false"),
+        (
+            "ALLOWED_ORIGINS",
+            "https://a.example/x",
+            "is not an origin",
+            "https://console.example.com",
+        ),
+        ("WEBHOOK_SIGNING_SECRET", "whsec_short", "is not a key of 24 bytes", "Copy it from"),
+        ("WEBHOOK_SIGNING_SECRET", "not base64 at all, no", "is not a key of 24 bytes", "Copy it"),
+        ("WEBHOOK_ALLOWED_ADDRESSES", "203.0.113.7, here", "not an IP address", "203.0.113.0/24"),
+        ("ALLOWED_ORIGINS", "*", "is not an origin", "https://console.example.com"),
         ("DATABASE_URL", "mysql://u:hidden@h/n", "is not the address of a P", "postgresql://user"),
         ("DATABASE_URL", "postgresql://u:hidden@h", "is not the address of a P", "/name"),
         ("DATABASE_URL", "postgresql://h:hidden/n", "is not the address of a P", "/name"),
         ("DATABASE_POOL_SIZE", "1", "is less than 2", "at least 2 and at most 500"),
         ("REDIS_URL", "h:6379", "is not the address of a Redis server", "redis://host:6379/0"),
-        ("EXTREME_API_URL", "h.example", "is not a web address", "https://host"),
-        ("EXTREME_API_URL", "https://u:hidden@h.example", "holds a user name", "own settings"),
-        ("EXTREME_API_KEY", "hidden\nhidden", "holds characters that no key has", "Copy it again"),
+        ("EXTREME_API_URL", "h.example", "is not an HTTP address", "https://host"),
+        (
+            "EXTREME_API_URL",
+            "https://u:hidden@h.example",
+            "contains a user name",
+            "Use the",
+        ),
+        (
+            "EXTREME_API_KEY",
+            "hidden\nhidden",
+            "contains characters that no key has",
+            "Copy it from",
+        ),
         ("COST_PER_SMS", "0.03", "is not a whole number", "leave it out (50)"),
         ("LIMIT_RECIPIENTS", "0", "is less than 1", "leave it out (100,000)"),
         ("LIMIT_SEGMENTS", "256", "is more than 255", "at most 255"),
@@ -144,22 +159,22 @@ def test_a_setting_is_read(
             "is less than twice DISPATCH_CONCURRENCY",
             "400 and 16",
         ),
-        ("DISPATCH_DEADLINE_SECONDS", "30", "is not shorter than DISPATCH_LEASE_SECONDS", "10 and"),
+        ("DISPATCH_DEADLINE_SECONDS", "30", "is not less than DISPATCH_LEASE_SECONDS", "10 and"),
         (
             "DISPATCH_BREAKER_FIRST_SECONDS",
             "31",
-            "is longer than DISPATCH_BREAKER_LONGEST",
+            "is more than DISPATCH_BREAKER_LONGEST",
             "2 and",
         ),
         ("DISPATCH_GIVE_UP_HOURS", "0", "is not more than 0", "more than 0"),
         ("DISPATCH_MESSAGES_PER_SECOND", "nan", "is not a whole number", "at least 1"),
         ("TOKEN_ACCESS_SECONDS", "soon", "is not a whole number", "at least 10"),
-        ("LOG_LEVEL", "loud", "is none of the words", "'debug', 'info'"),
+        ("LOG_LEVEL", "loud", "is not one of the allowed words", "'debug', 'info'"),
         ("SECRET_KEY", "hidden", "is shorter than 32 bytes", "openssl rand"),
-        ("ENCRYPTION_KEYS", f"{KEY},hidden", "is no key of 32 bytes", "openssl rand"),
+        ("ENCRYPTION_KEYS", f"{KEY},hidden", "is not a key of 32 bytes", "openssl rand"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_is_wrong_and_the_fix(
+def test_an_invalid_setting_is_reported_with_a_reason_and_a_fix(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -195,7 +210,7 @@ def test_a_wrong_setting_is_named_with_what_is_wrong_and_the_fix(
         ),
     ],
 )
-def test_settings_that_do_not_go_together_are_named(
+def test_conflicting_settings_are_reported(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     environment: dict[str, str],
@@ -244,7 +259,7 @@ def test_a_command_says_everything_at_once_in_plain_words_and_ends_with_2(tmp_pa
     )
     assert ran.returncode == 2
     assert ran.stdout == ""
-    assert ran.stderr.startswith("3 settings cannot be used; nothing was started.\n")
+    assert ran.stderr.startswith("3 settings are invalid. Nothing was started.\n")
     for part in ("DATABASE_URL", "SECRET_KEY", "LIMIT_SEGMENTS is not a whole number."):
         assert part in ran.stderr
     assert "hidden" not in ran.stderr
@@ -287,7 +302,7 @@ def test_a_misspelt_setting_is_said_and_ends_nothing(
 ) -> None:
     monkeypatch.setenv(name, "hidden")
     load_or_exit(tmp_path)
-    said = f"{name} is no setting and changes nothing: is {meant} meant?\n"
+    said = f"{name} is not a setting and is ignored. Did you mean {meant}?\n"
     assert capsys.readouterr().err == said
 
 

@@ -1,4 +1,4 @@
-"""What a start says can be read, and pasted into a shell, whatever the brand and the password."""
+"""The message at the start, with any brand and password. Its commands can be pasted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ibiki.local.all_in_one import startup_message
 
-# In place of curl: prints what it was to send.
+# Replaces curl and prints the body of the request.
 SENT = 'curl() { printf "%s\\n" "${@: -1}"; }\n'
 
 
@@ -24,8 +24,10 @@ def said(brand: str, password: str) -> str:
 
 
 def sent(text: str) -> list[str]:
-    """The documents that the calls send when they are pasted."""
-    calls = text[text.index("curl") :].replace("  Then, with the token:\n", "")
+    """The documents that the commands send."""
+    calls = text[text.index("curl") :].replace(
+        "  Then send a message, with the token from its response:\n", ""
+    )
     ran = subprocess.run(
         ["bash", "-euc", SENT + calls], capture_output=True, text=True, check=True, timeout=60
     )
@@ -33,7 +35,7 @@ def sent(text: str) -> list[str]:
 
 
 def strings_of(document: str) -> list[str]:
-    """The strings that stand in a document, as the server reads them."""
+    """The strings in a document, as the server parses them."""
     lexer, found = Lexer(Source(document)), []
     while (token := lexer.advance()).kind is not TokenKind.EOF:
         if token.kind is TokenKind.STRING and token.value is not None:
@@ -45,7 +47,7 @@ def strings_of(document: str) -> list[str]:
     "password",
     ["m93p-9zhc-vq7a", 'it\'s "quoted"', "[red]herring[/red]", "back\\slash$HOME\\", "пароль {x}"],
 )
-def test_the_first_calls_can_be_pasted(password: str) -> None:
+def test_the_commands_can_be_pasted(password: str) -> None:
     text = said("IbikiSMS", password)
     assert f"client@ibiki.test       {password}   CLIENT" in text
     signing_in, sending = sent(text)
@@ -53,5 +55,5 @@ def test_the_first_calls_can_be_pasted(password: str) -> None:
     assert "Hello" in strings_of(sending)
 
 
-def test_a_brand_is_said_as_it_is() -> None:
+def test_a_brand_with_brackets_is_printed_unchanged() -> None:
     assert "[ACME] SMS is up at http://127.0.0.1:8000 " in said("[ACME] SMS", "m93p-9zhc-vq7a")

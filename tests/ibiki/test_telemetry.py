@@ -1,4 +1,4 @@
-"""Traces go to the endpoint that is set, and nowhere where none is."""
+"""Traces are sent to the configured endpoint, and nothing is sent without one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACCOUNT = UUID(int=7)
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def test_without_an_endpoint_nothing_is_loaded() -> None:
+def test_without_an_endpoint_opentelemetry_is_not_imported() -> None:
     program = """
 import sys
 import ibiki.local.all_in_one, ibiki.cli.commands
@@ -35,7 +35,7 @@ assert not [name for name in sys.modules if name.startswith("opentelemetry")]
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-def test_what_was_recorded_is_sent_in_the_end() -> None:
+def test_recorded_spans_are_sent_at_the_end() -> None:
     with collecting() as collector:
         with tracing(f"{collector.address}/", program="ibiki-test") as traces:
             assert traces is not None
@@ -46,7 +46,7 @@ def test_what_was_recorded_is_sent_in_the_end() -> None:
             ]
             traces.called(ACCOUNT, outcomes, seconds=0.5)
             traces.decided(7, seconds=0.25)
-        (call,) = collector.named("hand over")
+        (call,) = collector.named("provider call")
         (accept,) = collector.named("accept")
     assert collector.paths == {"/v1/traces"}
     assert b"ibiki-test" in collector.everything
@@ -63,7 +63,7 @@ def test_what_was_recorded_is_sent_in_the_end() -> None:
     assert b"2025550143" not in collector.everything
 
 
-def test_a_request_belongs_to_the_trace_of_its_caller() -> None:
+def test_a_request_joins_the_trace_of_its_caller() -> None:
     with collecting() as collector:
         with tracing(collector.address, program="ibiki-test") as traces:
             assert traces is not None
@@ -81,7 +81,7 @@ def test_a_request_belongs_to_the_trace_of_its_caller() -> None:
     assert [second.parent_span_id, third.parent_span_id] == [b"", b""]
 
 
-def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
+def test_a_hanging_collector_delays_the_end_by_a_few_seconds_only() -> None:
     with collecting(hangs=True) as collector:
         with tracing(collector.address, program="ibiki-test") as traces:
             assert traces is not None
@@ -92,7 +92,7 @@ def test_a_collector_that_hangs_holds_up_the_end_for_seconds_only() -> None:
 
 @dataclass
 class FakeExporter(SpanExporter):
-    """Answers as it is told to."""
+    """Returns the given results."""
 
     results: list[SpanExportResult]
 
@@ -100,7 +100,7 @@ class FakeExporter(SpanExporter):
         return self.results.pop(0)
 
 
-def test_that_spans_are_lost_is_said_once_and_that_they_are_not_any_more(
+def test_lost_spans_are_logged_once_and_their_recovery_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     lost, sent = SpanExportResult.FAILURE, SpanExportResult.SUCCESS
@@ -110,6 +110,6 @@ def test_that_spans_are_lost_is_said_once_and_that_they_are_not_any_more(
             exporter.export([])
     said = [record.getMessage() for record in caplog.records]
     assert said == [
-        "traces are lost: see that OTEL_EXPORTER_OTLP_ENDPOINT answers",
+        "traces are lost: check that OTEL_EXPORTER_OTLP_ENDPOINT answers",
         "traces arrive again",
     ]

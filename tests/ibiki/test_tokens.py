@@ -1,4 +1,4 @@
-"""Access tokens: what is read from ours, and that nothing is read from any other."""
+"""Access tokens: valid ones are read, and all others are refused."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_token_with_missing_claims_or_another_type_is_refused(
 ) -> None:
     try:
         token = signed(**changes)
-    except TypeError:  # the library would not write it: then by hand
+    except TypeError:  # the library refuses to write it, so it is written here
         token = jwt.api_jws.encode(json.dumps(claims(**changes)).encode(), KEY, algorithm="HS256")
     assert TOKENS.read(token) is None
 

@@ -1,4 +1,4 @@
-"""Which provider is behind an installation, and whether it was another one before."""
+"""Detects that the provider has changed since the last start."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from ibiki.upstreams import provider_changed
 URL = "EXTREME_API_URL"
 
 
-def test_a_start_with_another_provider_than_the_last_one_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_provider_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def starts(url: str | None) -> bool:
         monkeypatch.delenv(URL, raising=False) if url is None else monkeypatch.setenv(URL, url)
         return provider_changed(load(tmp_path), tmp_path)

@@ -12,7 +12,7 @@ from ibiki.settings.settings import load
 from ibiki.wiring import running_components
 
 
-async def test_sync_knows_the_lease_and_the_deadline_of_dispatch(
+async def test_sync_uses_the_lease_and_the_deadline_of_dispatch(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPATCH_LEASE_SECONDS", "90")

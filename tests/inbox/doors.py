@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from domain.inbox.intake import Intake
-from ibiki.http.webhooks import PATH_ON_FILE, WebhookRules, Webhooks
+from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
 from ibiki.observability.metrics import Metrics
 from persistence import store
 from providers.registry import PARSERS
@@ -28,11 +28,11 @@ class Door:
     front: RunningServer
     intake: Intake
 
-    async def call(self, said: object, path: str = PATH_ON_FILE, **headers: str) -> httpx.Response:
+    async def call(self, said: object, path: str = EXTREME_PATH, **headers: str) -> httpx.Response:
         """What is answered to a provider that says this, and shows the secret."""
         return await self.knock(json.dumps(said).encode(), path, **{**SHOWN, **headers})
 
-    async def knock(self, body: bytes, path: str = PATH_ON_FILE, **headers: str) -> httpx.Response:
+    async def knock(self, body: bytes, path: str = EXTREME_PATH, **headers: str) -> httpx.Response:
         """What is answered to these bytes, with these headers alone."""
         return await self.front.http.post(path, content=body, headers=headers)
 

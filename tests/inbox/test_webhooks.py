@@ -19,7 +19,7 @@ from domain.inbox.receive import receive_due
 from domain.inbox.reports import WAITS_FOR_MESSAGE
 from domain.inbox.webhooks import LARGEST_BODY
 from ibiki.http import webhooks
-from ibiki.http.webhooks import PATH_ON_FILE
+from ibiki.http.webhooks import EXTREME_PATH
 from persistence import store
 from persistence.database import connect, disconnect
 from persistence.inbox.events import STORED
@@ -52,7 +52,7 @@ async def refusals(here: Door) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
-        (PATH_ON_FILE, SHOWN),
+        (EXTREME_PATH, SHOWN),
         ("/webhooks/extreme", SHOWN),
         (f"/webhooks/extreme/{SECRET}", {}),
     ],
@@ -67,12 +67,12 @@ async def test_who_shows_the_secret_is_let_in(path: str, headers: dict[str, str]
 @pytest.mark.parametrize(
     ("headers", "path", "reason"),
     [
-        ({}, PATH_ON_FILE, webhooks.NO_SECRET),
-        ({"x-webhook-secret": ""}, PATH_ON_FILE, webhooks.NO_SECRET),
-        ({"x-webhook-secret": SECRET[:-1]}, PATH_ON_FILE, webhooks.WRONG_SECRET),
-        ({"authorization": f"Bearer {SECRET}"}, PATH_ON_FILE, webhooks.NO_SECRET),
+        ({}, EXTREME_PATH, webhooks.NO_SECRET),
+        ({"x-webhook-secret": ""}, EXTREME_PATH, webhooks.NO_SECRET),
+        ({"x-webhook-secret": SECRET[:-1]}, EXTREME_PATH, webhooks.WRONG_SECRET),
+        ({"authorization": f"Bearer {SECRET}"}, EXTREME_PATH, webhooks.NO_SECRET),
         ({}, "/webhooks/egosms/guess", webhooks.WRONG_SECRET),
-        ({"x-webhook-secret": "wröng"}, PATH_ON_FILE, webhooks.WRONG_SECRET),
+        ({"x-webhook-secret": "wröng"}, EXTREME_PATH, webhooks.WRONG_SECRET),
     ],
 )
 async def test_who_does_not_is_counted_and_nothing_of_it_is_kept(
