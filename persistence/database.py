@@ -28,12 +28,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import asyncpg
 from tortoise import Tortoise
 from tortoise import models as tortoise_models
 from tortoise.connection import get_connections
 
 from domain.errors import TryAgain
-from domain.transactions import CommitLost, Disconnected
+from domain.transactions import CommitLost, Disconnected, LockTimeout
 from persistence.live.hints import PublishAfterwards
 from persistence.orm import HeldClient, PooledClient
 from persistence.pool import ANSWER_SECONDS, AWAY, PROOF_SECONDS, acquired, silence, terminate
@@ -121,7 +122,8 @@ async def transaction() -> AsyncIterator[Connection]:
     """A READ COMMITTED transaction: commits at the end, rolls back on an exception.
 
     Never nest it, and never hold it during a call to a provider or to the bus. Raises Disconnected
-    if PostgreSQL goes away, and CommitLost if it does so during COMMIT.
+    if PostgreSQL goes away, CommitLost if it does so during COMMIT, and LockTimeout if the
+    transaction has set a `lock_timeout` that is over.
     """
     client = _client()
     committing = False
@@ -135,6 +137,8 @@ async def transaction() -> AsyncIterator[Connection]:
                     finally:
                         get_connections().reset(token)
                     committing = True
+    except asyncpg.LockNotAvailableError as locked:
+        raise LockTimeout from locked
     except Disconnected as gone:
         if committing:
             raise CommitLost from gone

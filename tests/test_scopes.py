@@ -49,7 +49,6 @@ FOR_RESOLVERS = frozenset(
 MADE_HERE: dict[str, str] = {
     "load_own_clients": "the clients of users that were seen already; nobody is asking while one"
     " signs in",
-    "balances_of": "the pool that the operator has just synced",
 }
 
 

@@ -129,7 +129,15 @@ class OnceStore(Ledger, Keys, Protocol):
     """What `idempotency.once` needs."""
 
 
-class AllocateStore(OnceStore, Protocol):
+class BalanceReader(Protocol):
+    """Reads balances, also those that the open transaction has changed."""
+
+    async def read_balances(self, view: BalanceView, *, tx: Transaction | None = None) -> Balances:
+        """The figures of a view, all of one snapshot. Raises NotFound."""
+        ...
+
+
+class AllocateStore(OnceStore, BalanceReader, Protocol):
     """What allocating needs."""
 
     async def find_allocation_target(
@@ -154,12 +162,8 @@ class AllocateStore(OnceStore, Protocol):
         """One transfer as seen from one of its accounts. Raises NotFound."""
         ...
 
-    async def read_balances(self, view: BalanceView, *, tx: Transaction | None = None) -> Balances:
-        """The figures of a view, all from one snapshot. Raises NotFound."""
-        ...
 
-
-class SyncStore(OnceStore, Protocol):
+class SyncStore(OnceStore, BalanceReader, Protocol):
     """What sync needs. Each step is short: no transaction is open during the provider call."""
 
     async def find_provider_account(self, provider_account_id: UUID | None) -> ProviderAccount:

@@ -24,6 +24,7 @@ from domain.clock import now_seconds
 from domain.errors import Forbidden, NotFound, ProviderUnavailable, TryAgain
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
+from domain.ledger.balances import Balances, BalanceView
 from domain.ledger.book import Book, Holding, Purpose, TransferKind
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
@@ -62,6 +63,7 @@ class Synced:
     change: int
     in_flight: int
     checked_at: datetime
+    balances: Balances
 
 
 class _PauseExpired(Exception):
@@ -95,17 +97,20 @@ async def sync(
     *,
     actor_id: UUID | None,
     rules: SyncRules,
+    view: BalanceView | None = None,
 ) -> Synced:
     """Reads the provider's balance and sets the pool to it. Safe to repeat and to run twice.
 
-    Raises ProviderUnavailable: the last good reading is kept, with its age.
+    `view`: of the balances to return; None is the pool's own. Raises ProviderUnavailable: the last
+    good reading is kept, with its age.
     """
+    view = view or BalanceView(provider_account_id=account.id)
     for _ in range(TRIES):
         reader_id = new_id()
         try:
             await _pause_marking(store, account.id, reader_id, rules)
             reading, units = await _read(store, provider, account, reader_id)
-            return await _set_pool(store, account.id, reader_id, reading, units, actor_id)
+            return await _set_pool(store, account.id, reader_id, reading, units, actor_id, view)
         except _PauseExpired:
             continue
         finally:
@@ -160,19 +165,15 @@ async def _set_pool(
     reading: Reading,
     units: int,
     actor_id: UUID | None,
+    view: BalanceView,
 ) -> Synced:
-    answer, _ = await once(
+    _, synced = await once(
         store,
         own_key(reader_id, "sync"),
-        partial(_write, store, account_id, reader_id, reading, units, actor_id),
+        partial(_write, store, account_id, reader_id, reading, units, actor_id, view),
     )
-    return Synced(
-        provider_account_id=account_id,
-        previous_pool=answer["previous_pool"],
-        change=answer["change"],
-        in_flight=answer["in_flight"],
-        checked_at=datetime.now(UTC),
-    )
+    assert synced is not None  # the key is new, so that no earlier call can have used it
+    return synced
 
 
 async def _write(
@@ -182,8 +183,9 @@ async def _write(
     reading: Reading,
     units: int,
     actor_id: UUID | None,
+    view: BalanceView,
     tx: Transaction,
-) -> tuple[Answer, None]:
+) -> tuple[Answer, Synced]:
     account = await store.lock_reading(tx, account_id, reader_id=reader_id)
     if account is None:
         raise _PauseExpired
@@ -194,8 +196,16 @@ async def _write(
     _post(book, book.holdings[account.account_id], account, change, done)
     await store.write_book(tx, book)
     await store.end_reading(tx, done)
-    answer = {"previous_pool": figures.pool, "change": change, "in_flight": figures.in_flight}
-    return answer, None
+    synced = Synced(
+        provider_account_id=account_id,
+        previous_pool=figures.pool,
+        change=change,
+        in_flight=figures.in_flight,
+        checked_at=datetime.now(UTC),
+        # Read before COMMIT: there must be no read after it that could fail.
+        balances=await store.read_balances(view, tx=tx),
+    )
+    return {"sync": str(done.id)}, synced
 
 
 def _new_sync(

@@ -163,11 +163,11 @@ class _Batch:
 
     async def try_once(self) -> list[AcceptResult | Postponed]:
         try:
-            return await self._try_once(skip_locked=False)
+            return await self._try_once(wait_seconds=LOCK_WAIT_SECONDS)
         except LockTimeout:
-            return await self._try_once(skip_locked=True)
+            return await self._try_once(wait_seconds=None)
 
-    async def _try_once(self, *, skip_locked: bool) -> list[AcceptResult | Postponed]:
+    async def _try_once(self, *, wait_seconds: float | None) -> list[AcceptResult | Postponed]:
         store = self._store
         results: dict[UUID, AcceptResult | Postponed] = {}
         decided: dict[UUID, Decision] = {}
@@ -176,7 +176,7 @@ class _Batch:
                 keys = [send.key for send in self._sends if send.key]
                 free, stored = await _take_keys(store, tx, keys)
                 ready = [send for send in self._sends if not send.key or send.key.id in free]
-                payers = await _lock(store, tx, ready, skip_locked=skip_locked)
+                payers = await _lock(store, tx, ready, wait_seconds)
                 # After the locks: a transaction whose COMMIT was lost may still be under way.
                 kept = await store.find_sends(tx, list(self.kept_ids)) if self.kept_ids else {}
                 results |= {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
@@ -258,9 +258,7 @@ class _Single:
             raise _RolledBack(Refused(_insufficient(self.send, held)))
 
     async def _lock(self, tx: Transaction) -> LockedPayers:
-        return await self.store.lock_payers(
-            tx, [self.send], wait_seconds=self.lock_wait_seconds, skip_locked=False
-        )
+        return await _lock(self.store, tx, [self.send], self.lock_wait_seconds)
 
 
 async def _tries(patience_seconds: float) -> AsyncIterator[None]:
@@ -284,13 +282,11 @@ async def _take_keys(
 
 
 async def _lock(
-    store: AcceptStore, tx: Transaction, sends: Sequence[NewSend], *, skip_locked: bool
+    store: AcceptStore, tx: Transaction, sends: Sequence[NewSend], wait_seconds: float | None
 ) -> LockedPayers:
     if not sends:
         return LockedPayers(Book({}), frozenset())
-    return await store.lock_payers(
-        tx, sends, wait_seconds=LOCK_WAIT_SECONDS, skip_locked=skip_locked
-    )
+    return await store.lock_payers(tx, sends, wait_seconds=wait_seconds)
 
 
 async def _write(

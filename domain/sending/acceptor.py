@@ -147,7 +147,7 @@ class Acceptor:
             with suppress(LockTimeout, Disconnected):
                 async with self._store.transaction() as tx:
                     await self._store.lock_payers(
-                        tx, [send], wait_seconds=LONGEST_LOCK_WAIT_SECONDS, skip_locked=False
+                        tx, [send], wait_seconds=LONGEST_LOCK_WAIT_SECONDS
                     )
 
     async def _accept_batch(self, sends: Sequence[NewSend]) -> list[AcceptResult | Postponed]:

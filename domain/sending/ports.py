@@ -107,13 +107,12 @@ class AcceptStore(Ledger, Keys, Protocol):
         tx: Transaction,
         sends: Sequence[NewSend],
         *,
-        wait_seconds: float,
-        skip_locked: bool,
+        wait_seconds: float | None,
     ) -> LockedPayers:
         """The accounts of the sends, FOR UPDATE in ID order, until the transaction ends.
 
-        `skip_locked` leaves out those that are locked elsewhere. Otherwise raises LockTimeout if
-        one is for longer than `wait_seconds`.
+        `wait_seconds`: the longest wait for any lock of this transaction from now on; after it the
+        transaction raises LockTimeout. None leaves out the accounts that are locked elsewhere.
         """
         ...
 

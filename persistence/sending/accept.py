@@ -12,7 +12,6 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import asyncpg
 import orjson
 
 from domain.ids import new_id
@@ -20,7 +19,6 @@ from domain.ledger.book import Book
 from domain.ledger.valuation import value_usd
 from domain.sending.ports import LockedPayers
 from domain.sending.sends import PRIORITY, NewSend, SendKind
-from domain.transactions import LockTimeout
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.ledger.transfers import CHANGE_HOLDINGS, POST_TRANSFERS, book_columns, book_of
 from persistence.sql import columns, combined
@@ -32,7 +30,7 @@ HELD = "SELECT held FROM account WHERE id = $1"
 
 # The accounts, FOR UPDATE in ID order, so that two transactions never wait for each other. Each row
 # also has the IDs of all sends whose one number has opted out: that saves a round trip. The limit
-# for the wait is set in the same statement, for the same reason; it ends with the transaction.
+# for waits is set in the same statement, for the same reason; it ends with the transaction.
 _PAYERS = """
 SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids
 FROM account, (
@@ -109,7 +107,7 @@ FIND_SENDS = "SELECT id, created_at FROM send WHERE id = ANY($1::uuid[])"
 
 
 async def lock_payers(
-    tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float, skip_locked: bool
+    tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float | None
 ) -> LockedPayers:
     # A list of numbers was checked for opt-outs before; a single number is checked here.
     singles = [
@@ -117,15 +115,12 @@ async def lock_payers(
         for send in sends
         if send.kind in (SendKind.SINGLE, SendKind.REPLY)
     ]
-    try:
-        rows = await tx.fetch(
-            LOCK_FREE_PAYERS if skip_locked else LOCK_PAYERS,
-            list({send.payer.account_id for send in sends}),
-            *(columns(singles) or ([], [], [])),
-            f"{int(wait_seconds * 1000)}ms",
-        )
-    except asyncpg.LockNotAvailableError as locked:
-        raise LockTimeout from locked
+    rows = await tx.fetch(
+        LOCK_FREE_PAYERS if wait_seconds is None else LOCK_PAYERS,
+        list({send.payer.account_id for send in sends}),
+        *(columns(singles) or ([], [], [])),
+        f"{int((wait_seconds or 0) * 1000)}ms",
+    )
     return LockedPayers(book_of(rows), frozenset(rows[0]["ids"] or () if rows else ()))
 
 

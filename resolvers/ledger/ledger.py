@@ -102,16 +102,8 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
         account,
         actor_id=actor.user_id,
         rules=installation.sync_rules,
+        view=None if actor.role is Role.ADMIN else view_of(actor),
     )
-
-
-async def balances_of(root: syncing.Synced, info: Info) -> Balances:
-    """The figures after a sync, as the actor can see them."""
-    actor = actor_of(info)
-    view = view_of(actor)
-    if actor.role is Role.ADMIN:
-        view = BalanceView(provider_account_id=root.provider_account_id)
-    return await info.context.installation.store.read_balances(view)
 
 
 async def clients_of(roots: Sequence[Allocation], info: Info) -> list[Client | None]:

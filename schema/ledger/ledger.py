@@ -175,11 +175,7 @@ class Allocated:
 @strawberry.type(description="The result of a sync, in units.")
 @stands_for(DomainSynced)
 class Synced:
-    balances = strawberry.field(
-        resolver=ledger.balances_of,
-        graphql_type=Balances,
-        description="The balances after it.",
-    )
+    balances: Balances = strawberry.field(description="The balances after it.")
     previous_pool: Units = strawberry.field(description="The pool before.")
     change: Units = strawberry.field(description="By how much the pool changed.")
     in_flight: Units = strawberry.field(

@@ -48,6 +48,7 @@ def main() -> int:
         print(f"VIOLATION {each}")
     count = len(verdict.violations)
     print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages taken")
+    print(f"{verdict.outcomes_unknown} requests answered that their outcome is unknown")
     print(f"{verdict.received} messages received from phones")
     print(f"{count} violations in {len(verdict.rounds)} rounds, seed {asked.seed}")
     return 1 if count or not verdict.rounds else 0

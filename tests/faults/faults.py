@@ -11,14 +11,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from domain.ledger.idempotency import PAUSES_SECONDS
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import START_SECONDS, Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
 from tests.faults.weather import FAIR, Cut, End, Way, Weather
-from tests.faults.wire import Snare, Step, Wire
+from tests.faults.wire import COMMIT, Snare, Step, Wire
 
 REACHED_SECONDS = 60.0
 HOUR_SECONDS = 3_600
+RETRIES_SECONDS = sum(PAUSES_SECONDS) + 1.0
+"""How long a server without a database tries to find out what became of a COMMIT."""
 
 Make = Callable[[Rig], Awaitable[None]]
 
@@ -55,6 +58,20 @@ async def _cut_at(rig: Rig, *, servers: bool, step: Step) -> None:
     pair = rig.servers if servers else rig.dispatchers
     struck = [each.wire.lie_in_wait(step, lambda: None) for each in pair]
     await _reached(struck, [each.wire for each in pair], step.name)
+
+
+async def _lost_at_commit(rig: Rig, *, step: Step) -> None:
+    """A server loses its connection in COMMIT, and has no database for longer than its retries."""
+    struck = [each.wire.lie_in_wait(step, partial(_refuse, each.line)) for each in rig.servers]
+    await _reached(struck, [each.wire for each in rig.servers], step.name)
+    await asyncio.sleep(RETRIES_SECONDS)
+    for each in rig.servers:
+        each.line.weather = FAIR
+
+
+def _refuse(line: FaultProxy) -> None:
+    line.weather = Weather(refuses=True)
+    line.end_all()
 
 
 async def _killed_when_bytes_go(rig: Rig, *, servers: bool, way: Way) -> None:
@@ -257,6 +274,16 @@ CUTS = tuple(
     for step in steps
 )
 
+LOST = tuple(
+    Fault(
+        f"a server's database is gone: {step.name}",
+        partial(_lost_at_commit, step=step),
+        hurts_pools=True,
+    )
+    for step in ACCEPTING
+    if step.statement == COMMIT
+)
+
 FREEZES = (
     Fault("a dispatcher is frozen past its lease", partial(_frozen, servers=False)),
     Fault(
@@ -355,6 +382,7 @@ TWO = tuple(_at_once(kill, BESIDES[place % len(BESIDES)]) for place, kill in enu
 ALL = (
     *KILLS,
     *CUTS,
+    *LOST,
     *FREEZES,
     Fault("all are killed", _all_killed),
     *DATABASE,

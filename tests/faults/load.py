@@ -1,7 +1,9 @@
-"""Clients as decent ones are: each request has a key, and is repeated under it until answered.
+"""The clients of the load. Most give each request a key and repeat it until it is answered.
 
-They ask at a steady pace, whatever becomes of the answers, each request for numbers that no other
-request asks for: so that a message can be told by its number, at our end and at the provider's.
+Naive clients give no key. They repeat a request only if the answer says that nothing was kept. If
+the outcome is unknown, they look the send up by its ID. All ask at a steady pace, each request for
+numbers that no other request has, so that a number identifies a message here and in the log of the
+provider.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ import aiohttp
 SEND = """
 mutation ($input: SendInput!) { send(input: $input) {
   __typename ... on Send { id charged accepted }
-  ... on InsufficientBalance { required available } ... on UserError { message } } }
+  ... on InsufficientBalance { required available } ... on OutcomeUnknown { sendId }
+  ... on UserError { message } } }
 """
+LOOK_UP = "query ($id: ID!) { send(id: $id) { id charged accepted } }"
 BULK_SEND = SEND.replace("SendInput", "BulkSendInput").replace("send(", "bulkSend(")
 CANCEL_SEND = """
 mutation ($input: CancelSendInput!) { cancelSend(input: $input) { __typename } }
@@ -34,6 +38,9 @@ EXCHANGES = tuple(each for each in range(220, 1000) if each % 100 != 11 and each
 MOST_OPEN = 300
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.0
+LOOK_UP_SECONDS = 3.0
+"""A transaction whose COMMIT was lost may still be under way for a moment after an outage."""
+
 TRANSIENT = {"RATE_LIMITED"}
 
 
@@ -59,7 +66,10 @@ Answer = Taken | TooPoor
 
 @dataclass(slots=True, eq=False)
 class Asked:
-    """One request and what it was told. `key`: None where it is asked once only."""
+    """One request and its answer. `key`: None for a naive client.
+
+    `in_doubt`: the ID from an answer that says that the outcome is unknown.
+    """
 
     token: str
     numbers: Sequence[str]
@@ -68,6 +78,7 @@ class Asked:
     answer: Answer | None = None
     answered_at: float | None = None
     given_up: bool = False
+    in_doubt: str | None = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -87,7 +98,7 @@ class Pace:
     bulk: range = range(2, 20)
     large: int = 520
     large_every: int = 100
-    unkeyed_every: int = 10
+    unkeyed_every: int = 3
     cancelled_every: int = 25
     poor_every: int = 30
 
@@ -114,6 +125,7 @@ class Load:
         self.asked: list[Asked] = []
         self.defects: list[str] = []
         self.longest_try_seconds = 0.0
+        self.outcomes_unknown = 0
         self._servers = list(servers)
         self._clients = clients
         self._chance = Random(seed)
@@ -215,17 +227,32 @@ class Load:
             self._answered_at.append(asked.answered_at)
 
     async def _ask(self, asked: Asked) -> None:
-        """Asks until it is answered; without a key only once."""
+        """Asks until it is answered. Without a key and without any answer, it gives up."""
         pause_seconds = FIRST_PAUSE_SECONDS
         while asked.answer is None and not asked.given_up:
-            asked.answer = self._read(asked, await self._try(asked.token, asked.body))
+            said = await self._try(asked.token, asked.body)
+            asked.answer = self._read(asked, said)
+            if asked.in_doubt is not None and asked.key is None:
+                asked.answer = await self._look_up(asked.token, asked.in_doubt)
+            asked.in_doubt = None
             if asked.answer is not None:
                 asked.answered_at = time.monotonic()
-            elif asked.key is None:
+            elif asked.key is None and said is None:
                 asked.given_up = True
             else:
                 await asyncio.sleep(pause_seconds * self._chance.uniform(0.5, 1.0))
                 pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
+
+    async def _look_up(self, token: str, send_id: str) -> Answer | None:
+        """The send that may have been kept; None if it was not, so that it can be asked again."""
+        await asyncio.sleep(LOOK_UP_SECONDS)
+        while True:
+            said = await self._try(token, {"query": LOOK_UP, "variables": {"id": send_id}})
+            if said is not None and "errors" not in said:
+                found = said["data"]["send"]
+                # What was charged may have been refunded in part by now.
+                return found and Taken(found["id"], found["accepted"], found["accepted"])
+            await asyncio.sleep(LONGEST_PAUSE_SECONDS)
 
     async def _try(self, token: str, body: dict[str, Any]) -> Any:
         """The answer's JSON; None where there is none, for whatever reason."""
@@ -265,6 +292,10 @@ class Load:
             case "InsufficientBalance":
                 return TooPoor(told["required"], told["available"])
             case "RateLimited":
+                return None
+            case "OutcomeUnknown":
+                self.outcomes_unknown += 1
+                asked.in_doubt = told["sendId"]
                 return None
         self.defects.append(f"{told}")
         asked.given_up = True

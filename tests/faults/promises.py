@@ -141,8 +141,10 @@ class Promises:
         ]
 
     async def _answered_the_same(self) -> list[str]:
-        """A key that was answered is answered the same again."""
-        answered = [each for each in self._load.asked if each.key and each.answer]
+        """A key that was accepted gets the same send again. A refusal leaves its key unused."""
+        answered = [
+            each for each in self._load.asked if each.key and isinstance(each.answer, Taken)
+        ]
         sample = answered[-ASKED_AGAIN // 2 :]
         sample += self._chance.sample(answered, min(ASKED_AGAIN // 2, len(answered)))
         differing = []

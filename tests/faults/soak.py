@@ -27,6 +27,8 @@ class Verdict:
     """What was broken once everything had come to rest."""
     acknowledged: int = 0
     """Requests that were answered with a send."""
+    outcomes_unknown: int = 0
+    """Requests that were answered with OutcomeUnknown."""
     taken: int = 0
     """Messages that the provider took."""
     received: int = 0
@@ -60,6 +62,7 @@ async def hurt(
         tell(verdict.rounds[-1])
     verdict.at_rest = await _rest(rig)
     verdict.acknowledged = rig.load.acknowledged
+    verdict.outcomes_unknown = rig.load.outcomes_unknown
     verdict.taken = rig.witness.taken.total()
     verdict.received = len(rig.phones.answered)
     return verdict

@@ -24,6 +24,7 @@ NAMES = (
     "the provider: reset_after",
     "a dispatcher is killed: marked",
     "every connection is ended",
+    "a server's database is gone: committed",
     "a server's line is cut: committed",
     "Redis is flushed",
     "the provider: rate_limited",
