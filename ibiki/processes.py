@@ -18,7 +18,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from domain.dispatch.handover import Handover
+from domain.dispatch.rules import DispatchRules
 from domain.errors import TryAgain
 from domain.inbox.polling import PollRules
 from domain.loops import Loop
@@ -136,7 +136,7 @@ async def run_workers(
         store,
         parts.upstreams,
         parts.installation.receiver,
-        rules=handover_of(context.settings),
+        rules=dispatch_rules_of(context.settings),
         observer=telemetry.for_dispatch(),
         polling=PollRules(calls_per_second=context.settings.dispatch.status_calls_per_second),
     )
@@ -253,10 +253,10 @@ def stop_signal() -> Iterator[asyncio.Event]:
         remove_handlers()
 
 
-def handover_of(settings: Settings) -> Handover:
+def dispatch_rules_of(settings: Settings) -> DispatchRules:
     """The rules of dispatching, from the settings."""
     dispatch = settings.dispatch
-    return Handover(
+    return DispatchRules(
         deadline_seconds=dispatch.deadline_seconds,
         lease_seconds=dispatch.lease_seconds,
         sweep_seconds=dispatch.sweep_seconds,

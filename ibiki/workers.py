@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from domain.dispatch.dispatchers import Dispatchers
-from domain.dispatch.handover import Handover
-from domain.dispatch.observing import Observer
-from domain.dispatch.ports import WorkStore
+from domain.dispatch.dispatcher import Dispatchers
+from domain.dispatch.ports import Observer, WorkStore
+from domain.dispatch.rules import DispatchRules
 from domain.identity.ports import IdentityUpkeep
 from domain.inbox.capture import capture_contacts
 from domain.inbox.inbound import Receiver
@@ -44,7 +43,7 @@ class Workers:
         providers: Providers,
         receiver: Receiver,
         *,
-        rules: Handover,
+        rules: DispatchRules,
         observer: Observer,
         polling: PollRules | None = None,
     ) -> None:

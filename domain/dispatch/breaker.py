@@ -1,7 +1,7 @@
 """The circuit breaker of one provider account: whether calls may start now, and how many.
 
-It opens after several calls in a row without a clear answer, then lets one through to try: first
-after a short pause, which doubles with each try that fails. Whatever waits keeps waiting.
+It opens after several calls in a row without a clear answer. Then it allows one call as a try,
+after a short pause that doubles with each try that fails. Messages wait meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from domain.outcomes import NotSent, Outcome, Unknown
 
 
 class Breaker:
-    """Counts the calls of one dispatcher; others find out for themselves."""
+    """Counts the calls of one dispatcher. Other processes have breakers of their own."""
 
     def __init__(
         self,
@@ -30,32 +30,32 @@ class Breaker:
         self._clock = clock
         self._unclear_in_a_row = 0
         self._pause_seconds = first_pause_seconds
-        self._opens_until = -inf
-        self._rests_until = -inf
+        self._open_until = -inf
+        self._paused_until = -inf
         self._trying = False
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are held back, but for one that tries."""
+        """Whether no call may start, except one try."""
         return self._unclear_in_a_row >= self._opens_after
 
     @property
     def wait_seconds(self) -> float:
-        """How long until a call may start; inf while the outcome of a try is awaited."""
-        until = max(self._rests_until, self._opens_until if self.is_open else -inf)
+        """How long until a call may start; inf while a try is open."""
+        until = max(self._paused_until, self._open_until if self.is_open else -inf)
         if self.is_open and self._trying:
             return inf
         return max(0.0, until - self._clock())
 
     @property
     def allowance(self) -> float:
-        """Calls that may start now: none, one (a try), or as many as one likes (inf)."""
+        """Calls that may start now: 0, 1 (a try), or any number (inf)."""
         if self.wait_seconds > 0:
             return 0
         return 1 if self.is_open else inf
 
     def started(self) -> bool:
-        """A call begins. True where it is the one that tries: its end is to say so again."""
+        """A call starts. True if it is the try: pass this to `ended` as `was_try`."""
         is_try = self.is_open
         self._trying |= is_try
         return is_try
@@ -75,30 +75,30 @@ class Breaker:
             self._open(was_try=was_try)
 
     def not_made(self, *, was_try: bool = False) -> None:
-        """A call that had begun here was not made after all: nobody was asked anything."""
+        """A call that was counted as started was not made after all."""
         if was_try:
             self._trying = False
 
-    def rest(self, seconds: float) -> None:
-        """No call starts for that long: the provider asked for it."""
-        self._rests_until = max(self._rests_until, self._clock() + seconds)
+    def pause(self, seconds: float) -> None:
+        """No call starts for that long, because the provider has asked for it."""
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def _open(self, *, was_try: bool) -> None:
         if was_try:
             self._pause_seconds = min(2 * self._pause_seconds, self._longest_pause_seconds)
-        self._opens_until = self._clock() + self._pause_seconds
+        self._open_until = self._clock() + self._pause_seconds
 
 
 def is_clear(outcomes: Sequence[Outcome]) -> bool:
-    """Whether the provider itself answered, for one message of the call at least.
+    """Whether the provider itself has answered, for at least one message of the call.
 
-    An answer it is too that it refuses the account, the call as a whole, or for the moment.
+    It has also answered if it rejects the account or the whole call, or asks us to wait.
     """
     return any(_is_answer(outcome) for outcome in outcomes)
 
 
-def rest_asked_for(outcomes: Sequence[Outcome]) -> float:
-    """The longest pause that the answers ask for, in seconds; 0 where none does."""
+def requested_pause(outcomes: Sequence[Outcome]) -> float:
+    """The longest pause in seconds that the answers ask for; 0 if none does."""
     return max(
         (one.retry_after_seconds or 0.0 for one in outcomes if isinstance(one, NotSent)),
         default=0.0,

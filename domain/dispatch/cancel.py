@@ -1,4 +1,4 @@
-"""Calling a send back: what is not handed over yet, and exactly its charge."""
+"""Cancels the messages of a send that are not submitted yet, and refunds exactly those."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from domain.dispatch.ports import Cancellations, Charged
+from domain.dispatch.messages import CancellableSend
+from domain.dispatch.ports import Cancellations
 from domain.dispatch.settlement import post_refunds
 from domain.errors import OutcomeUnknown
 from domain.identity.access import Actor, Scope, message_scope
@@ -14,7 +15,7 @@ from domain.ledger.idempotency import Answer, once, own_key
 from domain.sending.sends import Send
 from domain.transactions import Transaction
 
-CANCELLED = "Called back before it was handed over."
+CANCELLED = "Cancelled before it was submitted."
 
 
 async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send:
@@ -24,11 +25,11 @@ async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send
     NotFound, Forbidden, TryAgain, OutcomeUnknown.
     """
     scope = message_scope(actor)
-    charged = await store.find_charged(scope, send_id)
+    found = await store.find_cancellable(scope, send_id)
     _, send = await once(
         store,
         own_key(actor.user_id, "cancelSend"),
-        partial(_cancel, store, scope, charged, actor.user_id),
+        partial(_cancel, store, scope, found, actor.user_id),
         unknown=OutcomeUnknown(send_id=send_id),
     )
     assert send is not None  # the key is new, so that no earlier call can have used it
@@ -36,15 +37,15 @@ async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send
 
 
 async def _cancel(
-    store: Cancellations, scope: Scope, charged: Charged, actor_id: UUID, tx: Transaction
+    store: Cancellations, scope: Scope, found: CancellableSend, actor_id: UUID, tx: Transaction
 ) -> tuple[Answer, Send]:
-    upstream = await store.lock_upstream(tx, charged.provider_account_id)
-    count = await store.cancel_queued(tx, charged.send_id)
+    account = await store.lock_provider_account(tx, found.provider_account_id)
+    count = await store.cancel_queued(tx, found.send_id)
     if count:
         # Never marked, so no reading includes it: it comes back from outside in every epoch.
-        refund = replace(charged.refund, count=count, note=CANCELLED)
+        refund = replace(found.refund, count=count, note=CANCELLED)
         book = await store.lock_accounts(tx, [refund.payer_account_id])
-        post_refunds(book, upstream, [refund], actor_id=actor_id)
+        post_refunds(book, account, [refund], actor_id=actor_id)
         await store.write_book(tx, book)
     # Read before COMMIT: there must be no read after it that could fail.
-    return {"cancelled": count}, await store.find_send(scope, charged.send_id, tx=tx)
+    return {"cancelled": count}, await store.find_send(scope, found.send_id, tx=tx)

@@ -1,8 +1,8 @@
-"""Claiming: picks messages and marks them, in one short transaction before any byte leaves.
+"""Claiming: picks due messages and marks them in one short transaction, before any byte is sent.
 
-There is no state between claimed and marked that could expire: docs/decisions/0001 says why. Once
-it is committed the messages are SUBMITTING, each under an attempt that carries the account's epoch
-and a lease; the calls start only then.
+After the commit the messages are SUBMITTING under an attempt that carries the account's epoch and
+a lease. Only then may their calls start. There is no state between claimed and marked that could
+expire: docs/decisions/0001.
 """
 
 from __future__ import annotations
@@ -15,24 +15,21 @@ from math import inf
 from uuid import UUID
 
 from domain.clock import now_seconds
-from domain.dispatch.calls import Call, group
-from domain.dispatch.fairness import BULK, Round, Turns, Waiting, share_out
-from domain.dispatch.handover import Handover
-from domain.dispatch.observing import Observer, Stage
-from domain.dispatch.ports import Queue
-from domain.dispatch.settlement import Upstream
+from domain.dispatch.fairness import ANY_NUMBER, BULK, Round, Turns, group, share_out
+from domain.dispatch.messages import Call, LockedProviderAccount, Waiting
+from domain.dispatch.ports import Observer, Queue, Stage
+from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
 from domain.transactions import Disconnected, Transaction
 
 READING_PAUSE_SECONDS = 0.05
 PAUSED_PAUSE_SECONDS = 0.5
-ANY_NUMBER = 2**31 - 1
 
 
 class MarkLost(Disconnected):
-    """The database went away under a mark: whether it was kept is not known.
+    """The database went away during a mark: it may or may not have been committed.
 
-    No byte of these calls has left, and none will.
+    No byte of these calls was sent, and none will be.
     """
 
     def __init__(self, calls: Sequence[Call]) -> None:
@@ -40,22 +37,27 @@ class MarkLost(Disconnected):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Who claims, for which provider account, and by which rules."""
+class ClaimContext:
+    """Which dispatcher claims, for which provider account, and by which rules."""
 
     store: Queue
     observer: Observer
-    rules: Handover
+    rules: DispatchRules
     provider_account_id: UUID
     dispatcher_id: UUID
+
+    def rate_of(self, account: LockedProviderAccount) -> float | None:
+        """The rate limit in messages a second, or None."""
+        return account.rate_per_second or self.rules.messages_per_second
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Calls that are marked and are to start at once.
+    """Calls that are marked and must start at once.
 
-    `marked_at`: on the clock of `domain.clock`, not later than the lease began. `wait_seconds`:
-    before it makes sense to claim again. `probe_due`: nothing was claimed, but a probe may be.
+    `marked_at`: on the clock of `domain.clock`, not later than the start of the lease.
+    `wait_seconds`: before it makes sense to claim again. `probe_due`: nothing was claimed, but a
+    probe may be.
     """
 
     calls: Sequence[Call] = ()
@@ -69,7 +71,7 @@ class Claimed:
 class _Picking:
     """What is picked so far in one transaction, and how much more may be.
 
-    `batch`: messages that fit into one call.
+    `batch`: messages that fit into one bulk call. `messages_left`: by the rate limit.
     """
 
     turns: Turns
@@ -81,10 +83,15 @@ class _Picking:
     bulk_left: int = ANY_NUMBER
     calls: list[Call] = field(default_factory=list)
 
-    def room(self, round_: Round) -> int:
-        """How many more calls of the round's priority fit."""
-        room = min(self.turns.room(round_.priority, self.open_calls), round_.most_calls)
-        return int(min(room, self.calls_left))
+    def most_calls(self, round_: Round) -> int:
+        """How many more calls of the round's priority may be opened."""
+        free = min(self.turns.free_slots(round_.priority, self.open_calls), round_.most_calls)
+        return int(min(free, self.calls_left))
+
+    def most_messages(self, round_: Round) -> int:
+        """How many more messages of the round's priority may be marked."""
+        is_bulk = round_.priority == BULK
+        return min(self.messages_left, self.bulk_left) if is_bulk else self.messages_left
 
     def add(self, call: Call) -> None:
         """The call is going to be marked."""
@@ -95,7 +102,7 @@ class _Picking:
 
 
 async def claim(
-    desk: Desk,
+    context: ClaimContext,
     turns: Turns,
     waiting: Sequence[Waiting],
     *,
@@ -104,101 +111,104 @@ async def claim(
     most_calls: float = inf,
     most_bulk: int = ANY_NUMBER,
 ) -> Claimed:
-    """Marks as many calls as there is room for, in fair order.
+    """Marks as many calls as may be opened, in fair order.
 
-    `waiting`: tenants in the order of their turn. `batch`: messages that fit into one call.
+    `waiting`: tenants in the order of their turn. `batch`: messages that fit into one bulk call.
     `open_calls`: by priority. `most_bulk`: bulk messages that may be marked.
     """
     picking = _Picking(turns, waiting, batch, Counter(open_calls), most_calls, bulk_left=most_bulk)
-    async with _marking(desk, picking) as tx:
-        upstream = await desk.store.lock_upstream(tx, desk.provider_account_id)
-        if upstream.reading:
+    async with _marking(context, picking) as tx:
+        account = await context.store.lock_provider_account(tx, context.provider_account_id)
+        if account.is_read:
             return Claimed(wait_seconds=READING_PAUSE_SECONDS)
-        if upstream.paused:
-            return Claimed(wait_seconds=PAUSED_PAUSE_SECONDS, probe_due=upstream.probe_due)
-        claimed = await _claim(desk, tx, upstream, picking)
-    turns.served([Waiting(each.priority, each.client_id) for each in claimed.calls], waiting)
+        if account.paused:
+            return Claimed(wait_seconds=PAUSED_PAUSE_SECONDS, probe_due=account.probe_due)
+        claimed = await _claim(context, tx, account, picking)
+    _note_served(turns, claimed, waiting)
     return claimed
 
 
-async def claim_probe(desk: Desk, turns: Turns, waiting: Sequence[Waiting]) -> Claimed:
-    """Marks one message of a paused account, to find out whether it is refused still.
+async def claim_probe(context: ClaimContext, turns: Turns, waiting: Sequence[Waiting]) -> Claimed:
+    """Marks one message of a paused account, to find out whether the account works again.
 
-    Whoever comes first puts the next probe off, so that there is one at a time.
+    The first dispatcher that claims postpones the next probe, so that there is one at a time.
     """
     picking = _Picking(turns, waiting, 1, Counter(), calls_left=1, messages_left=1)
-    async with _marking(desk, picking) as tx:
-        upstream = await desk.store.lock_upstream(tx, desk.provider_account_id, alone=True)
-        if upstream.reading or not upstream.probe_due:
+    async with _marking(context, picking) as tx:
+        account = await context.store.lock_provider_account(
+            tx, context.provider_account_id, for_update=True
+        )
+        if account.is_read or not account.probe_due:
             return Claimed(wait_seconds=READING_PAUSE_SECONDS)
-        claimed = await _claim(desk, tx, upstream, picking)
+        claimed = await _claim(context, tx, account, picking)
         if claimed.calls:
-            await desk.store.put_off_probe(
+            await context.store.postpone_probe(
                 tx,
-                upstream.id,
-                first_seconds=desk.rules.probe_first_seconds,
-                longest=desk.rules.probe_longest_seconds,
+                account.id,
+                first_seconds=context.rules.probe_first_seconds,
+                longest_seconds=context.rules.probe_longest_seconds,
             )
-    turns.served([Waiting(each.priority, each.client_id) for each in claimed.calls], waiting)
+    _note_served(turns, claimed, waiting)
     return Claimed(claimed.calls, claimed.marked_at, is_probe=True)
 
 
 @asynccontextmanager
-async def _marking(desk: Desk, picking: _Picking) -> AsyncIterator[Transaction]:
-    """A transaction; where it is lost, what was picked in it is told."""
+async def _marking(context: ClaimContext, picking: _Picking) -> AsyncIterator[Transaction]:
+    """A transaction. Raises MarkLost with what was picked if the connection is lost."""
     try:
-        async with desk.store.transaction() as tx:
+        async with context.store.transaction() as tx:
             yield tx
     except Disconnected as lost:
         raise MarkLost(picking.calls) from lost
 
 
-async def _claim(desk: Desk, tx: Transaction, upstream: Upstream, picking: _Picking) -> Claimed:
-    rate = _rate(desk, upstream)
+async def _claim(
+    context: ClaimContext, tx: Transaction, account: LockedProviderAccount, picking: _Picking
+) -> Claimed:
+    rate = context.rate_of(account)
     if rate is not None:
-        allowance = await desk.store.take_pace(tx, upstream.id, rate)
+        allowance = await context.store.lock_rate(tx, account.id, rate)
         if allowance.messages == 0:
             return Claimed(wait_seconds=allowance.wait_seconds)
         picking.messages_left = min(allowance.messages, picking.messages_left)
     for round_ in picking.turns.rounds(picking.waiting):
-        await _pick(desk, tx, picking, round_)
+        await _pick(context, tx, picking, round_)
     if not picking.calls:
         return Claimed()
-    desk.observer.reached(Stage.PICKED)
-    return await _mark(desk, tx, upstream, picking.calls)
+    context.observer.reached(Stage.PICKED)
+    return await _mark(context, tx, account, picking.calls)
 
 
-async def _pick(desk: Desk, tx: Transaction, picking: _Picking, round_: Round) -> None:
-    is_bulk = round_.priority == BULK
-    most_calls = picking.room(round_)
-    most_messages = picking.messages_left
-    if is_bulk:
-        most_messages = min(most_messages, picking.bulk_left)
+async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round_: Round) -> None:
+    most_calls, most_messages = picking.most_calls(round_), picking.most_messages(round_)
     if most_calls == 0 or most_messages == 0:
         return
-    batch = min(picking.batch, most_messages) if is_bulk else 1
+    batch = min(picking.batch, most_messages) if round_.priority == BULK else 1
     tenants = [each for each in picking.waiting if each.priority == round_.priority]
     quotas = share_out(tenants, most_calls=most_calls, batch=batch)
-    picked = await desk.store.pick_messages(tx, desk.provider_account_id, quotas)
+    picked = await context.store.pick_messages(tx, context.provider_account_id, quotas)
     for messages in group(picked, batch=batch, most_calls=most_calls, most_messages=most_messages):
         picking.add(Call(new_id(), messages))
 
 
-async def _mark(desk: Desk, tx: Transaction, upstream: Upstream, calls: Sequence[Call]) -> Claimed:
+async def _mark(
+    context: ClaimContext, tx: Transaction, account: LockedProviderAccount, calls: Sequence[Call]
+) -> Claimed:
     marked_at = now_seconds()
-    await desk.store.mark_calls(
+    await context.store.mark_calls(
         tx,
-        upstream,
+        account,
         calls,
-        dispatcher_id=desk.dispatcher_id,
-        lease_seconds=desk.rules.lease_seconds,
+        dispatcher_id=context.dispatcher_id,
+        lease_seconds=context.rules.lease_seconds,
     )
-    rate = _rate(desk, upstream)
+    rate = context.rate_of(account)
     if rate is not None:
         messages = sum(len(call.messages) for call in calls)
-        await desk.store.keep_pace(tx, upstream.id, rate, messages)
+        await context.store.count_against_rate(tx, account.id, rate, messages)
     return Claimed(calls, marked_at)
 
 
-def _rate(desk: Desk, upstream: Upstream) -> float | None:
-    return upstream.rate_per_second or desk.rules.messages_per_second
+def _note_served(turns: Turns, claimed: Claimed, waiting: Sequence[Waiting]) -> None:
+    """After the commit only: a claim that was rolled back has served nobody."""
+    turns.served([Waiting(each.priority, each.client_id) for each in claimed.calls], waiting)

@@ -1,7 +1,7 @@
-"""The store's clock, watched: where it goes back, nothing waits until it has caught up again.
+"""Watches the database's clock. If it is set back, no message waits until it has caught up.
 
-Turns, leases and pauses are dated by the store's clock. One that is set back by an hour would
-leave all that was dated before waiting for an hour.
+Queue times, leases and pauses carry the database's time. After its clock was set back by an hour,
+everything that was dated before would wait for an hour.
 """
 
 from __future__ import annotations
@@ -10,49 +10,49 @@ import logging
 from dataclasses import dataclass
 
 from domain.clock import now_seconds
-from domain.dispatch.ports import Dates
+from domain.dispatch.ports import DatabaseClock
 
 SLACK_SECONDS = 2.0
-"""By how much clocks go back all the time, and nobody minds."""
+"""Clocks are corrected by up to this all the time."""
 
 WRITING_SECONDS = 60.0
-"""For how long what was begun before may still be committed."""
+"""A transaction that began before the change can still commit within this time."""
 
 READING_SECONDS = 120.0
-"""Longer than any reading of a balance holds an account."""
+"""Longer than a reading of a balance pauses marking."""
 
-MOST_DATED = 10_000
+MOST_CORRECTED = 10_000
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class ClockWatch:
-    """One program's: what it saw last."""
+    """Compares the database's clock with ours. Each process has one."""
 
-    store: Dates
+    store: DatabaseClock
     writing_seconds: float = WRITING_SECONDS
-    _latest_seconds: float | None = None
-    """By how much the store's clock was ahead of ours at the least, when it was last looked at."""
-    _mends_until: float = 0.0
+    _ahead_seconds: float | None = None
+    """How far the database's clock was ahead of ours at least, at the last look."""
+    _correct_until: float = 0.0
 
     async def look(self) -> bool:
-        """Dates anew what is dated ahead, where the clock has gone back; and at the first look.
+        """Corrects future times at the first look, and after the clock was set back.
 
-        True where there may be more of it.
+        True if there may be more to correct.
         """
         before = now_seconds()
-        told = await self.store.read_clock()
+        reading = await self.store.read_clock()
         after = now_seconds()
-        latest, self._latest_seconds = self._latest_seconds, told - after
-        if latest is None or told - before < latest - SLACK_SECONDS:
-            self._mends_until = after + self.writing_seconds
-            if latest is not None:
+        ahead, self._ahead_seconds = self._ahead_seconds, reading - after
+        if ahead is None or reading - before < ahead - SLACK_SECONDS:
+            self._correct_until = after + self.writing_seconds
+            if ahead is not None:
                 _log.warning(
-                    "the database's clock has gone back by %.0f s", latest - (told - before)
+                    "the database's clock has gone back by %.0f s", ahead - (reading - before)
                 )
-        if after > self._mends_until:
+        if after > self._correct_until:
             return False
-        return await self.store.redate(
-            slack_seconds=SLACK_SECONDS, reading_seconds=READING_SECONDS, most=MOST_DATED
+        return await self.store.correct_future_dates(
+            slack_seconds=SLACK_SECONDS, reading_seconds=READING_SECONDS, most=MOST_CORRECTED
         )

@@ -1,8 +1,9 @@
-"""Whose messages go next: replies before singles before bulk, and tenants take turns.
+"""Which messages go next: replies before single sends before bulk, and tenants take turns.
 
-Slots are the calls that may be open at once. Bulk leaves a quarter of them alone and singles leave
-one, so that what is urgent never waits for a slow call of what is not; and after eight urgent
-calls one of bulk goes first, so that bulk does not starve: docs/decisions/0011 says why.
+A slot is a call that may be open. Bulk may not use a quarter of the slots, and single sends may
+not use one of them, so that an urgent message never waits for a slow call of a less urgent one.
+After eight urgent calls one bulk call goes first, so that bulk does not starve
+(docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, zip_longest
+from itertools import chain, groupby, zip_longest
 from math import inf
 from typing import TypeVar
 from uuid import UUID
 
+from domain.dispatch.messages import Queued, Quota, Waiting
 from domain.sending.sends import PRIORITY, SendKind
 
 REPLIES = PRIORITY[SendKind.REPLY]
@@ -22,31 +24,15 @@ SINGLES = PRIORITY[SendKind.SINGLE]
 BULK = PRIORITY[SendKind.BULK]
 
 URGENT_CALLS_PER_BULK_CALL = 8
-NOBODY = UUID(int=0)
+NO_TENANT = UUID(int=0)
+ANY_NUMBER = 2**31 - 1
 
 Each = TypeVar("Each")
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A tenant that has messages of a priority due."""
-
-    priority: int
-    client_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How many messages of a tenant's may be picked."""
-
-    priority: int
-    client_id: UUID
-    messages: int
-
-
-@dataclass(frozen=True, slots=True)
 class Round:
-    """A priority whose turn it is, and how many calls it may open at most."""
+    """A priority to serve, and how many calls it may open."""
 
     priority: int
     most_calls: float = inf
@@ -54,70 +40,107 @@ class Round:
 
 @dataclass(slots=True)
 class Turns:
-    """Which tenant was served last at each priority, and how often bulk was passed over.
+    """Which tenant was served last at each priority, and how many urgent calls went before bulk.
 
     `slots`: calls that may be open at once.
     """
 
     slots: int
     last: dict[int, UUID] = field(default_factory=dict)
-    passed_over: int = 0
+    urgent_calls: int = 0
 
     def after(self) -> Mapping[int, UUID]:
-        """For each priority the tenant behind whom the next turn begins."""
-        return {priority: self.last.get(priority, NOBODY) for priority in (REPLIES, SINGLES, BULK)}
+        """For each priority the tenant that was served last."""
+        return {
+            priority: self.last.get(priority, NO_TENANT) for priority in (REPLIES, SINGLES, BULK)
+        }
 
     def rounds(self, waiting: Iterable[Waiting]) -> list[Round]:
-        """The priorities that are waiting, in the order in which they are served now."""
+        """The priorities that wait, in the order in which to serve them now."""
         rounds = [Round(each) for each in sorted({each.priority for each in waiting})]
-        if Round(BULK) in rounds and self.passed_over >= URGENT_CALLS_PER_BULK_CALL:
+        if Round(BULK) in rounds and self.urgent_calls >= URGENT_CALLS_PER_BULK_CALL:
             rounds.remove(Round(BULK))
             rounds.insert(0, Round(BULK, most_calls=1))
         return rounds
 
-    def room(self, priority: int, open_calls: Mapping[int, int]) -> int:
-        """How many more calls of a priority may be opened."""
+    def free_slots(self, priority: int, open_calls: Mapping[int, int]) -> int:
+        """How many more calls of the priority may be opened."""
         urgent = sum(open_calls.get(each, 0) for each in (REPLIES, SINGLES))
         bulk = open_calls.get(BULK, 0)
         free = self.slots - urgent - bulk
         if priority == BULK:
-            free = min(free, self.slots - kept_from_bulk(self.slots) - bulk)
+            free = min(free, self.slots - slots_without_bulk(self.slots) - bulk)
         if priority != REPLIES:
-            free = min(free, self.slots - kept_for_replies(self.slots) - urgent - bulk)
+            free = min(free, self.slots - slots_for_replies(self.slots) - urgent - bulk)
         return max(0, free)
 
     def served(self, calls: Sequence[Waiting], waiting: Iterable[Waiting]) -> None:
-        """Calls were opened, one entry each, while all these were waiting."""
+        """Notes the calls that were opened, and who was waiting then."""
         for call in calls:
             self.last[call.priority] = call.client_id
         opened = Counter(call.priority for call in calls)
         if opened[BULK] or not any(each.priority == BULK for each in waiting):
-            self.passed_over = 0
+            self.urgent_calls = 0
         else:
-            self.passed_over += len(calls)
+            self.urgent_calls += len(calls)
 
 
-def kept_from_bulk(slots: int) -> int:
-    """Slots that bulk leaves alone."""
+def slots_without_bulk(slots: int) -> int:
+    """Slots that bulk may not use."""
     return max(1, slots // 4) if slots > 1 else 0
 
 
-def kept_for_replies(slots: int) -> int:
-    """Slots that only replies may take."""
+def slots_for_replies(slots: int) -> int:
+    """Slots that only replies may use."""
     return 1 if slots >= 4 else 0
 
 
 def share_out(waiting: Sequence[Waiting], *, most_calls: int, batch: int) -> list[Quota]:
-    """What each tenant of one priority may be picked, in their order.
+    """How many messages of each tenant may be picked, in the order of the tenants.
 
-    More than `most_calls` together where they do not divide: who picks cuts what is too much.
+    The sum can be more than `most_calls` allow: the caller drops the rest.
     """
     served = waiting[:most_calls]
     calls_each = -(-most_calls // len(served)) if served else 0
     return [Quota(each.priority, each.client_id, calls_each * batch) for each in served]
 
 
+def group(
+    picked: Iterable[Queued], *, batch: int, most_calls: int, most_messages: int = ANY_NUMBER
+) -> list[Sequence[Queued]]:
+    """The messages of each call. Tenants take turns, and what is too much is left out.
+
+    `picked`: tenant by tenant, each in the order of the queue. `batch`: messages that fit into one
+    call. `most_messages`: of all calls together.
+    """
+    by_tenant = groupby(picked, key=lambda message: message.client_id)
+    calls = take_turns([_calls_of(list(messages), batch) for _, messages in by_tenant])
+    kept: list[Sequence[Queued]] = []
+    for call in calls[:most_calls]:
+        part = call[:most_messages]
+        if part:
+            kept.append(part)
+        most_messages -= len(part)
+    return kept
+
+
 def take_turns(queues: Iterable[Sequence[Each]]) -> list[Each]:
     """The first of each queue, then the second of each, and so on."""
     rounds = zip_longest(*[[[each] for each in queue] for queue in queues], fillvalue=[])
     return [each for round_ in rounds for each in chain.from_iterable(round_)]
+
+
+def _calls_of(messages: Sequence[Queued], batch: int) -> list[Sequence[Queued]]:
+    """The calls of one tenant, in the order of their first message. A call is of one send."""
+    calls: list[list[Queued]] = []
+    open_calls: dict[UUID, list[Queued]] = {}
+    for message in messages:
+        if message.alone or message.priority != BULK:
+            calls.append([message])
+            continue
+        call = open_calls.get(message.send_id)
+        if call is None or len(call) == batch:
+            call = open_calls[message.send_id] = []
+            calls.append(call)
+        call.append(message)
+    return list(calls)

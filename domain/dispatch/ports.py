@@ -1,241 +1,172 @@
-"""What the dispatch area needs from the outside: persistence, and the program around it."""
+"""What the dispatch area needs from the outside: persistence, and an observer for metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from domain.dispatch.calls import Call, Queued
-from domain.dispatch.fairness import Quota, Waiting
-from domain.dispatch.settlement import Refund, Standing, Step, Upstream
+from domain.dispatch.messages import (
+    AttemptEnd,
+    Backlog,
+    Call,
+    CancellableSend,
+    LockedMessage,
+    LockedProviderAccount,
+    Queued,
+    Quota,
+    RateAllowance,
+    Transition,
+    Uncaptured,
+    UnknownAttempt,
+    UnknownFilter,
+    UnknownMessage,
+    UnknownTotal,
+    Waiting,
+)
 from domain.identity.access import Scope
 from domain.ledger.ports import Ledger, OnceStore
+from domain.outcomes import Outcome
 from domain.sending.ports import SendArchive
 from domain.transactions import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a rate limit lets leave now, in messages; with none, the seconds until the next may."""
+class ProviderAccountLocks(Ledger, Protocol):
+    """Locks on provider accounts. Every transaction of this area takes one before other locks."""
 
-    messages: int
-    wait_seconds: float
+    async def lock_provider_account(
+        self, tx: Transaction, provider_account_id: UUID, *, for_update: bool = False
+    ) -> LockedProviderAccount:
+        """Locks the row FOR SHARE, so that its epoch cannot change until the transaction ends.
 
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an attempt ended. `outcome`: one of the words of the attempt table."""
-
-    attempt_id: UUID
-    outcome: str
-    detail: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Charged:
-    """A send of somebody's, as far as giving back its charge needs: nothing of its content."""
-
-    send_id: UUID
-    provider_account_id: UUID
-    refund: Refund
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownFilter:
-    """Which UNKNOWN messages are meant. None does not restrict.
-
-    `attempted_before`: their call was marked before this time.
-    """
-
-    send_id: UUID | None = None
-    client_id: UUID | None = None
-    attempted_before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownAttempt:
-    """An UNKNOWN message, as far as settling it needs. `unit`: of its provider account."""
-
-    id: UUID
-    provider_account_id: UUID
-    attempt_id: UUID
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownTotal:
-    """UNKNOWN messages of the accounts with one unit, and what was charged for them."""
-
-    unit: str
-    messages: int
-    units: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettledUnknowns:
-    """What was settled, or in a dry run what would be. `remaining`: how many still match."""
-
-    dry_run: bool
-    messages: int
-    totals: Sequence[UnknownTotal]
-    remaining: int
-    attempted_before: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownMessage:
-    """An UNKNOWN message, with what helps to find it in the provider's log."""
-
-    id: UUID
-    send_id: UUID
-    client_id: UUID
-    client_name: str
-    provider: str
-    number: str
-    text: str
-    charged: int
-    unit: str
-    accepted_at: datetime
-    attempted_at: datetime
-    attempt_id: UUID
-    messages_in_call: int
-    detail: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Uncaptured:
-    """A send whose numbers are not in its client's contacts yet."""
-
-    send_id: UUID
-    client_id: UUID
-    accepted: int
-    business: str | None
-
-
-class Upstreams(Ledger, Protocol):
-    """Provider accounts, as all that follows locks them first."""
-
-    async def lock_upstream(
-        self, tx: Transaction, provider_account_id: UUID, *, alone: bool = False
-    ) -> Upstream:
-        """The provider account FOR SHARE, so that its epoch stands until the transaction ends.
-
-        `alone`: FOR NO KEY UPDATE, for who is going to change it; a share is never raised to it.
+        `for_update`: FOR NO KEY UPDATE, if the row is going to be changed. Never upgrade a shared
+        lock: two transactions that both do it wait for each other.
         """
         ...
 
 
-class Queue(Upstreams, Protocol):
-    """Messages that wait to be handed over."""
+class Queue(ProviderAccountLocks, Protocol):
+    """Messages that wait to be submitted."""
 
     async def accounts_with_queue(self) -> list[UUID]:
-        """Provider accounts that have QUEUED messages, due or not. Cheap: asked several times a
-        second by every program that dispatches."""
+        """Provider accounts that have QUEUED messages, due or not.
+
+        Must be cheap: every process that dispatches calls it several times a second.
+        """
         ...
 
     async def tenants_waiting(
         self, provider_account_id: UUID, *, after: Mapping[int, UUID], most: int
     ) -> list[Waiting]:
-        """Tenants with messages due, at most so many a priority, nothing locked.
+        """Tenants with messages due, at most `most` for each priority. Locks nothing.
 
-        In id order within a priority, beginning behind the tenant named and then from the start.
+        In ID order within a priority: first those after the tenant in `after`, then the others.
         """
         ...
 
     async def pick_messages(
         self, tx: Transaction, provider_account_id: UUID, quotas: Sequence[Quota]
     ) -> list[Queued]:
-        """Messages due, locked until the transaction ends: tenant by tenant, oldest first.
+        """Locks messages that are due: tenant by tenant, oldest first.
 
-        Skips what others have locked. A second pick in a transaction may return the same again.
+        Skips messages that others have locked. A second call in the same transaction can return
+        the same messages again.
         """
         ...
 
-    async def take_pace(
+    async def lock_rate(
         self, tx: Transaction, provider_account_id: UUID, rate_per_second: float
-    ) -> Allowance:
-        """What may leave now, over all dispatchers: the others wait until the transaction ends."""
+    ) -> RateAllowance:
+        """What the rate limit allows now, over all dispatchers.
+
+        Other dispatchers wait here until the transaction ends.
+        """
         ...
 
-    async def keep_pace(
+    async def count_against_rate(
         self, tx: Transaction, provider_account_id: UUID, rate_per_second: float, messages: int
     ) -> None:
-        """So many have been marked."""
+        """Uses up the allowance for so many messages."""
         ...
 
     async def mark_calls(
         self,
         tx: Transaction,
-        upstream: Upstream,
+        account: LockedProviderAccount,
         calls: Sequence[Call],
         *,
         dispatcher_id: UUID,
         lease_seconds: float,
     ) -> None:
-        """Writes one attempt a call, with the account's epoch; its messages are SUBMITTING."""
+        """Writes one attempt for each call, with the account's epoch. Messages are SUBMITTING."""
         ...
 
-    async def put_off_probe(
-        self, tx: Transaction, provider_account_id: UUID, *, first_seconds: float, longest: float
+    async def postpone_probe(
+        self,
+        tx: Transaction,
+        provider_account_id: UUID,
+        *,
+        first_seconds: float,
+        longest_seconds: float,
     ) -> None:
-        """The next probe is due later: after as long as the account has been paused, in bounds."""
+        """Sets the next probe to as long from now as the account has been paused, in bounds."""
         ...
 
 
-class Settlements(Upstreams, Protocol):
-    """Messages of which something has been learned."""
+class Settlements(ProviderAccountLocks, Protocol):
+    """Messages whose outcome has become known."""
 
     async def lock_attempts(self, tx: Transaction, ids: Sequence[UUID]) -> None:
-        """The attempts FOR UPDATE, in id order."""
+        """Locks the attempts FOR UPDATE, in ID order."""
         ...
 
     async def lock_undecided(
         self, tx: Transaction, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
-    ) -> list[Standing]:
-        """Messages FOR UPDATE in ID order that are SUBMITTING or UNKNOWN under these attempts.
+    ) -> list[LockedMessage]:
+        """Locks, in ID order, the messages of the attempts that are SUBMITTING or UNKNOWN.
 
         `only`: of these, the messages with these IDs.
         """
         ...
 
     async def opted_out_of(self, tx: Transaction, message_ids: Sequence[UUID]) -> set[UUID]:
-        """Those of the messages whose numbers their clients may not write to any more."""
+        """The messages whose numbers have opted out."""
         ...
 
-    async def write_steps(self, tx: Transaction, steps: Sequence[Step]) -> None:
-        """Writes what becomes of messages, all in one statement."""
+    async def write_transitions(self, tx: Transaction, transitions: Sequence[Transition]) -> None:
+        """Writes all transitions in one statement."""
         ...
 
-    async def end_attempts(self, tx: Transaction, endings: Sequence[Ending]) -> None:
-        """Writes how attempts ended. A late ending is added to what a sweep wrote before."""
+    async def end_attempts(self, tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
+        """Writes how attempts ended. A late result is added to what a sweep wrote before."""
         ...
 
-    async def pause_upstream(
-        self, tx: Transaction, upstream: Upstream, reason: str, *, first_seconds: float
+    async def pause_provider_account(
+        self, tx: Transaction, account: LockedProviderAccount, reason: str, *, first_seconds: float
     ) -> None:
-        """The account is paused, if it was not; its first probe is due after so long."""
+        """Pauses the account if it is not paused. The first probe is due in `first_seconds`."""
         ...
 
-    async def resume_upstream(self, tx: Transaction, upstream: Upstream) -> None:
-        """The account is not paused."""
+    async def resume_provider_account(
+        self, tx: Transaction, account: LockedProviderAccount
+    ) -> None:
+        """Ends the pause of the account."""
         ...
 
-    async def take_expired(self, tx: Transaction, most: int) -> list[UUID]:
-        """Attempts FOR UPDATE, not ended, whose lease has passed; others' are skipped."""
+    async def lock_expired(self, tx: Transaction, most: int) -> list[UUID]:
+        """Locks open attempts whose lease has expired. Skips those that others have locked."""
         ...
 
-    async def take_overdue(
+    async def lock_overdue(
         self, tx: Transaction, provider_account_id: UUID, *, age_seconds: float, most: int
-    ) -> list[Standing]:
-        """QUEUED messages FOR UPDATE of that age that were refused before, or whose account has
-        been paused for as long; others' are skipped."""
+    ) -> list[LockedMessage]:
+        """Locks QUEUED messages of that age that were tried before, or whose account has been
+        paused for that long. Skips those that others have locked."""
         ...
 
     async def find_attempt_of(self, tx: Transaction, message_id: UUID) -> tuple[UUID, UUID | None]:
-        """Provider account and attempt of a message, nothing locked. Raises NotFound."""
+        """Provider account and attempt of a message. Locks nothing. Raises NotFound."""
         ...
 
     async def note_on_attempts(self, tx: Transaction, ids: Sequence[UUID], note: str) -> None:
@@ -243,15 +174,15 @@ class Settlements(Upstreams, Protocol):
         ...
 
 
-class Cancellations(SendArchive, Upstreams, OnceStore, Protocol):
-    """Sends that are called back."""
+class Cancellations(SendArchive, ProviderAccountLocks, OnceStore, Protocol):
+    """Sends whose queued messages are cancelled."""
 
-    async def find_charged(self, scope: Scope, send_id: UUID) -> Charged:
+    async def find_cancellable(self, scope: Scope, send_id: UUID) -> CancellableSend:
         """A send within the scope. Raises NotFound."""
         ...
 
     async def cancel_queued(self, tx: Transaction, send_id: UUID) -> int:
-        """What of the send is QUEUED is CANCELLED, locked in id order. Returns how many."""
+        """Locks the QUEUED messages in ID order and sets them to CANCELLED. Returns how many."""
         ...
 
 
@@ -287,70 +218,57 @@ class Settling(SendArchive, Settlements, OnceStore, Protocol):
 
 
 class Captures(Ledger, Protocol):
-    """Contacts made from committed sends."""
+    """Sends whose numbers become contacts."""
 
     async def take_uncaptured(
         self, tx: Transaction, *, most: int, send_id: UUID | None = None
     ) -> list[Uncaptured]:
-        """Sends FOR UPDATE, oldest first, or the one named; what others have locked is skipped."""
+        """Locks the oldest sends, or the one with that ID. Skips those that others have locked."""
         ...
 
     async def capture_numbers(
         self, tx: Transaction, sends: Sequence[Uncaptured], *, after: UUID, most: int
     ) -> UUID | None:
-        """Contacts for the numbers of the next messages behind `after`, where there are none yet.
+        """Adds the missing contacts for the next messages after `after`.
 
-        Inserted in order of client and number, so that two captures never wait in a circle.
-        Returns the last message looked at, None where there are no more.
+        Inserts in order of client and number, so that two captures cannot deadlock. Returns the
+        last message it has looked at, or None if there are no more.
         """
         ...
 
     async def keep_captured(self, tx: Transaction, send_ids: Sequence[UUID]) -> None:
-        """The sends are captured."""
+        """Marks the sends as captured."""
         ...
 
 
 class Upkeep(Protocol):
-    """What is thrown away in time."""
+    """Old rows that are deleted."""
 
     async def purge_keys(self, *, age_seconds: float, most: int) -> int:
-        """Idempotency keys of that age are gone, at most so many. Returns how many."""
+        """Deletes idempotency keys of that age, at most `most`. Returns how many."""
         ...
 
 
-class Dates(Protocol):
-    """The store's clock, and what was dated by it."""
+class DatabaseClock(Protocol):
+    """The database's clock, and the rows that carry its times."""
 
     async def read_clock(self) -> float:
-        """Seconds since 1970."""
+        """The database's time, in seconds since 1970."""
         ...
 
-    async def redate(self, *, slack_seconds: float, reading_seconds: float, most: int) -> bool:
-        """What is dated further ahead than so much keeps the wait that it was given, from now on.
+    async def correct_future_dates(
+        self, *, slack_seconds: float, reading_seconds: float, most: int
+    ) -> bool:
+        """Shifts times that are further ahead than the slack: a wait starts again from now.
 
-        `reading_seconds`: how long a reading may hold an account. Waits for no lock. True where
-        there may be more.
+        `reading_seconds`: how long a reading of a balance may pause marking. Waits for no lock.
+        True if there may be more.
         """
         ...
 
 
-class WorkStore(Queue, Settling, Captures, Upkeep, Dates, Protocol):
-    """All that the workers need."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What is not finished yet, over all processes and all tenants.
-
-    `oldest_seconds`: since the oldest queued message was accepted; 0 if none is queued.
-    `pending_opt_outs`: unrouted STOPs that the operator must assign.
-    """
-
-    queued: int
-    oldest_seconds: float
-    unknown: int
-    events: int
-    pending_opt_outs: int = 0
+class WorkStore(Queue, Settling, Captures, Upkeep, DatabaseClock, Protocol):
+    """All that the background workers need."""
 
 
 class Backlogs(Protocol):
@@ -363,3 +281,44 @@ class Backlogs(Protocol):
     async def paused_accounts(self) -> Mapping[UUID, bool]:
         """Every provider account, and whether it is paused. Raises TryAgain."""
         ...
+
+
+class Stage(StrEnum):
+    """Points on the way of a message at which a crash test stops the program."""
+
+    PICKED = "PICKED"
+    """Rows are locked, nothing is committed."""
+    MARKED = "MARKED"
+    """The attempt is committed, no byte has been sent."""
+    ANSWERED = "ANSWERED"
+    """The call has ended, and only this process knows its outcome."""
+    RECORDING = "RECORDING"
+    """The outcome is written and not committed."""
+    RECORDED = "RECORDED"
+
+
+class Observer:
+    """Receives what happens, for metrics, alarms and tests. Must not block and must not raise.
+
+    This one ignores everything.
+    """
+
+    def reached(self, stage: Stage) -> None:
+        """A message has reached the stage."""
+
+    def called(
+        self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
+    ) -> None:
+        """A call has ended."""
+
+    def swept(self, messages: int) -> None:
+        """So many messages became UNKNOWN because their lease has expired."""
+
+    def paused(self, provider_account_id: UUID, reason: str) -> None:
+        """The provider rejects the account: a person must act."""
+
+    def resumed(self, provider_account_id: UUID) -> None:
+        """A probe was answered: the account works again."""
+
+    def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
+        """The circuit breaker has opened or closed."""

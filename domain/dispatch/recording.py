@@ -1,36 +1,73 @@
-"""Keeps at recording what came of calls, many together, until the database has it."""
+"""Recording: writes the outcomes of ended calls, many in one transaction, with their refunds.
+
+Safe to repeat after a lost connection: a message that its attempt does not decide any more is left
+as it is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from random import random
 from uuid import UUID
 
 from domain.clock import now_seconds
-from domain.dispatch.handover import Handover
-from domain.dispatch.observing import Observer
-from domain.dispatch.ports import Settlements
-from domain.dispatch.record import Ended, record
+from domain.dispatch.messages import (
+    AttemptEnd,
+    EndedCall,
+    LockedMessage,
+    LockedProviderAccount,
+    Transition,
+)
+from domain.dispatch.ports import Observer, Settlements, Stage
+from domain.dispatch.rules import DispatchRules
+from domain.dispatch.settlement import (
+    accounts_of,
+    as_unknown,
+    decide,
+    give_up,
+    mark_refunded_by_reading,
+    opted_out,
+    post_refunds,
+    refunds_of,
+)
 from domain.loops import AWAY, log_failure, pause_after
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.batcher import Batcher
+from domain.sending.sends import MessageStatus
+from domain.transactions import Transaction
 
 LARGEST_BATCH = 100
 WINDOW_SECONDS = 0.001
 GRACE_SECONDS = 60.0
-"""Beyond the lease: how long an answer is kept that a healthy database does not take."""
+"""How long after the lease an outcome is kept if a healthy database does not take it."""
 
 HURRY_SECONDS = 10.0
-"""How long a database that is away may keep this program from ending."""
+"""How long a database that is away may delay the end of this process."""
+
+LEASE_EXPIRED = "No answer was recorded within the lease."
+MOST_SWEPT = 200
+MOST_GIVEN_UP = 1_000
+MOST_REASONS = 3
+
+OUTCOME_WORDS = ("ACCEPTED", "REJECTED", "NOT_SENT", "ACCOUNT_REFUSED", "UNKNOWN")
+NEED_SYNC = {"ACCOUNT_REFUSED", "UNKNOWN"}
+"""After these outcomes the provider's balance has to be read again."""
 
 _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Records ended calls of one provider account. An answer in hand outlives lost connections."""
+    """Records the ended calls of one provider account. Keeps an outcome until it is recorded."""
 
     def __init__(
-        self, store: Settlements, provider_account_id: UUID, *, rules: Handover, observer: Observer
+        self,
+        store: Settlements,
+        provider_account_id: UUID,
+        *,
+        rules: DispatchRules,
+        observer: Observer,
     ) -> None:
         self._store = store
         self._provider_account_id = provider_account_id
@@ -38,27 +75,27 @@ class Recorder:
         self._observer = observer
         self._hurried_at: float | None = None
         self._never = asyncio.Event()
-        self._batcher: Batcher[Ended, Exception | None] = Batcher(
+        self._batcher: Batcher[EndedCall, Exception | None] = Batcher(
             self._record, largest=LARGEST_BATCH, window_seconds=WINDOW_SECONDS
         )
 
     def start(self) -> None:
-        """Begins to record."""
+        """Starts. Call it at boot, not inside a request."""
         self._batcher.start()
 
     def hurry(self) -> None:
-        """From now on a database that is away is waited for only a little longer."""
+        """From now on, waits only HURRY_SECONDS for a database that is away."""
         self._hurried_at = now_seconds()
 
     async def stop(self) -> None:
         """Records what was given, then ends."""
         await self._batcher.stop()
 
-    async def record(self, ended: Ended) -> None:
+    async def record(self, ended: EndedCall) -> None:
         """Returns when the call is recorded.
 
-        A database that is away is waited for; what it refuses again and again for another reason
-        is let go after the lease, when the sweep says UNKNOWN.
+        Waits for a database that is away. If the database rejects the outcome for another reason,
+        it is dropped after the lease, when the sweep makes the messages UNKNOWN.
         """
         began = now_seconds()
         failures = 0
@@ -73,10 +110,10 @@ class Recorder:
                 return
             await pause_after(failures, self._never)
 
-    async def _try(self, ended: Ended) -> Exception | None:
+    async def _try(self, ended: EndedCall) -> Exception | None:
         try:
             return await self._batcher.ask(ended)
-        except Exception as failure:  # noqa: BLE001 - told apart by the caller
+        except Exception as failure:  # noqa: BLE001 - the caller decides what to do
             return failure
 
     def _is_over(self, failure: Exception, began: float) -> bool:
@@ -85,10 +122,10 @@ class Recorder:
             return self._hurried_at is not None and now > self._hurried_at + HURRY_SECONDS
         return now > began + self._rules.lease_seconds + GRACE_SECONDS
 
-    async def _record(self, calls: Sequence[Ended]) -> list[Exception | None]:
-        """None for each call, or for each that the database is away: then none is poisoned."""
+    async def _record(self, calls: Sequence[EndedCall]) -> list[Exception | None]:
+        """None for each call; or the outage for each, so that the batcher does not split them."""
         try:
-            await record(
+            await record_calls(
                 self._store,
                 self._provider_account_id,
                 calls,
@@ -98,3 +135,157 @@ class Recorder:
         except AWAY as away:
             return [away] * len(calls)
         return [None] * len(calls)
+
+
+async def record_calls(
+    store: Settlements,
+    provider_account_id: UUID,
+    calls: Sequence[EndedCall],
+    *,
+    rules: DispatchRules,
+    observer: Observer,
+) -> None:
+    """Writes the outcomes of calls to one provider account, with the refunds that follow."""
+    rejection = next((call.account_rejection for call in calls if call.account_rejection), None)
+    lifts_pause = rejection is None and any(call.lifts_pause for call in calls)
+    ids = [call.attempt_id for call in calls]
+    async with store.transaction() as tx:
+        account = await store.lock_provider_account(
+            tx, provider_account_id, for_update=rejection is not None or lifts_pause
+        )
+        await store.lock_attempts(tx, ids)
+        messages = await store.lock_undecided(tx, ids)
+        transitions = _decided(account, messages, calls, rules)
+        transitions = await _without_opted_out(store, tx, transitions)
+        await write_settlement(store, tx, account, transitions)
+        await store.end_attempts(tx, [end_of(call) for call in calls])
+        if rejection is not None:
+            await store.pause_provider_account(
+                tx, account, rejection, first_seconds=rules.probe_first_seconds
+            )
+        elif lifts_pause:
+            await store.resume_provider_account(tx, account)
+        observer.reached(Stage.RECORDING)
+    if rejection is not None and not account.paused:
+        observer.paused(account.id, rejection)
+    if lifts_pause and account.paused:
+        observer.resumed(account.id)
+
+
+async def sweep(store: Settlements, observer: Observer, *, most: int = MOST_SWEPT) -> bool:
+    """Makes messages whose lease has expired UNKNOWN. True if there may be more."""
+    async with store.transaction() as tx:
+        ids = await store.lock_expired(tx, most)
+        if not ids:
+            return False
+        changes = [as_unknown(message) for message in await store.lock_undecided(tx, ids)]
+        transitions = [each for each in changes if each]
+        if transitions:
+            await store.write_transitions(tx, transitions)
+        await store.end_attempts(tx, [AttemptEnd(each, "UNKNOWN", LEASE_EXPIRED) for each in ids])
+    observer.swept(len(transitions))
+    return len(ids) == most
+
+
+async def give_up_overdue(
+    store: Settlements,
+    provider_account_id: UUID,
+    *,
+    rules: DispatchRules,
+    most: int = MOST_GIVEN_UP,
+) -> bool:
+    """Rejects and refunds messages that the provider has not taken for too long.
+
+    True if there may be more.
+    """
+    async with store.transaction() as tx:
+        account = await store.lock_provider_account(tx, provider_account_id)
+        messages = await store.lock_overdue(
+            tx, provider_account_id, age_seconds=rules.give_up_seconds, most=most
+        )
+        await write_settlement(store, tx, account, [give_up(each) for each in messages])
+    return len(messages) == most
+
+
+async def write_settlement(
+    store: Settlements,
+    tx: Transaction,
+    account: LockedProviderAccount,
+    transitions: Sequence[Transition],
+    *,
+    actor_id: UUID | None = None,
+) -> None:
+    """Writes the transitions of locked messages, and their refunds."""
+    if not transitions:
+        return
+    transitions = mark_refunded_by_reading(account, transitions)
+    await store.write_transitions(tx, transitions)
+    refunds = refunds_of(account, transitions)
+    if refunds:
+        book = await store.lock_accounts(tx, list(accounts_of(account, refunds)))
+        post_refunds(book, account, refunds, actor_id=actor_id)
+        await store.write_book(tx, book)
+
+
+def end_of(call: EndedCall) -> AttemptEnd:
+    """How the attempt ended, as the attempt table has it: one word, and the reasons.
+
+    The word is MIXED only if some of the outcomes require a sync.
+    """
+    outcomes = list(call.outcomes.values())
+    words = {_word(outcome) for outcome in outcomes}
+    reasons = list(dict.fromkeys(reason for reason in map(_reason, outcomes) if reason))
+    is_mixed = len(words) > 1 and not words.isdisjoint(NEED_SYNC)
+    return AttemptEnd(
+        call.attempt_id,
+        "MIXED" if is_mixed else min(words, key=OUTCOME_WORDS.index),
+        " ".join(reasons[:MOST_REASONS]) or None,
+    )
+
+
+async def _without_opted_out(
+    store: Settlements, tx: Transaction, transitions: Sequence[Transition]
+) -> list[Transition]:
+    """Cancels those that would be queued again although their number has opted out meanwhile."""
+    queued = [each.message.id for each in transitions if each.status is MessageStatus.QUEUED]
+    barred = await store.opted_out_of(tx, queued) if queued else set()
+    return [opted_out(each) if each.message.id in barred else each for each in transitions]
+
+
+def _decided(
+    account: LockedProviderAccount,
+    messages: Sequence[LockedMessage],
+    calls: Sequence[EndedCall],
+    rules: DispatchRules,
+) -> list[Transition]:
+    outcomes: dict[UUID, tuple[Outcome, float]] = {}
+    for call in calls:
+        # One for each call: its messages wait equally long, and can be in one call again.
+        chance = random()  # noqa: S311 - not a secret
+        outcomes |= {each: (outcome, chance) for each, outcome in call.outcomes.items()}
+    decided = []
+    for message in messages:
+        outcome, chance = outcomes[message.id]
+        decided.append(decide(message, outcome, epoch=account.epoch, rules=rules, chance=chance))
+    return [each for each in decided if each]
+
+
+def _word(outcome: Outcome) -> str:
+    match outcome:
+        case Accepted():
+            return "ACCEPTED"
+        case Rejected():
+            return "REJECTED"
+        case NotSent():
+            return "ACCOUNT_REFUSED" if outcome.refuses_account else "NOT_SENT"
+        case Unknown():
+            return "UNKNOWN"
+
+
+def _reason(outcome: Outcome) -> str | None:
+    match outcome:
+        case Rejected(failure):
+            return failure
+        case NotSent(reason) | Unknown(reason):
+            return reason
+    return None

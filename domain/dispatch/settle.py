@@ -13,15 +13,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.clock import now_seconds
-from domain.dispatch.handover import Handover
-from domain.dispatch.ports import (
-    SettledUnknowns,
-    Settling,
-    UnknownFilter,
-    UnknownMessage,
-    UnknownTotal,
-)
-from domain.dispatch.record import write_settlement
+from domain.dispatch.messages import SettledUnknowns, UnknownFilter, UnknownMessage, UnknownTotal
+from domain.dispatch.ports import Settling
+from domain.dispatch.recording import write_settlement
+from domain.dispatch.rules import DispatchRules
 from domain.dispatch.settlement import NOT_TAKEN, decide
 from domain.errors import InvalidInput
 from domain.identity.access import Actor, Role, message_scope, require
@@ -203,25 +198,27 @@ async def _settle_messages(
 
     `attempts`: the attempt of each message.
     """
-    upstream = await store.lock_upstream(tx, provider_account_id)
+    account = await store.lock_provider_account(tx, provider_account_id)
     attempt_ids = sorted(set(attempts.values()))
     await store.lock_attempts(tx, attempt_ids)
     found = await store.lock_undecided(tx, attempt_ids, only=list(attempts))
     unknown = [each for each in found if each.status is MessageStatus.UNKNOWN]
     decided = [
-        decide(each, decision.outcome, epoch=upstream.epoch, rules=Handover()) for each in unknown
+        decide(each, decision.outcome, epoch=account.epoch, rules=DispatchRules())
+        for each in unknown
     ]
-    steps = [step for step in decided if step]
-    if not steps:
+    transitions = [each for each in decided if each]
+    if not transitions:
         return 0, 0
-    await write_settlement(store, tx, upstream, steps, actor_id=decision.actor_id)
+    await write_settlement(store, tx, account, transitions, actor_id=decision.actor_id)
     if decision.note is not None:
         # Only the operator reads attempts. Clients can read the note of a refund.
-        what = f"Message {steps[0].standing.message_id}" if len(attempts) == 1 else "Messages"
-        line = f"{what} settled as {steps[0].status.value} by {decision.actor_id}: {decision.note}"
-        changed = {step.standing.attempt_id for step in steps if step.standing.attempt_id}
+        first = transitions[0]
+        what = f"Message {first.message.id}" if len(attempts) == 1 else "Messages"
+        line = f"{what} settled as {first.status.value} by {decision.actor_id}: {decision.note}"
+        changed = {each.message.attempt_id for each in transitions if each.message.attempt_id}
         await store.note_on_attempts(tx, sorted(changed), line)
-    return len(steps), sum(step.standing.price for step in steps)
+    return len(transitions), sum(each.message.price for each in transitions)
 
 
 def _outcome(taken: bool) -> Accepted | Rejected:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from domain.dispatch.ports import Captures, Uncaptured
+from domain.dispatch.messages import Uncaptured
+from domain.dispatch.ports import Captures
 from domain.inbox.opt_out import cancel_queued_to
 from domain.inbox.ports import OptOuts
 from domain.transactions import Transaction

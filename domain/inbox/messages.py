@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.direction import Direction
-from domain.dispatch.settlement import Refund
+from domain.dispatch.messages import Refund
 from domain.inbox.keywords import Keyword
 from domain.inbox.senders import is_answerable
 from domain.sending.sends import Line, Message

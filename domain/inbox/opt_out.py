@@ -49,7 +49,7 @@ async def cancel_queued_to(store: OptOuts, tx: Transaction, keys: Sequence[Conve
     if not keys:
         return 0
     upstream_ids = await store.upstreams_queued_to(tx, keys)
-    upstreams = {each: await store.lock_upstream(tx, each) for each in sorted(upstream_ids)}
+    upstreams = {each: await store.lock_provider_account(tx, each) for each in sorted(upstream_ids)}
     if not upstreams:
         return 0
     cancelled = await store.cancel_messages_to(tx, list(upstreams), keys, failure=OPTED_OUT)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.dispatch.ports import Captures, Upstreams
+from domain.dispatch.ports import Captures, ProviderAccountLocks
 from domain.identity.access import Everything, OfClient, Scope
 from domain.identity.ports import IdentityStore
 from domain.inbox.messages import (
@@ -66,7 +66,7 @@ class EventStore(Protocol):
         ...
 
 
-class OptOuts(Upstreams, Protocol):
+class OptOuts(ProviderAccountLocks, Protocol):
     """Opt-outs, and the queued messages that they cancel."""
 
     async def share_feeds(self, tx: Transaction, client_ids: Collection[UUID]) -> None:

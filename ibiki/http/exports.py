@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from domain.dispatch.ports import Settling, UnknownFilter, UnknownMessage
+from domain.dispatch.messages import UnknownFilter, UnknownMessage
+from domain.dispatch.ports import Settling
 from domain.dispatch.settle import export_unknowns
 from domain.errors import InvalidInput, NotFound, Refusal, TryAgain
 from domain.identity.access import Role, require

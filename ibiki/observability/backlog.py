@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from domain.dispatch.ports import Backlog, Backlogs
+    from domain.dispatch.messages import Backlog
+    from domain.dispatch.ports import Backlogs
 
 FRESH_SECONDS = 5.0
 """For how long the same figures are shown again."""

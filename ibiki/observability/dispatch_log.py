@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from domain.outcomes import Outcome
 
-log = logging.getLogger("ibiki.handover")
+log = logging.getLogger("ibiki.dispatch")
 
 
 class DispatchLog(DispatchMetrics):

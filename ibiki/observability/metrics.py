@@ -19,7 +19,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from domain.dispatch.observing import Observer
+from domain.dispatch.ports import Observer
 from domain.outcomes import Accepted, NotSent, Rejected, Unknown
 from domain.sending.acceptor import RequestObserver
 from domain.sending.sends import SendKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.dispatch.ports import Backlog
+from domain.dispatch.messages import Backlog
 from persistence.database import connection
 
 WAITING = """

@@ -1,4 +1,7 @@
-"""PostgreSQL's clock, and the rows that are dated in the future after it was set back."""
+"""PostgreSQL's clock, and rows whose times are in the future after it was set back.
+
+Raw SQL: the times are compared and shifted by PostgreSQL's own clock, without a round trip a row.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from persistence.database import connection
 
 READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
-# What was written in the future was written by a clock that has gone back since. It keeps the wait
-# that it was given, counted from now. Whoever holds a row is not waited for.
+# A row that was written in the future was written before the clock was set back. Its wait is kept
+# and counted from now. SKIP LOCKED: never wait for a row that is in use.
 MESSAGES = """
 WITH ahead AS (
     SELECT id FROM message
@@ -40,7 +43,8 @@ UPDATE webhook_event SET due_at = clock_timestamp() FROM ahead WHERE webhook_eve
 """
 MANY = (MESSAGES, ATTEMPTS, EVENTS)
 
-# A row for each provider account or so; what is cut short here is only done once more, or sooner.
+# These tables have about one row for each provider account. Here a wait simply ends, which is
+# harmless: the work is done sooner.
 PACES = """
 UPDATE provider_pace SET next_at = clock_timestamp()
 WHERE next_at > clock_timestamp() + make_interval(secs => $1)
@@ -62,16 +66,11 @@ FEW = (PACES, POLLS, PAUSES)
 
 
 async def read_clock() -> float:
-    """Seconds since 1970, as PostgreSQL's clock says."""
     async with connection() as pooled:
         return float(await pooled.fetchval(READ))
 
 
-async def redate(*, slack_seconds: float, reading_seconds: float, most: int) -> bool:
-    """What is dated further ahead than so much is dated anew, from now.
-
-    `reading_seconds`: how long a reading may hold an account. True where there may be more.
-    """
+async def correct_future_dates(*, slack_seconds: float, reading_seconds: float, most: int) -> bool:
     more = False
     async with connection() as pooled:
         for statement in FEW:

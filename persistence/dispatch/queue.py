@@ -1,4 +1,8 @@
-"""The queue in SQL: who waits, what may leave, and the mark: behind `domain.dispatch.ports`."""
+"""The queue: which tenants wait, which messages may go, and the mark.
+
+Raw SQL: a claim is four statements, on the path of every message. `pick_messages` and `mark_calls`
+handle hundreds of messages in one round trip each.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.dispatch.calls import Call, Queued
-from domain.dispatch.fairness import Quota, Waiting
-from domain.dispatch.ports import Allowance
-from domain.dispatch.settlement import Upstream
+from domain.dispatch.messages import (
+    Call,
+    LockedProviderAccount,
+    Queued,
+    Quota,
+    RateAllowance,
+    Waiting,
+)
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
@@ -18,11 +26,11 @@ from persistence.sql import columns
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-PACE_BURST_SECONDS = 0.1
-"""How far ahead of its rate an account may be: what makes calls of several messages possible."""
+BURST_SECONDS = 0.1
+"""How far ahead of its rate an account may be. Without it, no call could hold several messages."""
 
-# The order of the whole index: planned as its first entry, never as a look through the table,
-# however many messages were queued when the statistics were made.
+# ORDER BY names the whole index of the queue, so that PostgreSQL reads its first entry. Without it
+# the plan could be a scan of the table, depending on the statistics.
 ACCOUNTS_WITH_QUEUE = """
 SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
     SELECT FROM message
@@ -31,8 +39,8 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 ) AS first
 """
 
-# A loose index scan: one probe of message_queue a tenant, however many messages each has. The
-# first branch stands behind the tenant served last, the second begins again at the start.
+# A loose index scan: one look into message_queue for each tenant, however many messages it has. The
+# first branch begins after the tenant that was served last, the second at the first tenant.
 TENANTS_WAITING = """
 SELECT turn.priority, waiting.client_id
 FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, place)
@@ -67,7 +75,8 @@ CROSS JOIN LATERAL (
 ORDER BY turn.place, waiting.lap, waiting.client_id
 """
 
-# The time of the statement does not change during it, so that it bounds the index scan.
+# statement_timestamp() is constant during the statement, so PostgreSQL can use it to end the index
+# scan. clock_timestamp() could not be used for that.
 PICK = """
 SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.number,
        coalesce(picked.text, send.text), picked.alone, send.modem, send.port
@@ -84,23 +93,23 @@ JOIN send ON send.id = picked.send_id
 ORDER BY quota.place, picked.due_at, picked.id
 """
 
-# GCRA: `next_at` is the moment at which the account is back at its rate. The row's lock is what
-# makes the rate exact over all dispatchers.
-OPEN_PACE = """
+# GCRA, a leaky bucket: `next_at` is when the account is back at its rate. The row lock makes the
+# limit exact over all dispatchers.
+INSERT_RATE = """
 INSERT INTO provider_pace (provider_account_id, next_at) VALUES ($1, clock_timestamp())
 ON CONFLICT DO NOTHING
 """
-TAKE_PACE = """
+LOCK_RATE = """
 SELECT greatest(extract(epoch FROM next_at - clock_timestamp()), 0)::float8
 FROM provider_pace WHERE provider_account_id = $1 FOR UPDATE
 """
-KEEP_PACE = """
+COUNT_AGAINST_RATE = """
 UPDATE provider_pace
 SET next_at = greatest(next_at, clock_timestamp()) + make_interval(secs => $2::float8 / $3)
 WHERE provider_account_id = $1
 """
 
-# Attempts and marks are one statement; the rows are locked by the pick before it.
+# Attempts and marks are written by one statement. The pick before it has locked the rows.
 MARK = """
 WITH made AS (
     INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,
@@ -116,7 +125,7 @@ FROM unnest($7::uuid[], $8::uuid[]) AS marked (id, attempt_id)
 WHERE message.id = marked.id
 """
 
-PUT_OFF_PROBE = """
+POSTPONE_PROBE = """
 UPDATE provider_account
 SET probe_at = clock_timestamp()
     + least(greatest(clock_timestamp() - paused_at, make_interval(secs => $2)),
@@ -126,7 +135,6 @@ WHERE id = $1
 
 
 async def accounts_with_queue() -> list[UUID]:
-    """Provider accounts that have QUEUED messages, due or not."""
     async with connection() as pooled:
         return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_QUEUE)]
 
@@ -134,7 +142,6 @@ async def accounts_with_queue() -> list[UUID]:
 async def tenants_waiting(
     provider_account_id: UUID, *, after: Mapping[int, UUID], most: int
 ) -> list[Waiting]:
-    """Tenants with messages due, at most so many a priority, nothing locked."""
     async with connection() as pooled:
         rows = await pooled.fetch(
             TENANTS_WAITING, provider_account_id, list(after), list(after.values()), most
@@ -145,7 +152,6 @@ async def tenants_waiting(
 async def pick_messages(
     tx: Connection, provider_account_id: UUID, quotas: Sequence[Quota]
 ) -> list[Queued]:
-    """Messages due, locked until the transaction ends: tenant by tenant, oldest first."""
     rows = await tx.fetch(
         PICK,
         provider_account_id,
@@ -154,39 +160,38 @@ async def pick_messages(
     return [Queued(*row) for row in rows]
 
 
-async def take_pace(tx: Connection, provider_account_id: UUID, rate_per_second: float) -> Allowance:
-    """What may leave now, over all dispatchers: the others wait until the transaction ends."""
-    ahead_seconds = await tx.fetchval(TAKE_PACE, provider_account_id)
+async def lock_rate(
+    tx: Connection, provider_account_id: UUID, rate_per_second: float
+) -> RateAllowance:
+    ahead_seconds = await tx.fetchval(LOCK_RATE, provider_account_id)
     if ahead_seconds is None:
-        await tx.execute(OPEN_PACE, provider_account_id)
-        ahead_seconds = await tx.fetchval(TAKE_PACE, provider_account_id)
-    room_seconds = PACE_BURST_SECONDS - float(ahead_seconds)
+        await tx.execute(INSERT_RATE, provider_account_id)
+        ahead_seconds = await tx.fetchval(LOCK_RATE, provider_account_id)
+    room_seconds = BURST_SECONDS - float(ahead_seconds)
     if room_seconds < 0:
-        return Allowance(messages=0, wait_seconds=-room_seconds)
-    return Allowance(messages=int(room_seconds * rate_per_second) + 1, wait_seconds=0)
+        return RateAllowance(messages=0, wait_seconds=-room_seconds)
+    return RateAllowance(messages=int(room_seconds * rate_per_second) + 1, wait_seconds=0)
 
 
-async def keep_pace(
+async def count_against_rate(
     tx: Connection, provider_account_id: UUID, rate_per_second: float, messages: int
 ) -> None:
-    """So many have been marked."""
-    await tx.execute(KEEP_PACE, provider_account_id, messages, rate_per_second)
+    await tx.execute(COUNT_AGAINST_RATE, provider_account_id, messages, rate_per_second)
 
 
 async def mark_calls(
     tx: Connection,
-    upstream: Upstream,
+    account: LockedProviderAccount,
     calls: Sequence[Call],
     *,
     dispatcher_id: UUID,
     lease_seconds: float,
 ) -> None:
-    """Writes one attempt a call, with the account's epoch; its messages are SUBMITTING."""
     await tx.execute(
         MARK,
-        upstream.id,
+        account.id,
         dispatcher_id,
-        upstream.epoch,
+        account.epoch,
         lease_seconds,
         *columns([(call.attempt_id, len(call.messages)) for call in calls]),
         *columns([(each.id, call.attempt_id) for call in calls for each in call.messages]),
@@ -196,8 +201,11 @@ async def mark_calls(
     note(tx, [hints.MESSAGE + each.id.bytes for each in messages])
 
 
-async def put_off_probe(
-    tx: Connection, provider_account_id: UUID, *, first_seconds: float, longest: float
+async def postpone_probe(
+    tx: Connection,
+    provider_account_id: UUID,
+    *,
+    first_seconds: float,
+    longest_seconds: float,
 ) -> None:
-    """The next probe is due later: after as long as the account has been paused, in bounds."""
-    await tx.execute(PUT_OFF_PROBE, provider_account_id, first_seconds, longest)
+    await tx.execute(POSTPONE_PROBE, provider_account_id, first_seconds, longest_seconds)

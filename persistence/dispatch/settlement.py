@@ -1,4 +1,8 @@
-"""Settling in SQL: what becomes of messages and attempts: behind `domain.dispatch.ports`."""
+"""Settlement: the transitions of messages, and attempts that end.
+
+Raw SQL: set-based statements that lock and change hundreds of rows in one round trip. They are on
+the path of every message.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from domain.dispatch.ports import Charged, Ending
-from domain.dispatch.settlement import Refund, Standing, Step, Upstream
+from domain.dispatch.messages import (
+    AttemptEnd,
+    CancellableSend,
+    LockedMessage,
+    LockedProviderAccount,
+    Refund,
+    Transition,
+)
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
@@ -21,60 +31,60 @@ if TYPE_CHECKING:
     from persistence.database import Connection
 
 MOST_DETAIL = 4_000
-"""Characters that are kept of what is known of an attempt."""
+"""Characters of an attempt's detail that are kept."""
 
-UPSTREAM = """
+PROVIDER_ACCOUNT = """
 SELECT id, account_id, epoch, coalesce(reading_until > clock_timestamp(), false),
        paused_at IS NOT NULL, paused_at IS NOT NULL AND probe_at <= clock_timestamp(),
        rate_per_second
 FROM provider_account WHERE id = $1
 """
-SHARE_UPSTREAM = f"{UPSTREAM} FOR SHARE"
-LOCK_UPSTREAM = f"{UPSTREAM} FOR NO KEY UPDATE"
+SHARE_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR SHARE"
+LOCK_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR NO KEY UPDATE"
 
 LOCK_ATTEMPTS = "SELECT FROM attempt WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 
-STANDING = """
+UNDECIDED_COLUMNS = """
 message.id, message.send_id, message.status, message.attempt_id, attempt.epoch, message.attempts,
 message.alone, extract(epoch FROM clock_timestamp() - message.created_at)::float8, message.price,
 send.account_id, send.rate_usd
 """
 
-# In id order, as whoever cancels locks them too: neither waits for the other in a circle.
+# In ID order, like cancelling: otherwise the two could deadlock.
 LOCK_UNDECIDED = f"""
-SELECT {STANDING}
+SELECT {UNDECIDED_COLUMNS}
 FROM message JOIN send ON send.id = message.send_id JOIN attempt ON attempt.id = message.attempt_id
 WHERE message.attempt_id = ANY($1::uuid[]) AND message.status IN ('SUBMITTING', 'UNKNOWN')
   AND ($2::uuid[] IS NULL OR message.id = ANY($2))
 ORDER BY message.id FOR UPDATE OF message
 """  # noqa: S608 - columns of our own
 
-WRITE_STEPS = """
+WRITE_TRANSITIONS = """
 UPDATE message
-SET status = step.status,
-    attempt_id = CASE WHEN step.status = 'QUEUED' THEN NULL ELSE message.attempt_id END,
-    reference = coalesce(step.reference, message.reference),
-    failure = step.failure,
-    waiting_for = step.waiting_for,
-    due_at = CASE WHEN step.due_in_seconds IS NULL THEN message.due_at
-             ELSE statement_timestamp() + make_interval(secs => step.due_in_seconds) END,
-    alone = message.alone OR step.alone,
-    in_reading = message.in_reading OR step.in_reading,
+SET status = new.status,
+    attempt_id = CASE WHEN new.status = 'QUEUED' THEN NULL ELSE message.attempt_id END,
+    reference = coalesce(new.reference, message.reference),
+    failure = new.failure,
+    waiting_for = new.waiting_for,
+    due_at = CASE WHEN new.due_in_seconds IS NULL THEN message.due_at
+             ELSE statement_timestamp() + make_interval(secs => new.due_in_seconds) END,
+    alone = message.alone OR new.alone,
+    in_reading = message.in_reading OR new.in_reading,
     updated_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[],
             $7::bool[], $8::bool[])
-    AS step (id, status, reference, failure, waiting_for, due_in_seconds, alone, in_reading)
-WHERE message.id = step.id
+    AS new (id, status, reference, failure, waiting_for, due_in_seconds, alone, in_reading)
+WHERE message.id = new.id
 """
 
-# An answer that comes after the sweep replaces its outcome; what was noted before stays.
+# A late result replaces the outcome that the sweep wrote. The detail is kept and added to.
 END_ATTEMPTS = f"""
 WITH ended AS (
     UPDATE attempt
-    SET ended_at = clock_timestamp(), outcome = ending.outcome,
-        detail = nullif(left(concat_ws(E'\\n', attempt.detail, ending.detail), {MOST_DETAIL}), '')
-    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS ending (id, outcome, detail)
-    WHERE attempt.id = ending.id RETURNING provider_account_id
+    SET ended_at = clock_timestamp(), outcome = done.outcome,
+        detail = nullif(left(concat_ws(E'\\n', attempt.detail, done.detail), {MOST_DETAIL}), '')
+    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS done (id, outcome, detail)
+    WHERE attempt.id = done.id RETURNING provider_account_id
 )
 SELECT DISTINCT provider_account_id FROM ended
 """  # noqa: S608 - a number of our own
@@ -94,16 +104,16 @@ RESUME = """
 UPDATE provider_account SET paused_at = NULL, pause_reason = NULL, probe_at = NULL WHERE id = $1
 """
 
-# In the order of the index of open attempts, so that those that have ended are not looked at.
-TAKE_EXPIRED = """
+# ORDER BY makes PostgreSQL use the partial index of open attempts, so it reads no ended ones.
+LOCK_EXPIRED = """
 SELECT id FROM attempt
 WHERE ended_at IS NULL AND lease_until < clock_timestamp()
 ORDER BY provider_account_id, lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
-# Ids begin with the time at which they were made: an id is a date without a look at the row. In
-# the order of the queue, so that what is not queued any more is not looked at.
-TAKE_OVERDUE = """
+# A UUIDv7 begins with its time, so comparing IDs avoids reading newer rows. ORDER BY makes
+# PostgreSQL use the partial index of the queue, so it reads only queued messages.
+LOCK_OVERDUE = """
 SELECT message.id, message.send_id, message.status, NULL::uuid, NULL::int8, message.attempts,
        message.alone, extract(epoch FROM clock_timestamp() - message.created_at)::float8,
        message.price, send.account_id, send.rate_usd
@@ -119,7 +129,7 @@ LIMIT $4 FOR UPDATE OF message SKIP LOCKED
 
 FIND_ATTEMPT_OF = "SELECT provider_account_id, attempt_id FROM message WHERE id = $1"
 
-FIND_CHARGED = """
+FIND_CANCELLABLE = """
 SELECT provider_account_id, account_id, price, rate_usd FROM send
 WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)
 """
@@ -135,88 +145,73 @@ SELECT count(*) FROM cancelled
 """
 
 
-async def lock_upstream(
-    tx: Connection, provider_account_id: UUID, *, alone: bool = False
-) -> Upstream:
-    """The provider account FOR SHARE, so that its epoch stands until the transaction ends.
-
-    `alone`: FOR NO KEY UPDATE, for who is going to change it.
-    """
-    row = await tx.fetchrow(LOCK_UPSTREAM if alone else SHARE_UPSTREAM, provider_account_id)
+async def lock_provider_account(
+    tx: Connection, provider_account_id: UUID, *, for_update: bool = False
+) -> LockedProviderAccount:
+    statement = LOCK_PROVIDER_ACCOUNT if for_update else SHARE_PROVIDER_ACCOUNT
+    row = await tx.fetchrow(statement, provider_account_id)
     if row is None:
         raise NotFound("provider account")
-    return Upstream(*row)
+    return LockedProviderAccount(*row)
 
 
 async def lock_attempts(tx: Connection, ids: Sequence[UUID]) -> None:
-    """The attempts FOR UPDATE, in id order."""
     await tx.execute(LOCK_ATTEMPTS, list(ids))
 
 
 async def lock_undecided(
     tx: Connection, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
-) -> list[Standing]:
-    """Messages FOR UPDATE in id order that are SUBMITTING or UNKNOWN under these attempts."""
+) -> list[LockedMessage]:
     ids = None if only is None else list(only)
-    return _standings(await tx.fetch(LOCK_UNDECIDED, list(attempt_ids), ids))
+    return _messages(await tx.fetch(LOCK_UNDECIDED, list(attempt_ids), ids))
 
 
-async def write_steps(tx: Connection, steps: Sequence[Step]) -> None:
-    """Writes what becomes of messages, all in one statement."""
-    await tx.execute(WRITE_STEPS, *columns([_step_row(step) for step in steps]))
-    note(tx, {hints.SEND + step.standing.send_id.bytes for step in steps})
-    note(tx, [hints.MESSAGE + step.standing.message_id.bytes for step in steps])
+async def write_transitions(tx: Connection, transitions: Sequence[Transition]) -> None:
+    await tx.execute(WRITE_TRANSITIONS, *columns([_row(each) for each in transitions]))
+    note(tx, {hints.SEND + each.message.send_id.bytes for each in transitions})
+    note(tx, [hints.MESSAGE + each.message.id.bytes for each in transitions])
 
 
-async def end_attempts(tx: Connection, endings: Sequence[Ending]) -> None:
-    """Writes how attempts ended. A late ending is added to what a sweep wrote before."""
-    rows = [(ending.attempt_id, ending.outcome, ending.detail) for ending in endings]
+async def end_attempts(tx: Connection, ends: Sequence[AttemptEnd]) -> None:
+    rows = [(end.attempt_id, end.outcome, end.detail) for end in ends]
     ended = await tx.fetch(END_ATTEMPTS, *columns(rows))
     note(tx, [hints.POOL + row[0].bytes for row in ended])
 
 
 async def note_on_attempts(tx: Connection, ids: Sequence[UUID], note: str) -> None:
-    """Adds a line to the detail of attempts."""
     await tx.execute(NOTE_ON_ATTEMPTS, list(ids), note)
 
 
-async def pause_upstream(
-    tx: Connection, upstream: Upstream, reason: str, *, first_seconds: float
+async def pause_provider_account(
+    tx: Connection, account: LockedProviderAccount, reason: str, *, first_seconds: float
 ) -> None:
-    """The account is paused, if it was not; its first probe is due after so long."""
-    await tx.execute(PAUSE, upstream.id, reason, first_seconds)
+    await tx.execute(PAUSE, account.id, reason, first_seconds)
 
 
-async def resume_upstream(tx: Connection, upstream: Upstream) -> None:
-    """The account is not paused."""
-    await tx.execute(RESUME, upstream.id)
+async def resume_provider_account(tx: Connection, account: LockedProviderAccount) -> None:
+    await tx.execute(RESUME, account.id)
 
 
-async def take_expired(tx: Connection, most: int) -> list[UUID]:
-    """Attempts FOR UPDATE, not ended, whose lease has passed; others' are skipped."""
-    return [row[0] for row in await tx.fetch(TAKE_EXPIRED, most)]
+async def lock_expired(tx: Connection, most: int) -> list[UUID]:
+    return [row[0] for row in await tx.fetch(LOCK_EXPIRED, most)]
 
 
-async def take_overdue(
+async def lock_overdue(
     tx: Connection, provider_account_id: UUID, *, age_seconds: float, most: int
-) -> list[Standing]:
-    """QUEUED messages FOR UPDATE of that age that were refused before, or whose account has
-    been paused for as long; others' are skipped."""
+) -> list[LockedMessage]:
     first_id_after = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
-    rows = await tx.fetch(TAKE_OVERDUE, provider_account_id, first_id_after, age_seconds, most)
-    return _standings(rows)
+    rows = await tx.fetch(LOCK_OVERDUE, provider_account_id, first_id_after, age_seconds, most)
+    return _messages(rows)
 
 
 async def find_attempt_of(tx: Connection, message_id: UUID) -> tuple[UUID, UUID | None]:
-    """Provider account and attempt of a message, nothing locked. Raises NotFound."""
     row = await tx.fetchrow(FIND_ATTEMPT_OF, message_id)
     if row is None:
         raise NotFound("message")
     return row[0], row[1]
 
 
-async def find_charged(scope: Scope, send_id: UUID) -> Charged:
-    """A send within the scope. Raises NotFound."""
+async def find_cancellable(scope: Scope, send_id: UUID) -> CancellableSend:
     match scope:
         case Everything():
             client_id = None
@@ -225,33 +220,32 @@ async def find_charged(scope: Scope, send_id: UUID) -> Charged:
         case _:
             raise NotFound("send")
     async with connection() as pooled:
-        row = await pooled.fetchrow(FIND_CHARGED, send_id, client_id)
+        row = await pooled.fetchrow(FIND_CANCELLABLE, send_id, client_id)
     if row is None:
         raise NotFound("send")
     refund = Refund(send_id, payer_account_id=row[1], count=0, price=row[2], rate_usd=row[3])
-    return Charged(send_id, row[0], refund)
+    return CancellableSend(send_id, row[0], refund)
 
 
 async def cancel_queued(tx: Connection, send_id: UUID) -> int:
-    """What of the send is QUEUED is CANCELLED, locked in id order. Returns how many."""
     note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
-    # A large send has 100,000 of them.
+    # A large send has 100,000 messages.
     timeout = STATEMENT_TIMEOUT_SECONDS
     return int(await tx.fetchval(CANCEL_QUEUED, send_id, timeout=timeout))
 
 
-def _standings(rows: Iterable[Any]) -> list[Standing]:
-    return [Standing(row[0], row[1], MessageStatus(row[2]), *tuple(row)[3:]) for row in rows]
+def _messages(rows: Iterable[Any]) -> list[LockedMessage]:
+    return [LockedMessage(row[0], row[1], MessageStatus(row[2]), *tuple(row)[3:]) for row in rows]
 
 
-def _step_row(step: Step) -> tuple[Any, ...]:
+def _row(transition: Transition) -> tuple[Any, ...]:
     return (
-        step.standing.message_id,
-        step.status.value,
-        step.reference,
-        step.failure,
-        step.waiting_for,
-        step.due_in_seconds,
-        step.alone,
-        step.in_reading,
+        transition.message.id,
+        transition.status.value,
+        transition.reference,
+        transition.failure,
+        transition.waiting_for,
+        transition.due_in_seconds,
+        transition.alone,
+        transition.in_reading,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.dispatch.ports import UnknownAttempt, UnknownFilter, UnknownMessage, UnknownTotal
+from domain.dispatch.messages import UnknownAttempt, UnknownFilter, UnknownMessage, UnknownTotal
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from persistence.database import connection

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.dispatch.ports import Uncaptured
+from domain.dispatch.messages import Uncaptured
 from domain.ids import new_id
 from domain.live import hints
 from domain.sending.sends import Line

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.dispatch.settlement import Refund
+from domain.dispatch.messages import Refund
 from domain.inbox.messages import CancelledSend, ConversationKey, OptOut
 from domain.inbox.webhooks import LockedEvent
 from domain.live import hints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.dispatch import settle
-from domain.dispatch.ports import SettledUnknowns, UnknownFilter
+from domain.dispatch.messages import SettledUnknowns, UnknownFilter
 from domain.identity.access import Role
 from resolvers import ids
 from resolvers.context import Info, actor_of

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.dispatch import ports
+from domain.dispatch import messages
 from resolvers.dispatch import settling
 from schema import errors
 from schema.binding import stands_for
@@ -15,7 +15,7 @@ from schema.scalars import Units
 
 
 @strawberry.type(description="UNKNOWN messages of the accounts that have the same unit.")
-@stands_for(ports.UnknownTotal)
+@stands_for(messages.UnknownTotal)
 class UnknownTotal:
     unit: str = strawberry.field(description='The unit of these accounts, such as "credit".')
     messages: int = strawberry.field(description="How many messages.")
@@ -27,7 +27,7 @@ class UnknownTotal:
 @strawberry.type(
     description="The messages that settleUnknowns has settled, or in a dry run those that match."
 )
-@stands_for(ports.SettledUnknowns)
+@stands_for(messages.SettledUnknowns)
 class SettledUnknowns:
     dry_run: bool = strawberry.field(description="True if nothing was changed.")
     messages: int = strawberry.field(description="How many messages, all units together.")

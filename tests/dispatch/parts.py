@@ -9,20 +9,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.dispatch.calls import Call
-from domain.dispatch.claim import Desk, claim
-from domain.dispatch.dispatchers import Dispatchers
+from domain.dispatch.claim import ClaimContext, claim
+from domain.dispatch.dispatcher import Dispatchers
 from domain.dispatch.fairness import Turns
-from domain.dispatch.handover import Handover
-from domain.dispatch.observing import Observer
-from domain.dispatch.record import Ended, record, sweep
+from domain.dispatch.messages import Call, EndedCall
+from domain.dispatch.ports import Observer
+from domain.dispatch.recording import record_calls, sweep
+from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
 from domain.outcomes import Accepted, Outcome
 from domain.provider import Outgoing, Provider, Reading
 from persistence import store
 from tests import worlds
 
-QUICK = Handover(
+QUICK = DispatchRules(
     deadline_seconds=1.0,
     lease_seconds=2.0,
     sweep_seconds=0.1,
@@ -101,7 +101,7 @@ class Opened:
 
 @asynccontextmanager
 async def dispatching(
-    providers: Scripted | Opened, *, rules: Handover = QUICK, observer: Observer | None = None
+    providers: Scripted | Opened, *, rules: DispatchRules = QUICK, observer: Observer | None = None
 ) -> AsyncIterator[Dispatchers]:
     """Dispatchers at work, as one program has them."""
     dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
@@ -112,12 +112,14 @@ async def dispatching(
         await dispatchers.stop()
 
 
-async def marked(pool: worlds.Pool, *, rules: Handover = QUICK, batch: int = 100) -> Sequence[Call]:
+async def marked(
+    pool: worlds.Pool, *, rules: DispatchRules = QUICK, batch: int = 100
+) -> Sequence[Call]:
     """All that is due, marked as a dispatcher would; its calls are not begun."""
-    desk = Desk(store, Observer(), rules, pool.id, new_id())
+    context = ClaimContext(store, Observer(), rules, pool.id, new_id())
     turns = Turns(rules.calls_at_once)
     waiting = await store.tenants_waiting(pool.id, after=turns.after(), most=rules.calls_at_once)
-    return (await claim(desk, turns, waiting, batch=batch, open_calls=Counter())).calls
+    return (await claim(context, turns, waiting, batch=batch, open_calls=Counter())).calls
 
 
 async def answered(
@@ -126,8 +128,8 @@ async def answered(
     """The call has ended with these outcomes, one for all or one a message, and is recorded."""
     each = outcomes if len(outcomes) > 1 else outcomes * len(call.messages)
     by_message = {message.id: one for message, one in zip(call.messages, each, strict=True)}
-    ended = Ended(call.attempt_id, by_message, is_probe=is_probe)
-    await record(store, pool.id, [ended], rules=QUICK, observer=Observer())
+    ended = EndedCall(call.attempt_id, by_message, is_probe=is_probe)
+    await record_calls(store, pool.id, [ended], rules=QUICK, observer=Observer())
 
 
 async def lease_passes(call: Call) -> None:

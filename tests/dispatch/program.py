@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from domain.dispatch.observing import Observer, Stage
+from domain.dispatch.ports import Observer, Stage
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from tests import worlds

@@ -13,9 +13,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from domain.dispatch.dispatch import Dispatcher
-from domain.dispatch.observing import Observer
-from domain.dispatch.ports import WorkStore
+from domain.dispatch.claim import ClaimContext
+from domain.dispatch.dispatcher import Dispatcher
+from domain.dispatch.ports import Observer, WorkStore
+from domain.dispatch.recording import Recorder
+from domain.ids import new_id
 from domain.outcomes import Accepted, Outcome, Rejected
 from domain.provider import Outgoing
 from domain.transactions import Disconnected, Transaction
@@ -74,7 +76,12 @@ async def dispatching_over(
 ) -> AsyncIterator[None]:
     """A dispatcher over that store, woken again and again."""
     work: Any = lossy
-    dispatcher = Dispatcher(work, provider, pool.id, rules=QUICK, observer=observer)
+    told = observer or Observer()
+    dispatcher = Dispatcher(
+        provider,
+        ClaimContext(work, told, QUICK, pool.id, new_id()),
+        Recorder(work, pool.id, rules=QUICK, observer=told),
+    )
     dispatcher.start()
     ended = asyncio.Event()
     waking = asyncio.create_task(_keep_waking(dispatcher, ended))

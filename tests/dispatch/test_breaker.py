@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from domain.dispatch.breaker import Breaker, is_clear, rest_asked_for
+from domain.dispatch.breaker import Breaker, is_clear, requested_pause
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 
 
@@ -116,8 +116,8 @@ def test_a_straggler_with_a_clear_answer_closes_it(breaker: Breaker) -> None:
 
 
 def test_it_rests_as_long_as_the_provider_asked(breaker: Breaker, clock: Clock) -> None:
-    breaker.rest(7)
-    breaker.rest(3)
+    breaker.pause(7)
+    breaker.pause(3)
     assert (breaker.allowance, breaker.wait_seconds) == (0, 7)
     clock.seconds = 7
     assert breaker.allowance == inf
@@ -149,5 +149,5 @@ def test_the_longest_pause_asked_for_counts() -> None:
         Accepted(None),
         NotSent("wait", retry_after_seconds=5),
     ]
-    assert rest_asked_for(outcomes) == 5
-    assert rest_asked_for([Accepted(None), NotSent("refused")]) == 0
+    assert requested_pause(outcomes) == 5
+    assert requested_pause([Accepted(None), NotSent("refused")]) == 0

@@ -8,8 +8,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.dispatch.calls import Queued, group
-from domain.dispatch.fairness import BULK, REPLIES, SINGLES
+from domain.dispatch.fairness import BULK, REPLIES, SINGLES, group
+from domain.dispatch.messages import Queued
 
 
 def queued(

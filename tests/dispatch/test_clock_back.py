@@ -47,9 +47,9 @@ async def set_back() -> None:
         await worlds.execute(statement)
 
 
-async def redate(*, most: int = 1_000) -> bool:
+async def correct(*, most: int = 1_000) -> bool:
     """True where there may be more."""
-    return await store.redate(slack_seconds=2.0, reading_seconds=120.0, most=most)
+    return await store.correct_future_dates(slack_seconds=2.0, reading_seconds=120.0, most=most)
 
 
 async def seconds_left(date: str, table: str) -> float:
@@ -98,8 +98,10 @@ class Moved:
     async def read_clock(self) -> float:
         return now_seconds() + self.ahead_seconds
 
-    async def redate(self, *, slack_seconds: float, reading_seconds: float, most: int) -> bool:
-        return await store.redate(
+    async def correct_future_dates(
+        self, *, slack_seconds: float, reading_seconds: float, most: int
+    ) -> bool:
+        return await store.correct_future_dates(
             slack_seconds=slack_seconds, reading_seconds=reading_seconds, most=most
         )
 
@@ -109,18 +111,20 @@ class Steady:
     """A clock as it is told, and nothing dated by it."""
 
     moves: list[float]
-    redated: list[float] = field(default_factory=list)
+    corrected: list[float] = field(default_factory=list)
 
     async def read_clock(self) -> float:
         return now_seconds() + self.moves[0]
 
-    async def redate(self, *, slack_seconds: float, reading_seconds: float, most: int) -> bool:
-        self.redated.append(self.moves[0])
+    async def correct_future_dates(
+        self, *, slack_seconds: float, reading_seconds: float, most: int
+    ) -> bool:
+        self.corrected.append(self.moves[0])
         return False
 
 
 @pytest.mark.parametrize(
-    ("moves", "redated"),
+    ("moves", "corrected"),
     [
         ([0.0, 0.0, 0.0], [0.0]),
         ([0.0, 3_600.0, 7_200.0], [0.0]),
@@ -130,14 +134,14 @@ class Steady:
     ids=["steady", "ahead", "a little back", "back, twice"],
 )
 async def test_only_a_clock_that_has_gone_back_has_anything_dated_anew(
-    moves: list[float], redated: list[float]
+    moves: list[float], corrected: list[float]
 ) -> None:
     clock = Steady(list(moves))
     watch = ClockWatch(clock, writing_seconds=0)
     while clock.moves:
         await watch.look()
         clock.moves.pop(0)
-    assert clock.redated == redated, "the first look is always one: who knows what was before"
+    assert clock.corrected == corrected, "the first look is always one: who knows what was before"
 
 
 async def test_what_was_begun_before_and_is_committed_late_is_found_too() -> None:
@@ -145,7 +149,7 @@ async def test_what_was_begun_before_and_is_committed_late_is_found_too() -> Non
     watch = ClockWatch(clock)
     for _ in range(3):
         await watch.look()
-    assert len(clock.redated) == 3
+    assert len(clock.corrected) == 3
 
 
 @pytest.mark.usefixtures("connected")
@@ -156,7 +160,7 @@ async def test_a_message_that_is_to_wait_waits_as_long_as_it_was_to() -> None:
     await answered(pool, call, NotSent("Too many.", retry_after_seconds=300))
     before = await seconds_left("due_at", "message")
     await set_back()
-    assert await redate() is False
+    assert await correct() is False
     assert before - 60 < await seconds_left("due_at", "message") <= before + 5
 
 
@@ -166,7 +170,7 @@ async def test_a_call_has_its_lease_and_not_an_hour_more() -> None:
     await worlds.accept(await worlds.add_client(pool))
     await marked(pool)
     await set_back()
-    await redate()
+    await correct()
     assert await seconds_left("lease_until", "attempt") <= QUICK.lease_seconds
 
 
@@ -180,7 +184,7 @@ async def test_neither_pace_nor_pause_nor_reading_lasts_an_hour_more() -> None:
         "UPDATE provider_account SET reading_until = clock_timestamp() + interval '50 s'"
     )
     await set_back()
-    await redate()
+    await correct()
     assert await seconds_left("next_at", "provider_pace") <= 1
     assert await seconds_left("probe_at", "provider_account") <= QUICK.probe_first_seconds
     assert await seconds_left("reading_until", "provider_account") <= 0
@@ -192,7 +196,7 @@ async def test_a_reading_that_is_being_taken_goes_on() -> None:
     await worlds.execute(
         "UPDATE provider_account SET reading_until = clock_timestamp() + interval '50 s'"
     )
-    await redate()
+    await correct()
     assert await seconds_left("reading_until", "provider_account") > 10
 
 
@@ -201,7 +205,7 @@ async def test_many_are_dated_anew_by_and_by() -> None:
     pool = await worlds.add_pool()
     await worlds.accept(await worlds.add_client(pool), 5)
     await set_back()
-    assert await redate(most=3) is True
-    assert await redate(most=3) is False
+    assert await correct(most=3) is True
+    assert await correct(most=3) is False
     (call,) = await marked(pool)
     assert len(call.messages) == 5

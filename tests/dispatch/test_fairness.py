@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 
 from domain.dispatch.fairness import (
     BULK,
-    NOBODY,
+    NO_TENANT,
     REPLIES,
     SINGLES,
     URGENT_CALLS_PER_BULK_CALL,
-    Quota,
     Round,
     Turns,
-    Waiting,
-    kept_from_bulk,
     share_out,
+    slots_without_bulk,
     take_turns,
 )
+from domain.dispatch.messages import Quota, Waiting
 
 ANNE, BOB, CLEO = (UUID(int=each) for each in (1, 2, 3))
 ALL_WAIT = [Waiting(BULK, ANNE), Waiting(SINGLES, BOB), Waiting(REPLIES, CLEO)]
@@ -51,7 +50,7 @@ def test_bulk_is_not_passed_over_where_none_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slots", "open_calls", "room"),
+    ("slots", "open_calls", "free"),
     [
         (16, {}, {REPLIES: 16, SINGLES: 15, BULK: 12}),
         (16, {BULK: 12}, {REPLIES: 4, SINGLES: 3, BULK: 0}),
@@ -64,10 +63,10 @@ def test_bulk_is_not_passed_over_where_none_waits() -> None:
     ],
 )
 def test_bulk_leaves_slots_to_what_is_urgent_and_singles_leave_one_to_replies(
-    slots: int, open_calls: dict[int, int], room: dict[int, int]
+    slots: int, open_calls: dict[int, int], free: dict[int, int]
 ) -> None:
     turns = Turns(slots)
-    assert {each: turns.room(each, open_calls) for each in room} == room
+    assert {each: turns.free_slots(each, open_calls) for each in free} == free
 
 
 @given(slots=st.integers(1, 64), arrivals=st.lists(st.sampled_from([REPLIES, SINGLES, BULK])))
@@ -75,17 +74,17 @@ def test_the_slots_are_never_overbooked(slots: int, arrivals: list[int]) -> None
     turns = Turns(slots)
     open_calls: Counter[int] = Counter()
     for priority in arrivals:
-        if turns.room(priority, open_calls):
+        if turns.free_slots(priority, open_calls):
             open_calls[priority] += 1
     assert open_calls.total() <= slots
-    assert open_calls[BULK] <= slots - kept_from_bulk(slots)
+    assert open_calls[BULK] <= slots - slots_without_bulk(slots)
 
 
 def test_the_next_turn_begins_behind_the_tenant_served_last() -> None:
     turns = Turns(8)
-    assert turns.after() == {REPLIES: NOBODY, SINGLES: NOBODY, BULK: NOBODY}
+    assert turns.after() == {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
     turns.served([Waiting(SINGLES, ANNE), Waiting(SINGLES, BOB)], ALL_WAIT)
-    assert turns.after() == {REPLIES: NOBODY, SINGLES: BOB, BULK: NOBODY}
+    assert turns.after() == {REPLIES: NO_TENANT, SINGLES: BOB, BULK: NO_TENANT}
 
 
 def test_each_tenant_has_the_same_share() -> None:

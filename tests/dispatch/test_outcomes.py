@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from domain.dispatch.handover import Handover
+from domain.dispatch.rules import DispatchRules
 from domain.dispatch.settlement import GIVEN_UP
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
@@ -43,7 +43,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(rules: Handover = PATIENT) -> AsyncIterator[Scene]:
+async def scene(rules: DispatchRules = PATIENT) -> AsyncIterator[Scene]:
     pool = await worlds.add_pool(held=1_000)
     client = await worlds.add_client(pool, held=100)
     async with (

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import pytest
 
-from domain.dispatch.calls import Call
-from domain.dispatch.claim import Desk, claim, claim_probe
+from domain.dispatch.claim import ClaimContext, claim, claim_probe
 from domain.dispatch.fairness import Turns
-from domain.dispatch.observing import Observer
+from domain.dispatch.messages import Call
+from domain.dispatch.ports import Observer
 from domain.ids import new_id
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
@@ -96,9 +96,9 @@ async def test_only_one_of_many_dispatchers_probes() -> None:
     await answered(pool, call, NO_MONEY)
     await worlds.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
     await worlds.execute("UPDATE message SET due_at = clock_timestamp()")
-    desk = Desk(store, Observer(), QUICK, pool.id, new_id())
+    context = ClaimContext(store, Observer(), QUICK, pool.id, new_id())
     waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
-    probes = await asyncio.gather(*(claim_probe(desk, Turns(4), waiting) for _ in range(5)))
+    probes = await asyncio.gather(*(claim_probe(context, Turns(4), waiting) for _ in range(5)))
     claimed = [probe.calls for probe in probes if probe.calls]
     assert [len(calls) for calls in claimed] == [1]
     assert len(claimed[0][0].messages) == 1
@@ -138,9 +138,9 @@ async def test_an_answer_that_is_no_probes_does_not_end_the_pause() -> None:
 
 async def _probe(pool: worlds.Pool) -> Sequence[Call]:
     await worlds.execute("UPDATE provider_account SET probe_at = clock_timestamp()")
-    desk = Desk(store, Observer(), QUICK, pool.id, new_id())
+    context = ClaimContext(store, Observer(), QUICK, pool.id, new_id())
     waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
-    return (await claim_probe(desk, Turns(4), waiting)).calls
+    return (await claim_probe(context, Turns(4), waiting)).calls
 
 
 async def test_after_a_day_of_pause_what_waits_behind_it_is_given_up_too() -> None:
@@ -184,9 +184,9 @@ async def test_no_message_is_marked_while_the_balance_is_read() -> None:
     async with dispatching(provider):
         assert await store.begin_reading(pool.id, reader_id=reader_id, seconds=60)
         await worlds.accept(client)
-        desk = Desk(store, Observer(), QUICK, pool.id, new_id())
+        context = ClaimContext(store, Observer(), QUICK, pool.id, new_id())
         waiting = await store.tenants_waiting(pool.id, after=Turns(4).after(), most=4)
-        claimed = await claim(desk, Turns(4), waiting, batch=100, open_calls=Counter())
+        claimed = await claim(context, Turns(4), waiting, batch=100, open_calls=Counter())
         assert claimed.calls == ()
         assert await worlds.statuses() == {"QUEUED": 1}
         await store.lift_pause(pool.id, reader_id=reader_id)

@@ -10,15 +10,15 @@ from uuid import UUID
 
 import pytest
 
-from domain.dispatch.calls import Call
-from domain.dispatch.fairness import BULK, NOBODY, REPLIES, SINGLES, Quota, Waiting
+from domain.dispatch.fairness import BULK, NO_TENANT, REPLIES, SINGLES
+from domain.dispatch.messages import Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.sends import SendKind
 from persistence import store
-from persistence.dispatch.queue import PACE_BURST_SECONDS, TENANTS_WAITING
+from persistence.dispatch.queue import BURST_SECONDS, TENANTS_WAITING
 from tests import worlds
 
-ALL = {REPLIES: NOBODY, SINGLES: NOBODY, BULK: NOBODY}
+ALL = {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
 
 
 @pytest.fixture(autouse=True)
@@ -146,7 +146,7 @@ async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> Non
     await worlds.execute("UPDATE provider_account SET epoch = 5")
     dispatcher_id = new_id()
     async with store.transaction() as tx:
-        upstream = await store.lock_upstream(tx, pool.id)
+        upstream = await store.lock_provider_account(tx, pool.id)
         picked = await store.pick_messages(tx, pool.id, [Quota(BULK, client.client_id, 3)])
         calls = [Call(new_id(), picked[:2]), Call(new_id(), picked[2:])]
         await store.mark_calls(tx, upstream, calls, dispatcher_id=dispatcher_id, lease_seconds=30.0)
@@ -173,10 +173,10 @@ async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> Non
 async def test_a_rate_lets_through_what_it_says_and_then_names_the_wait() -> None:
     pool = await worlds.add_pool(rate_per_second=100)
     async with store.transaction() as tx:
-        first = await store.take_pace(tx, pool.id, 100)
-        await store.keep_pace(tx, pool.id, 100, first.messages)
-        second = await store.take_pace(tx, pool.id, 100)
-    assert first.messages == int(100 * PACE_BURST_SECONDS) + 1
+        first = await store.lock_rate(tx, pool.id, 100)
+        await store.count_against_rate(tx, pool.id, 100, first.messages)
+        second = await store.lock_rate(tx, pool.id, 100)
+    assert first.messages == int(100 * BURST_SECONDS) + 1
     assert second.messages == 0
     assert 0 < second.wait_seconds <= 0.01
 
@@ -197,9 +197,9 @@ async def test_who_asks_for_the_pace_waits_for_whoever_asked_before() -> None:
 async def _takes_pace(pool: worlds.Pool, taken: asyncio.Event, left: asyncio.Event) -> int:
     """Messages that were let through in a transaction that ends when it is to be left."""
     async with store.transaction() as tx:
-        allowance = await store.take_pace(tx, pool.id, 1)
+        allowance = await store.lock_rate(tx, pool.id, 1)
         if allowance.messages:
-            await store.keep_pace(tx, pool.id, 1, allowance.messages)
+            await store.count_against_rate(tx, pool.id, 1, allowance.messages)
         taken.set()
         await left.wait()
     return allowance.messages
@@ -215,7 +215,7 @@ async def test_finding_who_waits_costs_a_probe_a_tenant_not_a_look_at_every_mess
         f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {TENANTS_WAITING}",
         pool.id,
         [REPLIES, SINGLES, BULK],
-        [NOBODY] * 3,
+        [NO_TENANT] * 3,
         16,
     )
     plan = rows[0]["QUERY PLAN"]

@@ -10,17 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.dispatch.handover import Handover
+from domain.dispatch.messages import LockedMessage, LockedProviderAccount, Transition
+from domain.dispatch.rules import DispatchRules
 from domain.dispatch.settlement import (
     GIVEN_UP,
     NOT_TAKEN,
-    Standing,
-    Step,
-    Upstream,
+    accounts_of,
     decide,
     give_up,
-    given_back_by_reading,
-    nodes_of,
+    mark_refunded_by_reading,
     post_refunds,
     refunds_of,
     retry_seconds,
@@ -29,20 +27,20 @@ from domain.ledger.book import Book, Holding, NodeKind, TransferKind
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.sends import MessageStatus
 
-RULES = Handover()
+RULES = DispatchRules()
 EPOCH = 7
 SEND, OTHER_SEND, CLIENT, POOL = (UUID(int=each) for each in (1, 2, 3, 4))
-UPSTREAM = Upstream(
+ACCOUNT = LockedProviderAccount(
     id=UUID(int=5),
     account_id=POOL,
     epoch=EPOCH,
-    reading=False,
+    is_read=False,
     paused=False,
     probe_due=False,
     rate_per_second=None,
 )
-STANDING = Standing(
-    message_id=UUID(int=6),
+MESSAGE = LockedMessage(
+    id=UUID(int=6),
     send_id=SEND,
     status=MessageStatus.SUBMITTING,
     attempt_id=UUID(int=7),
@@ -63,17 +61,17 @@ OUTCOMES: list[Outcome] = [
     NotSent("as a whole", alone=True),
     Unknown("?"),
 ]
-UNKNOWN = replace(STANDING, status=MessageStatus.UNKNOWN)
-COUNTED_AS_UNKNOWN = replace(STANDING, epoch=EPOCH - 1)
+UNKNOWN = replace(MESSAGE, status=MessageStatus.UNKNOWN)
+COUNTED_AS_UNKNOWN = replace(MESSAGE, epoch=EPOCH - 1)
 
 
-def after(standing: Standing, outcome: Outcome) -> Step | None:
-    return decide(standing, outcome, epoch=EPOCH, rules=RULES)
+def after(message: LockedMessage, outcome: Outcome) -> Transition | None:
+    return decide(message, outcome, epoch=EPOCH, rules=RULES)
 
 
-def status_after(standing: Standing, outcome: Outcome) -> str | None:
-    step = after(standing, outcome)
-    return step.status.value if step else None
+def status_after(message: LockedMessage, outcome: Outcome) -> str | None:
+    transition = after(message, outcome)
+    return transition.status.value if transition else None
 
 
 @pytest.mark.parametrize(
@@ -89,10 +87,10 @@ def status_after(standing: Standing, outcome: Outcome) -> str | None:
     ],
 )
 def test_an_answer_decides_what_is_being_submitted(outcome: Outcome, status: str) -> None:
-    assert status_after(STANDING, outcome) == status
+    assert status_after(MESSAGE, outcome) == status
 
 
-@pytest.mark.parametrize("standing", [UNKNOWN, COUNTED_AS_UNKNOWN], ids=["UNKNOWN", "older epoch"])
+@pytest.mark.parametrize("message", [UNKNOWN, COUNTED_AS_UNKNOWN], ids=["UNKNOWN", "older epoch"])
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
@@ -103,8 +101,8 @@ def test_an_answer_decides_what_is_being_submitted(outcome: Outcome, status: str
         (NotSent("as a whole", alone=True), "REJECTED"),
     ],
 )
-def test_late_truth_ends_a_doubt(standing: Standing, outcome: Outcome, status: str) -> None:
-    assert status_after(standing, outcome) == status
+def test_late_truth_ends_a_doubt(message: LockedMessage, outcome: Outcome, status: str) -> None:
+    assert status_after(message, outcome) == status
 
 
 def test_what_nobody_knows_stays_in_doubt() -> None:
@@ -117,7 +115,7 @@ def test_what_nobody_knows_stays_in_doubt() -> None:
     "status", [each for each in MessageStatus if each.value not in ("SUBMITTING", "UNKNOWN")]
 )
 def test_what_is_decided_stays_decided(status: MessageStatus, outcome: Outcome) -> None:
-    assert after(replace(STANDING, status=status), outcome) is None
+    assert after(replace(MESSAGE, status=status), outcome) is None
 
 
 @given(
@@ -127,37 +125,41 @@ def test_what_is_decided_stays_decided(status: MessageStatus, outcome: Outcome) 
 def test_no_order_of_truths_refunds_twice_or_asks_again_after_a_doubt(
     outcomes: list[Outcome], ages: list[float]
 ) -> None:
-    standing, seen = UNKNOWN, [MessageStatus.UNKNOWN]
+    message, seen = UNKNOWN, [MessageStatus.UNKNOWN]
     for number, outcome in enumerate(outcomes):
-        aged = replace(standing, age_seconds=ages[number % len(ages)])
-        step = after(aged, outcome)
-        if step is not None:
-            standing = replace(standing, status=step.status)
-            seen.append(step.status)
+        aged = replace(message, age_seconds=ages[number % len(ages)])
+        transition = after(aged, outcome)
+        if transition is not None:
+            message = replace(message, status=transition.status)
+            seen.append(transition.status)
     assert MessageStatus.QUEUED not in seen
     assert seen.count(MessageStatus.REJECTED) + seen.count(MessageStatus.SENT) <= 1
 
 
 def test_the_reference_and_the_reasons_are_kept() -> None:
-    assert after(STANDING, Accepted("ref")) == Step(STANDING, MessageStatus.SENT, reference="ref")
-    assert after(STANDING, Rejected("no")) == Step(STANDING, MessageStatus.REJECTED, failure="no")
+    assert after(MESSAGE, Accepted("ref")) == Transition(
+        MESSAGE, MessageStatus.SENT, reference="ref"
+    )
+    assert after(MESSAGE, Rejected("no")) == Transition(
+        MESSAGE, MessageStatus.REJECTED, failure="no"
+    )
     late = after(UNKNOWN, NotSent("refused"))
-    assert late == Step(UNKNOWN, MessageStatus.REJECTED, failure=NOT_TAKEN)
-    waiting = after(STANDING, NotSent("refused"))
+    assert late == Transition(UNKNOWN, MessageStatus.REJECTED, failure=NOT_TAKEN)
+    waiting = after(MESSAGE, NotSent("refused"))
     assert waiting is not None
     assert waiting.waiting_for == "refused"
 
 
 def test_what_was_refused_as_a_whole_goes_alone_and_keeps_its_place() -> None:
-    step = after(STANDING, NotSent("as a whole", alone=True))
-    assert step is not None
-    assert (step.alone, step.due_in_seconds) == (True, None)
+    transition = after(MESSAGE, NotSent("as a whole", alone=True))
+    assert transition is not None
+    assert (transition.alone, transition.due_in_seconds) == (True, None)
 
 
 def test_what_is_refused_as_a_whole_though_it_is_alone_waits() -> None:
-    step = after(replace(STANDING, alone=True), NotSent("as a whole", alone=True))
-    assert step is not None
-    assert step.due_in_seconds is not None
+    transition = after(replace(MESSAGE, alone=True), NotSent("as a whole", alone=True))
+    assert transition is not None
+    assert transition.due_in_seconds is not None
 
 
 @pytest.mark.parametrize(
@@ -170,9 +172,9 @@ def test_what_is_refused_as_a_whole_though_it_is_alone_waits() -> None:
     ],
 )
 def test_it_waits_as_long_as_was_asked_for_within_bounds(outcome: NotSent, seconds: float) -> None:
-    step = after(STANDING, outcome)
-    assert step is not None
-    assert step.due_in_seconds == seconds
+    transition = after(MESSAGE, outcome)
+    assert transition is not None
+    assert transition.due_in_seconds == seconds
 
 
 def test_the_pause_doubles_with_each_attempt_up_to_a_minute() -> None:
@@ -188,38 +190,40 @@ def test_pauses_are_spread_by_a_half(attempts: int, chance: float) -> None:
 
 @pytest.mark.parametrize("outcome", OUTCOMES[2:6])
 def test_what_was_not_taken_for_a_day_is_refused(outcome: NotSent) -> None:
-    old = replace(STANDING, age_seconds=86_400.0)
-    assert after(old, outcome) == Step(old, MessageStatus.REJECTED, failure=GIVEN_UP)
+    old = replace(MESSAGE, age_seconds=86_400.0)
+    assert after(old, outcome) == Transition(old, MessageStatus.REJECTED, failure=GIVEN_UP)
 
 
 def test_a_refund_is_one_transfer_a_send() -> None:
-    steps = [
-        Step(replace(STANDING, message_id=UUID(int=10 + number)), MessageStatus.REJECTED, failure=f)
+    transitions = [
+        Transition(replace(MESSAGE, id=UUID(int=10 + number)), MessageStatus.REJECTED, failure=f)
         for number, f in enumerate(["no", "no", "no"])
     ]
-    steps.append(Step(STANDING, MessageStatus.SENT))
-    steps.append(Step(replace(STANDING, send_id=OTHER_SEND), MessageStatus.REJECTED, failure="x"))
-    first, second = refunds_of(UPSTREAM, steps)
+    transitions.append(Transition(MESSAGE, MessageStatus.SENT))
+    transitions.append(
+        Transition(replace(MESSAGE, send_id=OTHER_SEND), MessageStatus.REJECTED, failure="x")
+    )
+    first, second = refunds_of(ACCOUNT, transitions)
     assert (first.send_id, first.amount, first.note, first.message_id) == (SEND, 6, "no", None)
     assert (second.send_id, second.amount, second.note) == (OTHER_SEND, 2, "x")
-    assert second.message_id == STANDING.message_id
+    assert second.message_id == MESSAGE.id
 
 
 @pytest.mark.parametrize(("epoch", "from_pool"), [(EPOCH - 1, True), (EPOCH, False), (None, False)])
 def test_what_an_older_attempt_cost_comes_out_of_the_pool(
     epoch: int | None, from_pool: bool
 ) -> None:
-    step = give_up(replace(STANDING, epoch=epoch))
-    (refund,) = refunds_of(UPSTREAM, [step])
+    transition = give_up(replace(MESSAGE, epoch=epoch))
+    (refund,) = refunds_of(ACCOUNT, [transition])
     assert refund.from_pool is from_pool
-    assert nodes_of(UPSTREAM, [refund]) == ({CLIENT, POOL} if from_pool else {CLIENT})
+    assert accounts_of(ACCOUNT, [refund]) == ({CLIENT, POOL} if from_pool else {CLIENT})
     book = Book.of(
         [
-            Holding(CLIENT, UPSTREAM.id, NodeKind.CLIENT, POOL, held=10, version=1),
-            Holding(POOL, UPSTREAM.id, NodeKind.POOL, None, held=10, version=1),
+            Holding(CLIENT, ACCOUNT.id, NodeKind.CLIENT, POOL, held=10, version=1),
+            Holding(POOL, ACCOUNT.id, NodeKind.POOL, None, held=10, version=1),
         ]
     )
-    post_refunds(book, UPSTREAM, [refund])
+    post_refunds(book, ACCOUNT, [refund])
     (transfer,) = book.transfers
     assert transfer.kind is TransferKind.REFUND
     assert (transfer.source_id, transfer.destination_id) == (POOL if from_pool else None, CLIENT)
@@ -229,19 +233,19 @@ def test_what_an_older_attempt_cost_comes_out_of_the_pool(
 
 
 def test_an_owned_account_gets_back_by_the_reading_what_an_older_attempt_cost() -> None:
-    own = replace(STANDING, payer_account_id=POOL)
+    own = replace(MESSAGE, payer_account_id=POOL)
     older = replace(own, epoch=EPOCH - 1)
-    steps = given_back_by_reading(
-        UPSTREAM, [give_up(older), give_up(own), Step(older, MessageStatus.SENT)]
+    transitions = mark_refunded_by_reading(
+        ACCOUNT, [give_up(older), give_up(own), Transition(older, MessageStatus.SENT)]
     )
-    assert [step.in_reading for step in steps] == [True, False, False]
-    (refund,) = refunds_of(UPSTREAM, steps)
+    assert [transition.in_reading for transition in transitions] == [True, False, False]
+    (refund,) = refunds_of(ACCOUNT, transitions)
     assert (refund.count, refund.from_pool) == (1, False)
 
 
 def test_the_deadline_must_be_shorter_than_the_lease() -> None:
     with pytest.raises(ValueError, match="below the lease"):
-        Handover(deadline_seconds=30, lease_seconds=30)
+        DispatchRules(deadline_seconds=30, lease_seconds=30)
     with pytest.raises(ValueError, match="one call"):
-        Handover(calls_at_once=0)
-    assert Handover(deadline_seconds=10, lease_seconds=30).start_within_seconds == 20
+        DispatchRules(calls_at_once=0)
+    assert DispatchRules(deadline_seconds=10, lease_seconds=30).start_within_seconds == 20

@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 
 from domain.dispatch import settle
-from domain.dispatch.ports import UnknownFilter, UnknownTotal
+from domain.dispatch.messages import UnknownFilter, UnknownTotal
 from domain.dispatch.settle import export_unknowns, preview_unknowns, settle_unknowns
 from domain.errors import Forbidden, InvalidInput, NotFound, TryAgain
 from domain.identity.access import Actor

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from domain.dispatch.observing import Observer, Stage
-from domain.dispatch.record import sweep
+from domain.dispatch.ports import Observer, Stage
+from domain.dispatch.recording import sweep
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, eventually

@@ -51,14 +51,14 @@ def test_the_event_is_logged(
     level: int,
     said: str,
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="ibiki.handover"):
+    with caplog.at_level(logging.INFO, logger="ibiki.dispatch"):
         happens(DispatchLog(Metrics()))
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [(level, said)]
 
 
 def test_success_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     dispatch_log = DispatchLog(Metrics())
-    with caplog.at_level(logging.INFO, logger="ibiki.handover"):
+    with caplog.at_level(logging.INFO, logger="ibiki.dispatch"):
         dispatch_log.called(ACCOUNT, [Accepted("r")], seconds=1)
         dispatch_log.swept(0)
     assert caplog.records == []

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from domain.dispatch.ports import Backlog
+from domain.dispatch.messages import Backlog
 from domain.errors import TryAgain
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from ibiki.observability.metrics import DispatchMetrics, Metrics

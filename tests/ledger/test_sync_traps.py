@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.dispatch.calls import Call
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.observing import Observer
-from domain.dispatch.record import sweep
+from domain.dispatch.messages import Call
+from domain.dispatch.ports import Observer
+from domain.dispatch.recording import sweep
 from domain.dispatch.settle import settle
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.valuation import Valuation

@@ -108,7 +108,7 @@ def believes_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def says_whose_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     async def call_back(store: Any, actor: Actor, send_id: UUID) -> None:
-        await store.find_charged(Everything(), send_id)
+        await store.find_cancellable(Everything(), send_id)
         if actor.client_id != (await store.find_send(Everything(), send_id)).client_id:
             raise InvalidText("This one is somebody else's.")
 

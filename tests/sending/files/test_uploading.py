@@ -15,8 +15,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domain.dispatch.handover import Handover
-from domain.dispatch.observing import Observer
+from domain.dispatch.ports import Observer
+from domain.dispatch.rules import DispatchRules
 from domain.errors import NotFound, RateLimited, TryAgain
 from domain.identity.access import Actor, OfClient
 from domain.sending.files.file_limits import FileLimits
@@ -342,7 +342,11 @@ async def test_the_workers_delete_uploads_after_a_day(
     )
     installation = app.installation
     workers = Workers(
-        store, installation.providers, installation.receiver, rules=Handover(), observer=Observer()
+        store,
+        installation.providers,
+        installation.receiver,
+        rules=DispatchRules(),
+        observer=Observer(),
     )
     workers.start()
     try:

@@ -1,4 +1,4 @@
-"""Settings of handing over: how long calls, leases and pauses last, how much happens at once."""
+"""Settings of dispatching: deadlines, leases, pauses, and how much happens at once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ BULK_CALLS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handover:
-    """Checked when it is made: raises ValueError with a sentence that an operator can act on.
+class DispatchRules:
+    """The defaults are those of the settings. Raises ValueError for values that do not agree.
 
-    A call ends within its deadline, and its messages' lease is longer, so that a lease never ends
-    under a call that is still under way.
+    The lease of a message is longer than the deadline of its call, so that a lease cannot expire
+    while the call is open.
     """
 
     deadline_seconds: float = 10.0
@@ -27,7 +27,7 @@ class Handover:
     """Messages that are marked and not yet recorded: a crash makes them UNKNOWN."""
 
     messages_per_second: float | None = None
-    """For each provider account that has no rate of its own, over all dispatchers together."""
+    """For each provider account without a rate of its own, over all dispatchers together."""
 
     breaker_opens_after: int = 5
     breaker_first_seconds: float = 2.0
@@ -41,7 +41,7 @@ class Handover:
     probe_first_seconds: float = 30.0
     probe_longest_seconds: float = 600.0
     give_up_seconds: float = DAY_SECONDS
-    """Age from which a message that was not taken is refused instead of tried again."""
+    """A message of this age that was not taken is rejected instead of tried again."""
 
     give_up_every_seconds: float = 60.0
 
@@ -57,7 +57,7 @@ class Handover:
 
     @property
     def bulk_under_way(self) -> int:
-        """How many of the messages under way may be bulk: each call of an urgent one has room."""
+        """How many of the messages under way may be bulk. The rest is for urgent messages."""
         return self.messages_under_way - self.calls_at_once
 
     def batch_of(self, largest_batch: int) -> int:
@@ -66,5 +66,5 @@ class Handover:
 
     @property
     def start_within_seconds(self) -> float:
-        """From its mark, how long a call may wait before it must not be started any more."""
+        """A call must start within this time after its mark, or not at all."""
         return self.lease_seconds - self.deadline_seconds

@@ -1,0 +1,307 @@
+"""Dispatching: claims due messages, calls the provider, and has the outcomes recorded.
+
+One dispatcher works for one provider account. Any number of them work side by side, in this
+process and in others. No transaction and no connection is held during a call, and no failure makes
+a message be submitted twice: see `claim` and `settlement`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from math import inf, isfinite
+from uuid import UUID
+
+from domain.clock import now_seconds
+from domain.dispatch.breaker import Breaker, is_clear, requested_pause
+from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
+from domain.dispatch.clock_watch import ClockWatch
+from domain.dispatch.fairness import BULK, Turns
+from domain.dispatch.messages import Call, EndedCall, Waiting
+from domain.dispatch.ports import Observer, Stage, WorkStore
+from domain.dispatch.recording import Recorder, give_up_overdue, sweep
+from domain.dispatch.rules import DispatchRules
+from domain.ids import new_id
+from domain.loops import Loop, log_failure, pause_after
+from domain.outcomes import NotSent, Outcome, Unknown
+from domain.provider import Outgoing, Provider, Providers
+
+GATHER_SECONDS = 0.002
+"""A wait for more slots to become free: a claim costs the same for one call as for all."""
+
+NOT_STARTED = NotSent("The call was not started in time.")
+GUARD_SECONDS = 1.0
+"""A call is cancelled this long after its deadline if the adapter has not ended it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatchers:
+    """Submits what is queued, from `start` to `stop`: a dispatcher for each provider account.
+
+    Also sweeps expired leases, gives up messages that have waited too long, and corrects times
+    after the database's clock was set back, for all provider accounts.
+    """
+
+    def __init__(
+        self,
+        store: WorkStore,
+        providers: Providers,
+        *,
+        rules: DispatchRules | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._store = store
+        self._providers = providers
+        self._rules = rules or DispatchRules()
+        self._observer = observer or Observer()
+        self._id = new_id()
+        self._running: dict[UUID, Dispatcher] = {}
+        self._poll = Loop("the queue poll", self._look, every_seconds=self._rules.poll_seconds)
+        sweep_seconds = self._rules.sweep_seconds
+        self._loops = [
+            self._poll,
+            Loop("the sweep", self._sweep, every_seconds=sweep_seconds),
+            Loop("the clock watch", ClockWatch(store).look, every_seconds=sweep_seconds),
+            Loop("giving up", self._give_up, every_seconds=self._rules.give_up_every_seconds),
+        ]
+
+    def start(self) -> None:
+        """Starts. Call it at boot, not inside a request."""
+        for loop in self._loops:
+            loop.start()
+
+    async def stop(self) -> None:
+        """Returns when all claimed messages are submitted and recorded."""
+        await asyncio.gather(*(loop.stop() for loop in self._loops))
+        await asyncio.gather(*(dispatcher.stop() for dispatcher in self._running.values()))
+
+    def wake(self) -> None:
+        """Looks at the queue at once."""
+        self._poll.wake()
+
+    async def _look(self) -> bool:
+        for provider_account_id in await self._store.accounts_with_queue():
+            if provider_account_id not in self._running:
+                self._running[provider_account_id] = self._started(provider_account_id)
+            self._running[provider_account_id].wake()
+        return False
+
+    def _started(self, provider_account_id: UUID) -> Dispatcher:
+        dispatcher = Dispatcher(
+            self._providers,
+            ClaimContext(
+                store=self._store,
+                observer=self._observer,
+                rules=self._rules,
+                provider_account_id=provider_account_id,
+                dispatcher_id=self._id,
+            ),
+            Recorder(self._store, provider_account_id, rules=self._rules, observer=self._observer),
+        )
+        dispatcher.start()
+        return dispatcher
+
+    async def _sweep(self) -> bool:
+        return await sweep(self._store, self._observer)
+
+    async def _give_up(self) -> bool:
+        more = [
+            await give_up_overdue(self._store, provider_account_id, rules=self._rules)
+            for provider_account_id in await self._store.accounts_with_queue()
+        ]
+        return any(more)
+
+
+class Dispatcher:
+    """Submits the messages of one provider account, from `start` to `stop`."""
+
+    def __init__(self, providers: Providers, context: ClaimContext, recorder: Recorder) -> None:
+        self._providers = providers
+        self._context = context
+        self._recorder = recorder
+        self._rules = context.rules
+        self._turns = Turns(self._rules.calls_at_once)
+        self._breaker = Breaker(
+            opens_after=self._rules.breaker_opens_after,
+            first_pause_seconds=self._rules.breaker_first_seconds,
+            longest_pause_seconds=self._rules.breaker_longest_seconds,
+        )
+        self._open_calls: Counter[int] = Counter()
+        self._under_way: Counter[int] = Counter()
+        """Messages that are marked and not recorded, by priority."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._run_task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts. Call it at boot, not inside a request."""
+        self._recorder.start()
+        self._run_task = asyncio.create_task(self._run(), name="dispatcher")
+        self._woken.set()
+
+    async def stop(self) -> None:
+        """Claims nothing more. Returns when all claimed messages are submitted and recorded."""
+        self._stopping.set()
+        self._woken.set()
+        self._recorder.hurry()
+        if self._run_task is not None:
+            await self._run_task
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._recorder.stop()
+
+    def wake(self) -> None:
+        """Claims at once: something may be due."""
+        self._woken.set()
+
+    async def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            await self._woken.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._woken.clear()
+            try:
+                while not self._stopping.is_set() and await self._claim():
+                    pass
+                failures = 0
+            except Exception as failure:  # noqa: BLE001 - a dispatcher survives every failure
+                failures += 1
+                log_failure(_log, "the dispatcher", failure, failures)
+                await pause_after(failures, self._stopping)
+                self._woken.set()
+
+    async def _claim(self) -> bool:
+        """Starts the calls that may start now. False if no more can start at the moment."""
+        free = min(self._breaker.allowance, self._free_slots())
+        if free <= 0:
+            self._wake_in(self._breaker.wait_seconds)
+            return False
+        waiting = await self._context.store.tenants_waiting(
+            self._context.provider_account_id, after=self._turns.after(), most=int(free)
+        )
+        # Not cached here: the provider may have a new address or new credentials.
+        provider = await self._providers.of(self._context.provider_account_id)
+        if self._bulk_left() < self._rules.batch_of(provider.largest_batch):
+            waiting = [each for each in waiting if each.priority != BULK]
+        if not waiting:
+            return False
+        claimed = await self._mark(provider, waiting, free)
+        if claimed.calls:
+            self._context.observer.reached(Stage.MARKED)
+        self._start(provider, claimed)
+        self._wake_in(claimed.wait_seconds)
+        return bool(claimed.calls)
+
+    def _free_slots(self) -> int:
+        """Calls that may start. None while the database lags behind with recording."""
+        return min(
+            self._rules.calls_at_once - self._open_calls.total(),
+            self._rules.messages_under_way - self._under_way.total(),
+        )
+
+    def _bulk_left(self) -> int:
+        """Bulk messages that may be marked: a crash leaves only so many UNKNOWN."""
+        return self._rules.bulk_under_way - self._under_way[BULK]
+
+    async def _mark(self, provider: Provider, waiting: Sequence[Waiting], free: float) -> Claimed:
+        try:
+            claimed = await claim(
+                self._context,
+                self._turns,
+                waiting,
+                batch=self._rules.batch_of(provider.largest_batch),
+                open_calls=self._open_calls,
+                most_calls=free,
+                most_bulk=self._bulk_left(),
+            )
+            if claimed.probe_due:
+                return await claim_probe(self._context, self._turns, waiting)
+            return claimed
+        except MarkLost as lost:
+            # The mark may have been committed. These calls end as not sent, which takes it back.
+            self._start(provider, Claimed(lost.calls, marked_at=-inf))
+            raise
+
+    def _start(self, provider: Provider, claimed: Claimed) -> None:
+        for call in claimed.calls:
+            self._open_calls[call.priority] += 1
+            self._under_way[call.priority] += len(call.messages)
+            is_try = self._breaker.started()
+            task = asyncio.create_task(
+                self._submit(provider, call, claimed, is_try=is_try), name="call"
+            )
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._ended, call))
+
+    def _ended(self, call: Call, task: asyncio.Task[None]) -> None:
+        self._under_way[call.priority] -= len(call.messages)
+        self._tasks.discard(task)
+        self._woken.set()
+
+    async def _submit(
+        self, provider: Provider, call: Call, claimed: Claimed, *, is_try: bool
+    ) -> None:
+        """Calls the provider and records the outcomes. The slot is free while they are recorded."""
+        try:
+            if now_seconds() - claimed.marked_at > self._rules.start_within_seconds:
+                outcomes: Sequence[Outcome] = [NOT_STARTED] * len(call.messages)
+                self._breaker.not_made(was_try=is_try)
+            else:
+                outcomes = await self._call(provider, call)
+                self._inform_breaker(outcomes, was_try=is_try)
+        finally:
+            self._open_calls[call.priority] -= 1
+            self._woken.set()
+        by_message = zip((each.id for each in call.messages), outcomes, strict=True)
+        ended = EndedCall(call.attempt_id, dict(by_message), is_probe=claimed.is_probe)
+        await self._recorder.record(ended)
+        self._context.observer.reached(Stage.RECORDED)
+
+    async def _call(self, provider: Provider, call: Call) -> Sequence[Outcome]:
+        """One outcome for each message, in the same order."""
+        began = now_seconds()
+        outcomes = await self._ask(provider, [each.outgoing for each in call.messages])
+        self._context.observer.called(
+            self._context.provider_account_id, outcomes, seconds=now_seconds() - began
+        )
+        self._context.observer.reached(Stage.ANSWERED)
+        return outcomes
+
+    async def _ask(self, provider: Provider, messages: Sequence[Outgoing]) -> Sequence[Outcome]:
+        outcomes: Sequence[Outcome] = []
+        try:
+            async with asyncio.timeout(self._rules.deadline_seconds + GUARD_SECONDS):
+                if len(messages) == 1:
+                    outcomes = [await provider.send(messages[0])]
+                else:
+                    outcomes = await provider.send_many(messages)
+        except Exception as failure:  # noqa: BLE001 - whatever it was, bytes may have been sent
+            # The text of the exception is not logged: it can hold an address with secrets.
+            _log.error("an adapter raised %s instead of an outcome", type(failure).__name__)
+        if len(outcomes) != len(messages):
+            return [Unknown("The call failed on our side.")] * len(messages)
+        return outcomes
+
+    def _inform_breaker(self, outcomes: Sequence[Outcome], *, was_try: bool) -> None:
+        was_open = self._breaker.is_open
+        self._breaker.ended(clear=is_clear(outcomes), was_try=was_try)
+        pause_seconds = min(requested_pause(outcomes), self._rules.rest_longest_seconds)
+        if pause_seconds > 0:
+            self._breaker.pause(pause_seconds)
+        if self._breaker.is_open != was_open:
+            self._context.observer.breaker(
+                self._context.provider_account_id, open_=self._breaker.is_open
+            )
+
+    def _wake_in(self, seconds: float) -> None:
+        """Wakes once, at the latest time asked for. What comes sooner wakes by itself."""
+        if seconds > 0 and isfinite(seconds):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._woken.set)

@@ -1,0 +1,288 @@
+"""The values that the dispatch area and its ports exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected
+from domain.provider import Outgoing
+from domain.sending.sends import MessageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A tenant that has messages of a priority due."""
+
+    priority: int
+    client_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many messages of a tenant may be picked."""
+
+    priority: int
+    client_id: UUID
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A message that was picked from the queue and is locked.
+
+    `alone`: a bulk call with this message was rejected as a whole, so it gets a call of its own.
+    """
+
+    id: UUID
+    send_id: UUID
+    client_id: UUID
+    priority: int
+    number: str
+    text: str
+    alone: bool
+    modem: str | None = None
+    port: str | None = None
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """The message for the provider. A reply names its modem and port."""
+        return Outgoing(self.number, self.text, self.modem, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Messages that are submitted in one call: all of one tenant, and of one send."""
+
+    attempt_id: UUID
+    messages: Sequence[Queued]
+
+    @property
+    def priority(self) -> int:
+        """The priority of all its messages."""
+        return self.messages[0].priority
+
+    @property
+    def client_id(self) -> UUID:
+        """The tenant of all its messages."""
+        return self.messages[0].client_id
+
+
+@dataclass(frozen=True, slots=True)
+class EndedCall:
+    """A call that has ended, with one outcome for each message.
+
+    `is_probe`: it tried whether a paused provider account works again.
+    """
+
+    attempt_id: UUID
+    outcomes: Mapping[UUID, Outcome]
+    is_probe: bool = False
+
+    @property
+    def account_rejection(self) -> str | None:
+        """Why the provider rejects the account itself, or None."""
+        for outcome in self.outcomes.values():
+            if isinstance(outcome, NotSent) and outcome.refuses_account:
+                return outcome.reason
+        return None
+
+    @property
+    def lifts_pause(self) -> bool:
+        """Whether it proves that the provider account works again."""
+        return self.is_probe and any(
+            isinstance(outcome, Accepted | Rejected) for outcome in self.outcomes.values()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """How an attempt ended. `outcome` is one of the words of the attempt table."""
+
+    attempt_id: UUID
+    outcome: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateAllowance:
+    """Messages that a rate limit allows now. If 0, the seconds until it allows more."""
+
+    messages: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LockedProviderAccount:
+    """A provider account whose row is locked.
+
+    `account_id`: the pool's node. `is_read`: its balance is being read, so nothing may be marked.
+    `probe_due`: it is paused, and one message may try whether it works again.
+    """
+
+    id: UUID
+    account_id: UUID
+    epoch: int
+    is_read: bool
+    paused: bool
+    probe_due: bool
+    rate_per_second: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LockedMessage:
+    """A message whose row is locked, with what a decision about it needs.
+
+    `epoch`: of its attempt, None without an attempt. `attempts`: how often it was marked.
+    """
+
+    id: UUID
+    send_id: UUID
+    status: MessageStatus
+    attempt_id: UUID | None
+    epoch: int | None
+    attempts: int
+    alone: bool
+    age_seconds: float
+    price: int
+    payer_account_id: UUID
+    rate_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The next status of a message.
+
+    `due_in_seconds`: from now; None keeps its place in the queue. `in_reading`: a reading of the
+    balance has given its charge back, so no transfer does.
+    """
+
+    message: LockedMessage
+    status: MessageStatus
+    reference: str | None = None
+    failure: str | None = None
+    waiting_for: str | None = None
+    due_in_seconds: float | None = None
+    alone: bool = False
+    in_reading: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Units that a send gets back: one transfer for each send and settlement.
+
+    `from_pool`: from the pool's node, because a reading has put them there; else from outside.
+    """
+
+    send_id: UUID
+    payer_account_id: UUID
+    count: int
+    price: int
+    rate_usd: Decimal | None = None
+    from_pool: bool = False
+    message_id: UUID | None = None
+    note: str | None = None
+
+    @property
+    def amount(self) -> int:
+        """Units to give back."""
+        return self.count * self.price
+
+
+@dataclass(frozen=True, slots=True)
+class CancellableSend:
+    """A send, with what is needed to give its charge back."""
+
+    send_id: UUID
+    provider_account_id: UUID
+    refund: Refund
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownFilter:
+    """Which UNKNOWN messages are meant. None does not restrict.
+
+    `attempted_before`: their call was marked before this time.
+    """
+
+    send_id: UUID | None = None
+    client_id: UUID | None = None
+    attempted_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownAttempt:
+    """An UNKNOWN message, as far as settling it needs. `unit`: of its provider account."""
+
+    id: UUID
+    provider_account_id: UUID
+    attempt_id: UUID
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownTotal:
+    """UNKNOWN messages of the accounts with one unit, and what was charged for them."""
+
+    unit: str
+    messages: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledUnknowns:
+    """What was settled, or in a dry run what would be. `remaining`: how many still match."""
+
+    dry_run: bool
+    messages: int
+    totals: Sequence[UnknownTotal]
+    remaining: int
+    attempted_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownMessage:
+    """An UNKNOWN message, with what helps to find it in the provider's log."""
+
+    id: UUID
+    send_id: UUID
+    client_id: UUID
+    client_name: str
+    provider: str
+    number: str
+    text: str
+    charged: int
+    unit: str
+    accepted_at: datetime
+    attempted_at: datetime
+    attempt_id: UUID
+    messages_in_call: int
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncaptured:
+    """A send whose numbers are not in its client's contacts yet."""
+
+    send_id: UUID
+    client_id: UUID
+    accepted: int
+    business: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not finished yet, over all processes and all tenants.
+
+    `oldest_seconds`: since the oldest queued message was accepted; 0 if none is queued.
+    `pending_opt_outs`: unrouted STOPs that the operator must assign.
+    """
+
+    queued: int
+    oldest_seconds: float
+    unknown: int
+    events: int
+    pending_opt_outs: int = 0
