@@ -1,9 +1,9 @@
-"""Collects what arrives together and decides it together: many requests, one transaction.
+"""Collects concurrent requests and decides them in one batch: many requests, one transaction.
 
-While one batch is being decided the next one gathers, and then until all are back who asked around
-the last one, or no more arrive, or a few milliseconds are over: a batch takes no more round trips
-than one request does. Who asks alone is answered at once. Born at boot, never inside a request: a
-task inherits the context of whoever starts it.
+While one batch is being decided, the next one collects. It then waits until as many requests are
+there as were around the last time, or no more arrive, or a few milliseconds are over. A batch takes
+no more round trips than one request. A lone request is not delayed. Start it at boot, never inside
+a request: a task inherits the context of the code that starts it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Request, Answer]):
-    """Hands requests to `decide` in order of arrival, at most `largest` at a time.
+    """Passes requests to `decide` in order of arrival, at most `largest` at a time.
 
-    `decide` answers one for one, same order. Where it raises, each request of that batch is
-    decided alone, so that a poisoned one fails by itself.
+    `decide` returns one answer for each request, in order. If it raises, each request of that batch
+    is decided alone, so that a request that cannot be decided does not fail the others.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class Batcher(Generic[Request, Answer]):
 
     @property
     def waiting(self) -> int:
-        """How many requests wait their turn."""
+        """How many requests wait."""
         return len(self._waiting)
 
     def start(self) -> None:
-        """Begins to decide. Call it once, at boot."""
+        """Starts the batches. Call it once, at boot."""
         self._task = asyncio.create_task(self._run(), name="batcher")
 
     async def stop(self) -> None:
-        """Decides what has arrived, then ends; what arrives later is refused."""
+        """Decides what has arrived, then stops. Later requests are refused."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -70,11 +70,11 @@ class Batcher(Generic[Request, Answer]):
         await task
 
     async def ask(self, request: Request) -> Answer:
-        """The answer to one request. Raises what `decide` raised for it alone.
+        """The answer to one request. Raises what `decide` raises for it alone.
 
-        Raises TryAgain when it is not running (any more) or the turn has not come in good time,
-        and RateLimited when more is waiting than can be decided. A caller that gives up takes its
-        request along only as long as it still waits its turn.
+        Raises TryAgain if the batcher is not running or the request has waited too long, and
+        RateLimited if too many requests wait. If the caller is cancelled, its request is dropped,
+        unless its batch has begun.
         """
         if self._task is None:
             raise TryAgain
@@ -97,9 +97,9 @@ class Batcher(Generic[Request, Answer]):
             self._callers = min(len(batch) + len(self._waiting), self._largest)
 
     async def _gather(self) -> None:
-        """Waits while more arrive, until as many are here as may be expected or it takes long.
+        """Waits while requests arrive, until the expected number is there or time is up.
 
-        As many as may be expected: those answered last, and those who had to wait meanwhile.
+        Expected are as many as the last batch had, and those that arrived meanwhile.
         """
         until = now_seconds() + self._longest_window_seconds
         before = 0
@@ -132,7 +132,7 @@ class Batcher(Generic[Request, Answer]):
         try:
             answers = await self._decide([request for request, _ in batch])
             answered = list(zip(batch, answers, strict=True))
-        except Exception as failure:  # noqa: BLE001 - whose fault it is shows when each is alone
+        except Exception as failure:  # noqa: BLE001 - alone, each request shows its own failure
             if len(batch) > 1:
                 for each in batch:
                     await self._answer([each])

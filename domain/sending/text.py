@@ -1,7 +1,8 @@
-"""How a text travels: its encoding and segments, and which texts are refused.
+"""The encoding and the segments of a text, and which texts are rejected.
 
-Source: 3GPP TS 23.038 §6.2.1 (default alphabet), §6.2.1.1 (extension table), §6.2.3 (UCS-2). A text
-in several segments gives 6 octets of each to the header that joins them (3GPP TS 23.040 §9.2.3.24).
+Source: 3GPP TS 23.038 §6.2.1 (default alphabet), §6.2.1.1 (extension table), §6.2.3 (UCS-2). If a
+text has several segments, 6 octets of each are the header that joins them (3GPP TS 23.040
+§9.2.3.24).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from domain.errors import InvalidText
 
 MOST_SEGMENTS = 10
 
-# Sixteen a line, in the order of their codes. 0x1B leads to the extension table.
+# Sixteen on each line, in the order of their codes. 0x1B is the escape to the extension table.
 GSM7_DEFAULT = (
     "@£$¥èéùìòÇ\nØø\rÅå"
     "Δ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ"
@@ -39,23 +40,23 @@ GSM7_EXTENSION = {
 
 
 class Encoding(Enum):
-    """How a text is written on the air."""
+    """How the characters of a text are encoded for the radio network."""
 
     GSM7 = "GSM7"
     UCS2 = "UCS2"
 
     @property
     def alone(self) -> int:
-        """Units in the one segment of a short text: septets, or 16-bit units."""
+        """Units in the only segment of a short text: septets (GSM-7) or 16-bit units (UCS-2)."""
         return 160 if self is Encoding.GSM7 else 70
 
     @property
     def joined(self) -> int:
-        """Units in each of several segments."""
+        """Units in each segment if there are several."""
         return 153 if self is Encoding.GSM7 else 67
 
     def capacity(self, segments: int) -> int:
-        """Units in that many segments together."""
+        """Units in that many segments."""
         return self.alone if segments == 1 else self.joined * segments
 
 
@@ -64,7 +65,7 @@ _TWO_SEPTETS = re.escape("".join(GSM7_EXTENSION.values()))
 _COSTLY = re.compile(f"[^{_ONE_SEPTET}{_TWO_SEPTETS}]")
 _REFUSED = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
-# Characters of two units, and what stands for the first of the two.
+# Characters of two units, and a mark for the first of the two.
 _PAIRS = {
     Encoding.GSM7: (re.compile(f"[{_TWO_SEPTETS}]"), "\x1b"),
     Encoding.UCS2: (re.compile("[\U00010000-\U0010ffff]"), "\ud800"),
@@ -72,8 +73,8 @@ _PAIRS = {
 
 
 def check_text(text: str, *, most_segments: int = MOST_SEGMENTS) -> None:
-    """Raises InvalidText where the text cannot be sent as it stands."""
-    # A character is a unit at least: what is far too long is refused without being looked at.
+    """Raises InvalidText if the text cannot be sent."""
+    # A character has at least one unit: a much too long text is rejected without reading it.
     if len(text) > Encoding.GSM7.capacity(most_segments):
         raise InvalidText(_too_long(f"more than {most_segments}", most_segments))
     if not text.strip():
@@ -86,7 +87,7 @@ def check_text(text: str, *, most_segments: int = MOST_SEGMENTS) -> None:
 
 
 def encoding_of(text: str) -> Encoding:
-    """GSM-7 where its alphabet has every character, else UCS-2."""
+    """GSM-7 if its alphabet has every character, else UCS-2."""
     return Encoding.UCS2 if _COSTLY.search(text) else Encoding.GSM7
 
 
@@ -96,9 +97,9 @@ def costly_characters(text: str) -> list[str]:
 
 
 def segments_of(text: str) -> int:
-    """Segments that the text is cut into; 1 for an empty one.
+    """How many segments the text has; 1 for an empty one.
 
-    None ends within an escape pair or a surrogate pair, so that one may go out a unit short.
+    An escape pair or a surrogate pair is never split, so a segment may be one unit short.
     """
     encoding = encoding_of(text)
     paired, first = _PAIRS[encoding]
@@ -118,7 +119,7 @@ def _too_long(segments: str, most_segments: int) -> str:
     most, most_costly = (encoding.capacity(most_segments) for encoding in Encoding)
     return (
         f"The text takes {segments} segments, and at most {most_segments} can be sent. Shorten it: "
-        f"{most:,} characters fit, or {most_costly:,} where some are outside the GSM-7 alphabet."
+        f"{most:,} characters fit, or {most_costly:,} if some are outside the GSM-7 alphabet."
     )
 
 
@@ -128,5 +129,5 @@ def _unsendable(character: str, position: int) -> str:
     kind = "half of a character" if character >= "\ud800" else "a control character"
     return (
         f"Character {position} of the text is {kind} (U+{ord(character):04X}). "
-        "Remove it: of control characters only line breaks can be sent."
+        "Remove it: the only control characters that can be sent are line breaks."
     )
