@@ -58,7 +58,7 @@ def sent(result: AcceptResult | Postponed) -> UUID | None:
             return None
 
 
-def told(results: Sequence[AcceptResult], kind: type[AcceptResult]) -> int:
+def count_of(results: Sequence[AcceptResult], kind: type[AcceptResult]) -> int:
     """How many results are of that kind."""
     return sum(isinstance(result, kind) for result in results)
 

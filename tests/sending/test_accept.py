@@ -1,4 +1,4 @@
-"""Accepting: the whole request or nothing, in order of arrival, whoever stands beside it."""
+"""Accepting: a send is accepted as a whole or not at all, whatever else is in its batch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from domain.errors import InsufficientBalance, TryAgain
 from domain.sending.accept import COPY_FROM, AcceptedNow, Refused, accept_batch
 from persistence import store
 from tests import worlds
-from tests.ledger.sends import accept_single, accepting, charges, keyed, messages_of, told
+from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of
 
 pytestmark = pytest.mark.usefixtures("connected")
 
 
-async def test_two_hundred_racers_on_a_balance_of_a_hundred_are_a_hundred_accepted() -> None:
+async def test_200_concurrent_sends_on_a_balance_of_100_are_accepted_100_times() -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=100)
     async with accepting() as one, accepting() as other:
         results = await asyncio.gather(
@@ -29,7 +29,7 @@ async def test_two_hundred_racers_on_a_balance_of_a_hundred_are_a_hundred_accept
             ),
             *(accept_single(worlds.new_send(client)) for _ in range(80)),
         )
-    assert told(results, AcceptedNow) == 100
+    assert count_of(results, AcceptedNow) == 100
     refusals = [each.refusal for each in results if isinstance(each, Refused)]
     assert len(refusals) == 100
     assert all(isinstance(each, InsufficientBalance) for each in refusals)
@@ -39,7 +39,7 @@ async def test_two_hundred_racers_on_a_balance_of_a_hundred_are_a_hundred_accept
     await worlds.assert_audit_holds()
 
 
-async def test_racers_of_all_sizes_never_take_a_balance_below_zero() -> None:
+async def test_concurrent_sends_of_all_sizes_never_take_a_balance_below_zero() -> None:
     school = await worlds.add_school(held=12_000, price=50)
     sizes = [1, 2, 3, 7, 20, 60, COPY_FROM // 4] * 4
     async with accepting() as acceptor:
@@ -57,7 +57,7 @@ async def test_racers_of_all_sizes_never_take_a_balance_below_zero() -> None:
     await worlds.assert_audit_holds()
 
 
-async def test_a_poor_request_is_refused_and_its_neighbours_are_not() -> None:
+async def test_a_send_that_cannot_be_paid_does_not_fail_the_others_in_its_batch() -> None:
     upstream = await worlds.add_pool(default=False)
     rich, poor = [await worlds.add_client(upstream, held=held) for held in (100, 0)]
     sends = [
@@ -80,7 +80,9 @@ async def test_a_poor_request_is_refused_and_its_neighbours_are_not() -> None:
 
 
 @pytest.mark.parametrize("poison", ["a\0b", "a\ud800b"])
-async def test_a_poisoned_request_fails_alone_and_leaves_its_key_unused(poison: str) -> None:
+async def test_a_send_that_cannot_be_written_fails_alone_and_leaves_its_key_unused(
+    poison: str,
+) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=100)
     poisoned = keyed(worlds.new_send(client, text=poison), "p")
     sends = [worlds.new_send(client) for _ in range(20)]
@@ -99,7 +101,7 @@ async def test_a_poisoned_request_fails_alone_and_leaves_its_key_unused(poison: 
 
 
 @pytest.mark.parametrize("count", [1, COPY_FROM - 1, COPY_FROM, COPY_FROM + 1])
-async def test_a_request_that_cannot_be_paid_whole_is_not_accepted_in_part(count: int) -> None:
+async def test_a_send_is_accepted_as_a_whole_or_not_at_all(count: int) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=count - 1)
     async with accepting() as acceptor:
         result = await acceptor.accept(worlds.new_send(client, count))
@@ -112,20 +114,20 @@ async def test_a_request_that_cannot_be_paid_whole_is_not_accepted_in_part(count
     assert await worlds.held(client.account_id) == 0
 
 
-async def test_a_large_send_that_is_overtaken_is_rolled_back_whole() -> None:
-    """Its rows are written before it is charged: a neighbour may take the balance meanwhile."""
+async def test_a_large_send_is_rolled_back_if_another_send_uses_up_the_balance() -> None:
+    """Its rows are written before it is charged: another send may use the balance meanwhile."""
     client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
     results = await asyncio.gather(
         *(accept_single(worlds.new_send(client, COPY_FROM)) for _ in range(3))
     )
-    assert told(results, AcceptedNow) == 1
-    assert told(results, Refused) == 2
+    assert count_of(results, AcceptedNow) == 1
+    assert count_of(results, Refused) == 2
     assert await messages_of(client.client_id) == COPY_FROM
     assert await charges(client.account_id) == [COPY_FROM]
     await worlds.assert_audit_holds()
 
 
-async def test_large_and_small_sends_are_written_alike() -> None:
+async def test_large_and_small_sends_are_stored_in_the_same_way() -> None:
     upstream = await worlds.add_pool(default=False)
     client = await worlds.add_client(upstream, rate_usd=Decimal("0.03"))
     texts = ["one", "two", "three"]
@@ -159,12 +161,12 @@ async def test_a_send_with_texts_for_some_of_its_numbers_is_charged_nothing(alon
     assert await messages_of(client.client_id) == 0
 
 
-async def test_what_is_acknowledged_is_on_disk() -> None:
+async def test_commits_are_synchronous() -> None:
     (row,) = await worlds.fetch("SELECT current_setting('synchronous_commit') AS setting")
     assert row["setting"] == "on"
 
 
-async def test_who_comes_after_the_stop_is_told_to_try_again() -> None:
+async def test_a_send_after_the_stop_is_refused_with_try_again() -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False))
     async with accepting() as acceptor:
         pass

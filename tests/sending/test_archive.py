@@ -1,4 +1,4 @@
-"""Sends and messages are found again within a scope, and not outside of it."""
+"""Stored sends and messages are found within a scope, and not outside."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_a_send_is_found_with_its_counts_and_what_it_was_charged(world: Wo
     assert send.value_usd == Decimal("0.15")
 
 
-async def test_a_send_keeps_the_recipients_that_it_was_refused_for(world: World) -> None:
+async def test_a_send_keeps_its_rejected_recipients(world: World) -> None:
     refused = [
         RejectedRecipient("nonsense", 1, RejectionReason.INVALID, "Write it in digits."),
         RejectedRecipient("2025550100", 4, RejectionReason.DUPLICATE, "Sent once."),
@@ -92,7 +92,7 @@ async def test_a_rejection_stored_without_a_message_gets_that_of_its_reason(worl
     ]
 
 
-async def test_what_lies_outside_of_a_scope_is_not_found_like_what_does_not_exist(
+async def test_sends_outside_the_scope_are_not_found(
     world: World,
 ) -> None:
     asked = await worlds.accept(world.client)
@@ -136,7 +136,7 @@ async def test_sends_are_listed_newest_first_and_paged_both_ways(world: World) -
     assert len((await read_sends(Everything(), Window(25))).items) == 5
 
 
-async def test_a_message_has_its_own_text_or_its_sends(world: World) -> None:
+async def test_a_message_has_its_own_text_or_that_of_its_send(world: World) -> None:
     shared = await worlds.accept(world.client, 2, text="To all")
     own = await worlds.accept(world.client, texts=["First", "Second"])
     found = (await read_messages(world.own, Window(25))).items
@@ -147,7 +147,7 @@ async def test_a_message_has_its_own_text_or_its_sends(world: World) -> None:
     assert {message.is_reply for message in found} == {False}
 
 
-async def test_a_reply_is_known_as_one(world: World) -> None:
+async def test_a_reply_is_marked_as_a_reply(world: World) -> None:
     await worlds.accept(world.client, kind=SendKind.REPLY)
     [message] = (await read_messages(world.own, Window(25))).items
     assert message.is_reply
@@ -165,7 +165,7 @@ async def test_messages_are_paged_both_ways(world: World) -> None:
     assert (page.has_previous, page.has_next) == (False, True)
 
 
-async def test_messages_are_narrowed_by_send_and_status(world: World) -> None:
+async def test_messages_are_filtered_by_send_and_status(world: World) -> None:
     first = await worlds.accept(world.client, 3)
     second = await worlds.accept(world.client, 2)
     await set_statuses(first.id, ["SENT", "REJECTED"])
@@ -214,7 +214,7 @@ async def test_messages_are_searched_by_number_and_text_taken_literally(
     assert [message.text for message in page.items] == found
 
 
-async def test_the_messages_of_many_sends_are_one_window_on_each(world: World) -> None:
+async def test_each_of_many_sends_gets_its_own_page_of_messages(world: World) -> None:
     small = (await worlds.accept(world.client, 2)).id
     large = (await worlds.accept(world.client, 4)).id
     foreign = (await worlds.accept(world.sibling)).id
@@ -245,7 +245,7 @@ async def messages_of(
 
 
 async def set_statuses(send_id: UUID, statuses: list[str]) -> None:
-    """The first messages of a send are in these statuses; the others stay QUEUED."""
+    """Gives the first messages of a send these statuses. The others stay QUEUED."""
     for place, status in enumerate(statuses):
         await worlds.execute(
             "UPDATE message SET status = $1, attempt_id = id,"

@@ -1,4 +1,4 @@
-"""Requests that arrive together are decided together, in order, and each gets its own answer."""
+"""Concurrent requests are decided in one batch, in order, and each gets its own answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Decide = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
 
 
 class Poisoned(Exception):
-    """A request that nobody can decide."""
+    """Raised for a request that cannot be decided."""
 
 
 class Scribe:
-    """Decides by writing down what it was given; refuses batches with a poisoned request."""
+    """Records its batches. Fails for a batch with a poisoned request."""
 
     def __init__(self, *, poisoned: frozenset[int] = frozenset()) -> None:
         self.batches: list[list[int]] = []
@@ -55,7 +55,7 @@ async def running(decide: Decide, **options: float) -> AsyncIterator[Batcher[int
     largest=st.integers(1, 7),
     pauses=st.sets(st.integers(0, 40), max_size=5),
 )
-async def test_each_request_gets_its_own_answer_in_order_of_arrival_whoever_is_poisoned(
+async def test_each_request_gets_its_own_answer_even_if_others_fail(
     requests: list[int], poisoned: frozenset[int], largest: int, pauses: set[int]
 ) -> None:
     poisoned |= frozenset(requests[3:4])
@@ -77,7 +77,7 @@ async def test_each_request_gets_its_own_answer_in_order_of_arrival_whoever_is_p
     assert first_seen == requests
 
 
-async def test_what_arrives_while_a_batch_is_decided_is_the_next_batch() -> None:
+async def test_requests_that_arrive_during_a_batch_are_the_next_batch() -> None:
     scribe = Scribe()
     scribe.may_go_on.clear()
     async with running(scribe.decide) as batcher:
@@ -91,7 +91,7 @@ async def test_what_arrives_while_a_batch_is_decided_is_the_next_batch() -> None
     assert scribe.batches == [[1], list(range(2, 150))]
 
 
-async def test_those_who_were_there_last_time_are_waited_for_and_nobody_beyond_them() -> None:
+async def test_a_batch_waits_for_as_many_requests_as_there_were_last_time() -> None:
     scribe = Scribe()
     scribe.may_go_on.clear()
     async with running(scribe.decide, window_seconds=30, longest_window_seconds=30) as batcher:
@@ -107,14 +107,14 @@ async def test_those_who_were_there_last_time_are_waited_for_and_nobody_beyond_t
     assert scribe.batches == [[1], [2, 3, 4]]
 
 
-async def test_who_does_not_come_back_keeps_nobody_waiting() -> None:
+async def test_a_batch_does_not_wait_for_long_if_fewer_requests_arrive() -> None:
     scribe = Scribe()
     async with running(scribe.decide, window_seconds=0.01, longest_window_seconds=30) as batcher:
         await asyncio.gather(*(batcher.ask(request) for request in range(3)))
         assert await asyncio.wait_for(batcher.ask(3), 5) == "answer 3"
 
 
-async def test_a_caller_that_gives_up_while_it_waits_takes_its_request_along() -> None:
+async def test_the_request_of_a_cancelled_caller_is_dropped() -> None:
     scribe = Scribe()
     scribe.may_go_on.clear()
     async with running(scribe.decide) as batcher:
@@ -129,7 +129,7 @@ async def test_a_caller_that_gives_up_while_it_waits_takes_its_request_along() -
     assert scribe.batches == [[1], [3]]
 
 
-async def test_a_batcher_that_stops_decides_what_has_arrived_and_refuses_what_comes_later() -> None:
+async def test_a_batcher_that_stops_decides_waiting_requests_and_refuses_later_ones() -> None:
     scribe = Scribe()
     async with running(scribe.decide, largest=2) as batcher:
         asked = [asyncio.create_task(batcher.ask(request)) for request in range(5)]
@@ -140,13 +140,13 @@ async def test_a_batcher_that_stops_decides_what_has_arrived_and_refuses_what_co
             await batcher.ask(6)
 
 
-async def test_who_asks_before_the_start_is_told_to_try_again() -> None:
+async def test_a_request_before_the_start_is_refused_with_try_again() -> None:
     batcher: Batcher[int, str] = Batcher(Scribe().decide)
     with pytest.raises(TryAgain):
         await batcher.ask(1)
 
 
-async def test_more_than_can_be_decided_in_good_time_is_refused_at_once() -> None:
+async def test_too_many_waiting_requests_are_refused_at_once() -> None:
     scribe = Scribe()
     scribe.may_go_on.clear()
     async with running(scribe.decide, most_waiting=3) as batcher:
@@ -159,7 +159,7 @@ async def test_more_than_can_be_decided_in_good_time_is_refused_at_once() -> Non
         assert await batcher.ask(5) == "answer 5"
 
 
-async def test_a_wrong_number_of_answers_fails_those_asked_and_nobody_after_them() -> None:
+async def test_a_wrong_number_of_answers_fails_only_that_batch() -> None:
     answers = [["one too", "many"], ["a right one"]]
 
     async def decide(requests: Sequence[int]) -> list[str]:
@@ -171,7 +171,7 @@ async def test_a_wrong_number_of_answers_fails_those_asked_and_nobody_after_them
         assert await asyncio.wait_for(batcher.ask(2), 5) == "a right one"
 
 
-async def test_the_context_of_who_asks_is_not_the_context_of_who_decides() -> None:
+async def test_a_batch_does_not_run_in_the_context_of_a_caller() -> None:
     """Or a request's transaction would become the batch's."""
     seen: list[str] = []
 
@@ -191,7 +191,7 @@ async def _until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def test_while_more_arrive_a_batch_gathers_on_but_not_for_ever() -> None:
+async def test_a_batch_collects_while_requests_arrive_up_to_its_longest_window() -> None:
     scribe = Scribe()
     async with running(scribe.decide, longest_window_seconds=60, largest=10) as batcher:
         await asyncio.gather(*(batcher.ask(each) for each in range(10)))
@@ -203,7 +203,7 @@ async def test_while_more_arrive_a_batch_gathers_on_but_not_for_ever() -> None:
     assert [len(batch) for batch in scribe.batches] == [10, 10, 10, 5]
 
 
-async def test_after_the_longest_window_a_batch_gathers_no_more() -> None:
+async def test_a_batch_is_decided_after_its_longest_window() -> None:
     scribe = Scribe()
     async with running(scribe.decide, longest_window_seconds=0) as batcher:
         await asyncio.gather(*(batcher.ask(each) for each in range(3)))

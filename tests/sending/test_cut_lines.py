@@ -1,4 +1,4 @@
-"""A commit that is lost on the way: charged once, told once, whatever became of the first try."""
+"""A COMMIT that is lost on the way: the send is charged once, whatever became of the first try."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.ledger.sends import accept_single, accepting, charges, keyed, message
 COUNTS = pytest.mark.parametrize("count", [1, COPY_FROM])
 KEYS = pytest.mark.parametrize("key", [None, "k"])
 
-# Runs in the server's COMMIT, so that a line can be cut off while that is still under way.
+# Runs in the COMMIT of the server, so that a connection can be cut while it is under way.
 SLOW_COMMIT = """
 CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$;
@@ -78,7 +78,7 @@ async def test_a_lost_commit_that_is_still_under_way_is_waited_for(
         await worlds.assert_audit_holds()
 
 
-async def test_of_a_batch_whose_commit_was_lost_each_is_told_what_it_would_have_been(
+async def test_after_a_lost_commit_each_send_of_a_batch_gets_its_own_result(
     line: Line,
 ) -> None:
     upstream = await worlds.add_pool(default=False)
@@ -179,7 +179,7 @@ async def test_a_repeated_send_in_doubt_has_the_id_of_the_first(
 @KEYS
 @COUNTS
 @pytest.mark.parametrize("alone", [False, True])
-async def test_an_outage_says_try_again_and_leaves_the_key_unused(
+async def test_an_outage_before_the_commit_is_try_again_and_leaves_the_key_unused(
     line: Line, monkeypatch: pytest.MonkeyPatch, alone: bool, count: int, key: str | None
 ) -> None:
     monkeypatch.setattr(accept, "PAUSES_SECONDS", (0, 0.001, 0.001))
@@ -194,7 +194,7 @@ async def test_an_outage_says_try_again_and_leaves_the_key_unused(
     assert await charges(client.account_id) == [count]
 
 
-async def test_many_sends_over_a_line_that_is_cut_again_and_again_are_each_charged_once(
+async def test_sends_are_charged_once_although_the_connection_is_cut_again_and_again(
     line: Line,
 ) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=10_000)
@@ -224,7 +224,7 @@ async def test_many_sends_over_a_line_that_is_cut_again_and_again_are_each_charg
     await worlds.assert_audit_holds()
 
 
-async def test_a_large_send_of_a_poor_payer_is_refused_before_a_row_is_written(line: Line) -> None:
+async def test_a_large_send_that_cannot_be_paid_is_refused_before_it_is_written(line: Line) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
     line.cut_at("COPY", Moment.UNSENT)
     result = await accept_single(worlds.new_send(client, COPY_FROM + 1))

@@ -1,4 +1,4 @@
-"""Idempotency keys: the same answer for as long as keys are kept, whoever asks in between."""
+"""Idempotency keys: one success for each key, and refusals that leave it unused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from domain.sending.sends import NewSend
 from persistence import store
 from persistence.ledger.transfers import TAKE_KEY
 from tests import worlds
-from tests.ledger.sends import accept_single, accepting, charges, keyed, messages_of, sent, told
+from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of, sent
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -58,8 +58,8 @@ async def test_fifty_duplicates_at_once_are_one_send(count: int) -> None:
             *(other.accept(send) for send in duplicates[20:40]),
             *(accept_single(send) for send in duplicates[40:]),
         )
-    assert told(results, AcceptedNow) == 1
-    assert told(results, AcceptedBefore) == 49
+    assert count_of(results, AcceptedNow) == 1
+    assert count_of(results, AcceptedBefore) == 49
     assert len({sent(result) for result in results}) == 1
     assert await charges(client.account_id) == [count]
     assert await messages_of(client.client_id) == count
@@ -67,7 +67,7 @@ async def test_fifty_duplicates_at_once_are_one_send(count: int) -> None:
 
 
 @PATHS
-async def test_another_input_under_a_key_is_a_conflict_and_changes_nothing(accept: Accept) -> None:
+async def test_another_input_with_the_same_key_is_a_conflict(accept: Accept) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False))
     first = keyed(worlds.new_send(client), "k", given="this")
     assert isinstance(await accept(first), AcceptedNow)
@@ -126,7 +126,7 @@ async def test_a_refusal_leaves_its_key_unused(accept: Accept, count: int) -> No
     assert await charges(client.account_id) == [count]
 
 
-async def test_a_kept_success_is_told_also_when_the_balance_is_gone() -> None:
+async def test_a_stored_success_is_the_answer_also_if_the_balance_is_gone() -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
     first = keyed(worlds.new_send(client, COPY_FROM), "k")
     async with accepting() as acceptor:
@@ -136,7 +136,7 @@ async def test_a_kept_success_is_told_also_when_the_balance_is_gone() -> None:
     assert await worlds.held(client.account_id) == 0
 
 
-async def test_a_key_in_progress_elsewhere_is_waited_for_and_holds_up_nobody(
+async def test_a_key_in_progress_elsewhere_is_waited_for_without_delaying_others(
     worker_database_url: str,
 ) -> None:
     upstream = await worlds.add_pool(default=False)
@@ -157,11 +157,11 @@ async def test_a_key_in_progress_elsewhere_is_waited_for_and_holds_up_nobody(
             results = await asyncio.wait_for(
                 asyncio.gather(*(acceptor.accept(send) for send in others)), 10
             )
-            assert told(results, AcceptedNow) == len(others)
+            assert count_of(results, AcceptedNow) == len(others)
             assert not any(each.done() for each in waiting)
         results = await asyncio.wait_for(asyncio.gather(*waiting), 10)
-    assert told(results, AcceptedNow) == 1
-    assert told(results, AcceptedBefore) == 5
+    assert count_of(results, AcceptedNow) == 1
+    assert count_of(results, AcceptedBefore) == 5
     assert sorted(await charges(client.account_id)) == [1, 1, 1, COPY_FROM]
     await worlds.assert_audit_holds()
 
@@ -170,7 +170,7 @@ async def test_a_key_in_progress_elsewhere_is_waited_for_and_holds_up_nobody(
 
 
 @pytest.mark.parametrize("key", ["k", "with a space", "ключ", "k" * LONGEST_KEY, "-- ; DROP"])
-async def test_a_key_that_can_be_kept_is(key: str) -> None:
+async def test_any_printable_key_can_be_used(key: str) -> None:
     client = await worlds.add_client(await worlds.add_pool(default=False))
     made = key_of(client.client_id, key, "send", {"to": "x"})
     send = replace(worlds.new_send(client), key=made)
@@ -179,13 +179,13 @@ async def test_a_key_that_can_be_kept_is(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "k" * (LONGEST_KEY + 1), "a\0b", "a\nb", "\ud800", "\u200b"])
-def test_a_key_that_cannot_be_kept_is_refused(key: str) -> None:
+def test_other_keys_are_refused(key: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         key_of(worlds.ADMIN.user_id, key, "send", {})
     assert refused.value.field == "idempotencyKey"
 
 
-def test_the_hash_is_of_the_mutation_and_the_input_as_given() -> None:
+def test_the_hash_depends_on_the_mutation_and_on_the_exact_input() -> None:
     said = [
         input_hash("send", {"to": "1", "text": "a"}),
         input_hash("bulkSend", {"to": "1", "text": "a"}),

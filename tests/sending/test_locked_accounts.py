@@ -22,7 +22,7 @@ from domain.sending.accept import (
 )
 from domain.sending.acceptor import Acceptor
 from tests import worlds
-from tests.ledger.sends import accepting, charges, keyed, told
+from tests.ledger.sends import accepting, charges, count_of, keyed
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -71,7 +71,7 @@ async def test_a_locked_account_does_not_hold_up_other_tenants(worker_database_u
             await until_waiting(acceptor, len(waiting))
         results = await asyncio.wait_for(asyncio.gather(*waiting), 10)
         assert acceptor.waiting == 0
-    assert told(results, AcceptedNow) == len(waiting)
+    assert count_of(results, AcceptedNow) == len(waiting)
     assert sum(await charges(stuck.account_id)) == 8 + 3 * COPY_FROM
     await worlds.assert_audit_holds()
 
@@ -86,7 +86,7 @@ async def test_a_key_answers_after_the_wait_for_its_account(worker_database_url:
             ]
             await until_waiting(acceptor, 5)
         results = await asyncio.wait_for(asyncio.gather(*waiting), 10)
-    assert (told(results, AcceptedNow), told(results, AcceptedBefore)) == (1, 4)
+    assert (count_of(results, AcceptedNow), count_of(results, AcceptedBefore)) == (1, 4)
 
 
 async def test_a_send_whose_account_stays_locked_is_refused_in_time(

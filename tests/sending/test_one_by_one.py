@@ -1,4 +1,4 @@
-"""Batched is as one by one, in order of arrival: the same requests in two worlds that mirror."""
+"""Batches give the same results as single sends: the same requests in two equal pools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAYERS = 3
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, whichever world it comes to. `key`: None for none; `given`: its input."""
+    """A request for either pool. `key`: None without one. `given`: its input."""
 
     payer: int
     count: int
@@ -55,7 +55,7 @@ in_two_worlds = settings(
 
 @in_two_worlds
 @given(held=HELD, asked=st.lists(ASKED, max_size=14), cuts=st.sets(st.integers(0, 14), max_size=3))
-async def test_batches_tell_what_each_would_have_been_told_alone(
+async def test_batches_give_each_send_the_result_that_it_would_get_alone(
     connected: None, held: tuple[int, ...], asked: list[Asked], cuts: set[int]
 ) -> None:
     ours, mirrored = await _worlds(held)
@@ -63,20 +63,20 @@ async def test_batches_tell_what_each_would_have_been_told_alone(
     for batch in _cut(_sends(ours, asked), cuts):
         batched += await accept_batch(store, batch)
     alone = [await accept_single(send) for send in _sends(mirrored, asked)]
-    assert _as_told(batched) == _as_told(alone)
+    assert _results(batched) == _results(alone)
     assert await _figures(ours) == await _figures(mirrored)
 
 
 @in_two_worlds
 @given(held=HELD, asked=st.lists(ASKED, max_size=14))
-async def test_requests_that_come_at_once_are_told_so_too(
+async def test_concurrent_sends_get_the_results_that_they_would_get_alone(
     connected: None, held: tuple[int, ...], asked: list[Asked]
 ) -> None:
     ours, mirrored = await _worlds(held)
     async with accepting() as acceptor:
         together = await asyncio.gather(*(acceptor.accept(each) for each in _sends(ours, asked)))
     alone = [await accept_single(send) for send in _sends(mirrored, asked)]
-    assert _as_told(together) == _as_told(alone)
+    assert _results(together) == _results(alone)
     assert await _figures(ours) == await _figures(mirrored)
 
 
@@ -102,8 +102,8 @@ def _cut(sends: list[NewSend], cuts: set[int]) -> list[list[NewSend]]:
     return [batch for batch in batches if batch]
 
 
-def _as_told(results: Sequence[AcceptResult | Postponed]) -> list[object]:
-    """What each was told, with places for ids."""
+def _results(results: Sequence[AcceptResult | Postponed]) -> list[object]:
+    """The results, with positions instead of IDs."""
     places: dict[UUID, int] = {}
     said: list[object] = []
     for place, result in enumerate(results):

@@ -1,4 +1,4 @@
-"""Recipients sorted into those accepted, and those rejected with the reason."""
+"""Recipients: the accepted ones, and the rejected ones with the reason."""
 
 from __future__ import annotations
 
@@ -86,12 +86,12 @@ def test_an_opted_out_number_is_rejected_as_such_each_time() -> None:
     assert rejections(recipients) == [(0, "OPTED_OUT"), (2, "OPTED_OUT")]
 
 
-def test_numbers_normalised_before_are_sorted_the_same_way() -> None:
+def test_normalised_numbers_are_sorted_in_the_same_way() -> None:
     normalised = US.normalise_many(SPELLINGS)
     assert sort_normalised(SPELLINGS, normalised) == sort_recipients(SPELLINGS, US)
 
 
-def test_all_rejected_are_counted_and_the_first_thousand_kept() -> None:
+def test_the_first_1000_rejected_are_listed_and_all_are_counted() -> None:
     recipients = sort_recipients(["nobody"] * 1_001 + ["2025550100"] + ["nobody"] * 500, US)
     assert recipients.numbers == ["+12025550100"]
     assert recipients.rejected_count == 1_501
@@ -108,11 +108,11 @@ def test_all_rejected_are_counted_and_the_first_thousand_kept() -> None:
         ("😀x", "😀x"),
     ],
 )
-def test_an_input_is_given_back_cut_and_fit_to_be_stored(given_as: str, echoed: str) -> None:
+def test_a_rejected_input_is_shortened_and_can_be_stored(given_as: str, echoed: str) -> None:
     assert sort_recipients([given_as], US).rejected[0].input == echoed
 
 
-def test_texts_must_be_one_a_recipient() -> None:
+def test_there_must_be_one_text_for_each_recipient() -> None:
     with pytest.raises(ValueError, match="shorter"):
         sort_recipients(["2025550100"], US, texts=[])
 
@@ -144,11 +144,11 @@ def test_every_recipient_is_accepted_once_or_rejected_once(
     assert "\\u0000" not in stored.encode().decode()
 
 
-def test_a_hundred_thousand_are_sorted_in_a_moment() -> None:
+def test_100_000_recipients_are_sorted_within_a_second() -> None:
     spread = random.Random(1)
     inputs = [f"+1202555{spread.randrange(10_000):04}" for _ in range(100_000)]
     normalised = US.normalise_many(inputs)
     started = time.process_time()
     recipients = sort_normalised(inputs, normalised, texts=inputs)
-    assert time.process_time() - started < 1.0  # tens of milliseconds where nothing else runs
+    assert time.process_time() - started < 1.0  # tens of milliseconds on an idle machine
     assert len(recipients.numbers) + recipients.rejected_count == 100_000

@@ -1,4 +1,4 @@
-"""What is typed into a search box."""
+"""Search texts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from domain.search import digits_of, search_of
     ("given", "searched"),
     [(None, None), ("", None), ("  \n", None), (" Ada ", "Ada"), ("50%", "50%")],
 )
-def test_a_search_is_trimmed_and_may_be_for_nothing(
-    given: str | None, searched: str | None
-) -> None:
+def test_a_search_is_trimmed_and_may_be_empty(given: str | None, searched: str | None) -> None:
     assert search_of(given) == searched
 
 
 @pytest.mark.parametrize("given", ["a\x00b", "\ud800", "x" * 201])
-def test_what_no_row_can_hold_is_refused(given: str) -> None:
+def test_a_search_that_no_row_can_match_is_refused(given: str) -> None:
     with pytest.raises(InvalidInput):
         search_of(given)
 
@@ -34,5 +32,7 @@ def test_what_no_row_can_hold_is_refused(given: str) -> None:
         ("+", None),
     ],
 )
-def test_a_part_of_a_number_is_known_in_any_spelling(searched: str, digits: str | None) -> None:
+def test_a_part_of_a_number_is_recognised_in_any_usual_form(
+    searched: str, digits: str | None
+) -> None:
     assert digits_of(searched) == digits

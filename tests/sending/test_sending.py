@@ -58,7 +58,7 @@ async def test_a_send_is_charged_and_queued(app: App) -> None:
     assert await worlds.held(app.owner.account_id) == 99
 
 
-async def test_a_bulk_lists_whom_it_does_not_reach(app: App) -> None:
+async def test_a_bulk_send_lists_its_rejected_recipients(app: App) -> None:
     to = [*NUMBERS, TO, "nonsense"]
     answer = await app.answer("owner", BULK, input={"to": to, "text": "Hello"})
     assert (answer["accepted"], answer["charged"], answer["rejectedCount"]) == (3, 3, 2)
@@ -68,7 +68,7 @@ async def test_a_bulk_lists_whom_it_does_not_reach(app: App) -> None:
     ]
 
 
-async def test_a_multi_gives_each_its_own_text(app: App) -> None:
+async def test_a_multi_send_gives_each_number_its_own_text(app: App) -> None:
     messages = [{"to": number, "text": f"Number {place}"} for place, number in enumerate(NUMBERS)]
     answer = await app.answer("owner", MULTI, input={"messages": messages})
     texts = [node["text"] for node in answer["messages"]["nodes"]]
@@ -88,7 +88,7 @@ async def test_a_multi_gives_each_its_own_text(app: App) -> None:
     ],
 )
 @pytest.mark.parametrize(("query", "given"), SENDING)
-async def test_who_has_an_account_may_send_from_it_and_nobody_else(
+async def test_only_a_user_with_an_account_can_send(
     app: App, who: str, code: str | None, query: str, given: dict[str, Any]
 ) -> None:
     assert await app.code(who, query, input=given) == code
@@ -101,7 +101,7 @@ async def test_who_has_an_account_may_send_from_it_and_nobody_else(
 
 
 @pytest.mark.parametrize(("query", "given"), SENDING)
-async def test_a_key_replays_and_another_input_under_it_conflicts(
+async def test_a_repeated_key_returns_the_first_send_and_another_input_conflicts(
     app: App, query: str, given: dict[str, Any]
 ) -> None:
     keyed = {**given, "idempotencyKey": "once"}
@@ -144,7 +144,7 @@ async def test_a_key_replays_and_another_input_under_it_conflicts(
         ),
     ],
 )
-async def test_a_refusal_is_an_answer_with_its_figures(
+async def test_a_refusal_is_a_member_of_the_union_with_its_figures(
     app: App, query: str, given: dict[str, Any], refusal: dict[str, Any]
 ) -> None:
     answer = await app.answer("owner", query, input=given)
@@ -155,13 +155,13 @@ async def test_a_refusal_is_an_answer_with_its_figures(
 
 
 @pytest.mark.parametrize("status", ["DORMANT", "suspended"])
-async def test_an_account_that_is_not_active_does_not_send(app: App, status: str) -> None:
+async def test_an_inactive_account_cannot_send(app: App, status: str) -> None:
     actor = replace(app.owner.actor, client_status=status)
     answer = await app.answer(actor, SEND, input={"to": TO, "text": "Hello"})
     assert (answer["__typename"], answer["status"]) == ("AccountInactive", status.upper())
 
 
-async def test_who_asks_too_often_is_told_how_long_to_wait(app: App) -> None:
+async def test_a_rate_limited_send_says_how_long_to_wait(app: App) -> None:
     app.pace.requests_left = 0
     answer = await app.answer("owner", SEND, input={"to": TO, "text": "Hello"})
     assert (answer["__typename"], answer["retryAfterSeconds"]) == ("RateLimited", 7)
@@ -182,7 +182,7 @@ async def test_a_large_request_is_refused_while_others_use_the_memory(app: App) 
         await bulk_send(installation, owner, to=numbers, text="Hello", key=None)
 
 
-async def test_a_rejected_recipient_says_what_is_wrong_wherever_it_is_shown(
+async def test_a_rejected_recipient_has_its_message_wherever_it_is_shown(
     app: App,
 ) -> None:
     shown = "rejected { input reason message }"
@@ -209,7 +209,7 @@ async def test_a_rejected_recipient_says_what_is_wrong_wherever_it_is_shown(
     assert await app.answer("owner", looking_up, id=sent["id"]) == {"rejected": rejected}
 
 
-async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(app: App) -> None:
+async def test_a_quote_shows_the_cost_and_changes_nothing(app: App) -> None:
     asked = {"to": [*NUMBERS, "x"], "text": "Olá ツ"}
     assert await app.answer("sibling", QUOTE, input=asked) == {
         "accepted": 3,
@@ -239,7 +239,7 @@ async def test_a_quote_says_what_a_send_would_cost_and_does_nothing(app: App) ->
         ("nobody", "UNAUTHENTICATED", False),
     ],
 )
-async def test_a_send_is_called_back_by_whose_it_is(
+async def test_a_send_is_cancelled_by_its_owner(
     app: App, who: str, code: str | None, found: bool
 ) -> None:
     asked = await worlds.accept(app.owner, 3)
@@ -282,9 +282,7 @@ async def in_doubt(app: App) -> UUID:
 
 
 @pytest.mark.parametrize("who", ["owner", "direct", "sibling", "supervisor", "other_supervisor"])
-async def test_settling_is_the_operators_and_no_id_is_read_before_that_is_known(
-    app: App, who: str
-) -> None:
+async def test_only_an_admin_settles_and_others_learn_nothing_about_ids(app: App, who: str) -> None:
     message_id = ids.encode(Kind.MESSAGE, await in_doubt(app))
     for each in (message_id, "nonsense"):
         given = {"messageId": each, "taken": False, "note": "The provider says so."}
@@ -297,7 +295,7 @@ async def test_settling_is_the_operators_and_no_id_is_read_before_that_is_known(
     ("taken", "status", "held"), [(True, "SENT", 99), (False, "REJECTED", 100)]
 )
 @pytest.mark.parametrize("note", ["The provider says so.", None])
-async def test_a_persons_word_settles_a_message_once(
+async def test_a_message_is_settled_once(
     app: App, taken: bool, status: str, held: int, note: str | None
 ) -> None:
     message_id = ids.encode(Kind.MESSAGE, await in_doubt(app))

@@ -1,6 +1,6 @@
-"""A send that is wrong in many ways is refused for the first of them, in the order of the product.
+"""If several checks of a send fail, the first decides the error.
 
-Status, text, recipients, limits, balance: each is found only where nothing before it is wrong.
+The order: status, text, recipients, limits, balance.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ WRONG = {
     "TooManyRecipients": "limits",
     "InsufficientBalance": "balance",
 }
-MANY = 301  # more than the app's limit of 300, and than anybody there holds
+MANY = 301  # more than the limit of 300, and more than any account holds
 
 
 def asked(app: App, wrong: set[str]) -> tuple[Actor, list[str], str]:
-    """Who asks for what, with all of that wrong about it."""
+    """A request for which these checks fail."""
     actor = app.owner.actor
     if "status" in wrong:
         actor = replace(actor, client_status="DORMANT")
@@ -39,7 +39,9 @@ def asked(app: App, wrong: set[str]) -> tuple[Actor, list[str], str]:
 
 @pytest.mark.parametrize("expected", WRONG)
 @pytest.mark.parametrize("query", [BULK, MULTI])
-async def test_what_comes_first_is_refused_first(app: App, query: str, expected: str) -> None:
+async def test_the_first_failing_check_decides_the_error(
+    app: App, query: str, expected: str
+) -> None:
     names = list(WRONG)
     wrong = {WRONG[each] for each in names[names.index(expected) :]}
     actor, to, text = asked(app, wrong)
@@ -52,7 +54,7 @@ async def test_what_comes_first_is_refused_first(app: App, query: str, expected:
     assert await worlds.held(app.owner.account_id) == 100
 
 
-async def test_a_key_is_looked_up_before_anything_is_checked(app: App) -> None:
+async def test_a_stored_success_is_the_answer_before_every_check(app: App) -> None:
     given = {"to": worlds.generated_numbers(1), "text": "Good morning", "idempotencyKey": "once"}
     first = await app.answer("owner", BULK, input=given)
     inactive, _, _ = asked(app, {"status"})

@@ -1,4 +1,4 @@
-"""Sends and messages, looked up by everybody: what is not theirs is not there."""
+"""Sends and messages, read by every role: others' do not exist for them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UNKNOWN_MESSAGE = ids.encode(Kind.MESSAGE, UUID(int=404))
 
 
 async def sent(app: App, count: int = 3) -> tuple[str, list[str]]:
-    """A send of the owner's: its id and its messages' ids, newest first."""
+    """A send of the owner: its ID and the IDs of its messages, newest first."""
     asked = await worlds.accept(app.owner, count, text="Lunch at 12?")
     rows = await worlds.fetch(
         "SELECT id FROM message WHERE send_id = $1 ORDER BY id DESC", asked.id
@@ -45,7 +45,7 @@ async def sent(app: App, count: int = 3) -> tuple[str, list[str]]:
     return ids.encode(Kind.SEND, asked.id), [ids.encode(Kind.MESSAGE, row["id"]) for row in rows]
 
 
-async def test_a_send_says_how_it_stands(app: App) -> None:
+async def test_a_send_has_all_its_fields(app: App) -> None:
     send_id, message_ids = await sent(app)
     found = await app.answer("owner", SEND, id=send_id)
     assert found.pop("createdAt").endswith("Z")
@@ -67,7 +67,7 @@ async def test_a_send_says_how_it_stands(app: App) -> None:
     }
 
 
-async def test_a_message_says_how_it_stands(app: App) -> None:
+async def test_a_message_has_all_its_fields(app: App) -> None:
     send_id, [message_id] = await sent(app, 1)
     found = await app.answer("owner", MESSAGE, id=message_id)
     assert found.pop("createdAt") == found.pop("updatedAt")
@@ -86,7 +86,9 @@ async def test_a_message_says_how_it_stands(app: App) -> None:
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
-async def test_another_tenants_id_is_answered_like_an_unknown_one(app: App, who: str) -> None:
+async def test_the_id_of_another_tenant_gets_the_same_answer_as_an_unknown_one(
+    app: App, who: str
+) -> None:
     send_id, [message_id, *_] = await sent(app)
     for query, own, unknown in (
         (SEND, send_id, UNKNOWN_SEND),
@@ -103,7 +105,7 @@ async def test_another_tenants_id_is_answered_like_an_unknown_one(app: App, who:
 
 
 @pytest.mark.parametrize("who", EVERYBODY)
-async def test_lists_hold_what_is_the_actors_alone(app: App, who: str) -> None:
+async def test_lists_contain_only_what_belongs_to_the_actor(app: App, who: str) -> None:
     send_id, message_ids = await sent(app)
     code = NO_ACCOUNT.get(who)
     for query, own in ((SENDS, [send_id]), (MESSAGES, message_ids)):
@@ -126,7 +128,7 @@ async def test_lists_hold_what_is_the_actors_alone(app: App, who: str) -> None:
         ({"status": "QUEUED", "search": "supper"}, ["Supper"]),
     ],
 )
-async def test_messages_are_narrowed_and_searched(
+async def test_messages_are_filtered_by_status_and_searched(
     app: App, asked: dict[str, str], found: list[str]
 ) -> None:
     await sent(app, 1)
@@ -136,13 +138,13 @@ async def test_messages_are_narrowed_and_searched(
 
 
 @pytest.mark.parametrize("search", ["x" * 201, "nul\x00", "\ud800"])
-async def test_a_search_that_nothing_can_match_is_refused_plainly(app: App, search: str) -> None:
+async def test_an_invalid_search_is_refused_with_a_message(app: App, search: str) -> None:
     assert await app.code("owner", MESSAGES, search=search) == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize("who", ["owner", "direct", "admin"])
 @pytest.mark.parametrize("field", ["client { name }", "modem", "port"])
-async def test_whose_a_message_is_and_its_line_are_the_operators_to_know(
+async def test_only_an_admin_sees_the_client_and_the_line_of_a_message(
     app: App, who: str, field: str
 ) -> None:
     _, [message_id] = await sent(app, 1)
@@ -159,7 +161,7 @@ async def test_whose_a_message_is_and_its_line_are_the_operators_to_know(
         assert body["data"]["message"][field.split()[0]] is None
 
 
-async def test_whose_a_send_is_is_the_operators_to_know(app: App) -> None:
+async def test_only_an_admin_sees_the_client_of_a_send(app: App) -> None:
     send_id, _ = await sent(app)
     query = "query ($id: ID!) { send(id: $id) { client { name group { name } } } }"
     assert await app.answer("admin", query, id=send_id) == {
@@ -168,7 +170,7 @@ async def test_whose_a_send_is_is_the_operators_to_know(app: App) -> None:
     assert await app.code("owner", query, id=send_id) == "FORBIDDEN"
 
 
-async def test_the_messages_of_a_page_of_sends_are_read_together(app: App) -> None:
+async def test_the_messages_of_a_page_of_sends_are_read_in_one_query(app: App) -> None:
     first, _ = await sent(app, 2)
     second, _ = await sent(app, 3)
     query = """{ sends { nodes { id messages(first: 2) { nodes { sendId } }
@@ -191,7 +193,7 @@ async def test_the_messages_of_a_page_of_sends_are_read_together(app: App) -> No
 
 
 class Counted:
-    """The store, with a list of what was asked of it."""
+    """The store, with a list of its calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []

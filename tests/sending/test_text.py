@@ -1,4 +1,4 @@
-"""Encoding, segments and refusals of texts, against tables and an independent packing."""
+"""Encoding and segments of texts, compared with tables and with an independent packing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ any_texts = st.one_of(
 
 
 def packed(text: str) -> list[bytes]:
-    """The text written out unit by unit into segments, as a phone would; an oracle."""
+    """The text packed into segments unit by unit, as a phone does it."""
     if all(character in CHARACTERS + PAIRED for character in text):
         units = [[0x1B, 0] if character in PAIRED else [0] for character in text]
         alone, joined = 160, 153
@@ -54,7 +54,7 @@ def refusal(text: str, *, most_segments: int = 10) -> str:
     return refused.value.message
 
 
-def test_the_alphabet_has_128_places_and_the_extension_table_10() -> None:
+def test_the_alphabet_has_128_characters_and_the_extension_table_10() -> None:
     assert len(GSM7_DEFAULT) == len(set(GSM7_DEFAULT)) == 128
     assert len(GSM7_EXTENSION) == len(set(GSM7_EXTENSION.values())) == 10
     assert not set(GSM7_DEFAULT) & set(GSM7_EXTENSION.values())
@@ -95,7 +95,7 @@ def test_a_character_has_the_code_of_the_table(code: int, character: str) -> Non
         ("€" * 80, Encoding.GSM7, 1),
         ("€" * 81, Encoding.GSM7, 2),
         ("€" * 152, Encoding.GSM7, 2),
-        ("€" * 153, Encoding.GSM7, 3),  # 306 septets would be two segments, were pairs cut
+        ("€" * 153, Encoding.GSM7, 3),  # 306 septets would be two segments if pairs were split
         ("a" * 152 + "€" + "a" * 151, Encoding.GSM7, 2),
         ("a" * 152 + "€" + "a" * 152, Encoding.GSM7, 3),
         ("a" * 151 + "€" + "a" * 153, Encoding.GSM7, 2),
@@ -105,11 +105,11 @@ def test_a_character_has_the_code_of_the_table(code: int, character: str) -> Non
         ("ъ" * 71, Encoding.UCS2, 2),
         ("ъ" * 134, Encoding.UCS2, 2),
         ("ъ" * 135, Encoding.UCS2, 3),
-        ("€" * 69 + "ъ", Encoding.UCS2, 1),  # one unit each: escape pairs are of GSM-7 alone
+        ("€" * 69 + "ъ", Encoding.UCS2, 1),  # one unit each: only GSM-7 has escape pairs
         ("😀" * 35, Encoding.UCS2, 1),
         ("😀" * 36, Encoding.UCS2, 2),
         ("😀" * 66, Encoding.UCS2, 2),
-        ("😀" * 67, Encoding.UCS2, 3),  # 134 units would be two segments, were pairs cut
+        ("😀" * 67, Encoding.UCS2, 3),  # 134 units would be two segments if pairs were split
         ("\x1b", Encoding.UCS2, 1),
     ],
 )
@@ -125,19 +125,19 @@ def test_segments_agree_with_an_independent_packing(text: str) -> None:
 
 
 @given(any_texts, any_texts)
-def test_joined_texts_of_one_encoding_take_no_more_than_both_and_no_fewer_than_either(
+def test_two_texts_joined_have_at_least_the_segments_of_each_and_at_most_the_sum(
     one: str, other: str
 ) -> None:
     if encoding_of(one) is not encoding_of(other):
         return
     together = segments_of(one + other)
-    # A text that had a segment to itself may lose the room of the header.
+    # A text that filled its own segment may lose the octets of the header.
     assert max(segments_of(one), segments_of(other)) <= together
     assert together <= segments_of(one) + segments_of(other) + 1
 
 
 @given(any_texts)
-def test_costly_characters_are_each_named_once_and_without_them_gsm7_will_do(text: str) -> None:
+def test_costly_characters_are_listed_once_and_without_them_the_text_is_gsm7(text: str) -> None:
     costly = costly_characters(text)
     assert len(costly) == len(set(costly))
     assert costly == sorted(costly, key=text.index)
@@ -146,19 +146,19 @@ def test_costly_characters_are_each_named_once_and_without_them_gsm7_will_do(tex
     assert encoding_of(rest) is Encoding.GSM7
 
 
-def test_costly_characters_stand_in_order_of_appearance() -> None:
+def test_costly_characters_are_in_order_of_appearance() -> None:
     assert costly_characters("“Hi” – “😀” {€}") == ["“", "”", "–", "😀"]
 
 
 @pytest.mark.parametrize(
     "text", ["a", "a\nb", "a\r\nb", "a\rb", "😀", "a\u200db", "{€}", "a" * 1530, "ъ" * 670]
 )
-def test_a_text_is_taken(text: str) -> None:
+def test_a_text_is_accepted(text: str) -> None:
     check_text(text)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\r\n", "\u00a0\u3000", "\t"])
-def test_a_text_without_anything_to_see_is_refused(text: str) -> None:
+def test_a_blank_text_is_refused(text: str) -> None:
     assert refusal(text) == "The text is empty. Write something to send."
 
 
@@ -188,12 +188,12 @@ def test_the_number_of_segments_is_a_parameter() -> None:
         ("\ude00\ud83d", "Character 1 of the text is half of a character (U+DE00)."),
     ],
 )
-def test_a_text_that_cannot_be_sent_is_refused_by_the_place(text: str, said: str) -> None:
+def test_the_error_of_a_text_has_the_position_of_the_character(text: str, said: str) -> None:
     assert refusal(text).startswith(said)
 
 
 @given(st.text(st.characters(codec=None), max_size=100))
-def test_a_text_is_taken_or_refused_and_nothing_else(text: str) -> None:
+def test_any_text_is_accepted_or_refused_without_another_error(text: str) -> None:
     try:
         check_text(text)
     except InvalidText as refused:
@@ -204,7 +204,7 @@ def test_a_text_is_taken_or_refused_and_nothing_else(text: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["a", "€", "ъ", "😀", "\x00", " "])
-def test_a_huge_text_is_refused_without_being_walked(unit: str) -> None:
+def test_a_huge_text_is_refused_without_being_read(unit: str) -> None:
     text = unit * (16 * 1024 * 1024 // len(unit.encode()))
     started = time.process_time()
     assert "more than 10" in refusal(text)
