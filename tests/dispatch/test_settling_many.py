@@ -314,7 +314,7 @@ async def test_the_command_prints_the_same_file(
     assert [row["send_id"] for row in rows] == [send, send]
     ended = await asyncio.to_thread(run, "export-unknowns", "--before", "soon", **given)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr == "attemptedBefore is a time such as 2026-11-20T08:30:00Z.\n"
+    assert ended.stderr == "attemptedBefore must be a time such as 2026-11-20T08:30:00Z.\n"
 
 
 async def test_an_export_is_for_admins_only(pool: worlds.Pool) -> None:
