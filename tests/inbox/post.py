@@ -1,4 +1,4 @@
-"""Post for tests of receiving: events as providers bring them, stored and received."""
+"""Events as providers send them, stored and received: helpers for tests."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def inbound(
     port: str = "1",
     **rest: Any,
 ) -> dict[str, Any]:
-    """What ExtremeSMS says of a message from a phone; a line where a modem is named."""
+    """An inbound message as ExtremeSMS sends it. It has a line if `modem` is given."""
     said: dict[str, Any] = {"from": sender, "message": text, "status": "received", **rest}
     return said if modem is None else {**said, "usedmodem": modem, "port": port}
 
 
 def event(said: object, *, provider: str = "extreme") -> NewEvent:
-    """An event that says this, not stored yet."""
+    """An event with this content, not stored yet."""
     body = json.dumps(said).encode()
     return new_event(provider, PARSERS[provider](body), body)
 
 
 async def stored(*said: object, provider: str = "extreme") -> list[UUID]:
-    """Ids of events that say this, stored and not received."""
+    """Stores events with this content. Returns their IDs."""
     events = [event(each, provider=provider) for each in said]
     outcomes = await store.store_events(events)
     assert set(outcomes) <= {WebhookOutcome.UNROUTED, WebhookOutcome.DUPLICATE}, outcomes
@@ -52,14 +52,14 @@ async def stored(*said: object, provider: str = "extreme") -> list[UUID]:
 
 
 async def received(*said: object, provider: str = "extreme") -> list[dict[str, Any]]:
-    """What became of events that say this: rows of the event table, same order."""
+    """Stores and receives events with this content. Returns their rows, in order."""
     ids = await stored(*said, provider=provider)
     await receive_all()
     return await rows_of(ids)
 
 
 async def receive_all() -> None:
-    """Receives until nothing is due any more; what waits a moment is waited for."""
+    """Receives until no event is due, or due within a moment."""
     while await worlds.fetch(
         "SELECT FROM webhook_event WHERE due_at < clock_timestamp() + interval '0.3 s'"
     ):
@@ -67,18 +67,18 @@ async def receive_all() -> None:
 
 
 async def rows_of(ids: Sequence[UUID]) -> list[dict[str, Any]]:
-    """The events, same order."""
+    """The rows of the events, in order."""
     rows = {row["id"]: row for row in await worlds.fetch("SELECT * FROM webhook_event")}
     return [rows[each] for each in ids]
 
 
 async def inbox_of(client_id: UUID) -> list[dict[str, Any]]:
-    """What a client has received, in order of its feed."""
+    """The messages of a client, in order of its feed."""
     return await worlds.fetch("SELECT * FROM inbound WHERE client_id = $1 ORDER BY feed", client_id)
 
 
 async def handed_over(pool: worlds.Pool, reference: str | None = None) -> None:
-    """Everything that is queued is taken by the provider, under a reference."""
+    """Submits everything that is queued. The provider accepts it with this reference."""
     while calls := await marked(pool):
         for call in calls:
             await answered(pool, call, Accepted(reference))

@@ -21,7 +21,7 @@ from tests.inbox.test_webhook_admin import ASSIGN, client_id, event_id, set_rout
 from tests.installations import App
 
 
-async def test_an_unrouted_message_is_given_to_a_client_with_all_that_follows(
+async def test_an_assigned_message_is_received_like_any_other(
     app: App,
 ) -> None:
     send = await worlds.accept(app.owner, numbers=[PHONE])
@@ -47,7 +47,7 @@ async def test_an_unrouted_message_is_given_to_a_client_with_all_that_follows(
 
 
 async def assign(app: App, event: UUID, **rest: Any) -> Any:
-    """What assigning an event to the owner answers: an error's code, or the inbound message."""
+    """Assigns an event to the owner. Returns the code of the error, or the inbound message."""
     given = {
         "webhookEventId": ids.encode(Kind.WEBHOOK_EVENT, event),
         "clientId": client_id(app.owner),
@@ -81,7 +81,7 @@ async def test_an_event_that_could_not_be_read_is_assigned_with_sender_and_text(
     assert await worlds.fetch("SELECT source FROM opt_out") == [{"source": "KEYWORD"}]
 
 
-async def test_a_duplicate_can_be_assigned_after_all(app: App) -> None:
+async def test_a_duplicate_can_be_assigned(app: App) -> None:
     said = inbound("Yes", messageId="1")
     await post.received(said)
     (again,) = await post.received(said)
@@ -97,7 +97,7 @@ async def test_a_short_code_is_assigned_as_it_is_or_with_its_number(app: App) ->
     assert await assign(app, rows[1]["id"], sender=PHONE) == known
 
 
-async def test_what_an_event_says_is_not_replaced(app: App) -> None:
+async def test_values_by_hand_do_not_replace_what_could_be_read(app: App) -> None:
     (row,) = await post.received(inbound("Hello"))
     assert await assign(app, row["id"], sender="+12025550144") == "BAD_USER_INPUT"
     assert await assign(app, row["id"], text="Bye") == "BAD_USER_INPUT"
@@ -121,7 +121,7 @@ async def test_an_assigned_sender_is_the_number_that_the_client_sent_to(app: App
     assert (await assign(app, row["id"]))["number"] == f"+{AMBIGUOUS}"
 
 
-async def test_remembering_routes_the_line_from_then_on(app: App) -> None:
+async def test_remember_assigns_the_line(app: App) -> None:
     key = await event_id(inbound("Hi", modem="m1"))
     given = {"webhookEventId": key, "clientId": client_id(app.owner), "remember": True}
     await app.answer("admin", ASSIGN, input=given)
@@ -129,7 +129,7 @@ async def test_remembering_routes_the_line_from_then_on(app: App) -> None:
     assert (row["client_id"], row["reason"]) == (app.owner.client_id, routing.BY_HAND)
 
 
-async def test_what_cannot_be_assigned_is_refused_whole(app: App) -> None:
+async def test_an_assignment_that_is_refused_changes_nothing(app: App) -> None:
     owner = client_id(app.owner)
     for said, remember in (
         (inbound("no line"), True),

@@ -1,4 +1,4 @@
-"""Contacts, looked up by everybody."""
+"""Lists of contacts by role, filter and order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def add_contact(tenant: worlds.Tenant, number: str, name: str | None = Non
         ("nobody", "UNAUTHENTICATED", []),
     ],
 )
-async def test_everybody_sees_the_own_contacts_alone(
+async def test_every_role_sees_only_its_contacts(
     app: App, who: str, code: str | None, found: list[str]
 ) -> None:
     await add_contact(app.owner, "+12025550101")
@@ -133,7 +133,7 @@ async def paged(app: App, order: str, size: int, *, backwards: bool = False) -> 
 
 
 @pytest.mark.parametrize("cursor", ["", "c", "x", "c00000000000000000000000001.!", "u0", "c.YQ"])
-async def test_what_is_no_cursor_is_refused(app: App, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(app: App, cursor: str) -> None:
     assert await app.code("owner", FILTERED, after=cursor) == "BAD_USER_INPUT"
 
 

@@ -1,4 +1,4 @@
-"""Contacts are found again within a scope, by any part of a number or a name."""
+"""Contacts are searched within a scope, by any part of a number or a name."""
 
 from __future__ import annotations
 

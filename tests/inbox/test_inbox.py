@@ -1,4 +1,4 @@
-"""The inbox as the API answers it: conversations, what is unread, and both directions in order."""
+"""The inbox in the API: conversations, unread counts, and messages of both directions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MODEM = "query ($id: ID!) { message(id: $id) { modem port } }"
 
 @pytest.fixture
 async def talk(app: App) -> str:
-    """The owner's conversation with PHONE: one message in, before anything was sent."""
+    """The ID of the owner's conversation with PHONE, which has one inbound message."""
     await worlds.execute(
         "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
         OUR_NUMBER,
@@ -51,7 +51,7 @@ async def talk(app: App) -> str:
 
 
 async def receive(text: str, **rest: Any) -> UUID:
-    """A message to the owner, in its inbox; its id."""
+    """Receives a message for the owner. Returns its ID."""
     (row,) = await post.received(inbound(text, receiver=OUR_NUMBER, **rest))
     assert row["outcome"] == "ROUTED"
     return UUID(str(row["id"]))
@@ -84,7 +84,7 @@ async def test_a_conversation_shows_what_a_person_needs(app: App, talk: str) -> 
     ]
 
 
-async def test_both_directions_stand_in_one_order(app: App, talk: str) -> None:
+async def test_both_directions_are_listed_in_one_order(app: App, talk: str) -> None:
     await send(app, "out 1")
     await receive("in 2")
     await send(app, "to somebody else", "+12025550144")
@@ -99,7 +99,7 @@ async def test_both_directions_stand_in_one_order(app: App, talk: str) -> None:
     assert last["lastMessage"] == {"text": "out 3", "direction": "OUTBOUND"}
 
 
-async def test_what_was_sent_before_the_first_answer_is_there_too(app: App) -> None:
+async def test_earlier_sends_are_listed_in_a_new_conversation(app: App) -> None:
     await worlds.accept(app.owner, numbers=[PHONE], text="out 1")
     await post.handed_over(app.pool)
     await post.received(inbound("in 2"))
@@ -128,7 +128,7 @@ async def test_pages_of_a_conversation_meet_without_a_gap(app: App, talk: str, s
     assert [node["text"] for node in back["messages"]["nodes"]] == expected[-3:-1]
 
 
-async def test_inboxes_are_paged_by_what_happened_last(app: App, talk: str) -> None:
+async def test_inboxes_are_paged_by_last_message(app: App, talk: str) -> None:
     for each in range(4, 9):
         await receive(f"from {each}", sender=f"+1202555010{each}")
     await send(app, "again", PHONE)
@@ -140,7 +140,7 @@ async def test_inboxes_are_paged_by_what_happened_last(app: App, talk: str) -> N
     assert not rest["pageInfo"]["hasNextPage"]
 
 
-async def test_what_is_read_is_not_unread(app: App, talk: str) -> None:
+async def test_marking_as_read_clears_the_unread_count(app: App, talk: str) -> None:
     await receive("again")
     assert (await app.answer("owner", INBOX, unreadOnly=True))["nodes"][0]["unread"] == 2
     read = await app.answer("owner", MARK_READ, input={"conversationId": talk})
@@ -190,7 +190,7 @@ async def test_an_inbound_message_is_found_by_its_id(app: App, talk: str) -> Non
         assert await app.code("owner", asked, id=message_id) == "FORBIDDEN"
 
 
-async def test_an_inbox_is_its_tenants_alone(app: App, talk: str) -> None:
+async def test_an_inbox_is_visible_to_its_tenant_only(app: App, talk: str) -> None:
     key = await receive("secret", modem="m1")
     for who in ("sibling", "loner"):
         assert (await app.answer(who, INBOX))["nodes"] == []
@@ -239,7 +239,7 @@ async def test_contacts_say_who_has_opted_out(app: App, talk: str) -> None:
     assert page["nodes"] == [{"number": PHONE, "optedOut": True}]
 
 
-async def test_the_feed_is_read_in_order_from_anywhere(app: App, talk: str) -> None:
+async def test_the_feed_is_read_in_order_from_any_number(app: App, talk: str) -> None:
     for each in range(3):
         await receive(f"in {each}")
     client_id = app.owner.client_id

@@ -1,4 +1,4 @@
-"""A number that asks not to be written to is not written to: what waits for it comes back."""
+"""Opting out by text: nothing is sent to the number, and queued messages are refunded."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def opted_out() -> list[tuple[object, object]]:
     return [(row["number"], row["source"]) for row in rows]
 
 
-async def test_a_word_opts_out_and_what_waits_comes_back_with_its_charge(
+async def test_a_keyword_opts_out_and_queued_messages_are_refunded(
     client: worlds.Tenant,
 ) -> None:
     single = await worlds.accept(client, numbers=[PHONE])
@@ -64,12 +64,12 @@ async def test_a_word_opts_out_and_what_waits_comes_back_with_its_charge(
     await worlds.assert_audit_holds()
 
 
-async def test_what_the_provider_saw_counts_like_a_word(client: worlds.Tenant) -> None:
+async def test_a_blocked_status_opts_out_like_a_keyword(client: worlds.Tenant) -> None:
     await post.received(said("leave me alone", status="blocked", matchedBlockWord="leave"))
     assert await opted_out() == [(PHONE, "BLOCKED")]
 
 
-async def test_what_was_handed_over_stays_charged(client: worlds.Tenant) -> None:
+async def test_a_submitted_message_stays_charged(client: worlds.Tenant) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
     await post.handed_over(client.pool)
     await post.received(said("STOP"))
@@ -149,7 +149,7 @@ async def test_a_sentence_with_a_stop_word_is_flagged_and_opts_nobody_out(
     assert await opted_out() == [(PHONE, "KEYWORD")]
 
 
-async def test_each_client_for_itself(client: worlds.Tenant) -> None:
+async def test_an_opt_out_concerns_one_client(client: worlds.Tenant) -> None:
     other = await worlds.add_client(client.pool, name="Other")
     send = await worlds.accept(other, numbers=[PHONE])
     await capture_contacts(store)
@@ -159,7 +159,7 @@ async def test_each_client_for_itself(client: worlds.Tenant) -> None:
     assert rows == [{"client_id": client.client_id}]
 
 
-async def test_what_was_being_accepted_meanwhile_is_called_back_when_it_is_captured(
+async def test_a_send_accepted_during_the_opt_out_is_cancelled_when_captured(
     client: worlds.Tenant,
 ) -> None:
     await post.received(said("STOP"))
@@ -169,7 +169,7 @@ async def test_what_was_being_accepted_meanwhile_is_called_back_when_it_is_captu
     await worlds.assert_audit_holds()
 
 
-async def test_whoever_opts_out_while_sends_are_captured_is_never_missed(
+async def test_an_opt_out_during_a_capture_is_never_missed(
     client: worlds.Tenant,
 ) -> None:
     phones = [f"+120255501{each}" for each in range(10, 60)]
@@ -182,8 +182,8 @@ async def test_whoever_opts_out_while_sends_are_captured_is_never_missed(
     await worlds.assert_audit_holds()
 
 
-async def test_opting_out_waits_for_what_is_being_captured(client: worlds.Tenant) -> None:
-    """Neither would see the other: the message is not known by number yet, nor the wish."""
+async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
+    """Without a lock, the capture would not see the opt-out, nor the opt-out the message."""
     await post.received(said("Hello"))
     send = await worlds.accept(client, numbers=[PHONE])
     holding, may_end = asyncio.Event(), asyncio.Event()
@@ -216,7 +216,7 @@ async def somebody_waits() -> bool:
     )
 
 
-async def test_whoever_opts_out_while_being_called_for_is_not_called_for_again(
+async def test_an_opt_out_during_a_provider_call_prevents_a_retry(
     client: worlds.Tenant,
 ) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
@@ -229,7 +229,7 @@ async def test_whoever_opts_out_while_being_called_for_is_not_called_for_again(
     await worlds.assert_audit_holds()
 
 
-async def test_opting_out_meets_what_is_being_recorded_at_that_moment(
+async def test_opting_out_while_outcomes_are_recorded_misses_no_message(
     client: worlds.Tenant,
 ) -> None:
     phones = [f"+120255501{each}" for each in range(10, 50)]

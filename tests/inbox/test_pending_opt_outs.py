@@ -30,7 +30,7 @@ SEND = """mutation ($input: SendInput!) { send(input: $input) { __typename } }""
 
 
 async def written_to(app: App, *tenants: worlds.Tenant) -> None:
-    """Each of the clients has sent to the phone, and has one more message in the queue for it."""
+    """Each client sends to the phone, and queues one more message to it."""
     for tenant in tenants:
         await worlds.accept(tenant, numbers=[PHONE])
     await post.handed_over(app.pool)
@@ -129,7 +129,7 @@ async def test_a_stronger_opt_out_is_neither_weakened_nor_lifted(app: App) -> No
     assert await opt_outs() == expected
 
 
-async def test_start_to_one_client_ends_its_block_alone(app: App) -> None:
+async def test_start_to_one_client_ends_only_its_block(app: App) -> None:
     await written_to(app, app.owner, app.sibling)
     await stop()
     await worlds.execute(

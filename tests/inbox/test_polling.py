@@ -1,4 +1,4 @@
-"""What became of messages is asked for, gently, of a provider that tells nothing by itself."""
+"""Statuses of messages are queried from providers that send no delivery reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW = PollRules(ages_seconds=(0.0,), calls_per_second=10_000)
 
 @dataclass
 class Told:
-    """A provider that says what it is told to say; `asked`: the references, in order."""
+    """A provider with prepared answers. `asked`: the queried references, in order."""
 
     words: dict[str, ReportedStatus | None] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Told:
 
 
 async def sent(count: int) -> tuple[worlds.Tenant, list[str]]:
-    """Messages that were sent, under references r0, r1, …"""
+    """Sent messages with the references r0, r1, …"""
     client = await worlds.add_client(await worlds.add_pool(), held=1_000)
     references = [f"r{each}" for each in range(count)]
     for each, number in zip(references, worlds.generated_numbers(count), strict=True):
@@ -70,12 +70,12 @@ async def poll_all(poller: Poller) -> None:
         pass
 
 
-def test_extremesms_can_be_asked_and_a_scripted_one_cannot() -> None:
+def test_only_providers_with_a_status_call_are_polled() -> None:
     assert issubclass(ExtremeSMS, TellsStatus)
     assert not isinstance(Scripted(), TellsStatus)
 
 
-async def test_what_was_sent_is_asked_for_once_a_round_and_moved() -> None:
+async def test_sent_messages_are_queried_once_a_round() -> None:
     _, references = await sent(25)
     provider = Told(
         {"r0": ReportedStatus.DELIVERED, "r1": ReportedStatus.FAILED, "r2": ReportedStatus.TAKEN}
@@ -89,7 +89,7 @@ async def test_what_was_sent_is_asked_for_once_a_round_and_moved() -> None:
     await worlds.assert_audit_holds()
 
 
-async def test_each_round_asks_for_what_is_still_open() -> None:
+async def test_each_round_queries_messages_that_are_still_open() -> None:
     _, references = await sent(3)
     provider = Told({"r1": ReportedStatus.DELIVERED})
     await poll_all(
@@ -98,7 +98,7 @@ async def test_each_round_asks_for_what_is_still_open() -> None:
     assert provider.asked == [*references, "r0", "r2"]
 
 
-async def test_what_is_too_young_or_too_old_is_left_alone() -> None:
+async def test_messages_too_new_or_too_old_are_not_queried() -> None:
     await sent(2)
     provider = Told()
     await poll_all(Poller(store, provider, PollRules(calls_per_second=1e4)))
@@ -107,7 +107,7 @@ async def test_what_is_too_young_or_too_old_is_left_alone() -> None:
     assert provider.asked == []
 
 
-async def test_what_has_no_reference_or_is_over_is_not_asked_for() -> None:
+async def test_messages_without_a_reference_or_with_a_final_status_are_not_queried() -> None:
     await sent(4)
     await worlds.execute("UPDATE message SET reference = NULL WHERE reference = 'r0'")
     await worlds.execute("UPDATE message SET status = 'DELIVERED' WHERE reference = 'r1'")
@@ -118,7 +118,7 @@ async def test_what_has_no_reference_or_is_over_is_not_asked_for() -> None:
     assert await worlds.statuses() == {"DELIVERED": 2, "SENT": 2}
 
 
-async def test_a_provider_that_cannot_be_asked_is_left_to_rest_and_nothing_is_skipped() -> None:
+async def test_polling_pauses_after_an_error_and_skips_nothing() -> None:
     _, references = await sent(15)
     provider = Told(away=True)
     poller = Poller(store, provider, NOW)
@@ -130,7 +130,7 @@ async def test_a_provider_that_cannot_be_asked_is_left_to_rest_and_nothing_is_sk
     assert provider.asked == references
 
 
-async def test_two_programs_share_the_asking() -> None:
+async def test_two_processes_share_the_queries() -> None:
     _, references = await sent(30)
     provider = Told(dict.fromkeys([f"r{each}" for each in range(30)], ReportedStatus.DELIVERED))
     await asyncio.gather(*(poll_all(Poller(store, provider, NOW)) for _ in range(3)))
@@ -139,7 +139,7 @@ async def test_two_programs_share_the_asking() -> None:
     assert await worlds.statuses() == {"DELIVERED": 30}
 
 
-async def test_it_stops_when_it_is_told_to() -> None:
+async def test_polling_stops_when_requested() -> None:
     await sent(20)
     provider = Told()
     poller = Poller(store, provider, PollRules(ages_seconds=(0.0,), calls_per_second=0.01))
@@ -154,7 +154,7 @@ async def test_it_stops_when_it_is_told_to() -> None:
     assert len(provider.asked) == 20
 
 
-async def test_no_calls_a_second_is_never() -> None:
+async def test_zero_calls_per_second_never_polls() -> None:
     await sent(1)
     provider = Told()
     assert await Poller(store, provider, PollRules(calls_per_second=0)).poll() is False

@@ -1,4 +1,4 @@
-"""What a phone sends back is in the right inbox, once, with all that grows from it."""
+"""An inbound message reaches the right inbox once, with contact, conversation and route."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_every_rule_routes_in_its_turn() -> None:
     assert [row["outcome"] for row in rows] == ["ROUTED"] * 4 + ["UNROUTED", "ROUTED"]
 
 
-async def test_whoever_wrote_is_known_even_where_it_was_a_moment_ago() -> None:
+async def test_a_send_of_a_moment_ago_routes_the_answer() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, numbers=[PHONE])
@@ -103,7 +103,7 @@ async def test_whoever_wrote_is_known_even_where_it_was_a_moment_ago() -> None:
     assert (row["client_id"], row["reason"]) == (client.client_id, routing.BY_WRITING)
 
 
-async def test_two_who_wrote_are_two_too_many() -> None:
+async def test_a_sender_that_two_clients_sent_to_is_unrouted() -> None:
     pool = await worlds.add_pool()
     for name in ("Anne", "Bob"):
         await worlds.accept(await worlds.add_client(pool, name=name), numbers=[PHONE])
@@ -113,7 +113,7 @@ async def test_two_who_wrote_are_two_too_many() -> None:
     assert await worlds.fetch("SELECT FROM inbound") == []
 
 
-async def test_what_was_never_handed_over_is_answered_by_nobody() -> None:
+async def test_messages_that_were_never_submitted_route_nothing() -> None:
     pool = await worlds.add_pool()
     anne, bob = [await worlds.add_client(pool, name=each) for each in ("A", "B")]
     await worlds.accept(anne, numbers=[PHONE])
@@ -123,7 +123,7 @@ async def test_what_was_never_handed_over_is_answered_by_nobody() -> None:
     assert row["client_id"] == anne.client_id
 
 
-async def test_what_was_written_long_ago_does_not_count() -> None:
+async def test_a_send_of_more_than_30_days_ago_does_not_route() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, numbers=[PHONE])
@@ -136,7 +136,7 @@ async def test_what_was_written_long_ago_does_not_count() -> None:
     assert row["outcome"] == "UNROUTED"
 
 
-async def test_a_reply_through_a_line_makes_its_client_the_last_on_it() -> None:
+async def test_a_reply_on_a_shared_line_makes_its_client_the_last_active_one() -> None:
     pool = await worlds.add_pool()
     anne, bob = [await worlds.add_client(pool, name=each) for each in ("A", "B")]
     await assign(anne.client_id)
@@ -145,15 +145,15 @@ async def test_a_reply_through_a_line_makes_its_client_the_last_on_it() -> None:
         inbound("to Bob", receiver="+12025550112", modem="m1"),
         inbound("to Anne", receiver=OUR_NUMBER, modem="m1"),
     )
-    (row,) = await post.received(inbound("to whoever was last", modem="m1"))
+    (row,) = await post.received(inbound("to the client last active", modem="m1"))
     assert row["client_id"] == anne.client_id
     sent = await worlds.accept(bob, numbers=[PHONE])
     await worlds.execute("UPDATE send SET modem = 'm1', port = '1' WHERE id = $1", sent.id)
-    (row,) = await post.received(inbound("to Bob, who has just answered", modem="m1"))
+    (row,) = await post.received(inbound("to Bob, who replied last", modem="m1"))
     assert row["client_id"] == bob.client_id
 
 
-async def test_a_sender_that_is_no_number_is_kept_for_the_operator() -> None:
+async def test_a_sender_without_a_number_is_unrouted() -> None:
     (row,) = await post.received(inbound(sender="72345", modem="m1"))
     assert (row["outcome"], row["reason"], row["modem"]) == ("UNROUTED", NO_NUMBER, "m1")
     assert row["due_at"] is None
@@ -213,7 +213,7 @@ async def made_older(seconds: float) -> None:
     )
 
 
-async def test_the_feed_has_no_gap_whoever_receives() -> None:
+async def test_concurrent_receivers_leave_no_gap_in_a_feed() -> None:
     pool = await worlds.add_pool()
     clients = [await worlds.add_client(pool, name=str(each)) for each in range(3)]
     for each, client in enumerate(clients):
@@ -237,7 +237,7 @@ async def receive_some() -> None:
         pass
 
 
-async def test_what_was_sent_before_belongs_to_the_conversation_that_begins() -> None:
+async def test_earlier_sends_join_a_new_conversation() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await assign(client.client_id)
@@ -254,7 +254,7 @@ async def test_what_was_sent_before_belongs_to_the_conversation_that_begins() ->
     assert talk["unread"] == 1
 
 
-async def test_a_poisoned_event_waits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_faulty_event_does_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await assign(client.client_id)
@@ -271,8 +271,8 @@ async def test_a_poisoned_event_waits_alone(monkeypatch: pytest.MonkeyPatch) -> 
     assert feed == ["one", "two", "poison"]
 
 
-async def test_two_tenants_on_one_line_never_see_each_others() -> None:
-    """Each phone writes with one of them; the texts say with which."""
+async def test_two_tenants_on_one_line_never_see_each_others_messages() -> None:
+    """Each phone writes to one of the clients. Its texts say to which."""
     pool = await worlds.add_pool()
     tenants = {name: await worlds.add_client(pool, name=name) for name in ("anne", "bob")}
     phones = {f"+1202555{each:04d}": ("anne", "bob")[each % 2] for each in range(100, 180)}

@@ -1,4 +1,4 @@
-"""A reply goes back the way that the message came, and is refused before it costs anything."""
+"""A reply uses the line of the message, and a refused one costs nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ QUOTE = """query ($input: QuoteInput!) { quote(input: $input) { accepted cost
 
 
 async def hear(app: App, text: str = "Hello", **rest: Any) -> tuple[str, str]:
-    """A message to the owner: ids of its conversation and of itself."""
+    """Receives a message for the owner. Returns the IDs of its conversation and its own."""
     await worlds.execute(
         "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         OUR_NUMBER,
@@ -55,7 +55,7 @@ async def answer(app: App, talk: str, text: str = "Yes?", **rest: Any) -> Any:
     return await app.answer("owner", REPLY, input=given)
 
 
-async def test_a_reply_leaves_by_the_line_to_the_letter(app: App) -> None:
+async def test_a_reply_uses_the_line_exactly_as_written(app: App) -> None:
     talk, message = await hear(app, modem=" modem 3", port="07")
     replied = await answer(app, talk)
     assert replied["warning"] is None
@@ -84,7 +84,7 @@ async def test_a_first_message_names_no_line(app: App) -> None:
     assert call.messages[0].outgoing == Outgoing(PHONE, "Good morning")
 
 
-async def test_a_reply_that_waits_again_keeps_its_line(app: App) -> None:
+async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
     talk, _ = await hear(app, modem="m1", port="2")
     await answer(app, talk)
     (call,) = await marked(app.pool)
@@ -94,7 +94,7 @@ async def test_a_reply_that_waits_again_keeps_its_line(app: App) -> None:
     assert again.messages[0].outgoing == Outgoing(PHONE, "Yes?", "m1", "2")
 
 
-async def test_without_a_line_the_clients_own_route_is_used_and_told_of(
+async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(
     app: App,
 ) -> None:
     talk, _ = await hear(app)
@@ -108,7 +108,7 @@ async def test_without_a_line_the_clients_own_route_is_used_and_told_of(
     assert call.messages[0].outgoing == Outgoing(PHONE, "Yes?", "own", "1")
 
 
-async def test_without_any_line_it_is_a_normal_send_with_a_warning(app: App) -> None:
+async def test_a_reply_without_any_line_is_sent_with_a_warning(app: App) -> None:
     talk, _ = await hear(app)
     assert (await answer(app, talk))["warning"] == THROUGH_ANY_LINE
     (call,) = await marked(app.pool)
@@ -123,7 +123,7 @@ async def test_the_line_is_that_of_the_last_message(app: App) -> None:
     assert call.messages[0].outgoing.modem == "m2"
 
 
-async def test_replies_go_before_everything_else(app: App) -> None:
+async def test_replies_are_sent_before_everything_else(app: App) -> None:
     talk, _ = await hear(app, modem="m1")
     await worlds.accept(app.owner, 20)
     await worlds.accept(app.loner)
@@ -178,7 +178,7 @@ async def test_a_short_code_cannot_be_answered(app: App) -> None:
     assert await worlds.fetch("SELECT FROM send") == []
 
 
-async def test_nobody_else_replies_in_a_conversation(app: App) -> None:
+async def test_only_its_client_replies_in_a_conversation(app: App) -> None:
     talk, message = await hear(app)
     for who in ("sibling", "loner"):
         for named in ({"conversationId": talk}, {"inboundMessageId": message}):
@@ -195,7 +195,7 @@ async def test_nobody_else_replies_in_a_conversation(app: App) -> None:
     assert direct["__typename"] == "Reply"
 
 
-async def test_who_opted_out_is_not_written_to_by_any_way(app: App) -> None:
+async def test_an_opted_out_number_is_refused_by_every_mutation(app: App) -> None:
     talk, _ = await hear(app, "STOP")
     other = "+12025550144"
     assert (await answer(app, talk))["__typename"] == "OptedOut"

@@ -1,4 +1,4 @@
-"""Delivery reports move messages, once, whenever and however often they come."""
+"""Delivery reports update messages once, in any order and however often they come."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def sent(client: worlds.Tenant, reference: str = "ref", number: str = PHON
     return send
 
 
-async def test_a_message_that_was_sent_is_delivered(client: worlds.Tenant) -> None:
+async def test_a_report_marks_a_sent_message_as_delivered(client: worlds.Tenant) -> None:
     send = await sent(client)
     (row,) = await post.received(report("delivered"))
     assert (row["outcome"], row["client_id"]) == ("ROUTED", client.client_id)
@@ -42,7 +42,7 @@ async def test_a_message_that_was_sent_is_delivered(client: worlds.Tenant) -> No
     assert await worlds.statuses(send.id) == {"DELIVERED": 1}
 
 
-async def test_one_that_cannot_be_delivered_stays_charged_and_says_so(
+async def test_an_undelivered_message_stays_charged(
     client: worlds.Tenant,
 ) -> None:
     send = await sent(client)
@@ -54,7 +54,7 @@ async def test_one_that_cannot_be_delivered_stays_charged_and_says_so(
 
 
 @pytest.mark.parametrize("words", list(permutations(["sent", "delivered", "failed"])))
-async def test_conflicting_reports_end_alike_in_any_order(
+async def test_conflicting_reports_end_in_one_status_in_any_order(
     client: worlds.Tenant, words: tuple[str, ...]
 ) -> None:
     send = await sent(client)
@@ -65,14 +65,14 @@ async def test_conflicting_reports_end_alike_in_any_order(
     await worlds.assert_audit_holds()
 
 
-async def test_reports_of_one_batch_end_alike_too(client: worlds.Tenant) -> None:
+async def test_conflicting_reports_of_one_batch_end_in_one_status(client: worlds.Tenant) -> None:
     send = await sent(client)
     rows = await post.received(report("delivered"), report("failed"), report("delivered"))
     assert [row["outcome"] for row in rows] == ["ROUTED", "ROUTED", "DUPLICATE"]
     assert await worlds.statuses(send.id) == {"DELIVERED": 1}
 
 
-async def test_a_report_that_comes_before_our_own_record_waits_for_it(
+async def test_a_report_that_comes_before_the_outcome_is_recorded_waits(
     client: worlds.Tenant,
 ) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
@@ -87,7 +87,7 @@ async def test_a_report_that_comes_before_our_own_record_waits_for_it(
     assert (await post.rows_of([event_id]))[0]["outcome"] == "ROUTED"
 
 
-async def test_a_report_before_a_late_answer_waits_too(client: worlds.Tenant) -> None:
+async def test_a_report_that_comes_before_a_late_answer_waits(client: worlds.Tenant) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
     (call,) = await marked(client.pool)
     await lease_passes(call)
@@ -101,14 +101,14 @@ async def test_a_report_before_a_late_answer_waits_too(client: worlds.Tenant) ->
     await worlds.assert_audit_holds()
 
 
-async def test_one_that_is_unknown_but_has_a_name_is_moved(client: worlds.Tenant) -> None:
+async def test_an_unknown_message_with_a_reference_is_updated(client: worlds.Tenant) -> None:
     send = await sent(client)
     await worlds.execute("UPDATE message SET status = 'UNKNOWN'")
     await post.received(report("sent"))
     assert await worlds.statuses(send.id) == {"SENT": 1}
 
 
-async def test_nobodys_report_is_let_go_after_a_while(client: worlds.Tenant) -> None:
+async def test_a_report_of_an_unknown_message_is_given_up(client: worlds.Tenant) -> None:
     (event_id,) = await post.stored(report("delivered", "nobody's"))
     await receive_once()
     (row,) = await post.rows_of([event_id])
@@ -122,7 +122,7 @@ async def test_nobodys_report_is_let_go_after_a_while(client: worlds.Tenant) -> 
     assert (row["outcome"], row["reason"], row["due_at"]) == ("UNROUTED", UNKNOWN_MESSAGE, None)
 
 
-async def test_a_word_that_is_not_known_changes_nothing(client: worlds.Tenant) -> None:
+async def test_an_unknown_status_word_changes_nothing(client: worlds.Tenant) -> None:
     send = await sent(client)
     (row,) = await post.received(report("seen by a cat"))
     assert row["outcome"] == "ROUTED"
@@ -130,7 +130,7 @@ async def test_a_word_that_is_not_known_changes_nothing(client: worlds.Tenant) -
     assert await worlds.statuses(send.id) == {"SENT": 1}
 
 
-async def test_a_code_that_covers_a_batch_is_told_apart_by_number(client: worlds.Tenant) -> None:
+async def test_one_reference_for_a_batch_is_matched_by_number(client: worlds.Tenant) -> None:
     await worlds.execute("UPDATE provider_account SET provider = 'egosms'")
     others = ["+12025550101", "+12025550102"]
     send = await worlds.accept(client, numbers=[PHONE, *others])
@@ -148,7 +148,7 @@ async def test_a_code_that_covers_a_batch_is_told_apart_by_number(client: worlds
     }
 
 
-async def test_a_message_that_is_still_being_handed_over_is_not_moved(
+async def test_a_report_does_not_change_a_message_that_is_being_submitted(
     client: worlds.Tenant,
 ) -> None:
     send = await worlds.accept(client, numbers=[PHONE])
@@ -160,7 +160,7 @@ async def test_a_message_that_is_still_being_handed_over_is_not_moved(
     assert (await post.rows_of([event_id]))[0]["due_at"] is not None
 
 
-async def test_another_providers_reference_is_another(client: worlds.Tenant) -> None:
+async def test_references_are_matched_per_provider(client: worlds.Tenant) -> None:
     send = await sent(client)
     said = {"MsgFollowUpUniqueCode": "ref", "number": PHONE, "Status": "Success"}
     await post.stored(said, provider="egosms")
@@ -168,7 +168,7 @@ async def test_another_providers_reference_is_another(client: worlds.Tenant) -> 
     assert await worlds.statuses(send.id) == {"SENT": 1}
 
 
-async def test_what_was_given_back_stays_so_whatever_is_reported(client: worlds.Tenant) -> None:
+async def test_a_refunded_message_is_never_changed_by_a_report(client: worlds.Tenant) -> None:
     send = await sent(client)
     await worlds.execute("UPDATE message SET status = 'REJECTED'")
     (row,) = await post.received(report("delivered"))

@@ -1,4 +1,4 @@
-"""Delivery reports: the same reports end in the same status, in whatever order they come."""
+"""The same delivery reports end in the same status in any order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPEN = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 
 
 def after(status: MessageStatus, reports: tuple[ReportedStatus, ...]) -> MessageStatus:
-    """Where a message ends that these are told of, in this order."""
+    """The status of a message after these reports, in this order."""
     for reported in reports:
         status = STATUS_AFTER.get((status, reported)) or status
     return status
@@ -38,7 +38,7 @@ def test_reports_that_come_twice_change_nothing_more(
 
 
 @given(st.sampled_from(MessageStatus), st.sampled_from(ReportedStatus))
-def test_no_report_gives_anything_back_or_moves_what_was_given_back(
+def test_no_report_refunds_or_changes_a_refunded_message(
     status: MessageStatus, reported: ReportedStatus
 ) -> None:
     became = STATUS_AFTER.get((status, reported))
@@ -60,11 +60,11 @@ def test_no_report_gives_anything_back_or_moves_what_was_given_back(
         (MessageStatus.CANCELLED, ReportedStatus.DELIVERED, None),
     ],
 )
-def test_what_a_report_makes_of_a_message(
+def test_the_status_after_a_report(
     status: MessageStatus, reported: ReportedStatus, expected: MessageStatus | None
 ) -> None:
     assert STATUS_AFTER.get((status, reported)) is expected
 
 
-def test_the_table_names_no_status_that_is_not_reached_from_the_provider() -> None:
+def test_reports_change_only_submitted_messages() -> None:
     assert {status for status, _ in STATUS_AFTER} == {*OPEN, MessageStatus.UNDELIVERED}

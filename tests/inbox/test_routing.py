@@ -1,4 +1,4 @@
-"""Whose an inbound message is: each rule, their order, and what no rule decides."""
+"""Routing: each rule, their order, and messages that no rule matches."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ ANNE, BOB, CARL, DORA, EVE = (UUID(int=each) for each in range(1, 6))
 LINE, OTHER = Line("m1", "7"), Line("m1", "8")
 
 TABLE = [
-    ("a number of ours", Candidates(assigned=ANNE), Routed(ANNE, routing.BY_NUMBER)),
-    ("a line set by hand", Candidates(by_hand=BOB), Routed(BOB, routing.BY_HAND)),
+    ("an assigned number", Candidates(assigned=ANNE), Routed(ANNE, routing.BY_NUMBER)),
+    ("a line assigned by hand", Candidates(by_hand=BOB), Routed(BOB, routing.BY_HAND)),
     ("the last conversation", Candidates(talking=[CARL]), Routed(CARL, routing.BY_CONVERSATION)),
     (
         "the last of several conversations",
         Candidates(talking=[CARL, ANNE]),
         Routed(CARL, routing.BY_CONVERSATION),
     ),
-    ("seen alone on the line", Candidates(seen={DORA}), Routed(DORA, routing.BY_LINE)),
-    ("wrote alone", Candidates(writers={EVE}), Routed(EVE, routing.BY_WRITING)),
-    ("nothing at all", Candidates(), Unrouted(routing.NOBODY)),
-    ("two on the line, none wrote", Candidates(seen={ANNE, BOB}), Unrouted(routing.NOBODY)),
-    ("two wrote", Candidates(writers={ANNE, BOB}), Unrouted(routing.SEVERAL_WROTE)),
+    ("the only client on the line", Candidates(seen={DORA}), Routed(DORA, routing.BY_LINE)),
+    ("the only client that wrote", Candidates(writers={EVE}), Routed(EVE, routing.BY_WRITING)),
+    ("no candidate", Candidates(), Unrouted(routing.NOBODY)),
+    ("two clients on the line, none wrote", Candidates(seen={ANNE, BOB}), Unrouted(routing.NOBODY)),
+    ("two clients wrote", Candidates(writers={ANNE, BOB}), Unrouted(routing.SEVERAL_WROTE)),
     (
-        "two on the line, one of them wrote",
+        "two clients on the line, one of them wrote",
         Candidates(seen={ANNE, BOB}, writers={BOB}),
         Routed(BOB, routing.BY_WRITING),
     ),
@@ -41,7 +41,7 @@ TABLE = [
         Routed(ANNE, routing.BY_NUMBER),
     ),
     (
-        "the hand before the conversation",
+        "the line assigned by hand before the conversation",
         Candidates(by_hand=BOB, talking=[CARL], seen={DORA}, writers={EVE}),
         Routed(BOB, routing.BY_HAND),
     ),
@@ -51,34 +51,34 @@ TABLE = [
         Routed(CARL, routing.BY_CONVERSATION),
     ),
     (
-        "the line before who wrote, where it is the same",
+        "the line before the writer, if both are one client",
         Candidates(seen={DORA}, writers={DORA}),
         Routed(DORA, routing.BY_LINE),
     ),
     (
-        "who wrote before the line that another was the first to be seen on",
+        "the writer before a line that another client was seen on",
         Candidates(seen={DORA}, writers={EVE}),
         Routed(EVE, routing.BY_WRITING),
     ),
     (
-        "the first to be seen on the line and another wrote",
+        "two clients wrote, one of them is on the line",
         Candidates(seen={DORA}, writers={DORA, EVE}),
         Unrouted(routing.SEVERAL_WROTE),
     ),
-    ("who wrote is not all known", Candidates(writers={EVE}, complete=False), Postponed()),
-    ("nobody yet", Candidates(complete=False), Postponed()),
+    ("the writers are not complete", Candidates(writers={EVE}, complete=False), Postponed()),
+    ("no candidate yet", Candidates(complete=False), Postponed()),
     (
-        "two talk, a reply may be on its way",
+        "two conversations, a reply may be under way",
         Candidates(talking=[ANNE, BOB], complete=False),
         Postponed(),
     ),
     (
-        "one talks, whoever else wrote",
+        "one conversation, other writers do not matter",
         Candidates(talking=[ANNE], complete=False),
         Routed(ANNE, routing.BY_CONVERSATION),
     ),
     (
-        "one on the line, but another may have written",
+        "one client on the line, another may have written",
         Candidates(seen={DORA}, complete=False),
         Postponed(),
     ),
@@ -88,13 +88,13 @@ TABLE = [
 @pytest.mark.parametrize(
     ("candidates", "expected"), [pytest.param(each[1], each[2], id=each[0]) for each in TABLE]
 )
-def test_the_first_rule_that_fits_decides(
+def test_the_first_rule_that_matches_decides(
     candidates: Candidates, expected: Routed | Unrouted | Postponed
 ) -> None:
     assert route(candidates) == expected
 
 
-def test_a_second_client_on_a_line_makes_it_nobodys() -> None:
+def test_a_second_client_on_a_line_ends_the_learned_route() -> None:
     index = CandidateIndex()
     index.learn(sender="+12025550101", line=LINE, client_id=ANNE)
     stranger = {"sender": "+12025550102", "receivers": (), "complete": True}
@@ -104,7 +104,7 @@ def test_a_second_client_on_a_line_makes_it_nobodys() -> None:
     assert route(index.candidates(line=OTHER, **stranger)) == Unrouted(routing.NOBODY)  # type: ignore[arg-type]
 
 
-def test_whoever_wrote_last_on_a_line_is_meant() -> None:
+def test_the_client_last_active_on_a_line_comes_first() -> None:
     index = CandidateIndex()
     for client_id in (ANNE, BOB, ANNE):
         index.learn(sender="+12025550101", line=LINE, client_id=client_id)
@@ -123,7 +123,7 @@ CLIENTS = st.sampled_from([ANNE, BOB, CARL])
     writers=st.sets(CLIENTS),
     complete=st.booleans(),
 )
-def test_nobody_gets_a_message_that_nothing_points_to_him_with(
+def test_no_client_receives_a_message_without_a_rule_for_it(
     assigned: UUID | None,
     by_hand: UUID | None,
     talking: list[UUID],

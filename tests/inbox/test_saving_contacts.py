@@ -1,4 +1,4 @@
-"""Contacts as people keep them: saved, deleted, and their wish not to be written to."""
+"""Contacts as users save and delete them, and opt-outs by hand."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ async def send(app: App) -> Any:
 
 
 @pytest.mark.parametrize("written", ["(202) 555-0120", "2025550120", "001 202 555 0120", NUMBER])
-async def test_a_contact_is_made_and_found_again(app: App, written: str) -> None:
-    told = await save(app, number=written, name=" Ada ", business="Acme")
-    assert told.pop("id").startswith("con_")
+async def test_a_contact_is_created_and_found(app: App, written: str) -> None:
+    answer = await save(app, number=written, name=" Ada ", business="Acme")
+    assert answer.pop("id").startswith("con_")
     expected = {"number": NUMBER, "name": "Ada", "business": "Acme", "optedOut": False}
-    assert told == {"__typename": "Contact", **expected}
+    assert answer == {"__typename": "Contact", **expected}
     for search in ("ada", "202-555-01", "acme"):
         assert await found(app, search) == [expected]
     assert await found(app, who="sibling") == []
@@ -76,20 +76,20 @@ async def test_null_clears_and_what_is_absent_stays(app: App) -> None:
 
 
 @pytest.mark.parametrize("number", ["", "12", "0700-ADA", "2025550120 x 5", "9" * 2_000])
-async def test_what_is_no_number_is_refused(app: App, number: str) -> None:
-    told = await save(app, number=number)
-    assert told["__typename"] == "InvalidPhoneNumber"
+async def test_an_invalid_number_is_refused(app: App, number: str) -> None:
+    answer = await save(app, number=number)
+    assert answer["__typename"] == "InvalidPhoneNumber"
     assert await found(app) == []
 
 
 @pytest.mark.parametrize("name", ["x" * 201, "a\nb", "a\0", "\ud800"])
-async def test_a_name_that_cannot_be_kept_is_refused(app: App, name: str) -> None:
+async def test_a_name_that_cannot_be_stored_is_refused(app: App, name: str) -> None:
     given = {"number": NUMBER, "name": name}
     assert await app.code("owner", SAVE, input=given) == "BAD_USER_INPUT"
     assert await found(app) == []
 
 
-async def test_who_is_opted_out_by_hand_is_not_written_to_and_what_is_queued_comes_back(
+async def test_opting_out_by_hand_stops_sends_and_cancels_queued_messages(
     app: App,
 ) -> None:
     sent = await send(app)
@@ -106,7 +106,7 @@ async def test_who_is_opted_out_by_hand_is_not_written_to_and_what_is_queued_com
     await worlds.assert_audit_holds()
 
 
-async def test_a_send_that_is_captured_after_the_opt_out_comes_back_too(
+async def test_a_send_that_is_captured_after_the_opt_out_is_cancelled(
     app: App,
 ) -> None:
     sent = await worlds.accept(app.owner, numbers=[NUMBER])
@@ -116,10 +116,10 @@ async def test_a_send_that_is_captured_after_the_opt_out_comes_back_too(
     await worlds.assert_audit_holds()
 
 
-async def test_opting_out_by_hand_waits_for_what_is_being_captured(
+async def test_opting_out_by_hand_waits_for_a_capture(
     app: App,
 ) -> None:
-    """Neither would see the other: the message is not known by number yet, nor the wish."""
+    """Without a lock, the capture would not see the opt-out, nor the opt-out the message."""
     sent = await worlds.accept(app.owner, numbers=[NUMBER])
     holding, may_end = asyncio.Event(), asyncio.Event()
 
@@ -146,17 +146,17 @@ async def _waits_or_is_done(task: asyncio.Task[Any]) -> bool:
     return task.done() or await somebody_waits()
 
 
-async def test_a_wish_is_one_clients_and_no_others(app: App) -> None:
+async def test_an_opt_out_by_hand_concerns_one_client(app: App) -> None:
     await save(app, optedOut=True)
     assert (await save(app, "sibling", name="Ada"))["optedOut"] is False
 
 
-async def test_a_deleted_contact_is_gone_and_its_wish_stays(app: App) -> None:
+async def test_a_deleted_contact_keeps_its_opt_out(app: App) -> None:
     await worlds.accept(app.owner, numbers=[NUMBER])
     contact_id = (await save(app, name="Ada", optedOut=True))["id"]
     given = {"id": contact_id}
-    told = await app.answer("owner", DELETE, input=given)
-    assert told == {"__typename": "Contact", "number": NUMBER, "optedOut": True}
+    answer = await app.answer("owner", DELETE, input=given)
+    assert answer == {"__typename": "Contact", "number": NUMBER, "optedOut": True}
     assert await found(app) == []
     assert len(await worlds.fetch("SELECT FROM message")) == 1
     again = await app.answer("owner", DELETE, input=given)
@@ -165,14 +165,14 @@ async def test_a_deleted_contact_is_gone_and_its_wish_stays(app: App) -> None:
 
 
 @pytest.mark.parametrize("who", ["sibling", "loner"])
-async def test_nobody_deletes_anothers_contact(app: App, who: str) -> None:
+async def test_a_contact_of_another_client_cannot_be_deleted(app: App, who: str) -> None:
     contact_id = (await save(app))["id"]
-    told = await app.answer(who, DELETE, input={"id": contact_id})
-    assert told == {"__typename": "NotFound", "message": "No such contact."}
+    answer = await app.answer(who, DELETE, input={"id": contact_id})
+    assert answer == {"__typename": "NotFound", "message": "No such contact."}
     assert len(await found(app)) == 1
 
 
-async def test_whoever_watches_the_conversation_is_told(app: App) -> None:
+async def test_subscribers_of_the_conversation_are_notified(app: App) -> None:
     await worlds.accept(app.owner, numbers=[NUMBER])
     await worlds.execute("UPDATE message SET status = 'SENT', attempts = 1, attempt_id = id")
     await capture_contacts(store)
@@ -189,7 +189,7 @@ async def test_whoever_watches_the_conversation_is_told(app: App) -> None:
         heard.clear()
         await app.answer("owner", DELETE, input={"id": contact_id})
         assert hints.CONVERSATION + row["id"].bytes in heard
-        # Also who missed the hints finds it, by the time of the change.
+        # A process that missed the hints finds the change by its time.
         [later] = await worlds.fetch("SELECT updated_at FROM conversation")
         assert later["updated_at"] > row["updated_at"]
     finally:

@@ -126,7 +126,9 @@ async def test_of_two_readings_that_nobody_sent_to_the_home_number_counts(
     assert row["sender"] == ALABAMA
 
 
-async def test_two_readings_that_two_clients_sent_to_are_nobodys(client: worlds.Tenant) -> None:
+async def test_readings_that_two_clients_sent_to_are_unrouted(
+    client: worlds.Tenant,
+) -> None:
     other = await worlds.add_client(client.pool, name="Other")
     await worlds.accept(client, numbers=[ALABAMA])
     await worlds.accept(other, numbers=[SINGAPORE])

@@ -1,4 +1,4 @@
-"""What the operator sees of events and lines, and sets by hand."""
+"""Webhook events and routes, as the operator reads and sets them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def set_route(app: App, tenant: worlds.Tenant, **rest: Any) -> Any:
     return await app.answer("admin", SET, input=given)
 
 
-async def test_events_are_shown_with_what_they_said(app: App) -> None:
+async def test_events_are_listed_with_their_payload(app: App) -> None:
     await set_route(app, app.owner)
     said = inbound("Hi", modem="m1", messageId="abc")
     await post.received(said, inbound("nobody's"), said)
@@ -85,9 +85,7 @@ async def test_events_are_shown_with_what_they_said(app: App) -> None:
 
 
 @pytest.mark.parametrize("body", [b"null", b'{"a":' * 300 + b"[]" + b"}" * 300])
-async def test_an_event_that_says_nothing_or_nests_deep_hides_no_other(
-    app: App, body: bytes
-) -> None:
+async def test_an_empty_or_deeply_nested_event_can_be_listed(app: App, body: bytes) -> None:
     await store.store_events(
         [NewEvent(new_id(), "extreme", b"key", body, invalid="Not an object.")]
     )
@@ -95,7 +93,7 @@ async def test_an_event_that_says_nothing_or_nests_deep_hides_no_other(
     assert orjson.loads(orjson.dumps(nodes))[0]["payload"] == {"text": body.decode()}
 
 
-async def test_the_status_says_whether_events_still_arrive(app: App) -> None:
+async def test_the_status_counts_events(app: App) -> None:
     assert await app.answer("admin", STATUS) == {
         "lastEvent": None,
         "lastRoutedClient": None,
@@ -138,7 +136,7 @@ async def test_a_route_is_set_shown_and_deleted_with_its_numbers(app: App) -> No
     assert again["__typename"] == "NotFound"
 
 
-async def test_a_learned_route_can_be_made_ones_own(app: App) -> None:
+async def test_a_learned_route_can_be_assigned_by_hand(app: App) -> None:
     await worlds.accept(app.owner, numbers=[PHONE])
     await post.handed_over(app.pool)
     await post.received(inbound(modem="m1"))
@@ -149,7 +147,7 @@ async def test_a_learned_route_can_be_made_ones_own(app: App) -> None:
     assert (fixed["id"], fixed["learned"]) == (learned["id"], False)
 
 
-async def test_a_line_or_number_of_another_is_refused(app: App) -> None:
+async def test_a_line_or_number_of_another_client_is_refused(app: App) -> None:
     await set_route(app, app.owner, assignedNumbers=[OUR_NUMBER])
     line = await set_route(app, app.sibling)
     assert (line["__typename"], line["field"]) == ("InvalidInput", "port")
@@ -172,7 +170,7 @@ def detail_of(found: Any, name: str) -> str:
     return str(detail)
 
 
-async def test_a_reply_is_rehearsed_and_nothing_is_sent_or_charged(app: App) -> None:
+async def test_checking_readiness_sends_and_charges_nothing(app: App) -> None:
     found, checks = await rehearse(app)
     assert (found["ready"], checks["inbound"]) == (False, False)
     await set_route(app, app.owner)
@@ -198,7 +196,7 @@ async def test_a_reply_is_rehearsed_and_nothing_is_sent_or_charged(app: App) -> 
     assert await worlds.held(app.owner.account_id) == 100
 
 
-async def test_a_poor_client_without_a_line_is_not_ready(app: App) -> None:
+async def test_a_client_without_balance_or_line_is_not_ready(app: App) -> None:
     await worlds.execute(
         "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)",
         OUR_NUMBER,
@@ -236,7 +234,7 @@ ADMIN_ONLY: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("query", "variables"), ADMIN_ONLY, ids=lambda each: str(each)[:24])
-async def test_the_switchboard_is_the_operators_alone(
+async def test_only_the_operator_may_use_events_and_routes(
     app: App, query: str, variables: dict[str, Any]
 ) -> None:
     for who in ("owner", "sibling", "supervisor", "other_supervisor", "direct"):

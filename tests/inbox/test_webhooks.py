@@ -1,4 +1,4 @@
-"""Who may call, what is answered, and what is kept of it: over real HTTP and a real database."""
+"""Webhook calls over real HTTP: who may call, what is answered and what is stored."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from persistence.database import connect, disconnect
 from persistence.inbox.events import STORED
 from providers.registry import PARSERS
 from tests import worlds
-from tests.inbox.doors import SECRET, SHOWN, Door, door
 from tests.inbox.post import RECEIVER, inbound
+from tests.inbox.webhook_app import SECRET, SHOWN, WebhookApp, webhook_app
 from tests.ledger.line import Moment, line_to
 
 pytestmark = pytest.mark.usefixtures("connected")
@@ -39,8 +39,8 @@ async def outcomes() -> list[tuple[str, str]]:
     return [(row["outcome"], row["reason"]) for row in rows]
 
 
-async def refusals(here: Door) -> dict[str, int]:
-    """Refused events by reason, as the operator sees them once they are written down."""
+async def refusals(here: WebhookApp) -> dict[str, int]:
+    """Refused calls by reason, as the operator sees them."""
     await here.intake._write_refusals()
     rows = await worlds.fetch(
         "SELECT reason, times, body FROM webhook_event WHERE outcome = 'REFUSED'"
@@ -57,9 +57,9 @@ async def refusals(here: Door) -> dict[str, int]:
         (f"/webhooks/extreme/{SECRET}", {}),
     ],
 )
-async def test_who_shows_the_secret_is_let_in(path: str, headers: dict[str, str]) -> None:
-    async with door() as here:
-        answer = await here.knock(b'{"from":"+12025550143"}', path, **headers)
+async def test_a_call_with_the_secret_is_stored(path: str, headers: dict[str, str]) -> None:
+    async with webhook_app() as here:
+        answer = await here.post(b'{"from":"+12025550143"}', path, **headers)
         assert (answer.status_code, answer.json()) == (200, {"status": "received"})
     assert [outcome for outcome, _ in await outcomes()] == ["UNROUTED"]
 
@@ -75,10 +75,10 @@ async def test_who_shows_the_secret_is_let_in(path: str, headers: dict[str, str]
         ({"x-webhook-secret": "wröng"}, EXTREME_PATH, webhooks.WRONG_SECRET),
     ],
 )
-async def test_who_does_not_is_counted_and_nothing_of_it_is_kept(
+async def test_a_refused_call_is_counted_and_its_content_is_not_stored(
     headers: dict[str, str], path: str, reason: str
 ) -> None:
-    async with door() as here:
+    async with webhook_app() as here:
         content = b'{"from":"+12025550143","message":"secret content"}'
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         for _ in range(3):
@@ -87,36 +87,36 @@ async def test_who_does_not_is_counted_and_nothing_of_it_is_kept(
         assert await refusals(here) == {reason: 3}
 
 
-async def test_two_secrets_hold_while_one_takes_the_place_of_the_other() -> None:
-    async with door(secrets=["new", "old"]) as here:
+async def test_two_secrets_are_valid_during_a_rotation() -> None:
+    async with webhook_app(secrets=["new", "old"]) as here:
         for secret, status in (("new", 200), ("old", 200), ("older", 401)):
             said = {**SAID, "messageId": secret}
             answer = await here.call(said, **{"x-webhook-secret": secret})
             assert answer.status_code == status
 
 
-async def test_without_a_secret_only_this_machine_is_let_in_and_only_in_the_sandbox() -> None:
-    async with door(secrets=[], open_on_loopback=True) as here:
-        assert (await here.knock(b'{"from":"1"}')).status_code == 200
-        proxied = await here.knock(b'{"from":"2"}', **{"x-forwarded-for": "203.0.113.7"})
+async def test_without_a_secret_only_loopback_may_call_and_only_in_the_sandbox() -> None:
+    async with webhook_app(secrets=[], open_on_loopback=True) as here:
+        assert (await here.post(b'{"from":"1"}')).status_code == 200
+        proxied = await here.post(b'{"from":"2"}', **{"x-forwarded-for": "203.0.113.7"})
         assert proxied.status_code == 401
-    async with door(secrets=[]) as here:
-        assert (await here.knock(b'{"from":"3"}')).status_code == 401
+    async with webhook_app(secrets=[]) as here:
+        assert (await here.post(b'{"from":"3"}')).status_code == 401
         assert await refusals(here) == {webhooks.NOT_CONFIGURED: 2}
 
 
-async def test_only_addresses_on_the_list_are_let_in() -> None:
-    async with door(allowed_networks=[ip_network("203.0.113.0/24")]) as here:
+async def test_only_addresses_on_the_allow_list_may_call() -> None:
+    async with webhook_app(allowed_networks=[ip_network("203.0.113.0/24")]) as here:
         assert (await here.call(SAID)).status_code == 403
         assert await refusals(here) == {webhooks.NOT_ALLOWED: 1}
-    async with door(
+    async with webhook_app(
         allowed_networks=[ip_network("203.0.113.7"), ip_network("127.0.0.0/8")]
     ) as here:
         assert (await here.call(SAID)).status_code == 200
 
 
-async def test_who_calls_too_often_is_asked_to_wait() -> None:
-    async with door(requests_per_second=5) as here:
+async def test_too_many_calls_are_answered_with_429() -> None:
+    async with webhook_app(requests_per_second=5) as here:
         said = [{**SAID, "messageId": str(each)} for each in range(30)]
         answers = await asyncio.gather(*(here.call(each) for each in said))
         late = [answer for answer in answers if answer.status_code == 429]
@@ -126,25 +126,25 @@ async def test_who_calls_too_often_is_asked_to_wait() -> None:
 
 
 async def test_a_body_may_be_64_kib_and_not_a_byte_more() -> None:
-    async with door() as here:
+    async with webhook_app() as here:
         frame = b'{"from":"+12025550143","message":"%s"}'
         full = frame % (b"x" * (LARGEST_BODY - len(frame) + 2))
         assert len(full) == LARGEST_BODY
-        assert (await here.knock(full, **SHOWN)).status_code == 200
-        assert (await here.knock(full + b" ", **SHOWN)).status_code == 413
+        assert (await here.post(full, **SHOWN)).status_code == 200
+        assert (await here.post(full + b" ", **SHOWN)).status_code == 413
         assert await refusals(here) == {webhooks.TOO_LARGE: 1}
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"<html>", b"\xff\x00", b'{"message":"x"}'])
-async def test_what_is_malformed_is_kept_and_answered_400_in_a_plain_sentence(
+async def test_a_malformed_body_is_stored_and_answered_400(
     body: bytes,
 ) -> None:
-    async with door() as here:
-        answer = await here.knock(body, **SHOWN)
+    async with webhook_app() as here:
+        answer = await here.post(body, **SHOWN)
         assert answer.status_code == 400
         sentence = answer.json()["errors"][0]["message"]
         assert await outcomes() == [("INVALID", sentence)]
-        again = await here.knock(body, **SHOWN)
+        again = await here.post(body, **SHOWN)
         assert again.status_code == 400
     kept = await worlds.fetch("SELECT body FROM webhook_event WHERE outcome = 'INVALID'")
     assert kept == [{"body": body}]
@@ -156,9 +156,9 @@ async def test_a_number_a_line_feed_or_a_form_is_read() -> None:
         b'{"from": "+12025550143", "message": "two\nlines"}',
         b"from=%2B12025550143&message=Hello",
     ]
-    async with door() as here:
+    async with webhook_app() as here:
         for body in bodies:
-            assert (await here.knock(body, **SHOWN)).status_code == 200
+            assert (await here.post(body, **SHOWN)).status_code == 200
     assert [outcome for outcome, _ in await outcomes()] == ["UNROUTED"] * 3
 
 
@@ -170,14 +170,14 @@ async def test_no_body_is_answered_with_500_or_stops_receiving() -> None:
         json.dumps({"messageId": "x", "status": "delivered", "recipient": "1"}).encode(),
         json.dumps({"MsgFollowUpUniqueCode": "A", "number": "1", "Status": "x"}).encode(),
     ]
-    async with door() as here:
+    async with webhook_app() as here:
         for each in range(400):
             body = bytearray(chance.choice(whole))
             for _ in range(chance.randint(1, 4)):
                 at = chance.randrange(len(body))
                 body[at : at + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
             path = "/webhooks/egosms" if each % 2 else "/webhooks/extreme"
-            answer = await here.knock(bytes(body[: chance.randint(1, 300)]), path, **SHOWN)
+            answer = await here.post(bytes(body[: chance.randint(1, 300)]), path, **SHOWN)
             assert answer.status_code in (200, 400)
             assert answer.json()
     await receive_due(RECEIVER, most=1_000)
@@ -186,7 +186,7 @@ async def test_no_body_is_answered_with_500_or_stops_receiving() -> None:
 
 
 async def test_a_duplicate_is_answered_like_the_first_and_marked() -> None:
-    async with door() as here:
+    async with webhook_app() as here:
         answers = await asyncio.gather(*(here.call(SAID) for _ in range(20)))
         assert {answer.status_code for answer in answers} == {200}
         words = sorted(answer.json()["status"] for answer in answers)
@@ -194,8 +194,8 @@ async def test_a_duplicate_is_answered_like_the_first_and_marked() -> None:
     assert sorted(outcome for outcome, _ in await outcomes()) == ["DUPLICATE"] * 19 + ["UNROUTED"]
 
 
-async def test_only_providers_that_are_known_have_a_door() -> None:
-    async with door() as here:
+async def test_unknown_providers_are_not_found() -> None:
+    async with webhook_app() as here:
         for path in ("/webhooks/nobody", "/webhooks", "/webhooks/extreme/a/b", "/api/webhook/x"):
             assert (await here.call(SAID, path)).status_code == 404
         get = await here.front.http.get("/webhooks/extreme", headers=SHOWN)
@@ -203,13 +203,13 @@ async def test_only_providers_that_are_known_have_a_door() -> None:
     assert await outcomes() == []
 
 
-async def test_while_the_database_is_away_nothing_is_answered_as_taken(
+async def test_no_event_is_confirmed_while_the_database_is_away(
     database_url: str,
 ) -> None:
-    """Cut off, then back: whoever was told 503 tries again, and each event is there once."""
+    """During an outage the provider gets 503 and tries again. Each event is stored once."""
     await disconnect()
     try:
-        async with line_to(database_url) as line, worlds.connected(line.url), door() as here:
+        async with line_to(database_url) as line, worlds.connected(line.url), webhook_app() as here:
             said = [{**SAID, "messageId": str(each)} for each in range(40)]
             assert {a.status_code for a in await call_all(here, said[:20])} == {200}
             line.cut_at("", Moment.UNSENT, times=1_000_000)
@@ -229,13 +229,13 @@ async def test_while_the_database_is_away_nothing_is_answered_as_taken(
     assert rows == [{"events": 40}]
 
 
-async def call_all(here: Door, said: list[dict[str, object]]) -> list[httpx.Response]:
+async def call_all(here: WebhookApp, said: list[dict[str, object]]) -> list[httpx.Response]:
     return list(await asyncio.gather(*(here.call(each) for each in said)))
 
 
-async def test_refusals_outlive_a_database_that_is_away() -> None:
+async def test_refusal_counts_survive_an_outage() -> None:
     class Away:
-        """A store that is away once."""
+        """A store that fails once."""
 
         times = 0
 
@@ -256,9 +256,9 @@ async def test_refusals_outlive_a_database_that_is_away() -> None:
     assert rows == [{"reason": "why", "times": 3}]
 
 
-async def test_a_program_ends_in_order_where_refusals_cannot_be_written_down() -> None:
+async def test_stopping_does_not_fail_if_refusals_cannot_be_written() -> None:
     class Gone:
-        """A store that is away for good."""
+        """A store that always fails."""
 
         async def count_refusals(self, refusals: object) -> None:
             raise TryAgain
@@ -270,7 +270,7 @@ async def test_a_program_ends_in_order_where_refusals_cannot_be_written_down() -
 
 
 def signed(body: bytes, key: str, *, age_seconds: float = 0.0) -> dict[str, str]:
-    """The headers of who signs this with the key, so long ago."""
+    """The headers of a call that was signed with the key, so long ago."""
     moment = datetime.now(UTC) - timedelta(seconds=age_seconds)
     signature = Webhook(key).sign("msg_1", moment, body.decode())
     return {
@@ -280,25 +280,25 @@ def signed(body: bytes, key: str, *, age_seconds: float = 0.0) -> dict[str, str]
     }
 
 
-async def test_who_signs_needs_to_show_no_secret() -> None:
+async def test_a_signed_call_needs_no_secret() -> None:
     body = json.dumps(SAID).encode()
-    async with door(signing_secrets=KEYS[:2]) as here:
+    async with webhook_app(signing_secrets=KEYS[:2]) as here:
         for key, status in ((KEYS[0], 200), (KEYS[1], 200), (KEYS[2], 401)):
-            assert (await here.knock(body, **signed(body, key))).status_code == status
-        assert (await here.knock(body + b" ", **signed(body, KEYS[0]))).status_code == 401
+            assert (await here.post(body, **signed(body, key))).status_code == status
+        assert (await here.post(body + b" ", **signed(body, KEYS[0]))).status_code == 401
         old = signed(body, KEYS[0], age_seconds=600)
-        assert (await here.knock(body, **old)).status_code == 401
+        assert (await here.post(body, **old)).status_code == 401
         broken = {**signed(body, KEYS[0]), "webhook-signature": "nonsense"}
-        assert (await here.knock(body, **broken, **SHOWN)).status_code == 401
-        assert (await here.knock(b"\xff", **signed(body, KEYS[0]))).status_code == 401
-        assert (await here.knock(body, **SHOWN)).status_code == 200
-        assert (await here.knock(body)).status_code == 401
+        assert (await here.post(body, **broken, **SHOWN)).status_code == 401
+        assert (await here.post(b"\xff", **signed(body, KEYS[0]))).status_code == 401
+        assert (await here.post(body, **SHOWN)).status_code == 200
+        assert (await here.post(body)).status_code == 401
         assert (await refusals(here))[webhooks.WRONG_SIGNATURE] == 5
 
 
-async def test_where_only_keys_are_configured_every_call_is_to_be_signed() -> None:
+async def test_with_signing_keys_only_every_call_must_be_signed() -> None:
     body = json.dumps(SAID).encode()
-    async with door(secrets=[], signing_secrets=KEYS[:1], open_on_loopback=True) as here:
-        assert (await here.knock(body)).status_code == 401
-        assert (await here.knock(body, **SHOWN)).status_code == 401
-        assert (await here.knock(body, **signed(body, KEYS[0]))).status_code == 200
+    async with webhook_app(secrets=[], signing_secrets=KEYS[:1], open_on_loopback=True) as here:
+        assert (await here.post(body)).status_code == 401
+        assert (await here.post(body, **SHOWN)).status_code == 401
+        assert (await here.post(body, **signed(body, KEYS[0]))).status_code == 200

@@ -1,7 +1,7 @@
-"""White label: whatever a client can ask for or be refused with names no provider, nor its parts.
+"""White label: nothing that a client can read names a provider, a modem or a port.
 
-Every field is asked by everybody but the operator, in a town where each secret stands wherever the
-program could have kept it; then every sentence that the program can say is read by itself.
+Every role but the operator reads every field, after the secrets were stored wherever the program
+could store them. Then every sentence that the program can answer is checked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ASKERS = [who for who in ROLES if who != "admin"]
 
 @pytest.fixture(scope="module")
 async def settled(database_template: Any) -> AsyncIterator[Town]:
-    """A town in which the secrets stand wherever they could."""
+    """Clients whose rows contain the secrets wherever the program could store them."""
     async with databases.fresh_copy(database_template) as url, town(url) as settled:
         await _hide_secrets(settled)
         yield settled
@@ -67,12 +67,12 @@ async def _hide_secrets(settled: Town) -> None:
 
 
 def leaks(said: str) -> list[str]:
-    """Which secrets stand in a text."""
+    """The secrets that a text contains."""
     return [secret for secret in SECRETS if secret in said.lower()]
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_no_answer_names_a_provider_or_its_parts(settled: Town, name: str) -> None:
+async def test_no_answer_names_a_provider_modem_or_port(settled: Town, name: str) -> None:
     found = [what for row in ROWS[name] async for what in _found(settled, name, row)]
     assert found == []
 
@@ -87,12 +87,12 @@ async def _found(settled: Town, name: str, row: Row) -> AsyncIterator[str]:
             yield f"{who} sees {secret!r}: {answer[:500]}"
 
 
-def test_no_description_of_the_schema_names_one() -> None:
+def test_no_description_of_the_schema_names_a_provider() -> None:
     assert leaks(print_schema(build_schema())) == []
 
 
 def sentences() -> Iterator[str]:
-    """What the program itself can say to a client, or keep where a client reads it."""
+    """The sentences that a client can read in answers and stored values."""
     for module in (errors, opt_out, reply, reports, settlement):
         for value in vars(module).values():
             if isinstance(value, str):
@@ -105,17 +105,17 @@ def sentences() -> Iterator[str]:
 
 
 def source_of(module: object) -> str:
-    """A module's text, its docstring left out: that is nobody's but ours."""
+    """The source of a module without its docstring, which no client reads."""
     return inspect.getsource(module).split('"""', 2)[2]  # type: ignore[arg-type]
 
 
-def test_no_sentence_that_a_client_can_be_told_names_one() -> None:
+def test_no_error_message_names_a_provider() -> None:
     said = list(sentences())
     assert len(said) > 40
     assert [(each, leaks(each)) for each in said if leaks(each)] == []
 
 
-def test_a_secret_that_leaks_is_noticed() -> None:
+def test_the_leak_check_finds_a_leak() -> None:
     assert leaks("The provider ExtremeSMS says no.") == ["extreme"]
     assert leaks(f"Through {MODEM.upper()}") == [MODEM]
     assert set(PROVIDERS) <= set(SECRETS)

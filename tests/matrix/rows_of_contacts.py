@@ -10,7 +10,15 @@ NO_FILE = "InvalidFile"
 UPLOAD = {"uploadId": an_upload}
 
 ROWS: dict[str, list[Row]] = {
-    "Query.contacts": [senders("owner", sibling="sibling", admin=EVERYBODY)],
+    "Query.contacts": [
+        senders("owner", sibling="sibling", admin=EVERYBODY),
+        senders(
+            "owner",
+            sibling="sibling",
+            admin=EVERYBODY,
+            given={"filter": {"optedOut": False}, "orderBy": "NAME"},
+        ),
+    ],
     "Mutation.saveContact": [
         senders("owner", sibling="sibling", admin=FORBIDDEN, given={"input": {"number": TO}})
     ],

@@ -1,4 +1,4 @@
-"""Who gets what: the inbox, and what the operator sees of events and lines."""
+"""Who may read and change what: the inbox, webhook events and routes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,17 @@ ROWS: dict[str, list[Row]] = {
         admins(
             "owner group",
             given={"input": {"webhookEventId": an_unrouted_event, "clientId": the_client}},
-        )
+        ),
+        admins(
+            "owner group",
+            given={
+                "input": {
+                    "webhookEventId": an_unrouted_event,
+                    "clientId": the_client,
+                    "optOutAll": True,
+                }
+            },
+        ),
     ],
     "Mutation.testReplyReadiness": [
         admins("owner", given={"input": {"clientId": the_client}}, first=everybody_hears)

@@ -1,4 +1,4 @@
-"""The tables of two-way messaging refuse what must never be, whatever the program does."""
+"""The constraints of the inbox tables refuse invalid rows."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ GOOD = [
     (OPT_OUT, "KEYWORD"),
 ]
 BAD = [
-    ("an outcome of its own", EVENT, None, b"", "LOST", False, False),
-    ("routed to nobody", EVENT, None, b"", "ROUTED", False, False),
-    ("somebody's, but not routed", EVENT, None, b"", "UNROUTED", True, False),
-    ("routed, and waiting still", EVENT, None, b"", "ROUTED", True, True),
-    ("refused, with its content", EVENT, None, b"{}", "REFUSED", False, False),
+    ("an unknown outcome", EVENT, None, b"", "LOST", False, False),
+    ("routed without a client", EVENT, None, b"", "ROUTED", False, False),
+    ("a client, but not routed", EVENT, None, b"", "UNROUTED", True, False),
+    ("routed, and still due", EVENT, None, b"", "ROUTED", True, True),
+    ("refused, with content", EVENT, None, b"{}", "REFUSED", False, False),
     ("larger than 64 KiB", EVENT, None, bytes(65_537), "INVALID", False, False),
-    ("a number of the feed below 1", INBOUND, 0),
-    ("less than nothing unread", CONVERSATION, -1, None),
+    ("a feed number below 1", INBOUND, 0),
+    ("a negative unread count", CONVERSATION, -1, None),
     ("half a line", CONVERSATION, 0, "m1"),
-    ("an opt-out out of nothing", OPT_OUT, "WHIM"),
+    ("an opt-out with an unknown source", OPT_OUT, "WHIM"),
 ]
 TWICE = [
     ("a key", (EVENT, b"twice", b"{}", "INVALID", False, False)),
@@ -67,7 +67,7 @@ async def client_id(connected: None) -> object:
 
 
 @pytest.mark.parametrize(("statement", "values"), [(each[0], each[1:]) for each in GOOD])
-async def test_what_is_right_is_kept(
+async def test_valid_rows_are_stored(
     client_id: object, statement: str, values: tuple[object, ...]
 ) -> None:
     await worlds.execute(statement, client_id, *values)
@@ -76,7 +76,7 @@ async def test_what_is_right_is_kept(
 @pytest.mark.parametrize(
     ("statement", "values"), [pytest.param(each[1], each[2:], id=str(each[0])) for each in BAD]
 )
-async def test_what_must_not_be_is_refused(
+async def test_invalid_rows_are_refused(
     client_id: object, statement: str, values: tuple[object, ...]
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
@@ -84,14 +84,14 @@ async def test_what_must_not_be_is_refused(
 
 
 @pytest.mark.parametrize("row", [pytest.param(each[1], id=each[0]) for each in TWICE])
-async def test_nothing_stands_twice(client_id: object, row: tuple[str, object]) -> None:
+async def test_rows_are_unique(client_id: object, row: tuple[str, object]) -> None:
     statement, *values = row
     await worlds.execute(statement, client_id, *values)
     with pytest.raises(asyncpg.UniqueViolationError):
         await worlds.execute(statement, client_id, *values)
 
 
-async def test_a_line_is_set_by_hand_for_one_client_alone(client_id: object) -> None:
+async def test_a_line_is_assigned_by_hand_to_one_client_only(client_id: object) -> None:
     pool = await worlds.add_pool(default=False)
     other = await worlds.add_client(pool, held=0)
     await worlds.execute(ROUTE, client_id, "shared", False)

@@ -1,4 +1,4 @@
-"""A running door for providers, over a real database: real uvicorn on loopback."""
+"""The webhook endpoints on a real database, served by uvicorn on loopback."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ SHOWN = {"x-webhook-secret": SECRET}
 
 
 @dataclass
-class Door:
-    """A front with its webhooks, and the intake behind them."""
+class WebhookApp:
+    """A server with the webhook endpoints, and their intake."""
 
     front: RunningServer
     intake: Intake
 
     async def call(self, said: object, path: str = EXTREME_PATH, **headers: str) -> httpx.Response:
-        """What is answered to a provider that says this, and shows the secret."""
-        return await self.knock(json.dumps(said).encode(), path, **{**SHOWN, **headers})
+        """The answer to a call with this JSON and the secret."""
+        return await self.post(json.dumps(said).encode(), path, **{**SHOWN, **headers})
 
-    async def knock(self, body: bytes, path: str = EXTREME_PATH, **headers: str) -> httpx.Response:
-        """What is answered to these bytes, with these headers alone."""
+    async def post(self, body: bytes, path: str = EXTREME_PATH, **headers: str) -> httpx.Response:
+        """The answer to a call with this body and only these headers."""
         return await self.front.http.post(path, content=body, headers=headers)
 
 
 @asynccontextmanager
-async def door(**rules: Any) -> AsyncIterator[Door]:
-    """A door with these rules; the secret is SECRET unless named."""
+async def webhook_app(**rules: Any) -> AsyncIterator[WebhookApp]:
+    """The endpoints with these rules. The secret is SECRET unless given."""
     intake = Intake(store, PARSERS)
     intake.start()
     webhooks = Webhooks(intake, WebhookRules(**{"secrets": [SECRET], **rules}), Metrics())
     async with running_server(routes=webhooks.routes()) as made:
         try:
-            yield Door(made, intake)
+            yield WebhookApp(made, intake)
         finally:
             await intake.stop()
