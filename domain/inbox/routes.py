@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -22,6 +23,7 @@ from domain.transactions import Transaction, changing
 ASSIGNED = "Assigned by hand."
 LONGEST_NAME = 128
 LONGEST_TEXT = 5_000
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 ASSIGNABLE = (WebhookOutcome.UNROUTED, WebhookOutcome.DUPLICATE, WebhookOutcome.INVALID)
 
 
@@ -142,8 +144,8 @@ async def _sender_for(store: AssigningStore, tx: Transaction, client_id: UUID, r
 
 
 def _checked(text: str) -> str:
-    if not 0 < len(text) <= LONGEST_TEXT or "\0" in text:
-        raise InvalidInput(f"A text is 1 to {LONGEST_TEXT} characters.", field="text")
+    if not 0 < len(text) <= LONGEST_TEXT or _UNSTORABLE.search(text):
+        raise InvalidInput(f"A text is 1 to {LONGEST_TEXT} plain characters.", field="text")
     return text
 
 

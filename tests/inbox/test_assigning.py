@@ -72,7 +72,8 @@ async def test_an_event_that_could_not_be_read_is_assigned_with_sender_and_text(
     assert await assign(app, event) == "BAD_USER_INPUT"
     assert await assign(app, event, sender=PHONE) == "BAD_USER_INPUT"
     assert await assign(app, event, text="STOP") == "BAD_USER_INPUT"
-    assert await assign(app, event, sender=PHONE, text="") == "BAD_USER_INPUT"
+    for text in ("", "\0", "\ud800", "x" * 5_001):
+        assert await assign(app, event, sender=PHONE, text=text) == "BAD_USER_INPUT"
     by_hand = {"sender": "(202) 555-0143", "text": "STOP"}
     message = {"text": "STOP", "number": PHONE, "answerable": True}
     assert await assign(app, event, **by_hand) == message
