@@ -8,7 +8,7 @@ from domain.identity.access import Role
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from schema.inputs import SettleUnknownsInput, UnknownFilterInput
+from schema.dispatch.inputs import SettleUnknownsInput, UnknownFilterInput
 
 
 async def settle_unknowns(info: Info, input: SettleUnknownsInput) -> SettledUnknowns:

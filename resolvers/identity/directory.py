@@ -18,7 +18,7 @@ from resolvers.changes import changes
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients
-from schema.inputs import (
+from schema.identity.inputs import (
     CreateClientInput,
     CreateGroupInput,
     CreateUserInput,

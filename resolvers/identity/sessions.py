@@ -11,7 +11,12 @@ from domain.identity.sessions import SignedIn
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from schema.inputs import CreateApiKeyInput, RefreshSessionInput, RevokeApiKeyInput, SignInInput
+from schema.identity.inputs import (
+    CreateApiKeyInput,
+    RefreshSessionInput,
+    RevokeApiKeyInput,
+    SignInInput,
+)
 
 
 async def sign_in(info: Info, input: SignInInput) -> SignedIn:

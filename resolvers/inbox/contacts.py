@@ -17,7 +17,7 @@ from resolvers.changes import changes
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.pages import Cursors
-from schema.inputs import (
+from schema.inbox.inputs import (
     ContactFilter,
     DeleteContactInput,
     ImportContactsInput,

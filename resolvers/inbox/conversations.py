@@ -17,7 +17,7 @@ from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_messages
-from schema.inputs import MarkReadInput, ReplyInput
+from schema.inbox.inputs import MarkReadInput, ReplyInput
 
 
 async def inbox(

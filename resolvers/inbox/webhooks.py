@@ -17,7 +17,7 @@ from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients, load_messages
 from resolvers.pages import Cursors
-from schema.inputs import (
+from schema.inbox.inputs import (
     AssignInboundInput,
     DeleteModemRouteInput,
     SetModemRouteInput,

@@ -28,7 +28,7 @@ from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients, load_groups
-from schema.inputs import AllocateInput, SyncInput, TransferFilter
+from schema.ledger.inputs import AllocateInput, SyncInput, TransferFilter
 
 
 async def balances(info: Info, client_id: ID | None = None) -> Balances:

@@ -12,7 +12,7 @@ from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Page, Window
 from resolvers.context import Info, actor_of
 from resolvers.loaders import load_clients
-from schema.inputs import ReconcileInput
+from schema.ledger.inputs import ReconcileInput
 
 ANSWER_SECONDS = 30.0
 MOST_DIFFERENCES = 1_000

@@ -13,15 +13,14 @@ from domain.sending.sends import Message, Send
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from schema.inputs import (
+from schema.dispatch.inputs import CancelSendInput, SettleUnknownInput
+from schema.sending.inputs import (
     BulkSendInput,
     BulkSendMultiInput,
-    CancelSendInput,
     CsvSendInput,
     QuoteCsvInput,
     QuoteInput,
     SendInput,
-    SettleUnknownInput,
 )
 
 NO_NOTE = "No reason was given."

@@ -1,0 +1,61 @@
+"""Inputs of sync, reconcile, allocations and lists of transfers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from domain.ledger.book import TransferKind
+from schema.scalars import Units
+
+
+@strawberry.input(description="Which provider account to sync.")
+class SyncInput:
+    provider_account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Default: the default account, or the client's own. Only an admin can name "
+        "another.",
+    )
+
+
+@strawberry.input(description="How to reconcile.")
+class ReconcileInput:
+    dry_run: bool | None = strawberry.field(
+        default=None, description="True: only look, correct nothing."
+    )
+    since: datetime | None = strawberry.field(
+        default=None, description="Only sends that were created at this time or later."
+    )
+
+
+@strawberry.input(description="Which transfers to list. All conditions must hold.")
+class TransferFilter:
+    kind: TransferKind | None = strawberry.field(
+        default=None, description="Only transfers of this kind."
+    )
+    created_after: datetime | None = strawberry.field(
+        default=None, description="Only transfers created at this time or later."
+    )
+    created_before: datetime | None = strawberry.field(
+        default=None, description="Only transfers created before this time."
+    )
+
+
+@strawberry.input(description="What to allocate. Give exactly one of clientId and groupId.")
+class AllocateInput:
+    units: Units = strawberry.field(
+        description="Units to move. Positive gives them, negative takes them back."
+    )
+    client_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The client that gets the units."
+    )
+    group_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The group that gets the units."
+    )
+    note: str | None = strawberry.field(
+        default=None, description="A line of at most 500 characters for the statement."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=None, description="Makes it safe to repeat the request."
+    )
