@@ -239,9 +239,9 @@ def stop_signal() -> Iterator[asyncio.Event]:
 
     def on_signal() -> None:
         stop.set()
-        remove_handlers()
+        forget_signals()
 
-    def remove_handlers() -> None:
+    def forget_signals() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
 
@@ -250,7 +250,7 @@ def stop_signal() -> Iterator[asyncio.Event]:
     try:
         yield stop
     finally:
-        remove_handlers()
+        forget_signals()
 
 
 def dispatch_rules_of(settings: Settings) -> DispatchRules:
