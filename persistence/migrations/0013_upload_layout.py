@@ -19,7 +19,7 @@ GONE = ("encoding", "delimiter", "has_header", "columns", "number_column", "rows
 class Migration(migrations.Migration):
     """Moves the columns into one. An upload lives for a day: the table is small."""
 
-    dependencies = [("ibiki", "0008_sessions")]  # noqa: RUF012
+    dependencies = [("ibiki", "0012_sessions")]  # noqa: RUF012
     operations = [  # noqa: RUF012
         ops.AddField("Upload", "layout", fields.JSONField(null=True)),
         ops.RunSQL(MOVE),

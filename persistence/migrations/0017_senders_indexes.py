@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     """Built without blocking writes."""
 
     atomic = False
-    dependencies = [("ibiki", "0012_senders")]  # noqa: RUF012
+    dependencies = [("ibiki", "0016_senders")]  # noqa: RUF012
     operations = [  # noqa: RUF012
         # Unrouted events are listed with pending opt-outs first.
         CreateIndexConcurrently(

@@ -11,7 +11,7 @@ INDEX = "CREATE INDEX access_change_by_transaction ON access_change (transaction
 class Migration(migrations.Migration):
     """Fills the column of old rows with its own transaction ID: a small table, kept for a week."""
 
-    dependencies = [("ibiki", "0015_change_order_indexes")]  # noqa: RUF012
+    dependencies = [("ibiki", "0011_change_order_indexes")]  # noqa: RUF012
     operations = [  # noqa: RUF012
         ops.AddField(
             model_name="RefreshToken",

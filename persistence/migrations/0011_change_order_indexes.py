@@ -10,7 +10,7 @@ BRIN = "USING brin (changed_xid, updated_at) WITH (pages_per_range = 16, autosum
 class Migration(migrations.Migration):
     """BRIN is small and keeps updates HOT. Conversations change all over their table."""
 
-    dependencies = [("ibiki", "0013_change_order")]  # noqa: RUF012
+    dependencies = [("ibiki", "0010_change_order")]  # noqa: RUF012
     atomic = False
     operations = [  # noqa: RUF012
         CreateIndexConcurrently("message_changed", f"message {BRIN}"),

@@ -9,7 +9,7 @@ from persistence.migration_steps import CreateIndexConcurrently, DropIndexConcur
 class Migration(migrations.Migration):
     """The indexes of a send's transfers get the amount, and corrections get an index."""
 
-    dependencies = [("ibiki", "0020_reconciliations")]  # noqa: RUF012
+    dependencies = [("ibiki", "0014_reconciliations")]  # noqa: RUF012
     atomic = False
     operations = [  # noqa: RUF012
         CreateIndexConcurrently(

@@ -29,7 +29,7 @@ BACK = "DROP FUNCTION note_change() CASCADE"
 class Migration(migrations.Migration):
     """A version and the last transaction of everything that can be watched for changes."""
 
-    dependencies = [("ibiki", "0011_keys_keep_successes")]  # noqa: RUF012
+    dependencies = [("ibiki", "0009_keys_keep_successes")]  # noqa: RUF012
     operations = [  # noqa: RUF012
         *[
             ops.AddField(model_name=name, name="version", field=fields.IntField(db_default=0))

@@ -11,5 +11,5 @@ DELETE FROM idempotency_key WHERE answer ?| ARRAY['insufficient_balance', 'insuf
 class Migration(migrations.Migration):
     """Frees the keys of refused commands."""
 
-    dependencies = [("ibiki", "0009_queue_figures")]  # noqa: RUF012
+    dependencies = [("ibiki", "0008_queue_figures")]  # noqa: RUF012
     operations = [ops.RunSQL(DROP_REFUSALS, "")]  # noqa: RUF012

@@ -9,7 +9,7 @@ from tortoise.migrations import operations as ops
 class Migration(migrations.Migration):
     """Columns with a constant default, so that no table is rewritten, and their indexes."""
 
-    dependencies = [("ibiki", "0021_transfers_of_a_send")]  # noqa: RUF012
+    dependencies = [("ibiki", "0015_transfers_of_a_send")]  # noqa: RUF012
     operations = [  # noqa: RUF012
         ops.AddField(model_name="WebhookEvent", name="sender", field=fields.TextField(null=True)),
         ops.AddField(
@@ -22,5 +22,5 @@ class Migration(migrations.Migration):
             name="mentions_opt_out",
             field=fields.BooleanField(db_default=False),
         ),
-        ops.RunSQL((Path(__file__).parent / "sql" / "0012_senders.sql").read_text()),
+        ops.RunSQL((Path(__file__).parent / "sql" / "0016_senders.sql").read_text()),
     ]

@@ -1,4 +1,4 @@
--- NOT VALID: adding a constraint must not read a large table under a lock. 0012_senders_indexes
+-- NOT VALID: adding a constraint must not read a large table under a lock. 0017_senders_indexes
 -- validates them.
 ALTER TABLE webhook_event ADD CONSTRAINT webhook_event_pending_unrouted CHECK (
     NOT opt_out_pending OR (outcome = 'UNROUTED' AND sender IS NOT NULL)) NOT VALID;

@@ -40,7 +40,7 @@ COUNTS = (
 class Migration(migrations.Migration):
     """The tables of reconcile."""
 
-    dependencies = [("ibiki", "0014_upload_layout")]  # noqa: RUF012
+    dependencies = [("ibiki", "0013_upload_layout")]  # noqa: RUF012
     operations = [  # noqa: RUF012
         ops.CreateModel(
             name="Reconciliation",
