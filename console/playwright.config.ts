@@ -1,11 +1,17 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { defineConfig } from "@playwright/test";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
+const SPECS = readdirSync(join(import.meta.dirname, "tests")).filter((name) =>
+  name.endsWith(".spec.ts"),
+);
+
 export default defineConfig({
   testDir: "tests",
-  // One program serves all tests of a file, and the machine has few cores.
+  // A project for each file: its tests share a program that no other file has used.
+  projects: SPECS.map((name) => ({ name: name.replace(".spec.ts", ""), testMatch: name })),
   workers: 1,
   fullyParallel: false,
   timeout: 60_000,

@@ -16,6 +16,7 @@ const ADMIN = [
   "/unknown",
   "/providers",
   "/users",
+  "/reconcile",
   "/audit",
   "/developers",
   "/account",

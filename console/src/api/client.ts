@@ -60,12 +60,12 @@ function resuming(variables: Record<string, unknown>, sink: Sink<FormattedExecut
   };
 }
 
-/** Uploads a CSV file. Raises Error with the API's sentence. */
+/** Uploads a CSV or XLSX file. Raises Error with the API's sentence. */
 export async function uploadFile(file: File): Promise<Upload> {
   const accessToken = await freshToken();
   const response = await fetch("/uploads", {
     method: "POST",
-    headers: { authorization: `Bearer ${accessToken ?? ""}`, "content-type": "text/csv" },
+    headers: { authorization: `Bearer ${accessToken ?? ""}`, "content-type": "application/octet-stream" },
     body: file,
   });
   const answer = (await response.json()) as Upload & { errors?: { message: string }[] };
@@ -77,4 +77,8 @@ export interface Upload {
   uploadId: string;
   rows: number;
   columns: string[];
+  /** The column of numbers that the header names clearly; null if it has to be chosen. */
+  numberColumn: string | null;
+  /** Why it has to be chosen. */
+  problem: string | null;
 }

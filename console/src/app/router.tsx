@@ -44,6 +44,10 @@ const lines = lazy(() => import("../pages/lines/LinesPage"), "LinesPage");
 const unknown = lazy(() => import("../pages/unknown/UnknownPage"), "UnknownPage");
 const providers = lazy(() => import("../pages/providers/ProvidersPage"), "ProvidersPage");
 const users = lazy(() => import("../pages/users/UsersPage"), "UsersPage");
+const reconciliations = lazy(
+  () => import("../pages/reconciliations/ReconciliationsPage"),
+  "ReconciliationsPage",
+);
 const audit = lazy(() => import("../pages/audit/AuditPage"), "AuditPage");
 
 const routeTree = root.addChildren([
@@ -72,6 +76,7 @@ const routeTree = root.addChildren([
   page("/unknown", "admin", unknown),
   page("/providers", "admin", providers),
   page("/users", "admin", users),
+  page("/reconcile", "admin", reconciliations),
   page("/audit", "admin", audit),
 ]);
 

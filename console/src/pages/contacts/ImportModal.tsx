@@ -43,13 +43,13 @@ export function ImportModal({ isOpen, onClose, onChange }: ImportModalProps) {
     <Modal opened={isOpen} onClose={onClose} title="Import contacts" size="lg" centered>
       <Stack>
         <Text size="sm">
-          A CSV file with a column of numbers, and columns of names and businesses if there are any.
+          A CSV or XLSX file with a column of numbers, and columns of names and businesses if there are any.
           Contacts that exist are updated. Opt-outs stay as they are.
         </Text>
         <FileInput
           label="File"
           placeholder="Choose a file"
-          accept=".csv,text/csv,text/plain"
+          accept=".csv,.tsv,.txt,.xlsx"
           value={file}
           onChange={setFile}
           error={problem}
@@ -57,7 +57,10 @@ export function ImportModal({ isOpen, onClose, onChange }: ImportModalProps) {
         <FailureNote failure={action.failure} />
         {imported && (
           <Alert color="green" variant="outline" role="status">
-            {count(imported.created)} added, {count(imported.updated)} updated.
+            {count(imported.created)} added, {count(imported.updated)} updated. Numbers were read
+            from {imported.columns.numbers.join(", ")}.
+            {imported.columns.leftOut.length > 0 &&
+              ` Not read: ${imported.columns.leftOut.join(", ")}.`}
           </Alert>
         )}
         {imported && (

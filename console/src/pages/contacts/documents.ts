@@ -62,6 +62,10 @@ export const IMPORT = graphql(`
       ... on ContactsImported {
         created
         updated
+        columns {
+          numbers
+          leftOut
+        }
         rejected {
           input
           position

@@ -5,7 +5,7 @@ import { useLive } from "../../api/useLive";
 import { useBalances } from "../../app/balances";
 import { useBrand } from "../../app/brand";
 import { Figure } from "../../components/Figure";
-import { TextLink } from "../../components/links";
+import { ButtonLink, TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { PoolState, reasonOf } from "../../components/PoolState";
 import { TimeText } from "../../components/TimeText";
@@ -21,7 +21,16 @@ export function OverviewPage() {
   const platform = useBalances()?.platform;
   const brand = useBrand();
   return (
-    <Page title="Overview" actions={<SyncButton />}>
+    <Page title="Overview" 
+      actions={
+        <>
+          <ButtonLink to="/reconcile" variant="default">
+            Reconcile
+          </ButtonLink>
+          <SyncButton />
+        </>
+      }
+    >
       {!platform ? (
         <Waiting lines={3} />
       ) : (

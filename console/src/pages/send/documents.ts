@@ -63,3 +63,32 @@ export const FIND_CONTACTS = graphql(`
     }
   }
 `);
+
+export const QUOTE_FILE = graphql(`
+  query QuoteFile($input: QuoteCsvInput!) {
+    quoteCsv(input: $input) {
+      accepted
+      rejectedCount
+      rejected {
+        input
+        position
+        reason
+        message
+      }
+      columns {
+        number
+        text
+      }
+      samples {
+        line
+        number
+        text
+      }
+      cost
+      balance
+      affordable
+    }
+  }
+`);
+
+export type FileQuote = ResultOf<typeof QUOTE_FILE>["quoteCsv"];

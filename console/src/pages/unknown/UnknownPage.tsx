@@ -1,4 +1,5 @@
 import { Button } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
 import { useMemo, useState } from "react";
 import type { ResultOf } from "../../api/graphql";
 import { useLive } from "../../api/useLive";
@@ -12,6 +13,7 @@ import { TimeText } from "../../components/TimeText";
 import { phone } from "../../text/phones";
 import { MESSAGE_UPDATED } from "../sends/documents";
 import { UNKNOWN, type UnknownMessage } from "./documents";
+import { SettleManyModal } from "./SettleManyModal";
 import { SettleModal } from "./SettleModal";
 
 const column = columnsOf<UnknownMessage>();
@@ -62,12 +64,20 @@ function columnsWith(settle: (message: UnknownMessage) => void) {
 /** Messages that may have been sent: a person who knows says what happened. */
 export function UnknownPage() {
   const [settled, setSettled] = useState<UnknownMessage | null>(null);
+  const [isMany, many] = useDisclosure();
   const pages = usePages(UNKNOWN, {}, messagesOf, idOf);
   const columns = useMemo(() => columnsWith(setSettled), []);
   useLive(MESSAGE_UPDATED, {}, pages.refresh);
   return (
     <Page
       title="Unknown messages"
+      actions={
+        pages.items.length > 1 && (
+          <Button variant="default" onClick={many.open}>
+            Settle many
+          </Button>
+        )
+      }
       description="The provider gave no clear answer. These messages stay charged and are never sent again by themselves. Compare them with the provider's own log, then say what happened."
     >
       <DataTable
@@ -79,6 +89,12 @@ export function UnknownPage() {
             Messages appear here if a provider accepts a call and does not answer it clearly.
           </EmptyState>
         }
+      />
+      <SettleManyModal
+        key={String(isMany)}
+        isOpen={isMany}
+        onClose={many.close}
+        onChange={pages.refresh}
       />
       <SettleModal
         key={settled?.id}

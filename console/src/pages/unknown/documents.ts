@@ -43,3 +43,28 @@ export const SETTLE = graphql(`
     }
   }
 `);
+
+export const SETTLE_MANY = graphql(`
+  mutation SettleUnknowns($input: SettleUnknownsInput!) {
+    result: settleUnknowns(input: $input) {
+      __typename
+      ... on SettledUnknowns {
+        dryRun
+        messages
+        remaining
+        attemptedBefore
+        totals {
+          unit
+          messages
+          units
+        }
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);

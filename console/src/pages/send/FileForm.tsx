@@ -1,0 +1,127 @@
+import { Alert, Button, Checkbox, Grid, Group, Select, Stack, Text, Textarea } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { type FormEvent, useState } from "react";
+import type { Upload } from "../../api/client";
+import { useData } from "../../api/useData";
+import { FailureNote } from "../../components/FailureNote";
+import { useDraft } from "../../components/useDraft";
+import { count } from "../../text/numbers";
+import { QUOTE_FILE, SEND_FILE } from "./documents";
+import { FileQuotePanel } from "./FileQuotePanel";
+import { useSend } from "./useSend";
+
+/** Columns and text for a file that is uploaded, and what the send would do. */
+export function FileForm({ upload }: { upload: Upload }) {
+  const [column, setColumn] = useState<string | null>(upload.numberColumn);
+  const [textColumn, setTextColumn] = useState<string | null>(null);
+  const [allowMissingValues, setAllowMissing] = useState(false);
+  const [text, setText] = useDraft("send-file-text");
+  const sending = useSend(SEND_FILE);
+
+  const words = textColumn ? { textColumn } : { text };
+  const input = { uploadId: upload.uploadId, column, allowMissingValues, ...words };
+  const [asked] = useDebouncedValue(JSON.stringify(input), 400);
+  const isComplete = column !== null && (textColumn !== null || text !== "");
+  const { data, failure } = useData(
+    QUOTE_FILE,
+    { input: JSON.parse(asked) as typeof input },
+    { isPaused: !isComplete },
+  );
+  const quote = isComplete ? (data?.quoteCsv ?? null) : null;
+  const isReady =
+    quote !== null && asked === JSON.stringify(input) && quote.accepted > 0 && quote.affordable;
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    await sending.send(input);
+  }
+
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <Grid>
+        <Grid.Col span={{ base: 12, md: 7 }}>
+          <Stack>
+            <Text>
+              {count(upload.rows)} rows. Columns: {upload.columns.join(", ")}
+            </Text>
+            {upload.problem && column === null && (
+              <Alert color="orange" variant="outline">
+                {upload.problem}
+              </Alert>
+            )}
+            <Select
+              label="Column of the numbers"
+              description={
+                upload.numberColumn ? `Found by its name: ${upload.numberColumn}` : undefined
+              }
+              placeholder="Choose a column"
+              data={upload.columns}
+              value={column}
+              onChange={setColumn}
+              allowDeselect={false}
+              required
+            />
+            <Select
+              label="Column of the texts"
+              placeholder="None: one text for all rows"
+              data={upload.columns}
+              value={textColumn}
+              onChange={setTextColumn}
+              clearable
+            />
+            {!textColumn && (
+              <TextWithColumns text={text} onChange={setText} columns={upload.columns} />
+            )}
+            <Checkbox
+              label="Also send to rows without a value for a column in the text"
+              checked={allowMissingValues}
+              onChange={(event) => setAllowMissing(event.currentTarget.checked)}
+            />
+            <FailureNote failure={sending.failure ?? (isComplete ? failure : null)} />
+            <Group>
+              <Button type="submit" loading={sending.isBusy} disabled={!isReady}>
+                {quote ? `Send ${count(quote.accepted)} messages` : "Send"}
+              </Button>
+            </Group>
+          </Stack>
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, md: 5 }}>
+          <FileQuotePanel quote={quote} />
+        </Grid.Col>
+      </Grid>
+    </form>
+  );
+}
+
+interface TextWithColumnsProps {
+  text: string;
+  onChange: (text: string) => void;
+  columns: string[];
+}
+
+function TextWithColumns({ text, onChange, columns }: TextWithColumnsProps) {
+  return (
+    <>
+      <Textarea
+        label="Text"
+        description="{{column}} stands for what a row has in that column."
+        autosize
+        minRows={3}
+        value={text}
+        onChange={(event) => onChange(event.currentTarget.value)}
+      />
+      <Group gap={6}>
+        {columns.map((name) => (
+          <Button
+            key={name}
+            size="compact-xs"
+            variant="default"
+            onClick={() => onChange(`${text}{{${name}}}`)}
+          >
+            Insert {name}
+          </Button>
+        ))}
+      </Group>
+    </>
+  );
+}

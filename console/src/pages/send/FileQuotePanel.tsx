@@ -1,0 +1,54 @@
+import { Alert, Group, Paper, Stack, Text, Title } from "@mantine/core";
+import { useBalances } from "../../app/balances";
+import { MessageText } from "../../components/MessageText";
+import { PhoneText } from "../../components/PhoneText";
+import { RejectedList } from "../../components/RejectedList";
+import { count, units } from "../../text/numbers";
+import type { FileQuote } from "./documents";
+
+/** What a send to the rows of a file would do and cost, with the first texts as they would be sent. */
+export function FileQuotePanel({ quote }: { quote: FileQuote | null }) {
+  const unit = useBalances()?.account?.unit ?? "credit";
+  return (
+    <Paper withBorder p="md" component="section" aria-label="Quote">
+      <Title order={2} size="h4" mb="xs">
+        Quote
+      </Title>
+      <div aria-live="polite">
+        {quote === null ? (
+          <Text c="dimmed">Choose the columns and enter a text to see what the send would do.</Text>
+        ) : (
+          <Stack gap="xs">
+            <Text size="sm">
+              {count(quote.accepted)} messages to the numbers in “{quote.columns.number}”, for{" "}
+              {units(quote.cost, unit)}. Balance after: {units(quote.balance - quote.cost, unit)}.
+            </Text>
+            {!quote.affordable && (
+              <Alert color="red" variant="outline" role="alert">
+                The balance of {units(quote.balance, unit)} is too low for this send.
+              </Alert>
+            )}
+            <Title order={3} size="h6">
+              The first texts
+            </Title>
+            {quote.samples.map((sample) => (
+              <Paper key={sample.line} withBorder p="xs">
+                <Group gap="xs">
+                  <Text size="xs" c="dimmed">
+                    Line {sample.line}, <PhoneText number={sample.number} />
+                  </Text>
+                </Group>
+                <MessageText text={sample.text} lines={4} />
+              </Paper>
+            ))}
+            <RejectedList
+              rejected={quote.rejected}
+              total={quote.rejectedCount}
+              positionName="Line"
+            />
+          </Stack>
+        )}
+      </div>
+    </Paper>
+  );
+}

@@ -1,0 +1,85 @@
+// What operators do: give credits, settle what is unknown, assign, reconcile, audit.
+import { ApiCaller } from "./api";
+import { expect, test, USERS } from "./console";
+
+test("an admin gives credits with their value beside them, and the client sees them come", async ({
+  browser,
+  page,
+  program,
+  signIn,
+}) => {
+  test.setTimeout(120_000);
+  const context = await browser.newContext({ baseURL: program.address });
+  const client = await signIn("client", await context.newPage());
+  await signIn("admin");
+  await page.goto("/credits");
+  await page.getByRole("button", { name: "Adjust the balance of Client" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Units").fill("5000");
+  await expect(dialog).toContainText("5,000 × 0.03 = $150.00");
+  await dialog.getByRole("button", { name: /^Give 5,000/ }).click();
+  await expect(client.getByRole("banner")).toContainText("6,000 credits");
+  await expect(page.getByRole("table", { name: "Credits of clients" })).toContainText("6,000 credits");
+  await context.close();
+});
+
+test("a refusal is shown beside the field, in the API's words", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/users");
+  await page.getByRole("button", { name: "Add a user" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Email").fill("new@ibiki.test");
+  await dialog.getByLabel("Password").first().fill("x");
+  await dialog.getByRole("combobox", { name: "Role" }).click();
+  await page.getByRole("option", { name: "Administrator" }).click();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog.locator('[id$="-error"]')).toContainText(/characters/);
+});
+
+test("an inbound message that belongs to nobody is assigned, and the client reads it", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  await signIn("admin");
+  await page.goto("/webhooks");
+  await ApiCaller.inbound(program, "+12025550143", "For whom is this?");
+  await page.getByRole("button", { name: /^Assign/ }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("modem-7");
+  await dialog.getByLabel("Assign to").click();
+  await page.getByRole("option", { name: "Other" }).click();
+  await dialog.getByRole("button", { name: "Assign" }).click();
+  await expect(page.getByRole("table", { name: "Webhook events" })).toContainText("Routed");
+});
+
+test("unknown messages are settled after a preview, and the charge is given back", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  test.setTimeout(120_000);
+  const client = await ApiCaller.signedIn(program, USERS.client);
+  await client.send(["+12025550165", "+12025550172"], "Will this arrive?");
+  await signIn("admin");
+  await page.goto("/unknown");
+  await expect(page.getByRole("row")).toHaveCount(3, { timeout: 60_000 });
+  await page.getByRole("button", { name: "Settle many" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("The provider did not accept them").check();
+  await dialog.getByRole("button", { name: "Preview" }).click();
+  await expect(dialog).toContainText("2 messages, 2 credits. The charges are given back.");
+  await dialog.getByLabel("How do you know?").fill("They are not in the provider's log.");
+  await dialog.getByRole("button", { name: "Settle 2" }).click();
+  await expect(page.getByRole("heading", { name: "No outcome is unknown" })).toBeVisible();
+});
+
+test("reconcile and audit say that all is well", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/reconcile");
+  await page.getByRole("button", { name: "Reconcile" }).click();
+  await expect(page.getByRole("dialog")).toContainText("No difference was found.");
+  await page.goto("/audit");
+  await page.getByRole("button", { name: "Run the audit" }).click();
+  await expect(page.getByText("The ledger holds")).toBeVisible();
+});

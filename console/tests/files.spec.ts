@@ -1,0 +1,61 @@
+// Files: the columns, the preview, the rows that are not accepted.
+import { readFileSync } from "node:fs";
+import { expect, test } from "./console";
+
+const PEOPLE = `Account number,Name,Phone
+4045550123,Ann,2025550101
+4045550124,Ben,2025550102
+4045550125,Cas,12
+4045550126,,2025550104
+4045550127,Dee,2025550101
+`;
+
+test("a file with bad rows is previewed, sent, and its bad rows can be downloaded", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/send");
+  await page.getByRole("tab", { name: "File" }).click();
+  await page.locator('input[type="file"]').setInputFiles({
+    name: "people.csv",
+    mimeType: "text/csv",
+    buffer: Buffer.from(PEOPLE),
+  });
+  await expect(page.getByText("Found by its name: Phone")).toBeVisible();
+  await page.getByRole("textbox", { name: "Text" }).fill("Hi ");
+  await page.getByRole("button", { name: "Insert Name" }).click();
+  const quote = page.getByRole("region", { name: "Quote" });
+  await expect(quote).toContainText("3 messages to the numbers in “Phone”");
+  await expect(quote).toContainText("Hi Ann");
+  await expect(quote).toContainText("Not accepted: 2");
+
+  const downloading = page.waitForEvent("download");
+  await quote.getByRole("button", { name: "Download as CSV" }).click();
+  const saved = readFileSync(await (await downloading).path(), "utf8");
+  expect(saved).toContain('"4","12","INVALID"');
+
+  await page.getByRole("button", { name: "Send 3 messages" }).click();
+  await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
+  await expect(page.getByRole("region", { name: "Not accepted" }).first()).toContainText("2");
+});
+
+test("contacts are imported from a file, found, and opted out by hand", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/contacts");
+  await page.getByRole("button", { name: "Import" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.locator('input[type="file"]').setInputFiles({
+    name: "contacts.csv",
+    mimeType: "text/csv",
+    buffer: Buffer.from("Name,Mobile\nZoe Zander,2025550110\nYan,2025550111\n"),
+  });
+  await dialog.getByRole("button", { name: "Import" }).click();
+  await expect(dialog).toContainText("2 added, 0 updated");
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+  await page.getByRole("searchbox").fill("Zander");
+  const table = page.getByRole("table", { name: "Contacts" });
+  await expect(table).toContainText("Zoe Zander");
+  await expect(table).not.toContainText("Yan");
+  await page.getByRole("button", { name: "Edit Zoe Zander" }).click();
+  await page.getByRole("dialog").getByRole("switch").check();
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(table).toContainText("Opted out");
+});
