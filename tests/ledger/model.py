@@ -65,19 +65,21 @@ class Model:
                 self.entries[node] += 1
 
     def accept(self, client: str, count: int, key: str | None, given: object) -> tuple[object, ...]:
-        """What one request is told: taken, as before, refused with the figures, or a conflict."""
+        """The answer to one request: sent, as before, refused with the figures, or a conflict.
+
+        A key keeps a success only: a refusal leaves it unused.
+        """
         if key is not None and (client, key) in self.answers:
             then, answer = self.answers[client, key]
             return answer if then == given else ("conflict",)
         if self.held[client] < count:
-            told: tuple[object, ...] = ("refused", count, max(self.held[client], 0))
-        else:
-            self.move(client, None, count)
-            self.sends.append(Sent(client, [Message() for _ in range(count)]))
-            told = ("sent", len(self.sends) - 1)
+            return ("refused", count, max(self.held[client], 0))
+        self.move(client, None, count)
+        self.sends.append(Sent(client, [Message() for _ in range(count)]))
+        answer = ("sent", len(self.sends) - 1)
         if key is not None:
-            self.answers[client, key] = (given, told)
-        return told
+            self.answers[client, key] = (given, answer)
+        return answer
 
     def allocate(self, giver: str, taker: str, units: int) -> tuple[object, ...]:
         """What an allocation is told."""
@@ -121,13 +123,13 @@ class Model:
             refunds[send, older] += 1
 
     def cancel(self, send: int) -> int:
-        """How many messages are called back."""
+        """Cancels what is QUEUED. Returns how many messages of the send are CANCELLED then."""
         waiting = [each for each in self.sends[send].messages if each.status == QUEUED]
         for message in waiting:
             message.status = CANCELLED
         if waiting:
             self.move(None, self.sends[send].client, len(waiting))
-        return len(waiting)
+        return sum(each.status == CANCELLED for each in self.sends[send].messages)
 
     def sync(self, reading: int) -> int:
         """By how much the pool changes."""

@@ -95,7 +95,7 @@ def test_the_lists_name_only_tables_of_models(connected: None) -> None:
 @pytest.mark.parametrize(
     ("change", "table"),
     [
-        ("ALTER TABLE client ALTER COLUMN business SET NOT NULL", "client"),
+        ("ALTER TABLE api_key ALTER COLUMN revoked_at SET NOT NULL", "api_key"),
         ("ALTER TABLE client ALTER COLUMN name TYPE varchar(20)", "client"),
         ("ALTER TABLE client DROP COLUMN business", "client"),
         ("ALTER TABLE client ALTER COLUMN status DROP DEFAULT", "client"),

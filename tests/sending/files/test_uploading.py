@@ -211,7 +211,7 @@ async def test_only_a_user_with_an_account_can_upload(
         (FILE, {"content_type": ""}, 415, "Send the file itself"),
         (FILE, {"content_type": "nonsense"}, 415, "Send the file itself"),
         (FILE, {"content_encoding": "gzip"}, 415, "without a Content-Encoding"),
-        (b"x" * (LIMIT.size + 1), {}, 413, "over the limit"),
+        (b"x" * (LIMIT.size + 1), {}, 413, "larger than the limit"),
     ],
 )
 async def test_a_file_that_is_not_a_table_is_refused_and_not_kept(
