@@ -101,5 +101,5 @@ async def test_a_password_that_cannot_be_one_is_refused_by_its_name(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", "demo")
-    with pytest.raises(InvalidInput, match=r"DEMO_PASSWORD cannot be used\. A password has 8"):
+    with pytest.raises(InvalidInput, match=r"DEMO_PASSWORD is invalid\. A password has 8"):
         await write(app, tmp_path)
