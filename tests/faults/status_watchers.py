@@ -32,6 +32,7 @@ subscription ($id: ID!) { sendProgress(sendId: $id) { accepted finished counts {
   queued submitting sent delivered undelivered rejected unknown cancelled } } }
 """
 REST_SECONDS = 30.0
+NEXT_SEND_SECONDS = 1.0
 
 # Changes of transactions that had not started when the stream delivered its first event.
 NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS id"
@@ -104,7 +105,7 @@ class _Progress:
                         await self._follow(session, url, self.followed)
                 except LOST:
                     pass
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(NEXT_SEND_SECONDS)
 
     async def _follow(self, session: aiohttp.ClientSession, url: str, send_id: str) -> None:
         last: Mapping[str, Any] | None = None
