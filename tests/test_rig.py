@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncpg
+import pytest
 
 from ibiki.local.embedded import EmbeddedDatabase
 from tests import databases
@@ -34,3 +35,10 @@ async def test_what_one_copy_holds_no_other_copy_sees(
     async with databases.fresh_copy(database_template) as other_url:
         await databases.execute(other_url, "CREATE TABLE only_here ()")
     await databases.execute(database_url, "DROP TABLE only_here")
+
+
+@pytest.mark.xdist_group("seen")
+def test_xdist_sees_the_group_of_a_test(request: pytest.FixtureRequest) -> None:
+    """Without groups, two browsers run at once and delete each other's files."""
+    if request.config.getoption("loadgroup", default=False):
+        assert request.node.nodeid.endswith("@seen")

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("ibiki", "schema", "resolvers", "domain", "persistence", "providers")
 CODE = (*PACKAGES, "tests", "benchmarks")
 
+PICTURES = (".png",)
+
 LONGEST_FUNCTION = 70
 LONGEST_FILE = 400
 LONGEST_SLEEP_SECONDS = 0.25
@@ -171,7 +173,7 @@ def matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
 
 
 def sources() -> list[Source]:
-    """Every file that is committed, or would be."""
+    """Every text file that is committed, or would be."""
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -185,7 +187,7 @@ def sources() -> list[Source]:
     return [
         Source(path, (ROOT / path).read_text(encoding="utf-8"))
         for path in paths
-        if (ROOT / path).is_file()
+        if (ROOT / path).is_file() and not path.endswith(PICTURES)
     ]
 
 
