@@ -1,6 +1,6 @@
-"""A provider that answers at once, or after a fixed time: it costs next to nothing itself.
+"""A provider that responds at once or after a fixed time, and needs almost no CPU itself.
 
-It speaks as ExtremeSMS does (`providers.extreme`), on a bare protocol.
+It has the formats of ExtremeSMS (`providers.extreme`), on a bare asyncio protocol.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Provider:
         """What is said to one call."""
         call = (method, path)
         if call not in formats.SENDS:
-            return formats.balance_body(BALANCE)
-        wanted = formats.read_send(call, body)
+            return formats.balance_response(BALANCE)
+        request = formats.parse_send(call, body)
         self.last_at = time.perf_counter()
         self.calls[path] += 1
-        self.taken += len(wanted.messages)
-        self.seen_at.setdefault(wanted.messages[0].text, self.last_at)
-        return formats.taken_body(call, [formats.new_id() for _ in wanted.messages], wanted)
+        self.taken += len(request.messages)
+        self.seen_at.setdefault(request.messages[0].text, self.last_at)
+        return formats.send_response(call, [formats.new_id() for _ in request.messages], request)
 
     async def has_taken(self, count: int, *, within_seconds: float) -> None:
         """Returns when it has taken so many messages in all."""

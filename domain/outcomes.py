@@ -1,7 +1,7 @@
-"""The four outcomes of handing messages to a provider: a closed list, decided in an adapter.
+"""The four outcomes of submitting a message to a provider.
 
-An adapter answers with one outcome a message, in the order in which the messages were given.
-What follows from each is decided in one place, `domain.dispatch.settlement`.
+An adapter returns one outcome per message, in order. `domain.dispatch.settlement` decides what
+follows from each.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider took the message. `reference` is its id for it, None where it gave none."""
+    """The provider accepted the message. `reference`: its ID of the message, None if not given."""
 
     reference: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A well-formed refusal of this message itself: it was not taken and never will be.
+    """The provider refused this message, and would refuse it again.
 
-    `failure` is said to the client: our words, without the provider's name.
+    `failure` is shown to the client: in our words, without the provider's name.
     """
 
     failure: str
@@ -29,11 +29,11 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Certainly not taken, through no fault of the message: it may be sent again later.
+    """Certainly not accepted, but not because of the message: it is sent again later.
 
-    `refuses_account`: the provider refused the account (wrong key, no money left), not the message.
-    `retry_after_seconds`: the pause that the provider asked for, where it did.
-    `alone`: a call for many was refused as a whole; each is to be sent again in a call of its own.
+    `refuses_account`: the provider refused the account (wrong key, no credits), not the message.
+    `retry_after_seconds`: how long the provider asked to wait, if it did.
+    `alone`: a call for many messages was refused as a whole. Send each in a call of its own.
     """
 
     reason: str
@@ -44,7 +44,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Nobody can tell whether the provider took it. Never to be sent again by itself."""
+    """The provider may have accepted the message. It is never sent again automatically."""
 
     reason: str
 
@@ -53,7 +53,7 @@ Outcome = Accepted | Rejected | NotSent | Unknown
 
 
 class ReportedStatus(StrEnum):
-    """What a provider says of a message that it took."""
+    """The status of an accepted message, as the provider reports it."""
 
     TAKEN = "TAKEN"
     DELIVERED = "DELIVERED"

@@ -1,4 +1,4 @@
-"""What the dispatcher and sync need of an upstream provider: the port that each adapter fills."""
+"""The port of upstream providers: what dispatch and sync need. Each adapter implements it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.outcomes import Outcome, ReportedStatus
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message as a provider sees it: `number` is E.164; a reply names `modem` and `port`."""
+    """One message for a provider. `number` is E.164. A reply has `modem` and `port`."""
 
     number: str
     text: str
@@ -23,50 +23,50 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A balance as the provider said it: the word itself, and its value in the provider's unit."""
+    """A balance as reported: the text itself, and its value in the provider's unit."""
 
     raw: str
     value: Decimal
 
 
 class Provider(Protocol):
-    """One provider account, ready to be called. Each call is one request: no loop, no retry."""
+    """One provider account. Each call makes one request, without a loop or a retry."""
 
     largest_batch: int
-    """Messages that one `send_many` may carry; 1 where the provider has no call for many."""
+    """The most messages per `send_many`. 1 if the provider has no call for many messages."""
 
     async def send(self, message: Outgoing) -> Outcome:
-        """The outcome of handing over one message. Never raises for anything a provider does."""
+        """Submits one message. Never raises because of what the provider does."""
         ...
 
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """One outcome a message, same order. None of the messages may name a modem or port."""
+        """Submits messages without modem and port. One outcome per message, in order."""
         ...
 
     async def balance(self) -> Reading:
-        """The provider's balance now. Raises ProviderUnavailable, in our words."""
+        """The present balance. Raises ProviderUnavailable."""
         ...
 
     async def close(self) -> None:
-        """Lets go of its connections."""
+        """Closes all connections."""
         ...
 
 
 @runtime_checkable
-class TellsStatus(Protocol):
-    """A provider that can be asked what became of a message."""
+class SupportsStatus(Protocol):
+    """A provider whose API can return the status of a message."""
 
     async def status(self, reference: str) -> ReportedStatus | None:
-        """What it says of a message by its own id; None where that says nothing here.
+        """The status of a message. None if the provider does not know it or its status.
 
-        Raises ProviderUnavailable where it cannot be asked now.
+        Raises ProviderUnavailable if the query fails for now.
         """
         ...
 
 
 class Providers(Protocol):
-    """The provider accounts of this installation, ready to be called."""
+    """The provider accounts of this installation."""
 
     async def of(self, provider_account_id: UUID) -> Provider:
-        """The provider behind an account. Raises ProviderUnavailable where none is configured."""
+        """The provider of an account. Raises ProviderUnavailable if it is not configured."""
         ...

@@ -1,4 +1,4 @@
-"""What an adapter has to know of one provider account, checked when it is made."""
+"""The configuration of one provider account. It is checked when it is created."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from providers.transport import HttpTransport, checked_base_url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
-    """Address, secrets and limits of one provider account. Its repr holds no secret.
+    """Address, secrets and limits of one provider account. Its repr shows no secret.
 
-    `deadline_seconds` bounds one call as a whole and must be shorter than the lease of the messages
-    in it; `largest_batch` is what one unreadable answer may cost. Raises ValueError with a sentence
-    that an operator can act on.
+    `deadline_seconds`: for one call as a whole; shorter than the lease of its messages.
+    `largest_batch`: messages per call, and so the most that one unreadable response can make
+    UNKNOWN. Raises ValueError with a sentence for the operator.
     """
 
     base_url: str
@@ -35,7 +35,7 @@ class ProviderConfig:
             raise ValueError("Connections and batch size must be at least 1.")
 
     def transport(self) -> HttpTransport:
-        """A transport of this account's own; no connection is made yet."""
+        """A new transport for this account. It does not connect yet."""
         return HttpTransport(
             self.base_url,
             deadline_seconds=self.deadline_seconds,

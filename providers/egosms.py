@@ -1,4 +1,4 @@
-"""How EgoSMS speaks: its JSON API as third-party callers use it, read 2026-11. Reports only."""
+"""EgoSMS: delivery reports of its JSON API, as third-party callers receive them (read 2026-11)."""
 
 from __future__ import annotations
 
@@ -6,41 +6,39 @@ from typing import Final
 
 from domain.inbox.webhooks import Malformed, Parsed, ReportCall
 from domain.outcomes import ReportedStatus
-from providers.replies import call_object, reference, word_of
+from providers.replies import reference_of, short_text_of, webhook_fields
 
 # --- Constants
 
-# "Success" was seen; the others are assumed. An unlisted word changes nothing.
-STATUS_WORDS: Final = {
+# "Success" was seen; the others are assumed. A status that is not listed changes nothing.
+STATUSES: Final = {
     "success": ReportedStatus.DELIVERED,
     "delivered": ReportedStatus.DELIVERED,
     "failed": ReportedStatus.FAILED,
     "undelivered": ReportedStatus.FAILED,
     "expired": ReportedStatus.FAILED,
 }
-LONGEST_WORD: Final = 128
+LONGEST_FIELD: Final = 128
 
 # --- Inbound and report parsing
 
 
-def read_call(body: bytes) -> Parsed:
-    """What a delivery report says: one code covers a batch, so that the number tells of which."""
-    said = call_object(body)
-    code = reference(said.get("MsgFollowUpUniqueCode"))
-    number, word = (
-        word_of(said.get("number"), LONGEST_WORD),
-        word_of(said.get("Status"), LONGEST_WORD),
-    )
+def parse_webhook(body: bytes) -> Parsed:
+    """Parses a delivery report. One code covers a batch; the number identifies the message."""
+    fields = webhook_fields(body)
+    code = reference_of(fields.get("MsgFollowUpUniqueCode"))
+    number = short_text_of(fields.get("number"), LONGEST_FIELD)
+    status = short_text_of(fields.get("Status"), LONGEST_FIELD)
     if code is None:
         return Malformed("`MsgFollowUpUniqueCode` is missing: the code of the message.")
     if number is None:
-        return Malformed("`number` is missing: whose message the report is about.")
-    if word is None:
-        return Malformed("`Status` is missing: what became of the message.")
-    return ReportCall(code, word, STATUS_WORDS.get(word.strip().lower()), _international(number))
+        return Malformed("`number` is missing: the recipient of the message.")
+    if status is None:
+        return Malformed("`Status` is missing: the status of the message.")
+    return ReportCall(code, status, STATUSES.get(status.strip().lower()), _international(number))
 
 
 def _international(number: str) -> str:
-    """This provider writes numbers without the plus."""
+    """The number with a plus: this provider omits it."""
     digits = number.strip()
     return f"+{digits}" if digits.isascii() and digits.isdigit() else digits

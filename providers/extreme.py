@@ -1,7 +1,7 @@
-"""How ExtremeSMS speaks: seen in programs that call its HTTP API v2, read 2026-11.
+"""The adapter for ExtremeSMS, HTTP API v2, as seen in programs that call it (read 2026-11).
 
-Confirmed by none of the vendor's documents: what is assumed is marked so, and is read leniently
-where leniency cannot make a message that was taken look like one that was not.
+No document of the vendor confirms it. Assumptions are marked "assumed". Parsing is lenient, except
+where that could make an accepted message look like one that was not accepted.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from domain.provider import Outgoing, Reading
 from domain.sending.sends import Line
 from providers.config import ProviderConfig
 from providers.replies import (
-    call_object,
     json_object,
     reading_of,
-    reference,
+    reference_of,
     retry_after_seconds,
+    short_text_of,
     text_of,
-    word_of,
+    webhook_fields,
 )
 from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
 
@@ -39,24 +39,24 @@ SEND_MANY_TEXTS: Final = "/api/v2/sms/sendbulkmulti"
 STATUS: Final = "/api/v2/sms/status/"
 BALANCE: Final = "/api/v2/account/balance"
 
-# The table of replies. What a 400 (or a 2xx with "success": false) says by its code:
+# The codes of a 400, or of a 2xx with "success": false, that refuse the message:
 REFUSES_MESSAGE: Final = {
-    "INVALID_RECIPIENT": "The number was refused: it cannot receive messages.",
-    "INVALID_PARAMS": "The message was refused as it stands.",
+    "INVALID_RECIPIENT": "The network refused the number as invalid.",
+    "INVALID_PARAMS": "The network refused the message as invalid.",
 }
 NO_CREDITS: Final = "INSUFFICIENT_CREDITS"
-# What a status says of the account, whatever the body: the request was not let in.
+# HTTP statuses that refuse the account, whatever the body says.
 REFUSES_ACCOUNT: Final = {
     401: "The account's key was refused.",
     402: "The account has no credits left.",
     403: "The account is not allowed to send.",
 }
-# A refusal that nevertheless names messages may have taken some of them.
+# If a refusal has one of these fields, some messages may have been accepted.
 NAMES_MESSAGES: Final = ("messageId", "messageIds", "results")
-# An item of a call with many texts that was refused by itself (assumed).
+# The status of an item that was refused alone, in a call with many texts (assumed).
 FAILED: Final = "failed"
-# What a status says of a message that was taken.
-STATUS_WORDS: Final = {
+# The statuses of an accepted message.
+STATUSES: Final = {
     "queued": ReportedStatus.TAKEN,
     "pending": ReportedStatus.TAKEN,
     "sent": ReportedStatus.TAKEN,
@@ -64,9 +64,9 @@ STATUS_WORDS: Final = {
     FAILED: ReportedStatus.FAILED,
     "expired": ReportedStatus.FAILED,
 }
-# The status of an inbound message whose sender asked not to be written to; else "received".
+# The status of an inbound message whose sender opted out. Otherwise it is "received".
 BLOCKED: Final = "blocked"
-LONGEST_WORD: Final = 128
+LONGEST_FIELD: Final = 128
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ _log = logging.getLogger(__name__)
 
 def _single(message: Outgoing) -> dict[str, str]:
     shape = {"recipient": message.number, "message": message.text}
-    # The webhook says `usedmodem`, this call says `usemodem`.
+    # The webhook has `usedmodem`, this call has `usemodem`.
     if message.modem is not None:
         shape["usemodem"] = message.modem
     if message.port is not None:
@@ -98,37 +98,37 @@ def _many_texts(messages: Sequence[Outgoing]) -> list[dict[str, str]]:
 # --- The table of replies
 
 
-def _read(exchange: Exchange, *, takes_items: bool = False) -> dict[str, object] | Outcome:
-    """The body of an answer that says that messages were taken, or the outcome of them all.
+def _read(exchange: Exchange, *, with_items: bool = False) -> dict[str, object] | Outcome:
+    """The body if messages were accepted, else the outcome of all messages.
 
-    `takes_items`: a body that lists results is returned too where not all of them were taken.
+    `with_items`: also return a body that lists results if not all of them were accepted.
     """
     match exchange:
         case NotConnected(reason):
             return NotSent(reason)
         case Lost(reason):
             return Unknown(reason)
-    said = json_object(exchange.body)
-    if _is_success(exchange.status) and said.get("success") is True:
-        return said
-    listed = said.get("success") is False and said.get("results")
-    if takes_items and listed and (_is_success(exchange.status) or exchange.status == 400):
-        return said
-    return _refusal(exchange, said)
+    body = json_object(exchange.body)
+    if _is_success(exchange.status) and body.get("success") is True:
+        return body
+    listed = body.get("success") is False and body.get("results")
+    if with_items and listed and (_is_success(exchange.status) or exchange.status == 400):
+        return body
+    return _refusal(exchange, body)
 
 
-def _refusal(answer: Answer, said: Mapping[str, object]) -> Outcome:
-    """The outcome of an answer that does not say that the message was taken."""
-    if said.get("success") is True or any(said.get(key) for key in NAMES_MESSAGES):
-        return Unknown("The answer contradicts itself.")
+def _refusal(answer: Answer, body: Mapping[str, object]) -> Outcome:
+    """The outcome of a response that does not report success."""
+    if body.get("success") is True or any(body.get(key) for key in NAMES_MESSAGES):
+        return Unknown("The response contradicts itself.")
     if answer.status in REFUSES_ACCOUNT:
         return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
-    if answer.status == 429 or _is_clearly_closed(answer, said):
+    if answer.status == 429 or _is_unavailable(answer, body):
         pause = retry_after_seconds(answer.headers)
         return NotSent("The network asked to wait.", retry_after_seconds=pause)
-    if answer.status == 400 or (_is_success(answer.status) and said.get("success") is False):
-        return _refusal_by_code(said.get("code"))
-    return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
+    if answer.status == 400 or (_is_success(answer.status) and body.get("success") is False):
+        return _refusal_by_code(body.get("code"))
+    return Unknown(f"The response (HTTP {answer.status}) does not say whether it was accepted.")
 
 
 def _refusal_by_code(code: object) -> Outcome:
@@ -136,20 +136,20 @@ def _refusal_by_code(code: object) -> Outcome:
         return NotSent(REFUSES_ACCOUNT[402], refuses_account=True)
     if isinstance(code, str) and code in REFUSES_MESSAGE:
         return Rejected(REFUSES_MESSAGE[code])
-    # An unlisted code could be "already sent": nothing may be concluded from it.
-    return Unknown("The network refused for a reason that is not known here.")
+    # An unlisted code could mean "already sent".
+    return Unknown("The network refused with a code that is not known.")
 
 
-def _is_clearly_closed(answer: Answer, said: Mapping[str, object]) -> bool:
-    """Whether a 503 comes from the provider itself, before it took anything.
+def _is_unavailable(answer: Answer, body: Mapping[str, object]) -> bool:
+    """Whether the provider itself responded with 503, before it accepted anything.
 
-    Its own JSON says so, or nothing but a Retry-After. Text or HTML is a proxy's, which sends it
-    also after the request was passed on.
+    The sign is its own JSON, or an empty body with Retry-After. Text or HTML comes from a proxy,
+    which may already have forwarded the request.
     """
     if answer.status != 503:
         return False
-    if said:
-        return said.get("success") is False or isinstance(said.get("error"), str)
+    if body:
+        return body.get("success") is False or isinstance(body.get("error"), str)
     return not answer.body.strip() and "Retry-After" in answer.headers
 
 
@@ -157,38 +157,42 @@ def _is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _accepted(said: Mapping[str, object]) -> Outcome:
-    """A single message that was taken; without an id that can be read it has no reference."""
-    if said.get("status") == FAILED:
-        return Unknown("The answer contradicts itself.")
-    return Accepted(reference(said.get("messageId")))
+def _outcome_of_one(body: Mapping[str, object]) -> Outcome:
+    """The outcome of a single message. Without a usable ID it has no reference."""
+    if body.get("status") == FAILED:
+        return Unknown("The response contradicts itself.")
+    return Accepted(reference_of(body.get("messageId")))
 
 
-def _outcomes_of_one_text(said: dict[str, object] | Outcome, count: int) -> list[Outcome]:
-    """References in the order of the recipients (assumed) only where each has one of its own."""
-    if not isinstance(said, dict):
-        return _for_each(said, count)
-    ids = said.get("messageIds")
-    references = [reference(value) for value in ids] if isinstance(ids, list) else []
+def _outcomes_of_one_text(body: dict[str, object] | Outcome, count: int) -> list[Outcome]:
+    """References in the order of the recipients (assumed), if each has a different one."""
+    if not isinstance(body, dict):
+        return _for_each(body, count)
+    ids = body.get("messageIds")
+    references = [reference_of(value) for value in ids] if isinstance(ids, list) else []
     if len(references) == len(set(references)) == count and None not in references:
         return [Accepted(one) for one in references]
-    _log.warning("%d messages were taken without references: %d given", count, len(references))
+    _log.warning(
+        "%d messages accepted without references: %d in the response", count, len(references)
+    )
     return [Accepted(None)] * count
 
 
-def _outcomes_of_many_texts(said: dict[str, object] | Outcome, numbers: list[str]) -> list[Outcome]:
-    """The outcome that each message's own item names."""
-    if not isinstance(said, dict):
-        return _for_each(said, len(numbers))
-    results = said.get("results")
+def _outcomes_of_many_texts(body: dict[str, object] | Outcome, numbers: list[str]) -> list[Outcome]:
+    """The outcome of each message, from the item for its number."""
+    if not isinstance(body, dict):
+        return _for_each(body, len(numbers))
+    results = body.get("results")
     if not isinstance(results, list) or not results:
-        return _outcomes_without_items(said, len(numbers))
-    taken = said.get("success") is True
-    return _told_apart([_outcome_of_item(item, taken=taken) for item in _items(results, numbers)])
+        return _outcomes_without_items(body, len(numbers))
+    succeeded = body.get("success") is True
+    return _without_repeated_references(
+        [_outcome_of_item(item, succeeded=succeeded) for item in _items(results, numbers)]
+    )
 
 
-def _told_apart(outcomes: list[Outcome]) -> list[Outcome]:
-    """The same outcomes; a reference given to more than one message is nobody's."""
+def _without_repeated_references(outcomes: list[Outcome]) -> list[Outcome]:
+    """The same outcomes, without the references that several messages have."""
     given = Counter(one.reference for one in outcomes if isinstance(one, Accepted))
     return [
         Accepted(None) if isinstance(one, Accepted) and given[one.reference] > 1 else one
@@ -196,17 +200,17 @@ def _told_apart(outcomes: list[Outcome]) -> list[Outcome]:
     ]
 
 
-def _outcomes_without_items(said: Mapping[str, object], count: int) -> list[Outcome]:
-    if said.get("totalFailed") in (None, 0):
+def _outcomes_without_items(body: Mapping[str, object], count: int) -> list[Outcome]:
+    if body.get("totalFailed") in (None, 0):
         return _outcomes_of_one_text({}, count)
-    return [Unknown("Some were refused, and the answer does not say which.")] * count
+    return [Unknown("Some messages were refused, and the response does not say which.")] * count
 
 
 def _items(results: list[object], numbers: list[str]) -> list[Mapping[str, object]]:
-    """One item a number, same order; an empty one where the answer holds none for certain.
+    """One item per number, in order. Empty if no item certainly belongs to the number.
 
-    By position while each item names the number there, or none; else by the numbers that stand
-    once on either side.
+    Items are matched by position if each has the expected number or none. Otherwise by number, if
+    the number occurs once in the request and once in the response.
     """
     items: list[Mapping[str, object]] = [item if isinstance(item, dict) else {} for item in results]
     theirs = [_digits(item.get("recipient")) for item in items]
@@ -224,17 +228,17 @@ def _digits(number: object) -> str:
     return "".join(filter(str.isdigit, number)) if isinstance(number, str) else ""
 
 
-def _outcome_of_item(item: Mapping[str, object], *, taken: bool) -> Outcome:
+def _outcome_of_item(item: Mapping[str, object], *, succeeded: bool) -> Outcome:
     if item.get("status") == FAILED:
         return _refusal_of_item(item)
-    own = reference(item.get("messageId"))
-    if taken and (own is not None or item.get("status") in ("queued", "pending", "sent")):
+    own = reference_of(item.get("messageId"))
+    if succeeded and (own is not None or item.get("status") in ("queued", "pending", "sent")):
         return Accepted(own)
-    return Unknown("The answer does not say whether this message was taken.")
+    return Unknown("The response does not say whether this message was accepted.")
 
 
 def _refusal_of_item(item: Mapping[str, object]) -> Outcome:
-    """An item that failed was not taken, whatever its code."""
+    """The outcome of an item that failed: not accepted, whatever its code."""
     code = item.get("code")
     if code == NO_CREDITS:
         return NotSent(REFUSES_ACCOUNT[402], refuses_account=True)
@@ -243,9 +247,12 @@ def _refusal_of_item(item: Mapping[str, object]) -> Outcome:
 
 
 def _for_each(outcome: Outcome, count: int) -> list[Outcome]:
-    """The same for all; a refused call took nothing, and does not say for which message's sake."""
+    """The same outcome for all messages.
+
+    A refused call accepted nothing, and does not say which message caused it.
+    """
     if isinstance(outcome, Rejected):
-        return [NotSent("A call for many was refused as a whole.", alone=True)] * count
+        return [NotSent("The network refused the call as a whole.", alone=True)] * count
     return [outcome] * count
 
 
@@ -253,7 +260,7 @@ def _for_each(outcome: Outcome, count: int) -> list[Outcome]:
 
 
 class ExtremeSMS:
-    """One account at ExtremeSMS: fills the port `domain.provider.Provider`."""
+    """One account at ExtremeSMS. Implements `domain.provider.Provider`."""
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
         self.largest_batch = config.largest_batch
@@ -265,23 +272,21 @@ class ExtremeSMS:
         }
 
     async def send(self, message: Outgoing) -> Outcome:
-        """The outcome of handing over one message; a reply goes out by its modem and port."""
-        said = _read(await self._post(SEND_ONE, _single(message)))
-        return _accepted(said) if isinstance(said, dict) else said
+        body = _read(await self._post(SEND_ONE, _single(message)))
+        return _outcome_of_one(body) if isinstance(body, dict) else body
 
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """One outcome a message, same order. Raises ValueError for a batch that is none."""
+        """See the port. Raises ValueError if the messages do not fit into one call."""
         self._check(messages)
         if len(messages) < 2:
             return [await self.send(message) for message in messages]
         if len({message.text for message in messages}) == 1:
-            said = _read(await self._post(SEND_ONE_TEXT, _one_text(messages)))
-            return _outcomes_of_one_text(said, len(messages))
-        said = _read(await self._post(SEND_MANY_TEXTS, _many_texts(messages)), takes_items=True)
-        return _outcomes_of_many_texts(said, [message.number for message in messages])
+            body = _read(await self._post(SEND_ONE_TEXT, _one_text(messages)))
+            return _outcomes_of_one_text(body, len(messages))
+        body = _read(await self._post(SEND_MANY_TEXTS, _many_texts(messages)), with_items=True)
+        return _outcomes_of_many_texts(body, [message.number for message in messages])
 
     async def balance(self) -> Reading:
-        """The account's credits now. Raises ProviderUnavailable, in our words."""
         exchange = await self._transport.request("GET", BALANCE, headers=self._headers)
         if not isinstance(exchange, Answer):
             raise ProviderUnavailable
@@ -289,28 +294,23 @@ class ExtremeSMS:
             raise ProviderUnavailable("The SMS network refused the account: check its key.")
         reading = reading_of(exchange.body, "balance") if _is_success(exchange.status) else None
         if reading is None or json_object(exchange.body).get("success") is not True:
-            raise ProviderUnavailable("The SMS network did not say a balance that can be read.")
+            raise ProviderUnavailable("The SMS network returned no valid balance.")
         return reading
 
     async def status(self, reference: str) -> ReportedStatus | None:
-        """What became of a message; None for a word or an answer that says nothing here.
-
-        Raises ProviderUnavailable where it cannot be asked now.
-        """
         path = STATUS + quote(reference, safe="")
         exchange = await self._transport.request("GET", path, headers=self._headers)
         if not isinstance(exchange, Answer):
             raise ProviderUnavailable
         if exchange.status in REFUSES_ACCOUNT or exchange.status == 429 or exchange.status >= 500:
             raise ProviderUnavailable
-        said = json_object(exchange.body)
-        word = word_of(said.get("status"), LONGEST_WORD)
-        if not _is_success(exchange.status) or said.get("success") is not True or word is None:
+        body = json_object(exchange.body)
+        status = short_text_of(body.get("status"), LONGEST_FIELD)
+        if not _is_success(exchange.status) or body.get("success") is not True or status is None:
             return None
-        return STATUS_WORDS.get(word.strip().lower())
+        return STATUSES.get(status.strip().lower())
 
     async def close(self) -> None:
-        """Lets go of its connections."""
         await self._transport.close()
 
     async def _post(self, path: str, shape: object) -> Exchange:
@@ -321,49 +321,54 @@ class ExtremeSMS:
         if len(messages) > self.largest_batch:
             raise ValueError(f"At most {self.largest_batch} messages fit into one call.")
         if len(messages) > 1 and any(message.modem or message.port for message in messages):
-            raise ValueError("A message that names a modem or port needs a call of its own.")
+            raise ValueError("A message with a modem or port needs a call of its own.")
 
 
 # --- Inbound and report parsing
 
 
-def read_call(body: bytes) -> Parsed:
-    """Parses a webhook call: an inbound message or, assumed, a delivery report.
+def parse_webhook(body: bytes) -> Parsed:
+    """Parses a webhook call: an inbound message or a delivery report.
 
-    No delivery report of this provider has been seen. A call without a sender that looks like its
-    answer to a status query is read as one.
+    No delivery report of this provider has been seen. Assumed: it has no sender, and looks like the
+    response to a status query.
     """
-    said = call_object(body)
-    if not said:
-        return Malformed("The body is neither a JSON object with fields nor a form.")
-    named, word = reference(said.get("messageId")), word_of(said.get("status"), LONGEST_WORD)
-    if "from" not in said and named is not None and word is not None:
-        number = word_of(said.get("recipient"), LONGEST_WORD)
-        return ReportCall(named, word, STATUS_WORDS.get(word.strip().lower()), number)
-    return _inbound(said, named)
+    fields = webhook_fields(body)
+    if not fields:
+        return Malformed("The body is neither a JSON object nor a form.")
+    message_id = reference_of(fields.get("messageId"))
+    status = _text(fields, "status")
+    if "from" not in fields and message_id is not None and status is not None:
+        number = _text(fields, "recipient")
+        return ReportCall(message_id, status, STATUSES.get(status.strip().lower()), number)
+    return _inbound(fields, message_id)
 
 
-def _inbound(said: Mapping[str, object], named: str | None) -> Parsed:
-    sender, text = word_of(said.get("from"), LONGEST_WORD), text_of(said.get("message"))
+def _inbound(fields: Mapping[str, object], message_id: str | None) -> Parsed:
+    sender, text = _text(fields, "from"), text_of(fields.get("message"))
     if sender is None:
-        return Malformed("`from` is missing: the number that the message came from.")
+        return Malformed("`from` is missing: the sender of the message.")
     if text is None:
-        return Malformed("`message` is not a text.")
-    names = [word_of(said.get(key), LONGEST_WORD) for key in ("firstname", "lastname")]
+        return Malformed("`message` is not a string.")
+    names = [_text(fields, key) for key in ("firstname", "lastname")]
     return InboundCall(
         sender=sender,
         text=text,
-        key=named,
-        receiver=word_of(said.get("receiver"), LONGEST_WORD),
-        line=_line(said),
+        key=message_id,
+        receiver=_text(fields, "receiver"),
+        line=_line(fields),
         name=" ".join(" ".join(filter(None, names)).split()) or None,
-        business=" ".join((word_of(said.get("business"), LONGEST_WORD) or "").split()) or None,
-        blocked=(word_of(said.get("status"), LONGEST_WORD) or "").strip().lower() == BLOCKED,
+        business=" ".join((_text(fields, "business") or "").split()) or None,
+        blocked=(_text(fields, "status") or "").strip().lower() == BLOCKED,
     )
 
 
-def _line(said: Mapping[str, object]) -> Line | None:
-    """Modem and port exactly as written: a reply repeats them."""
-    modem = word_of(said.get("usedmodem"), LONGEST_WORD)
-    port = word_of(said.get("port"), LONGEST_WORD)
+def _line(fields: Mapping[str, object]) -> Line | None:
+    """Modem and port exactly as written, because a reply must repeat them."""
+    modem = _text(fields, "usedmodem")
+    port = _text(fields, "port")
     return Line(modem, port) if modem is not None and port is not None else None
+
+
+def _text(fields: Mapping[str, object], key: str) -> str | None:
+    return short_text_of(fields.get(key), LONGEST_FIELD)

@@ -1,4 +1,4 @@
-"""The providers that this program can speak to: one line each."""
+"""The providers that this program supports: one line each."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ PROVIDERS: Final[Mapping[str, Callable[[ProviderConfig], Provider]]] = {
 }
 
 PARSERS: Final[Mapping[str, Parser]] = {
-    "extreme": extreme.read_call,
-    "egosms": egosms.read_call,
+    "extreme": extreme.parse_webhook,
+    "egosms": egosms.parse_webhook,
 }
-"""How each of them is read when it calls us."""
+"""The parser for the webhook calls of each provider."""
 
 
 def open_account(provider: str, config: ProviderConfig) -> Provider:
-    """A provider account ready to be called. Raises ValueError for a provider not listed."""
+    """A provider account, ready for calls. Raises ValueError if the provider is not listed."""
     if provider not in PROVIDERS:
         known = ", ".join(sorted(PROVIDERS))
-        raise ValueError(f"No provider is called {provider!r} here. Known: {known}.")
+        raise ValueError(f"Unknown provider {provider!r}. Supported: {known}.")
     return PROVIDERS[provider](config)

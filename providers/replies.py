@@ -1,7 +1,7 @@
-"""What adapters share in reading a provider's answer: leniently, within bounds, never raising.
+"""Lenient parsing of responses and webhook calls, shared by the adapters.
 
-Whatever is not of the expected shape comes back as nothing, so that an adapter has one branch for
-it.
+No function raises, and all have limits. A value of an unexpected type is returned as None or as an
+empty object, so that an adapter needs one branch for it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from domain.provider import Reading
 
 LONGEST_PAUSE_SECONDS: Final = 3600.0
 LONGEST_REFERENCE: Final = 128
-# Signed, at most 15 digits before the point and 20 after it, no exponent: more is no balance.
-FIGURE: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
+# A balance: signed, at most 15 digits before the point and 20 after it, no exponent.
+BALANCE: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
 FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 MOST_FIELDS: Final = 100
 _UNSTORABLE: Final = dict.fromkeys((0, *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}")
 
 
 def json_object(body: bytes) -> dict[str, object]:
-    """The JSON object in the body; empty for anything else."""
+    """The JSON object in the body. Empty for anything else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -36,11 +36,11 @@ def json_object(body: bytes) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def call_object(body: bytes) -> dict[str, object]:
-    """The fields of a webhook call: a JSON object or a form; empty for anything else.
+def webhook_fields(body: bytes) -> dict[str, object]:
+    """The fields of a webhook call: of a JSON object or a form. Empty for anything else.
 
-    Gateways put raw line feeds into JSON, write numbers where texts belong, and send forms. Numbers
-    keep the spelling of the body.
+    Some gateways write line feeds into JSON strings, or numbers instead of strings, or send forms.
+    Numbers are returned as text, exactly as written.
     """
     text = _decoded(body)
     try:
@@ -51,7 +51,7 @@ def call_object(body: bytes) -> dict[str, object]:
 
 
 def _decoded(body: bytes) -> str:
-    """UTF-8, or what JSON allows besides, else Latin-1."""
+    """The body as text: in UTF-8 or another encoding of JSON, else in Latin-1."""
     try:
         return body.decode(json.detect_encoding(body))
     except UnicodeError:
@@ -59,7 +59,7 @@ def _decoded(body: bytes) -> str:
 
 
 def _form(text: str) -> dict[str, object]:
-    """The fields of a form (application/x-www-form-urlencoded): the first of each name."""
+    """The fields of a form (application/x-www-form-urlencoded). The first value of each name."""
     pairs: list[tuple[str, str]] = []
     for encoding in ("utf-8", "latin-1"):
         with suppress(ValueError):
@@ -77,7 +77,7 @@ def _form(text: str) -> dict[str, object]:
 
 
 def text_of(value: object) -> str | None:
-    """A text, number or boolean of a JSON body as text; empty for null. None for anything else."""
+    """A string, number or boolean as text. Empty for null, None for anything else."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -85,8 +85,8 @@ def text_of(value: object) -> str | None:
     return storable(str(value)) if isinstance(value, (str, int, float)) else None
 
 
-def reference(value: object) -> str | None:
-    """The provider's id for a message as text that can be stored; None where there is none."""
+def reference_of(value: object) -> str | None:
+    """The provider's ID of a message as text that can be stored. None if it is not usable."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -96,10 +96,10 @@ def reference(value: object) -> str | None:
     return text if usable else None
 
 
-def word_of(value: object, longest: int) -> str | None:
-    """A text, or a whole number as text, exactly as it was given; None for anything else.
+def short_text_of(value: object, longest: int) -> str | None:
+    """A string, or a whole number as text, not trimmed. None for anything else.
 
-    What no database can hold is marked in it; one that is empty or too long is none.
+    None also if it is empty or longer than `longest`. See `storable`.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -109,33 +109,33 @@ def word_of(value: object, longest: int) -> str | None:
 
 
 def storable(text: str) -> str:
-    """The text, with a mark for each character that no database can hold."""
+    """The text, with U+FFFD for each character that PostgreSQL cannot store."""
     return text.translate(_UNSTORABLE)
 
 
 def reading_of(body: bytes, key: str) -> Reading | None:
-    """The figure under `key`, exactly as the provider wrote it: a JSON number or text."""
+    """The balance under `key`, exactly as written: a JSON number or a string."""
     try:
-        # As text: a float would lose the word, and NaN and Infinity fall to the pattern.
+        # As text: a float would lose digits. The pattern then excludes NaN and Infinity.
         value = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
-    word = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(word, str) or not FIGURE.fullmatch(word.strip()):
+    raw = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(raw, str) or not BALANCE.fullmatch(raw.strip()):
         return None
-    return Reading(raw=word.strip(), value=Decimal(word.strip()))
+    return Reading(raw=raw.strip(), value=Decimal(raw.strip()))
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """The pause asked for, at most an hour; None where none is named (RFC 9110 §10.2.3).
+    """The wait that the provider asks for, at most an hour; None if it names none.
 
-    It may be given in seconds or as a date; a date that is past asks for no pause.
+    The header has seconds or a date (RFC 9110 §10.2.3). A date in the past means 0.
     """
-    word = headers.get("Retry-After", "").strip()
-    if word.isascii() and word.isdigit():
-        return min(float(word[:10]), LONGEST_PAUSE_SECONDS)
+    raw = headers.get("Retry-After", "").strip()
+    if raw.isascii() and raw.isdigit():
+        return min(float(raw[:10]), LONGEST_PAUSE_SECONDS)
     try:
-        until = parsedate_to_datetime(word)
+        until = parsedate_to_datetime(raw)
     except (ValueError, OverflowError, TypeError):
         return None
     if until.tzinfo is None:

@@ -1,18 +1,18 @@
-"""One HTTP request to a provider, and what became of it: the seam under every adapter.
+"""One HTTP request to a provider, and its result. All adapters use it.
 
     Exchange
-    ├── Answer         a whole answer was read
-    ├── NotConnected   no byte of the request can have left this machine
-    └── Lost           anything else: the provider may have taken what was sent
+    ├── Answer         a complete response was read
+    ├── NotConnected   no byte of the request left this machine
+    └── Lost           anything else: the provider may have accepted the messages
 
-What aiohttp's exceptions mean was read in aiohttp 3.14 and tried on loopback sockets. They do not
-tell a deadline that ran out before the connection stood from one that ran out after it, so the
-connection itself is watched: before it is there the answer is NotConnected, from then on Lost.
+The meaning of aiohttp's exceptions was read in aiohttp 3.14 and tried on loopback sockets. They do
+not say whether a deadline passed before or after the connection was made. So a trace marks the
+connection: an error before it is NotConnected, an error after it is Lost.
 
-Each call has a connection of its own unless `reuse_seconds` says otherwise. A kept connection that
-the far end (or a firewall on the way) has dropped is found out only by writing to it, and then the
-outcome is unknown where a new connection would have been refused for certain; and an answer that
-comes twice would be read as the answer to the next request.
+Each call uses a new connection unless `reuse_seconds` is set. If the provider or a firewall has
+dropped a kept connection, only a write reveals it, and then the outcome is unknown; a new
+connection would have been refused, which is a certain outcome. Also, if a response comes twice on
+a kept connection, the second one would be read as the response to the next request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LARGEST_ANSWER_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. The names of its headers are compared without case."""
+    """A complete response. The names of its headers are compared without regard to case."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,14 +44,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NotConnected:
-    """The connection was never made: the request was certainly not sent."""
+    """No connection was made: the request was certainly not sent."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Something may have been sent and no readable answer came back."""
+    """The request may have been sent, and no readable response came back."""
 
     reason: str
 
@@ -60,7 +60,7 @@ Exchange = Answer | NotConnected | Lost
 
 
 class Transport(Protocol):
-    """How an adapter reaches its provider: one request, no retry, no redirect."""
+    """Makes the requests of an adapter. It does not retry and does not follow redirects."""
 
     async def request(
         self,
@@ -70,16 +70,16 @@ class Transport(Protocol):
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> Exchange:
-        """What became of one request. Never raises for anything that the far end does."""
+        """Makes one request. Never raises because of what the provider does."""
         ...
 
     async def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes all connections."""
         ...
 
 
 class HttpTransport:
-    """The real transport: connections of its own for one provider account."""
+    """A transport over aiohttp, with separate connections for one provider account."""
 
     def __init__(
         self,
@@ -91,12 +91,11 @@ class HttpTransport:
         reuse_seconds: float = 0,
         loopback_only: bool = False,
     ) -> None:
-        """Raises ValueError for an address that cannot be used; nothing is connected yet.
+        """Does not connect yet. Raises ValueError if the address is not usable.
 
-        `deadline_seconds` bounds the whole request, `connect_seconds` the wait for a connection,
-        `connections` how many are open at once. A connection is kept `reuse_seconds` for the next
-        call, 0 for a new one each. `loopback_only` refuses every host but this machine: tests set
-        it.
+        `deadline_seconds`: for the whole request. `connect_seconds`: for the connection.
+        `connections`: how many may be open at once. `reuse_seconds`: how long an idle connection
+        is kept; 0 means a new one for each call. `loopback_only`: allow only this machine (tests).
         """
         self._base_url = checked_base_url(base_url, loopback_only=loopback_only)
         self._deadline_seconds = deadline_seconds
@@ -113,19 +112,18 @@ class HttpTransport:
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> Exchange:
-        """What became of one request, within the deadline."""
         call = _Call(self._base_url + path, dict(headers), body)
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await self._exchange(method, call)
-        # aiohttp wraps the last of these unless its parser is the one written in Python.
+        # aiohttp wraps the last of these, except in its pure-Python parser.
         except (TimeoutError, OSError, aiohttp.ClientError, HttpProcessingError) as error:
             reason = _reason(error)
-        # Outside of the except clause: an address and what is in it must not travel in a context.
+        # Outside of the except clause, so that the error, which has the address, is no context.
         return Lost(reason) if call.connected else NotConnected(reason)
 
     async def close(self) -> None:
-        """Lets go of the connections; the transport can be used again."""
+        """Closes all connections. The transport can be used again."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -143,15 +141,15 @@ class HttpTransport:
             async for chunk in response.content.iter_any():
                 answer_bytes += chunk
                 if len(answer_bytes) > LARGEST_ANSWER_BYTES:
-                    return Lost("The answer was too large to be read.")
+                    return Lost("The response was too large.")
             return Answer(response.status, response.headers, bytes(answer_bytes))
 
     def _open_session(self) -> aiohttp.ClientSession:
-        """The session, made on first use: it belongs to the running event loop."""
+        """The session. Created on first use, because it belongs to the running event loop."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=self._connector(),
-                # The threshold keeps aiohttp from rounding a wait up to a whole second.
+                # With the default threshold, aiohttp rounds a wait up to a whole second.
                 timeout=aiohttp.ClientTimeout(
                     total=None,
                     connect=self._connect_seconds,
@@ -159,8 +157,8 @@ class HttpTransport:
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
-                middlewares=(_never_twice,),
-                trace_configs=[_watch_connection()],
+                middlewares=(_without_retry,),
+                trace_configs=[_connection_trace()],
             )
         return self._session
 
@@ -173,22 +171,22 @@ class HttpTransport:
 
 
 def checked_base_url(base_url: str, *, loopback_only: bool) -> str:
-    """The address without a slash at its end. Raises ValueError where it cannot be used."""
+    """The address without a slash at its end. Raises ValueError if it is not usable."""
     try:
         url = URL(base_url)
     except ValueError:
-        raise ValueError("The provider's address cannot be read.") from None
+        raise ValueError("The provider's address is not a valid URL.") from None
     if url.scheme not in ("http", "https") or not url.host or url.query_string or url.fragment:
-        raise ValueError("The provider's address has the form https://host[:port][/path].")
+        raise ValueError("The provider's address must have the form https://host[:port][/path].")
     if url.user is not None or url.password is not None:
-        raise ValueError("The provider's address must not hold a name or a password.")
+        raise ValueError("The provider's address must not contain a user name or a password.")
     if loopback_only and not is_loopback(url.host):
         raise ValueError("Only providers on this machine may be called here.")
     return str(url).rstrip("/")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether the host is this machine by its name or number. Nothing is looked up."""
+    """Whether the host is this machine, by name or IP address. Makes no DNS query."""
     if host == "localhost":
         return True
     try:
@@ -206,15 +204,15 @@ class _Call:
 
 
 class _Broken(aiohttp.ClientError):
-    """The line broke: raised in place of the errors after which aiohttp would ask once more."""
+    """The connection broke. Replaces the errors after which aiohttp would retry."""
 
 
-async def _never_twice(
+async def _without_retry(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keeps aiohttp from repeating GET and its like when a kept-alive connection turns out dead.
+    """Prevents the retry of idempotent methods on a dead kept-alive connection.
 
-    It repeats on these two errors alone; the switch for it is private.
+    aiohttp retries only on these two errors, and has no public option to turn it off.
     """
     try:
         return await send(request)
@@ -224,22 +222,22 @@ async def _never_twice(
         raise _Broken from error
 
 
-def _watch_connection() -> aiohttp.TraceConfig:
-    """Marks a call as connected before its first byte can leave."""
+def _connection_trace() -> aiohttp.TraceConfig:
+    """Marks a call as connected before its first byte is sent."""
 
     async def connected(
         session: aiohttp.ClientSession, context: SimpleNamespace, params: object
     ) -> None:
         context.trace_request_ctx.connected = True
 
-    watch = aiohttp.TraceConfig()
-    watch.on_connection_create_end.append(connected)
-    watch.on_connection_reuseconn.append(connected)
-    return watch
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
+    return trace
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in words that name no host and hold nothing of the request."""
+    """The reason in a sentence. It contains neither the host nor any part of the request."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return "The host's name could not be resolved."
@@ -250,9 +248,9 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorError() | socket.gaierror():
             return "The connection was refused."
         case TimeoutError():
-            return "The deadline passed before there was a whole answer."
+            return "No complete response came before the deadline."
         case _Broken():
-            return "The line broke before there was an answer."
+            return "The connection broke before there was a response."
         case aiohttp.ClientPayloadError():
-            return "The line broke in the middle of the answer."
-    return "The answer could not be read."
+            return "The connection broke in the middle of the response."
+    return "The response could not be read."

@@ -19,7 +19,7 @@ from domain.inbox.reports import change_of
 from domain.inbox.webhooks import PollBatch
 from domain.loops import wait_for
 from domain.outcomes import ReportedStatus
-from domain.provider import Provider, Providers, TellsStatus
+from domain.provider import Provider, Providers, SupportsStatus
 
 MINUTE, HOUR = 60.0, 3_600.0
 
@@ -73,7 +73,7 @@ class Poller:
         for account_id in await self._store.provider_account_ids():
             provider = await self._provider(account_id)
             for round_ in range(len(self._rules.ages_seconds)):
-                if isinstance(provider, TellsStatus) and self._may_ask(account_id):
+                if isinstance(provider, SupportsStatus) and self._may_ask(account_id):
                     more |= await self._poll_round(account_id, provider, round_)
         return more and not self._stopping.is_set()
 
@@ -87,7 +87,7 @@ class Poller:
         rests = now_seconds() < self._rests_until.get(account_id, 0.0)
         return not rests and not self._stopping.is_set()
 
-    async def _poll_round(self, account_id: UUID, provider: TellsStatus, round_: int) -> bool:
+    async def _poll_round(self, account_id: UUID, provider: SupportsStatus, round_: int) -> bool:
         rules = self._rules
         batch = await self._store.claim_poll(
             account_id,
@@ -106,7 +106,7 @@ class Poller:
         return until != batch.after
 
     async def _ask(
-        self, account_id: UUID, provider: TellsStatus, batch: PollBatch
+        self, account_id: UUID, provider: SupportsStatus, batch: PollBatch
     ) -> tuple[dict[UUID, ReportedStatus], UUID]:
         """The statuses by message, and the last message that was queried."""
         statuses: dict[UUID, ReportedStatus] = {}

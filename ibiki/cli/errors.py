@@ -12,11 +12,11 @@ def message_for(error: Exception) -> str | None:
     # Imported here, because a command that succeeds does not need these modules.
     from domain.errors import Refusal
     from persistence import reaching
-    from providers.simulator.book import BookInUse
+    from providers.simulator.request_log import DirectoryInUse
 
     database_message = reaching.sentence_of(error)
     if database_message is not None:
         return database_message
-    if isinstance(error, (CommandError, Refusal, reaching.DatabaseUnusable, BookInUse)):
+    if isinstance(error, (CommandError, Refusal, reaching.DatabaseUnusable, DirectoryInUse)):
         return str(error)
     return None

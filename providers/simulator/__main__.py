@@ -1,4 +1,4 @@
-"""`python -m providers.simulator`: the simulated provider in a program of its own."""
+"""`python -m providers.simulator`: runs the simulated provider as a separate program."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import signal
 import sys
 from pathlib import Path
 
-from providers.simulator.book import BookInUse
 from providers.simulator.caller import Webhook
+from providers.simulator.request_log import DirectoryInUse
 from providers.simulator.server import DEFAULT_API_KEY, DEFAULT_BALANCE, serve
 
 
 def main() -> int:
-    """Serves until it is told to stop; the first line printed names the base URL."""
+    """Serves until a signal stops it. Prints the base URL first."""
     arguments = _arguments()
     try:
         asyncio.run(_until_stopped(arguments))
-    except (BookInUse, OSError) as error:
+    except (DirectoryInUse, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -27,12 +27,14 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m providers.simulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes any that is free")
-    parser.add_argument("--data", type=Path, help="directory of the log; none: nothing is kept")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    parser.add_argument(
+        "--data", type=Path, help="directory of the log; without it, nothing is kept"
+    )
     parser.add_argument("--api-key", default=DEFAULT_API_KEY)
     parser.add_argument("--balance", type=int, default=DEFAULT_BALANCE)
-    parser.add_argument("--webhook-url", help="whom to call with what phones answer")
-    parser.add_argument("--webhook-secret", help="what to show there")
+    parser.add_argument("--webhook-url", help="where to send delivery reports and inbound messages")
+    parser.add_argument("--webhook-secret", help="the secret to send with them")
     return parser.parse_args()
 
 

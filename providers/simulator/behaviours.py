@@ -1,6 +1,6 @@
-"""What the simulator can be made to do with a call: a closed list, and the numbers that ask for it.
+"""The behaviours of the simulator, and the magic numbers that select them.
 
-The numbers are of the range that is kept for fiction (+1 202 555 0100 to 0199).
+The numbers are from the range that is reserved for fiction (+1 202 555 0100 to 0199).
 """
 
 from __future__ import annotations
@@ -10,45 +10,46 @@ from typing import Final, Literal
 
 HTML: Final = b"<!DOCTYPE html><html><head><title>%s</title></head><body>%s</body></html>"
 FAILED: Final = "failed"
-# A line that "answers" ends as HTTP says; "hangs" is silent until it is dropped; "resets" is broken
-# off at once; "cuts" breaks off in the middle of the body.
-Line = Literal["answers", "hangs", "resets", "cuts"]
+# How a call ends. "hang": no response; "reset": the connection is reset at once; "cut": the
+# connection is closed in the middle of the body.
+Ending = Literal["response", "hang", "reset", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """Something that a message makes the simulator call a webhook with.
+class Callback:
+    """A webhook call that a message causes.
 
-    `word`: of a delivery report; None for a phone that answers with the text that it was sent.
-    `early`: it is told before the call is answered; else so many seconds after that.
+    `report_status`: the status in a delivery report; None for an inbound message with the same
+    text. `before_response`: make the call before the response; else `delay_seconds` after it.
     """
 
-    word: str | None
-    seconds: float = 0.0
-    early: bool = False
+    report_status: str | None
+    delay_seconds: float = 0.0
+    before_response: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One thing to do with a call. Where `status` is None the format's own answer is given.
+    """How the simulator responds to a call. If `status` is None, with the usual response.
 
-    `seconds` is the wait before that; where it `asks_to_wait`, the Retry-After in its answer.
+    `accepts`: the messages are accepted. `seconds`: the wait before the response or, if it
+    `asks_to_wait`, the Retry-After in it.
     """
 
     kind: str
-    about: str
-    takes: bool = False
+    description: str
+    accepts: bool = False
     status: int | None = None
     body: bytes | dict[str, object] = b""
-    line: Line = "answers"
+    ending: Ending = "response"
     seconds: float = 0.0
     asks_to_wait: bool = False
-    tells: tuple[Telling, ...] = ()
+    callbacks: tuple[Callback, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MagicNumber:
-    """A number that asks for a behaviour; after `refusals` of it in a row it is taken once."""
+    """A number that selects a behaviour. After `refusals` calls, one call is accepted."""
 
     number: str
     kind: str
@@ -62,16 +63,16 @@ def _refusal(error: str, code: str) -> dict[str, object]:
 BEHAVIOURS: Final = {
     behaviour.kind: behaviour
     for behaviour in (
-        Behaviour("accept", "taken and answered as it should be", takes=True),
+        Behaviour("accept", "accepted, with the usual response", accepts=True),
         Behaviour(
             "invalid_recipient",
-            "refused: the number cannot be reached",
+            "refused: the number is not valid",
             status=400,
             body=_refusal("Invalid recipient", "INVALID_RECIPIENT"),
         ),
         Behaviour(
             "invalid_params",
-            "refused: the message cannot be sent as it stands",
+            "refused: the message is not valid",
             status=400,
             body=_refusal("Invalid parameters", "INVALID_PARAMS"),
         ),
@@ -95,7 +96,7 @@ BEHAVIOURS: Final = {
         ),
         Behaviour(
             "rate_limited",
-            "not taken: 429 with Retry-After",
+            "not accepted: 429 with Retry-After",
             status=429,
             body={"success": False, "error": "Too many requests"},
             seconds=1.0,
@@ -103,7 +104,7 @@ BEHAVIOURS: Final = {
         ),
         Behaviour(
             "unavailable",
-            "not taken: 503 that says so, with Retry-After",
+            "not accepted: 503 that says so, with Retry-After",
             status=503,
             body={"success": False, "error": "Down for maintenance"},
             seconds=1.0,
@@ -111,79 +112,79 @@ BEHAVIOURS: Final = {
         ),
         Behaviour(
             "unavailable_html",
-            "not taken, but the answer (503, HTML) does not say so",
+            "not accepted, but the response (503, HTML) does not say so",
             status=503,
             body=HTML % (b"503 Service Unavailable", b"No server is available."),
         ),
         Behaviour(
             "broken",
-            "not taken, but the answer (500) does not say so",
+            "not accepted, but the response (500) does not say so",
             status=500,
             body={"success": False, "error": "Internal server error"},
         ),
         Behaviour(
             "not_found",
-            "not taken: the HTML of a wrong path",
+            "not accepted: the HTML page of a wrong path",
             status=404,
             body=HTML % (b"404 Not Found", b"Cannot find this page."),
         ),
-        Behaviour("hang_before", "not taken, never answered", line="hangs", seconds=60.0),
-        Behaviour("hang_after", "taken, never answered", takes=True, line="hangs", seconds=60.0),
-        Behaviour("reset_before", "not taken, the line is reset", line="resets"),
-        Behaviour("reset_after", "taken, then the line is reset", takes=True, line="resets"),
-        Behaviour("cut", "taken, the answer breaks off in the middle", takes=True, line="cuts"),
-        Behaviour("slow", "taken, answered late", takes=True, seconds=2.0),
+        Behaviour("hang_before", "not accepted; no response", ending="hang", seconds=60.0),
+        Behaviour("hang_after", "accepted; no response", accepts=True, ending="hang", seconds=60.0),
+        Behaviour("reset_before", "not accepted; the connection is reset", ending="reset"),
+        Behaviour("reset_after", "accepted; the connection is reset", accepts=True, ending="reset"),
+        Behaviour("cut", "accepted; half a response", accepts=True, ending="cut"),
+        Behaviour("slow", "accepted; a late response", accepts=True, seconds=2.0),
         Behaviour(
             "html",
-            "taken, answered with HTML",
-            takes=True,
+            "accepted; the response is HTML",
+            accepts=True,
             status=200,
             body=HTML % (b"Welcome", b"It works."),
         ),
-        Behaviour("empty", "taken, answered with nothing", takes=True, status=200),
+        Behaviour("empty", "accepted; the response is empty", accepts=True, status=200),
         Behaviour(
             "wrong_types",
-            "taken, answered with JSON of wrong types",
-            takes=True,
+            "accepted; the response is JSON with wrong types",
+            accepts=True,
             status=200,
             body={"success": "yes", "messageId": {"id": 7}, "messageIds": "7", "results": True},
         ),
         Behaviour(
             "no_reference",
-            "taken, answered without an id",
-            takes=True,
+            "accepted; the response has no ID",
+            accepts=True,
             status=200,
             body={"success": True, "status": "queued"},
         ),
         Behaviour(
             "phone",
-            "taken, and the phone answers with the same text",
-            takes=True,
-            tells=(Telling("delivered"), Telling(None, seconds=0.5)),
+            "accepted; the phone replies with the same text",
+            accepts=True,
+            callbacks=(Callback("delivered"), Callback(None, delay_seconds=0.5)),
         ),
         Behaviour(
             "report_late",
-            "taken; reported as delivered 3 seconds later",
-            takes=True,
-            tells=(Telling("delivered", seconds=3.0),),
+            "accepted; reported as delivered 3 seconds later",
+            accepts=True,
+            callbacks=(Callback("delivered", delay_seconds=3.0),),
         ),
         Behaviour(
             "report_twice",
-            "taken; reported as delivered, twice",
-            takes=True,
-            tells=(Telling("delivered"), Telling("delivered", seconds=0.5)),
+            "accepted; reported as delivered, twice",
+            accepts=True,
+            callbacks=(Callback("delivered"), Callback("delivered", delay_seconds=0.5)),
         ),
         Behaviour(
             "report_early",
-            "taken; reported as delivered before the answer",
-            takes=True,
-            tells=(Telling("delivered", early=True),),
+            "accepted; reported as delivered before the response",
+            accepts=True,
+            callbacks=(Callback("delivered", before_response=True),),
         ),
         Behaviour(
             "report_failed",
-            "taken; reported as not delivered",
-            takes=True,
-            tells=(Telling(FAILED),),
+            "accepted; reported as not delivered",
+            accepts=True,
+            callbacks=(Callback(FAILED),),
         ),
     )
 }
@@ -218,12 +219,12 @@ MAGIC_NUMBERS: Final = {
 
 
 def table_of_numbers() -> str:
-    """The magic numbers as a Markdown table, for the documents to quote."""
+    """The magic numbers as a Markdown table, for the documentation."""
     rows = [_row(magic) for magic in MAGIC_NUMBERS.values()]
-    return "\n".join(["| number | what becomes of a message to it |", "|---|---|", *rows])
+    return "\n".join(["| number | what happens to a message |", "|---|---|", *rows])
 
 
 def _row(magic: MagicNumber) -> str:
-    often = {None: "", 1: "; the next one passes", 2: " twice; the third one passes"}
+    then = {None: "", 1: "; the next one is accepted", 2: " twice; the third one is accepted"}
     number = f"{magic.number[:2]} {magic.number[2:5]} {magic.number[5:8]} {magic.number[8:]}"
-    return f"| {number} | {BEHAVIOURS[magic.kind].about}{often[magic.refusals]} |"
+    return f"| {number} | {BEHAVIOURS[magic.kind].description}{then[magic.refusals]} |"

@@ -1,7 +1,7 @@
-"""What the simulator says by itself: delivery reports, and phones that answer.
+"""The webhook calls of the simulator: delivery reports, and messages from phones.
 
-It calls a webhook as a provider does: with the secret, again and again until it is taken, and with
-what comes late, twice or before the answer where a number asks for that.
+It calls as a provider does: with the secret, and again until the call is accepted. Some magic
+numbers make a call come late, twice or before the response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 
 from domain.backoff import backoff_seconds
 from providers.simulator import formats
-from providers.simulator.desk import Told
+from providers.simulator.account import PendingCallback
 
 MODEM: Final = "simulated-modem"
 PORT: Final = "1"
@@ -28,32 +28,32 @@ CALL_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Whom to call. `url` is asked for each time: the other side may be started again elsewhere."""
+    """Where to call. `url` is evaluated for each call: the receiver may restart on another port."""
 
     url: Callable[[], str | None] = lambda: None
     secret: str | None = field(default=None, repr=False)
 
 
-class Caller:
-    """Calls the webhook, now or later, for as long as the simulator runs."""
+class WebhookCaller:
+    """Calls the webhook, at once or later, for as long as the simulator runs."""
 
     def __init__(self, webhook: Webhook) -> None:
         self._webhook = webhook
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def tell(self, told: Iterable[Told]) -> None:
-        """Tells what is early at once, and sees to it that the rest is told in its time."""
-        for each in told:
-            if each.telling.early:
-                await self.call(_body(each))
+    async def start(self, callbacks: Iterable[PendingCallback]) -> None:
+        """Makes the calls that come before the response, and starts a task for each other one."""
+        for pending in callbacks:
+            if pending.callback.before_response:
+                await self.call(_body(pending))
                 continue
-            task = asyncio.create_task(self._tell_later(each))
+            task = asyncio.create_task(self._call_later(pending))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def call(self, body: dict[str, object]) -> int | None:
-        """The status that one call was answered with; None where there was no answer."""
+        """Makes one call. Returns its HTTP status, None if there was no response."""
         url = self._webhook.url()
         if url is None:
             return None
@@ -64,22 +64,24 @@ class Caller:
             timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
             self._session = aiohttp.ClientSession(timeout=timeout)
         try:
-            async with self._session.post(url, data=orjson.dumps(body), headers=headers) as answer:
-                return answer.status
+            async with self._session.post(
+                url, data=orjson.dumps(body), headers=headers
+            ) as response:
+                return response.status
         except (aiohttp.ClientError, OSError, TimeoutError):
             return None
 
     async def close(self) -> None:
-        """Says nothing more."""
+        """Cancels all pending calls."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
 
-    async def _tell_later(self, told: Told) -> None:
-        await asyncio.sleep(told.telling.seconds)
-        body = _body(told)
+    async def _call_later(self, pending: PendingCallback) -> None:
+        await asyncio.sleep(pending.callback.delay_seconds)
+        body = _body(pending)
         for failures in range(1, TRIES + 1):
             status = await self.call(body)
             if status is not None and status < 500 and status != 429:
@@ -93,12 +95,10 @@ class Caller:
             )
 
 
-def _body(told: Told) -> dict[str, object]:
-    if told.telling.word is not None:
-        return formats.report_body(told.message_id, told.message.recipient, told.telling.word)
+def _body(pending: PendingCallback) -> dict[str, object]:
+    message, report_status = pending.message, pending.callback.report_status
+    if report_status is not None:
+        return formats.report_body(pending.message_id, message.recipient, report_status)
     return formats.inbound_body(
-        told.message.recipient,
-        told.message.text,
-        modem=told.modem or MODEM,
-        port=told.port or PORT,
+        message.recipient, message.text, modem=pending.modem or MODEM, port=pending.port or PORT
     )

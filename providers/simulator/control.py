@@ -1,12 +1,12 @@
-"""The simulator's control endpoint: faults on demand, its balance, its word on what it took.
+"""The simulator's control endpoint: faults on demand, the balance, the log, inbound messages.
 
-GET  /control/fault            the faults still to come
+GET  /control/fault            the pending faults
 POST /control/fault            {"kind", "times", "skip", "seconds", "path"}: see faults.Fault
-POST /control/reset            lifts all faults and lets hanging calls go
+POST /control/reset            removes all faults and ends calls that hang
 GET  /control/balance          {"balance", "opening", "added", "taken", "requests", "open"}
 POST /control/balance          {"balance": n} sets it, {"add": n} changes it
-GET  /control/log?after=SEQ    a JSON array of the requests after that one, all without
-POST /control/inbound          {"from", "message", "modem", "port", "receiver"}: a phone writes
+GET  /control/log?after=SEQ    a JSON array of the requests after that one; without: all
+POST /control/inbound          {"from", "message", "modem", "port", "receiver"}: from a phone
 """
 
 from __future__ import annotations
@@ -17,136 +17,137 @@ from typing import Final, TypeGuard
 import orjson
 from aiohttp import web
 
+from providers.simulator.account import Account
 from providers.simulator.behaviours import BEHAVIOURS
-from providers.simulator.caller import MODEM, PORT, Caller
-from providers.simulator.desk import Desk
+from providers.simulator.caller import MODEM, PORT, WebhookCaller
 from providers.simulator.faults import Fault
 from providers.simulator.formats import inbound_body
 
-DESK: Final = web.AppKey("desk", Desk)
-CALLER: Final = web.AppKey("caller", Caller)
+ACCOUNT: Final = web.AppKey("account", Account)
+CALLER: Final = web.AppKey("caller", WebhookCaller)
 MOST: Final = 10**12
 LONGEST_SECONDS: Final = 600
 CHUNK_BYTES: Final = 256 * 1024
 
 
 def control_routes() -> list[web.RouteDef]:
-    """The routes under /control; requests to them do not stand in the log."""
+    """The routes under /control. Requests to them are not logged."""
     return [
-        web.get("/control/fault", _say_faults),
-        web.post("/control/fault", _ask_for_fault),
-        web.post("/control/reset", _lift_faults),
-        web.get("/control/balance", _say_balance),
+        web.get("/control/fault", _get_faults),
+        web.post("/control/fault", _add_fault),
+        web.post("/control/reset", _clear_faults),
+        web.get("/control/balance", _get_balance),
         web.post("/control/balance", _change_balance),
-        web.get("/control/log", _say_log),
-        web.post("/control/inbound", _write_in),
+        web.get("/control/log", _get_log),
+        web.post("/control/inbound", _send_inbound),
     ]
 
 
-async def _say_faults(request: web.Request) -> web.Response:
-    return _json({"pending": [asdict(fault) for fault in request.app[DESK].faults.pending]})
+async def _get_faults(request: web.Request) -> web.Response:
+    return _json({"pending": [asdict(fault) for fault in request.app[ACCOUNT].faults.pending]})
 
 
-async def _ask_for_fault(request: web.Request) -> web.Response:
-    request.app[DESK].faults.ask(_fault(await _object(request)))
-    return await _say_faults(request)
+async def _add_fault(request: web.Request) -> web.Response:
+    request.app[ACCOUNT].faults.add(_fault(await _object(request)))
+    return await _get_faults(request)
 
 
-def _fault(asked: dict[str, object]) -> Fault:
-    """The fault that was asked for. Raises a plain 400."""
-    kind, path = asked.pop("kind", None), asked.pop("path", "/")
-    times, skip, seconds = asked.pop("times", 1), asked.pop("skip", 0), asked.pop("seconds", None)
+def _fault(fields: dict[str, object]) -> Fault:
+    """The requested fault. Raises HTTPBadRequest with a sentence."""
+    kind, path = fields.pop("kind", None), fields.pop("path", "/")
+    times, skip = fields.pop("times", 1), fields.pop("skip", 0)
+    seconds = fields.pop("seconds", None)
     if not isinstance(kind, str) or kind not in BEHAVIOURS:
-        raise _bad("kind is one of: " + ", ".join(BEHAVIOURS))
+        raise _bad_request("kind is one of: " + ", ".join(BEHAVIOURS))
     if not isinstance(path, str):
-        raise _bad("path is the beginning of a path.")
+        raise _bad_request("path is the start of a path.")
     if times is not None and not _is_whole(times, 1, MOST):
-        raise _bad("times is a whole number from 1, or null for every call until a reset.")
+        raise _bad_request("times is a whole number from 1, or null for every call until a reset.")
     if not _is_whole(skip, 0, MOST):
-        raise _bad("skip is a whole number from 0.")
+        raise _bad_request("skip is a whole number from 0.")
     if seconds is not None and not _is_number(seconds, 0, LONGEST_SECONDS):
-        raise _bad(f"seconds is a number from 0 to {LONGEST_SECONDS}.")
-    if asked:
-        raise _bad("Unknown: " + ", ".join(asked))
+        raise _bad_request(f"seconds is a number from 0 to {LONGEST_SECONDS}.")
+    if fields:
+        raise _bad_request("Unknown: " + ", ".join(fields))
     return Fault(kind, times, skip, seconds, path)
 
 
-async def _lift_faults(request: web.Request) -> web.Response:
-    request.app[DESK].faults.lift()
-    return await _say_faults(request)
+async def _clear_faults(request: web.Request) -> web.Response:
+    request.app[ACCOUNT].faults.clear()
+    return await _get_faults(request)
 
 
-async def _say_balance(request: web.Request) -> web.Response:
-    desk = request.app[DESK]
-    book = desk.book
+async def _get_balance(request: web.Request) -> web.Response:
+    account = request.app[ACCOUNT]
+    log = account.log
     return _json(
         {
-            "balance": book.balance,
-            "opening": book.opening,
-            "added": book.added,
-            "taken": book.taken,
-            "requests": book.requests,
-            "open": desk.open_calls,
+            "balance": log.balance,
+            "opening": log.opening,
+            "added": log.added,
+            "taken": log.accepted,
+            "requests": log.requests,
+            "open": account.open_calls,
         }
     )
 
 
 async def _change_balance(request: web.Request) -> web.Response:
-    book = request.app[DESK].book
+    log = request.app[ACCOUNT].log
     match await _object(request):
-        case {"balance": int(wished)} if _is_whole(wished, -MOST, MOST):
-            book.add(wished - book.balance)
+        case {"balance": int(balance)} if _is_whole(balance, -MOST, MOST):
+            log.add_credits(balance - log.balance)
         case {"add": int(more)} if _is_whole(more, -MOST, MOST):
-            book.add(more)
+            log.add_credits(more)
         case _:
-            raise _bad('Give {"balance": n} or {"add": n}, a whole number.')
-    return await _say_balance(request)
+            raise _bad_request('Give {"balance": n} or {"add": n}, a whole number.')
+    return await _get_balance(request)
 
 
-async def _say_log(request: web.Request) -> web.StreamResponse:
-    """Streams the log, so that its length costs no memory."""
+async def _get_log(request: web.Request) -> web.StreamResponse:
+    """Streams the log, so that a long one needs no memory."""
     after = request.query.get("after", "0")
     if not after.isascii() or not after.isdigit():
-        raise _bad("after is the seq of the last request that you have.")
-    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
-    await answer.prepare(request)
+        raise _bad_request("after is the seq of the last request that you have.")
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
     chunk, separator = bytearray(b"["), b""
-    for line in request.app[DESK].book.lines(int(after)):
+    for line in request.app[ACCOUNT].log.lines(int(after)):
         chunk += separator + line
         separator = b",\n"
         if len(chunk) > CHUNK_BYTES:
-            await answer.write(bytes(chunk))
+            await response.write(bytes(chunk))
             chunk.clear()
-    await answer.write(bytes(chunk) + b"]")
-    await answer.write_eof()
-    return answer
+    await response.write(bytes(chunk) + b"]")
+    await response.write_eof()
+    return response
 
 
-async def _write_in(request: web.Request) -> web.Response:
-    """Calls the webhook with a message from a phone; answers with the status it was told."""
-    asked = await _object(request)
-    words = {name: asked.pop(name, None) for name in ("from", "message", "receiver")}
-    modem, port = asked.pop("modem", MODEM), asked.pop("port", PORT)
-    if asked or not all(isinstance(each, str) for each in (words["from"], modem, port)):
-        raise _bad('Give {"from", "message"}, and "modem", "port", "receiver" if you like.')
+async def _send_inbound(request: web.Request) -> web.Response:
+    """Calls the webhook with a message from a phone. Responds with the HTTP status of that call."""
+    fields = await _object(request)
+    texts = {name: fields.pop(name, None) for name in ("from", "message", "receiver")}
+    modem, port = fields.pop("modem", MODEM), fields.pop("port", PORT)
+    if fields or not all(isinstance(each, str) for each in (texts["from"], modem, port)):
+        raise _bad_request('Give {"from", "message"}, and optionally "modem", "port", "receiver".')
     body = inbound_body(
-        str(words["from"]),
-        str(words["message"] or ""),
+        str(texts["from"]),
+        str(texts["message"] or ""),
         modem=str(modem),
         port=str(port),
-        receiver=str(words["receiver"]) if words["receiver"] else None,
+        receiver=str(texts["receiver"]) if texts["receiver"] else None,
     )
     return _json({"status": await request.app[CALLER].call(body)})
 
 
 async def _object(request: web.Request) -> dict[str, object]:
     try:
-        asked = orjson.loads(await request.read() or b"{}")
+        fields = orjson.loads(await request.read() or b"{}")
     except orjson.JSONDecodeError:
-        raise _bad("The body is not JSON.") from None
-    if not isinstance(asked, dict):
-        raise _bad("The body is not a JSON object.")
-    return asked
+        raise _bad_request("The body is not JSON.") from None
+    if not isinstance(fields, dict):
+        raise _bad_request("The body is not a JSON object.")
+    return fields
 
 
 def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
@@ -157,9 +158,9 @@ def _is_number(value: object, least: int, most: int) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
 
-def _bad(sentence: str) -> web.HTTPBadRequest:
-    said = orjson.dumps({"error": sentence}).decode()
-    return web.HTTPBadRequest(text=said, content_type="application/json")
+def _bad_request(sentence: str) -> web.HTTPBadRequest:
+    body = orjson.dumps({"error": sentence}).decode()
+    return web.HTTPBadRequest(text=body, content_type="application/json")
 
 
 def _json(body: dict[str, object]) -> web.Response:

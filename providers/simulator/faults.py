@@ -1,4 +1,4 @@
-"""Faults that somebody has asked for: which call the next one falls on."""
+"""Faults that the control endpoint has set, and the calls that they apply to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from providers.simulator.behaviours import BEHAVIOURS, Behaviour
 
 @dataclass(slots=True)
 class Fault:
-    """A behaviour for the next `times` calls, after `skip` of them; None: until it is lifted.
+    """A behaviour for the next `times` calls after the first `skip`; None: until a reset.
 
-    `path`: only calls whose path begins so. `seconds`: in place of the behaviour's own.
+    `path`: only for calls whose path starts with it. `seconds`: replaces those of the behaviour.
     """
 
     kind: str
@@ -22,30 +22,30 @@ class Fault:
     path: str = "/"
 
     def behaviour(self) -> Behaviour:
-        """What it asks for, with its own seconds."""
+        """The behaviour, with the `seconds` of this fault."""
         named = BEHAVIOURS[self.kind]
         return named if self.seconds is None else replace(named, seconds=self.seconds)
 
 
 class Faults:
-    """The faults that are still to come, in the order in which they were asked for."""
+    """The pending faults, in the order in which they were set."""
 
     def __init__(self) -> None:
         self.pending: list[Fault] = []
-        self.lifted = asyncio.Event()
+        self.cleared = asyncio.Event()
 
-    def ask(self, fault: Fault) -> None:
-        """From now on the fault waits for its calls."""
+    def add(self, fault: Fault) -> None:
+        """Adds a fault after the others."""
         self.pending.append(fault)
 
-    def lift(self) -> None:
-        """No fault is left; calls that hang or wait are let go."""
+    def clear(self) -> None:
+        """Removes all faults, and ends the wait of calls that hang."""
         self.pending.clear()
-        self.lifted.set()
-        self.lifted = asyncio.Event()
+        self.cleared.set()
+        self.cleared = asyncio.Event()
 
     def next_for(self, path: str) -> Behaviour | None:
-        """The behaviour that this call has coming; it is used up by that."""
+        """The behaviour of the first fault that applies to this call, and counts the call."""
         for fault in self.pending:
             if not path.startswith(fault.path):
                 continue

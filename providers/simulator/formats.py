@@ -1,4 +1,4 @@
-"""The calls that the simulator understands: the formats of ExtremeSMS (see providers.extreme)."""
+"""The requests and responses of the simulator: the formats of ExtremeSMS (`providers.extreme`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-Call = tuple[str, str]  # method and path
+Endpoint = tuple[str, str]  # method and path
 
 SEND_ONE: Final = ("POST", "/api/v2/sms/sendsingle")
 SEND_ONE_TEXT: Final = ("POST", "/api/v2/sms/sendbulk")
@@ -25,95 +25,99 @@ LONGEST_TEXT: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A message as it was asked for; what is not text is kept as text for the log."""
+class RequestedMessage:
+    """A message in a request. A value that is not a text becomes an empty one."""
 
     recipient: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class SendCall:
-    """What a send call asks for. `problem` is the kind of refusal for a body that is not right."""
+class SendRequest:
+    """A parsed send request. `problem`: the kind of refusal if the body is not valid."""
 
-    messages: tuple[Wanted, ...]
+    messages: tuple[RequestedMessage, ...]
     modem: str | None = None
     port: str | None = None
     problem: str | None = None
 
 
-def read_send(call: Call, body: bytes) -> SendCall:
-    """What the body asks for. Never raises: a body that cannot be read has no messages."""
+def parse_send(endpoint: Endpoint, body: bytes) -> SendRequest:
+    """Parses a send request. Never raises: an unreadable body has no messages."""
     try:
-        asked = orjson.loads(body)
+        fields = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return SendCall((), problem="invalid_params")
-    if call == SEND_ONE and isinstance(asked, dict):
-        pair = (asked.get("recipient"), asked.get("message"))
-        return _checked([pair], modem=asked.get("usemodem"), port=asked.get("port"))
-    if call == SEND_ONE_TEXT and isinstance(asked, dict):
-        numbers = asked.get("recipients")
-        text = asked.get("content")
+        return SendRequest((), problem="invalid_params")
+    if endpoint == SEND_ONE and isinstance(fields, dict):
+        pair = (fields.get("recipient"), fields.get("message"))
+        return _checked([pair], modem=fields.get("usemodem"), port=fields.get("port"))
+    if endpoint == SEND_ONE_TEXT and isinstance(fields, dict):
+        numbers = fields.get("recipients")
+        text = fields.get("content")
         return _checked([(one, text) for one in numbers] if isinstance(numbers, list) else [])
-    if call == SEND_MANY_TEXTS and isinstance(asked, list):
-        return _checked([_pair(item) for item in asked])
-    return SendCall((), problem="invalid_params")
+    if endpoint == SEND_MANY_TEXTS and isinstance(fields, list):
+        return _checked([_pair(item) for item in fields])
+    return SendRequest((), problem="invalid_params")
 
 
 def new_id() -> str:
-    """An id as this provider gives them: 24 hexadecimal digits."""
+    """An ID in the form of this provider: 24 hexadecimal digits."""
     return secrets.token_hex(12)
 
 
-def taken_body(call: Call, ids: list[str | None], wanted: SendCall) -> dict[str, object]:
-    """What is answered to a send call: one id a message, None for one that was refused."""
-    taken = [one for one in ids if one is not None]
-    if call == SEND_ONE:
-        return {"success": True, "messageId": taken[0], "status": "queued"}
-    if call == SEND_ONE_TEXT:
+def send_response(
+    endpoint: Endpoint, ids: list[str | None], request: SendRequest
+) -> dict[str, object]:
+    """The response to a send call. `ids`: one per message, None for a refused one."""
+    accepted = [one for one in ids if one is not None]
+    if endpoint == SEND_ONE:
+        return {"success": True, "messageId": accepted[0], "status": "queued"}
+    if endpoint == SEND_ONE_TEXT:
         return {
             "success": True,
-            "messageIds": taken,
-            "totalSent": len(taken),
+            "messageIds": accepted,
+            "totalSent": len(accepted),
             "status": "queued",
         }
     return {
         "success": True,
-        "results": [_item(message, one) for message, one in zip(wanted.messages, ids, strict=True)],
-        "totalSent": len(taken),
-        "totalFailed": len(ids) - len(taken),
+        "results": [
+            _item(message, one) for message, one in zip(request.messages, ids, strict=True)
+        ],
+        "totalSent": len(accepted),
+        "totalFailed": len(ids) - len(accepted),
     }
 
 
-def balance_body(balance: int) -> dict[str, object]:
-    """What is answered to a question for the balance."""
+def balance_response(balance: int) -> dict[str, object]:
+    """The response to a balance query."""
     return {"success": True, "balance": balance, "currency": "credits"}
 
 
-def status_body(message_id: str, taken_at: str, word: str) -> dict[str, object]:
-    """What is answered to a question for a message's status."""
+def status_response(message_id: str, accepted_at: str, status: str) -> dict[str, object]:
+    """The response to a query for the status of a message."""
     return {
         "success": True,
         "messageId": message_id,
-        "status": word,
-        "deliveredAt": taken_at if word == "delivered" else None,
+        "status": status,
+        "deliveredAt": accepted_at if status == "delivered" else None,
     }
 
 
-def report_body(message_id: str, recipient: str, word: str) -> dict[str, object]:
-    """A delivery report: assumed, for this provider is not known to send any."""
+def report_body(message_id: str, recipient: str, status: str) -> dict[str, object]:
+    """A delivery report. Its form is assumed: no report of this provider has been seen."""
     return {
         "messageId": message_id,
         "recipient": recipient,
-        "status": word,
-        "deliveredAt": _now() if word == "delivered" else None,
+        "status": status,
+        "deliveredAt": _now() if status == "delivered" else None,
     }
 
 
 def inbound_body(
     sender: str, text: str, *, modem: str, port: str, receiver: str | None = None
 ) -> dict[str, object]:
-    """A message from a phone, as a webhook is called with it."""
+    """The webhook body for a message from a phone."""
     return {
         "from": sender,
         "firstname": None,
@@ -140,12 +144,12 @@ def _pair(item: object) -> tuple[object, object]:
 
 def _checked(
     pairs: list[tuple[object, object]], *, modem: object = None, port: object = None
-) -> SendCall:
-    messages = tuple(Wanted(_text(recipient), _text(text)) for recipient, text in pairs)
-    return SendCall(messages, _text(modem) or None, _text(port) or None, _problem(messages))
+) -> SendRequest:
+    messages = tuple(RequestedMessage(_text(recipient), _text(text)) for recipient, text in pairs)
+    return SendRequest(messages, _text(modem) or None, _text(port) or None, _problem(messages))
 
 
-def _problem(messages: tuple[Wanted, ...]) -> str | None:
+def _problem(messages: tuple[RequestedMessage, ...]) -> str | None:
     if not messages or not all(0 < len(message.text) <= LONGEST_TEXT for message in messages):
         return "invalid_params"
     if not all(NUMBER.fullmatch(message.recipient) for message in messages):
@@ -157,7 +161,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _item(message: Wanted, message_id: str | None) -> dict[str, object]:
+def _item(message: RequestedMessage, message_id: str | None) -> dict[str, object]:
     if message_id is None:
         return {
             "messageId": None,

@@ -1,8 +1,8 @@
-"""The simulated provider as an HTTP server of its own: it speaks the formats of ExtremeSMS.
+"""The simulated provider: an HTTP server with the formats of ExtremeSMS.
 
-It keeps a balance (one credit a message), does to a call what magic numbers or the control endpoint
-ask for, calls a webhook with what phones answer, and keeps a log of what it took, so that its word
-can be held against ours.
+It keeps a balance (one credit per message) and a log of the accepted messages, so that tests can
+compare our records with it. Magic numbers and the control endpoint select how it responds. It calls
+a webhook with delivery reports and with messages from phones.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Final
 
 from aiohttp import web
 
+from providers.simulator.account import Account, PlannedResponse
 from providers.simulator.behaviours import Behaviour
-from providers.simulator.book import Book
-from providers.simulator.caller import Caller, Webhook
-from providers.simulator.control import CALLER, DESK, control_routes
-from providers.simulator.desk import Desk, Verdict
+from providers.simulator.caller import Webhook, WebhookCaller
+from providers.simulator.control import ACCOUNT, CALLER, control_routes
+from providers.simulator.request_log import RequestLog
 
 DEFAULT_API_KEY: Final = "simulated"
 DEFAULT_BALANCE: Final = 100_000
 LARGEST_REQUEST_BYTES: Final = 16 * 1024 * 1024
-# What is open at the end is a hanging call: nobody waits for it.
+# Calls that are still open at the end hang, so a longer wait would not help.
 SHUTDOWN_SECONDS: Final = 0.2
 RESET_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
@@ -43,7 +43,7 @@ async def serve(
     announce: Callable[[str], None] = lambda base_url: None,
     webhook: Webhook | None = None,
 ) -> None:
-    """Serves until cancelled; `announce` is told the base URL once calls can come."""
+    """Serves until cancelled. `announce` is called with the base URL when the server is ready."""
     async with running(
         host, port, state_dir, api_key=api_key, balance=balance, webhook=webhook
     ) as base_url:
@@ -62,16 +62,15 @@ async def running(
     webhook: Webhook | None = None,
     listener: socket.socket | None = None,
 ) -> AsyncIterator[str]:
-    """A simulator that serves meanwhile, as its base URL; port 0 takes any that is free.
+    """Runs a simulator in the body of the `async with`, and yields its base URL.
 
-    `webhook`: whom it calls with what phones answer. Without `state_dir` nothing is kept. `balance`
-    counts for a new directory only. `listener`: a port that is had already, instead of host and
-    port. Raises BookInUse where another simulator runs in that directory, OSError where the port is
-    taken.
+    Port 0 means any free port. `listener`: an open socket to use instead of host and port. Without
+    `state_dir` nothing is kept. `balance` is used only for a new directory. Raises DirectoryInUse
+    if another simulator uses the directory, OSError if the port is in use.
     """
     with _directory(state_dir) as directory:
         app = create_app(Path(directory), api_key=api_key, balance=balance, webhook=webhook)
-        # A call that hangs ends when its caller hangs up.
+        # With `handler_cancellation`, a call that hangs ends when the caller disconnects.
         runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=SHUTDOWN_SECONDS
         )
@@ -95,14 +94,14 @@ def create_app(
     balance: int = DEFAULT_BALANCE,
     webhook: Webhook | None = None,
 ) -> web.Application:
-    """The application with its book open in `state_dir`; both are closed together."""
+    """The application. Its log is opened in `state_dir` now, and closed with the application."""
     app = web.Application(client_max_size=LARGEST_REQUEST_BYTES)
-    app[DESK] = Desk(Book(state_dir, opening_balance=balance), api_key=api_key)
-    app[CALLER] = Caller(webhook or Webhook())
+    app[ACCOUNT] = Account(RequestLog(state_dir, opening_balance=balance), api_key=api_key)
+    app[CALLER] = WebhookCaller(webhook or Webhook())
     app.add_routes(control_routes())
-    app.router.add_route("*", "/{anything:.*}", _answer_call)
+    app.router.add_route("*", "/{anything:.*}", _receive)
     app.on_cleanup.append(_close_caller)
-    app.on_cleanup.append(_close_book)
+    app.on_cleanup.append(_close_log)
     return app
 
 
@@ -116,69 +115,67 @@ async def _close_caller(app: web.Application) -> None:
     await app[CALLER].close()
 
 
-async def _answer_call(request: web.Request) -> web.StreamResponse:
-    desk = request.app[DESK]
-    desk.open_calls += 1
+async def _receive(request: web.Request) -> web.StreamResponse:
+    account = request.app[ACCOUNT]
+    account.open_calls += 1
     try:
-        return await _answer(request, desk)
+        return await _respond(request, account)
     finally:
-        desk.open_calls -= 1
+        account.open_calls -= 1
 
 
-async def _answer(request: web.Request, desk: Desk) -> web.StreamResponse:
+async def _respond(request: web.Request, account: Account) -> web.StreamResponse:
     body = await request.read()
     authorization = request.headers.get("Authorization", "")
-    verdict = desk.decide((request.method, request.path), authorization, body)
-    behaviour = verdict.behaviour
-    await request.app[CALLER].tell(verdict.told)
+    planned = account.receive((request.method, request.path), authorization, body)
+    behaviour = planned.behaviour
+    await request.app[CALLER].start(planned.callbacks)
     if behaviour.seconds and not behaviour.asks_to_wait:
-        await _wait(desk, behaviour.seconds)
-    if verdict.status is None:
-        return _break_off(request)
-    if behaviour.line == "cuts":
-        return await _answer_half(request, verdict)
+        await _wait(account, behaviour.seconds)
+    if planned.status is None:
+        return _reset(request)
+    if behaviour.ending == "cut":
+        return await _send_half(request, planned)
     return web.Response(
-        status=verdict.status,
-        body=verdict.body,
-        headers=_headers(behaviour, verdict),
+        status=planned.status, body=planned.body, headers=_headers(behaviour, planned)
     )
 
 
-def _headers(behaviour: Behaviour, verdict: Verdict) -> dict[str, str]:
-    is_html = verdict.body.startswith(b"<")
+def _headers(behaviour: Behaviour, planned: PlannedResponse) -> dict[str, str]:
+    is_html = planned.body.startswith(b"<")
     headers = {"Content-Type": "text/html" if is_html else "application/json"}
     if behaviour.asks_to_wait:
         headers["Retry-After"] = str(math.ceil(behaviour.seconds))
     return headers
 
 
-async def _wait(desk: Desk, seconds: float) -> None:
-    """Waits that long, or until the faults are lifted."""
+async def _wait(account: Account, seconds: float) -> None:
+    """Waits that long, or until the faults are cleared."""
     try:
-        await asyncio.wait_for(desk.faults.lifted.wait(), seconds)
+        await asyncio.wait_for(account.faults.cleared.wait(), seconds)
     except TimeoutError:
         return
 
 
-async def _answer_half(request: web.Request, verdict: Verdict) -> web.StreamResponse:
-    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
-    answer.content_length = len(verdict.body)
-    await answer.prepare(request)
-    await answer.write(verdict.body[: len(verdict.body) // 2])
+async def _send_half(request: web.Request, planned: PlannedResponse) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    response.content_length = len(planned.body)
+    await response.prepare(request)
+    await response.write(planned.body[: len(planned.body) // 2])
     if request.transport is not None:
         request.transport.close()
-    return answer
+    return response
 
 
-def _break_off(request: web.Request) -> web.Response:
-    """Resets the connection: the caller sees neither an answer nor an orderly end."""
+def _reset(request: web.Request) -> web.Response:
+    """Resets the connection, so that the caller gets neither a response nor a normal close."""
     transport = request.transport
     if transport is not None:
-        line = transport.get_extra_info("socket")
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
+        raw_socket = transport.get_extra_info("socket")
+        raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
         transport.abort()
     return web.Response()
 
 
-async def _close_book(app: web.Application) -> None:
-    app[DESK].book.close()
+async def _close_log(app: web.Application) -> None:
+    app[ACCOUNT].log.close()

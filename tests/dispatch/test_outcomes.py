@@ -92,7 +92,7 @@ async def test_a_refused_message_is_rejected_and_refunded_at_once() -> None:
         send = await worlds.accept(it.client, numbers=[INVALID])
         await it.ends(REJECTED=1)
         (row,) = await worlds.fetch("SELECT failure FROM message")
-        assert row["failure"] == "The number was refused: it cannot receive messages."
+        assert row["failure"] == "The network refused the number as invalid."
         (refund,) = await worlds.fetch("SELECT * FROM transfer WHERE kind = 'REFUND'")
         assert (refund["send_id"], refund["amount"], refund["source_id"]) == (send.id, 1, None)
 

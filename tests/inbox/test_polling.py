@@ -12,7 +12,7 @@ import pytest
 from domain.errors import ProviderUnavailable
 from domain.inbox.polling import Poller, PollRules
 from domain.outcomes import Accepted, Outcome, ReportedStatus
-from domain.provider import Outgoing, Provider, Reading, TellsStatus
+from domain.provider import Outgoing, Provider, Reading, SupportsStatus
 from persistence import store
 from providers.extreme import ExtremeSMS
 from tests import worlds
@@ -71,8 +71,8 @@ async def poll_all(poller: Poller) -> None:
 
 
 def test_only_providers_with_a_status_call_are_polled() -> None:
-    assert issubclass(ExtremeSMS, TellsStatus)
-    assert not isinstance(Scripted(), TellsStatus)
+    assert issubclass(ExtremeSMS, SupportsStatus)
+    assert not isinstance(Scripted(), SupportsStatus)
 
 
 async def test_sent_messages_are_queried_once_a_round() -> None:

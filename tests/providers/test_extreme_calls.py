@@ -56,7 +56,7 @@ async def test_a_call_without_references_says_so_and_nothing_more(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         await account(answer(200, {"success": True, "messageIds": [ID]})).send_many([ONE, TWO])
-    assert caplog.messages == ["2 messages were taken without references: 1 given"]
+    assert caplog.messages == ["2 messages accepted without references: 1 in the response"]
 
 
 def item(number: str | None, message_id: str | None = None, **more: object) -> dict[str, object]:

@@ -184,7 +184,7 @@ async def test_a_refused_call_took_nothing_and_each_message_is_sent_again_alone(
     body: dict[str, object], second: Outgoing
 ) -> None:
     outcomes = await account(answer(400, body)).send_many([ONE, second])
-    assert outcomes == [NotSent("A call for many was refused as a whole.", alone=True)] * 2
+    assert outcomes == [NotSent("The network refused the call as a whole.", alone=True)] * 2
 
 
 @pytest.mark.parametrize("exchange", [case[1] for case in SHARED], ids=NAMES)

@@ -12,7 +12,7 @@ from providers.replies import (
     LONGEST_PAUSE_SECONDS,
     json_object,
     reading_of,
-    reference,
+    reference_of,
     retry_after_seconds,
 )
 
@@ -68,5 +68,5 @@ def test_any_body_is_an_object_or_an_empty_one(body: bytes) -> None:
 
 @given(st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary())
 def test_a_reference_can_always_be_stored_as_text(value: object) -> None:
-    text = reference(value)
+    text = reference_of(value)
     assert text is None or (text.isascii() and text.isprintable() and 0 < len(text) <= 128)

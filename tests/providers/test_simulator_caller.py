@@ -17,7 +17,7 @@ from domain.outcomes import Accepted
 from domain.provider import Outgoing
 from domain.sending.sends import Line
 from providers.config import ProviderConfig
-from providers.extreme import ExtremeSMS, read_call
+from providers.extreme import ExtremeSMS, parse_webhook
 from providers.simulator.caller import MODEM, PORT, Webhook
 from providers.simulator.server import DEFAULT_API_KEY, running
 
@@ -39,7 +39,7 @@ class Listener:
         if self.refusals:
             self.refusals -= 1
             return web.Response(status=503)
-        self.heard.append(read_call(await request.read()))
+        self.heard.append(parse_webhook(await request.read()))
         return web.Response()
 
     async def has_heard(self, count: int) -> list[Any]:

@@ -44,7 +44,7 @@ async def test_a_fault_does_to_the_next_call_what_it_says(
     assert kind in BEHAVIOURS
     seconds = {"seconds": 0.1} if kind == "slow" else {}
     await it.control("fault", kind=kind, **seconds)
-    if BEHAVIOURS[kind].line == "hangs":
+    if BEHAVIOURS[kind].ending == "hang":
         async with it.impatient() as provider:
             assert isinstance(await provider.send(one()), expected)
     else:
@@ -55,21 +55,21 @@ async def test_a_fault_does_to_the_next_call_what_it_says(
 
 
 def test_each_behaviour_has_been_tried() -> None:
-    tells = {kind for kind, behaviour in BEHAVIOURS.items() if behaviour.tells}
-    assert {kind for kind, _, _ in TRIED} == set(BEHAVIOURS) - tells
+    with_callbacks = {kind for kind, behaviour in BEHAVIOURS.items() if behaviour.callbacks}
+    assert {kind for kind, _, _ in TRIED} == set(BEHAVIOURS) - with_callbacks
 
 
 @pytest.mark.parametrize("number", MAGIC_NUMBERS)
 async def test_a_magic_number_asks_for_its_behaviour(number: str, it: Simulated) -> None:
     behaviour = BEHAVIOURS[MAGIC_NUMBERS[number].kind]
-    if behaviour.line == "hangs":
+    if behaviour.ending == "hang":
         async with it.impatient() as provider:
             await provider.send(one(number))
     else:
         await it.provider.send(one(number))
     (request,) = await it.log()
     assert request["behaviour"] == behaviour.kind
-    assert request["messages"][0]["took"] == behaviour.takes
+    assert request["messages"][0]["took"] == behaviour.accepts
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_a_number_that_is_refused_fails_a_call_with_one_text_as_a_whole(
     it: Simulated,
 ) -> None:
     outcomes = await it.provider.send_many(many([*PLAIN, "+12025550160"]))
-    assert outcomes == [NotSent("A call for many was refused as a whole.", alone=True)] * 4
+    assert outcomes == [NotSent("The network refused the call as a whole.", alone=True)] * 4
     assert await it.took() == []
 
 
@@ -206,6 +206,6 @@ async def test_a_balance_that_makes_no_sense_is_refused(
 def test_the_table_of_numbers_has_a_line_for_each() -> None:
     assert len(table_of_numbers().splitlines()) == 2 + len(MAGIC_NUMBERS)
     assert (
-        "| +1 202 555 0162 | refused: the account has no credits left; the next"
+        "| +1 202 555 0162 | refused: the account has no credits left; the next one"
         in table_of_numbers()
     )

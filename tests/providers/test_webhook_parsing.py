@@ -90,22 +90,22 @@ EXTREME = [
     (
         "nobody's message",
         {"message": "x"},
-        Malformed("`from` is missing: the number that the message came from."),
+        Malformed("`from` is missing: the sender of the message."),
     ),
     (
         "from null",
         FULL | {"from": None},
-        Malformed("`from` is missing: the number that the message came from."),
+        Malformed("`from` is missing: the sender of the message."),
     ),
     (
         "from a list",
         FULL | {"from": ["+1"]},
-        Malformed("`from` is missing: the number that the message came from."),
+        Malformed("`from` is missing: the sender of the message."),
     ),
     (
         "an object for a message",
         {"from": "1", "message": {}},
-        Malformed("`message` is not a text."),
+        Malformed("`message` is not a string."),
     ),
 ]
 EGOSMS = [
@@ -137,12 +137,12 @@ EGOSMS = [
     (
         "without a number",
         {"MsgFollowUpUniqueCode": "A1", "Status": "Success"},
-        Malformed("`number` is missing: whose message the report is about."),
+        Malformed("`number` is missing: the recipient of the message."),
     ),
     (
         "without a status",
         {"MsgFollowUpUniqueCode": "A1", "number": "1"},
-        Malformed("`Status` is missing: what became of the message."),
+        Malformed("`Status` is missing: the status of the message."),
     ),
 ]
 NONSENSE = [
@@ -178,12 +178,12 @@ BODIES = [
 
 @pytest.mark.parametrize(("said", "expected"), [pytest.param(*e[1:], id=e[0]) for e in EXTREME])
 def test_a_call_of_extremesms_is_read(said: dict[str, object], expected: Parsed) -> None:
-    assert extreme.read_call(json.dumps(said).encode()) == expected
+    assert extreme.parse_webhook(json.dumps(said).encode()) == expected
 
 
 @pytest.mark.parametrize(("said", "expected"), [pytest.param(*e[1:], id=e[0]) for e in EGOSMS])
 def test_a_call_of_egosms_is_read(said: dict[str, object], expected: Parsed) -> None:
-    assert egosms.read_call(json.dumps(said).encode()) == expected
+    assert egosms.parse_webhook(json.dumps(said).encode()) == expected
 
 
 @pytest.mark.parametrize("provider", sorted(PARSERS))
@@ -226,13 +226,13 @@ LENIENT = [
 
 @pytest.mark.parametrize(("body", "expected"), [pytest.param(*e[1:], id=e[0]) for e in LENIENT])
 def test_an_unusual_body_is_read(body: bytes, expected: Parsed) -> None:
-    assert extreme.read_call(body) == expected
+    assert extreme.parse_webhook(body) == expected
 
 
 def test_a_report_is_read_from_a_form() -> None:
     body = b"MsgFollowUpUniqueCode=A1&number=12025550143&Status=Success"
     expected = ReportCall("A1", "Success", ReportedStatus.DELIVERED, "+12025550143")
-    assert egosms.read_call(body) == expected
+    assert egosms.parse_webhook(body) == expected
 
 
 @given(st.sampled_from(sorted(PARSERS)), st.one_of(BODIES))
@@ -247,8 +247,8 @@ def key(call: Parsed, body: bytes = b"", provider: str = "extreme") -> bytes:
 
 
 def test_the_same_id_with_the_same_sender_and_text_is_a_repetition() -> None:
-    first = extreme.read_call(json.dumps(FULL).encode())
-    again = extreme.read_call(json.dumps(FULL | {"timestamp": "later"}).encode())
+    first = extreme.parse_webhook(json.dumps(FULL).encode())
+    again = extreme.parse_webhook(json.dumps(FULL | {"timestamp": "later"}).encode())
     assert key(first, b"1") == key(again, b"2")
     assert key(first) != key(first, provider="other")
     assert not new_event("extreme", first, b"").expires
@@ -256,8 +256,8 @@ def test_the_same_id_with_the_same_sender_and_text_is_a_repetition() -> None:
 
 @pytest.mark.parametrize("other", [{"from": "+12025550144"}, {"message": "Hi"}])
 def test_the_same_id_with_another_sender_or_text_is_a_new_message(other: dict[str, str]) -> None:
-    first = extreme.read_call(json.dumps(FULL).encode())
-    assert key(first) != key(extreme.read_call(json.dumps(FULL | other).encode()))
+    first = extreme.parse_webhook(json.dumps(FULL).encode())
+    assert key(first) != key(extreme.parse_webhook(json.dumps(FULL | other).encode()))
 
 
 def test_without_an_id_the_whole_body_is_compared_for_a_while() -> None:

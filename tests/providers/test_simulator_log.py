@@ -1,4 +1,4 @@
-"""The simulator's book outlives the simulator, however it ends."""
+"""The log of the simulator survives its end, also a kill."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import pytest
 
 from domain.outcomes import Accepted, Outcome
 from domain.provider import Outgoing
-from providers.simulator import book as book_module
-from providers.simulator.book import LOG_NAME, Book, BookInUse, LoggedMessage
+from providers.simulator import request_log
+from providers.simulator.request_log import LOG_NAME, DirectoryInUse, LoggedMessage, RequestLog
 from tests.providers.simulated import Simulated, account_at, simulated
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 BATCH = [Outgoing(f"+120255501{position:02d}", "Hello") for position in range(50)]
 
 
 async def started(data: Path, *more: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "providers.simulator", "--data", str(data), *more,
-        cwd=HOUSE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
 
 @asynccontextmanager
-async def in_its_own_program(
+async def separate_program(
     data: Path, *more: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Simulated]]:
     program = await started(data, *more)
@@ -46,7 +46,7 @@ async def in_its_own_program(
         await program.communicate()
 
 
-async def test_what_was_answered_before_a_kill_is_known_after_it(tmp_path: Path) -> None:
+async def test_every_answered_message_is_in_the_log_after_a_kill(tmp_path: Path) -> None:
     answered: list[Outcome] = []
 
     async def send_on(it: Simulated) -> None:
@@ -56,13 +56,13 @@ async def test_what_was_answered_before_a_kill_is_known_after_it(tmp_path: Path)
                 return
             answered.extend(outcomes)
 
-    async with in_its_own_program(tmp_path, "--balance", "1000000") as (program, it):
+    async with separate_program(tmp_path, "--balance", "1000000") as (program, it):
         senders = [asyncio.ensure_future(send_on(it)) for _ in range(4)]
         await it.has_seen(30)
         os.kill(program.pid, signal.SIGKILL)
         await asyncio.gather(*senders)
 
-    async with in_its_own_program(tmp_path) as (_, it):
+    async with separate_program(tmp_path) as (_, it):
         taken = {
             message["id"]
             for request in await it.log()
@@ -72,7 +72,7 @@ async def test_what_was_answered_before_a_kill_is_known_after_it(tmp_path: Path)
         references = {outcome.reference for outcome in answered if isinstance(outcome, Accepted)}
         assert len(references) == len(answered) >= 50
         assert references <= taken
-        # At most the calls that were under way were taken and not answered.
+        # Only the calls that were open at the kill can be accepted and not answered.
         assert len(taken) - len(answered) in (0, 50, 100, 150, 200)
         assert await it.balance() == 1_000_000 - len(taken)
         assert [request["seq"] for request in await it.log()] == list(
@@ -82,7 +82,7 @@ async def test_what_was_answered_before_a_kill_is_known_after_it(tmp_path: Path)
 
 
 @pytest.mark.parametrize("torn", [b'{"kind":"requ', b'{"kind":"request","seq":2}', b"\x00" * 5000])
-async def test_a_line_that_was_being_written_is_cut_off(tmp_path: Path, torn: bytes) -> None:
+async def test_an_incomplete_last_line_is_removed(tmp_path: Path, torn: bytes) -> None:
     async with simulated(tmp_path) as it:
         await it.provider.send_many(BATCH)
     with (tmp_path / LOG_NAME).open("ab") as log:
@@ -93,7 +93,7 @@ async def test_a_line_that_was_being_written_is_cut_off(tmp_path: Path, torn: by
         assert await it.balance() == 1000 - 51
 
 
-async def test_the_opening_balance_counts_once_and_credits_are_kept(tmp_path: Path) -> None:
+async def test_the_opening_balance_is_used_only_for_a_new_directory(tmp_path: Path) -> None:
     async with simulated(tmp_path, balance=10) as it:
         await it.provider.send(BATCH[0])
         await it.control("balance", add=5)
@@ -103,16 +103,16 @@ async def test_the_opening_balance_counts_once_and_credits_are_kept(tmp_path: Pa
         }  # fmt: skip
 
 
-async def test_two_simulators_cannot_keep_one_book(tmp_path: Path) -> None:
+async def test_two_simulators_cannot_use_one_directory(tmp_path: Path) -> None:
     async with simulated(tmp_path):
-        with pytest.raises(BookInUse):
-            Book(tmp_path, opening_balance=1)
+        with pytest.raises(DirectoryInUse):
+            RequestLog(tmp_path, opening_balance=1)
         program = await started(tmp_path)
-        said, complaint = await program.communicate()
-        assert (program.returncode, said) == (1, b"")
-        assert complaint.startswith(b"Another simulator is running in ")
-        assert b"Traceback" not in complaint
-    Book(tmp_path, opening_balance=1).close()
+        stdout, stderr = await program.communicate()
+        assert (program.returncode, stdout) == (1, b"")
+        assert stderr.startswith(b"Another simulator is running in ")
+        assert b"Traceback" not in stderr
+    RequestLog(tmp_path, opening_balance=1).close()
 
 
 async def test_without_a_directory_nothing_is_kept() -> None:
@@ -128,42 +128,42 @@ def message(took: bool) -> LoggedMessage:
     )
 
 
-def test_what_could_not_be_written_down_has_not_happened(
+def test_a_request_that_could_not_be_written_is_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(file: int, line: bytes) -> None:
+    def write_to_full_disk(file: int, line: bytes) -> None:
         os.write(file, line[:20])
         raise OSError(28, "No space left on device")
 
-    book = Book(tmp_path, opening_balance=10)
+    log = RequestLog(tmp_path, opening_balance=10)
     with monkeypatch.context() as disk:
-        disk.setattr(book_module, "_write_whole", full)
+        disk.setattr(request_log, "_write_whole", write_to_full_disk)
         with pytest.raises(OSError, match="No space"):
-            book.record({"path": "/"}, [message(took=True)])
-    assert (book.balance, book.requests) == (10, 0)
-    book.record({"path": "/"}, [message(took=True)])
-    assert (book.balance, [orjson.loads(line)["seq"] for line in book.lines()]) == (9, [1])
-    book.close()
+            log.add_request({"path": "/"}, [message(took=True)])
+    assert (log.balance, log.requests) == (10, 0)
+    log.add_request({"path": "/"}, [message(took=True)])
+    assert (log.balance, [orjson.loads(line)["seq"] for line in log.lines()]) == (9, [1])
+    log.close()
 
 
-def test_a_message_that_was_not_taken_costs_nothing(tmp_path: Path) -> None:
-    book = Book(tmp_path, opening_balance=10)
-    book.record({"path": "/"}, [message(took=False), message(took=True)])
-    assert (book.balance, book.taken) == (9, 1)
-    book.close()
+def test_a_message_that_was_not_accepted_costs_nothing(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path, opening_balance=10)
+    log.add_request({"path": "/"}, [message(took=False), message(took=True)])
+    assert (log.balance, log.accepted) == (9, 1)
+    log.close()
 
 
-def test_only_so_many_ids_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_module, "REMEMBERED_IDS", 3)
-    book = Book(tmp_path, opening_balance=10)
+def test_only_the_latest_ids_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "REMEMBERED_IDS", 3)
+    log = RequestLog(tmp_path, opening_balance=10)
     for position in range(5):
-        book.record({"path": "/"}, [{**message(took=True), "id": str(position)}])
-    assert list(book.taken_at) == ["2", "3", "4"]
-    book.close()
+        log.add_request({"path": "/"}, [{**message(took=True), "id": str(position)}])
+    assert list(log.accepted_at) == ["2", "3", "4"]
+    log.close()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-async def test_the_program_stops_cleanly_when_told_to(tmp_path: Path, stop: signal.Signals) -> None:
-    async with in_its_own_program(tmp_path) as (program, _):
+async def test_the_program_stops_cleanly_on_a_signal(tmp_path: Path, stop: signal.Signals) -> None:
+    async with separate_program(tmp_path) as (program, _):
         program.send_signal(stop)
         assert await asyncio.wait_for(program.wait(), 10) == 0

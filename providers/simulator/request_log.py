@@ -1,8 +1,9 @@
-"""The simulator's own book: every request it saw, which messages it took, what is left.
+"""The simulator's log: every request, the accepted messages and the balance.
 
-A file of JSON lines that is only ever added to, each line before its request is answered; a
-balance is what the lines add up to. What was written survives the end of the simulator however it
-ends; a line that was being written then was never answered, and is cut off at the next start.
+The log is a file of JSON lines to which lines are only appended. Each request is written before its
+response is sent, and the balance is the sum of the lines. So no accepted message is lost if the
+simulator is killed. An incomplete last line belongs to a request that had no response yet; the next
+start removes it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from typing import Final, TypedDict
 import orjson
 
 LOG_NAME: Final = "simulator.jsonl"
-# Ids of messages whose status can be asked for; older ones are forgotten.
+# The status can be queried for so many of the latest messages.
 REMEMBERED_IDS: Final = 50_000
 
 
 class LoggedMessage(TypedDict):
-    """One message of a request; `id` is what it was named if the simulator `took` it."""
+    """One message of a request. `took`: whether it was accepted; only then it has an `id`."""
 
     recipient: str
     text: str
@@ -31,44 +32,47 @@ class LoggedMessage(TypedDict):
     id: str | None
 
 
-class BookInUse(Exception):
+class DirectoryInUse(Exception):
     """Another simulator is running in this directory."""
 
 
-class Book:
-    """The balance and the log in one directory. Raises BookInUse where it is already open."""
+class RequestLog:
+    """The log in one directory, with the balance that results from it."""
 
     def __init__(self, directory: Path, *, opening_balance: int) -> None:
-        """`opening_balance` counts for a new directory only."""
+        """`opening_balance` is used only for a new directory.
+
+        Raises DirectoryInUse if another simulator has it open.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / LOG_NAME
-        self.requests = self.opening = self.added = self.taken = 0
-        self.taken_at: OrderedDict[str, str] = OrderedDict()
+        self.requests = self.opening = self.added = self.accepted = 0
+        self.accepted_at: OrderedDict[str, str] = OrderedDict()
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         self._lock()
-        self._size_bytes = self._recall()
+        self._size_bytes = self._read_lines()
         os.ftruncate(self._file, self._size_bytes)
         if self._size_bytes == 0:
-            self._enter({"kind": "opening", "balance": opening_balance})
+            self._append({"kind": "opening", "balance": opening_balance})
 
     @property
     def balance(self) -> int:
-        """Credits left: the opening balance and what was added, less one for each message taken."""
-        return self.opening + self.added - self.taken
+        """The opening balance plus the credits added, minus one for each accepted message."""
+        return self.opening + self.added - self.accepted
 
-    def record(self, request: dict[str, object], messages: list[LoggedMessage]) -> None:
-        """Writes down a request; the messages that were taken are paid from now on."""
-        self._enter(
+    def add_request(self, request: dict[str, object], messages: list[LoggedMessage]) -> None:
+        """Writes a request. Each accepted message costs one credit."""
+        self._append(
             {"kind": "request", "seq": self.requests + 1, "at": _now(), **request}
             | {"messages": messages}
         )
 
-    def add(self, credits_added: int) -> None:
-        """Adds credits; a negative figure takes them away."""
-        self._enter({"kind": "credits", "at": _now(), "added": credits_added})
+    def add_credits(self, credits_added: int) -> None:
+        """Adds credits, or removes them if the number is negative."""
+        self._append({"kind": "credits", "at": _now(), "added": credits_added})
 
     def lines(self, after: int = 0) -> Iterator[bytes]:
-        """The requests whose `seq` is greater than `after`, oldest first, a JSON object each."""
+        """The requests whose `seq` is greater than `after`, oldest first. Each is a JSON object."""
         with self.path.open("rb") as file:
             for line in file:
                 entry = orjson.loads(line) if line.endswith(b"\n") else {}
@@ -76,7 +80,7 @@ class Book:
                     yield line.rstrip(b"\n")
 
     def close(self) -> None:
-        """Lets another simulator have the directory."""
+        """Closes the file, so that another simulator can use the directory."""
         os.close(self._file)
 
     def _lock(self) -> None:
@@ -84,10 +88,10 @@ class Book:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            raise BookInUse(f"Another simulator is running in {self.path.parent}.") from None
+            raise DirectoryInUse(f"Another simulator is running in {self.path.parent}.") from None
 
-    def _recall(self) -> int:
-        """Adds up the lines that are there. Returns the size of the whole ones."""
+    def _read_lines(self) -> int:
+        """Counts the lines in the file. Returns the size of the complete ones."""
         size_bytes = 0
         with self.path.open("rb") as file:
             for line in file:
@@ -97,8 +101,8 @@ class Book:
                 self._count(orjson.loads(line))
         return size_bytes
 
-    def _enter(self, entry: dict[str, object]) -> None:
-        """Writes a line, then counts it: what could not be written has not happened."""
+    def _append(self, entry: dict[str, object]) -> None:
+        """Writes a line, and counts it only if it could be written."""
         line = orjson.dumps(entry) + b"\n"
         try:
             _write_whole(self._file, line)
@@ -117,10 +121,10 @@ class Book:
             case {"kind": "request", "seq": int(seq), "at": str(at), "messages": list(messages)}:
                 self.requests = seq
                 ids = [message["id"] for message in messages if message["took"]]
-                self.taken += len(ids)
-                self.taken_at.update(dict.fromkeys(ids, at))
-                while len(self.taken_at) > REMEMBERED_IDS:
-                    self.taken_at.popitem(last=False)
+                self.accepted += len(ids)
+                self.accepted_at.update(dict.fromkeys(ids, at))
+                while len(self.accepted_at) > REMEMBERED_IDS:
+                    self.accepted_at.popitem(last=False)
 
 
 def _write_whole(file: int, line: bytes) -> None:
