@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import orjson
 import uvloop
-from rich.console import Console
 from rich.progress import Progress
 
 from domain.dispatch import settle as exporting
 from domain.errors import ProviderUnavailable
-from domain.identity.access import Actor, Everything, Role
+from domain.identity.access import Everything
 from domain.identity.users import create_admin as make_admin
 from domain.ledger import sync as syncing
 from domain.ledger.ports import ProviderAccount
@@ -29,16 +25,22 @@ from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.units import units_in_words
 from ibiki import processes
 from ibiki.cli.errors import CommandError
-from ibiki.http.exports import csv_of, filter_of
+from ibiki.cli.running import (
+    OPERATOR,
+    busy,
+    configure_logs,
+    console,
+    err_console,
+    print_result,
+    with_installation,
+)
+from ibiki.http.csv_files import csv_lines
+from ibiki.http.exports import COLUMNS, filter_of, unknown_rows
 from ibiki.local import demo as demo_data
 from ibiki.local.command_context import CommandContext, open_context
-from ibiki.observability import logs
 from ibiki.observability.telemetry import running_telemetry
-from ibiki.wiring import Components, running_components
+from ibiki.wiring import Components
 from persistence import migrating, store
-
-console = Console(highlight=False, markup=False)
-err_console = Console(stderr=True, highlight=False, markup=False)
 
 MOST_SHOWN = 1_000
 
@@ -48,10 +50,6 @@ AUDIT_ADVICE = (
 )
 
 
-OPERATOR = Actor(user_id=UUID(int=0), role=Role.ADMIN, credential_id=UUID(int=0))
-"""The actor of the command line."""
-
-
 class PoolNotSynced(CommandError):
     """The balance could not be read, so the pool is unchanged."""
 
@@ -59,7 +57,7 @@ class PoolNotSynced(CommandError):
 def serve(data: Path, *, host: str, port: int) -> None:
     """Serves the API until a stop signal."""
     with open_context(data) as context:
-        _log(context)
+        configure_logs(context)
         with running_telemetry(context.settings.monitoring, program="ibiki serve") as telemetry:
             uvloop.run(processes.serve(context, telemetry, host=host, port=port))
 
@@ -67,7 +65,7 @@ def serve(data: Path, *, host: str, port: int) -> None:
 def dispatch(data: Path, *, host: str, port: int | None) -> None:
     """Sends messages to providers until a stop signal."""
     with open_context(data) as context:
-        _log(context)
+        configure_logs(context)
         with running_telemetry(context.settings.monitoring, program="ibiki dispatch") as telemetry:
             uvloop.run(processes.dispatch(context, telemetry, host=host, port=port))
 
@@ -79,14 +77,14 @@ def simulate(data: Path, *, host: str, port: int) -> None:
 
 def migrate(data: Path) -> None:
     """Applies the missing migrations and prints a line for each."""
-    with open_context(data) as context, _busy("Migrating"):
+    with open_context(data) as context, busy("Migrating"):
         asyncio.run(migrating.migrate(context.database_url, report=console.print))
     console.print("The database is up to date.")
 
 
 def demo(data: Path) -> None:
     """Writes the demo data and prints the sign-ins."""
-    _with_installation(data, _demo)
+    with_installation(data, _demo)
 
 
 def create_admin(data: Path, *, email: str, password: str) -> None:
@@ -96,16 +94,16 @@ def create_admin(data: Path, *, email: str, password: str) -> None:
         user = await make_admin(store, parts.passwords, email=email, password=password)
         console.print(f"{user.email} can sign in now.")
 
-    _with_installation(data, create)
+    with_installation(data, create)
 
 
 def audit(data: Path, *, as_json: bool) -> bool:
     """Checks the ledger against its entries. Returns whether it holds."""
 
     async def check(context: CommandContext, parts: Components) -> bool:
-        with _busy("Checking every balance against its entries"):
+        with busy("Checking every balance against its entries"):
             findings = await store.audit()
-        _print(
+        print_result(
             as_json,
             {
                 "holds": findings.holds,
@@ -124,7 +122,7 @@ def audit(data: Path, *, as_json: bool) -> bool:
         )
         return findings.holds
 
-    return bool(_with_installation(data, check, must_exist=True))
+    return bool(with_installation(data, check, must_exist=True))
 
 
 def sync(data: Path, *, as_json: bool) -> None:
@@ -134,7 +132,7 @@ def sync(data: Path, *, as_json: bool) -> None:
         account = await store.find_provider_account(None)
         try:
             provider = await parts.installation.providers.of(account.id)
-            with _busy("Reading the balance when no call is running"):
+            with busy("Reading the balance when no call is running"):
                 done = await syncing.sync(
                     store,
                     provider,
@@ -144,7 +142,7 @@ def sync(data: Path, *, as_json: bool) -> None:
                 )
         except ProviderUnavailable as unavailable:
             raise PoolNotSynced(_why_not_synced(context, account, unavailable)) from unavailable
-        _print(
+        print_result(
             as_json,
             {
                 "previousPool": done.previous_pool,
@@ -155,7 +153,7 @@ def sync(data: Path, *, as_json: bool) -> None:
             *_synced(account, done),
         )
 
-    _with_installation(data, read, must_exist=True)
+    with_installation(data, read, must_exist=True)
 
 
 def export_unknowns(data: Path, filters: dict[str, str]) -> None:
@@ -163,12 +161,11 @@ def export_unknowns(data: Path, filters: dict[str, str]) -> None:
     wanted = filter_of(filters)
 
     async def export(context: CommandContext, parts: Components) -> None:
-        is_first = True
+        sys.stdout.write(csv_lines([COLUMNS]))
         async for page in exporting.export_unknowns(store, OPERATOR, wanted):
-            sys.stdout.write(csv_of(page, header=is_first))
-            is_first = False
+            sys.stdout.write(csv_lines(unknown_rows(page)))
 
-    _with_installation(data, export, must_exist=True)
+    with_installation(data, export, must_exist=True)
 
 
 def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: bool) -> None:
@@ -189,7 +186,7 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
                 report=lambda now: progress.update(bar, completed=now.sends_checked),
             )
         found = (await store.read_differences(Everything(), [done.id], most=MOST_SHOWN))[done.id]
-        _print(
+        print_result(
             as_json,
             _figures_of(done, found),
             f"{summary(done)}.",
@@ -197,7 +194,7 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
             *(() if found else ("Every charge matches its messages.",)),
         )
 
-    _with_installation(data, run, must_exist=True)
+    with_installation(data, run, must_exist=True)
 
 
 def _figures_of(done: Reconciliation, found: Sequence[Difference]) -> dict[str, Any]:
@@ -267,46 +264,3 @@ async def _demo(context: CommandContext, parts: Components) -> None:
     password = await demo_data.write_demo(context, parts.installation, parts.passwords)
     for user in demo_data.USERS:
         console.print(f"  {user.email:<24}{user.role.value:<12}{password}")
-
-
-def _with_installation(
-    data: Path,
-    work: Callable[[CommandContext, Components], Awaitable[Any]],
-    *,
-    must_exist: bool = False,
-) -> Any:
-    """Runs the work in an installation whose database is up to date, and returns its result.
-
-    The embedded database is migrated first, unless `must_exist` is set.
-    """
-
-    async def run(context: CommandContext) -> Any:
-        # Only `ibiki migrate` changes an external database, and read-only commands change none.
-        if context.settings.database.url is None and not must_exist:
-            await migrating.migrate(context.database_url)
-        async with running_components(
-            context, name="ibiki command", require_migrations=True
-        ) as parts:
-            return await work(context, parts)
-
-    with open_context(data, must_exist=must_exist) as context:
-        _log(context)
-        return asyncio.run(run(context))
-
-
-def _log(context: CommandContext) -> None:
-    monitoring = context.settings.monitoring
-    logs.configure(log_format=monitoring.log_format, level=monitoring.log_level)
-
-
-def _busy(what: str) -> AbstractContextManager[object]:
-    """Shows a status line, but only on a terminal."""
-    return err_console.status(f"{what} …") if err_console.is_terminal else nullcontext()
-
-
-def _print(as_json: bool, figures: dict[str, Any], *lines: str) -> None:
-    if as_json:
-        sys.stdout.buffer.write(orjson.dumps(figures, option=orjson.OPT_APPEND_NEWLINE))
-        return
-    for line in lines:
-        console.print(line, soft_wrap=True)

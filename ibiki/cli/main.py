@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -120,6 +121,27 @@ def export_unknowns(
 
 
 @app.command()
+def statement(
+    client: Annotated[
+        str,
+        typer.Argument(help="The client's name, its ID, or the email of a user of it."),
+    ],
+    start: Annotated[
+        str, typer.Option("--from", help="From this date or time on (2026-11-01), in UTC.")
+    ] = "",
+    end: Annotated[
+        str, typer.Option("--to", help="To the end of this date, or before this time, in UTC.")
+    ] = "",
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    data: Data = DEFAULT_DIRECTORY,
+) -> None:
+    """Print the transfers of a client with the running balance, oldest first."""
+    load("ibiki.cli.statement").statement(
+        data, client=client, start=start or None, end=end or None, as_csv=csv
+    )
+
+
+@app.command()
 def reconcile(
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
@@ -144,6 +166,10 @@ def main() -> None:
     """Runs the command line. An error that the operator can correct has no traceback."""
     try:
         app()
+    except BrokenPipeError:
+        # The reader of the output, such as `head`, has ended. Python flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
         message = message_for(error)
         if message is None:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from domain.dispatch.messages import UnknownFilter, UnknownMessage
 from domain.dispatch.ports import Settling
 from domain.dispatch.settle import export_unknowns
-from domain.errors import InvalidInput, NotFound, Refusal, TryAgain
+from domain.errors import InvalidInput
 from domain.identity.access import Role, require
 from domain.identity.ports import Authenticator
-from ibiki.http.bearer import bearer_of, headers_of, try_again
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.bearer import bearer_of, headers_of
+from ibiki.http.csv_files import csv_response, http_refusals
 from resolvers import ids
 from resolvers.ids import Kind
 
 PATH = "/exports/unknown-messages"
-STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 COLUMNS = (
     "message_id",
     "send_id",
@@ -57,23 +53,11 @@ class Exports:
     async def answer(self, request: Request) -> Response:
         """Streams the file. Raises RequestRefused before the first byte."""
         actor = await bearer_of(self._authenticator, headers_of(request.scope))
-        try:
+        with http_refusals():
             actor = require(actor, Role.ADMIN)
             pages = export_unknowns(self._store, actor, filter_of(request.query_params))
             first = await anext(pages)
-        except TryAgain as refusal:
-            raise try_again(refusal) from None
-        except Refusal as refusal:
-            status = 404 if isinstance(refusal, NotFound) else STATUS.get(refusal.code, 400)
-            raise RequestRefused(status, str(refusal), code=refusal.code) from None
-        return StreamingResponse(
-            _lines(first, pages),
-            media_type="text/csv; charset=utf-8",
-            headers={
-                "content-disposition": 'attachment; filename="unknown-messages.csv"',
-                "cache-control": "no-store",
-            },
-        )
+        return csv_response("unknown-messages.csv", COLUMNS, first, pages, unknown_rows)
 
 
 def filter_of(given: Mapping[str, str]) -> UnknownFilter:
@@ -93,19 +77,9 @@ def filter_of(given: Mapping[str, str]) -> UnknownFilter:
     )
 
 
-def csv_of(messages: Iterable[UnknownMessage], *, header: bool = False) -> str:
-    """Lines of the file. No cell can be read as a formula by a spreadsheet."""
-    written = io.StringIO()
-    writer = csv.writer(written)
-    if header:
-        writer.writerow(COLUMNS)
-    writer.writerows([safe_cell(str(cell)) for cell in _cells(each)] for each in messages)
-    return written.getvalue()
-
-
-def safe_cell(text: str) -> str:
-    """The text, after an apostrophe if a spreadsheet would read it as a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+def unknown_rows(messages: Iterable[UnknownMessage]) -> Iterator[tuple[object, ...]]:
+    """The cells of each message."""
+    return map(_cells, messages)
 
 
 def _cells(message: UnknownMessage) -> tuple[object, ...]:
@@ -127,15 +101,8 @@ def _cells(message: UnknownMessage) -> tuple[object, ...]:
     )
 
 
-async def _lines(
-    first: Sequence[UnknownMessage], others: AsyncIterator[Sequence[UnknownMessage]]
-) -> AsyncIterator[str]:
-    yield csv_of(first, header=True)
-    async for page in others:
-        yield csv_of(page)
-
-
 def _time_of(text: str) -> datetime:
+    """The time, which must name its zone: a wrong one would settle the wrong messages."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

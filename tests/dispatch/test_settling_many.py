@@ -22,7 +22,8 @@ from domain.errors import Forbidden, InvalidInput, NotFound, TryAgain
 from domain.identity.access import Actor
 from domain.ids import new_id
 from domain.outcomes import Accepted, Unknown
-from ibiki.http.exports import COLUMNS, PATH, Exports, safe_cell
+from ibiki.http.csv_files import safe_cell
+from ibiki.http.exports import COLUMNS, PATH, Exports
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
