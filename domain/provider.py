@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 from uuid import UUID
@@ -19,6 +19,14 @@ class Outgoing:
     text: str
     modem: str | None = None
     port: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The sign-in of a provider account. The repr shows neither of the two."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from domain.provider import Credentials
 from providers.transport import HttpTransport, checked_base_url
 
 
@@ -11,13 +12,16 @@ from providers.transport import HttpTransport, checked_base_url
 class ProviderConfig:
     """Address, secrets and limits of one provider account. Its repr shows no secret.
 
-    `deadline_seconds`: for one call as a whole; shorter than the lease of its messages.
-    `largest_batch`: messages per call, and so the most that one unreadable response can make
-    UNKNOWN. Raises ValueError with a sentence for the operator.
+    Give `api_key`, or `credentials` if the provider has user names. `sender`: the name that phones
+    show; None is the account's default. `deadline_seconds`: for one call as a whole; shorter than
+    the lease of its messages. `largest_batch`: messages per call, and so the most that one
+    unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
     """
 
     base_url: str
-    api_key: str = field(repr=False)
+    api_key: str = field(default="", repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+    sender: str | None = None
     deadline_seconds: float = 10.0
     connect_seconds: float = 3.0
     reuse_seconds: float = 0.0
@@ -27,7 +31,7 @@ class ProviderConfig:
 
     def __post_init__(self) -> None:
         checked_base_url(self.base_url, loopback_only=self.loopback_only)
-        if not self.api_key or not self.api_key.isascii() or not self.api_key.isprintable():
+        if self.credentials is None and not _fits_header(self.api_key):
             raise ValueError("The provider's API key must be printable ASCII, without line breaks.")
         if self.connect_seconds <= 0 or self.deadline_seconds <= 0:
             raise ValueError("The time limits of calls to a provider must be more than 0 seconds.")
@@ -44,3 +48,7 @@ class ProviderConfig:
             reuse_seconds=self.reuse_seconds,
             loopback_only=self.loopback_only,
         )
+
+
+def _fits_header(api_key: str) -> bool:
+    return bool(api_key) and api_key.isascii() and api_key.isprintable()

@@ -1,14 +1,67 @@
-"""EgoSMS: delivery reports of its JSON API, as third-party callers receive them (read 2026-11)."""
+"""How EgoSMS speaks: its plain API and its JSON API.
+
+Sources: the vendor's documents of the plain API; for the JSON API, what the vendor's Python SDK
+(PyPI `comms-sdk` 1.1.0) sends and accepts, 2026-11. The path of the configured address decides
+which of the two an account uses.
+
+The plain API has the password in the query of its URL: no URL of it may reach a log or an error.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
+from urllib.parse import urlencode, urlsplit
 
+from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import Malformed, Parsed, ReportCall
-from domain.outcomes import ReportedStatus
-from providers.replies import reference_of, short_text_of, webhook_fields
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
+from domain.provider import Outgoing, Provider, Reading
+from providers.config import ProviderConfig
+from providers.replies import (
+    balance_of,
+    json_object,
+    reading_of,
+    reference_of,
+    retry_after_seconds,
+    short_text_of,
+    webhook_fields,
+)
+from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
 
 # --- Constants
+
+PLAIN_URL: Final = "https://www.egosms.co/api/v1/plain/?"
+JSON_PATH: Final = "/api/v1/json/"
+MOST_NUMBERS: Final = 1_000
+LONGEST_SENDER: Final = 11
+PRIORITY: Final = "1"  # "0" is the most urgent and "4" the least; the SDK's default
+WALLET: Final = "Local"  # the vendor keeps another wallet for messages to other countries
+
+# The plain API says this, in any case, if it took the message; the second one is older.
+TAKEN: Final = ("ok", "sent")
+# What refusals of the account begin with, in any case. They say nothing about the message.
+REFUSES_ACCOUNT: Final = {
+    "wrong username or password": "The account's user name or password was refused.",
+    "invalid credentials": "The account's user name or password was refused.",
+    "that user does not exist": "The account does not exist or is not active.",
+    "money not enough": "The account has no money left.",
+    "insufficient balance": "The account has no money left.",
+    "one of the values is empty": "The account's settings are incomplete.",
+}
+# What an HTTP status says about the account, whatever the body is.
+REFUSING_STATUSES: Final = {
+    401: "The account's user name or password was refused.",
+    402: "The account has no money left.",
+    403: "The account is not allowed to send.",
+}
+REJECTED: Final = "The network refused this message."
+# One line of two words or more: no markup, no JSON, not only digits.
+SENTENCE: Final = re.compile(r"(?=.*[a-z])(?=.*\S \S)[^<>{}\[\]\x00-\x1f\x7f]{3,200}")
+UNREADABLE: Final = "The SMS network did not report a balance that can be read."
 
 # "Success" was seen; the others are assumed. A status that is not listed changes nothing.
 STATUSES: Final = {
@@ -20,7 +73,234 @@ STATUSES: Final = {
 }
 LONGEST_FIELD: Final = 128
 
-# --- Inbound and report parsing
+
+# --- The table of replies
+
+
+def _of_transport(exchange: Exchange) -> Answer | Outcome:
+    """The answer, or the outcome if there is none or its HTTP status decides alone."""
+    match exchange:
+        case NotConnected(reason):
+            return NotSent(reason)
+        case Lost(reason):
+            return Unknown(reason)
+    if exchange.status in REFUSING_STATUSES and not _claims_success(exchange.body):
+        return NotSent(REFUSING_STATUSES[exchange.status], refuses_account=True)
+    if exchange.status == 429 and not _claims_success(exchange.body):
+        pause = retry_after_seconds(exchange.headers)
+        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+    return exchange
+
+
+def _claims_success(body: bytes) -> bool:
+    said = json_object(body)
+    return _words(body) in TAKEN or _status(said) == "ok" or _code(said) is not None
+
+
+def _words(body: bytes) -> str:
+    """The text of a body in lower case, without blanks and a full stop at its end."""
+    return body.decode("utf-8", errors="replace").strip().lower().rstrip(".")
+
+
+def _account_refusal(words: str) -> NotSent | None:
+    for beginning, reason in REFUSES_ACCOUNT.items():
+        if words.startswith(beginning):
+            return NotSent(reason, refuses_account=True)
+    return None
+
+
+def _plain_outcome(exchange: Exchange) -> Outcome:
+    answer = _of_transport(exchange)
+    if not isinstance(answer, Answer):
+        return answer
+    words = _words(answer.body)
+    if not 200 <= answer.status < 300:
+        return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
+    if words in TAKEN:
+        return Accepted(None)
+    if refusal := _account_refusal(words):
+        return refusal
+    if SENTENCE.fullmatch(words):
+        return Rejected(REJECTED)
+    return Unknown("The answer does not say whether it was taken.")
+
+
+def _json_outcome(exchange: Exchange) -> Outcome:
+    """The outcome of a whole call. The vendor answers with HTTP 200 in any case."""
+    answer = _of_transport(exchange)
+    if not isinstance(answer, Answer):
+        return answer
+    said = json_object(answer.body)
+    status, words = _status(said), said.get("Message")
+    if status == "ok" and 200 <= answer.status < 300:
+        return Accepted(_code(said))
+    if status != "failed" or not isinstance(words, str) or _code(said) is not None:
+        return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
+    if answer.status == 503:
+        pause = retry_after_seconds(answer.headers)
+        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+    if not 200 <= answer.status < 300 and answer.status != 400:
+        return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was taken.")
+    return _account_refusal(words.strip().lower()) or Rejected(REJECTED)
+
+
+def _status(said: Mapping[str, object]) -> str:
+    status = said.get("Status")
+    return status.strip().lower() if isinstance(status, str) else ""
+
+
+def _code(said: Mapping[str, object]) -> str | None:
+    return reference_of(said.get("MsgFollowUpUniqueCode"))
+
+
+def _balance_answer(exchange: Exchange) -> Answer:
+    """Raises ProviderUnavailable if there is no answer that can hold a balance."""
+    answer = _of_transport(exchange)
+    if isinstance(answer, NotSent) and answer.refuses_account:
+        raise ProviderUnavailable(_refused(answer))
+    if not isinstance(answer, Answer):
+        raise ProviderUnavailable
+    if not 200 <= answer.status < 300:
+        raise ProviderUnavailable(UNREADABLE)
+    return answer
+
+
+def _unreadable(words: str) -> ProviderUnavailable:
+    refusal = _account_refusal(words)
+    return ProviderUnavailable(_refused(refusal) if refusal else UNREADABLE)
+
+
+def _refused(refusal: NotSent) -> str:
+    return f"The SMS network refused the account. {refusal.reason}"
+
+
+# --- Send, send many, balance
+
+
+def open_egosms(config: ProviderConfig) -> Provider:
+    """An account at the API that the address names: JSON if `json` is in its path, else plain."""
+    names_json = "json" in urlsplit(config.base_url).path.lower().split("/")
+    return EgoSMSJson(config) if names_json else EgoSMSPlain(config)
+
+
+class _Account:
+    """What the accounts of both APIs have. Raises ValueError without credentials."""
+
+    def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
+        if config.credentials is None:
+            raise ValueError("An EgoSMS account needs a user name and a password.")
+        address = urlsplit(config.base_url)
+        self._credentials = config.credentials
+        self._sender = config.sender
+        # The path is kept as it was given, with or without its last slash.
+        self._path = address.path or "/"
+        origin = replace(config, base_url=f"{address.scheme}://{address.netloc}")
+        self._transport = transport or origin.transport()
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._transport.close()
+
+
+class EgoSMSPlain(_Account):
+    """One account at the plain API: one number in each call, and no references."""
+
+    largest_batch = 1
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """The outcome of one message."""
+        fields = {"number": _digits(message.number), "message": message.text}
+        return _plain_outcome(await self._get({**fields, "sender": self._sender or ""}))
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """The outcome of a batch of one. Raises ValueError for more."""
+        if len(messages) > self.largest_batch:
+            raise ValueError("Only one message fits into one call.")
+        return [await self.send(message) for message in messages]
+
+    async def balance(self) -> Reading:
+        """The balance now. Raises ProviderUnavailable, in our words."""
+        answer = _balance_answer(await self._get({"method": "Balance"}))
+        reading = balance_of(answer.body.decode("utf-8", errors="replace"))
+        if reading is None:
+            raise _unreadable(_words(answer.body))
+        return reading
+
+    async def _get(self, fields: Mapping[str, str]) -> Exchange:
+        own = {"username": self._credentials.username, "password": self._credentials.password}
+        method = {"method": fields["method"]} if "method" in fields else {}
+        query = urlencode({**method, **own, **fields})
+        return await self._transport.request("GET", f"{self._path}?{query}", headers={})
+
+
+class EgoSMSJson(_Account):
+    """One account at the JSON API. One code refers to all messages of a call."""
+
+    def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
+        super().__init__(config, transport)
+        self.largest_batch = min(config.largest_batch, MOST_NUMBERS)
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """The outcome of one message."""
+        return _json_outcome(await self._send([message]))
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """One outcome for each message, in order. Raises ValueError for too many.
+
+        A call must not name a number twice. The second message to a number is not sent, and goes
+        in a call of its own.
+        """
+        if len(messages) > self.largest_batch:
+            raise ValueError(f"At most {self.largest_batch} messages fit into one call.")
+        if len(messages) < 2:
+            return [await self.send(message) for message in messages]
+        first: dict[str, Outgoing] = {}
+        for message in messages:
+            first.setdefault(message.number, message)
+        outcome = _json_outcome(await self._send(list(first.values())))
+        if isinstance(outcome, Rejected):
+            outcome = NotSent("A call for many was refused as a whole.", alone=True)
+        twice = NotSent("The number was in the call already.", alone=True)
+        return [outcome if first[each.number] is each else twice for each in messages]
+
+    async def balance(self) -> Reading:
+        """The balance now. Raises ProviderUnavailable, in our words."""
+        answer = _balance_answer(await self._post("Balance", None))
+        said = json_object(answer.body)
+        reading = reading_of(answer.body, "Balance") if _status(said) == "ok" else None
+        if reading is None:
+            words = said.get("Message") if _status(said) == "failed" else None
+            raise _unreadable(words.strip().lower() if isinstance(words, str) else "")
+        return reading
+
+    async def _send(self, messages: Sequence[Outgoing]) -> Exchange:
+        return await self._post(
+            "SendSms",
+            [
+                {
+                    "number": _digits(message.number),
+                    "message": message.text,
+                    "senderid": self._sender,
+                    "priority": PRIORITY,
+                }
+                for message in messages
+            ],
+        )
+
+    async def _post(self, method: str, messages: Sequence[Mapping[str, object]] | None) -> Exchange:
+        own = {"username": self._credentials.username, "password": self._credentials.password}
+        shape = {"method": method, "userdata": own, "msgdata": messages, "walletType": WALLET}
+        headers = {"Content-Type": "application/json", "Accept": "*/*"}
+        body = json.dumps(shape).encode()
+        return await self._transport.request("POST", self._path, headers=headers, body=body)
+
+
+def _digits(number: str) -> str:
+    """This provider writes numbers without the plus."""
+    return number.removeprefix("+")
+
+
+# --- Report parsing
 
 
 def parse_webhook(body: bytes) -> Parsed:

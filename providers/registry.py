@@ -13,6 +13,7 @@ from providers.extreme import ExtremeSMS
 
 PROVIDERS: Final[Mapping[str, Callable[[ProviderConfig], Provider]]] = {
     "extreme": ExtremeSMS,
+    "egosms": egosms.open_egosms,
 }
 
 PARSERS: Final[Mapping[str, Parser]] = {

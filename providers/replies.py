@@ -120,7 +120,11 @@ def reading_of(body: bytes, key: str) -> Reading | None:
         value = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
-    raw = value.get(key) if isinstance(value, dict) else None
+    return balance_of(value.get(key) if isinstance(value, dict) else None)
+
+
+def balance_of(raw: object) -> Reading | None:
+    """The balance that a text is, exactly as written. None if it is anything more."""
     if not isinstance(raw, str) or not BALANCE.fullmatch(raw.strip()):
         return None
     return Reading(raw=raw.strip(), value=Decimal(raw.strip()))

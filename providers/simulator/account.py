@@ -35,6 +35,7 @@ class PendingCallback:
     message_id: str
     modem: str | None
     port: str | None
+    provider: str = "extreme"
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,12 @@ BEHAVIOURS: Final = {
             status=200,
             body={"success": True, "status": "queued"},
         ),
+        # These change only responses of EgoSMS.
+        Behaviour("extra_key", "accepted; the response has an undocumented key", accepts=True),
+        Behaviour("lower_case", "accepted; the response has other capital letters", accepts=True),
+        Behaviour("text_amounts", "accepted; the response has amounts as texts", accepts=True),
+        Behaviour("currency_word", "accepted; a balance comes with its currency", accepts=True),
+        Behaviour("thousands", "accepted; a balance comes with separators", accepts=True),
         Behaviour(
             "phone",
             "accepted; the phone replies with the same text",

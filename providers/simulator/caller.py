@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urljoin
 
 import aiohttp
 import orjson
 
 from domain.backoff import backoff_seconds
-from providers.simulator import formats
+from providers.simulator import egosms, formats
 from providers.simulator.account import PendingCallback
 
 MODEM: Final = "simulated-modem"
@@ -46,17 +47,22 @@ class WebhookCaller:
         """Makes the calls that come before the response, and starts a task for each other one."""
         for pending in callbacks:
             if pending.callback.before_response:
-                await self.call(_body(pending))
+                await self.call(_body(pending), pending.provider)
                 continue
             task = asyncio.create_task(self._call_later(pending))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def call(self, body: dict[str, object]) -> int | None:
-        """Makes one call. Returns its HTTP status, None if there was no response."""
+    async def call(self, body: dict[str, object], provider: str = "extreme") -> int | None:
+        """Makes one call. Returns its HTTP status, None if there was no response.
+
+        The configured URL is that of ExtremeSMS. Other providers call the same host.
+        """
         url = self._webhook.url()
         if url is None:
             return None
+        if provider != "extreme":
+            url = urljoin(url, f"/webhooks/{provider}")
         headers = {"Content-Type": "application/json"}
         if self._webhook.secret is not None:
             headers["X-Webhook-Secret"] = self._webhook.secret
@@ -83,7 +89,7 @@ class WebhookCaller:
         await asyncio.sleep(pending.callback.delay_seconds)
         body = _body(pending)
         for failures in range(1, TRIES + 1):
-            status = await self.call(body)
+            status = await self.call(body, pending.provider)
             if status is not None and status < 500 and status != 429:
                 return
             await asyncio.sleep(
@@ -97,6 +103,8 @@ class WebhookCaller:
 
 def _body(pending: PendingCallback) -> dict[str, object]:
     message, report_status = pending.message, pending.callback.report_status
+    if report_status is not None and pending.provider == "egosms":
+        return egosms.report_body(pending.message_id, message.recipient, report_status)
     if report_status is not None:
         return formats.report_body(pending.message_id, message.recipient, report_status)
     return formats.inbound_body(

@@ -6,6 +6,8 @@ POST /control/reset            removes all faults and ends calls that hang
 GET  /control/balance          {"balance", "opening", "added", "taken", "requests", "open"}
 POST /control/balance          {"balance": n} sets it, {"add": n} changes it
 GET  /control/log?after=SEQ    a JSON array of the requests after that one; without: all
+GET  /control/egosms           {username: balance}: the EgoSMS accounts
+POST /control/egosms           {"username", "password", "balance"}: adds an account or changes it
 POST /control/inbound          {"from", "message", "modem", "port", "receiver"}: from a phone
 """
 
@@ -39,6 +41,8 @@ def control_routes() -> list[web.RouteDef]:
         web.get("/control/balance", _get_balance),
         web.post("/control/balance", _change_balance),
         web.get("/control/log", _get_log),
+        web.get("/control/egosms", _get_wallets),
+        web.post("/control/egosms", _open_wallet),
         web.post("/control/inbound", _send_inbound),
     ]
 
@@ -102,6 +106,23 @@ async def _change_balance(request: web.Request) -> web.Response:
         case _:
             raise _bad_request('Give {"balance": n} or {"add": n}, a whole number.')
     return await _get_balance(request)
+
+
+async def _get_wallets(request: web.Request) -> web.Response:
+    wallets = request.app[ACCOUNT].log.wallets
+    return _json({username: wallet.balance for username, wallet in wallets.items()})
+
+
+async def _open_wallet(request: web.Request) -> web.Response:
+    match await _object(request):
+        case {"username": str(username), "password": str(password), "balance": int(balance)} if (
+            username and password and _is_whole(balance, -MOST, MOST)
+        ):
+            request.app[ACCOUNT].log.open_wallet(username, password, balance)
+        case _:
+            sentence = 'Give {"username", "password", "balance"}: two texts and a whole number.'
+            raise _bad_request(sentence)
+    return await _get_wallets(request)
 
 
 async def _get_log(request: web.Request) -> web.StreamResponse:

@@ -9,10 +9,13 @@ start removes it.
 from __future__ import annotations
 
 import fcntl
+import hmac
 import os
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypedDict
 
@@ -32,6 +35,18 @@ class LoggedMessage(TypedDict):
     id: str | None
 
 
+@dataclass(slots=True)
+class Wallet:
+    """An EgoSMS account: the hash of its password, and its money."""
+
+    password_hash: str
+    balance: int
+
+    def opens_with(self, password: str) -> bool:
+        """Whether this is its password."""
+        return hmac.compare_digest(self.password_hash, _hash_of(password))
+
+
 class DirectoryInUse(Exception):
     """Another simulator is running in this directory."""
 
@@ -48,6 +63,7 @@ class RequestLog:
         self.path = directory / LOG_NAME
         self.requests = self.opening = self.added = self.accepted = 0
         self.accepted_at: OrderedDict[str, str] = OrderedDict()
+        self.wallets: dict[str, Wallet] = {}
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         self._lock()
         self._size_bytes = self._read_lines()
@@ -61,7 +77,10 @@ class RequestLog:
         return self.opening + self.added - self.accepted
 
     def add_request(self, request: dict[str, object], messages: list[LoggedMessage]) -> None:
-        """Writes a request. Each accepted message costs one credit."""
+        """Writes a request. Each accepted message costs one credit.
+
+        A request with a `wallet` lowers the balance of that wallet by its `cost` instead.
+        """
         self._append(
             {"kind": "request", "seq": self.requests + 1, "at": _now(), **request}
             | {"messages": messages}
@@ -70,6 +89,11 @@ class RequestLog:
     def add_credits(self, credits_added: int) -> None:
         """Adds credits, or removes them if the number is negative."""
         self._append({"kind": "credits", "at": _now(), "added": credits_added})
+
+    def open_wallet(self, username: str, password: str, balance: int) -> None:
+        """Adds an EgoSMS account, or changes its password and balance. The password is hashed."""
+        entry = {"username": username, "password_hash": _hash_of(password), "balance": balance}
+        self._append({"kind": "wallet", "at": _now(), **entry})
 
     def lines(self, after: int = 0) -> Iterator[bytes]:
         """The requests whose `seq` is greater than `after`, oldest first. Each is a JSON object."""
@@ -118,6 +142,11 @@ class RequestLog:
                 self.opening = balance
             case {"kind": "credits", "added": int(added)}:
                 self.added += added
+            case {"kind": "wallet", "username": str(name), "password_hash": str(hashed)}:
+                self.wallets[name] = Wallet(hashed, int(str(entry["balance"])))
+            case {"kind": "request", "seq": int(seq), "wallet": str(name), "cost": int(cost)}:
+                self.requests = seq
+                self.wallets[name].balance -= cost
             case {"kind": "request", "seq": int(seq), "at": str(at), "messages": list(messages)}:
                 self.requests = seq
                 ids = [message["id"] for message in messages if message["took"]]
@@ -125,6 +154,10 @@ class RequestLog:
                 self.accepted_at.update(dict.fromkeys(ids, at))
                 while len(self.accepted_at) > REMEMBERED_IDS:
                     self.accepted_at.popitem(last=False)
+
+
+def _hash_of(password: str) -> str:
+    return sha256(password.encode()).hexdigest()
 
 
 def _write_whole(file: int, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The simulated provider: an HTTP server with the formats of ExtremeSMS.
+"""The simulated providers: an HTTP server with the formats of ExtremeSMS and of EgoSMS.
 
 It keeps a balance (one credit per message) and a log of the accepted messages, so that tests can
 compare our records with it. Magic numbers and the control endpoint select how it responds. It calls
@@ -23,11 +23,13 @@ from providers.simulator.account import Account, PlannedResponse
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.caller import Webhook, WebhookCaller
 from providers.simulator.control import ACCOUNT, CALLER, control_routes
+from providers.simulator.egosms import EgoAccounts, is_egosms
 from providers.simulator.request_log import RequestLog
 
 DEFAULT_API_KEY: Final = "simulated"
 DEFAULT_BALANCE: Final = 100_000
 LARGEST_REQUEST_BYTES: Final = 16 * 1024 * 1024
+EGO_ACCOUNTS: Final = web.AppKey("ego_accounts", EgoAccounts)
 # Calls that are still open at the end hang, so a longer wait would not help.
 SHUTDOWN_SECONDS: Final = 0.2
 RESET_AT_ONCE: Final = struct.pack("ii", 1, 0)
@@ -97,6 +99,7 @@ def create_app(
     """The application. Its log is opened in `state_dir` now, and closed with the application."""
     app = web.Application(client_max_size=LARGEST_REQUEST_BYTES)
     app[ACCOUNT] = Account(RequestLog(state_dir, opening_balance=balance), api_key=api_key)
+    app[EGO_ACCOUNTS] = EgoAccounts(app[ACCOUNT].log, app[ACCOUNT].faults)
     app[CALLER] = WebhookCaller(webhook or Webhook())
     app.add_routes(control_routes())
     app.router.add_route("*", "/{anything:.*}", _receive)
@@ -126,8 +129,11 @@ async def _receive(request: web.Request) -> web.StreamResponse:
 
 async def _respond(request: web.Request, account: Account) -> web.StreamResponse:
     body = await request.read()
-    authorization = request.headers.get("Authorization", "")
-    planned = account.receive((request.method, request.path), authorization, body)
+    endpoint = (request.method, request.path)
+    if is_egosms(request.path):
+        planned = request.app[EGO_ACCOUNTS].receive(endpoint, request.query, body)
+    else:
+        planned = account.receive(endpoint, request.headers.get("Authorization", ""), body)
     behaviour = planned.behaviour
     await request.app[CALLER].start(planned.callbacks)
     if behaviour.seconds and not behaviour.asks_to_wait:
@@ -142,8 +148,9 @@ async def _respond(request: web.Request, account: Account) -> web.StreamResponse
 
 
 def _headers(behaviour: Behaviour, planned: PlannedResponse) -> dict[str, str]:
-    is_html = planned.body.startswith(b"<")
-    headers = {"Content-Type": "text/html" if is_html else "application/json"}
+    kinds = {b"<": "text/html", b"{": "application/json", b"[": "application/json"}
+    first = planned.body[:1]
+    headers = {"Content-Type": kinds.get(first, "text/plain") if first else "application/json"}
     if behaviour.asks_to_wait:
         headers["Retry-After"] = str(math.ceil(behaviour.seconds))
     return headers

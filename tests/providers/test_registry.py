@@ -6,16 +6,19 @@ import dataclasses
 
 import pytest
 
-from domain.provider import Provider
+from domain.provider import Credentials, Provider
 from providers.config import ProviderConfig
 from providers.registry import PROVIDERS, open_account
 from tests.providers.scripted import CONFIG
 
+CREDENTIALS = Credentials("a school", "not-to-be-told")
+
 
 @pytest.mark.parametrize("name", PROVIDERS)
 async def test_each_provider_opens_from_the_config_alone(name: str) -> None:
-    provider: Provider = open_account(name, dataclasses.replace(CONFIG, largest_batch=7))
-    assert provider.largest_batch == 7
+    config = dataclasses.replace(CONFIG, largest_batch=7, credentials=CREDENTIALS)
+    provider: Provider = open_account(name, config)
+    assert provider.largest_batch == {"extreme": 7, "egosms": 1}[name]
     await provider.close()
 
 
@@ -25,7 +28,30 @@ def test_a_provider_that_is_not_listed_is_refused_with_those_that_are() -> None:
 
 
 def test_a_config_does_not_show_its_key() -> None:
-    assert "not-to-be-seen" not in repr(CONFIG)
+    config = dataclasses.replace(CONFIG, credentials=CREDENTIALS)
+    assert "not-to-be" not in repr(config)
+    assert "a school" not in repr(config)
+
+
+def test_egosms_needs_credentials() -> None:
+    with pytest.raises(ValueError, match="user name and a password"):
+        open_account("egosms", CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("address", "largest_batch"),
+    [
+        ("http://127.0.0.1:1/api/v1/plain/?", 1),
+        ("http://127.0.0.1:1/api/v1/plain", 1),
+        ("http://127.0.0.1:1/api/v1/json/", 100),
+        ("http://127.0.0.1:1/api/v1/JSON", 100),
+    ],
+)
+def test_the_address_decides_which_api_of_egosms_is_called(
+    address: str, largest_batch: int
+) -> None:
+    config = dataclasses.replace(CONFIG, base_url=address, credentials=CREDENTIALS)
+    assert open_account("egosms", config).largest_batch == largest_batch
 
 
 @pytest.mark.parametrize("api_key", ["", "a\nb", "a\r", "schlüssel", "a\x00"])
