@@ -12,13 +12,13 @@ _BETWEEN_DIGITS = str.maketrans("", "", " \u00a0-.()/")
 _NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
 
 
-def search_of(given: str | None) -> str | None:
+def search_of(given: str | None, *, field: str = "search") -> str | None:
     """The search text, trimmed; None if empty. Raises InvalidInput."""
     if given is None:
         return None
     if len(given) > LONGEST_SEARCH or _UNFINDABLE.search(given):
         raise InvalidInput(
-            f"A search has at most {LONGEST_SEARCH} characters of plain text.", field="search"
+            f"A search has at most {LONGEST_SEARCH} characters of plain text.", field=field
         )
     return given.strip() or None
 

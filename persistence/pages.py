@@ -121,14 +121,15 @@ async def read_page(
     item_of: Callable[[Record], Item],
     *,
     key: str = "id",
+    within: str | None = None,
     tx: Connection | None = None,
 ) -> Page[Item]:
     """One page of what `statement` lists, highest key first.
 
     In the statement, `{page}` is replaced by the WHERE, ORDER BY and LIMIT of the paged table, and
-    `{order}` by the direction, which an outer ORDER BY has to repeat.
+    `{order}` by the direction, which an outer ORDER BY has to repeat. `within`: see `page_clause`.
     """
-    page = page_clause(wanted, window, key=key)
+    page = page_clause(wanted, window, key=key, within=within)
     async with connection(tx) as pooled:
         rows = await pooled.fetch(
             statement.format(page=page, order=order_of(window)), *wanted.values

@@ -63,6 +63,10 @@ def _renumbered(before: int, found: re.Match[str]) -> str:
     return f"${int(found[1]) + before}"
 
 
-def first_id_at(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment (RFC 9562 §5.7): 48 bits of milliseconds come first."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+def first_id_at(moment: datetime, later_seconds: float = 0) -> UUID:
+    """The smallest UUIDv7 of a moment (RFC 9562 §5.7): 48 bits of milliseconds come first.
+
+    A moment before 1970 has the smallest of all UUIDs.
+    """
+    milliseconds = int((moment.timestamp() + later_seconds) * 1000)
+    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)

@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.identity.access import Everything, balance_scope, message_scope
 from domain.identity.records import Client, Group
 from domain.inbox.messages import AnyMessage
+from domain.sending.sends import Send
 from resolvers.context import Info, actor_of
 
 Row = TypeVar("Row")
@@ -38,6 +39,12 @@ async def load_messages(info: Info, ids: Sequence[UUID | None]) -> list[AnyMessa
     """The message of each ID; None for no ID, and for a message that the actor may not see."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
     return await _load(info, "message", ids, lambda ids: store.find_messages(scope, ids))
+
+
+async def load_sends(info: Info, ids: Sequence[UUID | None]) -> list[Send | None]:
+    """The send of each ID; None for no ID, and for a send that the actor may not see."""
+    scope, store = message_scope(actor_of(info)), info.context.installation.store
+    return await _load(info, "send", ids, lambda ids: store.find_sends_by_id(scope, ids))
 
 
 async def _load(

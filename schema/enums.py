@@ -13,7 +13,8 @@ from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementOrder
 from domain.rejections import RejectionReason
-from domain.sending.sends import MessageStatus
+from domain.sending.lists import Period, SendOrder
+from domain.sending.sends import MessageStatus, SendKind
 from domain.sending.text import Encoding
 
 for _enum in (
@@ -25,26 +26,56 @@ for _enum in (
     SyncState,
     WebhookOutcome,
     ContactOrder,
+    SendKind,
+    SendOrder,
 ):
     strawberry.enum(_enum)
 strawberry.enum(Encoding, name="TextEncoding")
 strawberry.enum(StatementOrder, name="TransferOrder")
-
-_STATUSES = {
-    MessageStatus.QUEUED: "Accepted and charged, not yet handed over.",
-    MessageStatus.SUBMITTING: "Being handed to the provider at this moment.",
-    MessageStatus.SENT: "The provider took it.",
-    MessageStatus.UNDELIVERED: "The provider took it and later said that it could not be "
-    "delivered.",
-    MessageStatus.REJECTED: "Never taken by the provider. The charge was given back.",
-    MessageStatus.UNKNOWN: "Nobody can tell whether the provider took it. Stays charged, is never "
-    "sent again by itself.",
-    MessageStatus.CANCELLED: "Called back before it was handed over. The charge was given back.",
-}
+strawberry.enum(Period, name="StatsPeriod")
 strawberry.enum(MessageStatus)
-for _value in MessageStatus.__strawberry_definition__.values:  # type: ignore[attr-defined]
-    _value.description = _STATUSES.get(_value.value)
 
+_SENDING = {
+    MessageStatus: {
+        "QUEUED": "Accepted and charged, not yet submitted to the provider.",
+        "SUBMITTING": "Being submitted to the provider at this moment.",
+        "SENT": "The provider accepted it.",
+        "DELIVERED": "The provider reported that it was delivered.",
+        "UNDELIVERED": "The provider accepted it and later reported that it was not delivered.",
+        "REJECTED": "The provider did not accept it. The charge was refunded.",
+        "UNKNOWN": "It is not known whether the provider accepted it. It stays charged and is not "
+        "sent again automatically.",
+        "CANCELLED": "Cancelled before it was submitted. The charge was refunded.",
+    },
+    RejectionReason: {
+        "INVALID": "It is not a valid phone number.",
+        "DUPLICATE": "The same number (with bulkSendMulti, the same number and text) is in the "
+        "request already.",
+        "OPTED_OUT": "The number has asked not to receive messages.",
+        "NOT_ALLOWED": "Messages to this number are not allowed.",
+        "MISSING_VALUE": "The row has no value for a placeholder of the text.",
+    },
+    Direction: {
+        "INBOUND": "From a contact to the client.",
+        "OUTBOUND": "From the client to a contact.",
+    },
+    Encoding: {
+        "GSM7": "The GSM 7-bit alphabet: 160 characters in one segment, 153 in each of several.",
+        "UCS2": "For all other characters: 70 in one segment, 67 in each of several.",
+    },
+    SendKind: {
+        "REPLY": "A reply in a conversation.",
+        "SINGLE": "One text to one number, with send.",
+        "BULK": "One text to many numbers, with bulkSend.",
+        "MULTI": "A text for each number, with bulkSendMulti.",
+        "CSV": "The rows of a file, with csvSend.",
+    },
+    SendOrder: {
+        "NEWEST": "The newest send first.",
+        "OLDEST": "The oldest send first.",
+    },
+    Period: {"HOUR": "Full hours in UTC.", "DAY": "Days in UTC."},
+}
 _IDENTITY = {
     Role: {
         "ADMIN": "The operator: sees and does everything.",
@@ -92,6 +123,6 @@ _INBOX = {
         "NAME": "By name, without regard to case; contacts without a name come last.",
     },
 }
-for _type, _words in (_IDENTITY | _LEDGER | _INBOX).items():
+for _type, _words in (_SENDING | _IDENTITY | _LEDGER | _INBOX).items():
     for _value in vars(_type)["__strawberry_definition__"].values:
         _value.description = _words[_value.name]

@@ -156,6 +156,10 @@ class ErrorHandler:
     def member(self, refusal: Exception, info: Any) -> UserError:
         """The member for the refusal, which is also counted."""
         info.context.installation.observer.refused(info.field_name, self.exception_type.__name__)
+        return self.member_of(refusal)
+
+    def member_of(self, refusal: Exception) -> UserError:
+        """The member with the attributes of the refusal."""
         values: dict[str, Any] = {name: getattr(refusal, name) for name in self.names}
         return self.error_type(**values)
 
@@ -165,3 +169,9 @@ class ErrorHandler:
 
 
 HANDLERS = [ErrorHandler(refusal, member) for refusal, member in MEMBERS.items()]
+
+
+def member_of(refusal: errors.Refusal) -> UserError:
+    """The refusal as the union member that a mutation returns for it. It is not counted."""
+    handler = next(each for each in HANDLERS if each.exception_type is type(refusal))
+    return handler.member_of(refusal)

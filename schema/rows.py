@@ -33,7 +33,7 @@ from graphql import (
 
 from resolvers.pages import DEFAULT_SIZE, LARGEST_SIZE
 
-ROWS_OF_LIST = {"RejectedRecipient": 90}
+ROWS_OF_LIST = {"RejectedRecipient": 90, "MessageStat": 100}
 ROWS_OF_INTROSPECTION = {"__schema": 2_500, "__type": 100}
 
 

@@ -46,6 +46,7 @@ from domain.inbox.webhooks import (
 )
 from domain.ledger.ports import Ledger
 from domain.pages import Page, Window
+from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.sends import Line
 from domain.transactions import Transaction
 
@@ -251,7 +252,12 @@ class InboxReads(Protocol):
         ...
 
     async def read_any_messages(
-        self, scope: Scope, window: Window[UUID], *, search: str | None = None
+        self,
+        scope: Scope,
+        window: Window[UUID],
+        *,
+        filter: MessageFilter = ALL_MESSAGES,
+        search: str | None = None,
     ) -> Page[AnyMessage]:
         """Messages of both directions, newest first. `search`: part of the number or the text."""
         ...

@@ -1,4 +1,4 @@
-"""What the sending area needs from the outside: persistence, and the program around it."""
+"""What sending needs from persistence."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ from domain.ledger.book import Book
 from domain.ledger.ports import Keys, Ledger
 from domain.pages import Page, Window
 from domain.sending.files.uploads import Upload
+from domain.sending.lists import (
+    ALL_MESSAGES,
+    ALL_SENDS,
+    MessageFilter,
+    Period,
+    SendFilter,
+    SendOrder,
+    StatRow,
+)
 from domain.sending.sends import Message, MessageStatus, NewSend, Send
 from domain.transactions import Transaction
 
 
 class SendArchive(Protocol):
-    """Sends and messages."""
+    """Stored sends and their messages."""
 
     async def find_send(
         self, scope: Scope, send_id: UUID, *, tx: Transaction | None = None
@@ -26,7 +35,18 @@ class SendArchive(Protocol):
         """A send within the scope, with its counts. Raises NotFound."""
         ...
 
-    async def read_sends(self, scope: Scope, window: Window[UUID]) -> Page[Send]:
+    async def find_sends_by_id(self, scope: Scope, send_ids: Sequence[UUID]) -> dict[UUID, Send]:
+        """Those of the sends that are within the scope, with their counts."""
+        ...
+
+    async def read_sends(
+        self,
+        scope: Scope,
+        window: Window[UUID],
+        *,
+        filter: SendFilter = ALL_SENDS,
+        order: SendOrder = SendOrder.NEWEST,
+    ) -> Page[Send]:
         """The sends of a scope, with their counts."""
         ...
 
@@ -41,10 +61,13 @@ class SendArchive(Protocol):
         scope: Scope,
         window: Window[UUID],
         *,
-        status: MessageStatus | None = None,
+        filter: MessageFilter = ALL_MESSAGES,
         search: str | None = None,
     ) -> Page[Message]:
-        """The messages of a scope; `search`: a part of the number or of the text."""
+        """The outbound messages of a scope, newest first.
+
+        `search`: a part of the number or of the text, taken literally, in any case.
+        """
         ...
 
     async def read_messages_of_sends(
@@ -55,12 +78,24 @@ class SendArchive(Protocol):
         *,
         status: MessageStatus | None = None,
     ) -> dict[UUID, Page[Message]]:
-        """The same window on the messages of each send; empty for those outside the scope."""
+        """The same window on the messages of each send, newest first; empty outside the scope."""
+        ...
+
+    async def read_message_stats(
+        self,
+        scope: Scope,
+        by: Period,
+        starts_at: datetime,
+        ends_at: datetime,
+        *,
+        client_id: UUID | None = None,
+    ) -> Sequence[StatRow]:
+        """Outbound messages that were created from one time to another, by period and status."""
         ...
 
 
 class Uploads(Protocol):
-    """Files, in parts."""
+    """Uploaded files, stored in parts."""
 
     async def uploads_size(self, tx: Transaction, client_id: UUID) -> int:
         """The bytes of a client's uploads. Locks the client until the transaction ends."""

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from domain.errors import (
-    AccountInactive,
     InsufficientBalance,
-    InvalidText,
     NotFound,
     NoValidRecipients,
     OptedOut,
@@ -123,8 +121,6 @@ async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], 
     balance = await installation.store.held(payer.account_id)
     if problem is None:
         problem = _problem(installation, len(to), recipients, payer, cost, balance)
-    if isinstance(problem, AccountInactive | InvalidText | TooManyRecipients):
-        raise problem
     # The beginning of a text that is much too long is enough to show that.
     shown = text[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
     return Quote(

@@ -1,4 +1,4 @@
-"""The words of sending: who pays, a send as it is asked for, and a send as it stands."""
+"""The values of sending: a send before it is accepted, a stored send, and its messages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from domain.rejections import RejectedRecipient
 
 @dataclass(frozen=True, slots=True, order=True)
 class Line:
-    """The modem and the port that a message came in through, exactly as the provider said them."""
+    """The modem and the port that a message came in through, as the provider named them."""
 
     modem: str
     port: str
 
 
 class MessageStatus(StrEnum):
-    """Where a message is on its way. Arrows between them: `domain.dispatch.settlement`."""
+    """The state of a message. `domain.dispatch.settlement` has the transitions."""
 
     QUEUED = "QUEUED"
     SUBMITTING = "SUBMITTING"
@@ -41,7 +41,7 @@ REFUNDED = (MessageStatus.REJECTED, MessageStatus.CANCELLED)
 
 
 class SendKind(StrEnum):
-    """What was asked for; it says how soon the messages leave (`PRIORITY`)."""
+    """What was requested. It decides how soon the messages leave: see `PRIORITY`."""
 
     REPLY = "REPLY"
     SINGLE = "SINGLE"
@@ -61,9 +61,9 @@ PRIORITY = {
 
 @dataclass(frozen=True, slots=True)
 class NewSend:
-    """A send that is valid in itself and waits to be charged.
+    """A checked send that is not charged yet.
 
-    `numbers`: E.164, without duplicates. `texts`: one a number, same order; None where all
+    `numbers`: E.164, without duplicates. `texts`: one for each number, in order; None if all
     share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: for a reply,
     the line that it leaves through, and what its sender should know about that. `message_id`: of
     its one message, if the caller must know it before it is written.
@@ -85,7 +85,7 @@ class NewSend:
 
     @property
     def cost(self) -> int:
-        """Units that it is charged."""
+        """What it is charged, in units."""
         return len(self.numbers) * self.payer.price
 
 
@@ -104,7 +104,7 @@ class FileColumns:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A send as it stands: what was charged, and how many messages are in which status."""
+    """A stored send, with the number of its messages in each status."""
 
     id: UUID
     client_id: UUID
@@ -121,19 +121,19 @@ class Send:
 
     @property
     def charged(self) -> int:
-        """Units charged so far, refunds taken off."""
+        """Units charged so far, less the refunds."""
         refunded = sum(self.counts.get(status, 0) for status in REFUNDED)
         return (self.accepted - refunded) * self.price
 
     @property
     def finished(self) -> bool:
-        """Every message has reached an end state or been handed over."""
+        """Whether every message is in an end state or submitted to the provider."""
         return not any(self.counts.get(status, 0) for status in IN_FLIGHT)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One text to one number, as it stands."""
+    """One text to one number, with its present status."""
 
     id: UUID
     send_id: UUID
@@ -150,7 +150,7 @@ class Message:
 
     @property
     def direction(self) -> Direction:
-        """To one of a client's contacts."""
+        """Always outbound."""
         return Direction.OUTBOUND
 
     @property

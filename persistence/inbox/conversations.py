@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from domain.direction import Direction
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from domain.inbox.messages import (
@@ -23,11 +24,12 @@ from domain.inbox.messages import (
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.search import digits_of
+from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from persistence.database import connection
 from persistence.inbox.contacts import contact_of
 from persistence.live.hints import note
 from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page
-from persistence.sending.archive import message_of
+from persistence.sending.archive import TO_NUMBER, add_message_filter, message_of
 from persistence.sql import columns
 from persistence.turns import in_turn
 
@@ -90,12 +92,14 @@ LAST_IN_FEED = "SELECT last_feed FROM client_feed WHERE client_id = $1"
 ANY_MESSAGES = """
 WITH page AS (
     SELECT id, inbound FROM (
-        (SELECT id, false AS inbound FROM message {sent_page})
+        (SELECT id, false AS inbound FROM {sent_from} {sent_page})
         UNION ALL
         (SELECT id, true FROM inbound {inbound_page})
     ) AS both_ways ORDER BY id {order} LIMIT {limit}
 )
 """
+# Lets a search for a number use the index on (client_id, number, id) if no client is given.
+OF_ANY_CLIENT = "client_id = ANY (ARRAY(SELECT id FROM client))"
 MESSAGES_OF_CONVERSATIONS = """
 WITH page AS (
     SELECT both_ways.* FROM unnest({clients}::uuid[], {numbers}::text[])
@@ -213,20 +217,31 @@ async def last_in_feed(scope: OfClient) -> int:
 
 
 async def read_any_messages(
-    scope: Scope, window: Window[UUID], *, search: str | None = None
+    scope: Scope,
+    window: Window[UUID],
+    *,
+    filter: MessageFilter = ALL_MESSAGES,
+    search: str | None = None,
 ) -> Page[AnyMessage]:
     sent = _within(scope)
+    add_message_filter(sent, filter)
     inbound = Filter(list(sent.conditions), sent.values)
+    if filter.direction is Direction.INBOUND:
+        sent.add("false")
+    if filter.number is not None:
+        inbound.add(OF_ANY_CLIENT)
     if search is not None:
         _add_search(sent, search, "message")
         _add_search(inbound, search, "inbound")
     statement = ANY_MESSAGES.format(
+        sent_from="message" if filter.number is None else TO_NUMBER,
         sent_page=page_clause(sent, window, key="id"),
         inbound_page=page_clause(inbound, window, key="id"),
         order=order_of(window),
         limit=sent.value(window.size + 1),
     )
-    async with in_turn(scope, searches=search is not None), connection() as pooled:
+    searches = search is not None or filter != ALL_MESSAGES
+    async with in_turn(scope, searches=searches), connection() as pooled:
         rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
     return page_of(_in_order(rows, window), window, _any)
 

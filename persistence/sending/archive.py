@@ -1,44 +1,66 @@
-"""Sends and messages as they are looked up: pages by key, newest first, within a scope."""
+"""Stored sends and messages: pages by key within a scope, and statistics.
+
+Sends are read through querysets. Messages are set-based SQL: the text of a bulk is on its send, and
+a search or a page must be one statement to stay within its index.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
+from tortoise.expressions import RawSQL
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Page, Window
 from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 from domain.search import digits_of
+from domain.sending.lists import (
+    ALL_MESSAGES,
+    ALL_SENDS,
+    MessageFilter,
+    Period,
+    SendFilter,
+    SendOrder,
+    StatRow,
+)
 from domain.sending.sends import Message, MessageStatus, Send, SendKind
-from persistence.database import connection
-from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page
+from persistence.database import connection, orm
+from persistence.pages import (
+    Filter,
+    list_page,
+    matching,
+    order_of,
+    page_clause,
+    page_of,
+    read_page,
+)
+from persistence.sending import models
+from persistence.sql import first_id_at
 from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
+    from tortoise.queryset import QuerySet
 
     from persistence.database import Connection
 
-SENDS = """
-SELECT page.*, tally.counts
-FROM (
-    SELECT id, client_id, kind, accepted, price, value_usd, rejected, rejected_count, created_at
-    FROM send {page}
-) AS page
+# Send by send, so that the index of a send's messages is used whatever the statistics say.
+COUNTS = """
+SELECT wanted.id, tally.counts FROM unnest($1::uuid[]) AS wanted (id)
 CROSS JOIN LATERAL (
     SELECT jsonb_object_agg(status, messages) AS counts FROM (
         SELECT status, count(*) AS messages FROM message
-        WHERE message.send_id = page.id GROUP BY status
+        WHERE message.send_id = wanted.id GROUP BY status
     ) AS each
 ) AS tally
-ORDER BY page.id {order}
 """
 
-# The text of a bulk stands once, on its send.
+# The text of a bulk is stored once, in its send.
 SHOWN_MESSAGE_COLUMNS = """
 page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
 failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at,
@@ -50,8 +72,16 @@ FROM (SELECT * FROM message {{page}}) AS page
 JOIN send ON send.id = page.send_id
 ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
-# A range, not an equation, so that ORDER BY send_id means something to the planner: for a large
-# send it would rather walk all messages in id order, and hope to meet its own soon.
+# The messages to one number, by the index of `sent_to`. OFFSET 0 keeps each message a look-up by
+# its key: as a join, it could be planned to read all messages.
+TO_NUMBER = """
+(SELECT message_id AS id, client_id, number, each.* FROM sent_to CROSS JOIN LATERAL (
+    SELECT send_id, text, status, failure, created_at, updated_at
+    FROM message WHERE message.id = sent_to.message_id OFFSET 0) AS each) AS message
+"""
+MESSAGES_TO_NUMBER = MESSAGES.replace("FROM message {page}", f"FROM {TO_NUMBER} {{page}}")
+# BETWEEN instead of an equation, so that the planner does not drop send_id from ORDER BY. For a
+# large send it would walk all messages in the order of their IDs until it finds those of the send.
 MESSAGES_OF_SENDS = f"""
 SELECT {SHOWN_MESSAGE_COLUMNS}
 FROM unnest({{sends}}::uuid[]) AS wanted (id)
@@ -63,27 +93,61 @@ TEXT_MATCHES = """
 CASE WHEN text IS NOT NULL THEN text ILIKE {}
 ELSE EXISTS (SELECT FROM send WHERE send.id = message.send_id AND send.text ILIKE {}) END
 """
+STATS = """
+SELECT date_trunc({by}, created_at, 'UTC') AS starts_at, status,
+       count(*) AS messages, sum(price)::int8 AS units
+FROM message {where} GROUP BY 1, 2
+"""
+
+# IDs carry the time of the server that made them, created_at that of PostgreSQL. The range of IDs
+# only leads to an index; the exact limit is created_at. A page may read an hour of rows too many.
+CLOCKS_DIFFER_SECONDS = 60 * 60
 
 _ONE: Window[UUID] = Window(size=1)
 
 
 async def find_send(scope: Scope, send_id: UUID, *, tx: Connection | None = None) -> Send:
-    """A send within the scope, with its counts. Raises NotFound."""
-    wanted = _within(scope)
-    wanted.add("id = {}", send_id)
-    page = await read_page(SENDS, wanted, _ONE, _send, tx=tx)
-    if not page.items:
+    rows = await _sends_within(scope).filter(id=send_id).using_db(orm(tx))
+    if not rows:
         raise NotFound("send")
-    return page.items[0]
+    (send,) = await _with_counts(rows, tx)
+    return send
 
 
-async def read_sends(scope: Scope, window: Window[UUID]) -> Page[Send]:
-    """The sends of a scope, newest first, with their counts."""
-    return await read_page(SENDS, _within(scope), window, _send)
+async def find_sends_by_id(scope: Scope, send_ids: Sequence[UUID]) -> dict[UUID, Send]:
+    rows = await _sends_within(scope).filter(id__in=list(send_ids))
+    return {send.id: send for send in await _with_counts(rows)}
+
+
+async def read_sends(
+    scope: Scope,
+    window: Window[UUID],
+    *,
+    filter: SendFilter = ALL_SENDS,
+    order: SendOrder = SendOrder.NEWEST,
+) -> Page[Send]:
+    query = _sends_within(scope)
+    if filter.client_id is not None:
+        query = query.filter(client_id=filter.client_id)
+    if filter.kind is not None:
+        # Written into the statement, as in _add_status.
+        is_kind = RawSQL(f"(kind = '{filter.kind.value}')")
+        query = query.annotate(is_kind=is_kind).filter(is_kind=True)
+    if filter.created_after is not None:
+        query = query.filter(
+            created_at__gte=filter.created_after, id__gte=_first_id(filter.created_after)
+        )
+    if filter.created_before is not None:
+        query = query.filter(
+            created_at__lt=filter.created_before, id__lt=_last_id(filter.created_before)
+        )
+    async with in_turn(scope, searches=filter != ALL_SENDS):
+        sign = "" if order is SendOrder.OLDEST else "-"
+        page = await list_page(query, window, order=[f"{sign}id"])
+        return page.with_items(await _with_counts(page.items))
 
 
 async def find_message(scope: Scope, message_id: UUID, *, tx: Connection | None = None) -> Message:
-    """A message within the scope. Raises NotFound."""
     wanted = _within(scope)
     wanted.add("id = {}", message_id)
     page = await read_page(MESSAGES, wanted, _ONE, message_of, tx=tx)
@@ -96,20 +160,23 @@ async def read_messages(
     scope: Scope,
     window: Window[UUID],
     *,
-    status: MessageStatus | None = None,
+    filter: MessageFilter = ALL_MESSAGES,
     search: str | None = None,
 ) -> Page[Message]:
-    """The messages of a scope, newest first.
-
-    `search`: a part of the number or of the text, taken literally, in any case.
-    """
     wanted = _within(scope)
-    _add_status(wanted, status)
+    _add_status(wanted, filter.status)
+    add_message_filter(wanted, filter)
     if search is not None:
         _add_search(wanted, search)
-    searches = search is not None or status is not None
-    async with in_turn(scope, searches=searches):
-        return await read_page(MESSAGES, wanted, window, message_of)
+    statement, within = MESSAGES, None
+    if filter.number is not None:
+        statement = MESSAGES_TO_NUMBER
+    if filter.send_id is not None:
+        # BETWEEN and `within`: as for MESSAGES_OF_SENDS.
+        wanted.add("send_id BETWEEN {} AND {}", filter.send_id, filter.send_id)
+        within = None if filter.number is not None else "send_id"
+    async with in_turn(scope, searches=search is not None or filter != ALL_MESSAGES):
+        return await read_page(statement, wanted, window, message_of, within=within)
 
 
 async def read_messages_of_sends(
@@ -119,7 +186,6 @@ async def read_messages_of_sends(
     *,
     status: MessageStatus | None = None,
 ) -> dict[UUID, Page[Message]]:
-    """The same window on the messages of each send, newest first; empty for those outside."""
     wanted = _within(scope)
     wanted.add("send_id BETWEEN wanted.id AND wanted.id")
     _add_status(wanted, status)
@@ -134,6 +200,42 @@ async def read_messages_of_sends(
     return {send_id: page_of(rows, window, message_of) for send_id, rows in found.items()}
 
 
+async def read_message_stats(
+    scope: Scope,
+    by: Period,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    client_id: UUID | None = None,
+) -> list[StatRow]:
+    wanted = _within(scope)
+    if client_id is not None:
+        wanted.add("client_id = {}", client_id)
+    _add_time(wanted, starts_at, ends_at)
+    statement = STATS.format(by=wanted.value(by.value.lower()), where=wanted.where)
+    async with in_turn(scope, searches=True), connection() as pooled:
+        rows = await pooled.fetch(statement, *wanted.values)
+    return [StatRow(row[0], MessageStatus(row[1]), row[2], row[3]) for row in rows]
+
+
+def add_message_filter(wanted: Filter, filter: MessageFilter) -> None:
+    """The conditions that apply to messages of both directions."""
+    if filter.number is not None:
+        wanted.add("number = {}", filter.number)
+    _add_time(wanted, filter.created_after, filter.created_before)
+
+
+def _sends_within(scope: Scope) -> QuerySet[models.Send]:
+    match scope:
+        case Everything():
+            return models.Send.all()
+        case OfClient(client_id):
+            return models.Send.filter(client_id=client_id)
+        case OfGroup():
+            # A supervisor does not read what the clients of the group send.
+            return models.Send.filter(id__in=[])
+
+
 def _within(scope: Scope) -> Filter:
     wanted = Filter()
     match scope:
@@ -142,14 +244,29 @@ def _within(scope: Scope) -> Filter:
         case OfClient(client_id):
             wanted.add("client_id = {}", client_id)
         case OfGroup():
-            wanted.add("false")  # a supervisor does not read what the members write
+            wanted.add("false")  # a supervisor does not read what the clients of the group send
     return wanted
 
 
 def _add_status(wanted: Filter, status: MessageStatus | None) -> None:
     if status is not None:
-        # A word of ours, written out: a plan for any status could not use the partial indexes.
+        # Written into the statement: a plan for any status could not use the partial indexes.
         wanted.add(f"status = '{status.value}'")
+
+
+def _add_time(wanted: Filter, after: datetime | None, before: datetime | None) -> None:
+    if after is not None:
+        wanted.add("created_at >= {} AND id >= {}", after, _first_id(after))
+    if before is not None:
+        wanted.add("created_at < {} AND id < {}", before, _last_id(before))
+
+
+def _first_id(moment: datetime) -> UUID:
+    return first_id_at(moment, -CLOCKS_DIFFER_SECONDS)
+
+
+def _last_id(moment: datetime) -> UUID:
+    return first_id_at(moment, CLOCKS_DIFFER_SECONDS)
 
 
 def _add_search(wanted: Filter, search: str) -> None:
@@ -161,20 +278,26 @@ def _add_search(wanted: Filter, search: str) -> None:
         wanted.add(f"(number LIKE {{}} OR {TEXT_MATCHES})", matching(digits), pattern, pattern)
 
 
-def _send(row: Record) -> Send:
-    counts = orjson.loads(row["counts"] or "{}")
-    rejected = orjson.loads(row["rejected"] or "[]")
+async def _with_counts(rows: Sequence[models.Send], tx: Connection | None = None) -> list[Send]:
+    async with connection(tx) as pooled:
+        counted = await pooled.fetch(COUNTS, [row.id for row in rows])
+    counts = {row[0]: orjson.loads(row[1] or "{}") for row in counted}
+    return [_send(row, counts[row.id]) for row in rows]
+
+
+def _send(row: models.Send, counts: dict[str, int]) -> Send:
+    rejected: list[Any] = row.rejected or []
     return Send(
-        id=row["id"],
-        client_id=row["client_id"],
-        kind=SendKind(row["kind"]),
-        accepted=row["accepted"],
-        price=row["price"],
-        value_usd=row["value_usd"],
+        id=row.id,
+        client_id=row.client_id,
+        kind=SendKind(row.kind),
+        accepted=row.accepted,
+        price=row.price,
+        value_usd=row.value_usd,
         rejected=[_rejected(*each) for each in rejected],
-        rejected_count=row["rejected_count"],
+        rejected_count=row.rejected_count,
         counts={MessageStatus(status): count for status, count in counts.items()},
-        created_at=row["created_at"],
+        created_at=row.created_at,
     )
 
 
@@ -187,6 +310,7 @@ def _rejected(
 
 
 def message_of(row: Record) -> Message:
+    """A message from a row of `MESSAGES`."""
     return Message(
         id=row["id"],
         send_id=row["send_id"],

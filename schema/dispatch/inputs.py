@@ -7,16 +7,23 @@ from datetime import datetime
 import strawberry
 
 
-@strawberry.input
+@strawberry.input(description="Which send to cancel.")
 class CancelSendInput:
-    send_id: strawberry.ID
+    send_id: strawberry.ID = strawberry.field(description="The ID of the send.")
 
 
-@strawberry.input
+@strawberry.input(description="What became of a message whose status is UNKNOWN.")
 class SettleUnknownInput:
-    message_id: strawberry.ID
-    taken: bool
-    note: str | None = None
+    message_id: strawberry.ID = strawberry.field(description="The ID of the message.")
+    taken: bool = strawberry.field(
+        description="True: the provider took it, and it becomes SENT. False: it did not, and it "
+        "becomes REJECTED and is refunded."
+    )
+    note: str | None = strawberry.field(
+        default=None,
+        description="How you know (1 to 1,000 characters). It is kept with the call to the "
+        "provider; clients do not see it.",
+    )
 
 
 @strawberry.input(

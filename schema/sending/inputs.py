@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import strawberry
 
+from domain.direction import Direction
+from domain.sending.sends import MessageStatus, SendKind
 
-@strawberry.input
+KEY = (
+    "A key of your own for this request, 1 to 255 characters. A repeated call with the same key "
+    "and input returns the first success and sends nothing more. A refused call leaves the key "
+    "unused. Keys are kept for at least 24 hours."
+)
+NUMBER = "The phone number, in any usual spelling."
+TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
+
+
+@strawberry.input(description="One text to one number.")
 class SendInput:
-    to: str
-    text: str
-    idempotency_key: str | None = None
+    to: str = strawberry.field(description=NUMBER)
+    text: str = strawberry.field(description=TEXT)
+    idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
-@strawberry.input
+@strawberry.input(description="One text to many numbers.")
 class BulkSendInput:
-    to: list[str]
-    text: str
-    idempotency_key: str | None = None
+    to: list[str] = strawberry.field(
+        description="The phone numbers, in any usual spelling. A number that occurs twice counts "
+        "once. The limit is 100,000 numbers, unless the operator has changed it."
+    )
+    text: str = strawberry.field(description=TEXT)
+    idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
-@strawberry.input
+@strawberry.input(description="A text for one number.")
 class OutgoingText:
-    to: str
-    text: str
+    to: str = strawberry.field(description=NUMBER)
+    text: str = strawberry.field(description=TEXT)
 
 
-@strawberry.input
+@strawberry.input(description="A text for each number.")
 class BulkSendMultiInput:
-    messages: list[OutgoingText]
-    idempotency_key: str | None = None
+    messages: list[OutgoingText] = strawberry.field(
+        description="The messages. The same number with the same text counts once. The limit is "
+        "10,000 messages, unless the operator has changed it."
+    )
+    idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
-@strawberry.input
+@strawberry.input(description="The same input as for bulkSend, without a key.")
 class QuoteInput:
-    to: list[str]
-    text: str
+    to: list[str] = strawberry.field(
+        description="The phone numbers, in any usual spelling. A number that occurs twice counts "
+        "once."
+    )
+    text: str = strawberry.field(description=TEXT)
 
 
 @strawberry.input(description="What to send to the rows of an uploaded file.")
@@ -57,9 +79,7 @@ class CsvSendInput:
         description="Also send to rows without a value for a placeholder. Otherwise they are "
         "rejected as MISSING_VALUE.",
     )
-    idempotency_key: str | None = strawberry.field(
-        default=None, description="Makes it safe to repeat the request."
-    )
+    idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
 @strawberry.input(description="The same input as for csvSend.")
@@ -74,4 +94,43 @@ class QuoteCsvInput:
     )
     allow_missing_values: bool | None = strawberry.field(
         default=None, description="Also send to rows without a value for a placeholder."
+    )
+
+
+@strawberry.input(description="Which sends to list. All conditions must hold.")
+class SendFilter:
+    created_after: datetime | None = strawberry.field(
+        default=None, description="Only sends created at this time or later."
+    )
+    created_before: datetime | None = strawberry.field(
+        default=None, description="Only sends created before this time."
+    )
+    kind: SendKind | None = strawberry.field(default=None, description="Only sends of this kind.")
+    client_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Only sends of this client. For an admin; other users see only their own.",
+    )
+
+
+@strawberry.input(description="Which messages to list. All conditions must hold.")
+class MessageFilter:
+    status: MessageStatus | None = strawberry.field(
+        default=None, description="Only outbound messages with this status."
+    )
+    direction: Direction | None = strawberry.field(
+        default=None, description="Only messages in this direction."
+    )
+    number: str | None = strawberry.field(
+        default=None,
+        description="Only messages to or from this number, in any usual spelling. A new outbound "
+        "message is found within a few seconds.",
+    )
+    created_after: datetime | None = strawberry.field(
+        default=None, description="Only messages created at this time or later."
+    )
+    created_before: datetime | None = strawberry.field(
+        default=None, description="Only messages created before this time."
+    )
+    send_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Only messages of this send."
     )

@@ -9,9 +9,10 @@ import strawberry
 
 from domain.direction import Direction
 from domain.inbox import messages as domain_inbox
+from domain.sending import lists
 from domain.sending import send as domain_send
 from domain.sending import sends as domain_sending
-from domain.sending.sends import MessageStatus
+from domain.sending.sends import MessageStatus, SendKind
 from domain.sending.text import Encoding
 from resolvers.ids import Kind
 from resolvers.inbox import conversations as inbox
@@ -30,14 +31,18 @@ if TYPE_CHECKING:
     from schema.inbox.conversations import Conversation
 
 
-@strawberry.type
+def problem_of(root: domain_send.Quote) -> errors.UserError | None:
+    """The problem of a quote as the error that a send returns."""
+    return None if root.problem is None else errors.member_of(root.problem)
+
+
+@strawberry.type(description="One text to or from one number.")
 @stands_for(domain_sending.Message, domain_inbox.InboundMessage)
 class Message:
-    id: strawberry.ID = id_of(Kind.MESSAGE)
-    direction: Direction
+    id: strawberry.ID = id_of(Kind.MESSAGE, description="The message's ID.")
+    direction: Direction = strawberry.field(description="To a contact, or from one.")
     number: PhoneNumber = strawberry.field(
-        description="The other side's number. A short code or a name is shown as the network wrote "
-        "it."
+        description="The contact's number. A short code or a name is shown as the network wrote it."
     )
     answerable: bool = strawberry.field(
         description="False if the sender is a short code or a name: it cannot be answered."
@@ -46,79 +51,147 @@ class Message:
         description="An inbound text that contains an opt-out word but did not opt the number out: "
         "somebody should read it."
     )
-    text: str
-    encoding = strawberry.field(resolver=lookups.encoding_of, graphql_type=Encoding)
-    segments = strawberry.field(resolver=lookups.segments_of, graphql_type=int)
-    status: MessageStatus | None
-    failure: str | None = strawberry.field(
-        description="Why it was rejected or undelivered, in our words."
+    text: str = strawberry.field(description="The text as it was sent or received.")
+    encoding = strawberry.field(
+        resolver=lookups.encoding_of,
+        graphql_type=Encoding,
+        description="How the text is encoded for the radio network.",
     )
-    is_reply: bool
+    segments = strawberry.field(
+        resolver=lookups.segments_of,
+        graphql_type=int,
+        description="How many segments the text has. The price does not depend on it.",
+    )
+    status: MessageStatus | None = strawberry.field(
+        description="The present status. Null for an inbound message."
+    )
+    failure: str | None = strawberry.field(
+        description="Why it was rejected or not delivered, as a sentence."
+    )
+    is_reply: bool = strawberry.field(description="Whether it was sent with `reply`.")
     conversation = batch_field(
         inbox.conversations_of,
         Annotated["Conversation", strawberry.lazy("schema.inbox.conversations")] | None,
+        description="The conversation that it belongs to. Null if the number has never written.",
     )
-    send_id: strawberry.ID | None = id_of(Kind.SEND)
-    created_at: datetime
-    updated_at: datetime
-    client = batch_field(lookups.clients_of, Client | None, description="ADMIN.")
+    send_id: strawberry.ID | None = id_of(
+        Kind.SEND, description="The send that made it. Null for an inbound message."
+    )
+    send = batch_field(
+        lookups.sends_of,
+        Annotated["Send", strawberry.lazy("schema.sending.sends")] | None,
+        description="The send that made it, with its counts. Null for an inbound message.",
+    )
+    created_at: datetime = strawberry.field(description="When it was accepted or received.")
+    updated_at: datetime = strawberry.field(description="When its status last changed.")
+    client = batch_field(
+        lookups.clients_of,
+        Client | None,
+        description="The client that sent or received it. ADMIN.",
+    )
     modem = strawberry.field(
-        resolver=lookups.modem_of, graphql_type=str | None, description="ADMIN."
+        resolver=lookups.modem_of,
+        graphql_type=str | None,
+        description="The modem that it came in through or leaves through, if it has one. ADMIN.",
     )
-    port = strawberry.field(resolver=lookups.port_of, graphql_type=str | None, description="ADMIN.")
+    port = strawberry.field(
+        resolver=lookups.port_of,
+        graphql_type=str | None,
+        description="The port of the modem. ADMIN.",
+    )
 
 
-@strawberry.type
+@strawberry.type(description="Numbers of messages by status.")
 @stands_for(lookups.Counts)
 class MessageCounts:
-    queued: int
-    submitting: int
-    sent: int
-    delivered: int
-    undelivered: int
-    rejected: int
-    unknown: int
-    cancelled: int
+    queued: int = strawberry.field(description="Accepted and charged, not yet submitted.")
+    submitting: int = strawberry.field(description="Being submitted to the provider.")
+    sent: int = strawberry.field(description="Accepted by the provider.")
+    delivered: int = strawberry.field(description="Delivered to the phone.")
+    undelivered: int = strawberry.field(description="Accepted by the provider, not delivered.")
+    rejected: int = strawberry.field(description="Not accepted by the provider, and refunded.")
+    unknown: int = strawberry.field(description="With an unknown outcome. They stay charged.")
+    cancelled: int = strawberry.field(description="Cancelled before submission, and refunded.")
 
 
-@strawberry.type
+@strawberry.type(description="One request to send, with its messages.")
 @stands_for(domain_sending.Send)
 class Send:
-    id: strawberry.ID = id_of(Kind.SEND)
-    created_at: datetime
-    charged: Units = strawberry.field(description="Units charged so far, refunds taken off.")
+    id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
+    kind: SendKind = strawberry.field(description="What was requested.")
+    created_at: datetime = strawberry.field(description="When it was accepted.")
+    charged: Units = strawberry.field(description="Units charged so far, less the refunds.")
     value_usd: Money | None = strawberry.field(
-        description="For reporting: accepted messages at the rate of that moment. "
-        "Never part of credit arithmetic."
+        description="For reporting: the accepted messages at the rate of that time. It is not used "
+        "for credits. Null without a rate."
     )
-    client = batch_field(lookups.clients_of, Client | None, description="ADMIN.")
-    accepted: int
+    client = batch_field(
+        lookups.clients_of, Client | None, description="The client that is charged. ADMIN."
+    )
+    accepted: int = strawberry.field(description="How many messages were accepted and charged.")
     rejected: list[RejectedRecipient] = strawberry.field(
-        description="Not accepted, with the reason; the first 1,000. Never charged."
+        description="The first 1,000 recipients that were not accepted, with the reason. They are "
+        "never charged."
     )
-    rejected_count: int
-    counts = strawberry.field(resolver=lookups.counts_of, graphql_type=MessageCounts)
+    rejected_count: int = strawberry.field(description="How many recipients were not accepted.")
+    counts = strawberry.field(
+        resolver=lookups.counts_of,
+        graphql_type=MessageCounts,
+        description="The accepted messages by their present status.",
+    )
     finished: bool = strawberry.field(
-        description="Every message has reached an end state or been handed over."
+        description="Whether every message is in an end state or submitted to the provider."
     )
-    messages = connection_field(lookups.messages_of, Message)
+    messages = connection_field(
+        lookups.messages_of, Message, description="The accepted messages, newest first."
+    )
     columns: FileColumns | None = strawberry.field(
         description="The columns that csvSend used. Null when the send is read again later."
     )
 
 
-@strawberry.type
+@strawberry.type(description="What a send would do and cost.")
 @stands_for(domain_send.Quote)
 class Quote:
-    accepted: int
-    rejected: list[RejectedRecipient]
-    rejected_count: int
-    encoding: Encoding
-    segments: int
-    costly_characters: list[str] = strawberry.field(description="The characters that force UCS-2.")
-    cost: Units
-    balance: Units
-    affordable: bool
+    accepted: int = strawberry.field(description="How many messages would be accepted.")
+    rejected: list[RejectedRecipient] = strawberry.field(
+        description="The first 1,000 recipients that would not be accepted, with the reason."
+    )
+    rejected_count: int = strawberry.field(description="How many recipients would not be accepted.")
+    encoding: Encoding = strawberry.field(
+        description="How the text is encoded for the radio network."
+    )
+    segments: int = strawberry.field(
+        description="How many segments the text has. The price does not depend on it."
+    )
+    costly_characters: list[str] = strawberry.field(
+        description="The characters that force UCS-2, so that a segment holds fewer characters."
+    )
+    cost: Units = strawberry.field(description="What the accepted messages would cost.")
+    balance: Units = strawberry.field(description="What the account holds now.")
+    affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
+    problem = strawberry.field(
+        resolver=problem_of,
+        graphql_type=errors.UserError | None,
+        description="The error that bulkSend would return for this input, of the same type and "
+        "with the same message. Null if it would be accepted.",
+    )
+
+
+@strawberry.type(description="Messages that were accepted in one period, by present status.")
+@stands_for(lists.MessageStat)
+class MessageStat:
+    starts_at: datetime = strawberry.field(
+        description="The beginning of the period: a full hour or day in UTC."
+    )
+    counts = strawberry.field(
+        resolver=lookups.counts_of,
+        graphql_type=MessageCounts,
+        description="The messages by their present status.",
+    )
+    charged: Units = strawberry.field(
+        description="Units that were charged for them, less the refunds."
+    )
 
 
 SendResult = Annotated[
@@ -134,10 +207,11 @@ SendResult = Annotated[
     | errors.RateLimited
     | errors.NotFound
     | errors.OutcomeUnknown,
-    strawberry.union("SendResult"),
+    strawberry.union("SendResult", description="The send, or why it was refused."),
 ]
 SettleUnknownResult = Annotated[
-    Message | errors.InvalidInput | errors.NotFound, strawberry.union("SettleUnknownResult")
+    Message | errors.InvalidInput | errors.NotFound,
+    strawberry.union("SettleUnknownResult", description="The message, or why it was not settled."),
 ]
 
 
@@ -146,44 +220,69 @@ class SendQuery:
     send = strawberry.field(
         resolver=lookups.send,
         graphql_type=Send | None,
-        description="One request to send, with its counts and messages.",
+        description="One request to send, with its counts and messages. Null if it does not exist.",
     )
-    sends = connection_field(lookups.sends, Send)
-    message = strawberry.field(resolver=lookups.message, graphql_type=Message | None)
-    messages = connection_field(lookups.messages, Message)
+    sends = connection_field(
+        lookups.sends,
+        Send,
+        description="The viewer's sends, newest first unless orderBy says otherwise; for an admin "
+        "those of all clients.",
+    )
+    message = strawberry.field(
+        resolver=lookups.message,
+        graphql_type=Message | None,
+        description="One message, in either direction. Null if it does not exist.",
+    )
+    messages = connection_field(
+        lookups.messages,
+        Message,
+        description="The viewer's messages in both directions, newest first; for an admin those of "
+        "all clients. `status` is the same as `filter.status`: give only one of them.",
+    )
+    message_stats = strawberry.field(
+        resolver=lookups.message_stats,
+        graphql_type=list[MessageStat],
+        description="Outbound messages over time, for charts: one entry for each hour or day, also "
+        "if there were none. At most 750 entries.",
+    )
     quote = strawberry.field(
         resolver=sending.quote,
         graphql_type=Quote,
-        description="What a send would do and cost, without doing it.",
+        description="What a bulkSend would do and cost, without doing it.",
     )
 
 
 @strawberry.type
 class SendMutation:
-    send = strawberry.field(resolver=sending.send, graphql_type=SendResult)
+    send = strawberry.field(
+        resolver=sending.send,
+        graphql_type=SendResult,
+        description="Sends one text to one number.",
+    )
     bulk_send = strawberry.field(
         resolver=sending.bulk_send,
         graphql_type=SendResult,
-        description="One text to many recipients.",
+        description="Sends one text to many numbers.",
     )
     bulk_send_multi = strawberry.field(
         resolver=sending.bulk_send_multi,
         graphql_type=SendResult,
-        description="A text of its own for each recipient.",
+        description="Sends a text of its own to each number.",
     )
     csv_send = strawberry.field(
         resolver=sending.csv_send,
         graphql_type=SendResult,
-        description="Recipients (and {{column}} values for the text) from a CSV file.",
+        description="Sends to the rows of an uploaded file. {{column}} in the text stands for the "
+        "value of that column.",
     )
     cancel_send = strawberry.field(
         resolver=sending.cancel_send,
         graphql_type=SendResult,
-        description="Calls back what has not been handed over yet and gives the charge back.",
+        description="Cancels the messages that are not submitted yet and refunds exactly those.",
     )
     settle_unknown = strawberry.field(
         resolver=sending.settle_unknown,
         graphql_type=SettleUnknownResult,
-        description="A person's word on a message whose outcome is UNKNOWN: taken, or not taken "
-        "(then the charge is given back). ADMIN.",
+        description="Decides by hand what became of a message with the status UNKNOWN: the "
+        "provider took it, or it did not, and then its charge is refunded. ADMIN.",
     )

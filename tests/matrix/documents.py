@@ -15,6 +15,7 @@ from graphql import (
     GraphQLField,
     GraphQLInputObjectType,
     GraphQLInputType,
+    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -86,6 +87,11 @@ def _below(type_: GraphQLNamedType, above: tuple[str, ...]) -> str:
     """The selection of a type, without types that stand above it already."""
     if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
         return ""
+    if isinstance(type_, GraphQLInterfaceType):
+        shared = [
+            name + _below(get_named_type(each.type), above) for name, each in type_.fields.items()
+        ]
+        return f" {{ __typename {' '.join(shared)} }}"
     if isinstance(type_, GraphQLUnionType):
         members = [f"... on {each.name}{_below(each, above)}" for each in type_.types]
         return f" {{ __typename {' '.join(members)} }}"

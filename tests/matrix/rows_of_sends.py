@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins, senders
+from tests.matrix.row import (
+    DATA,
+    EMPTY,
+    EVERYBODY,
+    FORBIDDEN,
+    NOT_FOUND,
+    NULL,
+    Row,
+    admins,
+    senders,
+)
 from tests.matrix.things import a_message_in_doubt, a_send, messages_change, the_client
 
 TO = "+12025550141"
 TEXT = {"text": "Good morning"}
+A_DAY = {"by": "HOUR", "from": "2026-11-28T00:00:00Z", "to": "2026-11-29T00:00:00Z"}
 
 ROWS: dict[str, list[Row]] = {
-    "Query.sends": [senders("owner", sibling="sibling", admin=EVERYBODY)],
-    "Query.messages": [senders("owner", sibling="sibling", admin=EVERYBODY)],
+    "Query.sends": [
+        senders("owner", sibling="sibling", admin=EVERYBODY),
+        senders("owner", sibling=EMPTY, admin="owner", given={"filter": {"clientId": the_client}}),
+    ],
+    "Query.messages": [
+        senders("owner", sibling="sibling", admin=EVERYBODY),
+        senders("owner", sibling=EMPTY, admin="owner", given={"filter": {"sendId": a_send}}),
+    ],
+    "Query.messageStats": [
+        senders(DATA, sibling=DATA, admin=DATA, given=A_DAY),
+        senders(DATA, sibling=NOT_FOUND, admin=DATA, given={**A_DAY, "clientId": the_client}),
+    ],
     "Query.send": [senders("owner", sibling=NULL, admin="owner", given={"id": a_send})],
     "Query.message": [
         senders("owner", sibling=NULL, admin="owner", given={"id": a_message_in_doubt})

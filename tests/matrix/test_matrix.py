@@ -22,6 +22,7 @@ from domain.ledger.balances import BalanceView
 from persistence.inbox import conversations as inbox
 from persistence.pages import Filter
 from persistence.sending import archive
+from persistence.sending.models import Send
 from resolvers import context, ids
 from resolvers.ledger import ledger
 from tests import databases, worlds
@@ -95,6 +96,7 @@ def test_an_id_without_a_row_is_noticed() -> None:
 
 def lets_everybody_see(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_within", lambda scope: Filter())
+    monkeypatch.setattr(archive, "_sends_within", lambda scope: Send.all())
     monkeypatch.setattr(inbox, "_within", lambda scope: Filter())
 
 

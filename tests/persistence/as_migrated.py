@@ -72,6 +72,8 @@ INDEXES = {
     "message_by_reference": "(reference) WHERE (reference IS NOT NULL)",
     "message_by_send": "(send_id, id) INCLUDE (status)",
     "message_changed": CHANGED_BRIN,
+    "message_failed": "(client_id, status, id) WHERE (status = ANY"
+    " (ARRAY['REJECTED'::text, 'UNDELIVERED'::text, 'CANCELLED'::text]))",
     "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
     " INCLUDE (price, created_at) WHERE (status = 'QUEUED'::text)",
@@ -89,6 +91,7 @@ INDEXES = {
     "refresh_token_by_expiry": "(expires_at)",
     "refresh_token_by_session": "(session_id)",
     "send_by_client": "(client_id, id DESC)",
+    "send_by_kind": "(client_id, kind, id) WHERE (kind <> 'SINGLE'::text)",
     "send_uncaptured": "(id) WHERE (NOT captured)",
     "session_by_user": "(user_id) WHERE (revoked_at IS NULL)",
     "sync_by_provider_account": "(provider_account_id, created_at DESC)",

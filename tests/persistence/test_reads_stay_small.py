@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from domain.identity.access import Everything, OfClient, Scope
+from domain.inbox.capture import capture_contacts
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from domain.sending.accept import accept_batch
-from domain.sending.sends import MessageStatus
+from domain.sending.lists import MessageFilter, SendFilter, SendOrder
+from domain.sending.sends import MessageStatus, SendKind
 from persistence import store
+from persistence.inbox.conversations import read_any_messages
 from persistence.ledger.balances import read_balances
 from persistence.ledger.statement import read_statement
 from persistence.sending.archive import (
@@ -152,7 +156,7 @@ async def test_unknown_messages_are_found_without_reading_the_others(world: Worl
     )
     scope = OfClient(world.busy.client_id)
     for _ in range(10):  # from the sixth time on PostgreSQL may plan for any status
-        read = read_messages(scope, Window(50), status=MessageStatus.UNKNOWN)
+        read = read_messages(scope, Window(50), filter=MessageFilter(MessageStatus.UNKNOWN))
         assert_small(await work_of(read), most_rows=1)
 
 
@@ -175,6 +179,91 @@ async def test_the_balance_of_a_client_reads_no_send_message_or_transfer(world: 
     view = BalanceView(client_id=world.busy.client_id, platform=PlatformShown.OWNED)
     work = await work_of(read_balances(view))
     assert not any([*work.scans.values(), *work.rows.values()]), work
+
+
+# Each filter has few matches among many rows, so that a read past an index would show.
+RARE_STATUSES = (MessageStatus.REJECTED, MessageStatus.UNDELIVERED, MessageStatus.CANCELLED)
+
+
+@pytest.mark.parametrize("status", RARE_STATUSES)
+async def test_failed_messages_are_found_without_reading_the_others(
+    world: World, status: MessageStatus
+) -> None:
+    await worlds.execute(
+        "UPDATE message SET status = $2, attempt_id = id WHERE id = $1",
+        await middle_of(world),
+        status.value,
+    )
+    scope = OfClient(world.busy.client_id)
+    for _ in range(10):
+        read = read_messages(scope, Window(50), filter=MessageFilter(status))
+        assert_small(await work_of(read), most_rows=1)
+
+
+@pytest.mark.parametrize("everybodys", [True, False])
+async def test_messages_to_a_number_are_found_without_reading_the_others(
+    world: World, everybodys: bool
+) -> None:
+    while await capture_contacts(store):
+        pass
+    await worlds.execute("ANALYZE")
+    scope: Scope = Everything() if everybodys else OfClient(world.busy.client_id)
+    [row] = await worlds.fetch("SELECT number FROM message WHERE id = $1", await middle_of(world))
+    newest: Window[UUID] = Window(50)
+    oldest: Window[UUID] = Window(50, from_end=True)
+    for window in (newest, oldest):
+        for status in (None, MessageStatus.QUEUED):
+            wanted = MessageFilter(status, number=row["number"])
+            work = await work_of(read_messages(scope, window, filter=wanted))
+            assert_small(work, most_rows=20)
+        both = read_any_messages(scope, window, filter=MessageFilter(number=row["number"]))
+        assert_small(await work_of(both), most_rows=20)
+
+
+async def test_messages_of_a_send_and_a_number_or_a_time_are_found_in_an_index(
+    world: World,
+) -> None:
+    scope = OfClient(world.busy.client_id)
+    [row] = await worlds.fetch("SELECT max(created_at) AS last FROM message")
+    for wanted in (
+        MessageFilter(send_id=world.bulk_id),
+        MessageFilter(created_before=row["last"] + timedelta(seconds=1)),
+        MessageFilter(created_after=row["last"] - timedelta(days=400)),
+    ):
+        for window in windows(await middle_of(world)):
+            for read in (read_messages, read_any_messages):
+                if wanted.is_outbound and read is read_any_messages:
+                    continue
+                assert_small(await work_of(read(scope, window, filter=wanted)), most_rows=102)
+    before_all = MessageFilter(created_before=row["last"] - timedelta(hours=2))
+    work = await work_of(read_messages(scope, Window(50), filter=before_all))
+    assert work.rows["message"] <= PLANNING, work
+
+
+@pytest.mark.parametrize("order", SendOrder)
+async def test_sends_of_a_kind_are_found_without_reading_the_others(
+    world: World, order: SendOrder
+) -> None:
+    scope = OfClient(world.busy.client_id)
+    for kind, most in ((SendKind.BULK, 1), (SendKind.CSV, 0), (SendKind.SINGLE, 51)):
+        for _ in range(10):
+            wanted = SendFilter(kind=kind)
+            work = await work_of(read_sends(scope, Window(50), filter=wanted, order=order))
+            assert not any(work.scans.values()), work
+            assert work.rows["send"] <= most + PLANNING, work
+
+
+async def test_sends_of_a_time_or_a_client_read_that_page(world: World) -> None:
+    [row] = await worlds.fetch("SELECT max(created_at) AS last FROM send")
+    for wanted in (
+        SendFilter(created_before=row["last"] + timedelta(seconds=1)),
+        SendFilter(created_after=row["last"] - timedelta(days=400)),
+        SendFilter(client_id=world.quiet.client_id),
+    ):
+        for order in SendOrder:
+            work = await work_of(read_sends(Everything(), Window(50), filter=wanted, order=order))
+            assert not any(work.scans.values()), work
+            assert work.rows["send"] <= 51 + PLANNING, work
 
 
 async def middle_of(world: World) -> UUID:

@@ -16,6 +16,7 @@ from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter
 from domain.pages import Window
+from domain.sending.lists import MessageFilter
 from domain.sending.sends import MessageStatus
 from persistence import store, turns
 from persistence.database import connection
@@ -44,7 +45,7 @@ Read = Callable[[OfClient], Awaitable[object]]
 READS: dict[str, Read] = {
     "messages": lambda own: store.read_messages(own, Window(20), search="zzz"),
     "messages of a status": lambda own: store.read_messages(
-        own, Window(20), status=MessageStatus.REJECTED
+        own, Window(20), filter=MessageFilter(MessageStatus.REJECTED)
     ),
     "both directions": lambda own: store.read_any_messages(own, Window(20), search="zzz"),
     "contacts": lambda own: store.read_contacts(own, Window(20), search="zzz"),

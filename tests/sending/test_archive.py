@@ -13,6 +13,7 @@ from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Window
 from domain.rejections import RejectedRecipient, RejectionReason
+from domain.sending.lists import MessageFilter
 from domain.sending.sends import Message, MessageStatus, SendKind
 from persistence.sending.archive import (
     find_message,
@@ -177,9 +178,12 @@ async def test_messages_are_filtered_by_send_and_status(world: World) -> None:
     assert await count(first.id, MessageStatus.SENT) == 1
     assert await count(second.id, MessageStatus.SENT) == 0
     assert await count(UNKNOWN_ID) == 0
-    queued = await read_messages(world.own, Window(25), status=MessageStatus.QUEUED)
+    are_queued, are_rejected = (
+        MessageFilter(each) for each in (MessageStatus.QUEUED, MessageStatus.REJECTED)
+    )
+    queued = await read_messages(world.own, Window(25), filter=are_queued)
     assert len(queued.items) == 3
-    [rejected] = (await read_messages(world.own, Window(25), status=MessageStatus.REJECTED)).items
+    [rejected] = (await read_messages(world.own, Window(25), filter=are_rejected)).items
     assert rejected.failure == "Not taken."
 
 

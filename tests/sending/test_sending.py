@@ -309,3 +309,47 @@ async def test_a_message_is_settled_once(
     for unknown in (ids.encode(Kind.MESSAGE, UUID(int=404)), "nonsense"):
         missing = await app.answer("admin", SETTLE, input={**given, "messageId": unknown})
         assert missing == {"__typename": "NotFound", "message": "No such message."}
+
+
+PROBLEM = """query ($input: QuoteInput!) { quote(input: $input) {
+    accepted segments cost affordable
+    problem { __typename message ... on InsufficientBalance { required available unit }
+        ... on NoValidRecipients { rejected { input message } }
+        ... on TooManyRecipients { limit } ... on AccountInactive { status } } } }"""
+BULK_PROBLEM = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) {
+    __typename ... on UserError { message } ... on InsufficientBalance { required available unit }
+    ... on NoValidRecipients { rejected { input message } }
+    ... on TooManyRecipients { limit } ... on AccountInactive { status } } }"""
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({"to": [TO], "text": "Hello"}, None),
+        ({"to": [TO], "text": " "}, "InvalidText"),
+        ({"to": [TO], "text": "x" * 2_000}, "InvalidText"),
+        ({"to": [TO], "text": "a\ud800b"}, "InvalidText"),
+        ({"to": ["12"], "text": "Hello"}, "NoValidRecipients"),
+        ({"to": [], "text": "Hello"}, "NoValidRecipients"),
+        ({"to": worlds.generated_numbers(101), "text": "Hello"}, "InsufficientBalance"),
+        ({"to": worlds.generated_numbers(301), "text": "Hello"}, "TooManyRecipients"),
+    ],
+)
+async def test_a_quote_and_its_send_report_the_same_problem(
+    app: App, given: dict[str, Any], kind: str | None
+) -> None:
+    quoted = await app.answer("owner", PROBLEM, input=given)
+    sent = await app.answer("owner", BULK_PROBLEM, input=given)
+    if kind is None:
+        assert (quoted["problem"], sent["__typename"]) == (None, "Send")
+    else:
+        assert quoted["problem"] == sent
+        assert sent["__typename"] == kind
+
+
+async def test_a_quote_of_an_inactive_account_reports_it(app: App) -> None:
+    actor = replace(app.owner.actor, client_status="dormant")
+    given = {"to": [TO], "text": "Hello"}
+    quoted = await app.answer(actor, PROBLEM, input=given)
+    assert quoted["problem"] == await app.answer(actor, BULK_PROBLEM, input=given)
+    assert (quoted["accepted"], quoted["problem"]["status"]) == (1, "DORMANT")
