@@ -34,6 +34,7 @@ class Kind(Enum):
     PROVIDER_ACCOUNT = "pac"
     RECONCILIATION = "rec"
     SEND = "snd"
+    SESSION = "ses"
     TRANSFER = "trf"
     UPLOAD = "upl"
     USER = "usr"

@@ -26,6 +26,7 @@ UNSCOPED: dict[str, str] = {
     "list_groups": "the admin's alone: there is no tenant in it",
     "list_users": "the admin's alone: users belong to the installation",
     "list_api_keys": "takes the asker's user, which is narrower than any scope",
+    "list_sessions": "takes the asker's user, which is narrower than any scope",
     "find_line": "within allocate: the transfer that it has just made",
     "find_transfer": "the transfer that an idempotency key of the asker's own led to",
     "find_provider_account": "the admin's, or the one that the asker's payer names",

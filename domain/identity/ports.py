@@ -98,8 +98,22 @@ class RefreshToken:
     successor_salt: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that has not ended.
+
+    `refreshed_at`: when its tokens were last renewed; `created_at` if they never were.
+    `expires_at`: when it ends if they are not renewed.
+    """
+
+    id: UUID
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+
+
 class SessionStore(Transactional, Protocol):
-    """Sessions with their refresh tokens, and API keys. Secrets are stored as hashes."""
+    """Sessions with their refresh tokens. Secrets are stored as hashes."""
 
     async def find_login(self, email: str) -> Login | None:
         """The user with that email, in any case, unless the user is disabled."""
@@ -114,6 +128,26 @@ class SessionStore(Transactional, Protocol):
 
     async def end_session(self, tx: Transaction, session_id: UUID) -> None:
         """Ends the session if it is still open. Safe to repeat."""
+        ...
+
+    async def list_sessions(self, user_id: UUID, *, most: int) -> Sequence[OpenSession]:
+        """The open sessions of a user, newest first."""
+        ...
+
+    async def find_open_session(
+        self, tx: Transaction, user_id: UUID, session_id: UUID
+    ) -> OpenSession | None:
+        """The session if it is open and of this user. Locked until the commit."""
+        ...
+
+    async def end_sessions_of(
+        self, tx: Transaction, user_id: UUID, *, except_id: UUID | None = None
+    ) -> int:
+        """Ends all other sessions of a user. Returns how many were open."""
+        ...
+
+    async def note_access_changes(self, tx: Transaction, subject_ids: Sequence[UUID]) -> None:
+        """Makes every process forget the actors with this session, key, user, client or group."""
         ...
 
     async def lock_refresh_token(self, tx: Transaction, token_hash: bytes) -> RefreshToken | None:
@@ -331,8 +365,8 @@ class IdentityStore(Directory, Transactional, Protocol):
         """The admins that are not disabled."""
         ...
 
-    async def end_sessions_of(self, tx: Transaction, user_id: UUID) -> None:
-        """Ends all sessions of a user."""
+    async def end_sessions_of(self, tx: Transaction, user_id: UUID) -> int:
+        """Ends all sessions of a user. Returns how many were open."""
         ...
 
     async def add_default_pool(

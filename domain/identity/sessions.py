@@ -14,13 +14,23 @@ import re
 import secrets
 import unicodedata
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from domain.errors import InvalidCredentials, RateLimited
-from domain.identity.ports import Login, Passwords, RefreshToken, SessionStore, Throttle, Tokens
+from domain.errors import InvalidCredentials, NotFound, RateLimited
+from domain.identity.access import Actor
+from domain.identity.ports import (
+    Login,
+    OpenSession,
+    Passwords,
+    RefreshToken,
+    SessionStore,
+    Throttle,
+    Tokens,
+)
 from domain.identity.records import LONGEST_EMAIL, LONGEST_PASSWORD
 from domain.ids import new_id
 from domain.transactions import Transaction, changing
@@ -33,6 +43,9 @@ MOST_WAITING = 200
 
 REUSE_SECONDS = 30.0
 """How long after its use a refresh token still gets the next token of its session."""
+
+MOST_LISTED = 100
+"""Open sessions of a user that are listed."""
 
 _NEVER_STORED = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -112,6 +125,31 @@ class Sessions:
                 return False
             await self._store.end_session(tx, token.session_id)
             return True
+
+    async def list_open(self, actor: Actor) -> Sequence[OpenSession]:
+        """The open sessions of the actor's user, newest first: at most MOST_LISTED."""
+        return await self._store.list_sessions(actor.user_id, most=MOST_LISTED)
+
+    async def end(self, actor: Actor, session_id: UUID) -> OpenSession:
+        """Ends an open session of the actor's user, and its access token. Raises NotFound."""
+        async with changing(self._store) as tx:
+            found = await self._store.find_open_session(tx, actor.user_id, session_id)
+            if found is None:
+                raise NotFound("session")
+            await self._store.end_session(tx, session_id)
+            return found
+
+    async def end_others(self, actor: Actor) -> int:
+        """Ends all sessions of the actor's user but the one of this request. Returns how many.
+
+        Called with an API key, it ends all of them. Keys stay valid.
+        """
+        async with changing(self._store, repeatable=True) as tx:
+            ended = await self._store.end_sessions_of(
+                tx, actor.user_id, except_id=actor.credential_id
+            )
+            await self._store.note_access_changes(tx, [actor.user_id])
+            return ended
 
     async def _checked(self, email: str, password: str, address: str) -> Login:
         """The login of that email if the password is right.

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tortoise.expressions import RawSQL
 
-from domain.identity.ports import ApiKey, Login, RefreshToken
+from domain.identity.ports import ApiKey, Login, OpenSession, RefreshToken
 from domain.ids import new_id
 from persistence.database import orm
 from persistence.identity import models
@@ -17,10 +17,17 @@ from persistence.identity.users import users_with_email
 from persistence.sql import NOW
 
 if TYPE_CHECKING:
+    from tortoise.queryset import QuerySet
+
     from persistence.database import Connection
 
 IS_CURRENT = RawSQL("expires_at > clock_timestamp()")
 USED_SECONDS_AGO = RawSQL("extract(epoch FROM clock_timestamp() - used_at)::float8")
+
+TOKENS_OF_SESSION = "FROM refresh_token WHERE refresh_token.session_id = session.id"
+IS_OPEN = RawSQL(f"EXISTS (SELECT {TOKENS_OF_SESSION} AND expires_at > clock_timestamp())")
+REFRESHED_AT = RawSQL(f"(SELECT max(used_at) {TOKENS_OF_SESSION})")
+EXPIRES_AT = RawSQL(f"(SELECT max(expires_at) {TOKENS_OF_SESSION})")
 
 
 async def find_login(email: str) -> Login | None:
@@ -47,6 +54,22 @@ async def end_session(tx: Connection, session_id: UUID) -> None:
     session = models.Session.filter(id=session_id, revoked_at__isnull=True).using_db(orm(tx))
     await session.update(revoked_at=NOW)
     await note_access_changes(tx, [session_id])
+
+
+async def list_sessions(user_id: UUID, *, most: int) -> list[OpenSession]:
+    return [_open_session(row) for row in await _open_sessions(user_id).order_by("-id").limit(most)]
+
+
+async def find_open_session(tx: Connection, user_id: UUID, session_id: UUID) -> OpenSession | None:
+    sessions = _open_sessions(user_id).filter(id=session_id).using_db(orm(tx))
+    row = await sessions.select_for_update(no_key=True).first()
+    return None if row is None else _open_session(row)
+
+
+async def end_sessions_of(tx: Connection, user_id: UUID, *, except_id: UUID | None = None) -> int:
+    sessions = models.Session.filter(user_id=user_id, revoked_at__isnull=True).using_db(orm(tx))
+    others = sessions if except_id is None else sessions.exclude(id=except_id)
+    return await others.update(revoked_at=NOW)
 
 
 async def lock_refresh_token(tx: Connection, token_hash: bytes) -> RefreshToken | None:
@@ -127,6 +150,20 @@ async def revoke_api_key(tx: Connection, key_id: UUID, *, user_id: UUID | None) 
     await keys.filter(revoked_at__isnull=True).update(revoked_at=NOW)
     await note_access_changes(tx, [key_id])
     return _api_key(row)
+
+
+def _open_sessions(user_id: UUID) -> QuerySet[models.Session]:
+    """The sessions that can still be refreshed, with the times of their tokens."""
+    return (
+        models.Session.filter(user_id=user_id, revoked_at__isnull=True)
+        .annotate(is_open=IS_OPEN, refreshed_at=REFRESHED_AT, expires_at=EXPIRES_AT)
+        .filter(is_open=True)
+    )
+
+
+def _open_session(row: Any) -> OpenSession:
+    refreshed_at = row.refreshed_at or row.created_at
+    return OpenSession(row.id, row.created_at, refreshed_at, row.expires_at)
 
 
 def _api_key(row: models.ApiKey) -> ApiKey:

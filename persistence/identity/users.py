@@ -16,7 +16,6 @@ from domain.pages import Page, Window
 from persistence.database import orm
 from persistence.identity import models
 from persistence.pages import list_page
-from persistence.sql import NOW
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -85,11 +84,6 @@ async def update_user(tx: Connection, user: User, *, password_hash: str | None =
 async def active_admins(tx: Connection) -> set[UUID]:
     admins = models.User.filter(role=Role.ADMIN.value, disabled=False).using_db(orm(tx))
     return {row.id for row in await admins}
-
-
-async def end_sessions_of(tx: Connection, user_id: UUID) -> None:
-    sessions = models.Session.filter(user_id=user_id, revoked_at__isnull=True).using_db(orm(tx))
-    await sessions.update(revoked_at=NOW)
 
 
 async def release_supervisors(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.errors import Unauthenticated
 from domain.identity import api_keys as domain_keys
 from domain.identity.api_keys import CreatedApiKey
-from domain.identity.ports import ApiKey
+from domain.identity.ports import ApiKey, OpenSession
 from domain.identity.records import User
 from domain.identity.sessions import SignedIn
 from resolvers import ids
@@ -13,6 +13,7 @@ from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from schema.identity.inputs import (
     CreateApiKeyInput,
+    EndSessionInput,
     RefreshSessionInput,
     RevokeApiKeyInput,
     SignInInput,
@@ -45,6 +46,33 @@ async def sign_out(info: Info, input: RefreshSessionInput) -> bool:
     existed = await installation.sessions.sign_out(input.refresh_token)
     await installation.actors.catch_up()
     return existed
+
+
+async def my_sessions(info: Info) -> list[OpenSession]:
+    """The open sessions of the actor's user."""
+    actor = actor_of(info)
+    return list(await info.context.installation.sessions.list_open(actor))
+
+
+async def end_session(info: Info, input: EndSessionInput) -> OpenSession:
+    """Ends a session of the actor's user. It is refused in this process at once."""
+    actor, installation = actor_of(info), info.context.installation
+    ended = await installation.sessions.end(actor, ids.decode(Kind.SESSION, input.id))
+    await installation.actors.catch_up()
+    return ended
+
+
+async def end_other_sessions(info: Info) -> int:
+    """Ends the sessions of the actor's user, except the one of this request."""
+    actor, installation = actor_of(info), info.context.installation
+    ended = await installation.sessions.end_others(actor)
+    await installation.actors.catch_up()
+    return ended
+
+
+def is_current(root: OpenSession, info: Info) -> bool:
+    """Whether the request was made with this session."""
+    return root.id == actor_of(info).credential_id
 
 
 async def viewer_of(root: SignedIn, info: Info) -> User:

@@ -20,6 +20,11 @@ class RefreshSessionInput:
     refresh_token: str = strawberry.field(description="The last refresh token of the session.")
 
 
+@strawberry.input(description="The session to end.")
+class EndSessionInput:
+    id: strawberry.ID = strawberry.field(description="The ID of the session, from mySessions.")
+
+
 @strawberry.input(description="A new API key.")
 class CreateApiKeyInput:
     name: str = strawberry.field(description="A name to recognise the key by.")

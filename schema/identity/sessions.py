@@ -33,6 +33,24 @@ class Session:
     )
 
 
+@strawberry.type(description="A session of the viewer that has not ended.")
+@stands_for(ports.OpenSession)
+class OpenSession:
+    id: strawberry.ID = id_of(Kind.SESSION, description="The session's ID.")
+    created_at: datetime = strawberry.field(description="When the user signed in.")
+    refreshed_at: datetime = strawberry.field(
+        description="When the tokens were last renewed: about when the session was last used."
+    )
+    expires_at: datetime = strawberry.field(
+        description="When the session ends by itself, if its tokens are not renewed before."
+    )
+    current = strawberry.field(
+        resolver=sessions.is_current,
+        graphql_type=bool,
+        description="Whether this request was made with this session.",
+    )
+
+
 @strawberry.type(description="The credential of a program. It acts for its user.")
 @stands_for(ports.ApiKey)
 class ApiKey:
@@ -63,8 +81,16 @@ CreateApiKeyResult = Annotated[
 RevokeApiKeyResult = Annotated[ApiKey | errors.NotFound, strawberry.union("RevokeApiKeyResult")]
 
 
+EndSessionResult = Annotated[OpenSession | errors.NotFound, strawberry.union("EndSessionResult")]
+
+
 @strawberry.type
 class SessionQuery:
+    my_sessions = strawberry.field(
+        resolver=sessions.my_sessions,
+        graphql_type=list[OpenSession],
+        description="The viewer's own sessions that have not ended, newest first; at most 100.",
+    )
     api_keys = strawberry.field(
         resolver=sessions.api_keys,
         graphql_type=list[ApiKey],
@@ -91,6 +117,17 @@ class SessionMutation:
         graphql_type=bool,
         description="Ends the session and its access token, everywhere within a second. "
         "False if the token never existed.",
+    )
+    end_session = strawberry.field(
+        resolver=sessions.end_session,
+        graphql_type=EndSessionResult,
+        description="Signs one of the viewer's sessions out, everywhere within a second.",
+    )
+    end_other_sessions = strawberry.field(
+        resolver=sessions.end_other_sessions,
+        graphql_type=int,
+        description="Signs the viewer out everywhere else: ends all sessions except the one of "
+        "this request, within a second. API keys stay valid. Returns how many sessions it ended.",
     )
     create_api_key = strawberry.field(
         resolver=sessions.create_api_key,

@@ -299,3 +299,85 @@ async def test_the_last_use_of_a_key_is_shown(accounts: Accounts) -> None:
 
 def key_id_of(made: Any) -> UUID:
     return ids.decode(Kind.API_KEY, made["apiKey"]["id"])
+
+
+OPEN = "id createdAt refreshedAt expiresAt current"
+MY_SESSIONS = f"{{ mySessions {{ {OPEN} }} }}"
+END_SESSION = f"""mutation ($input: EndSessionInput!) {{ endSession(input: $input) {{
+    __typename ... on OpenSession {{ {OPEN} }} ... on NotFound {{ message }} }} }}"""
+END_OTHERS = "mutation { endOtherSessions }"
+
+
+async def test_the_viewers_own_open_sessions_are_listed(accounts: Accounts) -> None:
+    first, second = [await accounts.actor("owner") for _ in range(2)]
+    await accounts.actor("sibling")
+    ended = await accounts.sign_in("owner")
+    given = {"refreshToken": ended["refreshToken"]}
+    assert await accounts.app.answer("nobody", SIGN_OUT, input=given)
+    await worlds.execute(
+        "UPDATE refresh_token SET expires_at = now() WHERE session_id IN"
+        " (SELECT id FROM session WHERE user_id = $1)",
+        accounts.users["sibling"].id,
+    )
+    listed = await accounts.app.answer(second, MY_SESSIONS)
+    shown = [(each["id"], each["current"]) for each in listed]
+    assert shown == [
+        (ids.encode(Kind.SESSION, second.credential_id), True),
+        (ids.encode(Kind.SESSION, first.credential_id), False),
+    ]
+    assert all(each["createdAt"] == each["refreshedAt"] < each["expiresAt"] for each in listed)
+    assert await accounts.app.answer("sibling", MY_SESSIONS) == []
+
+
+async def test_a_refreshed_session_shows_when(accounts: Accounts) -> None:
+    session = await accounts.sign_in("owner")
+    actor = await accounts.app.installation.actors.actor_for(session["accessToken"])
+    assert actor is not None
+    given = {"refreshToken": session["refreshToken"]}
+    await accounts.app.answer("nobody", REFRESH, input=given)
+    [listed] = await accounts.app.answer(actor, MY_SESSIONS)
+    assert listed["refreshedAt"] > listed["createdAt"]
+
+
+async def test_one_session_of_the_viewer_is_ended_at_once(accounts: Accounts) -> None:
+    actor = await accounts.actor("owner")
+    other = await accounts.sign_in("owner")
+    actors = accounts.app.installation.actors
+    other_actor = await actors.actor_for(other["accessToken"])
+    assert other_actor is not None
+    given = {"id": ids.encode(Kind.SESSION, other_actor.credential_id)}
+    for who in ("sibling", "direct", "admin"):
+        foreign = await accounts.app.answer(await accounts.actor(who), END_SESSION, input=given)
+        assert foreign == {"__typename": "NotFound", "message": "No such session."}
+    ended = await accounts.app.answer(actor, END_SESSION, input=given)
+    assert (ended["__typename"], ended["id"], ended["current"]) == (
+        "OpenSession",
+        given["id"],
+        False,
+    )
+    assert await actors.actor_for(other["accessToken"]) is None
+    refreshed = {"refreshToken": other["refreshToken"]}
+    answer = await accounts.app.answer("nobody", REFRESH, input=refreshed)
+    assert answer["__typename"] == "InvalidCredentials"
+    again = await accounts.app.answer(actor, END_SESSION, input=given)
+    assert again["__typename"] == "NotFound"
+
+
+async def test_signing_out_everywhere_else_keeps_this_session_and_the_keys(
+    accounts: Accounts,
+) -> None:
+    tokens = [(await accounts.sign_in("owner"))["accessToken"] for _ in range(3)]
+    siblings = await accounts.sign_in("sibling")
+    actors = accounts.app.installation.actors
+    actor = await actors.actor_for(tokens[0])
+    assert actor is not None
+    key = await accounts.app.answer(actor, CREATE_KEY, input={"name": "Warehouse"})
+    assert await accounts.app.answer(actor, END_OTHERS) == 2
+    assert await accounts.app.answer(actor, END_OTHERS) == 0
+    assert [await actors.actor_for(each) is not None for each in tokens] == [True, False, False]
+    assert await actors.actor_for(siblings["accessToken"]) is not None
+    by_key = await actors.actor_for(key["secret"])
+    assert by_key is not None
+    assert [each["current"] for each in await accounts.app.answer(by_key, MY_SESSIONS)] == [False]
+    assert await accounts.app.answer(by_key, END_OTHERS) == 1
+    assert await actors.actor_for(tokens[0]) is None

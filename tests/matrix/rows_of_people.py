@@ -6,10 +6,12 @@ from tests import people
 from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody
 from tests.matrix.things import (
     a_refresh_token,
+    a_session,
     a_supervisor,
     a_word,
     an_api_key,
     an_email,
+    everybody_signs_in,
     the_client,
     the_group,
     the_user,
@@ -60,6 +62,38 @@ ROWS: dict[str, list[Row]] = {
         anybody("owner group", given={"input": {"refreshToken": a_refresh_token}})
     ],
     "Mutation.signOut": [anybody(DATA, given={"input": {"refreshToken": a_refresh_token}})],
+    "Query.mySessions": [
+        Row(
+            owner="owner",
+            sibling="sibling",
+            supervisor="supervisor",
+            other_supervisor="other_supervisor",
+            direct="direct",
+            admin="admin",
+            first=everybody_signs_in,
+        )
+    ],
+    "Mutation.endSession": [
+        Row(
+            owner="owner",
+            sibling=NOT_FOUND,
+            supervisor=NOT_FOUND,
+            other_supervisor=NOT_FOUND,
+            direct=NOT_FOUND,
+            admin=NOT_FOUND,
+            given={"input": {"id": a_session}},
+        )
+    ],
+    "Mutation.endOtherSessions": [
+        Row(
+            owner=DATA,
+            sibling=DATA,
+            supervisor=DATA,
+            other_supervisor=DATA,
+            direct=DATA,
+            admin=DATA,
+        )
+    ],
     "Mutation.createApiKey": [
         Row(
             owner="owner",

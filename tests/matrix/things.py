@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from domain.identity.access import Role
 from domain.identity.api_keys import create_api_key
+from domain.identity.sessions import SignedIn
 from domain.ids import new_id
 from domain.inbox.routes import set_modem_route
 from domain.ledger.reconcile import new_reconciliation, reconcile
@@ -84,9 +85,24 @@ async def an_api_key(town: Town) -> UUID:
 @thing()
 async def a_refresh_token(town: Town) -> str:
     """A new one of the owner's."""
+    return (await _signed_in(town, "owner")).refresh_token
+
+
+@thing(Kind.SESSION)
+async def a_session(town: Town) -> UUID:
+    """A new one of the owner's."""
+    return (await _signed_in(town, "owner")).session_id
+
+
+async def everybody_signs_in(town: Town) -> None:
+    """Starts a session of each user."""
+    for who in town.users:
+        await _signed_in(town, who)
+
+
+async def _signed_in(town: Town, who: str) -> SignedIn:
     sessions = town.app.installation.sessions
-    signed_in = await sessions.sign_in(email_of("owner"), people.PASSWORD, address=people.ADDRESS)
-    return signed_in.refresh_token
+    return await sessions.sign_in(email_of(who), people.PASSWORD, address=people.ADDRESS)
 
 
 @thing()

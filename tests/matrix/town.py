@@ -236,10 +236,10 @@ async def _things() -> str:
         " GROUP BY table_name HAVING count(*) = 2"
     )
     owned = [f"SELECT id, client_id AS of FROM {row['table_name']}" for row in tables]
-    keys = "SELECT id, user_id FROM api_key"
+    credentials = ["SELECT id, user_id FROM api_key", "SELECT id, user_id FROM session"]
     # A transfer between two nodes is for both to see.
     transfers = (
         "SELECT id, coalesce(source_id, destination_id) FROM transfer"
         " WHERE source_id IS NULL OR destination_id IS NULL"
     )
-    return " UNION ALL ".join([*owned, keys, transfers])
+    return " UNION ALL ".join([*owned, *credentials, transfers])
