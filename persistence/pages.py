@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
-from tortoise.expressions import Q
+from tortoise.expressions import Q, Value
+from tortoise.functions import Lower
 from tortoise.models import Model
 
 from domain.pages import Page, Window
@@ -53,6 +55,23 @@ async def list_page(
     # One row more than the page holds shows whether there is another page.
     rows = await query.order_by(*read_in).limit(window.size + 1)
     return _cut(rows, window, total)
+
+
+def order_columns(order: str, text: str) -> tuple[list[str], Callable[[tuple[Any, UUID]], Any]]:
+    """The columns of the orders NEWEST and OLDEST, and of any other one: by a text, in any case.
+
+    Also a function that makes the values of these columns of a key (text, ID). `text`: an
+    annotation with the text in lower case. PostgreSQL lowers the key too: its rules for letters
+    differ from Python's.
+    """
+    if order in ("NEWEST", "OLDEST"):
+        return ["-id" if order == "NEWEST" else "id"], lambda key: key[1]
+
+    def by_text(key: tuple[Any, UUID]) -> Any:
+        lowered: Any = Value(key[0] or "")
+        return Lower(lowered), key[1]
+
+    return [text, "id"], by_text
 
 
 def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:

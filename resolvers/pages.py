@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -32,6 +33,11 @@ class Cursors:
 def by_id(attribute: str = "id") -> Cursors:
     """Cursors of a list that is ordered by a UUID."""
     return Cursors(attrgetter(attribute), lambda key: f"c{ids.to_base32(key)}", _decode_id)
+
+
+def by_text_and_id(attribute: str) -> Cursors:
+    """Cursors of a list that is ordered by a text (or None) and a UUID, or by the UUID alone."""
+    return Cursors(attrgetter(attribute), _encode_text, _decode_text)
 
 
 def by_number(attribute: str) -> Cursors:
@@ -72,6 +78,25 @@ def _decode(cursors: Cursors, field: str, cursor: str | None) -> Any:
 
 def _decode_id(cursor: str) -> UUID | None:
     return ids.from_base32(cursor[1:]) if cursor[:1] == "c" else None
+
+
+def _encode_text(key: tuple[str | None, UUID]) -> str:
+    """The ID and the text, so that one cursor serves every order."""
+    text, id = key
+    tail = "" if text is None else f".{base64.urlsafe_b64encode(text.encode()).decode()}"
+    return f"c{ids.to_base32(id)}{tail}"
+
+
+def _decode_text(cursor: str) -> tuple[str | None, UUID] | None:
+    head, dot, tail = cursor.partition(".")
+    id = _decode_id(head)
+    try:
+        text = base64.b64decode(tail, b"-_", validate=True).decode() if dot else None
+    except ValueError:  # binascii.Error and UnicodeError are ValueErrors
+        return None
+    if id is None or (text is not None and "\0" in text):
+        return None
+    return text, id
 
 
 def _decode_number(cursor: str) -> int | None:

@@ -6,7 +6,7 @@ import strawberry
 
 from domain.direction import Direction
 from domain.identity.access import Role
-from domain.identity.records import ClientStatus
+from domain.identity.records import ClientOrder, ClientStatus, UserOrder
 from domain.inbox.messages import ContactOrder
 from domain.inbox.webhooks import WebhookOutcome
 from domain.ledger.balances import SyncState
@@ -26,6 +26,8 @@ for _enum in (
     SyncState,
     WebhookOutcome,
     ContactOrder,
+    ClientOrder,
+    UserOrder,
     SendKind,
     SendOrder,
 ):
@@ -86,6 +88,16 @@ _IDENTITY = {
         "ACTIVE": "The client may send.",
         "DORMANT": "The client has stopped sending for the time being. It may not send.",
         "SUSPENDED": "The operator has stopped the client. It may not send.",
+    },
+    ClientOrder: {
+        "NEWEST": "The newest client first.",
+        "OLDEST": "The oldest client first.",
+        "NAME": "By name, without regard to case.",
+    },
+    UserOrder: {
+        "NEWEST": "The newest user first.",
+        "OLDEST": "The oldest user first.",
+        "EMAIL": "By email address, without regard to case.",
     },
 }
 _LEDGER = {

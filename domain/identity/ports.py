@@ -9,7 +9,18 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.identity.access import Actor, Scope
-from domain.identity.records import Client, Group, User
+from domain.identity.records import (
+    ALL_CLIENTS,
+    ALL_USERS,
+    Client,
+    ClientFilter,
+    ClientOrder,
+    Group,
+    TextKey,
+    User,
+    UserFilter,
+    UserOrder,
+)
 from domain.pages import Page, Window
 from domain.transactions import Transaction, Transactional
 
@@ -264,18 +275,22 @@ class Directory(Protocol):
     async def list_clients(
         self,
         scope: Scope,
-        window: Window[UUID],
+        window: Window[TextKey],
         *,
-        search: str | None = None,
-        group_id: UUID | None = None,
+        filter: ClientFilter = ALL_CLIENTS,
+        order: ClientOrder = ClientOrder.NEWEST,
     ) -> Page[Client]:
-        """Clients, newest first. `search`: a part of the name, in any case."""
+        """Clients, with their number in all."""
         ...
 
     async def list_users(
-        self, window: Window[UUID], *, client_id: UUID | None = None
+        self,
+        window: Window[TextKey],
+        *,
+        filter: UserFilter = ALL_USERS,
+        order: UserOrder = UserOrder.NEWEST,
     ) -> Page[User]:
-        """Users, newest first."""
+        """Users, with their number in all."""
         ...
 
 

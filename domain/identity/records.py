@@ -42,6 +42,22 @@ class ClientStatus(StrEnum):
     SUSPENDED = "SUSPENDED"
 
 
+class ClientOrder(StrEnum):
+    """The order of a list of clients."""
+
+    NEWEST = "NEWEST"
+    OLDEST = "OLDEST"
+    NAME = "NAME"
+
+
+class UserOrder(StrEnum):
+    """The order of a list of users."""
+
+    NEWEST = "NEWEST"
+    OLDEST = "OLDEST"
+    EMAIL = "EMAIL"
+
+
 class Keep(Enum):
     """Marks a field that a change does not touch. None clears a field."""
 
@@ -51,6 +67,9 @@ class Keep(Enum):
 KEEP: Final = Keep.KEEP
 
 Value = TypeVar("Value")
+
+TextKey = tuple[str | None, UUID]
+"""A key that serves lists by a text and lists by ID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,11 @@ class Client:
     assigned_numbers: Sequence[str]
     created_at: datetime
 
+    @property
+    def key(self) -> TextKey:
+        """Its position in a list of clients, in every order."""
+        return self.name, self.id
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -89,6 +113,35 @@ class User:
     group_id: UUID | None
     disabled: bool
     created_at: datetime
+
+    @property
+    def key(self) -> TextKey:
+        """Its position in a list of users, in every order."""
+        return self.email, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFilter:
+    """Which clients to list. None does not restrict. `search`: a part of the name, in any case."""
+
+    search: str | None = None
+    group_id: UUID | None = None
+    status: ClientStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users to list. None does not restrict. `search`: a part of the email, in any case."""
+
+    search: str | None = None
+    client_id: UUID | None = None
+    group_id: UUID | None = None
+    role: Role | None = None
+    disabled: bool | None = None
+
+
+ALL_CLIENTS = ClientFilter()
+ALL_USERS = UserFilter()
 
 
 def kept(change: Value | Keep, present: Value) -> Value:

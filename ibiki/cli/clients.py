@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.identity.access import Everything
-from domain.identity.records import Client
+from domain.identity.records import Client, ClientFilter
 from domain.pages import Window
 from ibiki.cli.errors import CommandError
 from persistence import store
@@ -41,7 +41,8 @@ async def _with_email(text: str) -> Client | None:
 
 async def _with_name(text: str) -> Client | None:
     wanted = text.strip()
-    page = await store.list_clients(Everything(), Window(MOST_FOUND), search=wanted)
+    named = ClientFilter(search=wanted)
+    page = await store.list_clients(Everything(), Window(MOST_FOUND), filter=named)
     same = [each for each in page.items if each.name.casefold() == wanted.casefold()]
     if len(same) > 1:
         listed = ", ".join(ids.encode(Kind.CLIENT, each.id) for each in same[:10])

@@ -14,7 +14,7 @@ from domain.errors import InvalidInput, ProviderUnavailable
 from domain.identity.access import Actor, Everything, Role
 from domain.identity.clients import NewClient, create_client, create_group
 from domain.identity.ports import Passwords
-from domain.identity.records import Client, Group, User
+from domain.identity.records import Client, ClientFilter, Group, User
 from domain.identity.records import password_of as checked_password
 from domain.identity.users import NewUser, UserChange, create_user, update_user
 from domain.installation import Installation
@@ -128,7 +128,8 @@ async def _user(
 
 async def _client(installation: Installation, each: DemoUser, group: Group | None) -> Client:
     assert each.client is not None
-    found = await store.list_clients(Everything(), Window(size=100), search=each.client)
+    named = ClientFilter(search=each.client)
+    found = await store.list_clients(Everything(), Window(size=100), filter=named)
     for client in found.items:
         if client.name == each.client:
             return client

@@ -12,7 +12,15 @@ from tortoise.functions import Lower
 from domain.errors import InvalidInput
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.identity.ports import Node
-from domain.identity.records import Client, ClientStatus, Group
+from domain.identity.records import (
+    ALL_CLIENTS,
+    Client,
+    ClientFilter,
+    ClientOrder,
+    ClientStatus,
+    Group,
+    TextKey,
+)
 from domain.ledger.book import NodeKind
 from domain.live import hints
 from domain.pages import Page, Window
@@ -20,7 +28,7 @@ from persistence.database import orm
 from persistence.identity import models
 from persistence.identity.tree import add_node
 from persistence.live.hints import note
-from persistence.pages import list_page
+from persistence.pages import list_page, order_columns
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -41,17 +49,21 @@ async def find_clients(
 
 async def list_clients(
     scope: Scope,
-    window: Window[UUID],
+    window: Window[TextKey],
     *,
-    search: str | None = None,
-    group_id: UUID | None = None,
+    filter: ClientFilter = ALL_CLIENTS,
+    order: ClientOrder = ClientOrder.NEWEST,
 ) -> Page[Client]:
-    query = _clients(scope)
-    if group_id is not None:
-        query = query.filter(group_id=group_id)
-    if search is not None:
-        query = query.filter(name__icontains=search)
-    page = await list_page(query, window, count=True)
+    query = _clients(scope).annotate(lowered=Lower("name"))
+    if filter.group_id is not None:
+        query = query.filter(group_id=filter.group_id)
+    if filter.search is not None:
+        query = query.filter(name__icontains=filter.search)
+    if filter.status is not None:
+        query = query.filter(status__iexact=filter.status.value)
+    columns, key_of = order_columns(order.value, "lowered")
+    # Counted, so each page reads the whole table: an index for each order would not help.
+    page = await list_page(query, window.with_keys(key_of), order=columns, count=True)
     return page.with_items([_client(row) for row in page.items])
 
 

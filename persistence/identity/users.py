@@ -11,11 +11,11 @@ from tortoise.functions import Lower
 
 from domain.errors import InvalidInput
 from domain.identity.access import Role
-from domain.identity.records import User
+from domain.identity.records import ALL_USERS, TextKey, User, UserFilter, UserOrder
 from domain.pages import Page, Window
 from persistence.database import orm
 from persistence.identity import models
-from persistence.pages import list_page
+from persistence.pages import list_page, order_columns
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
@@ -43,9 +43,23 @@ def users_with_email(email: str) -> QuerySet[models.User]:
     return models.User.annotate(lowered=Lower("email")).filter(lowered=Lower(lowered))
 
 
-async def list_users(window: Window[UUID], *, client_id: UUID | None = None) -> Page[User]:
-    query = models.User.all() if client_id is None else models.User.filter(client_id=client_id)
-    page = await list_page(query, window, count=True)
+async def list_users(
+    window: Window[TextKey],
+    *,
+    filter: UserFilter = ALL_USERS,
+    order: UserOrder = UserOrder.NEWEST,
+) -> Page[User]:
+    query = models.User.annotate(lowered=Lower("email"))
+    given = {
+        "email__icontains": filter.search,
+        "client_id": filter.client_id,
+        "group_id": filter.group_id,
+        "role": None if filter.role is None else filter.role.value,
+        "disabled": filter.disabled,
+    }
+    query = query.filter(**{name: value for name, value in given.items() if value is not None})
+    columns, key_of = order_columns(order.value, "lowered")
+    page = await list_page(query, window.with_keys(key_of), order=columns, count=True)
     return page.with_items([_user(row) for row in page.items])
 
 

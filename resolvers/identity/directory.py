@@ -8,9 +8,10 @@ from uuid import UUID
 from strawberry import ID, argument
 
 from domain.identity import clients as domain_clients
+from domain.identity import records
 from domain.identity import users as domain_users
 from domain.identity.access import Everything, Role
-from domain.identity.records import KEEP, Client, Group, Keep, User
+from domain.identity.records import KEEP, Client, ClientOrder, Group, Keep, TextKey, User, UserOrder
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
@@ -19,12 +20,14 @@ from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients
 from schema.identity.inputs import (
+    ClientFilter,
     CreateClientInput,
     CreateGroupInput,
     CreateUserInput,
     UpdateClientInput,
     UpdateGroupInput,
     UpdateUserInput,
+    UserFilter,
 )
 
 
@@ -46,31 +49,51 @@ async def client(
 
 async def clients(
     info: Info,
-    window: Window[UUID],
+    window: Window[TextKey],
     search: Annotated[
         str | None, argument(description="Only clients with this text in their name, in any case.")
     ] = None,
     group_id: Annotated[ID | None, argument(description="Only clients of this group.")] = None,
+    filter: Annotated[ClientFilter | None, argument(description="Which clients to list.")] = None,
+    order_by: Annotated[
+        ClientOrder | None, argument(description="The order of the list. Default: NEWEST.")
+    ] = None,
 ) -> Page[Client]:
-    """Clients, newest first."""
+    """Clients."""
     actor_of(info, Role.ADMIN)
-    return await info.context.installation.store.list_clients(
-        Everything(),
-        window,
+    wanted = records.ClientFilter(
         search=search_of(search),
         group_id=_decoded(Kind.GROUP, group_id),
+        status=filter.status if filter else None,
+    )
+    return await info.context.installation.store.list_clients(
+        Everything(), window, filter=wanted, order=order_by or ClientOrder.NEWEST
     )
 
 
 async def user_page(
     info: Info,
-    window: Window[UUID],
+    window: Window[TextKey],
     client_id: Annotated[ID | None, argument(description="Only users of this client.")] = None,
+    search: Annotated[
+        str | None, argument(description="Only users with this text in their email, in any case.")
+    ] = None,
+    filter: Annotated[UserFilter | None, argument(description="Which users to list.")] = None,
+    order_by: Annotated[
+        UserOrder | None, argument(description="The order of the list. Default: NEWEST.")
+    ] = None,
 ) -> Page[User]:
-    """Users, newest first."""
+    """Users."""
     actor_of(info, Role.ADMIN)
+    wanted = records.UserFilter(
+        search=search_of(search),
+        client_id=_decoded(Kind.CLIENT, client_id),
+        group_id=_decoded(Kind.GROUP, filter.group_id if filter else None),
+        role=filter.role if filter else None,
+        disabled=filter.disabled if filter else None,
+    )
     return await info.context.installation.store.list_users(
-        window, client_id=_decoded(Kind.CLIENT, client_id)
+        window, filter=wanted, order=order_by or UserOrder.NEWEST
     )
 
 

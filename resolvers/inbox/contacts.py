@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from operator import attrgetter
-
 from domain.identity.access import message_scope
 from domain.inbox import contact_import as importing
 from domain.inbox import contacts as keeping
@@ -16,7 +13,6 @@ from resolvers import ids
 from resolvers.changes import changes
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
-from resolvers.pages import Cursors
 from schema.inbox.inputs import (
     ContactFilter,
     DeleteContactInput,
@@ -67,25 +63,3 @@ async def import_contacts(info: Info, input: ImportContactsInput) -> ContactsImp
     actor, installation = actor_of(info), info.context.installation
     upload_id = ids.find(Kind.UPLOAD, input.upload_id)
     return await importing.import_contacts(installation, actor, upload_id, column=input.column)
-
-
-def _encode(key: ContactKey) -> str:
-    """The ID and the name, so that one cursor serves every order."""
-    name, contact_id = key
-    text = "" if name is None else f".{base64.urlsafe_b64encode(name.encode()).decode()}"
-    return f"c{ids.to_base32(contact_id)}{text}"
-
-
-def _decode(cursor: str) -> ContactKey | None:
-    head, dot, tail = cursor.partition(".")
-    contact_id = ids.from_base32(head[1:]) if head[:1] == "c" else None
-    try:
-        name = base64.b64decode(tail, b"-_", validate=True).decode() if dot else None
-    except ValueError:  # binascii.Error and UnicodeError are ValueErrors
-        return None
-    if contact_id is None or (name is not None and "\0" in name):
-        return None
-    return name, contact_id
-
-
-CURSORS = Cursors(attrgetter("key"), _encode, _decode)

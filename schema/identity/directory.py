@@ -13,6 +13,7 @@ from domain.identity.records import ClientStatus
 from resolvers.identity import directory as fields
 from resolvers.identity import viewer
 from resolvers.ids import Kind
+from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
@@ -132,7 +133,10 @@ class DirectoryQuery:
         description="The user who makes the request.",
     )
     clients = connection_field(
-        fields.clients, Client, description="All clients, newest first. ADMIN."
+        fields.clients,
+        Client,
+        cursors=by_text_and_id("key"),
+        description="All clients, newest first unless orderBy says otherwise. ADMIN.",
     )
     client = strawberry.field(
         resolver=fields.client,
@@ -144,7 +148,12 @@ class DirectoryQuery:
         graphql_type=list[Group],
         description="All groups, by name. ADMIN.",
     )
-    users = connection_field(fields.user_page, User, description="All users, newest first. ADMIN.")
+    users = connection_field(
+        fields.user_page,
+        User,
+        cursors=by_text_and_id("key"),
+        description="All users, newest first unless orderBy says otherwise. ADMIN.",
+    )
 
 
 @strawberry.type

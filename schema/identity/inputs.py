@@ -115,3 +115,21 @@ class UpdateUserInput:
     disabled: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether the user is locked out."
     )
+
+
+@strawberry.input(description="Which clients to list. All conditions must hold.")
+class ClientFilter:
+    status: ClientStatus | None = strawberry.field(
+        default=None, description="Only clients with this status."
+    )
+
+
+@strawberry.input(description="Which users to list. All conditions must hold.")
+class UserFilter:
+    role: Role | None = strawberry.field(default=None, description="Only users with this role.")
+    group_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Only the supervisors of this group."
+    )
+    disabled: bool | None = strawberry.field(
+        default=None, description="True: only disabled users. False: only the others. Null: all."
+    )

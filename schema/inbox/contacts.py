@@ -12,6 +12,7 @@ from domain.inbox import contact_import as domain_importing
 from domain.inbox import messages as domain_inbox
 from resolvers.ids import Kind
 from resolvers.inbox import contacts
+from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
@@ -83,7 +84,7 @@ class ContactQuery:
     contacts = connection_field(
         contacts.contacts,
         Contact,
-        cursors=contacts.CURSORS,
+        cursors=by_text_and_id("key"),
         description="The client's contacts, newest first unless orderBy says otherwise.",
     )
 

@@ -22,7 +22,14 @@ from domain.identity.clients import (
     update_client,
     update_group,
 )
-from domain.identity.records import Client, ClientStatus
+from domain.identity.records import (
+    Client,
+    ClientFilter,
+    ClientOrder,
+    ClientStatus,
+    UserFilter,
+    UserOrder,
+)
 from domain.ids import new_id
 from domain.pages import Window
 from persistence import store
@@ -36,12 +43,12 @@ async def world(database_url: str) -> AsyncIterator[World]:
         yield world
 
 
-def window(size: int = 25, **rest: Any) -> Window[UUID]:
+def window(size: int = 25, **rest: Any) -> Window[Any]:
     return Window(size, **rest)
 
 
 async def names(scope: Scope, **filters: Any) -> list[str]:
-    page = await store.list_clients(scope, window(), **filters)
+    page = await store.list_clients(scope, window(), filter=ClientFilter(**filters))
     assert page.total == len(page.items)
     return [client.name for client in page.items]
 
@@ -103,7 +110,7 @@ async def test_clients_and_users_are_listed_in_pages(world: World) -> None:
     first = await store.list_clients(Everything(), window(2))
     assert [client.name for client in first.items] == ["Coop 100%_\\", "Bits"]
     assert (first.total, first.has_next, first.has_previous) == (3, True, False)
-    rest = await store.list_clients(Everything(), window(2, after=first.items[-1].id))
+    rest = await store.list_clients(Everything(), window(2, after=first.items[-1].key))
     assert [client.name for client in rest.items] == ["Acme"]
     last = await store.list_clients(Everything(), window(1, from_end=True))
     assert [client.name for client in last.items] == ["Acme"]
@@ -114,8 +121,65 @@ async def test_clients_and_users_are_listed_in_pages(world: World) -> None:
 
 async def test_users_are_listed_by_client(world: World) -> None:
     user = await people.add_user("c@ibiki.test", Role.CLIENT, client_id=world.member.id)
-    page = await store.list_users(window(), client_id=world.member.id)
+    page = await store.list_users(window(), filter=UserFilter(client_id=world.member.id))
     assert (list(page.items), page.total) == ([user], 1)
+
+
+async def test_clients_are_listed_by_status_and_sorted_by_name(world: World) -> None:
+    await worlds.execute("UPDATE client SET name = 'acorn', status = 'dormant' WHERE name = 'Bits'")
+    assert await names(Everything(), status=ClientStatus.DORMANT) == ["acorn"]
+    by_name = ["Acme", "acorn", "Coop 100%_\\"]
+    order = ClientOrder.NAME
+    page = await store.list_clients(Everything(), window(), order=order)
+    assert [each.name for each in page.items] == by_name
+    for size in (1, 2):
+        after = page.items[0].key
+        rest = await store.list_clients(Everything(), window(size, after=after), order=order)
+        assert [each.name for each in rest.items] == by_name[1 : 1 + size]
+    before = window(1, before=page.items[2].key, from_end=True)
+    [last] = (await store.list_clients(Everything(), before, order=order)).items
+    assert last.name == "acorn"
+    oldest = await store.list_clients(Everything(), window(), order=ClientOrder.OLDEST)
+    newest = await store.list_clients(Everything(), window())
+    assert oldest.items == newest.items[::-1]
+
+
+async def test_clients_of_the_same_name_are_each_listed_once(world: World) -> None:
+    await worlds.execute("UPDATE client SET name = 'Same'")
+    found: list[Client] = []
+    while True:
+        after = found[-1].key if found else None
+        page = await store.list_clients(
+            Everything(), window(1, after=after), order=ClientOrder.NAME
+        )
+        found += page.items
+        if not page.has_next:
+            break
+    assert len({each.id for each in found}) == len(found) == 3
+
+
+async def test_users_are_filtered_and_sorted_by_email(world: World) -> None:
+    emails = ["ZOE@ibiki.test", "adam@ibiki.test", "Émile@ibiki.test"]
+    for email in emails:
+        await people.add_user(email, Role.CLIENT, client_id=world.member.id)
+    own = UserFilter(client_id=world.member.id)
+    page = await store.list_users(window(), filter=own, order=UserOrder.EMAIL)
+    found = [each.email for each in page.items]
+    assert found[0] == emails[1]
+    for at, user in enumerate(page.items[:-1]):
+        rest = await store.list_users(window(1, after=user.key), filter=own, order=UserOrder.EMAIL)
+        assert [each.email for each in rest.items] == [found[at + 1]]
+
+    async def listed(**filters: Any) -> set[str]:
+        page = await store.list_users(window(), filter=UserFilter(**filters))
+        return {each.email for each in page.items}
+
+    assert await listed(search="IBIKI.test", role=Role.CLIENT) == set(emails)
+    assert await listed(search="zoe") == {emails[0]}
+    assert await listed(disabled=True) == set()
+    assert set(emails) <= await listed(disabled=False)
+    supervisor = await people.add_user("s@ibiki.test", Role.SUPERVISOR, group_id=world.ours.id)
+    assert await listed(group_id=world.ours.id) == {supervisor.email}
 
 
 async def test_groups_are_listed_by_name_and_found_by_id(world: World) -> None:

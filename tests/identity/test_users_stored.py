@@ -31,7 +31,7 @@ async def world(database_url: str) -> AsyncIterator[World]:
         yield world
 
 
-def window(size: int = 25, **rest: Any) -> Window[UUID]:
+def window(size: int = 25, **rest: Any) -> Window[Any]:
     return Window(size, **rest)
 
 

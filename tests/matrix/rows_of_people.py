@@ -51,6 +51,7 @@ ROWS: dict[str, list[Row]] = {
     "Query.users": [
         admins(f"{EVERYBODY} supervisor other_supervisor direct admin group other_group"),
         admins("owner direct group", given={"clientId": the_client}),
+        admins("supervisor direct owner group", given={"filter": {"groupId": the_group}}),
     ],
     "Mutation.signIn": [
         anybody(
