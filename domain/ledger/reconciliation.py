@@ -86,6 +86,7 @@ class CheckedSend:
     included in a reading. `given_back_at`: when the last of them was decided. `given_back_older`:
     whether all of them were marked before the last reading. `corrected`: units charged by earlier
     runs, less units refunded by them. `last_refund_at`: of the REFUND transfers.
+    `last_refund_from_pool`: it came from the pool's account, not from outside.
     """
 
     send_id: UUID
@@ -101,6 +102,7 @@ class CheckedSend:
     charged: int
     refunded: int
     last_refund_at: datetime | None
+    last_refund_from_pool: bool
     corrected: int
 
     @property
@@ -134,7 +136,10 @@ class CheckedSend:
             return self.given_back_older or (
                 self.given_back_at is not None and self.given_back_at < read_at
             )
-        return self.last_refund_at is not None and self.last_refund_at < read_at
+        # A refund too much goes back to where it came from.
+        return self.last_refund_from_pool or (
+            self.last_refund_at is not None and self.last_refund_at < read_at
+        )
 
 
 def explain(send: CheckedSend, *, unit: str, dry_run: bool, in_reading: bool) -> str:

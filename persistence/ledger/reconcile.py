@@ -127,7 +127,8 @@ ORDER BY id FOR UPDATE
 CHECKED_SEND = """
 SELECT send.id, send.client_id, send.account_id, send.price, send.rate_usd, send.created_at,
        messages, given_back, given_back_at, coalesce(given_back_older, false),
-       charged, refunded, last_refund_at, corrected + in_reading AS corrected
+       charged, refunded, last_refund_at, last_refund_from_pool,
+       corrected + in_reading AS corrected
 FROM send CROSS JOIN LATERAL (
     SELECT count(*) AS messages, count(*) FILTER (WHERE is_given_back) AS given_back,
            max(message.updated_at) FILTER (WHERE is_given_back) AS given_back_at,
@@ -142,6 +143,8 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(amount) FILTER (WHERE kind = 'SEND'), 0)::int8 AS charged,
            coalesce(sum(amount) FILTER (WHERE kind = 'REFUND'), 0)::int8 AS refunded,
            max(created_at) FILTER (WHERE kind = 'REFUND') AS last_refund_at,
+           coalesce((array_agg(source_id IS NOT NULL ORDER BY created_at DESC)
+                     FILTER (WHERE kind = 'REFUND'))[1], false) AS last_refund_from_pool,
            coalesce(sum(CASE WHEN source_id = send.account_id THEN amount ELSE -amount END)
                     FILTER (WHERE kind = 'RECONCILE'), 0)::int8 AS corrected
     FROM transfer

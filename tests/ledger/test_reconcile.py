@@ -184,6 +184,27 @@ async def test_an_error_from_after_the_last_reading_is_corrected_with_outside(
     assert await pool_of(world.pool) == 790
 
 
+async def test_a_double_refund_goes_back_to_where_it_came_from(world: World) -> None:
+    await synced(world.pool, Upstream(800))
+    double = await worlds.accept(world.client, 3)
+    async with store.transaction() as tx:
+        book = await store.lock_accounts(tx, [world.client.account_id, world.pool.account_id])
+        # As for an attempt from before the reading: its units are in the pool.
+        book.post(
+            TransferKind.REFUND,
+            3,
+            source=book.holdings[world.pool.account_id],
+            destination=book.holdings[world.client.account_id],
+            purpose=Purpose(send_id=double.id),
+        )
+        await store.write_book(tx, book)
+    assert await pool_of(world.pool) == 797
+    await run()
+    assert await worlds.held(world.client.account_id) == 97
+    assert await pool_of(world.pool) == 797, "the units are in the pool's account again"
+    await worlds.assert_audit_holds()
+
+
 async def test_an_owned_account_keeps_its_reading_and_its_difference_is_explained_once(
     world: World,
 ) -> None:

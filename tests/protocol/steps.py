@@ -1,0 +1,462 @@
+"""The steps of the protocol. Each function yields what can happen next: a sentence and a state.
+
+A step is what the program does in one transaction, in one call, or in memory between two of them.
+The lines with `if` and `continue` are the guards. docs/model.md names the code of each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.protocol.state import (
+    ACCEPTED,
+    CALLED,
+    CANCELLED,
+    CHECKING,
+    DELIVERED,
+    EXPIRED,
+    FINISHED,
+    FOUND,
+    GIVEN_BACK,
+    IDLE,
+    LOST_ATTEMPT,
+    MARKED,
+    NO_ANSWER,
+    NO_ATTEMPT,
+    NO_LEASE,
+    NOBODY,
+    NOT_SENT,
+    PAUSING,
+    QUEUED,
+    READ,
+    REFUSED,
+    REJECTED,
+    RUNNING,
+    SENT,
+    SUBMITTING,
+    UNDECIDED,
+    UNDELIVERED,
+    UNKNOWN,
+    Dispatcher,
+    Run,
+    Setup,
+    State,
+    Steps,
+    expected,
+    found,
+    is_older,
+    replaced,
+)
+
+# Accepting
+
+
+def accept(setup: Setup, s: State) -> Steps:
+    """A client asks for a send. It repeats the request with the same key at any time."""
+    for number, send in enumerate(s.sends):
+        cost = setup.sends[number] * setup.price
+        if send.stored:
+            continue  # the key answers as before
+        if s.client < cost:
+            continue  # refused: nothing is kept, the key stays unused
+        yield f"send {number} is accepted", _accepted(s, number, cost)
+        if s.mistakes:
+            for charge in (cost - 1, min(cost + 1, s.client)):
+                wrong = _mistaken(_accepted(s, number, charge), number, s.epoch)
+                yield f"send {number} is accepted, and charged {charge} by mistake", wrong
+
+
+def _accepted(s: State, number: int, charge: int) -> State:
+    send = s.sends[number]
+    queued = tuple(
+        each._replace(status=QUEUED) if each.send == number else each for each in s.messages
+    )
+    charged = send._replace(stored=True, created=s.epoch, charged=send.charged + charge)
+    return s.with_send(number, charged)._replace(messages=queued, client=s.client - charge)
+
+
+def allocate(setup: Setup, s: State) -> Steps:
+    """The operator gives one unit to the client."""
+    if s.allocations and s.pool >= 1:
+        given = s._replace(client=s.client + 1, pool=s.pool - 1, allocated=s.allocated + 1)
+        yield "1 unit is allocated", given._replace(allocations=s.allocations - 1)
+
+
+def cancel(setup: Setup, s: State) -> Steps:
+    """A client cancels what is not submitted yet. (One message at a time is the harder case.)"""
+    for number, message in enumerate(s.messages):
+        if not setup.cancels or message.status != QUEUED:
+            continue
+        yield from _given_back(setup, s, number, CANCELLED, f"message {number} is cancelled")
+
+
+# A dispatcher
+
+
+def mark(setup: Setup, s: State) -> Steps:
+    """Claims and marks in one transaction: the attempt is committed before any byte is sent."""
+    if s.paused_by != NOBODY:
+        return
+    for number, message in enumerate(s.messages):
+        if message.status != QUEUED or message.marks == setup.marks:
+            continue
+        for which, dispatcher in enumerate(s.dispatchers):
+            if dispatcher.phase != IDLE:
+                continue
+            attempt = message.marks + 1
+            marked = s.with_message(
+                number,
+                message._replace(
+                    status=SUBMITTING, attempt=attempt, marks=attempt, epoch=s.epoch, lease=RUNNING
+                ),
+            )
+            yield (
+                f"message {number} is marked",
+                _with(marked, which, Dispatcher(MARKED, number, attempt)),
+            )
+            if s.crashes:
+                yield from _mark_lost(s, marked, which, Dispatcher(MARKED, number, attempt))
+            break  # all idle dispatchers are alike
+
+
+def _mark_lost(s: State, marked: State, which: int, dispatcher: Dispatcher) -> Steps:
+    """The COMMIT got no answer: the call is not made, and recorded as not sent."""
+    unsure = dispatcher._replace(phase=CALLED, outcome=NOT_SENT)
+    less = s.crashes - 1
+    yield (
+        f"message {dispatcher.message} is marked, and the answer to COMMIT is lost",
+        _with(marked, which, unsure)._replace(crashes=less),
+    )
+    yield (
+        f"the mark of message {dispatcher.message} is lost",
+        _with(s, which, unsure._replace(attempt=LOST_ATTEMPT))._replace(crashes=less),
+    )
+
+
+def call(setup: Setup, s: State) -> Steps:
+    """Calls the provider, once. Nothing is committed until the outcome is recorded."""
+    for which, dispatcher in enumerate(s.dispatchers):
+        if dispatcher.phase != MARKED:
+            continue
+        number = dispatcher.message
+        message = s.messages[number]
+        called = dispatcher._replace(phase=CALLED)
+        if message.lease != RUNNING:
+            late = _with(s, which, called._replace(outcome=NOT_SENT))
+            yield f"the call for message {number} is too late and not made", late
+            continue
+        for taken, outcome in POSSIBLE_CALLS:
+            after = message._replace(
+                taken=message.taken + taken, calls=message.calls + (outcome != NOT_SENT)
+            )
+            done = _with(s.with_message(number, after), which, called._replace(outcome=outcome))
+            yield (
+                f"the call for message {number}: {'taken' if taken else 'not taken'}, {outcome}",
+                done._replace(provider=s.provider - taken * setup.price),
+            )
+
+
+POSSIBLE_CALLS = (
+    (1, ACCEPTED),
+    (1, NO_ANSWER),
+    (0, REFUSED),
+    (0, NOT_SENT),
+    (0, NO_ANSWER),
+)
+"""Whether the provider takes the message, and what its caller learns."""
+
+
+def record(setup: Setup, s: State) -> Steps:
+    """Records the outcome of a call, if the attempt still decides its message."""
+    for which, dispatcher in enumerate(s.dispatchers):
+        if dispatcher.phase != CALLED:
+            continue
+        number, message = dispatcher.message, s.messages[dispatcher.message]
+        idle = _with(s, which, Dispatcher())
+        if message.attempt != dispatcher.attempt or message.status not in UNDECIDED:
+            yield f"the outcome of message {number} changes nothing", idle
+            continue
+        for what, after in _decided(setup, idle, number, dispatcher.outcome):
+            yield what, after
+            if s.crashes:
+                again = after._replace(dispatchers=s.dispatchers, crashes=s.crashes - 1)
+                yield f"{what}, and the answer to COMMIT is lost", again
+
+
+def _decided(setup: Setup, s: State, number: int, outcome: str) -> Steps:
+    """What follows from an outcome: the table of docs/decisions/0010."""
+    message = s.messages[number]
+    unclear = message.status == UNKNOWN or is_older(message, s.epoch)
+    ended = message._replace(lease=NO_LEASE)
+    what = f"message {number} is recorded as"
+    if outcome == ACCEPTED:
+        yield f"{what} SENT", s.with_message(number, ended._replace(status=SENT))
+    elif outcome == NO_ANSWER:
+        yield f"{what} UNKNOWN", s.with_message(number, ended._replace(status=UNKNOWN))
+    elif outcome == NOT_SENT and not unclear and message.marks < setup.marks:
+        queued = ended._replace(status=QUEUED, attempt=NO_ATTEMPT, epoch=0)
+        yield f"{what} QUEUED again", s.with_message(number, queued)
+    else:
+        yield from _given_back(setup, s, number, REJECTED, f"{what} REJECTED")
+
+
+def give_up(setup: Setup, s: State) -> Steps:
+    """Rejects a message that was tried and is too old."""
+    for number, message in enumerate(s.messages):
+        if message.status == QUEUED and 0 < message.marks:
+            yield from _given_back(setup, s, number, REJECTED, f"message {number} is given up")
+
+
+def crash(setup: Setup, s: State) -> Steps:
+    """A dispatcher dies and forgets everything. Another one starts in its place."""
+    for which, dispatcher in enumerate(s.dispatchers):
+        if s.crashes and dispatcher.phase != IDLE:
+            gone = _with(s, which, Dispatcher())._replace(crashes=s.crashes - 1)
+            yield f"the dispatcher of message {dispatcher.message} crashes", gone
+
+
+def expire(setup: Setup, s: State) -> Steps:
+    """Time passes. A lease can expire at any time: its dispatcher may be suspended or slow."""
+    for number, message in enumerate(s.messages):
+        if message.lease == RUNNING:
+            over = message._replace(lease=EXPIRED)
+            yield f"the lease of message {number} expires", s.with_message(number, over)
+
+
+def sweep(setup: Setup, s: State) -> Steps:
+    """Makes a message UNKNOWN if its lease has expired."""
+    for number, message in enumerate(s.messages):
+        if message.lease == EXPIRED and message.status == SUBMITTING:
+            swept = message._replace(status=UNKNOWN, lease=NO_LEASE)
+            yield f"message {number} is swept", s.with_message(number, swept)
+
+
+# Late results
+
+
+def settle(setup: Setup, s: State) -> Steps:
+    """A person finds out what became of an UNKNOWN message, and settles it."""
+    for number, message in enumerate(s.messages):
+        if message.status != UNKNOWN:
+            continue
+        if message.taken:
+            yield (
+                f"message {number} is settled as SENT",
+                s.with_message(number, message._replace(status=SENT)),
+            )
+        else:
+            what = f"message {number} is settled as REJECTED"
+            yield from _given_back(setup, s, number, REJECTED, what)
+
+
+def report(setup: Setup, s: State) -> Steps:
+    """A delivery report about a message that the provider took: early, late, twice."""
+    for number, message in enumerate(s.messages):
+        if not setup.reports or not message.taken:
+            continue
+        for word in ("taken", "delivered", "failed"):
+            status = AFTER_REPORT.get((message.status, word))
+            if status is None:
+                continue  # it waits, or it changes nothing
+            yield (
+                f"a report says that message {number} is {word}",
+                s.with_message(number, message._replace(status=status)),
+            )
+
+
+AFTER_REPORT = {
+    (UNKNOWN, "taken"): SENT,
+    (UNKNOWN, "delivered"): DELIVERED,
+    (UNKNOWN, "failed"): UNDELIVERED,
+    (SENT, "delivered"): DELIVERED,
+    (SENT, "failed"): UNDELIVERED,
+    (UNDELIVERED, "delivered"): DELIVERED,
+}
+
+
+# Sync
+
+
+def pause(setup: Setup, s: State) -> Steps:
+    """A sync begins: it pauses marking."""
+    for which, sync in enumerate(s.syncs):
+        if sync.phase == IDLE and sync.tries and s.paused_by == NOBODY:
+            begun = sync._replace(phase=PAUSING, tries=sync.tries - 1)
+            yield (
+                f"sync {which} pauses marking",
+                s._replace(syncs=replaced(s.syncs, which, begun), paused_by=which),
+            )
+
+
+def read(setup: Setup, s: State) -> Steps:
+    """Reads the provider's balance when no call is open."""
+    for which, sync in enumerate(s.syncs):
+        if sync.phase != PAUSING:
+            continue
+        if any(message.lease == RUNNING for message in s.messages):
+            continue
+        after = sync._replace(phase=READ, reading=s.provider)
+        yield (
+            f"sync {which} reads {s.provider}",
+            s._replace(syncs=replaced(s.syncs, which, after)),
+        )
+
+
+def write(setup: Setup, s: State) -> Steps:
+    """Sets the pool to the reading without what is in flight, if the pause has not expired."""
+    for which, sync in enumerate(s.syncs):
+        if sync.phase != READ:
+            continue
+        after = s._replace(syncs=replaced(s.syncs, which, sync._replace(phase=IDLE, reading=0)))
+        if s.paused_by != which:
+            yield f"sync {which} starts over: its pause has expired", after
+            continue
+        in_flight = setup.price * sum(m.status == QUEUED for m in s.messages)
+        change = sync.reading - in_flight - (s.client + s.pool)
+        moved = (
+            after._replace(client=s.client + change)
+            if setup.owned
+            else after._replace(pool=s.pool + change)
+        )
+        yield f"sync {which} writes", moved._replace(epoch=s.epoch + 1, paused_by=NOBODY)
+
+
+def pause_expires(setup: Setup, s: State) -> Steps:
+    """The pause of a slow or dead sync ends by itself."""
+    if s.paused_by != NOBODY:
+        yield f"the pause of sync {s.paused_by} expires", s._replace(paused_by=NOBODY)
+
+
+# Reconcile
+
+
+def check(setup: Setup, s: State) -> Steps:
+    """A run looks at its page without locks."""
+    for which, run in enumerate(s.runs):
+        if run.phase != CHECKING:
+            continue
+        units = [expected(setup, s, n) - found(send) for n, send in enumerate(s.sends)]
+        suspicious = tuple((n, each) for n, each in enumerate(units) if each)
+        after = Run(FOUND, suspicious) if suspicious else Run(FINISHED)
+        yield (
+            f"run {which} of reconcile checks: {len(suspicious)} differ",
+            s._replace(runs=replaced(s.runs, which, after)),
+        )
+
+
+def correct(setup: Setup, s: State) -> Steps:
+    """A run checks a send again under locks, and corrects it in the same transaction."""
+    for which, run in enumerate(s.runs):
+        if run.phase != FOUND:
+            continue
+        (number, units), *rest = run.suspicious
+        units = expected(setup, s, number) - found(s.sends[number])
+        after = Run(FOUND, tuple(rest)) if rest else Run(FINISHED)
+        corrected = _corrected(setup, s, number, units)._replace(
+            runs=replaced(s.runs, which, after)
+        )
+        yield f"run {which} of reconcile corrects send {number} by {units:+}", corrected
+        if s.crashes:
+            yield (
+                f"run {which} of reconcile corrects send {number} by {units:+}, dies, starts again",
+                corrected._replace(
+                    runs=replaced(s.runs, which, Run(CHECKING)), crashes=s.crashes - 1
+                ),
+            )
+
+
+def _corrected(setup: Setup, s: State, number: int, units: int) -> State:
+    """Moves the units between the client and outside, or the pool if a reading includes them."""
+    send = s.sends[number]
+    through_pool = _is_in_reading(setup, s, number)
+    after = s.with_send(number, send._replace(corrected=send.corrected + units))
+    if through_pool and setup.owned:
+        return after  # the difference is stored, and nothing moves
+    pool = s.pool + units if through_pool else s.pool
+    return _with_arrears(after._replace(client=s.client - units, pool=pool))
+
+
+def _is_in_reading(setup: Setup, s: State, number: int) -> bool:
+    """Whether the last reading already includes what is missing or too much."""
+    send = s.sends[number]
+    given_back = [m for m in s.of_send(number) if m.status in GIVEN_BACK and not m.in_reading]
+    if send.charged != setup.sends[number] * setup.price:
+        return send.created < s.epoch
+    if send.refunded < len(given_back) * setup.price:
+        marked = [m for m in given_back if m.epoch]
+        all_older = bool(marked) and all(is_older(m, s.epoch) for m in marked)
+        return all_older or max(m.decided for m in given_back) < s.epoch
+    return send.refunded_at < s.epoch
+
+
+def _with_arrears(s: State) -> State:
+    """Arrears are what the client is below zero, and only reconcile lets them grow."""
+    return s._replace(arrears=max(-s.client, 0))
+
+
+# What several steps do
+
+
+def _given_back(setup: Setup, s: State, number: int, status: str, what: str) -> Steps:
+    """REJECTED or CANCELLED, with the refund in the same transaction."""
+    message = s.messages[number]
+    older = is_older(message, s.epoch)
+    decided = message._replace(status=status, lease=NO_LEASE, decided=s.epoch)
+    if older and setup.owned:
+        # The client's node is the pool: a reading has given the units back already.
+        yield what, s.with_message(number, decided._replace(in_reading=True))
+        return
+    after = s.with_message(number, decided)
+    yield what, _refunded(setup, after, message.send, older=older)
+    if s.mistakes:
+        then = message.epoch or s.epoch
+        yield f"{what} without a refund", _mistaken(after, message.send, then)
+        twice = _refunded(setup, after, message.send, older=older)
+        twice = _refunded(setup, twice, message.send, older=older)
+        yield f"{what} with two refunds", _mistaken(twice, message.send, then)
+
+
+def _refunded(setup: Setup, s: State, number: int, *, older: bool) -> State:
+    """The price goes back to the client: from the pool if a reading has put it there."""
+    send, price = s.sends[number], setup.price
+    pool = s.pool - price if older else s.pool
+    after = s.with_send(
+        number, send._replace(refunded=send.refunded + price, refunded_at=s.epoch)
+    )
+    client = s.client + price
+    return after._replace(client=client, pool=pool, arrears=min(s.arrears, max(-client, 0)))
+
+
+def _mistaken(s: State, number: int, epoch: int) -> State:
+    return s.with_send(number, s.sends[number]._replace(mistaken=epoch))._replace(
+        mistakes=s.mistakes - 1
+    )
+
+
+def _with(s: State, which: int, dispatcher: Dispatcher) -> State:
+    """The same, with another memory of this dispatcher. Sorted: dispatchers are alike."""
+    return s._replace(dispatchers=tuple(sorted(replaced(s.dispatchers, which, dispatcher))))
+
+
+Step = Callable[[Setup, State], Steps]
+
+STEPS: tuple[Step, ...] = (
+    accept,
+    allocate,
+    cancel,
+    mark,
+    call,
+    record,
+    give_up,
+    crash,
+    expire,
+    sweep,
+    settle,
+    report,
+    pause,
+    read,
+    write,
+    pause_expires,
+    check,
+    correct,
+)
