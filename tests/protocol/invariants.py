@@ -142,12 +142,6 @@ def nothing_is_stuck(setup: Setup, s: State) -> bool:
     return not undecided and s.paused_by == NOBODY and all(d.phase == IDLE for d in s.dispatchers)
 
 
-def reconcile_has_found_everything(setup: Setup, s: State) -> bool:
-    """After a run that began when all was decided, no send differs. (Setups with runs only.)"""
-    right = all(found(send) == expected(setup, s, n) for n, send in enumerate(s.sends))
-    return right or not setup.runs or s.crashes > 0
-
-
 OfState = Callable[[Setup, State], bool]
 OfChange = Callable[[Setup, State, State], bool]
 

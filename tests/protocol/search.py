@@ -1,26 +1,29 @@
-"""Looks at every state that can be reached, nearest first, so that a trace is as short as can be."""
+"""Looks at every state that can be reached, nearest first, so that each trace is a shortest one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.protocol import ledger_steps, message_steps
 from tests.protocol.invariants import AT_REST, IN_CHANGES, IN_STATES
-from tests.protocol.state import Setup, State, start
-from tests.protocol.steps import STEPS, Step
+from tests.protocol.state import Setup, State, Step, start
+
+STEPS = (*message_steps.STEPS, *ledger_steps.STEPS)
 
 
 @dataclass(frozen=True)
 class Explored:
     """What a search has found. `broken`: the name of an invariant, None if all hold.
 
-    `trace`: the shortest way there, as sentences.
+    `trace`: the shortest way there, as sentences. `taken`: the names of the steps that happened.
     """
 
     setup: Setup
     states: int
     changes: int
     depth: int
+    taken: frozenset[str]
     broken: str | None = None
     trace: Sequence[str] = ()
 
@@ -33,6 +36,7 @@ class _Search:
         self.came_from: dict[State, tuple[State | None, str]] = {first: (None, "")}
         self.changes = 0
         self.depth = 0
+        self.taken: set[str] = set()
 
     def run(self) -> Explored:
         """Level by level, until nothing is new or an invariant is broken."""
@@ -52,6 +56,7 @@ class _Search:
         for step in self.steps:
             for sentence, after in step(self.setup, before):
                 is_at_rest = False
+                self.taken.add(step.__name__)
                 self.changes += 1
                 is_new = after not in self.came_from
                 if is_new:
@@ -88,6 +93,7 @@ class _Search:
             len(self.came_from),
             self.changes,
             self.depth,
+            frozenset(self.taken),
             broken,
             [each for each in reversed(trace) if each],
         )

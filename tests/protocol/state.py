@@ -5,7 +5,7 @@ Fields under "truth" are known to nobody in the program: the invariants compare 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 NOT_ACCEPTED, QUEUED, SUBMITTING, UNKNOWN = "-", "QUEUED", "SUBMITTING", "UNKNOWN"
@@ -75,13 +75,17 @@ class Message(NamedTuple):
 
 
 class Send(NamedTuple):
-    """The transfers of a send in units. `created`, `refunded_at`: epochs."""
+    """The transfers of a send in units. `created`, `refunded_at`: epochs.
+
+    `from_pool`: the last refund came from the pool's node.
+    """
 
     stored: bool = False
     created: int = 0
     charged: int = 0
     refunded: int = 0
     refunded_at: int = 0
+    from_pool: bool = False
     corrected: int = 0
     # Truth: the epoch of a wrong transfer, 0 without one.
     mistaken: int = 0
@@ -145,6 +149,8 @@ class State(NamedTuple):
 
 Steps: TypeAlias = Iterator[tuple[str, State]]
 """What can happen next: a sentence, and the state after it."""
+
+Step = Callable[[Setup, State], Steps]
 
 
 def replaced(items: tuple, number: int, item: object) -> tuple:  # type: ignore[type-arg]

@@ -1,23 +1,18 @@
-"""The steps of the protocol. Each function yields what can happen next: a sentence and a state.
+"""The steps of messages: accepted, submitted, recorded, swept, settled, reported.
 
-A step is what the program does in one transaction, in one call, or in memory between two of them.
-The lines with `if` and `continue` are the guards. docs/model.md names the code of each step.
+Each function yields what can happen next: a sentence and a state. A step is what the program does
+in one transaction, in one call, or in memory between two of them. The lines with `if` and
+`continue` are the guards. docs/model.md names the code of each step.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from tests.protocol.state import (
     ACCEPTED,
     CALLED,
     CANCELLED,
-    CHECKING,
     DELIVERED,
     EXPIRED,
-    FINISHED,
-    FOUND,
-    GIVEN_BACK,
     IDLE,
     LOST_ATTEMPT,
     MARKED,
@@ -25,10 +20,9 @@ from tests.protocol.state import (
     NO_ATTEMPT,
     NO_LEASE,
     NOBODY,
+    NOT_ACCEPTED,
     NOT_SENT,
-    PAUSING,
     QUEUED,
-    READ,
     REFUSED,
     REJECTED,
     RUNNING,
@@ -38,12 +32,10 @@ from tests.protocol.state import (
     UNDELIVERED,
     UNKNOWN,
     Dispatcher,
-    Run,
     Setup,
     State,
+    Step,
     Steps,
-    expected,
-    found,
     is_older,
     replaced,
 )
@@ -69,7 +61,10 @@ def accept(setup: Setup, s: State) -> Steps:
 def _accepted(s: State, number: int, charge: int) -> State:
     send = s.sends[number]
     queued = tuple(
-        each._replace(status=QUEUED) if each.send == number else each for each in s.messages
+        each._replace(status=QUEUED)
+        if each.send == number and each.status == NOT_ACCEPTED
+        else each
+        for each in s.messages
     )
     charged = send._replace(stored=True, created=s.epoch, charged=send.charged + charge)
     return s.with_send(number, charged)._replace(messages=queued, client=s.client - charge)
@@ -203,7 +198,7 @@ def _decided(setup: Setup, s: State, number: int, outcome: str) -> Steps:
 def give_up(setup: Setup, s: State) -> Steps:
     """Rejects a message that was tried and is too old."""
     for number, message in enumerate(s.messages):
-        if message.status == QUEUED and 0 < message.marks:
+        if message.status == QUEUED and message.marks > 0:
             yield from _given_back(setup, s, number, REJECTED, f"message {number} is given up")
 
 
@@ -274,126 +269,6 @@ AFTER_REPORT = {
 }
 
 
-# Sync
-
-
-def pause(setup: Setup, s: State) -> Steps:
-    """A sync begins: it pauses marking."""
-    for which, sync in enumerate(s.syncs):
-        if sync.phase == IDLE and sync.tries and s.paused_by == NOBODY:
-            begun = sync._replace(phase=PAUSING, tries=sync.tries - 1)
-            yield (
-                f"sync {which} pauses marking",
-                s._replace(syncs=replaced(s.syncs, which, begun), paused_by=which),
-            )
-
-
-def read(setup: Setup, s: State) -> Steps:
-    """Reads the provider's balance when no call is open."""
-    for which, sync in enumerate(s.syncs):
-        if sync.phase != PAUSING:
-            continue
-        if any(message.lease == RUNNING for message in s.messages):
-            continue
-        after = sync._replace(phase=READ, reading=s.provider)
-        yield (
-            f"sync {which} reads {s.provider}",
-            s._replace(syncs=replaced(s.syncs, which, after)),
-        )
-
-
-def write(setup: Setup, s: State) -> Steps:
-    """Sets the pool to the reading without what is in flight, if the pause has not expired."""
-    for which, sync in enumerate(s.syncs):
-        if sync.phase != READ:
-            continue
-        after = s._replace(syncs=replaced(s.syncs, which, sync._replace(phase=IDLE, reading=0)))
-        if s.paused_by != which:
-            yield f"sync {which} starts over: its pause has expired", after
-            continue
-        in_flight = setup.price * sum(m.status == QUEUED for m in s.messages)
-        change = sync.reading - in_flight - (s.client + s.pool)
-        moved = (
-            after._replace(client=s.client + change)
-            if setup.owned
-            else after._replace(pool=s.pool + change)
-        )
-        yield f"sync {which} writes", moved._replace(epoch=s.epoch + 1, paused_by=NOBODY)
-
-
-def pause_expires(setup: Setup, s: State) -> Steps:
-    """The pause of a slow or dead sync ends by itself."""
-    if s.paused_by != NOBODY:
-        yield f"the pause of sync {s.paused_by} expires", s._replace(paused_by=NOBODY)
-
-
-# Reconcile
-
-
-def check(setup: Setup, s: State) -> Steps:
-    """A run looks at its page without locks."""
-    for which, run in enumerate(s.runs):
-        if run.phase != CHECKING:
-            continue
-        units = [expected(setup, s, n) - found(send) for n, send in enumerate(s.sends)]
-        suspicious = tuple((n, each) for n, each in enumerate(units) if each)
-        after = Run(FOUND, suspicious) if suspicious else Run(FINISHED)
-        yield (
-            f"run {which} of reconcile checks: {len(suspicious)} differ",
-            s._replace(runs=replaced(s.runs, which, after)),
-        )
-
-
-def correct(setup: Setup, s: State) -> Steps:
-    """A run checks a send again under locks, and corrects it in the same transaction."""
-    for which, run in enumerate(s.runs):
-        if run.phase != FOUND:
-            continue
-        (number, units), *rest = run.suspicious
-        units = expected(setup, s, number) - found(s.sends[number])
-        after = Run(FOUND, tuple(rest)) if rest else Run(FINISHED)
-        corrected = _corrected(setup, s, number, units)._replace(
-            runs=replaced(s.runs, which, after)
-        )
-        yield f"run {which} of reconcile corrects send {number} by {units:+}", corrected
-        if s.crashes:
-            yield (
-                f"run {which} of reconcile corrects send {number} by {units:+}, dies, starts again",
-                corrected._replace(
-                    runs=replaced(s.runs, which, Run(CHECKING)), crashes=s.crashes - 1
-                ),
-            )
-
-
-def _corrected(setup: Setup, s: State, number: int, units: int) -> State:
-    """Moves the units between the client and outside, or the pool if a reading includes them."""
-    send = s.sends[number]
-    through_pool = _is_in_reading(setup, s, number)
-    after = s.with_send(number, send._replace(corrected=send.corrected + units))
-    if through_pool and setup.owned:
-        return after  # the difference is stored, and nothing moves
-    pool = s.pool + units if through_pool else s.pool
-    return _with_arrears(after._replace(client=s.client - units, pool=pool))
-
-
-def _is_in_reading(setup: Setup, s: State, number: int) -> bool:
-    """Whether the last reading already includes what is missing or too much."""
-    send = s.sends[number]
-    given_back = [m for m in s.of_send(number) if m.status in GIVEN_BACK and not m.in_reading]
-    if send.charged != setup.sends[number] * setup.price:
-        return send.created < s.epoch
-    if send.refunded < len(given_back) * setup.price:
-        marked = [m for m in given_back if m.epoch]
-        all_older = bool(marked) and all(is_older(m, s.epoch) for m in marked)
-        return all_older or max(m.decided for m in given_back) < s.epoch
-    return send.refunded_at < s.epoch
-
-
-def _with_arrears(s: State) -> State:
-    """Arrears are what the client is below zero, and only reconcile lets them grow."""
-    return s._replace(arrears=max(-s.client, 0))
-
-
 # What several steps do
 
 
@@ -420,10 +295,9 @@ def _refunded(setup: Setup, s: State, number: int, *, older: bool) -> State:
     """The price goes back to the client: from the pool if a reading has put it there."""
     send, price = s.sends[number], setup.price
     pool = s.pool - price if older else s.pool
-    after = s.with_send(
-        number, send._replace(refunded=send.refunded + price, refunded_at=s.epoch)
-    )
     client = s.client + price
+    refunded = send._replace(refunded=send.refunded + price, refunded_at=s.epoch, from_pool=older)
+    after = s.with_send(number, refunded)
     return after._replace(client=client, pool=pool, arrears=min(s.arrears, max(-client, 0)))
 
 
@@ -438,8 +312,6 @@ def _with(s: State, which: int, dispatcher: Dispatcher) -> State:
     return s._replace(dispatchers=tuple(sorted(replaced(s.dispatchers, which, dispatcher))))
 
 
-Step = Callable[[Setup, State], Steps]
-
 STEPS: tuple[Step, ...] = (
     accept,
     allocate,
@@ -453,10 +325,4 @@ STEPS: tuple[Step, ...] = (
     sweep,
     settle,
     report,
-    pause,
-    read,
-    write,
-    pause_expires,
-    check,
-    correct,
 )
