@@ -14,6 +14,7 @@ from domain.inbox.inbound import Receiver
 from domain.inbox.keywords import Keywords
 from domain.inbox.ports import AssigningStore, ContactWrites, InboxReads
 from domain.inbox.webhooks import Parsers
+from domain.ledger.audit import Auditor
 from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
@@ -80,6 +81,7 @@ class Installation:
     providers: Providers
     sync_rules: SyncRules
     reconciler: Reconciler
+    auditor: Auditor
     sessions: Sessions
     actors: Actors
     passwords: Passwords

@@ -18,6 +18,7 @@ from domain.identity.sessions import Sessions
 from domain.inbox.intake import Intake
 from domain.inbox.keywords import Keywords
 from domain.installation import Installation, Limits
+from domain.ledger.audit import Auditor
 from domain.ledger.pools import ensure_default_pool
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
@@ -89,6 +90,8 @@ async def running_components(
         stack.push_async_callback(parts.installation.acceptor.stop)
         parts.installation.reconciler.start()
         stack.push_async_callback(parts.installation.reconciler.stop)
+        parts.installation.auditor.start()
+        stack.push_async_callback(parts.installation.auditor.stop)
         parts.intake.start()
         stack.push_async_callback(parts.intake.stop)
         yield replace(parts, live=live)
@@ -128,6 +131,7 @@ def _assemble(
         pace=RequestRateLimiter(settings.limits.requests_per_second),
         providers=upstreams,
         reconciler=Reconciler(store),
+        auditor=Auditor(store),
         sync_rules=SyncRules(
             lease_seconds=settings.dispatch.lease_seconds,
             deadline_seconds=settings.dispatch.deadline_seconds,

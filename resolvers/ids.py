@@ -25,6 +25,7 @@ class Kind(Enum):
 
     ACCOUNT = "acc"
     API_KEY = "key"
+    AUDIT = "aud"
     CLIENT = "cli"
     CONTACT = "con"
     CONVERSATION = "cnv"

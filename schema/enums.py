@@ -9,6 +9,7 @@ from domain.identity.access import Role
 from domain.identity.records import ClientOrder, ClientStatus, UserOrder
 from domain.inbox.messages import ContactOrder
 from domain.inbox.webhooks import WebhookOutcome
+from domain.ledger.audits import AuditState
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementOrder
@@ -33,6 +34,7 @@ for _enum in (
 ):
     strawberry.enum(_enum)
 strawberry.enum(Encoding, name="TextEncoding")
+strawberry.enum(AuditState, name="LedgerAuditState")
 strawberry.enum(StatementOrder, name="TransferOrder")
 strawberry.enum(Period, name="StatsPeriod")
 strawberry.enum(MessageStatus)
@@ -115,6 +117,11 @@ _LEDGER = {
         "OVER_ALLOCATED": "Clients hold more than the pool.",
         "NEVER_SYNCED": "The provider's balance was never read.",
         "PROVIDER_UNREACHABLE": "The last attempt to read the balance failed.",
+    },
+    AuditState: {
+        "RUNNING": "It has not read everything yet.",
+        "FINISHED": "It has a result.",
+        "STOPPED": "Its process ended before it had a result. Start another one.",
     },
     StatementOrder: {
         "NEWEST": "The newest transfer first.",

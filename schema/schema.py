@@ -28,6 +28,7 @@ from schema.identity.sessions import SessionMutation, SessionQuery
 from schema.inbox.contacts import ContactMutation, ContactQuery
 from schema.inbox.conversations import InboxMutation, InboxQuery
 from schema.inbox.webhooks import WebhookMutation, WebhookQuery
+from schema.ledger.audits import AuditMutation, AuditQuery
 from schema.ledger.ledger import LedgerMutation, LedgerQuery
 from schema.ledger.reconcile import ReconcileMutation, ReconcileQuery
 from schema.live.subscriptions import (
@@ -49,6 +50,7 @@ class Query(
     FileQuery,
     LedgerQuery,
     ReconcileQuery,
+    AuditQuery,
     ContactQuery,
     InboxQuery,
     WebhookQuery,
@@ -64,6 +66,7 @@ class Mutation(
     DispatchMutation,
     LedgerMutation,
     ReconcileMutation,
+    AuditMutation,
     InboxMutation,
     ContactMutation,
     WebhookMutation,

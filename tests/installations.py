@@ -14,6 +14,7 @@ from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.ids import new_id
 from domain.installation import Installation, Limits
+from domain.ledger.audit import Auditor
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
@@ -132,11 +133,12 @@ async def running_app(url: str) -> AsyncIterator[App]:
     """An app on the database of a test, with its users."""
     async with worlds.connected(url):
         acceptor, upstream, pace = Acceptor(store), Upstream(), NoPace()
-        reconciler = Reconciler(store)
+        reconciler, auditor = Reconciler(store), Auditor(store)
         pool = await worlds.add_pool(held=500)
         group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
         acceptor.start()
         reconciler.start()
+        auditor.start()
         yield App(
             installation=Installation(
                 brand=BRAND,
@@ -149,6 +151,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 providers=upstream,
                 sync_rules=SyncRules(),
                 reconciler=reconciler,
+                auditor=auditor,
                 sessions=people.new_sessions(),
                 actors=Actors(store, people.TOKENS),
                 passwords=people.PASSWORDS,
@@ -163,6 +166,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
             sibling=await worlds.add_client(pool, group=group, held=20, name="Bits"),
             loner=await worlds.add_client(pool, held=7, name="Coop"),
         )
+        await auditor.stop()
         await reconciler.stop()
         await acceptor.stop()
 

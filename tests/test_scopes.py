@@ -37,13 +37,14 @@ UNSCOPED: dict[str, str] = {
     "find_opted_out": "takes the client who pays, settled from the actor before",
     "find_reply_terms": "the admin's rehearsal of a client's reply",
     "find_last_inbound": "the admin's rehearsal of a client's reply",
+    "last_send_id": "the end of the audit, which is the operator's",
     "read_backlog": "figures of all together, for metrics: there is no tenant in them",
     "read_clock": "the time by the database: there is no tenant in it",
 }
 
 # What resolvers may call on a store beside scoped reads: each one above, or no read of tenants'.
 FOR_RESOLVERS = frozenset(
-    {"find_user", "find_groups", "list_groups", "list_users", "list_api_keys", "audit"}
+    {"find_user", "find_groups", "list_groups", "list_users", "list_api_keys"}
 )
 
 # Functions of resolvers that make a scope or a view otherwise than from their actor.

@@ -11,6 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.identity.access import Everything, Scope
+from domain.ledger.audits import AccountPage, Audit, SendPage
 from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
 from domain.ledger.book import Book, Transfer
 from domain.ledger.idempotency import Answer, IdempotencyKey
@@ -245,32 +246,53 @@ class ReconcileStore(Ledger, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFindings:
-    """What an audit has checked, and the first 100 violations in words."""
-
-    accounts_checked: int
-    transfers_checked: int
-    messages_checked: int
-    violations: Sequence[str]
-    checked_at: datetime
-
-    @property
-    def holds(self) -> bool:
-        """Whether the audit found no violation."""
-        return not self.violations
-
-
 class AuditStore(Protocol):
-    """The audit."""
+    """What the audit needs. Every function is one short statement, and safe to repeat."""
 
-    async def audit(self) -> AuditFindings:
-        """Recomputes every balance and compares every message with its charge, in one snapshot."""
+    async def begin_audit(self, id: UUID, actor_id: UUID | None) -> Audit:
+        """A new audit. Raises AlreadyRunning if there is one that is alive."""
+        ...
+
+    async def next_accounts(self, after: UUID, *, most: int) -> Sequence[tuple[UUID, int]]:
+        """The next accounts by ID, with their versions. Includes IDs that only transfers have."""
+        ...
+
+    async def audit_accounts(
+        self, ids: Sequence[UUID], *, after_version: int, to_version: int, balance: int
+    ) -> Sequence[AccountPage]:
+        """One page of each account, in the same order: its transfers after a version.
+
+        `balance`: what the transfer at `after_version` left.
+        """
+        ...
+
+    async def last_send_id(self) -> UUID:
+        """The highest ID of a send, also of one that only messages or transfers name."""
+        ...
+
+    async def audit_sends(self, after: UUID, until: UUID) -> SendPage | None:
+        """The next page of sends with IDs up to `until`; None if there are no more."""
+        ...
+
+    async def count_audited(self, run: Audit) -> Audit:
+        """Stores the counts and violations, if the run is still running. Shows that it is alive."""
+        ...
+
+    async def finish_audit(self, audit_id: UUID) -> Audit:
+        """Ends a run with a result, unless it was stopped."""
+        ...
+
+    async def stop_audit(self, audit_id: UUID) -> None:
+        """Ends a run that has no result."""
+        ...
+
+    async def last_audit(self, scope: Everything) -> Audit | None:
+        """The last finished audit; None if there was none."""
         ...
 
 
 class LedgerArchive(Protocol):
-    """Balances, statements and reconciliations, as the API reads them."""
+    """Balances, statements, reconciliations and audits, as the API reads them."""
 
     async def read_allocations(
         self, scope: Scope, window: Window[UUID], *, group_id: UUID | None, search: str | None
@@ -307,4 +329,12 @@ class LedgerArchive(Protocol):
         self, scope: Everything, run_ids: Sequence[UUID], *, most: int
     ) -> Mapping[UUID, Sequence[Difference]]:
         """The first differences of each run, in the order in which they were found."""
+        ...
+
+    async def find_audit(self, scope: Everything, audit_id: UUID) -> Audit:
+        """One audit. Raises NotFound."""
+        ...
+
+    async def read_audits(self, scope: Everything, window: Window[UUID]) -> Page[Audit]:
+        """Audits, newest first."""
         ...

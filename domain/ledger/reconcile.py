@@ -10,15 +10,11 @@ two runs at once, or a run that was killed and started again, correct each diffe
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 from uuid import UUID
 
-from domain.backoff import backoff_seconds
-from domain.errors import TryAgain
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.book import Purpose, TransferKind
@@ -30,16 +26,12 @@ from domain.ledger.reconciliation import (
     Reconciliation,
     explain,
 )
+from domain.ledger.runs import persist
 from domain.ledger.valuation import value_usd
-from domain.transactions import Disconnected, Transaction
-
-MOST_TRIES = 60
-"""About two minutes of tries."""
+from domain.transactions import Transaction
 
 Report = Callable[[Reconciliation], None]
 """Is called with the run after each page."""
-
-Result = TypeVar("Result")
 
 
 async def start_reconciliation(
@@ -70,25 +62,15 @@ async def reconcile(
     after outages of the database of a few minutes, then raises TryAgain or Disconnected.
     """
     after, sends, messages = UUID(int=0), 0, 0
-    while page := await _persist(partial(store.check_sends, after, since=run.since)):
+    while page := await persist(partial(store.check_sends, after, since=run.since)):
         for send_id in page.suspicious:
-            await _persist(partial(_correct, store, run, send_id))
+            await persist(partial(_correct, store, run, send_id))
         after, sends, messages = page.last_id, sends + page.sends, messages + page.messages
-        run = await _persist(partial(store.count_checked, run.id, sends=sends, messages=messages))
+        run = await persist(partial(store.count_checked, run.id, sends=sends, messages=messages))
         report(run)
-    run = await _persist(partial(store.finish_reconciliation, run.id))
+    run = await persist(partial(store.finish_reconciliation, run.id))
     report(run)
     return run
-
-
-async def _persist(step: Callable[[], Awaitable[Result]]) -> Result:
-    """Repeats a step during an outage. Every step is safe to repeat, also after a lost COMMIT."""
-    for failures in range(1, MOST_TRIES):
-        try:
-            return await step()
-        except (TryAgain, Disconnected):
-            await asyncio.sleep(backoff_seconds(failures))
-    return await step()
 
 
 async def _correct(store: ReconcileStore, run: Reconciliation, send_id: UUID) -> None:

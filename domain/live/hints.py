@@ -33,6 +33,8 @@ EVENT = b"w"
 """The outcome of a webhook event."""
 RECONCILIATION = b"r"
 """The progress of a reconciliation."""
+AUDIT = b"l"
+"""The progress of an audit of the ledger."""
 
 EVERYTHING: Topic = b"*" + bytes(16)
 """Hints were lost: read everything that is watched again."""

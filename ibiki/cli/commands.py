@@ -17,6 +17,9 @@ from domain.errors import ProviderUnavailable
 from domain.identity.access import Everything
 from domain.identity.users import create_admin as make_admin
 from domain.ledger import sync as syncing
+from domain.ledger.audit import audit as audit_all
+from domain.ledger.audit import new_audit
+from domain.ledger.audit import summary as audit_summary
 from domain.ledger.ports import ProviderAccount
 from domain.ledger.reconcile import new_reconciliation
 from domain.ledger.reconcile import reconcile as reconcile_all
@@ -101,26 +104,28 @@ def audit(data: Path, *, as_json: bool) -> bool:
     """Checks the ledger against its entries. Returns whether it holds."""
 
     async def check(context: CommandContext, parts: Components) -> bool:
-        with busy("Checking every balance against its entries"):
-            findings = await store.audit()
+        started = await new_audit(store)
+        with _progress(as_json) as progress:
+            bar = progress.add_task("Checking every balance against its entries", total=100)
+            done = await audit_all(
+                store, started, report=lambda now: progress.update(bar, completed=now.percent)
+            )
         print_result(
             as_json,
             {
-                "holds": findings.holds,
-                "accountsChecked": findings.accounts_checked,
-                "transfersChecked": findings.transfers_checked,
-                "messagesChecked": findings.messages_checked,
-                "violations": list(findings.violations),
-                "checkedAt": findings.checked_at,
+                "id": str(done.id),
+                "holds": done.holds,
+                "accountsChecked": done.accounts_checked,
+                "transfersChecked": done.transfers_checked,
+                "messagesChecked": done.messages_checked,
+                "violations": list(done.violations),
+                "checkedAt": done.checked_at,
             },
-            f"{units_in_words(findings.accounts_checked, 'account')},"
-            f" {units_in_words(findings.transfers_checked, 'transfer')} and"
-            f" {units_in_words(findings.messages_checked, 'message')}: "
-            + ("the ledger holds." if findings.holds else "THE LEDGER DOES NOT HOLD."),
-            *findings.violations,
-            *(() if findings.holds else (AUDIT_ADVICE,)),
+            audit_summary(done),
+            *done.violations,
+            *(() if done.holds else (AUDIT_ADVICE,)),
         )
-        return findings.holds
+        return done.holds
 
     return bool(with_installation(data, check, must_exist=True))
 
@@ -176,9 +181,7 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
             store, dry_run=dry_run, since=since.replace(tzinfo=UTC) if since else None
         )
         total = await store.estimate_sends()
-        with Progress(
-            console=err_console, disable=as_json or not err_console.is_terminal
-        ) as progress:
+        with _progress(as_json) as progress:
             bar = progress.add_task("Comparing charges with messages", total=total)
             done = await reconcile_all(
                 store,
@@ -264,3 +267,8 @@ async def _demo(context: CommandContext, parts: Components) -> None:
     password = await demo_data.write_demo(context, parts.installation, parts.passwords)
     for user in demo_data.USERS:
         console.print(f"  {user.email:<24}{user.role.value:<12}{password}")
+
+
+def _progress(as_json: bool) -> Progress:
+    """A progress bar, but only on a terminal."""
+    return Progress(console=err_console, disable=as_json or not err_console.is_terminal)

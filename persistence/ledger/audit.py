@@ -1,134 +1,304 @@
-"""The audit: recomputes every balance from the transfers, and compares messages with charges.
+"""The audit in the database: its runs, and the pages that it reads.
 
-Set-based SQL over whole tables. All checks see one snapshot, so that an audit under load reports no
-difference that does not exist.
+Set-based SQL over millions of rows. Each page is one statement, so it sees one snapshot.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from domain.ledger.ports import AuditFindings
-from persistence.database import connection
+import asyncpg
+import orjson
 
-MOST_LISTED = 100
-TIMEOUT_SECONDS = 900
+from domain.errors import AlreadyRunning, NotFound
+from domain.identity.access import Everything
+from domain.ledger.audits import MOST_LISTED, AccountPage, Audit, AuditState, SendPage
+from domain.live import hints
+from domain.pages import Page, Window
+from persistence.database import connection, transaction
+from persistence.live.hints import note
+from persistence.pages import Filter, read_page
 
-COUNTS = """
-SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM transfer),
-       (SELECT count(*) FROM message)
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+MOST_SENDS = 2_000
+MOST_MESSAGES = 20_000
+"""How much of the sends one page reads, so that a statement takes less than 100 ms."""
+
+SILENT_SECONDS = 60
+"""An audit without a sign of life for this long was killed."""
+
+IS_SILENT = f"""
+state = 'RUNNING' AND checked_at < clock_timestamp() - interval '{SILENT_SECONDS} s'
 """
+# A run whose process was killed is shown as stopped, before anybody has written that.
+AUDIT_COLUMNS = f"""
+id, actor_id, CASE WHEN {IS_SILENT} THEN 'STOPPED' ELSE state END AS state, started_at, checked_at,
+finished_at, rows_expected, accounts_checked, transfers_checked, messages_checked, violations
+"""
+AUDITS = f"SELECT {AUDIT_COLUMNS} FROM ledger_audit {{page}}"  # noqa: S608 - columns of our own
+LAST_AUDIT = f"""
+SELECT {AUDIT_COLUMNS} FROM ledger_audit WHERE state = 'FINISHED' ORDER BY id DESC LIMIT 1
+"""  # noqa: S608 - columns of our own
 
-# Both accounts of each transfer, with the signed amount.
-ENDS = """
+END_SILENT = f"UPDATE ledger_audit SET state = 'STOPPED' WHERE {IS_SILENT}"  # noqa: S608
+BEGIN = f"""
+INSERT INTO ledger_audit (id, actor_id, rows_expected)
+SELECT $1, $2, coalesce(sum(greatest(reltuples, 0)), 0)::int8 FROM pg_class
+WHERE oid IN ('transfer'::regclass, 'message'::regclass)
+RETURNING {AUDIT_COLUMNS}
+"""  # noqa: S608 - columns of our own
+COUNT_AUDITED = f"""
+UPDATE ledger_audit
+SET accounts_checked = $2, transfers_checked = $3, messages_checked = $4, violations = $5,
+    checked_at = clock_timestamp()
+WHERE id = $1 AND state = 'RUNNING' RETURNING {AUDIT_COLUMNS}
+"""  # noqa: S608 - columns of our own
+FINISH = f"""
+UPDATE ledger_audit
+SET state = 'FINISHED', finished_at = coalesce(finished_at, clock_timestamp()),
+    checked_at = coalesce(finished_at, clock_timestamp())
+WHERE id = $1 AND state <> 'STOPPED' RETURNING {AUDIT_COLUMNS}
+"""  # noqa: S608 - columns of our own
+STOP = "UPDATE ledger_audit SET state = 'STOPPED' WHERE id = $1 AND state = 'RUNNING'"
+
+# The IDs that transfers have: one look into the index for each, not one for each transfer.
+_DISTINCT = """{end}s AS (
+    (SELECT {end}_id AS id FROM transfer WHERE {end}_id > $1 ORDER BY {end}_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {end}_id FROM transfer WHERE {end}_id > {end}s.id ORDER BY {end}_id LIMIT 1)
+    FROM {end}s WHERE id IS NOT NULL
+)"""
+NEXT_ACCOUNTS = f"""
+WITH RECURSIVE {_DISTINCT.format(end="source")}, {_DISTINCT.format(end="destination")}
+SELECT id, coalesce(account.version, 0)
+FROM (
+    (SELECT id FROM account WHERE id > $1 ORDER BY id LIMIT $2)
+    UNION (SELECT id FROM sources WHERE id IS NOT NULL LIMIT $2)
+    UNION (SELECT id FROM destinations WHERE id IS NOT NULL LIMIT $2)
+) AS found LEFT JOIN account USING (id)
+ORDER BY id LIMIT $2
+"""  # noqa: S608 - a statement of our own
+
+# Both ends of each transfer, with the signed amount. A transfer counts where its units come from.
+ACCOUNT_PAGES = """
 WITH ends AS (
     SELECT source_id AS account_id, source_version AS version, source_balance AS balance,
-           -amount AS change
-    FROM transfer WHERE source_id IS NOT NULL
+           -amount AS change, provider_account_id, true AS counts
+    FROM transfer
+    WHERE source_id = ANY($1::uuid[]) AND source_version > $2 AND source_version <= $3
     UNION ALL
-    SELECT destination_id, destination_version, destination_balance, amount
-    FROM transfer WHERE destination_id IS NOT NULL
+    SELECT destination_id, destination_version, destination_balance, amount, provider_account_id,
+           source_id IS NULL
+    FROM transfer
+    WHERE destination_id = ANY($1::uuid[])
+      AND destination_version > $2 AND destination_version <= $3
+), chain AS (
+    SELECT *, lag(version, 1, $2::int8) OVER each AS version_before,
+           lag(balance, 1, $4::int8) OVER each AS balance_before
+    FROM ends WINDOW each AS (PARTITION BY account_id ORDER BY version)
+), proven AS (
+    SELECT account_id, count(*) AS entries, count(*) FILTER (WHERE counts) AS transfers,
+           sum(change) AS total, (array_agg(balance ORDER BY chain.version DESC))[1] AS balance,
+           min(chain.version) FILTER (
+               WHERE chain.version <> version_before + 1 OR balance <> balance_before + change
+           ) AS broken_at,
+           min(chain.version) FILTER (
+               WHERE chain.provider_account_id <> account.provider_account_id) AS foreign_at
+    FROM chain LEFT JOIN account ON account.id = account_id GROUP BY account_id
 )
+SELECT wanted.id AS account_id, account.id IS NOT NULL AS exists,
+       coalesce(kind = 'POOL', false) AS is_pool, coalesce(held, 0) AS held,
+       coalesce(account.version, 0) AS version, coalesce(arrears, 0) AS arrears,
+       coalesce(entries, 0) AS entries, coalesce(transfers, 0) AS transfers,
+       coalesce(total, 0) AS total, proven.balance, broken_at, foreign_at,
+       greatest(
+           0,
+           (SELECT source_version FROM transfer WHERE source_id = wanted.id
+            ORDER BY source_version DESC LIMIT 1),
+           (SELECT destination_version FROM transfer WHERE destination_id = wanted.id
+            ORDER BY destination_version DESC LIMIT 1)) AS highest_version
+FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, position)
+LEFT JOIN account ON account.id = wanted.id
+LEFT JOIN proven ON proven.account_id = wanted.id
+ORDER BY position
 """
 
-HOLDINGS = f"""
-{ENDS}
-SELECT format('account %s holds %s at version %s; its %s transfers say %s at version %s',
-              account.id, held, account.version, coalesce(entries, 0), coalesce(total, 0),
-              coalesce(last, 0))
-FROM account LEFT JOIN (
-    SELECT account_id, sum(change) AS total, count(*) AS entries, max(version) AS last
-    FROM ends GROUP BY account_id
-) AS proven ON proven.account_id = account.id
-WHERE held <> coalesce(total, 0) OR account.version <> coalesce(entries, 0)
-   OR account.version <> coalesce(last, 0)
-"""  # noqa: S608 - a statement of our own
-
-CHAINS = f"""
-{ENDS}
-SELECT format('account %s: version %s leaves %s, but %s %s were expected',
-              account_id, version, balance, before, change)
-FROM (
-    SELECT *, lag(balance, 1, 0) OVER (PARTITION BY account_id ORDER BY version) AS before
-    FROM ends
-) AS chain
-WHERE balance <> before + change
-"""  # noqa: S608 - a statement of our own
-
-POOLS = """
-SELECT format('transfer %s leaves its pool', transfer.id)
-FROM transfer JOIN account ON account.id IN (source_id, destination_id)
-WHERE account.provider_account_id <> transfer.provider_account_id
+# Also the sends that only a message or a transfer names: their rows were deleted by hand.
+LAST_SEND_ID = """
+SELECT coalesce(greatest(
+    (SELECT id FROM send ORDER BY id DESC LIMIT 1),
+    (SELECT send_id FROM message ORDER BY send_id DESC LIMIT 1),
+    (SELECT send_id FROM transfer WHERE kind = 'SEND' ORDER BY send_id DESC LIMIT 1),
+    (SELECT send_id FROM transfer WHERE kind = 'REFUND' ORDER BY send_id DESC LIMIT 1),
+    (SELECT send_id FROM transfer WHERE kind = 'RECONCILE' ORDER BY send_id DESC LIMIT 1)
+), '00000000-0000-0000-0000-000000000000')
 """
-
-BELOW_ZERO = """
-SELECT format('account %s holds %s, below its arrears of %s', id, held, arrears)
-FROM account WHERE kind <> 'POOL' AND held < -arrears
+# The last send of the next page: at most so many sends, and about so many messages.
+END_OF_PAGE = """
+SELECT id FROM (
+    SELECT id, accepted, sum(accepted) OVER (ORDER BY id) AS total FROM (
+        SELECT id, accepted FROM send WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3
+    ) AS next
+) AS running
+WHERE total - accepted < $4 ORDER BY id DESC LIMIT 1
 """
-
-# Charged once, for exactly the messages there are; refunded once, for exactly those that were not
-# accepted by the provider. Corrections by reconcile count, with or without a transfer.
+# Charged once, for exactly the messages there are; refunded once, for exactly those that the
+# provider did not accept. Corrections by reconcile count, with or without a transfer. One aggregate
+# over the entries of all tables: with joins of aggregates, PostgreSQL can choose nested loops.
 SENDS = """
-SELECT format('send %s: %s accepted at %s, %s messages, charged %s, refunded %s for %s,'
-              ' corrected %s',
-              send.id, accepted, send.price, coalesce(messages, 0), coalesce(charged, 0),
-              coalesce(refunded, 0), coalesce(given_back, 0),
-              coalesce(corrected, 0) + coalesce(in_reading, 0))
-FROM send
-LEFT JOIN (
-    SELECT send_id, count(*) AS messages,
-           count(*) FILTER (WHERE status IN ('REJECTED', 'CANCELLED') AND NOT in_reading)
-               AS given_back,
-           bool_and(price > 0) AS priced
-    FROM message GROUP BY send_id
-) AS written ON written.send_id = send.id
-LEFT JOIN (
-    SELECT send_id, sum(amount) FILTER (WHERE transfer.kind = 'SEND') AS charged,
-           sum(amount) FILTER (WHERE transfer.kind = 'REFUND') AS refunded,
-           sum(CASE WHEN source_id = account_id THEN amount ELSE -amount END)
-               FILTER (WHERE transfer.kind = 'RECONCILE') AS corrected
-    FROM transfer JOIN send ON send.id = send_id GROUP BY send_id
-) AS moved ON moved.send_id = send.id
-LEFT JOIN (
-    SELECT send_id, sum(expected - found) AS in_reading
-    FROM reconciliation_difference WHERE in_reading GROUP BY send_id
-) AS read ON read.send_id = send.id
-WHERE coalesce(messages, 0) <> accepted
-   OR coalesce(charged, 0) - coalesce(refunded, 0) + coalesce(corrected, 0)
-      + coalesce(in_reading, 0)
-   <> (coalesce(messages, 0) - coalesce(given_back, 0)) * send.price
+WITH entry AS (
+    SELECT id, accepted, price, 0 AS messages, 0 AS given_back, 0::int8 AS charged,
+           0::int8 AS refunded, 0::int8 AS corrected, NULL AS stray
+    FROM send WHERE id > $1 AND id <= $2
+    UNION ALL
+    SELECT message.send_id, NULL, NULL, 1,
+           (status IN ('REJECTED', 'CANCELLED') AND NOT in_reading)::int, 0, 0, 0,
+           CASE WHEN message.client_id <> send.client_id OR message.price <> send.price
+                  OR message.provider_account_id <> send.provider_account_id
+                THEN 'message ' || message.id END
+    FROM message LEFT JOIN send ON send.id = message.send_id AND send.id > $1 AND send.id <= $2
+    WHERE message.send_id > $1 AND message.send_id <= $2
+    UNION ALL
+    SELECT send_id, NULL, NULL, 0, 0, amount, 0, 0,
+           CASE WHEN source_id <> account_id THEN 'transfer ' || transfer.id END
+    FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
+    WHERE transfer.kind = 'SEND' AND send_id > $1 AND send_id <= $2
+    UNION ALL
+    SELECT send_id, NULL, NULL, 0, 0, 0, amount, 0,
+           CASE WHEN destination_id <> account_id THEN 'transfer ' || transfer.id END
+    FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
+    WHERE transfer.kind = 'REFUND' AND send_id > $1 AND send_id <= $2
+    UNION ALL
+    SELECT send_id, NULL, NULL, 0, 0, 0, 0,
+           CASE WHEN source_id = account_id THEN amount ELSE -amount END,
+           CASE WHEN coalesce(source_id <> account_id, true)
+                 AND coalesce(destination_id <> account_id, true)
+                THEN 'transfer ' || transfer.id END
+    FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
+    WHERE transfer.kind = 'RECONCILE' AND send_id > $1 AND send_id <= $2
+    UNION ALL
+    SELECT send_id, NULL, NULL, 0, 0, 0, 0, expected - found, NULL FROM reconciliation_difference
+    WHERE in_reading AND send_id > $1 AND send_id <= $2
+), checked AS (
+    SELECT id, max(accepted) AS accepted, max(price) AS price, sum(messages) AS messages,
+           sum(given_back) AS given_back, sum(charged) AS charged, sum(refunded) AS refunded,
+           sum(corrected) AS corrected, min(stray) AS stray
+    FROM entry GROUP BY id
+), violation AS (
+    SELECT id, concat_ws('; ',
+        CASE
+        WHEN price IS NULL THEN
+            format('send %s does not exist, but has %s messages and was charged %s',
+                   id, messages, charged - refunded + corrected)
+        WHEN messages <> accepted
+          OR charged - refunded + corrected <> (messages - given_back) * price THEN
+            format('send %s: %s accepted at %s, %s messages, charged %s, refunded %s for %s,'
+                   ' corrected %s',
+                   id, accepted, price, messages, charged, refunded, given_back, corrected)
+        END,
+        stray || ' is of another client, pool or account than its send ' || id) AS words
+    FROM checked
+)
+SELECT coalesce((SELECT sum(messages) FROM checked), 0)::int8,
+       ARRAY(SELECT words FROM violation WHERE words <> '' ORDER BY id LIMIT $3)
 """
 
-STRAYS = """
-SELECT format('message %s is of another tenant or pool than its send', message.id)
-FROM message JOIN send ON send.id = message.send_id
-WHERE message.client_id <> send.client_id
-   OR message.provider_account_id <> send.provider_account_id OR message.price <> send.price
-"""
 
-CHARGES_OF_NOTHING = """
-SELECT format('transfer %s charges for send %s, which is not there', transfer.id, send_id)
-FROM transfer LEFT JOIN send ON send.id = transfer.send_id
-WHERE transfer.send_id IS NOT NULL AND send.id IS NULL
-"""
-
-CHECKS = (HOLDINGS, CHAINS, POOLS, BELOW_ZERO, SENDS, STRAYS, CHARGES_OF_NOTHING)
+async def begin_audit(id: UUID, actor_id: UUID | None) -> Audit:
+    try:
+        async with transaction() as tx:
+            await tx.execute(END_SILENT)
+            row = await tx.fetchrow(BEGIN, id, actor_id)
+    except asyncpg.UniqueViolationError as running:
+        raise AlreadyRunning from running
+    assert row is not None
+    return _audit(row)
 
 
-async def audit() -> AuditFindings:
-    """Recomputes every balance and compares every message with its charge, in one snapshot."""
-    violations: list[str] = []
-    async with (
-        connection() as pooled,
-        pooled.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        await pooled.execute(f"SET LOCAL statement_timeout = '{TIMEOUT_SECONDS}s'")
-        counts = await pooled.fetchrow(COUNTS, timeout=TIMEOUT_SECONDS)
-        for check in CHECKS:
-            rows = await pooled.fetch(f"{check} LIMIT {MOST_LISTED}", timeout=TIMEOUT_SECONDS)
-            violations += [row[0] for row in rows]
-    assert counts is not None
-    accounts, transfers, messages = counts
-    return AuditFindings(
-        accounts, transfers, messages, violations[:MOST_LISTED], checked_at=datetime.now(UTC)
+async def next_accounts(after: UUID, *, most: int) -> list[tuple[UUID, int]]:
+    async with connection() as pooled:
+        return [(row[0], row[1]) for row in await pooled.fetch(NEXT_ACCOUNTS, after, most)]
+
+
+async def audit_accounts(
+    ids: Sequence[UUID], *, after_version: int, to_version: int, balance: int
+) -> list[AccountPage]:
+    async with connection() as pooled:
+        rows = await pooled.fetch(ACCOUNT_PAGES, list(ids), after_version, to_version, balance)
+    return [AccountPage(**dict(row) | {"total": int(row["total"])}) for row in rows]
+
+
+async def last_send_id() -> UUID:
+    async with connection() as pooled:
+        found: UUID = await pooled.fetchval(LAST_SEND_ID)
+    return UUID(int=found.int)
+
+
+async def audit_sends(after: UUID, until: UUID) -> SendPage | None:
+    if after >= until:
+        return None
+    async with connection() as pooled:
+        last_id = await pooled.fetchval(END_OF_PAGE, after, until, MOST_SENDS, MOST_MESSAGES)
+        last_id = UUID(int=last_id.int) if last_id is not None else until
+        row = await pooled.fetchrow(SENDS, after, last_id, MOST_LISTED)
+    assert row is not None
+    return SendPage(last_id, row[0], row[1])
+
+
+async def count_audited(run: Audit) -> Audit:
+    return await _change(
+        COUNT_AUDITED,
+        run.id,
+        run.accounts_checked,
+        run.transfers_checked,
+        run.messages_checked,
+        orjson.dumps(list(run.violations)).decode(),
+    )
+
+
+async def finish_audit(audit_id: UUID) -> Audit:
+    return await _change(FINISH, audit_id)
+
+
+async def stop_audit(audit_id: UUID) -> None:
+    async with connection() as pooled:
+        await pooled.execute(STOP, audit_id)
+        note(pooled, [hints.AUDIT + audit_id.bytes])
+
+
+async def last_audit(_scope: Everything) -> Audit | None:
+    async with connection() as pooled:
+        row = await pooled.fetchrow(LAST_AUDIT)
+    return None if row is None else _audit(row)
+
+
+async def find_audit(_scope: Everything, audit_id: UUID) -> Audit:
+    async with connection() as pooled:
+        row = await pooled.fetchrow(AUDITS.format(page="WHERE id = $1"), audit_id)
+    if row is None:
+        raise NotFound("audit")
+    return _audit(row)
+
+
+async def read_audits(_scope: Everything, window: Window[UUID]) -> Page[Audit]:
+    return await read_page(AUDITS, Filter(), window, _audit)
+
+
+async def _change(statement: str, audit_id: UUID, *values: Any) -> Audit:
+    """The run after the change; as it is if it was stopped, because then nothing is changed."""
+    async with connection() as pooled:
+        row = await pooled.fetchrow(statement, audit_id, *values)
+        note(pooled, [hints.AUDIT + audit_id.bytes])
+    return await find_audit(Everything(), audit_id) if row is None else _audit(row)
+
+
+def _audit(row: Record) -> Audit:
+    found = {field.name: row[field.name] for field in fields(Audit)}
+    return Audit(
+        **found | {"state": AuditState(row["state"]), "violations": orjson.loads(row["violations"])}
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tortoise import fields
-from tortoise.fields.db_defaults import Now
+from tortoise.fields.db_defaults import Now, SqlDefault
 from tortoise.models import Model
 
 
@@ -155,6 +155,25 @@ class ReconciliationDifference(Model):
 
     class Meta:
         table = "reconciliation_difference"
+
+
+class LedgerAudit(Model):
+    """One audit. `checked_at`: when it finished or was last seen alive."""
+
+    id = fields.UUIDField(primary_key=True)
+    actor_id = fields.UUIDField(null=True)
+    state = fields.TextField(db_default="RUNNING")
+    started_at = fields.DatetimeField(db_default=Now())
+    checked_at = fields.DatetimeField(db_default=Now())
+    finished_at = fields.DatetimeField(null=True)
+    rows_expected = fields.BigIntField(db_default=0)
+    accounts_checked = fields.BigIntField(db_default=0)
+    transfers_checked = fields.BigIntField(db_default=0)
+    messages_checked = fields.BigIntField(db_default=0)
+    violations = fields.JSONField[list[str]](db_default=SqlDefault("'[]'::jsonb"))
+
+    class Meta:
+        table = "ledger_audit"
 
 
 class ScheduledRun(Model):

@@ -47,8 +47,19 @@ SELECT 'f', client_id, last_feed::text FROM client_feed WHERE client_id = ANY($5
 UNION ALL
 SELECT 'r', id, concat_ws(' ', sends_checked, finished_at) FROM reconciliation
 WHERE id = ANY($6::uuid[])
+UNION ALL
+SELECT 'l', id, concat_ws(' ', state, checked_at, checked_at < clock_timestamp() - interval '60 s')
+FROM ledger_audit WHERE id = ANY($7::uuid[])
 """
-KINDS = (hints.ACCOUNT, hints.BELOW, hints.POOL, hints.SEND, hints.FEED, hints.RECONCILIATION)
+KINDS = (
+    hints.ACCOUNT,
+    hints.BELOW,
+    hints.POOL,
+    hints.SEND,
+    hints.FEED,
+    hints.RECONCILIATION,
+    hints.AUDIT,
+)
 
 
 async def fingerprints(topics: Collection[Topic]) -> dict[Topic, str]:

@@ -1,4 +1,4 @@
-"""Balances, statements, allocations, sync and audit."""
+"""Balances, statements, allocations and sync."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from domain.ledger.balances import (
     view_of,
 )
 from domain.ledger.book import TransferKind
-from domain.ledger.ports import AuditFindings
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Page, Window
 from domain.search import search_of
@@ -68,12 +67,6 @@ async def provider_accounts(info: Info) -> list[ProviderAccountFigures]:
     """All provider accounts, the default one first."""
     actor_of(info, Role.ADMIN)
     return list(await info.context.installation.store.read_provider_accounts(Everything()))
-
-
-async def ledger_audit(info: Info) -> AuditFindings:
-    """An audit of the ledger."""
-    actor_of(info, Role.ADMIN)
-    return await info.context.installation.store.audit()
 
 
 async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:

@@ -14,6 +14,7 @@ from strawberry import ID
 
 from domain.identity.access import Everything, Role, Scope, feed_scope, message_scope
 from domain.installation import Store
+from domain.ledger.audits import Audit, AuditState
 from domain.ledger.balances import Balances, view_of
 from domain.ledger.reconciliation import Reconciliation
 from domain.live import hints
@@ -98,6 +99,18 @@ async def reconcile_progress(info: Info, id: ID) -> StateWatch[Reconciliation]:
         topics_of=lambda run: frozenset({hints.RECONCILIATION + run.id.bytes}),
         version_of=lambda run: run.version,
         is_last=lambda run: run.finished_at is not None,
+    )
+
+
+async def ledger_audit_progress(info: Info, id: ID) -> StateWatch[Audit]:
+    """An audit, until it is finished or stopped."""
+    actor_of(info, Role.ADMIN)
+    store, key = info.context.installation.store, ids.decode(Kind.AUDIT, id)
+    return StateWatch(
+        read=partial(store.find_audit, Everything(), key),
+        topics_of=lambda run: frozenset({hints.AUDIT + run.id.bytes}),
+        version_of=lambda run: run.version,
+        is_last=lambda run: run.state is not AuditState.RUNNING,
     )
 
 

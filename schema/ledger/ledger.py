@@ -1,4 +1,4 @@
-"""Balances, allocations, statements and audits, as the API shows them."""
+"""Balances, allocations and statements, as the API shows them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 import strawberry
 
 from domain.ledger import allocate, balances, statement
-from domain.ledger import ports as pools
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.sync import Synced as DomainSynced
@@ -151,17 +150,6 @@ class ProviderAccount:
     platform: PlatformBalance = strawberry.field(description="The figures of its pool.")
 
 
-@strawberry.type(description="The result of an audit.")
-@stands_for(pools.AuditFindings)
-class LedgerAudit:
-    holds: bool = strawberry.field(description="Whether no violation was found.")
-    accounts_checked: int = strawberry.field(description="Number of accounts.")
-    transfers_checked: int = strawberry.field(description="Number of transfers.")
-    messages_checked: int = strawberry.field(description="Number of messages.")
-    violations: list[str] = strawberry.field(description="What is wrong, in words; the first 100.")
-    checked_at: datetime = strawberry.field(description="When the audit was done.")
-
-
 @strawberry.type(description="An allocation and the figures after it.")
 @stands_for(allocate.Allocated)
 class Allocated:
@@ -226,12 +214,6 @@ class LedgerQuery:
         resolver=ledger.provider_accounts,
         graphql_type=list[ProviderAccount],
         description="All provider accounts, the default one first. ADMIN.",
-    )
-    ledger_audit = strawberry.field(
-        resolver=ledger.ledger_audit,
-        graphql_type=LedgerAudit,
-        description="Checks the ledger: recomputes every balance from the transfers, and compares "
-        "every message with its charge. ADMIN.",
     )
 
 

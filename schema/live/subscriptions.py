@@ -7,6 +7,7 @@ import strawberry
 from resolvers.live import subscriptions
 from schema.inbox.conversations import Conversation
 from schema.inbox.webhooks import WebhookEvent
+from schema.ledger.audits import LedgerAudit
 from schema.ledger.ledger import Balances
 from schema.ledger.reconcile import Reconciliation
 from schema.sending.sends import Message, Send
@@ -24,6 +25,12 @@ class LedgerSubscription:
         resolver=subscriptions.reconcile_progress,
         graphql_type=Reconciliation,
         description="A reconciliation after each step, until it is finished. ADMIN.",
+    )
+    ledger_audit_progress = strawberry.subscription(
+        resolver=subscriptions.ledger_audit_progress,
+        graphql_type=LedgerAudit,
+        description="An audit as it is now, then after each step, until it is finished or "
+        "stopped. ADMIN.",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.dispatch.settle import settle_unknown
+from domain.ledger.audit import audit, new_audit
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
@@ -113,7 +114,10 @@ class Promises:
         return [f"the pool is {row['held']} and the provider says {balance}"]
 
     async def _ledger(self) -> list[str]:
-        return [f"ledger: {each}" for each in (await store.audit()).violations]
+        return [
+            f"ledger: {each}"
+            for each in (await audit(store, await new_audit(store), rest=0)).violations
+        ]
 
     async def _accepted_once(self) -> list[str]:
         twice = await worlds.fetch(ACCEPTED_TWICE)

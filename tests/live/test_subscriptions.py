@@ -11,6 +11,7 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
 from domain.identity.clients import GroupChange, update_group
+from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.outcomes import Accepted, Rejected
 from persistence import store
@@ -39,6 +40,7 @@ PROGRESS = """subscription ($send: ID!) {
 RECONCILIATION = (
     "subscription ($run: ID!) { reconcileProgress(id: $run) { finishedAt sendsChecked } }"
 )
+AUDIT = "subscription ($run: ID!) { ledgerAuditProgress(id: $run) { state messagesChecked } }"
 MESSAGES = "subscription ($send: ID) { messageUpdated(sendId: $send) { id sendId status failure } }"
 
 
@@ -265,3 +267,29 @@ async def test_an_admin_watches_a_reconciliation_until_it_is_finished(
         while last["finishedAt"] is None:
             last = await reader.told()
         assert last["sendsChecked"] == 1
+
+
+async def test_an_admin_watches_an_audit_until_it_is_finished(running: Server, people: App) -> None:
+    await worlds.accept(people.owner)
+    run = await new_audit(store)
+    async with client(running, "admin") as reader:
+        await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
+        assert await reader.told() == {"state": "RUNNING", "messagesChecked": 0}
+        await audit(store, run, rest=0)
+        told = await reader.told()
+        while told["state"] == "RUNNING":
+            told = await reader.told()
+        assert told == {"state": "FINISHED", "messagesChecked": 1}
+        assert (await reader.hear())["type"] == "complete"
+
+
+async def test_an_audit_whose_process_was_killed_ends_its_subscriptions(
+    running: Server, people: App
+) -> None:
+    run = await new_audit(store)
+    async with client(running, "admin") as reader:
+        await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
+        assert (await reader.told())["state"] == "RUNNING"
+        await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
+        assert (await reader.told())["state"] == "STOPPED"
+        assert (await reader.hear())["type"] == "complete"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
 from tests.matrix.things import (
+    an_audit_is_done,
+    no_run_goes_on,
+    the_audit,
     the_client,
     the_group,
     the_provider_account,
@@ -82,6 +85,9 @@ ROWS: dict[str, list[Row]] = {
     ],
     "Query.providerAccounts": [admins("pool")],
     "Query.ledgerAudit": [admins(DATA)],
+    "Query.ledgerAudits": [admins(DATA, first=an_audit_is_done)],
+    "Mutation.startLedgerAudit": [admins(DATA, first=no_run_goes_on)],
+    "Subscription.ledgerAuditProgress": [admins(DATA, given={"id": the_audit})],
     "Mutation.allocate": [
         Row(
             owner=FORBIDDEN,
@@ -104,7 +110,7 @@ ROWS: dict[str, list[Row]] = {
     ],
     "Query.reconciliations": [admins(DATA)],
     "Subscription.reconcileProgress": [admins(DATA, given={"id": the_reconciliation})],
-    "Mutation.reconcile": [admins(DATA, given={"input": {"dryRun": True}})],
+    "Mutation.reconcile": [admins(DATA, given={"input": {"dryRun": True}}, first=no_run_goes_on)],
     "Mutation.sync": [
         admins("pool"),
         admins("pool", given={"input": {"providerAccountId": the_provider_account}}),

@@ -12,6 +12,7 @@ from domain.identity.api_keys import create_api_key
 from domain.identity.sessions import SignedIn
 from domain.ids import new_id
 from domain.inbox.routes import set_modem_route
+from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.sending.sends import Line
 from persistence import store
@@ -46,6 +47,24 @@ async def the_reconciliation(town: Town) -> UUID:
     """A finished dry run."""
     run = await new_reconciliation(store, dry_run=True)
     return (await reconcile(store, run)).id
+
+
+@thing(Kind.AUDIT)
+async def the_audit(town: Town) -> UUID:
+    """A finished audit."""
+    await no_run_goes_on(town)
+    return (await audit(store, await new_audit(store), rest=0)).id
+
+
+async def no_run_goes_on(town: Town) -> None:
+    """Runs that another question has started end, so that a new one can start."""
+    await worlds.execute("UPDATE ledger_audit SET state = 'STOPPED' WHERE state = 'RUNNING'")
+    await worlds.execute("UPDATE reconciliation SET finished_at = now() WHERE finished_at IS NULL")
+
+
+async def an_audit_is_done(town: Town) -> None:
+    """There is a finished audit."""
+    await the_audit.find(town)
 
 
 @thing(Kind.USER)

@@ -1,0 +1,118 @@
+"""Long runs over the whole ledger: their background task, and how steps are repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from domain.backoff import backoff_seconds
+from domain.errors import TryAgain
+from domain.transactions import Disconnected
+
+MOST_TRIES = 60
+"""About two minutes of tries."""
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class HasId(Protocol):
+    """A run."""
+
+    @property
+    def id(self) -> UUID:
+        """Its ID."""
+        ...
+
+
+Run = TypeVar("Run", bound=HasId)
+
+
+async def persist(step: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeats a step during an outage. The step must be safe to repeat, also after a lost COMMIT.
+
+    Continues after outages of the database of a few minutes, then raises TryAgain or Disconnected.
+    """
+    for failures in range(1, MOST_TRIES):
+        try:
+            return await step()
+        except (TryAgain, Disconnected):
+            await asyncio.sleep(backoff_seconds(failures))
+    return await step()
+
+
+class Runs(Generic[Run]):
+    """Does runs of one kind in the background of a process, one after another.
+
+    Start it at boot, never inside a request: a task inherits the context of the code that starts
+    it. A stop cancels the current run.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._waiting: asyncio.Queue[tuple[Run, asyncio.Future[Run]]] = asyncio.Queue()
+        self._latest: dict[asyncio.Future[Run], Run] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts the task."""
+        self._task = asyncio.create_task(self._work(), name=f"runs of {self._kind}")
+
+    async def stop(self) -> None:
+        """Cancels the current run and ends the task."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def add(self, run: Run) -> asyncio.Future[Run]:
+        """Queues a run. The future gets the finished run."""
+        done: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(self._forget)
+        self._latest[done] = run
+        self._waiting.put_nowait((run, done))
+        return done
+
+    async def run(self, run: Run, *, within_seconds: float) -> Run:
+        """The finished run, or the run as it is after so long. It then continues."""
+        done = self.add(run)
+        await asyncio.wait([done], timeout=within_seconds)
+        return done.result() if done.done() else self._latest[done]
+
+    async def perform(self, run: Run, report: Callable[[Run], None]) -> Run:
+        """Does a run to its end. Calls `report` with the run after each page."""
+        raise NotImplementedError
+
+    def summary(self, run: Run) -> str:
+        """A finished run in one line, for the log."""
+        raise NotImplementedError
+
+    async def _work(self) -> None:
+        while True:
+            run, done = await self._waiting.get()
+
+            def report(now: Run, done: asyncio.Future[Run] = done) -> None:
+                self._latest[done] = now
+
+            try:
+                finished = await self.perform(run, report)
+            except asyncio.CancelledError:
+                done.cancel()
+                raise
+            except Exception as failure:  # noqa: BLE001 - logged, and raised where it is awaited
+                _log.exception("%s %s failed", self._kind, run.id)
+                done.set_exception(failure)
+            else:
+                _log.info("%s %s: %s", self._kind, run.id, self.summary(finished))
+                done.set_result(finished)
+
+    def _forget(self, done: asyncio.Future[Run]) -> None:
+        self._latest.pop(done, None)
+        if not done.cancelled():
+            done.exception()  # nobody has to wait for it

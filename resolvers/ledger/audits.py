@@ -1,0 +1,31 @@
+"""Audits: starting one, and reading their results."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.identity.access import Everything, Role
+from domain.ledger.audit import start_audit
+from domain.ledger.audits import Audit
+from domain.pages import Page, Window
+from resolvers.context import Info, actor_of
+
+
+async def start_ledger_audit(info: Info) -> Audit:
+    """Starts an audit in the background of this process."""
+    actor, installation = actor_of(info, Role.ADMIN), info.context.installation
+    run = await start_audit(installation.store, actor)
+    installation.auditor.add(run)
+    return run
+
+
+async def ledger_audit(info: Info) -> Audit:
+    """The last finished audit, or the first one ever."""
+    actor_of(info, Role.ADMIN)
+    return await info.context.installation.auditor.last_result()
+
+
+async def ledger_audits(info: Info, window: Window[UUID]) -> Page[Audit]:
+    """All audits, newest first."""
+    actor_of(info, Role.ADMIN)
+    return await info.context.installation.store.read_audits(Everything(), window)

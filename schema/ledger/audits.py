@@ -1,0 +1,69 @@
+"""Audits of the ledger, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.ledger import audits as domain
+from domain.ledger.audits import AuditState
+from resolvers.ids import Kind
+from resolvers.ledger import audits
+from schema import errors
+from schema.binding import stands_for
+from schema.connections import connection_field
+from schema.ids import id_of
+
+
+@strawberry.type(description="An audit: it proves the ledger from its entries.")
+@stands_for(domain.Audit)
+class LedgerAudit:
+    id: strawberry.ID = id_of(Kind.AUDIT)
+    state: AuditState = strawberry.field(description="Only a FINISHED audit proves something.")
+    started_at: datetime = strawberry.field(description="When it started.")
+    finished_at: datetime | None = strawberry.field(
+        description="When it finished; null if it has not."
+    )
+    percent: int = strawberry.field(description="About how much is checked; 100 at the end.")
+    holds: bool = strawberry.field(description="Whether no violation was found (so far).")
+    accounts_checked: int = strawberry.field(description="Number of accounts.")
+    transfers_checked: int = strawberry.field(description="Number of transfers.")
+    messages_checked: int = strawberry.field(description="Number of messages.")
+    violations: list[str] = strawberry.field(description="What is wrong, in words; the first 100.")
+    checked_at: datetime = strawberry.field(
+        description="When the audit was done; before that, when it last made progress."
+    )
+
+
+StartLedgerAuditResult = Annotated[
+    LedgerAudit | errors.AlreadyRunning, strawberry.union("StartLedgerAuditResult")
+]
+
+
+@strawberry.type
+class AuditQuery:
+    ledger_audit = strawberry.field(
+        resolver=audits.ledger_audit,
+        graphql_type=LedgerAudit,
+        description="The last finished audit of the ledger: every balance recomputed from the "
+        "transfers, every message compared with its charge. startLedgerAudit runs a new one. If "
+        "there was none ever, this runs it: after 30 s it answers RATE_LIMITED, and the audit "
+        "goes on. ADMIN.",
+    )
+    ledger_audits = connection_field(
+        audits.ledger_audits,
+        LedgerAudit,
+        description="All audits, newest first: also the one that is running. ADMIN.",
+    )
+
+
+@strawberry.type
+class AuditMutation:
+    start_ledger_audit = strawberry.field(
+        resolver=audits.start_ledger_audit,
+        graphql_type=StartLedgerAuditResult,
+        description="Starts an audit in the background: it recomputes every balance and changes "
+        "nothing. One at a time. Follow it with ledgerAuditProgress. ADMIN.",
+    )
