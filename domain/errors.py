@@ -134,7 +134,7 @@ class AccountInactive(Refusal):
     """The account is {status} and cannot send. Ask your operator to activate it."""
 
     def __init__(self, status: str) -> None:
-        self.status = status.upper()
+        self.status = status.strip().upper()
 
 
 class _Shortage(Refusal):
@@ -155,7 +155,7 @@ class _Shortage(Refusal):
 
 
 class InsufficientBalance(_Shortage):
-    """This takes {needed}. Available: {left}."""
+    """This takes {needed}, but the balance is {left}. Nothing was sent or charged."""
 
 
 class InsufficientPool(_Shortage):

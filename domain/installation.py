@@ -15,6 +15,7 @@ from domain.inbox.keywords import Keywords
 from domain.inbox.ports import AssigningStore, ContactWrites, InboxReads
 from domain.inbox.webhooks import Parsers
 from domain.ledger.audit import Auditor
+from domain.ledger.credentials import CredentialStore, OwnAccountRules
 from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
@@ -48,6 +49,7 @@ class Store(
     Settling,
     SendArchive,
     LedgerArchive,
+    CredentialStore,
     ApiKeyStore,
     LiveStore,
     AssigningStore,
@@ -80,6 +82,7 @@ class Installation:
     pace: Pace
     providers: Providers
     sync_rules: SyncRules
+    own_accounts: OwnAccountRules
     reconciler: Reconciler
     auditor: Auditor
     sessions: Sessions

@@ -19,12 +19,14 @@ from domain.inbox.intake import Intake
 from domain.inbox.keywords import Keywords
 from domain.installation import Installation, Limits
 from domain.ledger.audit import Auditor
+from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.pools import ensure_default_pool
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
+from ibiki.encryption import FernetCipher
 from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.throttle import SignInThrottle
 from ibiki.live.live import Live
@@ -113,7 +115,8 @@ def _assemble(
         settings.secrets.secret_key, lifetime_seconds=settings.tokens.access_seconds
     )
     passwords = Argon2Passwords()
-    upstreams = Upstreams(settings, context.directory)
+    cipher = FernetCipher(settings.secrets.encryption_keys)
+    upstreams = Upstreams(settings, context.directory, cipher)
     stack.push_async_callback(upstreams.close)
     throttle = SignInThrottle(settings.bus.url)
     stack.push_async_callback(throttle.close)
@@ -132,6 +135,11 @@ def _assemble(
         providers=upstreams,
         reconciler=Reconciler(store),
         auditor=Auditor(store),
+        own_accounts=OwnAccountRules(
+            cipher,
+            settings.upstream.cost_per_sms,
+            frozenset({"egosms"} if settings.upstream.egosms_credentials else ()),
+        ),
         sync_rules=SyncRules(
             lease_seconds=settings.dispatch.lease_seconds,
             deadline_seconds=settings.dispatch.deadline_seconds,

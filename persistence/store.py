@@ -24,6 +24,7 @@ from persistence.inbox.reports import *
 from persistence.inbox.routes import *
 from persistence.ledger.audit import *
 from persistence.ledger.balances import *
+from persistence.ledger.credentials import *
 from persistence.ledger.pools import *
 from persistence.ledger.reconcile import *
 from persistence.ledger.statement import *

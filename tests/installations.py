@@ -9,18 +9,22 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from cryptography.fernet import Fernet
+
 from domain.errors import ProviderUnavailable
 from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.ids import new_id
 from domain.installation import Installation, Limits
 from domain.ledger.audit import Auditor
+from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
 from domain.provider import Outgoing, Reading
 from domain.sending.acceptor import Acceptor
+from ibiki.encryption import FernetCipher
 from persistence import store
 from providers.registry import PARSERS
 from resolvers.context import Context
@@ -30,6 +34,7 @@ from tests import people, worlds
 
 ENGINE = Engine(build_schema())
 BRAND = "Kanda SMS"
+ENCRYPTION_KEY = Fernet.generate_key().decode()
 
 
 class Upstream:
@@ -150,6 +155,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 pace=pace,
                 providers=upstream,
                 sync_rules=SyncRules(),
+                own_accounts=OwnAccountRules(FernetCipher([ENCRYPTION_KEY])),
                 reconciler=reconciler,
                 auditor=auditor,
                 sessions=people.new_sessions(),

@@ -6,6 +6,7 @@ gets the same answer as something that does not exist.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,10 +15,16 @@ from uuid import UUID
 
 from domain.errors import AccountInactive, Forbidden, NotFound, Unauthenticated
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """The account that the sends of a client are charged to, with its present terms."""
+    """The account that the sends of a client are charged to, with its present terms.
+
+    `is_unread`: the client owns its provider account, and its balance was never read with the
+    present credentials. It must be read before a send.
+    """
 
     client_id: UUID
     account_id: UUID
@@ -25,6 +32,7 @@ class Payer:
     price: int
     unit: str
     rate_usd: Decimal | None
+    is_unread: bool = False
 
 
 class Role(StrEnum):
@@ -123,6 +131,11 @@ def balance_scope(actor: Actor) -> Scope:
     return OfClient(actor.client_id)
 
 
+def is_active(status: str | None) -> bool:
+    """Whether a stored status allows sends: in any case, and with stray blanks."""
+    return (status or "").strip().upper() == "ACTIVE"
+
+
 def payer_of(actor: Actor) -> Payer:
     """The account that the sends of the actor are charged to.
 
@@ -130,6 +143,8 @@ def payer_of(actor: Actor) -> Payer:
     """
     if actor.payer is None:
         raise Forbidden("Your user has no account to send from.")
-    if (actor.client_status or "").upper() != "ACTIVE":
+    if not is_active(actor.client_status):
+        # Exactly as stored: other systems write it in other ways.
+        _log.info("client %s cannot send: its status is %r", actor.client_id, actor.client_status)
         raise AccountInactive(actor.client_status or "SUSPENDED")
     return actor.payer

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import ProviderUnavailable
-from domain.identity.access import OfClient
+from domain.identity.access import OfClient, is_active
 from domain.inbox.messages import InboundMessage, ModemRoute, ReplyTerms
 from domain.inbox.reply import NOT_ANSWERABLE, ReplyLine, reply_line
 from domain.units import units_in_words
@@ -71,8 +71,8 @@ async def _line_for(installation: Installation, inbound: InboundMessage) -> Repl
 
 
 def _active(terms: ReplyTerms) -> ReadinessCheck:
-    active = terms.status.upper() == "ACTIVE"
-    return ReadinessCheck("account", active, f"The account is {terms.status.upper()}.")
+    status = terms.status.strip().upper()
+    return ReadinessCheck("account", is_active(status), f"The account is {status}.")
 
 
 def _received(inbound: InboundMessage | None) -> ReadinessCheck:

@@ -17,6 +17,7 @@ from domain.errors import (
     NotFound,
     OutcomeUnknown,
     Refusal,
+    TryAgain,
 )
 from domain.identity.access import Actor, Everything, OfGroup, Role, Scope, require
 from domain.ids import new_id
@@ -157,6 +158,12 @@ async def _move(
     giver, taker = book.holdings[giver_id], book.holdings[target.account_id]
     if isinstance(scope, OfGroup) and taker.parent_id != giver.account_id:
         raise NotFound("client")  # it has left the group since it was looked up
+    if asked.client_id is not None:
+        now = await store.find_allocation_target(
+            scope, client_id=asked.client_id, group_id=None, tx=tx
+        )
+        if now.account_id != target.account_id:
+            raise TryAgain  # it has got another account since it was looked up
     source, destination = (giver, taker) if asked.units > 0 else (taker, giver)
     refusal = _shortage(source, abs(asked.units), giving=asked.units > 0, unit=target.unit)
     if refusal is not None:

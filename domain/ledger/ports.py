@@ -101,6 +101,14 @@ class ProviderAccount:
     read_failed_at: datetime | None
     paused_at: datetime | None
     pause_reason: str | None
+    credentials_set_at: datetime | None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the balance was never read with the present credentials."""
+        if self.read_at is None:
+            return True
+        return self.credentials_set_at is not None and self.credentials_set_at > self.read_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,12 @@ class AllocateStore(OnceStore, BalanceReader, Protocol):
     """What allocating needs."""
 
     async def find_allocation_target(
-        self, scope: Scope, *, client_id: UUID | None, group_id: UUID | None
+        self,
+        scope: Scope,
+        *,
+        client_id: UUID | None,
+        group_id: UUID | None,
+        tx: Transaction | None = None,
     ) -> AllocationTarget:
         """The accounts of a client or group. Raises NotFound if it is not within the scope."""
         ...
@@ -193,6 +206,10 @@ class SyncStore(OnceStore, BalanceReader, Protocol):
 
     async def end_reading(self, tx: Transaction, sync: NewSync) -> None:
         """Stores the reading, sets the epoch to `sync.epoch`, ends the pause."""
+        ...
+
+    async def note_access_changes(self, tx: Transaction, subject_ids: Sequence[UUID]) -> None:
+        """Makes every process forget the actors of these clients."""
         ...
 
     async def fail_reading(self, provider_account_id: UUID, *, reader_id: UUID) -> None:

@@ -34,6 +34,7 @@ from domain.transactions import Transaction
 
 POLL_SECONDS = 0.05
 TRIES = 3
+CREDENTIALS_CHANGED = "The sign-in of this account was changed during the check. Try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ async def sync(
         try:
             await _pause_marking(store, account.id, reader_id, rules)
             reading, units = await _read(store, provider, account, reader_id)
-            return await _set_pool(store, account.id, reader_id, reading, units, actor_id, view)
+            return await _set_pool(store, account, reader_id, reading, units, actor_id, view)
         except _PauseExpired:
             continue
         finally:
@@ -160,7 +161,7 @@ async def _read(
 
 async def _set_pool(
     store: SyncStore,
-    account_id: UUID,
+    asked: ProviderAccount,
     reader_id: UUID,
     reading: Reading,
     units: int,
@@ -170,7 +171,7 @@ async def _set_pool(
     _, synced = await once(
         store,
         own_key(reader_id, "sync"),
-        partial(_write, store, account_id, reader_id, reading, units, actor_id, view),
+        partial(_write, store, asked, reader_id, reading, units, actor_id, view),
     )
     assert synced is not None  # the key is new, so that no earlier call can have used it
     return synced
@@ -178,7 +179,7 @@ async def _set_pool(
 
 async def _write(
     store: SyncStore,
-    account_id: UUID,
+    asked: ProviderAccount,
     reader_id: UUID,
     reading: Reading,
     units: int,
@@ -186,18 +187,23 @@ async def _write(
     view: BalanceView,
     tx: Transaction,
 ) -> tuple[Answer, Synced]:
-    account = await store.lock_reading(tx, account_id, reader_id=reader_id)
+    account = await store.lock_reading(tx, asked.id, reader_id=reader_id)
     if account is None:
         raise _PauseExpired
-    figures = await store.pool_figures(tx, account_id)
+    if account.credentials_set_at != asked.credentials_set_at:
+        raise ProviderUnavailable(CREDENTIALS_CHANGED)
+    figures = await store.pool_figures(tx, asked.id)
     change = units - figures.in_flight - figures.pool
     done = _new_sync(account, figures, reading, units, actor_id)
     book = await store.lock_accounts(tx, [account.account_id])
     _post(book, book.holdings[account.account_id], account, change, done)
     await store.write_book(tx, book)
     await store.end_reading(tx, done)
+    if account.owner_client_id is not None and account.is_unread:
+        # Until now its actors are cached as those of an account whose balance must be read.
+        await store.note_access_changes(tx, [account.owner_client_id])
     synced = Synced(
-        provider_account_id=account_id,
+        provider_account_id=account.id,
         previous_pool=figures.pool,
         change=change,
         in_flight=figures.in_flight,
@@ -229,8 +235,11 @@ def _new_sync(
 
 
 def _post(book: Book, pool: Holding, account: ProviderAccount, change: int, done: NewSync) -> None:
-    """Posts one transfer between outside and the pool node, also if the amount is 0."""
-    first = account.read_at is None and change > 0
+    """Posts one transfer between outside and the pool node, also if the amount is 0.
+
+    Each check of a client's own balance is a line of kind SYNC in its statement, the first as well.
+    """
+    first = account.read_at is None and change > 0 and account.owner_client_id is None
     book.post(
         TransferKind.OPENING if first else TransferKind.SYNC,
         abs(change),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +21,7 @@ from domain.errors import (
     NoValidRecipients,
     OptedOut,
     OutcomeUnknown,
+    ProviderUnavailable,
     RateLimited,
     Refusal,
     TooManyRecipients,
@@ -29,6 +30,7 @@ from domain.errors import (
 from domain.identity.access import Actor, OfClient, Payer, payer_of
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
+from domain.ledger.sync import sync
 from domain.ledger.valuation import value_usd
 from domain.rejections import RejectedRecipient
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
@@ -117,6 +119,9 @@ async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], 
     except Refusal as refusal:
         problem = problem or refusal
     recipients = await find_recipients(installation, payer, SendRequest(SendKind.BULK, to, text))
+    if payer.is_unread and problem is None:
+        with suppress(ProviderUnavailable):
+            await read_balance_once(installation, payer, actor.user_id)
     cost = len(recipients.numbers) * payer.price
     balance = await installation.store.held(payer.account_id)
     if problem is None:
@@ -175,11 +180,30 @@ async def accept_request(
 
 
 async def accept(installation: Installation, new_send: NewSend) -> AcceptedNow | AcceptedBefore:
-    """Charges and queues the send. Raises the refusal if it is not accepted."""
+    """Charges and queues the send. Raises the refusal if it is not accepted.
+
+    If the balance of the client's own provider account was never read, it is read first.
+    """
+    if new_send.payer.is_unread:
+        await read_balance_once(installation, new_send.payer, new_send.actor_id)
     result = await installation.acceptor.accept(new_send)
     if isinstance(result, Refused):
         raise result.refusal
     return result
+
+
+async def read_balance_once(
+    installation: Installation, payer: Payer, actor_id: UUID | None
+) -> None:
+    """Reads the balance of the payer's own provider account, unless that was done meanwhile.
+
+    Raises ProviderUnavailable.
+    """
+    store = installation.store
+    account = await store.find_provider_account(payer.provider_account_id)
+    if account.is_unread:
+        provider = await installation.providers.of(account.id)
+        await sync(store, provider, account, actor_id=actor_id, rules=installation.sync_rules)
 
 
 def check_pace(installation: Installation, payer: Payer) -> None:

@@ -155,6 +155,12 @@ def reconcile(
     _commands().reconcile(data, dry_run=dry_run, since=since, as_json=json)
 
 
+@app.command("rotate-keys")
+def rotate_keys(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
+    """Encrypt all stored credentials with the first key of ENCRYPTION_KEYS."""
+    load("ibiki.cli.rotation").rotate(data, as_json=json)
+
+
 @app.command("export-schema")
 def export_schema(data: Data = DEFAULT_DIRECTORY) -> None:
     """Print the GraphQL schema. --data has no effect."""

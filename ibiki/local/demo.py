@@ -19,12 +19,14 @@ from domain.identity.records import password_of as checked_password
 from domain.identity.users import NewUser, UserChange, create_user, update_user
 from domain.installation import Installation
 from domain.ledger import allocate as allocating
+from domain.ledger import credentials as own_accounts
 from domain.ledger import sync as syncing
 from domain.ledger.book import Purpose, TransferKind
 from domain.pages import Window
 from ibiki.local import keys
 from ibiki.local.command_context import CommandContext
 from persistence import store
+from providers.simulator.egosms import DEMO_PASSWORD, DEMO_USERNAME
 
 GROUP = "MG888"
 GROUP_RATE_USD = Decimal("0.03")
@@ -66,6 +68,8 @@ async def write_demo(
     for each, user in zip(USERS, users, strict=True):
         if each.units and user.client_id:
             await _give(installation, admin, user.client_id, each.units, from_pool=pool_is_synced)
+    if context.settings.upstream.egosms_is_simulated:
+        await _open_school(installation, users[-1])
     if context.settings.secrets.demo_password is not None:
         await _set_password(passwords, password)
         with suppress(
@@ -154,6 +158,27 @@ async def _synced(installation: Installation, admin: Actor) -> bool:
     except ProviderUnavailable:
         return False
     return True
+
+
+async def _open_school(installation: Installation, user: User) -> None:
+    """Gives the school an account of its own at the simulated provider, and reads its balance.
+
+    Not if it has one, or holds units: then the operator has used it for something else.
+    """
+    if user.client_id is None or await store.find_own_account(user.client_id) is not None:
+        return
+    asked = own_accounts.NewCredentials(
+        client_id=user.client_id,
+        provider="egosms",
+        username=DEMO_USERNAME,
+        password=DEMO_PASSWORD,
+    )
+    with suppress(InvalidInput, ProviderUnavailable):
+        opened = await own_accounts.set_credentials(store, installation.own_accounts, asked)
+        account = await store.find_provider_account(opened.id)
+        provider = await installation.providers.of(account.id)
+        rules = installation.sync_rules
+        await syncing.sync(store, provider, account, actor_id=user.id, rules=rules)
 
 
 async def _give(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from ibiki.local import keys
 from ibiki.settings.checks import (
@@ -25,7 +25,6 @@ from ibiki.settings.checks import (
     check_encryption_keys,
     check_networks,
     check_origins,
-    check_provider_url,
     check_secret_key,
     check_signing_secrets,
     described,
@@ -36,6 +35,8 @@ from ibiki.settings.checks import (
     split,
     wrong,
 )
+from ibiki.settings.group import Group, ProviderUrl
+from ibiki.settings.upstream import Upstream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,21 +45,10 @@ EXIT_CODE = 2
 OPTIONS = frozenset({"IBIKI_DATA", "ADMIN_PASSWORD"})
 """Other environment variables, which the command line reads."""
 
-ProviderUrl = Annotated[str, AfterValidator(check_provider_url)]
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
-class _Group(BaseSettings):
-    model_config = SettingsConfigDict(
-        frozen=True,
-        env_ignore_empty=True,
-        extra="ignore",
-        str_strip_whitespace=True,
-        allow_inf_nan=False,
-    )
-
-
-class Installation(_Group):
+class Installation(Group):
     """The name of this installation, its region, and who may reach it."""
 
     brand_name: str = Field("IbikiSMS", min_length=1, max_length=40)
@@ -78,7 +68,7 @@ class Installation(_Group):
         return self.environment == "production"
 
 
-class Database(_Group):
+class Database(Group):
     """The database. Without an address, the embedded PostgreSQL is used."""
 
     url: Annotated[str, AfterValidator(check_database_url)] | None = Field(
@@ -88,7 +78,7 @@ class Database(_Group):
     answer_seconds: float = Field(10, gt=0, le=600, validation_alias="DATABASE_ANSWER_SECONDS")
 
 
-class Bus(_Group):
+class Bus(Group):
     """The bus, on which processes announce changes. Without an address, it uses PostgreSQL."""
 
     url: Annotated[str, AfterValidator(check_bus_url)] | None = Field(
@@ -96,7 +86,7 @@ class Bus(_Group):
     )
 
 
-class GivenSecrets(_Group):
+class GivenSecrets(Group):
     """Secrets from the environment."""
 
     secret_key: Annotated[str, AfterValidator(check_secret_key)] | None = Field(None, repr=False)
@@ -109,20 +99,7 @@ class GivenSecrets(_Group):
     demo_password: str | None = Field(None, repr=False)
 
 
-class Upstream(_Group):
-    """The providers. If ExtremeSMS has no address and no key, the simulated provider is used."""
-
-    extreme_api_url: ProviderUrl | None = None
-    extreme_api_key: Annotated[str, AfterValidator(check_api_key)] | None = Field(None, repr=False)
-    sms_api_url: ProviderUrl | None = None
-    cost_per_sms: int = Field(50, ge=1, le=1_000_000)
-
-    @property
-    def is_simulated(self) -> bool:
-        return self.extreme_api_url is None and self.extreme_api_key is None
-
-
-class Webhooks(_Group):
+class Webhooks(Group):
     """Who may call the webhooks, and the words that opt a phone out."""
 
     allowed_networks: Annotated[List, AfterValidator(check_networks)] = Field(
@@ -136,7 +113,7 @@ class Webhooks(_Group):
     """In addition to the usual ones."""
 
 
-class Limits(_Group):
+class Limits(Group):
     """Limits of one client and of one request."""
 
     model_config = SettingsConfigDict(env_prefix="LIMIT_")
@@ -155,7 +132,7 @@ class Limits(_Group):
     """For all uploads of one client within a day."""
 
 
-class Dispatch(_Group):
+class Dispatch(Group):
     """How messages are sent to a provider."""
 
     model_config = SettingsConfigDict(env_prefix="DISPATCH_")
@@ -202,7 +179,7 @@ class Dispatch(_Group):
         return self
 
 
-class Tokens(_Group):
+class Tokens(Group):
     """How long a sign-in lasts."""
 
     model_config = SettingsConfigDict(env_prefix="TOKEN_")
@@ -211,7 +188,7 @@ class Tokens(_Group):
     refresh_days: int = Field(30, ge=1, le=365)
 
 
-class Monitoring(_Group):
+class Monitoring(Group):
     """Logs, metrics and traces."""
 
     log_format: Literal["console", "json"] | None = None
@@ -266,7 +243,7 @@ class SettingsInvalid(Exception):
 def names() -> set[str]:
     """The names of all environment variables that the program reads."""
     found = set(OPTIONS)
-    for group in _Group.__subclasses__():
+    for group in Group.__subclasses__():
         prefix = group.model_config.get("env_prefix", "")
         for name, field in group.model_fields.items():
             found.add(str(field.validation_alias or f"{prefix}{name}").upper())
@@ -313,7 +290,7 @@ def load_or_exit(directory: Path) -> Settings:
         raise SystemExit(EXIT_CODE) from None
 
 
-_AnyGroup = TypeVar("_AnyGroup", bound=_Group)
+_AnyGroup = TypeVar("_AnyGroup", bound=Group)
 
 
 def _read(group: type[_AnyGroup], problems: list[Problem]) -> _AnyGroup | None:

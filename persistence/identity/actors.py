@@ -31,7 +31,9 @@ ACTOR = """
 SELECT credential.id AS credential_id, app_user.id AS user_id, role, client.id AS client_id,
        coalesce(app_user.group_id, client.group_id) AS group_id, client.status AS client_status,
        client.account_id, upstream.id AS provider_account_id, upstream.price, upstream.unit,
-       coalesce(client.rate_per_unit_usd, client_group.rate_per_unit_usd) AS rate_usd
+       coalesce(client.rate_per_unit_usd, client_group.rate_per_unit_usd) AS rate_usd,
+       upstream.owner_client_id IS NOT NULL AND (upstream.read_at IS NULL
+           OR upstream.credentials_set_at > upstream.read_at) AS is_unread
 FROM {credentials} AS credential
 JOIN app_user ON app_user.id = credential.user_id AND NOT disabled
 LEFT JOIN client ON client.id = app_user.client_id
@@ -143,4 +145,5 @@ def _payer(row: Record) -> Payer | None:
         price=row["price"],
         unit=row["unit"],
         rate_usd=rate_usd,
+        is_unread=row["is_unread"] or False,
     )

@@ -165,7 +165,7 @@ def _client(row: models.Client) -> Client:
         id=row.id,
         name=row.name,
         business=row.business,
-        status=ClientStatus(row.status.upper()),
+        status=ClientStatus(row.status.strip().upper()),
         group_id=row.group_id,
         account_id=row.account_id,
         rate_per_unit_usd=row.rate_per_unit_usd,

@@ -52,7 +52,8 @@ CROSS JOIN LATERAL (
 PLATFORM_COLUMNS = """
 upstream.id AS upstream_id, upstream.unit AS pool_unit, holdings.pool, holdings.allocated,
 queued.units + submitting.units AS in_flight, upstream.reading_raw, upstream.read_at,
-upstream.read_failed_at, doubt.at AS doubted_at, clock_timestamp() AS seen_at
+upstream.read_failed_at, greatest(doubt.at, upstream.credentials_set_at) AS doubted_at,
+clock_timestamp() AS seen_at
 """
 
 # One statement: a send that commits meanwhile is in all figures or in none.
@@ -108,6 +109,7 @@ LEFT JOIN platform ON true
 PROVIDER_ACCOUNTS = f"""
 SELECT upstream.id, provider, owner_client_id, price, {PLATFORM_COLUMNS}
 FROM provider_account AS upstream {PLATFORM_FIGURES}
+WHERE $1::uuid IS NULL OR upstream.id = $1
 ORDER BY upstream.is_default DESC, upstream.id
 """  # noqa: S608 - columns of our own
 
@@ -155,18 +157,16 @@ async def read_balances(view: BalanceView, *, tx: Connection | None = None) -> B
 async def read_provider_accounts(_scope: Everything) -> list[ProviderAccountFigures]:
     """All provider accounts with the figures of their pools, the default one first."""
     async with connection() as pooled:
-        rows = await pooled.fetch(PROVIDER_ACCOUNTS)
-    return [
-        ProviderAccountFigures(
-            id=row["id"],
-            provider=row["provider"],
-            owner_client_id=row["owner_client_id"],
-            unit=row["pool_unit"],
-            price_per_message=row["price"],
-            platform=_platform(row),
-        )
-        for row in rows
-    ]
+        return [_figures(row) for row in await pooled.fetch(PROVIDER_ACCOUNTS, None)]
+
+
+async def read_provider_account(
+    tx: Connection, provider_account_id: UUID
+) -> ProviderAccountFigures:
+    """A provider account with the figures of its pool."""
+    row = await tx.fetchrow(PROVIDER_ACCOUNTS, provider_account_id)
+    assert row is not None
+    return _figures(row)
 
 
 async def read_allocations(
@@ -228,6 +228,17 @@ async def _group_is_within(pooled: Connection, scope: Scope, group_id: UUID) -> 
     if isinstance(scope, Everything):
         return bool(await pooled.fetchval(GROUP_EXISTS, group_id))
     return scope == OfGroup(group_id)
+
+
+def _figures(row: Record) -> ProviderAccountFigures:
+    return ProviderAccountFigures(
+        id=row["id"],
+        provider=row["provider"],
+        owner_client_id=row["owner_client_id"],
+        unit=row["pool_unit"],
+        price_per_message=row["price"],
+        platform=_platform(row),
+    )
 
 
 def _account(row: Record) -> AccountBalance:

@@ -8,9 +8,10 @@ from tortoise.models import Model
 
 
 class ProviderAccount(Model):
-    """An account at an upstream provider, and what it said of its balance.
+    """An account at an upstream provider, and the balance that the provider reported.
 
-    `reading_*`: see `domain.ledger.sync`; `paused_*`: the provider refused the account.
+    `credentials`: encrypted; set at `credentials_set_at`. `reading_*`: see `domain.ledger.sync`.
+    `paused_*`: the provider refused the account.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -22,6 +23,7 @@ class ProviderAccount(Model):
     price = fields.BigIntField()
     valuation = fields.TextField(db_default="AS_IS")
     credentials = fields.BinaryField(null=True)
+    credentials_set_at = fields.DatetimeField(null=True)
     epoch = fields.BigIntField(db_default=0)
     reading_until = fields.DatetimeField(null=True)
     reading_by = fields.UUIDField(null=True)

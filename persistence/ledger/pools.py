@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROVIDER_ACCOUNT_COLUMNS = """
 id, provider, owner_client_id, account_id, unit, price, valuation, epoch,
-reading_raw, read_at, read_failed_at, paused_at, pause_reason
+reading_raw, read_at, read_failed_at, paused_at, pause_reason, credentials_set_at
 """
 
 FIND_PROVIDER_ACCOUNT = f"""
@@ -112,10 +112,14 @@ async def find_provider_account(provider_account_id: UUID | None) -> ProviderAcc
 
 
 async def find_allocation_target(
-    scope: Scope, *, client_id: UUID | None, group_id: UUID | None
+    scope: Scope,
+    *,
+    client_id: UUID | None,
+    group_id: UUID | None,
+    tx: Connection | None = None,
 ) -> AllocationTarget:
     """The accounts of a client or group. Raises NotFound if it is not within the scope."""
-    async with connection() as pooled:
+    async with connection(tx) as pooled:
         match scope:
             case Everything() if client_id is not None:
                 row = await pooled.fetchrow(TARGET_CLIENT, client_id, None)

@@ -11,6 +11,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, Role, balance_scope
 from domain.identity.records import Client, Group
 from domain.ledger import allocate as allocating
+from domain.ledger import credentials as own_accounts
 from domain.ledger import sync as syncing
 from domain.ledger.balances import (
     Allocation,
@@ -27,7 +28,12 @@ from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients, load_groups
-from schema.ledger.inputs import AllocateInput, SyncInput, TransferFilter
+from schema.ledger.inputs import (
+    AllocateInput,
+    SetProviderCredentialsInput,
+    SyncInput,
+    TransferFilter,
+)
 
 
 async def balances(info: Info, client_id: ID | None = None) -> Balances:
@@ -97,6 +103,26 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
         rules=installation.sync_rules,
         view=None if actor.role is Role.ADMIN else view_of(actor),
     )
+
+
+async def set_provider_credentials(
+    info: Info, input: SetProviderCredentialsInput
+) -> ProviderAccountFigures:
+    """Gives a client a provider account of its own, or new credentials for it."""
+    actor_of(info, Role.ADMIN)
+    installation = info.context.installation
+    asked = own_accounts.NewCredentials(
+        client_id=ids.decode(Kind.CLIENT, input.client_id),
+        provider=input.provider,
+        username=input.username,
+        password=input.password,
+        price=input.price_per_message,
+    )
+    account = await own_accounts.set_credentials(
+        installation.store, installation.own_accounts, asked
+    )
+    await installation.actors.catch_up()
+    return account
 
 
 async def clients_of(roots: Sequence[Allocation], info: Info) -> list[Client | None]:

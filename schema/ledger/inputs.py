@@ -19,6 +19,27 @@ class SyncInput:
     )
 
 
+@strawberry.input(
+    description="The sign-in of a client's own provider account. It is stored encrypted and never "
+    "returned."
+)
+class SetProviderCredentialsInput:
+    client_id: strawberry.ID = strawberry.field(description="The client that owns the account.")
+    provider: str = strawberry.field(
+        description="The name of the provider, as in providerAccounts."
+    )
+    username: str = strawberry.field(
+        description="The user name at the provider. Leave username and password empty to charge "
+        "the client's sends to the account of the platform."
+    )
+    password: str = strawberry.field(description="The password, or the key, at the provider.")
+    price_per_message: Units | None = strawberry.field(
+        default=None,
+        description="Units charged for one message. Default: the present price, at first that of "
+        "the installation (COST_PER_SMS).",
+    )
+
+
 @strawberry.input(description="How to reconcile.")
 class ReconcileInput:
     dry_run: bool | None = strawberry.field(

@@ -175,6 +175,10 @@ class Synced:
 SyncResult = Annotated[
     Synced | errors.ProviderUnavailable | errors.NotFound, strawberry.union("SyncResult")
 ]
+SetProviderCredentialsResult = Annotated[
+    ProviderAccount | errors.InvalidInput | errors.NotFound,
+    strawberry.union("SetProviderCredentialsResult"),
+]
 AllocateResult = Annotated[
     Allocated
     | errors.InsufficientPool
@@ -224,6 +228,13 @@ class LedgerMutation:
         graphql_type=SyncResult,
         description="Reads the provider's balance and sets the pool to it. "
         "Moves no client's credits.",
+    )
+    set_provider_credentials = strawberry.field(
+        resolver=ledger.set_provider_credentials,
+        graphql_type=SetProviderCredentialsResult,
+        description="Gives a client (a school) a provider account of its own, or new credentials "
+        "for it. The secret is stored encrypted and never shown again. Refused while the client "
+        "holds units or has unfinished messages in another pool. ADMIN.",
     )
     allocate = strawberry.field(
         resolver=ledger.allocate,

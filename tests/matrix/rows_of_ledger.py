@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
 from tests.matrix.things import (
+    a_new_client,
     an_audit_is_done,
     no_run_goes_on,
     the_audit,
@@ -84,6 +85,19 @@ ROWS: dict[str, list[Row]] = {
         ),
     ],
     "Query.providerAccounts": [admins("pool")],
+    "Mutation.setProviderCredentials": [
+        admins(
+            DATA,
+            given={
+                "input": {
+                    "clientId": a_new_client,
+                    "provider": "egosms",
+                    "username": "a school",
+                    "password": "not-to-be-seen",
+                }
+            },
+        ),
+    ],
     "Query.ledgerAudit": [admins(DATA)],
     "Query.ledgerAudits": [admins(DATA, first=an_audit_is_done)],
     "Mutation.startLedgerAudit": [admins(DATA, first=no_run_goes_on)],

@@ -30,6 +30,12 @@ async def the_client(town: Town) -> UUID:
     return town.app.owner.client_id
 
 
+@thing(Kind.CLIENT)
+async def a_new_client(town: Town) -> UUID:
+    """A new client that holds nothing."""
+    return (await worlds.add_client(town.app.pool, held=0, name=uuid4().hex)).client_id
+
+
 @thing(Kind.GROUP)
 async def the_group(town: Town) -> UUID:
     """The owner's group."""

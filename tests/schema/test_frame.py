@@ -162,7 +162,8 @@ async def test_a_success_is_told_from_a_refusal_in_the_union() -> None:
     refusal = (await bought(1))["data"]["buy"]
     assert refusal == {
         "__typename": "InsufficientBalance",
-        "message": "This takes 3 credits. Available: 1 credit.",
+        "message": "This takes 3 credits, but the balance is 1 credit."
+        " Nothing was sent or charged.",
         "required": 3,
         "available": 1,
         "unit": "credit",

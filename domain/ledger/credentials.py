@@ -1,0 +1,308 @@
+"""Provider accounts that clients own (schools), and the credentials of these accounts.
+
+The credentials are encrypted before they are stored, and nothing returns them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+from uuid import UUID
+
+from domain.errors import InvalidInput, NotFound, ProviderUnavailable
+from domain.identity.access import Everything
+from domain.identity.ports import IdentityStore
+from domain.identity.records import Client
+from domain.ids import new_id
+from domain.ledger.balances import ProviderAccountFigures
+from domain.ledger.book import Holding
+from domain.ledger.ports import Ledger
+from domain.ledger.valuation import Valuation
+from domain.provider import Credentials
+from domain.transactions import Transaction, changing
+from domain.units import units_in_words
+
+LARGEST_PRICE: Final = 1_000_000_000
+# No control characters, and no blanks at the ends: they come from copying.
+USABLE: Final = re.compile(r"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,255}(?<!\s)")
+
+NOT_CONFIGURED: Final = (
+    "There is no EgoSMS account of the platform. Give a username and a password, or set"
+    " EGOSMS_USERNAME and EGOSMS_PASSWORD and restart."
+)
+
+
+class CredentialsUnreadable(ProviderUnavailable):
+    """{reason}"""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The sign-in of this account cannot be read. Your operator has to set it again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the provider accounts of clients are counted in, at a provider with user names."""
+
+    unit: str
+    valuation: Valuation
+
+
+TERMS: Final = {"egosms": Terms("UGX", Valuation.EGOSMS_OWN)}
+"""The providers that clients may have an account of their own at."""
+
+
+class Cipher(Protocol):
+    """Encrypts credentials with the keys of the installation."""
+
+    def encrypt(self, provider_account_id: UUID, credentials: Credentials) -> bytes:
+        """The encrypted credentials. They can be decrypted for this provider account only."""
+        ...
+
+    def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> Credentials:
+        """The credentials of this provider account. Raises CredentialsUnreadable."""
+        ...
+
+    def rotate(self, encrypted: bytes) -> bytes:
+        """The same, encrypted with the newest key. Raises CredentialsUnreadable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccountRules:
+    """The cipher, the usual price, and the providers that the platform itself can sign in to."""
+
+    cipher: Cipher
+    price: int = 50
+    platform_providers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCredentials:
+    """The requested credentials. Both are empty: the account of the platform is used.
+
+    `price`: units for one message; None keeps the present price, or is the usual one.
+    """
+
+    client_id: UUID
+    provider: str
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    price: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewProviderAccount:
+    """A provider account to be added. Without an owner it is the platform's."""
+
+    id: UUID
+    provider: str
+    owner_client_id: UUID | None
+    terms: Terms
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRef:
+    """A provider account and its pool node."""
+
+    id: UUID
+    account_id: UUID
+
+
+class CredentialStore(IdentityStore, Ledger, Protocol):
+    """What this module needs. Lock in this order: identities, provider account, accounts."""
+
+    async def lock_own_account(self, tx: Transaction, client_id: UUID) -> AccountRef | None:
+        """The provider account that the client owns, FOR UPDATE."""
+        ...
+
+    async def find_platform_account(self, tx: Transaction, provider: str) -> AccountRef | None:
+        """The account of the platform at this provider."""
+        ...
+
+    async def add_provider_account(self, tx: Transaction, new: NewProviderAccount) -> AccountRef:
+        """Adds a provider account with its pool node, which holds nothing."""
+        ...
+
+    async def write_credentials(
+        self,
+        tx: Transaction,
+        provider_account_id: UUID,
+        encrypted: bytes,
+        *,
+        provider: str,
+        price: int | None,
+    ) -> None:
+        """Stores credentials and when they were set. Ends a pause of the account.
+
+        A price of None is not changed.
+        """
+        ...
+
+    async def has_open_messages(
+        self, tx: Transaction, client_id: UUID, provider_account_id: UUID
+    ) -> bool:
+        """Whether messages of the client are QUEUED, SUBMITTING or UNKNOWN at this account."""
+        ...
+
+    async def put_client_under(
+        self, tx: Transaction, client_id: UUID, account: AccountRef, *, as_owner: bool
+    ) -> None:
+        """Charges the client's sends to the pool node, or to a new node below it, from now on.
+
+        The versions of its figures do not decrease.
+        """
+        ...
+
+    async def read_provider_account(
+        self, tx: Transaction, provider_account_id: UUID
+    ) -> ProviderAccountFigures:
+        """A provider account with the figures of its pool."""
+        ...
+
+
+class RotationStore(Ledger, Protocol):
+    """What the rotation of keys needs."""
+
+    async def encrypted_credentials(self) -> list[UUID]:
+        """The provider accounts that have credentials."""
+        ...
+
+    async def lock_credentials(self, tx: Transaction, provider_account_id: UUID) -> bytes | None:
+        """The encrypted credentials of an account, FOR UPDATE."""
+        ...
+
+    async def replace_credentials(
+        self, tx: Transaction, provider_account_id: UUID, encrypted: bytes
+    ) -> None:
+        """Stores the same credentials, encrypted with another key."""
+        ...
+
+
+async def set_credentials(
+    store: CredentialStore, rules: OwnAccountRules, asked: NewCredentials
+) -> ProviderAccountFigures:
+    """Gives the client a provider account of its own, or new credentials for the one it has.
+
+    Without username and password, the client comes under the account of the platform. Safe to
+    repeat. Raises InvalidInput (also if the client holds units, or has undecided messages, at
+    another account) or NotFound.
+    """
+    provider = asked.provider.strip().lower()
+    credentials = _checked(rules, provider, asked)
+    async with changing(store, repeatable=True) as tx:
+        await store.lock_identities(tx)
+        found = await store.find_clients(Everything(), [asked.client_id], tx=tx)
+        client = found.get(asked.client_id)
+        if client is None:
+            raise NotFound("client")
+        account = await _account(store, rules, tx, client, provider, credentials, asked.price)
+        if credentials is not None:
+            await store.write_credentials(
+                tx,
+                account.id,
+                rules.cipher.encrypt(account.id, credentials),
+                provider=provider,
+                price=asked.price,
+            )
+        await store.note_access_changes(tx, [client.id])
+        return await store.read_provider_account(tx, account.id)
+
+
+async def rotate_keys(store: RotationStore, cipher: Cipher) -> tuple[int, list[UUID]]:
+    """Encrypts all credentials with the newest key. Safe to repeat, and while others change them.
+
+    Returns the number of accounts, and the accounts whose credentials no key decrypts.
+    """
+    unreadable = []
+    accounts = await store.encrypted_credentials()
+    for account_id in accounts:
+        async with changing(store, repeatable=True) as tx:
+            encrypted = await store.lock_credentials(tx, account_id)
+            if encrypted is None:
+                continue
+            try:
+                await store.replace_credentials(tx, account_id, cipher.rotate(encrypted))
+            except CredentialsUnreadable:
+                unreadable.append(account_id)
+    return len(accounts) - len(unreadable), unreadable
+
+
+def _checked(rules: OwnAccountRules, provider: str, asked: NewCredentials) -> Credentials | None:
+    """The credentials; None for the account of the platform. Raises InvalidInput."""
+    for reason, field_name in _problems(rules, provider, asked):
+        raise InvalidInput(reason, field=field_name)
+    if not asked.username:
+        return None
+    return Credentials(asked.username, asked.password)
+
+
+def _problems(
+    rules: OwnAccountRules, provider: str, asked: NewCredentials
+) -> Iterator[tuple[str, str]]:
+    if provider not in TERMS:
+        yield f"Clients can have an account of their own at: {', '.join(TERMS)}.", "provider"
+    if asked.price is not None and not 1 <= asked.price <= LARGEST_PRICE:
+        yield f"pricePerMessage must be from 1 to {LARGEST_PRICE:,}.", "pricePerMessage"
+    if not asked.username and not asked.password:
+        if provider not in rules.platform_providers:
+            yield NOT_CONFIGURED, "username"
+        return
+    for name in ("username", "password"):
+        if not USABLE.fullmatch(getattr(asked, name)):
+            yield (
+                f"{name} must have 1 to 255 characters, no line breaks, and no blanks at its ends."
+                " Leave both empty to use the account of the platform.",
+                name,
+            )
+
+
+async def _account(
+    store: CredentialStore,
+    rules: OwnAccountRules,
+    tx: Transaction,
+    client: Client,
+    provider: str,
+    credentials: Credentials | None,
+    price: int | None,
+) -> AccountRef:
+    """The provider account that the client's sends are charged to from now on.
+
+    Locks the client's present node: until the end, nothing is allocated to it or charged to it.
+    """
+    owner = None if credentials is None else client.id
+    own = await store.lock_own_account(tx, client.id)
+    account = own if owner else await store.find_platform_account(tx, provider)
+    present = (await store.lock_accounts(tx, [client.account_id])).holdings[client.account_id]
+    if account is not None and account.id == present.provider_account_id:
+        return account
+    await _check_unused(store, tx, client, present)
+    if account is None:
+        new = NewProviderAccount(
+            new_id(), provider, owner, TERMS[provider], rules.price if price is None else price
+        )
+        account = await store.add_provider_account(tx, new)
+    await store.put_client_under(tx, client.id, account, as_owner=owner is not None)
+    return account
+
+
+async def _check_unused(
+    store: CredentialStore, tx: Transaction, client: Client, present: Holding
+) -> None:
+    """Raises InvalidInput if the client would leave units behind in its present pool."""
+    if present.held != 0:
+        held = units_in_words(present.held, "unit")
+        raise InvalidInput(
+            f"The client holds {held} in another pool. Its balance there must be 0 first.",
+            field="clientId",
+        )
+    if await store.has_open_messages(tx, client.id, present.provider_account_id):
+        raise InvalidInput(
+            "Messages of the client in another pool are not finished. Wait until they are sent, and"
+            " settle those that are UNKNOWN.",
+            field="clientId",
+        )

@@ -1,0 +1,36 @@
+"""`ibiki rotate-keys`: encrypts all stored credentials with the newest key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from domain.ledger.credentials import rotate_keys
+from domain.units import units_in_words
+from ibiki.cli.errors import CommandError
+from ibiki.cli.running import print_result, with_installation
+from ibiki.local.command_context import CommandContext
+from ibiki.wiring import Components
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+
+
+def rotate(data: Path, *, as_json: bool) -> None:
+    """Raises CommandError if credentials cannot be decrypted. All others are rotated."""
+
+    async def run(context: CommandContext, parts: Components) -> None:
+        rotated, unreadable = await rotate_keys(store, parts.installation.own_accounts.cipher)
+        named = [ids.encode(Kind.PROVIDER_ACCOUNT, each) for each in unreadable]
+        print_result(
+            as_json,
+            {"rotated": rotated, "unreadable": named},
+            f"The credentials of {units_in_words(rotated, 'provider account')} are encrypted with"
+            " the first key of ENCRYPTION_KEYS.",
+        )
+        if named:
+            raise CommandError(
+                f"No key decrypts the credentials of {', '.join(named)}. Add the key that is"
+                " missing to ENCRYPTION_KEYS, or set the credentials again."
+            )
+
+    with_installation(data, run, must_exist=True)

@@ -1,0 +1,171 @@
+"""Provider accounts that clients own, and encrypted credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from tortoise.expressions import F, RawSQL
+
+from domain.errors import NotFound
+from domain.ids import new_id
+from domain.ledger.book import NodeKind
+from domain.ledger.credentials import AccountRef, NewProviderAccount
+from domain.live import hints
+from persistence.database import orm
+from persistence.identity.models import Client
+from persistence.ledger import models
+from persistence.live.hints import note
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+_NOW = RawSQL("clock_timestamp()")
+
+# One look into an index for each kind. Priorities are named so that the index of the queue is used.
+OPEN_MESSAGES = """
+SELECT EXISTS (SELECT FROM message WHERE provider_account_id = $2 AND status = 'QUEUED'
+               AND priority IN (0, 1, 2) AND client_id = $1)
+    OR EXISTS (SELECT FROM message WHERE client_id = $1 AND status = 'UNKNOWN'
+               AND provider_account_id = $2)
+    OR EXISTS (SELECT FROM attempt JOIN message ON message.attempt_id = attempt.id
+               WHERE attempt.provider_account_id = $2 AND ended_at IS NULL
+                 AND message.client_id = $1 AND message.status = 'SUBMITTING')
+"""
+
+# The version of a figure is the sum of the versions of its nodes, and must not decrease. Until now,
+# figures of the client could have the versions of all nodes of its pool. So the new node begins
+# above their sum, with room for the changes that commit at the same time.
+LIFT_VERSION = """
+UPDATE account SET departed_version = greatest(departed_version, 1000000 + (
+    SELECT sum(other.version + other.departed_version) FROM account AS other
+    WHERE other.provider_account_id = (SELECT provider_account_id FROM account WHERE id = $2)))
+WHERE id = $1
+"""
+
+
+async def lock_own_account(tx: Connection, client_id: UUID) -> AccountRef | None:
+    row = (
+        await models.ProviderAccount.filter(owner_client_id=client_id)
+        .using_db(orm(tx))
+        .select_for_update()
+        .first()
+    )
+    return None if row is None else AccountRef(row.id, row.account_id)
+
+
+async def find_own_account(client_id: UUID) -> AccountRef | None:
+    """The provider account that the client owns."""
+    row = await models.ProviderAccount.filter(owner_client_id=client_id).using_db(orm(None)).first()
+    return None if row is None else AccountRef(row.id, row.account_id)
+
+
+async def find_platform_account(tx: Connection, provider: str) -> AccountRef | None:
+    """The oldest one, if there are several."""
+    row = (
+        await models.ProviderAccount.filter(provider=provider, owner_client_id__isnull=True)
+        .using_db(orm(tx))
+        .order_by("id")
+        .first()
+    )
+    return None if row is None else AccountRef(row.id, row.account_id)
+
+
+async def add_provider_account(tx: Connection, new: NewProviderAccount) -> AccountRef:
+    node_id = new_id()
+    await models.Account.create(
+        using_db=orm(tx), id=node_id, kind=NodeKind.POOL.value, provider_account_id=new.id
+    )
+    await models.ProviderAccount.create(
+        using_db=orm(tx),
+        id=new.id,
+        provider=new.provider,
+        owner_client_id=new.owner_client_id,
+        account_id=node_id,
+        unit=new.terms.unit,
+        price=new.price,
+        valuation=new.terms.valuation.value,
+    )
+    return AccountRef(new.id, node_id)
+
+
+async def write_credentials(
+    tx: Connection,
+    provider_account_id: UUID,
+    encrypted: bytes,
+    *,
+    provider: str,
+    price: int | None,
+) -> None:
+    """A sync that is under way loses its pause: it has read the balance with the old ones."""
+    await (
+        models.ProviderAccount.filter(id=provider_account_id)
+        .using_db(orm(tx))
+        .update(
+            credentials=encrypted,
+            credentials_set_at=_NOW,
+            provider=provider,
+            price=F("price") if price is None else price,
+            reading_until=None,
+            paused_at=None,
+            pause_reason=None,
+            probe_at=None,
+        )
+    )
+    note(tx, [hints.POOL + provider_account_id.bytes])
+
+
+async def has_open_messages(tx: Connection, client_id: UUID, provider_account_id: UUID) -> bool:
+    return bool(await tx.fetchval(OPEN_MESSAGES, client_id, provider_account_id))
+
+
+async def put_client_under(
+    tx: Connection, client_id: UUID, account: AccountRef, *, as_owner: bool
+) -> None:
+    client = await Client.filter(id=client_id).using_db(orm(tx)).get()
+    node_id = account.account_id
+    if not as_owner:
+        node_id = new_id()
+        await models.Account.create(
+            using_db=orm(tx),
+            id=node_id,
+            kind=NodeKind.CLIENT.value,
+            provider_account_id=account.id,
+            parent_id=account.account_id,
+        )
+    await tx.execute(LIFT_VERSION, node_id, client.account_id)
+    await Client.filter(id=client_id).using_db(orm(tx)).update(account_id=node_id)
+    for each in (client.account_id, node_id):
+        note(tx, [hints.ACCOUNT + each.bytes])
+
+
+async def encrypted_credentials() -> list[UUID]:
+    rows = models.ProviderAccount.filter(credentials__isnull=False).using_db(orm(None))
+    return [row.id for row in await rows.order_by("id").only("id")]
+
+
+async def lock_credentials(tx: Connection, provider_account_id: UUID) -> bytes | None:
+    row = (
+        await models.ProviderAccount.filter(id=provider_account_id)
+        .using_db(orm(tx))
+        .select_for_update()
+        .get()
+    )
+    return row.credentials
+
+
+async def replace_credentials(tx: Connection, provider_account_id: UUID, encrypted: bytes) -> None:
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
+    await rows.update(credentials=encrypted)
+
+
+async def find_sign_in(provider_account_id: UUID) -> tuple[str, UUID | None, bytes | None]:
+    """The provider of an account, the client that owns it, and its encrypted credentials.
+
+    Raises NotFound.
+    """
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(None))
+    row = await rows.only("provider", "owner_client_id", "credentials").first()
+    if row is None:
+        raise NotFound("provider account")
+    return row.provider, row.owner_client_id, row.credentials

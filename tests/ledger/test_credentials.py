@@ -1,0 +1,282 @@
+"""setProviderCredentials: accounts of schools, their encryption, and moves between pools."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from cryptography.fernet import Fernet
+
+from domain.errors import InvalidInput, NotFound, TryAgain
+from domain.ids import new_id
+from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.balances import BalanceView, SyncState
+from domain.ledger.credentials import (
+    NOT_CONFIGURED,
+    TERMS,
+    CredentialsUnreadable,
+    NewCredentials,
+    NewProviderAccount,
+    OwnAccountRules,
+    rotate_keys,
+    set_credentials,
+)
+from domain.ledger.valuation import Valuation
+from domain.provider import Credentials
+from ibiki.encryption import FernetCipher
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.installations import App
+
+OLD_KEY, NEW_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+CIPHER = FernetCipher([OLD_KEY])
+RULES = OwnAccountRules(CIPHER)
+PLATFORM_RULES = replace(RULES, platform_providers=frozenset({"egosms"}))
+SECRET = "p&ss wörd/%+"
+SET = """
+mutation ($input: SetProviderCredentialsInput!) { setProviderCredentials(input: $input) {
+  __typename
+  ... on ProviderAccount {
+    provider unit pricePerMessage providerBalance lastCheckedAt owner { name } platform { state }
+  }
+  ... on InvalidInput { message field }
+  ... on UserError { message }
+} }"""
+
+
+def asked(client_id: UUID, **changed: Any) -> NewCredentials:
+    given = {"provider": "egosms", "username": "a school", "password": SECRET, **changed}
+    return NewCredentials(client_id=client_id, **given)
+
+
+async def waits_for_a_lock() -> None:
+    async with asyncio.timeout(20):
+        while not await worlds.fetch(
+            "SELECT FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ):
+            pass
+
+
+async def stored(client_id: UUID) -> dict[str, Any]:
+    rows = await worlds.fetch(
+        "SELECT provider_account.*, account.kind, account.parent_id, client.account_id AS charged"
+        " FROM provider_account JOIN account ON account.id = provider_account.account_id"
+        " JOIN client ON client.id = owner_client_id WHERE client.id = $1",
+        client_id,
+    )
+    return rows[0]
+
+
+async def test_a_client_gets_an_account_of_its_own_in_the_units_of_schools(app: App) -> None:
+    school = await worlds.add_client(app.pool, held=0, name="School")
+    given = {
+        "clientId": ids.encode(Kind.CLIENT, school.client_id),
+        "provider": " EgoSMS ",
+        "username": "a school",
+        "password": SECRET,
+    }
+    answer = await app.answer("admin", SET, input=given)
+    assert answer == {
+        "__typename": "ProviderAccount",
+        "provider": "egosms",
+        "unit": "UGX",
+        "pricePerMessage": 50,
+        "providerBalance": None,
+        "lastCheckedAt": None,
+        "owner": {"name": "School"},
+        "platform": {"state": "NEVER_SYNCED"},
+    }
+    row = await stored(school.client_id)
+    assert (row["valuation"], row["kind"], row["parent_id"]) == (Valuation.EGOSMS_OWN, "POOL", None)
+    assert row["charged"] == row["account_id"]
+    cipher = app.installation.own_accounts.cipher
+    assert cipher.decrypt(row["id"], row["credentials"]) == Credentials("a school", SECRET)
+    await worlds.assert_audit_holds()
+
+
+async def test_new_credentials_replace_the_old_ones_and_end_a_pause(app: App) -> None:
+    school = await worlds.add_client(app.pool, held=0)
+    first = await set_credentials(store, RULES, asked(school.client_id, price=40))
+    await worlds.execute(
+        "UPDATE provider_account SET paused_at = now(), pause_reason = 'x', read_at = now(),"
+        " reading_raw = '70000' WHERE id = $1",
+        first.id,
+    )
+    second = await set_credentials(store, RULES, asked(school.client_id, password="another"))
+    assert (second.id, second.price_per_message) == (first.id, 40)
+    assert second.platform.state is SyncState.NEEDS_SYNC
+    assert second.provider_balance == "70000", "the last reading is kept"
+    row = await stored(school.client_id)
+    assert CIPHER.decrypt(row["id"], row["credentials"]).password == "another"
+    assert row["paused_at"] is None
+    third = await set_credentials(store, RULES, asked(school.client_id, price=35))
+    assert third.price_per_message == 35
+
+
+async def test_units_and_open_messages_in_another_pool_are_not_left_behind(app: App) -> None:
+    school = await worlds.add_client(app.pool, held=1)
+    with pytest.raises(InvalidInput, match="holds 1 unit in another pool"):
+        await set_credentials(store, RULES, asked(school.client_id))
+    send = await worlds.accept(school)
+    for status in ("QUEUED", "SUBMITTING", "UNKNOWN"):
+        await worlds.execute(
+            "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,"
+            " started_at, lease_until) VALUES ($1, $2, $1, 0, 1, now(), now())"
+            " ON CONFLICT DO NOTHING",
+            send.id,
+            app.pool.id,
+        )
+        await worlds.execute(
+            "UPDATE message SET status = $2, attempt_id = $1 WHERE send_id = $1", send.id, status
+        )
+        with pytest.raises(InvalidInput, match="not finished") as refused:
+            await set_credentials(store, RULES, asked(school.client_id))
+        assert refused.value.field == "clientId"
+    await worlds.execute("UPDATE message SET status = 'SENT' WHERE send_id = $1", send.id)
+    await set_credentials(store, RULES, asked(school.client_id))
+    # From now on it may hold units and have open messages.
+    await worlds.open_with((await stored(school.client_id))["account_id"], 100)
+    await set_credentials(store, RULES, asked(school.client_id, password="another"))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"provider": "extreme"}, "provider"),
+        ({"provider": ""}, "provider"),
+        ({"username": ""}, "username"),
+        ({"password": ""}, "password"),
+        ({"username": "a\nb"}, "username"),
+        ({"password": "copied\r\n"}, "password"),
+        ({"password": " with blanks "}, "password"),
+        ({"password": "x" * 256}, "password"),
+        ({"price": 0}, "pricePerMessage"),
+        ({"price": 10**9 + 1}, "pricePerMessage"),
+    ],
+)
+async def test_what_cannot_be_a_sign_in_is_refused_and_not_repeated(
+    app: App, change: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await set_credentials(store, RULES, asked(app.loner.client_id, **change))
+    assert refused.value.field == field
+    assert SECRET not in str(refused.value)
+    assert "copied" not in str(refused.value)
+    assert SECRET not in repr(asked(app.loner.client_id))
+
+
+async def test_a_client_that_does_not_exist_is_not_found(app: App) -> None:
+    with pytest.raises(NotFound):
+        await set_credentials(store, RULES, asked(UUID(int=404)))
+
+
+async def test_without_credentials_a_client_comes_under_the_account_of_the_platform(
+    app: App,
+) -> None:
+    school = await worlds.add_client(app.pool, held=0)
+    other = await worlds.add_client(app.pool, held=0)
+    none = {"username": "", "password": ""}
+    with pytest.raises(InvalidInput) as refused:
+        await set_credentials(store, RULES, asked(school.client_id, **none))
+    assert str(refused.value) == NOT_CONFIGURED
+    account = await set_credentials(store, PLATFORM_RULES, asked(school.client_id, **none))
+    assert (account.owner_client_id, account.unit, account.price_per_message) == (None, "UGX", 50)
+    assert (
+        await set_credentials(store, PLATFORM_RULES, asked(school.client_id, **none))
+    ).id == account.id
+    assert (
+        await set_credentials(store, PLATFORM_RULES, asked(other.client_id, **none))
+    ).id == account.id
+    nodes = await worlds.fetch(
+        "SELECT kind, count(*) FROM account WHERE provider_account_id = $1 GROUP BY kind",
+        account.id,
+    )
+    assert {row["kind"]: row["count"] for row in nodes} == {"POOL": 1, "CLIENT": 2}
+    # An own account later, and back to the same one.
+    own = await set_credentials(store, PLATFORM_RULES, asked(school.client_id))
+    await set_credentials(store, PLATFORM_RULES, asked(school.client_id, **none))
+    assert (await set_credentials(store, RULES, asked(school.client_id))).id == own.id
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("in_group", [True, False])
+async def test_no_figure_of_the_client_gets_a_smaller_version(app: App, in_group: bool) -> None:
+    group = app.group if in_group else None
+    school = await worlds.add_client(app.pool, held=5, group=group)
+    await worlds.accept(school, 5)
+    await worlds.execute("UPDATE message SET status = 'CANCELLED'")
+    views = [
+        BalanceView(client_id=school.client_id),
+        BalanceView(group_id=app.group.id),
+        BalanceView(),
+    ]
+    before = [(await store.read_balances(view)).version for view in views]
+    await set_credentials(store, RULES, asked(school.client_id))
+    after = [(await store.read_balances(view)).version for view in views]
+    assert all(new >= old for new, old in zip(after, before, strict=True))
+
+
+async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) -> None:
+    """The node is locked: an allocation that has found it waits, and then finds another one."""
+    school = await worlds.add_client(app.pool, held=0)
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def move() -> None:
+        new = NewProviderAccount(new_id(), "egosms", school.client_id, TERMS["egosms"], 50)
+        async with store.transaction() as tx:
+            await store.lock_accounts(tx, [school.account_id])
+            locked.set()
+            await go_on.wait()
+            account = await store.add_provider_account(tx, new)
+            await store.put_client_under(tx, school.client_id, account, as_owner=True)
+
+    moving = asyncio.create_task(move())
+    await locked.wait()
+    asked_for = Allocation(school.client_id, None, 5, note=None, key=None)
+    giving = asyncio.create_task(allocate(store, worlds.ADMIN, asked_for))
+    await waits_for_a_lock()
+    go_on.set()
+    await moving
+    with pytest.raises(TryAgain):
+        await giving
+    assert await worlds.held(school.account_id) == 0
+
+
+def test_encrypted_credentials_are_of_one_account_and_of_one_installation() -> None:
+    account, other = UUID(int=1), UUID(int=2)
+    encrypted = CIPHER.encrypt(account, Credentials("a school", SECRET))
+    assert CIPHER.encrypt(account, Credentials("a school", SECRET)) != encrypted
+    assert SECRET.encode() not in encrypted
+    assert CIPHER.decrypt(account, encrypted) == Credentials("a school", SECRET)
+    for cipher, whose, what in (
+        (CIPHER, other, encrypted),
+        (FernetCipher([NEW_KEY]), account, encrypted),
+        (CIPHER, account, encrypted[:-2]),
+        (CIPHER, account, b"nonsense"),
+    ):
+        with pytest.raises(CredentialsUnreadable) as refused:
+            cipher.decrypt(whose, what)
+        assert SECRET not in str(refused.value)
+
+
+async def test_keys_are_rotated_once_and_again(app: App) -> None:
+    schools = [await worlds.add_client(app.pool, held=0) for _ in range(3)]
+    for school in schools:
+        await set_credentials(store, RULES, asked(school.client_id))
+    lost = (await stored(schools[2].client_id))["id"]
+    await worlds.execute("UPDATE provider_account SET credentials = 'x' WHERE id = $1", lost)
+    both = FernetCipher([NEW_KEY, OLD_KEY])
+    assert await rotate_keys(store, both) == (2, [lost])
+    assert await rotate_keys(store, both) == (2, [lost])
+    new = FernetCipher([NEW_KEY])
+    for school in schools[:2]:
+        row = await stored(school.client_id)
+        assert new.decrypt(row["id"], row["credentials"]) == Credentials("a school", SECRET)
+        with pytest.raises(CredentialsUnreadable):
+            CIPHER.decrypt(row["id"], row["credentials"])
