@@ -20,7 +20,7 @@ from domain.ids import new_id
 from domain.ledger.book import Book, Purpose, TransferKind
 from domain.sending.accept import AcceptedNow, AcceptResult, Postponed, accept_alone
 from domain.sending.acceptor import Acceptor
-from domain.sending.sends import NewSend, SendKind
+from domain.sending.messages import NewSend, SendKind
 from ibiki.local.cluster import locate
 from persistence import store
 from tests import worlds

@@ -17,8 +17,8 @@ from benchmarks.measurement import Measurement
 from domain.ids import new_id
 from domain.numbers import Normaliser
 from domain.sending.accept import AcceptedNow, accept_alone
+from domain.sending.messages import NewSend, SendKind
 from domain.sending.recipients import sort_recipients
-from domain.sending.sends import NewSend, SendKind
 from persistence import store
 from persistence.sending import accept
 from tests import worlds

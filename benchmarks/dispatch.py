@@ -17,7 +17,7 @@ from benchmarks.send import sends_of
 from benchmarks.tenants import add_tenants
 from domain.ids import new_id
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
-from domain.sending.sends import NewSend, SendKind
+from domain.sending.messages import NewSend, SendKind
 from persistence import store
 from tests import worlds
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeVar, cast
 from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
 from domain.inbox.contact_import import import_contacts
-from domain.installation import Limits
+from domain.installation import RequestLimits
 from domain.sending.csv_send import CsvOrder, csv_send
 from domain.sending.files.uploads import keep_upload
 from tests import worlds
@@ -33,7 +33,7 @@ def main() -> list[Measurement]:
 async def measured(url: str) -> list[Measurement]:
     """The figures, on a database that is empty but for a few people."""
     async with running_app(url) as app:
-        installation, owner = replace(app.installation, limits=Limits()), app.owner
+        installation, owner = replace(app.installation, limits=RequestLimits()), app.owner
         await worlds.open_with(owner.account_id, ROWS)
         with file_of(0) as small, file_of(LARGE_BYTES) as large:
             upload, keeping = await timed(keep_upload(installation, owner.actor, small))

@@ -1,4 +1,4 @@
-"""All that a request may ask for, put together once at the start by `ibiki.wiring`."""
+"""The ports and rules that requests use. `ibiki.wiring` creates them at the start."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from domain.sending.recipients import RecipientMemory
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Settings of the installation that bound one request. Counted per client."""
+class RequestLimits:
+    """Limits of requests, from the settings. Rates and uploads are counted per client."""
 
     requests_per_second: int = 1000
     recipients: int = 100_000
@@ -58,28 +58,28 @@ class Store(
     Uploads,
     Protocol,
 ):
-    """The store, with all that it is asked for. `persistence.store` fills it."""
+    """All functions that requests need from persistence. `persistence.store` implements it."""
 
 
-class Pace(Protocol):
-    """How often a client may ask."""
+class RateLimiter(Protocol):
+    """Limits how many requests a client may make per second."""
 
     def wait_seconds(self, client_id: UUID, /) -> int:
-        """0 where the request may go on (and is counted), else the seconds until the next may."""
+        """Counts the request. 0 if it is allowed, else the seconds until the next is allowed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Ports and rules of this installation. Each member is typed by the port that it fills."""
+    """Ports and rules of this installation. Each member implements the port that is its type."""
 
     brand: str
-    limits: Limits
+    limits: RequestLimits
     normaliser: Normaliser
     store: Store
     directory: Directory
     acceptor: Acceptor
-    pace: Pace
+    rate_limiter: RateLimiter
     providers: Providers
     sync_rules: SyncRules
     own_accounts: OwnAccountRules

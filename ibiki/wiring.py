@@ -17,7 +17,7 @@ from domain.identity.actors import Actors
 from domain.identity.sessions import Sessions
 from domain.inbox.intake import Intake
 from domain.inbox.keywords import Keywords
-from domain.installation import Installation, Limits
+from domain.installation import Installation, RequestLimits
 from domain.ledger.audit import Auditor
 from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.pools import ensure_default_pool
@@ -29,9 +29,9 @@ from domain.sending.files.file_limits import FileLimits
 from ibiki.encryption import FernetCipher
 from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.throttle import SignInThrottle
-from ibiki.live.live import Live
 from ibiki.live.rights import ConnectionLimits
-from ibiki.live.watching import carrier_of, watching
+from ibiki.live.startup import carrier_of, live_updates
+from ibiki.live.subscribing import Live
 from ibiki.local.command_context import CommandContext, NotInstalled
 from ibiki.passwords import Argon2Passwords
 from ibiki.tokens import AccessTokens
@@ -103,7 +103,7 @@ def _watching(context: CommandContext, actors: Actors) -> AbstractAsyncContextMa
     settings = context.settings
     carrier = carrier_of(redis_url=settings.bus.url, database_url=context.database_url)
     limits = ConnectionLimits(settings.limits.connections, settings.limits.connections_per_user)
-    return watching(store, actors, carrier, limits)
+    return live_updates(store, actors, carrier, limits)
 
 
 def _assemble(
@@ -131,7 +131,7 @@ def _assemble(
         store=store,
         directory=store,
         acceptor=acceptor,
-        pace=RequestRateLimiter(settings.limits.requests_per_second),
+        rate_limiter=RequestRateLimiter(settings.limits.requests_per_second),
         providers=upstreams,
         reconciler=Reconciler(store),
         auditor=Auditor(store),
@@ -168,9 +168,9 @@ def _writable(directory: Path) -> Path | None:
     return directory if os.access(directory, os.W_OK | os.X_OK) else None
 
 
-def _limits(context: CommandContext) -> Limits:
+def _limits(context: CommandContext) -> RequestLimits:
     limits = context.settings.limits
-    return Limits(
+    return RequestLimits(
         requests_per_second=limits.requests_per_second,
         recipients=limits.recipients,
         recipients_multi=limits.recipients_multi,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from domain.dispatch.dispatcher import Dispatchers
+from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.ports import Observer, WorkStore
 from domain.dispatch.rules import DispatchRules
 from domain.identity.ports import IdentityUpkeep
@@ -49,7 +49,7 @@ class Workers:
     ) -> None:
         self._store = store
         self._receiver = receiver
-        self._dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
+        self._dispatchers = DispatchRunner(store, providers, rules=rules, observer=observer)
         self._poller = Poller(store, providers, polling)
         self._receiving = Loop("receiving", self._receive, every_seconds=RECEIVE_SECONDS)
         self._loops = [

@@ -17,7 +17,7 @@ from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
 from domain.provider import Outgoing, Reading
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.replies import (
     json_object,

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from domain.identity.access import Everything, balance_scope, message_scope
-from domain.identity.records import Client, Group
+from domain.identity.directory import Client, Group
 from domain.inbox.messages import AnyMessage
-from domain.sending.sends import Send
+from domain.sending.messages import Send
 from resolvers.context import Info, actor_of
 
 Row = TypeVar("Row")

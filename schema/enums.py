@@ -6,7 +6,7 @@ import strawberry
 
 from domain.direction import Direction
 from domain.identity.access import Role
-from domain.identity.records import ClientOrder, ClientStatus, UserOrder
+from domain.identity.directory import ClientOrder, ClientStatus, UserOrder
 from domain.inbox.messages import ContactOrder
 from domain.inbox.webhooks import WebhookOutcome
 from domain.ledger.audits import AuditState
@@ -15,7 +15,7 @@ from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementOrder
 from domain.rejections import RejectionReason
 from domain.sending.lists import Period, SendOrder
-from domain.sending.sends import MessageStatus, SendKind
+from domain.sending.messages import MessageStatus, SendKind
 from domain.sending.text import Encoding
 
 for _enum in (

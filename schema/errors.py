@@ -12,7 +12,7 @@ import strawberry
 from strawberry.types.base import get_object_definition
 
 from domain import errors
-from domain.identity.records import ClientStatus
+from domain.identity.directory import ClientStatus
 from resolvers.ids import Kind
 from schema.ids import id_of
 from schema.scalars import Units

@@ -15,7 +15,7 @@ from domain.errors import ProviderUnavailable
 from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.ids import new_id
-from domain.installation import Installation, Limits
+from domain.installation import Installation, RequestLimits
 from domain.ledger.audit import Auditor
 from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.reconciler import Reconciler
@@ -67,7 +67,7 @@ class Upstream:
         """There is nothing to close."""
 
 
-class NoPace:
+class UnlimitedRate:
     """A rate limit that allows everything, or a number of requests that the test sets."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class App:
 
     installation: Installation
     upstream: Upstream
-    pace: NoPace
+    rate_limiter: UnlimitedRate
     pool: worlds.Pool
     group: worlds.Group
     other_group: worlds.Group
@@ -137,7 +137,7 @@ class App:
 async def running_app(url: str) -> AsyncIterator[App]:
     """An app on the database of a test, with its users."""
     async with worlds.connected(url):
-        acceptor, upstream, pace = Acceptor(store), Upstream(), NoPace()
+        acceptor, upstream, rate_limiter = Acceptor(store), Upstream(), UnlimitedRate()
         reconciler, auditor = Reconciler(store), Auditor(store)
         pool = await worlds.add_pool(held=500)
         group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))
@@ -147,12 +147,12 @@ async def running_app(url: str) -> AsyncIterator[App]:
         yield App(
             installation=Installation(
                 brand=BRAND,
-                limits=Limits(recipients=300, recipients_multi=200),
+                limits=RequestLimits(recipients=300, recipients_multi=200),
                 normaliser=Normaliser(),
                 store=store,
                 directory=store,
                 acceptor=acceptor,
-                pace=pace,
+                rate_limiter=rate_limiter,
                 providers=upstream,
                 sync_rules=SyncRules(),
                 own_accounts=OwnAccountRules(FernetCipher([ENCRYPTION_KEY])),
@@ -164,7 +164,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 parsers=PARSERS,
             ),
             upstream=upstream,
-            pace=pace,
+            rate_limiter=rate_limiter,
             pool=pool,
             group=group,
             other_group=await worlds.add_group(pool, held=5, name="Others"),

@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.identity.access import Role
 from domain.identity.actors import Actors
 from domain.identity.clients import NewClient, create_client, create_group
-from domain.identity.records import Client, Group, User
+from domain.identity.directory import Client, Group, User
 from domain.identity.sessions import Sessions
 from domain.identity.users import NewUser, create_user
 from domain.ledger.pools import ensure_default_pool

@@ -19,7 +19,7 @@ from domain.ids import new_id
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.book import NodeKind, Purpose, TransferKind
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
-from domain.sending.sends import NewSend, SendKind
+from domain.sending.messages import NewSend, SendKind
 from persistence import store
 from persistence.database import connect, connection, disconnect
 from persistence.identity import models as identity

@@ -12,7 +12,7 @@ from domain.dispatch.settlement import post_refunds
 from domain.errors import OutcomeUnknown
 from domain.identity.access import Actor, Scope, message_scope
 from domain.ledger.idempotency import Answer, once, own_key
-from domain.sending.sends import Send
+from domain.sending.messages import Send
 from domain.transactions import Transaction
 
 CANCELLED = "Cancelled before it was submitted."

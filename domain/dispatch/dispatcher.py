@@ -39,7 +39,7 @@ GUARD_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-class Dispatchers:
+class DispatchRunner:
     """Submits what is queued, from `start` to `stop`: a dispatcher for each provider account.
 
     Also sweeps expired leases, gives up messages that have waited too long, and corrects times

@@ -17,7 +17,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from domain.dispatch.messages import Queued, Quota, Waiting
-from domain.sending.sends import PRIORITY, SendKind
+from domain.sending.messages import PRIORITY, SendKind
 
 REPLIES = PRIORITY[SendKind.REPLY]
 SINGLES = PRIORITY[SendKind.SINGLE]

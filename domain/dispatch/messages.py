@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected
 from domain.provider import Outgoing
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 
 
 @dataclass(frozen=True, slots=True)

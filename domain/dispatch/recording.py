@@ -25,17 +25,17 @@ from domain.dispatch.rules import DispatchRules
 from domain.dispatch.settlement import (
     accounts_of,
     as_unknown,
-    decide,
     give_up,
     mark_refunded_by_reading,
     opted_out,
     post_refunds,
     refunds_of,
+    transition_for,
 )
 from domain.loops import AWAY, log_failure, pause_after
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.batcher import Batcher
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction
 
 LARGEST_BATCH = 100
@@ -266,7 +266,9 @@ def _decided(
     decided = []
     for message in messages:
         outcome, chance = outcomes[message.id]
-        decided.append(decide(message, outcome, epoch=account.epoch, rules=rules, chance=chance))
+        decided.append(
+            transition_for(message, outcome, epoch=account.epoch, rules=rules, chance=chance)
+        )
     return [each for each in decided if each]
 
 

@@ -17,12 +17,12 @@ from domain.dispatch.messages import SettledUnknowns, UnknownFilter, UnknownMess
 from domain.dispatch.ports import Settling
 from domain.dispatch.recording import write_settlement
 from domain.dispatch.rules import DispatchRules
-from domain.dispatch.settlement import NOT_TAKEN, decide
+from domain.dispatch.settlement import NOT_TAKEN, transition_for
 from domain.errors import InvalidInput
 from domain.identity.access import Actor, Role, message_scope, require
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.outcomes import Accepted, Rejected
-from domain.sending.sends import Message, MessageStatus
+from domain.sending.messages import Message, MessageStatus
 from domain.transactions import Transaction
 
 LONGEST_NOTE = 1_000
@@ -204,7 +204,7 @@ async def _settle_messages(
     found = await store.lock_undecided(tx, attempt_ids, only=list(attempts))
     unknown = [each for each in found if each.status is MessageStatus.UNKNOWN]
     decided = [
-        decide(each, decision.outcome, epoch=account.epoch, rules=DispatchRules())
+        transition_for(each, decision.outcome, epoch=account.epoch, rules=DispatchRules())
         for each in unknown
     ]
     transitions = [each for each in decided if each]

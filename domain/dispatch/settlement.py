@@ -22,7 +22,7 @@ from domain.dispatch.rules import DispatchRules
 from domain.ledger.book import Book, Purpose, TransferKind
 from domain.ledger.valuation import value_usd
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 
 NOT_TAKEN = "The network did not take this message."
 GIVEN_UP = "The network could not be reached in time."
@@ -30,7 +30,7 @@ OPTED_OUT = "This number has asked not to receive messages."
 UNDECIDED = (MessageStatus.SUBMITTING, MessageStatus.UNKNOWN)
 
 
-def decide(
+def transition_for(
     message: LockedMessage,
     outcome: Outcome,
     *,

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Actor, Role
+from domain.identity.directory import name_of
 from domain.identity.ports import ApiKey, ApiKeyStore
-from domain.identity.records import name_of
 from domain.transactions import changing
 
 MARK = "ibk_"

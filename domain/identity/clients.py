@@ -14,8 +14,7 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
-from domain.identity.ports import IdentityStore, Node
-from domain.identity.records import (
+from domain.identity.directory import (
     KEEP,
     Client,
     ClientStatus,
@@ -27,6 +26,7 @@ from domain.identity.records import (
     name_of,
     rate_of,
 )
+from domain.identity.ports import IdentityStore, Node
 from domain.ids import new_id
 from domain.numbers import Normaliser
 from domain.transactions import Transaction, changing

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.identity.access import Actor, Scope
-from domain.identity.records import (
+from domain.identity.directory import (
     ALL_CLIENTS,
     ALL_USERS,
     Client,

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from domain.errors import InvalidCredentials, NotFound, RateLimited
 from domain.identity.access import Actor
+from domain.identity.directory import LONGEST_EMAIL, LONGEST_PASSWORD
 from domain.identity.ports import (
     Login,
     OpenSession,
@@ -31,7 +32,6 @@ from domain.identity.ports import (
     Throttle,
     Tokens,
 )
-from domain.identity.records import LONGEST_EMAIL, LONGEST_PASSWORD
 from domain.ids import new_id
 from domain.transactions import Transaction, changing
 

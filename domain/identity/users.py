@@ -8,8 +8,8 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, Role
+from domain.identity.directory import KEEP, Keep, User, Value, email_of, kept, password_of
 from domain.identity.ports import IdentityStore, Passwords
-from domain.identity.records import KEEP, Keep, User, Value, email_of, kept, password_of
 from domain.ids import new_id
 from domain.transactions import Transaction, changing
 

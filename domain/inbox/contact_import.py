@@ -16,7 +16,7 @@ from uuid import UUID
 
 from domain.errors import InvalidFile, InvalidInput, NotFound
 from domain.identity.access import Actor, own_scope
-from domain.identity.records import business_of
+from domain.identity.directory import business_of
 from domain.inbox.contact_columns import (
     ContactColumns,
     UsedColumns,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.errors import InvalidPhoneNumber
 from domain.identity.access import Actor, OfClient, message_scope, own_scope
-from domain.identity.records import KEEP, Keep, business_of, kept, name_of
+from domain.identity.directory import KEEP, Keep, business_of, kept, name_of
 from domain.inbox import senders
 from domain.inbox.messages import Contact, ContactCard, OptOut, OptOutSource
 from domain.inbox.opt_out import cancel_queued_to

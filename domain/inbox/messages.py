@@ -11,7 +11,7 @@ from domain.direction import Direction
 from domain.dispatch.messages import Refund
 from domain.inbox.keywords import Keyword
 from domain.inbox.senders import is_answerable
-from domain.sending.sends import Line, Message
+from domain.sending.messages import Line, Message
 
 ConversationKey = tuple[UUID, str]
 """A client and the other side's number. Together they identify a conversation."""

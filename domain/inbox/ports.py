@@ -47,7 +47,7 @@ from domain.inbox.webhooks import (
 from domain.ledger.ports import Ledger
 from domain.pages import Page, Window
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from domain.transactions import Transaction
 
 

@@ -22,8 +22,8 @@ from domain.ledger.idempotency import IdempotencyKey, stored_before
 from domain.loops import AWAY
 from domain.pages import Window
 from domain.sending.accept import AcceptedBefore, AcceptedNow
-from domain.sending.send import accept, check_pace, key_by
-from domain.sending.sends import Line, Message, MessageStatus, NewSend, SendKind
+from domain.sending.messages import Line, Message, MessageStatus, NewSend, SendKind
+from domain.sending.send import accept, check_rate, key_by
 from domain.sending.text import check_text
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ async def _check(
         raise InvalidInput(NOT_ANSWERABLE)
     if await installation.store.find_opted_out(payer.client_id, [conversation.number]):
         raise OptedOut
-    check_pace(installation, payer)
+    check_rate(installation, payer)
     route = None if conversation.pinned else await installation.store.route_of(payer.client_id)
     chosen = reply_line(conversation, route)
     return NewSend(

@@ -29,7 +29,7 @@ from domain.inbox.webhooks import (
     WebhookOutcome,
 )
 from domain.outcomes import ReportedStatus
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction
 
 UNDELIVERED = "The network could not deliver this message."

@@ -9,15 +9,15 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
+from domain.identity.directory import assigned_numbers_of
 from domain.identity.ports import IdentityStore
-from domain.identity.records import assigned_numbers_of
 from domain.inbox.inbound import Receiver, deliver, routed
 from domain.inbox.messages import ModemRoute, OptOut, OptOutSource
 from domain.inbox.ports import AssigningStore, RoutingAdmin
 from domain.inbox.senders import Sender, read_sender
 from domain.inbox.webhooks import DueEvent, InboundCall, ReportCall, WebhookEvent, WebhookOutcome
 from domain.numbers import Normaliser
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from domain.transactions import Transaction, changing
 
 ASSIGNED = "Assigned by hand."

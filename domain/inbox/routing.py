@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.inbox.senders import Sender
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 
 WRITERS_DAYS = 30
 

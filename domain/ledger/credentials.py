@@ -13,8 +13,8 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound, ProviderUnavailable
 from domain.identity.access import Everything
+from domain.identity.directory import Client
 from domain.identity.ports import IdentityStore
-from domain.identity.records import Client
 from domain.ids import new_id
 from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.book import Holding

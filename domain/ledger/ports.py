@@ -44,7 +44,7 @@ class Ledger(Protocol):
         ...
 
 
-class Keys(Protocol):
+class IdempotencyKeys(Protocol):
     """Idempotency keys. Take them first in a transaction, before any row is locked."""
 
     async def try_keys(self, tx: Transaction, keys: Sequence[IdempotencyKey]) -> set[UUID]:
@@ -134,7 +134,7 @@ class NewSync:
     actor_id: UUID | None
 
 
-class OnceStore(Ledger, Keys, Protocol):
+class OnceStore(Ledger, IdempotencyKeys, Protocol):
     """What `idempotency.once` needs."""
 
 

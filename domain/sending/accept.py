@@ -25,8 +25,8 @@ from domain.errors import (
 from domain.ledger.book import Book, Purpose, TransferKind, can_pay
 from domain.ledger.idempotency import PAUSES_SECONDS, Answer, IdempotencyKey, stored_answer
 from domain.ledger.valuation import value_usd
+from domain.sending.messages import NewSend
 from domain.sending.ports import AcceptStore, LockedPayers
-from domain.sending.sends import NewSend
 from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction
 
 PATIENCE_SECONDS = 10.0
@@ -41,7 +41,7 @@ LOCK_WAIT_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class AcceptedNow:
-    """AcceptedNow and charged, durably. `created_at`: as stored."""
+    """Accepted and charged by this request. It is durable. `created_at`: as stored."""
 
     send: NewSend
     created_at: datetime
@@ -49,7 +49,7 @@ class AcceptedNow:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedBefore:
-    """AcceptedNow and charged by an earlier request with the same idempotency key."""
+    """Accepted and charged by an earlier request with the same idempotency key."""
 
     send_id: UUID
 
@@ -127,7 +127,7 @@ def given_up(kept_id: UUID | None) -> Refused:
     return Refused(TryAgain() if kept_id is None else OutcomeUnknown(send_id=kept_id))
 
 
-def decide(
+def decide_sends(
     book: Book,
     sends: Sequence[NewSend],
     stored: StoredAnswers,
@@ -182,7 +182,7 @@ class _Batch:
                 results |= {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
                 left = [send for send in ready if send.id not in kept]
                 locked = [send for send in left if send.payer.account_id in payers.book.holdings]
-                decisions = decide(payers.book, locked, stored, payers.opted_out)
+                decisions = decide_sends(payers.book, locked, stored, payers.opted_out)
                 decided = {send.id: each for send, each in zip(locked, decisions, strict=True)}
                 results |= await _write(store, tx, payers.book, decided)
         except CommitLost:
@@ -230,7 +230,7 @@ class _Single:
         # Rows first, the charge last: the account is locked only for a moment.
         created_at = await store.copy_messages(tx, send)
         payers = await self._lock(tx)
-        (decision,) = decide(payers.book, [send], {}, payers.opted_out)
+        (decision,) = decide_sends(payers.book, [send], {}, payers.opted_out)
         if isinstance(decision, Refused):
             raise _RolledBack(decision)
         await store.write_book(tx, payers.book)

@@ -21,8 +21,8 @@ from domain.sending.accept import (
     given_up,
 )
 from domain.sending.batcher import Batcher
+from domain.sending.messages import NewSend, SendKind
 from domain.sending.ports import AcceptStore
-from domain.sending.sends import NewSend, SendKind
 from domain.transactions import Disconnected, LockTimeout
 
 LONGEST_LOCK_WAIT_SECONDS = 8.0

@@ -27,8 +27,8 @@ from domain.sending.files.row_texts import (
 )
 from domain.sending.files.table import number_cell, table_rows
 from domain.sending.files.uploads import opened
+from domain.sending.messages import FileColumns, Send, SendKind
 from domain.sending.send import SendRequest, accept_request, find_recipients, key_by
-from domain.sending.sends import FileColumns, Send, SendKind
 from domain.sending.text import Encoding, check_text
 
 if TYPE_CHECKING:

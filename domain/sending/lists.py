@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.direction import Direction
 from domain.errors import InvalidInput
-from domain.sending.sends import REFUNDED, MessageStatus, SendKind
+from domain.sending.messages import REFUNDED, MessageStatus, SendKind
 
 MOST_PERIODS = 750
 """Periods of one answer: a month of hours, or two years of days."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.identity.access import OfClient, Scope
 from domain.ledger.book import Book
-from domain.ledger.ports import Keys, Ledger
+from domain.ledger.ports import IdempotencyKeys, Ledger
 from domain.pages import Page, Window
 from domain.sending.files.uploads import Upload
 from domain.sending.lists import (
@@ -22,7 +22,7 @@ from domain.sending.lists import (
     SendOrder,
     StatRow,
 )
-from domain.sending.sends import Message, MessageStatus, NewSend, Send
+from domain.sending.messages import Message, MessageStatus, NewSend, Send
 from domain.transactions import Transaction
 
 
@@ -134,7 +134,7 @@ class LockedPayers:
     opted_out: Set[UUID]
 
 
-class AcceptStore(Ledger, Keys, Protocol):
+class AcceptStore(Ledger, IdempotencyKeys, Protocol):
     """What accepting needs: sends and their messages are written once and found by ID."""
 
     async def lock_payers(

@@ -34,8 +34,8 @@ from domain.ledger.sync import sync
 from domain.ledger.valuation import value_usd
 from domain.rejections import RejectedRecipient
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
+from domain.sending.messages import MessageStatus, NewSend, Send, SendKind
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
-from domain.sending.sends import MessageStatus, NewSend, Send, SendKind
 from domain.sending.text import Encoding, check_text, costly_characters, encoding_of, segments_of
 
 if TYPE_CHECKING:
@@ -206,9 +206,9 @@ async def read_balance_once(
         await sync(store, provider, account, actor_id=actor_id, rules=installation.sync_rules)
 
 
-def check_pace(installation: Installation, payer: Payer) -> None:
+def check_rate(installation: Installation, payer: Payer) -> None:
     """Counts one request of the client. Raises RateLimited if there were too many."""
-    wait_seconds = installation.pace.wait_seconds(payer.client_id)
+    wait_seconds = installation.rate_limiter.wait_seconds(payer.client_id)
     if wait_seconds:
         raise RateLimited(wait_seconds)
 
@@ -240,7 +240,7 @@ async def _check(
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
     _check_limits(installation, len(request.to), request.kind)
-    check_pace(installation, payer)
+    check_rate(installation, payer)
     texts = request.texts
     return NewSend(
         id=new_id(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.identity.access import Everything
-from domain.identity.records import Client, ClientFilter
+from domain.identity.directory import Client, ClientFilter
 from domain.pages import Window
 from ibiki.cli.errors import CommandError
 from persistence import store

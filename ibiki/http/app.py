@@ -28,9 +28,9 @@ from ibiki.http.middleware import (
 )
 from ibiki.http.monitoring_routes import IsReady, MetricsAccess, MonitoringRoutes, once_a_second
 from ibiki.http.refusals import JSON, error_body
-from ibiki.live.live import Live
 from ibiki.live.sockets import Sockets
 from ibiki.live.sse import ServerSentEvents
+from ibiki.live.subscribing import Live
 from ibiki.observability.metrics import Metrics
 from schema.engine import Engine
 from schema.schema import build_schema

@@ -11,7 +11,7 @@ Caller = TypeVar("Caller", bound=Hashable)
 
 
 class RequestRateLimiter(Generic[Caller]):
-    """Counts requests in windows of one second. Implements `domain.installation.Pace`.
+    """Counts requests in windows of one second. Implements `domain.installation.RateLimiter`.
 
     The `limits` library is too slow for this: its storages start a thread or a task for each
     window. They also use a clock that can be set back.

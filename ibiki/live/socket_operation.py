@@ -11,7 +11,7 @@ import orjson
 
 from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import GraphQLParameters
-from ibiki.live.live import SubscriptionRequest, join
+from ibiki.live.subscribing import SubscriptionRequest, join
 from resolvers.context import Context
 from schema.engine import Operation, Rejected
 

@@ -21,8 +21,8 @@ from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import EventRequest, check_method
 from ibiki.http.negotiation import EVENT_STREAM
 from ibiki.http.refusals import RequestRefused
-from ibiki.live.live import Live, SubscriptionRequest, join
 from ibiki.live.rights import Holder, NotAdmitted
+from ibiki.live.subscribing import Live, SubscriptionRequest, join
 from ibiki.live.wire import ABORT, STREAMS
 from schema.engine import Engine, Operation, Rejected
 

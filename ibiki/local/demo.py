@@ -13,9 +13,9 @@ from uuid import UUID
 from domain.errors import InvalidInput, ProviderUnavailable
 from domain.identity.access import Actor, Everything, Role
 from domain.identity.clients import NewClient, create_client, create_group
+from domain.identity.directory import Client, ClientFilter, Group, User
+from domain.identity.directory import password_of as checked_password
 from domain.identity.ports import Passwords
-from domain.identity.records import Client, ClientFilter, Group, User
-from domain.identity.records import password_of as checked_password
 from domain.identity.users import NewUser, UserChange, create_user, update_user
 from domain.installation import Installation
 from domain.ledger import allocate as allocating
@@ -23,7 +23,7 @@ from domain.ledger import credentials as own_accounts
 from domain.ledger import sync as syncing
 from domain.ledger.book import Purpose, TransferKind
 from domain.pages import Window
-from ibiki.local import keys
+from ibiki.local import generated_secrets
 from ibiki.local.command_context import CommandContext
 from persistence import store
 from providers.simulator.egosms import DEMO_PASSWORD, DEMO_USERNAME
@@ -75,7 +75,7 @@ async def write_demo(
         with suppress(
             OSError
         ):  # without write access: DEMO_PASSWORD is set, so the file is not needed
-            keys.keep_demo_password(context.directory, password)
+            generated_secrets.keep_demo_password(context.directory, password)
     return password
 
 
@@ -86,7 +86,7 @@ def password_of(context: CommandContext) -> str:
     """
     given = context.settings.secrets.demo_password
     if given is None:
-        return keys.demo_password(context.directory)
+        return generated_secrets.demo_password(context.directory)
     try:
         return checked_password(given)
     except InvalidInput as invalid:

@@ -22,7 +22,7 @@ from prometheus_client import (
 from domain.dispatch.ports import Observer
 from domain.outcomes import Accepted, NotSent, Rejected, Unknown
 from domain.sending.acceptor import RequestObserver
-from domain.sending.sends import SendKind
+from domain.sending.messages import SendKind
 from ibiki.observability.backlog import BacklogMetrics
 
 if TYPE_CHECKING:

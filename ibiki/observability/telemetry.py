@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ibiki.observability.dispatch_log import DispatchLog
 from ibiki.observability.metrics import Metrics, RequestMetrics
-from ibiki.settings.settings import Monitoring
+from ibiki.settings.settings import MonitoringSettings
 
 if TYPE_CHECKING:
     from domain.outcomes import Outcome
@@ -40,7 +40,7 @@ class Telemetry:
 
 
 @contextmanager
-def running_telemetry(monitoring: Monitoring, *, program: str) -> Iterator[Telemetry]:
+def running_telemetry(monitoring: MonitoringSettings, *, program: str) -> Iterator[Telemetry]:
     """The telemetry of a process, for as long as the process runs."""
     with tracing(monitoring.otlp_endpoint, program=program) as traces:
         yield Telemetry(Metrics(), traces)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from ibiki.local import keys
+from ibiki.local import generated_secrets
 from ibiki.settings.checks import (
     RECIPES,
     Problem,
@@ -36,7 +36,7 @@ from ibiki.settings.checks import (
     wrong,
 )
 from ibiki.settings.group import Group, ProviderUrl
-from ibiki.settings.upstream import Upstream
+from ibiki.settings.upstream import UpstreamSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ OPTIONS = frozenset({"IBIKI_DATA", "ADMIN_PASSWORD"})
 List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)]
 
 
-class Installation(Group):
+class InstallationSettings(Group):
     """The name of this installation, its region, and who may reach it."""
 
     brand_name: str = Field("IbikiSMS", min_length=1, max_length=40)
@@ -68,7 +68,7 @@ class Installation(Group):
         return self.environment == "production"
 
 
-class Database(Group):
+class DatabaseSettings(Group):
     """The database. Without an address, the embedded PostgreSQL is used."""
 
     url: Annotated[str, AfterValidator(check_database_url)] | None = Field(
@@ -78,7 +78,7 @@ class Database(Group):
     answer_seconds: float = Field(10, gt=0, le=600, validation_alias="DATABASE_ANSWER_SECONDS")
 
 
-class Bus(Group):
+class BusSettings(Group):
     """The bus, on which processes announce changes. Without an address, it uses PostgreSQL."""
 
     url: Annotated[str, AfterValidator(check_bus_url)] | None = Field(
@@ -99,7 +99,7 @@ class GivenSecrets(Group):
     demo_password: str | None = Field(None, repr=False)
 
 
-class Webhooks(Group):
+class WebhookSettings(Group):
     """Who may call the webhooks, and the words that opt a phone out."""
 
     allowed_networks: Annotated[List, AfterValidator(check_networks)] = Field(
@@ -113,7 +113,7 @@ class Webhooks(Group):
     """In addition to the usual ones."""
 
 
-class Limits(Group):
+class LimitSettings(Group):
     """Limits of one client and of one request."""
 
     model_config = SettingsConfigDict(env_prefix="LIMIT_")
@@ -132,7 +132,7 @@ class Limits(Group):
     """For all uploads of one client within a day."""
 
 
-class Dispatch(Group):
+class DispatchSettings(Group):
     """How messages are sent to a provider."""
 
     model_config = SettingsConfigDict(env_prefix="DISPATCH_")
@@ -179,7 +179,7 @@ class Dispatch(Group):
         return self
 
 
-class Tokens(Group):
+class TokenSettings(Group):
     """How long a sign-in lasts."""
 
     model_config = SettingsConfigDict(env_prefix="TOKEN_")
@@ -188,7 +188,7 @@ class Tokens(Group):
     refresh_days: int = Field(30, ge=1, le=365)
 
 
-class Monitoring(Group):
+class MonitoringSettings(Group):
     """Logs, metrics and traces."""
 
     log_format: Literal["console", "json"] | None = None
@@ -220,16 +220,16 @@ class Secrets:
 class Settings:
     """All settings of this installation. They are valid."""
 
-    installation: Installation
-    database: Database
-    bus: Bus
+    installation: InstallationSettings
+    database: DatabaseSettings
+    bus: BusSettings
     secrets: Secrets
-    upstream: Upstream
-    webhooks: Webhooks
-    limits: Limits
-    dispatch: Dispatch
-    tokens: Tokens
-    monitoring: Monitoring
+    upstream: UpstreamSettings
+    webhooks: WebhookSettings
+    limits: LimitSettings
+    dispatch: DispatchSettings
+    tokens: TokenSettings
+    monitoring: MonitoringSettings
 
 
 class SettingsInvalid(Exception):
@@ -257,15 +257,15 @@ def load(directory: Path) -> Settings:
     """
     problems: list[Problem] = []
     groups: dict[str, Any] = {
-        "installation": _read(Installation, problems),
-        "database": _read(Database, problems),
-        "bus": _read(Bus, problems),
-        "upstream": _read(Upstream, problems),
-        "webhooks": _read(Webhooks, problems),
-        "limits": _read(Limits, problems),
-        "dispatch": _read(Dispatch, problems),
-        "tokens": _read(Tokens, problems),
-        "monitoring": _read(Monitoring, problems),
+        "installation": _read(InstallationSettings, problems),
+        "database": _read(DatabaseSettings, problems),
+        "bus": _read(BusSettings, problems),
+        "upstream": _read(UpstreamSettings, problems),
+        "webhooks": _read(WebhookSettings, problems),
+        "limits": _read(LimitSettings, problems),
+        "dispatch": _read(DispatchSettings, problems),
+        "tokens": _read(TokenSettings, problems),
+        "monitoring": _read(MonitoringSettings, problems),
     }
     given = _read(GivenSecrets, problems)
     problems += _conflicts(
@@ -302,10 +302,10 @@ def _read(group: type[_AnyGroup], problems: list[Problem]) -> _AnyGroup | None:
 
 
 def _conflicts(
-    installation: Installation | None,
-    upstream: Upstream | None,
-    bus: Bus | None,
-    monitoring: Monitoring | None,
+    installation: InstallationSettings | None,
+    upstream: UpstreamSettings | None,
+    bus: BusSettings | None,
+    monitoring: MonitoringSettings | None,
     given: GivenSecrets | None,
 ) -> list[Problem]:
     """Problems between groups. A group is None if it could not be read."""
@@ -317,7 +317,7 @@ def _conflicts(
     return found
 
 
-def _not_loopback(upstream: Upstream, monitoring: Monitoring) -> list[Problem]:
+def _not_loopback(upstream: UpstreamSettings, monitoring: MonitoringSettings) -> list[Problem]:
     addresses = {
         "EXTREME_API_URL": upstream.extreme_api_url,
         "SMS_API_URL": upstream.sms_api_url,
@@ -345,8 +345,8 @@ def _keys_not_shared(given: GivenSecrets) -> list[Problem]:
 def _with_stored_keys(given: GivenSecrets, directory: Path) -> Secrets:
     try:
         return Secrets(
-            secret_key=given.secret_key or keys.secret_key(directory),
-            encryption_keys=given.encryption_keys or keys.encryption_keys(directory),
+            secret_key=given.secret_key or generated_secrets.secret_key(directory),
+            encryption_keys=given.encryption_keys or generated_secrets.encryption_keys(directory),
             webhook_secrets=given.webhook_secret,
             webhook_signing_secrets=given.webhook_signing_secret,
             demo_password=given.demo_password,

@@ -11,7 +11,7 @@ from ibiki.settings.checks import check_api_key, wrong
 from ibiki.settings.group import Group, ProviderUrl
 
 
-class Upstream(Group):
+class UpstreamSettings(Group):
     """The providers. If ExtremeSMS has no address and no key, the simulated provider is used."""
 
     extreme_api_url: ProviderUrl | None = None

@@ -22,7 +22,7 @@ from domain.dispatch.messages import (
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at

@@ -11,8 +11,7 @@ from tortoise.functions import Lower
 
 from domain.errors import InvalidInput
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
-from domain.identity.ports import Node
-from domain.identity.records import (
+from domain.identity.directory import (
     ALL_CLIENTS,
     Client,
     ClientFilter,
@@ -21,6 +20,7 @@ from domain.identity.records import (
     Group,
     TextKey,
 )
+from domain.identity.ports import Node
 from domain.ledger.book import NodeKind
 from domain.live import hints
 from domain.pages import Page, Window

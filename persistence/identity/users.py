@@ -11,7 +11,7 @@ from tortoise.functions import Lower
 
 from domain.errors import InvalidInput
 from domain.identity.access import Role
-from domain.identity.records import ALL_USERS, TextKey, User, UserFilter, UserOrder
+from domain.identity.directory import ALL_USERS, TextKey, User, UserFilter, UserOrder
 from domain.pages import Page, Window
 from persistence.database import orm
 from persistence.identity import models

@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.dispatch.messages import Uncaptured
 from domain.ids import new_id
 from domain.live import hints
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from persistence.database import connection
 from persistence.live.hints import note
 from persistence.sql import columns

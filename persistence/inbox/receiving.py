@@ -16,7 +16,7 @@ from domain.inbox.messages import ConversationKey, NewInbound
 from domain.inbox.routing import WRITERS_DAYS, CandidateIndex
 from domain.inbox.senders import is_answerable
 from domain.live import hints
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from persistence.inbox.capture import write_lines
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.inbox.webhooks import PollBatch, ReportCall, ReportedChange, ReportedMessage
 from domain.live import hints
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 from persistence.database import connection
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at

@@ -26,7 +26,7 @@ from domain.inbox.webhooks import (
     WebhookStatus,
 )
 from domain.pages import Page, Window
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from persistence.database import connection, orm
 from persistence.identity.models import AssignedNumber
 from persistence.inbox.models import ModemRoute as RouteRow

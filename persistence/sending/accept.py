@@ -17,8 +17,8 @@ import orjson
 from domain.ids import new_id
 from domain.ledger.book import Book
 from domain.ledger.valuation import value_usd
+from domain.sending.messages import PRIORITY, NewSend, SendKind
 from domain.sending.ports import LockedPayers
-from domain.sending.sends import PRIORITY, NewSend, SendKind
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.ledger.transfers import CHANGE_HOLDINGS, POST_TRANSFERS, book_columns, book_of
 from persistence.sql import columns, combined

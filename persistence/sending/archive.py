@@ -28,7 +28,7 @@ from domain.sending.lists import (
     SendOrder,
     StatRow,
 )
-from domain.sending.sends import Message, MessageStatus, Send, SendKind
+from domain.sending.messages import Message, MessageStatus, Send, SendKind
 from persistence.database import connection, orm
 from persistence.pages import (
     Filter,

@@ -8,17 +8,26 @@ from uuid import UUID
 from strawberry import ID, argument
 
 from domain.identity import clients as domain_clients
-from domain.identity import records
+from domain.identity import directory as domain_directory
 from domain.identity import users as domain_users
 from domain.identity.access import Everything, Role
-from domain.identity.records import KEEP, Client, ClientOrder, Group, Keep, TextKey, User, UserOrder
+from domain.identity.directory import (
+    KEEP,
+    Client,
+    ClientOrder,
+    Group,
+    Keep,
+    TextKey,
+    User,
+    UserOrder,
+)
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
-from resolvers.changes import changes
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients
+from resolvers.updates import updated_fields
 from schema.identity.inputs import (
     ClientFilter,
     CreateClientInput,
@@ -61,7 +70,7 @@ async def clients(
 ) -> Page[Client]:
     """Clients."""
     actor_of(info, Role.ADMIN)
-    wanted = records.ClientFilter(
+    wanted = domain_directory.ClientFilter(
         search=search_of(search),
         group_id=_decoded(Kind.GROUP, group_id),
         status=filter.status if filter else None,
@@ -85,7 +94,7 @@ async def user_page(
 ) -> Page[User]:
     """Users."""
     actor_of(info, Role.ADMIN)
-    wanted = records.UserFilter(
+    wanted = domain_directory.UserFilter(
         search=search_of(search),
         client_id=_decoded(Kind.CLIENT, client_id),
         group_id=_decoded(Kind.GROUP, filter.group_id if filter else None),
@@ -109,7 +118,7 @@ async def update_group(info: Info, input: UpdateGroupInput) -> Group:
     """Changes a group. This process reads the actors of the group again at once."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
-    change = domain_clients.GroupChange(**changes(input, "name", "rate_per_unit_usd"))
+    change = domain_clients.GroupChange(**updated_fields(input, "name", "rate_per_unit_usd"))
     group_id = ids.decode(Kind.GROUP, input.id)
     group = await domain_clients.update_group(installation.store, group_id, change)
     await installation.actors.catch_up()
@@ -134,7 +143,9 @@ async def update_client(info: Info, input: UpdateClientInput) -> Client:
     """Changes a client. This process reads its actors again at once."""
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
-    given = changes(input, "name", "business", "status", "rate_per_unit_usd", "assigned_numbers")
+    given = updated_fields(
+        input, "name", "business", "status", "rate_per_unit_usd", "assigned_numbers"
+    )
     change = domain_clients.ClientChange(**given, group_id=_changed(Kind.GROUP, input, "group_id"))
     client_id = ids.decode(Kind.CLIENT, input.id)
     changed = await domain_clients.update_client(
@@ -163,7 +174,7 @@ async def update_user(info: Info, input: UpdateUserInput) -> User:
     actor_of(info, Role.ADMIN)
     installation = info.context.installation
     change = domain_users.UserChange(
-        **changes(input, "password", "role", "disabled"),
+        **updated_fields(input, "password", "role", "disabled"),
         client_id=_changed(Kind.CLIENT, input, "client_id"),
         group_id=_changed(Kind.GROUP, input, "group_id"),
     )
@@ -180,5 +191,5 @@ def _decoded(kind: Kind, id: ID | None) -> UUID | None:
 
 
 def _changed(kind: Kind, given: object, name: str) -> UUID | Keep | None:
-    id = changes(given, name)[name]
+    id = updated_fields(given, name)[name]
     return KEEP if id is KEEP else _decoded(kind, id)

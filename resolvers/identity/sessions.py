@@ -5,8 +5,8 @@ from __future__ import annotations
 from domain.errors import Unauthenticated
 from domain.identity import api_keys as domain_keys
 from domain.identity.api_keys import CreatedApiKey
+from domain.identity.directory import User
 from domain.identity.ports import ApiKey, OpenSession
-from domain.identity.records import User
 from domain.identity.sessions import SignedIn
 from resolvers import ids
 from resolvers.context import Info, actor_of

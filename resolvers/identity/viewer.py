@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domain.errors import Unauthenticated
 from domain.identity.access import Role
-from domain.identity.records import Client, Group, User
+from domain.identity.directory import Client, Group, User
 from resolvers.context import Info, actor_of
 from resolvers.loaders import load_groups, load_own_clients
 

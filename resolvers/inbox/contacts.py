@@ -10,9 +10,9 @@ from domain.inbox.messages import Contact, ContactKey, ContactOrder
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
-from resolvers.changes import changes
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
+from resolvers.updates import updated_fields
 from schema.inbox.inputs import (
     ContactFilter,
     DeleteContactInput,
@@ -46,7 +46,7 @@ async def save_contact(info: Info, input: SaveContactInput) -> Contact:
         actor_of(info),
         input.number,
         opted_out=input.opted_out,
-        **changes(input, "name", "business"),
+        **updated_fields(input, "name", "business"),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.identity.access import Everything, Role
-from domain.identity.records import Client
+from domain.identity.directory import Client
 from domain.inbox import routes
 from domain.inbox.messages import AnyMessage, ModemRoute
 from domain.inbox.readiness import ReplyReadiness, check_readiness
 from domain.inbox.webhooks import EventKey, WebhookEvent, WebhookOutcome, WebhookStatus
 from domain.pages import Page, Window
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind

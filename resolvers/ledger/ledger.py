@@ -9,7 +9,7 @@ from strawberry import ID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, Role, balance_scope
-from domain.identity.records import Client, Group
+from domain.identity.directory import Client, Group
 from domain.ledger import allocate as allocating
 from domain.ledger import credentials as own_accounts
 from domain.ledger import sync as syncing

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from domain.identity.access import Everything, Role
-from domain.identity.records import Client
+from domain.identity.directory import Client
 from domain.ledger.reconcile import start_reconciliation
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Page, Window

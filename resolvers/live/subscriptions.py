@@ -22,7 +22,7 @@ from domain.live.hints import Topic
 from domain.live.ports import Change
 from domain.live.subscriptions import ChangeWatch, FeedWatch, StateWatch
 from domain.pages import Window
-from domain.sending.sends import Send
+from domain.sending.messages import Send
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind

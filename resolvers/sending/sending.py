@@ -8,8 +8,8 @@ from domain.identity.access import Role, message_scope
 from domain.sending import csv_send as csv_sending
 from domain.sending import send as sending
 from domain.sending.csv_send import CsvOrder, CsvQuote
+from domain.sending.messages import Message, Send
 from domain.sending.send import Quote
-from domain.sending.sends import Message, Send
 from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind

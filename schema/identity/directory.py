@@ -7,9 +7,9 @@ from typing import Annotated
 
 import strawberry
 
-from domain.identity import records
+from domain.identity import directory as domain_directory
 from domain.identity.access import Role
-from domain.identity.records import ClientStatus
+from domain.identity.directory import ClientStatus
 from resolvers.identity import directory as fields
 from resolvers.identity import viewer
 from resolvers.ids import Kind
@@ -24,7 +24,7 @@ RATE = "The value of one unit in USD, for reports. It is never used to compute c
 
 
 @strawberry.type(description="Clients that a supervisor manages, with units of their own.")
-@stands_for(records.Group)
+@stands_for(domain_directory.Group)
 class Group:
     id: strawberry.ID = id_of(Kind.GROUP)
     name: str = strawberry.field(description="The name of the group.")
@@ -34,7 +34,7 @@ class Group:
 
 
 @strawberry.type(description="A tenant: a company, department or school that sends messages.")
-@stands_for(records.Client)
+@stands_for(domain_directory.Client)
 class Client:
     id: strawberry.ID = id_of(Kind.CLIENT)
     name: str = strawberry.field(description="The name of the client.")
@@ -61,7 +61,7 @@ class Brand:
 
 
 @strawberry.type(description="The user who makes the request.")
-@stands_for(records.User)
+@stands_for(domain_directory.User)
 class Viewer:
     id: strawberry.ID = id_of(Kind.USER)
     email: str = strawberry.field(description="The email address that the user signs in with.")
@@ -83,7 +83,7 @@ class Viewer:
 
 
 @strawberry.type(description="A person who signs in, or whose programs use API keys.")
-@stands_for(records.User)
+@stands_for(domain_directory.User)
 class User:
     id: strawberry.ID = id_of(Kind.USER)
     email: str = strawberry.field(description="The email address that the user signs in with.")

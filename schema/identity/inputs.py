@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from domain.identity.access import Role
-from domain.identity.records import ClientStatus
+from domain.identity.directory import ClientStatus
 from schema.scalars import Money
 
 

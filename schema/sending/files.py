@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 
 from domain.sending import csv_send as domain_csv
-from domain.sending import sends as domain_sends
+from domain.sending import messages as domain_messages
 from domain.sending.text import Encoding
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
@@ -15,7 +15,7 @@ from schema.sending.recipients import RejectedRecipient
 
 
 @strawberry.type(description="The columns of a file that were used to send to its rows.")
-@stands_for(domain_sends.FileColumns)
+@stands_for(domain_messages.FileColumns)
 class FileColumns:
     number: str = strawberry.field(description="The column with the phone numbers.")
     text: str | None = strawberry.field(

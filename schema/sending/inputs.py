@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 
 from domain.direction import Direction
-from domain.sending.sends import MessageStatus, SendKind
+from domain.sending.messages import MessageStatus, SendKind
 
 KEY = (
     "A key of your own for this request, 1 to 255 characters. A repeated call with the same key "

@@ -10,9 +10,9 @@ import strawberry
 from domain.direction import Direction
 from domain.inbox import messages as domain_inbox
 from domain.sending import lists
+from domain.sending import messages as domain_messages
 from domain.sending import send as domain_send
-from domain.sending import sends as domain_sending
-from domain.sending.sends import MessageStatus, SendKind
+from domain.sending.messages import MessageStatus, SendKind
 from domain.sending.text import Encoding
 from resolvers.ids import Kind
 from resolvers.inbox import conversations as inbox
@@ -37,7 +37,7 @@ def problem_of(root: domain_send.Quote) -> errors.UserError | None:
 
 
 @strawberry.type(description="One text to or from one number.")
-@stands_for(domain_sending.Message, domain_inbox.InboundMessage)
+@stands_for(domain_messages.Message, domain_inbox.InboundMessage)
 class Message:
     id: strawberry.ID = id_of(Kind.MESSAGE, description="The message's ID.")
     direction: Direction = strawberry.field(description="To a contact, or from one.")
@@ -115,7 +115,7 @@ class MessageCounts:
 
 
 @strawberry.type(description="One request to send, with its messages.")
-@stands_for(domain_sending.Send)
+@stands_for(domain_messages.Send)
 class Send:
     id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
     kind: SendKind = strawberry.field(description="What was requested.")

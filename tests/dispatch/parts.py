@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domain.dispatch.claim import ClaimContext, claim
-from domain.dispatch.dispatcher import Dispatchers
+from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call, EndedCall
 from domain.dispatch.ports import Observer
@@ -102,9 +102,9 @@ class Opened:
 @asynccontextmanager
 async def dispatching(
     providers: Scripted | Opened, *, rules: DispatchRules = QUICK, observer: Observer | None = None
-) -> AsyncIterator[Dispatchers]:
-    """Dispatchers at work, as one program has them."""
-    dispatchers = Dispatchers(store, providers, rules=rules, observer=observer)
+) -> AsyncIterator[DispatchRunner]:
+    """DispatchRunner at work, as one program has them."""
+    dispatchers = DispatchRunner(store, providers, rules=rules, observer=observer)
     dispatchers.start()
     try:
         yield dispatchers

@@ -13,7 +13,7 @@ from domain.errors import Forbidden, NotFound
 from domain.identity.access import Actor, Role
 from domain.ids import new_id
 from domain.outcomes import Accepted, NotSent
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked

@@ -13,7 +13,7 @@ import pytest
 from domain.dispatch.fairness import BULK, NO_TENANT, REPLIES, SINGLES
 from domain.dispatch.messages import Call, Quota, Waiting
 from domain.ids import new_id
-from domain.sending.sends import SendKind
+from domain.sending.messages import SendKind
 from persistence import store
 from persistence.dispatch.queue import BURST_SECONDS, TENANTS_WAITING
 from tests import worlds

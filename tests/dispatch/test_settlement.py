@@ -16,16 +16,16 @@ from domain.dispatch.settlement import (
     GIVEN_UP,
     NOT_TAKEN,
     accounts_of,
-    decide,
     give_up,
     mark_refunded_by_reading,
     post_refunds,
     refunds_of,
     retry_seconds,
+    transition_for,
 )
 from domain.ledger.book import Book, Holding, NodeKind, TransferKind
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 
 RULES = DispatchRules()
 EPOCH = 7
@@ -66,7 +66,7 @@ COUNTED_AS_UNKNOWN = replace(MESSAGE, epoch=EPOCH - 1)
 
 
 def after(message: LockedMessage, outcome: Outcome) -> Transition | None:
-    return decide(message, outcome, epoch=EPOCH, rules=RULES)
+    return transition_for(message, outcome, epoch=EPOCH, rules=RULES)
 
 
 def status_after(message: LockedMessage, outcome: Outcome) -> str | None:

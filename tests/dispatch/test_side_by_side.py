@@ -18,7 +18,7 @@ from domain.errors import InvalidInput
 from domain.ledger.sync import SyncRules, sync
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Outgoing
-from domain.sending.sends import SendKind
+from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually

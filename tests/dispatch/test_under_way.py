@@ -9,7 +9,7 @@ import pytest
 
 from domain.outcomes import Accepted, Outcome
 from domain.provider import Outgoing
-from domain.sending.sends import SendKind
+from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.identity.access import Actor, Role
 from domain.identity.api_keys import create_api_key
-from domain.identity.records import Client, Group
+from domain.identity.directory import Client, Group
 from domain.ids import new_id
 from domain.ledger import sync as syncing
 from domain.ledger.allocate import Allocation, allocate

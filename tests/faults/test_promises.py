@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.sending.sends import NewSend
+from domain.sending.messages import NewSend
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds

@@ -13,8 +13,8 @@ import httpx
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor, Role
-from domain.identity.records import User
-from domain.installation import Limits
+from domain.identity.directory import User
+from domain.installation import RequestLimits
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.server import serving
 from ibiki.observability.metrics import Metrics
@@ -104,7 +104,7 @@ async def running_server(**parts: Any) -> AsyncIterator[RunningServer]:
 
         app = build_app(
             AppParts(
-                installation=installation_with(directory=directory, limits=Limits()),
+                installation=installation_with(directory=directory, limits=RequestLimits()),
                 authenticator=made.authenticator,
                 metrics=made.metrics,
                 is_ready=is_ready,

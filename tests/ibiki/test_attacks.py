@@ -16,7 +16,7 @@ import pytest
 
 from ibiki.http.app import AppParts, build_app
 from ibiki.http.server import serving
-from ibiki.live.live import SocketRules
+from ibiki.live.subscribing import SocketRules
 from ibiki.observability.metrics import Metrics
 from ibiki.passwords import MEMORY_KIB, MOST_THREADS
 from tests import people

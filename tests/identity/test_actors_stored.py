@@ -16,7 +16,7 @@ from domain.identity.access import Payer, Role
 from domain.identity.actors import Actors
 from domain.identity.api_keys import create_api_key, revoke_api_key
 from domain.identity.clients import ClientChange, GroupChange, update_client, update_group
-from domain.identity.records import Client, ClientStatus, Group, User
+from domain.identity.directory import Client, ClientStatus, Group, User
 from domain.identity.sessions import Sessions, SignedIn
 from domain.identity.users import UserChange, update_user
 from persistence import store

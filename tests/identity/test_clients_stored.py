@@ -22,7 +22,7 @@ from domain.identity.clients import (
     update_client,
     update_group,
 )
-from domain.identity.records import (
+from domain.identity.directory import (
     Client,
     ClientFilter,
     ClientOrder,

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from domain.identity.access import Actor, Role
-from domain.identity.records import User
+from domain.identity.directory import User
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

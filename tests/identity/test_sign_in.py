@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import InvalidCredentials, RateLimited, TryAgain
 from domain.identity.access import Role
-from domain.identity.records import User
+from domain.identity.directory import User
 from domain.identity.sessions import REUSE_SECONDS, SessionOver, Sessions
 from domain.identity.users import UserChange, update_user
 from ibiki.http.throttle import SignInThrottle

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import InvalidInput
 from domain.identity.access import Role
-from domain.identity.records import User
+from domain.identity.directory import User
 from domain.identity.users import UserChange, changed_user, check_role_fits
 
 CLIENT_ID, GROUP_ID, OTHER_ID = UUID(int=1), UUID(int=2), UUID(int=3)

@@ -16,7 +16,7 @@ from domain.identity.clients import (
     ClientChange,
     update_client,
 )
-from domain.identity.records import User
+from domain.identity.directory import User
 from domain.identity.users import NewUser, UserChange, create_admin, create_user, update_user
 from domain.ids import new_id
 from domain.pages import Window

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.identity.access import Actor, Role
-from domain.identity.records import Client, ClientStatus, Group, User
+from domain.identity.directory import Client, ClientStatus, Group, User
 from domain.ids import new_id
 from resolvers import ids
 from resolvers.ids import Kind

@@ -158,9 +158,9 @@ async def test_refusals_cost_nothing(app: App) -> None:
     both = {"conversationId": talk, "inboundMessageId": message, "text": "x"}
     assert await app.code("owner", REPLY, input=both) == "BAD_USER_INPUT"
     assert await app.code("owner", REPLY, input={"text": "x"}) == "BAD_USER_INPUT"
-    app.pace.requests_left = 0
+    app.rate_limiter.requests_left = 0
     assert (await answer(app, talk))["__typename"] == "RateLimited"
-    app.pace.requests_left = None
+    app.rate_limiter.requests_left = None
     await worlds.accept(app.owner, 100)
     poor = await answer(app, talk)
     assert poor["__typename"] == "InsufficientBalance"

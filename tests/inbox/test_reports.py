@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.inbox.reports import STATUS_AFTER
 from domain.outcomes import ReportedStatus
-from domain.sending.sends import REFUNDED, MessageStatus
+from domain.sending.messages import REFUNDED, MessageStatus
 
 OPEN = (MessageStatus.SENT, MessageStatus.UNKNOWN)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.inbox import routing
 from domain.inbox.routing import CandidateIndex, Candidates, Postponed, Routed, Unrouted, route
 from domain.inbox.senders import Sender
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 
 ANNE, BOB, CARL, DORA, EVE = (UUID(int=each) for each in range(1, 6))
 LINE, OTHER = Line("m1", "7"), Line("m1", "8")

@@ -18,7 +18,7 @@ from domain.sending.accept import (
     accept_alone,
 )
 from domain.sending.acceptor import Acceptor
-from domain.sending.sends import NewSend
+from domain.sending.messages import NewSend
 from persistence import store
 from tests import worlds
 

@@ -17,7 +17,7 @@ from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Postponed, Refused
-from domain.sending.sends import NewSend
+from domain.sending.messages import NewSend
 from persistence import store
 from tests import worlds
 from tests.ledger.model import ACCEPTED, NOT_REACHED, POOL, REFUSED, SILENT, Place

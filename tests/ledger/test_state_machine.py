@@ -31,7 +31,7 @@ from domain.identity.clients import ClientChange, update_client
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.numbers import Normaliser
 from domain.sending.accept import accept_batch
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 from persistence import store
 from persistence.database import connect, disconnect
 from tests import worlds

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from domain.identity.access import Actor, Role
-from domain.identity.records import User
+from domain.identity.directory import User
 from domain.ids import new_id
-from domain.installation import Limits
+from domain.installation import RequestLimits
 from domain.ledger.balances import AccountBalance, Balances, BalanceView
 from domain.live import hints
 from tests.live.readers import NOON, FakeStore
@@ -69,7 +69,7 @@ async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
         for actor in actors.values()
     }
     installation = installation_with(
-        store=store, directory=FakeDirectory(users=users), limits=Limits()
+        store=store, directory=FakeDirectory(users=users), limits=RequestLimits()
     )
     async with server(installation, desk, **options) as made:
         yield Quiet(made, store, desk)

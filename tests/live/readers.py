@@ -18,7 +18,7 @@ from domain.live import hints
 from domain.live.hints import Topic
 from domain.live.ports import Change, ChangePage, Position
 from domain.live.subscriptions import FeedPosition, Item
-from domain.sending.sends import Message
+from domain.sending.messages import Message
 
 NOON = datetime.fromisoformat("2026-11-20T12:00:00Z")
 

@@ -21,9 +21,9 @@ from ibiki.http.middleware import AllowedOrigins
 from ibiki.http.monitoring_routes import IsReady
 from ibiki.http.server import serving
 from ibiki.live.bus_backend import LocalCarrier
-from ibiki.live.live import Live, SocketRules
 from ibiki.live.rights import ConnectionLimits
-from ibiki.live.watching import watching
+from ibiki.live.startup import live_updates
+from ibiki.live.subscribing import Live, SocketRules
 from ibiki.observability.metrics import Metrics
 from tests.installations import App
 
@@ -91,7 +91,7 @@ async def server(
 ) -> AsyncIterator[Server]:
     """A server of its own, within this process."""
     metrics = Metrics()
-    async with watching(installation.store, authenticator, LocalCarrier(), limits) as live:
+    async with live_updates(installation.store, authenticator, LocalCarrier(), limits) as live:
         live = replace(live, rules=rules or SocketRules())
         app = build_app(
             AppParts(

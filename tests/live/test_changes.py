@@ -17,7 +17,7 @@ from domain.live.hints import EVERYTHING
 from domain.live.hub import Hub
 from domain.live.ports import Change
 from domain.live.subscriptions import ChangeWatch, Watch
-from domain.sending.sends import Message, MessageStatus
+from domain.sending.messages import Message, MessageStatus
 from tests.live.readers import NOON, FakeRenderer, FakeStore, FakeSubscriber, change_of
 from tests.live.rig import eventually
 

@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks.fanout import HANDSHAKE, Listener, frame
 from domain.live.subscriptions import Item, PendingItems
-from ibiki.live.live import SocketRules
 from ibiki.live.socket import Socket
+from ibiki.live.subscribing import SocketRules
 from ibiki.live.wire import TOO_SLOW, WAITING_BYTES, Wire
 from tests.live.quiet import BALANCE, Quiet, quiet
 from tests.live.rig import Server, client, eventually

@@ -16,7 +16,7 @@ from domain.identity.access import Role
 from domain.identity.actors import Actors
 from domain.identity.api_keys import CreatedApiKey, create_api_key, revoke_api_key
 from domain.identity.clients import ClientChange, update_client
-from domain.identity.records import User
+from domain.identity.directory import User
 from domain.identity.sessions import SignedIn
 from domain.identity.users import UserChange, update_user
 from ibiki.tokens import AccessTokens

@@ -15,8 +15,8 @@ from domain.ids import new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
 from domain.live.subscriptions import FEED_BYTES
-from ibiki.live.live import SocketRules
 from ibiki.live.sse import EventStream
+from ibiki.live.subscribing import SocketRules
 from ibiki.live.wire import TOO_SLOW, WAITING_BYTES
 from persistence import store
 from resolvers import ids

@@ -14,8 +14,8 @@ from websockets.exceptions import InvalidStatus
 
 from domain.errors import TryAgain
 from ibiki.http.middleware import AllowedOrigins
-from ibiki.live.live import SocketRules
 from ibiki.live.rights import ConnectionLimits
+from ibiki.live.subscribing import SocketRules
 from tests.live.quiet import BALANCE, Quiet, quiet
 from tests.live.rig import PROTOCOL, Client, client, eventually
 

@@ -14,7 +14,7 @@ from domain.ids import new_id
 from domain.inbox.routes import set_modem_route
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from persistence import store
 from resolvers.ids import Kind
 from tests import people, worlds

@@ -18,7 +18,7 @@ from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from domain.sending.accept import accept_batch
 from domain.sending.lists import MessageFilter, SendFilter, SendOrder
-from domain.sending.sends import MessageStatus, SendKind
+from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
 from persistence.inbox.conversations import read_any_messages
 from persistence.ledger.balances import read_balances

@@ -17,7 +17,7 @@ from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from domain.sending.lists import MessageFilter
-from domain.sending.sends import MessageStatus
+from domain.sending.messages import MessageStatus
 from persistence import store, turns
 from persistence.database import connection
 from tests import worlds

@@ -15,7 +15,7 @@ from aiohttp import web
 from domain.inbox.webhooks import InboundCall, ReportCall
 from domain.outcomes import Accepted
 from domain.provider import Outgoing
-from domain.sending.sends import Line
+from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS, parse_webhook
 from providers.simulator.caller import MODEM, PORT, Webhook

@@ -9,7 +9,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from domain.identity.access import Actor, Everything, OfClient, Role, Scope
-from domain.identity.records import Client, Group, User
+from domain.identity.directory import Client, Group, User
 from domain.ids import new_id
 from domain.installation import Installation
 from domain.sending.acceptor import RequestObserver

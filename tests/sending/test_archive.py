@@ -14,7 +14,7 @@ from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Window
 from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending.lists import MessageFilter
-from domain.sending.sends import Message, MessageStatus, SendKind
+from domain.sending.messages import Message, MessageStatus, SendKind
 from persistence.sending.archive import (
     find_message,
     find_send,

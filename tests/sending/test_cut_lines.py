@@ -20,7 +20,7 @@ from domain.sending.accept import (
     accept_batch,
 )
 from domain.sending.acceptor import Acceptor
-from domain.sending.sends import NewSend
+from domain.sending.messages import NewSend
 from persistence import store
 from tests import worlds
 from tests.ledger.line import Line, Moment, line_to

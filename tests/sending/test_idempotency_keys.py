@@ -21,7 +21,7 @@ from domain.sending.accept import (
     Refused,
     accept_batch,
 )
-from domain.sending.sends import NewSend
+from domain.sending.messages import NewSend
 from persistence import store
 from persistence.ledger.transfers import TAKE_KEY
 from tests import worlds

@@ -26,7 +26,7 @@ from domain.sending.lists import (
     periods_of,
     stats_of,
 )
-from domain.sending.sends import MessageStatus, SendKind
+from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
 from persistence.sql import first_id_at
 from resolvers import ids

@@ -19,7 +19,7 @@ from domain.sending.accept import (
     Refused,
     accept_batch,
 )
-from domain.sending.sends import NewSend
+from domain.sending.messages import NewSend
 from persistence import store
 from tests import worlds
 from tests.ledger.sends import accept_single, accepting, keyed

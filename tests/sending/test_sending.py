@@ -162,7 +162,7 @@ async def test_an_inactive_account_cannot_send(app: App, status: str) -> None:
 
 
 async def test_a_rate_limited_send_says_how_long_to_wait(app: App) -> None:
-    app.pace.requests_left = 0
+    app.rate_limiter.requests_left = 0
     answer = await app.answer("owner", SEND, input={"to": TO, "text": "Hello"})
     assert (answer["__typename"], answer["retryAfterSeconds"]) == ("RateLimited", 7)
 

@@ -15,11 +15,11 @@ import pytest
 
 from domain.inbox.contact_columns import contact_columns_of
 from domain.inbox.contact_import import import_contacts, read_cards
-from domain.installation import Limits
+from domain.installation import RequestLimits
 from domain.sending.csv_send import CsvOrder, csv_send
 from domain.sending.files.layout import layout_of
 from domain.sending.files.uploads import keep_upload
-from domain.sending.sends import Send
+from domain.sending.messages import Send
 from tests import worlds
 from tests.installations import App
 from tests.sending.files.files import NORMALISER, csv_file
@@ -52,7 +52,7 @@ async def with_pauses(work: Awaitable[Result]) -> tuple[Result, float]:
 async def test_100_000_rows_are_uploaded_sent_to_and_imported_while_others_are_answered(
     app: App, large_file: bytes
 ) -> None:
-    installation = replace(app.installation, limits=Limits())
+    installation = replace(app.installation, limits=RequestLimits())
     await worlds.open_with(app.owner.account_id, ROWS)
     actor = app.owner.actor
     began = time.perf_counter()

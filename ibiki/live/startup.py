@@ -10,8 +10,8 @@ from domain.live.ports import LiveStore
 from ibiki.live.bus import Bus
 from ibiki.live.bus_backend import Carrier
 from ibiki.live.bus_redis import RedisCarrier
-from ibiki.live.live import Live
 from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
+from ibiki.live.subscribing import Live
 from persistence.live import hints
 from persistence.live.bus import PostgresCarrier
 
@@ -22,7 +22,7 @@ def carrier_of(*, redis_url: str | None, database_url: str) -> Carrier:
 
 
 @asynccontextmanager
-async def watching(
+async def live_updates(
     store: LiveStore,
     authenticator: WatchedAuthenticator,
     carrier: Carrier,

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import InvalidInput
-from domain.identity.records import (
+from domain.identity.directory import (
     assigned_numbers_of,
     business_of,
     email_of,

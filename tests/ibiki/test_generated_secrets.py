@@ -11,42 +11,45 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from ibiki.local import keys
+from ibiki.local import generated_secrets
 from ibiki.settings.settings import SettingsInvalid, load
 
 
 def test_a_stored_key_is_read_again_and_private(tmp_path: Path) -> None:
     directory = tmp_path / "new"
-    made = keys.secret_key(directory)
+    made = generated_secrets.secret_key(directory)
     assert len(made) >= 32
-    assert keys.secret_key(directory) == made
+    assert generated_secrets.secret_key(directory) == made
     assert directory.stat().st_mode & 0o777 == 0o700
     assert (directory / "secret-key").stat().st_mode & 0o777 == 0o600
 
 
 def test_each_directory_has_its_own_keys(tmp_path: Path) -> None:
-    assert keys.secret_key(tmp_path / "a") != keys.secret_key(tmp_path / "b")
+    assert generated_secrets.secret_key(tmp_path / "a") != generated_secrets.secret_key(
+        tmp_path / "b"
+    )
 
 
 def test_the_encryption_key_encrypts(tmp_path: Path) -> None:
-    (key,) = keys.encryption_keys(tmp_path)
+    (key,) = generated_secrets.encryption_keys(tmp_path)
     assert Fernet(key).decrypt(Fernet(key).encrypt(b"text")) == b"text"
 
 
 def test_a_new_encryption_key_can_be_put_before_the_old_one(tmp_path: Path) -> None:
-    (old,) = keys.encryption_keys(tmp_path)
+    (old,) = generated_secrets.encryption_keys(tmp_path)
     (tmp_path / "encryption-keys").write_text(f"new,{old}\n")
-    assert keys.encryption_keys(tmp_path) == ("new", old)
+    assert generated_secrets.encryption_keys(tmp_path) == ("new", old)
 
 
 def test_the_demo_password_can_be_read_aloud(tmp_path: Path) -> None:
-    assert re.fullmatch(r"[a-z2-9]{4}(-[a-z2-9]{4}){2}", keys.demo_password(tmp_path))
+    assert re.fullmatch(r"[a-z2-9]{4}(-[a-z2-9]{4}){2}", generated_secrets.demo_password(tmp_path))
 
 
 def test_programs_that_start_together_use_one_key(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ibiki.local import keys; sys.stdin.read();"
-        "print(keys.secret_key(Path(sys.argv[1])), *keys.encryption_keys(Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from ibiki.local import generated_secrets as it;"
+        "sys.stdin.read(); directory = Path(sys.argv[1]);"
+        "print(it.secret_key(directory), *it.encryption_keys(directory))"
     )
     programs = [
         subprocess.Popen(
@@ -66,7 +69,7 @@ def test_programs_that_start_together_use_one_key(tmp_path: Path) -> None:
 
 def test_a_draft_that_was_left_by_a_killed_program_is_no_key(tmp_path: Path) -> None:
     (tmp_path / "secret-key.new").write_text("half")
-    assert keys.secret_key(tmp_path) != "half"
+    assert generated_secrets.secret_key(tmp_path) != "half"
     assert not (tmp_path / "secret-key.new").exists()
 
 
