@@ -1,15 +1,21 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { defineConfig } from "@playwright/test";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
+const SPECS = readdirSync(join(import.meta.dirname, "tests")).filter((name) =>
+  name.endsWith(".spec.ts"),
+);
+
 export default defineConfig({
   testDir: "tests",
-  // One worker: all tests share its program, which a failure replaces.
+  // A project for each file: its tests share a program that no other file has used.
+  projects: SPECS.map((name) => ({ name: name.replace(".spec.ts", ""), testMatch: name })),
   workers: 1,
   fullyParallel: false,
-  timeout: 120_000,
-  expect: { timeout: 30_000 },
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
   reporter: [["list"]],
   use: {
     viewport: { width: 1280, height: 850 },

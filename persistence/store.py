@@ -25,8 +25,10 @@ from persistence.inbox.routes import *
 from persistence.ledger.audit import *
 from persistence.ledger.balances import *
 from persistence.ledger.credentials import *
+from persistence.ledger.imported import *
 from persistence.ledger.pools import *
 from persistence.ledger.reconcile import *
+from persistence.ledger.reconcile_imported import *
 from persistence.ledger.statement import *
 from persistence.ledger.transfers import *
 from persistence.live.changes import *

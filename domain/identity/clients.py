@@ -46,6 +46,7 @@ class NewClient:
 
     name: str
     business: str | None = None
+    status: ClientStatus = ClientStatus.ACTIVE
     group_id: UUID | None = None
     rate_per_unit_usd: Decimal | None = None
     assigned_numbers: Sequence[str] | None = None
@@ -67,15 +68,20 @@ async def create_group(
     store: IdentityStore, *, name: str, rate_per_unit_usd: Decimal | None
 ) -> Group:
     """Adds a group under the default pool. It holds nothing. Raises InvalidInput."""
-    group = Group(
+    group = group_of(name, rate_per_unit_usd)
+    async with changing(store) as tx:
+        await store.add_group(tx, group, await store.find_parent_node(tx, None))
+    return group
+
+
+def group_of(name: str, rate_per_unit_usd: Decimal | None = None) -> Group:
+    """The group that is requested, with new IDs. Raises InvalidInput."""
+    return Group(
         id=new_id(),
         name=name_of(name),
         rate_per_unit_usd=rate_of(rate_per_unit_usd),
         account_id=new_id(),
     )
-    async with changing(store) as tx:
-        await store.add_group(tx, group, await store.find_parent_node(tx, None))
-    return group
 
 
 async def update_group(store: IdentityStore, group_id: UUID, change: GroupChange) -> Group:
@@ -97,22 +103,27 @@ async def update_group(store: IdentityStore, group_id: UUID, change: GroupChange
 
 async def create_client(store: IdentityStore, normaliser: Normaliser, new: NewClient) -> Client:
     """Adds a client to the default pool. It holds nothing. Raises InvalidInput or NotFound."""
-    client = Client(
+    client = client_of(new, normaliser)
+    async with changing(store) as tx:
+        await store.lock_identities(tx)
+        parent = await store.find_parent_node(tx, client.group_id)
+        await store.add_client(tx, client, parent)
+    return client
+
+
+def client_of(new: NewClient, normaliser: Normaliser) -> Client:
+    """The client that is requested, with new IDs. Raises InvalidInput."""
+    return Client(
         id=new_id(),
         name=name_of(new.name),
         business=business_of(new.business),
-        status=ClientStatus.ACTIVE,
+        status=new.status,
         group_id=new.group_id,
         account_id=new_id(),
         rate_per_unit_usd=rate_of(new.rate_per_unit_usd),
         assigned_numbers=assigned_numbers_of(new.assigned_numbers, normaliser),
         created_at=datetime.now(UTC),
     )
-    async with changing(store) as tx:
-        await store.lock_identities(tx)
-        parent = await store.find_parent_node(tx, client.group_id)
-        await store.add_client(tx, client, parent)
-    return client
 
 
 async def update_client(

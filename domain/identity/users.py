@@ -38,21 +38,29 @@ class UserChange:
 
 async def create_user(store: IdentityStore, passwords: Passwords, new: NewUser) -> User:
     """Adds a user. Raises InvalidInput, or NotFound if the client or group does not exist."""
-    user = User(
-        id=new_id(),
-        email=email_of(new.email),
-        role=new.role,
-        client_id=new.client_id,
-        group_id=new.group_id,
-        disabled=False,
-        created_at=datetime.now(UTC),
-    )
-    check_role_fits(user)
+    user = user_of(new.email, new.role, client_id=new.client_id, group_id=new.group_id)
     password_hash = await passwords.hash(password_of(new.password))
     async with changing(store) as tx:
         await store.lock_identities(tx)
         await _check_references(store, tx, user)
         await store.add_user(tx, user, password_hash=password_hash)
+    return user
+
+
+def user_of(
+    email: str, role: Role, *, client_id: UUID | None = None, group_id: UUID | None = None
+) -> User:
+    """The user that is requested, with a new ID. Raises InvalidInput."""
+    user = User(
+        id=new_id(),
+        email=email_of(email),
+        role=role,
+        client_id=client_id,
+        group_id=group_id,
+        disabled=False,
+        created_at=datetime.now(UTC),
+    )
+    check_role_fits(user)
     return user
 
 

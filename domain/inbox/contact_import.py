@@ -93,7 +93,7 @@ def read_cards(
     rejected: list[RejectedRecipient] = []
     rows = table_rows(file, layout)
     while chunk := list(islice(rows, _CHUNK)):
-        written = [_numbers_in(row, columns, layout) for row in chunk]
+        written = [numbers_in(row, columns, layout) for row in chunk]
         numbers = iter(normaliser.normalise_many([raw for raws in written for raw in raws]))
         for row, raws in zip(chunk, written, strict=True):
             found = list(zip(raws, islice(numbers, len(raws)), strict=True))
@@ -103,7 +103,7 @@ def read_cards(
     return sorted(cards.values(), key=lambda card: card.number), rejected
 
 
-def _numbers_in(row: Row, columns: ContactColumns, layout: Layout) -> list[str]:
+def numbers_in(row: Row, columns: ContactColumns, layout: Layout) -> list[str]:
     """The numbers of a row as they are written; one empty text if it has none."""
     if has_slipped(row, layout):
         return [number_cell(row, 0, layout)]
@@ -119,7 +119,7 @@ def _add_cards(
     columns: ContactColumns,
 ) -> Iterator[Rejected]:
     """Adds the cards of a row. Yields the numbers that make no card."""
-    texts = _name_and_business(row, columns)
+    texts = _texts_or_problem(row, columns)
     added: set[str] = set()
     for raw, number in found:
         if number is None:
@@ -133,11 +133,16 @@ def _add_cards(
             cards[number] = ContactCard(number, *texts)
 
 
-def _name_and_business(row: Row, columns: ContactColumns) -> tuple[str | None, str | None] | str:
-    """The name and the business of a row, or what is wrong with them."""
+def name_and_business(row: Row, columns: ContactColumns) -> tuple[str | None, str | None]:
+    """The name and the business of a row. Raises InvalidInput."""
     businesses = [] if columns.business is None else [columns.business]
+    return contact_name_of(_text(row, columns.names)), business_of(_text(row, businesses))
+
+
+def _texts_or_problem(row: Row, columns: ContactColumns) -> tuple[str | None, str | None] | str:
+    """The name and the business of a row, or what is wrong with them."""
     try:
-        return contact_name_of(_text(row, columns.names)), business_of(_text(row, businesses))
+        return name_and_business(row, columns)
     except InvalidInput as refused:
         return f"The name or the business: {refused}"
 

@@ -9,8 +9,8 @@ from domain.errors import InvalidPhoneNumber
 from domain.identity.access import Actor, OfClient, message_scope, own_scope
 from domain.identity.directory import KEEP, Keep, business_of, kept, name_of
 from domain.inbox import senders
-from domain.inbox.messages import Contact, ContactCard, OptOut, OptOutSource
-from domain.inbox.opt_out import cancel_queued_to
+from domain.inbox.messages import Contact, ContactCard
+from domain.inbox.opt_out import opt_out_by_hand
 from domain.transactions import Transaction, changing
 
 if TYPE_CHECKING:
@@ -79,11 +79,8 @@ async def _set_opted_out(
     installation: Installation, tx: Transaction, scope: OfClient, number: str, *, opted_out: bool
 ) -> None:
     """Opts the number out and cancels what is queued to it, or lifts its opt-out."""
-    key = (scope.client_id, number)
     await installation.store.touch_conversations(tx, scope.client_id, [number])
-    if not opted_out:
-        await installation.store.drop_opt_outs(tx, [key])
-        return
-    opt_out = OptOut(scope.client_id, number, OptOutSource.PERSON)
-    await installation.store.write_opt_outs(tx, [opt_out])
-    await cancel_queued_to(installation.store, tx, [key])
+    if opted_out:
+        await opt_out_by_hand(installation.store, tx, scope.client_id, [number])
+    else:
+        await installation.store.drop_opt_outs(tx, [(scope.client_id, number)])

@@ -7,6 +7,7 @@ client's feed first, so that one of them sees the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from domain.dispatch.settlement import OPTED_OUT, post_refunds
 from domain.inbox.keywords import Keyword
@@ -42,6 +43,18 @@ async def apply_opt_outs(store: OptOuts, tx: Transaction, messages: Sequence[New
     if opt_outs:
         await store.write_opt_outs(tx, list(opt_outs.values()))
     await cancel_queued_to(store, tx, sorted({each.key for each in asking if each.opts_out}))
+
+
+async def opt_out_by_hand(
+    store: OptOuts, tx: Transaction, client_id: UUID, numbers: Sequence[str]
+) -> None:
+    """Opts numbers out as a person records it, and cancels what is queued to them.
+
+    The client's feed is locked. START does not lift such an opt-out.
+    """
+    opt_outs = [OptOut(client_id, number, OptOutSource.PERSON) for number in numbers]
+    await store.write_opt_outs(tx, opt_outs)
+    await cancel_queued_to(store, tx, [(client_id, number) for number in sorted(numbers)])
 
 
 async def cancel_queued_to(store: OptOuts, tx: Transaction, keys: Sequence[ConversationKey]) -> int:

@@ -31,6 +31,7 @@ from domain.ledger.valuation import LARGEST_UNITS, value_usd
 from domain.transactions import Transaction
 
 LONGEST_NOTE = 500
+OWNED = "This client has its own provider account. Its balance comes from the provider."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,7 @@ async def _find_target(store: AllocateStore, scope: Scope, asked: Allocation) ->
         scope, client_id=asked.client_id, group_id=asked.group_id
     )
     if target.owned:
-        raise InvalidInput(
-            "This client has its own provider account. Its balance comes from the provider.",
-            field="clientId",
-        )
+        raise InvalidInput(OWNED, field="clientId")
     return target
 
 

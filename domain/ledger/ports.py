@@ -19,8 +19,10 @@ from domain.ledger.reconciliation import (
     CheckedPage,
     CheckedSend,
     Difference,
+    ImportedPage,
     ProviderReading,
     Reconciliation,
+    WrongLine,
 )
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.ledger.valuation import Valuation
@@ -221,7 +223,44 @@ class SyncStore(OnceStore, BalanceReader, Protocol):
         ...
 
 
-class ReconcileStore(Ledger, Protocol):
+class ReconcileImportedStore(Ledger, Protocol):
+    """What the reconcile of imported lines needs. Every function is short, and safe to repeat."""
+
+    async def check_imported(self, after: UUID, *, since: datetime | None) -> ImportedPage | None:
+        """The next page of lines; None if there are no more."""
+        ...
+
+    async def share_reading(self, tx: Transaction, provider_account_id: UUID) -> ProviderReading:
+        """A provider account, FOR SHARE until the transaction ends."""
+        ...
+
+    async def lock_wrong_lines(
+        self,
+        tx: Transaction,
+        provider_account_id: UUID,
+        *,
+        after: UUID,
+        until: UUID,
+        since: datetime | None,
+    ) -> Sequence[WrongLine]:
+        """The next lines between two IDs that are wrong and not corrected, FOR UPDATE in ID order.
+
+        Lock the provider account before them, and accounts after them.
+        """
+        ...
+
+    async def allow_arrears(self, tx: Transaction, account_id: UUID, units: int) -> None:
+        """Lets the account hold as little as minus these units."""
+        ...
+
+    async def write_imported_differences(
+        self, tx: Transaction, run_id: UUID, differences: Sequence[Difference]
+    ) -> None:
+        """Stores the differences, marks the corrected lines, and adds the units to the run."""
+        ...
+
+
+class ReconcileStore(ReconcileImportedStore, Protocol):
     """What reconcile needs. Every function is short, and safe to repeat."""
 
     async def begin_reconciliation(
@@ -248,10 +287,6 @@ class ReconcileStore(Ledger, Protocol):
 
     async def lock_checked_send(self, tx: Transaction, send_id: UUID, *, epoch: int) -> CheckedSend:
         """A send with its messages and transfers. Its account and the pool node are FOR UPDATE."""
-        ...
-
-    async def allow_arrears(self, tx: Transaction, account_id: UUID, units: int) -> None:
-        """Lets the account hold as little as minus these units."""
         ...
 
     async def write_difference(self, tx: Transaction, difference: Difference) -> None:

@@ -6,6 +6,8 @@
 Expected is counted by message and never by a USD rate. A correction charges what is missing or
 refunds what is too much, in one transfer. Before it is written, the send is read again under locks:
 two runs at once, or a run that was killed and started again, correct each difference once.
+
+Imported lines of another system's log follow, and are counted as sends: `reconcile_imported`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.ports import ReconcileStore
+from domain.ledger.reconcile_imported import corrected_pages
 from domain.ledger.reconciliation import (
     CheckedSend,
     Difference,
@@ -66,6 +69,10 @@ async def reconcile(
         for send_id in page.suspicious:
             await persist(partial(_correct, store, run, send_id))
         after, sends, messages = page.last_id, sends + page.sends, messages + page.messages
+        run = await persist(partial(store.count_checked, run.id, sends=sends, messages=messages))
+        report(run)
+    async for lines, of_lines in corrected_pages(store, run):
+        sends, messages = sends + lines, messages + of_lines
         run = await persist(partial(store.count_checked, run.id, sends=sends, messages=messages))
         report(run)
     run = await persist(partial(store.finish_reconciliation, run.id))

@@ -41,21 +41,24 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A send whose transfers do not match its messages, in units.
+    """A send, or an imported line, whose transfers do not match its messages, in units.
 
-    `in_reading`: no units were moved, because the last reading of the client's own provider account
-    already includes the difference.
+    Exactly one of `send_id` and `imported_line_id` is set. `transfer_id`: what corrects the line,
+    and others with it. `in_reading`: no units were moved, because the last reading of the client's
+    own provider account already includes the difference.
     """
 
     id: UUID
     reconciliation_id: UUID
     client_id: UUID
-    send_id: UUID
+    send_id: UUID | None
     expected: int
     found: int
     corrected: bool
     in_reading: bool
     explanation: str
+    imported_line_id: UUID | None = None
+    transfer_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,36 @@ class CheckedSend:
         return self.last_refund_from_pool or (
             self.last_refund_at is not None and self.last_refund_at < read_at
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedPage:
+    """A page of lines, counted in one snapshot. `wrong`: provider accounts with wrong lines."""
+
+    last_id: UUID
+    lines: int
+    messages: int
+    wrong: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class WrongLine:
+    """An imported line, under lock, that is not corrected yet. `charged`: as its system says."""
+
+    id: UUID
+    client_id: UUID
+    account_id: UUID
+    reference: str
+    messages: int
+    price: int
+    charged: Decimal
+    found: int
+    created_at: datetime
+
+    @property
+    def expected(self) -> int:
+        """What the client must have paid for the messages."""
+        return self.messages * self.price
 
 
 def explain(send: CheckedSend, *, unit: str, dry_run: bool, in_reading: bool) -> str:

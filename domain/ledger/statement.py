@@ -117,9 +117,8 @@ def _reconcile(line: StatementLine) -> str:
     charged = (line.amount > 0) if _is_below(line) else (line.amount < 0)
     name = _below(line)
     whose = f" of {name}" if name else ""
-    if charged:
-        return f"Correction{whose}: missing charge added"
-    return f"Correction{whose}: excess charge refunded"
+    words = "missing charge added" if charged else "excess charge refunded"
+    return f"Correction{whose}: {words}" + (f". {line.note}" if line.note else "")
 
 
 _DESCRIPTIONS = {

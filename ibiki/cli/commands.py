@@ -213,7 +213,7 @@ def _figures_of(done: Reconciliation, found: Sequence[Difference]) -> dict[str, 
         "differences": [
             {
                 "clientId": str(each.client_id),
-                "sendId": str(each.send_id),
+                "sendId": str(each.send_id) if each.send_id else None,
                 "expected": each.expected,
                 "found": each.found,
                 "corrected": each.corrected,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -118,6 +119,58 @@ def export_unknowns(
     """Print the UNKNOWN messages as CSV, to compare them with the provider's log."""
     filters = {"sendId": send, "clientId": client, "attemptedBefore": before}
     _commands().export_unknowns(data, {name: each for name, each in filters.items() if each})
+
+
+class Importable(StrEnum):
+    """The kinds of files that can be imported."""
+
+    LEGACY_LOGS = "legacy-logs"
+    CLIENTS = "clients"
+    BALANCES = "balances"
+    CONTACTS = "contacts"
+    OPT_OUTS = "opt-outs"
+
+
+@app.command(
+    "import",
+    epilog="Columns, named in the first line: legacy-logs: client_email, created_at, message_count,"
+    " charged, reference. clients: name, email, and if you want business, group, rate_usd, status,"
+    " password. balances: client_email, balance, and if you want reference. contacts: client_email,"
+    " a phone, a name, a business. opt-outs: client_email, a phone. See docs/importing.md.",
+)
+def import_(
+    kind: Annotated[Importable, typer.Argument(help="What the file holds.")],
+    file: Annotated[
+        Path, typer.Argument(help="A CSV or XLSX file.", exists=True, dir_okay=False, readable=True)
+    ],
+    client: Annotated[
+        str, typer.Option(help="For contacts and opt-outs: the client of all lines.")
+    ] = "",
+    column: Annotated[
+        str, typer.Option(help="For contacts and opt-outs: the column of the phone numbers.")
+    ] = "",
+    errors: Annotated[
+        Path | None,
+        typer.Option(help="Write all lines that cannot be imported to this CSV file."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file.")] = False,
+    json: Json = False,
+    data: Data = DEFAULT_DIRECTORY,
+) -> None:
+    """Import what another system kept. If one line is wrong, nothing is imported.
+
+    Run it again if it was interrupted: what is there already is left as it is.
+    """
+    load("ibiki.cli.importing").import_file(
+        data,
+        kind.value,
+        file,
+        client=client,
+        column=column,
+        errors=errors,
+        dry_run=dry_run,
+        as_json=json,
+    )
 
 
 @app.command()

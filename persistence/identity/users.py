@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from tortoise.expressions import Q, Value
 from tortoise.functions import Lower
 
 from domain.errors import InvalidInput
-from domain.identity.access import Role
+from domain.identity.access import Everything, Role
 from domain.identity.directory import ALL_USERS, TextKey, User, UserFilter, UserOrder
 from domain.pages import Page, Window
 from persistence.database import orm
@@ -41,6 +42,15 @@ def users_with_email(email: str) -> QuerySet[models.User]:
     """
     lowered: Any = Value(email)
     return models.User.annotate(lowered=Lower("email")).filter(lowered=Lower(lowered))
+
+
+async def find_users_by_email(
+    _scope: Everything, emails: Sequence[str], *, tx: Connection | None = None
+) -> dict[str, User]:
+    """The users with these emails, by email in lower case."""
+    users = models.User.annotate(lowered=Lower("email")).using_db(orm(tx))
+    rows = await users.filter(lowered__in=[email.lower() for email in emails])
+    return {row.email.lower(): _user(row) for row in rows}
 
 
 async def list_users(

@@ -142,12 +142,18 @@ class Reconciliation(Model):
 
 
 class ReconciliationDifference(Model):
-    """A send whose transfers did not match its messages, and what was done about it."""
+    """A send whose transfers did not match its messages, and what was done about it.
+
+    `imported_line_id`, without a send: a line of another system's log. One transfer corrects many
+    of them: `transfer_id`.
+    """
 
     id = fields.UUIDField(primary_key=True)
     reconciliation_id = fields.UUIDField()
     client_id = fields.UUIDField()
-    send_id = fields.UUIDField()
+    send_id = fields.UUIDField(null=True)
+    imported_line_id = fields.UUIDField(null=True)
+    transfer_id = fields.UUIDField(null=True)
     expected = fields.BigIntField()
     found = fields.BigIntField()
     corrected = fields.BooleanField()
@@ -176,6 +182,47 @@ class LedgerAudit(Model):
 
     class Meta:
         table = "ledger_audit"
+
+
+class ImportedLine(Model):
+    """One line of the log of another system: what it sent for a client, and what it charged.
+
+    `charged_total`: of all lines of the client so far. `found`: the whole units that this line
+    brought to the total. `difference_id`: what reconcile has found, and corrected.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    account_id = fields.UUIDField()
+    provider_account_id = fields.UUIDField()
+    reference = fields.TextField()
+    messages = fields.IntField()
+    price = fields.BigIntField()
+    charged = fields.DecimalField(max_digits=24, decimal_places=6)
+    charged_total = fields.DecimalField(max_digits=30, decimal_places=6)
+    found = fields.BigIntField()
+    created_at = fields.DatetimeField()
+    imported_at = fields.DatetimeField(db_default=Now())
+    difference_id = fields.UUIDField(null=True)
+
+    class Meta:
+        table = "imported_line"
+
+
+class OpeningBalance(Model):
+    """What a client held in another system. The key is (client_id, reference).
+
+    `transfer_id`: null for a balance of 0.
+    """
+
+    client_id = fields.UUIDField(primary_key=True)
+    reference = fields.TextField()
+    units = fields.BigIntField()
+    transfer_id = fields.UUIDField(null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "opening_balance"
 
 
 class ScheduledRun(Model):

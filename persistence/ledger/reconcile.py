@@ -160,8 +160,9 @@ ALLOW_ARREARS = "UPDATE account SET arrears = greatest(arrears, $2) WHERE id = $
 
 WRITE_DIFFERENCE = """
 INSERT INTO reconciliation_difference (id, reconciliation_id, client_id, send_id, expected, found,
-                                       corrected, in_reading, explanation)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                       corrected, in_reading, explanation, imported_line_id,
+                                       transfer_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 ADD_UNITS = """
 UPDATE reconciliation SET charged_missing = charged_missing + greatest($2::int8, 0),

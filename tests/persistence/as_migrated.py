@@ -17,10 +17,12 @@ CONSTRAINTS = {
     "contact": "number_unique",
     "conversation": "line_whole number_unique unread_positive",
     "idempotency_key": "bounded unique",
+    "imported_line": "counts_positive reference_unique",
     "inbound": "feed_positive feed_unique",
     "ledger_audit": "finished_in_time state_known",
     "message": "never_sent_without_attempt status_known",
     "modem_route": "client_exists line_unique",
+    "opening_balance": "units_positive",
     "opt_out": "client_exists source_known",
     "provider_account": "account_unique price_positive valuation_known",
     "reconciliation": "counts_positive",
@@ -38,6 +40,7 @@ CONSTRAINTS = {
 }
 PRIMARY_KEYS = {
     "conversation_line": "number modem port client_id",
+    "opening_balance": "client_id reference",
     "opt_out": "client_id number",
     "sent_to": "number client_id message_id",
     "status_poll": "provider_account_id round",
@@ -67,6 +70,7 @@ INDEXES = {
     "conversation_by_number": "(number)",
     "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
     "idempotency_key_by_age": "(created_at)",
+    "imported_line_totals": "(client_id, charged_total)",
     "inbound_by_client": "(client_id, id DESC)",
     "inbound_by_number": "(client_id, number, id DESC)",
     "ledger_audit_one_running": "UNIQUE (state) WHERE (state = 'RUNNING'::text)",

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from domain.errors import InvalidFile
 from domain.numbers import Normaliser
 from domain.sending.files.csv_rows import DELIMITERS, Row, csv_rows, declared_delimiter
-from domain.sending.files.headers import PHONES, Kind, kind_of
+from domain.sending.files.headers import PHONES, Kind, kind_of, words_of
 from domain.sending.files.text_encoding import encoding_of
 
 MOST_COLUMNS = 1_000
@@ -70,17 +70,25 @@ class Layout:
 
 
 def layout_of(
-    file: BinaryIO, normaliser: Normaliser, *, charset: str | None = None, sheet: str | None = None
+    file: BinaryIO,
+    normaliser: Normaliser,
+    *,
+    charset: str | None = None,
+    sheet: str | None = None,
+    named: Sequence[str] = (),
 ) -> Layout:
     """The layout of the whole file, which is read from end to end. Raises InvalidFile.
 
-    `sheet`: its name if the file was a spreadsheet.
+    `sheet`: its name if the file was a spreadsheet. `named`: names of columns by which the header
+    is known.
     """
     encoding = "utf-8" if sheet is not None else encoding_of(file, charset)
     reading = _Reading(file, encoding, count_rows=sheet is not None)
-    delimiter = _delimiter(reading, normaliser, is_sheet=sheet is not None)
+    delimiter = _delimiter(reading, normaliser, named, is_sheet=sheet is not None)
     sample = reading.sample(delimiter)
-    header = _header(sample, normaliser)
+    header = _row_that_names(named, sample)
+    if header is None:
+        header = _header(sample, normaliser)
     width = max((len(row.cells) for row in sample), default=0)
     if width > MOST_COLUMNS:
         raise InvalidFile(f"The file has more than {MOST_COLUMNS:,} columns.", line=sample[0].line)
@@ -159,11 +167,26 @@ class _Reading:
         return sample
 
 
-def _delimiter(reading: _Reading, normaliser: Normaliser, *, is_sheet: bool) -> str:
+def _delimiter(
+    reading: _Reading, normaliser: Normaliser, named: Sequence[str], *, is_sheet: bool
+) -> str:
     if is_sheet:
         return ","
     declared = declared_delimiter(reading.file, reading.encoding)
-    return declared or max(DELIMITERS, key=lambda each: _fit(reading.sample(each), normaliser))
+    samples = {each: reading.sample(each) for each in ([declared] if declared else DELIMITERS)}
+    for each, sample in samples.items():
+        if _row_that_names(named, sample) is not None:
+            return each
+    return max(samples, key=lambda each: _fit(samples[each], normaliser))
+
+
+def _row_that_names(names: Sequence[str], sample: Sequence[Row]) -> int | None:
+    """The position of the first row that has all of these names; None if there are none."""
+    wanted = {words_of(name) for name in names}
+    for at, row in enumerate(sample[:_MOST_TITLES]):
+        if wanted and wanted <= {words_of(cell) for cell in row.cells}:
+            return at
+    return None
 
 
 def _fit(sample: Sequence[Row], normaliser: Normaliser) -> tuple[int, int, int]:

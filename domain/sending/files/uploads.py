@@ -7,9 +7,10 @@ process that reads one copies it to an unnamed file on its own disk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
@@ -56,12 +57,31 @@ async def keep_upload(
     normaliser = installation.normaliser
     with installation.file_limits.temporary_file() as converted:
         async with installation.file_limits.reading_turn(scope.client_id):
-            layout, table = await asyncio.to_thread(_read, file, converted, normaliser, charset)
+            read = partial(read_table, file, converted, normaliser, charset=charset)
+            layout, table = await asyncio.to_thread(read)
         if not layout.rows:
             raise InvalidFile("The file has no rows below its header.")
         upload = Upload(new_id(), scope.client_id, table.seek(0, 2), layout)
         await _store(installation, upload, table)
     return upload
+
+
+def read_table(
+    file: BinaryIO,
+    converted: BinaryIO,
+    normaliser: Normaliser,
+    *,
+    charset: str | None = None,
+    named: Sequence[str] = (),
+) -> tuple[Layout, BinaryIO]:
+    """The layout of a CSV or XLSX file, and the file that holds the table as CSV: one of the two.
+
+    `named`: see `layout_of`. Raises InvalidFile.
+    """
+    if not is_spreadsheet(file):
+        return layout_of(file, normaliser, charset=charset, named=named), file
+    sheet = write_as_csv(file, converted)
+    return layout_of(converted, normaliser, sheet=sheet, named=named), converted
 
 
 @asynccontextmanager
@@ -88,16 +108,6 @@ async def opened(
                     raise _gone()
                 await asyncio.to_thread(file.write, part)
             yield upload, file
-
-
-def _read(
-    file: BinaryIO, converted: BinaryIO, normaliser: Normaliser, charset: str | None
-) -> tuple[Layout, BinaryIO]:
-    """The layout, and the file that holds the table as CSV."""
-    if not is_spreadsheet(file):
-        return layout_of(file, normaliser, charset=charset), file
-    sheet = write_as_csv(file, converted)
-    return layout_of(converted, normaliser, sheet=sheet), converted
 
 
 async def _store(installation: Installation, upload: Upload, file: BinaryIO) -> None:

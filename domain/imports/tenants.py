@@ -1,0 +1,47 @@
+"""Whose contact or opt-out a line is: of the client that the operator names, or that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from domain.errors import InvalidFile
+from domain.identity.directory import email_of
+from domain.imports.payers import EMAIL, payers_of
+from domain.imports.ports import FindsPayers
+from domain.imports.table import Columns
+from domain.sending.files.csv_rows import Row
+from domain.sending.files.layout import Layout
+
+Item = TypeVar("Item")
+
+
+class Tenants:
+    """The clients of the lines of a file."""
+
+    def __init__(self, store: FindsPayers, layout: Layout, client_id: UUID | None) -> None:
+        """`client_id`: of all lines; None: of the users in client_email. Raises InvalidFile."""
+        self._store = store
+        self._client_id = client_id
+        self._columns = Columns(layout, required=(), optional=(EMAIL,))
+        if client_id is None and not self._columns.has(EMAIL):
+            raise InvalidFile(
+                f"The file has no column {EMAIL}. Add it, or name the client of all lines with"
+                " --client."
+            )
+
+    def email_in(self, row: Row) -> str:
+        """The email of a line; empty if all lines are of one client. Raises InvalidInput."""
+        return email_of(self._columns.texts_of(row)[EMAIL]) if self._client_id is None else ""
+
+    async def resolve(self, lines: Sequence[tuple[str, Item]]) -> list[tuple[UUID, Item] | str]:
+        """The client of each line instead of its email, or what to do."""
+        if self._client_id is not None:
+            return [(self._client_id, item) for _, item in lines]
+        payers = await payers_of(self._store, [email for email, _ in lines])
+        found: list[tuple[UUID, Item] | str] = []
+        for email, item in lines:
+            payer = payers[email]
+            found.append(payer if isinstance(payer, str) else (payer[0].client_id, item))
+        return found

@@ -1,0 +1,197 @@
+"""`ibiki import`: checks a whole file, then imports it with a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+from uuid import UUID
+
+from rich.progress import Progress
+
+from domain.imports import balances, clients, legacy_logs
+from domain.imports.contacts import ContactImport
+from domain.imports.importing import Importer, Problem, check, import_lines
+from domain.imports.opt_outs import OptOutImport
+from domain.imports.payers import EMAIL
+from domain.imports.table import Table, opened_table
+from domain.units import units_in_words
+from ibiki.cli.clients import client_named
+from ibiki.cli.errors import CommandError
+from ibiki.cli.running import busy, err_console, print_result, with_installation
+from ibiki.http.csv_files import csv_lines
+from ibiki.local.command_context import CommandContext
+from ibiki.wiring import Components
+from persistence import store
+
+MOST_SHOWN = 20
+
+WHAT = {
+    "legacy-logs": "log line",
+    "clients": "client",
+    "balances": "opening balance",
+    "contacts": "contact",
+    "opt-outs": "opt-out",
+}
+NAMED = {
+    "legacy-logs": legacy_logs.COLUMNS,
+    "clients": clients.COLUMNS,
+    "balances": balances.COLUMNS,
+    "contacts": (EMAIL,),
+    "opt-outs": (EMAIL,),
+}
+NEXT = {
+    "legacy-logs": "Run `ibiki reconcile --dry-run` to see which charges are missing or too much,"
+    " and `ibiki reconcile` to correct them.",
+    "clients": "A user without a password in the file cannot sign in until an admin sets one.",
+    "balances": "Run `ibiki sync` now: it sets the pool to what the provider reports.",
+}
+
+
+@dataclass(slots=True)
+class Problems:
+    """The lines that cannot be imported: the first ones, and all of them in a file if given."""
+
+    all_in: TextIO | None = None
+    first: list[Problem] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, problem: Problem) -> None:
+        """Adds one."""
+        self.count += 1
+        if len(self.first) < MOST_SHOWN:
+            self.first.append(problem)
+        if self.all_in is not None:
+            self.all_in.write(csv_lines([(problem.line, problem.message)]))
+
+
+def import_file(
+    data: Path,
+    kind: str,
+    file: Path,
+    *,
+    client: str,
+    column: str,
+    errors: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Imports the file, or nothing of it if a line is wrong. Raises CommandError then."""
+
+    async def run(context: CommandContext, parts: Components) -> None:
+        client_id = (await client_named(client)).id if client else None
+        async with AsyncExitStack() as stack:
+            with busy("Reading the file"):
+                opened = stack.enter_context(file.open("rb"))
+                table = await stack.enter_async_context(
+                    opened_table(parts.installation, opened, () if client else NAMED[kind])
+                )
+            importer = _importer(kind, parts, table, client_id=client_id, column=column or None)
+            problems = Problems(stack.enter_context(_new_list(errors)) if errors else None)
+            progress = stack.enter_context(
+                Progress(console=err_console, disable=as_json or not err_console.is_terminal)
+            )
+            await _check(importer, table, parts, problems, progress)
+            if problems.count or dry_run:
+                progress.stop()
+                _say_checked(kind, table, problems, dry_run=dry_run, as_json=as_json)
+                return
+            report = _bar(progress, "Importing", table)
+            changed = await import_lines(importer, table, report=report)
+        _say_imported(kind, table, changed, as_json=as_json)
+
+    with_installation(data, run, must_exist=True)
+
+
+def _importer(
+    kind: str, parts: Components, table: Table, *, client_id: UUID | None, column: str | None
+) -> Importer[Any, Any]:
+    normaliser = parts.installation.normaliser
+    if (client_id or column) and kind not in ("contacts", "opt-outs"):
+        raise CommandError("--client and --column are for contacts and opt-outs only.")
+    match kind:
+        case "legacy-logs":
+            return legacy_logs.LegacyLogImport(store, table)
+        case "balances":
+            return balances.BalanceImport(store, table)
+        case "clients":
+            return clients.ClientImport(store, parts.passwords, normaliser, table)
+        case "contacts":
+            return ContactImport(store, normaliser, table, client_id=client_id, column=column)
+        case _:
+            return OptOutImport(store, normaliser, table, client_id=client_id, column=column)
+
+
+def _new_list(path: Path) -> TextIO:
+    """A file for all problems, with its header. Raises CommandError if it cannot be written."""
+    try:
+        file = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+    file.write(csv_lines([("line", "problem")]))
+    return file
+
+
+async def _check(
+    importer: Importer[Any, Any],
+    table: Table,
+    parts: Components,
+    problems: Problems,
+    progress: Progress,
+) -> None:
+    with parts.installation.file_limits.temporary_file() as scratch:
+        report = _bar(progress, "Checking", table)
+        await check(importer, table, scratch, refuse=problems.add, report=report)
+
+
+def _bar(progress: Progress, what: str, table: Table) -> Callable[[int], None]:
+    bar = progress.add_task(what, total=table.layout.rows)
+    return lambda lines: progress.update(bar, completed=lines)
+
+
+def _say_checked(
+    kind: str, table: Table, problems: Problems, *, dry_run: bool, as_json: bool
+) -> None:
+    """Says what is wrong, or that a dry run found nothing. Raises CommandError."""
+    lines = units_in_words(table.layout.rows, "line")
+    if as_json:
+        print_result(True, _figures(kind, table, problems, imported=0, dry_run=dry_run))
+    if not problems.count:
+        if not as_json:
+            print_result(False, {}, f"{lines} can be imported. This was a dry run.")
+        return
+    are = "line" if problems.count == 1 else "lines"
+    said = [f"{problems.count:,} {are} of {lines} cannot be imported. Nothing was imported."]
+    said += [f"  line {each.line:,}: {each.message}" for each in problems.first]
+    if problems.count > len(problems.first) and problems.all_in is None:
+        rest = problems.count - len(problems.first)
+        said.append(f"  … and {rest:,} more. --errors FILE writes all of them to a file.")
+    elif problems.all_in is not None:
+        said.append(f"All of them are in {problems.all_in.name}.")
+    raise CommandError("\n".join(said))
+
+
+def _say_imported(kind: str, table: Table, changed: int, *, as_json: bool) -> None:
+    words = units_in_words(changed, WHAT[kind])
+    print_result(
+        as_json,
+        _figures(kind, table, Problems(), imported=changed, dry_run=False),
+        f"{units_in_words(table.layout.rows, 'line')} read, {words} added or changed."
+        + (" The others were there already." if changed < table.layout.rows else ""),
+        *([NEXT[kind]] if kind in NEXT else []),
+    )
+
+
+def _figures(
+    kind: str, table: Table, problems: Problems, *, imported: int, dry_run: bool
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "lines": table.layout.rows,
+        "imported": imported,
+        "dryRun": dry_run,
+        "problemCount": problems.count,
+        "problems": [{"line": each.line, "message": each.message} for each in problems.first],
+    }
