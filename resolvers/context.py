@@ -1,21 +1,23 @@
-"""What a resolver is given: who is asking, and the installation that it asks."""
+"""What a resolver gets: the actor and the installation; and who may use its field."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from functools import wraps
+from typing import Any, TypeAlias, TypeVar, cast
 
 from strawberry.types import Info as StrawberryInfo
 
-from domain.identity.access import Actor, Role, require
+from domain.identity.access import Actor, Role, own_scope, require
 from domain.installation import Installation
 
 
 @dataclass(slots=True)
 class Context:
-    """One operation's context. Over a socket each operation, and each event, has one of its own.
+    """The context of one operation. Over a socket, each operation and each event has its own.
 
-    `loaders`: what the operation has read, or collects to read at once (`resolvers.loaders`).
+    `loaders`: the rows that the operation has read or is reading (`resolvers.loaders`).
     """
 
     installation: Installation
@@ -27,7 +29,47 @@ class Context:
 
 Info: TypeAlias = StrawberryInfo[Context, Any]
 
+Resolve = TypeVar("Resolve", bound=Callable[..., Any])
 
-def actor_of(info: Info, *roles: Role) -> Actor:
-    """Who is asking. Raises Unauthenticated or Forbidden: the first line of a resolver."""
-    return require(info.context.actor, *roles)
+
+def actor_of(info: Info) -> Actor:
+    """The actor of the request. Raises Unauthenticated."""
+    return require(info.context.actor)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may use a field: signed-in users with one of these roles.
+
+    `account`: whether they also need an account to send from. An admin never has one, and needs
+    none if ADMIN is one of the roles.
+    """
+
+    roles: tuple[Role, ...]
+    account: bool = False
+
+    def check(self, actor: Actor | None) -> None:
+        """Raises Unauthenticated or Forbidden."""
+        actor = require(actor)
+        if self.account and not (actor.role is Role.ADMIN and Role.ADMIN in self.roles):
+            own_scope(actor)
+        require(actor, *self.roles)
+
+
+def requires(*roles: Role, account: bool = False) -> Callable[[Resolve], Resolve]:
+    """Declares who may use the field of a resolver; without roles: every signed-in user.
+
+    It is checked before any argument is read. The schema shows it as the directive @requires.
+    """
+    access = Access(roles or tuple(Role), account)
+
+    def declare(resolver: Resolve) -> Resolve:
+        @wraps(resolver)
+        def checked(**arguments: Any) -> Any:
+            access.check(arguments["info"].context.actor)
+            return resolver(**arguments)
+
+        checked.access = access  # type: ignore[attr-defined]
+        return cast("Resolve", checked)
+
+    return declare

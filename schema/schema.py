@@ -15,11 +15,12 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     Undefined,
-    print_schema,
 )
+from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 
 import schema.enums  # noqa: F401  # enums are declared before the types that show them
+from schema.access import show_access
 from schema.dispatch.settling import DispatchMutation
 from schema.errors import HANDLERS
 from schema.execution.resolving import prepare_schema
@@ -87,6 +88,15 @@ def build_schema(
     subscription: type | None = Subscription,
 ) -> GraphQLSchema:
     """The schema that `schema.engine` executes."""
+    return _declared(query, mutation, subscription)._schema
+
+
+def export_schema() -> str:
+    """The schema as SDL, as it is kept in schema.graphql."""
+    return print_schema(_declared(Query, Mutation, Subscription)) + "\n"
+
+
+def _declared(query: type, mutation: type | None, subscription: type | None) -> strawberry.Schema:
     declared = strawberry.Schema(
         query=query,
         mutation=mutation,
@@ -94,15 +104,12 @@ def build_schema(
         config=StrawberryConfig(scalar_map=SCALARS),
         exception_handlers=HANDLERS,
     )
-    _drop_null_defaults(declared._schema)
-    _build_inputs(declared._schema)
-    prepare_schema(declared._schema, HANDLERS)
-    return declared._schema
-
-
-def export_schema() -> str:
-    """The schema as SDL, as it is kept in schema.graphql."""
-    return print_schema(build_schema()) + "\n"
+    built = declared._schema
+    _drop_null_defaults(built)
+    _build_inputs(built)
+    show_access(built)
+    prepare_schema(built, HANDLERS)
+    return declared
 
 
 def _drop_null_defaults(built: GraphQLSchema) -> None:

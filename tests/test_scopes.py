@@ -177,25 +177,25 @@ def test_no_exception_is_needless() -> None:
         (
             resolvers_make_no_scope,
             "resolvers/a.py",
-            "async def f(info):\n    actor_of(info)\n    return Everything()",
+            "@requires()\nasync def f(info):\n    return Everything()",
             "3: f makes Everything itself",
         ),
         (
             resolvers_make_no_scope,
             "resolvers/a.py",
-            "async def f(info):\n    actor_of(info, Role.ADMIN, Role.CLIENT)\n    Everything()",
+            "@requires(Role.ADMIN, Role.CLIENT)\nasync def f(info):\n    Everything()",
             "3: f makes Everything itself",
         ),
         (
             resolvers_make_no_scope,
             "resolvers/a.py",
-            "async def f(info, id):\n    actor_of(info, Role.ADMIN)\n    return OfClient(id)",
+            "@requires(Role.ADMIN)\nasync def f(info, id):\n    return OfClient(id)",
             "3: f makes OfClient itself",
         ),
         (
             resolvers_make_no_scope,
             "resolvers/a.py",
-            "async def f(info):\n    actor_of(info, Role.ADMIN)\n    return Everything()",
+            "@requires(Role.ADMIN)\nasync def f(info):\n    return Everything()",
             None,
         ),
     ],
@@ -283,9 +283,9 @@ def _renamed(node: ast.Assign) -> Iterator[str]:
 
 
 def _is_for_admins(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "actor_of":
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "requires":
         return False
-    return [ast.unparse(each) for each in node.args[1:]] == ["Role.ADMIN"]
+    return [ast.unparse(each) for each in node.args] == ["Role.ADMIN"]
 
 
 def _scopes_made(function: ast.AST) -> Iterator[tuple[str, int]]:

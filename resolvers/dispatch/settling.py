@@ -6,14 +6,15 @@ from domain.dispatch import settle
 from domain.dispatch.messages import SettledUnknowns, UnknownFilter
 from domain.identity.access import Role
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from schema.dispatch.inputs import SettleUnknownsInput, UnknownFilterInput
 
 
+@requires(Role.ADMIN)
 async def settle_unknowns(info: Info, input: SettleUnknownsInput) -> SettledUnknowns:
     """What was settled, or in a dry run what would be."""
-    actor, store = actor_of(info, Role.ADMIN), info.context.installation.store
+    actor, store = actor_of(info), info.context.installation.store
     wanted = _filter_of(input.filter)
     if input.dry_run:
         return await settle.preview_unknowns(store, actor, wanted)

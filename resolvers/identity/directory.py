@@ -24,7 +24,7 @@ from domain.identity.directory import (
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, requires
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients
 from resolvers.updates import updated_fields
@@ -40,22 +40,23 @@ from schema.identity.inputs import (
 )
 
 
+@requires(Role.ADMIN)
 async def groups(info: Info) -> list[Group]:
     """All groups, by name."""
-    actor_of(info, Role.ADMIN)
     return list(await info.context.installation.store.list_groups())
 
 
+@requires(Role.ADMIN)
 async def client(
     info: Info, id: Annotated[ID, argument(description="The ID of the client.")]
 ) -> Client | None:
     """One client."""
-    actor_of(info, Role.ADMIN)
     client_id = ids.find(Kind.CLIENT, id)
     [found] = await load_clients(info, [client_id])
     return found
 
 
+@requires(Role.ADMIN)
 async def clients(
     info: Info,
     window: Window[TextKey],
@@ -69,7 +70,6 @@ async def clients(
     ] = None,
 ) -> Page[Client]:
     """Clients."""
-    actor_of(info, Role.ADMIN)
     wanted = domain_directory.ClientFilter(
         search=search_of(search),
         group_id=_decoded(Kind.GROUP, group_id),
@@ -80,6 +80,7 @@ async def clients(
     )
 
 
+@requires(Role.ADMIN)
 async def user_page(
     info: Info,
     window: Window[TextKey],
@@ -93,7 +94,6 @@ async def user_page(
     ] = None,
 ) -> Page[User]:
     """Users."""
-    actor_of(info, Role.ADMIN)
     wanted = domain_directory.UserFilter(
         search=search_of(search),
         client_id=_decoded(Kind.CLIENT, client_id),
@@ -106,17 +106,17 @@ async def user_page(
     )
 
 
+@requires(Role.ADMIN)
 async def create_group(info: Info, input: CreateGroupInput) -> Group:
     """Adds a group."""
-    actor_of(info, Role.ADMIN)
     return await domain_clients.create_group(
         info.context.installation.store, name=input.name, rate_per_unit_usd=input.rate_per_unit_usd
     )
 
 
+@requires(Role.ADMIN)
 async def update_group(info: Info, input: UpdateGroupInput) -> Group:
     """Changes a group. This process reads the actors of the group again at once."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     change = domain_clients.GroupChange(**updated_fields(input, "name", "rate_per_unit_usd"))
     group_id = ids.decode(Kind.GROUP, input.id)
@@ -125,9 +125,9 @@ async def update_group(info: Info, input: UpdateGroupInput) -> Group:
     return group
 
 
+@requires(Role.ADMIN)
 async def create_client(info: Info, input: CreateClientInput) -> Client:
     """Adds a client."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     new = domain_clients.NewClient(
         name=input.name,
@@ -139,9 +139,9 @@ async def create_client(info: Info, input: CreateClientInput) -> Client:
     return await domain_clients.create_client(installation.store, installation.normaliser, new)
 
 
+@requires(Role.ADMIN)
 async def update_client(info: Info, input: UpdateClientInput) -> Client:
     """Changes a client. This process reads its actors again at once."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     given = updated_fields(
         input, "name", "business", "status", "rate_per_unit_usd", "assigned_numbers"
@@ -155,9 +155,9 @@ async def update_client(info: Info, input: UpdateClientInput) -> Client:
     return changed
 
 
+@requires(Role.ADMIN)
 async def create_user(info: Info, input: CreateUserInput) -> User:
     """Adds a user."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     new = domain_users.NewUser(
         email=input.email,
@@ -169,9 +169,9 @@ async def create_user(info: Info, input: CreateUserInput) -> User:
     return await domain_users.create_user(installation.store, installation.passwords, new)
 
 
+@requires(Role.ADMIN)
 async def update_user(info: Info, input: UpdateUserInput) -> User:
     """Changes a user. This process reads its actors again at once."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     change = domain_users.UserChange(
         **updated_fields(input, "password", "role", "disabled"),

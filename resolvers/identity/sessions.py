@@ -9,7 +9,7 @@ from domain.identity.directory import User
 from domain.identity.ports import ApiKey, OpenSession
 from domain.identity.sessions import SignedIn
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from schema.identity.inputs import (
     CreateApiKeyInput,
@@ -48,12 +48,14 @@ async def sign_out(info: Info, input: RefreshSessionInput) -> bool:
     return existed
 
 
+@requires()
 async def my_sessions(info: Info) -> list[OpenSession]:
     """The open sessions of the actor's user."""
     actor = actor_of(info)
     return list(await info.context.installation.sessions.list_open(actor))
 
 
+@requires()
 async def end_session(info: Info, input: EndSessionInput) -> OpenSession:
     """Ends a session of the actor's user. It is refused in this process at once."""
     actor, installation = actor_of(info), info.context.installation
@@ -62,6 +64,7 @@ async def end_session(info: Info, input: EndSessionInput) -> OpenSession:
     return ended
 
 
+@requires()
 async def end_other_sessions(info: Info) -> int:
     """Ends the sessions of the actor's user, except the one of this request."""
     actor, installation = actor_of(info), info.context.installation
@@ -83,18 +86,21 @@ async def viewer_of(root: SignedIn, info: Info) -> User:
     return user
 
 
+@requires()
 async def api_keys(info: Info) -> list[ApiKey]:
     """The actor's own keys that are not revoked, newest first."""
     actor = actor_of(info)
     return list(await info.context.installation.store.list_api_keys(actor.user_id))
 
 
+@requires()
 async def create_api_key(info: Info, input: CreateApiKeyInput) -> CreatedApiKey:
     """Adds a key of the actor's own."""
     actor = actor_of(info)
     return await domain_keys.create_api_key(info.context.installation.store, actor, name=input.name)
 
 
+@requires()
 async def revoke_api_key(info: Info, input: RevokeApiKeyInput) -> ApiKey:
     """Revokes a key. It is refused in this process at once."""
     actor, installation = actor_of(info), info.context.installation

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from domain.errors import Unauthenticated
 from domain.identity.access import Role
 from domain.identity.directory import Client, Group, User
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.loaders import load_groups, load_own_clients
 
 
@@ -19,6 +19,7 @@ class Brand:
     name: str
 
 
+@requires()
 async def viewer(info: Info) -> User:
     """The user who makes the request. Raises Unauthenticated if the user does not exist."""
     actor = actor_of(info)

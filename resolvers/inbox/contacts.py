@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.identity.access import message_scope
+from domain.identity.access import Role, message_scope
 from domain.inbox import contact_import as importing
 from domain.inbox import contacts as keeping
 from domain.inbox.contact_import import ContactsImported
@@ -10,7 +10,7 @@ from domain.inbox.messages import Contact, ContactKey, ContactOrder
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from resolvers.updates import updated_fields
 from schema.inbox.inputs import (
@@ -21,6 +21,7 @@ from schema.inbox.inputs import (
 )
 
 
+@requires(account=True)
 async def contacts(
     info: Info,
     window: Window[ContactKey],
@@ -39,6 +40,7 @@ async def contacts(
     )
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def save_contact(info: Info, input: SaveContactInput) -> Contact:
     """Creates or changes a contact."""
     return await keeping.save_contact(
@@ -50,6 +52,7 @@ async def save_contact(info: Info, input: SaveContactInput) -> Contact:
     )
 
 
+@requires(account=True)
 async def delete_contact(info: Info, input: DeleteContactInput) -> Contact:
     """Deletes a contact and returns it."""
     actor = actor_of(info)
@@ -58,6 +61,7 @@ async def delete_contact(info: Info, input: DeleteContactInput) -> Contact:
     return await keeping.delete_contact(info.context.installation, actor, contact_id)
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def import_contacts(info: Info, input: ImportContactsInput) -> ContactsImported:
     """Creates and changes contacts from a file."""
     actor, installation = actor_of(info), info.context.installation

@@ -8,18 +8,19 @@ from uuid import UUID
 from strawberry import ID
 
 from domain.errors import NotFound
-from domain.identity.access import message_scope
+from domain.identity.access import Role, message_scope
 from domain.inbox import reply as replying
 from domain.inbox.messages import AnyMessage, Contact, Conversation, ConversationKey
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from resolvers.loaders import load_messages
 from schema.inbox.inputs import MarkReadInput, ReplyInput
 
 
+@requires(account=True)
 async def inbox(
     info: Info,
     window: Window[UUID],
@@ -33,6 +34,7 @@ async def inbox(
     )
 
 
+@requires(account=True)
 async def conversation(info: Info, id: ID) -> Conversation | None:
     """One conversation."""
     scope = message_scope(actor_of(info))
@@ -45,6 +47,7 @@ async def conversation(info: Info, id: ID) -> Conversation | None:
         return None
 
 
+@requires(account=True)
 async def mark_read(info: Info, input: MarkReadInput) -> Conversation:
     """Sets the unread count to 0."""
     scope = message_scope(actor_of(info))
@@ -52,6 +55,7 @@ async def mark_read(info: Info, input: MarkReadInput) -> Conversation:
     return await info.context.installation.store.mark_read(scope, key)
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def reply(info: Info, input: ReplyInput) -> replying.Reply:
     """Sends one message back, through the line of the last inbound message."""
     actor = actor_of(info)

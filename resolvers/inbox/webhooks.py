@@ -13,7 +13,7 @@ from domain.inbox.webhooks import EventKey, WebhookEvent, WebhookOutcome, Webhoo
 from domain.pages import Page, Window
 from domain.sending.messages import Line
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, requires
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients, load_messages
 from resolvers.pages import Cursors
@@ -25,31 +25,31 @@ from schema.inbox.inputs import (
 )
 
 
+@requires(Role.ADMIN)
 async def webhook_events(
     info: Info, window: Window[EventKey], outcome: WebhookOutcome | None = None
 ) -> Page[WebhookEvent]:
     """Events of all providers, newest first; of unrouted ones, pending opt-outs first."""
-    actor_of(info, Role.ADMIN)
     return await info.context.installation.store.read_webhook_events(
         Everything(), window, outcome=outcome
     )
 
 
+@requires(Role.ADMIN)
 async def webhook_status(info: Info) -> WebhookStatus:
     """Whether events still arrive, and their latest results."""
-    actor_of(info, Role.ADMIN)
     return await info.context.installation.store.read_webhook_status(Everything())
 
 
+@requires(Role.ADMIN)
 async def modem_routes(info: Info) -> list[ModemRoute]:
     """Lines and their clients."""
-    actor_of(info, Role.ADMIN)
     return list(await info.context.installation.store.read_modem_routes(Everything()))
 
 
+@requires(Role.ADMIN)
 async def set_modem_route(info: Info, input: SetModemRouteInput) -> ModemRoute:
     """Assigns a line to a client."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     client_id = ids.decode(Kind.CLIENT, input.client_id)
     line = Line(input.modem, input.port)
@@ -58,16 +58,16 @@ async def set_modem_route(info: Info, input: SetModemRouteInput) -> ModemRoute:
     )
 
 
+@requires(Role.ADMIN)
 async def delete_modem_route(info: Info, input: DeleteModemRouteInput) -> ModemRoute:
     """Deletes a route and returns it."""
-    actor_of(info, Role.ADMIN)
     route_id = ids.decode(Kind.MODEM_ROUTE, input.id)
     return await routes.delete_modem_route(info.context.installation.store, route_id)
 
 
+@requires(Role.ADMIN)
 async def assign_inbound(info: Info, input: AssignInboundInput) -> WebhookEvent:
     """Assigns the message of an event to a client."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     event_id = ids.decode(Kind.WEBHOOK_EVENT, input.webhook_event_id)
     client_id = ids.decode(Kind.CLIENT, input.client_id)
@@ -82,9 +82,9 @@ async def assign_inbound(info: Info, input: AssignInboundInput) -> WebhookEvent:
     )
 
 
+@requires(Role.ADMIN)
 async def test_reply_readiness(info: Info, input: TestReplyReadinessInput) -> ReplyReadiness:
     """Runs every check of a reply of the client."""
-    actor_of(info, Role.ADMIN)
     client_id = ids.decode(Kind.CLIENT, input.client_id)
     return await check_readiness(info.context.installation, client_id)
 

@@ -8,24 +8,25 @@ from domain.identity.access import Everything, Role
 from domain.ledger.audit import start_audit
 from domain.ledger.audits import Audit
 from domain.pages import Page, Window
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 
 
+@requires(Role.ADMIN)
 async def start_ledger_audit(info: Info) -> Audit:
     """Starts an audit in the background of this process."""
-    actor, installation = actor_of(info, Role.ADMIN), info.context.installation
+    actor, installation = actor_of(info), info.context.installation
     run = await start_audit(installation.store, actor)
     installation.auditor.add(run)
     return run
 
 
+@requires(Role.ADMIN)
 async def ledger_audit(info: Info) -> Audit:
     """The last finished audit, or the first one ever."""
-    actor_of(info, Role.ADMIN)
     return await info.context.installation.auditor.last_result()
 
 
+@requires(Role.ADMIN)
 async def ledger_audits(info: Info, window: Window[UUID]) -> Page[Audit]:
     """All audits, newest first."""
-    actor_of(info, Role.ADMIN)
     return await info.context.installation.store.read_audits(Everything(), window)

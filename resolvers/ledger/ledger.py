@@ -25,7 +25,7 @@ from domain.ledger.statement import StatementFilter, StatementLine, StatementOrd
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients, load_groups
 from schema.ledger.inputs import (
@@ -36,11 +36,13 @@ from schema.ledger.inputs import (
 )
 
 
+@requires()
 async def balances(info: Info, client_id: ID | None = None) -> Balances:
     """The figures that the actor can see, or those of the given client."""
     return await info.context.installation.store.read_balances(_view(info, client_id))
 
 
+@requires()
 async def transfers(
     info: Info,
     window: Window[int],
@@ -56,11 +58,12 @@ async def transfers(
     )
 
 
+@requires(Role.ADMIN, Role.SUPERVISOR)
 async def allocations(
     info: Info, window: Window[UUID], group_id: ID | None = None, search: str | None = None
 ) -> Page[Allocation]:
     """What the clients of the default pool hold, or those of a supervisor's group."""
-    scope = balance_scope(actor_of(info, Role.ADMIN, Role.SUPERVISOR))
+    scope = balance_scope(actor_of(info))
     return await info.context.installation.store.read_allocations(
         scope,
         window,
@@ -69,15 +72,16 @@ async def allocations(
     )
 
 
+@requires(Role.ADMIN)
 async def provider_accounts(info: Info) -> list[ProviderAccountFigures]:
     """All provider accounts, the default one first."""
-    actor_of(info, Role.ADMIN)
     return list(await info.context.installation.store.read_provider_accounts(Everything()))
 
 
+@requires(Role.ADMIN, Role.SUPERVISOR)
 async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
     """Moves units to a client or a group, or back."""
-    actor, store = actor_of(info, Role.ADMIN, Role.SUPERVISOR), info.context.installation.store
+    actor, store = actor_of(info), info.context.installation.store
     client_id = _decoded(Kind.CLIENT, input.client_id)
     group_id = _decoded(Kind.GROUP, input.group_id)
     asked = allocating.Allocation(
@@ -86,6 +90,7 @@ async def allocate(info: Info, input: AllocateInput) -> allocating.Allocated:
     return await allocating.allocate(store, actor, asked)
 
 
+@requires(Role.ADMIN, Role.CLIENT)
 async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
     """Sets a pool to the balance that its provider reports."""
     actor, installation = actor_of(info), info.context.installation
@@ -105,11 +110,11 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
     )
 
 
+@requires(Role.ADMIN)
 async def set_provider_credentials(
     info: Info, input: SetProviderCredentialsInput
 ) -> ProviderAccountFigures:
     """Gives a client a provider account of its own, or new credentials for it."""
-    actor_of(info, Role.ADMIN)
     installation = info.context.installation
     asked = own_accounts.NewCredentials(
         client_id=ids.decode(Kind.CLIENT, input.client_id),

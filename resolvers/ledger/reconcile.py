@@ -10,7 +10,7 @@ from domain.identity.directory import Client
 from domain.ledger.reconcile import start_reconciliation
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Page, Window
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.loaders import load_clients
 from schema.ledger.inputs import ReconcileInput
 
@@ -18,9 +18,10 @@ ANSWER_SECONDS = 30.0
 MOST_DIFFERENCES = 1_000
 
 
+@requires(Role.ADMIN)
 async def reconcile(info: Info, input: ReconcileInput | None = None) -> Reconciliation:
     """Starts a run, and returns it when it is finished, or after 30 s."""
-    actor, installation = actor_of(info, Role.ADMIN), info.context.installation
+    actor, installation = actor_of(info), info.context.installation
     run = await start_reconciliation(
         installation.store,
         actor,
@@ -30,15 +31,15 @@ async def reconcile(info: Info, input: ReconcileInput | None = None) -> Reconcil
     return await installation.reconciler.run(run, within_seconds=ANSWER_SECONDS)
 
 
+@requires(Role.ADMIN)
 async def reconciliations(info: Info, window: Window[UUID]) -> Page[Reconciliation]:
     """All runs, newest first."""
-    actor_of(info, Role.ADMIN)
     return await info.context.installation.store.read_reconciliations(Everything(), window)
 
 
+@requires(Role.ADMIN)
 async def differences_of(roots: Sequence[Reconciliation], info: Info) -> list[Sequence[Difference]]:
     """The first differences that each run has found."""
-    actor_of(info, Role.ADMIN)
     ids = [root.id for root in roots]
     store = info.context.installation.store
     found = await store.read_differences(Everything(), ids, most=MOST_DIFFERENCES)

@@ -24,7 +24,7 @@ from domain.live.subscriptions import ChangeWatch, FeedWatch, StateWatch
 from domain.pages import Window
 from domain.sending.messages import Send
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 
 RECENT_SECONDS = 5.0
@@ -34,6 +34,7 @@ front end and its subscription."""
 FIRST: Window[UUID] = Window(size=100)
 
 
+@requires()
 async def balance_updated(info: Info, client_id: ID | None = None) -> StateWatch[Balances]:
     """The balances that the actor can see, or those of the named client."""
     actor = actor_of(info)
@@ -45,6 +46,7 @@ async def balance_updated(info: Info, client_id: ID | None = None) -> StateWatch
     )
 
 
+@requires(account=True)
 async def send_progress(info: Info, send_id: ID) -> StateWatch[Send]:
     """A send and its counts, until it is finished."""
     scope = message_scope(actor_of(info))
@@ -56,6 +58,7 @@ async def send_progress(info: Info, send_id: ID) -> StateWatch[Send]:
     )
 
 
+@requires(account=True)
 async def message_updated(info: Info, send_id: ID | None = None) -> ChangeWatch:
     """The changed messages of the actor's client, or of one send."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
@@ -70,6 +73,7 @@ async def message_updated(info: Info, send_id: ID | None = None) -> ChangeWatch:
     )
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def inbound_message(info: Info, since: ID | None = None) -> FeedWatch:
     """The inbound messages of the actor's client: after the named message, or from now on."""
     scope, store = feed_scope(actor_of(info)), info.context.installation.store
@@ -84,15 +88,16 @@ async def inbound_message(info: Info, since: ID | None = None) -> FeedWatch:
     )
 
 
+@requires(account=True)
 async def conversation_updated(info: Info) -> ChangeWatch:
     """The changed conversations of the actor's client."""
     scope = message_scope(actor_of(info))
     return _changes(info, hints.CONVERSATION, scope)
 
 
+@requires(Role.ADMIN)
 async def reconcile_progress(info: Info, id: ID) -> StateWatch[Reconciliation]:
     """A reconciliation, until it is finished."""
-    actor_of(info, Role.ADMIN)
     store, key = info.context.installation.store, ids.decode(Kind.RECONCILIATION, id)
     return StateWatch(
         read=partial(store.find_reconciliation, Everything(), key),
@@ -102,9 +107,9 @@ async def reconcile_progress(info: Info, id: ID) -> StateWatch[Reconciliation]:
     )
 
 
+@requires(Role.ADMIN)
 async def ledger_audit_progress(info: Info, id: ID) -> StateWatch[Audit]:
     """An audit, until it is finished or stopped."""
-    actor_of(info, Role.ADMIN)
     store, key = info.context.installation.store, ids.decode(Kind.AUDIT, id)
     return StateWatch(
         read=partial(store.find_audit, Everything(), key),
@@ -114,9 +119,9 @@ async def ledger_audit_progress(info: Info, id: ID) -> StateWatch[Audit]:
     )
 
 
+@requires(Role.ADMIN)
 async def webhook_received(info: Info) -> ChangeWatch:
     """The webhook events of all providers, and their outcomes."""
-    actor_of(info, Role.ADMIN)
     return _changes(info, hints.EVENT, Everything())
 
 

@@ -11,7 +11,7 @@ from domain.sending.csv_send import CsvOrder, CsvQuote
 from domain.sending.messages import Message, Send
 from domain.sending.send import Quote
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from schema.dispatch.inputs import CancelSendInput, SettleUnknownInput
 from schema.sending.inputs import (
@@ -26,12 +26,14 @@ from schema.sending.inputs import (
 NO_NOTE = "No reason was given."
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def quote(info: Info, input: QuoteInput) -> Quote:
     """What a send would do and cost."""
     actor = actor_of(info)
     return await sending.quote(info.context.installation, actor, to=input.to, text=input.text)
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def send(info: Info, input: SendInput) -> Send:
     """One message to one number."""
     actor, installation = actor_of(info), info.context.installation
@@ -40,6 +42,7 @@ async def send(info: Info, input: SendInput) -> Send:
     )
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def bulk_send(info: Info, input: BulkSendInput) -> Send:
     """One text to many numbers."""
     actor, installation = actor_of(info), info.context.installation
@@ -48,6 +51,7 @@ async def bulk_send(info: Info, input: BulkSendInput) -> Send:
     )
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
     """A text of its own for each number."""
     actor, installation = actor_of(info), info.context.installation
@@ -57,6 +61,7 @@ async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
     )
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def csv_send(info: Info, input: CsvSendInput) -> Send:
     """A message for each row of a file."""
     actor, installation = actor_of(info), info.context.installation
@@ -67,6 +72,7 @@ async def csv_send(info: Info, input: CsvSendInput) -> Send:
     )
 
 
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
 async def quote_csv(info: Info, input: QuoteCsvInput) -> CsvQuote:
     """What csvSend would do and cost."""
     actor, installation = actor_of(info), info.context.installation
@@ -74,6 +80,7 @@ async def quote_csv(info: Info, input: QuoteCsvInput) -> CsvQuote:
     return await csv_sending.quote_csv(installation, actor, upload_id, _order(input))
 
 
+@requires(account=True)
 async def cancel_send(info: Info, input: CancelSendInput) -> Send:
     """The send after its QUEUED messages are cancelled."""
     actor, store = actor_of(info), info.context.installation.store
@@ -81,9 +88,10 @@ async def cancel_send(info: Info, input: CancelSendInput) -> Send:
     return await cancelling.cancel_send(store, actor, ids.decode(Kind.SEND, input.send_id))
 
 
+@requires(Role.ADMIN)
 async def settle_unknown(info: Info, input: SettleUnknownInput) -> Message:
     """The message after a person has settled it."""
-    actor, store = actor_of(info, Role.ADMIN), info.context.installation.store
+    actor, store = actor_of(info), info.context.installation.store
     message_id = ids.decode(Kind.MESSAGE, input.message_id)
     note = input.note if input.note is not None else NO_NOTE
     return await settling.settle_unknown(store, actor, message_id, taken=input.taken, note=note)

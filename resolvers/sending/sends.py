@@ -24,7 +24,7 @@ from domain.sending.text import Encoding
 from domain.sending.text import encoding_of as encoding_of_text
 from domain.sending.text import segments_of as segments_of_text
 from resolvers import ids
-from resolvers.context import Info, actor_of
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients, load_messages, load_sends
 from schema.sending.inputs import MessageFilter, SendFilter
@@ -47,6 +47,7 @@ class Counts:
     cancelled: int = 0
 
 
+@requires(account=True)
 async def send(
     info: Info, id: Annotated[ID, argument(description="The ID of the send.")]
 ) -> Send | None:
@@ -61,6 +62,7 @@ async def send(
         return None
 
 
+@requires(account=True)
 async def sends(
     info: Info,
     window: Window[UUID],
@@ -75,6 +77,7 @@ async def sends(
     return await store.read_sends(scope, window, filter=wanted, order=order_by or SendOrder.NEWEST)
 
 
+@requires(account=True)
 async def message(
     info: Info, id: Annotated[ID, argument(description="The ID of the message.")]
 ) -> AnyMessage | None:
@@ -84,6 +87,7 @@ async def message(
     return found
 
 
+@requires(account=True)
 async def messages(
     info: Info,
     window: Window[UUID],
@@ -106,6 +110,7 @@ async def messages(
     return await store.read_messages(scope, window, filter=wanted, search=search_of(search))
 
 
+@requires(account=True)
 async def message_stats(
     info: Info,
     by: Annotated[Period, argument(description="The length of a period.")],
@@ -152,21 +157,21 @@ async def messages_of(
     return [found[each] for each in ids]
 
 
+@requires(Role.ADMIN)
 async def clients_of(roots: Sequence[Send | AnyMessage], info: Info) -> list[Client | None]:
     """The client of each: only an admin may know it."""
-    actor_of(info, Role.ADMIN)
     return await load_clients(info, [root.client_id for root in roots])
 
 
+@requires(Role.ADMIN)
 def modem_of(root: AnyMessage, info: Info) -> str | None:
     """The modem that it came or goes through: the operator's to know. A first message has none."""
-    actor_of(info, Role.ADMIN)
     return root.modem
 
 
+@requires(Role.ADMIN)
 def port_of(root: AnyMessage, info: Info) -> str | None:
     """The port that it came or goes through: the operator's to know. A first message has none."""
-    actor_of(info, Role.ADMIN)
     return root.port
 
 

@@ -54,5 +54,5 @@ class DispatchMutation:
         resolver=settling.settle_unknowns,
         graphql_type=SettleUnknownsResult,
         description="Settles all UNKNOWN messages that match: the provider took them, or it did not"
-        " (then their charges are given back). Begin with dryRun. Safe to repeat. ADMIN.",
+        " (then their charges are given back). Begin with dryRun. Safe to repeat.",
     )

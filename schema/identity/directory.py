@@ -136,23 +136,23 @@ class DirectoryQuery:
         fields.clients,
         Client,
         cursors=by_text_and_id("key"),
-        description="All clients, newest first unless orderBy says otherwise. ADMIN.",
+        description="All clients, newest first unless orderBy says otherwise.",
     )
     client = strawberry.field(
         resolver=fields.client,
         graphql_type=Client | None,
-        description="One client. Null if it does not exist. ADMIN.",
+        description="One client. Null if it does not exist.",
     )
     groups = strawberry.field(
         resolver=fields.groups,
         graphql_type=list[Group],
-        description="All groups, by name. ADMIN.",
+        description="All groups, by name.",
     )
     users = connection_field(
         fields.user_page,
         User,
         cursors=by_text_and_id("key"),
-        description="All users, newest first unless orderBy says otherwise. ADMIN.",
+        description="All users, newest first unless orderBy says otherwise.",
     )
 
 
@@ -161,32 +161,32 @@ class DirectoryMutation:
     create_group = strawberry.field(
         resolver=fields.create_group,
         graphql_type=CreateGroupResult,
-        description="Adds a group under the default pool. ADMIN.",
+        description="Adds a group under the default pool.",
     )
     update_group = strawberry.field(
         resolver=fields.update_group,
         graphql_type=UpdateGroupResult,
-        description="Changes the given fields of a group. ADMIN.",
+        description="Changes the given fields of a group.",
     )
     create_client = strawberry.field(
         resolver=fields.create_client,
         graphql_type=CreateClientResult,
-        description="Adds a client to the default pool. It is ACTIVE and holds nothing. ADMIN.",
+        description="Adds a client to the default pool. It is ACTIVE and holds nothing.",
     )
     update_client = strawberry.field(
         resolver=fields.update_client,
         graphql_type=UpdateClientResult,
         description="Changes the given fields of a client. A client that changes groups keeps its "
-        "units. ADMIN.",
+        "units.",
     )
     create_user = strawberry.field(
         resolver=fields.create_user,
         graphql_type=CreateUserResult,
-        description="Adds a user. ADMIN.",
+        description="Adds a user.",
     )
     update_user = strawberry.field(
         resolver=fields.update_user,
         graphql_type=UpdateUserResult,
         description="Changes the given fields of a user. A new password or role, or disabling the "
-        "user, ends all its sessions and closes its sockets. ADMIN.",
+        "user, ends all its sessions and closes its sockets.",
     )

@@ -135,18 +135,17 @@ class WebhookQuery:
         lookups.webhook_events,
         WebhookEvent,
         cursors=lookups.EVENT_CURSORS,
-        description="Webhook events, newest first. With outcome UNROUTED: pending opt-outs first. "
-        "ADMIN.",
+        description="Webhook events, newest first. With outcome UNROUTED: pending opt-outs first.",
     )
     webhook_status = strawberry.field(
         resolver=lookups.webhook_status,
         graphql_type=WebhookStatus,
-        description="Whether webhook events still arrive, and the latest results. ADMIN.",
+        description="Whether webhook events still arrive, and the latest results.",
     )
     modem_routes = strawberry.field(
         resolver=lookups.modem_routes,
         graphql_type=list[ModemRoute],
-        description="Routes set by hand, then learned ones, last seen first: at most 1,000. ADMIN.",
+        description="Routes set by hand, then learned ones, last seen first: at most 1,000.",
     )
 
 
@@ -155,22 +154,22 @@ class WebhookMutation:
     set_modem_route = strawberry.field(
         resolver=lookups.set_modem_route,
         graphql_type=SetModemRouteResult,
-        description="Assigns a line to a client. ADMIN.",
+        description="Assigns a line to a client.",
     )
     delete_modem_route = strawberry.field(
         resolver=lookups.delete_modem_route,
         graphql_type=DeleteModemRouteResult,
-        description="Deletes a route with the numbers that were assigned with it. ADMIN.",
+        description="Deletes a route with the numbers that were assigned with it.",
     )
     assign_inbound = strawberry.field(
         resolver=lookups.assign_inbound,
         graphql_type=AssignInboundResult,
         description="Assigns the message of an UNROUTED, DUPLICATE or INVALID event to a client. "
-        "It is then received like any other message. Decides a pending opt-out. ADMIN.",
+        "It is then received like any other message. Decides a pending opt-out.",
     )
     test_reply_readiness = strawberry.field(
         resolver=lookups.test_reply_readiness,
         graphql_type=ReplyReadinessResult,
         description="Runs every check of a reply to the client's last inbound message. Nothing is "
-        "sent or charged. ADMIN.",
+        "sent or charged.",
     )

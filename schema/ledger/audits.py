@@ -50,12 +50,12 @@ class AuditQuery:
         description="The last finished audit of the ledger: every balance recomputed from the "
         "transfers, every message compared with its charge. startLedgerAudit runs a new one. If "
         "there was none ever, this runs it: after 30 s it answers RATE_LIMITED, and the audit "
-        "goes on. ADMIN.",
+        "goes on.",
     )
     ledger_audits = connection_field(
         audits.ledger_audits,
         LedgerAudit,
-        description="All audits, newest first: also the one that is running. ADMIN.",
+        description="All audits, newest first: also the one that is running.",
     )
 
 
@@ -65,5 +65,5 @@ class AuditMutation:
         resolver=audits.start_ledger_audit,
         graphql_type=StartLedgerAuditResult,
         description="Starts an audit in the background: it recomputes every balance and changes "
-        "nothing. One at a time. Follow it with ledgerAuditProgress. ADMIN.",
+        "nothing. One at a time. Follow it with ledgerAuditProgress.",
     )

@@ -85,8 +85,8 @@ class Balances:
     )
     platform: PlatformBalance | None = strawberry.field(
         description="The default provider account's pool (others: providerAccounts), or that of "
-        "the client named. ADMIN; null for others, but for a client with a provider account of "
-        "its own, who sees that."
+        "the client named. Null for users who are not admins, except for a client with a provider "
+        "account of its own: it sees that account."
     )
     version: Units = strawberry.field(
         description="Grows with every change of a holding and never decreases. "
@@ -204,7 +204,7 @@ class LedgerQuery:
         Allocation,
         cursors=by_id("client_id"),
         description="What each client of the default pool holds, with its value in USD. "
-        "Supervisors see their group. ADMIN or SUPERVISOR.",
+        "Supervisors see their group.",
     )
     transfers = connection_field(
         ledger.transfers,
@@ -217,7 +217,7 @@ class LedgerQuery:
     provider_accounts = strawberry.field(
         resolver=ledger.provider_accounts,
         graphql_type=list[ProviderAccount],
-        description="All provider accounts, the default one first. ADMIN.",
+        description="All provider accounts, the default one first.",
     )
 
 
@@ -234,11 +234,11 @@ class LedgerMutation:
         graphql_type=SetProviderCredentialsResult,
         description="Gives a client (a school) a provider account of its own, or new credentials "
         "for it. The secret is stored encrypted and never shown again. Refused while the client "
-        "holds units or has unfinished messages in another pool. ADMIN.",
+        "holds units or has unfinished messages in another pool.",
     )
     allocate = strawberry.field(
         resolver=ledger.allocate,
         graphql_type=AllocateResult,
-        description="Positive gives, negative takes back. ADMIN: between the pool's own units and "
-        "a client or a group. SUPERVISOR: between the own group's units and its clients.",
+        description="Positive units give, negative take back. An admin moves them between the pool "
+        "and a client or a group, a supervisor between its group and the group's clients.",
     )

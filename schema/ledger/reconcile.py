@@ -73,7 +73,7 @@ class ReconcileQuery:
     reconciliations = connection_field(
         reconcile.reconciliations,
         Reconciliation,
-        description="All reconciliations, newest first. ADMIN.",
+        description="All reconciliations, newest first.",
     )
 
 
@@ -83,5 +83,5 @@ class ReconcileMutation:
         resolver=reconcile.reconcile,
         graphql_type=ReconcileResult,
         description="Finds charges that are missing or too much, and corrects each of them once. "
-        "Answers when it is finished, or after 30 s with finishedAt null. ADMIN.",
+        "Answers when it is finished, or after 30 s with finishedAt null.",
     )

@@ -24,13 +24,12 @@ class LedgerSubscription:
     reconcile_progress = strawberry.subscription(
         resolver=subscriptions.reconcile_progress,
         graphql_type=Reconciliation,
-        description="A reconciliation after each step, until it is finished. ADMIN.",
+        description="A reconciliation after each step, until it is finished.",
     )
     ledger_audit_progress = strawberry.subscription(
         resolver=subscriptions.ledger_audit_progress,
         graphql_type=LedgerAudit,
-        description="An audit as it is now, then after each step, until it is finished or "
-        "stopped. ADMIN.",
+        description="An audit as it is now, then after each step, until it is finished or stopped.",
     )
 
 
@@ -73,5 +72,5 @@ class SwitchboardSubscription:
         resolver=subscriptions.webhook_received,
         graphql_type=WebhookEvent,
         description="Every webhook event with how it was routed: told when it is stored, and again "
-        "after every change of its outcome. First those of the last five seconds. ADMIN.",
+        "after every change of its outcome. First those of the last five seconds.",
     )

@@ -87,17 +87,17 @@ class Message:
     client = batch_field(
         lookups.clients_of,
         Client | None,
-        description="The client that sent or received it. ADMIN.",
+        description="The client that sent or received it.",
     )
     modem = strawberry.field(
         resolver=lookups.modem_of,
         graphql_type=str | None,
-        description="The modem that it came in through or leaves through, if it has one. ADMIN.",
+        description="The modem that it came in through or leaves through, if it has one.",
     )
     port = strawberry.field(
         resolver=lookups.port_of,
         graphql_type=str | None,
-        description="The port of the modem. ADMIN.",
+        description="The port of the modem.",
     )
 
 
@@ -126,7 +126,7 @@ class Send:
         "for credits. Null without a rate."
     )
     client = batch_field(
-        lookups.clients_of, Client | None, description="The client that is charged. ADMIN."
+        lookups.clients_of, Client | None, description="The client that is charged."
     )
     accepted: int = strawberry.field(description="How many messages were accepted and charged.")
     rejected: list[RejectedRecipient] = strawberry.field(
@@ -284,5 +284,5 @@ class SendMutation:
         resolver=sending.settle_unknown,
         graphql_type=SettleUnknownResult,
         description="Decides by hand what became of a message with the status UNKNOWN: the "
-        "provider took it, or it did not, and then its charge is refunded. ADMIN.",
+        "provider took it, or it did not, and then its charge is refunded.",
     )

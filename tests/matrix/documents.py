@@ -1,12 +1,11 @@
 """Documents made from the schema: a field with all that can be selected below it.
 
-Whatever is added to a type is asked for by the matrix at once. What is marked ADMIN is left out
-and has rows of its own.
+Whatever is added to a type is asked for by the matrix at once. Fields below the roots that not all
+roles may read are left out, and have rows of their own.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,25 +25,32 @@ from graphql import (
     get_named_type,
 )
 
+from domain.identity.access import Role
+from schema.access import access_of
+from schema.execution.resolving import STRAWBERRY
+
 DEEPEST = 6
 
-_MARKED = re.compile(r"(^|[.;] )ADMIN\.")
-_NAMED = re.compile(r"\bADMIN\b")
+NULL_FOR_OTHERS = frozenset({"Balances.platform"})
+"""Fields without a directive that are null for most users."""
+
 _OPERATIONS = {"Query": "query", "Mutation": "mutation", "Subscription": "subscription"}
 
 
-def is_marked(field: GraphQLField) -> bool:
-    """Whether the description says ADMIN, and not who else."""
-    return _MARKED.search(field.description or "") is not None
+def is_restricted(field: GraphQLField) -> bool:
+    """Whether the field has the directive @requires, but not for all roles."""
+    access = access_of(field.extensions.get(STRAWBERRY))
+    return access is not None and set(access.roles) != set(Role)
 
 
 def fields_of_matrix(schema: GraphQLSchema) -> Iterator[str]:
-    """The fields that need a row: what can be asked, done and watched, and what names ADMIN."""
+    """The fields that need a row: those of the roots, and those that not all roles may read."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for name, field in type_.fields.items():
-                if type_.name in _OPERATIONS or _NAMED.search(field.description or ""):
-                    yield f"{type_.name}.{name}"
+                place = f"{type_.name}.{name}"
+                if type_.name in _OPERATIONS or place in NULL_FOR_OTHERS or is_restricted(field):
+                    yield place
 
 
 def ids_of(field: GraphQLField) -> set[str]:
@@ -112,7 +118,7 @@ def _is_selected(name: str, field: GraphQLField, above: tuple[str, ...]) -> bool
         if isinstance(each.type, GraphQLNonNull) and each.default_value is Undefined
     ]
     # The nodes of a connection are its edges' nodes.
-    if demanded or is_marked(field) or name == "edges":
+    if demanded or is_restricted(field) or name == "edges":
         return False
     named = get_named_type(field.type)
     is_leaf = isinstance(named, GraphQLScalarType | GraphQLEnumType)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
+from tests.matrix.row import DATA, EMPTY, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
 from tests.matrix.things import (
     a_new_client,
     an_audit_is_done,
@@ -124,6 +124,9 @@ ROWS: dict[str, list[Row]] = {
     ],
     "Query.reconciliations": [admins(DATA)],
     "Subscription.reconcileProgress": [admins(DATA, given={"id": the_reconciliation})],
+    "Reconciliation.differences": [
+        admins(EMPTY, through="Subscription.reconcileProgress", given={"id": the_reconciliation})
+    ],
     "Mutation.reconcile": [admins(DATA, given={"input": {"dryRun": True}}, first=no_run_goes_on)],
     "Mutation.sync": [
         admins("pool"),

@@ -19,7 +19,7 @@ from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type, is_leaf
 from persistence import database, orm
 from tests import databases
 from tests.installations import ENGINE
-from tests.matrix.documents import document_for, is_marked
+from tests.matrix.documents import document_for, is_restricted
 from tests.matrix.row import FORBIDDEN, UNAUTHENTICATED, Row
 from tests.matrix.rows import ROWS
 from tests.matrix.test_matrix import field_of, filled, is_refusal, refusal_in
@@ -178,4 +178,4 @@ def _is_value(field: Any) -> bool:
     """Whether the field is an attribute, or a leaf made from one, for everybody to see."""
     is_leaf = is_leaf_type(get_named_type(field.type))
     is_attribute = field.extensions["strawberry-definition"].is_basic_field
-    return (is_leaf or is_attribute) and not is_marked(field)
+    return (is_leaf or is_attribute) and not is_restricted(field)

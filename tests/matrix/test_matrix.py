@@ -27,7 +27,7 @@ from resolvers import context, ids
 from resolvers.ledger import ledger
 from tests import databases, worlds
 from tests.installations import ENGINE
-from tests.matrix.documents import document_for, fields_of_matrix, ids_of, is_marked
+from tests.matrix.documents import document_for, fields_of_matrix, ids_of
 from tests.matrix.row import (
     DATA,
     EMPTY,
@@ -73,14 +73,6 @@ def test_every_row_is_of_a_field() -> None:
 
 def test_every_id_that_a_field_takes_is_asked_with() -> None:
     assert [what for name in ROWS for what in missing_ids(name, ROWS[name])] == []
-
-
-def test_what_is_marked_as_the_operators_is_refused_to_everybody_else() -> None:
-    for name, rows in ROWS.items():
-        for row in rows if is_marked(field_of(name)) else ():
-            others = {getattr(row, who) for who in ROLES if who not in ("admin", "nobody")}
-            assert others <= {FORBIDDEN, NULL}, name
-            assert FORBIDDEN in others, name
 
 
 def test_a_field_without_a_row_is_noticed() -> None:
