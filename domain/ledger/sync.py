@@ -31,6 +31,7 @@ from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
 from domain.ledger.valuation import units_of_reading
 from domain.provider import Provider, Reading
 from domain.transactions import Transaction
+from domain.units import units_in_words
 
 POLL_SECONDS = 0.05
 TRIES = 3
@@ -149,14 +150,23 @@ async def _read(
     try:
         reading = await provider.balance()
         return reading, units_of_reading(reading.value, account.valuation)
-    except ProviderUnavailable:
+    except ProviderUnavailable as unavailable:
         await store.fail_reading(account.id, reader_id=reader_id)
-        raise
+        raise ProviderUnavailable(f"{unavailable}{_kept(account)}") from unavailable
     except ValueError as out_of_range:
         await store.fail_reading(account.id, reader_id=reader_id)
         raise ProviderUnavailable(
-            "The SMS network did not report a valid balance."
+            f"The SMS network did not report a valid balance.{_kept(account)}"
         ) from out_of_range
+
+
+def _kept(account: ProviderAccount) -> str:
+    """What a client reads about its own last good reading. Empty if there is none."""
+    if account.owner_client_id is None or account.read_at is None:
+        return ""
+    minutes = max(int((datetime.now(UTC) - account.read_at).total_seconds()) // 60, 0)
+    age = units_in_words(minutes, "minute") if minutes < 120 else f"{minutes // 60:,} hours"
+    return f" The balance from the last check, {age} ago, is kept."
 
 
 async def _set_pool(

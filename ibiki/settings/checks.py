@@ -132,6 +132,8 @@ def check_provider_url(value: str) -> str:
     parts = _split_url(value)
     if not (parts and parts.scheme in ("http", "https") and parts.hostname):
         raise wrong("is not an HTTP address", "Write it as https://host or http://host:port.")
+    if parts.query or parts.fragment:
+        raise wrong("has something after its path", "Write it as https://host/path, without more.")
     if parts.username or parts.password:
         raise wrong("contains a user name or a password", "Use the settings for credentials.")
     return value

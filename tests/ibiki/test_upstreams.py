@@ -1,13 +1,24 @@
-"""Detects that the provider has changed since the last start."""
+"""Opens provider accounts with their present address and credentials."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
 
+from domain.errors import ProviderUnavailable
+from domain.ledger.credentials import NewCredentials, OwnAccountRules, set_credentials
+from ibiki.encryption import FernetCipher
 from ibiki.settings.settings import load
-from ibiki.upstreams import provider_changed
+from ibiki.upstreams import Upstreams, provider_changed
+from persistence import store
+from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME
+from tests import worlds
+from tests.providers.simulated import simulated
 
 URL = "EXTREME_API_URL"
 
@@ -23,3 +34,90 @@ def test_a_changed_provider_is_detected(tmp_path: Path, monkeypatch: pytest.Monk
     assert not starts("https://sms.example")
     assert starts("https://other.example")
     assert starts(None)
+
+
+SCHOOL_RULES = OwnAccountRules(FernetCipher([Fernet.generate_key().decode()]))
+
+
+@pytest.fixture
+async def school(database_url: str) -> AsyncIterator[UUID]:
+    """A client that holds nothing, in a connected database."""
+    async with worlds.connected(database_url):
+        yield (await worlds.add_client(await worlds.add_pool(), held=0)).client_id
+
+
+def upstreams_at(directory: Path) -> Upstreams:
+    return Upstreams(load(directory), directory, SCHOOL_RULES.cipher)
+
+
+async def set_for(client_id: UUID, username: str, password: str) -> UUID:
+    asked = NewCredentials(
+        client_id=client_id, provider="egosms", username=username, password=password
+    )
+    return (await set_credentials(store, SCHOOL_RULES, asked)).id
+
+
+@pytest.mark.parametrize("path", ["/api/v1/json/", "/api/v1/plain/?"])
+async def test_new_credentials_are_used_by_the_next_call_of_every_process(
+    school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async with simulated() as it:
+        monkeypatch.setenv("SMS_API_URL", it.base_url + path)
+        await it.control("egosms", username="first", password="old", balance=70)
+        await it.control("egosms", username="second", password="pw", balance=140)
+        account_id = await set_for(school, "first", "old")
+        processes = [upstreams_at(tmp_path / str(each)) for each in range(2)]
+        opened = [await each.of(account_id) for each in processes]
+        assert [(await each.balance()).raw for each in opened] == ["70", "70"]
+        assert [await each.of(account_id) for each in processes] == opened, "it stays open"
+        await set_for(school, "second", "pw")
+        for each in processes:
+            assert (await (await each.of(account_id)).balance()).raw == "140"
+        # A call that was under way may still end.
+        assert (await opened[0].balance()).raw == "70"
+        for each in processes:
+            await each.close()
+
+
+async def test_an_own_account_never_falls_back_to_the_platforms(
+    school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMS_API_URL", "http://127.0.0.1:1/api/v1/json/")
+    monkeypatch.setenv("EGOSMS_USERNAME", "platform")
+    monkeypatch.setenv("EGOSMS_PASSWORD", "platform's")
+    account_id = await set_for(school, "a", "b")
+    upstreams = upstreams_at(tmp_path)
+    assert (await upstreams.of(account_id)).largest_batch == 100
+    for credentials, words in ((b"damaged", "cannot be read"), (None, "has no sign-in")):
+        await worlds.execute("UPDATE provider_account SET credentials = $1", credentials)
+        with pytest.raises(ProviderUnavailable, match=words):
+            await upstreams.of(account_id)
+    await upstreams.close()
+
+
+async def test_the_platforms_own_account_uses_the_settings(
+    school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = replace(SCHOOL_RULES, platform_providers=frozenset({"egosms"}))
+    asked = NewCredentials(client_id=school, provider="egosms", username="", password="")
+    account = await set_credentials(store, rules, asked)
+    async with simulated() as it:
+        monkeypatch.setenv("SMS_API_URL", f"{it.base_url}/api/v1/plain/?")
+        unset = upstreams_at(tmp_path)
+        with pytest.raises(ProviderUnavailable, match="not configured"):
+            await unset.of(account.id)
+        monkeypatch.setenv("EGOSMS_USERNAME", DEMO_USERNAME)
+        monkeypatch.setenv("EGOSMS_PASSWORD", DEMO_PASSWORD)
+        upstreams = upstreams_at(tmp_path)
+        assert (await (await upstreams.of(account.id)).balance()).raw == str(DEMO_BALANCE)
+        await upstreams.close()
+
+
+async def test_another_machine_is_not_called_in_tests(
+    school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPBACK_ONLY", "true")
+    monkeypatch.setenv("EXTREME_API_URL", "http://127.0.0.1:1")
+    account_id = await set_for(school, "a", "b")
+    with pytest.raises(ProviderUnavailable, match="not configured"):
+        await upstreams_at(tmp_path).of(account_id)

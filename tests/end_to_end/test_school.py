@@ -1,0 +1,291 @@
+"""A school's whole day on the running program: checks, sends, refusals, nonsense, a new password.
+
+Once with the JSON API of the program's own simulator, and once with the plain API of another one.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import httpx
+import pytest
+
+from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME, PRICE
+from tests.end_to_end.program import (
+    Api,
+    Program,
+    clean_environment,
+    eventually,
+    fresh_directory,
+    run,
+    signed_in,
+    up,
+)
+
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+
+SECRET = "Kampala/2026+ & co?"
+NUMBERS = [f"+25670000000{each}" for each in range(1, 4)]
+REFUSED = "+256700000160"
+RESULT = "__typename ... on UserError { message }"
+SEND = f"""
+mutation ($input: BulkSendInput!) {{ bulkSend(input: $input) {{ {RESULT}
+  ... on Send {{ id charged }} ... on InsufficientBalance {{ required available unit }} }} }}"""
+SENT = """
+query ($id: ID!) { send(id: $id) {
+  charged finished counts { queued sent delivered rejected unknown } } }"""
+CHECK = f"mutation {{ sync {{ {RESULT} ... on Synced {{ change previousPool checkedAt }} }} }}"
+BALANCES = """
+{ balances { version account { balance unit pricePerMessage }
+  platform { providerBalance lastSyncedAt state } } }"""
+STATEMENT = "{ transfers(first: 100) { nodes { kind amount balanceAfter description } } }"
+VIEWER = "{ viewer { client { id status } } }"
+STATUS = f"mutation ($input: UpdateClientInput!) {{ updateClient(input: $input) {{ {RESULT} }} }}"
+SET = f"""
+mutation ($input: SetProviderCredentialsInput!) {{ setProviderCredentials(input: $input) {{
+  {RESULT} ... on ProviderAccount {{ id provider unit pricePerMessage }} }} }}"""
+
+
+@dataclass
+class Day:
+    """The program, its school and its admin, and the provider that the school has its account at.
+
+    `answers`: all that the API has said.
+    """
+
+    program: Program
+    school: Api
+    admin: Api
+    provider: str
+    answers: list[Any] = field(default_factory=list)
+
+    def ask(self, api: Api, document: str, **variables: Any) -> Any:
+        (answer,) = api.ask(document, **variables).values()
+        self.answers.append(answer)
+        return answer
+
+    def send(self, *to: str) -> Any:
+        return self.ask(self.school, SEND, input={"to": list(to), "text": "No school today"})
+
+    def finished(self, send_id: str) -> Any:
+        return eventually(
+            lambda: (now := self.ask(self.school, SENT, id=send_id))["finished"] and now
+        )
+
+    def check(self) -> Any:
+        return self.ask(self.school, CHECK)
+
+    def balances(self) -> Any:
+        return self.ask(self.school, BALANCES)
+
+    def control(self, what: str, **asked: Any) -> Any:
+        method = "POST" if asked else "GET"
+        answer = httpx.request(method, f"{self.provider}/control/{what}", json=asked or None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def taken(self) -> list[str]:
+        return [
+            each["recipient"]
+            for request in self.control("log")
+            if request["path"].startswith("/api/v1/")
+            for each in request["messages"]
+            if each["took"]
+        ]
+
+    def set_credentials(self, username: str, password: str) -> Any:
+        client_id = self.ask(self.school, VIEWER)["client"]["id"]
+        asked = {
+            "clientId": client_id,
+            "provider": "egosms",
+            "username": username,
+            "password": password,
+        }
+        return self.ask(self.admin, SET, input=asked)
+
+
+@contextmanager
+def simulator() -> Iterator[str]:
+    """A simulator in a process and a directory of its own."""
+    with fresh_directory() as directory:
+        command = [sys.executable, "-m", "ibiki", "simulate", "--port", "0", "--data"]
+        process = subprocess.Popen(
+            [*command, str(directory)], stdout=subprocess.DEVNULL, env=clean_environment()
+        )
+        try:
+            url = directory / "simulator.url"
+            eventually(lambda: url.exists() and url.read_text().strip())
+            yield url.read_text().strip()
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@contextmanager
+def day(program: Program, provider: str) -> Iterator[Day]:
+    with (
+        signed_in(program, "school@ibiki.test") as school,
+        signed_in(program, "admin@ibiki.test") as admin,
+    ):
+        yield Day(program, school, admin, provider)
+
+
+@pytest.fixture(scope="module", params=["json", "plain"])
+def it(request: pytest.FixtureRequest) -> Iterator[Day]:
+    with fresh_directory() as directory:
+        if request.param == "json":
+            with up(directory, LOG_LEVEL="debug") as program:
+                eventually(lambda: "is up at" in "".join(program.printed))
+                with day(program, program.simulator) as it:
+                    yield it
+            return
+        with simulator() as url:
+            address = {"SMS_API_URL": f"{url}/api/v1/plain/?", "LOG_LEVEL": "debug"}
+            with up(directory, **address) as program, day(program, url) as it:
+                it.set_credentials(DEMO_USERNAME, DEMO_PASSWORD)
+                assert it.check()["change"] == 100_000
+                yield it
+
+
+def test_the_sign_in_is_printed_and_the_balance_is_there(it: Day) -> None:
+    eventually(lambda: "school@ibiki.test" in "".join(it.program.printed))
+    balances = it.balances()
+    assert balances["account"] == {"balance": 100_000, "unit": "UGX", "pricePerMessage": 50}
+    assert balances["platform"]["providerBalance"] == str(DEMO_BALANCE)
+    assert balances["platform"]["state"] == ("IN_SYNC")
+
+
+def test_a_send_and_a_refund_agree_with_the_provider_at_the_next_check(it: Day) -> None:
+    send = it.send(*NUMBERS)
+    assert send["charged"] == 150
+    counts = it.finished(send["id"])["counts"]
+    assert counts["sent"] + counts["delivered"] == 3
+    refused = it.send(REFUSED, NUMBERS[0])
+    assert refused["charged"] == 100
+    now = it.finished(refused["id"])
+    assert (now["charged"], now["counts"]["rejected"]) == (50, 1)
+    assert it.balances()["account"]["balance"] == 100_000 - 200
+    assert it.control("egosms")[DEMO_USERNAME] == DEMO_BALANCE - 4 * PRICE
+    assert it.check()["change"] == 0, "both sides agree"
+    lines = [(each["kind"], each["amount"]) for each in it.ask(it.school, STATEMENT)["nodes"]]
+    sends = [("SEND", -100), ("SEND", -150)]
+    assert lines[:5] == [("SYNC", 0), ("REFUND", 50), *sends, ("SYNC", 100_000)]
+    assert sorted(it.taken()) == sorted(each.removeprefix("+") for each in [*NUMBERS, NUMBERS[0]])
+
+
+def test_what_the_school_cannot_pay_is_refused_whole_and_in_words(it: Day) -> None:
+    it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70)
+    assert it.check()["__typename"] == "Synced"
+    before = it.taken()
+    assert it.send(*NUMBERS) == {
+        "__typename": "InsufficientBalance",
+        "message": "This takes 150 UGX, but the balance is 100 UGX. Nothing was sent or charged.",
+        "required": 150,
+        "available": 100,
+        "unit": "UGX",
+    }
+    assert it.taken() == before
+
+
+@pytest.mark.parametrize(
+    "kind", ["html", "empty", "wrong_types", "currency_word", "thousands", "bad_key", "broken"]
+)
+def test_nonsense_is_no_reading_and_the_last_one_stays(it: Day, kind: str) -> None:
+    it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=7_000)
+    assert it.check()["__typename"] == "Synced"
+    before = it.balances()
+    it.control("fault", kind=kind, path="/api/v1/")
+    failed = it.check()
+    assert failed["__typename"] == "ProviderUnavailable"
+    assert "The balance from the last check, 0 minutes ago, is kept." in failed["message"]
+    after = it.balances()
+    assert after["account"] == before["account"]
+    for kept in ("providerBalance", "lastSyncedAt"):
+        assert after["platform"][kept] == before["platform"][kept]
+    assert after["platform"]["state"] == "PROVIDER_UNREACHABLE"
+    assert it.check()["__typename"] == "Synced"
+    assert it.balances()["platform"]["state"] == "IN_SYNC"
+
+
+def test_a_dormant_school_sends_nothing(it: Day) -> None:
+    client_id = it.ask(it.school, VIEWER)["client"]["id"]
+    it.ask(it.admin, STATUS, input={"id": client_id, "status": "DORMANT"})
+    refused = eventually(
+        lambda: (now := it.send(NUMBERS[0]))["__typename"] == "AccountInactive" and now
+    )
+    assert "DORMANT" in refused["message"]
+    it.ask(it.admin, STATUS, input={"id": client_id, "status": "ACTIVE"})
+    sent = eventually(lambda: (now := it.send(NUMBERS[0]))["__typename"] == "Send" and now)
+    assert it.finished(sent["id"])["charged"] == 50
+
+
+def test_after_a_new_password_waiting_messages_go_out_without_a_restart(it: Day) -> None:
+    it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70_000)
+    assert it.check()["__typename"] == "Synced"
+    it.control("egosms", username=DEMO_USERNAME, password=SECRET, balance=70_000)
+    send = it.send(NUMBERS[1])
+    eventually(lambda: it.balances()["platform"]["state"] == "NEEDS_SYNC")
+    waiting = it.ask(it.school, SENT, id=send["id"])
+    assert (waiting["counts"]["queued"], waiting["charged"]) == (1, 50)
+    assert it.set_credentials(DEMO_USERNAME, SECRET)["provider"] == "egosms"
+    counts = it.finished(send["id"])["counts"]
+    assert counts["sent"] + counts["delivered"] == 1
+    assert it.check()["change"] == 0
+
+
+def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
+    """Neither in answers, logs, metrics and the simulator's log, nor in the database's files."""
+    assert it.set_credentials(DEMO_USERNAME, SECRET)["__typename"] == "ProviderAccount"
+    assert it.check()["__typename"] == "Synced"
+    assert it.set_credentials(DEMO_USERNAME, f"{SECRET}\n")["__typename"] == "InvalidInput"
+    assert run("audit", "--data", str(it.program.directory)).returncode == 0
+    metrics = httpx.get(f"{it.program.address}/metrics")
+    assert metrics.status_code == 200
+    printed = "".join(it.program.printed)
+    assert "school@ibiki.test" in printed
+    said = "\n".join([printed, metrics.text, repr(it.answers), repr(it.control("log"))]).encode()
+    assert traces_of(SECRET, said) == []
+    files = [path for path in it.program.directory.rglob("*") if path.is_file()]
+    assert any("base" in path.parts for path in files), "the database is among them"
+    for path in files:
+        assert traces_of(SECRET, path.read_bytes()) == [], path
+
+
+def traces_of(secret: str, said: bytes) -> list[str]:
+    """The spellings of a secret that occur in bytes."""
+    plain = secret.encode()
+    base64 = [b64encode(b"x" * shift + plain)[4 if shift else 0 : -4] for shift in range(3)]
+    spellings = {
+        "plain": plain,
+        "percent": quote(secret, safe="").encode(),
+        "path": quote(secret).encode(),
+        "form": quote_plus(secret).encode(),
+        "JSON": repr(secret).encode(),
+        **{f"base64 at {shift}": each for shift, each in enumerate(base64)},
+        "UTF-16": secret.encode("utf-16-le"),
+        "hex": plain.hex().encode(),
+    }
+    return [name for name, spelling in spellings.items() if spelling in said]
+
+
+def test_the_search_finds_each_spelling() -> None:
+    for said in (
+        SECRET.encode(),
+        f"?password={quote_plus(SECRET)}&number=1".encode(),
+        f"?password={quote(SECRET, safe='')}".encode(),
+        b64encode(f"school:{SECRET}".encode()),
+        b64encode(f"ab{SECRET} more".encode()),
+        b64encode(f"a{SECRET} more".encode()),
+        b64encode(f"abc{SECRET} more".encode()),
+        SECRET.encode().hex().encode(),
+    ):
+        assert traces_of(SECRET, said), said
+    assert traces_of(SECRET, Path(__file__).name.encode()) == []
