@@ -37,6 +37,14 @@ export class ApiCaller {
     return bulkSend.id;
   }
 
+  /** The balance of the viewer's client. */
+  async balance(): Promise<number> {
+    const { balances } = await this.ask<{ balances: { account: { balance: number } } }>(
+      "{ balances { account { balance } } }",
+    );
+    return balances.account.balance;
+  }
+
   /** An inbound message, as a provider reports it. */
   static async inbound(program: Program, from: string, message: string): Promise<void> {
     const body = { messageId: `test-${Math.random()}`, from, message, modem: "modem-7", port: "2" };

@@ -14,6 +14,11 @@ export type User = keyof typeof USERS;
 export const ANSWERING = "+1 202 555 0177";
 export const PLAIN = "+1 202 555 0100";
 
+/** Credits as the console writes them. */
+export function credits(amount: number): string {
+  return `${amount.toLocaleString("en-US")} credits`;
+}
+
 interface WorkerFixtures {
   program: Program;
 }

@@ -7,6 +7,7 @@ console, with the same Node.js and the same packages.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,7 +29,9 @@ NODE_LOCK = SOURCES / "node.lock"
 OWN_NODE = SOURCES / ".node"
 BUILT_FROM = "built-from.txt"
 OLDEST_NODE = (20, 19)
-NOT_SOURCES = {"node_modules", ".node", "tests", "test-results"}
+PREPARING = SOURCES / ".preparing.lock"
+GENERATED = {"node_modules", ".node", "test-results", "schema-types.d.ts", PREPARING.name}
+NOT_SOURCES = {*GENERATED, "tests"}
 INSTALL_SECONDS = 600
 BUILD_SECONDS = 300
 
@@ -57,6 +61,11 @@ def _run_script(script: str) -> int:
 
 
 def _build_if_changed() -> int:
+    with _alone():
+        return _build_unless_built()
+
+
+def _build_unless_built() -> int:
     key = content_key()
     if built_from() == key:
         return 0
@@ -74,7 +83,7 @@ def _build_if_changed() -> int:
 
 def build(key: str) -> None:
     """Builds the console and stores the key of its sources. Raises NotBuilt."""
-    environment = ready_environment()
+    environment = _prepare()
     _say("Building the console …")
     _run(["npm", "run", "--silent", "build"], environment, BUILD_SECONDS)
     (FILES / REASON).unlink(missing_ok=True)
@@ -83,6 +92,11 @@ def build(key: str) -> None:
 
 def ready_environment() -> dict[str, str]:
     """An environment with Node.js and the packages of the lock file. Raises NotBuilt."""
+    with _alone():
+        return _prepare()
+
+
+def _prepare() -> dict[str, str]:
     node = find_node() or install_node()
     environment = {**os.environ, "PATH": f"{Path(node).parent}{os.pathsep}{os.environ['PATH']}"}
     lock = SOURCES / "package-lock.json"
@@ -115,7 +129,15 @@ def install_node() -> str:
         return str(node)
     _say("This machine has no Node.js 20.19 or newer. Installing it from PyPI (60 MB) …")
     _run([*_installer(), "--require-hashes", "-r", str(NODE_LOCK), "--target", str(OWN_NODE)])
+    _link_npm(node.parent)
     return str(node)
+
+
+def _link_npm(programs: Path) -> None:
+    """Makes npm and npx links again: a wheel stores copies, which do not find their libraries."""
+    for name in ("npm", "npx"):
+        (programs / name).unlink(missing_ok=True)
+        (programs / name).symlink_to(f"../lib/node_modules/npm/bin/{name}-cli.js")
 
 
 def _installer() -> Command:
@@ -145,7 +167,16 @@ def built_from() -> str | None:
 def _sources() -> Iterator[Path]:
     for top in SOURCES.iterdir():
         if top.name not in NOT_SOURCES:
-            yield from (path for path in [top, *top.rglob("*")] if path.is_file())
+            files = (path for path in [top, *top.rglob("*")] if path.is_file())
+            yield from (path for path in files if path.name not in GENERATED)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Waits until no other process installs packages or builds, because `npm ci` deletes first."""
+    with PREPARING.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _run(
