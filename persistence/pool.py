@@ -28,6 +28,9 @@ ANSWER_SECONDS = 10.0
 PROOF_SECONDS = 1.0
 """How long a connection may take to show that it works: to end a statement, or to answer one."""
 
+PROOF_TRIES = 5
+"""How many connections a caller tries that do not answer, before PostgreSQL counts as away."""
+
 # What asyncpg and the system raise if PostgreSQL is away, restarting, silent or out of resources,
 # if it cancelled the statement, or if it closed the connection.
 AWAY = (
@@ -64,6 +67,8 @@ class Silence:
         """A new pool: nothing is known about it."""
         self.answer_seconds = answer_seconds
         self._since = None
+        self._count = 0
+        self._proved.clear()
 
     @property
     def connection_seconds(self) -> float:
@@ -123,7 +128,7 @@ async def acquired(pool: Pool, *, unavailable: type[Exception]) -> AsyncIterator
 
 
 async def _acquire(pool: Pool) -> Connection:
-    while True:
+    for _ in range(PROOF_TRIES):
         held = await pool.acquire(timeout=silence.connection_seconds)
         if not silence.must_prove(held):
             return held
@@ -133,6 +138,7 @@ async def _acquire(pool: Pool) -> Connection:
         await silence.found(pool)
         with suppress(*AWAY):
             await pool.release(held, timeout=PROOF_SECONDS)
+    raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
 
 
 async def _answers(held: Connection) -> bool:
