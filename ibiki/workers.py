@@ -14,6 +14,7 @@ from domain.inbox.inbound import Receiver
 from domain.inbox.polling import Poller, PollRules
 from domain.inbox.ports import PollStore, ReceivingStore
 from domain.inbox.receive import receive_due
+from domain.ledger.ports import LowBalances
 from domain.loops import Loop
 from domain.provider import Providers
 from domain.sending.files.uploads import KEPT_SECONDS
@@ -23,6 +24,7 @@ RECEIVE_SECONDS = 0.2
 CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 POLL_SECONDS = 10.0
+LOW_BALANCE_SECONDS = 2.0
 KEPT_KEY_SECONDS = 25 * 3600.0
 """Keys are valid for 24 hours. The extra hour lets a retry at the last moment find its key."""
 
@@ -30,7 +32,9 @@ MOST_PURGED = 10_000
 MOST_UPLOADS_PURGED = 100
 
 
-class WorkersStore(PollStore, ReceivingStore, WorkStore, Uploads, IdentityUpkeep, Protocol):
+class WorkersStore(
+    PollStore, ReceivingStore, WorkStore, Uploads, IdentityUpkeep, LowBalances, Protocol
+):
     """What the workers need from the store."""
 
 
@@ -59,6 +63,11 @@ class Workers:
             Loop("purging uploads", self._purge_uploads, every_seconds=PURGE_SECONDS),
             Loop("purging sign-ins", self._purge_sign_ins, every_seconds=PURGE_SECONDS),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
+            Loop(
+                "noticing low balances",
+                store.notice_low_balances,
+                every_seconds=LOW_BALANCE_SECONDS,
+            ),
         ]
 
     def start(self) -> None:

@@ -26,6 +26,7 @@ from persistence.ledger.audit import *
 from persistence.ledger.balances import *
 from persistence.ledger.credentials import *
 from persistence.ledger.imported import *
+from persistence.ledger.low_balances import *
 from persistence.ledger.pools import *
 from persistence.ledger.reconcile import *
 from persistence.ledger.reconcile_imported import *

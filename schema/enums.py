@@ -9,6 +9,7 @@ from domain.identity.access import Role
 from domain.identity.directory import ClientOrder, ClientStatus, UserOrder
 from domain.inbox.messages import ContactOrder
 from domain.inbox.webhooks import WebhookOutcome
+from domain.ledger.alarms import AlarmKind
 from domain.ledger.audits import AuditState
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
@@ -25,6 +26,7 @@ for _enum in (
     Direction,
     TransferKind,
     SyncState,
+    AlarmKind,
     WebhookOutcome,
     ContactOrder,
     ClientOrder,
@@ -117,6 +119,14 @@ _LEDGER = {
         "OVER_ALLOCATED": "Clients hold more than the pool.",
         "NEVER_SYNCED": "The provider's balance was never read.",
         "PROVIDER_UNREACHABLE": "The last attempt to read the balance failed.",
+    },
+    AlarmKind: {
+        "OVER_ALLOCATED": "Clients hold more than the provider's balance.",
+        "NEEDS_SYNC": "The pool may not agree with the provider: sync, or reconcile.",
+        "UNKNOWN_OLD": "Messages have been UNKNOWN for more than an hour.",
+        "DISPATCH_STALLED": "Messages have been due for five minutes and none is submitted.",
+        "PROVIDER_REFUSING": "The provider rejects the account. Its messages wait.",
+        "LOW_BALANCE": "Clients hold less than their threshold.",
     },
     AuditState: {
         "RUNNING": "It has not read everything yet.",

@@ -25,7 +25,8 @@ from domain.dispatch.messages import (
     UnknownTotal,
     Waiting,
 )
-from domain.identity.access import Scope
+from domain.identity.access import Everything, Scope
+from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.ports import Ledger, OnceStore
 from domain.outcomes import Outcome
 from domain.sending.ports import SendArchive
@@ -280,6 +281,10 @@ class Backlogs(Protocol):
 
     async def paused_accounts(self) -> Mapping[UUID, bool]:
         """Every provider account, and whether it is paused. Raises TryAgain."""
+        ...
+
+    async def read_provider_accounts(self, scope: Everything) -> Sequence[ProviderAccountFigures]:
+        """All provider accounts with the figures and alarms of their pools. Raises TryAgain."""
         ...
 
 

@@ -25,6 +25,7 @@ from domain.identity.directory import (
     kept,
     name_of,
     rate_of,
+    threshold_of,
 )
 from domain.identity.ports import IdentityStore, Node
 from domain.ids import new_id
@@ -50,6 +51,7 @@ class NewClient:
     group_id: UUID | None = None
     rate_per_unit_usd: Decimal | None = None
     assigned_numbers: Sequence[str] | None = None
+    low_balance_threshold: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class ClientChange:
     group_id: UUID | Keep | None = KEEP
     rate_per_unit_usd: Decimal | Keep | None = KEEP
     assigned_numbers: Sequence[str] | Keep | None = KEEP
+    low_balance_threshold: int | Keep | None = KEEP
 
 
 async def create_group(
@@ -123,6 +126,7 @@ def client_of(new: NewClient, normaliser: Normaliser) -> Client:
         rate_per_unit_usd=rate_of(new.rate_per_unit_usd),
         assigned_numbers=assigned_numbers_of(new.assigned_numbers, normaliser),
         created_at=datetime.now(UTC),
+        low_balance_threshold=threshold_of(new.low_balance_threshold),
     )
 
 
@@ -162,6 +166,9 @@ def changed_client(client: Client, change: ClientChange, normaliser: Normaliser)
         group_id=kept(change.group_id, client.group_id),
         rate_per_unit_usd=rate_of(kept(change.rate_per_unit_usd, client.rate_per_unit_usd)),
         assigned_numbers=numbers,
+        low_balance_threshold=threshold_of(
+            kept(change.low_balance_threshold, client.low_balance_threshold)
+        ),
     )
 
 

@@ -95,6 +95,7 @@ class Client:
     rate_per_unit_usd: Decimal | None
     assigned_numbers: Sequence[str]
     created_at: datetime
+    low_balance_threshold: int | None = None
 
     @property
     def key(self) -> TextKey:
@@ -159,6 +160,13 @@ def name_of(given: str | None, *, field: str = "name") -> str:
     if any(unicodedata.category(character) in _INVISIBLE for character in name):
         raise InvalidInput("A name cannot contain line breaks or control characters.", field=field)
     return name
+
+
+def threshold_of(given: int | None) -> int | None:
+    """A threshold in units; None if there is none. Raises InvalidInput."""
+    if given is not None and given < 1:
+        raise InvalidInput("A threshold is at least 1.", field="lowBalanceThreshold")
+    return given
 
 
 def business_of(given: str | None) -> str | None:

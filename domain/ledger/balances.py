@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identity.access import Actor, Everything, OfGroup, balance_scope
+from domain.ledger.alarms import READING_IS_OLD_AFTER, Alarm, PoolSigns, alarms_of
 from domain.ledger.valuation import value_usd
-
-READING_IS_OLD_AFTER = timedelta(hours=24)
 
 
 class SyncState(StrEnum):
@@ -58,11 +57,17 @@ class AccountBalance:
     balance: int
     rate_per_unit_usd: Decimal | None
     price_per_message: int
+    low_balance_threshold: int | None = None
 
     @property
     def value_usd(self) -> Decimal | None:
         """The value at the client's rate, or at the group's if the client has none."""
         return value_usd(self.balance, self.rate_per_unit_usd)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the client holds less than its threshold."""
+        return self.low_balance_threshold is not None and self.balance < self.low_balance_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,7 @@ class GroupBalance:
 class PlatformBalance:
     """A pool, and the last balance that its provider reported.
 
-    `doubted_at`: when an attempt last ended in a way that may make the reading wrong. `seen_at`:
-    when these figures were read.
+    `signs`: what its state and its alarms are found from. `seen_at`: when all this was read.
     """
 
     provider_account_id: UUID
@@ -91,9 +95,7 @@ class PlatformBalance:
     allocated: int
     in_flight: int
     provider_balance: str | None
-    last_synced_at: datetime | None
-    failed_at: datetime | None
-    doubted_at: datetime | None
+    signs: PoolSigns
     seen_at: datetime
 
     @property
@@ -102,15 +104,26 @@ class PlatformBalance:
         return self.pool - self.allocated
 
     @property
+    def last_synced_at(self) -> datetime | None:
+        """When the provider reported its balance."""
+        return self.signs.read_at
+
+    @property
     def state(self) -> SyncState:
         """See `sync_state`."""
         return sync_state(
-            read_at=self.last_synced_at,
-            failed_at=self.failed_at,
-            doubted_at=self.doubted_at,
+            read_at=self.signs.read_at,
+            failed_at=self.signs.failed_at,
+            doubted_at=self.signs.doubted_at,
             remaining=self.remaining,
             now=self.seen_at,
+            differs=self.signs.differences > 0,
         )
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """See `alarms_of`."""
+        return alarms_of(self.signs, remaining=self.remaining, unit=self.unit, now=self.seen_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +204,19 @@ def sync_state(
     doubted_at: datetime | None,
     remaining: int,
     now: datetime,
+    differs: bool = False,
 ) -> SyncState:
-    """The state of a pool: the first rule that applies."""
+    """The state of a pool: the first rule that applies.
+
+    `differs`: reconcile has found a difference that is not corrected.
+    """
     if read_at is None:
         return SyncState.NEVER_SYNCED
     if failed_at is not None and failed_at > read_at:
         return SyncState.PROVIDER_UNREACHABLE
     if remaining < 0:
         return SyncState.OVER_ALLOCATED
-    if doubted_at is not None and doubted_at >= read_at:
+    if differs or (doubted_at is not None and doubted_at >= read_at):
         return SyncState.NEEDS_SYNC
     if now - read_at > READING_IS_OLD_AFTER:
         return SyncState.NEEDS_SYNC

@@ -343,6 +343,14 @@ class AuditStore(Protocol):
         ...
 
 
+class LowBalances(Protocol):
+    """Events of clients that hold less than their threshold."""
+
+    async def notice_low_balances(self) -> bool:
+        """Begins and ends events. Returns whether there may be more. Safe in many processes."""
+        ...
+
+
 class LedgerArchive(Protocol):
     """Balances, statements, reconciliations and audits, as the API reads them."""
 

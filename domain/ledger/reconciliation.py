@@ -17,7 +17,7 @@ class Reconciliation:
 
     `charged_missing`, `refunded_excess`: in units; in a dry run what would be corrected.
     `unknown_left`: messages whose outcome nobody knows. `unknown_resolved`: those of the start of
-    the run that were settled during it.
+    the run that were settled during it. `interrupted`: it was killed before it was done.
     """
 
     id: UUID
@@ -32,6 +32,7 @@ class Reconciliation:
     refunded_excess: int
     unknown_resolved: int
     unknown_left: int
+    interrupted: bool = False
 
     @property
     def version(self) -> int:

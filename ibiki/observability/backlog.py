@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Gauge
 
 from domain.errors import TryAgain
+from domain.identity.access import Everything
+from domain.ledger.alarms import AlarmKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from domain.dispatch.messages import Backlog
     from domain.dispatch.ports import Backlogs
+    from domain.ledger.balances import ProviderAccountFigures
 
 FRESH_SECONDS = 5.0
 """For how long the same figures are shown again."""
@@ -50,6 +53,9 @@ class BacklogMetrics:
             "1 while the provider rejects us.",
             "provider_account",
         )
+        self._alarm = gauge(
+            "alarm", "1 while a pool has this alarm, else 0.", "kind", "provider_account"
+        )
         self._lock = asyncio.Lock()
         self._read_at = -FRESH_SECONDS
         self._show(None)
@@ -61,16 +67,19 @@ class BacklogMetrics:
                 return
             paused: Mapping[UUID, bool] | None = None
             backlog: Backlog | None = None
+            accounts: Sequence[ProviderAccountFigures] = ()
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     # This read is small. If it succeeds and the next one does not, the database
                     # is slow and not away.
                     paused = await store.paused_accounts()
                     backlog = await store.read_backlog()
+                    accounts = await store.read_provider_accounts(Everything())
             except (TryAgain, TimeoutError):
                 pass
             self._show_paused(paused)
             self._show(backlog)
+            self._show_alarms(accounts)
             self._read_at = time.monotonic()
 
     def _show_paused(self, paused: Mapping[UUID, bool] | None) -> None:
@@ -78,6 +87,13 @@ class BacklogMetrics:
         self._paused.clear()
         for account_id, is_paused in (paused or {}).items():
             self._paused.labels(str(account_id)).set(is_paused)
+
+    def _show_alarms(self, accounts: Sequence[ProviderAccountFigures]) -> None:
+        self._alarm.clear()
+        for account in accounts:
+            raised = {alarm.kind for alarm in account.platform.alarms}
+            for kind in AlarmKind:
+                self._alarm.labels(kind.value.lower(), str(account.id)).set(kind in raised)
 
     def _show(self, backlog: Backlog | None) -> None:
         self._queued.set(backlog.queued if backlog else NOT_KNOWN)

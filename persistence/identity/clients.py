@@ -106,6 +106,7 @@ async def add_client(tx: Connection, client: Client, parent: Node) -> None:
         rate_per_unit_usd=client.rate_per_unit_usd,
         account_id=client.account_id,
         created_at=client.created_at,
+        low_balance_threshold=client.low_balance_threshold,
     )
     await _write_numbers(tx, client)
 
@@ -120,6 +121,7 @@ async def update_client(tx: Connection, client: Client) -> None:
             status=client.status.value,
             group_id=client.group_id,
             rate_per_unit_usd=client.rate_per_unit_usd,
+            low_balance_threshold=client.low_balance_threshold,
         )
     )
     note(tx, [hints.ACCOUNT + client.account_id.bytes])
@@ -171,4 +173,5 @@ def _client(row: models.Client) -> Client:
         rate_per_unit_usd=row.rate_per_unit_usd,
         assigned_numbers=row.numbers,  # type: ignore[attr-defined]  # annotated
         created_at=row.created_at,
+        low_balance_threshold=row.low_balance_threshold,
     )

@@ -43,6 +43,7 @@ class Client(Model):
     group_id = fields.UUIDField(null=True)
     account_id = fields.UUIDField()
     rate_per_unit_usd = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
+    low_balance_threshold = fields.BigIntField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
 
     class Meta:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.ledger.alarms import PoolSigns
 from domain.ledger.balances import (
     AccountBalance,
     Allocation,
@@ -34,8 +36,10 @@ CROSS JOIN LATERAL (
     FROM account WHERE account.provider_account_id = upstream.id
 ) AS holdings
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(price), 0)::int8 AS units FROM message
-    WHERE message.provider_account_id = upstream.id AND status = 'QUEUED'
+    SELECT coalesce(sum(price), 0)::int8 AS units, count(*) AS messages,
+           count(*) FILTER (WHERE due_at < clock_timestamp() - interval '5 minutes') AS overdue,
+           min(due_at) AS due_at
+    FROM message WHERE message.provider_account_id = upstream.id AND status = 'QUEUED'
 ) AS queued
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(message.price), 0)::int8 AS units
@@ -48,18 +52,66 @@ CROSS JOIN LATERAL (
     WHERE attempt.provider_account_id = upstream.id
       AND outcome IN ('UNKNOWN', 'MIXED', 'ACCOUNT_REFUSED')
 ) AS doubt
+CROSS JOIN LATERAL (
+    SELECT count(*) AS messages, min(updated_at) AS at FROM message
+    WHERE message.provider_account_id = upstream.id AND status = 'UNKNOWN'
+      AND updated_at < statement_timestamp() - interval '1 hour'
+) AS old_unknown
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT id) AS charges, min(created_at) AS at FROM (
+        SELECT coalesce(send_id, imported_line_id) AS id, difference.created_at
+        FROM reconciliation_difference AS difference
+        LEFT JOIN send ON send.id = send_id
+        LEFT JOIN imported_line AS line ON line.id = imported_line_id
+        WHERE NOT corrected
+          AND upstream.id = coalesce(send.provider_account_id, line.provider_account_id)
+          AND difference.created_at > coalesce((
+              SELECT max(started_at) FROM reconciliation
+              WHERE since IS NULL AND NOT dry_run AND finished_at IS NOT NULL AND NOT interrupted
+          ), '-infinity')
+          AND NOT EXISTS (
+              SELECT FROM reconciliation
+              WHERE since <= coalesce(send.created_at, line.created_at)
+                AND started_at > difference.created_at
+                AND NOT dry_run AND finished_at IS NOT NULL AND NOT interrupted)
+        LIMIT 1000
+    ) AS open
+) AS difference
+CROSS JOIN LATERAL (
+    SELECT count(*) AS clients, min(noticed_at) AS at
+    FROM client JOIN account ON account.id = client.account_id
+    LEFT JOIN low_balance ON low_balance.client_id = client.id AND ended_at IS NULL
+    WHERE account.provider_account_id = upstream.id AND held < low_balance_threshold
+) AS low
 """
-PLATFORM_COLUMNS = """
+# Whether a call was started in the last five minutes. Only asked if messages have waited for so
+# long. The newest attempts are enough: an account that works has one among them, or one open.
+IS_DISPATCHING = """
+queued.overdue = 0 OR EXISTS (
+    SELECT FROM attempt
+    WHERE attempt.provider_account_id = upstream.id AND ended_at IS NULL
+      AND lease_until > clock_timestamp()
+) OR EXISTS (
+    SELECT FROM (SELECT * FROM attempt ORDER BY id DESC LIMIT 1000) AS newest
+    WHERE newest.provider_account_id = upstream.id
+      AND started_at > clock_timestamp() - interval '5 minutes')
+"""
+PLATFORM_COLUMNS = f"""
 upstream.id AS upstream_id, upstream.unit AS pool_unit, holdings.pool, holdings.allocated,
-queued.units + submitting.units AS in_flight, upstream.reading_raw, upstream.read_at,
-upstream.read_failed_at, greatest(doubt.at, upstream.credentials_set_at) AS doubted_at,
-clock_timestamp() AS seen_at
+queued.units + submitting.units AS in_flight, upstream.reading_raw, clock_timestamp() AS seen_at,
+upstream.created_at AS added_at, upstream.read_at, upstream.read_failed_at AS failed_at,
+greatest(doubt.at, upstream.credentials_set_at) AS doubted_at,
+difference.charges AS differences, difference.at AS differing_at,
+upstream.paused_at, queued.messages AS queued, queued.overdue, queued.due_at AS overdue_at,
+{IS_DISPATCHING} AS is_dispatching, old_unknown.messages AS unknown, old_unknown.at AS unknown_at,
+low.clients AS low_clients, low.at AS low_at
 """
 
 # One statement: a send that commits meanwhile is in all figures or in none.
 BALANCES = f"""
 WITH viewed AS (
     SELECT client.id, client.account_id, client.group_id, client.rate_per_unit_usd,
+           low_balance_threshold,
            account.held, account.provider_account_id
     FROM client JOIN account ON account.id = client.account_id
     WHERE client.id = $1 AND ($2::uuid IS NULL OR client.group_id = $2)
@@ -88,7 +140,7 @@ WITH viewed AS (
        OR provider_account_id = (SELECT upstream_id FROM platform)
 )
 SELECT viewed.id AS client_id, viewed.account_id, viewed.held AS account_held,
-       account_terms.unit AS account_unit, account_terms.price,
+       account_terms.unit AS account_unit, account_terms.price, viewed.low_balance_threshold,
        coalesce(viewed.rate_per_unit_usd, client_rate.rate_per_unit_usd) AS rate_per_unit_usd,
        team.id AS group_id, team.account_id AS group_account_id, team.name AS group_name,
        group_terms.unit AS group_unit,
@@ -248,6 +300,7 @@ def _account(row: Record) -> AccountBalance:
         balance=row["account_held"],
         rate_per_unit_usd=row["rate_per_unit_usd"],
         price_per_message=row["price"],
+        low_balance_threshold=row["low_balance_threshold"],
     )
 
 
@@ -270,9 +323,7 @@ def _platform(row: Record) -> PlatformBalance:
         allocated=row["allocated"],
         in_flight=row["in_flight"],
         provider_balance=row["reading_raw"],
-        last_synced_at=row["read_at"],
-        failed_at=row["read_failed_at"],
-        doubted_at=row["doubted_at"],
+        signs=PoolSigns(**{field.name: row[field.name] for field in fields(PoolSigns)}),
         seen_at=row["seen_at"],
     )
 

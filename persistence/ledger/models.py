@@ -136,6 +136,7 @@ class Reconciliation(Model):
     unknown_before = fields.BigIntField(db_default=0)
     unknown_resolved = fields.BigIntField(db_default=0)
     unknown_left = fields.BigIntField(db_default=0)
+    interrupted = fields.BooleanField(db_default=False)
 
     class Meta:
         table = "reconciliation"
@@ -163,6 +164,20 @@ class ReconciliationDifference(Model):
 
     class Meta:
         table = "reconciliation_difference"
+
+
+class LowBalance(Model):
+    """A client held less than its threshold, until `ended_at`. An event for its webhooks."""
+
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    threshold = fields.BigIntField()
+    balance = fields.BigIntField()
+    noticed_at = fields.DatetimeField(db_default=Now())
+    ended_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "low_balance"
 
 
 class LedgerAudit(Model):

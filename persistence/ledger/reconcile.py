@@ -43,7 +43,7 @@ SILENT_SECONDS = 60
 COLUMNS = ", ".join(field.name for field in fields(Reconciliation))
 
 END_SILENT = f"""
-UPDATE reconciliation SET finished_at = heartbeat_at
+UPDATE reconciliation SET finished_at = heartbeat_at, interrupted = true
 WHERE finished_at IS NULL AND heartbeat_at < clock_timestamp() - interval '{SILENT_SECONDS} s'
 """  # noqa: S608 - a number of our own
 BEGIN = f"""
@@ -60,6 +60,7 @@ WHERE id = $1 RETURNING {COLUMNS}
 FINISH = f"""
 UPDATE reconciliation
 SET finished_at = coalesce(finished_at, clock_timestamp()), heartbeat_at = clock_timestamp(),
+    interrupted = false,
     unknown_left = (SELECT count(*) FROM message WHERE status = 'UNKNOWN'),
     unknown_resolved = greatest(unknown_before - (
         SELECT count(*) FROM message WHERE status = 'UNKNOWN' AND updated_at < started_at), 0)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # Versions count every change of a holding; beside them stands what else a figure shows.
 FINGERPRINTS = """
 SELECT 'a', account.id, concat_ws(' ', version + departed_version, held,
-    client.rate_per_unit_usd, client.group_id, client_group.name, client_group.rate_per_unit_usd)
+    client.rate_per_unit_usd, client.low_balance_threshold, client.group_id,
+    client_group.name, client_group.rate_per_unit_usd)
 FROM account
 LEFT JOIN client ON client.account_id = account.id
 LEFT JOIN client_group ON client_group.account_id = account.id
@@ -25,7 +26,9 @@ SELECT 'b', parent_id, concat_ws(' ', count(*), sum(version + departed_version))
 WHERE parent_id = ANY($2::uuid[]) GROUP BY parent_id
 UNION ALL
 SELECT 'p', upstream.id, concat_ws(' ', nodes.versions, open.attempts, open.until,
-    reading_raw, read_at, read_failed_at, price, unit)
+    reading_raw, read_at, read_failed_at, price, unit, paused_at,
+    -- Alarms begin with time alone: the figures are read again four times a minute.
+    floor(extract(epoch FROM clock_timestamp()) / 15))
 FROM provider_account AS upstream
 CROSS JOIN LATERAL (
     SELECT sum(version + departed_version) AS versions FROM account

@@ -135,6 +135,7 @@ async def create_client(info: Info, input: CreateClientInput) -> Client:
         group_id=_decoded(Kind.GROUP, input.group_id),
         rate_per_unit_usd=input.rate_per_unit_usd,
         assigned_numbers=input.assigned_numbers,
+        low_balance_threshold=input.low_balance_threshold,
     )
     return await domain_clients.create_client(installation.store, installation.normaliser, new)
 
@@ -144,7 +145,13 @@ async def update_client(info: Info, input: UpdateClientInput) -> Client:
     """Changes a client. This process reads its actors again at once."""
     installation = info.context.installation
     given = updated_fields(
-        input, "name", "business", "status", "rate_per_unit_usd", "assigned_numbers"
+        input,
+        "name",
+        "business",
+        "status",
+        "rate_per_unit_usd",
+        "assigned_numbers",
+        "low_balance_threshold",
     )
     change = domain_clients.ClientChange(**given, group_id=_changed(Kind.GROUP, input, "group_id"))
     client_id = ids.decode(Kind.CLIENT, input.id)

@@ -18,7 +18,7 @@ from schema import errors
 from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.ids import id_of
-from schema.scalars import Money, PhoneNumber
+from schema.scalars import Money, PhoneNumber, Units
 
 RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
 
@@ -51,6 +51,9 @@ class Client:
         description="Numbers of the platform. The client receives the messages to them."
     )
     rate_per_unit_usd: Money | None = strawberry.field(description=RATE)
+    low_balance_threshold: Units | None = strawberry.field(
+        description="Below so many units, its balance is low. Null without a threshold."
+    )
     created_at: datetime = strawberry.field(description="When the client was added.")
 
 

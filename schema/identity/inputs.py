@@ -6,7 +6,7 @@ import strawberry
 
 from domain.identity.access import Role
 from domain.identity.directory import ClientStatus
-from schema.scalars import Money
+from schema.scalars import Money, Units
 
 
 @strawberry.input(description="The credentials of a user.")
@@ -37,6 +37,7 @@ class RevokeApiKeyInput:
 
 _RATE = "The value of one unit in USD, with at most 6 decimal places."
 _NUMBERS = "Numbers of the platform that belong to the client. They replace the present ones."
+_THRESHOLD = "Below so many units, the balance is low: see AccountBalance.isLow."
 _LENGTHS = "8 to 1024 characters."
 _CLIENT = "The account to send from. Required for the role CLIENT."
 _GROUP = "The group to manage. Required for the role SUPERVISOR."
@@ -68,6 +69,7 @@ class CreateClientInput:
     )
     rate_per_unit_usd: Money | None = strawberry.field(default=None, description=_RATE)
     assigned_numbers: list[str] | None = strawberry.field(default=None, description=_NUMBERS)
+    low_balance_threshold: Units | None = strawberry.field(default=None, description=_THRESHOLD)
 
 
 @strawberry.input(description="Changes of a client. Null clears a field.")
@@ -89,6 +91,9 @@ class UpdateClientInput:
     rate_per_unit_usd: Money | None = strawberry.field(default=strawberry.UNSET, description=_RATE)
     assigned_numbers: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description=_NUMBERS
+    )
+    low_balance_threshold: Units | None = strawberry.field(
+        default=strawberry.UNSET, description=_THRESHOLD
     )
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import strawberry
 
-from domain.ledger import allocate, balances, statement
+from domain.ledger import alarms, allocate, balances, statement
+from domain.ledger.alarms import AlarmKind
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.sync import Synced as DomainSynced
@@ -35,6 +36,10 @@ class AccountBalance:
         description="The client's rate, or its group's if the client has none."
     )
     price_per_message: Units = strawberry.field(description="Units charged for one message.")
+    low_balance_threshold: Units | None = strawberry.field(
+        description="Below so many units, the balance is low. Null without a threshold."
+    )
+    is_low: bool = strawberry.field(description="Whether the client holds less than that.")
 
 
 @strawberry.type(description="What a group holds.")
@@ -47,6 +52,18 @@ class GroupBalance:
         description="Units held by the group and its clients together."
     )
     unallocated: Units = strawberry.field(description="Units held by the group itself.")
+
+
+@strawberry.type(description="Something about a pool that a person should look at.")
+@stands_for(alarms.Alarm)
+class Alarm:
+    kind: AlarmKind = strawberry.field(description="What is wrong.")
+    message: str = strawberry.field(description="What is wrong and what to do, in a sentence.")
+    since: datetime = strawberry.field(description="Since when.")
+    count: Units = strawberry.field(
+        description="How many: units for OVER_ALLOCATED, clients for LOW_BALANCE, wrong charges "
+        "(or 1) for NEEDS_SYNC, messages for the others."
+    )
 
 
 @strawberry.type(description="A pool and the last balance that its provider reported.")
@@ -71,6 +88,9 @@ class PlatformBalance:
         description="When the provider reported its balance."
     )
     state: SyncState = strawberry.field(description="Whether the pool agrees with its provider.")
+    alarms: list[Alarm] = strawberry.field(
+        description="What a person should look at now; empty if all is well."
+    )
 
 
 @strawberry.type(description="All figures from one moment.")

@@ -41,6 +41,10 @@ class Reconciliation:
     finished_at: datetime | None = strawberry.field(
         description="When it finished; null while it runs."
     )
+    interrupted: bool = strawberry.field(
+        description="Whether its process ended before everything was compared. What it has "
+        "corrected stays corrected."
+    )
     dry_run: bool = strawberry.field(description="Whether it only looks and corrects nothing.")
     sends_checked: int = strawberry.field(description="Sends that were compared so far.")
     messages_checked: int = strawberry.field(description="The messages of these sends.")

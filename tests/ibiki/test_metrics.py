@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import isnan
 from uuid import UUID
 
@@ -12,10 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from domain.dispatch.messages import Backlog
 from domain.errors import TryAgain
+from domain.identity.access import Everything
+from domain.ledger.alarms import AlarmKind, PoolSigns
+from domain.ledger.balances import PlatformBalance, ProviderAccountFigures
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from ibiki.observability.metrics import DispatchMetrics, Metrics
 
 ACCOUNT = UUID(int=7)
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def shown(metrics: Metrics) -> dict[str, float]:
@@ -87,6 +92,11 @@ class FakeStore:
             raise TryAgain
         return {ACCOUNT: True}
 
+    async def read_provider_accounts(self, scope: Everything) -> list[ProviderAccountFigures]:
+        signs = PoolSigns(added_at=NOW, read_at=NOW, paused_at=NOW)
+        pool = PlatformBalance(ACCOUNT, "credit", 10, 20, 0, "10", signs, seen_at=NOW)
+        return [ProviderAccountFigures(ACCOUNT, "extreme", None, "credit", 1, pool)]
+
 
 async def test_the_backlog_is_read_at_most_every_five_seconds() -> None:
     metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1, 4))
@@ -100,6 +110,18 @@ async def test_the_backlog_is_read_at_most_every_five_seconds() -> None:
     assert samples["ibiki_webhook_events_waiting[]"] == 1
     assert samples["ibiki_opt_outs_pending[]"] == 4
     assert samples[f"ibiki_provider_account_paused{[str(ACCOUNT)]}"] == 1
+
+
+async def test_each_alarm_is_shown_as_0_or_1() -> None:
+    metrics = Metrics()
+    await metrics.backlog.refresh(FakeStore(Backlog(12, 3.5, 2, 1, 4)))
+    samples = shown(metrics)
+    shown_as = {
+        kind: samples[f"ibiki_alarm{sorted([kind.value.lower(), str(ACCOUNT)])}"]
+        for kind in AlarmKind
+    }
+    raised = {AlarmKind.OVER_ALLOCATED, AlarmKind.PROVIDER_REFUSING}
+    assert shown_as == {kind: kind in raised for kind in AlarmKind}
 
 
 @pytest.mark.parametrize("is_away", [True, False])

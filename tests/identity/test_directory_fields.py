@@ -21,7 +21,7 @@ OTHERS = {
 }
 
 CLIENT_FIELDS = """id name business status group { id name } assignedNumbers ratePerUnitUsd
-    createdAt"""
+    lowBalanceThreshold createdAt"""
 USER_FIELDS = "id email role client { id } group { id } disabled createdAt"
 REFUSED = """__typename ... on InvalidInput { message field } ... on NotFound { message }"""
 
@@ -137,24 +137,28 @@ async def test_a_client_is_created_found_changed_and_cleared(app: App) -> None:
         "groupId": group_id(app),
         "ratePerUnitUsd": "0.05",
         "assignedNumbers": ["(202) 555-0143"],
+        "lowBalanceThreshold": 20,
     }
     made = await app.answer("admin", CREATE_CLIENT, input=given)
     assert made["status"] == "ACTIVE"
     assert made["group"] == {"id": group_id(app), "name": "MG888"}
     assert made["assignedNumbers"] == ["+12025550143"]
+    assert made["lowBalanceThreshold"] == 20
     assert await app.answer("admin", CLIENT, id=made["id"]) == {
         name: value for name, value in made.items() if name != "__typename"
     }
     only_status = {"id": made["id"], "status": "DORMANT"}
     changed = await app.answer("admin", UPDATE_CLIENT, input=only_status)
     assert changed == made | {"status": "DORMANT"}
-    nothing = dict.fromkeys(["business", "groupId", "ratePerUnitUsd", "assignedNumbers"])
+    clearable = ["business", "groupId", "ratePerUnitUsd", "assignedNumbers", "lowBalanceThreshold"]
+    nothing = dict.fromkeys(clearable)
     cleared = await app.answer("admin", UPDATE_CLIENT, input={"id": made["id"]} | nothing)
     assert cleared == changed | {
         "business": None,
         "group": None,
         "ratePerUnitUsd": None,
         "assignedNumbers": [],
+        "lowBalanceThreshold": None,
     }
 
 
@@ -168,6 +172,7 @@ async def test_a_client_is_created_found_changed_and_cleared(app: App) -> None:
         ({"status": None}, "status"),
         ({"ratePerUnitUsd": "-1"}, "ratePerUnitUsd"),
         ({"assignedNumbers": ["nonsense"]}, "assignedNumbers"),
+        ({"lowBalanceThreshold": 0}, "lowBalanceThreshold"),
     ],
 )
 async def test_an_invalid_field_is_named(app: App, given: dict[str, Any], field: str) -> None:

@@ -11,8 +11,6 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
 from domain.identity.clients import GroupChange, update_group
-from domain.ledger.audit import audit, new_audit
-from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.outcomes import Accepted, Rejected
 from persistence import store
 from resolvers import ids
@@ -37,10 +35,6 @@ BALANCE = """subscription ($client: ID) {
 PROGRESS = """subscription ($send: ID!) {
   sendProgress(sendId: $send) { finished charged counts { queued submitting sent cancelled } }
 }"""
-RECONCILIATION = (
-    "subscription ($run: ID!) { reconcileProgress(id: $run) { finishedAt sendsChecked } }"
-)
-AUDIT = "subscription ($run: ID!) { ledgerAuditProgress(id: $run) { state messagesChecked } }"
 MESSAGES = "subscription ($send: ID) { messageUpdated(sendId: $send) { id sendId status failure } }"
 
 
@@ -252,44 +246,3 @@ async def told_until(reader: Client, status: str) -> str | None:
         pass
     failure: str | None = told["failure"]
     return failure
-
-
-async def test_an_admin_watches_a_reconciliation_until_it_is_finished(
-    running: Server, people: App
-) -> None:
-    await worlds.accept(people.owner)
-    run = await new_reconciliation(store)
-    async with client(running, "admin") as reader:
-        await reader.subscribe(RECONCILIATION, run=ids.encode(Kind.RECONCILIATION, run.id))
-        assert (await reader.told())["finishedAt"] is None
-        await reconcile(store, run)
-        last = await reader.told()
-        while last["finishedAt"] is None:
-            last = await reader.told()
-        assert last["sendsChecked"] == 1
-
-
-async def test_an_admin_watches_an_audit_until_it_is_finished(running: Server, people: App) -> None:
-    await worlds.accept(people.owner)
-    run = await new_audit(store)
-    async with client(running, "admin") as reader:
-        await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
-        assert await reader.told() == {"state": "RUNNING", "messagesChecked": 0}
-        await audit(store, run, rest=0)
-        told = await reader.told()
-        while told["state"] == "RUNNING":
-            told = await reader.told()
-        assert told == {"state": "FINISHED", "messagesChecked": 1}
-        assert (await reader.hear())["type"] == "complete"
-
-
-async def test_an_audit_whose_process_was_killed_ends_its_subscriptions(
-    running: Server, people: App
-) -> None:
-    run = await new_audit(store)
-    async with client(running, "admin") as reader:
-        await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
-        assert (await reader.told())["state"] == "RUNNING"
-        await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
-        assert (await reader.told())["state"] == "STOPPED"
-        assert (await reader.hear())["type"] == "complete"
