@@ -70,9 +70,9 @@ def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int
 @contextmanager
 def server(ground: Ground, **environment: str) -> Iterator[tuple[int, int]]:
     """A server process that answers: its process id and its port."""
-    port = _free_port()
+    port = free_port()
     with program(ground, "serve", "--port", str(port), **environment) as pid:
-        _wait_for(port)
+        wait_for_port(port)
         yield pid, port
 
 
@@ -95,12 +95,14 @@ def _times(pid: int) -> list[float]:
     return [int(field) / TICKS for field in fields[11:15]]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-def _wait_for(port: int) -> None:
+def wait_for_port(port: int) -> None:
+    """Returns when a server accepts connections there."""
     give_up_at = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up_at:
         try:

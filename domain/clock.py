@@ -1,4 +1,4 @@
-"""A clock that does not stand still while the machine sleeps or the program is stopped."""
+"""A clock that continues while the machine sleeps or the program is stopped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 def now_seconds() -> float:
-    """Seconds since some moment; never set back, and counting on during a suspend where it can."""
+    """Seconds since some moment. Never set back. On Linux it counts while the machine sleeps."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()

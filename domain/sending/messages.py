@@ -117,7 +117,7 @@ class Send:
     counts: Mapping[MessageStatus, int]
     created_at: datetime
     columns: FileColumns | None = None
-    """Only in the answer of csvSend: it is not stored."""
+    """Only in the result of csvSend: it is not stored."""
 
     @property
     def charged(self) -> int:
@@ -155,10 +155,10 @@ class Message:
 
     @property
     def answerable(self) -> bool:
-        """True: it was sent to a phone number."""
+        """True, because it was sent to a phone number."""
         return True
 
     @property
     def mentions_opt_out(self) -> bool:
-        """False: only inbound messages opt out."""
+        """False, because only inbound messages can opt out."""
         return False

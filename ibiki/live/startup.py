@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 from domain.live.hub import Hub
 from domain.live.ports import LiveStore
-from ibiki.live.bus import Bus
-from ibiki.live.bus_backend import Carrier
+from ibiki.live.bus import Bus, Carrier
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
 from ibiki.live.subscribing import Live

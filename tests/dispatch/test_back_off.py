@@ -12,7 +12,7 @@ import pytest
 from domain.live.streams import Stream
 from domain.loops import Loop
 from domain.transactions import Disconnected
-from ibiki.live.bus_backend import Backend
+from ibiki.live.bus import Backend
 from tests.clocks import run_with_fake_clock
 
 FAILURES = 5_000

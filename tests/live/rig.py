@@ -20,7 +20,7 @@ from ibiki.http.app import AppParts, build_app
 from ibiki.http.middleware import AllowedOrigins
 from ibiki.http.monitoring_routes import IsReady
 from ibiki.http.server import serving
-from ibiki.live.bus_backend import LocalCarrier
+from ibiki.live.bus import LocalCarrier
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.startup import live_updates
 from ibiki.live.subscribing import Live, SocketRules

@@ -16,9 +16,17 @@ import pytest
 from domain.ids import new_id
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic, packed
-from ibiki.live.bus import MOST_WAITING, WINDOW_SECONDS, Bus
-from ibiki.live.bus_backend import ALL, HEARTBEAT_SECONDS, Backend, Carrier, LocalCarrier
-from ibiki.live.bus_backend import MOST_WAITING as MOST_HEARD
+from ibiki.live.bus import (
+    ALL,
+    HEARTBEAT_SECONDS,
+    MOST_TEXTS_WAITING,
+    MOST_TOPICS_WAITING,
+    WINDOW_SECONDS,
+    Backend,
+    Bus,
+    Carrier,
+    LocalCarrier,
+)
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.local import embedded
 from persistence.live.bus import PostgresCarrier
@@ -248,7 +256,7 @@ async def test_more_than_can_wait_becomes_everything() -> None:
     async with stations(carrier) as [station]:
         carrier.refuses = True
         station.bus.publish(
-            {hints.SEND + number.to_bytes(16) for number in range(MOST_WAITING + 1)}
+            {hints.SEND + number.to_bytes(16) for number in range(MOST_TOPICS_WAITING + 1)}
         )
         carrier.refuses = False
         await station.hears(EVERYTHING)
@@ -276,7 +284,7 @@ async def test_what_is_heard_and_not_taken_is_bounded() -> None:
     await backend.subscribe("channel")
     await backend.next_published()
     text = next(packed([topic()]))
-    for _ in range(MOST_HEARD + 1):
+    for _ in range(MOST_TEXTS_WAITING + 1):
         carrier.heard(text)
     assert (await backend.next_published()).message == ALL
     assert not backend._events

@@ -1,0 +1,178 @@
+"""The files that one send passes: to its commit, to its recorded outcome, and to a subscriber.
+
+Counts the modules of our packages in which a function runs, in the real processes, by
+`sys.setprofile`. Tasks that also run in an idle process are left out. The first send of a process
+is not counted: it also compiles the document and reads the API key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from benchmarks.fanout import Listener
+from benchmarks.ground import Ground, free_port, ground, server, wait_for_port
+from benchmarks.load import request
+from benchmarks.measurement import Measurement
+from benchmarks.provider import Provider, answering
+from benchmarks.tenants import add_tenants
+from tests.end_to_end.program import clean_environment
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("domain", "ibiki", "persistence", "providers", "resolvers", "schema")
+SETTLE_SECONDS = 2.0
+"""Longer than the intervals of the loops that run often, so that a second trace excludes them."""
+
+SEND = """mutation ($input: SendInput!) {
+  send(input: $input) { __typename ... on Send { id charged } ... on UserError { message } } }"""
+DISPATCH_TASKS = {"the queue poll", "dispatcher"}
+
+Trace = dict[str, set[str]]
+"""The files of each task, by its name."""
+
+
+def main() -> list[Measurement]:
+    """Three counts and their sum. The files are printed, part by part."""
+    with ground() as place:
+        [token] = asyncio.run(add_tenants(place.url, 1, units=1_000))
+        parts = asyncio.run(_measure(place, token))
+    for name, files in parts.items():
+        sys.stderr.write(f"{name}: {len(files)}\n" + "".join(f"  {each}\n" for each in files))
+    counts = [Measurement(name, len(files), "files") for name, files in parts.items()]
+    return [*counts, Measurement("in sum", sum(map(len, parts.values())), "files")]
+
+
+async def _measure(place: Ground, token: str) -> dict[str, list[str]]:
+    async with answering() as provider:
+        with (
+            server(place) as (_, other),
+            _traced(place, "serve", "--port", str(port := free_port())) as web,
+            _traced(place, "dispatch", **_upstream(provider)) as dispatcher,
+        ):
+            await asyncio.to_thread(wait_for_port, port)
+            for each in (port, other):
+                await _send(each, token)
+            await provider.has_taken(2, within_seconds=60)
+            to_commit = await web.files_of(lambda: _send(port, token))
+            to_outcome = await dispatcher.files_of(lambda: _send(other, token), DISPATCH_TASKS)
+            frames: list[tuple[bytes, float]] = []
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: Listener(token, frames), "127.0.0.1", port)
+            await _send(other, token)
+            to_subscriber = await web.files_of(lambda: _send(other, token))
+            assert len(frames) >= 2, frames
+    return {
+        "socket to commit": to_commit,
+        "queue to outcome": to_outcome,
+        "outcome to subscriber": to_subscriber,
+    }
+
+
+async def _send(port: int, token: str) -> None:
+    given: dict[str, object] = {"input": {"to": "+12025550100", "text": "Good morning"}}
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request(token, SEND, given))
+    answer = await reader.read(65_536)
+    assert b'"__typename":"Send"' in answer, answer
+    writer.close()
+
+
+class _Traced:
+    """A traced process of the program."""
+
+    def __init__(self, process: subprocess.Popen[bytes], file: Path) -> None:
+        self._process = process
+        self._file = file
+
+    async def files_of(
+        self, act: Callable[[], Awaitable[None]], counted: Collection[str] = ()
+    ) -> list[str]:
+        """The files that run because of an act, in the tasks that do not run without it."""
+        await asyncio.sleep(SETTLE_SECONDS)
+        idle = await self._trace(lambda: asyncio.sleep(0))
+        busy = await self._trace(act)
+        return sorted(
+            set().union(
+                *(files for task, files in busy.items() if task in counted or task not in idle),
+                busy.get("", set()) - idle.get("", set()),
+            )
+        )
+
+    async def _trace(self, act: Callable[[], Awaitable[None]]) -> Trace:
+        self._process.send_signal(signal.SIGUSR1)
+        await asyncio.sleep(0.1)
+        await act()
+        await asyncio.sleep(SETTLE_SECONDS)
+        self._file.unlink(missing_ok=True)
+        self._process.send_signal(signal.SIGUSR2)
+        while not self._file.exists():  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.05)
+        return {task: set(files) for task, files in json.loads(self._file.read_text()).items()}
+
+
+@contextmanager
+def _traced(place: Ground, *arguments: str, **environment: str) -> Iterator[_Traced]:
+    file = place.directory / f"{arguments[0]}.trace"
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, str(file), *arguments, "--data", str(place.directory)],
+        env=clean_environment() | environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield _Traced(process, file)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _upstream(provider: Provider) -> dict[str, str]:
+    return {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
+
+
+def _run_traced(file: Path, arguments: list[str]) -> None:
+    """Runs the program. SIGUSR1 starts a trace, SIGUSR2 writes it to the file."""
+    from ibiki.cli.main import main as run
+
+    trace: defaultdict[str, set[str]] = defaultdict(set)
+
+    def called(frame: FrameType, event: str, _argument: object) -> None:
+        package, _, _ = frame.f_globals.get("__name__", "").partition(".")
+        if event == "call" and package in PACKAGES and frame.f_code.co_filename.startswith("/"):
+            path = Path(frame.f_code.co_filename)
+            trace[_task_name()].add(path.relative_to(ROOT).as_posix())
+
+    def begin(_signal: int, _frame: FrameType | None) -> None:
+        trace.clear()
+        sys.setprofile(called)
+
+    def write(_signal: int, _frame: FrameType | None) -> None:
+        sys.setprofile(None)
+        draft = file.with_suffix(".new")
+        draft.write_text(json.dumps({task: sorted(files) for task, files in trace.items()}))
+        draft.rename(file)
+
+    signal.signal(signal.SIGUSR1, begin)
+    signal.signal(signal.SIGUSR2, write)
+    sys.argv = ["ibiki", *arguments]
+    run()
+
+
+def _task_name() -> str:
+    """The name of the current task. Empty in a callback."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return ""
+    return task.get_name() if task else ""
+
+
+if __name__ == "__main__":
+    _run_traced(Path(sys.argv[1]), sys.argv[2:])
