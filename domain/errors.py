@@ -42,6 +42,10 @@ class Refusal(Exception):
     """The request was refused."""
 
     code: ClassVar[str] = "BAD_USER_INPUT"
+    """The code if it is a top-level error."""
+
+    path: Sequence[str] | None = None
+    """The argument that caused it, such as input, messages, 3, text; None if it is not one."""
 
     @property
     def message(self) -> str:
@@ -85,16 +89,20 @@ class InvalidCredentials(Refusal):
 class InvalidInput(Refusal):
     """{reason}"""
 
-    def __init__(self, reason: str, *, field: str | None = None) -> None:
+    def __init__(self, reason: str, *, field: str | None = None, item: int | None = None) -> None:
+        """`item`: the position in the field, from 0, if the field is a list."""
         self.reason = reason
         self.field = field
+        if field is not None:
+            self.path = ["input", field, *([] if item is None else [str(item)])]
 
 
 class InvalidText(Refusal):
     """{reason}"""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, path: Sequence[str] | None = ("input", "text")) -> None:
         self.reason = reason
+        self.path = path
 
 
 class InvalidFile(Refusal):
@@ -107,6 +115,8 @@ class InvalidFile(Refusal):
 
 class InvalidPhoneNumber(Refusal):
     """{reason}"""
+
+    path = ("input", "number")
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -164,6 +174,8 @@ class InsufficientPool(_Shortage):
 
 class IdempotencyConflict(Refusal):
     """This idempotencyKey was used with another input. Use a new key for another request."""
+
+    path = ("input", "idempotencyKey")
 
 
 class RateLimited(Refusal):

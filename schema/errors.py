@@ -1,11 +1,13 @@
-"""Which refusal of the domain becomes which member of a union, for every mutation at once.
+"""Errors of mutations: which refusal of the domain becomes which member of a union.
 
-A refusal whose type is in the field's union is answered as data; any other goes to the top level
-with its code. Does not reach subscriptions and fields that are lists.
+If the type of a refusal is in the union of a field, the answer is that member. Otherwise it becomes
+a top-level error with its code. Subscriptions and fields that are lists have top-level errors only.
 """
 
 from __future__ import annotations
 
+import re
+from enum import Enum
 from typing import Any
 
 import strawberry
@@ -19,91 +21,172 @@ from schema.scalars import Units
 from schema.sending.recipients import RejectedRecipient
 
 
-@strawberry.interface(description="A refusal that the caller can act on.")
+@strawberry.enum(description="The kind of an error: one value for each type of error.")
+class UserErrorCode(Enum):
+    """The descriptions of the values are those of the types: see below."""
+
+    INSUFFICIENT_BALANCE = strawberry.enum_value(
+        "INSUFFICIENT_BALANCE", description="The client or group holds too few units."
+    )
+    INSUFFICIENT_POOL = strawberry.enum_value(
+        "INSUFFICIENT_POOL", description="The pool has too few units that are not allocated."
+    )
+    NO_VALID_RECIPIENTS = strawberry.enum_value(
+        "NO_VALID_RECIPIENTS", description="Nothing can be sent to any of the recipients."
+    )
+    ACCOUNT_INACTIVE = strawberry.enum_value(
+        "ACCOUNT_INACTIVE", description="The client is DORMANT or SUSPENDED."
+    )
+    TOO_MANY_RECIPIENTS = strawberry.enum_value(
+        "TOO_MANY_RECIPIENTS", description="The list of recipients is over its limit."
+    )
+    INVALID_TEXT = "INVALID_TEXT"
+    INVALID_FILE = "INVALID_FILE"
+    INVALID_INPUT = strawberry.enum_value(
+        "INVALID_INPUT", description="A field of the input has a value that is not allowed."
+    )
+    INVALID_PHONE_NUMBER = strawberry.enum_value(
+        "INVALID_PHONE_NUMBER", description="The number is not a valid phone number."
+    )
+    IDEMPOTENCY_CONFLICT = strawberry.enum_value(
+        "IDEMPOTENCY_CONFLICT", description="The idempotency key was used with another input."
+    )
+    OPTED_OUT = strawberry.enum_value(
+        "OPTED_OUT", description="The number has asked not to receive messages."
+    )
+    RATE_LIMITED = strawberry.enum_value(
+        "RATE_LIMITED", description="There were too many requests."
+    )
+    INVALID_CREDENTIALS = strawberry.enum_value(
+        "INVALID_CREDENTIALS", description="The credentials are wrong or have ended."
+    )
+    PROVIDER_UNAVAILABLE = strawberry.enum_value(
+        "PROVIDER_UNAVAILABLE", description="The provider gave no usable answer."
+    )
+    ALREADY_RUNNING = "ALREADY_RUNNING"
+    NOT_FOUND = strawberry.enum_value(
+        "NOT_FOUND", description="It does not exist, or is not yours."
+    )
+    OUTCOME_UNKNOWN = strawberry.enum_value(
+        "OUTCOME_UNKNOWN", description="It is not known whether the request was carried out."
+    )
+
+
+@strawberry.interface(
+    description="A refusal that the caller can act on. Nothing was changed, except "
+    "possibly for OutcomeUnknown."
+)
 class UserError:
-    message: str
+    message: str = strawberry.field(
+        description="What is wrong and what to do, as a sentence for a person."
+    )
+    code: UserErrorCode = strawberry.field(
+        description="The kind of the error, for programs: it says the same as the type."
+    )
+    path: list[str] | None = strawberry.field(
+        description="The value in the arguments that caused the error, such as "
+        '["input", "messages", "3", "text"]. Positions in lists count from 0. Null if it is not '
+        "one value."
+    )
 
 
-@strawberry.type
+REQUIRED = "Units that it takes."
+AVAILABLE = "Units that are available."
+UNIT = 'The unit of the pool: "credit", or a currency such as "UGX".'
+
+
+@strawberry.type(description="The client or group holds too few units.")
 class InsufficientBalance(UserError):
-    required: Units
-    available: Units
-    unit: str
+    required: Units = strawberry.field(description=REQUIRED)
+    available: Units = strawberry.field(description=AVAILABLE)
+    unit: str = strawberry.field(description=UNIT)
 
 
-@strawberry.type
+@strawberry.type(description="The pool has too few units that are not allocated.")
 class InsufficientPool(UserError):
-    required: Units
-    available: Units
-    unit: str
+    required: Units = strawberry.field(description=REQUIRED)
+    available: Units = strawberry.field(description=AVAILABLE)
+    unit: str = strawberry.field(description=UNIT)
 
 
-@strawberry.type
+@strawberry.type(description="Nothing can be sent to any of the recipients. Nothing was charged.")
 class NoValidRecipients(UserError):
-    rejected: list[RejectedRecipient]
+    rejected: list[RejectedRecipient] = strawberry.field(
+        description="The first 1,000 recipients, with the reason for each."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="The client is not ACTIVE and cannot send.")
 class AccountInactive(UserError):
-    status: ClientStatus
+    status: ClientStatus = strawberry.field(description="The present status of the client.")
 
 
-@strawberry.type
+@strawberry.type(description="The list of recipients is over its limit. Split it.")
 class TooManyRecipients(UserError):
-    limit: int
+    limit: int = strawberry.field(description="The most recipients of one request.")
 
 
-@strawberry.type
+@strawberry.type(
+    description="The text is empty, has more than 10 segments, or has a character that cannot be "
+    "sent."
+)
 class InvalidText(UserError):
     pass
 
 
-@strawberry.type
+@strawberry.type(description="The file does not exist or has expired, or cannot be used like this.")
 class InvalidFile(UserError):
-    line: int | None
+    line: int | None = strawberry.field(
+        description="The line of the file that is wrong, from 1. Null if it is not one line."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="A field of the input has a value that is not allowed.")
 class InvalidInput(UserError):
-    field: str | None
+    field: str | None = strawberry.field(
+        description="The name of the field, without its place: see `path`. Null if it is not one "
+        "field."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="The number is not a valid phone number.")
 class InvalidPhoneNumber(UserError):
     pass
 
 
-@strawberry.type
+@strawberry.type(description="The idempotency key was used before, with another input.")
 class IdempotencyConflict(UserError):
     pass
 
 
-@strawberry.type
+@strawberry.type(description="The number has asked not to receive messages.")
 class OptedOut(UserError):
     pass
 
 
-@strawberry.type
+@strawberry.type(description="There were too many requests, or too many failed sign-ins.")
 class RateLimited(UserError):
-    retry_after_seconds: int
+    retry_after_seconds: int = strawberry.field(
+        description="Seconds to wait before the next attempt."
+    )
 
 
-@strawberry.type
+@strawberry.type(description="The email or password is wrong, or the session is over.")
 class InvalidCredentials(UserError):
     pass
 
 
-@strawberry.type
+@strawberry.type(description="The provider could not be reached, or gave no usable answer.")
 class ProviderUnavailable(UserError):
     pass
 
 
-@strawberry.type
+@strawberry.type(description="It is running already. Wait until it is finished.")
 class AlreadyRunning(UserError):
     pass
 
 
-@strawberry.type
+@strawberry.type(description="It does not exist, or belongs to somebody else.")
 class NotFound(UserError):
     pass
 
@@ -144,14 +227,29 @@ MEMBERS: dict[type[errors.Refusal], type[UserError]] = {
 }
 
 
+def describe_codes() -> None:
+    """Gives each code the description of its type."""
+    values = {each.name: each for each in vars(UserErrorCode)["__strawberry_definition__"].values}
+    for member in MEMBERS.values():
+        definition = get_object_definition(member, strict=True)
+        values[code_of(member).name].description = definition.description
+
+
+def code_of(member: type[UserError]) -> UserErrorCode:
+    """The code of an error type: its name, in capitals with underscores."""
+    return UserErrorCode[re.sub(r"(?<!^)(?=[A-Z])", "_", member.__name__).upper()]
+
+
 class ErrorHandler:
     """Turns a refusal of the domain into its member of a union: attributes of the same names."""
 
     def __init__(self, refusal: type[errors.Refusal], member: type[UserError]) -> None:
         self.exception_type = refusal
         self.error_type = member
+        self.code = code_of(member)
         definition = get_object_definition(member, strict=True)
-        self.names = [field.python_name for field in definition.fields]
+        # A refusal has a code, too, but that is the code of a top-level error.
+        self.names = [each.python_name for each in definition.fields if each.python_name != "code"]
 
     def member(self, refusal: Exception, info: Any) -> UserError:
         """The member for the refusal, which is also counted."""
@@ -161,13 +259,14 @@ class ErrorHandler:
     def member_of(self, refusal: Exception) -> UserError:
         """The member with the attributes of the refusal."""
         values: dict[str, Any] = {name: getattr(refusal, name) for name in self.names}
-        return self.error_type(**values)
+        return self.error_type(**values, code=self.code)
 
     def handle(self, exception: errors.Refusal, *, field: Any, info: Any) -> UserError:
         """The same, as strawberry asks for it."""
         return self.member(exception, info)
 
 
+describe_codes()
 HANDLERS = [ErrorHandler(refusal, member) for refusal, member in MEMBERS.items()]
 
 

@@ -227,5 +227,7 @@ def assigned_numbers_of(given: Sequence[str] | None, normaliser: Normaliser) -> 
         try:
             numbers.add(normaliser.normalise(raw))
         except InvalidPhoneNumber as refused:
-            raise InvalidInput(f"Number {position}: {refused}", field="assignedNumbers") from None
+            raise InvalidInput(
+                f"Number {position}: {refused}", field="assignedNumbers", item=position - 1
+            ) from None
     return sorted(numbers)

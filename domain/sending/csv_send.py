@@ -222,4 +222,4 @@ def _check_text_of(text: str, line: int, most_segments: int) -> None:
     try:
         check_text(text, most_segments=most_segments)
     except InvalidText as refused:
-        raise InvalidText(f"Line {line}: {refused}") from None
+        raise InvalidText(f"Line {line}: {refused}", path=None) from None

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from domain.errors import (
     InsufficientBalance,
+    InvalidText,
     NotFound,
     NoValidRecipients,
     OptedOut,
@@ -222,11 +223,23 @@ async def _send(
     installation: Installation, actor: Actor, request: SendRequest, key: IdempotencyKey | None
 ) -> Send:
     async def read(_payer: Payer) -> SendRequest:
-        for each in [request.text] if request.texts is None else request.texts:
-            check_text(each or "", most_segments=installation.limits.segments)
+        _check_texts(request, most_segments=installation.limits.segments)
         return request
 
     return await accept_request(installation, actor, key, read)
+
+
+def _check_texts(request: SendRequest, *, most_segments: int) -> None:
+    """Raises InvalidText, with the position of the text if each recipient has its own."""
+    if request.texts is None:
+        check_text(request.text or "", most_segments=most_segments)
+        return
+    for position, text in enumerate(request.texts):
+        try:
+            check_text(text, most_segments=most_segments)
+        except InvalidText as refused:
+            refused.path = ["input", "messages", str(position), "text"]
+            raise
 
 
 async def _check(

@@ -10,6 +10,7 @@ import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType
 from strawberry.types.base import StrawberryObjectDefinition, get_object_definition
 
+from domain.errors import Refusal
 from schema.connections import PageInfo
 from schema.errors import MEMBERS
 from schema.schema import build_schema
@@ -32,6 +33,8 @@ def unresolved(definition: StrawberryObjectDefinition) -> set[str]:
 def attributes(domain_type: type) -> set[str]:
     """Names that every object of the type has."""
     names = {name for name, _ in inspect.getmembers(domain_type, inspect.isdatadescriptor)}
+    if issubclass(domain_type, Refusal):
+        names |= set(vars(Refusal))
     if dataclasses.is_dataclass(domain_type):
         return names | {field.name for field in dataclasses.fields(domain_type)}
     made_by = inspect.getattr_static(domain_type, "__init__")

@@ -1,0 +1,82 @@
+"""Errors of mutations: each type has its code, and the path of the value that caused it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schema.errors import MEMBERS, UserErrorCode, code_of
+from tests import worlds
+from tests.installations import App
+
+ERROR = "__typename ... on UserError { code path }"
+MULTI = f"mutation ($input: BulkSendMultiInput!) {{ bulkSendMulti(input: $input) {{ {ERROR} }} }}"
+BULK = f"mutation ($input: BulkSendInput!) {{ bulkSend(input: $input) {{ {ERROR} }} }}"
+CREATE_CLIENT = (
+    f"mutation ($input: CreateClientInput!) {{ createClient(input: $input) {{ {ERROR}"
+    " ... on InvalidInput { field } } }"
+)
+SAVE_CONTACT = (
+    f"mutation ($input: SaveContactInput!) {{ saveContact(input: $input) {{ {ERROR} }} }}"
+)
+CANCEL = f"mutation ($input: CancelSendInput!) {{ cancelSend(input: $input) {{ {ERROR} }} }}"
+TO = "+12025550141"
+
+
+def test_each_type_of_error_has_one_code_and_each_code_one_type() -> None:
+    codes = [code_of(member) for member in MEMBERS.values()]
+    assert len(codes) == len(set(codes))
+    assert set(codes) == set(UserErrorCode)
+
+
+@pytest.mark.parametrize(
+    ("who", "document", "given", "code", "path"),
+    [
+        ("owner", BULK, {"to": [TO], "text": ""}, "INVALID_TEXT", ["input", "text"]),
+        (
+            "owner",
+            MULTI,
+            {"messages": [{"to": TO, "text": "Hello"}, {"to": TO, "text": " "}]},
+            "INVALID_TEXT",
+            ["input", "messages", "1", "text"],
+        ),
+        ("owner", BULK, {"to": ["12"], "text": "Hello"}, "NO_VALID_RECIPIENTS", None),
+        ("owner", SAVE_CONTACT, {"number": "12"}, "INVALID_PHONE_NUMBER", ["input", "number"]),
+        ("owner", CANCEL, {"sendId": "nonsense"}, "NOT_FOUND", None),
+        ("admin", CREATE_CLIENT, {"name": " "}, "INVALID_INPUT", ["input", "name"]),
+        (
+            "admin",
+            CREATE_CLIENT,
+            {"name": "New", "assignedNumbers": [TO, "12"]},
+            "INVALID_INPUT",
+            ["input", "assignedNumbers", "1"],
+        ),
+    ],
+)
+async def test_an_error_has_its_code_and_the_path_of_the_value(
+    app: App, who: str, document: str, given: dict[str, Any], code: str, path: list[str] | None
+) -> None:
+    answer = await app.answer(who, document, input=given)
+    assert (answer["code"], answer["path"]) == (code, path)
+    if "field" in answer and path is not None:
+        assert answer["field"] == path[1]
+
+
+async def test_a_key_with_another_input_is_named_by_its_path(app: App) -> None:
+    await app.answer("owner", BULK, input={"to": [TO], "text": "Hello", "idempotencyKey": "k"})
+    given = {"to": [TO], "text": "Bye", "idempotencyKey": "k"}
+    answer = await app.answer("owner", BULK, input=given)
+    assert answer == {
+        "__typename": "IdempotencyConflict",
+        "code": "IDEMPOTENCY_CONFLICT",
+        "path": ["input", "idempotencyKey"],
+    }
+
+
+async def test_the_code_of_a_top_level_error_is_another_one(app: App) -> None:
+    answer = await app.ask("owner", "{ sends(first: 101) { nodes { id } } }")
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    given = {"to": worlds.generated_numbers(101), "text": "Hello"}
+    short = await app.answer("owner", BULK, input=given)
+    assert short["code"] == "INSUFFICIENT_BALANCE"
