@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from domain.identity.api_keys import MARK
 from ibiki.http.refusals import RequestRefused, error_body, respond
-from ibiki.live.wire import ANSWER, STREAMS, WHOLE, Answer
+from ibiki.live.wire import STREAMS, WHOLE
 from ibiki.observability.masks import masked_text
 from ibiki.observability.metrics import Metrics
 
@@ -78,7 +78,7 @@ class RequestMiddleware:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        sender = _ResponseSender(scope, send, request_id)
+        sender = _ResponseSender(send, request_id)
         try:
             await self.app(scope, receive, sender)
         except RequestRefused as refused:
@@ -128,16 +128,13 @@ class RequestMiddleware:
 
 
 class _ResponseSender:
-    """The send channel of one request. Adds headers, and writes a complete response at once."""
+    """The send channel of one request. Adds headers, and notes the status."""
 
-    __slots__ = ("_answer", "_headers", "_held", "_scope", "_send", "started", "status")
+    __slots__ = ("_headers", "_send", "started", "status")
 
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
-        self._scope = scope
+    def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self._answer: Answer | None = scope.get("extensions", {}).get(ANSWER)
         self._headers = (*SECURITY_HEADERS, (b"x-request-id", request_id.encode()))
-        self._held: Message | None = None
         self.status = 0
         self.started = False
 
@@ -147,21 +144,8 @@ class _ResponseSender:
             given = {name for name, _ in message["headers"]}
             own = [header for header in self._headers if header[0] not in given]
             message["headers"] = [*message["headers"], *own]
-            if self._answer is not None and b"content-length" in given:
-                self._held = message  # until its body is sent too
-                return
         self.started = True
-        if self._held is not None and message["type"] == "http.response.body":
-            start, self._held = self._held, None
-            if self._is_answered(start, message):
-                return
-            await self._send(start)
         await self._send(message)
-
-    def _is_answered(self, start: Message, body: Message) -> bool:
-        if self._answer is None or body.get("more_body"):
-            return False
-        return self._answer(self._scope, start["status"], start["headers"], body.get("body", b""))
 
 
 @dataclass(frozen=True, slots=True)

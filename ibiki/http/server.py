@@ -15,19 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ibiki.http.refusals import Headers
-from ibiki.live.wire import ABORT, ANSWER, STREAMS, WHOLE, Wire
+from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
 from ibiki.local.listening import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from starlette.types import ASGIApp, Scope
+    from starlette.types import ASGIApp
 
 T = TypeVar("T")
 
@@ -133,7 +129,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        extensions: dict[str, Any] = {ABORT: self.transport.abort, ANSWER: self._answer}
+        extensions: dict[str, Any] = {ABORT: self.transport.abort}
         self.scope["extensions"] = extensions
 
     def on_headers_complete(self) -> None:
@@ -161,27 +157,6 @@ class BoundedHttp(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._stop_unread_timer()
         super().resume_writing()
-
-    def _answer(self, scope: Scope, status: int, headers: Headers, body: bytes) -> bool:
-        """Writes a response at once. uvicorn checks each header twice and writes twice."""
-        cycle = self.cycle
-        if cycle.scope is not scope or scope["method"] == "HEAD":
-            return False  # another request is running, or there is no body
-        if cycle.response_started or cycle.disconnected or self.flow.write_paused:
-            return False
-        given = [*cycle.default_headers, *headers]
-        if not cycle.keep_alive:
-            given.append((b"connection", b"close"))
-        lines = b"".join([b"%b: %b\r\n" % header for header in given])
-        if lines.count(b"\n") != len(given) or lines.count(b"\r") != len(given):
-            return False  # an invalid header, which uvicorn refuses
-        cycle.response_started = cycle.response_complete = True
-        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[status], lines, body))
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
-        return True
 
     def _stop_unread_timer(self) -> None:
         if self._unread_timer is not None:

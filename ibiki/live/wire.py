@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -25,9 +25,6 @@ ABORT = "ibiki.abort"
 WHOLE = "ibiki.whole"
 """Extension of a request's scope: true if its whole body has arrived."""
 
-ANSWER = "ibiki.answer"
-"""Extension of a request's scope: an `Answer`, if a whole response can be written at once."""
-
 STREAMS = "is_stream"
 """State of a request: true for a stream, which the server must end when it stops."""
 
@@ -41,10 +38,6 @@ LINGER_SECONDS = 5.0
 
 _TEXT = 0x81
 """FIN and the opcode of a text frame (RFC 6455 §5.2). A server's frames are not masked."""
-
-
-Answer = Callable[[Any, int, Sequence[tuple[bytes, bytes]], bytes], bool]
-"""Writes status, headers and body of a response. False if ASGI must send them instead."""
 
 
 class Wire(WebSocketsSansIOProtocol):
