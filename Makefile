@@ -7,7 +7,7 @@ SERVER_LOCK := requirements-server.lock
 PORT ?= 8000
 
 .PHONY: help install run console console-dev test check format lint types console-types contracts \
-  bench soak clients lock clean
+  bench soak mutants clients lock clean
 
 help: ## Says what each target does.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,9 @@ bench: install ## The benchmarks, as a table.
 
 soak: install ## Hurts the running program for SOAK_SECONDS (1800): docs/soak.md.
 	$(BIN)/python -m tests.faults $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS)) $(if $(SEED),--seed $(SEED))
+
+mutants: install ## Breaks the program in many ways; the tests must notice each: docs/decisions/0156.
+	$(BIN)/python -m tests.mutants
 
 clients: ## The stock GraphQL clients that tests drive, where node and npm are.
 	@cd tests/end_to_end/node && npm ci --no-audit --no-fund --silent

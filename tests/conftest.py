@@ -7,6 +7,7 @@ the address of the superuser, for tests that close connections.
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
     worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[_run_directory] = Path(worker_input["run_directory"])
+        return
+    if databases.SHARED in os.environ:
+        # Of `make mutants`, which keeps one server for many runs.
+        config.stash[_run_directory] = Path(os.environ[databases.SHARED])
         return
     config.stash[_run] = ExitStack()
     config.stash[_run_directory] = config.stash[_run].enter_context(databases.run_directory())

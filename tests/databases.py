@@ -24,6 +24,9 @@ from ibiki.local import embedded
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+SHARED = "IBIKI_TESTS_DIRECTORY"
+"""Names the environment variable with the directory of another run, whose server is used."""
+
 _PREFIX = "ibiki-tests-"
 _TEMPLATE = "ibiki_template"
 _DRAFT = "ibiki_template_draft"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,7 @@ from domain.pages import Window
 from persistence import store
 from persistence.ledger import reconcile as reconcile_sql
 from tests import worlds
+from tests.dispatch.parts import marked
 from tests.ledger.line import Moment, line_to
 from tests.ledger.upstream import Upstream, pool_of, synced
 
@@ -310,6 +312,43 @@ async def test_unknown_messages_are_counted_and_stay_charged(world: World) -> No
     done = await reconcile(store, started)
     assert (done.unknown_resolved, done.unknown_left) == (1, 2)
     assert await differences(done) == []
+
+
+async def test_unknown_messages_of_a_wrong_send_count_as_charged(world: World) -> None:
+    send_id = await send_charged(world.client, 10, 1)
+    await worlds.execute("UPDATE message SET status = 'UNKNOWN' WHERE send_id = $1", send_id)
+    await run()
+    assert await worlds.held(world.client.account_id) == 90
+
+
+async def test_expected_is_counted_by_message_and_not_by_a_rate(world: World) -> None:
+    cheap = await worlds.add_client(world.pool, held=100, rate_usd=Decimal("0.03"))
+    await worlds.accept(cheap, 10)
+    wrong = await send_charged(cheap, 10, 3)
+    await worlds.execute("UPDATE send SET rate_usd = 0.03 WHERE id = $1", wrong)
+    done = await run()
+    assert [(each.expected, each.found) for each in await differences(done)] == [(10, 3)]
+    assert await worlds.held(cheap.account_id) == 80
+
+
+@pytest.mark.parametrize("decided", ["before the reading", "after the reading"])
+async def test_a_missing_refund_that_a_reading_includes_comes_from_the_pool(
+    world: World, decided: str
+) -> None:
+    send = await worlds.accept(world.client, 5)
+    (call,) = await marked(world.pool)
+    await worlds.execute("UPDATE attempt SET lease_until = now() WHERE id = $1", call.attempt_id)
+    reject = "UPDATE message SET status = 'REJECTED', updated_at = now() WHERE send_id = $1"
+    if decided == "before the reading":
+        await worlds.execute(reject, send.id)
+    await synced(world.pool, Upstream(800))
+    if decided == "after the reading":
+        await worlds.execute(reject, send.id)
+    assert await pool_of(world.pool) == 800
+    await run()
+    assert await worlds.held(world.client.account_id) == 100
+    assert await pool_of(world.pool) == 800, "the provider has never taken the messages"
+    await worlds.assert_audit_holds()
 
 
 async def arrears(tenant: worlds.Tenant) -> int:

@@ -9,8 +9,10 @@ import asyncpg
 import pytest
 
 from domain.errors import ProviderUnavailable
+from domain.ids import new_id
 from domain.ledger.sync import SyncRules
 from domain.outcomes import Accepted
+from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.ledger.upstream import Upstream, account_of, is_paused, pool_of, synced
@@ -157,6 +159,21 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
     assert await pool_of(pool) == 99 == upstream.balance_now
     rows = await worlds.fetch("SELECT reading FROM sync WHERE provider_account_id = $1", pool.id)
     assert [row["reading"] for row in rows] == [99]
+
+
+async def test_a_reading_is_not_written_in_the_pause_of_another_sync() -> None:
+    pool = await worlds.add_pool(default=False)
+    upstream = Upstream(100)
+
+    async def another_pauses() -> None:
+        await worlds.execute("UPDATE provider_account SET reading_until = now()")
+        assert await store.begin_reading(pool.id, reader_id=new_id(), seconds=60)
+
+    upstream.meanwhile = another_pauses
+    with pytest.raises(ProviderUnavailable, match="in progress"):
+        await synced(pool, upstream, rules=SHORT)
+    assert (await account_of(pool)).epoch == 0
+    assert await is_paused(pool), "the pause of the other sync is not lifted"
 
 
 async def test_a_balance_that_can_never_be_read_in_time_is_given_up() -> None:

@@ -59,6 +59,7 @@ def test_a_value_is_never_more_than_half_a_cent_away(units: int, rate: Decimal) 
         ("0", Valuation.EGOSMS_OWN, 0),
         ("3.5", Valuation.EGOSMS_OWN, 10),  # 5 exactly: half up
         ("3.4999", Valuation.EGOSMS_OWN, 0),
+        ("3.49999999999999999999", Valuation.EGOSMS_OWN, 0),  # a float would be 3.5
         ("10.5", Valuation.EGOSMS_OWN, 20),  # 15 exactly: half up, not to even
         ("-3.5", Valuation.EGOSMS_OWN, 0),  # -5 exactly: up
         ("-35", Valuation.EGOSMS_OWN, -50),

@@ -1,0 +1,53 @@
+"""An adapter that breaks its contract: what it was called for is UNKNOWN, and never sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from domain.outcomes import Accepted, Outcome
+from domain.provider import Outgoing
+from tests import worlds
+from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+async def raises(message: Outgoing) -> Outcome:
+    raise RuntimeError("a defect in an adapter")
+
+
+async def never_ends(message: Outgoing) -> Outcome:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@dataclass
+class Forgetful(Scripted):
+    """Returns an outcome for the first message only."""
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        self.calls.append(messages)
+        return [Accepted(None)]
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [Scripted(raises), Scripted(never_ends), Forgetful()],
+    ids=["it raises", "it never ends", "it returns too few outcomes"],
+)
+async def test_messages_of_a_call_that_failed_on_our_side_are_unknown(provider: Scripted) -> None:
+    client = await worlds.add_client(await worlds.add_pool(), held=10)
+    async with dispatching(provider, rules=QUICK):
+        send = await worlds.accept(client, 3)
+
+        async def is_unknown() -> bool:
+            return await worlds.statuses(send.id) == {"UNKNOWN": 3}
+
+        await eventually(is_unknown)
+    assert len(provider.seen) == 3
+    assert await worlds.held(client.account_id) == 7
+    await worlds.assert_audit_holds()

@@ -1,0 +1,62 @@
+"""Accounts are locked in ID order, whatever the plan of the query: so no two senders deadlock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+
+from persistence import store
+from tests import worlds
+from tests.persistence.connections import Witness
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+Clients = Sequence[worlds.Tenant]
+
+
+async def lock_accounts(tx: Any, clients: Clients) -> None:
+    await store.lock_accounts(tx, [each.account_id for each in clients])
+
+
+async def lock_payers(tx: Any, clients: Clients) -> None:
+    sends = [worlds.new_send(each, 2) for each in clients]
+    await store.lock_payers(tx, sends, wait_seconds=10)
+
+
+async def is_waiting(witness: Witness, pid: int) -> bool:
+    return bool(await witness.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", pid))
+
+
+@pytest.mark.parametrize("lock", [lock_accounts, lock_payers])
+async def test_the_account_with_the_lower_id_is_locked_first(
+    lock: Callable[[Any, Clients], Awaitable[None]], witness: Witness
+) -> None:
+    pool = await worlds.add_pool(default=False)
+    clients = [await worlds.add_client(pool, held=10) for _ in range(2)]
+    lower, higher = sorted(each.account_id for each in clients)
+    # A scan of the table finds the row that was written last at its end.
+    await worlds.execute("UPDATE account SET version = version WHERE id = $1", lower)
+    holding = witness.transaction()
+    await holding.start()
+    await witness.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", higher)
+
+    async def both_locked() -> None:
+        async with store.transaction() as tx:
+            pids.append(await tx.fetchval("SELECT pg_backend_pid()"))
+            await tx.execute("SET LOCAL enable_indexscan = off")
+            await tx.execute("SET LOCAL enable_bitmapscan = off")
+            await lock(tx, clients)
+
+    pids: list[int] = []
+    locking = asyncio.create_task(both_locked())
+    async with asyncio.timeout(20):
+        while not (pids and await is_waiting(witness, pids[0])):  # noqa: ASYNC110 - of PostgreSQL
+            await asyncio.sleep(0.01)
+    with pytest.raises(asyncpg.LockNotAvailableError):
+        await worlds.execute("SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT", lower)
+    await holding.rollback()
+    await locking

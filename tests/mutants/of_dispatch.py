@@ -1,0 +1,260 @@
+"""Mistakes in claiming, calling, recording, sweeping, settling and cancelling."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+SETTLEMENT = "domain/dispatch/settlement.py"
+RECORDING = "domain/dispatch/recording.py"
+SETTLEMENT_SQL = "persistence/dispatch/settlement.py"
+QUEUE_SQL = "persistence/dispatch/queue.py"
+
+MUTANTS = (
+    # Claim and mark
+    Mutant(
+        "no attempt row before the call",
+        "domain/dispatch/claim.py",
+        "    marked_at = now_seconds()\n    await context.store.mark_calls(",
+        "    marked_at = now_seconds()\n"
+        "    return Claimed(calls, marked_at)\n"
+        "    await context.store.mark_calls(",
+        ("dispatch/test_cancel.py",),
+    ),
+    Mutant(
+        "two dispatchers pick the same message",
+        QUEUE_SQL,
+        "    ORDER BY due_at, id LIMIT quota.messages\n    FOR UPDATE SKIP LOCKED\n",
+        "    ORDER BY due_at, id LIMIT quota.messages\n",
+        ("dispatch/test_queue.py",),
+    ),
+    Mutant(
+        "a mark does not store the epoch",
+        QUEUE_SQL,
+        "        account.epoch,\n        lease_seconds,",
+        "        0,\n        lease_seconds,",
+        ("dispatch/test_queue.py",),
+    ),
+    Mutant(
+        "messages are marked while the balance is read",
+        "domain/dispatch/claim.py",
+        "        if account.is_read:\n",
+        "        if False:\n",
+        ("ledger/test_sync_pause.py",),
+    ),
+    Mutant(
+        "a mark does not lock the provider account",
+        SETTLEMENT_SQL,
+        'f"{PROVIDER_ACCOUNT} FOR SHARE"',
+        'f"{PROVIDER_ACCOUNT}"',
+        ("ledger/test_sync_pause.py",),
+    ),
+    Mutant(
+        "a call is made although its mark may not be committed",
+        "domain/dispatch/dispatcher.py",
+        "Claimed(lost.calls, marked_at=-inf)",
+        "Claimed(lost.calls, marked_at=now_seconds())",
+        ("dispatch/test_away.py",),
+    ),
+    Mutant(
+        "a call is made however long after its mark",
+        "domain/dispatch/dispatcher.py",
+        "if now_seconds() - claimed.marked_at > self._rules.start_within_seconds:",
+        "if claimed.marked_at == -inf:",
+        ("dispatch/test_stopped.py",),
+    ),
+    # Call
+    Mutant(
+        "a call is made twice",
+        "domain/dispatch/dispatcher.py",
+        "outcomes = [await provider.send(messages[0])]",
+        "outcomes = [await provider.send(messages[0]) for _ in range(2)][1:]",
+        ("dispatch/test_outcomes.py",),
+    ),
+    Mutant(
+        "an adapter that raises counts as not sent",
+        "domain/dispatch/dispatcher.py",
+        'return [Unknown("The call failed on our side.")] * len(messages)',
+        "return [NOT_STARTED] * len(messages)",
+        ("dispatch/test_adapters.py",),
+    ),
+    Mutant(
+        "a timeout is treated as a rejection by the adapter",
+        "providers/extreme.py",
+        "        case Lost(reason):\n            return Unknown(reason)",
+        "        case Lost(reason):\n            return Rejected(reason)",
+        ("providers/test_transport.py",),
+    ),
+    # Outcomes
+    Mutant(
+        "a timeout is treated as a rejection",
+        SETTLEMENT,
+        "        case Unknown():\n            return as_unknown(message)",
+        "        case Unknown():\n"
+        "            return Transition(message, MessageStatus.REJECTED, failure=NOT_TAKEN)",
+        ("dispatch/test_settlement.py",),
+    ),
+    Mutant(
+        "a timeout is retried",
+        SETTLEMENT,
+        "        case Unknown():\n            return as_unknown(message)",
+        "        case Unknown():\n"
+        '            return _queue_again(message, NotSent("?"), rules, chance)',
+        ("dispatch/test_settlement.py",),
+    ),
+    Mutant(
+        "an outcome is recorded unconditionally",
+        SETTLEMENT,
+        "    if message.status not in UNDECIDED:\n        return None\n",
+        "",
+        ("dispatch/test_settlement.py",),
+    ),
+    Mutant(
+        "outcomes are recorded for messages that are decided",
+        SETTLEMENT_SQL,
+        "\n  AND ($2::uuid[] IS NULL OR message.id = ANY($2))\nORDER BY message.id FOR UPDATE",
+        "\n  OR message.attempt_id = ANY($1::uuid[])\nORDER BY message.id FOR UPDATE",
+        ("dispatch/test_settling_many.py",),
+    ),
+    Mutant(
+        "a late “not sent” is queued again",
+        SETTLEMENT,
+        "        case NotSent() if is_unclear:\n"
+        "            return Transition(message, MessageStatus.REJECTED, failure=NOT_TAKEN)\n",
+        "",
+        ("dispatch/test_settlement.py",),
+    ),
+    Mutant(
+        "what a reading counted as UNKNOWN is queued again",
+        SETTLEMENT,
+        "is_unclear = message.status is MessageStatus.UNKNOWN or is_older(message, epoch)",
+        "is_unclear = message.status is MessageStatus.UNKNOWN",
+        ("dispatch/test_settlement.py", "dispatch/test_settling.py"),
+    ),
+    Mutant(
+        "a message that waits for ever is never given up",
+        SETTLEMENT,
+        "    if message.age_seconds >= rules.give_up_seconds:\n",
+        "    if False:\n",
+        ("dispatch/test_settlement.py",),
+    ),
+    Mutant(
+        "what was never tried is given up",
+        SETTLEMENT_SQL,
+        "  AND (message.attempts > 0 OR EXISTS (",
+        "  AND (true OR EXISTS (",
+        ("dispatch/test_pausing.py",),
+    ),
+    # Refunds
+    Mutant(
+        "nothing is refunded",
+        RECORDING,
+        "    if refunds:\n",
+        "    if False:\n",
+        ("dispatch/test_settling.py",),
+    ),
+    Mutant(
+        "refunded twice",
+        RECORDING,
+        "        post_refunds(book, account, refunds, actor_id=actor_id)\n",
+        "        post_refunds(book, account, refunds * 2, actor_id=actor_id)\n",
+        ("dispatch/test_settling.py",),
+    ),
+    Mutant(
+        "refunded and taken",
+        SETTLEMENT,
+        "    return transition.status in (MessageStatus.REJECTED, MessageStatus.CANCELLED)",
+        "    return transition.status is not MessageStatus.QUEUED",
+        ("dispatch/test_settlement.py", "dispatch/test_settling.py"),
+    ),
+    Mutant(
+        "a correction after a reading moves the pool",
+        SETTLEMENT,
+        "            older = is_older(each.message, account.epoch)\n",
+        "            older = False\n",
+        ("dispatch/test_settlement.py",),
+    ),
+    Mutant(
+        "an attempt of this epoch counts as older",
+        SETTLEMENT,
+        "message.epoch is not None and message.epoch < epoch",
+        "message.epoch is not None and message.epoch <= epoch",
+        ("dispatch/test_settlement.py",),
+    ),
+    Mutant(
+        "an owned account is refunded by the reading and once more",
+        SETTLEMENT,
+        "        replace(each, in_reading=True)\n",
+        "        replace(each, in_reading=False)\n",
+        ("dispatch/test_settlement.py",),
+    ),
+    # Sweep
+    Mutant(
+        "the sweep requeues a submitted message",
+        RECORDING,
+        "changes = [as_unknown(message) for message in await store.lock_undecided(tx, ids)]",
+        "changes = [\n"
+        "            Transition(message, MessageStatus.QUEUED)\n"
+        "            for message in await store.lock_undecided(tx, ids)\n"
+        "        ]",
+        ("dispatch/test_settling.py",),
+    ),
+    Mutant(
+        "the sweep does not wait for the lease",
+        SETTLEMENT_SQL,
+        "WHERE ended_at IS NULL AND lease_until < clock_timestamp()\n",
+        "WHERE ended_at IS NULL\n",
+        ("dispatch/test_settling.py",),
+    ),
+    Mutant(
+        "the sweep changes what is decided",
+        SETTLEMENT,
+        "    if message.status is not MessageStatus.SUBMITTING:\n        return None\n",
+        "",
+        ("dispatch/test_settlement.py",),
+    ),
+    # Late results
+    Mutant(
+        "a message whose call is open can be settled",
+        "domain/dispatch/settle.py",
+        "    unknown = [each for each in found if each.status is MessageStatus.UNKNOWN]\n",
+        "    unknown = found\n",
+        ("dispatch/test_settling.py", "dispatch/test_settling_many.py"),
+    ),
+    Mutant(
+        "messages that become UNKNOWN later are settled too",
+        "persistence/dispatch/unknowns.py",
+        "  AND ($3::timestamptz IS NULL OR attempt.started_at < $3)\n",
+        "  AND ($3::timestamptz IS NULL OR true)\n",
+        ("dispatch/test_settling_many.py",),
+    ),
+    Mutant(
+        "a report that a message failed refunds it",
+        "domain/inbox/reports.py",
+        "    (MessageStatus.UNKNOWN, ReportedStatus.FAILED): MessageStatus.UNDELIVERED,",
+        "    (MessageStatus.UNKNOWN, ReportedStatus.FAILED): MessageStatus.REJECTED,",
+        ("inbox/test_reports.py",),
+    ),
+    # Outages
+    Mutant(
+        "an outcome is dropped if the database is away",
+        RECORDING,
+        "            return [away] * len(calls)\n",
+        "            del away\n            return [None] * len(calls)\n",
+        ("dispatch/test_away.py",),
+    ),
+    # Cancel
+    Mutant(
+        "a message is cancelled while its call is open",
+        SETTLEMENT_SQL,
+        "WHERE send_id = $1 AND status = 'QUEUED' ORDER BY id FOR UPDATE",
+        "WHERE send_id = $1 AND status IN ('QUEUED', 'SUBMITTING') ORDER BY id FOR UPDATE",
+        ("dispatch/test_cancel.py",),
+    ),
+    Mutant(
+        "what is cancelled is not refunded",
+        "domain/dispatch/cancel.py",
+        "    if count:\n",
+        "    if False:\n",
+        ("dispatch/test_cancel.py",),
+    ),
+)
