@@ -20,11 +20,14 @@ from resolvers.pages import Cursors, by_id, window_of
 
 BY_ID = by_id()
 
-PAGE_ARGUMENTS: dict[str, Any] = {
-    "first": int | None,
-    "after": str | None,
-    "last": int | None,
-    "before": str | None,
+PAGE_ARGUMENTS: dict[str, tuple[Any, str]] = {
+    "first": (
+        int | None,
+        "How many items to list from the start: 0 to 100. Default: 25. Not together with `last`.",
+    ),
+    "after": (str | None, "A cursor: lists only items that come after it."),
+    "last": (int | None, "How many items to list from the end: 0 to 100."),
+    "before": (str | None, "A cursor: lists only items that come before it."),
 }
 
 
@@ -46,12 +49,16 @@ class PageEnds:
     end_cursor: str | None
 
 
-@strawberry.type
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None
+    has_next_page: bool = strawberry.field(description="Whether items come after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether items come before this page.")
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the first item, for `before`. Null if the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last item, for `after`. Null if the page is empty."
+    )
 
 
 def connection_field(
@@ -104,21 +111,44 @@ def connection(node: type, cursors: Cursors = BY_ID) -> Any:
         return root.total
 
     members = {
-        "edges": strawberry.field(resolver=edges, graphql_type=list[edge]),  # type: ignore[valid-type]
-        "nodes": strawberry.field(resolver=nodes, graphql_type=list[node]),  # type: ignore[valid-type]
-        "page_info": strawberry.field(resolver=page_info, graphql_type=PageInfo),
+        "edges": strawberry.field(
+            resolver=edges,
+            graphql_type=list[edge],  # type: ignore[valid-type]
+            description="The items of this page, each with its cursor.",
+        ),
+        "nodes": strawberry.field(
+            resolver=nodes,
+            graphql_type=list[node],  # type: ignore[valid-type]
+            description="The items of this page.",
+        ),
+        "page_info": strawberry.field(
+            resolver=page_info,
+            graphql_type=PageInfo,
+            description="The position of this page in the list.",
+        ),
         "total_count": strawberry.field(
             resolver=total_count,
             graphql_type=int | None,
-            description="Null where counting would be slow.",
+            description="The number of items on all pages. Null if counting would be slow.",
         ),
     }
-    return strawberry.type(type(f"{definition.name}Connection", (), members))
+    return strawberry.type(
+        type(f"{definition.name}Connection", (), members),
+        description=f"One page of a list of items of the type {definition.name}.",
+    )
 
 
 def _edge(name: str, node: type) -> Any:
-    annotations = {"node": node, "cursor": str}
-    return strawberry.type(type(f"{name}Edge", (), {"__annotations__": annotations}))
+    members = {
+        "__annotations__": {"node": node, "cursor": str},
+        "node": strawberry.field(description="The item itself."),
+        "cursor": strawberry.field(
+            description="The position of the item, for `after` and `before`."
+        ),
+    }
+    return strawberry.type(
+        type(f"{name}Edge", (), members), description=f"One {name} of a list, with its cursor."
+    )
 
 
 class _Resolver(StrawberryResolver[Any]):
@@ -140,8 +170,8 @@ class _Windowed(FieldExtension):
     def apply(self, field: StrawberryField) -> None:
         """Shows first, after, last and before in the place of `window`."""
         page_arguments = [
-            StrawberryArgument(name, None, StrawberryAnnotation(type_))
-            for name, type_ in PAGE_ARGUMENTS.items()
+            StrawberryArgument(name, None, StrawberryAnnotation(type_), description=description)
+            for name, (type_, description) in PAGE_ARGUMENTS.items()
         ]
         field.arguments = [*page_arguments, *field.arguments]
 

@@ -1,6 +1,8 @@
-"""The domain's closed lists, as enums of the API: imported before any type that shows one."""
+"""Enums of the domain, as the API shows them. Import this before any type that uses one."""
 
 from __future__ import annotations
+
+from enum import Enum
 
 import strawberry
 
@@ -19,27 +21,28 @@ from domain.sending.lists import Period, SendOrder
 from domain.sending.messages import MessageStatus, SendKind
 from domain.sending.text import Encoding
 
-for _enum in (
-    Role,
-    ClientStatus,
-    RejectionReason,
-    Direction,
-    TransferKind,
-    SyncState,
-    AlarmKind,
-    WebhookOutcome,
-    ContactOrder,
-    ClientOrder,
-    UserOrder,
-    SendKind,
-    SendOrder,
-):
-    strawberry.enum(_enum)
-strawberry.enum(Encoding, name="TextEncoding")
-strawberry.enum(AuditState, name="LedgerAuditState")
-strawberry.enum(StatementOrder, name="TransferOrder")
-strawberry.enum(Period, name="StatsPeriod")
-strawberry.enum(MessageStatus)
+_TYPES: dict[type[Enum], tuple[str, str]] = {
+    Role: ("Role", "The role of a user: what the user may see and do."),
+    ClientStatus: ("ClientStatus", "Whether a client may send."),
+    ClientOrder: ("ClientOrder", "The order of a list of clients."),
+    UserOrder: ("UserOrder", "The order of a list of users."),
+    RejectionReason: ("RejectionReason", "Why nothing is sent to a recipient."),
+    Direction: ("Direction", "The direction of a message."),
+    MessageStatus: ("MessageStatus", "The status of an outbound message."),
+    SendKind: ("SendKind", "What a send was requested with."),
+    SendOrder: ("SendOrder", "The order of a list of sends."),
+    Period: ("StatsPeriod", "The length of the periods of statistics."),
+    Encoding: ("TextEncoding", "How a text is encoded. It decides how many segments the text has."),
+    TransferKind: ("TransferKind", "Why units were moved."),
+    StatementOrder: ("TransferOrder", "The order of a list of transfers."),
+    SyncState: ("SyncState", "Whether a pool agrees with its provider."),
+    AlarmKind: ("AlarmKind", "What an alarm is about."),
+    AuditState: ("LedgerAuditState", "How far an audit is."),
+    WebhookOutcome: ("WebhookOutcome", "What was done with a webhook event."),
+    ContactOrder: ("ContactOrder", "The order of a list of contacts."),
+}
+for _type, (_name, _description) in _TYPES.items():
+    strawberry.enum(_type, name=_name, description=_description)
 
 _SENDING = {
     MessageStatus: {

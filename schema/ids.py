@@ -1,4 +1,4 @@
-"""Id fields: the UUID of the domain's object, written as the typed id of the API."""
+"""ID fields: the UUID of a domain object, shown as an ID of the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resolvers.ids import Kind
 
 
 class IdField(StrawberryField):
-    """A field without a resolver of its own: reading and writing an id costs a row nothing more."""
+    """A field without a resolver: an ID is read and written like any other attribute."""
 
     kind: Kind
 
@@ -24,7 +24,7 @@ class IdField(StrawberryField):
         return field
 
     def reader(self) -> Callable[[Any], str | None]:
-        """A function that does the same as `get_result`, with everything looked up beforehand."""
+        """A function that does the same as `get_result`, but looks nothing up for each row."""
         name, prefix = self.python_name, f"{self.kind.value}_"
 
         def read(source: Any) -> str | None:
@@ -34,13 +34,13 @@ class IdField(StrawberryField):
         return read
 
     def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: Any) -> ID | None:
-        """The id, None where the object has none."""
+        """The ID; None if the object has none."""
         key = getattr(source, self.python_name)
         return None if key is None else ids.encode(self.kind, key)
 
 
 def id_of(kind: Kind, *, description: str | None = None) -> Any:
-    """A field that shows the attribute of its own name, a UUID, as an id of this kind."""
-    field = IdField(description=description)
+    """A field that shows the attribute of its own name, a UUID, as an ID of this kind."""
+    field = IdField(description=description or f"The ID of the {kind.word}.")
     field.kind = kind
     return field

@@ -1,4 +1,4 @@
-"""The schema: the areas' fields put together, and the decisions that concern all of them.
+"""The schema: the fields of all areas, and what applies to all of them.
 
 An area adds its mixin to `Query` or `Mutation` here, and its enums in `schema.enums`.
 """
@@ -14,7 +14,9 @@ from graphql import (
     GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     Undefined,
+    get_named_type,
 )
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
@@ -43,7 +45,7 @@ from schema.sending.files import FileQuery
 from schema.sending.sends import SendMutation, SendQuery
 
 
-@strawberry.type
+@strawberry.type(description="What can be read. Nothing is changed.")
 class Query(
     DirectoryQuery,
     SessionQuery,
@@ -56,10 +58,10 @@ class Query(
     InboxQuery,
     WebhookQuery,
 ):
-    """What can be asked for."""
+    """The queries of all areas."""
 
 
-@strawberry.type
+@strawberry.type(description="What can be changed. Several changes are made one after another.")
 class Mutation(
     SessionMutation,
     DirectoryMutation,
@@ -72,14 +74,14 @@ class Mutation(
     ContactMutation,
     WebhookMutation,
 ):
-    """What can be done."""
+    """The mutations of all areas."""
 
 
-@strawberry.type
+@strawberry.type(description="What can be watched, over a WebSocket or as server-sent events.")
 class Subscription(
     LedgerSubscription, SendSubscription, InboxSubscription, SwitchboardSubscription
 ):
-    """What can be watched: docs/decisions/0021 says how."""
+    """The subscriptions of all areas: docs/decisions/0021 explains them."""
 
 
 def build_schema(
@@ -108,14 +110,15 @@ def _declared(query: type, mutation: type | None, subscription: type | None) -> 
     _drop_null_defaults(built)
     _build_inputs(built)
     show_access(built)
+    _describe_inputs_and_results(built)
     prepare_schema(built, HANDLERS)
     return declared
 
 
 def _drop_null_defaults(built: GraphQLSchema) -> None:
-    """An argument that may be left out is shown without a default: absent and null are one.
+    """Shows optional arguments without a default: null means the same as an absent argument.
 
-    Where they are not, the field's own default is `strawberry.UNSET`.
+    If it does not, the default of the field is `strawberry.UNSET`.
     """
     for type_ in built.type_map.values():
         if isinstance(type_, GraphQLObjectType):
@@ -127,6 +130,19 @@ def _drop_null_defaults(built: GraphQLSchema) -> None:
         for value in values:
             if value.default_value is None:
                 value.default_value = Undefined
+
+
+def _describe_inputs_and_results(built: GraphQLSchema) -> None:
+    """Describes each argument `input` by its type, and each result by its mutation."""
+    for parent in built.type_map.values():
+        fields = parent.fields if isinstance(parent, GraphQLObjectType) else {}
+        for name, field in fields.items():
+            argument, returned = field.args.get("input"), get_named_type(field.type)
+            if argument is not None:
+                argument.description = get_named_type(argument.type).description
+            if isinstance(returned, GraphQLUnionType) and not returned.description:
+                success = returned.types[0].name
+                returned.description = f"The answer to {name}: {success}, or why it was refused."
 
 
 def _build_inputs(built: GraphQLSchema) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from strawberry import argument
+
 from domain.identity.access import Role, message_scope
 from domain.inbox import contact_import as importing
 from domain.inbox import contacts as keeping
@@ -25,9 +29,14 @@ from schema.inbox.inputs import (
 async def contacts(
     info: Info,
     window: Window[ContactKey],
-    search: str | None = None,
-    filter: ContactFilter | None = None,
-    order_by: ContactOrder | None = None,
+    search: Annotated[
+        str | None,
+        argument(description="Only contacts with this text in their number, name or business."),
+    ] = None,
+    filter: Annotated[ContactFilter | None, argument(description="Which contacts to list.")] = None,
+    order_by: Annotated[
+        ContactOrder | None, argument(description="The order of the list. Default: NEWEST.")
+    ] = None,
 ) -> Page[Contact]:
     """The client's contacts."""
     scope = message_scope(actor_of(info))

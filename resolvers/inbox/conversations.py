@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 from uuid import UUID
 
-from strawberry import ID
+from strawberry import ID, argument
 
 from domain.errors import NotFound
 from domain.identity.access import Role, message_scope
@@ -24,8 +25,13 @@ from schema.inbox.inputs import MarkReadInput, ReplyInput
 async def inbox(
     info: Info,
     window: Window[UUID],
-    unread_only: bool | None = None,
-    search: str | None = None,
+    unread_only: Annotated[
+        bool | None, argument(description="True: only those with unread messages.")
+    ] = None,
+    search: Annotated[
+        str | None,
+        argument(description="Only those with this text in number, name or business, in any case."),
+    ] = None,
 ) -> Page[Conversation]:
     """The client's conversations, last active first."""
     scope = message_scope(actor_of(info))
@@ -35,7 +41,9 @@ async def inbox(
 
 
 @requires(account=True)
-async def conversation(info: Info, id: ID) -> Conversation | None:
+async def conversation(
+    info: Info, id: Annotated[ID, argument(description="The ID of the conversation.")]
+) -> Conversation | None:
     """One conversation."""
     scope = message_scope(actor_of(info))
     key = ids.find(Kind.CONVERSATION, id)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from strawberry import argument
 
 from domain.identity.access import Everything, Role
 from domain.identity.directory import Client
@@ -27,7 +30,11 @@ from schema.inbox.inputs import (
 
 @requires(Role.ADMIN)
 async def webhook_events(
-    info: Info, window: Window[EventKey], outcome: WebhookOutcome | None = None
+    info: Info,
+    window: Window[EventKey],
+    outcome: Annotated[
+        WebhookOutcome | None, argument(description="Only events with this outcome.")
+    ] = None,
 ) -> Page[WebhookEvent]:
     """Events of all providers, newest first; of unrouted ones, pending opt-outs first."""
     return await info.context.installation.store.read_webhook_events(

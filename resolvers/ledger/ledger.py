@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 from uuid import UUID
 
-from strawberry import ID
+from strawberry import ID, argument
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, Role, balance_scope
@@ -37,7 +38,13 @@ from schema.ledger.inputs import (
 
 
 @requires()
-async def balances(info: Info, client_id: ID | None = None) -> Balances:
+async def balances(
+    info: Info,
+    client_id: Annotated[
+        ID | None,
+        argument(description="Default: your own account, else your group, else the default pool."),
+    ] = None,
+) -> Balances:
     """The figures that the actor can see, or those of the given client."""
     return await info.context.installation.store.read_balances(_view(info, client_id))
 
@@ -46,10 +53,19 @@ async def balances(info: Info, client_id: ID | None = None) -> Balances:
 async def transfers(
     info: Info,
     window: Window[int],
-    client_id: ID | None = None,
-    kind: TransferKind | None = None,
-    filter: TransferFilter | None = None,
-    order_by: StatementOrder | None = None,
+    client_id: Annotated[
+        ID | None,
+        argument(description="Default: your own account, else your group, else the default pool."),
+    ] = None,
+    kind: Annotated[
+        TransferKind | None, argument(description="Only transfers of this kind.")
+    ] = None,
+    filter: Annotated[
+        TransferFilter | None, argument(description="Which transfers to list.")
+    ] = None,
+    order_by: Annotated[
+        StatementOrder | None, argument(description="The order of the list. Default: NEWEST.")
+    ] = None,
 ) -> Page[StatementLine]:
     """The statement of the given client, or of the actor's own account, group or pool."""
     view = _view(info, client_id)
@@ -60,7 +76,12 @@ async def transfers(
 
 @requires(Role.ADMIN, Role.SUPERVISOR)
 async def allocations(
-    info: Info, window: Window[UUID], group_id: ID | None = None, search: str | None = None
+    info: Info,
+    window: Window[UUID],
+    group_id: Annotated[ID | None, argument(description="Only clients of this group.")] = None,
+    search: Annotated[
+        str | None, argument(description="Only clients with this text in their name, in any case.")
+    ] = None,
 ) -> Page[Allocation]:
     """What the clients of the default pool hold, or those of a supervisor's group."""
     scope = balance_scope(actor_of(info))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 from uuid import UUID
 
-from strawberry import ID
+from strawberry import ID, argument
 
 from domain.identity.access import Everything, Role, Scope, feed_scope, message_scope
 from domain.installation import Store
@@ -35,7 +36,13 @@ FIRST: Window[UUID] = Window(size=100)
 
 
 @requires()
-async def balance_updated(info: Info, client_id: ID | None = None) -> StateWatch[Balances]:
+async def balance_updated(
+    info: Info,
+    client_id: Annotated[
+        ID | None,
+        argument(description="Default: your own account, else your group, else the default pool."),
+    ] = None,
+) -> StateWatch[Balances]:
     """The balances that the actor can see, or those of the named client."""
     actor = actor_of(info)
     view = view_of(actor, None if client_id is None else ids.decode(Kind.CLIENT, client_id))
@@ -47,7 +54,9 @@ async def balance_updated(info: Info, client_id: ID | None = None) -> StateWatch
 
 
 @requires(account=True)
-async def send_progress(info: Info, send_id: ID) -> StateWatch[Send]:
+async def send_progress(
+    info: Info, send_id: Annotated[ID, argument(description="The ID of the send.")]
+) -> StateWatch[Send]:
     """A send and its counts, until it is finished."""
     scope = message_scope(actor_of(info))
     key = ids.decode(Kind.SEND, send_id)
@@ -59,7 +68,10 @@ async def send_progress(info: Info, send_id: ID) -> StateWatch[Send]:
 
 
 @requires(account=True)
-async def message_updated(info: Info, send_id: ID | None = None) -> ChangeWatch:
+async def message_updated(
+    info: Info,
+    send_id: Annotated[ID | None, argument(description="Only messages of this send.")] = None,
+) -> ChangeWatch:
     """The changed messages of the actor's client, or of one send."""
     scope, store = message_scope(actor_of(info)), info.context.installation.store
     if send_id is None:
@@ -74,7 +86,15 @@ async def message_updated(info: Info, send_id: ID | None = None) -> ChangeWatch:
 
 
 @requires(Role.SUPERVISOR, Role.CLIENT, account=True)
-async def inbound_message(info: Info, since: ID | None = None) -> FeedWatch:
+async def inbound_message(
+    info: Info,
+    since: Annotated[
+        ID | None,
+        argument(
+            description="The ID of the last message that you have. The ones after it come first."
+        ),
+    ] = None,
+) -> FeedWatch:
     """The inbound messages of the actor's client: after the named message, or from now on."""
     scope, store = feed_scope(actor_of(info)), info.context.installation.store
     if since is None:
@@ -96,7 +116,9 @@ async def conversation_updated(info: Info) -> ChangeWatch:
 
 
 @requires(Role.ADMIN)
-async def reconcile_progress(info: Info, id: ID) -> StateWatch[Reconciliation]:
+async def reconcile_progress(
+    info: Info, id: Annotated[ID, argument(description="The ID of the reconciliation.")]
+) -> StateWatch[Reconciliation]:
     """A reconciliation, until it is finished."""
     store, key = info.context.installation.store, ids.decode(Kind.RECONCILIATION, id)
     return StateWatch(
@@ -108,7 +130,9 @@ async def reconcile_progress(info: Info, id: ID) -> StateWatch[Reconciliation]:
 
 
 @requires(Role.ADMIN)
-async def ledger_audit_progress(info: Info, id: ID) -> StateWatch[Audit]:
+async def ledger_audit_progress(
+    info: Info, id: Annotated[ID, argument(description="The ID of the audit.")]
+) -> StateWatch[Audit]:
     """An audit, until it is finished or stopped."""
     store, key = info.context.installation.store, ids.decode(Kind.AUDIT, id)
     return StateWatch(

@@ -12,7 +12,7 @@ from schema.scalars import Money, Units
 @strawberry.input(description="The credentials of a user.")
 class SignInInput:
     email: str = strawberry.field(description="The email address, in any case.")
-    password: str = strawberry.field(description="The password.")
+    password: str = strawberry.field(description="The password of the user.")
 
 
 @strawberry.input(description="A session, named by its refresh token.")

@@ -83,7 +83,9 @@ class WebhookStatus:
 @stands_for(domain_inbox.ModemRoute)
 class ModemRoute:
     id: strawberry.ID = id_of(Kind.MODEM_ROUTE)
-    client = batch_field(lookups.clients_of, Client, description="The client.")
+    client = batch_field(
+        lookups.clients_of, Client, description="The client that gets the messages of the line."
+    )
     modem: str = strawberry.field(description="The modem, as webhook events write it.")
     port: str = strawberry.field(description="The port, as webhook events write it.")
     assigned_numbers: list[PhoneNumber] = strawberry.field(

@@ -117,7 +117,7 @@ class Balances:
 @strawberry.type(description="What a client holds, for lists.")
 @stands_for(balances.Allocation)
 class Allocation:
-    client = batch_field(ledger.clients_of, Client, description="The client.")
+    client = batch_field(ledger.clients_of, Client, description="The client that holds the units.")
     balance: Units = strawberry.field(description="Units that the client holds.")
     unit: str = strawberry.field(description="The unit of the pool.")
     rate_per_unit_usd: Money | None = strawberry.field(

@@ -1,0 +1,80 @@
+"""Everything that the schema shows has a description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from graphql import (
+    DirectiveDefinitionNode,
+    EnumTypeDefinitionNode,
+    FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    parse,
+)
+from graphql.language import DocumentNode, TypeDefinitionNode
+
+from schema.schema import export_schema
+
+ROOTS = frozenset({"Query", "Mutation", "Subscription"})
+SHORTEST = 8
+"""Characters of the shortest description that can say something."""
+
+
+def without_description(document: DocumentNode) -> Iterator[str]:
+    """What has no description, or one that says only its own name."""
+    for definition in document.definitions:
+        if isinstance(definition, DirectiveDefinitionNode):
+            yield from _undescribed("@", definition)
+        elif isinstance(definition, TypeDefinitionNode):
+            name = definition.name.value
+            yield from _undescribed("", definition)
+            if isinstance(definition, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+                for field in definition.fields or ():
+                    yield from _in_field(name, field)
+            elif isinstance(definition, InputObjectTypeDefinitionNode):
+                for each in definition.fields or ():
+                    yield from _undescribed(f"{name}.", each)
+            elif isinstance(definition, EnumTypeDefinitionNode):
+                for value in definition.values or ():
+                    yield from _undescribed(f"{name}.", value)
+
+
+def _in_field(type_name: str, field: FieldDefinitionNode) -> Iterator[str]:
+    yield from _undescribed(f"{type_name}.", field)
+    for argument in field.arguments or ():
+        yield from _undescribed(f"{type_name}.{field.name.value}:", argument)
+
+
+def _undescribed(above: str, node: object) -> Iterator[str]:
+    name, description = node.name.value, node.description  # type: ignore[attr-defined]
+    text = description.value.strip() if description else ""
+    words = text.rstrip(".").replace(" ", "").lower()
+    if len(text) < SHORTEST or words in (name.lower(), f"the{name.lower()}"):
+        yield f"{above}{name}"
+
+
+def test_everything_has_a_description() -> None:
+    assert list(without_description(parse(export_schema()))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"""A phone line."""\ntype Line { """The modem\'s name.""" modem: ID }', []),
+        ("type Line { modem: ID }", ["Line", "Line.modem"]),
+        ('"""A phone line."""\ntype Line { """The modem.""" modem: ID }', ["Line.modem"]),
+        (
+            '"""All fields."""\ntype Q { """The lines.""" a(first: Int): ID }',
+            ["Q.a:first"],
+        ),
+        ('"""How fast."""\nenum Speed { FAST }', ["Speed.FAST"]),
+        ('"""What to keep."""\ninput New { name: ID }', ["New.name"]),
+        ("union Both = A | B", ["Both"]),
+        ("scalar Money", ["Money"]),
+    ],
+)
+def test_a_missing_description_is_noticed(text: str, expected: list[str]) -> None:
+    assert list(without_description(parse(text))) == expected
