@@ -19,6 +19,7 @@ from domain.ledger.audits import MOST_LISTED, AccountPage, Audit, AuditState, Se
 from domain.live import hints
 from domain.pages import Page, Window
 from persistence.database import connection, transaction
+from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.live.hints import note
 from persistence.pages import Filter, read_page
 
@@ -138,15 +139,6 @@ SELECT coalesce(greatest(
     (SELECT send_id FROM transfer WHERE kind = 'RECONCILE' ORDER BY send_id DESC LIMIT 1)
 ), '00000000-0000-0000-0000-000000000000')
 """
-# The last send of the next page: at most so many sends, and about so many messages.
-END_OF_PAGE = """
-SELECT id FROM (
-    SELECT id, accepted, sum(accepted) OVER (ORDER BY id) AS total FROM (
-        SELECT id, accepted FROM send WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3
-    ) AS next
-) AS running
-WHERE total - accepted < $4 ORDER BY id DESC LIMIT 1
-"""
 # Charged once, for exactly the messages there are; refunded once, for exactly those that the
 # provider did not accept. Corrections by reconcile count, with or without a transfer. One aggregate
 # over the entries of all tables: with joins of aggregates, PostgreSQL can choose nested loops.
@@ -243,9 +235,11 @@ async def audit_sends(after: UUID, until: UUID) -> SendPage | None:
     if after >= until:
         return None
     async with connection() as pooled:
-        last_id = await pooled.fetchval(END_OF_PAGE, after, until, MOST_SENDS, MOST_MESSAGES)
-        last_id = UUID(int=last_id.int) if last_id is not None else until
-        row = await pooled.fetchrow(SENDS, after, last_id, MOST_LISTED)
+        end = await pooled.fetchval(END_OF_PAGE, after, MOST_SENDS, MOST_MESSAGES)
+        last_id = min(UUID(int=end.int), until) if end is not None else until
+        async with pooled.transaction(readonly=True):
+            await pooled.execute(AVOID_NESTED_LOOPS)
+            row = await pooled.fetchrow(SENDS, after, last_id, MOST_LISTED)
     assert row is not None
     return SendPage(last_id, row[0], row[1])
 
