@@ -83,9 +83,9 @@ class Upstreams:
     async def _close_retired(self) -> None:
         longest = self._settings.dispatch.lease_seconds
         ended = [each for each in self._retired if now_seconds() - each[0] > longest]
-        for each in ended:
-            self._retired.remove(each)
-            await each[1].close()
+        self._retired = [each for each in self._retired if each not in ended]
+        for _, provider in ended:
+            await provider.close()
 
     async def _sign_in(self, provider_account_id: UUID) -> tuple[str, bytes]:
         """The provider's name and the encrypted credentials."""
@@ -125,7 +125,7 @@ class Upstreams:
             base_url=base_url,
             api_key="" if is_egosms else upstream.extreme_api_key or DEFAULT_API_KEY,
             credentials=credentials if is_egosms else None,
-            sender=self._sender() if is_egosms else None,
+            sender=self._sender(base_url) if is_egosms else None,
             deadline_seconds=dispatch.deadline_seconds,
             connect_seconds=min(3.0, dispatch.deadline_seconds),
             reuse_seconds=dispatch.reuse_seconds,
@@ -134,10 +134,15 @@ class Upstreams:
             loopback_only=self._settings.installation.loopback_only,
         )
 
-    def _sender(self) -> str:
-        """EGOSMS_SENDER, else the beginning of the brand's name."""
-        brand = self._settings.installation.brand_name
-        return self._settings.upstream.egosms_sender or brand[: egosms.LONGEST_SENDER].strip()
+    def _sender(self, base_url: str) -> str | None:
+        """EGOSMS_SENDER, else the account's default.
+
+        The plain API has no default: there, it is the beginning of the brand's name.
+        """
+        sender = self._settings.upstream.egosms_sender
+        if sender is not None or egosms.is_json(base_url):
+            return sender
+        return self._settings.installation.brand_name[: egosms.LONGEST_SENDER].strip()
 
 
 def provider_changed(settings: Settings, directory: Path) -> bool:

@@ -179,8 +179,12 @@ def _refused(refusal: NotSent) -> str:
 
 def open_egosms(config: ProviderConfig) -> Provider:
     """An account at the API that the address names: JSON if `json` is in its path, else plain."""
-    names_json = "json" in urlsplit(config.base_url).path.lower().split("/")
-    return EgoSMSJson(config) if names_json else EgoSMSPlain(config)
+    return EgoSMSJson(config) if is_json(config.base_url) else EgoSMSPlain(config)
+
+
+def is_json(base_url: str) -> bool:
+    """Whether an address is one of the JSON API."""
+    return "json" in urlsplit(base_url).path.lower().split("/")
 
 
 class _Account:

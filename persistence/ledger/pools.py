@@ -90,7 +90,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 END_READING = """
 UPDATE provider_account
-SET epoch = $2, reading_raw = $3, read_at = clock_timestamp(), reading_until = NULL
+SET epoch = $2, reading_raw = $3, read_at = clock_timestamp(), reading_until = NULL,
+    -- The account can be signed in to. If it is paused, a message is tried at once.
+    probe_at = CASE WHEN paused_at IS NULL THEN probe_at ELSE clock_timestamp() END
 WHERE id = $1
 """
 FAIL_READING = """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -186,6 +187,24 @@ def test_a_send_and_a_refund_agree_with_the_provider_at_the_next_check(it: Day) 
     assert sorted(it.taken()) == sorted(each.removeprefix("+") for each in [*NUMBERS, NUMBERS[0]])
 
 
+def test_after_a_top_up_a_check_lets_waiting_messages_go(it: Day) -> None:
+    """Without the check, the next message would be tried half a minute later."""
+    it.control("fault", kind="no_credits", path="/api/v1/")
+    send = it.send(NUMBERS[2])
+    eventually(lambda: it.balances()["platform"]["state"] == "NEEDS_SYNC")
+    asked_at = time.monotonic()
+    assert it.check()["__typename"] == "Synced"
+    assert it.finished(send["id"])["charged"] == 50
+    assert time.monotonic() - asked_at < 20
+
+
+def test_a_delivery_report_arrives(it: Day) -> None:
+    """The plain API has none: there, the message stays SENT."""
+    last = "delivered" if it.provider == it.program.simulator else "sent"
+    send = it.send("+256700000179")
+    eventually(lambda: it.ask(it.school, SENT, id=send["id"])["counts"][last] == 1)
+
+
 def test_what_the_school_cannot_pay_is_refused_whole_and_in_words(it: Day) -> None:
     it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70)
     assert it.check()["__typename"] == "Synced"
@@ -252,6 +271,9 @@ def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
     assert it.set_credentials(DEMO_USERNAME, SECRET)["__typename"] == "ProviderAccount"
     assert it.check()["__typename"] == "Synced"
     assert it.set_credentials(DEMO_USERNAME, f"{SECRET}\n")["__typename"] == "InvalidInput"
+    rotated = run("rotate-keys", "--data", str(it.program.directory))
+    assert rotated.stdout.startswith("The credentials of 1 provider account are encrypted")
+    assert it.check()["__typename"] == "Synced"
     assert run("audit", "--data", str(it.program.directory)).returncode == 0
     metrics = httpx.get(f"{it.program.address}/metrics")
     assert metrics.status_code == 200
