@@ -195,6 +195,7 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
             f"{summary(done)}.",
             *(each.explanation for each in found),
             *(() if found else ("Every charge matches its messages.",)),
+            *((f"Only the first {MOST_SHOWN:,} are shown.",) if len(found) == MOST_SHOWN else ()),
         )
 
     with_installation(data, run, must_exist=True)

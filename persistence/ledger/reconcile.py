@@ -173,7 +173,10 @@ UPDATE reconciliation SET charged_missing = charged_missing + greatest($2::int8,
 WHERE id = $1
 """
 
-ESTIMATE_SENDS = "SELECT greatest(reltuples, 0)::int8 FROM pg_class WHERE oid = 'send'::regclass"
+ESTIMATE_SENDS = """
+SELECT sum(greatest(reltuples, 0))::int8 FROM pg_class
+WHERE oid IN ('send'::regclass, 'imported_line'::regclass)
+"""
 
 START_DAILY = """
 UPDATE scheduled_run SET started_at = clock_timestamp()
@@ -277,7 +280,7 @@ async def read_differences(
 
 
 async def estimate_sends() -> int:
-    """About how many sends there are, from the statistics of the table."""
+    """About how many sends and imported lines there are, from the statistics of the tables."""
     async with connection() as pooled:
         return int(await pooled.fetchval(ESTIMATE_SENDS))
 

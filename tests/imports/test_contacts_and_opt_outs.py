@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,7 @@ from domain.imports.payers import EMAIL
 from domain.imports.table import Table
 from persistence import store
 from tests import people, worlds
-from tests.imports.files import Result, import_text
+from tests.imports.files import Result, blocked, holding, import_text
 from tests.installations import App
 
 PEOPLE = """client_email,Name,Mobile,Company
@@ -109,6 +110,14 @@ async def test_an_opt_out_is_of_its_client_and_cancels_what_is_queued(app: App) 
         (app.sibling.client_id, "+12025550121", "PERSON"),
     ]
     await worlds.assert_audit_holds()
+
+
+async def test_an_opt_out_waits_for_the_feed_of_its_client(app: App) -> None:
+    client_id = app.owner.client_id
+    async with holding(lambda tx: store.share_feeds(tx, [client_id])):  # as capturing does
+        importing_ = asyncio.create_task(opt_outs(app, STOPPED))
+        await blocked(importing_)
+    assert (await importing_).changed == 2
 
 
 async def test_the_column_of_the_numbers_can_be_named(app: App) -> None:

@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidFile, InvalidInput
 from domain.identity.access import Everything, Role
+from domain.ids import new_id
 from domain.imports import importing
 from domain.imports.legacy_logs import COLUMNS, LegacyLogImport
 from domain.imports.table import Table
-from domain.ledger.imported import amount_of, log_line_of
+from domain.ledger.imported import NewImportedLine, amount_of, log_line_of
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Window
 from persistence import store
 from persistence.ledger import reconcile_imported
 from tests import people, worlds
-from tests.imports.files import Result, import_text
+from tests.imports.files import Result, blocked, holding, import_text
 from tests.installations import App
 from tests.ledger.upstream import Upstream, pool_of, synced
 
@@ -179,6 +180,23 @@ async def test_two_imports_at_once_write_each_line_once(
     assert (row["found"], row["count"]) == (3, 100)
 
 
+async def test_only_one_transaction_at_a_time_adds_up_the_charges(app: App) -> None:
+    def lines(name: str) -> list[NewImportedLine]:
+        line = log_line_of(reference=name, created_at="2026-01-05", messages="1", charged="0.6")
+        return [NewImportedLine(new_id(), app.owner.payer, line)]
+
+    async def add(name: str) -> None:
+        async with store.transaction() as tx:
+            await store.add_imported_lines(tx, lines(name))
+
+    async with holding(lambda tx: store.add_imported_lines(tx, lines("first"))):
+        second = asyncio.create_task(add("second"))
+        await blocked(second)
+    await second
+    rows = await worlds.fetch("SELECT found FROM imported_line ORDER BY charged_total")
+    assert [row["found"] for row in rows] == [0, 1]
+
+
 def test_numbers_are_read_exactly() -> None:
     assert amount_of("0.03", field="charged") == Decimal("0.03")
     assert amount_of(".5", field="charged") == Decimal("0.5")
@@ -218,7 +236,19 @@ async def test_a_hundred_messages_charged_at_0_03_cost_97_credits_more(app: App)
     assert line["note"] == "97 messages of another system, 2026-01-05 to 2026-01-05"
     again = await run()
     assert (again.charged_missing, await differences(again)) == (0, [])
+    await assert_corrections_add_up()
     await worlds.assert_audit_holds()
+
+
+async def assert_corrections_add_up() -> None:
+    """Checks that each transfer corrects exactly what the lines of its differences lack."""
+    rows = await worlds.fetch(
+        "SELECT amount, (SELECT sum(expected - found) FROM reconciliation_difference AS each"
+        " WHERE each.transfer_id = transfer.id)::int AS units FROM transfer"
+        " WHERE kind = 'RECONCILE' AND send_id IS NULL"
+    )
+    assert rows
+    assert all(row["amount"] == abs(row["units"]) for row in rows)
 
 
 async def test_too_much_is_refunded_and_arrears_are_exact(app: App) -> None:
@@ -234,6 +264,7 @@ async def test_too_much_is_refunded_and_arrears_are_exact(app: App) -> None:
     assert await worlds.held(app.owner.account_id) == -93
     assert await worlds.held(app.loner.account_id) == -2
     assert await worlds.held(app.sibling.account_id) == 20
+    await assert_corrections_add_up()
     await worlds.assert_audit_holds()
 
 
@@ -282,6 +313,7 @@ async def test_two_runs_at_once_and_a_killed_one_correct_each_line_once(
     assert await worlds.held(app.owner.account_id) == 40
     done = (await store.read_reconciliations(Everything(), Window(10))).items
     assert sum(each.charged_missing for each in done) == 60
+    await assert_corrections_add_up()
     await worlds.assert_audit_holds()
 
 
