@@ -1,4 +1,5 @@
 // What operators do: give credits, settle what is unknown, assign, reconcile, audit.
+import { readFileSync } from "node:fs";
 import { ApiCaller } from "./api";
 import { credits, expect, test, USERS } from "./console";
 
@@ -65,6 +66,11 @@ test("unknown messages are settled after a preview, and the charge is given back
   await signIn("admin");
   await page.goto("/unknown");
   await expect(page.getByRole("row")).toHaveCount(3, { timeout: 60_000 });
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Export as CSV" }).click();
+  const exported = readFileSync(await (await downloading).path(), "utf8");
+  expect(exported).toContain("12025550165");
+
   await page.getByRole("button", { name: "Settle many" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("The provider did not accept them").check();
@@ -82,5 +88,48 @@ test("reconcile and audit say that all is well", async ({ page, signIn }) => {
   await expect(page.getByRole("dialog")).toContainText("No difference was found.");
   await page.goto("/audit");
   await page.getByRole("button", { name: "Run the audit" }).click();
-  await expect(page.getByText("The ledger holds")).toBeVisible();
+  const newest = page.getByRole("region", { name: "Newest audit" });
+  await expect(newest.getByText("The ledger holds")).toBeVisible();
+  await page.reload();
+  await expect(newest.getByText("The ledger holds")).toBeVisible();
+});
+
+test("credentials of a client that holds credits are refused, and the reason is shown", async ({
+  page,
+  signIn,
+}) => {
+  await signIn("admin");
+  await page.goto("/providers");
+  await page.getByRole("button", { name: "Set credentials" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Client", { exact: true }).click();
+  await page.getByRole("option", { name: "Client", exact: true }).click();
+  await dialog.getByLabel("Provider").fill("extreme");
+  await dialog.getByLabel("User name").fill("school-7");
+  await dialog.getByLabel("Password or key").fill("a secret");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog.locator('[id$="-error"], [role="alert"]').first()).toContainText(/\w+ \w+/);
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+});
+
+test("a client below its threshold is warned, and so is the operator", async ({
+  browser,
+  page,
+  program,
+  signIn,
+}) => {
+  const context = await browser.newContext({ baseURL: program.address });
+  const client = await signIn("other", await context.newPage());
+  await expect(client.getByText("The balance is low")).toHaveCount(0);
+  await signIn("admin");
+  await page.goto("/clients");
+  await page.getByRole("button", { name: "Edit Other" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Low balance").fill("5000");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(client.getByText("The balance is low")).toBeVisible();
+  await page.goto("/");
+  await expect(page.getByRole("region", { name: "Alarms" })).toContainText("Clients are running low");
+  await context.close();
 });

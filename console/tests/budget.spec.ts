@@ -1,14 +1,12 @@
 // How much is loaded, and how soon it can be used. The figures are printed.
 import { statSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
 import { join, resolve } from "node:path";
+import { isBusy } from "./budget";
 import { expect, test } from "./console";
 
 const ASSETS = resolve(import.meta.dirname, "../../ibiki/console_files/assets");
 const MOST_SCRIPT_KILOBYTES = 250;
 const GOAL_MILLISECONDS = 1_500;
-/** With other work on the machine, the time says nothing about the page. */
-const isBusy = () => (loadavg()[0] ?? 0) > cpus().length / 2;
 
 test("the first load of the dashboard is small and soon usable on a slow phone", async ({
   page,

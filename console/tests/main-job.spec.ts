@@ -35,6 +35,11 @@ test("a client sends, sees the balance fall, reads the answer and replies", asyn
   await expect(thread).toContainText("See you then");
   await expect(header).toContainText(credits(before - 3));
 
+  await page.getByRole("link", { name: "Overview" }).click();
+  const chart = page.getByRole("region", { name: "Messages of the last 14 days" });
+  await expect(chart.locator("canvas")).toBeVisible();
+  await expect(chart.getByRole("row").last()).toContainText(/[1-9]/);
+
   await page.getByRole("link", { name: "Statement" }).click();
   const statement = page.getByRole("table", { name: "Statement" });
   await expect(statement.getByRole("row").nth(1)).toContainText("−1");

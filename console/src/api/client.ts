@@ -73,6 +73,15 @@ export async function uploadFile(file: File): Promise<Upload> {
   return answer;
 }
 
+/** Reads a CSV file of the API. Raises Error with the API's sentence. */
+export async function fetchFile(path: string): Promise<Blob> {
+  const accessToken = await freshToken();
+  const response = await fetch(path, { headers: { authorization: `Bearer ${accessToken ?? ""}` } });
+  if (response.ok) return response.blob();
+  const answer = (await response.json()) as { errors?: { message: string }[] };
+  throw new Error(answer.errors?.[0]?.message ?? "The file cannot be read.");
+}
+
 export interface Upload {
   uploadId: string;
   rows: number;

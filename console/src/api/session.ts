@@ -1,5 +1,6 @@
 // The session of this browser: the access token in memory, the refresh token in a cookie that
 // scripts cannot read. All tabs share one session: one refreshes, the others hear of it.
+import { forgetDrafts } from "./drafts";
 
 interface Token {
   accessToken: string;
@@ -120,6 +121,7 @@ function keep(answer: unknown): Token {
 
 function forget(): void {
   token = null;
+  forgetDrafts();
   become("signed-out");
 }
 
@@ -140,6 +142,7 @@ channel.onmessage = ({ data }: MessageEvent<Notice>) => {
     forget();
   } else {
     // It may be another user: nothing of the former one may stay on the screen.
+    forgetDrafts();
     location.reload();
   }
 };

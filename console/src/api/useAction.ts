@@ -8,6 +8,8 @@ export interface Failure {
   field: string | null;
   /** The name of the error's type. */
   kind: string;
+  /** If the outcome is unknown: the send that exists if it was carried out. */
+  sendId?: string | null;
 }
 
 /** What a mutation answers if it succeeds: its errors are the members with a `message`. */
@@ -55,5 +57,6 @@ function answerOf<Result extends object>(
   if (!("message" in result)) return { success: result as Success<Result>, failure: null };
   const field = "field" in result && typeof result.field === "string" ? result.field : null;
   const kind = "__typename" in result ? String(result.__typename) : "ERROR";
-  return { success: null, failure: { message: String(result.message), field, kind } };
+  const sendId = "sendId" in result && typeof result.sendId === "string" ? result.sendId : null;
+  return { success: null, failure: { message: String(result.message), field, kind, sendId } };
 }

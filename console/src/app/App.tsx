@@ -6,6 +6,7 @@ import { Provider } from "urql";
 import { createApi } from "../api/client";
 import { onSessionChange, renew, sessionState } from "../api/session";
 import { SignInPage } from "../pages/sign-in/SignInPage";
+import { BalancesProvider } from "./balances";
 import { BrandProvider } from "./brand";
 import { router } from "./router";
 import { Starting } from "./Starting";
@@ -61,9 +62,12 @@ function SessionContent({ isSignedIn }: { isSignedIn: boolean }) {
     <Provider value={api.client}>
       <BrandProvider>
         {isSignedIn ? (
-          <ViewerProvider>
-            <RouterProvider router={router} />
-          </ViewerProvider>
+          // The socket opens for the balances while the viewer is still being read.
+          <BalancesProvider>
+            <ViewerProvider>
+              <RouterProvider router={router} />
+            </ViewerProvider>
+          </BalancesProvider>
         ) : (
           <SignInPage />
         )}

@@ -13,6 +13,8 @@ const BALANCES = graphql(`
         valueUsd
         ratePerUnitUsd
         pricePerMessage
+        lowBalanceThreshold
+        isLow
       }
       group {
         groupId
@@ -30,6 +32,12 @@ const BALANCES = graphql(`
         providerBalance
         lastSyncedAt
         state
+        alarms {
+          kind
+          message
+          since
+          count
+        }
       }
     }
   }

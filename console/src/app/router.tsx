@@ -6,6 +6,7 @@ import {
   type RouteComponent,
 } from "@tanstack/react-router";
 import { NotFoundPage } from "../pages/not-found/NotFoundPage";
+import { StartPage } from "../pages/start/StartPage";
 import { Shell } from "./shell/Shell";
 import type { Ability } from "./viewer";
 
@@ -27,7 +28,6 @@ function page<const Path extends string>(path: Path, ability: Ability, component
 
 // Each page is a file of its own that is loaded when it is opened.
 const lazy = lazyRouteComponent;
-const start = lazy(() => import("../pages/start/StartPage"), "StartPage");
 const send = lazy(() => import("../pages/send/SendPage"), "SendPage");
 const sends = lazy(() => import("../pages/sends/SendsPage"), "SendsPage");
 const oneSend = lazy(() => import("../pages/sends/OneSendPage"), "OneSendPage");
@@ -51,7 +51,7 @@ const reconciliations = lazy(
 const audit = lazy(() => import("../pages/audit/AuditPage"), "AuditPage");
 
 const routeTree = root.addChildren([
-  page("/", "everybody", start),
+  page("/", "everybody", StartPage),
   page("/send", "sender", send),
   page("/sends", "reader", sends),
   page("/sends/$sendId", "reader", oneSend),

@@ -1,6 +1,7 @@
 import { Alert } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Failure } from "../api/useAction";
+import { TextLink } from "./links";
 
 /** Why something failed, in the API's words. `fields`: shown beside their inputs instead. */
 export function FailureNote({
@@ -16,6 +17,14 @@ export function FailureNote({
   return (
     <Alert color="red" variant="outline" role="alert">
       {failure.message}
+      {failure.sendId && (
+        <>
+          {" "}
+          <TextLink to="/sends/$sendId" params={{ sendId: failure.sendId }}>
+            Look whether the send exists
+          </TextLink>
+        </>
+      )}
       {children}
     </Alert>
   );

@@ -15,9 +15,13 @@ function cell(value: string | number | null): string {
   return `"${(isFormula ? `'${text}` : text).replaceAll('"', '""')}"`;
 }
 
-export function download(name: string, content: string, type = "text/csv;charset=utf-8"): void {
+export function download(name: string, content: string): void {
   // Excel reads UTF-8 only behind a byte order mark.
-  const address = URL.createObjectURL(new Blob(["\uFEFF", content], { type }));
+  downloadFile(name, new Blob(["\uFEFF", content], { type: "text/csv;charset=utf-8" }));
+}
+
+export function downloadFile(name: string, file: Blob): void {
+  const address = URL.createObjectURL(file);
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

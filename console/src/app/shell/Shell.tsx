@@ -4,7 +4,6 @@ import { Outlet, useMatches, useRouterState } from "@tanstack/react-router";
 import { Suspense, useEffect } from "react";
 import { Waiting } from "../../components/Waiting";
 import { NotAllowedPage } from "../../pages/not-found/NotFoundPage";
-import { BalancesProvider } from "../balances";
 import { useBrand } from "../brand";
 import { Notifier } from "../notifier";
 import { UnreadProvider } from "../unread";
@@ -24,48 +23,46 @@ export function Shell() {
   useEffect(close, [path, close]);
 
   return (
-    <BalancesProvider>
-      <UnreadProvider>
-        <Notifier />
-        <a href="#content" className="skip-link">
-          Skip to the content
-        </a>
-        <AppShell
-          header={{ height: 56 }}
-          navbar={{ width: 232, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
-          padding="md"
-        >
-          <AppShell.Header>
-            <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-              <Group wrap="nowrap" gap="sm">
-                <Burger
-                  opened={isOpen}
-                  onClick={toggle}
-                  hiddenFrom="sm"
-                  size="sm"
-                  aria-label={isOpen ? "Close the menu" : "Open the menu"}
-                />
-                <Text fw={700} size="lg" truncate>
-                  {brand}
-                </Text>
-              </Group>
-              <Group wrap="nowrap" gap="sm">
-                <BalanceBadge />
-                <UserMenu />
-              </Group>
+    <UnreadProvider>
+      <Notifier />
+      <a href="#content" className="skip-link">
+        Skip to the content
+      </a>
+      <AppShell
+        header={{ height: 56 }}
+        navbar={{ width: 232, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
+        padding="md"
+      >
+        <AppShell.Header>
+          <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+            <Group wrap="nowrap" gap="sm">
+              <Burger
+                opened={isOpen}
+                onClick={toggle}
+                hiddenFrom="sm"
+                size="sm"
+                aria-label={isOpen ? "Close the menu" : "Open the menu"}
+              />
+              <Text fw={700} size="lg" truncate>
+                {brand}
+              </Text>
             </Group>
-          </AppShell.Header>
-          <AppShell.Navbar p="sm" aria-label="Pages">
-            <Navigation />
-          </AppShell.Navbar>
-          <AppShell.Main id="content" tabIndex={-1}>
-            <ConnectionBanner />
-            <Suspense fallback={<Waiting />}>
-              {ability && !can(viewer, ability) ? <NotAllowedPage /> : <Outlet />}
-            </Suspense>
-          </AppShell.Main>
-        </AppShell>
-      </UnreadProvider>
-    </BalancesProvider>
+            <Group wrap="nowrap" gap="sm">
+              <BalanceBadge />
+              <UserMenu />
+            </Group>
+          </Group>
+        </AppShell.Header>
+        <AppShell.Navbar p="sm" aria-label="Pages">
+          <Navigation />
+        </AppShell.Navbar>
+        <AppShell.Main id="content" tabIndex={-1}>
+          <ConnectionBanner />
+          <Suspense fallback={<Waiting />}>
+            {ability && !can(viewer, ability) ? <NotAllowedPage /> : <Outlet />}
+          </Suspense>
+        </AppShell.Main>
+      </AppShell>
+    </UnreadProvider>
   );
 }

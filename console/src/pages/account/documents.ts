@@ -47,3 +47,35 @@ export const REVOKE_KEY = graphql(`
     }
   }
 `);
+
+export const SESSIONS = graphql(`
+  query MySessions {
+    mySessions {
+      id
+      createdAt
+      refreshedAt
+      expiresAt
+      current
+    }
+  }
+`);
+
+export const END_SESSION = graphql(`
+  mutation EndSession($id: ID!) {
+    result: endSession(input: { id: $id }) {
+      __typename
+      ... on OpenSession {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const END_OTHER_SESSIONS = graphql(`
+  mutation EndOtherSessions {
+    endOtherSessions
+  }
+`);

@@ -1,82 +1,102 @@
-import { Alert, Button, List, SimpleGrid, Text } from "@mantine/core";
-import { useState } from "react";
-import { useClient } from "urql";
-import { graphql, type ResultOf } from "../../api/graphql";
-import { type Failure, failureOf } from "../../api/useAction";
+import { Badge, Button, Title } from "@mantine/core";
+import type { ResultOf } from "../../api/graphql";
+import { useAction } from "../../api/useAction";
+import { useLive } from "../../api/useLive";
+import { usePages } from "../../api/usePages";
+import { columnsOf, DataTable } from "../../components/DataTable";
+import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
-import { Figure } from "../../components/Figure";
 import { Page } from "../../components/Page";
+import { TimeText } from "../../components/TimeText";
 import { count } from "../../text/numbers";
-import { fullTime } from "../../text/times";
+import { AuditResult } from "./AuditResult";
+import { type Audit, AUDITS, PROGRESS, START } from "./documents";
 
-const AUDIT = graphql(`
-  query LedgerAudit {
-    ledgerAudit {
-      holds
-      accountsChecked
-      transfersChecked
-      messagesChecked
-      violations
-      checkedAt
-    }
-  }
-`);
+const column = columnsOf<Audit>();
+const columns = column.columns([
+  column.accessor("startedAt", {
+    header: "Started",
+    cell: ({ getValue }) => <TimeText at={getValue()} />,
+  }),
+  column.display({
+    id: "result",
+    header: "Result",
+    cell: ({ row: { original } }) => <Result audit={original} />,
+  }),
+  column.accessor("messagesChecked", {
+    header: "Messages",
+    cell: ({ getValue }) => count(getValue()),
+    meta: { isNumber: true, isWide: true },
+  }),
+]);
 
-type Audit = ResultOf<typeof AUDIT>["ledgerAudit"];
+const auditsOf = (data: ResultOf<typeof AUDITS>) => data.ledgerAudits;
+const idOf = (audit: Audit) => audit.id;
 
-/** Proves the ledger from its entries. It reads everything, so a person starts it. */
+/** Proves the ledger from its entries: a job that goes on if the page is closed. */
 export function AuditPage() {
-  const client = useClient();
-  const [audit, setAudit] = useState<Audit | null>(null);
-  const [failure, setFailure] = useState<Failure | null>(null);
-  const [isBusy, setBusy] = useState(false);
+  const pages = usePages(AUDITS, {}, auditsOf, idOf);
+  const start = useAction(START);
+  const newest = pages.items[0];
+  const isRunning = newest?.state === "RUNNING";
+  useLive(
+    PROGRESS,
+    { id: newest?.id ?? "" },
+    (events) => {
+      const last = events.at(-1)?.ledgerAuditProgress;
+      if (last) pages.replace([last]);
+    },
+    { isPaused: !isRunning },
+  );
 
   async function run() {
-    setBusy(true);
-    const { data, error } = await client
-      .query(AUDIT, {}, { requestPolicy: "network-only" })
-      .toPromise();
-    setAudit(data?.ledgerAudit ?? null);
-    setFailure(error ? failureOf(error) : null);
-    setBusy(false);
+    await start.run({});
+    pages.refresh();
   }
 
   return (
     <Page
       title="Audit"
-      description="Recomputes every balance from its transfers and matches every message to its charge."
+      description="Recomputes every balance from its transfers and matches every message to its charge. It changes nothing."
       actions={
-        <Button loading={isBusy} onClick={() => void run()}>
+        <Button loading={start.isBusy || isRunning} onClick={() => void run()}>
           Run the audit
         </Button>
       }
     >
-      <FailureNote failure={failure} />
-      {!audit && !failure && <Text c="dimmed">Run the audit to see whether the ledger holds.</Text>}
-      {audit && (
-        <div role="status">
-          <Alert
-            mb="md"
-            variant="outline"
-            color={audit.holds ? "green" : "red"}
-            title={audit.holds ? "The ledger holds" : "The ledger does not hold"}
-          >
-            Checked at {fullTime(audit.checkedAt)}.
-            {audit.violations.length > 0 && (
-              <List size="sm" mt="xs">
-                {audit.violations.map((violation) => (
-                  <List.Item key={violation}>{violation}</List.Item>
-                ))}
-              </List>
-            )}
-          </Alert>
-          <SimpleGrid cols={{ base: 1, xs: 3 }}>
-            <Figure label="Accounts" value={count(audit.accountsChecked)} />
-            <Figure label="Transfers" value={count(audit.transfersChecked)} />
-            <Figure label="Messages" value={count(audit.messagesChecked)} />
-          </SimpleGrid>
-        </div>
+      <FailureNote failure={start.failure} />
+      {newest && (
+        <>
+          <AuditResult audit={newest} />
+          <Title order={2} size="h4">
+            All audits
+          </Title>
+        </>
       )}
+      <DataTable
+        label="Audits"
+        pages={pages}
+        columns={columns}
+        empty={
+          <EmptyState title="No audit yet">Run the audit to see whether the ledger holds.</EmptyState>
+        }
+      />
     </Page>
+  );
+}
+
+function Result({ audit }: { audit: Audit }) {
+  const [label, color] =
+    audit.state === "RUNNING"
+      ? [`Running, ${audit.percent} %`, "blue"]
+      : audit.state === "STOPPED"
+        ? ["Stopped", "orange"]
+        : audit.holds
+          ? ["The ledger holds", "green"]
+          : [`${count(audit.violations.length)} violations`, "red"];
+  return (
+    <Badge variant="dot" color={color} style={{ textTransform: "none" }}>
+      {label}
+    </Badge>
   );
 }

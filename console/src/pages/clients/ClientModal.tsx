@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Select, Stack, TagsInput, TextInput } from "@mantine/core";
+import { Button, Group, Modal, NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
@@ -17,7 +17,7 @@ const STATUSES = [
   { value: "DORMANT", label: "Dormant: it can sign in, but not send" },
   { value: "SUSPENDED", label: "Suspended: it cannot send" },
 ];
-const FIELDS = ["name", "business", "status", "groupId", "ratePerUnitUsd", "assignedNumbers"];
+const FIELDS = ["name", "business", "status", "groupId", "ratePerUnitUsd", "assignedNumbers", "lowBalanceThreshold"];
 
 export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
   const known = client === "new" ? null : client;
@@ -26,6 +26,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
   const [status, setStatus] = useState<Status>(known?.status ?? "ACTIVE");
   const [groupId, setGroupId] = useState<string | null>(known?.group?.id ?? null);
   const [rate, setRate] = useState(known?.ratePerUnitUsd ?? "");
+  const [threshold, setThreshold] = useState<number | string>(known?.lowBalanceThreshold ?? "");
   const [assignedNumbers, setNumbers] = useState<string[]>(known?.assignedNumbers ?? []);
   const groups = useData(GROUPS, {}, { types: ["Group"] });
   const create = useAction(CREATE_CLIENT);
@@ -40,6 +41,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
       groupId,
       ratePerUnitUsd: rate.trim() || null,
       assignedNumbers,
+      lowBalanceThreshold: threshold === "" ? null : Number(threshold),
     };
     const { success } = known
       ? await update.run({ input: { id: known.id, status, ...shared } })
@@ -100,6 +102,15 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
             value={rate}
             onChange={(event) => setRate(event.currentTarget.value)}
             error={problemOf(failure, "ratePerUnitUsd")}
+          />
+          <NumberInput
+            label="Low balance"
+            description="Below so many units, the client and you get a notice. Empty: never."
+            min={0}
+            allowDecimal={false}
+            value={threshold}
+            onChange={setThreshold}
+            error={problemOf(failure, "lowBalanceThreshold")}
           />
           <TagsInput
             label="Assigned numbers"

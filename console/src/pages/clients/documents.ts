@@ -8,6 +8,7 @@ const CLIENT = graphql(`
     status
     assignedNumbers
     ratePerUnitUsd
+    lowBalanceThreshold
     createdAt
     group {
       id

@@ -1,4 +1,4 @@
-import { Badge, Button, Group } from "@mantine/core";
+import { Badge, Button, Group, Select } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Download, Pencil, Plus, Upload } from "lucide-react";
 import { useMemo, useState } from "react";
@@ -13,12 +13,21 @@ import { SearchField } from "../../components/SearchField";
 import { csvOf, download, readAll } from "../../text/csv";
 import { phone } from "../../text/phones";
 import { ContactModal } from "./ContactModal";
-import { CONTACTS, type Contact } from "./documents";
+import { CONTACTS, type Contact, type ContactOrder } from "./documents";
 import { ImportModal } from "./ImportModal";
 
 const column = columnsOf<Contact>();
 const contactsOf = (data: ResultOf<typeof CONTACTS>) => data.contacts;
 const idOf = (contact: Contact) => contact.id;
+const ORDERS = [
+  { value: "NEWEST", label: "Newest first" },
+  { value: "OLDEST", label: "Oldest first" },
+  { value: "NAME", label: "By name" },
+];
+const OPT_OUTS = [
+  { value: "no", label: "Not opted out" },
+  { value: "yes", label: "Opted out" },
+];
 
 function columnsWith(edit: (contact: Contact) => void) {
   return column.columns([
@@ -64,13 +73,17 @@ export function ContactsPage() {
   const [search, setSearch] = useState<string | null>(null);
   const [edited, setEdited] = useState<Contact | "new" | null>(null);
   const [isImporting, importing] = useDisclosure();
-  const pages = usePages(CONTACTS, { search }, contactsOf, idOf);
+  const [optedOut, setOptedOut] = useState<string | null>(null);
+  const [orderBy, setOrder] = useState<ContactOrder>("NEWEST");
+  const filter = { optedOut: optedOut === null ? null : optedOut === "yes" };
+  const wanted = { search, filter, orderBy };
+  const pages = usePages(CONTACTS, wanted, contactsOf, idOf);
   const columns = useMemo(() => columnsWith(setEdited), []);
 
   async function save() {
     const contacts = await readAll(async (after) => {
       const { data, error } = await client
-        .query(CONTACTS, { search, first: 100, after }, { requestPolicy: "network-only" })
+        .query(CONTACTS, { ...wanted, first: 100, after }, { requestPolicy: "network-only" })
         .toPromise();
       if (!data) throw error ?? new Error("no answer");
       return data.contacts;
@@ -113,14 +126,29 @@ export function ContactsPage() {
     >
       <Group>
         <SearchField label="Search by name or number" onSearch={setSearch} />
+        <Select
+          aria-label="Opt-out"
+          placeholder="All contacts"
+          data={OPT_OUTS}
+          value={optedOut}
+          onChange={setOptedOut}
+          clearable
+        />
+        <Select
+          aria-label="Order"
+          data={ORDERS}
+          value={orderBy}
+          onChange={(value) => setOrder((value as ContactOrder | null) ?? "NEWEST")}
+          allowDeselect={false}
+        />
       </Group>
       <DataTable
         label="Contacts"
         pages={pages}
         columns={columns}
         empty={
-          <EmptyState title={search ? "No contact found" : "No contacts yet"}>
-            {search
+          <EmptyState title={search || optedOut ? "No contact found" : "No contacts yet"}>
+            {search || optedOut
               ? "Search for another name or number."
               : "Add one, import a file, or send a message: its recipients become contacts."}
           </EmptyState>

@@ -1,8 +1,14 @@
 import { graphql, type ResultOf } from "../../api/graphql";
 
 export const CONTACTS = graphql(`
-  query Contacts($search: String, $first: Int, $after: String) {
-    contacts(search: $search, first: $first, after: $after) {
+  query Contacts(
+    $search: String
+    $filter: ContactFilter
+    $orderBy: ContactOrder
+    $first: Int
+    $after: String
+  ) {
+    contacts(search: $search, filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
       nodes {
         id
         number
@@ -21,6 +27,8 @@ export const CONTACTS = graphql(`
 `);
 
 export type Contact = ResultOf<typeof CONTACTS>["contacts"]["nodes"][number];
+
+export type ContactOrder = "NEWEST" | "OLDEST" | "NAME";
 
 export const SAVE = graphql(`
   mutation SaveContact($input: SaveContactInput!) {

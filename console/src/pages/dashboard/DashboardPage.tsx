@@ -1,4 +1,5 @@
 import { Alert, SimpleGrid, Title } from "@mantine/core";
+import { lazy, Suspense } from "react";
 import { useBalances } from "../../app/balances";
 import { ButtonLink } from "../../components/links";
 import { Figure } from "../../components/Figure";
@@ -7,8 +8,10 @@ import { Waiting } from "../../components/Waiting";
 import { count, units, usd } from "../../text/numbers";
 import { RecentSends } from "./RecentSends";
 
-/** Fewer messages than this are worth a notice. */
-const FEW_MESSAGES = 50;
+// Loaded after what the page is opened for.
+const MessageChart = lazy(() =>
+  import("../../components/charts/MessageChart").then((file) => ({ default: file.MessageChart })),
+);
 
 /** A client's start page: what is left, and what was sent. */
 export function DashboardPage() {
@@ -22,6 +25,9 @@ export function DashboardPage() {
         </Title>
         <RecentSends />
       </section>
+      <Suspense fallback={<Waiting lines={5} />}>
+        <MessageChart title="Messages of the last 14 days" by="DAY" periods={14} show="outcomes" />
+      </Suspense>
     </Page>
   );
 }
@@ -34,7 +40,7 @@ function Figures() {
   const affordable = Math.max(0, Math.floor(account.balance / account.pricePerMessage));
   return (
     <>
-      {affordable < FEW_MESSAGES && (
+      {(account.isLow || affordable === 0) && (
         <Alert color="orange" variant="outline" title="The balance is low" role="status">
           It is enough for {count(affordable)} messages. Ask your administrator for more.
         </Alert>

@@ -119,6 +119,9 @@ export const REPLY = graphql(`
       ... on UserError {
         message
       }
+      ... on OutcomeUnknown {
+        sendId
+      }
     }
   }
 `);

@@ -1,27 +1,29 @@
-import { Alert, Group, SimpleGrid, Stack, Text } from "@mantine/core";
-import { useThrottledCallback } from "@mantine/hooks";
-import { useData } from "../../api/useData";
-import { useLive } from "../../api/useLive";
+import { Group, SimpleGrid, Stack, Text } from "@mantine/core";
+import { lazy, Suspense } from "react";
 import { useBalances } from "../../app/balances";
 import { useBrand } from "../../app/brand";
 import { Figure } from "../../components/Figure";
-import { ButtonLink, TextLink } from "../../components/links";
+import { ButtonLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { PoolState, reasonOf } from "../../components/PoolState";
 import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
-import { count, units } from "../../text/numbers";
-import { MESSAGE_UPDATED } from "../sends/documents";
-import { WEBHOOK_RECEIVED } from "../webhooks/documents";
-import { ALARMS } from "./documents";
+import { units } from "../../text/numbers";
+import { Alarms } from "./Alarms";
 import { SyncButton } from "./SyncButton";
+
+// Loaded after what the page is opened for.
+const MessageChart = lazy(() =>
+  import("../../components/charts/MessageChart").then((file) => ({ default: file.MessageChart })),
+);
 
 /** The operator's start page: what the pool holds, and what needs a person. */
 export function OverviewPage() {
   const platform = useBalances()?.platform;
   const brand = useBrand();
   return (
-    <Page title="Overview" 
+    <Page
+      title="Overview"
       actions={
         <>
           <ButtonLink to="/reconcile" variant="default">
@@ -71,35 +73,12 @@ export function OverviewPage() {
         </>
       )}
       <Alarms />
+      <Suspense fallback={<Waiting lines={5} />}>
+        <SimpleGrid cols={{ base: 1, md: 2 }}>
+          <MessageChart title="Throughput of the last 24 hours" by="HOUR" periods={24} show="throughput" />
+          <MessageChart title="Outcomes of the last 14 days" by="DAY" periods={14} show="outcomes" />
+        </SimpleGrid>
+      </Suspense>
     </Page>
-  );
-}
-
-/** What waits for a person. */
-function Alarms() {
-  const { data, reload } = useData(ALARMS, {});
-  const reloadSoon = useThrottledCallback(reload, 2_000);
-  useLive(WEBHOOK_RECEIVED, {}, reloadSoon);
-  useLive(MESSAGE_UPDATED, {}, reloadSoon);
-  if (!data) return null;
-  const { unrouted, refusedLastHour } = data.webhookStatus;
-  return (
-    <Stack gap="xs" component="section" aria-label="Alarms">
-      {unrouted > 0 && (
-        <Alert color="orange" variant="outline" title={`${count(unrouted)} inbound messages belong to nobody`}>
-          <TextLink to="/webhooks">Assign them to clients</TextLink>
-        </Alert>
-      )}
-      {data.messages.nodes.length > 0 && (
-        <Alert color="yellow" variant="outline" title="Some messages have an unknown outcome">
-          <TextLink to="/unknown">Settle them</TextLink>
-        </Alert>
-      )}
-      {refusedLastHour > 0 && (
-        <Alert color="red" variant="outline" title={`${count(refusedLastHour)} webhook calls were refused in the last hour`}>
-          A provider shows a wrong secret, or somebody else calls. <TextLink to="/webhooks">See the events</TextLink>
-        </Alert>
-      )}
-    </Stack>
   );
 }

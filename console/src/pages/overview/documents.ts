@@ -25,10 +25,11 @@ export const SYNC = graphql(`
   }
 `);
 
-export const ALARMS = graphql(`
-  query Alarms {
+export const WAITING = graphql(`
+  query Waiting {
     webhookStatus {
       unrouted
+      pendingOptOuts
       refusedLastHour
     }
     messages(status: UNKNOWN, first: 1) {

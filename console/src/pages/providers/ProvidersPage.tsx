@@ -1,5 +1,5 @@
-import { Group, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
-import { useThrottledCallback } from "@mantine/hooks";
+import { Button, Group, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { useDisclosure, useThrottledCallback } from "@mantine/hooks";
 import { useEffect } from "react";
 import { useData } from "../../api/useData";
 import { useBalances } from "../../app/balances";
@@ -12,6 +12,7 @@ import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
 import { units } from "../../text/numbers";
 import { SyncButton } from "../overview/SyncButton";
+import { CredentialsModal } from "./CredentialsModal";
 import { ACCOUNTS, type ProviderAccount } from "./documents";
 
 /** The accounts at providers, each with its pool. */
@@ -20,14 +21,33 @@ export function ProvidersPage() {
   const version = useBalances()?.version;
   const reloadSoon = useThrottledCallback(reload, 2_000);
   useEffect(reloadSoon, [version, reloadSoon]);
+  const [isSetting, setting] = useDisclosure();
+  const accounts = data?.providerAccounts ?? [];
   return (
-    <Page title="Providers" description="Accounts at providers, each with the pool of units that it pays for.">
+    <Page
+      title="Providers"
+      description="Accounts at providers, each with the pool of units that it pays for."
+      actions={
+        <Button variant="default" onClick={setting.open}>
+          Set credentials
+        </Button>
+      }
+    >
       <FailureNote failure={failure} />
       {isLoading && <Waiting />}
       {data?.providerAccounts.length === 0 && (
         <EmptyState title="No provider account">Set the provider's key in the settings and start again.</EmptyState>
       )}
-      {data?.providerAccounts.map((account) => <Account key={account.id} account={account} />)}
+      {accounts.map((account) => (
+        <Account key={account.id} account={account} />
+      ))}
+      <CredentialsModal
+        key={String(isSetting)}
+        isOpen={isSetting}
+        providers={[...new Set(accounts.map(({ provider }) => provider))]}
+        onClose={setting.close}
+        onChange={reload}
+      />
     </Page>
   );
 }

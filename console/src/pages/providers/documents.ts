@@ -25,4 +25,21 @@ export const ACCOUNTS = graphql(`
   }
 `);
 
+export const SET_CREDENTIALS = graphql(`
+  mutation SetProviderCredentials($input: SetProviderCredentialsInput!) {
+    result: setProviderCredentials(input: $input) {
+      __typename
+      ... on ProviderAccount {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
 export type ProviderAccount = ResultOf<typeof ACCOUNTS>["providerAccounts"][number];

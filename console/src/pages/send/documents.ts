@@ -33,6 +33,9 @@ export const SEND_TO_ALL = graphql(`
       ... on UserError {
         message
       }
+      ... on OutcomeUnknown {
+        sendId
+      }
     }
   }
 `);
@@ -46,6 +49,9 @@ export const SEND_FILE = graphql(`
       }
       ... on UserError {
         message
+      }
+      ... on OutcomeUnknown {
+        sendId
       }
     }
   }

@@ -1,15 +1,19 @@
+import { Group, Select } from "@mantine/core";
+import { useState } from "react";
 import type { ResultOf } from "../../api/graphql";
 import { useLive } from "../../api/useLive";
 import { usePages } from "../../api/usePages";
 import { can, useViewer } from "../../app/viewer";
+import { ClientPicker } from "../../components/ClientPicker";
 import { columnsOf, DataTable } from "../../components/DataTable";
+import { ALL_DAYS, DateRange, limitsOf } from "../../components/DateRange";
 import { EmptyState } from "../../components/EmptyState";
 import { ButtonLink, TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
 import { SendProgress } from "../../components/SendProgress";
 import { TimeText } from "../../components/TimeText";
 import { count } from "../../text/numbers";
-import { MESSAGE_UPDATED, SENDS, type SendRow } from "./documents";
+import { KINDS, MESSAGE_UPDATED, type SendKind, SENDS, type SendRow } from "./documents";
 
 const column = columnsOf<SendRow>();
 const columns = column.columns([
@@ -20,6 +24,11 @@ const columns = column.columns([
         <TimeText at={row.original.createdAt} />
       </TextLink>
     ),
+  }),
+  column.accessor("kind", {
+    header: "Kind",
+    cell: ({ getValue }) => KINDS[getValue()],
+    meta: { isWide: true },
   }),
   column.accessor("accepted", {
     header: "Messages",
@@ -45,10 +54,16 @@ const columns = column.columns([
 
 const sendsOf = (data: ResultOf<typeof SENDS>) => data.sends;
 const idOf = (send: SendRow) => send.id;
+const CHOICES = Object.entries(KINDS).map(([value, label]) => ({ value, label }));
 
 export function SendsPage() {
   const viewer = useViewer();
-  const pages = usePages(SENDS, {}, sendsOf, idOf);
+  const [kind, setKind] = useState<SendKind | null>(null);
+  const [clientId, setClientId] = useState<string | null>(null);
+  const [days, setDays] = useState(ALL_DAYS);
+  const filter = { kind, clientId, ...limitsOf(days) };
+  const isFiltered = Object.values(filter).some((each) => each !== null);
+  const pages = usePages(SENDS, { filter }, sendsOf, idOf);
   useLive(MESSAGE_UPDATED, {}, pages.refresh);
   return (
     <Page
@@ -60,13 +75,27 @@ export function SendsPage() {
         )
       }
     >
+      <Group>
+        {can(viewer, "admin") && <ClientPicker value={clientId} onChange={setClientId} />}
+        <Select
+          aria-label="Kind"
+          placeholder="All kinds"
+          data={CHOICES}
+          value={kind}
+          onChange={(value) => setKind(value as SendKind | null)}
+          clearable
+        />
+        <DateRange days={days} onChange={setDays} />
+      </Group>
       <DataTable
         label="Sends"
         pages={pages}
         columns={columns}
         empty={
-          <EmptyState title="Nothing has been sent yet">
-            {can(viewer, "sender") ? (
+          <EmptyState title={isFiltered ? "No send matches" : "Nothing has been sent yet"}>
+            {isFiltered ? (
+              "Choose another kind or other days."
+            ) : can(viewer, "sender") ? (
               <TextLink to="/send">Send a first message</TextLink>
             ) : (
               "Sends of all clients appear here as soon as there are any."

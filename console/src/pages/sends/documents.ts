@@ -15,11 +15,12 @@ const COUNTS = graphql(`
 
 export const SENDS = graphql(
   `
-    query Sends($first: Int, $after: String) {
-      sends(first: $first, after: $after) {
+    query Sends($filter: SendFilter, $first: Int, $after: String) {
+      sends(filter: $filter, first: $first, after: $after) {
         nodes {
           id
           createdAt
+          kind
           charged
           accepted
           rejectedCount
@@ -40,6 +41,15 @@ export const SENDS = graphql(
 );
 
 export type SendRow = ResultOf<typeof SENDS>["sends"]["nodes"][number];
+export type SendKind = SendRow["kind"];
+
+export const KINDS: Record<SendKind, string> = {
+  SINGLE: "One message",
+  BULK: "One text to many",
+  MULTI: "A text for each number",
+  CSV: "File",
+  REPLY: "Reply",
+};
 
 export const SEND = graphql(
   `

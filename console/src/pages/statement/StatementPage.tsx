@@ -9,6 +9,7 @@ import { useBalances } from "../../app/balances";
 import { useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
 import { columnsOf, DataTable } from "../../components/DataTable";
+import { ALL_DAYS, DateRange, limitsOf } from "../../components/DateRange";
 import { EmptyState } from "../../components/EmptyState";
 import { TextLink } from "../../components/links";
 import { Page } from "../../components/Page";
@@ -63,8 +64,11 @@ export function StatementPage() {
   const search = useSearch({ strict: false }) as { clientId?: string };
   const [clientId, setClientId] = useState<string | null>(search.clientId ?? null);
   const [kind, setKind] = useState<TransferKind | null>(null);
+  const [days, setDays] = useState(ALL_DAYS);
   const [isSaving, setSaving] = useState(false);
-  const pages = usePages(TRANSFERS, { clientId, kind }, transfersOf, idOf);
+  const filter = { kind, ...limitsOf(days) };
+  const isFiltered = Object.values(filter).some((each) => each !== null);
+  const pages = usePages(TRANSFERS, { clientId, filter }, transfersOf, idOf);
   const version = useBalances()?.version;
   const { refresh } = pages;
   // Every new version of the balances means a new line.
@@ -73,7 +77,7 @@ export function StatementPage() {
   async function save() {
     setSaving(true);
     const rows = await readAll(async (after) => {
-      const variables = { clientId, kind, first: 100, after };
+      const variables = { clientId, filter, first: 100, after };
       const { data, error } = await client
         .query(TRANSFERS, variables, { requestPolicy: "network-only" })
         .toPromise();
@@ -109,14 +113,15 @@ export function StatementPage() {
           onChange={(value) => setKind(value as TransferKind | null)}
           clearable
         />
+        <DateRange days={days} onChange={setDays} />
       </Group>
       <DataTable
         label="Statement"
         pages={pages}
         columns={columns}
         empty={
-          <EmptyState title="No movements yet">
-            {kind ? "Choose another kind, or all kinds." : "Credits that come in or go out appear here."}
+          <EmptyState title={isFiltered ? "No movement matches" : "No movements yet"}>
+            {isFiltered ? "Choose another kind or other days." : "Credits that come in or go out appear here."}
           </EmptyState>
         }
       />

@@ -1,8 +1,8 @@
 import { graphql, type ResultOf } from "../../api/graphql";
 
 export const TRANSFERS = graphql(`
-  query Transfers($clientId: ID, $kind: TransferKind, $first: Int, $after: String) {
-    transfers(clientId: $clientId, kind: $kind, first: $first, after: $after) {
+  query Transfers($clientId: ID, $filter: TransferFilter, $first: Int, $after: String) {
+    transfers(clientId: $clientId, filter: $filter, first: $first, after: $after) {
       nodes {
         id
         kind

@@ -13,6 +13,7 @@ import { TimeText } from "../../components/TimeText";
 import { phone } from "../../text/phones";
 import { MESSAGE_UPDATED } from "../sends/documents";
 import { UNKNOWN, type UnknownMessage } from "./documents";
+import { ExportButton } from "./ExportButton";
 import { SettleManyModal } from "./SettleManyModal";
 import { SettleModal } from "./SettleModal";
 
@@ -72,11 +73,14 @@ export function UnknownPage() {
     <Page
       title="Unknown messages"
       actions={
-        pages.items.length > 1 && (
-          <Button variant="default" onClick={many.open}>
-            Settle many
-          </Button>
-        )
+        <>
+          {pages.items.length > 0 && <ExportButton />}
+          {pages.items.length > 1 && (
+            <Button variant="default" onClick={many.open}>
+              Settle many
+            </Button>
+          )}
+        </>
       }
       description="The provider gave no clear answer. These messages stay charged and are never sent again by themselves. Compare them with the provider's own log, then say what happened."
     >

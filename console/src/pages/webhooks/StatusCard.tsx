@@ -16,7 +16,7 @@ export function StatusCard() {
   useLive(WEBHOOK_RECEIVED, {}, reloadSoon);
   if (failure) return <FailureNote failure={failure} />;
   if (!data) return <Waiting lines={2} />;
-  const { lastEvent, lastRoutedClient, eventsLastHour, unrouted, refusedLastHour } = data.webhookStatus;
+  const { lastEvent, lastRoutedClient, eventsLastHour, unrouted, pendingOptOuts, refusedLastHour } = data.webhookStatus;
   return (
     <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }}>
       <Figure
@@ -33,7 +33,7 @@ export function StatusCard() {
       />
       <Figure label="Last routed to" value={lastRoutedClient?.name ?? "–"} />
       <Figure label="Events in the last hour" value={count(eventsLastHour)} note={`${count(refusedLastHour)} refused`} />
-      <Figure label="Unrouted" value={count(unrouted)} note={unrouted > 0 ? "Assign them below" : "Nothing to do"} />
+      <Figure label="Unrouted" value={count(unrouted)} note={unrouted > 0 ? `${count(pendingOptOuts)} of them opt-outs. Assign them below` : "Nothing to do"} />
     </SimpleGrid>
   );
 }

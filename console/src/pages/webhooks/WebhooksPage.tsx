@@ -11,6 +11,7 @@ import { TimeText } from "../../components/TimeText";
 import { EVENTS, type Outcome, WEBHOOK_RECEIVED, type WebhookEvent } from "./documents";
 import { EventModal } from "./EventModal";
 import { StatusCard } from "./StatusCard";
+import { WaitingStops } from "./WaitingStops";
 
 const OUTCOMES: Record<Outcome, { label: string; color: string }> = {
   ROUTED: { label: "Routed", color: "green" },
@@ -75,6 +76,7 @@ export function WebhooksPage() {
   return (
     <Page title="Webhooks" description="What providers report: inbound messages and delivery reports.">
       <StatusCard />
+      <WaitingStops onOpen={setOpened} />
       <Select
         aria-label="Outcome"
         placeholder="All outcomes"

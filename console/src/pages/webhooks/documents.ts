@@ -10,6 +10,8 @@ const EVENT = graphql(`
     modem
     port
     times
+    optOutPending
+    sender
     payload
     client {
       id
@@ -43,12 +45,26 @@ export const EVENTS = graphql(
   [EVENT],
 );
 
+export const WAITING_EVENTS = graphql(
+  `
+    query WaitingEvents {
+      webhookEvents(outcome: UNROUTED, first: 100) {
+        nodes {
+          ...Event
+        }
+      }
+    }
+  `,
+  [EVENT],
+);
+
 export const STATUS = graphql(
   `
     query WebhookStatus {
       webhookStatus {
         eventsLastHour
         unrouted
+        pendingOptOuts
         refusedLastHour
         lastRoutedClient {
           id

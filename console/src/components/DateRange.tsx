@@ -1,0 +1,43 @@
+import { Group, TextInput } from "@mantine/core";
+
+/** Two days in the viewer's zone, as date fields write them; empty for no limit. */
+export interface Days {
+  from: string;
+  to: string;
+}
+
+export const ALL_DAYS: Days = { from: "", to: "" };
+
+/** The beginning of the first day and the end of the last one, as the API's filters take them. */
+export function limitsOf({ from, to }: Days) {
+  const end = to ? new Date(`${to}T00:00`) : null;
+  end?.setDate(end.getDate() + 1);
+  return {
+    createdAfter: from ? new Date(`${from}T00:00`).toISOString() : null,
+    createdBefore: end ? end.toISOString() : null,
+  };
+}
+
+export function DateRange({ days, onChange }: { days: Days; onChange: (days: Days) => void }) {
+  return (
+    <Group gap="xs" role="group" aria-label="Days">
+      <TextInput
+        type="date"
+        aria-label="From"
+        title="From this day on"
+        max={days.to || undefined}
+        value={days.from}
+        onChange={(event) => onChange({ ...days, from: event.currentTarget.value })}
+      />
+      <span aria-hidden>–</span>
+      <TextInput
+        type="date"
+        aria-label="To"
+        title="Up to this day"
+        min={days.from || undefined}
+        value={days.to}
+        onChange={(event) => onChange({ ...days, to: event.currentTarget.value })}
+      />
+    </Group>
+  );
+}

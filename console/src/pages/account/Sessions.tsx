@@ -1,0 +1,99 @@
+import { Badge, Button, Group, Stack, Table, Text, Title } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useAction } from "../../api/useAction";
+import { useData } from "../../api/useData";
+import { ConfirmModal } from "../../components/ConfirmModal";
+import { FailureNote } from "../../components/FailureNote";
+import { TimeText } from "../../components/TimeText";
+import { END_OTHER_SESSIONS, END_SESSION, SESSIONS } from "./documents";
+import { useEndOthers } from "./useEndOthers";
+
+/** Where the viewer is signed in. A session that is not known can be ended. */
+export function Sessions() {
+  const { data, failure, reload } = useData(SESSIONS, {}, { types: ["OpenSession"] });
+  const end = useAction(END_SESSION);
+  const others = useEndOthers(END_OTHER_SESSIONS);
+  const [isAsking, asking] = useDisclosure();
+  const sessions = data?.mySessions ?? [];
+
+  async function endOthers() {
+    if (!(await others.run())) return;
+    asking.close();
+    reload();
+  }
+
+  return (
+    <Stack component="section" aria-labelledby="sessions">
+      <Group justify="space-between">
+        <div>
+          <Title order={2} size="h4" id="sessions">
+            Sessions
+          </Title>
+          <Text c="dimmed" size="sm">
+            Where you are signed in. End those that you do not know.
+          </Text>
+        </div>
+        <Button variant="default" disabled={sessions.length < 2} onClick={asking.open}>
+          Sign out everywhere else
+        </Button>
+      </Group>
+      <FailureNote failure={failure ?? end.failure} />
+      {sessions.length > 0 && (
+        <Table aria-label="Sessions">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Signed in</Table.Th>
+              <Table.Th>Last used</Table.Th>
+              <Table.Th visibleFrom="sm">Ends by itself</Table.Th>
+              <Table.Th>
+                <span className="visually-hidden">Actions</span>
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {sessions.map((session) => (
+              <Table.Tr key={session.id}>
+                <Table.Td>
+                  <TimeText at={session.createdAt} />
+                </Table.Td>
+                <Table.Td>
+                  <TimeText at={session.refreshedAt} relative />
+                </Table.Td>
+                <Table.Td visibleFrom="sm">
+                  <TimeText at={session.expiresAt} />
+                </Table.Td>
+                <Table.Td ta="right">
+                  {session.current ? (
+                    <Badge variant="outline" style={{ textTransform: "none" }}>
+                      This one
+                    </Badge>
+                  ) : (
+                    <Button
+                      variant="default"
+                      size="compact-sm"
+                      onClick={() => void end.run({ id: session.id }).then(reload)}
+                    >
+                      End<span className="visually-hidden"> the session of {session.createdAt}</span>
+                    </Button>
+                  )}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+      <ConfirmModal
+        title="Sign out everywhere else?"
+        verb="Sign out"
+        isOpen={isAsking}
+        isBusy={others.isBusy}
+        failure={others.failure}
+        onClose={asking.close}
+        onConfirm={() => void endOthers()}
+      >
+        Every other browser and program that is signed in as you has to sign in again. API keys stay
+        as they are.
+      </ConfirmModal>
+    </Stack>
+  );
+}

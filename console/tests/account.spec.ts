@@ -1,0 +1,95 @@
+// What belongs to a user: sessions, drafts, and the errors that name a send.
+import { ApiCaller } from "./api";
+import { expect, PLAIN, test, USERS } from "./console";
+
+test("a user lists the sessions and signs out everywhere else", async ({ browser, page, program, signIn }) => {
+  const context = await browser.newContext({ baseURL: program.address });
+  const elsewhere = await signIn("supervisor", await context.newPage());
+  await signIn("supervisor");
+  await page.goto("/account");
+  const sessions = page.getByRole("table", { name: "Sessions" });
+  await expect(sessions).toContainText("This one");
+  await page.getByRole("button", { name: "Sign out everywhere else" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
+  await expect(sessions.getByRole("row")).toHaveCount(2);
+  await expect(elsewhere.getByRole("button", { name: "Sign in" })).toBeVisible();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Account");
+  await context.close();
+});
+
+test("what was typed survives a reload, and does not survive a sign-out", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/send");
+  const text = page.getByRole("textbox", { name: "Text" });
+  await text.fill("Nobody else must read this");
+  await page.reload();
+  await expect(text).toHaveValue("Nobody else must read this");
+  await page.getByRole("button", { name: "Your account and settings" }).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await expect(page.getByRole("button", { name: "Sign in" })).toBeVisible();
+  await signIn("other");
+  await page.goto("/send");
+  await expect(text).toHaveValue("");
+});
+
+test("if it is unknown whether a send was accepted, the error leads to the send", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  const caller = await ApiCaller.signedIn(program, USERS.client);
+  const sendId = await caller.send([PLAIN], "Was this accepted?");
+  await signIn("client");
+  await page.goto("/send");
+  await page.route("**/graphql", async (route) => {
+    if (!route.request().postData()?.includes("bulkSend(")) return route.continue();
+    const result = { __typename: "OutcomeUnknown", message: "The outcome is unknown.", sendId };
+    return route.fulfill({ json: { data: { result } } });
+  });
+  await page.getByRole("textbox", { name: "Numbers" }).fill(PLAIN);
+  await page.getByRole("textbox", { name: "Text" }).fill("Was this accepted?");
+  await page.getByRole("button", { name: "Send", exact: true }).click();
+  await expect(page.getByRole("alert")).toContainText("The outcome is unknown.");
+  await page.getByRole("link", { name: "Look whether the send exists" }).click();
+  await expect(page.getByRole("heading", { name: /^Send of/ })).toBeVisible();
+});
+
+test("a school checks its balance: the computed value, the raw reading and its age", async ({
+  page,
+  signIn,
+}) => {
+  await signIn("school");
+  const sidebar = page.getByRole("navigation", { name: "Pages" });
+  await sidebar.getByRole("button", { name: "Check balance" }).click();
+  await expect(sidebar).toContainText(/Reading: .*(now|second)/);
+  await expect(sidebar).toContainText(/[\d,]+ \w+/);
+});
+
+test("lists are filtered: sends by kind, contacts by opt-out, the statement by days", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  const caller = await ApiCaller.signedIn(program, USERS.client);
+  await caller.send([PLAIN, "+12025550107"], "To be found");
+  await signIn("client");
+  await page.goto("/sends");
+  const sends = page.getByRole("table", { name: "Sends" });
+  await page.getByRole("combobox", { name: "Kind" }).click();
+  await page.getByRole("option", { name: "One text to many" }).click();
+  await expect(sends.getByRole("row").nth(1)).toContainText("One text to many");
+  await page.getByLabel("To", { exact: true }).fill("2001-01-01");
+  await expect(page.getByRole("heading", { name: "No send matches" })).toBeVisible();
+
+  await page.goto("/statement");
+  await expect(page.getByRole("table", { name: "Statement" })).toContainText("Send");
+  await page.getByLabel("To", { exact: true }).fill("2001-01-01");
+  await expect(page.getByRole("heading", { name: "No movement matches" })).toBeVisible();
+
+  await page.goto("/contacts");
+  await page.getByRole("searchbox").fill("2025550107");
+  await expect(page.getByRole("table", { name: "Contacts" })).toContainText("(202) 555-0107");
+  await page.getByRole("combobox", { name: "Opt-out" }).click();
+  await page.getByRole("option", { name: "Opted out", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "No contact found" })).toBeVisible();
+});

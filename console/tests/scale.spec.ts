@@ -1,0 +1,115 @@
+// A long list, and a dashboard that gets 60 updates a second. The figures are printed.
+import type { Page, WebSocketRoute } from "@playwright/test";
+import { isBusy } from "./budget";
+import { credits, expect, test } from "./console";
+
+const ROWS = 100_000;
+const UPDATES = 300;
+const UPDATES_A_SECOND = 60;
+/** A frame that takes longer is felt as a pause. */
+const LONGEST_FRAME_MILLISECONDS = 200;
+
+test("a list of 100,000 rows scrolls, and only the rows in view exist", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.route("**/graphql", async (route) => {
+    const asked = route.request().postDataJSON() as { query: string };
+    if (!asked.query.includes("query Sends")) return route.continue();
+    return route.fulfill({ json: { data: { sends: longList() } } });
+  });
+  await page.goto("/sends");
+  const table = page.getByRole("table", { name: "Sends" });
+  await expect(table.getByRole("row").nth(1)).toContainText("100,000");
+  await watchFrames(page);
+  for (let screen = 0; screen < 40; screen += 1) await page.mouse.wheel(0, 2_000);
+  await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
+  await expect(table.getByRole("row").last()).toContainText("1 Sent");
+  const rows = await table.getByRole("row").count();
+  const frames = await framesOf(page);
+  console.log(`${ROWS} rows: ${rows} exist at the end, the longest frame took ${frames.longest} ms`);
+  expect(rows).toBeLessThan(100);
+  if (!isBusy()) expect(frames.longest).toBeLessThanOrEqual(2 * LONGEST_FRAME_MILLISECONDS);
+});
+
+test("60 updates a second do not freeze the dashboard", async ({ page, signIn }) => {
+  const push = await pushedBalances(page);
+  await signIn("client");
+  await expect(page.getByRole("region", { name: "Balance" })).toBeVisible();
+  await watchFrames(page);
+  await push(UPDATES);
+  await expect(page.getByRole("region", { name: "Balance" })).toContainText(credits(50_000 + UPDATES));
+  const frames = await framesOf(page);
+  console.log(
+    `${UPDATES_A_SECOND} updates a second: ${frames.count} frames, the longest took ${frames.longest} ms`,
+  );
+  if (!isBusy()) expect(frames.longest).toBeLessThanOrEqual(LONGEST_FRAME_MILLISECONDS);
+});
+
+function longList() {
+  const counts = { queued: 0, submitting: 0, delivered: 0, undelivered: 0, rejected: 0 };
+  const nodes = Array.from({ length: ROWS }, (_, index) => ({
+    __typename: "Send",
+    id: `send-${index}`,
+    createdAt: new Date(Date.UTC(2026, 0, 1) - index * 60_000).toISOString(),
+    kind: "BULK",
+    charged: ROWS - index,
+    accepted: ROWS - index,
+    rejectedCount: 0,
+    finished: true,
+    counts: { ...counts, unknown: 0, cancelled: 0, sent: ROWS - index },
+  }));
+  return { nodes, pageInfo: { hasNextPage: false, endCursor: null }, totalCount: ROWS };
+}
+
+interface Pushed {
+  id: string;
+  type: string;
+  payload: { data?: { balanceUpdated?: { version: number; account: { balance: number } } } };
+}
+
+/** Repeats the newest balances as often as wanted, each with a new version and figure. */
+async function pushedBalances(page: Page): Promise<(times: number) => Promise<void>> {
+  let newest: Pushed | null = null;
+  let client: WebSocketRoute | null = null;
+  await page.routeWebSocket(/graphql/, (socket) => {
+    client = socket;
+    const server = socket.connectToServer();
+    server.onMessage((text) => {
+      const message = JSON.parse(String(text)) as Pushed;
+      if (message.payload?.data?.balanceUpdated) newest = message;
+      socket.send(text);
+    });
+  });
+  return async (times) => {
+    const message = newest;
+    const update = message?.payload.data?.balanceUpdated;
+    if (!message || !update) throw new Error("no balances have arrived");
+    for (let sent = 1; sent <= times; sent += 1) {
+      update.version += 1;
+      update.account.balance = 50_000 + sent;
+      client?.send(JSON.stringify(message));
+      await new Promise((done) => setTimeout(done, 1_000 / UPDATES_A_SECOND));
+    }
+  };
+}
+
+type Watched = Window & { frameTimes?: number[] };
+
+/** Notes how long each frame takes from now on. */
+async function watchFrames(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    const frames: number[] = [];
+    (window as Watched).frameTimes = frames;
+    let last = performance.now();
+    const note = (now: number) => {
+      frames.push(now - last);
+      last = now;
+      requestAnimationFrame(note);
+    };
+    requestAnimationFrame(note);
+  });
+}
+
+async function framesOf(page: Page): Promise<{ count: number; longest: number }> {
+  const frames = await page.evaluate(() => (window as Watched).frameTimes ?? []);
+  return { count: frames.length, longest: Math.round(Math.max(...frames)) };
+}
