@@ -40,6 +40,7 @@ from schema.live.subscriptions import (
     SendSubscription,
     SwitchboardSubscription,
 )
+from schema.nodes import NodeQuery
 from schema.scalars import SCALARS
 from schema.sending.files import FileQuery
 from schema.sending.sends import SendMutation, SendQuery
@@ -57,6 +58,7 @@ class Query(
     ContactQuery,
     InboxQuery,
     WebhookQuery,
+    NodeQuery,
 ):
     """The queries of all areas."""
 

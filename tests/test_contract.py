@@ -60,7 +60,10 @@ def _members(name: str, agreed: GraphQLNamedType, found: GraphQLNamedType) -> It
     if isinstance(agreed, (GraphQLObjectType, GraphQLInterfaceType, GraphQLInputObjectType)):
         yield from _fields(name, agreed, found)
     if isinstance(agreed, (GraphQLObjectType, GraphQLInterfaceType)):
-        yield from _sets(name, agreed.interfaces, getattr(found, "interfaces", ()))
+        # A further interface changes nothing for clients that were written before it.
+        ours = {str(each) for each in getattr(found, "interfaces", ())}
+        agreed_names = {str(each) for each in agreed.interfaces}
+        yield from ((True, f"{name}.{each}") for each in sorted(agreed_names - ours))
     if isinstance(agreed, GraphQLUnionType):
         yield from _sets(name, agreed.types, getattr(found, "types", ()))
     if isinstance(agreed, GraphQLEnumType):

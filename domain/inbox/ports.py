@@ -288,6 +288,8 @@ class InboxReads(Protocol):
         """Contacts. `search`: part of the number or a name. `opted_out`: only such, or others."""
         ...
 
+    async def find_contact(self, scope: Scope, contact_id: UUID) -> Contact: ...
+
     async def find_contacts_with(
         self, scope: Scope, keys: Sequence[ConversationKey]
     ) -> Mapping[ConversationKey, Contact]: ...
@@ -297,10 +299,7 @@ class InboxReads(Protocol):
         ...
 
     async def route_of(self, client_id: UUID) -> ModemRoute | None:
-        """The client's line: assigned by hand, else learned and used by no other client.
-
-        Of several, the one seen last.
-        """
+        """The client's line: assigned by hand, else learned, by this client only; the last seen."""
         ...
 
     async def find_reply_terms(self, client_id: UUID) -> ReplyTerms: ...

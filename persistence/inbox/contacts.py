@@ -77,6 +77,19 @@ ORDERS: dict[ContactOrder, tuple[Sequence[str], Callable[[ContactKey], Any]]] = 
 }
 
 
+async def find_contact(scope: Scope, contact_id: UUID) -> Contact:
+    query = _contacts(None).filter(id=contact_id)
+    match scope:
+        case OfClient(client_id):
+            query = query.filter(client_id=client_id)
+        case OfGroup():
+            raise NotFound("contact")  # supervisors do not read contacts
+    row = await query.first()
+    if row is None:
+        raise NotFound("contact")
+    return _contact(row)
+
+
 async def read_contacts(
     scope: Scope,
     window: Window[ContactKey],

@@ -18,6 +18,7 @@ from schema import errors
 from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.ids import id_of
+from schema.nodes import Node
 from schema.scalars import Money, PhoneNumber, Units
 
 RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
@@ -25,7 +26,7 @@ RATE = "The value of one unit in USD, for reports. It is never used to compute c
 
 @strawberry.type(description="Clients that a supervisor manages, with units of their own.")
 @stands_for(domain_directory.Group)
-class Group:
+class Group(Node):
     id: strawberry.ID = id_of(Kind.GROUP)
     name: str = strawberry.field(description="The name of the group.")
     rate_per_unit_usd: Money | None = strawberry.field(
@@ -35,7 +36,7 @@ class Group:
 
 @strawberry.type(description="A tenant: a company, department or school that sends messages.")
 @stands_for(domain_directory.Client)
-class Client:
+class Client(Node):
     id: strawberry.ID = id_of(Kind.CLIENT)
     name: str = strawberry.field(description="The name of the client.")
     business: str | None = strawberry.field(
@@ -87,7 +88,7 @@ class Viewer:
 
 @strawberry.type(description="A person who signs in, or whose programs use API keys.")
 @stands_for(domain_directory.User)
-class User:
+class User(Node):
     id: strawberry.ID = id_of(Kind.USER)
     email: str = strawberry.field(description="The email address that the user signs in with.")
     role: Role = strawberry.field(description="What the user may see and do.")

@@ -16,6 +16,7 @@ from schema import errors
 from schema.binding import stands_for
 from schema.identity.directory import Viewer
 from schema.ids import id_of
+from schema.nodes import Node
 
 
 @strawberry.type(description="A session with its tokens.")
@@ -35,7 +36,7 @@ class Session:
 
 @strawberry.type(description="A session of the viewer that has not ended.")
 @stands_for(ports.OpenSession)
-class OpenSession:
+class OpenSession(Node):
     id: strawberry.ID = id_of(Kind.SESSION, description="The session's ID.")
     created_at: datetime = strawberry.field(description="When the user signed in.")
     refreshed_at: datetime = strawberry.field(
@@ -53,7 +54,7 @@ class OpenSession:
 
 @strawberry.type(description="The credential of a program. It acts for its user.")
 @stands_for(ports.ApiKey)
-class ApiKey:
+class ApiKey(Node):
     id: strawberry.ID = id_of(Kind.API_KEY)
     name: str = strawberry.field(description="The name that the user gave it.")
     prefix: str = strawberry.field(description="The beginning of the secret, to recognise it.")

@@ -17,13 +17,14 @@ from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
 from schema.ids import id_of
+from schema.nodes import Node
 from schema.scalars import PhoneNumber
 from schema.sending.recipients import RejectedRecipient
 
 
 @strawberry.type(description="A number that a client has sent to or received from.")
 @stands_for(domain_inbox.Contact)
-class Contact:
+class Contact(Node):
     id: strawberry.ID = id_of(Kind.CONTACT)
     number: PhoneNumber = strawberry.field(
         description="The number. A short code or a name is shown as the network wrote it."

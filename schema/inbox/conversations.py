@@ -16,13 +16,14 @@ from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.ids import id_of
 from schema.inbox.contacts import Contact
+from schema.nodes import Node
 from schema.scalars import PhoneNumber
 from schema.sending.sends import Message
 
 
 @strawberry.type(description="A number that has written to a client, with the messages both ways.")
 @stands_for(domain_inbox.Conversation)
-class Conversation:
+class Conversation(Node):
     id: strawberry.ID = id_of(Kind.CONVERSATION)
     number: PhoneNumber = strawberry.field(
         description="The other side. A short code or a name is shown as the network wrote it."

@@ -17,13 +17,14 @@ from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.ids import id_of
+from schema.nodes import Node
 from schema.scalars import JSON, PhoneNumber
 from schema.sending.sends import Message
 
 
 @strawberry.type(description="A call of a provider: an inbound message or a delivery report.")
 @stands_for(webhooks.WebhookEvent)
-class WebhookEvent:
+class WebhookEvent(Node):
     id: strawberry.ID = id_of(Kind.WEBHOOK_EVENT)
     received_at: datetime = strawberry.field(description="When the call arrived.")
     provider: str = strawberry.field(description="The provider that called.")
@@ -81,7 +82,7 @@ class WebhookStatus:
 
 @strawberry.type(description="A line (modem and port) that belongs to a client.")
 @stands_for(domain_inbox.ModemRoute)
-class ModemRoute:
+class ModemRoute(Node):
     id: strawberry.ID = id_of(Kind.MODEM_ROUTE)
     client = batch_field(
         lookups.clients_of, Client, description="The client that gets the messages of the line."

@@ -15,11 +15,12 @@ from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
 from schema.ids import id_of
+from schema.nodes import Node
 
 
 @strawberry.type(description="An audit: it proves the ledger from its entries.")
 @stands_for(domain.Audit)
-class LedgerAudit:
+class LedgerAudit(Node):
     id: strawberry.ID = id_of(Kind.AUDIT)
     state: AuditState = strawberry.field(description="Only a FINISHED audit proves something.")
     started_at: datetime = strawberry.field(description="When it started.")

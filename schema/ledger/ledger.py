@@ -20,6 +20,7 @@ from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client, Group
 from schema.ids import id_of
+from schema.nodes import Node
 from schema.scalars import Money, Units
 
 
@@ -151,7 +152,7 @@ class Transfer:
 
 @strawberry.type(description="An account at a provider.")
 @stands_for(balances.ProviderAccountFigures)
-class ProviderAccount:
+class ProviderAccount(Node):
     id: strawberry.ID = id_of(Kind.PROVIDER_ACCOUNT)
     provider: str = strawberry.field(description="The name of the provider.")
     owner = batch_field(

@@ -15,6 +15,7 @@ from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.ids import id_of
+from schema.nodes import Node
 from schema.scalars import Units
 
 
@@ -35,7 +36,7 @@ class ReconciliationDifference:
 
 @strawberry.type(description="One comparison of all charges with their messages.")
 @stands_for(reconciliation.Reconciliation)
-class Reconciliation:
+class Reconciliation(Node):
     id: strawberry.ID = id_of(Kind.RECONCILIATION)
     started_at: datetime = strawberry.field(description="When it started.")
     finished_at: datetime | None = strawberry.field(

@@ -23,6 +23,7 @@ from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.ids import id_of
+from schema.nodes import Node
 from schema.scalars import Money, PhoneNumber, Units
 from schema.sending.files import FileColumns
 from schema.sending.recipients import RejectedRecipient
@@ -38,7 +39,7 @@ def problem_of(root: domain_send.Quote) -> errors.UserError | None:
 
 @strawberry.type(description="One text to or from one number.")
 @stands_for(domain_messages.Message, domain_inbox.InboundMessage)
-class Message:
+class Message(Node):
     id: strawberry.ID = id_of(Kind.MESSAGE, description="The message's ID.")
     direction: Direction = strawberry.field(description="To a contact, or from one.")
     number: PhoneNumber = strawberry.field(
@@ -116,7 +117,7 @@ class MessageCounts:
 
 @strawberry.type(description="One request to send, with its messages.")
 @stands_for(domain_messages.Send)
-class Send:
+class Send(Node):
     id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
     kind: SendKind = strawberry.field(description="What was requested.")
     created_at: datetime = strawberry.field(description="When it was accepted.")

@@ -1,7 +1,7 @@
-"""The matrix: who gets what of each field that can be asked, done or watched, or is marked ADMIN.
+"""The matrix: what each user gets from each field of the roots, and from each restricted field.
 
-A new field: add its rows to the table of its area, run the tests, and read what they say that each
-one saw. Whether that is right is for you to judge; only then does it go into the table.
+For a new field: add its rows to the table of its area, run the tests, and read what each user got.
+Decide whether that is right before you write it into the table.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from tests.matrix import (
     rows_of_contacts,
     rows_of_inbox,
     rows_of_ledger,
+    rows_of_nodes,
     rows_of_people,
     rows_of_sends,
 )
@@ -21,4 +22,5 @@ ROWS: dict[str, list[Row]] = {
     **rows_of_ledger.ROWS,
     **rows_of_inbox.ROWS,
     **rows_of_contacts.ROWS,
+    **rows_of_nodes.ROWS,
 }

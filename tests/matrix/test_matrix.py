@@ -216,7 +216,8 @@ def refusal_in(value: Any) -> str | None:
     """The union's member that an answer is, if it is a refusal."""
     name = value.get("__typename") if isinstance(value, dict) else None
     type_ = SCHEMA.type_map.get(name or "")
-    is_error = isinstance(type_, GraphQLObjectType) and bool(type_.interfaces)
+    interfaces = type_.interfaces if isinstance(type_, GraphQLObjectType) else ()
+    is_error = "UserError" in [each.name for each in interfaces]
     return name if is_error else None
 
 

@@ -1,0 +1,24 @@
+"""Objects with a global ID, and one field that finds each of them by it."""
+
+from __future__ import annotations
+
+import strawberry
+
+from resolvers import nodes
+
+
+@strawberry.interface(
+    description="An object that `node` finds by its ID. A transfer is none, because its amount "
+    "depends on the account that it is shown for."
+)
+class Node:
+    id: strawberry.ID = strawberry.field(description="The ID: opaque, and unique among all types.")
+
+
+@strawberry.type
+class NodeQuery:
+    node = strawberry.field(
+        resolver=nodes.node,
+        graphql_type=Node | None,
+        description="The object with an ID. Null if it does not exist, or if you may not read it.",
+    )
