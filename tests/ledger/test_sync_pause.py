@@ -85,6 +85,16 @@ async def test_a_reading_waits_for_a_mark_that_is_not_committed_yet(
         await elsewhere.close()
 
 
+async def test_a_reading_cannot_begin_in_the_transaction_of_a_mark(witness: Witness) -> None:
+    pool = await worlds.add_pool(default=False)
+    begins = "SELECT FROM provider_account WHERE id = $1 FOR NO KEY UPDATE NOWAIT"
+    async with store.transaction() as tx:
+        await store.lock_provider_account(tx, pool.id)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await witness.execute(begins, pool.id)
+    await witness.execute(begins, pool.id)
+
+
 async def test_two_syncs_at_once_read_one_after_the_other() -> None:
     pool = await worlds.add_pool(default=False)
     await worlds.add_client(pool, held=30)

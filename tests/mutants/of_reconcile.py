@@ -18,10 +18,10 @@ MUTANTS = (
         TESTS,
     ),
     Mutant(
-        "pages are checked by the USD value",
+        "a page does not see that a refund is missing",
         SQL,
-        "FILTER (WHERE (messages - given_back) * price <> units)",
-        "FILTER (WHERE messages * price <> units)",
+        "(coalesce(messages, 0) - coalesce(given_back, 0)) * price",
+        "coalesce(messages, 0) * price",
         TESTS,
     ),
     Mutant(
