@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import strawberry
 from strawberry.types.base import get_object_definition
@@ -270,7 +270,17 @@ describe_codes()
 HANDLERS = [ErrorHandler(refusal, member) for refusal, member in MEMBERS.items()]
 
 
-def member_of(refusal: errors.Refusal) -> UserError:
-    """The refusal as the union member that a mutation returns for it. It is not counted."""
-    handler = next(each for each in HANDLERS if each.exception_type is type(refusal))
+class Quoted(Protocol):
+    """A quote of a send. `problem`: the refusal that the send would get; None if it would not."""
+
+    @property
+    def problem(self) -> errors.Refusal | None: ...
+
+
+def problem_of(root: Quoted) -> UserError | None:
+    """The problem of a quote, as the error that the send returns. It is not counted."""
+    refusal = root.problem
+    if refusal is None:
+        return None
+    handler = next(each for each in HANDLERS if isinstance(refusal, each.exception_type))
     return handler.member_of(refusal)

@@ -14,8 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
-from domain.errors import InvalidText, TooManyRecipients
-from domain.identity.access import Actor, OfClient, Payer, payer_of
+from domain.errors import InvalidText, Refusal, TooManyRecipients
+from domain.identity.access import Actor, OfClient, Payer
 from domain.rejections import RejectedRecipient
 from domain.sending.files.layout import Layout, column_named
 from domain.sending.files.row_texts import (
@@ -28,6 +28,7 @@ from domain.sending.files.row_texts import (
 from domain.sending.files.table import number_cell, table_rows
 from domain.sending.files.uploads import opened
 from domain.sending.messages import FileColumns, Send, SendKind
+from domain.sending.quotes import payer_or_problem, price_of
 from domain.sending.send import SendRequest, accept_request, find_recipients, key_by
 from domain.sending.text import Encoding, check_text
 
@@ -75,6 +76,7 @@ class CsvQuote:
     cost: int
     balance: int
     affordable: bool
+    problem: Refusal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +114,25 @@ async def csv_send(
 async def quote_csv(
     installation: Installation, actor: Actor, upload_id: UUID | None, order: CsvOrder
 ) -> CsvQuote:
-    """What csvSend would do and cost, without doing it. Raises what it would raise."""
-    payer = payer_of(actor)
+    """What csvSend would do and cost, without doing it.
+
+    Raises what csvSend raises if the file, the columns or the texts cannot be used.
+    """
+    payer, problem = payer_or_problem(actor)
     request, columns = await _read_request(installation, payer, upload_id, order)
     recipients = await find_recipients(installation, payer, request)
-    accepted = len(recipients.numbers)
-    balance = await installation.store.held(payer.account_id)
+    price = await price_of(installation, actor, payer, request, recipients, problem)
     firsts = zip(recipients.positions[:_SAMPLES], recipients.numbers, strict=False)
     return CsvQuote(
-        accepted=accepted,
+        accepted=len(recipients.numbers),
         rejected=recipients.rejected,
         rejected_count=recipients.rejected_count,
         columns=columns,
         samples=[_sample(request, at, number) for at, number in firsts],
-        cost=accepted * payer.price,
-        balance=balance,
-        affordable=balance >= accepted * payer.price,
+        cost=price.cost,
+        balance=price.balance,
+        affordable=price.balance >= price.cost,
+        problem=price.problem,
     )
 
 

@@ -1,4 +1,4 @@
-"""Sending: send, bulkSend and bulkSendMulti check a request and charge it once. Also quote.
+"""Sending: send, bulkSend and bulkSendMulti check a request and charge it once.
 
 The order of the checks: the account's status, the text, the recipients, the limits, the balance.
 A stored success of the idempotency key goes before all of them. A request is accepted for all of
@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from domain.errors import (
-    InsufficientBalance,
     InvalidText,
     NotFound,
     NoValidRecipients,
     OptedOut,
     OutcomeUnknown,
-    ProviderUnavailable,
     RateLimited,
     Refusal,
     TooManyRecipients,
@@ -33,11 +31,10 @@ from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
 from domain.ledger.sync import sync
 from domain.ledger.valuation import value_usd
-from domain.rejections import RejectedRecipient
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
 from domain.sending.messages import MessageStatus, NewSend, Send, SendKind
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
-from domain.sending.text import Encoding, check_text, costly_characters, encoding_of, segments_of
+from domain.sending.text import check_text
 
 if TYPE_CHECKING:
     from domain.installation import Installation
@@ -69,22 +66,6 @@ class SendRequest:
     missing: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a send would do and cost. `problem`: why it would be refused, None if it would not."""
-
-    accepted: int
-    rejected: Sequence[RejectedRecipient]
-    rejected_count: int
-    encoding: Encoding
-    segments: int
-    costly_characters: Sequence[str]
-    cost: int
-    balance: int
-    affordable: bool
-    problem: Refusal | None
-
-
 async def send(
     installation: Installation, actor: Actor, *, to: str, text: str, key: str | None
 ) -> Send:
@@ -110,37 +91,6 @@ async def bulk_send_multi(
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
     return await _send(installation, actor, SendRequest(SendKind.MULTI, to, texts=texts), keyed)
-
-
-async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], text: str) -> Quote:
-    """What a bulkSend with this input would do and cost, without doing it."""
-    payer, problem = _payer_or_problem(actor)
-    try:
-        check_text(text, most_segments=installation.limits.segments)
-    except Refusal as refusal:
-        problem = problem or refusal
-    recipients = await find_recipients(installation, payer, SendRequest(SendKind.BULK, to, text))
-    if payer.is_unread and problem is None:
-        with suppress(ProviderUnavailable):
-            await read_balance_once(installation, payer, actor.user_id)
-    cost = len(recipients.numbers) * payer.price
-    balance = await installation.store.held(payer.account_id)
-    if problem is None:
-        problem = _problem(installation, len(to), recipients, payer, cost, balance)
-    # The beginning of a text that is much too long is enough to show that.
-    shown = text[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
-    return Quote(
-        accepted=len(recipients.numbers),
-        rejected=recipients.rejected,
-        rejected_count=recipients.rejected_count,
-        encoding=encoding_of(shown),
-        segments=segments_of(shown),
-        costly_characters=costly_characters(shown),
-        cost=cost,
-        balance=balance,
-        affordable=balance >= cost,
-        problem=problem,
-    )
 
 
 async def find_recipients(
@@ -252,7 +202,7 @@ async def _check(
     recipients = await _recipients(installation, payer, request)
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
-    _check_limits(installation, len(request.to), request.kind)
+    check_limits(installation, len(request.to), request.kind)
     check_rate(installation, payer)
     texts = request.texts
     return NewSend(
@@ -300,41 +250,12 @@ async def _in_thread(size: int, work: Callable[[], Result]) -> Result:
     return work() if size < LARGE_LIST else await asyncio.to_thread(work)
 
 
-def _check_limits(installation: Installation, recipients: int, kind: SendKind) -> None:
+def check_limits(installation: Installation, recipients: int, kind: SendKind) -> None:
+    """Raises TooManyRecipients if the list is over the limit of its kind."""
     multi = kind is SendKind.MULTI
     most = installation.limits.recipients_multi if multi else installation.limits.recipients
     if recipients > most:
         raise TooManyRecipients(most)
-
-
-def _payer_or_problem(actor: Actor) -> tuple[Payer, Refusal | None]:
-    """Who would pay, and why it cannot send. Raises Forbidden without an account."""
-    try:
-        return payer_of(actor), None
-    except Refusal as refusal:
-        if actor.payer is None:
-            raise
-        return actor.payer, refusal
-
-
-def _problem(
-    installation: Installation,
-    given: int,
-    recipients: Recipients,
-    payer: Payer,
-    cost: int,
-    balance: int,
-) -> Refusal | None:
-    """What a bulkSend would raise, in the same order."""
-    if not recipients.numbers:
-        return NoValidRecipients(recipients.rejected)
-    try:
-        _check_limits(installation, given, SendKind.BULK)
-    except Refusal as refusal:
-        return refusal
-    if balance < cost:
-        return InsufficientBalance(required=cost, available=max(balance, 0), unit=payer.unit)
-    return None
 
 
 async def _find(installation: Installation, actor: Actor, send_id: UUID) -> Send:

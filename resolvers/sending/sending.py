@@ -6,10 +6,11 @@ from domain.dispatch import cancel as cancelling
 from domain.dispatch import settle as settling
 from domain.identity.access import Role, message_scope
 from domain.sending import csv_send as csv_sending
+from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.csv_send import CsvOrder, CsvQuote
 from domain.sending.messages import Message, Send
-from domain.sending.send import Quote
+from domain.sending.quotes import Quote
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
@@ -30,7 +31,7 @@ NO_NOTE = "No reason was given."
 async def quote(info: Info, input: QuoteInput) -> Quote:
     """What a send would do and cost."""
     actor = actor_of(info)
-    return await sending.quote(info.context.installation, actor, to=input.to, text=input.text)
+    return await quotes.quote(info.context.installation, actor, to=input.to, text=input.text)
 
 
 @requires(Role.SUPERVISOR, Role.CLIENT, account=True)

@@ -9,6 +9,7 @@ from domain.sending import messages as domain_messages
 from domain.sending.text import Encoding
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
+from schema import errors
 from schema.binding import stands_for
 from schema.scalars import PhoneNumber, Units
 from schema.sending.recipients import RejectedRecipient
@@ -64,6 +65,13 @@ class CsvQuote:
     cost: Units = strawberry.field(description="Units that would be charged.")
     balance: Units = strawberry.field(description="Units that the account holds now.")
     affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
+    problem = strawberry.field(
+        resolver=errors.problem_of,
+        graphql_type=errors.UserError | None,
+        description="The error that csvSend would return for this input, of the same type and with "
+        "the same message. Null if it would be accepted. If the file, the columns or the texts "
+        "cannot be used, quoteCsv returns a top-level error instead.",
+    )
 
 
 @strawberry.type

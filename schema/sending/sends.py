@@ -9,9 +9,8 @@ import strawberry
 
 from domain.direction import Direction
 from domain.inbox import messages as domain_inbox
-from domain.sending import lists
+from domain.sending import lists, quotes
 from domain.sending import messages as domain_messages
-from domain.sending import send as domain_send
 from domain.sending.messages import MessageStatus, SendKind
 from domain.sending.text import Encoding
 from resolvers.ids import Kind
@@ -30,11 +29,6 @@ from schema.sending.recipients import RejectedRecipient
 
 if TYPE_CHECKING:
     from schema.inbox.conversations import Conversation
-
-
-def problem_of(root: domain_send.Quote) -> errors.UserError | None:
-    """The problem of a quote as the error that a send returns."""
-    return None if root.problem is None else errors.member_of(root.problem)
 
 
 @strawberry.type(description="One text to or from one number.")
@@ -152,7 +146,7 @@ class Send(Node):
 
 
 @strawberry.type(description="What a send would do and cost.")
-@stands_for(domain_send.Quote)
+@stands_for(quotes.Quote)
 class Quote:
     accepted: int = strawberry.field(description="How many messages would be accepted.")
     rejected: list[RejectedRecipient] = strawberry.field(
@@ -172,7 +166,7 @@ class Quote:
     balance: Units = strawberry.field(description="What the account holds now.")
     affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
     problem = strawberry.field(
-        resolver=problem_of,
+        resolver=errors.problem_of,
         graphql_type=errors.UserError | None,
         description="The error that bulkSend would return for this input, of the same type and "
         "with the same message. Null if it would be accepted.",

@@ -125,6 +125,21 @@ async def test_a_quote_reads_the_balance_too(school: School) -> None:
     assert quoted == {"cost": 150, "balance": 150, "affordable": True}
 
 
+async def test_a_quote_reports_that_the_balance_cannot_be_read_like_a_send(school: School) -> None:
+    given = {"to": NUMBERS[:1], "text": "Hello"}
+    problem = "__typename ... on UserError { message }"
+    quoted = await school.ask(
+        f"query ($input: QuoteInput!) {{ quote(input: $input) {{ problem {{ {problem} }} }} }}",
+        input=given,
+    )
+    sent = await school.ask(
+        f"mutation ($input: BulkSendInput!) {{ bulkSend(input: $input) {{ {problem} }} }}",
+        input=given,
+    )
+    assert quoted["problem"] == sent
+    assert sent["__typename"] == "ProviderUnavailable"
+
+
 async def test_nothing_is_sent_while_a_balance_that_was_never_read_cannot_be_read(
     school: School,
 ) -> None:

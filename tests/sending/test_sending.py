@@ -10,8 +10,9 @@ import pytest
 
 from domain.errors import InsufficientBalance, RateLimited
 from domain.ids import new_id
+from domain.sending.quotes import quote
 from domain.sending.recipients import LARGE_LIST, MOST_IN_MEMORY
-from domain.sending.send import bulk_send, quote
+from domain.sending.send import bulk_send
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds

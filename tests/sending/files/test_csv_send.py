@@ -206,6 +206,41 @@ async def test_a_quote_and_a_send_of_the_same_file_agree(app: App) -> None:
     assert len(quote["samples"]) == 5
 
 
+PROBLEM = "__typename ... on UserError { message code path }"
+QUOTE_PROBLEM = f"""query ($input: QuoteCsvInput!) {{ quoteCsv(input: $input) {{
+    accepted problem {{ {PROBLEM} }} }} }}"""
+SEND_PROBLEM = f"""mutation ($input: CsvSendInput!) {{ csvSend(input: $input) {{
+    {PROBLEM} }} }}"""
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "kind"),
+    [
+        (PUPILS, "active", None),
+        (b"phone\n12\n", "active", "NoValidRecipients"),
+        (
+            csv_file([["phone"], *([each] for each in worlds.generated_numbers(101))]),
+            "active",
+            "InsufficientBalance",
+        ),
+        (PUPILS, "suspended", "AccountInactive"),
+    ],
+)
+async def test_a_quote_and_its_send_report_the_same_problem(
+    app: App, content: bytes, status: str, kind: str | None
+) -> None:
+    upload_id = await keep(app, content)
+    actor = replace(app.owner.actor, client_status=status)
+    given = {"uploadId": upload_id, "text": "Hi"}
+    quote = await app.answer(actor, QUOTE_PROBLEM, input=given)
+    sent = await app.answer(actor, SEND_PROBLEM, input=given)
+    if kind is None:
+        assert (quote["problem"], sent["__typename"]) == (None, "Send")
+    else:
+        assert quote["problem"] == sent
+        assert sent["__typename"] == kind
+
+
 async def test_a_quote_without_a_recipient_costs_nothing(app: App) -> None:
     told = await quoted(app, b"phone\n12\n", text="Hi")
     assert (told["accepted"], told["cost"], told["samples"]) == (0, 0, [])

@@ -1,0 +1,125 @@
+"""Quotes: what a send would do and cost, and the refusal that it would get, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.errors import (
+    InsufficientBalance,
+    NoValidRecipients,
+    ProviderUnavailable,
+    Refusal,
+    TooManyRecipients,
+)
+from domain.identity.access import Actor, Payer, payer_of
+from domain.rejections import RejectedRecipient
+from domain.sending.messages import SendKind
+from domain.sending.recipients import Recipients
+from domain.sending.send import SendRequest, check_limits, find_recipients, read_balance_once
+from domain.sending.text import Encoding, check_text, costly_characters, encoding_of, segments_of
+
+if TYPE_CHECKING:
+    from domain.installation import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a send would do and cost. `problem`: why it would be refused, None if it would not."""
+
+    accepted: int
+    rejected: Sequence[RejectedRecipient]
+    rejected_count: int
+    encoding: Encoding
+    segments: int
+    costly_characters: Sequence[str]
+    cost: int
+    balance: int
+    affordable: bool
+    problem: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The cost of a send and the balance that it would be charged to."""
+
+    cost: int
+    balance: int
+    problem: Refusal | None
+
+
+async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], text: str) -> Quote:
+    """What a bulkSend with this input would do and cost, without doing it."""
+    payer, problem = payer_or_problem(actor)
+    try:
+        check_text(text, most_segments=installation.limits.segments)
+    except Refusal as refusal:
+        problem = problem or refusal
+    request = SendRequest(SendKind.BULK, to, text)
+    recipients = await find_recipients(installation, payer, request)
+    price = await price_of(installation, actor, payer, request, recipients, problem)
+    # The beginning of a text that is much too long is enough to show that.
+    shown = text[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
+    return Quote(
+        accepted=len(recipients.numbers),
+        rejected=recipients.rejected,
+        rejected_count=recipients.rejected_count,
+        encoding=encoding_of(shown),
+        segments=segments_of(shown),
+        costly_characters=costly_characters(shown),
+        cost=price.cost,
+        balance=price.balance,
+        affordable=price.balance >= price.cost,
+        problem=price.problem,
+    )
+
+
+async def price_of(
+    installation: Installation,
+    actor: Actor,
+    payer: Payer,
+    request: SendRequest,
+    recipients: Recipients,
+    problem: Refusal | None,
+) -> Price:
+    """The price of a request, and the first problem in the order in which a send is checked.
+
+    `problem`: what was found before. If the balance was never read, it is read, as for a send.
+    """
+    try:
+        if problem is None:
+            await _check(installation, actor, payer, request, recipients)
+    except (NoValidRecipients, TooManyRecipients, ProviderUnavailable) as refusal:
+        problem = refusal
+    cost = len(recipients.numbers) * payer.price
+    balance = await installation.store.held(payer.account_id)
+    if problem is None and balance < cost:
+        available = max(balance, 0)
+        problem = InsufficientBalance(required=cost, available=available, unit=payer.unit)
+    return Price(cost, balance, problem)
+
+
+def payer_or_problem(actor: Actor) -> tuple[Payer, Refusal | None]:
+    """Who would pay, and why it cannot send. Raises Forbidden without an account."""
+    try:
+        return payer_of(actor), None
+    except Refusal as refusal:
+        if actor.payer is None:
+            raise
+        return actor.payer, refusal
+
+
+async def _check(
+    installation: Installation,
+    actor: Actor,
+    payer: Payer,
+    request: SendRequest,
+    recipients: Recipients,
+) -> None:
+    """The checks of a send between the text and the balance. Raises what a send would raise."""
+    if not recipients.numbers:
+        raise NoValidRecipients(recipients.rejected)
+    check_limits(installation, len(request.to), request.kind)
+    if payer.is_unread:
+        await read_balance_once(installation, payer, actor.user_id)
