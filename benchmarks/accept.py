@@ -107,7 +107,7 @@ async def _load(
 
     async def call() -> None:
         while (asked_at := time.perf_counter()) < until:
-            result = await accept(_send_of(tenants[next(turn) % len(tenants)]))
+            result = await accept(send_of(tenants[next(turn) % len(tenants)]))
             assert isinstance(result, AcceptedNow), result
             latencies.append(time.perf_counter() - asked_at)
 
@@ -121,7 +121,8 @@ async def _load(
     return Run(len(latencies), taken, used / len(latencies) * 1e6, p99_ms)
 
 
-def _send_of(tenant: worlds.Tenant) -> NewSend:
+def send_of(tenant: worlds.Tenant) -> NewSend:
+    """A new send of one message."""
     return NewSend(
         id=new_id(),
         payer=tenant.payer,

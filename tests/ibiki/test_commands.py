@@ -15,6 +15,7 @@ import pytest
 from typer.main import get_command
 
 from ibiki.cli.main import app
+from persistence import store
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
 from tests.ledger.test_reconcile import send_charged
@@ -43,6 +44,32 @@ async def test_an_audit_of_a_correct_ledger_succeeds(
     ended = await ibiki(database_url, tmp_path, "audit")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == "2 accounts, 2 transfers and 0 messages: the ledger holds.\n"
+
+
+async def test_an_audit_that_was_killed_leaves_no_result_and_can_be_started_again(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    settings = {"DATABASE_URL": database_url, "IBIKI_DATA": str(tmp_path)}
+    async with store.transaction() as tx:
+        # The audit waits for this lock at its first page.
+        await tx.execute("LOCK TABLE transfer IN ACCESS EXCLUSIVE MODE")
+        killed = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ibiki", "audit", env=clean_environment() | settings
+        )
+        async with asyncio.timeout(30):
+            while not await tx.fetch(
+                "SELECT FROM pg_locks WHERE relation = 'transfer'::regclass AND NOT granted"
+            ):
+                await tx.execute("SELECT pg_sleep(0.05)")
+        killed.kill()
+        await killed.wait()
+    refused = await ibiki(database_url, tmp_path, "audit")
+    assert (refused.returncode, "running already" in refused.stderr) == (1, True)
+    await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '61 s'")
+    again = await ibiki(database_url, tmp_path, "audit")
+    assert again.returncode == 0
+    states = await worlds.fetch("SELECT state FROM ledger_audit ORDER BY id")
+    assert [row["state"] for row in states] == ["STOPPED", "FINISHED"]
 
 
 async def test_a_failed_audit_exits_with_3_and_gives_advice(

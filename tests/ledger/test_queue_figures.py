@@ -38,7 +38,7 @@ async def test_the_figures_of_the_queue_read_no_row_of_a_message(
     statements: dict[str, tuple[str, list[object]]] = {
         "metrics": (WAITING, []),
         "balances": (BALANCES, [None, None, None, "ANY", None]),
-        "provider accounts": (PROVIDER_ACCOUNTS, []),
+        "provider accounts": (PROVIDER_ACCOUNTS, [None]),
         "sync": (POOL_FIGURES, [pool.id]),
     }
     statement, arguments = statements[figures]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import pytest
 
 from domain.identity.access import Everything, OfClient, Scope
 from domain.inbox.capture import capture_contacts
+from domain.ledger.alarms import AlarmKind
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter
@@ -22,6 +24,7 @@ from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
 from persistence.inbox.conversations import read_any_messages
 from persistence.ledger.balances import read_balances
+from persistence.ledger.balances import read_provider_accounts as accounts
 from persistence.ledger.statement import read_statement
 from persistence.sending.archive import (
     find_message,
@@ -179,6 +182,27 @@ async def test_the_balance_of_a_client_reads_no_send_message_or_transfer(world: 
     view = BalanceView(client_id=world.busy.client_id, platform=PlatformShown.OWNED)
     work = await work_of(read_balances(view))
     assert not any([*work.scans.values(), *work.rows.values()]), work
+
+
+@pytest.mark.parametrize("status", ["SENT", "UNKNOWN"])
+async def test_alarms_are_read_from_indexes_alone(world: World, status: str) -> None:
+    await worlds.execute(
+        "UPDATE message SET status = CASE WHEN send_id = $2 THEN 'SENT' ELSE $1 END,"
+        " attempt_id = send_id, due_at = now() - interval '1 hour',"
+        " updated_at = now() - interval '2 hours'",
+        status,
+        world.bulk_id,
+    )
+    await worlds.execute("UPDATE client SET low_balance_threshold = 1000")
+    await worlds.execute("VACUUM (ANALYZE) message")
+    for read in (partial(read_balances, BalanceView()), partial(accounts, Everything())):
+        work = await work_of(read())
+        assert not any(work.scans.values()), work
+        assert all(rows <= PLANNING for rows in work.rows.values()), work
+    alarms = (await accounts(Everything()))[0].platform.alarms
+    counts = {alarm.kind: alarm.count for alarm in alarms}
+    assert counts[AlarmKind.LOW_BALANCE] == 1
+    assert counts.get(AlarmKind.UNKNOWN_OLD, 0) == (SINGLES + 1 if status == "UNKNOWN" else 0)
 
 
 # Each filter has few matches among many rows, so that a read past an index would show.
