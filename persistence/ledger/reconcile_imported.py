@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_LINES = 10_000
 """Lines of one page."""
 
-MOST_CORRECTED = 1_000
+MOST_CORRECTED = 500
 """Lines of one transaction, so that it takes less than 200 ms."""
 
 IS_WRONG = "difference_id IS NULL AND messages * price <> found"

@@ -19,11 +19,15 @@ from schema.nodes import Node
 from schema.scalars import Units
 
 
-@strawberry.type(description="A send whose transfers do not match its messages.")
+@strawberry.type(
+    description="A send, or an imported line, whose charge does not match its messages."
+)
 @stands_for(reconciliation.Difference)
 class ReconciliationDifference:
     client = batch_field(reconcile.clients_of, Client, description="The client of the send.")
-    send_id: strawberry.ID | None = id_of(Kind.SEND)
+    send_id: strawberry.ID | None = id_of(
+        Kind.SEND, description="Null for a line that was imported from another system's log."
+    )
     expected: Units = strawberry.field(
         description="The price of the messages that the provider accepted or that are not decided."
     )
@@ -47,8 +51,10 @@ class Reconciliation(Node):
         "corrected stays corrected."
     )
     dry_run: bool = strawberry.field(description="Whether it only looks and corrects nothing.")
-    sends_checked: int = strawberry.field(description="Sends that were compared so far.")
-    messages_checked: int = strawberry.field(description="The messages of these sends.")
+    sends_checked: int = strawberry.field(
+        description="Sends and imported lines that were compared so far."
+    )
+    messages_checked: int = strawberry.field(description="Their messages.")
     charged_missing: Units = strawberry.field(
         description="Units that were missing and are charged now. In a dry run: would be charged."
     )
