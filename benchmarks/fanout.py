@@ -43,17 +43,17 @@ def main() -> list[Measurement]:
 
 
 async def _measure(place: Ground, token: str, pid: int, port: int) -> list[Measurement]:
-    heard: list[tuple[bytes, float]] = []
+    arrived: list[tuple[bytes, float]] = []
     pids = [pid, *with_children(place.postgres_pid)]
     await _updates(port, token, SECONDS)
     before_bytes = _resident(pid)
-    sockets = await _open(port, token, heard)
+    sockets = await _open(port, token, arrived)
     memory = (_resident(pid) - before_bytes) / SOCKETS
-    heard.clear()
+    arrived.clear()
     idle = await _cpu_of(pids, lambda: asyncio.sleep(SECONDS))
     paced = await _cpu_of([pid], lambda: _updates(port, token, 1 / UPDATES_PER_SECOND))
-    paced_heard, delays = len(heard), await _delays(place, heard)
-    heard.clear()
+    paced_heard, delays = len(arrived), await _delays(place, arrived)
+    arrived.clear()
     began = time.perf_counter()
     fast = await _cpu_of([pid], lambda: _updates(port, token, 0.0))
     seconds = time.perf_counter() - began
@@ -71,8 +71,8 @@ async def _measure(place: Ground, token: str, pid: int, port: int) -> list[Measu
             "ms",
             at_most=30,
         ),
-        Measurement("as they come: deliveries", len(heard) / seconds, "a second"),
-        Measurement("as they come: CPU", fast / len(heard) * 1e6, "µs a delivery"),
+        Measurement("as they come: deliveries", len(arrived) / seconds, "a second"),
+        Measurement("as they come: CPU", fast / len(arrived) * 1e6, "µs a delivery"),
     ]
 
 
@@ -83,14 +83,14 @@ async def _cpu_of(pids: list[int], work: Callable[[], object]) -> float:
     return cpu_seconds(pids) - before
 
 
-async def _open(port: int, token: str, heard: list[tuple[bytes, float]]) -> list[Listener]:
+async def _open(port: int, token: str, arrived: list[tuple[bytes, float]]) -> list[Listener]:
     loop = asyncio.get_running_loop()
     sockets = []
     for _ in range(SOCKETS):
-        _, made = await loop.create_connection(lambda: Listener(token, heard), "127.0.0.1", port)
+        _, made = await loop.create_connection(lambda: Listener(token, arrived), "127.0.0.1", port)
         sockets.append(made)
     async with asyncio.timeout(60):
-        while len(heard) < SOCKETS:  # noqa: ASYNC110 - in bounds
+        while len(arrived) < SOCKETS:  # noqa: ASYNC110 - in bounds
             await asyncio.sleep(0.05)
     return sockets
 
@@ -108,7 +108,7 @@ async def _updates(port: int, token: str, pause_seconds: float) -> None:
     writer.close()
 
 
-async def _delays(place: Ground, heard: list[tuple[bytes, float]]) -> list[float]:
+async def _delays(place: Ground, arrived: list[tuple[bytes, float]]) -> list[float]:
     """Milliseconds from the transfer to each frame that tells of it, in order."""
     async with worlds.connected(place.url, pool_size=2):
         rows = await worlds.fetch(
@@ -117,9 +117,9 @@ async def _delays(place: Ground, heard: list[tuple[bytes, float]]) -> list[float
         )
     written_at = {row["balance"]: row["at"] for row in rows}
     found = []
-    for frame, at in heard:
-        told = orjson.loads(frame)["payload"]["data"]["balanceUpdated"]["account"]["balance"]
-        found.append((at - written_at[told]) * 1e3)
+    for frame, at in arrived:
+        delivered = orjson.loads(frame)["payload"]["data"]["balanceUpdated"]["account"]["balance"]
+        found.append((at - written_at[delivered]) * 1e3)
     return sorted(found)
 
 
@@ -130,10 +130,12 @@ def _resident(pid: int) -> int:
 class Listener(asyncio.Protocol):
     """A client on a bare protocol: it subscribes once, and keeps what it hears with the time."""
 
-    def __init__(self, token: str, heard: list[tuple[bytes, float]], query: str = BALANCE) -> None:
+    def __init__(
+        self, token: str, arrived: list[tuple[bytes, float]], query: str = BALANCE
+    ) -> None:
         self._token = token
         self._query = query
-        self._heard = heard
+        self._heard = arrived
         self._buffer = b""
         self._is_open = False
 

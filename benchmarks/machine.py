@@ -30,12 +30,14 @@ def name() -> str:
 @contextmanager
 def watched() -> Iterator[list[Measurement]]:
     """Two more figures about the machine while the block runs, there when it has ended."""
-    told: list[Measurement] = []
+    delivered: list[Measurement] = []
     stolen, began = _stolen_seconds(), time.perf_counter()
-    yield told
+    yield delivered
     share = (_stolen_seconds() - stolen) / (time.perf_counter() - began) / (os.cpu_count() or 1)
-    told.append(Measurement("time that the host gave to others", 100 * share, "%"))
-    told.append(Measurement("a fixed loop on all cores at once", _loops_ms(), "ms of CPU each"))
+    delivered.append(Measurement("time that the host gave to others", 100 * share, "%"))
+    delivered.append(
+        Measurement("a fixed loop on all cores at once", _loops_ms(), "ms of CPU each")
+    )
 
 
 def _loops_ms() -> float:

@@ -51,9 +51,9 @@ def test_what_the_log_is_said_to_say_it_says() -> None:
     table = PAGE.partition("## When something is wrong")[2].partition("\n### ")[0]
     alarms = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
     sources = [path for folder in ("ibiki", "domain") for path in (ROOT / folder).rglob("*.py")]
-    told = " ".join(path.read_text() for path in sources)
+    delivered = " ".join(path.read_text() for path in sources)
     said = [part for words in re.findall(r'"([^"]+)"', alarms) for part in words.split(" … ")]
     labels = {"invalid", "refused", "InsufficientBalance"} | {each.lower() for each in AlarmKind}
     quoted = [each for each in said if each not in labels]
     assert len(quoted) > 5
-    assert [each for each in quoted if each not in told] == []
+    assert [each for each in quoted if each not in delivered] == []

@@ -28,7 +28,7 @@ class FailingCarrier:
         self.opened = asyncio.Event()
 
     async def open(
-        self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]
+        self, channel: str, arrived: Callable[[str], None], lost: Callable[[], None]
     ) -> None:
         self.tried_at.append(asyncio.get_running_loop().time())
         if len(self.tried_at) <= self.failures:

@@ -38,16 +38,16 @@ NO_MONEY = NotSent("The account has no credits left.", refuses_account=True)
 class Told(Observer):
     """Keeps what it is told of pauses and breakers."""
 
-    told: list[str] = field(default_factory=list)
+    delivered: list[str] = field(default_factory=list)
 
     def paused(self, provider_account_id: UUID, reason: str) -> None:
-        self.told.append(f"paused: {reason}")
+        self.delivered.append(f"paused: {reason}")
 
     def resumed(self, provider_account_id: UUID) -> None:
-        self.told.append("resumed")
+        self.delivered.append("resumed")
 
     def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        self.told.append("breaker opens" if open_ else "breaker closes")
+        self.delivered.append("breaker opens" if open_ else "breaker closes")
 
 
 @dataclass
@@ -69,20 +69,20 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_goes_on()
     client = await worlds.add_client(pool)
     for number in worlds.generated_numbers(20):
         await worlds.accept(client, numbers=[number])
-    mood, told = Moody(NO_MONEY), Told()
+    mood, delivered = Moody(NO_MONEY), Told()
     provider = Scripted(mood)
-    async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=told):
+    async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=delivered):
 
         async def probed_three_times() -> bool:
-            return len(provider.calls) >= 6 and bool(told.told)
+            return len(provider.calls) >= 6 and bool(delivered.delivered)
 
         await eventually(probed_three_times)
-        assert told.told == ["paused: The account has no credits left."]
+        assert delivered.delivered == ["paused: The account has no credits left."]
         assert provider.most_open_calls <= 4
         assert [len(call) for call in provider.calls] == [1] * len(provider.calls)
         mood.mood = Accepted("ref")
         await eventually(all_sent)
-    assert told.told[1:] == ["resumed"]
+    assert delivered.delivered[1:] == ["resumed"]
     assert len(provider.seen) < 20 + 12, "nobody ran against a closed door"
     assert await worlds.held(client.account_id) == 1_000 - 20
     await worlds.assert_audit_holds()
@@ -196,15 +196,15 @@ async def test_no_message_is_marked_while_the_balance_is_read() -> None:
 async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
-    mood, told = Moody(Unknown("?")), Told()
+    mood, delivered = Moody(Unknown("?")), Told()
     provider = Scripted(mood)
     rules = replace(QUICK, calls_at_once=1, breaker_first_seconds=0.5, breaker_longest_seconds=0.5)
-    async with dispatching(provider, rules=rules, observer=told):
+    async with dispatching(provider, rules=rules, observer=delivered):
         for _ in range(20):
             await worlds.accept(client)
 
         async def opened() -> bool:
-            return told.told == ["breaker opens"]
+            return delivered.delivered == ["breaker opens"]
 
         await eventually(opened)
         assert len(provider.calls) == 5
@@ -214,7 +214,7 @@ async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits(
             return await worlds.statuses() == {"UNKNOWN": 5, "SENT": 15}
 
         await eventually(drained)
-    assert told.told == ["breaker opens", "breaker closes"]
+    assert delivered.delivered == ["breaker opens", "breaker closes"]
 
 
 async def test_a_pause_that_is_asked_for_holds_back_all_calls_to_the_account() -> None:

@@ -50,7 +50,7 @@ def program() -> Iterator[Program]:
 
 @pytest.mark.usefixtures("clients")
 def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
-    told = subprocess.run(
+    delivered = subprocess.run(
         ["node", "audit.mjs", program.address],
         cwd=NODE,
         capture_output=True,
@@ -58,7 +58,7 @@ def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
         timeout=120,
         check=True,
     )
-    results = [json.loads(line) for line in told.stdout.splitlines()]
+    results = [json.loads(line) for line in delivered.stdout.splitlines()]
     assert [each for each in results if each["status"] != "ok"] == []
     assert len(results) >= AUDITS
 
@@ -66,7 +66,7 @@ def test_every_audit_of_graphql_over_http_is_passed(program: Program) -> None:
 @pytest.mark.usefixtures("clients")
 @pytest.mark.parametrize("kind", ["apollo", "urql"])
 def test_stock_clients_send_and_find_what_they_sent(program: Program, kind: str) -> None:
-    told = subprocess.run(
+    delivered = subprocess.run(
         ["node", "work.mjs", kind, program.address, "client@ibiki.test", program.password],
         cwd=NODE,
         capture_output=True,
@@ -74,7 +74,7 @@ def test_stock_clients_send_and_find_what_they_sent(program: Program, kind: str)
         timeout=60,
         check=True,
     )
-    sent, listed, refused, unknown = map(json.loads, told.stdout.splitlines())
+    sent, listed, refused, unknown = map(json.loads, delivered.stdout.splitlines())
     send = sent["data"]["send"]
     assert send["accepted"] == 1
     assert listed["data"]["sends"]["edges"][0]["node"]["id"] == send["id"]
@@ -88,9 +88,9 @@ def test_nobody_looks_at_the_schema_in_production(program: Program) -> None:
     try:
         with httpx.Client(base_url=second.address, timeout=30) as http:
             for query in ("{ __schema { types { name } } }", '{ __type(name: "Query") { name } }'):
-                told = http.post("/graphql", json={"query": query}).json()
-                assert "data" not in told
-                assert told["errors"][0]["message"] == "Sign in to look at the schema."
+                delivered = http.post("/graphql", json={"query": query}).json()
+                assert "data" not in delivered
+                assert delivered["errors"][0]["message"] == "Sign in to look at the schema."
             misspelt = http.post("/graphql", json={"query": "{ viewr { id } }"})
             assert "Did you mean" not in misspelt.text
             assert "viewer" not in misspelt.text

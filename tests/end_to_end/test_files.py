@@ -55,9 +55,9 @@ def client(program: Program) -> Iterator[Api]:
 
 
 def test_a_file_is_uploaded_and_each_row_is_told_its_own(program: Program, client: Api) -> None:
-    told = upload(program, "client@ibiki.test")
-    assert (told["rows"], told["columns"]) == (2, ["Name", "Telefon", "Betrag"])
-    given = {"uploadId": told["uploadId"], "text": "{{name}}: {{betrag}}"}
+    delivered = upload(program, "client@ibiki.test")
+    assert (delivered["rows"], delivered["columns"]) == (2, ["Name", "Telefon", "Betrag"])
+    given = {"uploadId": delivered["uploadId"], "text": "{{name}}: {{betrag}}"}
     sent = client.ask(SEND, input=given)["csvSend"]
     assert (sent["accepted"], sent["charged"]) == (1, 1)
     assert sent["rejected"] == [{"input": "12", "position": 3, "reason": "INVALID"}]
@@ -72,8 +72,8 @@ def test_a_file_is_uploaded_and_each_row_is_told_its_own(program: Program, clien
 
 def test_a_file_is_imported_into_the_contacts(program: Program, client: Api) -> None:
     given = {"uploadId": upload(program, "client@ibiki.test")["uploadId"]}
-    told = client.ask(IMPORT, input=given)["importContacts"]
-    assert told["__typename"] == "ContactsImported"
+    delivered = client.ask(IMPORT, input=given)["importContacts"]
+    assert delivered["__typename"] == "ContactsImported"
     [contact] = client.ask(CONTACTS, search="zoë")["contacts"]["nodes"]
     assert contact == {"number": "+12025550120", "name": "Zoë"}
     with signed_in(program, "other@ibiki.test") as other:

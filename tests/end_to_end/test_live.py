@@ -134,7 +134,7 @@ class Watcher:
         for line in self._process.stdout:
             self._lines.put(json.loads(line))
 
-    def heard(self, what: str, seconds: float = 60.0) -> Any:
+    def arrived(self, what: str, seconds: float = 60.0) -> Any:
         """The next line of that kind."""
         until = time.monotonic() + seconds
         while True:
@@ -145,21 +145,21 @@ class Watcher:
 
     def balance(self, seconds: float = 60.0) -> int:
         """The next balance that it is told."""
-        told = self.heard("next", seconds)
-        assert not told.get("errors"), told
-        return int(told["data"]["balanceUpdated"]["account"]["balance"])
+        delivered = self.arrived("next", seconds)
+        assert not delivered.get("errors"), delivered
+        return int(delivered["data"]["balanceUpdated"]["account"]["balance"])
 
     def inbound(self, seconds: float = 60.0) -> int:
         """The number that the next message says."""
-        told = self.heard("next", seconds)
-        assert not told.get("errors"), told
-        return int(told["data"]["inboundMessage"]["text"])
+        delivered = self.arrived("next", seconds)
+        assert not delivered.get("errors"), delivered
+        return int(delivered["data"]["inboundMessage"]["text"])
 
     def hears(self, balance: int, seconds: float = 60.0) -> None:
         """Waits until it is told that balance, and never a higher one again."""
         until = time.monotonic() + seconds
-        while (told := self.balance(until - time.monotonic())) != balance:
-            assert told > balance
+        while (delivered := self.balance(until - time.monotonic())) != balance:
+            assert delivered > balance
 
     def close(self) -> None:
         """Ends it."""
@@ -274,7 +274,7 @@ def test_a_server_may_be_stopped_or_killed_and_clients_return(two: Place) -> Non
         balance, returning = last_of(watchers), watchers[1]
         for kill, code in ((False, 1012), (True, 1006)):
             two.second.stop(kill=kill)
-            assert returning.heard("closed") == code
+            assert returning.arrived("closed") == code
             balance -= 1
             two.person.send(two.program.address)  # while it is away
             two.second.start()
@@ -286,7 +286,7 @@ def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> N
     with two.watchers("graphql-ws") as watchers:
         two.person.sign_out()
         for watcher in watchers:
-            assert watcher.heard("closed", 5) == 4403
+            assert watcher.arrived("closed", 5) == 4403
         two.person.sign_in()
         for watcher in watchers:
             watcher.balance()
@@ -296,26 +296,26 @@ def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place) -> None:
     _own_a_line(two)
     watcher = Watcher("graphql-ws", two.second.address, two.person.token_file, INBOUND)
     with closing(watcher):
-        watcher.heard("connected")
-        told = iter(range(10_000))
-        heard: list[int] = []
-        while not heard:
-            _phone(two, next(told))
+        watcher.arrived("connected")
+        delivered = iter(range(10_000))
+        arrived: list[int] = []
+        while not arrived:
+            _phone(two, next(delivered))
             with suppress(queue.Empty):
-                heard.append(watcher.inbound(0.5))
+                arrived.append(watcher.inbound(0.5))
         for kill in (True, False):
             two.second.stop(kill=kill)
             for _ in range(7):
-                _phone(two, next(told))  # while it is away
+                _phone(two, next(delivered))  # while it is away
             two.second.start()
-            _phone(two, next(told))
+            _phone(two, next(delivered))
         with embedded.start(two.program.directory) as database:
             asyncio.run(databases.execute(database.superuser_url, CUT))
-        last = next(told)
+        last = next(delivered)
         eventually(lambda: _phone(two, last))
-        while heard[-1] != last:
-            heard.append(watcher.inbound())
-    assert heard == list(range(heard[0], last + 1))
+        while arrived[-1] != last:
+            arrived.append(watcher.inbound())
+    assert arrived == list(range(arrived[0], last + 1))
 
 
 def _own_a_line(two: Place) -> None:

@@ -50,7 +50,7 @@ def talk_with(client: Api, number: str) -> Any:
     return nodes[0] if nodes else None
 
 
-def heard(client: Api, number: str, text: str) -> Any:
+def arrived(client: Api, number: str, text: str) -> Any:
     """The conversation, once its last message is this one from the phone."""
 
     def ask() -> Any:
@@ -65,11 +65,11 @@ def test_a_message_to_the_phone_starts_a_conversation_and_a_reply_goes_back_the_
     program: Program, client: Api
 ) -> None:
     send(client, PHONE, "Good morning")
-    talk = heard(client, PHONE, "Good morning")
+    talk = arrived(client, PHONE, "Good morning")
     assert (talk["unread"], talk["pinned"]) == (1, True)
     replied = client.ask(REPLY, id=talk["id"], text="And to you")["reply"]
     assert replied == {"__typename": "Reply", "warning": None}
-    talk = heard(client, PHONE, "And to you")
+    talk = arrived(client, PHONE, "And to you")
     texts = [node["text"] for node in talk["messages"]["nodes"]]
     assert texts == ["And to you", "And to you", "Good morning", "Good morning"]
     log = httpx.get(f"{program.simulator}/control/log").json()
@@ -102,7 +102,7 @@ def test_delivery_reports_move_the_message(client: Api, number: str, status: str
 
 def test_a_phone_that_says_stop_is_not_written_to_any_more(client: Api) -> None:
     send(client, PHONE, "STOP")
-    talk = heard(client, PHONE, "STOP")
+    talk = arrived(client, PHONE, "STOP")
     assert client.ask(REPLY, id=talk["id"], text="x")["reply"]["__typename"] == "OptedOut"
     refused = client.ask(SEND, to=PHONE, text="x")["send"]
     assert refused["__typename"] == "NoValidRecipients"

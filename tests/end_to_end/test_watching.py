@@ -158,9 +158,9 @@ def test_a_span_says_what_was_asked_for_and_what_it_came_to(
         lambda: [each for each in collector.named("POST /graphql") if each.parent_span_id]
     )
     assert [each.trace_id.hex() for each in asked] == [TRACE_ID]
-    told = attributes(asked[0])
-    assert told["graphql.operation"] == "query users"
-    assert told["http.response.status_code"] == 200
+    delivered = attributes(asked[0])
+    assert delivered["graphql.operation"] == "query users"
+    assert delivered["http.response.status_code"] == 200
     events = eventually(lambda: collector.named("POST /webhooks"))
     assert "invalid" in [attributes(each).get("webhook.outcome") for each in events]
 

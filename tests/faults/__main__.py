@@ -70,7 +70,10 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
     with volume() as on:
         async with rig(directory, on, scale, seed=asked.seed) as built:
             return await hurt(
-                built, _chosen(asked, built), bounds, lambda told: _tell(next(count), told)
+                built,
+                _chosen(asked, built),
+                bounds,
+                lambda delivered: _tell(next(count), delivered),
             )
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from domain.ledger.idempotency import PAUSES_SECONDS
+from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import START_SECONDS, Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
-from tests.faults.weather import FAIR, Cut, End, Way, Weather
 from tests.faults.wire import COMMIT, Snare, Step, Wire
 
 REACHED_SECONDS = 60.0
@@ -66,11 +66,11 @@ async def _lost_at_commit(rig: Rig, *, step: Step) -> None:
     await _reached(struck, [each.wire for each in rig.servers], step.name)
     await asyncio.sleep(RETRIES_SECONDS)
     for each in rig.servers:
-        each.line.weather = FAIR
+        each.line.conditions = FAIR
 
 
 def _refuse(line: FaultProxy) -> None:
-    line.weather = Weather(refuses=True)
+    line.conditions = Conditions(refuses=True)
     line.end_all()
 
 
@@ -177,14 +177,14 @@ async def _redis_gone(rig: Rig) -> None:
 
 
 async def _weather(
-    rig: Rig, *, lines: Callable[[Rig], Sequence[FaultProxy]], weather: Weather
+    rig: Rig, *, lines: Callable[[Rig], Sequence[FaultProxy]], conditions: Conditions
 ) -> None:
     chosen = lines(rig)
     for line in chosen:
-        line.weather = weather
+        line.conditions = conditions
     await asyncio.sleep(rig.scale.moment_seconds)
     for line in chosen:
-        line.weather = FAIR
+        line.conditions = FAIR
 
 
 # The provider
@@ -315,14 +315,14 @@ REDIS = (
 )
 
 _HARM = {
-    "late": Weather(late_seconds=0.02, jitter_seconds=0.05),
-    "cut": Weather(cut=Cut(range(1, 4_000), End.CLOSE), share=0.5),
-    "reset": Weather(cut=Cut(range(1, 4_000), End.RESET), share=0.5),
-    "cut on the way up": Weather(cut=Cut(range(1, 4_000), End.RESET, Way.UP), share=0.5),
-    "half closed": Weather(cut=Cut(range(1, 4_000), End.HALF), share=0.5),
-    "swallowed": Weather(black_hole=True, share=0.5),
-    "refused": Weather(refuses=True),
-    "stalled": Weather(stalls=True, share=0.5),
+    "late": Conditions(late_seconds=0.02, jitter_seconds=0.05),
+    "cut": Conditions(cut=Cut(range(1, 4_000), End.CLOSE), share=0.5),
+    "reset": Conditions(cut=Cut(range(1, 4_000), End.RESET), share=0.5),
+    "cut on the way up": Conditions(cut=Cut(range(1, 4_000), End.RESET, Way.UP), share=0.5),
+    "half closed": Conditions(cut=Cut(range(1, 4_000), End.HALF), share=0.5),
+    "swallowed": Conditions(black_hole=True, share=0.5),
+    "refused": Conditions(refuses=True),
+    "stalled": Conditions(stalls=True, share=0.5),
 }
 _LINES: dict[str, Callable[[Rig], Sequence[FaultProxy]]] = {
     "the database": lambda rig: rig.database_lines,
@@ -334,12 +334,12 @@ _LINES: dict[str, Callable[[Rig], Sequence[FaultProxy]]] = {
 LINES = tuple(
     Fault(
         f"lines to {name} are {harm}",
-        partial(_weather, lines=lines, weather=weather),
+        partial(_weather, lines=lines, conditions=conditions),
         _no_redis if name == "Redis" else _possible,
         hurts_pools=name == "the database",
     )
     for name, lines in _LINES.items()
-    for harm, weather in _HARM.items()
+    for harm, conditions in _HARM.items()
 )
 
 PROVIDER = (

@@ -285,19 +285,19 @@ class Load:
                 self.defects.append(f"{error}")
                 asked.given_up = True
             return None
-        (told,) = said["data"].values()
-        match told["__typename"]:
+        (delivered,) = said["data"].values()
+        match delivered["__typename"]:
             case "Send":
-                return Taken(told["id"], told["charged"], told["accepted"])
+                return Taken(delivered["id"], delivered["charged"], delivered["accepted"])
             case "InsufficientBalance":
-                return TooPoor(told["required"], told["available"])
+                return TooPoor(delivered["required"], delivered["available"])
             case "RateLimited":
                 return None
             case "OutcomeUnknown":
                 self.outcomes_unknown += 1
-                asked.in_doubt = told["sendId"]
+                asked.in_doubt = delivered["sendId"]
                 return None
-        self.defects.append(f"{told}")
+        self.defects.append(f"{delivered}")
         asked.given_up = True
         return None
 

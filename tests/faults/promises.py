@@ -197,8 +197,8 @@ def _is_open(asked: Asked) -> bool:
 def _is_as_told(asked: Asked, sends: dict[UUID, dict[str, Any]], send_id: UUID) -> bool:
     row, answer = sends.get(send_id), asked.answer
     assert isinstance(answer, Taken)
-    told = (answer.accepted, answer.charged)
-    return row is not None and (row["accepted"], row["charged"]) == told
+    delivered = (answer.accepted, answer.charged)
+    return row is not None and (row["accepted"], row["charged"]) == delivered
 
 
 def _told(what: str, found: Sequence[object]) -> list[str]:

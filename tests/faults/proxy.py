@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeAlias
 
-from tests.faults.weather import FAIR, End, Way, Weather
+from tests.faults.conditions import FAIR, Conditions, End, Way
 
 CHUNK_BYTES = 64 * 1024
 LINGER_SECONDS = 0.2
@@ -68,13 +68,13 @@ class FaultProxy:
         self._server: asyncio.Server | None = None
 
     @property
-    def weather(self) -> Weather:
+    def conditions(self) -> Conditions:
         """What it does to connections now."""
         return self._weather
 
-    @weather.setter
-    def weather(self, weather: Weather) -> None:
-        self._weather = weather
+    @conditions.setter
+    def conditions(self, conditions: Conditions) -> None:
+        self._weather = conditions
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -188,7 +188,7 @@ class _Connection:
     caller: _Side
     tap: Tap
     far: _Side | None = None
-    _weather: Weather | None = None
+    _weather: Conditions | None = None
     _suffers: bool = False
     _left_bytes: int = 0
     _deaf: set[Way] = field(default_factory=set)
@@ -233,23 +233,23 @@ class _Connection:
             target.end_writing()
 
     async def _pass_on(self, chunk: bytes, way: Way, target: _Side) -> None:
-        weather = self._now()
-        while weather.stalls:
+        conditions = self._now()
+        while conditions.stalls:
             await self.proxy.changed()
-            weather = self._now()
-        if weather.late_seconds or weather.jitter_seconds:
-            jitter = self.proxy.chance.random() * weather.jitter_seconds
-            await asyncio.sleep(weather.late_seconds + jitter)
-        if weather.black_hole:
+            conditions = self._now()
+        if conditions.late_seconds or conditions.jitter_seconds:
+            jitter = self.proxy.chance.random() * conditions.jitter_seconds
+            await asyncio.sleep(conditions.late_seconds + jitter)
+        if conditions.black_hole:
             self._lose()
         if self._lost or way in self._deaf:
             return
-        if weather.cut is not None and weather.cut.way is way:
+        if conditions.cut is not None and conditions.cut.way is way:
             fits, self._left_bytes = self._left_bytes, max(self._left_bytes - len(chunk), 0)
             if fits < len(chunk):
                 target.writer.write(chunk[:fits])
                 await target.writer.drain()
-                self.end(weather.cut.end, way)
+                self.end(conditions.cut.end, way)
                 return
         target.writer.write(chunk)
         await target.writer.drain()
@@ -283,15 +283,15 @@ class _Connection:
             if side is not None:
                 await side.gone()
 
-    def _now(self) -> Weather:
+    def _now(self) -> Conditions:
         """The weather as this connection feels it; what is drawn, is drawn once for each."""
-        weather = self.proxy.weather
-        if weather is not self._weather:
-            self._weather = weather
-            self._suffers = self.proxy.chance.random() < weather.share
-            if weather.cut is not None:
-                self._left_bytes = self.proxy.chance.choice(weather.cut.after_bytes)
-        return weather if self._suffers else FAIR
+        conditions = self.proxy.conditions
+        if conditions is not self._weather:
+            self._weather = conditions
+            self._suffers = self.proxy.chance.random() < conditions.share
+            if conditions.cut is not None:
+                self._left_bytes = self.proxy.chance.choice(conditions.cut.after_bytes)
+        return conditions if self._suffers else FAIR
 
     async def _swallow(self, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):

@@ -62,14 +62,14 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     ended_at = time.monotonic()
     owed = rig.phones.unseen
     present = await patiently(rig.watchers.present)
-    accepting, handing_over, told = await asyncio.gather(
+    accepting, handing_over, delivered = await asyncio.gather(
         _after(ended_at, lambda: _accepts(rig), bounds.recovery_seconds, WINDOW_SECONDS),
         _after(ended_at, _hands_over, bounds.recovery_seconds, OVERDUE_SECONDS),
         _after(ended_at, lambda: _is_told(rig, present), bounds.told_seconds),
     )
     if max(accepting, handing_over) == float("inf"):
         broken.append(f"no recovery within {bounds.recovery_seconds} s")
-    if told == float("inf"):
+    if delivered == float("inf"):
         behind = rig.watchers.behind(present)
         broken.append(f"{behind} watchers are behind after {bounds.told_seconds} s")
     if not await _is_up(rig, ended_at):
@@ -84,7 +84,9 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     if fault.hurts_pools:
         broken += await pools_are_full(rig)
     broken += await _deadlocks(rig) + _surprises(rig)
-    return Round(fault.name, accepting, handing_over, told, rig.load.longest_try_seconds, broken)
+    return Round(
+        fault.name, accepting, handing_over, delivered, rig.load.longest_try_seconds, broken
+    )
 
 
 async def _is_up(rig: Rig, ended_at: float) -> bool:

@@ -45,7 +45,7 @@ async def hurt(
     rig: Rig,
     faults: Iterable[Fault],
     bounds: Bounds,
-    tell: Callable[[Round], None] = lambda told: None,
+    tell: Callable[[Round], None] = lambda delivered: None,
 ) -> Verdict:
     """Plays the faults under load, one after the other, and lets everything come to rest."""
     verdict = Verdict()
@@ -111,6 +111,6 @@ async def _come_to_rest(rig: Rig) -> list[str]:
         if not waiting and not lost:
             return []
         if time.monotonic() > give_up_at:
-            told = [f"inbound: answered, and nowhere: {each}" for each in lost]
-            return [f"{waiting} messages are still under way when all is quiet", *told]
+            delivered = [f"inbound: answered, and nowhere: {each}" for each in lost]
+            return [f"{waiting} messages are still under way when all is quiet", *delivered]
         await asyncio.sleep(LOOK_SECONDS)

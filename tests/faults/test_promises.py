@@ -72,8 +72,8 @@ class Scene:
 
     def acknowledge(self, answer: Answer | None = None) -> Asked:
         """A client was told so."""
-        told = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
-        asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or told)
+        delivered = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
+        asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or delivered)
         self.load.asked.append(asked)
         return asked
 

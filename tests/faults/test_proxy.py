@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
 from tests.faults.proxy import Address, CutByTap, FaultProxy, Tap, proxying
-from tests.faults.weather import FAIR, Cut, End, Way, Weather
 
 QUIET_SECONDS = 0.15
 """How long nothing may come before it counts as silence: loopback answers in a millisecond."""
@@ -111,7 +111,7 @@ async def test_in_fair_weather_all_passes_both_ways_and_ends_in_order(proxy: Fau
 
 async def test_a_late_connection_is_late_by_as_much_as_was_asked_for(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
-        proxy.weather = Weather(late_seconds=0.1, jitter_seconds=0.05)
+        proxy.conditions = Conditions(late_seconds=0.1, jitter_seconds=0.05)
         began = time.monotonic()
         assert await caller.hears(b"hello") == b"hello"
         assert time.monotonic() - began >= 0.2, "0.1 s up and 0.1 s down"
@@ -120,14 +120,14 @@ async def test_a_late_connection_is_late_by_as_much_as_was_asked_for(proxy: Faul
 async def test_a_connection_is_cut_after_so_many_bytes(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
         assert await caller.hears(b"before") == b"before"
-        proxy.weather = Weather(cut=Cut(range(3, 4), End.CLOSE))
+        proxy.conditions = Conditions(cut=Cut(range(3, 4), End.CLOSE))
         assert await caller.hears(b"hello") == b"hel"
     async with calling(proxy) as caller:
         assert await caller.hears(b"again") == b"aga", "and so is each new one"
 
 
 async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> None:
-    proxy.weather = Weather(cut=Cut(range(3, 4), End.RESET))
+    proxy.conditions = Conditions(cut=Cut(range(3, 4), End.RESET))
     async with calling(proxy) as caller:
         if isinstance(proxy.address, Path):
             # A Unix socket knows no reset: it ends, and what was under way is lost.
@@ -139,13 +139,13 @@ async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> N
 
 
 async def test_what_is_cut_on_its_way_up_never_gets_further_than_that(proxy: FaultProxy) -> None:
-    proxy.weather = Weather(cut=Cut(range(3, 4), End.HALF, Way.UP))
+    proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF, Way.UP))
     async with calling(proxy) as caller:
         assert await caller.hears(b"hello") == b"hel", "the far end heard no more, and then the end"
 
 
 async def test_who_is_half_closed_hears_an_end_and_can_still_talk(proxy: FaultProxy) -> None:
-    proxy.weather = Weather(cut=Cut(range(3, 4), End.HALF))
+    proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF))
     async with calling(proxy) as caller:
         assert await caller.hears(b"hello") == b"hel"
         assert await caller.reader.read() == b""
@@ -158,11 +158,11 @@ async def test_what_a_black_hole_has_swallowed_never_comes_back(proxy: FaultProx
     async with calling(proxy) as swallowed, calling(proxy) as untouched:
         assert await swallowed.hears(b"before") == b"before"
         assert await untouched.hears(b"before") == b"before"
-        proxy.weather = Weather(black_hole=True)
+        proxy.conditions = Conditions(black_hole=True)
         assert await swallowed.hears_nothing(b"hello")
         async with calling(proxy) as new:
             assert await new.hears_nothing(b"hello")
-            proxy.weather = FAIR
+            proxy.conditions = FAIR
             assert await new.hears_nothing(b"still there?")
         assert await swallowed.hears_nothing(b"still there?")
         assert await untouched.hears(b"hello") == b"hello"
@@ -171,16 +171,16 @@ async def test_what_a_black_hole_has_swallowed_never_comes_back(proxy: FaultProx
 async def test_what_stalls_arrives_when_the_weather_is_fair_again(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
         assert await caller.hears(b"before") == b"before"
-        proxy.weather = Weather(stalls=True)
+        proxy.conditions = Conditions(stalls=True)
         assert await caller.hears_nothing(b"hel")
-        proxy.weather = FAIR
+        proxy.conditions = FAIR
         assert await caller.hears(b"lo...") == b"hello"
 
 
 async def test_new_connections_are_refused_and_open_ones_are_not(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
         assert await caller.hears(b"before") == b"before"
-        proxy.weather = Weather(refuses=True)
+        proxy.conditions = Conditions(refuses=True)
         assert await caller.hears(b"after") == b"after"
         assert await _heard_by_one(proxy) == b""
 
@@ -211,7 +211,7 @@ async def test_where_tcp_looks_both_ends_hear_in_the_end_that_a_connection_is_lo
         calling(proxy) as caller,
     ):
         assert await caller.hears(b"before") == b"before"
-        proxy.weather = Weather(black_hole=True)
+        proxy.conditions = Conditions(black_hole=True)
         assert await caller.hears_nothing(b"hello")
         assert await caller.hears(b"") == b""
         with pytest.raises(ConnectionResetError):
@@ -221,18 +221,18 @@ async def test_where_tcp_looks_both_ends_hear_in_the_end_that_a_connection_is_lo
 async def test_a_share_of_connections_suffers_and_the_same_seed_chooses_the_same(
     tmp_path: Path,
 ) -> None:
-    async def heard() -> list[bytes]:
+    async def arrived() -> list[bytes]:
         async with (
             far_end(("127.0.0.1", 0)) as address,
             proxying(address, seed=42) as proxy,
         ):
-            proxy.weather = Weather(cut=Cut(range(5), End.CLOSE), share=0.5)
+            proxy.conditions = Conditions(cut=Cut(range(5), End.CLOSE), share=0.5)
             return [await _heard_by_one(proxy) for _ in range(20)]
 
-    first = await heard()
+    first = await arrived()
     assert 0 < first.count(b"hello") < 20
     assert len(set(first)) > 2
-    assert await heard() == first
+    assert await arrived() == first
 
 
 async def test_a_tap_sees_both_ways_and_can_end_the_connection() -> None:

@@ -19,12 +19,12 @@ from domain.sending.acceptor import Acceptor
 from domain.transactions import Disconnected
 from persistence import database, store
 from tests import worlds
+from tests.faults.conditions import FAIR, Conditions, End
 from tests.faults.proxy import FaultProxy, proxying
-from tests.faults.weather import FAIR, End, Weather
 from tests.persistence.connections import POOL_SIZE, assert_whole, cancel_once
 
 ANSWER_SECONDS = 0.6
-SILENT = [Weather(stalls=True), Weather(black_hole=True)]
+SILENT = [Conditions(stalls=True), Conditions(black_hole=True)]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def line(worker_database_url: str) -> AsyncIterator[FaultProxy]:
         try:
             yield proxy
         finally:
-            proxy.weather = FAIR
+            proxy.conditions = FAIR
             await database.disconnect()
 
 
@@ -53,11 +53,11 @@ async def write() -> None:
         await tx.fetchval("SELECT 1")
 
 
-@pytest.mark.parametrize("weather", SILENT, ids=["stalled", "black hole"])
+@pytest.mark.parametrize("conditions", SILENT, ids=["stalled", "black hole"])
 async def test_a_silent_database_is_away_as_soon_as_its_time_is_over(
-    line: FaultProxy, weather: Weather
+    line: FaultProxy, conditions: Conditions
 ) -> None:
-    line.weather = weather
+    line.conditions = conditions
     began = time.monotonic()
     with pytest.raises(TryAgain):
         await ask()
@@ -68,14 +68,14 @@ async def test_a_silent_database_is_away_as_soon_as_its_time_is_over(
     assert time.monotonic() - began < ANSWER_SECONDS + 2
 
 
-@pytest.mark.parametrize("weather", SILENT, ids=["stalled", "black hole"])
+@pytest.mark.parametrize("conditions", SILENT, ids=["stalled", "black hole"])
 async def test_all_of_the_pool_is_usable_when_it_speaks_again(
-    line: FaultProxy, weather: Weather
+    line: FaultProxy, conditions: Conditions
 ) -> None:
-    line.weather = weather
+    line.conditions = conditions
     outcomes = await asyncio.gather(*(write() for _ in range(POOL_SIZE)), return_exceptions=True)
     assert [type(each) for each in outcomes] == [Disconnected] * POOL_SIZE
-    line.weather = FAIR
+    line.conditions = FAIR
     await write()
     await assert_whole()
 
@@ -93,11 +93,11 @@ async def test_a_connection_that_falls_silent_before_its_commit_is_away(line: Fa
     async def fall_silent() -> None:
         async with database.transaction() as tx:
             await tx.fetchval("SELECT 1")
-            line.weather = Weather(stalls=True)
+            line.conditions = Conditions(stalls=True)
 
     with pytest.raises(Disconnected):
         await fall_silent()
-    line.weather = FAIR
+    line.conditions = FAIR
     await assert_whole()
 
 
@@ -106,12 +106,12 @@ async def test_a_caller_that_goes_away_from_a_silent_database_is_let_go(line: Fa
 
     async def wait_for_it() -> None:
         async with database.transaction() as tx:
-            line.weather = Weather(stalls=True)
+            line.conditions = Conditions(stalls=True)
             inside.set()
             await tx.fetchval("SELECT 1")
 
     await cancel_once(wait_for_it, inside)
-    line.weather = FAIR
+    line.conditions = FAIR
     await assert_whole()
 
 
@@ -121,15 +121,15 @@ async def test_requests_to_send_are_told_to_try_again_however_many_wait(line: Fa
     acceptor = Acceptor(store, patience_seconds=2 * ANSWER_SECONDS)
     acceptor.start()
     assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
-    line.weather = Weather(stalls=True)
+    line.conditions = Conditions(stalls=True)
     began = time.monotonic()
     verdicts = await asyncio.gather(
         *(acceptor.accept(worlds.new_send(client)) for _ in range(900)), return_exceptions=True
     )
     seconds = time.monotonic() - began
-    line.weather = FAIR
-    told = {type(each.refusal if isinstance(each, Refused) else each) for each in verdicts}
-    assert told == {TryAgain}
+    line.conditions = FAIR
+    delivered = {type(each.refusal if isinstance(each, Refused) else each) for each in verdicts}
+    assert delivered == {TryAgain}
     assert seconds < 7 * ANSWER_SECONDS, "five batches that waited one after another would be more"
     assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
     await acceptor.stop()

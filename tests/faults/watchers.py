@@ -48,7 +48,7 @@ class _Watcher:
     account_id: UUID
     silence_seconds: float
     version: int = 0
-    told: set[int] = field(default_factory=set)
+    delivered: set[int] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
 
     async def watch(self) -> None:
@@ -58,8 +58,8 @@ class _Watcher:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             for url in itertools.cycle(self.urls):
                 try:
-                    async for told in events_of(session, url, BALANCE):
-                        self._hear(told)
+                    async for delivered in events_of(session, url, BALANCE):
+                        self._hear(delivered)
                 except LOST:
                     await asyncio.sleep(PAUSE_SECONDS)
 
@@ -80,12 +80,12 @@ class _Watcher:
         said = orjson.loads(event)
         if "errors" in said:
             return  # the database is away: the stream ends, and is begun again
-        told = said["data"]["balanceUpdated"]
-        version, balance = int(told["version"]), int(told["account"]["balance"])
+        delivered = said["data"]["balanceUpdated"]
+        version, balance = int(delivered["version"]), int(delivered["account"]["balance"])
         if version < self.version:
             self.defects.append(f"was told version {version} after {self.version}")
         self.version = version
-        self.told.add(balance)
+        self.delivered.add(balance)
 
 
 class Watchers:
@@ -129,11 +129,13 @@ class Watchers:
         """What was told that is not so, or in another order than it came about."""
         found = [f"a watcher {defect}" for each in self._all for defect in each.defects]
         found += [f"watching ended: {each.exception()!r}" for each in self._tasks if each.done()]
-        told = {(each.account_id, balance) for each in self._all for balance in each.told}
-        rows = await worlds.fetch(UNTRUE, [each[0] for each in told], [each[1] for each in told])
+        delivered = {(each.account_id, balance) for each in self._all for balance in each.delivered}
+        rows = await worlds.fetch(
+            UNTRUE, [each[0] for each in delivered], [each[1] for each in delivered]
+        )
         for watcher in self._all:
             watcher.defects.clear()
-            watcher.told.clear()
+            watcher.delivered.clear()
         untrue = [f"watchers were told {row['balance']}, which was never so" for row in rows]
         return [*found, *untrue[:MOST_TOLD]]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.faults.conditions import Way
 from tests.faults.proxy import CutByTap, Tap
-from tests.faults.weather import Way
 
 COMMIT = "COMMIT"
 

@@ -92,9 +92,9 @@ async def test_a_password_that_was_set_once_is_the_one_that_is_told_from_then_on
     monkeypatch.setenv("DEMO_PASSWORD", "of the operator's own")
     await write(app, tmp_path)
     monkeypatch.delenv("DEMO_PASSWORD")
-    told = await write(app, tmp_path)
-    assert (tmp_path / "demo-password").read_text().strip() == told
-    assert await may_sign_in("client@ibiki.test", told)
+    delivered = await write(app, tmp_path)
+    assert (tmp_path / "demo-password").read_text().strip() == delivered
+    assert await may_sign_in("client@ibiki.test", delivered)
 
 
 async def test_a_password_that_cannot_be_one_is_refused_by_its_name(

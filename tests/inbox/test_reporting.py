@@ -135,8 +135,8 @@ async def test_one_reference_for_a_batch_is_matched_by_number(client: worlds.Ten
     others = ["+12025550101", "+12025550102"]
     send = await worlds.accept(client, numbers=[PHONE, *others])
     await post.handed_over(client.pool, "batch")
-    told = [(PHONE[1:], "Success"), (PHONE, "Success"), (others[0], "Failed")]
-    for number, word in [*told, ("+12025550199", "Success"), ("nonsense", "Success")]:
+    delivered = [(PHONE[1:], "Success"), (PHONE, "Success"), (others[0], "Failed")]
+    for number, word in [*delivered, ("+12025550199", "Success"), ("nonsense", "Success")]:
         said = {"MsgFollowUpUniqueCode": "batch", "number": number, "Status": word}
         await post.stored(said, provider="egosms")
     await receive_once()

@@ -178,17 +178,17 @@ async def test_subscribers_of_the_conversation_are_notified(app: App) -> None:
     await capture_contacts(store)
     await post.received(post.inbound("Hello", sender=NUMBER))
     [row] = await worlds.fetch("SELECT id, updated_at FROM conversation")
-    heard: set[bytes] = set()
-    forget = listen(heard.update)
+    arrived: set[bytes] = set()
+    forget = listen(arrived.update)
     try:
         contact_id = (await save(app, name="Ada"))["id"]
-        assert hints.CONVERSATION + row["id"].bytes in heard
-        heard.clear()
+        assert hints.CONVERSATION + row["id"].bytes in arrived
+        arrived.clear()
         await save(app, optedOut=True)
-        assert hints.CONVERSATION + row["id"].bytes in heard
-        heard.clear()
+        assert hints.CONVERSATION + row["id"].bytes in arrived
+        arrived.clear()
         await app.answer("owner", DELETE, input={"id": contact_id})
-        assert hints.CONVERSATION + row["id"].bytes in heard
+        assert hints.CONVERSATION + row["id"].bytes in arrived
         # A process that missed the hints finds the change by its time.
         [later] = await worlds.fetch("SELECT updated_at FROM conversation")
         assert later["updated_at"] > row["updated_at"]

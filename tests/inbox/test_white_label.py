@@ -24,8 +24,8 @@ from tests import databases, worlds
 from tests.inbox import post
 from tests.matrix.row import Row
 from tests.matrix.rows import ROWS
+from tests.matrix.scenario import ROLES, Scenario, scenario
 from tests.matrix.test_matrix import document_of, filled
-from tests.matrix.town import ROLES, Town, town
 
 MODEM, PORT, HOST = "modem-hidden-from-clients", "port-hidden-from-clients", "gateway.hidden.test"
 SECRETS = ("extreme", "egosms", "ego sms", "simulat", MODEM, PORT, HOST, "hidden-key", "/api/v2")
@@ -33,14 +33,14 @@ ASKERS = [who for who in ROLES if who != "admin"]
 
 
 @pytest.fixture(scope="module")
-async def settled(database_template: Any) -> AsyncIterator[Town]:
+async def settled(database_template: Any) -> AsyncIterator[Scenario]:
     """Clients whose rows contain the secrets wherever the program could store them."""
-    async with databases.fresh_copy(database_template) as url, town(url) as settled:
+    async with databases.fresh_copy(database_template) as url, scenario(url) as settled:
         await _hide_secrets(settled)
         yield settled
 
 
-async def _hide_secrets(settled: Town) -> None:
+async def _hide_secrets(settled: Scenario) -> None:
     for number, tenant in enumerate(settled.tenants().values()):
         ours = f"+1202555011{number}"
         await worlds.execute(
@@ -72,12 +72,12 @@ def leaks(said: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_no_answer_names_a_provider_modem_or_port(settled: Town, name: str) -> None:
+async def test_no_answer_names_a_provider_modem_or_port(settled: Scenario, name: str) -> None:
     found = [what for row in ROWS[name] async for what in _found(settled, name, row)]
     assert found == []
 
 
-async def _found(settled: Town, name: str, row: Row) -> AsyncIterator[str]:
+async def _found(settled: Scenario, name: str, row: Row) -> AsyncIterator[str]:
     for who in ASKERS:
         variables = await filled(settled, row.given)
         if row.first is not None:

@@ -127,10 +127,10 @@ class Hammerer:
         return self.random.choice([1, 7, 50]) * self.random.choice([1, -1])
 
 
-def world_of(told: dict[str, list[dict[str, str | int | None]]]) -> list[worlds.Tenant]:
+def world_of(delivered: dict[str, list[dict[str, str | int | None]]]) -> list[worlds.Tenant]:
     """Clients, as the test described them."""
     clients = []
-    for each in told["clients"]:
+    for each in delivered["clients"]:
         pool_id, node_id, own_id, client_id = (
             UUID(str(each[name])) for name in ("pool", "pool_node", "node", "client")
         )

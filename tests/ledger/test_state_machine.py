@@ -111,17 +111,17 @@ class Ledger(RuleBasedStateMachine):
     def allocate_to_a_client(self, who: str, whom: int, units: int) -> None:
         client, pool = f"c{whom}", self.model.pool
         giver = POOL if who == "admin" else who
-        told = self.run(told_of_allocation(self.installation, who, client, units or 1))
+        delivered = self.run(told_of_allocation(self.installation, who, client, units or 1))
         if who != "admin" and self.model.group_of[client] != who:
-            assert told == ("not found",)
+            assert delivered == ("not found",)
         else:
-            assert told == self.model.allocate(giver, client, units or 1)
+            assert delivered == self.model.allocate(giver, client, units or 1)
         assert self.model.pool == pool
 
     @rule(group=st.sampled_from(["g0", "g1"]), units=st.integers(-9, 9))
     def allocate_to_a_group(self, group: str, units: int) -> None:
-        told = self.run(told_of_allocation(self.installation, "admin", group, units or 1))
-        assert told == self.model.allocate(POOL, group, units or 1)
+        delivered = self.run(told_of_allocation(self.installation, "admin", group, units or 1))
+        assert delivered == self.model.allocate(POOL, group, units or 1)
 
     @rule(whom=CLIENTS, group=st.sampled_from([None, "g0", "g1"]))
     def move_a_client(self, whom: int, group: str | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.installations import App, running_app
-from tests.live.rig import Desk, Server, desk_of, server
+from tests.live.rig import FakeAuthenticator, Server, authenticator_of, server
 
 
 @pytest.fixture
@@ -17,11 +17,11 @@ async def people(database_url: str) -> AsyncIterator[App]:
 
 
 @pytest.fixture
-def desk(people: App) -> Desk:
-    return desk_of(people)
+def authenticator(people: App) -> FakeAuthenticator:
+    return authenticator_of(people)
 
 
 @pytest.fixture
-async def running(people: App, desk: Desk) -> AsyncIterator[Server]:
-    async with server(people.installation, desk) as made:
+async def running(people: App, authenticator: FakeAuthenticator) -> AsyncIterator[Server]:
+    async with server(people.installation, authenticator) as made:
         yield made

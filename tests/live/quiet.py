@@ -15,7 +15,7 @@ from domain.installation import RequestLimits
 from domain.ledger.balances import AccountBalance, Balances, BalanceView
 from domain.live import hints
 from tests.live.readers import NOON, FakeStore
-from tests.live.rig import Desk, Server, server
+from tests.live.rig import FakeAuthenticator, Server, server
 from tests.schema.fakes import FakeDirectory, actor_with, installation_with
 
 ACCOUNT_ID = UUID(int=7)
@@ -45,7 +45,7 @@ class Quiet:
 
     server: Server
     store: Figures
-    desk: Desk
+    authenticator: FakeAuthenticator
 
     def change(self, balance: int) -> None:
         """The balance is another one, and that is told of."""
@@ -63,7 +63,7 @@ async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
     """Such a server; `good`, `other` and `admin` may sign in."""
     store = Figures(balance=balance)
     actors = {"good": somebody(), "other": somebody(), "admin": actor_with(Role.ADMIN)}
-    desk = Desk(actors)
+    authenticator = FakeAuthenticator(actors)
     users = {
         actor.user_id: User(actor.user_id, "ada@ibiki.test", Role.ADMIN, None, None, False, NOON)
         for actor in actors.values()
@@ -71,5 +71,5 @@ async def quiet(*, balance: int = 1, **options: Any) -> AsyncIterator[Quiet]:
     installation = installation_with(
         store=store, directory=FakeDirectory(users=users), limits=RequestLimits()
     )
-    async with server(installation, desk, **options) as made:
-        yield Quiet(made, store, desk)
+    async with server(installation, authenticator, **options) as made:
+        yield Quiet(made, store, authenticator)

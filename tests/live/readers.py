@@ -32,7 +32,7 @@ def change_of(message: Message) -> Change:
 class FakeSubscriber:
     """A reader that keeps what it is told."""
 
-    told: list[Any] = field(default_factory=list)
+    delivered: list[Any] = field(default_factory=list)
     ended: list[Any] = field(default_factory=list)
     position: FeedPosition | None = None
     on_capacity: Callable[[], None] | None = None
@@ -44,7 +44,7 @@ class FakeSubscriber:
         return self.room != 0
 
     def offer(self, item: Item) -> None:
-        self.told.append(orjson.loads(item.body))
+        self.delivered.append(orjson.loads(item.body))
         if item.position is not None:
             self.position = item.position
             if self.room is not None:
@@ -62,9 +62,9 @@ class FakeSubscriber:
     async def hears(self, *values: Any) -> None:
         """Waits until it has been told these, and nothing else."""
         async with asyncio.timeout(5):
-            while len(self.told) < len(values):  # noqa: ASYNC110 - as long as it takes
+            while len(self.delivered) < len(values):  # noqa: ASYNC110 - as long as it takes
                 await asyncio.sleep(0.001)
-        assert self.told == list(values)
+        assert self.delivered == list(values)
 
 
 @dataclass

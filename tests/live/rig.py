@@ -32,7 +32,7 @@ SOON_SECONDS = 10.0
 """Longer than anything takes that happens at all."""
 
 
-class Desk:
+class FakeAuthenticator:
     """Knows actors by their credentials, and says when one of them changes."""
 
     def __init__(self, actors: Mapping[str, Actor | None]) -> None:
@@ -43,26 +43,26 @@ class Desk:
         """The actor of that word."""
         return self.actors.get(credential)
 
-    def on_change(self, told: OnChange) -> Callable[[], None]:
+    def on_change(self, delivered: OnChange) -> Callable[[], None]:
         """Has a callback told of every change."""
-        self._told.append(told)
-        return lambda: self._told.remove(told)
+        self._told.append(delivered)
+        return lambda: self._told.remove(delivered)
 
     def change(self, word: str, actor: Actor | None) -> None:
         """From now on the credential is that actor's, or nobody's."""
         before = self.actors[word]
         assert before is not None
         self.actors[word] = actor
-        for told in self._told:
-            told(frozenset({before.credential_id}))
+        for delivered in self._told:
+            delivered(frozenset({before.credential_id}))
 
 
 WORDS = ("owner", "sibling", "loner", "supervisor", "other_supervisor", "direct", "admin")
 
 
-def desk_of(people: App) -> Desk:
+def authenticator_of(people: App) -> FakeAuthenticator:
     """The users of an app, by name."""
-    return Desk({word: people.actor(word) for word in WORDS})
+    return FakeAuthenticator({word: people.actor(word) for word in WORDS})
 
 
 @dataclass
@@ -135,10 +135,10 @@ class Client:
     async def hear(self, seconds: float = SOON_SECONDS) -> dict[str, Any]:
         """The next message."""
         async with asyncio.timeout(seconds):
-            heard: dict[str, Any] = json.loads(await self.connection.recv())
-        return heard
+            arrived: dict[str, Any] = json.loads(await self.connection.recv())
+        return arrived
 
-    async def told(self) -> Any:
+    async def delivered(self) -> Any:
         """The value of the only field of the next event."""
         message = await self.hear()
         assert message["type"] == "next", message

@@ -45,15 +45,15 @@ class Station:
     """One process's end of a bus, and what it has heard."""
 
     def __init__(self, carrier: Carrier) -> None:
-        self.heard: list[Topic] = []
+        self.arrived: list[Topic] = []
         self.bus = Bus(carrier, self._hear)
 
     def _hear(self, topics: Collection[Topic]) -> None:
-        self.heard += topics
+        self.arrived += topics
 
     def has(self, *topics: Topic) -> Callable[[], bool]:
         """Whether it has heard these."""
-        return lambda: set(topics) <= set(self.heard)
+        return lambda: set(topics) <= set(self.arrived)
 
     async def hears(self, *topics: Topic) -> None:
         """Waits until it has."""
@@ -69,7 +69,7 @@ async def stations(*carriers: Carrier) -> AsyncIterator[list[Station]]:
     try:
         for each in made:
             await each.hears(EVERYTHING)
-            each.heard.clear()
+            each.arrived.clear()
         yield made
     finally:
         for each in made:
@@ -114,9 +114,9 @@ def redis() -> Iterator[Redis]:
 
 async def test_within_one_process_what_is_told_is_heard() -> None:
     async with stations(LocalCarrier()) as [only]:
-        told = topic()
-        only.bus.publish({told})
-        await only.hears(told)
+        delivered = topic()
+        only.bus.publish({delivered})
+        await only.hears(delivered)
 
 
 async def test_through_postgresql_all_processes_hear(database_url: str) -> None:
@@ -136,12 +136,12 @@ async def test_connections_of_postgresql_may_be_cut(
     carriers = [PostgresCarrier(database_url), PostgresCarrier(database_url)]
     async with stations(*carriers) as [one, other]:
         for _ in range(3):
-            one.heard.clear()
-            other.heard.clear()
-            told = topic()
+            one.arrived.clear()
+            other.arrived.clear()
+            delivered = topic()
             await cut(database_server, database_url)
-            one.bus.publish({told})
-            await one.hears(EVERYTHING, told)
+            one.bus.publish({delivered})
+            await one.hears(EVERYTHING, delivered)
             await other.hears(EVERYTHING)
             said_after = topic()
             one.bus.publish({said_after})
@@ -172,11 +172,11 @@ async def test_through_redis_all_processes_hear(redis: Redis) -> None:
 async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
     async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         redis.kill()
-        told = topic()
-        one.bus.publish({told})  # waits, and neither blocks nor raises
+        delivered = topic()
+        one.bus.publish({delivered})  # waits, and neither blocks nor raises
         await eventually(lambda: not one.bus.is_open and not other.bus.is_open, 20)
         redis.start()
-        await one.hears(EVERYTHING, told)
+        await one.hears(EVERYTHING, delivered)
         await other.hears(EVERYTHING)
         said_after = topic()
         other.bus.publish({said_after})
@@ -188,11 +188,11 @@ async def test_a_bus_begins_without_what_carries_it(redis: Redis) -> None:
     redis.kill()
     station = Station(RedisCarrier(redis.url))
     await station.bus.start()
-    told = topic()
-    station.bus.publish({told})
+    delivered = topic()
+    station.bus.publish({delivered})
     await eventually(lambda: bool(station.bus._waiting))
     redis.start()
-    await station.hears(EVERYTHING, told)
+    await station.hears(EVERYTHING, delivered)
     await station.bus.stop()
 
 
@@ -207,10 +207,10 @@ class Odd:
         self.said: list[str] = []
 
     async def open(
-        self, channel: str, heard: Callable[[str], None], lost: Callable[[], None]
+        self, channel: str, arrived: Callable[[str], None], lost: Callable[[], None]
     ) -> None:
         self.opened += 1
-        self.heard = heard
+        self.arrived = arrived
         self.lost = lost
 
     async def send(self, channel: str, text: str) -> None:
@@ -220,7 +220,7 @@ class Odd:
             await asyncio.sleep(3600.0 / 2)
         self.said.append(text)
         if not self.swallows:
-            self.heard(text)
+            self.arrived(text)
 
     async def close(self) -> None:
         return None
@@ -229,14 +229,14 @@ class Odd:
 async def test_what_is_told_within_a_moment_is_told_together() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
-        told = [topic() for _ in range(100)]
-        station.bus.publish({told[0]})
-        await station.hears(told[0])
+        delivered = [topic() for _ in range(100)]
+        station.bus.publish({delivered[0]})
+        await station.hears(delivered[0])
         began = time.monotonic()
-        for each in told:
+        for each in delivered:
             station.bus.publish({each})
             await asyncio.sleep(0)
-        await station.hears(*told)
+        await station.hears(*delivered)
         assert len(carrier.said) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
 
 
@@ -244,11 +244,11 @@ async def test_what_cannot_be_told_waits_and_is_told_later() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
         carrier.refuses = True
-        told = topic()
-        station.bus.publish({told})
+        delivered = topic()
+        station.bus.publish({delivered})
         await eventually(lambda: not station.bus.is_open)
         carrier.refuses = False
-        await station.hears(EVERYTHING, told)
+        await station.hears(EVERYTHING, delivered)
 
 
 async def test_more_than_can_wait_becomes_everything() -> None:
@@ -285,7 +285,7 @@ async def test_what_is_heard_and_not_taken_is_bounded() -> None:
     await backend.next_published()
     text = next(packed([topic()]))
     for _ in range(MOST_TEXTS_WAITING + 1):
-        carrier.heard(text)
+        carrier.arrived(text)
     assert (await backend.next_published()).message == ALL
     assert not backend._events
     await backend.disconnect()
@@ -296,10 +296,10 @@ async def test_the_last_words_are_told_before_the_end() -> None:
     station = Station(carrier)
     await station.bus.start()
     await station.hears(EVERYTHING)
-    told = topic()
-    station.bus.publish({told})
+    delivered = topic()
+    station.bus.publish({delivered})
     await station.bus.stop()
-    assert next(packed([told])) in carrier.said
+    assert next(packed([delivered])) in carrier.said
 
 
 async def cut(server: embedded.EmbeddedDatabase, url: str) -> None:

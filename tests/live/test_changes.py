@@ -63,7 +63,7 @@ class Board:
 
     async def listen(self, scope: Scope = MINE, send_id: UUID | None = None) -> FakeSubscriber:
         """Somebody who watches, from now on."""
-        ears = FakeSubscriber()
+        listener = FakeSubscriber()
 
         async def begin() -> Sequence[Change]:
             if self.failure is not None:
@@ -78,11 +78,11 @@ class Board:
                 covers=lambda one: send_id in (None, one.send_id),
             )
 
-        await self.hub.join((scope, send_id), self.words, ears, open_)
-        return ears
+        await self.hub.join((scope, send_id), self.words, listener, open_)
+        return listener
 
 
-def told(*messages: Message) -> list[list[str]]:
+def delivered(*messages: Message) -> list[list[str]]:
     """As a reader hears them."""
     return [[str(each.id), each.status.value] for each in messages]
 
@@ -97,12 +97,12 @@ async def board() -> AsyncIterator[Board]:
 
 
 async def test_each_change_is_told_in_order(board: Board) -> None:
-    first, second, ears = message(), message(), await board.listen()
+    first, second, listener = message(), message(), await board.listen()
     taken = board.change(first, MessageStatus.SUBMITTING)
-    await ears.hears(*told(taken))
+    await listener.hears(*delivered(taken))
     sent = board.change(first, MessageStatus.SENT)
     other = board.change(second, MessageStatus.SENT)
-    await ears.hears(*told(taken, sent, other))
+    await listener.hears(*delivered(taken, sent, other))
 
 
 async def test_changes_go_to_whom_they_belong(board: Board) -> None:
@@ -111,81 +111,81 @@ async def test_changes_go_to_whom_they_belong(board: Board) -> None:
     me, them, admin = [await board.listen(each) for each in (MINE, THEIRS, Everything())]
     watches_send = await board.listen(MINE, send_id)
     changed = [board.change(each, MessageStatus.SENT) for each in (mine, theirs, of_the_send)]
-    await me.hears(*told(changed[0], changed[2]))
-    await them.hears(*told(changed[1]))
-    await admin.hears(*told(*changed))
-    await watches_send.hears(*told(changed[2]))
+    await me.hears(*delivered(changed[0], changed[2]))
+    await them.hears(*delivered(changed[1]))
+    await admin.hears(*delivered(*changed))
+    await watches_send.hears(*delivered(changed[2]))
 
 
 async def test_a_change_is_read_and_told_once_for_all(board: Board) -> None:
     crowd = [await board.listen() for _ in range(200)]
     changed = board.change(message(), MessageStatus.SENT)
-    for ears in crowd:
-        await ears.hears(*told(changed))
+    for listener in crowd:
+        await listener.hears(*delivered(changed))
     assert board.words.executions == 1
     assert board.store.reads_by_id == 1
 
 
 async def test_a_hint_that_comes_again_tells_nothing_again(board: Board) -> None:
-    ears = await board.listen()
+    listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT)
-    await ears.hears(*told(changed))
+    await listener.hears(*delivered(changed))
     board.hub.hinted({hints.MESSAGE + changed.id.bytes})
     await eventually(lambda: board.store.reads_by_id == 2)
-    await ears.hears(*told(changed))
+    await listener.hears(*delivered(changed))
 
 
 async def test_what_stands_at_the_beginning_comes_first_and_not_twice(board: Board) -> None:
     before = replace(message(), status=MessageStatus.SENT, updated_at=NOON)
     board.begins = [before]
-    ears = await board.listen()
-    await ears.hears(*told(before))
+    listener = await board.listen()
+    await listener.hears(*delivered(before))
     board.store.messages[before.id] = before
     board.hub.hinted({hints.MESSAGE + before.id.bytes})  # late: it is in the beginning already
     await eventually(lambda: board.store.reads_by_id == 1)
     after = board.change(before, MessageStatus.DELIVERED)
-    await ears.hears(*told(before, after))
+    await listener.hears(*delivered(before, after))
 
 
 async def test_a_change_before_the_beginning_is_read_is_owed(board: Board) -> None:
     before = message()
     board.begins = [before]
     first = await board.listen()
-    await first.hears(*told(before))
+    await first.hears(*delivered(before))
     board.failure = TryAgain()
     second = await board.listen()  # joined, and not begun yet
     changed = board.change(message(), MessageStatus.SENT)
-    await first.hears(*told(before, changed))
-    assert second.told == []
+    await first.hears(*delivered(before, changed))
+    assert second.delivered == []
     board.failure = None
-    await second.hears(*told(before, changed))
+    await second.hears(*delivered(before, changed))
 
 
 async def test_a_beginning_that_is_refused_ends_it(board: Board) -> None:
     board.failure = Forbidden("No.")
-    ears = await board.listen()
-    await eventually(lambda: ears.ended == [["No."]])
+    listener = await board.listen()
+    await eventually(lambda: listener.ended == [["No."]])
 
 
 async def test_many_changes_at_once_are_found_by_their_time(board: Board) -> None:
-    ears = await board.listen()
+    listener = await board.listen()
     cancelled = [board.change(message(), MessageStatus.CANCELLED, hint=False) for _ in range(300)]
     board.hub.hinted({hints.MESSAGES + new_id().bytes})
-    await ears.hears(*told(*cancelled))
+    await listener.hears(*delivered(*cancelled))
 
 
 async def test_more_hints_than_are_kept_are_found_by_their_time(board: Board) -> None:
-    ears = await board.listen()
+    listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT, hint=False)
     board.hub.hinted({hints.MESSAGE + new_id().bytes for _ in range(5_000)})
-    await ears.hears(*told(changed))
+    await listener.hears(*delivered(changed))
 
 
 async def test_lost_hints_are_made_good(board: Board) -> None:
-    ears = await board.listen()
+    listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT, hint=False)
     board.hub.hinted({EVERYTHING})
-    await ears.hears(*told(changed))
+    await listener.hears(*delivered(changed))
 
 
 async def test_a_lost_hint_costs_a_look_and_no_event() -> None:
@@ -193,28 +193,28 @@ async def test_a_lost_hint_costs_a_look_and_no_event() -> None:
     hub = Hub(store, poll_seconds=0.05)
     hub.start()
     board = Board(hub, store)
-    ears = await board.listen()
+    listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT, hint=False)
-    await ears.hears(*told(changed))
+    await listener.hears(*delivered(changed))
     await hub.stop()
 
 
 async def test_an_outage_loses_nothing(board: Board) -> None:
-    ears = await board.listen()
+    listener = await board.listen()
     board.store.away = TryAgain()
     changed = board.change(message(), MessageStatus.SENT)
     await eventually(lambda: board.store.failures > 0)
     board.store.away = None
-    await ears.hears(*told(changed))
+    await listener.hears(*delivered(changed))
 
 
 async def test_what_a_document_asks_for_besides_may_be_away_for_a_while(board: Board) -> None:
-    ears = await board.listen()
+    listener = await board.listen()
     taken = board.change(message(), MessageStatus.SUBMITTING)
-    await ears.hears(*told(taken))
+    await listener.hears(*delivered(taken))
     board.words.away = 2
     sent = board.change(taken, MessageStatus.SENT)
-    await ears.hears(*told(taken, sent))
+    await listener.hears(*delivered(taken, sent))
 
 
 async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board: Board) -> None:
@@ -223,15 +223,15 @@ async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board:
     board.words = FakeRenderer()
     other = await board.listen()
     changed = board.change(message(), MessageStatus.SENT)
-    await other.hears(*told(changed))
-    assert waiting.told == []
+    await other.hears(*delivered(changed))
+    assert waiting.delivered == []
 
 
 async def test_a_beginning_that_cannot_be_told_yet_is_told_whole(board: Board) -> None:
     board.begins = [message(), message()]
     board.words.away = 1
-    ears = await board.listen()
-    await ears.hears(*told(*board.begins))
+    listener = await board.listen()
+    await listener.hears(*delivered(*board.begins))
 
 
 async def test_nothing_is_read_where_nobody_watches(board: Board) -> None:

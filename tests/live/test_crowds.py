@@ -78,18 +78,18 @@ async def test_a_stalled_reader_is_bounded_and_closed_and_harms_nobody() -> None
         await eventually(lambda: len(sockets_of(place.server)) == 2)
         await other.subscribe(LONG_BALANCE)
         most, balance = 0, 1
-        told = (await other.told())["account"]["balance"]
+        delivered = (await other.delivered())["account"]["balance"]
         while len(sockets_of(place.server)) == 2:
             balance += 1
             place.change(balance)
-            while told < balance:
-                told = (await other.told())["account"]["balance"]
+            while delivered < balance:
+                delivered = (await other.delivered())["account"]["balance"]
             most = max(most, waiting_bytes(place))
         assert most <= WAITING_BYTES + 2 * LONG
         ending = await asyncio.to_thread(stalled.read_to_the_end)
         assert struct.pack("!BBH", 0x88, 2 + len("Reads too slowly"), TOO_SLOW) in ending
         place.change(balance + 1)
-        assert (await other.told())["account"]["balance"] == balance + 1
+        assert (await other.delivered())["account"]["balance"] == balance + 1
 
 
 async def test_a_reader_that_takes_its_time_is_told_the_newest() -> None:
@@ -113,9 +113,9 @@ async def test_a_reader_that_takes_its_time_is_told_the_newest() -> None:
         reading = asyncio.create_task(asyncio.to_thread(stalled.read_to_the_end))
         await eventually(lambda: held.wire.can_write and not operation.waits)
         held.close(1000, "enough")
-        heard = await reading
-        assert heard.count(b'"balance"') < last / 2, "not the backlog"
-        assert b'"balance":%d' % last in heard
+        arrived = await reading
+        assert arrived.count(b'"balance"') < last / 2, "not the backlog"
+        assert b'"balance":%d' % last in arrived
 
 
 async def test_a_thousand_sockets_are_told_in_good_time() -> None:
@@ -123,17 +123,17 @@ async def test_a_thousand_sockets_are_told_in_good_time() -> None:
     if hard < 3 * SOCKETS:
         pytest.skip(f"this machine opens {hard} files at most")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    heard: list[tuple[bytes, float]] = []
+    arrived: list[tuple[bytes, float]] = []
     try:
         async with quiet() as place, asyncio.timeout(CROWD_SECONDS):
-            listeners = await _listen(place, heard)
+            listeners = await _listen(place, arrived)
             assert place.server.live.hub.count == 1
             for balance in (2, 3):
-                heard.clear()
+                arrived.clear()
                 reads = place.store.reads
                 began = time.monotonic()
                 place.change(balance)
-                await eventually(lambda: len(heard) == SOCKETS)
+                await eventually(lambda: len(arrived) == SOCKETS)
                 assert time.monotonic() - began < 5
                 assert place.store.reads - reads <= 2, "they share"
             for each in listeners:
@@ -143,16 +143,16 @@ async def test_a_thousand_sockets_are_told_in_good_time() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def _listen(place: Quiet, heard: list[tuple[bytes, float]]) -> list[Listener]:
+async def _listen(place: Quiet, arrived: list[tuple[bytes, float]]) -> list[Listener]:
     loop = asyncio.get_running_loop()
     port = int(place.server.url.rsplit(":", 1)[1])
     made = []
     for _ in range(SOCKETS):
         _, listener = await loop.create_connection(
-            lambda: Listener("good", heard, BALANCE), "127.0.0.1", port
+            lambda: Listener("good", arrived, BALANCE), "127.0.0.1", port
         )
         made.append(listener)
-    await eventually(lambda: len(heard) == SOCKETS, CROWD_SECONDS)
+    await eventually(lambda: len(arrived) == SOCKETS, CROWD_SECONDS)
     return made
 
 
@@ -175,7 +175,7 @@ async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) ->
     async with quiet() as place, client(place.server, "good", max_size=None) as reader:
         place.store.unit = "x" * length
         await reader.subscribe(LONG_BALANCE)
-        assert len((await reader.told())["account"]["unit"]) == length
+        assert len((await reader.delivered())["account"]["unit"]) == length
 
 
 async def test_who_does_not_answer_pings_may_come_back() -> None:

@@ -64,18 +64,18 @@ async def read(
     chance: random.Random, running: Server, who: str, since: str, last: str
 ) -> list[str]:
     """What a reader is told until it has heard the last: over connections that it cuts."""
-    heard: list[str] = []
+    arrived: list[str] = []
     while since != last:
         async with client(running, who) as reader:
             await reader.subscribe(INBOUND, since=since)
             for _ in range(chance.randint(1, 40)):
-                since = (await reader.told())["id"]
-                heard.append(since)
+                since = (await reader.delivered())["id"]
+                arrived.append(since)
                 if since == last:
                     break
             if chance.random() < 0.5:
                 reader.connection.transport.abort()
-    return heard
+    return arrived
 
 
 @asynccontextmanager
@@ -117,10 +117,10 @@ async def test_nothing_is_missed_or_doubled(running: Server, people: App) -> Non
         await asyncio.gather(*[write(chance, list(tenants.values())) for _ in range(WRITERS)])
         async with store.transaction() as tx:
             await deliver(store, tx, list(last.values()))
-        heard = await asyncio.gather(*reading)
+        arrived = await asyncio.gather(*reading)
     for number, who in enumerate(who for who in tenants for _ in range(READERS)):
         expected = await feed_of(tenants[who])
-        assert heard[number] == expected[1:], who
+        assert arrived[number] == expected[1:], who
     mixed = await worlds.fetch(
         "SELECT FROM inbound AS one JOIN inbound AS next USING (client_id)"
         " WHERE next.feed = one.feed + 1 AND next.id < one.id"

@@ -61,17 +61,17 @@ class Table:
 
     async def listen(self, after: int = 0, room: int | None = None) -> FakeSubscriber:
         """Somebody who is told what comes behind that number."""
-        ears = FakeSubscriber(room=room)
-        await self.join(ears, after)
-        return ears
+        listener = FakeSubscriber(room=room)
+        await self.join(listener, after)
+        return listener
 
     async def join(
-        self, ears: FakeSubscriber, after: int, client_id: UUID = CLIENT
+        self, listener: FakeSubscriber, after: int, client_id: UUID = CLIENT
     ) -> Callable[[], None]:
         async def open_() -> Watch:
             return FeedWatch(client_id=client_id, after=after, read=self.read)
 
-        return await self.hub.join(client_id, self.words, ears, open_)
+        return await self.hub.join(client_id, self.words, listener, open_)
 
 
 def message(number: int) -> InboundMessage:
@@ -101,10 +101,10 @@ async def table() -> AsyncIterator[Table]:
 
 async def test_a_reader_is_told_what_it_has_missed_and_then_what_comes(table: Table) -> None:
     table.receive(3 * PAGE + 7)
-    ears = await table.listen(after=5)
-    await ears.hears(*numbers(6, 3 * PAGE + 7))
+    listener = await table.listen(after=5)
+    await listener.hears(*numbers(6, 3 * PAGE + 7))
     table.receive(2)
-    await ears.hears(*numbers(6, 3 * PAGE + 9))
+    await listener.hears(*numbers(6, 3 * PAGE + 9))
 
 
 async def test_what_comes_while_a_page_is_read_is_told_behind_it(table: Table) -> None:
@@ -115,8 +115,8 @@ async def test_what_comes_while_a_page_is_read_is_told_behind_it(table: Table) -
         table.receive()
 
     table.before_answer = receive_once
-    ears = await table.listen()
-    await ears.hears(1, 2, 3)
+    listener = await table.listen()
+    await listener.hears(1, 2, 3)
 
 
 async def test_who_stands_at_the_same_place_shares_reads_and_executions(table: Table) -> None:
@@ -124,8 +124,8 @@ async def test_who_stands_at_the_same_place_shares_reads_and_executions(table: T
     await eventually(lambda: bool(table.reads))
     table.words.executions = 0
     table.receive()
-    for ears in crowd:
-        await ears.hears(1)
+    for listener in crowd:
+        await listener.hears(1)
     assert table.words.executions == 1
     assert table.hub.count == 1
 
@@ -135,8 +135,8 @@ async def test_readers_with_places_of_their_own_are_each_told_their_own_rest(tab
     places = (0, 1, PAGE, 2 * PAGE - 1, 2 * PAGE)
     crowd = [await table.listen(place) for place in places]
     table.receive(3)
-    for place, ears in zip(places, crowd, strict=True):
-        await ears.hears(*numbers(place + 1, 2 * PAGE + 3))
+    for place, listener in zip(places, crowd, strict=True):
+        await listener.hears(*numbers(place + 1, 2 * PAGE + 3))
     assert table.hub.count == 1
 
 
@@ -144,11 +144,11 @@ async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table
     slow, quick = await table.listen(room=2), await table.listen()
     table.receive(PAGE + 5)
     await quick.hears(*numbers(1, PAGE + 5))
-    assert slow.told == [1, 2]
+    assert slow.delivered == [1, 2]
     reads = len(table.reads)
     table.receive()
     await quick.hears(*numbers(1, PAGE + 6))
-    assert slow.told == [1, 2]
+    assert slow.delivered == [1, 2]
     assert len(table.reads) <= reads + 2, "nothing is read for who cannot take it"
     slow.make_room(3)
     await slow.hears(*numbers(1, 5))
@@ -159,11 +159,11 @@ async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table
 async def test_who_is_far_behind_keeps_nobody_waiting(table: Table) -> None:
     table.receive(40 * PAGE)
     front, behind = await table.listen(after=40 * PAGE), await table.listen()
-    await eventually(lambda: bool(behind.told))
+    await eventually(lambda: bool(behind.delivered))
     for more in range(1, 4):
         table.receive()
         await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
-        assert len(behind.told) < 40 * PAGE
+        assert len(behind.delivered) < 40 * PAGE
     await behind.hears(*numbers(1, 40 * PAGE + 3))
 
 
@@ -172,33 +172,33 @@ async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table:
     front = await table.listen(after=40 * PAGE)
     places = range(0, 20 * PAGE, PAGE)
     crowd = [await table.listen(after=place) for place in places]
-    await eventually(lambda: bool(crowd[0].told))
+    await eventually(lambda: bool(crowd[0].delivered))
     for more in range(1, 4):
         reads = len(table.reads)
         table.receive()
         await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
         assert len(table.reads) <= reads + 4, "the page that is being told, and its own"
-    for place, ears in zip(places, crowd, strict=True):
-        await ears.hears(*numbers(place + 1, 40 * PAGE + 3))
+    for place, listener in zip(places, crowd, strict=True):
+        await listener.hears(*numbers(place + 1, 40 * PAGE + 3))
 
 
 async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> None:
     table.receive(2)
-    ears = FakeSubscriber()
-    leave = await table.join(ears, 0)
-    await ears.hears(1, 2)
+    listener = FakeSubscriber()
+    leave = await table.join(listener, 0)
+    await listener.hears(1, 2)
     leave()
     assert table.hub.count == 0
     table.receive(2)
-    await table.join(ears, 4)  # whoever asks without a place begins now: not who has one
-    await ears.hears(1, 2, 3, 4)
+    await table.join(listener, 4)  # whoever asks without a place begins now: not who has one
+    await listener.hears(1, 2, 3, 4)
 
 
 async def test_a_place_in_another_feed_is_none_in_this(table: Table) -> None:
     table.receive(2)
-    ears = FakeSubscriber(position=FeedPosition(UUID(int=8), 1_000))
-    await table.join(ears, 1)
-    await ears.hears(2)
+    listener = FakeSubscriber(position=FeedPosition(UUID(int=8), 1_000))
+    await table.join(listener, 1)
+    await listener.hears(2)
 
 
 async def test_a_hole_is_passed_over(table: Table) -> None:
@@ -210,33 +210,33 @@ async def test_a_hole_is_passed_over(table: Table) -> None:
 
 
 async def test_nothing_is_lost_or_doubled_while_the_store_is_away(table: Table) -> None:
-    ears = await table.listen()
+    listener = await table.listen()
     table.away = TryAgain()
     table.receive(2)
     await eventually(lambda: len(table.reads) > 2)
     table.away = None
-    await ears.hears(1, 2)
+    await listener.hears(1, 2)
 
 
 async def test_a_reader_that_is_refused_later_is_told_so(table: Table) -> None:
-    ears = await table.listen()
+    listener = await table.listen()
     table.away = Forbidden()
     table.receive()
-    await eventually(lambda: bool(ears.ended))
+    await eventually(lambda: bool(listener.ended))
     assert table.hub.count == 0
 
 
 async def test_a_reader_may_leave_at_any_time(table: Table) -> None:
     table.receive(10 * PAGE)
-    ears = FakeSubscriber()
-    leave = await table.join(ears, 0)
+    listener = FakeSubscriber()
+    leave = await table.join(listener, 0)
     other = await table.listen()
-    await eventually(lambda: bool(ears.told))
+    await eventually(lambda: bool(listener.delivered))
     leave()
-    told = len(ears.told)
+    delivered = len(listener.delivered)
     await other.hears(*numbers(1, 10 * PAGE))
-    assert len(ears.told) == told
-    assert ears.on_capacity is None
+    assert len(listener.delivered) == delivered
+    assert listener.on_capacity is None
 
 
 async def test_a_lost_hint_is_made_good() -> None:
@@ -244,10 +244,10 @@ async def test_a_lost_hint_is_made_good() -> None:
     hub = Hub(store, poll_seconds=0.01)
     hub.start()
     table, topic = Table(hub), hints.FEED + CLIENT.bytes
-    ears = await table.listen()
+    listener = await table.listen()
     table.receive(hint=False)
     store.prints[topic] = "1"
-    await ears.hears(1)
+    await listener.hears(1)
     await hub.stop()
 
 

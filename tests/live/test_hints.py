@@ -50,15 +50,15 @@ class Ear:
     """Hears what this process changes."""
 
     def __init__(self) -> None:
-        self.heard: set[Topic] = set()
+        self.arrived: set[Topic] = set()
 
     def __call__(self, topics: Collection[Topic]) -> None:
-        self.heard |= set(topics)
+        self.arrived |= set(topics)
 
     def take(self) -> set[Topic]:
         """What was heard since the last time."""
-        heard, self.heard = self.heard, set()
-        return heard
+        arrived, self.arrived = self.arrived, set()
+        return arrived
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ async def test_nothing_is_told_before_the_commit(ear: Ear, people: App) -> None:
     topic = hints.SEND + people.owner.client_id.bytes
     async with transaction() as tx:
         note(tx, [topic])
-        assert ear.heard == set()
-    assert ear.heard == {topic}
+        assert ear.arrived == set()
+    assert ear.arrived == {topic}
 
 
 async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: App) -> None:
@@ -87,7 +87,7 @@ async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: App) ->
 
     with pytest.raises(RuntimeError):
         await fail()
-    assert ear.heard == {topic}
+    assert ear.arrived == {topic}
 
 
 async def test_a_listener_that_fails_harms_nobody(
@@ -99,7 +99,7 @@ async def test_a_listener_that_fails_harms_nobody(
     stop = listen(fail)
     await worlds.accept(people.owner)
     stop()
-    assert ear.heard
+    assert ear.arrived
     assert "a listener to hints failed" in caplog.text
 
 
@@ -114,9 +114,9 @@ async def test_a_charge_is_told_of_at_each_node_that_shows_it(ear: Ear, people: 
 
 async def test_an_allocation_is_told_of_at_both_ends(ear: Ear, people: App) -> None:
     await allocate(store, worlds.ADMIN, Allocation(people.loner.client_id, None, 5))
-    heard = ear.take()
-    assert hints.ACCOUNT + people.loner.account_id.bytes in heard
-    assert hints.ACCOUNT + people.pool.account_id.bytes in heard
+    arrived = ear.take()
+    assert hints.ACCOUNT + people.loner.account_id.bytes in arrived
+    assert hints.ACCOUNT + people.pool.account_id.bytes in arrived
 
 
 async def test_each_step_of_a_message_is_told_of(ear: Ear, people: App) -> None:
@@ -126,9 +126,9 @@ async def test_each_step_of_a_message_is_told_of(ear: Ear, people: App) -> None:
     message = hints.MESSAGE + call.messages[0].id.bytes
     assert {message, hints.SEND + send.id.bytes} <= ear.take()
     await answered(people.pool, call, Rejected("no"))
-    heard = ear.take()
-    assert {message, hints.SEND + send.id.bytes, hints.POOL + people.pool.id.bytes} <= heard
-    assert hints.ACCOUNT + people.owner.account_id.bytes in heard  # the refund
+    arrived = ear.take()
+    assert {message, hints.SEND + send.id.bytes, hints.POOL + people.pool.id.bytes} <= arrived
+    assert hints.ACCOUNT + people.owner.account_id.bytes in arrived  # the refund
 
 
 async def test_a_taken_message_is_told_of_where_what_is_in_flight_is_shown(
@@ -145,9 +145,9 @@ async def test_a_sweep_and_a_late_word_are_told_of(ear: Ear, people: App) -> Non
     await worlds.accept(people.owner, 2)
     first, second = [each for call in await marked(people.pool, batch=1) for each in [call]]
     await lease_passes(first)
-    heard = ear.take()
+    arrived = ear.take()
     message = hints.MESSAGE + first.messages[0].id.bytes
-    assert {message, hints.POOL + people.pool.id.bytes} <= heard
+    assert {message, hints.POOL + people.pool.id.bytes} <= arrived
     await settle_unknown(
         store, worlds.ADMIN, first.messages[0].id, taken=True, note="asked by phone"
     )

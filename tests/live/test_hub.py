@@ -74,25 +74,25 @@ async def hub(store: FakeStore) -> AsyncIterator[Hub]:
 
 
 async def test_a_reader_is_told_the_present_and_then_every_change(hub: Hub) -> None:
-    figure, ears = Figure(), FakeSubscriber()
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(1)
+    figure, listener = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(1)
     figure.value = 2
     hub.hinted({TOPIC})
-    await ears.hears(1, 2)
+    await listener.hears(1, 2)
 
 
 async def test_a_state_that_cannot_be_told_yet_is_told_when_it_can(hub: Hub) -> None:
-    figure, words, ears = Figure(), FakeRenderer(away=1), FakeSubscriber()
-    await hub.join("key", words, ears, figure.open)
-    await ears.hears(1)
+    figure, words, listener = Figure(), FakeRenderer(away=1), FakeSubscriber()
+    await hub.join("key", words, listener, figure.open)
+    await listener.hears(1)
     figure.value, words.away = 2, 1
     hub.hinted({TOPIC})
-    await ears.hears(1, 2)
+    await listener.hears(1, 2)
 
 
 async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> None:
-    figure, ears = Figure(), FakeSubscriber()
+    figure, listener = Figure(), FakeSubscriber()
 
     async def change_once() -> None:
         figure.before_answer = None
@@ -100,36 +100,36 @@ async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> N
         hub.hinted({TOPIC})  # nobody watches this topic yet
 
     figure.before_answer = change_once
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(2)
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(2)
 
 
 async def test_a_change_of_what_changes_it_is_followed(hub: Hub) -> None:
-    figure, ears = Figure(), FakeSubscriber()
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(1)
+    figure, listener = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(1)
     figure.value, figure.topics = 2, frozenset({OTHER})
     hub.hinted({TOPIC})
-    await ears.hears(1, 2)
+    await listener.hears(1, 2)
     figure.value = 3
     hub.hinted({TOPIC})
     hub.hinted({OTHER})
-    await ears.hears(1, 2, 3)
+    await listener.hears(1, 2, 3)
 
 
 async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> None:
     figure, words, crowd = Figure(), FakeRenderer(), [FakeSubscriber() for _ in range(500)]
-    for ears in crowd:
-        await hub.join("key", words, ears, figure.open)
-    for ears in crowd:
-        await ears.hears(1)
+    for listener in crowd:
+        await hub.join("key", words, listener, figure.open)
+    for listener in crowd:
+        await listener.hears(1)
     assert hub.count == 1
     assert words.executions <= 2
     before = words.executions
     figure.value = 2
     hub.hinted({TOPIC})
-    for ears in crowd:
-        await ears.hears(1, 2)
+    for listener in crowd:
+        await listener.hears(1, 2)
     assert words.executions == before + 1
 
 
@@ -180,20 +180,20 @@ async def test_nobody_is_told_the_same_twice(hub: Hub) -> None:
 
 
 async def test_changes_that_come_while_one_is_told_are_told_as_one(hub: Hub) -> None:
-    figure, ears = Figure(), FakeSubscriber()
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(1)
+    figure, listener = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(1)
     for value in range(2, 100):
         figure.value = value
         hub.hinted({TOPIC})
-    await eventually(lambda: ears.told[-1:] == [99])
-    assert len(ears.told) <= 3
+    await eventually(lambda: listener.delivered[-1:] == [99])
+    assert len(listener.delivered) <= 3
 
 
 async def test_a_version_never_falls_for_a_reader(hub: Hub) -> None:
-    figure, ears = Figure(5), FakeSubscriber()
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(5)
+    figure, listener = Figure(5), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(5)
     stale = figure.reads
 
     async def recover() -> None:
@@ -203,17 +203,17 @@ async def test_a_version_never_falls_for_a_reader(hub: Hub) -> None:
     figure.before_answer = recover
     figure.value = 4
     hub.hinted({TOPIC})
-    await ears.hears(5, 6)
+    await listener.hears(5, 6)
 
 
 async def test_after_the_last_state_it_is_complete(hub: Hub) -> None:
-    figure, ears = Figure(last=3), FakeSubscriber()
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(1)
+    figure, listener = Figure(last=3), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(1)
     figure.value = 3
     hub.hinted({TOPIC})
-    await ears.hears(1, 3)
-    await eventually(lambda: ears.ended == [None])
+    await listener.hears(1, 3)
+    await eventually(lambda: listener.ended == [None])
     assert hub.count == 0
 
 
@@ -235,24 +235,24 @@ async def test_what_nobody_watches_any_more_is_forgotten(hub: Hub) -> None:
 
 
 async def test_lost_hints_are_made_good_by_reading_everything(hub: Hub) -> None:
-    figure, ears = Figure(), FakeSubscriber()
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(1)
+    figure, listener = Figure(), FakeSubscriber()
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(1)
     figure.value = 2
     hub.hinted({EVERYTHING})
-    await ears.hears(1, 2)
+    await listener.hears(1, 2)
 
 
 async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
     hub = Hub(store, poll_seconds=0.05)
     hub.start()
-    figure, ears = Figure(), FakeSubscriber()
+    figure, listener = Figure(), FakeSubscriber()
     store.prints[TOPIC] = "1"
-    await hub.join("key", FakeRenderer(), ears, figure.open)
-    await ears.hears(1)
+    await hub.join("key", FakeRenderer(), listener, figure.open)
+    await listener.hears(1)
     await eventually(lambda: figure.reads == 3)  # the first look at it
     figure.value, store.prints[TOPIC] = 2, "2"
-    await ears.hears(1, 2)
+    await listener.hears(1, 2)
     reads = figure.reads
     await asyncio.sleep(0.2)
     assert figure.reads == reads, "what does not change is not read"
@@ -293,32 +293,32 @@ async def given(watch: Watch) -> Watch:
 
 
 async def test_a_database_that_is_away_is_waited_for(hub: Hub) -> None:
-    figure, ears = Figure(), FakeSubscriber()
+    figure, listener = Figure(), FakeSubscriber()
 
     async def away() -> None:
         raise TryAgain
 
     figure.before_answer = away
-    await hub.join("key", FakeRenderer(), ears, figure.open)
+    await hub.join("key", FakeRenderer(), listener, figure.open)
     await eventually(lambda: figure.reads >= 2)
     figure.before_answer = None
-    await ears.hears(1)
-    assert ears.ended == []
+    await listener.hears(1)
+    assert listener.ended == []
 
 
 @pytest.mark.parametrize("failure", [Forbidden("Not any more."), RuntimeError("a defect")])
 async def test_a_refusal_or_a_defect_ends_it_for_all(hub: Hub, failure: Exception) -> None:
     figure, crowd = Figure(), [FakeSubscriber(), FakeSubscriber()]
-    for ears in crowd:
-        await hub.join("key", FakeRenderer(), ears, figure.open)
-        await ears.hears(1)
+    for listener in crowd:
+        await hub.join("key", FakeRenderer(), listener, figure.open)
+        await listener.hears(1)
 
     async def fail() -> None:
         raise failure
 
     figure.before_answer = fail
     hub.hinted({TOPIC})
-    await eventually(lambda: all(ears.ended == [[str(failure)]] for ears in crowd))
+    await eventually(lambda: all(listener.ended == [[str(failure)]] for listener in crowd))
     assert hub.count == 0
 
 
@@ -334,23 +334,23 @@ async def test_what_is_refused_at_the_door_is_raised_there(hub: Hub) -> None:
 async def test_others_have_their_turn_while_a_crowd_is_told(hub: Hub) -> None:
     figure, turns = Figure(), 0
     crowd = [FakeSubscriber() for _ in range(5 * OFFERS_AT_ONCE)]
-    for ears in crowd:
-        await hub.join("key", FakeRenderer(), ears, figure.open)
+    for listener in crowd:
+        await hub.join("key", FakeRenderer(), listener, figure.open)
     await crowd[-1].hears(1)
     figure.value = 2
     hub.hinted({TOPIC})
-    while not crowd[0].told[1:]:  # noqa: ASYNC110 - turns are what is counted
+    while not crowd[0].delivered[1:]:  # noqa: ASYNC110 - turns are what is counted
         await asyncio.sleep(0)
-    while not crowd[-1].told[1:]:
+    while not crowd[-1].delivered[1:]:
         turns += 1
         await asyncio.sleep(0)
     assert turns >= 4
 
 
 async def test_nothing_of_whoever_came_first_is_inherited(hub: Hub) -> None:
-    figure, ears = Figure(), FakeSubscriber()
+    figure, listener = Figure(), FakeSubscriber()
     token = REQUEST.set("one request's")
-    await hub.join("key", FakeRenderer(), ears, figure.open)
+    await hub.join("key", FakeRenderer(), listener, figure.open)
     REQUEST.reset(token)
-    await ears.hears(1)
+    await listener.hears(1)
     assert set(figure.read_as) == {"nobody's"}

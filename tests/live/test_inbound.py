@@ -20,7 +20,7 @@ from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox import post
 from tests.installations import App
-from tests.live.rig import Client, Desk, Server, client, eventually, server
+from tests.live.rig import Client, FakeAuthenticator, Server, client, eventually, server
 from tests.live.test_sse import Events
 
 INBOUND = """subscription ($since: ID) {
@@ -71,7 +71,7 @@ async def test_what_comes_is_told_from_now_on(running: Server) -> None:
     async with client(running, "owner") as reader:
         await listening(running, reader)
         key = await receive("Hello", modem="m1")
-        assert await reader.told() == {
+        assert await reader.delivered() == {
             "id": key,
             "direction": "INBOUND",
             "text": "Hello",
@@ -84,9 +84,9 @@ async def test_what_came_behind_a_message_is_told_first(running: Server) -> None
     keys = [await receive(f"in {each}") for each in range(5)]
     async with client(running, "owner") as reader:
         await reader.subscribe(INBOUND, since=keys[1])
-        assert [(await reader.told())["id"] for _ in range(3)] == keys[2:]
+        assert [(await reader.delivered())["id"] for _ in range(3)] == keys[2:]
         last = await receive("in 5")
-        assert (await reader.told())["id"] == last
+        assert (await reader.delivered())["id"] == last
 
 
 class Away:
@@ -106,15 +106,15 @@ class Away:
 
 
 async def test_what_is_asked_for_beside_a_message_may_be_away_and_it_is_told_whole(
-    people: App, desk: Desk
+    people: App, authenticator: FakeAuthenticator
 ) -> None:
     away = Away(times=2)
     installation = replace(people.installation, store=away)
-    async with server(installation, desk) as running, client(running, "owner") as reader:
+    async with server(installation, authenticator) as running, client(running, "owner") as reader:
         await listening(running, reader)
         key = await receive("Hello")
-        told = await reader.told()
-    assert (told["id"], told["conversation"]["unread"]) == (key, 1)
+        delivered = await reader.delivered()
+    assert (delivered["id"], delivered["conversation"]["unread"]) == (key, 1)
     assert away.times == 0
 
 
@@ -127,9 +127,9 @@ async def test_the_same_over_server_sent_events(running: Server) -> None:
         http.stream("POST", f"{running.url}/graphql", headers=headers, json=given) as response,
     ):
         events = Events(response)
-        assert [(await events.told())["id"] for _ in range(2)] == keys[1:]
+        assert [(await events.delivered())["id"] for _ in range(2)] == keys[1:]
         last = await receive("in 3")
-        assert (await events.told())["id"] == last
+        assert (await events.delivered())["id"] == last
 
 
 async def test_what_is_assigned_later_is_told_then(running: Server, people: App) -> None:
@@ -142,7 +142,7 @@ async def test_what_is_assigned_later_is_told_then(running: Server, people: App)
         await assign_inbound(
             store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
-        assert (await reader.told())["id"] == shown(row["id"])
+        assert (await reader.delivered())["id"] == shown(row["id"])
         assert shown(row["id"]) < later, "older by its id, and newer in the feed"
 
 
@@ -154,8 +154,8 @@ async def test_who_sends_from_the_account_is_told_and_nobody_else(
         await listening(running, sibling)
         await receive("for the owner")
         theirs = await receive("for the sibling", "sibling")
-        assert (await direct.told())["text"] == "for the owner"
-        assert (await sibling.told())["id"] == theirs
+        assert (await direct.delivered())["text"] == "for the owner"
+        assert (await sibling.delivered())["id"] == theirs
         with pytest.raises(TimeoutError):
             await direct.hear(0.3)
 
@@ -197,53 +197,53 @@ async def test_who_may_not_is_refused_and_another_s_message_is_no_place(
 
 
 async def test_readers_who_begin_elsewhere_share_one_stream(
-    running: Server, people: App, desk: Desk
+    running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(3)]
-    desk.actors["colleague"] = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
+    authenticator.actors["colleague"] = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
     async with client(running, "owner") as one, client(running, "colleague") as two:
         await one.subscribe(INBOUND, since=keys[0])
         await two.subscribe(INBOUND, since=keys[1])
-        assert [(await one.told())["id"] for _ in range(2)] == keys[1:]
-        assert (await two.told())["id"] == keys[2]
+        assert [(await one.delivered())["id"] for _ in range(2)] == keys[1:]
+        assert (await two.delivered())["id"] == keys[2]
         assert running.live.hub.count == 1
         last = await receive("in 3")
-        assert (await one.told())["id"] == (await two.told())["id"] == last
+        assert (await one.delivered())["id"] == (await two.delivered())["id"] == last
 
 
 async def test_new_rights_neither_double_nor_lose_a_message(
-    running: Server, people: App, desk: Desk
+    running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(2)]
     async with client(running, "owner") as reader:
         await reader.subscribe(INBOUND, since=keys[0])
-        assert (await reader.told())["id"] == keys[1]
+        assert (await reader.delivered())["id"] == keys[1]
         await listening(running, reader, id="2")
         for status in ("DORMANT", "ACTIVE", "DORMANT"):
             keys.append(await receive(f"before {len(keys)}"))
-            desk.change("owner", replace(people.owner.actor, client_status=status))
+            authenticator.change("owner", replace(people.owner.actor, client_status=status))
             keys.append(await receive(f"after {len(keys)}"))
-        heard: dict[str, list[str]] = {"1": [], "2": []}
-        while min(map(len, heard.values())) < 6:
+        arrived: dict[str, list[str]] = {"1": [], "2": []}
+        while min(map(len, arrived.values())) < 6:
             message = await reader.hear()
-            heard[message["id"]].append(message["payload"]["data"]["inboundMessage"]["id"])
-        assert heard == {"1": keys[2:], "2": keys[2:]}
+            arrived[message["id"]].append(message["payload"]["data"]["inboundMessage"]["id"])
+        assert arrived == {"1": keys[2:], "2": keys[2:]}
 
 
 async def test_a_user_of_another_client_now_is_told_that_one_s(
-    running: Server, people: App, desk: Desk
+    running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(2)]
     async with client(running, "owner") as reader:
         await reader.subscribe(INBOUND, since=keys[0])
-        await reader.told()
+        await reader.delivered()
         await listening(running, reader, id="2")
-        desk.change("owner", people.sibling.actor)
+        authenticator.change("owner", people.sibling.actor)
         refused = await reader.hear()
         assert (refused["id"], refused["type"]) == ("1", "error")
         await eventually(lambda: watching(running) == 1)
         theirs = await receive("for the sibling", "sibling")
-        assert (await reader.told())["id"] == theirs
+        assert (await reader.delivered())["id"] == theirs
 
 
 async def test_a_lost_hint_costs_a_second_and_no_message(
@@ -254,7 +254,7 @@ async def test_a_lost_hint_costs_a_second_and_no_message(
         await eventually(lambda: bool(running.live.hub._fingerprints))
         monkeypatch.setattr(hints, "_publish", lambda topics: None)
         keys = [await receive(f"in {each}") for each in range(3)]
-        assert [(await reader.told())["id"] for _ in keys] == keys
+        assert [(await reader.delivered())["id"] for _ in keys] == keys
 
 
 @pytest.fixture
@@ -269,10 +269,10 @@ async def test_many_at_once_are_told_in_the_order_of_the_feed(
     for reader in crowd:
         await reader.subscribe(INBOUND)
     first = await receive("the first")
-    await asyncio.gather(*[reader.told() for reader in crowd])
+    await asyncio.gather(*[reader.delivered() for reader in crowd])
     said = [post.inbound(f"in {each}", receiver=NUMBERS["owner"]) for each in range(150)]
     await post.received(*said)
     expected = [shown(row["id"]) for row in await post.inbox_of(people.owner.client_id)]
     for reader in crowd:
-        assert [(await reader.told())["id"] for _ in said] == expected[1:]
+        assert [(await reader.delivered())["id"] for _ in said] == expected[1:]
     assert expected[0] == first

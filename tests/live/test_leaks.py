@@ -55,28 +55,28 @@ class Overheard:
     """What one socket was told, operation by operation."""
 
     who: str
-    told: list[tuple[str, Any]] = field(default_factory=list)
+    delivered: list[tuple[str, Any]] = field(default_factory=list)
 
     @property
     def all(self) -> list[Any]:
         """Everything that it was told."""
-        return [payload.get("data") for _, payload in self.told]
+        return [payload.get("data") for _, payload in self.delivered]
 
     async def listen(self, socket: Client) -> None:
         """Keeps what is told for as long as the socket is open."""
         while True:
             message = await socket.hear(60)
             if message["type"] == "next":
-                self.told.append((message["id"], message["payload"]))
+                self.delivered.append((message["id"], message["payload"]))
 
 
-def ids_in(told: Any) -> set[str]:
+def ids_in(delivered: Any) -> set[str]:
     """Every id, and every other word, that stands anywhere in what was told."""
-    if isinstance(told, Mapping):
-        return set().union(*map(ids_in, told.values())) if told else set()
-    if isinstance(told, list):
-        return set().union(*map(ids_in, told)) if told else set()
-    return {told} if isinstance(told, str) else set()
+    if isinstance(delivered, Mapping):
+        return set().union(*map(ids_in, delivered.values())) if delivered else set()
+    if isinstance(delivered, list):
+        return set().union(*map(ids_in, delivered)) if delivered else set()
+    return {delivered} if isinstance(delivered, str) else set()
 
 
 async def test_nobody_is_told_what_is_another_s(running: Server, people: App) -> None:
@@ -85,28 +85,34 @@ async def test_nobody_is_told_what_is_another_s(running: Server, people: App) ->
     sends = {word: await worlds.accept(tenant, 2) for word, tenant in tenants.items()}
     firsts = {word: await _receive(tenant, word) for word, tenant in tenants.items()}
     async with AsyncExitStack() as stack:
-        ears = []
+        listener = []
         for who in (*WORDS, *WORDS):
             socket = await stack.enter_async_context(client(running, who))
             await _ask_for_all(socket, chance, tenants, sends, firsts)
             overheard = Overheard(who)
             task = asyncio.create_task(overheard.listen(socket))
             stack.callback(task.cancel)
-            ears.append(overheard)
+            listener.append(overheard)
         for _ in range(CHANGES):
             await _change(chance, people, tenants)
-        await _all_quiet(ears)
+        await _all_quiet(listener)
     own = {word: _known_by(people, word, sends) for word in WORDS}
     everything = set().union(*own.values())
-    for overheard in ears:
-        for operation, payload in overheard.told:
+    for overheard in listener:
+        for operation, payload in overheard.delivered:
             strangers = ids_in(payload.get("data")) & everything - own[overheard.who]
             assert not strangers, (overheard.who, operation, payload)
             _check_roles(overheard.who, payload)
-    assert {each.who for each in ears if len(each.told) > 5} >= {"owner", "admin", "direct"}
-    heard = {each.who: {_text_to(word) for word in tenants} & ids_in(each.all) for each in ears}
-    assert heard["owner"] == {_text_to("owner")}
-    assert heard["supervisor"] == set()
+    assert {each.who for each in listener if len(each.delivered) > 5} >= {
+        "owner",
+        "admin",
+        "direct",
+    }
+    arrived = {
+        each.who: {_text_to(word) for word in tenants} & ids_in(each.all) for each in listener
+    }
+    assert arrived["owner"] == {_text_to("owner")}
+    assert arrived["supervisor"] == set()
 
 
 async def _ask_for_all(
@@ -160,11 +166,11 @@ async def _change(chance: random.Random, people: App, tenants: Mapping[str, worl
         await cancel_send(store, tenant.actor, send.id)
 
 
-async def _all_quiet(ears: list[Overheard]) -> None:
+async def _all_quiet(listener: list[Overheard]) -> None:
     """Nothing has been told for as long as a look for lost hints takes, twice."""
-    heard = -1
-    while (now := sum(len(each.told) for each in ears)) != heard:
-        heard = now
+    arrived = -1
+    while (now := sum(len(each.delivered) for each in listener)) != arrived:
+        arrived = now
         for _ in range(30):
             await asyncio.sleep(POLL_SECONDS / 10)
 
@@ -195,10 +201,10 @@ def _known_by(people: App, word: str, sends: Mapping[str, Any]) -> set[str]:
 
 def _check_roles(who: str, payload: Mapping[str, Any]) -> None:
     """What only the operator sees is refused to everybody else."""
-    for told in (payload.get("data") or {}).values():
-        if who != "admin" and told is not None:
-            assert told.get("platform") is None
-            assert told.get("client") is None
+    for delivered in (payload.get("data") or {}).values():
+        if who != "admin" and delivered is not None:
+            assert delivered.get("platform") is None
+            assert delivered.get("client") is None
 
 
 @pytest.mark.parametrize("field", ["role", "client_id", "group_id", "client_status", "payer"])
@@ -234,6 +240,6 @@ async def test_a_refusal_of_one_is_nobody_else_s(running: Server, people: App) -
         await sibling.subscribe(PROGRESS, **variables)
         assert (await sibling.hear())["type"] == "error"
         await owner.subscribe(PROGRESS, **variables)
-        assert (await owner.told())["charged"] == 1
+        assert (await owner.delivered())["charged"] == 1
         await sibling.subscribe(PROGRESS, id="2", **variables)
         assert (await sibling.hear())["type"] == "error"

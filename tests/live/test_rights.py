@@ -43,7 +43,7 @@ WITHIN_SECONDS = 1.0
 async def test_a_socket_ends_when_its_token_does() -> None:
     async with quiet() as place:
         ends_at = datetime.now(UTC) + timedelta(seconds=2)
-        place.desk.actors["short"] = replace(somebody(), expires_at=ends_at)
+        place.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
         async with client(place.server, "short") as socket, client(place.server, "good") as other:
             await socket.subscribe(QUIET_BALANCE)
             await socket.hear()
@@ -63,10 +63,10 @@ async def test_a_socket_ends_when_its_credential_is_good_for_nothing() -> None:
         for each in (socket, other):
             await each.subscribe(QUIET_BALANCE)
             await each.hear()
-        place.desk.change("good", None)
+        place.authenticator.change("good", None)
         assert await socket.closed() == 4403
         place.change(5)
-        assert (await other.told())["account"]["balance"] == 5
+        assert (await other.delivered())["account"]["balance"] == 5
 
 
 async def test_a_socket_whose_rights_cannot_be_asked_about_ends(
@@ -79,8 +79,8 @@ async def test_a_socket_whose_rights_cannot_be_asked_about_ends(
         async def fails(credential: str) -> None:
             raise RuntimeError("a defect")
 
-        place.desk.actor_for = fails  # type: ignore[method-assign]
-        place.desk.change("good", None)
+        place.authenticator.actor_for = fails  # type: ignore[method-assign]
+        place.authenticator.change("good", None)
         assert await socket.closed() == 4403
         assert "a defect" in caplog.text
 
@@ -89,31 +89,31 @@ async def test_new_rights_begin_what_is_watched_anew() -> None:
     async with quiet() as place, client(place.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE, id="a")
         await socket.hear()
-        before = place.desk.actors["good"]
+        before = place.authenticator.actors["good"]
         assert before is not None
         moved = replace(before, client_id=somebody().client_id)
-        place.desk.change("good", moved)
+        place.authenticator.change("good", moved)
         assert (await socket.hear())["id"] == "a"  # the present once more, with other rights
         assert place.server.live.hub.count == 1
         unchanged = replace(moved, user_id=moved.user_id)
-        place.desk.change("good", unchanged)
+        place.authenticator.change("good", unchanged)
         place.change(9)
-        assert (await socket.told())["account"]["balance"] == 9
+        assert (await socket.delivered())["account"]["balance"] == 9
 
 
 async def test_a_change_while_the_door_is_being_asked_is_not_missed() -> None:
     async with quiet() as place:
-        asked, actor_for = asyncio.Event(), place.desk.actor_for
+        asked, actor_for = asyncio.Event(), place.authenticator.actor_for
         answers = [await actor_for("good"), None]
 
         async def slowly(credential: str) -> object:
             answer = answers.pop(0)
             if answer is not None:
                 asked.set()
-                place.desk.change("good", None)
+                place.authenticator.change("good", None)
             return answer
 
-        place.desk.actor_for = slowly  # type: ignore[method-assign, assignment]
+        place.authenticator.actor_for = slowly  # type: ignore[method-assign, assignment]
         async with client(place.server, begin=False) as socket:
             await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 4403
@@ -121,7 +121,7 @@ async def test_a_change_while_the_door_is_being_asked_is_not_missed() -> None:
 
 
 @dataclass
-class Town:
+class Scenario:
     """Two servers, each with its own memory of actors, and a user of a client's."""
 
     servers: list[Server]
@@ -132,7 +132,7 @@ class Town:
 
 
 @pytest.fixture
-async def town(database_url: str) -> AsyncIterator[Town]:
+async def scenario(database_url: str) -> AsyncIterator[Scenario]:
     async with AsyncExitStack() as stack:
         people = await stack.enter_async_context(running_app(database_url))
         owner_id = people.owner.client_id
@@ -146,18 +146,18 @@ async def town(database_url: str) -> AsyncIterator[Town]:
             actors.start()
             stack.push_async_callback(actors.stop)
             servers.append(await stack.enter_async_context(server(people.installation, actors)))
-        yield Town(servers, user, owner_id, session, key)
+        yield Scenario(servers, user, owner_id, session, key)
 
 
 @asynccontextmanager
-async def watching(town: Town, credential: str) -> AsyncIterator[list[Client]]:
+async def watching(scenario: Scenario, credential: str) -> AsyncIterator[list[Client]]:
     """A socket at each server, which has been told the present."""
     async with AsyncExitStack() as stack:
         sockets = []
-        for each in town.servers:
+        for each in scenario.servers:
             socket = await stack.enter_async_context(client(each, credential))
             await socket.subscribe(BALANCE)
-            await socket.told()
+            await socket.delivered()
             sockets.append(socket)
         yield sockets
 
@@ -168,49 +168,49 @@ async def closed_within_a_second(sockets: list[Client], since: float) -> None:
     assert time.monotonic() - since < WITHIN_SECONDS
 
 
-async def test_signing_out_ends_sockets_in_every_process(town: Town) -> None:
-    async with watching(town, town.session.access_token) as sockets:
+async def test_signing_out_ends_sockets_in_every_process(scenario: Scenario) -> None:
+    async with watching(scenario, scenario.session.access_token) as sockets:
         since = time.monotonic()
-        assert await new_sessions().sign_out(town.session.refresh_token)
+        assert await new_sessions().sign_out(scenario.session.refresh_token)
         await closed_within_a_second(sockets, since)
 
 
-async def test_disabling_a_user_ends_sockets_in_every_process(town: Town) -> None:
+async def test_disabling_a_user_ends_sockets_in_every_process(scenario: Scenario) -> None:
     async with (
-        watching(town, town.session.access_token) as sessions,
-        watching(town, town.key.secret) as keys,
+        watching(scenario, scenario.session.access_token) as sessions,
+        watching(scenario, scenario.key.secret) as keys,
     ):
         since = time.monotonic()
-        await update_user(store, PASSWORDS, town.user.id, UserChange(disabled=True))
+        await update_user(store, PASSWORDS, scenario.user.id, UserChange(disabled=True))
         await closed_within_a_second([*sessions, *keys], since)
 
 
-async def test_revoking_a_key_ends_its_sockets_and_no_others(town: Town) -> None:
+async def test_revoking_a_key_ends_its_sockets_and_no_others(scenario: Scenario) -> None:
     async with (
-        watching(town, town.key.secret) as keys,
-        watching(town, town.session.access_token) as sessions,
+        watching(scenario, scenario.key.secret) as keys,
+        watching(scenario, scenario.session.access_token) as sessions,
     ):
         since = time.monotonic()
-        actor = await Actors(store, TOKENS).actor_for(town.session.access_token)
+        actor = await Actors(store, TOKENS).actor_for(scenario.session.access_token)
         assert actor is not None
-        await revoke_api_key(store, actor, town.key.api_key.id)
+        await revoke_api_key(store, actor, scenario.key.api_key.id)
         await closed_within_a_second(keys, since)
         for socket in sessions:
             await socket.subscribe("{ viewer { email } }", id="2")
             assert (await socket.hear())["id"] == "2"
 
 
-async def test_a_client_that_leaves_its_group_sees_it_no_longer(town: Town) -> None:
-    async with watching(town, town.session.access_token) as sockets:
-        await update_client(store, NORMALISER, town.client_id, ClientChange(group_id=None))
+async def test_a_client_that_leaves_its_group_sees_it_no_longer(scenario: Scenario) -> None:
+    async with watching(scenario, scenario.session.access_token) as sockets:
+        await update_client(store, NORMALISER, scenario.client_id, ClientChange(group_id=None))
         for socket in sockets:
-            while (await socket.told())["group"] is not None:
+            while (await socket.delivered())["group"] is not None:
                 pass
 
 
-async def test_a_token_that_has_ended_opens_no_socket(town: Town) -> None:
+async def test_a_token_that_has_ended_opens_no_socket(scenario: Scenario) -> None:
     old = AccessTokens(SECRET_KEY, lifetime_seconds=-1)
-    token, _ = old.issue(user_id=town.user.id, session_id=town.session.session_id)
-    async with client(town.servers[0], begin=False) as socket:
+    token, _ = old.issue(user_id=scenario.user.id, session_id=scenario.session.session_id)
+    async with client(scenario.servers[0], begin=False) as socket:
         await socket.say(type="connection_init", payload={"Authorization": f"Bearer {token}"})
         assert await socket.closed() == 4403

@@ -29,11 +29,11 @@ async def test_an_admin_watches_a_reconciliation_until_it_is_finished(
     run = await new_reconciliation(store)
     async with client(running, "admin") as reader:
         await reader.subscribe(RECONCILIATION, run=ids.encode(Kind.RECONCILIATION, run.id))
-        assert (await reader.told())["finishedAt"] is None
+        assert (await reader.delivered())["finishedAt"] is None
         await reconcile(store, run)
-        last = await reader.told()
+        last = await reader.delivered()
         while last["finishedAt"] is None:
-            last = await reader.told()
+            last = await reader.delivered()
         assert last["sendsChecked"] == 1
 
 
@@ -42,12 +42,12 @@ async def test_an_admin_watches_an_audit_until_it_is_finished(running: Server, p
     run = await new_audit(store)
     async with client(running, "admin") as reader:
         await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
-        assert await reader.told() == {"state": "RUNNING", "messagesChecked": 0}
+        assert await reader.delivered() == {"state": "RUNNING", "messagesChecked": 0}
         await audit(store, run, rest=0)
-        told = await reader.told()
-        while told["state"] == "RUNNING":
-            told = await reader.told()
-        assert told == {"state": "FINISHED", "messagesChecked": 1}
+        delivered = await reader.delivered()
+        while delivered["state"] == "RUNNING":
+            delivered = await reader.delivered()
+        assert delivered == {"state": "FINISHED", "messagesChecked": 1}
         assert (await reader.hear())["type"] == "complete"
 
 
@@ -57,9 +57,9 @@ async def test_an_audit_whose_process_was_killed_ends_its_subscriptions(
     run = await new_audit(store)
     async with client(running, "admin") as reader:
         await reader.subscribe(AUDIT, run=ids.encode(Kind.AUDIT, run.id))
-        assert (await reader.told())["state"] == "RUNNING"
+        assert (await reader.delivered())["state"] == "RUNNING"
         await worlds.execute("UPDATE ledger_audit SET checked_at = now() - interval '2 minutes'")
-        assert (await reader.told())["state"] == "STOPPED"
+        assert (await reader.delivered())["state"] == "STOPPED"
         assert (await reader.hear())["type"] == "complete"
 
 
@@ -72,21 +72,21 @@ async def test_a_low_balance_is_pushed_to_the_client_and_to_the_operator(
     low = {"kind": "LOW_BALANCE", "count": 1}
     async with client(running, "owner") as reader, client(running, "admin") as operator:
         await reader.subscribe(ALARMS)
-        assert not (await reader.told())["account"]["isLow"]
+        assert not (await reader.delivered())["account"]["isLow"]
         await operator.subscribe(ALARMS)
-        assert low not in (await operator.told())["platform"]["alarms"]
+        assert low not in (await operator.delivered())["platform"]["alarms"]
         await worlds.accept(people.owner, 2)
-        while not (told := await reader.told())["account"]["isLow"]:
+        while not (delivered := await reader.delivered())["account"]["isLow"]:
             pass
-        assert told["account"] == {"balance": 98, "isLow": True, "lowBalanceThreshold": 99}
-        while low not in (await operator.told())["platform"]["alarms"]:
+        assert delivered["account"] == {"balance": 98, "isLow": True, "lowBalanceThreshold": 99}
+        while low not in (await operator.delivered())["platform"]["alarms"]:
             pass
 
 
 async def test_an_alarm_without_a_transfer_is_pushed(running: Server, people: App) -> None:
     async with client(running, "admin") as operator:
         await operator.subscribe(ALARMS)
-        await operator.told()
+        await operator.delivered()
         await worlds.execute("UPDATE provider_account SET paused_at = now()")
-        kinds = {alarm["kind"] for alarm in (await operator.told())["platform"]["alarms"]}
+        kinds = {alarm["kind"] for alarm in (await operator.delivered())["platform"]["alarms"]}
         assert "PROVIDER_REFUSING" in kinds

@@ -23,7 +23,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests.inbox import post
 from tests.installations import App
-from tests.live.rig import Desk, Server, client, eventually, server
+from tests.live.rig import FakeAuthenticator, Server, client, eventually, server
 from tests.live.test_crowds import Stalled, sockets_of
 from tests.live.test_sse import Events
 
@@ -46,12 +46,12 @@ async def receive_many(people: App, count: int, text: str) -> list[str]:
 
 @asynccontextmanager
 async def stalled_reader(
-    people: App, desk: Desk, send_seconds: float
+    people: App, authenticator: FakeAuthenticator, send_seconds: float
 ) -> AsyncIterator[tuple[Server, Stalled, list[str]]]:
     """A reader who has asked for a long feed from its beginning, and reads nothing."""
     keys = await receive_many(people, MESSAGES, "x" * LONG)
     rules = SocketRules(send_seconds=send_seconds)
-    async with server(people.installation, desk, rules=rules) as running:
+    async with server(people.installation, authenticator, rules=rules) as running:
         stalled = await asyncio.to_thread(Stalled, running, INBOUND, "owner", since=keys[0])
         await eventually(lambda: any(each.operations for each in sockets_of(running)))
         yield running, stalled, keys[1:]
@@ -64,12 +64,14 @@ def waiting_bytes(running: Server) -> int:
     return held.wire.transport.get_write_buffer_size() + sum(each._bytes for each in backlogs)
 
 
-def keys_in(heard: bytes) -> list[str]:
-    return [key.decode() for key in TOLD.findall(heard)]
+def keys_in(arrived: bytes) -> list[str]:
+    return [key.decode() for key in TOLD.findall(arrived)]
 
 
-async def test_a_slow_reader_costs_little_and_misses_nothing(people: App, desk: Desk) -> None:
-    async with stalled_reader(people, desk, 60.0) as (running, stalled, keys):
+async def test_a_slow_reader_costs_little_and_misses_nothing(
+    people: App, authenticator: FakeAuthenticator
+) -> None:
+    async with stalled_reader(people, authenticator, 60.0) as (running, stalled, keys):
         [held] = sockets_of(running)
         operation = held.operations["1"]
         await eventually(lambda: not operation.has_capacity)
@@ -86,11 +88,16 @@ async def test_a_slow_reader_costs_little_and_misses_nothing(people: App, desk: 
         assert keys_in(await reading) == keys
 
 
-async def test_the_same_goes_for_server_sent_events(people: App, desk: Desk) -> None:
+async def test_the_same_goes_for_server_sent_events(
+    people: App, authenticator: FakeAuthenticator
+) -> None:
     keys = await receive_many(people, MESSAGES, "x" * LONG)
     headers = {"accept": "text/event-stream", "authorization": "Bearer owner"}
     given = {"query": INBOUND, "variables": {"since": keys[0]}}
-    async with server(people.installation, desk) as running, httpx.AsyncClient(timeout=30) as http:
+    async with (
+        server(people.installation, authenticator) as running,
+        httpx.AsyncClient(timeout=30) as http,
+    ):
         url = f"{running.url}/graphql"
         async with http.stream("POST", url, headers=headers, json=given) as response:
             events = Events(response)
@@ -100,20 +107,22 @@ async def test_the_same_goes_for_server_sent_events(people: App, desk: Desk) -> 
             assert isinstance(reader, EventStream)
             await eventually(lambda: not reader.has_capacity)
             assert reader._pending._bytes <= FEED_BYTES + LONG + 100
-            heard = [(await events.told())["id"] for _ in keys[1:]]
-    assert heard == keys[1:]
+            arrived = [(await events.delivered())["id"] for _ in keys[1:]]
+    assert arrived == keys[1:]
 
 
-async def test_a_stalled_reader_is_closed_and_goes_on_where_it_was(people: App, desk: Desk) -> None:
-    async with stalled_reader(people, desk, 0.5) as (running, stalled, keys):
+async def test_a_stalled_reader_is_closed_and_goes_on_where_it_was(
+    people: App, authenticator: FakeAuthenticator
+) -> None:
+    async with stalled_reader(people, authenticator, 0.5) as (running, stalled, keys):
         await eventually(lambda: not sockets_of(running), 30)
         ending = await asyncio.to_thread(stalled.read_to_the_end)
         assert TOO_SLOW.to_bytes(2, "big") in ending
-        heard = keys_in(ending)
-        assert heard == keys[: len(heard)]
-        assert 0 < len(heard) < len(keys)
+        arrived = keys_in(ending)
+        assert arrived == keys[: len(arrived)]
+        assert 0 < len(arrived) < len(keys)
         assert running.live.hub.count == 0
         async with client(running, "owner", max_size=None) as reader:
-            await reader.subscribe(INBOUND, since=heard[-1])
-            for key in keys[len(heard) :]:
-                assert (await reader.told())["id"] == key
+            await reader.subscribe(INBOUND, since=arrived[-1])
+            for key in keys[len(arrived) :]:
+                assert (await reader.delivered())["id"] == key

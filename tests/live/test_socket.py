@@ -75,8 +75,8 @@ async def test_who_has_not_signed_in_is_told_so_by_the_field(place: Quiet) -> No
         answer = await socket.hear()
         assert answer["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         await socket.subscribe(VIEWER, id="2")
-        told = await socket.hear()
-        assert told["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        delivered = await socket.hear()
+        assert delivered["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 async def test_a_ping_is_answered(place: Quiet) -> None:
@@ -277,7 +277,7 @@ async def test_an_outage_during_the_sign_in_closes_the_socket_with_1013() -> Non
         async def away(credential: str) -> None:
             raise TryAgain
 
-        place.desk.actor_for = away  # type: ignore[method-assign]
+        place.authenticator.actor_for = away  # type: ignore[method-assign]
         async with client(place.server, begin=False) as socket:
             await socket.say(type="connection_init", payload={"Authorization": "Bearer good"})
             assert await socket.closed() == 1013

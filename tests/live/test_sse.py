@@ -43,7 +43,7 @@ class Events:
                     body = value.strip()
         return "", None
 
-    async def told(self) -> Any:
+    async def delivered(self) -> Any:
         """The value of the only field of the next event."""
         kind, body = await self.next()
         assert kind == "next"
@@ -76,15 +76,15 @@ async def test_the_present_comes_first_and_then_every_change(place: Quiet, metho
         assert events.response.status_code == 200
         assert events.response.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert events.response.headers["cache-control"] == "no-store"
-        assert (await events.told())["account"]["balance"] == 1
+        assert (await events.delivered())["account"]["balance"] == 1
         place.change(2)
-        assert (await events.told())["account"]["balance"] == 2
+        assert (await events.delivered())["account"]["balance"] == 2
     await eventually(lambda: place.server.live.hub.count == 0)
 
 
 async def test_a_query_is_one_event_and_complete(place: Quiet) -> None:
     async with asked(place.server, VIEWER) as events:
-        assert await events.told() == {"email": "ada@ibiki.test"}
+        assert await events.delivered() == {"email": "ada@ibiki.test"}
         assert await events.next() == ("complete", None)
         assert await events.next() == ("", None)
 
@@ -123,22 +123,22 @@ async def test_a_subscription_is_not_answered_in_json(place: Quiet) -> None:
 
 async def test_a_stream_ends_with_its_token_and_with_its_rights(place: Quiet) -> None:
     ends_at = datetime.now(UTC) + timedelta(seconds=0.4)
-    place.desk.actors["short"] = replace(somebody(), expires_at=ends_at)
+    place.authenticator.actors["short"] = replace(somebody(), expires_at=ends_at)
     async with (
         asked(place.server, BALANCE, "short") as short,
         asked(place.server, BALANCE) as good,
     ):
-        await short.told()
-        await good.told()
+        await short.delivered()
+        await good.delivered()
         assert await short.next() == ("", None)  # cut, and not complete
-        place.desk.change("good", None)
+        place.authenticator.change("good", None)
         assert await good.next() == ("", None)
 
 
 async def test_a_stream_is_kept_alive(place: Quiet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
     async with asked(place.server, BALANCE) as events:
-        await events.told()
+        await events.delivered()
         async with asyncio.timeout(SOON_SECONDS):
             assert await anext(events._lines) == ":"
 
@@ -146,7 +146,7 @@ async def test_a_stream_is_kept_alive(place: Quiet, monkeypatch: pytest.MonkeyPa
 async def test_streams_are_bounded_as_sockets_are() -> None:
     limits = ConnectionLimits(per_user=1)
     async with quiet(limits=limits) as strict, asked(strict.server, BALANCE) as first:
-        await first.told()
+        await first.delivered()
         async with asked(strict.server, BALANCE) as second:
             assert second.response.status_code == 503
 
@@ -155,7 +155,7 @@ async def test_a_server_that_stops_ends_its_streams() -> None:
     async with AsyncExitStack() as stack:
         place = await stack.enter_async_context(quiet())
         async with asked(place.server, BALANCE) as events:
-            await events.told()
+            await events.delivered()
             stopping = asyncio.create_task(stack.aclose())
             with pytest.raises(httpx.RemoteProtocolError):
                 await events.next()

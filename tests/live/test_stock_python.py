@@ -16,14 +16,14 @@ async def test_gql_is_told_the_present_and_then_every_change() -> None:
         transport = WebsocketsTransport(
             url=place.server.socket_url, init_payload={"Authorization": "Bearer good"}
         )
-        heard = []
+        arrived = []
         async with Client(transport=transport) as session:
-            async for told in session.subscribe(BALANCE):
-                heard.append(told["balanceUpdated"]["account"]["balance"])
-                if heard[-1] == 3:
+            async for delivered in session.subscribe(BALANCE):
+                arrived.append(delivered["balanceUpdated"]["account"]["balance"])
+                if arrived[-1] == 3:
                     break
-                place.change(heard[-1] + 1)
-        assert heard == [1, 2, 3]
+                place.change(arrived[-1] + 1)
+        assert arrived == [1, 2, 3]
 
 
 async def test_gql_connects_again_after_an_outage_at_the_handshake() -> None:
@@ -40,8 +40,8 @@ async def test_gql_connects_again_after_an_outage_at_the_handshake() -> None:
         quickly = retry(retry=retry_if_exception_type(Exception), wait=wait_fixed(1.1))
         session = await client.connect_async(reconnecting=True, retry_connect=quickly)  # type: ignore[no-untyped-call]
         try:
-            async for told in session.subscribe(BALANCE):
-                assert told["balanceUpdated"]["account"]["balance"] == 1
+            async for delivered in session.subscribe(BALANCE):
+                assert delivered["balanceUpdated"]["account"]["balance"] == 1
                 break
         finally:
             await client.close_async()  # type: ignore[no-untyped-call]

@@ -23,7 +23,7 @@ from schema.schema import build_schema
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.installations import App
-from tests.live.rig import Client, Desk, Server, client
+from tests.live.rig import Client, FakeAuthenticator, Server, client
 from tests.schema.fakes import context_with
 
 BALANCE = """subscription ($client: ID) {
@@ -41,11 +41,11 @@ MESSAGES = "subscription ($send: ID) { messageUpdated(sendId: $send) { id sendId
 async def test_the_present_comes_first_and_then_every_change(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(BALANCE)
-        first = await reader.told()
+        first = await reader.delivered()
         assert first["account"]["balance"] == 100
         assert first["platform"] is None
         await worlds.accept(people.owner)
-        then = await reader.told()
+        then = await reader.delivered()
         assert then["account"]["balance"] == 99
         assert then["group"]["balance"] == first["group"]["balance"] - 1
         assert then["version"] > first["version"]
@@ -56,20 +56,20 @@ async def test_a_state_is_told_that_was_written_before_it_was_asked_for(
 ) -> None:
     async with client(running, "owner") as first, client(running, "owner") as second:
         await first.subscribe(BALANCE)
-        await first.told()
+        await first.delivered()
         await worlds.accept(people.owner)
         await second.subscribe(BALANCE)  # shares a stream that was read before
-        assert (await second.told())["account"]["balance"] == 99
+        assert (await second.delivered())["account"]["balance"] == 99
 
 
 async def test_the_operator_sees_what_is_in_flight_fall(running: Server, people: App) -> None:
     await worlds.accept(people.owner)
     async with client(running, "admin") as reader:
         await reader.subscribe(BALANCE)
-        assert (await reader.told())["platform"]["inFlight"] == 1
+        assert (await reader.delivered())["platform"]["inFlight"] == 1
         (call,) = await marked(people.pool)
         await answered(people.pool, call, Accepted("ref"))
-        while (await reader.told())["platform"]["inFlight"]:
+        while (await reader.delivered())["platform"]["inFlight"]:
             pass
 
 
@@ -83,12 +83,12 @@ async def test_a_member_s_charge_is_told_to_its_group_and_to_no_other(
     ):
         for each in (leader, other, sibling):
             await each.subscribe(BALANCE)
-        before = await leader.told()
-        await other.told()
-        await sibling.told()
+        before = await leader.delivered()
+        await other.delivered()
+        await sibling.delivered()
         await worlds.accept(people.owner)
-        assert (await leader.told())["group"]["balance"] == before["group"]["balance"] - 1
-        assert (await sibling.told())["account"]["balance"] == 20
+        assert (await leader.delivered())["group"]["balance"] == before["group"]["balance"] - 1
+        assert (await sibling.delivered())["account"]["balance"] == 20
         with pytest.raises(TimeoutError):
             await other.hear(0.3)
 
@@ -96,20 +96,20 @@ async def test_a_member_s_charge_is_told_to_its_group_and_to_no_other(
 async def test_new_terms_are_told(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(BALANCE)
-        assert (await reader.told())["account"]["ratePerUnitUsd"] == "0.03"
+        assert (await reader.delivered())["account"]["ratePerUnitUsd"] == "0.03"
         await update_group(store, people.group.id, GroupChange(rate_per_unit_usd=Decimal("0.05")))
-        assert (await reader.told())["account"]["ratePerUnitUsd"] == "0.05"
+        assert (await reader.delivered())["account"]["ratePerUnitUsd"] == "0.05"
 
 
 async def test_progress_is_complete_when_the_send_is_finished(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner, 3)
     async with client(running, "owner") as reader:
         await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
-        first = await reader.told()
+        first = await reader.delivered()
         assert first["counts"]["queued"] == first["charged"] == 3
         assert not first["finished"]
         await cancel_send(store, people.owner.actor, send.id)
-        last = await reader.told()
+        last = await reader.delivered()
         assert last["counts"]["cancelled"] == 3
         assert last["finished"]
         assert last["charged"] == 0
@@ -121,7 +121,7 @@ async def test_progress_of_a_finished_send_is_told_once(running: Server, people:
     await cancel_send(store, people.owner.actor, send.id)
     async with client(running, "owner") as reader:
         await reader.subscribe(PROGRESS, send=ids.encode(Kind.SEND, send.id))
-        assert (await reader.told())["finished"]
+        assert (await reader.delivered())["finished"]
         assert (await reader.hear())["type"] == "complete"
 
 
@@ -130,7 +130,7 @@ async def test_each_step_of_a_message_is_told(running: Server, people: App) -> N
         await reader.subscribe(MESSAGES)
         await worlds.accept(people.owner)
         (call,) = await marked(people.pool)
-        assert (await reader.told())["status"] == "SUBMITTING"
+        assert (await reader.delivered())["status"] == "SUBMITTING"
         await answered(people.pool, call, Rejected("Blocked."))
         assert await told_until(reader, "REJECTED") == "Blocked."
 
@@ -140,11 +140,11 @@ async def test_a_send_begins_with_its_messages_as_they_stand(running: Server, pe
     async with client(running, "owner") as reader:
         send_id = ids.encode(Kind.SEND, send.id)
         await reader.subscribe(MESSAGES, send=send_id)
-        first = [await reader.told(), await reader.told()]
+        first = [await reader.delivered(), await reader.delivered()]
         assert [each["status"] for each in first] == ["QUEUED", "QUEUED"]
         await cancel_send(store, people.owner.actor, other.id)
         await cancel_send(store, people.owner.actor, send.id)
-        then = [await reader.told(), await reader.told()]
+        then = [await reader.delivered(), await reader.delivered()]
         assert {each["status"] for each in then} == {"CANCELLED"}
         assert {each["sendId"] for each in then} == {send_id}
 
@@ -156,7 +156,7 @@ async def test_what_changed_a_moment_before_is_told_first(running: Server, peopl
     await worlds.execute("UPDATE message SET updated_at = updated_at - $1::interval", before)
     async with client(running, "owner") as reader:
         await reader.subscribe(MESSAGES)
-        assert (await reader.told())["status"] == "CANCELLED"
+        assert (await reader.delivered())["status"] == "CANCELLED"
 
 
 @pytest.mark.parametrize(
@@ -224,11 +224,13 @@ async def test_what_is_over_the_bounds_is_not_watched() -> None:
 
 
 async def test_users_of_one_client_share_and_another_role_does_not(
-    running: Server, people: App, desk: Desk
+    running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
     colleague = replace(people.owner.actor, user_id=worlds.ADMIN.user_id)
-    desk.actors["colleague"] = colleague
-    desk.actors["promoted"] = replace(colleague, role=Role.SUPERVISOR, group_id=people.group.id)
+    authenticator.actors["colleague"] = colleague
+    authenticator.actors["promoted"] = replace(
+        colleague, role=Role.SUPERVISOR, group_id=people.group.id
+    )
     async with (
         client(running, "owner") as one,
         client(running, "colleague") as two,
@@ -236,13 +238,13 @@ async def test_users_of_one_client_share_and_another_role_does_not(
     ):
         for each in (one, two, three):
             await each.subscribe(BALANCE)
-            await each.told()
+            await each.delivered()
         assert running.live.hub.count == 2
 
 
 async def told_until(reader: Client, status: str) -> str | None:
     """The failure that is told with this status; what comes before may be anything."""
-    while (told := await reader.told())["status"] != status:
+    while (delivered := await reader.delivered())["status"] != status:
         pass
-    failure: str | None = told["failure"]
+    failure: str | None = delivered["failure"]
     return failure

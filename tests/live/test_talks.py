@@ -53,9 +53,9 @@ def _told(stream: Any) -> bool:
 async def told_until(reader: Client, **expected: Any) -> Any:
     """What is told with these values; what comes before may be anything older."""
     while True:
-        told = await reader.told()
-        if {name: told[name] for name in expected} == expected:
-            return told
+        delivered = await reader.delivered()
+        if {name: delivered[name] for name in expected} == expected:
+            return delivered
 
 
 async def test_whatever_changes_a_conversation_is_told(running: Server, people: App) -> None:
@@ -83,13 +83,13 @@ async def test_opting_out_is_told_however_it_is_done(running: Server, people: Ap
     pair = (people.owner.client_id, post.PHONE)
     async with client(running, "owner") as reader:
         await listening(running, reader, TALKS)
-        await reader.told()
+        await reader.delivered()
         async with store.transaction() as tx:
             await store.write_opt_outs(tx, [OptOut(*pair, OptOutSource.PERSON)])
-        assert (await reader.told())["contact"] == {"optedOut": True}
+        assert (await reader.delivered())["contact"] == {"optedOut": True}
         async with store.transaction() as tx:
             await store.drop_opt_outs(tx, [pair])
-        assert (await reader.told())["contact"] == {"optedOut": False}
+        assert (await reader.delivered())["contact"] == {"optedOut": False}
 
 
 async def test_a_conversation_that_an_assignment_begins_is_told(
@@ -102,7 +102,7 @@ async def test_a_conversation_that_an_assignment_begins_is_told(
         await assign_inbound(
             store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
-        assert (await reader.told())["lastMessage"]["text"] == "Who are you?"
+        assert (await reader.delivered())["lastMessage"]["text"] == "Who are you?"
         with pytest.raises(TimeoutError):
             await other.hear(0.3)
 
@@ -111,7 +111,7 @@ async def test_what_changed_a_moment_before_is_told_first(running: Server) -> No
     await receive("Hello")
     async with client(running, "owner") as reader:
         await reader.subscribe(TALKS)
-        assert (await reader.told())["unread"] == 1
+        assert (await reader.delivered())["unread"] == 1
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
         await listening(running, reader, EVENTS)
         (key,) = await post.stored(said)
         await receive_due(post.RECEIVER)
-        then = await reader.told()
+        then = await reader.delivered()
         assert (then["id"], then["outcome"]) == (shown(key), "ROUTED")
         assert (then["client"], then["inbound"]) == ({"name": "Acme"}, {"text": "Hello"})
         assert then["payload"] == said
@@ -152,18 +152,18 @@ async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
         assert (await told_until(reader, outcome="DUPLICATE"))["id"] == shown(again.id)
         bad = NewEvent(new_id(), "extreme", b"key", b"[1]", invalid="That is no object.")
         await store.store_events([bad])
-        assert (await reader.told())["reason"] == "That is no object."
+        assert (await reader.delivered())["reason"] == "That is no object."
 
 
 async def test_an_event_that_nobody_rules_on_is_told_as_waiting(running: Server) -> None:
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
         (key,) = await post.stored(post.inbound("Hello", receiver=NUMBERS["owner"]))
-        first = await reader.told()
+        first = await reader.delivered()
         assert (first["id"], first["outcome"]) == (shown(key), "UNROUTED")
         assert first["client"] is first["inbound"] is None
         await receive_due(post.RECEIVER)
-        assert (await reader.told())["outcome"] == "ROUTED"
+        assert (await reader.delivered())["outcome"] == "ROUTED"
 
 
 async def test_an_event_that_is_assigned_later_is_told_again(running: Server, people: App) -> None:
@@ -173,8 +173,8 @@ async def test_an_event_that_is_assigned_later_is_told_again(running: Server, pe
         await assign_inbound(
             store, people.installation.receiver, row["id"], people.owner.client_id, remember=False
         )
-        told = await told_until(reader, outcome="ROUTED")
-        assert (told["id"], told["client"]) == (shown(row["id"]), {"name": "Acme"})
+        delivered = await told_until(reader, outcome="ROUTED")
+        assert (delivered["id"], delivered["client"]) == (shown(row["id"]), {"name": "Acme"})
 
 
 async def test_refusals_are_told_together_and_without_content(running: Server) -> None:
@@ -182,12 +182,12 @@ async def test_refusals_are_told_together_and_without_content(running: Server) -
         await listening(running, reader, EVENTS)
         for times in (3, 2):
             await store.count_refusals({("extreme", "The secret is not right."): times})
-        told = await reader.told()
-        while told["times"] == 3:
-            told = await reader.told()
-        assert told["outcome"] == "REFUSED"
-        assert told["payload"] == {}
-        assert told["client"] is told["inbound"] is None
+        delivered = await reader.delivered()
+        while delivered["times"] == 3:
+            delivered = await reader.delivered()
+        assert delivered["outcome"] == "REFUSED"
+        assert delivered["payload"] == {}
+        assert delivered["client"] is delivered["inbound"] is None
 
 
 async def test_lost_hints_cost_a_second_and_no_change(
@@ -198,7 +198,7 @@ async def test_lost_hints_cost_a_second_and_no_change(
         await listening(running, admin, EVENTS)
         monkeypatch.setattr(hints, "_publish", lambda topics: None)
         await receive("Hello")
-        assert (await owner.told())["unread"] == 1
+        assert (await owner.delivered())["unread"] == 1
         await told_until(admin, outcome="ROUTED")
         await receive("STOP")
         await told_until(owner, contact={"optedOut": True})

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from resolvers.ids import Kind
-from tests.matrix.town import ROLES, Town
+from tests.matrix.scenario import ROLES, Scenario
 
 DATA, EMPTY, NULL = "data", "empty", "null"
 NOT_FOUND, FORBIDDEN, UNAUTHENTICATED = "NotFound", "FORBIDDEN", "UNAUTHENTICATED"
@@ -26,11 +26,13 @@ EVERYBODY = "owner sibling stranger"
 class Thing:
     """Something that is found or made for each question anew. `kind`: what it is the id of."""
 
-    find: Callable[[Town], Awaitable[UUID | str]]
+    find: Callable[[Scenario], Awaitable[UUID | str]]
     kind: Kind | None = None
 
 
-def thing(kind: Kind | None = None) -> Callable[[Callable[[Town], Awaitable[UUID | str]]], Thing]:
+def thing(
+    kind: Kind | None = None,
+) -> Callable[[Callable[[Scenario], Awaitable[UUID | str]]], Thing]:
     """Makes a thing of the function that finds it."""
     return lambda find: Thing(find, kind)
 
@@ -53,7 +55,7 @@ class Row:
     nobody: str = UNAUTHENTICATED
     given: Mapping[str, Any] = field(default_factory=dict)
     through: str | None = None
-    first: Callable[[Town], Awaitable[None]] | None = None
+    first: Callable[[Scenario], Awaitable[None]] | None = None
 
 
 def admins(sees: str, **asked: Any) -> Row:

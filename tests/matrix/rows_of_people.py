@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests import people
 from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody
+from tests.matrix.scenario import email_of
 from tests.matrix.things import (
     a_refresh_token,
     a_session,
@@ -16,7 +17,6 @@ from tests.matrix.things import (
     the_group,
     the_user,
 )
-from tests.matrix.town import email_of
 
 NEW_USER = {"email": an_email, "password": people.PASSWORD}
 

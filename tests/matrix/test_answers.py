@@ -22,8 +22,8 @@ from tests.installations import ENGINE
 from tests.matrix.documents import document_for, is_restricted
 from tests.matrix.row import FORBIDDEN, UNAUTHENTICATED, Row
 from tests.matrix.rows import ROWS
+from tests.matrix.scenario import ROLES, Scenario, scenario
 from tests.matrix.test_matrix import field_of, filled, is_refusal, refusal_in
-from tests.matrix.town import ROLES, Town, town
 
 MUTATIONS = [name for name in ROWS if name.startswith("Mutation.")]
 
@@ -82,15 +82,15 @@ def is_write(statement: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-async def settled(database_template: Any) -> AsyncIterator[Town]:
+async def settled(database_template: Any) -> AsyncIterator[Scenario]:
     """The town, once for all tests of this module."""
-    async with databases.fresh_copy(database_template) as url, town(url) as settled:
+    async with databases.fresh_copy(database_template) as url, scenario(url) as settled:
         yield settled
 
 
 @pytest.mark.parametrize("name", CHECKED)
 async def test_a_mutation_answers_though_the_database_goes_away_after_its_commit(
-    settled: Town, monkeypatch: pytest.MonkeyPatch, name: str
+    settled: Scenario, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     row, who = somebody_who_may(name)
     body = await asked_until_commit(
@@ -105,7 +105,7 @@ async def test_a_mutation_answers_though_the_database_goes_away_after_its_commit
 
 @pytest.mark.parametrize("name", CHECKED)
 async def test_a_part_that_cannot_be_read_after_the_commit_does_not_ask_for_a_repetition(
-    settled: Town, monkeypatch: pytest.MonkeyPatch, name: str
+    settled: Scenario, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     row, who = somebody_who_may(name)
     whole = document_for(ENGINE.schema, name, row.given)
@@ -115,23 +115,28 @@ async def test_a_part_that_cannot_be_read_after_the_commit_does_not_ask_for_a_re
         assert error["message"].startswith("The request was carried out"), error
 
 
-async def test_every_exception_is_needed(settled: Town) -> None:
+async def test_every_exception_is_needed(settled: Scenario) -> None:
     assert set(MUTATIONS) >= READ_ONLY
     assert set(EARLIER_COMMITS) <= set(MUTATIONS)
 
 
 async def asked_until_commit(
-    town: Town, monkeypatch: pytest.MonkeyPatch, name: str, row: Row, who: str, document: str
+    scenario: Scenario,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    row: Row,
+    who: str,
+    document: str,
 ) -> dict[str, Any]:
     """The answer to a mutation if the database goes away after its COMMIT."""
-    variables = await filled(town, row.given)
+    variables = await filled(scenario, row.given)
     if row.first is not None:
-        await row.first(town)
+        await row.first(scenario)
     gate = Gate(commits=1 + EARLIER_COMMITS.get(name, 0))
     with monkeypatch.context() as patched:
         for module in (database, orm):
             patched.setattr(module, "acquired", gate.around(module.acquired))
-        answer = await town.ask(who, document, variables)
+        answer = await scenario.ask(who, document, variables)
     body: dict[str, Any] = orjson.loads(answer)
     assert gate.is_closed, f"{name} has committed nothing: {body}"
     return body

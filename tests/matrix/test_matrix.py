@@ -39,7 +39,7 @@ from tests.matrix.row import (
     Thing,
 )
 from tests.matrix.rows import ROWS
-from tests.matrix.town import ROLES, Town, fingerprint, town
+from tests.matrix.scenario import ROLES, Scenario, fingerprint, scenario
 
 SCHEMA = ENGINE.schema
 NOTHING = {NULL, EMPTY, NOT_FOUND}
@@ -47,19 +47,19 @@ UNKNOWN = UUID(int=404)
 
 
 @pytest.fixture(scope="module")
-async def settled(database_template: Any) -> AsyncIterator[Town]:
+async def settled(database_template: Any) -> AsyncIterator[Scenario]:
     """The town, once for all tests of this module."""
-    async with databases.fresh_copy(database_template) as url, town(url) as settled:
+    async with databases.fresh_copy(database_template) as url, scenario(url) as settled:
         yield settled
 
 
 @pytest.mark.parametrize("name", ROWS)
-async def test_everybody_gets_what_the_table_says(settled: Town, name: str) -> None:
+async def test_everybody_gets_what_the_table_says(settled: Scenario, name: str) -> None:
     found = [what for row in ROWS[name] async for what in differences(settled, name, row)]
     assert not found, "\n".join([f"{name}, asked by everybody:", *found])
 
 
-async def test_the_ledger_still_proves_itself(settled: Town) -> None:
+async def test_the_ledger_still_proves_itself(settled: Scenario) -> None:
     await worlds.assert_audit_holds()
 
 
@@ -130,7 +130,7 @@ def does_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 async def test_a_weak_resolver_is_noticed(
-    settled: Town, monkeypatch: pytest.MonkeyPatch, weaken: Any, name: str, expected: str
+    settled: Scenario, monkeypatch: pytest.MonkeyPatch, weaken: Any, name: str, expected: str
 ) -> None:
     weaken(monkeypatch)
     found = [what for row in ROWS[name] async for what in differences(settled, name, row)]
@@ -157,37 +157,37 @@ def missing_ids(name: str, rows: Collection[Row]) -> list[str]:
     ]
 
 
-async def differences(town: Town, name: str, row: Row) -> AsyncIterator[str]:
+async def differences(scenario: Scenario, name: str, row: Row) -> AsyncIterator[str]:
     """Where what everybody gets is not what the row says."""
     for who in ROLES:
         expected = getattr(row, who)
-        variables = await filled(town, row.given)
+        variables = await filled(scenario, row.given)
         if row.first is not None:
-            await row.first(town)
+            await row.first(scenario)
         before = await fingerprint()
-        answer = await town.ask(who, document_of(name, row), variables)
-        got = await word_for(town, answer)
+        answer = await scenario.ask(who, document_of(name, row), variables)
+        got = await word_for(scenario, answer)
         if set(got.split()) != set(expected.split()):
             yield f"{who} got “{got}” where the row says “{expected}”: {answer[:600]!r}"
         if name.startswith("Mutation.") and is_refusal(got) and await fingerprint() != before:
             yield f"{who} was refused, and something changed all the same"
         if row.through is None:
-            async for what in told_apart(town, name, row, who, answer):
+            async for what in told_apart(scenario, name, row, who, answer):
                 yield what
 
 
 async def told_apart(
-    town: Town, name: str, row: Row, who: str, answer: bytes
+    scenario: Scenario, name: str, row: Row, who: str, answer: bytes
 ) -> AsyncIterator[str]:
     """Where one can tell that an id exists which is not one's own."""
-    got = await word_for(town, answer)
+    got = await word_for(scenario, answer)
     for path, thing in things_in(row.given):
         if thing.kind is None:
             continue
         for wrong in (ids.encode(thing.kind, UNKNOWN), "nonsense"):
-            variables = await filled(town, row.given, (path, wrong))
-            other = await town.ask(who, document_of(name, row), variables)
-            word = await word_for(town, other)
+            variables = await filled(scenario, row.given, (path, wrong))
+            other = await scenario.ask(who, document_of(name, row), variables)
+            word = await word_for(scenario, other)
             is_like_it = other == answer if wrong != "nonsense" else word == got
             if is_refusal(got) and not is_like_it:
                 yield f"{who} can tell {path} from {wrong}: {answer[:300]!r} and {other[:300]!r}"
@@ -195,13 +195,13 @@ async def told_apart(
                 yield f"{who} got something for {path}: {wrong}: {other[:300]!r}"
 
 
-async def word_for(town: Town, answer: bytes) -> str:
+async def word_for(scenario: Scenario, answer: bytes) -> str:
     """The cell that says what an answer is."""
     bodies = [orjson.loads(line) for line in answer.splitlines()]
     codes = {code_of(error) for body in bodies for error in body.get("errors", ())}
     if codes:
         return " ".join(sorted(codes))
-    seen = " ".join(sorted(await town.seen_in(answer)))
+    seen = " ".join(sorted(await scenario.seen_in(answer)))
     values = [value for body in bodies for value in body["data"].values()]
     return next(filter(None, map(refusal_in, values)), None) or seen or nothing_in(values) or DATA
 
@@ -244,17 +244,20 @@ def document_of(name: str, row: Row) -> str:
     return document_for(SCHEMA, row.through, row.given, only=name.split(".")[1])
 
 
-async def filled(town: Town, given: Any, wrong: tuple[str, str] = ("", ""), path: str = "") -> Any:
+async def filled(
+    scenario: Scenario, given: Any, wrong: tuple[str, str] = ("", ""), path: str = ""
+) -> Any:
     """The arguments with the things found. `wrong`: where something else stands, and what."""
     if isinstance(given, Mapping):
         return {
-            name: await filled(town, each, wrong, f"{path}.{name}") for name, each in given.items()
+            name: await filled(scenario, each, wrong, f"{path}.{name}")
+            for name, each in given.items()
         }
     if not isinstance(given, Thing):
         return given
     if path == wrong[0]:
         return wrong[1]
-    found = await given.find(town)
+    found = await given.find(scenario)
     return ids.encode(given.kind, found) if given.kind and isinstance(found, UUID) else found
 
 

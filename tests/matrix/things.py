@@ -20,150 +20,150 @@ from resolvers.ids import Kind
 from tests import people, worlds
 from tests.inbox import post
 from tests.matrix.row import thing
-from tests.matrix.town import Town, email_of, new_in_doubt, number_of, word_of
+from tests.matrix.scenario import Scenario, email_of, new_in_doubt, number_of, word_of
 from tests.sending.files.files import uploaded
 
 
 @thing(Kind.CLIENT)
-async def the_client(town: Town) -> UUID:
+async def the_client(scenario: Scenario) -> UUID:
     """The owner."""
-    return town.app.owner.client_id
+    return scenario.app.owner.client_id
 
 
 @thing(Kind.CLIENT)
-async def a_new_client(town: Town) -> UUID:
+async def a_new_client(scenario: Scenario) -> UUID:
     """A new client that holds nothing."""
-    return (await worlds.add_client(town.app.pool, held=0, name=uuid4().hex)).client_id
+    return (await worlds.add_client(scenario.app.pool, held=0, name=uuid4().hex)).client_id
 
 
 @thing(Kind.GROUP)
-async def the_group(town: Town) -> UUID:
+async def the_group(scenario: Scenario) -> UUID:
     """The owner's group."""
-    return town.app.group.id
+    return scenario.app.group.id
 
 
 @thing(Kind.PROVIDER_ACCOUNT)
-async def the_provider_account(town: Town) -> UUID:
+async def the_provider_account(scenario: Scenario) -> UUID:
     """The default one."""
-    return town.app.pool.id
+    return scenario.app.pool.id
 
 
 @thing(Kind.RECONCILIATION)
-async def the_reconciliation(town: Town) -> UUID:
+async def the_reconciliation(scenario: Scenario) -> UUID:
     """A finished dry run."""
     run = await new_reconciliation(store, dry_run=True)
     return (await reconcile(store, run)).id
 
 
 @thing(Kind.AUDIT)
-async def the_audit(town: Town) -> UUID:
+async def the_audit(scenario: Scenario) -> UUID:
     """A finished audit."""
-    await no_run_goes_on(town)
+    await no_run_goes_on(scenario)
     return (await audit(store, await new_audit(store), rest=0)).id
 
 
-async def no_run_goes_on(town: Town) -> None:
+async def no_run_goes_on(scenario: Scenario) -> None:
     """Runs that another question has started end, so that a new one can start."""
     await worlds.execute("UPDATE ledger_audit SET state = 'STOPPED' WHERE state = 'RUNNING'")
     await worlds.execute("UPDATE reconciliation SET finished_at = now() WHERE finished_at IS NULL")
 
 
-async def an_audit_is_done(town: Town) -> None:
+async def an_audit_is_done(scenario: Scenario) -> None:
     """There is a finished audit."""
-    await the_audit.find(town)
+    await the_audit.find(scenario)
 
 
 @thing(Kind.USER)
-async def the_user(town: Town) -> UUID:
+async def the_user(scenario: Scenario) -> UUID:
     """The owner's user."""
-    return town.users["owner"]
+    return scenario.users["owner"]
 
 
 @thing(Kind.USER)
-async def a_supervisor(town: Town) -> UUID:
+async def a_supervisor(scenario: Scenario) -> UUID:
     """A new supervisor of the group."""
     email = f"{uuid4().hex}@ibiki.test"
-    user = await people.add_user(email, Role.SUPERVISOR, group_id=town.app.group.id)
+    user = await people.add_user(email, Role.SUPERVISOR, group_id=scenario.app.group.id)
     return user.id
 
 
 @thing(Kind.SEND)
-async def a_send(town: Town) -> UUID:
+async def a_send(scenario: Scenario) -> UUID:
     """A new send of the owner's."""
-    return (await worlds.accept(town.app.owner, text=word_of("owner"))).id
+    return (await worlds.accept(scenario.app.owner, text=word_of("owner"))).id
 
 
 @thing(Kind.MESSAGE)
-async def a_message_in_doubt(town: Town) -> UUID:
+async def a_message_in_doubt(scenario: Scenario) -> UUID:
     """A new message of the owner's whose outcome is unknown."""
-    return await new_in_doubt(town.app.owner, word_of("owner"))
+    return await new_in_doubt(scenario.app.owner, word_of("owner"))
 
 
 @thing(Kind.API_KEY)
-async def an_api_key(town: Town) -> UUID:
+async def an_api_key(scenario: Scenario) -> UUID:
     """A new key of the owner's."""
-    owner = town.actors["owner"]
+    owner = scenario.actors["owner"]
     assert owner is not None
     return (await create_api_key(store, owner, name=word_of("owner"))).api_key.id
 
 
 @thing()
-async def a_refresh_token(town: Town) -> str:
+async def a_refresh_token(scenario: Scenario) -> str:
     """A new one of the owner's."""
-    return (await _signed_in(town, "owner")).refresh_token
+    return (await _signed_in(scenario, "owner")).refresh_token
 
 
 @thing(Kind.SESSION)
-async def a_session(town: Town) -> UUID:
+async def a_session(scenario: Scenario) -> UUID:
     """A new one of the owner's."""
-    return (await _signed_in(town, "owner")).session_id
+    return (await _signed_in(scenario, "owner")).session_id
 
 
-async def everybody_signs_in(town: Town) -> None:
+async def everybody_signs_in(scenario: Scenario) -> None:
     """Starts a session of each user."""
-    for who in town.users:
-        await _signed_in(town, who)
+    for who in scenario.users:
+        await _signed_in(scenario, who)
 
 
-async def _signed_in(town: Town, who: str) -> SignedIn:
-    sessions = town.app.installation.sessions
+async def _signed_in(scenario: Scenario, who: str) -> SignedIn:
+    sessions = scenario.app.installation.sessions
     return await sessions.sign_in(email_of(who), people.PASSWORD, address=people.ADDRESS)
 
 
 @thing()
-async def a_word(town: Town) -> str:
+async def a_word(scenario: Scenario) -> str:
     """A name that nothing has."""
     return f"w{uuid4().hex}"
 
 
 @thing()
-async def an_email(town: Town) -> str:
+async def an_email(scenario: Scenario) -> str:
     """An email that nobody has."""
     return f"{uuid4().hex}@ibiki.test"
 
 
 @thing(Kind.CONVERSATION)
-async def a_conversation(town: Town) -> UUID:
+async def a_conversation(scenario: Scenario) -> UUID:
     """The owner's."""
-    await everybody_hears(town)
-    return await _newest("conversation", town.app.owner.client_id)
+    await everybody_hears(scenario)
+    return await _newest("conversation", scenario.app.owner.client_id)
 
 
 @thing(Kind.MESSAGE)
-async def an_inbound_message(town: Town) -> UUID:
+async def an_inbound_message(scenario: Scenario) -> UUID:
     """A new one of the owner's."""
-    await everybody_hears(town)
-    return await _newest("inbound", town.app.owner.client_id)
+    await everybody_hears(scenario)
+    return await _newest("inbound", scenario.app.owner.client_id)
 
 
 @thing(Kind.CONTACT)
-async def a_contact(town: Town) -> UUID:
+async def a_contact(scenario: Scenario) -> UUID:
     """A new one of the owner's."""
     contact_id = new_id()
     await worlds.execute(
         "INSERT INTO contact (id, client_id, number, name) VALUES ($1, $2, $3, $4)",
         contact_id,
-        town.app.owner.client_id,
+        scenario.app.owner.client_id,
         f"+{contact_id.int % 10**15}",
         word_of("owner"),
     )
@@ -171,17 +171,17 @@ async def a_contact(town: Town) -> UUID:
 
 
 @thing(Kind.UPLOAD)
-async def an_upload(town: Town) -> UUID:
+async def an_upload(scenario: Scenario) -> UUID:
     """A new one of the owner's, of one number."""
     file = b"phone,name\n+12025550142,Ada\n"
-    return (await uploaded(town.app.installation, town.actors["owner"], file)).id
+    return (await uploaded(scenario.app.installation, scenario.actors["owner"], file)).id
 
 
 @thing(Kind.MODEM_ROUTE)
-async def a_modem_route(town: Town) -> UUID:
+async def a_modem_route(scenario: Scenario) -> UUID:
     """A new one of the owner's."""
     line = Line(uuid4().hex, "1")
-    app = town.app
+    app = scenario.app
     route = await set_modem_route(
         store, app.installation.normaliser, app.owner.client_id, line, None
     )
@@ -189,7 +189,7 @@ async def a_modem_route(town: Town) -> UUID:
 
 
 @thing(Kind.WEBHOOK_EVENT)
-async def an_unrouted_event(town: Town) -> UUID:
+async def an_unrouted_event(scenario: Scenario) -> UUID:
     """A new one that nobody could be found for: of a sender whom nobody has written to."""
     sender = worlds.generated_numbers(1, skip=100_000 + int(uuid4().int % 1_000_000))[0]
     (row,) = await post.received(post.inbound(word_of("owner"), sender=sender))
@@ -198,11 +198,11 @@ async def an_unrouted_event(town: Town) -> UUID:
     return found
 
 
-async def everybody_hears(town: Town) -> None:
+async def everybody_hears(scenario: Scenario) -> None:
     """A new message to each tenant, from whom it writes to."""
-    for place, tenant in town.tenants().items():
+    for place, tenant in scenario.tenants().items():
         line = Line(f"modem of {place}", "1")
-        normaliser = town.app.installation.normaliser
+        normaliser = scenario.app.installation.normaliser
         await set_modem_route(store, normaliser, tenant.client_id, line, None)
         said = post.inbound(word_of(place), sender=number_of(place), modem=line.modem)
         (row,) = await post.received({**said, "messageId": uuid4().hex})
@@ -217,7 +217,7 @@ async def _newest(table: str, client_id: UUID) -> UUID:
     return found
 
 
-async def messages_change(town: Town) -> None:
+async def messages_change(scenario: Scenario) -> None:
     """One of each tenant's is in doubt from now on."""
-    for place, tenant in town.tenants().items():
+    for place, tenant in scenario.tenants().items():
         await new_in_doubt(tenant, word_of(place))

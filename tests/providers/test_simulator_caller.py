@@ -30,7 +30,7 @@ class Listener:
     """Whoever is called: what it heard, and how it answers."""
 
     url: str = ""
-    heard: list[Any] = field(default_factory=list)
+    arrived: list[Any] = field(default_factory=list)
     secrets: set[str | None] = field(default_factory=set)
     refusals: int = 0
 
@@ -39,15 +39,15 @@ class Listener:
         if self.refusals:
             self.refusals -= 1
             return web.Response(status=503)
-        self.heard.append(parse_webhook(await request.read()))
+        self.arrived.append(parse_webhook(await request.read()))
         return web.Response()
 
     async def has_heard(self, count: int) -> list[Any]:
         """All that it heard, once that is so much."""
         async with asyncio.timeout(20):
-            while len(self.heard) < count:  # noqa: ASYNC110 - a condition with a bound
+            while len(self.arrived) < count:  # noqa: ASYNC110 - a condition with a bound
                 await asyncio.sleep(0.02)
-        return self.heard
+        return self.arrived
 
 
 @dataclass
@@ -109,7 +109,7 @@ async def test_a_reply_is_answered_by_the_line_that_it_named(world: World) -> No
 
 async def test_a_report_can_come_before_the_answer(world: World) -> None:
     reference = await world.send(EARLY)
-    assert [each.reference for each in world.listener.heard] == [reference]
+    assert [each.reference for each in world.listener.arrived] == [reference]
 
 
 async def test_a_report_can_come_twice(world: World) -> None:
@@ -159,7 +159,7 @@ async def test_a_phone_can_be_made_to_write(world: World) -> None:
             assert await answer.json() == {"status": 200}
         async with session.post(url, json={"message": "Hi"}) as answer:
             assert answer.status == 400
-    (inbound,) = world.listener.heard
+    (inbound,) = world.listener.arrived
     assert (inbound.sender, inbound.line, inbound.receiver) == (
         "+12025550143",
         Line("m1", PORT),

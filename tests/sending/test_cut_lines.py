@@ -94,8 +94,8 @@ async def test_after_a_lost_commit_each_send_of_a_batch_gets_its_own_result(
     line.cut_at("COMMIT", Moment.UNANSWERED)
     results = await accept_batch(store, sends)
     assert line.cuts == 1
-    told = [None if isinstance(each, Refused) else sent(each) for each in results]
-    assert told == [sends[0].id, None, sends[0].id, None, sends[4].id, None]
+    delivered = [None if isinstance(each, Refused) else sent(each) for each in results]
+    assert delivered == [sends[0].id, None, sends[0].id, None, sends[4].id, None]
     assert await charges(client.account_id) == [4, 6]
     await worlds.assert_audit_holds()
 

@@ -39,7 +39,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weather:
+class Conditions:
     """What becomes of connections. As it comes it harms nothing.
 
     `late_seconds`: by how much each chunk comes late, `jitter_seconds`: up to how much more.
@@ -57,4 +57,4 @@ class Weather:
     share: float = 1.0
 
 
-FAIR = Weather()
+FAIR = Conditions()

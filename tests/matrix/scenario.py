@@ -36,7 +36,7 @@ _ID = re.compile(rb'"[a-z]{3}_([0-9a-z]{26})"')
 
 
 @dataclass(slots=True)
-class Town:
+class Scenario:
     """Who asks and what there is. `whose`: to which place or person each id belongs."""
 
     app: App
@@ -49,10 +49,10 @@ class Town:
         """All that comes back, as JSON: of a subscription, what it tells first."""
         operation = ENGINE.find(document)
         if operation.kind == "subscription":
-            told = await self._watched(self.actors[who], operation, variables)
+            delivered = await self._watched(self.actors[who], operation, variables)
         else:
-            told = [await self._told(self.actors[who], operation, variables)]
-        return b"\n".join(orjson.dumps(each) for each in told)
+            delivered = [await self._told(self.actors[who], operation, variables)]
+        return b"\n".join(orjson.dumps(each) for each in delivered)
 
     async def seen_in(self, answer: bytes) -> set[str]:
         """Whose things stand in an answer."""
@@ -134,11 +134,11 @@ def email_of(who: str) -> str:
 
 
 @asynccontextmanager
-async def town(url: str) -> AsyncIterator[Town]:
+async def scenario(url: str) -> AsyncIterator[Scenario]:
     """The town, in a database of its own."""
     async with running_app(url) as app:
         stranger = await worlds.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
-        made = Town(app, stranger)
+        made = Scenario(app, stranger)
         await _settle_in(made)
         await reconcile(store, await new_reconciliation(store, dry_run=True))
         yield made
@@ -177,7 +177,7 @@ async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
     return found
 
 
-async def _settle_in(made: Town) -> None:
+async def _settle_in(made: Scenario) -> None:
     """Everybody has a user and a key to ask with, every tenant something of each kind."""
     app = made.app
     await _add_people(made)
@@ -201,7 +201,7 @@ async def _settle_in(made: Town) -> None:
     app.upstream.balance_word = READING
 
 
-async def _add_people(made: Town) -> None:
+async def _add_people(made: Scenario) -> None:
     app, tenants = made.app, made.tenants()
     for who, place in (("owner", "owner"), ("sibling", "sibling"), ("stranger", "stranger")):
         await _move_in(made, who, Role.CLIENT, client_id=tenants[place].client_id)
@@ -218,7 +218,7 @@ async def _add_people(made: Town) -> None:
     made.actors["nobody"] = None
 
 
-async def _move_in(made: Town, who: str, role: Role, **places: UUID) -> None:
+async def _move_in(made: Scenario, who: str, role: Role, **places: UUID) -> None:
     user = await people.add_user(email_of(who), role, **places)
     # The role does not matter for making a key; who has it asks with it from now on.
     key = await create_api_key(
