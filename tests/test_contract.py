@@ -123,7 +123,7 @@ def test_nothing_is_missing() -> None:
     assert [what for is_missing, what in found if is_missing] == []
 
 
-def test_every_code_stands_in_the_closed_list() -> None:
+def test_every_code_is_in_the_closed_list() -> None:
     lines = re.sub(r"\n# +", " ", (HERE / "contract.graphql").read_text())
     agreed = re.search(r"extensions\.code: ([^.]*)", lines)
     assert agreed is not None

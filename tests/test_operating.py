@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "operating.md").read_text()
 
 
-def test_every_setting_is_told_of_and_no_other() -> None:
+def test_every_setting_is_documented_and_no_other() -> None:
     table = PAGE.partition("## Settings")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == sorted(
         settings.names() - settings.OPTIONS

@@ -70,7 +70,7 @@ def test_whoever_serves_or_dispatches_waits_for_the_migrations(compose: dict[str
         assert set(awaited) <= set(compose["services"])
 
 
-def test_readiness_is_asked_for_where_the_api_says_it(compose: dict[str, Any]) -> None:
+def test_the_api_reads_readiness_when_it_is_queried(compose: dict[str, Any]) -> None:
     asked = compose["services"]["serve"]["healthcheck"]["test"]
     compile(asked[-1], "healthcheck", "exec")
     assert "/readyz" in asked[-1]

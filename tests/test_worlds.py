@@ -23,7 +23,7 @@ async def test_a_world_with_sends_passes_the_audit(database_url: str) -> None:
         await worlds.assert_audit_holds()
 
 
-def test_generated_numbers_are_valid_and_each_stands_once() -> None:
+def test_generated_numbers_are_valid_and_unique() -> None:
     numbers = worlds.generated_numbers(3_000, skip=100_000)
     assert len(set(numbers)) == 3_000
     assert all(phonenumbers.is_valid_number(phonenumbers.parse(number)) for number in numbers)

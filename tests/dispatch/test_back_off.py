@@ -83,7 +83,7 @@ def test_a_stream_reads_again_after_thousands_of_failures() -> None:
 
 
 @pytest.mark.parametrize("failure", [Disconnected, ValueError, asyncio.CancelledError])
-def test_a_loop_goes_on_after_thousands_of_failures(failure: type[BaseException]) -> None:
+def test_a_loop_continues_after_thousands_of_failures(failure: type[BaseException]) -> None:
     tried_at: list[float] = []
 
     async def main() -> None:

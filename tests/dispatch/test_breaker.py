@@ -50,9 +50,7 @@ def test_a_clear_answer_in_between_starts_the_count_again(breaker: Breaker) -> N
     assert not breaker.is_open
 
 
-def test_a_call_that_was_not_made_after_all_counts_for_nothing(
-    breaker: Breaker, clock: Clock
-) -> None:
+def test_a_call_that_was_not_made_is_not_counted(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, 4)
     breaker.not_made(was_try=breaker.started())
     assert not breaker.is_open
@@ -137,9 +135,7 @@ def test_it_rests_as_long_as_the_provider_asked(breaker: Breaker, clock: Clock) 
         ([], False),
     ],
 )
-def test_an_answer_is_clear_where_the_provider_itself_gave_it(
-    outcomes: list[Outcome], clear: bool
-) -> None:
+def test_a_response_of_the_provider_itself_is_clear(outcomes: list[Outcome], clear: bool) -> None:
     assert is_clear(outcomes) is clear
 
 

@@ -133,7 +133,7 @@ class Steady:
     ],
     ids=["steady", "ahead", "a little back", "back, twice"],
 )
-async def test_only_a_clock_that_has_gone_back_has_anything_dated_anew(
+async def test_times_are_corrected_only_if_the_clock_went_back(
     moves: list[float], corrected: list[float]
 ) -> None:
     clock = Steady(list(moves))
@@ -201,7 +201,7 @@ async def test_a_reading_that_is_being_taken_goes_on() -> None:
 
 
 @pytest.mark.usefixtures("connected")
-async def test_many_are_dated_anew_by_and_by() -> None:
+async def test_many_times_are_corrected_in_steps() -> None:
     pool = await worlds.add_pool()
     await worlds.accept(await worlds.add_client(pool), 5)
     await set_back()

@@ -41,7 +41,7 @@ def test_after_eight_urgent_calls_one_of_bulk_goes_first() -> None:
     assert turns.rounds(ALL_WAIT)[0] == Round(REPLIES)
 
 
-def test_bulk_is_not_passed_over_where_none_waits() -> None:
+def test_bulk_is_claimed_if_no_single_message_waits() -> None:
     turns = Turns(8)
     singles = [Waiting(SINGLES, BOB)]
     for _ in range(3 * URGENT_CALLS_PER_BULK_CALL):

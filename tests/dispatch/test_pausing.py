@@ -114,7 +114,7 @@ async def test_only_one_of_many_dispatchers_probes() -> None:
         (NotSent("refused"), True),
     ],
 )
-async def test_a_probe_ends_the_pause_where_it_is_answered(outcome: Outcome, paused: bool) -> None:
+async def test_a_probe_that_is_answered_ends_the_pause(outcome: Outcome, paused: bool) -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     await worlds.accept(client, 2)

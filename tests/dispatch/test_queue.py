@@ -33,7 +33,7 @@ async def pick(pool: worlds.Pool, *quotas: Quota) -> list[str]:
         return [message.number for message in await store.pick_messages(tx, pool.id, quotas)]
 
 
-async def test_tenants_are_told_once_each_in_turn_by_priority() -> None:
+async def test_each_tenant_is_served_once_in_turn_by_priority() -> None:
     pool = await worlds.add_pool()
     anne, bob = sorted(
         [await worlds.add_client(pool), await worlds.add_client(pool)], key=lambda t: t.client_id
@@ -170,7 +170,7 @@ async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> Non
     assert await pick(pool, Quota(BULK, client.client_id, 3)) == []
 
 
-async def test_a_rate_lets_through_what_it_says_and_then_names_the_wait() -> None:
+async def test_a_rate_allows_its_number_and_then_returns_the_wait() -> None:
     pool = await worlds.add_pool(rate_per_second=100)
     async with store.transaction() as tx:
         first = await store.lock_rate(tx, pool.id, 100)

@@ -256,7 +256,7 @@ async def test_a_person_has_to_say_why(note: str) -> None:
         await settle_unknown(store, worlds.ADMIN, new_id(), taken=True, note=note)
 
 
-async def test_a_truth_that_is_told_twice_is_told_once() -> None:
+async def test_a_repeated_report_is_delivered_once() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10)
     await worlds.accept(client)

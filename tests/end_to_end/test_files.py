@@ -54,7 +54,7 @@ def client(program: Program) -> Iterator[Api]:
         yield api
 
 
-def test_a_file_is_uploaded_and_each_row_is_told_its_own(program: Program, client: Api) -> None:
+def test_a_file_is_uploaded_and_each_row_gets_its_own_text(program: Program, client: Api) -> None:
     delivered = upload(program, "client@ibiki.test")
     assert (delivered["rows"], delivered["columns"]) == (2, ["Name", "Telefon", "Betrag"])
     given = {"uploadId": delivered["uploadId"], "text": "{{name}}: {{betrag}}"}

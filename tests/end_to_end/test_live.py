@@ -233,9 +233,7 @@ def last_of(watchers: list[Watcher]) -> int:
 
 
 @pytest.mark.parametrize("kind", ["graphql-ws", "graphql-sse", "apollo", "urql"])
-def test_stock_clients_are_told_at_every_server_whatever_one_of_them_changes(
-    two: Place, kind: str
-) -> None:
+def test_stock_clients_receive_changes_of_every_server(two: Place, kind: str) -> None:
     with two.watchers(kind) as watchers:
         balance = last_of(watchers)
         for address in two.addresses:

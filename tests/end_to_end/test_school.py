@@ -187,7 +187,7 @@ def test_a_send_and_a_refund_agree_with_the_provider_at_the_next_check(it: Day) 
     assert sorted(it.taken()) == sorted(each.removeprefix("+") for each in [*NUMBERS, NUMBERS[0]])
 
 
-def test_after_a_top_up_a_check_lets_waiting_messages_go(it: Day) -> None:
+def test_after_a_top_up_a_check_sends_the_waiting_messages(it: Day) -> None:
     """Without the check, the next message would be tried half a minute later."""
     it.control("fault", kind="no_credits", path="/api/v1/")
     send = it.send(NUMBERS[2])

@@ -171,7 +171,7 @@ def test_nobody_is_named(program: Program, collector: Collector) -> None:
         assert word not in shown, word
 
 
-def test_a_dispatcher_tells_how_it_goes_where_it_is_given_a_port(program: Program) -> None:
+def test_a_dispatcher_with_a_port_serves_health_and_metrics(program: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "ibiki", "dispatch", "--port", str(port)]

@@ -100,7 +100,7 @@ async def calling(proxy: FaultProxy) -> AsyncIterator[Caller]:
             await streams[1].wait_closed()
 
 
-async def test_in_fair_weather_all_passes_both_ways_and_ends_in_order(proxy: FaultProxy) -> None:
+async def test_without_faults_all_bytes_pass_both_ways(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
         said = bytes(range(256)) * 4096
         assert await caller.hears(said) == said

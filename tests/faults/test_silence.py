@@ -80,7 +80,7 @@ async def test_all_of_the_pool_is_usable_when_it_speaks_again(
     await assert_whole()
 
 
-async def test_after_one_silent_connection_none_is_used_that_was_there_before(
+async def test_after_a_timeout_existing_connections_are_not_used(
     line: FaultProxy,
 ) -> None:
     assert line.end_all(End.SWALLOWED) == POOL_SIZE
@@ -101,7 +101,7 @@ async def test_a_connection_that_falls_silent_before_its_commit_is_away(line: Fa
     await assert_whole()
 
 
-async def test_a_caller_that_goes_away_from_a_silent_database_is_let_go(line: FaultProxy) -> None:
+async def test_a_cancelled_caller_does_not_wait_for_a_silent_database(line: FaultProxy) -> None:
     inside = asyncio.Event()
 
     async def wait_for_it() -> None:
@@ -115,7 +115,7 @@ async def test_a_caller_that_goes_away_from_a_silent_database_is_let_go(line: Fa
     await assert_whole()
 
 
-async def test_requests_to_send_are_told_to_try_again_however_many_wait(line: FaultProxy) -> None:
+async def test_requests_to_send_get_try_again_however_many_wait(line: FaultProxy) -> None:
     pool = await worlds.add_pool(default=False)
     client = await worlds.add_client(pool, held=10_000)
     acceptor = Acceptor(store, patience_seconds=2 * ANSWER_SECONDS)

@@ -86,7 +86,7 @@ async def test_the_password_is_the_one_that_is_set_also_later(
         assert not await may_sign_in(user.email, kept)
 
 
-async def test_a_password_that_was_set_once_is_the_one_that_is_told_from_then_on(
+async def test_a_password_that_was_set_once_is_shown_from_then_on(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEMO_PASSWORD", "of the operator's own")

@@ -141,7 +141,7 @@ async def test_start_to_one_client_ends_only_its_block(app: App) -> None:
     assert await opt_outs() == {app.sibling.client_id: "PENDING"}
 
 
-async def test_a_stop_of_a_stranger_blocks_nobody(app: App) -> None:
+async def test_a_stop_from_an_unknown_number_blocks_no_client(app: App) -> None:
     event = await stop()
     assert (event["outcome"], event["opt_out_pending"]) == ("UNROUTED", False)
     assert await opt_outs() == {}

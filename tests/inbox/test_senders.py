@@ -119,7 +119,7 @@ async def test_of_two_readings_the_one_that_the_client_sent_to_counts(
     assert [row["client_id"] for row in rows] == [client.client_id] * 2
 
 
-async def test_of_two_readings_that_nobody_sent_to_the_home_number_counts(
+async def test_of_two_readings_that_were_not_sent_to_the_home_number_counts(
     client: worlds.Tenant,
 ) -> None:
     (row,) = await post.received(inbound(sender=AMBIGUOUS, receiver=OUR_NUMBER))

@@ -115,7 +115,7 @@ async def test_no_more_than_there_is_can_be_moved(
     ],
 )
 @pytest.mark.parametrize("units", [1, -1])
-async def test_nobody_reaches_beyond_what_is_theirs(
+async def test_no_actor_reaches_rows_outside_its_scope(
     installation: Installation, who: str, whom: str, units: int, refusal: type[Refusal]
 ) -> None:
     before = await installation.held()

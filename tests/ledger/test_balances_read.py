@@ -105,7 +105,7 @@ async def test_a_client_outside_of_the_view_is_not_found(world: World) -> None:
         await read_balances(BalanceView(client_id=UNKNOWN_ID))
 
 
-async def test_a_group_is_shown_where_no_client_is_meant(world: World) -> None:
+async def test_a_group_is_shown_if_the_account_is_no_client(world: World) -> None:
     for shown in (PlatformShown.NONE, PlatformShown.OWNED):
         balances = await read_balances(BalanceView(group_id=world.group.id, platform=shown))
         assert (balances.account, balances.platform) == (None, None)
@@ -144,7 +144,7 @@ async def test_a_send_lowers_account_group_and_pool_alike_and_leaves_remaining(
         ("SENT", "'1 hour'", 2),
     ],
 )
-async def test_in_flight_is_what_is_queued_or_submitted_under_a_lease_that_stands(
+async def test_in_flight_is_what_is_queued_or_submitted_under_a_valid_lease(
     world: World, status: str, lease: str, in_flight: int
 ) -> None:
     await worlds.accept(world.member, 2)

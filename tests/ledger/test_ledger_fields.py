@@ -109,7 +109,7 @@ async def test_everybody_sees_the_own_balances_and_whom_they_lead(
 
 
 @pytest.mark.parametrize("query", [BALANCES, TRANSFERS, ALLOCATIONS, PROVIDER_ACCOUNTS, AUDIT])
-async def test_nobody_sees_anything(app: App, query: str) -> None:
+async def test_no_actor_sees_anything(app: App, query: str) -> None:
     assert await app.code("nobody", query) == "UNAUTHENTICATED"
 
 

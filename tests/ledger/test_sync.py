@@ -151,7 +151,7 @@ async def test_a_sync_whose_commit_was_lost_is_made_once(line: Line, moment: Mom
     assert not await is_paused(pool)
 
 
-async def test_a_sync_that_is_done_is_told_also_where_its_pause_cannot_be_lifted(
+async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(
     line: Line,
 ) -> None:
     """It is lifted already: what comes after the commit is for those who fail before it."""

@@ -240,7 +240,7 @@ async def test_what_is_told_within_a_moment_is_told_together() -> None:
         assert len(carrier.said) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
 
 
-async def test_what_cannot_be_told_waits_and_is_told_later() -> None:
+async def test_what_cannot_be_published_is_published_later() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
         carrier.refuses = True
@@ -263,7 +263,7 @@ async def test_more_than_can_wait_becomes_everything() -> None:
         await eventually(lambda: carrier.said[-1:] == [ALL])
 
 
-async def test_a_carrier_that_says_nothing_any_more_is_opened_anew() -> None:
+async def test_a_silent_carrier_is_opened_again() -> None:
     carrier = Odd()
     backend = Backend(carrier, heartbeat_seconds=0.05)
     await backend.connect()
@@ -291,7 +291,7 @@ async def test_what_is_heard_and_not_taken_is_bounded() -> None:
     await backend.disconnect()
 
 
-async def test_the_last_words_are_told_before_the_end() -> None:
+async def test_the_last_state_is_delivered_before_the_end() -> None:
     carrier = Odd()
     station = Station(carrier)
     await station.bus.start()

@@ -96,7 +96,7 @@ async def board() -> AsyncIterator[Board]:
     await hub.stop()
 
 
-async def test_each_change_is_told_in_order(board: Board) -> None:
+async def test_changes_are_delivered_in_order(board: Board) -> None:
     first, second, listener = message(), message(), await board.listen()
     taken = board.change(first, MessageStatus.SUBMITTING)
     await listener.hears(*delivered(taken))
@@ -117,7 +117,7 @@ async def test_changes_go_to_whom_they_belong(board: Board) -> None:
     await watches_send.hears(*delivered(changed[2]))
 
 
-async def test_a_change_is_read_and_told_once_for_all(board: Board) -> None:
+async def test_a_change_is_read_and_rendered_once_for_all_subscribers(board: Board) -> None:
     crowd = [await board.listen() for _ in range(200)]
     changed = board.change(message(), MessageStatus.SENT)
     for listener in crowd:
@@ -227,14 +227,16 @@ async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board:
     assert waiting.delivered == []
 
 
-async def test_a_beginning_that_cannot_be_told_yet_is_told_whole(board: Board) -> None:
+async def test_a_first_state_that_cannot_be_rendered_is_delivered_later_in_full(
+    board: Board,
+) -> None:
     board.begins = [message(), message()]
     board.words.away = 1
     listener = await board.listen()
     await listener.hears(*delivered(*board.begins))
 
 
-async def test_nothing_is_read_where_nobody_watches(board: Board) -> None:
+async def test_nothing_is_read_without_a_subscriber(board: Board) -> None:
     board.change(message(), MessageStatus.SENT)
     board.hub.hinted({EVERYTHING})
     assert board.store.reads_by_id == board.store.reads_by_position == 0

@@ -92,7 +92,7 @@ async def test_a_stalled_reader_is_bounded_and_closed_and_harms_nobody() -> None
         assert (await other.delivered())["account"]["balance"] == balance + 1
 
 
-async def test_a_reader_that_takes_its_time_is_told_the_newest() -> None:
+async def test_a_slow_subscriber_receives_the_newest_state() -> None:
     async with quiet(rules=SocketRules(send_seconds=20)) as place:
         place.store.unit = "x" * LONG
         stalled = await asyncio.to_thread(Stalled, place.server)
@@ -118,7 +118,7 @@ async def test_a_reader_that_takes_its_time_is_told_the_newest() -> None:
         assert b'"balance":%d' % last in arrived
 
 
-async def test_a_thousand_sockets_are_told_in_good_time() -> None:
+async def test_a_thousand_sockets_receive_a_change_in_time() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 3 * SOCKETS:
         pytest.skip(f"this machine opens {hard} files at most")

@@ -99,7 +99,7 @@ async def table() -> AsyncIterator[Table]:
     await hub.stop()
 
 
-async def test_a_reader_is_told_what_it_has_missed_and_then_what_comes(table: Table) -> None:
+async def test_a_subscriber_receives_what_it_missed_and_then_what_comes(table: Table) -> None:
     table.receive(3 * PAGE + 7)
     listener = await table.listen(after=5)
     await listener.hears(*numbers(6, 3 * PAGE + 7))
@@ -130,7 +130,9 @@ async def test_who_stands_at_the_same_place_shares_reads_and_executions(table: T
     assert table.hub.count == 1
 
 
-async def test_readers_with_places_of_their_own_are_each_told_their_own_rest(table: Table) -> None:
+async def test_subscribers_with_different_positions_each_receive_their_own_rest(
+    table: Table,
+) -> None:
     table.receive(2 * PAGE)
     places = (0, 1, PAGE, 2 * PAGE - 1, 2 * PAGE)
     crowd = [await table.listen(place) for place in places]
@@ -218,7 +220,7 @@ async def test_nothing_is_lost_or_doubled_while_the_store_is_away(table: Table) 
     await listener.hears(1, 2)
 
 
-async def test_a_reader_that_is_refused_later_is_told_so(table: Table) -> None:
+async def test_a_subscriber_that_is_refused_later_receives_the_error(table: Table) -> None:
     listener = await table.listen()
     table.away = Forbidden()
     table.receive()

@@ -69,7 +69,7 @@ def ear(people: App) -> Iterator[Ear]:
     stop()
 
 
-async def test_nothing_is_told_before_the_commit(ear: Ear, people: App) -> None:
+async def test_nothing_is_published_before_the_commit(ear: Ear, people: App) -> None:
     topic = hints.SEND + people.owner.client_id.bytes
     async with transaction() as tx:
         note(tx, [topic])
@@ -90,7 +90,7 @@ async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: App) ->
     assert ear.arrived == {topic}
 
 
-async def test_a_listener_that_fails_harms_nobody(
+async def test_a_listener_that_fails_does_not_affect_others(
     ear: Ear, people: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(topics: Collection[Topic]) -> None:
@@ -103,7 +103,7 @@ async def test_a_listener_that_fails_harms_nobody(
     assert "a listener to hints failed" in caplog.text
 
 
-async def test_a_charge_is_told_of_at_each_node_that_shows_it(ear: Ear, people: App) -> None:
+async def test_a_charge_hints_at_each_account_that_shows_it(ear: Ear, people: App) -> None:
     await worlds.accept(people.owner)
     assert ear.take() == {
         hints.ACCOUNT + people.owner.account_id.bytes,
@@ -112,14 +112,14 @@ async def test_a_charge_is_told_of_at_each_node_that_shows_it(ear: Ear, people: 
     }
 
 
-async def test_an_allocation_is_told_of_at_both_ends(ear: Ear, people: App) -> None:
+async def test_an_allocation_hints_at_both_accounts(ear: Ear, people: App) -> None:
     await allocate(store, worlds.ADMIN, Allocation(people.loner.client_id, None, 5))
     arrived = ear.take()
     assert hints.ACCOUNT + people.loner.account_id.bytes in arrived
     assert hints.ACCOUNT + people.pool.account_id.bytes in arrived
 
 
-async def test_each_step_of_a_message_is_told_of(ear: Ear, people: App) -> None:
+async def test_each_step_of_a_message_is_announced(ear: Ear, people: App) -> None:
     send = await worlds.accept(people.owner)
     ear.take()
     (call,) = await marked(people.pool)
@@ -131,9 +131,7 @@ async def test_each_step_of_a_message_is_told_of(ear: Ear, people: App) -> None:
     assert hints.ACCOUNT + people.owner.account_id.bytes in arrived  # the refund
 
 
-async def test_a_taken_message_is_told_of_where_what_is_in_flight_is_shown(
-    ear: Ear, people: App
-) -> None:
+async def test_an_accepted_message_hints_at_the_units_in_flight(ear: Ear, people: App) -> None:
     await worlds.accept(people.owner)
     (call,) = await marked(people.pool)
     ear.take()
@@ -141,7 +139,7 @@ async def test_a_taken_message_is_told_of_where_what_is_in_flight_is_shown(
     assert hints.POOL + people.pool.id.bytes in ear.take()
 
 
-async def test_a_sweep_and_a_late_word_are_told_of(ear: Ear, people: App) -> None:
+async def test_a_sweep_and_a_late_result_are_announced(ear: Ear, people: App) -> None:
     await worlds.accept(people.owner, 2)
     first, second = [each for call in await marked(people.pool, batch=1) for each in [call]]
     await lease_passes(first)
@@ -156,14 +154,14 @@ async def test_a_sweep_and_a_late_word_are_told_of(ear: Ear, people: App) -> Non
     assert hints.MESSAGE + second.messages[0].id.bytes in ear.take()
 
 
-async def test_cancelling_is_told_of_by_the_send(ear: Ear, people: App) -> None:
+async def test_cancelling_hints_at_the_send(ear: Ear, people: App) -> None:
     send = await worlds.accept(people.owner, 3)
     ear.take()
     await cancel_send(store, people.owner.actor, send.id)
     assert {hints.SEND + send.id.bytes, hints.MESSAGES + send.id.bytes} <= ear.take()
 
 
-async def test_a_reading_is_told_of_whether_it_worked_or_not(ear: Ear, people: App) -> None:
+async def test_a_reading_is_announced_whether_it_worked_or_not(ear: Ear, people: App) -> None:
     account = await store.find_provider_account(None)
     people.upstream.balance_word = "1000"
     await sync(store, people.upstream, account, actor_id=None, rules=SyncRules())
@@ -174,7 +172,7 @@ async def test_a_reading_is_told_of_whether_it_worked_or_not(ear: Ear, people: A
     assert hints.POOL + people.pool.id.bytes in ear.take()
 
 
-async def test_terms_and_moves_are_told_of(ear: Ear, people: App) -> None:
+async def test_terms_and_moves_are_announced(ear: Ear, people: App) -> None:
     await update_group(store, people.group.id, GroupChange(rate_per_unit_usd=Decimal("0.05")))
     assert hints.ACCOUNT + people.group.account_id.bytes in ear.take()
     change = ClientChange(group_id=people.other_group.id)

@@ -73,7 +73,7 @@ async def hub(store: FakeStore) -> AsyncIterator[Hub]:
     await made.stop()
 
 
-async def test_a_reader_is_told_the_present_and_then_every_change(hub: Hub) -> None:
+async def test_a_subscriber_receives_the_present_state_and_then_every_change(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
     await listener.hears(1)
@@ -82,7 +82,7 @@ async def test_a_reader_is_told_the_present_and_then_every_change(hub: Hub) -> N
     await listener.hears(1, 2)
 
 
-async def test_a_state_that_cannot_be_told_yet_is_told_when_it_can(hub: Hub) -> None:
+async def test_a_state_that_cannot_be_rendered_is_delivered_later(hub: Hub) -> None:
     figure, words, listener = Figure(), FakeRenderer(away=1), FakeSubscriber()
     await hub.join("key", words, listener, figure.open)
     await listener.hears(1)
@@ -168,7 +168,7 @@ async def test_who_joins_while_a_state_is_read_is_told_one_that_is_read_later(hu
     await first.hears(1)
 
 
-async def test_nobody_is_told_the_same_twice(hub: Hub) -> None:
+async def test_no_subscriber_receives_the_same_twice(hub: Hub) -> None:
     figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), first, figure.open)
     await first.hears(1)
@@ -179,7 +179,7 @@ async def test_nobody_is_told_the_same_twice(hub: Hub) -> None:
     await first.hears(1)
 
 
-async def test_changes_that_come_while_one_is_told_are_told_as_one(hub: Hub) -> None:
+async def test_changes_during_a_delivery_are_delivered_together(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
     await listener.hears(1)
@@ -331,7 +331,7 @@ async def test_what_is_refused_at_the_door_is_raised_there(hub: Hub) -> None:
     assert hub.count == 0
 
 
-async def test_others_have_their_turn_while_a_crowd_is_told(hub: Hub) -> None:
+async def test_other_tasks_run_while_many_subscribers_are_served(hub: Hub) -> None:
     figure, turns = Figure(), 0
     crowd = [FakeSubscriber() for _ in range(5 * OFFERS_AT_ONCE)]
     for listener in crowd:
@@ -347,7 +347,7 @@ async def test_others_have_their_turn_while_a_crowd_is_told(hub: Hub) -> None:
     assert turns >= 4
 
 
-async def test_nothing_of_whoever_came_first_is_inherited(hub: Hub) -> None:
+async def test_a_stream_inherits_nothing_from_its_first_subscriber(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     token = REQUEST.set("one request's")
     await hub.join("key", FakeRenderer(), listener, figure.open)

@@ -80,7 +80,7 @@ async def test_what_comes_is_told_from_now_on(running: Server) -> None:
         }
 
 
-async def test_what_came_behind_a_message_is_told_first(running: Server) -> None:
+async def test_what_came_after_a_message_is_delivered_first(running: Server) -> None:
     keys = [await receive(f"in {each}") for each in range(5)]
     async with client(running, "owner") as reader:
         await reader.subscribe(INBOUND, since=keys[1])
@@ -196,7 +196,7 @@ async def test_who_may_not_is_refused_and_another_s_message_is_no_place(
         assert running.live.hub.count == 0
 
 
-async def test_readers_who_begin_elsewhere_share_one_stream(
+async def test_subscribers_with_different_positions_share_one_stream(
     running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(3)]
@@ -230,7 +230,7 @@ async def test_new_rights_neither_double_nor_lose_a_message(
         assert arrived == {"1": keys[2:], "2": keys[2:]}
 
 
-async def test_a_user_of_another_client_now_is_told_that_one_s(
+async def test_a_user_who_was_moved_receives_the_state_of_the_new_client(
     running: Server, people: App, authenticator: FakeAuthenticator
 ) -> None:
     keys = [await receive(f"in {each}") for each in range(2)]
@@ -263,7 +263,7 @@ async def crowd(running: Server) -> AsyncIterator[list[Client]]:
         yield [one, two]
 
 
-async def test_many_at_once_are_told_in_the_order_of_the_feed(
+async def test_many_at_once_are_delivered_in_the_order_of_the_feed(
     running: Server, people: App, crowd: list[Client]
 ) -> None:
     for reader in crowd:

@@ -79,7 +79,7 @@ def ids_in(delivered: Any) -> set[str]:
     return {delivered} if isinstance(delivered, str) else set()
 
 
-async def test_nobody_is_told_what_is_another_s(running: Server, people: App) -> None:
+async def test_no_subscriber_receives_what_belongs_to_another(running: Server, people: App) -> None:
     chance = random.Random(SEED)
     tenants = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
     sends = {word: await worlds.accept(tenant, 2) for word, tenant in tenants.items()}
@@ -233,7 +233,9 @@ def test_an_actor_has_nothing_that_a_viewpoint_does_not_know() -> None:
     assert set(Actor.__slots__) - user_s_own == set(Viewpoint.__slots__)
 
 
-async def test_a_refusal_of_one_is_nobody_else_s(running: Server, people: App) -> None:
+async def test_a_refusal_of_one_send_does_not_affect_the_others(
+    running: Server, people: App
+) -> None:
     send = await worlds.accept(people.owner)
     variables = {"s": ids.encode(Kind.SEND, send.id)}
     async with client(running, "owner") as owner, client(running, "sibling") as sibling:

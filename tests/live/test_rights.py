@@ -85,7 +85,7 @@ async def test_a_socket_whose_rights_cannot_be_asked_about_ends(
         assert "a defect" in caplog.text
 
 
-async def test_new_rights_begin_what_is_watched_anew() -> None:
+async def test_new_rights_start_the_subscriptions_again() -> None:
     async with quiet() as place, client(place.server, "good") as socket:
         await socket.subscribe(QUIET_BALANCE, id="a")
         await socket.hear()
@@ -101,7 +101,7 @@ async def test_new_rights_begin_what_is_watched_anew() -> None:
         assert (await socket.delivered())["account"]["balance"] == 9
 
 
-async def test_a_change_while_the_door_is_being_asked_is_not_missed() -> None:
+async def test_a_change_during_the_sign_in_is_not_missed() -> None:
     async with quiet() as place:
         asked, actor_for = asyncio.Event(), place.authenticator.actor_for
         answers = [await actor_for("good"), None]

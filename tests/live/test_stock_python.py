@@ -11,7 +11,7 @@ from tests.live.quiet import quiet
 BALANCE = gql("subscription { balanceUpdated { account { balance } } }")
 
 
-async def test_gql_is_told_the_present_and_then_every_change() -> None:
+async def test_gql_receives_the_present_state_and_then_every_change() -> None:
     async with quiet() as place:
         transport = WebsocketsTransport(
             url=place.server.socket_url, init_payload={"Authorization": "Bearer good"}

@@ -51,7 +51,7 @@ async def test_the_present_comes_first_and_then_every_change(running: Server, pe
         assert then["version"] > first["version"]
 
 
-async def test_a_state_is_told_that_was_written_before_it_was_asked_for(
+async def test_a_state_that_was_written_before_the_subscription_is_delivered(
     running: Server, people: App
 ) -> None:
     async with client(running, "owner") as first, client(running, "owner") as second:
@@ -73,7 +73,7 @@ async def test_the_operator_sees_what_is_in_flight_fall(running: Server, people:
             pass
 
 
-async def test_a_member_s_charge_is_told_to_its_group_and_to_no_other(
+async def test_a_charge_of_a_member_is_delivered_to_its_group_only(
     running: Server, people: App
 ) -> None:
     async with (
@@ -93,7 +93,7 @@ async def test_a_member_s_charge_is_told_to_its_group_and_to_no_other(
             await other.hear(0.3)
 
 
-async def test_new_terms_are_told(running: Server, people: App) -> None:
+async def test_new_terms_are_delivered(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(BALANCE)
         assert (await reader.delivered())["account"]["ratePerUnitUsd"] == "0.03"
@@ -116,7 +116,7 @@ async def test_progress_is_complete_when_the_send_is_finished(running: Server, p
         assert await reader.hear() == {"type": "complete", "id": "1"}
 
 
-async def test_progress_of_a_finished_send_is_told_once(running: Server, people: App) -> None:
+async def test_progress_of_a_finished_send_is_delivered_once(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner)
     await cancel_send(store, people.owner.actor, send.id)
     async with client(running, "owner") as reader:
@@ -125,7 +125,7 @@ async def test_progress_of_a_finished_send_is_told_once(running: Server, people:
         assert (await reader.hear())["type"] == "complete"
 
 
-async def test_each_step_of_a_message_is_told(running: Server, people: App) -> None:
+async def test_each_step_of_a_message_is_delivered(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await reader.subscribe(MESSAGES)
         await worlds.accept(people.owner)

@@ -78,7 +78,7 @@ async def test_whatever_changes_a_conversation_is_told(running: Server, people: 
         await told_until(reader, contact={"optedOut": False})
 
 
-async def test_opting_out_is_told_however_it_is_done(running: Server, people: App) -> None:
+async def test_every_kind_of_opt_out_is_delivered(running: Server, people: App) -> None:
     await receive("Hello")
     pair = (people.owner.client_id, post.PHONE)
     async with client(running, "owner") as reader:
@@ -92,7 +92,7 @@ async def test_opting_out_is_told_however_it_is_done(running: Server, people: Ap
         assert (await reader.delivered())["contact"] == {"optedOut": False}
 
 
-async def test_a_conversation_that_an_assignment_begins_is_told(
+async def test_a_conversation_that_an_assignment_begins_is_delivered(
     running: Server, people: App
 ) -> None:
     (row,) = await post.received(post.inbound("Who are you?", sender="+12025550190"))
@@ -135,7 +135,7 @@ async def test_who_may_not_watch_is_refused(
         assert answer["payload"][0]["extensions"]["code"] == code
 
 
-async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
+async def test_the_operator_receives_each_event_and_its_result(
     running: Server, people: App
 ) -> None:
     said = post.inbound("Hello", receiver=NUMBERS["owner"])
@@ -155,7 +155,9 @@ async def test_the_operator_is_told_each_event_and_what_becomes_of_it(
         assert (await reader.delivered())["reason"] == "That is no object."
 
 
-async def test_an_event_that_nobody_rules_on_is_told_as_waiting(running: Server) -> None:
+async def test_an_event_that_waits_for_the_operator_is_delivered_as_pending(
+    running: Server,
+) -> None:
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
         (key,) = await post.stored(post.inbound("Hello", receiver=NUMBERS["owner"]))
@@ -166,7 +168,9 @@ async def test_an_event_that_nobody_rules_on_is_told_as_waiting(running: Server)
         assert (await reader.delivered())["outcome"] == "ROUTED"
 
 
-async def test_an_event_that_is_assigned_later_is_told_again(running: Server, people: App) -> None:
+async def test_an_event_that_is_assigned_later_is_delivered_again(
+    running: Server, people: App
+) -> None:
     (row,) = await post.received(post.inbound("Who are you?", sender="+12025550190"))
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
@@ -177,7 +181,7 @@ async def test_an_event_that_is_assigned_later_is_told_again(running: Server, pe
         assert (delivered["id"], delivered["client"]) == (shown(row["id"]), {"name": "Acme"})
 
 
-async def test_refusals_are_told_together_and_without_content(running: Server) -> None:
+async def test_refusals_are_reported_together_and_without_content(running: Server) -> None:
     async with client(running, "admin") as reader:
         await listening(running, reader, EVENTS)
         for times in (3, 2):

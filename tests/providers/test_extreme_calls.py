@@ -110,7 +110,7 @@ async def test_each_message_of_many_texts_has_the_outcome_that_its_own_item_name
     assert all(map(agrees, outcomes, expected)), outcomes
 
 
-async def test_two_texts_to_one_number_are_told_apart_by_position_alone() -> None:
+async def test_two_texts_to_one_number_are_matched_by_position_only() -> None:
     twice = [ONE, Outgoing(ONE.number, "Again")]
     in_order = {"success": True, "results": [TAKEN, item(ONE.number, OTHER_ID)]}
     assert await account(answer(200, in_order)).send_many(twice) == BOTH
@@ -126,21 +126,21 @@ async def test_failures_without_items_leave_all_messages_unknown() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 207, 400])
-async def test_items_are_read_where_all_of_them_failed(status: int) -> None:
+async def test_items_are_read_if_all_of_them_failed(status: int) -> None:
     said = {"success": False, "results": [{**FAILED, "recipient": ONE.number}, FAILED]}
     outcomes = await account(answer(status, said)).send_many([ONE, TWO_OTHERWISE])
     assert outcomes == [Rejected("The network refused this message.")] * 2
 
 
 @pytest.mark.parametrize("status", [402, 429, 500, 503])
-async def test_items_of_a_call_that_was_not_let_in_are_not_believed(status: int) -> None:
+async def test_items_of_a_refused_call_make_the_messages_unknown(status: int) -> None:
     said = {"success": False, "results": [{**FAILED, "recipient": ONE.number}, FAILED]}
     outcomes = await account(answer(status, said)).send_many([ONE, TWO_OTHERWISE])
     assert all(isinstance(outcome, Unknown) for outcome in outcomes)
 
 
 @pytest.mark.parametrize("messages", [[ONE], [ONE, TWO]])
-async def test_items_are_not_read_where_none_were_asked_for(messages: list[Outgoing]) -> None:
+async def test_items_are_ignored_in_a_call_with_one_text(messages: list[Outgoing]) -> None:
     said = {"success": False, "results": [TAKEN, TAKEN_TOO]}
     outcomes = await account(answer(200, said)).send_many(messages)
     assert all(isinstance(outcome, Unknown) for outcome in outcomes)

@@ -52,12 +52,12 @@ async def test_a_status_is_read(exchange: Exchange, expected: ReportedStatus | N
 
 
 @pytest.mark.parametrize("exchange", AWAY, ids=str)
-async def test_one_that_cannot_be_asked_says_nothing(exchange: Exchange) -> None:
+async def test_a_failed_status_query_raises_provider_unavailable(exchange: Exchange) -> None:
     with pytest.raises(ProviderUnavailable):
         await account(exchange).status(ID)
 
 
-async def test_the_reference_is_asked_for_whatever_stands_in_it() -> None:
+async def test_any_reference_is_escaped_in_the_path() -> None:
     transport = ScriptedTransport(said("sent"))
     await ExtremeSMS(CONFIG, transport).status("a/b?c=d")
     (asked,) = transport.asked

@@ -77,6 +77,6 @@ def test_a_config_that_cannot_work_is_refused(change: dict[str, object]) -> None
         dataclasses.replace(CONFIG, **change)  # type: ignore[arg-type]
 
 
-def test_another_machine_may_be_called_where_nobody_forbids_it() -> None:
+def test_another_machine_may_be_called_if_loopback_only_is_off() -> None:
     config = ProviderConfig(base_url="https://provider.example", api_key="k")
     assert config.transport() is not config.transport()

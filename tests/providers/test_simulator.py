@@ -105,7 +105,7 @@ async def test_a_wrong_path_is_answered_with_html_and_logged(
     assert (request["method"], request["path"]) == (method, path)
 
 
-async def test_the_status_of_a_message_that_was_taken_can_be_asked_for(it: Simulated) -> None:
+async def test_the_status_of_an_accepted_message_can_be_queried(it: Simulated) -> None:
     reference = refers(await it.provider.send(one()))
     url = f"{it.base_url}/api/v2/sms/status/"
     async with it.session.get(url + reference, headers=KEY) as response:
@@ -136,7 +136,7 @@ async def test_a_call_that_the_balance_cannot_pay_for_takes_nothing(
     assert await it.balance() == 2
 
 
-async def test_racers_take_exactly_what_the_balance_pays_for(it: Simulated) -> None:
+async def test_concurrent_calls_use_exactly_the_balance(it: Simulated) -> None:
     await it.control("balance", balance=50)
     outcomes = await asyncio.gather(*(it.provider.send(one()) for _ in range(120)))
     taken = [refers(outcome) for outcome in outcomes if isinstance(outcome, Accepted)]

@@ -92,7 +92,7 @@ async def listening(listener: Listener) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-async def test_a_phone_answers_with_the_same_text_by_its_own_line(world: World) -> None:
+async def test_a_phone_replies_with_the_same_text_through_the_default_line(world: World) -> None:
     reference = await world.send(PHONE, "Hello")
     report, inbound = await world.listener.has_heard(2)
     assert (report.reference, report.word, report.number) == (reference, "delivered", PHONE)
@@ -101,7 +101,7 @@ async def test_a_phone_answers_with_the_same_text_by_its_own_line(world: World) 
     assert world.listener.secrets == {"shown"}
 
 
-async def test_a_reply_is_answered_by_the_line_that_it_named(world: World) -> None:
+async def test_a_phone_replies_through_the_line_of_the_message(world: World) -> None:
     await world.send(PHONE, modem="m 7", port="3")
     _, inbound = await world.listener.has_heard(2)
     assert inbound.line == Line("m 7", "3")
@@ -125,7 +125,7 @@ async def test_a_report_can_come_late_and_nothing_comes_before_it(world: World) 
     assert asyncio.get_running_loop().time() - began >= 3.0
 
 
-async def test_a_failure_is_reported_and_said_when_it_is_asked_for(world: World) -> None:
+async def test_a_failure_is_reported_and_is_the_status_of_the_message(world: World) -> None:
     reference = await world.send(FAILED)
     (report,) = await world.listener.has_heard(1)
     assert isinstance(report, ReportCall)
@@ -137,13 +137,13 @@ async def test_a_failure_is_reported_and_said_when_it_is_asked_for(world: World)
     assert (said["status"], said["deliveredAt"]) == ("failed", None)
 
 
-async def test_what_is_not_taken_is_told_again(world: World) -> None:
+async def test_a_call_that_is_not_accepted_is_repeated(world: World) -> None:
     world.listener.refusals = 2
     await world.send(TWICE)
     assert len(await world.listener.has_heard(2)) == 2
 
 
-async def test_in_a_bulk_each_number_is_told_of_by_itself(world: World) -> None:
+async def test_in_a_bulk_each_number_has_its_own_callbacks(world: World) -> None:
     numbers = ["+12025550100", EARLY, FAILED]
     outcomes = await world.provider.send_many([Outgoing(number, "Hi") for number in numbers])
     early, failed = await world.listener.has_heard(2)
@@ -151,7 +151,7 @@ async def test_in_a_bulk_each_number_is_told_of_by_itself(world: World) -> None:
     assert [early.reference, failed.reference] == references[1:]
 
 
-async def test_a_phone_can_be_made_to_write(world: World) -> None:
+async def test_the_control_endpoint_sends_an_inbound_message(world: World) -> None:
     asked = {"from": "+12025550143", "message": "Hi", "modem": "m1", "receiver": "+12025550111"}
     url = f"{world.base_url}/control/inbound"
     async with aiohttp.ClientSession() as session:
@@ -167,7 +167,7 @@ async def test_a_phone_can_be_made_to_write(world: World) -> None:
     )
 
 
-async def test_nobody_to_call_is_no_trouble() -> None:
+async def test_without_a_webhook_no_call_is_made() -> None:
     async with running() as base_url:
         config = ProviderConfig(base_url=base_url, api_key=DEFAULT_API_KEY, loopback_only=True)
         provider = ExtremeSMS(config)

@@ -81,7 +81,7 @@ async def test_a_magic_number_asks_for_its_behaviour(number: str, it: Simulated)
 @pytest.mark.parametrize(
     "number", [number for number, magic in MAGIC_NUMBERS.items() if magic.refusals]
 )
-async def test_a_number_that_refuses_for_a_while_lets_the_message_through_then(
+async def test_a_number_that_refuses_for_a_while_then_accepts_the_message(
     it: Simulated, number: str
 ) -> None:
     refusals = MAGIC_NUMBERS[number].refusals or 0
@@ -143,7 +143,7 @@ async def test_a_fault_falls_on_the_balance_too(it: Simulated) -> None:
     assert (await it.provider.balance()).raw == "1000"
 
 
-async def test_a_reset_lets_hanging_calls_go() -> None:
+async def test_a_reset_ends_hanging_calls() -> None:
     async with simulated() as it:
         await it.control("fault", kind="hang_after")
         call = asyncio.ensure_future(it.provider.send(one()))

@@ -357,7 +357,7 @@ async def test_the_adapter_names_an_outcome_for_what_the_sockets_do(
         await provider.close()
 
 
-async def test_the_adapter_says_not_sent_where_nobody_listens() -> None:
+async def test_the_adapter_returns_not_sent_if_the_connection_is_refused() -> None:
     async with closed() as port:
         config = ProviderConfig(
             base_url=f"http://127.0.0.1:{port}", api_key="k", loopback_only=True

@@ -31,7 +31,7 @@ def test_a_page_is_25_unless_it_is_said() -> None:
     assert window_of(BY_ID, first=None, last=None) == Window(size=25)
 
 
-def test_both_directions_are_told() -> None:
+def test_messages_of_both_directions_are_delivered() -> None:
     cursor = BY_ID.encode(KEY)
     assert window_of(BY_ID, first=3, after=cursor) == Window(size=3, after=KEY)
     assert window_of(BY_ID, last=4, before=cursor) == Window(size=4, before=KEY, from_end=True)

@@ -164,7 +164,7 @@ async def test_an_empty_page_has_no_cursors() -> None:
     assert answer["data"]["books"] == {"nodes": [], "pageInfo": ends}
 
 
-async def test_a_success_is_told_from_a_refusal_in_the_union() -> None:
+async def test_a_success_can_be_distinguished_from_a_refusal_in_the_union() -> None:
     book = (await bought(9))["data"]["buy"]
     assert book["__typename"] == "Book"
     assert (book["price"], book["pages"], book["authorId"]) == ("1.50", 12, None)

@@ -60,7 +60,7 @@ def test_unresolved_fields_exist_on_the_domain_type(name: str) -> None:
 @pytest.mark.parametrize(
     "name", sorted(n for n, each in SCHEMA.type_map.items() if isinstance(each, GraphQLUnionType))
 )
-def test_members_of_a_union_can_be_told_apart(name: str) -> None:
+def test_members_of_a_union_can_be_distinguished(name: str) -> None:
     union = SCHEMA.type_map[name]
     assert isinstance(union, GraphQLUnionType)
     successes = [each for each in union.types if each.name not in REFUSALS]

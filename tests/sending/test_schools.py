@@ -161,7 +161,7 @@ async def test_a_shortage_names_both_figures_in_a_plain_sentence(school: School)
     assert (await school.send(2))["charged"] == 100
 
 
-async def test_a_price_of_its_own_is_what_a_message_costs(school: School) -> None:
+async def test_a_message_costs_the_price_of_its_client(school: School) -> None:
     school.app.upstream.balance_word = "70"
     asked = NewCredentials(
         client_id=school.client_id, provider="egosms", username="a", password="b", price=35
