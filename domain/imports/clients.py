@@ -112,7 +112,7 @@ class ClientImport:
         emails = [each.email for each in lines]
         present = await self._store.find_users_by_email(Everything(), emails, tx=tx)
         groups = _by_name(await self._store.list_groups())
-        new = [each for each in lines if each.email.lower() not in present]
+        new = [each for each in lines if each.email not in present]
         for each in new:
             group_id = await self._group_id(tx, each.group, groups) if each.group else None
             client = replace(each.client, group_id=group_id)
@@ -157,7 +157,7 @@ def _known(
     line: ClientLine, users: Mapping[str, User], clients: Mapping[UUID, Client]
 ) -> ClientLine | str:
     """The line, marked if its client was imported before."""
-    user = users.get(line.email.lower())
+    user = users.get(line.email)
     if user is None:
         return line
     client = clients.get(user.client_id) if user.client_id else None

@@ -17,7 +17,7 @@ async def payers_of(
     """The client's account and whether it is its own, or what to do: by email as it is written."""
     given = set(emails)
     found = await store.find_payers(Everything(), sorted(given))
-    return {email: found.get(email.lower()) or _unknown(email) for email in given}
+    return {email: found.get(email) or _unknown(email) for email in given}
 
 
 def email_in(texts: dict[str, str]) -> str:

@@ -13,7 +13,7 @@ from domain.errors import InvalidFile
 from domain.installation import Installation
 from domain.sending.files.csv_rows import Row
 from domain.sending.files.headers import words_of
-from domain.sending.files.layout import Layout, columns_in_words
+from domain.sending.files.layout import Layout, columns_in_words, cut
 from domain.sending.files.table import has_slipped, table_rows, value_in
 from domain.sending.files.uploads import read_table
 
@@ -52,8 +52,18 @@ class Columns:
     def __init__(
         self, layout: Layout, *, required: Sequence[str], optional: Sequence[str] = ()
     ) -> None:
-        """Raises InvalidFile if a required column is missing."""
-        at = {words_of(name): position for position, name in enumerate(layout.columns)}
+        """Raises InvalidFile if a required column is missing, or if a column is there twice."""
+        wanted = {words_of(name) for name in (*required, *optional)}
+        at: dict[tuple[str, ...], int] = {}
+        for position, name in enumerate(layout.columns):
+            # The second of two columns with one name was numbered: `charged (2)`.
+            words = words_of(name.removesuffix(" (2)"))
+            if words in wanted and words in at:
+                raise InvalidFile(
+                    f"Two columns have the same name: {cut(layout.columns[at[words]])} and"
+                    f" {cut(name)}. Remove or rename one of the two."
+                )
+            at[words] = position
         missing = [name for name in required if words_of(name) not in at]
         if missing:
             raise InvalidFile(

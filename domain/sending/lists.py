@@ -119,6 +119,6 @@ def stats_of(periods: Sequence[datetime], rows: Sequence[StatRow]) -> list[Messa
 
 
 def _beginnings(by: Period, first: datetime, ends_at: datetime) -> Iterator[datetime]:
-    while first < ends_at:
-        yield first
-        first += by.length
+    # Counted, and not added up until the end: the end of the last period may be no possible time.
+    for number in range(-((first - ends_at) // by.length)):
+        yield first + number * by.length

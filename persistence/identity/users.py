@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
     from persistence.database import Connection
 
+# As `users_with_email`, for many.
+FIND_BY_EMAIL = """
+SELECT given.email, app_user.id
+FROM unnest($1::text[]) AS given (email)
+JOIN app_user ON lower(app_user.email) = lower(given.email)
+"""
+
 
 async def find_user(user_id: UUID, *, tx: Connection | None = None) -> User | None:
     row = await models.User.filter(id=user_id).using_db(orm(tx)).first()
@@ -47,10 +54,12 @@ def users_with_email(email: str) -> QuerySet[models.User]:
 async def find_users_by_email(
     _scope: Everything, emails: Sequence[str], *, tx: Connection | None = None
 ) -> dict[str, User]:
-    """The users with these emails, by email in lower case."""
-    users = models.User.annotate(lowered=Lower("email")).using_db(orm(tx))
-    rows = await users.filter(lowered__in=[email.lower() for email in emails])
-    return {row.email.lower(): _user(row) for row in rows}
+    """The users with these emails in any case, by email as given."""
+    client = orm(tx)
+    _, found = await client.execute_query(FIND_BY_EMAIL, [list(emails)])
+    users = await models.User.filter(id__in=[row["id"] for row in found]).using_db(client)
+    by_id = {user.id: _user(user) for user in users}
+    return {row["email"]: by_id[row["id"]] for row in found}
 
 
 async def list_users(

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 IMPORT_LOCK = 0x1B1C5
 
 FIND_PAYERS = """
-SELECT lower(app_user.email), client.id, client.account_id, upstream.id, upstream.price,
+SELECT given.email, client.id, client.account_id, upstream.id, upstream.price,
        upstream.unit, NULL::numeric, upstream.account_id = client.account_id AS owned
-FROM app_user
+FROM unnest($1::text[]) AS given (email)
+JOIN app_user ON lower(app_user.email) = lower(given.email)
 JOIN client ON client.id = app_user.client_id
 JOIN account ON account.id = client.account_id
 JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
-WHERE lower(app_user.email) = ANY(ARRAY(SELECT lower(email) FROM unnest($1::text[]) AS email))
 """
 
 FIND_LINES = """
@@ -76,7 +76,7 @@ ON CONFLICT DO NOTHING RETURNING client_id, reference
 
 
 async def find_payers(_scope: Everything, emails: Sequence[str]) -> dict[str, tuple[Payer, bool]]:
-    """The accounts of the clients of users with these emails, by email in lower case.
+    """The accounts of the clients of users with these emails in any case, by email as given.
 
     With each: whether the client owns the provider account.
     """

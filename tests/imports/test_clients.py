@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from domain.identity.access import Everything
 from domain.identity.directory import Client
 from domain.imports import clients
 from domain.imports.clients import COLUMNS, ClientImport
+from domain.imports.legacy_logs import LegacyLogImport
 from domain.imports.table import Table
 from persistence import store
 from tests import people, worlds
@@ -54,6 +56,16 @@ async def test_clients_are_added_once_with_their_users_and_groups(app: App) -> N
     assert (await client_of("other@example.com")).group_id == app.group.id
     assert await worlds.held(bakery.account_id) == 0
     await worlds.assert_audit_holds()
+
+
+async def test_letters_whose_lower_case_differs_between_programs_are_found_again(app: App) -> None:
+    # Python lowers this letter to two characters, PostgreSQL to one.
+    text = "name,email\nIzmir,İzmir@example.com\n"
+    assert (await imported(app, text)).changed == 1
+    assert (await imported(app, text)).changed == 0
+    log = "client_email,created_at,message_count,charged,reference\n"
+    log += "İzmir@example.com,2026-01-05,1,1,a\n"
+    assert (await import_text(app, log, partial(LegacyLogImport, store))).changed == 1
 
 
 async def signed_in(email: str, password: str) -> Any:

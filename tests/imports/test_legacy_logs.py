@@ -153,6 +153,14 @@ async def test_a_reference_of_another_line_is_refused(app: App) -> None:
         ("client_email,charged\nowner@example.com,1\n", "The file has no column created_at, mess"),
         ("owner@example.com,2026-01-05,1,0.03,a\n", "The file has no column client_email, crea"),
         (HEADER, "The file has no rows below its header."),
+        (
+            HEADER.replace("charged", "charged,Charged") + "a,b,c,d,e,f\n",
+            "Two columns have the same name: charged a",
+        ),
+        (
+            HEADER.replace("charged", "charged,charged") + "a,b,c,d,e,f\n",
+            "Two columns have the same name: charged a",
+        ),
         ("", "The file is empty."),
         (HEADER + 'owner@example.com,2026-01-05,1,0.03,"a\n', "Line 2: a quote is opened and nev"),
     ],

@@ -275,6 +275,12 @@ def test_a_period_without_an_end_or_with_too_many_parts_is_refused() -> None:
         periods_of(Period.HOUR, NOON, NOON + MOST_PERIODS * HOUR + HOUR)
 
 
+@pytest.mark.parametrize("by", Period)
+def test_periods_until_the_last_possible_time_are_listed(by: Period) -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    assert periods_of(by, last - by.length, last) == [by.begin(last) - by.length, by.begin(last)]
+
+
 def test_units_of_refunded_messages_are_not_charged() -> None:
     rows = [
         StatRow(NOON, MessageStatus.SENT, 3, 150),

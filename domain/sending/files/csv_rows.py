@@ -56,7 +56,9 @@ def csv_rows(
     try:
         yield from _parsed(_Lines(text), delimiter, count_rows=count_rows)
     finally:
-        text.detach()
+        # The file may have been closed before the last row was read.
+        if not file.closed:
+            text.detach()
 
 
 def _parsed(lines: _Lines, delimiter: str, *, count_rows: bool) -> Generator[Row, None, None]:

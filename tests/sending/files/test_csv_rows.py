@@ -120,3 +120,11 @@ def test_a_quote_inside_an_unquoted_cell_is_kept() -> None:
 def test_cells_that_look_like_formulas_are_not_changed() -> None:
     row = ["=1+1", "+12025550100", "-2", "@SUM(A1)", "\t=cmd"]
     assert read(csv_file([row]), "utf-8") == [row]
+
+
+def test_rows_end_quietly_after_their_file_is_closed() -> None:
+    file = io.BytesIO(b"a,b\n1,2\n")
+    rows = csv_rows(file, encoding="utf-8", delimiter=",")
+    next(rows)
+    file.close()
+    rows.close()
