@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 from domain.errors import InvalidInput
+
+# fromisoformat also reads digits alone: the milliseconds 1712121200000 as a time in the year 1712.
+WRITTEN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.{0,24})?", re.ASCII)
+
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=1)
+LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=1)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The time in UTC, from EARLIEST to LATEST. Raises OverflowError if it is far outside.
+
+    The driver of the database stores the very first and the very last time of Python as infinite,
+    and reads them as times without a zone.
+    """
+    return min(max(moment.astimezone(UTC), EARLIEST), LATEST)
 
 
 def moment_of(text: str, *, field: str) -> datetime:
@@ -12,9 +29,11 @@ def moment_of(text: str, *, field: str) -> datetime:
     written = text.strip()
     if "T" in written:
         written = written.replace(" ", "+")  # in a URL, a plus that is not encoded is a blank
+    if not WRITTEN.fullmatch(written):
+        raise _refused(field)
     try:
         moment = datetime.fromisoformat(written)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return in_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise _refused(field) from None
 
@@ -28,7 +47,7 @@ def end_of(text: str, *, field: str) -> datetime:
     except ValueError:
         return moment
     except OverflowError:
-        raise _refused(field) from None
+        return LATEST
 
 
 def _refused(field: str) -> InvalidInput:

@@ -18,6 +18,8 @@ from graphql import (
 from strawberry.scalars import JSON as JSON
 from strawberry.types.scalar import ScalarDefinition
 
+from domain.times import in_utc
+
 LARGEST_UNITS = 2**53 - 1
 
 Units = NewType("Units", int)
@@ -62,7 +64,7 @@ def read_date_time(value: Any) -> datetime:
     """An aware moment in UTC, from RFC 3339."""
     if isinstance(value, str) and _DATE_TIME.fullmatch(value):
         try:
-            return datetime.fromisoformat(value).astimezone(UTC)
+            return in_utc(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
             pass
     raise GraphQLError("A DateTime is RFC 3339, such as 2026-11-20T08:30:00Z.")

@@ -25,6 +25,7 @@ from domain.ledger.reconcile import new_reconciliation
 from domain.ledger.reconcile import reconcile as reconcile_all
 from domain.ledger.reconciler import summary
 from domain.ledger.reconciliation import Difference, Reconciliation
+from domain.times import in_utc
 from domain.units import units_in_words
 from ibiki import processes
 from ibiki.cli.errors import CommandError
@@ -178,7 +179,7 @@ def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: boo
 
     async def run(context: CommandContext, parts: Components) -> None:
         started = await new_reconciliation(
-            store, dry_run=dry_run, since=since.replace(tzinfo=UTC) if since else None
+            store, dry_run=dry_run, since=in_utc(since.replace(tzinfo=UTC)) if since else None
         )
         total = await store.estimate_sends()
         with _progress(as_json) as progress:

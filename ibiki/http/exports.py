@@ -15,6 +15,7 @@ from domain.dispatch.settle import export_unknowns
 from domain.errors import InvalidInput
 from domain.identity.access import Role, require
 from domain.identity.ports import Authenticator
+from domain.times import in_utc
 from ibiki.http.bearer import bearer_of, headers_of
 from ibiki.http.csv_files import csv_response, http_refusals
 from resolvers import ids
@@ -105,8 +106,8 @@ def _time_of(text: str) -> datetime:
     """The time, which must name its zone: a wrong one would settle the wrong messages."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
-        raise InvalidInput("attemptedBefore must be a time such as 2026-11-20T08:30:00Z.")
-    return moment
+        if moment.tzinfo is not None:
+            return in_utc(moment)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidInput("attemptedBefore must be a time such as 2026-11-20T08:30:00Z.")

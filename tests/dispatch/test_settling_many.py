@@ -280,6 +280,7 @@ async def test_the_file_takes_the_same_filter(pool: worlds.Pool) -> None:
         ("admin", f"?sendId={ids.encode(Kind.SEND, UUID(int=7))}", 404),
         ("admin", "?sendId=nonsense", 404),
         ("admin", "?attemptedBefore=yesterday", 400),
+        ("admin", "?attemptedBefore=9999-12-31T23:59:59-14:00", 400),
         ("admin", "?attemptedBefore=2026-11-20T08:30:00", 400),
         ("admin", "?send=1", 400),
     ],

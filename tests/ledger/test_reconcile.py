@@ -17,6 +17,7 @@ from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Window
+from domain.times import moment_of
 from persistence import store
 from persistence.ledger import reconcile as reconcile_sql
 from tests import worlds
@@ -296,6 +297,15 @@ async def test_only_sends_since_a_time_are_checked(world: World) -> None:
     started = await new_reconciliation(store, since=now["at"])
     done = await reconcile(store, started)
     assert (done.sends_checked, done.charged_missing) == (1, 0)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+async def test_the_first_and_the_last_possible_day_are_read_back(world: World, day: str) -> None:
+    await send_charged(world.client, 10, 1)
+    since = moment_of(day, field="since")
+    done = await reconcile(store, await new_reconciliation(store, since=since))
+    assert done.since == since
+    assert done.sends_checked == (1 if day == "0001-01-01" else 0)
 
 
 async def test_unknown_messages_are_counted_and_stay_charged(world: World) -> None:
