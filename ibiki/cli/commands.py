@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import uvloop
 from rich.progress import Progress
@@ -28,6 +29,7 @@ from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.times import in_utc
 from domain.units import units_in_words
 from ibiki import processes
+from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import (
     OPERATOR,
@@ -131,11 +133,14 @@ def audit(data: Path, *, as_json: bool) -> bool:
     return bool(with_installation(data, check, must_exist=True))
 
 
-def sync(data: Path, *, as_json: bool) -> None:
-    """Sets the default pool to the provider's balance. Raises PoolNotSynced."""
+def sync(data: Path, *, client: str, as_json: bool) -> None:
+    """Sets the default pool, or the own account of a client, to the provider's balance.
+
+    Raises PoolNotSynced.
+    """
 
     async def read(context: CommandContext, parts: Components) -> None:
-        account = await store.find_provider_account(None)
+        account = await store.find_provider_account(await _own_account(client) if client else None)
         try:
             provider = await parts.installation.providers.of(account.id)
             with busy("Reading the balance when no call is running"):
@@ -160,6 +165,18 @@ def sync(data: Path, *, as_json: bool) -> None:
         )
 
     with_installation(data, read, must_exist=True)
+
+
+async def _own_account(client: str) -> UUID:
+    """The provider account that a client owns. Raises CommandError."""
+    owner = await client_named(client)
+    own = await store.find_own_account(owner.id)
+    if own is None:
+        raise CommandError(
+            f"{owner.name} has no provider account of its own. Give it one with"
+            " setProviderCredentials."
+        )
+    return own.id
 
 
 def export_unknowns(data: Path, filters: dict[str, str]) -> None:
@@ -247,6 +264,8 @@ def _why_not_synced(
         if account.read_at
         else "Its balance was never read."
     )
+    if account.owner_client_id is not None:
+        return f"{unavailable} Check SMS_API_URL, the network and the client's credentials."
     if context.settings.upstream.is_simulated:
         advice = f"Check that `ibiki up` or `ibiki simulate` runs in {context.directory}."
     else:

@@ -102,9 +102,16 @@ def audit(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
 
 
 @app.command()
-def sync(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
+def sync(
+    client: Annotated[
+        str,
+        typer.Option(help="Check the balance of this client's own provider account instead."),
+    ] = "",
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
     """Read the balance from the provider and set the pool to it."""
-    _commands().sync(data, as_json=json)
+    _commands().sync(data, client=client, as_json=json)
 
 
 @app.command("export-unknowns")

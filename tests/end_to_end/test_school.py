@@ -62,7 +62,8 @@ mutation ($input: SetProviderCredentialsInput!) {{ setProviderCredentials(input:
 class Day:
     """The program, its school and its admin, and the provider that the school has its account at.
 
-    `collector`: receives the traces. `answers`: all that the API has said.
+    `settings`: where the provider is. `collector`: receives the traces. `answers`: all that the API
+    has said.
     """
 
     program: Program
@@ -70,6 +71,7 @@ class Day:
     admin: Api
     provider: str
     collector: Collector
+    settings: dict[str, str]
     answers: list[Any] = field(default_factory=list)
 
     def ask(self, api: Api, document: str, **variables: Any) -> Any:
@@ -135,12 +137,12 @@ def simulator() -> Iterator[str]:
 
 
 @contextmanager
-def day(program: Program, provider: str, collector: Collector) -> Iterator[Day]:
+def day(program: Program, provider: str, collector: Collector, **settings: str) -> Iterator[Day]:
     with (
         signed_in(program, "school@ibiki.test") as school,
         signed_in(program, "admin@ibiki.test") as admin,
     ):
-        yield Day(program, school, admin, provider, collector)
+        yield Day(program, school, admin, provider, collector, settings)
 
 
 @pytest.fixture(scope="module", params=["json", "plain"])
@@ -155,7 +157,10 @@ def it(request: pytest.FixtureRequest) -> Iterator[Day]:
             return
         with simulator() as url:
             address = {"SMS_API_URL": f"{url}/api/v1/plain/?"}
-            with up(directory, **watched, **address) as program, day(program, url, collector) as it:
+            with (
+                up(directory, **watched, **address) as program,
+                day(program, url, collector, **address) as it,
+            ):
                 it.set_credentials(DEMO_USERNAME, DEMO_PASSWORD)
                 assert it.check()["change"] == 100_000
                 yield it
@@ -271,6 +276,8 @@ def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
     assert it.set_credentials(DEMO_USERNAME, SECRET)["__typename"] == "ProviderAccount"
     assert it.check()["__typename"] == "Synced"
     assert it.set_credentials(DEMO_USERNAME, f"{SECRET}\n")["__typename"] == "InvalidInput"
+    checked = run("sync", "--client", "School", "--data", str(it.program.directory), **it.settings)
+    assert checked.stdout.startswith("The provider reports 100,000 UGX, 0 of them"), checked
     rotated = run("rotate-keys", "--data", str(it.program.directory))
     assert rotated.stdout.startswith("The credentials of 1 provider account are encrypted")
     assert it.check()["__typename"] == "Synced"

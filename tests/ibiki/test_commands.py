@@ -16,6 +16,8 @@ from typer.main import get_command
 
 from ibiki.cli.main import app
 from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
 from tests import worlds
 from tests.end_to_end.program import clean_environment, run
 from tests.ledger.test_reconcile import send_charged
@@ -196,3 +198,29 @@ async def test_a_dispatcher_logs_its_start_and_why_it_is_not_ready(
     assert await dispatcher.wait() == 0
     assert said[0] == "the dispatcher is running"
     assert said[1] == "not ready: Run `ibiki migrate`: 0002_constraints is missing."
+
+
+async def test_a_check_of_an_account_that_a_client_does_not_own_says_what_to_do(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    ended = await ibiki(database_url, tmp_path, "sync", "--client", "Client")
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "Client has no provider account of its own. Give it one with setProviderCredentials.\n"
+    )
+    ended = await ibiki(database_url, tmp_path, "sync", "--client", "nobody")
+    assert ended.stderr.startswith("No client “nobody”.")
+
+
+async def test_credentials_that_no_key_decrypts_are_named(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path
+) -> None:
+    school = await worlds.add_school(held=0)
+    await worlds.execute(
+        "UPDATE provider_account SET credentials = 'x' WHERE id = $1", school.pool.id
+    )
+    ended = await ibiki(database_url, tmp_path, "rotate-keys", "--json")
+    account = ids.encode(Kind.PROVIDER_ACCOUNT, school.pool.id)
+    assert json.loads(ended.stdout) == {"rotated": 0, "unreadable": [account]}
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"No key decrypts the credentials of {account}.")

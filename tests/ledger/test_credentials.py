@@ -222,6 +222,21 @@ async def test_no_figure_of_the_client_gets_a_smaller_version(app: App, in_group
     assert all(new >= old for new, old in zip(after, before, strict=True))
 
 
+async def test_simultaneous_requests_open_one_account(app: App) -> None:
+    school = await worlds.add_client(app.pool, held=0)
+    opened = await asyncio.gather(
+        *(
+            set_credentials(store, RULES, asked(school.client_id, password=f"pw {each}"))
+            for each in range(5)
+        )
+    )
+    assert len({each.id for each in opened}) == 1
+    row = await stored(school.client_id)
+    assert row["charged"] == row["account_id"]
+    nodes = await worlds.fetch("SELECT FROM account WHERE provider_account_id = $1", row["id"])
+    assert len(nodes) == 1
+
+
 async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) -> None:
     """The node is locked: an allocation that has found it waits, and then finds another one."""
     school = await worlds.add_client(app.pool, held=0)
