@@ -1,8 +1,7 @@
-"""Ids as the API shows them: a readable prefix that says of what, and the UUIDv7 in base32.
+"""IDs as the API shows them: a readable prefix for the kind, and the UUIDv7 in base32.
 
-They sort as the UUIDs do, and are decoded strictly: one spelling for one thing. What cannot be
-the id of the kind asked for is answered like one that is not there: NotFound.
-Alphabet: Crockford's base32, lower case.
+They sort like the UUIDs. Each has exactly one valid spelling. A text that cannot be an ID of the
+expected kind is answered like an ID that does not exist. Alphabet: Crockford's base32, lower case.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _LENGTH = 26
 
 
 class Kind(Enum):
-    """What an id is the id of, by its prefix."""
+    """The kinds of objects that have an ID, with their prefixes."""
 
     ACCOUNT = "acc"
     API_KEY = "key"
@@ -43,17 +42,17 @@ class Kind(Enum):
 
     @property
     def word(self) -> str:
-        """The kind, as a sentence says it."""
+        """The kind in words."""
         return self.name.replace("_", " ").lower()
 
 
 def encode(kind: Kind, key: UUID) -> ID:
-    """The id that the API shows, such as msg_01h2xcejqtf2nbrexx3vqjhp41."""
+    """The ID that the API shows, such as msg_01h2xcejqtf2nbrexx3vqjhp41."""
     return ID(f"{kind.value}_{to_base32(key)}")
 
 
 def decode(kind: Kind, text: str) -> UUID:
-    """The UUID behind an id of this kind. Raises NotFound for anything else."""
+    """The UUID of an ID of this kind. Raises NotFound for anything else."""
     key = find(kind, text)
     if key is None:
         raise NotFound(kind.word)
@@ -61,19 +60,19 @@ def decode(kind: Kind, text: str) -> UUID:
 
 
 def find(kind: Kind, text: str) -> UUID | None:
-    """The UUID behind an id of this kind, None for anything else."""
+    """The UUID of an ID of this kind; None for anything else."""
     prefix, _, body = text.partition("_")
     return from_base32(body) if prefix == kind.value else None
 
 
 def to_base32(key: UUID) -> str:
-    """26 characters that sort as the UUIDs do."""
+    """26 characters that sort like the UUIDs."""
     number = key.int
     return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def from_base32(text: str) -> UUID | None:
-    """The UUID of 26 characters, None where they are not the one spelling of one."""
+    """The UUID of 26 characters; None if they are not its valid spelling."""
     if len(text) != _LENGTH:
         return None
     number = 0

@@ -1,4 +1,4 @@
-"""Pages of a connection: its four arguments become a window, its keys become cursors."""
+"""Pages of a connection: makes a window of its four arguments, and cursors of its keys."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LARGEST_NUMBER = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Cursors:
-    """How the key that a list is ordered by is said in its cursors.
+    """How the cursors of a list encode the key that it is ordered by.
 
-    `key_of` takes the key from an item; `encode` and `decode` are each other's reverse.
+    `key_of` returns the key of an item. `decode` reverses `encode`; None if it is no such cursor.
     """
 
     key_of: Callable[[Any], Any]
@@ -53,7 +53,7 @@ def window_of(
     last: int | None = None,
     before: str | None = None,
 ) -> Window[Any]:
-    """The window that is asked for. Raises InvalidInput for one that makes no sense."""
+    """The requested window. Raises InvalidInput."""
     if first is not None and last is not None:
         raise InvalidInput("Give first or last, not both.", field="last")
     field, size = ("first", first) if last is None else ("last", last)

@@ -1,4 +1,4 @@
-"""The changes that an input asks for: null clears a field, an absent field stays as it is."""
+"""The changes in an input: null clears a field, an absent field stays as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which domain type a schema type stands for: how a member of a union is told from the others."""
+"""Which domain types a schema type shows: this decides the member of a union or interface."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T", bound=type)
 
 
 def stands_for(*domain_types: type) -> Callable[[T], T]:
-    """The class, as the schema type of these domain types. Stands below `@strawberry.type`."""
+    """Declares the domain types that a schema type shows. Put it below `@strawberry.type`."""
 
     def bind(schema_type: T) -> T:
         def is_type_of(value: Any, _info: Any) -> bool:

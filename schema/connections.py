@@ -1,4 +1,4 @@
-"""Relay connections over a page of the domain: `connection_field` declares one in one line."""
+"""Relay connections: `connection_field` declares one, which shows a page of the domain."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class PageEnds:
-    """What is beyond a page, and where it begins and ends."""
+    """Whether more items are around a page, and its first and last cursor."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -71,7 +71,7 @@ def connection_field(
     """A field that lists `node` in pages.
 
     The resolver takes `window: Window[…]` and returns a `domain.pages.Page` (or one for each of
-    its `roots`). Here the four arguments of a connection are added, checked, and made a window.
+    its `roots`). This adds the four arguments of a connection, checks them, and makes the window.
     """
     return strawberry.field(
         resolver=_Resolver(resolver),
@@ -162,13 +162,13 @@ class _Resolver(StrawberryResolver[Any]):
 
 
 class _Windowed(FieldExtension):
-    """The four arguments of a connection, seen as one `window` by the resolver."""
+    """Makes the four arguments of a connection one `window` for the resolver."""
 
     def __init__(self, cursors: Cursors) -> None:
         self.cursors = cursors
 
     def apply(self, field: StrawberryField) -> None:
-        """Shows first, after, last and before in the place of `window`."""
+        """Shows first, after, last and before instead of `window`."""
         page_arguments = [
             StrawberryArgument(name, None, StrawberryAnnotation(type_), description=description)
             for name, (type_, description) in PAGE_ARGUMENTS.items()
@@ -176,7 +176,7 @@ class _Windowed(FieldExtension):
         field.arguments = [*page_arguments, *field.arguments]
 
     def map_arguments(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments as the resolver takes them. Raises InvalidInput."""
+        """The arguments for the resolver. Raises InvalidInput."""
         asked = {name: kwargs.pop(name, None) for name in PAGE_ARGUMENTS}
         kwargs["window"] = window_of(self.cursors, **asked)
         return kwargs

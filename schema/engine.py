@@ -1,7 +1,7 @@
-"""Answers documents: read, bounded and validated once, executed as often as they are asked.
+"""Answers documents: each is parsed, measured and validated once, and executed for each request.
 
-Goes round `strawberry.Schema.execute`, whose hooks and fresh extensions cost three times what the
-execution of a small document costs: docs/decisions/0005 has the figures.
+It does not use `strawberry.Schema.execute`: its hooks and extensions cost three times as much as
+the execution of a small document. docs/decisions/0005 has the figures.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from schema.limits import (
     measure_document,
     operations_of,
 )
-from schema.masking import is_away, refusals_in, told
+from schema.masking import is_away, refusals_in, shown_errors
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
-from schema.variables import bound_variables, check_literals, places_of
+from schema.variables import bound_variables, check_literals, start_variables_of
 
 _MOST_ERRORS = 5
 _MOST_TITLED = 3
@@ -59,9 +59,9 @@ class Rejected(Exception):
 class Operation:
     """One operation of a document that may be executed.
 
-    `kind`: query, mutation or subscription. `title`: that, and its first fields by their names in
-    the schema. `rows`: the lists that it reads. `run`: None if graphql-core executes it.
-    `places`: variables that say only where a reader begins.
+    `kind`: query, mutation or subscription. `title`: the kind and the names of the first fields.
+    `rows`: the lists that it reads. `run`: None if graphql-core executes it. `start_variables`:
+    variables that only say where a reader starts.
     """
 
     document: DocumentNode
@@ -72,14 +72,14 @@ class Operation:
     defaults: Mapping[str, int]
     introspects: bool
     run: Execute | None = None
-    places: frozenset[str] = frozenset()
+    start_variables: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class Answer:
-    """What an operation came to. `data` is None where a field that cannot be null failed.
+    """The answer to an operation. `data` is None if a field failed that cannot be null.
 
-    `away`: something is missing in it because the database is away.
+    `away`: something is missing because the database is away.
     """
 
     data: dict[str, Any] | None
@@ -89,7 +89,7 @@ class Answer:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The response: without `data` where nothing was executed."""
+        """The response. It has no `data` if nothing was executed."""
         body: dict[str, Any] = {"errors": self.errors} if self.errors else {}
         if self.executed:
             body["data"] = self.data
@@ -98,10 +98,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Engine:
-    """One schema with its bounds and its cache of documents.
+    """One schema with its limits and its cache of documents.
 
     `most_texts`, `most_objects`: the longest lists that any field takes. `open_introspection`:
-    whether who has not signed in may look at the schema.
+    whether a request without a credential may read the schema.
     """
 
     schema: GraphQLSchema
@@ -115,7 +115,7 @@ class Engine:
         self._documents = _Documents()
 
     def find(self, query: str, operation_name: str | None = None) -> Operation:
-        """The operation that is asked for. Raises Rejected, with what is wrong in the document."""
+        """The requested operation. Raises Rejected with the errors of the document."""
         found = self._documents.get(query)
         if found is None:
             found = self._read(query)
@@ -131,9 +131,9 @@ class Engine:
         context: Context,
         event: object = None,
     ) -> Answer:
-        """The operation's answer, its errors masked; nothing is raised for what fields raise.
+        """The answer to the operation, with masked errors. Errors of fields are not raised.
 
-        `event`: what a subscription tells of.
+        `event`: the event of a subscription.
         """
         try:
             self._check(operation, variables or {}, context)
@@ -152,14 +152,14 @@ class Engine:
         errors, mutates = result.errors or (), operation.kind == "mutation"
         return Answer(
             result.data,
-            told(errors, context.request_id, mutates=mutates),
+            shown_errors(errors, context.request_id, mutates=mutates),
             away=is_away(errors, mutates=mutates),
         )
 
     async def watch(
         self, operation: Operation, variables: dict[str, Any] | None, context: Context
     ) -> Watch:
-        """What a subscription watches. Raises Rejected where it is not executed."""
+        """What a subscription watches. Raises Rejected if it is not executed."""
         try:
             self._check(operation, variables or {}, context)
             executor = Executor.build(
@@ -185,10 +185,10 @@ class Engine:
 
     def rejection(self, errors: Sequence[GraphQLError], request_id: str) -> Answer:
         """The answer to a request that is not executed."""
-        return Answer(None, told(errors, request_id), executed=False)
+        return Answer(None, shown_errors(errors, request_id), executed=False)
 
     def failure(self, failure: Exception, request_id: str) -> Answer:
-        """The answer where something was raised outside of any field: a refusal, or masked."""
+        """The answer if something was raised outside of any field: a refusal, or masked."""
         return self.rejection([GraphQLError(str(failure), original_error=failure)], request_id)
 
     async def _execute_unplanned(
@@ -214,7 +214,7 @@ class Engine:
 
     def _check(self, operation: Operation, variables: dict[str, Any], context: Context) -> None:
         if operation.introspects and context.actor is None and not self.open_introspection:
-            raise GraphQLError("Sign in to look at the schema.")
+            raise GraphQLError("Sign in to read the schema.")
         bound_variables(variables, most_texts=self.most_texts, most_objects=self.most_objects)
         if operation.rows:
             rows = count_rows(operation.rows, {**operation.defaults, **variables})
@@ -229,7 +229,7 @@ class Engine:
             size = measure_document(document, self.limits)
             check_literals(document)
         except GraphQLError as error:
-            # Kept for a while: without the frames that it was raised through.
+            # It stays in the cache: without its traceback, which would keep frames alive.
             return Rejected([error.with_traceback(None)])
         errors = validate(self.schema, document, max_errors=_MOST_ERRORS, hide_suggestions=True)
         return Rejected(errors) if errors else self._plan(document, size)
@@ -251,7 +251,7 @@ class Engine:
     def _plan(self, document: DocumentNode, size: Size) -> list[Operation]:
         rows = RowPlan(self.schema, fragments_of(document))
         is_usual = not size.directives and not size.introspects
-        places = places_of(document)
+        start_variables = start_variables_of(document)
         return [
             Operation(
                 document=document,
@@ -262,16 +262,16 @@ class Engine:
                 defaults=defaults_of(each),
                 introspects=size.introspects,
                 run=compile_operation(self.schema, document, each) if is_usual else None,
-                places=places,
+                start_variables=start_variables,
             )
             for each in operations_of(document)
         ]
 
 
 class _Documents:
-    """Documents that were read, the last used of them: bounded by the length of their texts.
+    """A cache of documents: the last used ones, limited by the length of their texts.
 
-    A character of a dense document keeps 200 bytes of syntax tree alive: 60 MB at the most.
+    A syntax tree takes up to 200 bytes for each character of its text: 60 MB at most.
     """
 
     def __init__(self, *, most_characters: int = 300_000) -> None:
@@ -308,5 +308,7 @@ def _choose(operations: Sequence[Operation], name: str | None) -> Operation:
             raise Rejected([GraphQLError("The document has no operation of that name.")])
         return named[0]
     if len(operations) != 1:
-        raise Rejected([GraphQLError("Say which operation to execute: operationName.")])
+        raise Rejected(
+            [GraphQLError("The document has several operations: name one in operationName.")]
+        )
     return operations[0]

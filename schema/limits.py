@@ -1,8 +1,8 @@
-"""How large a document may be, measured on the bare syntax.
+"""Limits on the size of a document, measured on its syntax tree.
 
-Measured before anything else walks the document, because some of the specification's own rules
-take quadratic time. Fragments count wherever they are spread, but each is measured once, so that
-measuring cannot be made to explode.
+The size is measured before the document is validated, because some rules of the specification take
+quadratic time. A fragment counts each time it is spread, but it is measured only once, so that a
+document cannot make the measurement itself slow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """The bounds of one document, and of the rows that one request may read (`schema.rows`)."""
+    """The limits of one document, and of the rows that one request may read (`schema.rows`)."""
 
     characters: int = 100_000
     tokens: int = 3_000
@@ -46,7 +46,7 @@ class DocumentLimits:
 
 
 class TooComplex(GraphQLError):
-    """A document, or a request, that asks for too much."""
+    """A document or a request is over a limit."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, extensions={"code": TOO_COMPLEX})
@@ -54,7 +54,7 @@ class TooComplex(GraphQLError):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a selection comes to with its fragments written out. `fields` counts spreads too."""
+    """The size of a selection, with its fragments. `fields` also counts the spreads."""
 
     depth: int = 0
     fields: int = 0
@@ -63,7 +63,7 @@ class Size:
     introspects: bool = False
 
     def beside(self, other: Size) -> Size:
-        """Both in one selection."""
+        """The size of both in one selection."""
         return Size(
             max(self.depth, other.depth),
             self.fields + other.fields,
@@ -73,12 +73,12 @@ class Size:
         )
 
     def deeper(self) -> Size:
-        """The same, one level below."""
+        """The same size, one level deeper."""
         return replace(self, depth=self.depth + 1)
 
 
 def measure_document(document: DocumentNode, limits: DocumentLimits) -> Size:
-    """The size of all operations together. Raises TooComplex for what is over a bound."""
+    """The size of all operations together. Raises TooComplex if it is over a limit."""
     if len(document.definitions) > limits.definitions:
         raise TooComplex(f"A document has at most {limits.definitions} definitions.")
     fragments = fragments_of(document)
@@ -172,7 +172,7 @@ def _check_root(
 
 
 def _head_size(operation: OperationDefinitionNode, limits: DocumentLimits) -> Size:
-    """Directives of the operation and of its variables."""
+    """The directives of the operation and of its variables."""
     variables = operation.variable_definitions or ()
     if len(variables) > limits.variables:
         raise TooComplex(f"An operation has at most {limits.variables} variables.")
@@ -183,7 +183,7 @@ def _head_size(operation: OperationDefinitionNode, limits: DocumentLimits) -> Si
 def _root_fields(
     selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]
 ) -> int:
-    """Fields at the root. Only for a selection that was measured: then the walk is bounded."""
+    """The number of root fields. The selection must have been measured: then it is small."""
     count = 0
     for node in selections.selections:
         if isinstance(node, FieldNode):

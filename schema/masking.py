@@ -1,4 +1,4 @@
-"""Top-level errors as callers see them: refusals in our words with a code, defects masked."""
+"""Top-level errors as callers see them: a refusal has its message and code, a defect is masked."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ class AnswerIncomplete(Refusal):
     code = INTERNAL
 
 
-def told(
+def shown_errors(
     errors: Sequence[GraphQLError], correlation_id: str, *, mutates: bool = False
 ) -> list[dict[str, Any]]:
-    """The errors as they are answered. A masked error is logged with its correlation ID."""
-    return [_told(error, _shown(error, mutates=mutates), correlation_id) for error in errors]
+    """The errors as callers see them. A masked error is logged with its correlation ID."""
+    return [
+        _formatted_error(error, _shown(error, mutates=mutates), correlation_id) for error in errors
+    ]
 
 
 def is_away(errors: Sequence[GraphQLError], *, mutates: bool = False) -> bool:
@@ -46,7 +48,7 @@ def is_away(errors: Sequence[GraphQLError], *, mutates: bool = False) -> bool:
 
 
 def refusals_in(errors: Sequence[GraphQLError]) -> Iterator[tuple[str, str]]:
-    """Field and refusal, by their names in the schema and the domain, of each that is one."""
+    """The field and the type of each error that is a refusal."""
     for error in errors:
         cause = _cause(error)
         node = error.nodes[0] if error.nodes else None
@@ -54,11 +56,13 @@ def refusals_in(errors: Sequence[GraphQLError]) -> Iterator[tuple[str, str]]:
             yield node.name.value, type(cause).__name__
 
 
-def _told(error: GraphQLError, cause: BaseException | None, correlation_id: str) -> dict[str, Any]:
+def _formatted_error(
+    error: GraphQLError, cause: BaseException | None, correlation_id: str
+) -> dict[str, Any]:
     if isinstance(cause, Refusal):
         return _formatted(error, str(cause), _refusal_extensions(cause, correlation_id))
     if cause is None:
-        # One rule suggests what to select, whatever it is told about suggestions.
+        # One rule of graphql-core suggests fields even if suggestions are switched off.
         message = _without_values(error.message.split(" Did you mean ")[0])
         return _formatted(error, message, {"code": BAD_USER_INPUT, **(error.extensions or {})})
     log.error("resolver failed", exc_info=cause, extra={"request_id": correlation_id})
@@ -84,7 +88,7 @@ def _shown(error: GraphQLError, *, mutates: bool) -> BaseException | None:
 
 
 def _cause(error: GraphQLError) -> BaseException | None:
-    """What was raised in a resolver, None where the document or its variables are at fault."""
+    """What a resolver raised; None if the document or its variables are wrong."""
     cause: BaseException | None = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error

@@ -1,7 +1,7 @@
-"""How many rows a request may read: page sizes multiplied down, summed up.
+"""How many rows a request can read: page sizes are multiplied down the document and added up.
 
-Priced once for each document, summed for each request, because page sizes may be variables.
-A list without pages counts as a page of the usual size, or as `ROWS_OF_LIST` says.
+The lists of a document are found once. The rows are added up for each request, because a page size
+can be a variable. A list without pages counts as 25 rows, or as `ROWS_OF_LIST` says.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ROWS_OF_INTROSPECTION = {"__schema": 2_500, "__type": 100}
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Rows that are read for each row above, and what is read for each of them."""
+    """A list: its rows for each row above, and the lists below each of them."""
 
     size: PageSize | int
     inner: Sequence[Listed]
@@ -47,12 +47,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """What the arguments first and last come to: each a number, or the name of a variable."""
+    """The values of `first` and `last`: each a number, or the name of a variable."""
 
     given: Sequence[int | str]
 
     def of(self, variables: Mapping[str, Any]) -> int:
-        """The first that is not null; one that will be refused counts as the largest."""
+        """The first one that is not null. An invalid one counts as the largest."""
         for each in self.given:
             size = variables.get(each) if isinstance(each, str) else each
             if size is not None:
@@ -61,7 +61,7 @@ class PageSize:
 
 
 def defaults_of(operation: OperationDefinitionNode) -> dict[str, int]:
-    """Whole numbers that variables stand for where they are not given: they may be page sizes."""
+    """The defaults of variables that are whole numbers: they may be page sizes."""
     return {
         each.variable.name.value: int(each.default_value.value)
         for each in operation.variable_definitions or ()
@@ -70,7 +70,7 @@ def defaults_of(operation: OperationDefinitionNode) -> dict[str, int]:
 
 
 def count_rows(listed: Sequence[Listed], variables: Mapping[str, Any]) -> int:
-    """Rows that a request reads at most. `variables`: as given, with the document's defaults."""
+    """The most rows that a request reads. `variables`: as given, with the document's defaults."""
     total = 0
     for each in listed:
         size = each.size if isinstance(each.size, int) else each.size.of(variables)
@@ -80,7 +80,7 @@ def count_rows(listed: Sequence[Listed], variables: Mapping[str, Any]) -> int:
 
 @dataclass(slots=True)
 class RowPlan:
-    """Plans the rows of a document that is valid and has been measured."""
+    """Finds the lists of a document that is valid and was measured."""
 
     schema: GraphQLSchema
     fragments: Mapping[str, FragmentDefinitionNode]
@@ -134,7 +134,7 @@ def _is_connection(definition: GraphQLField) -> bool:
 
 
 def _is_page(parent: GraphQLNamedType | None) -> bool:
-    """Whether the list belongs to a connection, whose field has been counted already."""
+    """Whether the list belongs to a connection, which is counted by its field."""
     return isinstance(parent, GraphQLObjectType) and "pageInfo" in parent.fields
 
 

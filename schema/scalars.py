@@ -1,4 +1,4 @@
-"""The scalars of the contract: what is let in, and how each is written."""
+"""The scalars of the API: which values each accepts, and how it is written."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONGEST_INTEGER = 17
 
 
 def read_units(value: Any) -> Units:
-    """A whole number that every JSON reader can hold; no text, no fraction, no boolean."""
+    """A whole number that every JSON reader can represent exactly."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST_UNITS:
@@ -71,14 +71,14 @@ def read_date_time(value: Any) -> datetime:
 
 
 def write_units(value: int) -> int:
-    """The number itself, refused where a JSON reader would round it."""
+    """The number. Raises ValueError if a JSON reader could round it."""
     if abs(value) > LARGEST_UNITS:
-        raise ValueError("units beyond what JSON can say")
+        raise ValueError("units beyond 2^53 - 1")
     return value
 
 
 def write_money(value: Decimal) -> str:
-    """Plain digits: two places, and more only where they say something."""
+    """Plain digits with two to six decimal places, without further zeros."""
     exponent = value.normalize().as_tuple().exponent
     places = -exponent if isinstance(exponent, int) else 0
     return f"{value:.{max(2, min(places, 6))}f}"
@@ -90,7 +90,7 @@ def write_date_time(value: datetime) -> str:
 
 
 def _literal(read: Callable[[Any], Any]) -> Callable[[ValueNode, Any], Any]:
-    """Reads a text that stands in the document like one that stands in a variable."""
+    """Reads a value in a document like the value of a variable."""
 
     def read_literal(node: ValueNode, _variables: Any = None) -> Any:
         return read(node.value if isinstance(node, StringValueNode) else None)
@@ -105,11 +105,11 @@ def _units_literal(node: ValueNode, _variables: Any = None) -> Units:
 
 
 def _json_literal(node: ValueNode, _variables: Any = None) -> Any:
-    raise GraphQLError("JSON is only ever answered.")
+    raise GraphQLError("JSON cannot be given, only returned.")
 
 
 def _read_json(value: Any) -> Any:
-    raise GraphQLError("JSON is only ever answered.")
+    raise GraphQLError("JSON cannot be given, only returned.")
 
 
 SCALARS: dict[object, ScalarDefinition] = {
@@ -151,4 +151,4 @@ SCALARS: dict[object, ScalarDefinition] = {
         parse_literal=_json_literal,
     ),
 }
-"""What each Python type is in the schema, for `StrawberryConfig(scalar_map=…)`."""
+"""The scalar of each Python type, for `StrawberryConfig(scalar_map=…)`."""

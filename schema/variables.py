@@ -1,4 +1,4 @@
-"""Variables, before the schema reads them: bounded, and without what no column can hold."""
+"""Checks of variables before the schema reads them: their size, and NUL characters."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from graphql import (
 from schema.limits import TooComplex, operations_of
 
 OWN_RULE = frozenset({"to", "text"})
-"""Fields whose own rule refuses a NUL character with a reason of its own."""
+"""Fields that report a NUL character themselves, with a better message."""
 
-PLACE = ("inboundMessage", "since")
-"""The argument that says where a reader of a feed begins, and nothing else."""
+START = ("inboundMessage", "since")
+"""The field and its argument that only say where a reader of a feed starts."""
 
 DEEPEST = 12
-"""Levels of objects and lists: no input of the schema comes near."""
+"""Levels of objects and lists. The inputs of the schema have fewer."""
 
 
 def bound_variables(variables: dict[str, Any], *, most_texts: int, most_objects: int) -> None:
-    """Checks every value, and cuts lists that are over every limit so that reading them is cheap.
+    """Checks every value, and shortens lists that are over every limit, so that they cost little.
 
-    A list keeps one item more than the limit: the field's own rule still sees that it is over.
-    Raises GraphQLError for a NUL character in a text that has no rule of its own for it.
+    A list keeps one item more than the limit, so that its field still sees that it is too long.
+    Raises GraphQLError for a NUL character, except in the fields of OWN_RULE.
     """
     for name, value in variables.items():
         _check(value, name, most_texts, most_objects, 1)
 
 
 def check_literals(document: DocumentNode) -> None:
-    """Raises GraphQLError for such a character in a text that stands in the document itself."""
+    """Raises GraphQLError for a NUL character in a text of the document itself."""
     visit(document, _NulInLiterals())
 
 
-def places_of(document: DocumentNode) -> frozenset[str]:
-    """Variables that say only where a reader begins: what is told does not depend on them."""
+def start_variables_of(document: DocumentNode) -> frozenset[str]:
+    """The variables that only say where a reader starts: the events do not depend on them."""
     if not any(each.operation is OperationType.SUBSCRIPTION for each in operations_of(document)):
         return frozenset()
     uses = _Uses()
     visit(document, uses)
-    return frozenset(name for name in uses.places if uses.count[name] == 2)
+    return frozenset(name for name in uses.starts if uses.count[name] == 2)
 
 
 def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int) -> None:
@@ -72,7 +72,7 @@ def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int
 
 def _check_text(value: str, name: str) -> None:
     if "\0" in value and name not in OWN_RULE:
-        raise GraphQLError(f"{name or 'A text'} has a NUL character in it.")
+        raise GraphQLError(f"{name or 'A text'} contains a NUL character.")
 
 
 class _NulInLiterals(Visitor):
@@ -86,17 +86,17 @@ class _NulInLiterals(Visitor):
 
 
 class _Uses(Visitor):
-    """How often each variable stands in a document, its definition too, and which are a place."""
+    """Counts the uses of each variable, with its definition, and finds those used for START."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count: Counter[str] = Counter()
-        self.places: set[str] = set()
+        self.starts: set[str] = set()
 
     def enter_variable(self, node: VariableNode, *_: object) -> None:
         self.count[node.name.value] += 1
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         for each in node.arguments or ():
-            if (node.name.value, each.name.value) == PLACE and isinstance(each.value, VariableNode):
-                self.places.add(each.value.name.value)
+            if (node.name.value, each.name.value) == START and isinstance(each.value, VariableNode):
+                self.starts.add(each.value.name.value)

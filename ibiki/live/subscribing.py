@@ -93,7 +93,7 @@ async def join(
     viewpoint = Viewpoint.of(actor) if actor else None
     renderer = LiveRenderer(engine, installation, request, viewpoint)
     # The position in a feed is the subscriber's own: it does not change what is rendered.
-    positions, given = request.operation.places, request.variables or {}
+    positions, given = request.operation.start_variables, request.variables or {}
     shared = {name: value for name, value in given.items() if name not in positions}
     variables = orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)
     key = (request.query, request.operation.name, variables, viewpoint)

@@ -90,7 +90,7 @@ def test_nobody_looks_at_the_schema_in_production(program: Program) -> None:
             for query in ("{ __schema { types { name } } }", '{ __type(name: "Query") { name } }'):
                 delivered = http.post("/graphql", json={"query": query}).json()
                 assert "data" not in delivered
-                assert delivered["errors"][0]["message"] == "Sign in to look at the schema."
+                assert delivered["errors"][0]["message"] == "Sign in to read the schema."
             misspelt = http.post("/graphql", json={"query": "{ viewr { id } }"})
             assert "Did you mean" not in misspelt.text
             assert "viewer" not in misspelt.text

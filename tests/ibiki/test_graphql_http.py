@@ -224,7 +224,7 @@ async def test_introspection_can_be_limited_to_signed_in_callers() -> None:
     query = {"query": "{ __schema { queryType { name } } }"}
     async with running_server(open_introspection=False) as web:
         anonymous = (await web.http.post("/graphql", json=query)).json()
-        assert anonymous["errors"][0]["message"] == "Sign in to look at the schema."
+        assert anonymous["errors"][0]["message"] == "Sign in to read the schema."
         assert (await web.post(query)).json()["data"]
         named = {"query": "{ viewer { __typename } }"}
         assert (await web.post(named)).json() == {"data": {"viewer": {"__typename": "Viewer"}}}
