@@ -140,10 +140,12 @@ class Importable(StrEnum):
 
 @app.command(
     "import",
-    epilog="Columns, named in the first line: legacy-logs: client_email, created_at, message_count,"
-    " charged, reference. clients: name, email, and if you want business, group, rate_usd, status,"
-    " password. balances: client_email, balance, and if you want reference. contacts: client_email,"
-    " a phone, a name, a business. opt-outs: client_email, a phone. See docs/importing.md.",
+    epilog="Columns, named in the first line (docs/importing.md explains them):\n\n"
+    "legacy-logs: client_email, created_at, message_count, charged, reference\n\n"
+    "clients: name, email; if you want, business, group, rate_usd, status, password\n\n"
+    "balances: client_email, balance; if you want, reference\n\n"
+    "contacts: client_email, a phone; if you want, a name, a business\n\n"
+    "opt-outs: client_email, a phone",
 )
 def import_(
     kind: Annotated[Importable, typer.Argument(help="What the file holds.")],

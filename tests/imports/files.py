@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from domain.identity.access import Role
 from domain.imports.importing import Importer, Problem, check, import_lines
 from domain.imports.table import Table, opened_table
 from persistence import store
+from tests import people
 from tests.inbox.test_opting_out import somebody_waits
 from tests.installations import App
 
@@ -34,6 +36,13 @@ class Result:
     def messages(self) -> list[str]:
         """What is wrong with them."""
         return [each.message for each in self.problems]
+
+
+async def add_users(app: App) -> None:
+    """Adds a user for each client: owner@, sibling@ and loner@example.com."""
+    for name in ("owner", "sibling", "loner"):
+        client_id = getattr(app, name).client_id
+        await people.add_user(f"{name}@example.com", Role.CLIENT, client_id=client_id)
 
 
 async def import_text(app: App, text: str | bytes, make: Make, named: Sequence[str] = ()) -> Result:

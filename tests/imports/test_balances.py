@@ -16,8 +16,9 @@ from domain.ledger.imported import opening_balance_of
 from domain.pages import Window
 from persistence import store
 from tests import people, worlds
-from tests.imports.files import Result, import_text
-from tests.installations import App
+from tests.imports.files import Result, add_users, import_text
+from tests.installations import App, running_app
+from tests.ledger.line import Moment, line_to
 from tests.ledger.upstream import pool_of
 
 FILE = """client_email,balance,reference
@@ -57,6 +58,19 @@ async def test_imports_at_once_post_each_balance_once(
     assert sum(each.changed for each in results) == 3
     assert await worlds.held(app.owner.account_id) == 1_100
     await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_balance_whose_commit_was_lost_is_posted_once(
+    database_url: str, moment: Moment
+) -> None:
+    async with line_to(database_url) as line, running_app(line.url) as app:
+        await add_users(app)
+        line.cut_at("COMMIT", moment)
+        await imported(app, FILE)
+        assert line.cuts == 1
+        assert await worlds.held(app.owner.account_id) == 1_100
+        assert await worlds.held(app.sibling.account_id) == 520
 
 
 async def test_a_client_can_have_several_balances_with_references_of_their_own(app: App) -> None:

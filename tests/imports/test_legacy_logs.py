@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,7 @@ from tests import people, worlds
 from tests.imports.files import Result, blocked, holding, import_text
 from tests.installations import App
 from tests.ledger.upstream import Upstream, pool_of, synced
+from tests.sending.files.files import xlsx
 
 HEADER = "client_email,created_at,message_count,charged,reference\n"
 
@@ -175,6 +176,21 @@ async def test_names_of_columns_are_read_as_people_write_them(app: App) -> None:
     text = lines_of(3).replace(HEADER, "Client E-Mail;Created at;MESSAGE COUNT;charged;Reference\n")
     text = text.replace("Client E-Mail", "Client Email").replace(",", ";")
     assert (await import_text(app, text.encode("utf-16"), logs, COLUMNS)).changed == 3
+
+
+async def test_a_spreadsheet_is_imported_with_its_dates_and_numbers(app: App) -> None:
+    rows = [
+        COLUMNS,
+        ("owner@example.com", datetime(2026, 1, 5, 8, 30), 1, 0.03, 4711),
+        ("owner@example.com", "2026-01-05 08:31", 2, 1, "A-2"),
+    ]
+    assert (await import_text(app, xlsx(rows), logs, COLUMNS)).changed == 2
+    first, second = await worlds.fetch(
+        "SELECT reference, created_at, messages, charged FROM imported_line ORDER BY id"
+    )
+    assert (first["reference"], second["reference"]) == ("4711", "A-2")
+    assert first["created_at"] == datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+    assert (first["charged"], second["charged"], second["messages"]) == (Decimal("0.03"), 1, 2)
 
 
 async def test_two_imports_at_once_write_each_line_once(
