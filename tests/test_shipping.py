@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,12 @@ from typer.main import get_command
 from ibiki.settings.settings import load
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("domain", "ibiki", "persistence", "providers", "resolvers", "schema")
+CONSOLE_FILES = (
+    "console_files/index.html",
+    "console_files/assets/index-0.js",
+    "console_files/assets/index-0.js.br",
+)
 GIVEN = {
     "POSTGRES_PASSWORD": "0123456789abcdef",
     "SECRET_KEY": "a-long-secret-that-signs-tokens-in-this-test",
@@ -136,3 +145,41 @@ def test_pre_commit_calls_targets_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for hook in hooks:
         assert f"\n{hook['entry'].removeprefix('make ')}: " in makefile
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names in a wheel that is built from a copy of the sources with a built console."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy, target = folder / "sources", folder / "built"
+    target.mkdir()
+    # A build writes into the directory of the sources.
+    without = shutil.ignore_patterns("__pycache__", "console_files")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, copy / package, ignore=without)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    for name in CONSOLE_FILES:
+        (copy / "ibiki" / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / "ibiki" / name).write_text("built")
+    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, target], cwd=copy, check=True, capture_output=True)
+    [path] = target.iterdir()
+    return set(zipfile.ZipFile(path).namelist())
+
+
+def test_a_wheel_holds_the_built_console(wheel: set[str]) -> None:
+    assert {f"ibiki/{name}" for name in CONSOLE_FILES} <= wheel
+
+
+def test_a_wheel_holds_every_file_that_the_packages_read(wheel: set[str]) -> None:
+    files = subprocess.run(
+        ["git", "ls-files", *PACKAGES], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert set(files) <= wheel
+
+
+def test_the_image_builds_the_console_and_holds_it() -> None:
+    recipe = (ROOT / "Dockerfile").read_text()
+    assert "RUN npm run --silent build" in recipe
+    assert "COPY --from=console /src/ibiki/console_files ibiki/console_files" in recipe

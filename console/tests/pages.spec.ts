@@ -45,10 +45,7 @@ for (const [user, allowed] of PAGES) {
     for (const path of allowed) {
       await open(page, path);
       await expect(page.getByRole("heading", { name: "Not allowed" })).toHaveCount(0);
-      await page.emulateMedia({ colorScheme: "light" });
-      await expectNoViolations(page, `${path}, light`);
-      await page.emulateMedia({ colorScheme: "dark" });
-      await expectNoViolations(page, `${path}, dark`, OF_COLOURS);
+      await expectBothThemes(page, path);
     }
   });
 
@@ -61,14 +58,31 @@ for (const [user, allowed] of PAGES) {
   });
 }
 
+test("one send and one conversation are accessible", async ({
+  page,
+  program,
+  signIn,
+}) => {
+  const caller = await ApiCaller.signedIn(program, USERS.client);
+  const sendId = await caller.send(["+12025550177"], "Will you answer?");
+  await signIn("client");
+  await open(page, `/sends/${sendId}`);
+  await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
+  await expectBothThemes(page, "one send");
+  await open(page, "/inbox");
+  await page.getByRole("link", { name: /\(202\) 555-0177/ }).click();
+  await expect(page.getByRole("log")).toContainText("Will you answer?");
+  await expectBothThemes(page, "one conversation");
+});
+
 test("the sign-in page and the page of an unknown address are accessible", async ({ page, signIn }) => {
   await page.goto("/");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("IbikiSMS");
-  await expectNoViolations(page, "sign-in");
+  await expectBothThemes(page, "sign-in");
   await signIn("client");
   await open(page, "/no/such/page");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Page not found");
-  await expectNoViolations(page, "not found");
+  await expectBothThemes(page, "not found");
 });
 
 test("a phone shows every page without scrolling sideways", async ({ page, signIn }) => {
@@ -88,6 +102,13 @@ async function open(page: Page, path: string): Promise<void> {
   await page.goto(path);
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
   await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+}
+
+async function expectBothThemes(page: Page, what: string): Promise<void> {
+  await page.emulateMedia({ colorScheme: "light" });
+  await expectNoViolations(page, `${what}, light`);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expectNoViolations(page, `${what}, dark`, OF_COLOURS);
 }
 
 async function expectNoViolations(page: Page, what: string, rules: string[] = []): Promise<void> {
