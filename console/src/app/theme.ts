@@ -1,4 +1,4 @@
-import { Alert, Anchor, createTheme, type CSSVariablesResolver } from "@mantine/core";
+import { Alert, Anchor, createTheme, type CSSVariablesResolver, NavLink } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "indigo",
@@ -12,6 +12,7 @@ export const theme = createTheme({
   components: {
     // A link within a sentence must differ from it by more than its colour.
     Anchor: Anchor.extend({ defaultProps: { underline: "always" } }),
+    NavLink: NavLink.extend({ styles: { description: { opacity: 1 } } }),
     // The colours of borders and icons are too light for text.
     Alert: Alert.extend({ styles: { title: { color: "var(--mantine-color-text)" } } }),
   },
@@ -25,6 +26,9 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--mantine-color-placeholder": "#68717c",
     "--mantine-color-error": "#c92a2a",
     "--mantine-color-body": "#ffffff",
+    // Behind the chosen entry of a list, which contains secondary text.
+    "--mantine-color-indigo-light": "#edf2ff",
+    "--mantine-color-indigo-light-hover": "#dbe4ff",
   },
   dark: {
     "--mantine-color-dimmed": "#a6adb7",

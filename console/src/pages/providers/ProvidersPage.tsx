@@ -55,8 +55,9 @@ export function ProvidersPage() {
 function Account({ account }: { account: ProviderAccount }) {
   const { platform } = account;
   const owner = account.owner ? `Own account of ${account.owner.name}` : "The platform's account";
+  const name = `${account.provider}, ${owner}`;
   return (
-    <Paper withBorder p="md" component="section" aria-label={`${account.provider}, ${owner}`}>
+    <Paper withBorder p="md" component="section" aria-label={name}>
       <Group justify="space-between" mb="sm">
         <div>
           <Title order={2} size="h4">
@@ -72,10 +73,10 @@ function Account({ account }: { account: ProviderAccount }) {
         </Group>
       </Group>
       <SimpleGrid cols={{ base: 2, sm: 4 }}>
-        <Figure label="Pool" value={units(platform.pool, platform.unit)} />
-        <Figure label="Allocated" value={units(platform.allocated, platform.unit)} />
-        <Figure label="Remaining" value={units(platform.remaining, platform.unit)} />
-        <Figure label="In flight" value={units(platform.inFlight, platform.unit)} />
+        <Figure of={name} label="Pool" value={units(platform.pool, platform.unit)} />
+        <Figure of={name} label="Allocated" value={units(platform.allocated, platform.unit)} />
+        <Figure of={name} label="Remaining" value={units(platform.remaining, platform.unit)} />
+        <Figure of={name} label="In flight" value={units(platform.inFlight, platform.unit)} />
       </SimpleGrid>
       <Stack gap={2} mt="sm">
         <Text size="sm">{reasonOf(platform.state)}</Text>
