@@ -1,6 +1,7 @@
 """Provider accounts, readings and allocation targets.
 
-Readings are SQL because each step compares and sets times of PostgreSQL's clock in one statement.
+The steps of a reading are SQL because each compares and sets times of PostgreSQL's clock in one
+statement. The targets are SQL because one statement reads four tables. The rest is querysets.
 """
 
 from __future__ import annotations
@@ -16,21 +17,18 @@ from domain.ledger.book import Purpose, Transfer, TransferKind
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.ledger.valuation import Valuation
 from domain.live import hints
-from persistence.database import connection
+from persistence.database import connection, orm
+from persistence.ledger import models
 from persistence.live.hints import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-PROVIDER_ACCOUNT_COLUMNS = """
-id, provider, owner_client_id, account_id, unit, price, valuation, epoch,
-reading_raw, read_at, read_failed_at, paused_at, pause_reason, credentials_set_at
-"""
-
-FIND_PROVIDER_ACCOUNT = f"""
-SELECT {PROVIDER_ACCOUNT_COLUMNS} FROM provider_account
-WHERE id = $1 OR ($1::uuid IS NULL AND is_default)
-"""  # noqa: S608 - columns of our own
+PROVIDER_ACCOUNT_FIELDS = tuple(each.name for each in fields(ProviderAccount))
+TRANSFER_FIELDS = tuple(each.name for each in fields(Transfer) if each.name != "purpose") + tuple(
+    each.name for each in fields(Purpose)
+)
+PROVIDER_ACCOUNT_COLUMNS = ", ".join(PROVIDER_ACCOUNT_FIELDS)
 
 # The accounts of a client, of its group, and of the pool above both, in one statement.
 TARGET_CLIENT = """
@@ -50,14 +48,6 @@ FROM client_group
 JOIN account ON account.id = client_group.account_id
 JOIN provider_account AS upstream ON upstream.id = account.provider_account_id
 WHERE client_group.id = $1
-"""
-
-FIND_TRANSFER = """
-SELECT id, provider_account_id, kind, amount,
-       source_id, source_balance, source_version,
-       destination_id, destination_balance, destination_version,
-       send_id, message_id, sync_id, actor_id, note, rate_usd, value_usd, created_at
-FROM transfer WHERE id = $1
 """
 
 # This waits for open marks: a mark holds the row FOR SHARE until it commits.
@@ -83,11 +73,6 @@ SELECT (SELECT coalesce(sum(held), 0) FROM account WHERE provider_account_id = $
        (SELECT coalesce(sum(price), 0) FROM message
         WHERE provider_account_id = $1 AND status = 'QUEUED')::int8
 """
-KEEP_SYNC = """
-INSERT INTO sync (id, provider_account_id, reading_raw, reading, in_flight,
-                  pool_before, pool_after, epoch, actor_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-"""
 END_READING = """
 UPDATE provider_account
 SET epoch = $2, reading_raw = $3, read_at = clock_timestamp(), reading_until = NULL,
@@ -106,11 +91,15 @@ WHERE id = $1 AND reading_by = $2 AND reading_until IS NOT NULL
 
 async def find_provider_account(provider_account_id: UUID | None) -> ProviderAccount:
     """The given account, or the default one. Raises NotFound."""
-    async with connection() as pooled:
-        row = await pooled.fetchrow(FIND_PROVIDER_ACCOUNT, provider_account_id)
+    accounts = models.ProviderAccount.all()
+    if provider_account_id is None:
+        accounts = accounts.filter(is_default=True)
+    else:
+        accounts = accounts.filter(id=provider_account_id)
+    row = await accounts.first().values(*PROVIDER_ACCOUNT_FIELDS)
     if row is None:
         raise NotFound("provider account")
-    return _provider_account(dict(row))
+    return _provider_account(row)
 
 
 async def find_allocation_target(
@@ -139,11 +128,10 @@ async def find_allocation_target(
 
 async def find_transfer(transfer_id: UUID) -> Transfer:
     """One transfer, as it was written."""
-    async with connection() as pooled:
-        row = await pooled.fetchrow(FIND_TRANSFER, transfer_id)
+    row = await models.Transfer.get_or_none(id=transfer_id).values(*TRANSFER_FIELDS)
     if row is None:
         raise NotFound("transfer")
-    return _transfer(dict(row))
+    return _transfer(row)
 
 
 async def begin_reading(provider_account_id: UUID, *, reader_id: UUID, seconds: float) -> bool:
@@ -176,17 +164,17 @@ async def pool_figures(tx: Connection, provider_account_id: UUID) -> PoolFigures
 
 async def end_reading(tx: Connection, sync: NewSync) -> None:
     """Stores the reading, sets the epoch to `sync.epoch`, ends the pause."""
-    await tx.execute(
-        KEEP_SYNC,
-        sync.id,
-        sync.provider_account_id,
-        sync.raw,
-        sync.reading,
-        sync.in_flight,
-        sync.pool_before,
-        sync.pool_after,
-        sync.epoch,
-        sync.actor_id,
+    await models.Sync.create(
+        id=sync.id,
+        provider_account_id=sync.provider_account_id,
+        reading_raw=sync.raw,
+        reading=sync.reading,
+        in_flight=sync.in_flight,
+        pool_before=sync.pool_before,
+        pool_after=sync.pool_after,
+        epoch=sync.epoch,
+        actor_id=sync.actor_id,
+        using_db=orm(tx),
     )
     await tx.execute(END_READING, sync.provider_account_id, sync.epoch, sync.raw)
     note(tx, [hints.POOL + sync.provider_account_id.bytes])

@@ -1,4 +1,7 @@
-"""A text for each balance, send and feed that is watched, which differs after each change."""
+"""A text for each balance, send and feed that is watched, which differs after each change.
+
+Set-based SQL: it runs every 0.75 s for everything that is watched, in one statement for each kind.
+"""
 
 from __future__ import annotations
 
