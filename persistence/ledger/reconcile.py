@@ -220,7 +220,12 @@ async def count_checked(run_id: UUID, *, sends: int, messages: int) -> Reconcili
 
 async def finish_reconciliation(run_id: UUID) -> Reconciliation:
     """Ends a run, with the counts of UNKNOWN messages. Safe to repeat."""
-    return await _update(FINISH, run_id)
+    run = await _update(FINISH, run_id)
+    # Differences that are found or corrected change the state and the alarms of pools.
+    async with connection() as pooled:
+        pools = await pooled.fetch("SELECT id FROM provider_account")
+        note(pooled, [hints.POOL + row["id"].bytes for row in pools])
+    return run
 
 
 async def share_provider_account(tx: Connection, send_id: UUID) -> ProviderReading:

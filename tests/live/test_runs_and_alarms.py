@@ -9,6 +9,8 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.installations import App
+from tests.ledger.test_reconcile import send_charged
+from tests.ledger.upstream import Upstream, synced
 from tests.live.rig import Server, client
 
 RECONCILIATION = (
@@ -90,3 +92,20 @@ async def test_an_alarm_without_a_transfer_is_pushed(running: Server, people: Ap
         await worlds.execute("UPDATE provider_account SET paused_at = now()")
         kinds = {alarm["kind"] for alarm in (await operator.delivered())["platform"]["alarms"]}
         assert "PROVIDER_REFUSING" in kinds
+
+
+async def test_differences_that_a_run_finds_or_corrects_are_pushed(
+    running: Server, people: App
+) -> None:
+    await synced(people.pool, Upstream(1_000))
+    async with client(running, "admin") as operator:
+        await operator.subscribe(ALARMS)
+        assert (await operator.delivered())["platform"]["alarms"] == []
+        await send_charged(people.owner, 10, 4)
+        await reconcile(store, await new_reconciliation(store, dry_run=True))
+        found = {"kind": "NEEDS_SYNC", "count": 1}
+        while (await operator.delivered())["platform"]["alarms"] != [found]:
+            pass
+        await reconcile(store, await new_reconciliation(store))
+        while (await operator.delivered())["platform"]["alarms"]:
+            pass
