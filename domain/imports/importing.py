@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import BinaryIO, Protocol, TypeVar
 
-from domain.errors import InvalidFile, Refusal
+from domain.errors import InvalidFile, InvalidInput, Refusal
 from domain.imports.repeated import RepeatedKeys
 from domain.imports.table import Table
 from domain.ledger.runs import persist
@@ -135,4 +135,12 @@ async def _write(importer: Importer[Read, Resolved], page: _Page[Read]) -> int:
                 line=each.line,
             )
         lines.append(each)
-    return await importer.write(lines)
+    try:
+        return await importer.write(lines)
+    except InvalidInput as refusal:
+        # Each line is right, but not all of them together: a balance can become too large.
+        raise InvalidFile(
+            f"Lines {page[0][0]:,} to {page[-1][0]:,} cannot be imported: {refusal} The lines"
+            " before them were imported. Correct these lines and run this again.",
+            line=page[0][0],
+        ) from refusal

@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from domain.errors import InvalidInput
+from domain.errors import InvalidFile, InvalidInput
 from domain.identity.access import Role
 from domain.imports import importing
 from domain.imports.balances import COLUMNS, BalanceImport
 from domain.imports.table import Table
+from domain.ledger import book
 from domain.ledger.balances import BalanceView
 from domain.ledger.imported import opening_balance_of
 from domain.pages import Window
@@ -47,6 +48,16 @@ async def test_balances_are_posted_once_as_opening_transfers(app: App) -> None:
     assert [(line.kind, line.amount, line.note) for line in page.items] == [
         ("OPENING", 1_000, "b-1")
     ]
+    await worlds.assert_audit_holds()
+
+
+async def test_balances_that_are_too_much_together_name_their_lines(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "PAGE", 1)
+    monkeypatch.setattr(book, "LARGEST_UNITS", 2_000)
+    with pytest.raises(InvalidFile, match=r"Lines 3 to 3 cannot be imported: A balance cannot ex"):
+        await imported(app, FILE.splitlines()[0] + "\nowner@example.com,1000,a" * 2 + "b\n")
     await worlds.assert_audit_holds()
 
 
