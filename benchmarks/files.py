@@ -56,7 +56,7 @@ async def measured(url: str) -> list[Measurement]:
 
 def file_of(size: int) -> BinaryIO:
     """100,000 numbers and names in a file of so many bytes, or as few as they take."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asked for it closes it
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     file.write(b"phone,name,note\n")
     note = "x" * max(0, size // ROWS - 26)
     for at, number in enumerate(worlds.generated_numbers(ROWS)):

@@ -1,4 +1,4 @@
-"""What benchmarks stand on: a durable database, server processes, and CPU as the kernel counts it.
+"""What benchmarks share: a durable database, server processes, and CPU time from the kernel.
 
 CPU is what the processes themselves used, user and system together, whatever else the machine did:
 two figures of one run can be compared even on a noisy machine.

@@ -1,7 +1,7 @@
 """How fast the machine is at this moment: what a figure is worth depends on who else is on it.
 
 Neighbours on a shared machine show in two ways: time that the host gives to others (steal), and a
-fixed loop that takes longer where a sibling of the core is busy, be it ours or theirs.
+fixed loop that takes longer if the sibling of the core is busy.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _loop_ms(_: int) -> float:
 
 
 def _stolen_seconds() -> float:
-    """Over all cores, since the machine started; 0 where nobody counts it."""
+    """Of all cores, since the machine started. 0 if the kernel does not count it."""
     try:
         first = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     except OSError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A figure, and the goal that it is held against where there is one."""
+    """A figure, and its goal if it has one."""
 
     what: str
     value: float

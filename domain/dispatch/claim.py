@@ -210,5 +210,5 @@ async def _mark(
 
 
 def _note_served(turns: Turns, claimed: Claimed, waiting: Sequence[Waiting]) -> None:
-    """After the commit only: a claim that was rolled back has served nobody."""
+    """Call this after the commit: a claim that was rolled back has served no tenant."""
     turns.served([Waiting(each.priority, each.client_id) for each in claimed.calls], waiting)

@@ -11,7 +11,7 @@ from domain.transactions import changing
 async def ensure_default_pool(
     store: IdentityStore, *, provider: str, unit: str, price: int
 ) -> UUID:
-    """The default provider account, made with its pool node where there is none yet.
+    """The default provider account, created with its pool node if there is none yet.
 
     Safe for many processes at once. One that is there already is left as it is.
     """

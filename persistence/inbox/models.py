@@ -170,7 +170,7 @@ class StatusPoll(Model):
 
 
 class Contact(Model):
-    """A number that a client has sent to or heard from."""
+    """A number that a client has sent to or received from."""
 
     id = fields.UUIDField(primary_key=True)
     client_id = fields.UUIDField()

@@ -1,4 +1,4 @@
-"""Parts for tests of handing over: a provider that does as it is told, and short settings."""
+"""What tests of dispatch share: a scripted provider, and short settings."""
 
 from __future__ import annotations
 

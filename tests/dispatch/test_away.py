@@ -122,7 +122,7 @@ async def test_a_mark_whose_commit_is_not_known_is_taken_back_and_nothing_leaves
 
 @dataclass
 class Breakers(Observer):
-    """Keeps what it is told of breakers."""
+    """Keeps the reported changes of breakers."""
 
     delivered: list[bool] = field(default_factory=list)
 

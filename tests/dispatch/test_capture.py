@@ -1,4 +1,4 @@
-"""Contacts are captured from committed sends, once, whoever does it."""
+"""Contacts are captured from committed sends, once, by any process."""
 
 from __future__ import annotations
 

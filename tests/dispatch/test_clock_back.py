@@ -108,7 +108,7 @@ class Moved:
 
 @dataclass
 class Steady:
-    """A clock as it is told, and nothing dated by it."""
+    """A clock that a test sets; no row has its time."""
 
     moves: list[float]
     corrected: list[float] = field(default_factory=list)

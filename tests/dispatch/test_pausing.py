@@ -36,7 +36,7 @@ NO_MONEY = NotSent("The account has no credits left.", refuses_account=True)
 
 @dataclass
 class Told(Observer):
-    """Keeps what it is told of pauses and breakers."""
+    """Keeps the reported pauses and breakers."""
 
     delivered: list[str] = field(default_factory=list)
 

@@ -115,7 +115,7 @@ class Person:
 
 
 class Watcher:
-    """A stock client in a process of its own, and what it is told."""
+    """A stock client in its own process, and what it receives."""
 
     def __init__(self, kind: str, address: str, token_file: Path, query: str = BALANCE) -> None:
         self._process = subprocess.Popen(
@@ -144,7 +144,7 @@ class Watcher:
                 return line[what]
 
     def balance(self, seconds: float = 60.0) -> int:
-        """The next balance that it is told."""
+        """The next balance that it receives."""
         delivered = self.arrived("next", seconds)
         assert not delivered.get("errors"), delivered
         return int(delivered["data"]["balanceUpdated"]["account"]["balance"])
@@ -156,7 +156,7 @@ class Watcher:
         return int(delivered["data"]["inboundMessage"]["text"])
 
     def hears(self, balance: int, seconds: float = 60.0) -> None:
-        """Waits until it is told that balance, and never a higher one again."""
+        """Waits until it receives that balance. Fails if a higher one comes later."""
         until = time.monotonic() + seconds
         while (delivered := self.balance(until - time.monotonic())) != balance:
             assert delivered > balance
@@ -194,7 +194,7 @@ class Place:
 
     @contextmanager
     def watchers(self, *kinds: str) -> Iterator[list[Watcher]]:
-        """One client of each kind at each server; each has been told the present."""
+        """One client of each kind at each server. Each has received the present state."""
         with ExitStack() as stack:
             made = []
             for kind in kinds:
@@ -227,7 +227,7 @@ def two(clients: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
 
 
 def last_of(watchers: list[Watcher]) -> int:
-    """The balance that all were told."""
+    """The balance that all have received."""
     [last] = {watcher.last for watcher in watchers}
     return last
 

@@ -1,4 +1,4 @@
-"""`make soak`: hurts the running program for as long as it is told to, and counts violations.
+"""`make soak`: causes faults in the running program for a given time, and counts violations.
 
 A line a fault, then the count and the seed; ends with 1 where anything was broken.
 """
@@ -78,7 +78,7 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
 
 
 def _chosen(asked: argparse.Namespace, built: Rig) -> Iterator[Fault]:
-    """The course, shuffled anew each time round, until the time or the rounds are over.
+    """The faults, shuffled again for each round, until the time or the rounds are over.
 
     What this machine cannot do comes once, to be told of.
     """

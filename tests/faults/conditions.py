@@ -21,9 +21,9 @@ class End(StrEnum):
     """In order, at both sides."""
     RESET = "RESET"
     HALF = "HALF"
-    """The receiver is told that nothing more comes, and can go on talking."""
+    """The receiver gets the end of the stream, and can still send."""
     SWALLOWED = "SWALLOWED"
-    """Nobody is told, and nothing arrives any more: as where a firewall has forgotten it."""
+    """Nothing arrives any more, without an error: as if a firewall has dropped the connection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ class Load:
         return sum(1 for at in self._answered_at if at > since)
 
     async def ask_again(self, asked: Asked) -> Answer | None:
-        """What the same request under the same key is told now."""
+        """The present answer to the same request with the same key."""
         again = Asked(asked.token, asked.numbers, asked.key, time.monotonic())
         await self._ask(again)
         return again.answer
@@ -277,7 +277,7 @@ class Load:
         return answer
 
     def _read(self, asked: Asked, said: Any) -> Answer | None:
-        """What it was told for good; None where it is to ask again."""
+        """The final answer. None if the request is to be repeated."""
         if said is None:
             return None
         for error in said.get("errors", ()):

@@ -1,4 +1,4 @@
-"""Programs that a supervisor keeps running: whoever is killed is started again, as in real life."""
+"""Programs that a supervisor keeps running: a killed program is started again."""
 
 from __future__ import annotations
 

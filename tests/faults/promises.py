@@ -184,7 +184,7 @@ def _id_of(answer: object) -> UUID:
 
 
 def _is_same(again: object, answer: object) -> bool:
-    """A send is told as it stands: what it was charged falls when some of it is given back."""
+    """The charge of a send falls after a refund."""
     if isinstance(again, Taken) and isinstance(answer, Taken):
         return (again.send_id, again.accepted) == (answer.send_id, answer.accepted)
     return again == answer

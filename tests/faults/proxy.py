@@ -269,7 +269,7 @@ class _Connection:
             side.reset() if end is End.RESET else side.close()
 
     def _lose(self) -> None:
-        """Nothing passes any more, and nobody is told before keepalive has found out."""
+        """Nothing passes any more, without an error until keepalive fails."""
         if self._lost:
             return
         self._lost = True

@@ -33,7 +33,7 @@ class Redis:
         self.programs = [Program("redis", [command, *arguments], environment, log)]
 
     def settings(self, port: int) -> dict[str, str]:
-        """What the programs are told, that reach it at this port; nothing where there is none."""
+        """The settings of programs that use it at this port. Empty without a port."""
         return {"REDIS_URL": f"redis://127.0.0.1:{port}/0"} if self.programs else {}
 
     async def flush(self) -> None:

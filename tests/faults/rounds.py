@@ -34,7 +34,7 @@ class Round:
     accepting_after: float
     handing_over_after: float
     told_after: float
-    """Until watchers had been told of what was so at the end of the fault."""
+    """Until the watchers had received the state at the end of the fault."""
     longest_try: float
     broken: list[str] = field(default_factory=list)
 
@@ -138,7 +138,7 @@ async def _deadlocks(rig: Rig) -> list[str]:
 
 
 def _surprises(rig: Rig) -> list[str]:
-    """Programs that ended without having been told to."""
+    """Programs that ended without a request to stop."""
     found = [each for program in rig.programs for each in program.surprises]
     for program in rig.programs:
         program.surprises.clear()

@@ -1,4 +1,4 @@
-"""The named steps at which a program can be killed, told by what it says to the database."""
+"""The named steps at which a program can be killed. Its statements to the database show them."""
 
 from __future__ import annotations
 

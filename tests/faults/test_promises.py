@@ -44,7 +44,7 @@ class Told(Witness):
 
 
 class Asking(Load):
-    """Requests that were answered already; who asks again is told what a test says."""
+    """Requests that were answered already. A repeated one gets the answer that a test sets."""
 
     again: dict[str, Answer | None]
 
@@ -71,7 +71,7 @@ class Scene:
         return Promises(self.load, self.witness, lease_seconds=1.0, seed=1)
 
     def acknowledge(self, answer: Answer | None = None) -> Asked:
-        """A client was told so."""
+        """The answer that a client got."""
         delivered = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
         asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or delivered)
         self.load.asked.append(asked)

@@ -1,4 +1,4 @@
-"""The fault proxy does to each connection what it is told to, and nothing else."""
+"""The fault proxy does what is set for each connection, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUIET_SECONDS = 0.15
 
 @asynccontextmanager
 async def far_end(address: Address) -> AsyncIterator[Address]:
-    """Somebody at the address who says what is heard, and ends when the caller has said all."""
+    """A server that echoes what it receives, and closes after the caller has finished."""
     ended: list[asyncio.Event] = []
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Whoever watches balances while all of that happens: what they are told, and how soon.
+"""Subscribers to balances during the faults: what they receive, and how soon.
 
 One stream of server-sent events for each client at each server; when it ends, it is begun again at
 the next one.
@@ -38,7 +38,7 @@ EXCEPT SELECT destination_id, destination_balance FROM transfer WHERE destinatio
 
 @dataclass(eq=False)
 class _Watcher:
-    """One stream: the version that it was told last, and every balance since the last look.
+    """One stream: the last version that it received, and every balance since the last check.
 
     `urls`: where it may be begun, its own server first.
     """
@@ -122,11 +122,11 @@ class Watchers:
         return found
 
     def behind(self, present: dict[UUID, int]) -> int:
-        """How many have not been told of these versions, or of later ones."""
+        """How many have not received these versions, or later ones."""
         return sum(each.version < present[each.account_id] for each in self._all)
 
     async def broken(self) -> list[str]:
-        """What was told that is not so, or in another order than it came about."""
+        """What was delivered that is wrong, or in another order than it happened."""
         found = [f"a watcher {defect}" for each in self._all for defect in each.defects]
         found += [f"watching ended: {each.exception()!r}" for each in self._tasks if each.done()]
         delivered = {(each.account_id, balance) for each in self._all for balance in each.delivered}

@@ -21,9 +21,9 @@ class Moment(StrEnum):
     """How far a statement gets."""
 
     BEFORE = "BEFORE"
-    """The server has not heard of it."""
+    """The server has not received it."""
     AFTER = "AFTER"
-    """The server has done it, and its caller has not heard of that."""
+    """The server has done it, and its caller has not received the answer."""
 
 
 @dataclass(frozen=True, slots=True)

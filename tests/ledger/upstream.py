@@ -38,7 +38,7 @@ class Upstream:
         self.meanwhile: Meanwhile = _nothing
 
     def take(self, name: str) -> None:
-        """A message is taken, whoever hears of it."""
+        """The provider accepts a message, whether its response arrives or not."""
         self.taken.append(name)
         self.balance_now -= self.price
 

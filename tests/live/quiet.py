@@ -25,7 +25,7 @@ BALANCE = "subscription { balanceUpdated { version account { balance } } }"
 
 @dataclass
 class Figures(FakeStore):
-    """A balance that a test sets. `unit`: how long what is told is."""
+    """A balance that a test sets. `unit`: its length sets the size of an event."""
 
     balance: int = 1
     unit: str = "credit"
@@ -48,7 +48,7 @@ class Quiet:
     authenticator: FakeAuthenticator
 
     def change(self, balance: int) -> None:
-        """The balance is another one, and that is told of."""
+        """Changes the balance, and publishes a hint."""
         self.store.balance = balance
         self.server.live.hub.hinted({TOPIC})
 

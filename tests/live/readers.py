@@ -30,7 +30,7 @@ def change_of(message: Message) -> Change:
 
 @dataclass(eq=False)
 class FakeSubscriber:
-    """A reader that keeps what it is told."""
+    """A subscriber that keeps what it receives."""
 
     delivered: list[Any] = field(default_factory=list)
     ended: list[Any] = field(default_factory=list)
@@ -60,7 +60,7 @@ class FakeSubscriber:
         self.ended.append(None if errors is None else orjson.loads(errors))
 
     async def hears(self, *values: Any) -> None:
-        """Waits until it has been told these, and nothing else."""
+        """Waits until it has received exactly these."""
         async with asyncio.timeout(5):
             while len(self.delivered) < len(values):  # noqa: ASYNC110 - as long as it takes
                 await asyncio.sleep(0.001)

@@ -44,7 +44,7 @@ class FakeAuthenticator:
         return self.actors.get(credential)
 
     def on_change(self, delivered: OnChange) -> Callable[[], None]:
-        """Has a callback told of every change."""
+        """Calls a function after every change."""
         self._told.append(delivered)
         return lambda: self._told.remove(delivered)
 
@@ -160,7 +160,7 @@ class Client:
 async def client(
     where: Server | str, credential: str | None = None, *, begin: bool = True, **options: Any
 ) -> AsyncIterator[Client]:
-    """A client that has signed in, unless told not to."""
+    """A client that has signed in, unless `begin` is false."""
     url = where if isinstance(where, str) else where.socket_url
     options = {"subprotocols": [PROTOCOL], "compression": None, "proxy": None} | options
     async with connect(url, **options) as connection:

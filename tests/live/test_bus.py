@@ -1,4 +1,4 @@
-"""The bus: what is told arrives, whatever is cut; whoever tells neither waits nor fails."""
+"""The bus: published hints arrive after any disconnection, and publishing never waits or fails."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def topic() -> Topic:
 
 
 class Station:
-    """One process's end of a bus, and what it has heard."""
+    """The bus of one process, and what it has received."""
 
     def __init__(self, carrier: Carrier) -> None:
         self.arrived: list[Topic] = []
@@ -52,7 +52,7 @@ class Station:
         self.arrived += topics
 
     def has(self, *topics: Topic) -> Callable[[], bool]:
-        """Whether it has heard these."""
+        """Whether it has received these."""
         return lambda: set(topics) <= set(self.arrived)
 
     async def hears(self, *topics: Topic) -> None:
@@ -62,7 +62,7 @@ class Station:
 
 @asynccontextmanager
 async def stations(*carriers: Carrier) -> AsyncIterator[list[Station]]:
-    """Each on the air, its first EVERYTHING heard."""
+    """Each is connected, and has received its first EVERYTHING."""
     made = [Station(each) for each in carriers]
     for each in made:
         await each.bus.start()

@@ -43,7 +43,7 @@ def message(whose: OfClient = MINE, *, send_id: UUID | None = None) -> Message:
 
 @dataclass
 class Board:
-    """Messages in a store, and a hub that is told of their changes."""
+    """Messages in a store, and a hub that receives hints about them."""
 
     hub: Hub
     store: FakeStore
@@ -83,7 +83,7 @@ class Board:
 
 
 def delivered(*messages: Message) -> list[list[str]]:
-    """As a reader hears them."""
+    """As a subscriber receives them."""
     return [[str(each.id), each.status.value] for each in messages]
 
 

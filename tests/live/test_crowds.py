@@ -27,7 +27,7 @@ LONG_BALANCE = "subscription { balanceUpdated { account { balance unit } } }"
 
 
 class Stalled:
-    """A client that has asked, and reads nothing more until it is told to."""
+    """A client that has subscribed, and reads nothing until the test lets it."""
 
     def __init__(
         self, server: Server, query: str = LONG_BALANCE, who: str = "good", **variables: Any

@@ -63,7 +63,7 @@ async def write(chance: random.Random, client_ids: list[UUID]) -> None:
 async def read(
     chance: random.Random, running: Server, who: str, since: str, last: str
 ) -> list[str]:
-    """What a reader is told until it has heard the last: over connections that it cuts."""
+    """What a subscriber receives up to the last event, over connections that it cuts."""
     arrived: list[str] = []
     while since != last:
         async with client(running, who) as reader:
@@ -80,7 +80,7 @@ async def read(
 
 @asynccontextmanager
 async def hints_lost(chance: random.Random) -> AsyncIterator[None]:
-    """Every third hint is not heard."""
+    """Every third hint is lost."""
     with pytest.MonkeyPatch.context() as patch:
         tell = hints._publish
         patch.setattr(hints, "_publish", lambda topics: chance.random() < 0.3 or tell(topics))

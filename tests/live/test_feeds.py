@@ -60,7 +60,7 @@ class Table:
             self.hub.hinted({hints.FEED + CLIENT.bytes})
 
     async def listen(self, after: int = 0, room: int | None = None) -> FakeSubscriber:
-        """Somebody who is told what comes behind that number."""
+        """A subscriber that starts after that number."""
         listener = FakeSubscriber(room=room)
         await self.join(listener, after)
         return listener

@@ -56,7 +56,7 @@ class Ear:
         self.arrived |= set(topics)
 
     def take(self) -> set[Topic]:
-        """What was heard since the last time."""
+        """The hints since the last call."""
         arrived, self.arrived = self.arrived, set()
         return arrived
 

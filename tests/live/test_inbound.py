@@ -1,4 +1,4 @@
-"""What a client receives, told over real sockets: in its order, behind any place, to it alone."""
+"""Inbound messages over real sockets: in order, from any position, only to their client."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def shown(key: UUID) -> str:
 
 
 async def listening(running: Server, reader: Client, **variables: Any) -> None:
-    """The reader is told from now on."""
+    """The subscriber receives changes from now on."""
     before = watching(running)
     await reader.subscribe(INBOUND, **variables)
     await eventually(lambda: watching(running) > before)

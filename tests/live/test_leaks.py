@@ -1,4 +1,4 @@
-"""No socket is ever told what is another tenant's, whoever shares whose execution."""
+"""No socket receives data of another tenant, also if executions are shared."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ TWO_WAY = (
 
 @dataclass
 class Overheard:
-    """What one socket was told, operation by operation."""
+    """What one socket received, by operation."""
 
     who: str
     delivered: list[tuple[str, Any]] = field(default_factory=list)
 
     @property
     def all(self) -> list[Any]:
-        """Everything that it was told."""
+        """Everything that it received."""
         return [payload.get("data") for _, payload in self.delivered]
 
     async def listen(self, socket: Client) -> None:
-        """Keeps what is told for as long as the socket is open."""
+        """Keeps what arrives while the socket is open."""
         while True:
             message = await socket.hear(60)
             if message["type"] == "next":
@@ -71,7 +71,7 @@ class Overheard:
 
 
 def ids_in(delivered: Any) -> set[str]:
-    """Every id, and every other word, that stands anywhere in what was told."""
+    """Every ID and every other word in what was received."""
     if isinstance(delivered, Mapping):
         return set().union(*map(ids_in, delivered.values())) if delivered else set()
     if isinstance(delivered, list):
@@ -167,7 +167,7 @@ async def _change(chance: random.Random, people: App, tenants: Mapping[str, worl
 
 
 async def _all_quiet(listener: list[Overheard]) -> None:
-    """Nothing has been told for as long as a look for lost hints takes, twice."""
+    """Nothing has been delivered for two intervals of the check for lost hints."""
     arrived = -1
     while (now := sum(len(each.delivered) for each in listener)) != arrived:
         arrived = now
@@ -176,7 +176,7 @@ async def _all_quiet(listener: list[Overheard]) -> None:
 
 
 def _known_by(people: App, word: str, sends: Mapping[str, Any]) -> set[str]:
-    """Ids of tenants that somebody may be told of."""
+    """IDs of the tenants that an actor may see."""
     members = {"owner": people.owner, "sibling": people.sibling, "loner": people.loner}
     balances = {
         "owner": ["owner"],

@@ -151,7 +151,7 @@ async def scenario(database_url: str) -> AsyncIterator[Scenario]:
 
 @asynccontextmanager
 async def watching(scenario: Scenario, credential: str) -> AsyncIterator[list[Client]]:
-    """A socket at each server, which has been told the present."""
+    """A socket at each server, which has received the present state."""
     async with AsyncExitStack() as stack:
         sockets = []
         for each in scenario.servers:

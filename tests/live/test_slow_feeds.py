@@ -1,4 +1,4 @@
-"""Slow readers of a feed: bounded in memory, told everything while connected, closed if stalled."""
+"""Slow subscribers of a feed: limited memory, all events while connected, closed if stalled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told to whom, over a real database: the present first, then every change."""
+"""Who receives what, over a real database: the present state first, then every change."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ async def test_users_of_one_client_share_and_another_role_does_not(
 
 
 async def told_until(reader: Client, status: str) -> str | None:
-    """The failure that is told with this status; what comes before may be anything."""
+    """The failure delivered with this status. Anything may come before it."""
     while (delivered := await reader.delivered())["status"] != status:
         pass
     failure: str | None = delivered["failure"]

@@ -1,4 +1,4 @@
-"""Conversations and webhook events as they change, told over real sockets to whom they are for."""
+"""Changes of conversations and webhook events over real sockets, only to those who may see them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("lines")
 
 
 async def listening(running: Server, reader: Client, query: str) -> None:
-    """The reader has been told what there was, and is told what changes from now on."""
+    """The subscriber has received the present state, and receives changes from now on."""
     before = watching(running)
     await reader.subscribe(query)
     await eventually(lambda: watching(running) > before)
@@ -51,7 +51,7 @@ def _told(stream: Any) -> bool:
 
 
 async def told_until(reader: Client, **expected: Any) -> Any:
-    """What is told with these values; what comes before may be anything older."""
+    """The event with these values. Anything older may come before it."""
     while True:
         delivered = await reader.delivered()
         if {name: delivered[name] for name in expected} == expected:
