@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,7 +25,7 @@ from domain.ledger.reconcile import new_reconciliation
 from domain.ledger.reconcile import reconcile as reconcile_all
 from domain.ledger.reconciler import summary
 from domain.ledger.reconciliation import Difference, Reconciliation
-from domain.times import in_utc
+from domain.times import moment_of
 from domain.units import units_in_words
 from ibiki import processes
 from ibiki.cli.clients import client_named
@@ -191,13 +190,12 @@ def export_unknowns(data: Path, filters: dict[str, str]) -> None:
     with_installation(data, export, must_exist=True)
 
 
-def reconcile(data: Path, *, dry_run: bool, since: datetime | None, as_json: bool) -> None:
+def reconcile(data: Path, *, dry_run: bool, since: str | None, as_json: bool) -> None:
     """Compares all charges with their messages, and corrects each difference once."""
+    moment = moment_of(since, field="since") if since else None
 
     async def run(context: CommandContext, parts: Components) -> None:
-        started = await new_reconciliation(
-            store, dry_run=dry_run, since=in_utc(since.replace(tzinfo=UTC)) if since else None
-        )
+        started = await new_reconciliation(store, dry_run=dry_run, since=moment)
         total = await store.estimate_sends()
         with _progress(as_json) as progress:
             bar = progress.add_task("Comparing charges with messages", total=total)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
@@ -209,12 +208,11 @@ def reconcile(
     json: Json = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look, correct nothing.")] = False,
     since: Annotated[
-        datetime | None,
-        typer.Option(help="Only sends that were created at this time (UTC) or later."),
-    ] = None,
+        str, typer.Option(help="Only sends from this date or time on (ISO 8601; UTC).")
+    ] = "",
 ) -> None:
     """Compare all charges with their messages, and correct each difference once."""
-    _commands().reconcile(data, dry_run=dry_run, since=since, as_json=json)
+    _commands().reconcile(data, dry_run=dry_run, since=since or None, as_json=json)
 
 
 @app.command("rotate-keys")

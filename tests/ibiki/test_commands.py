@@ -106,6 +106,20 @@ async def test_reconcile_says_what_it_finds_and_corrects_it_once(
     assert proven.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("since", "code"), [("2100-01-01T00:00:00-03:00", 0), ("1712121200", 1), ("20261101", 1)]
+)
+async def test_reconcile_reads_since_as_it_is_written(
+    database_url: str, pool: worlds.Tenant, tmp_path: Path, since: str, code: int
+) -> None:
+    ended = await ibiki(database_url, tmp_path, "reconcile", "--since", since)
+    runs = await worlds.fetch("SELECT since FROM reconciliation")
+    assert (ended.returncode, "since must be a date" in ended.stderr) == (code, bool(code))
+    assert [row["since"].isoformat() for row in runs] == (
+        [] if code else ["2100-01-01T03:00:00+00:00"]
+    )
+
+
 async def test_read_only_commands_do_not_migrate_a_database(
     database_url: str, pool: worlds.Tenant, tmp_path: Path
 ) -> None:
