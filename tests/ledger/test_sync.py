@@ -103,6 +103,15 @@ async def test_what_is_queued_is_not_in_the_reading_and_what_is_in_doubt_may_be(
     assert await pool_of(pool) == 493
 
 
+async def test_a_message_of_a_crashed_call_is_not_in_flight_also_before_the_sweep() -> None:
+    pool = await worlds.add_pool(default=False)
+    await worlds.accept(await worlds.add_client(pool, held=100))
+    (call,) = await marked(pool)
+    await worlds.execute("UPDATE attempt SET lease_until = now() WHERE id = $1", call.attempt_id)
+    assert (await synced(pool, Upstream(500))).in_flight == 0
+    assert await pool_of(pool) == 500
+
+
 @pytest.mark.parametrize(("raw", "units"), [("70000", 100_000), ("20000", 28_570), ("35", 50)])
 async def test_an_account_of_a_clients_own_is_set_to_its_reading_times_ten_sevenths(
     raw: str, units: int

@@ -140,7 +140,7 @@ MUTANTS = (
         POOLS_SQL,
         "WHERE provider_account_id = $1 AND status = 'QUEUED')::int8\n",
         "WHERE provider_account_id = $1 AND status IN ('QUEUED', 'SUBMITTING'))::int8\n",
-        ("ledger/test_sync.py", "ledger/test_state_machine.py"),
+        ("ledger/test_sync.py",),
     ),
     Mutant(
         "a reading does not wait for open calls",
