@@ -27,7 +27,10 @@ NOT_CONFIGURED = "The SMS network of this account is not configured. Ask your op
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An open account, with what it was opened with. `encrypted`: PLATFORM for the settings'."""
+    """An open account, and what it was opened with.
+
+    `encrypted`: the credentials; PLATFORM for those of the settings.
+    """
 
     provider: Provider
     name: str
@@ -97,7 +100,7 @@ class Upstreams:
             self._platform_names[provider_account_id] = name
             return name, PLATFORM
         if encrypted is None and name == "egosms":
-            # Never the platform's: its balance would become the client's.
+            # Do not use the platform's credentials: the client would get its balance.
             raise ProviderUnavailable(
                 "This account has no sign-in at the SMS network. Your operator has to set it."
             )

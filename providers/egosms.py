@@ -1,4 +1,4 @@
-"""How EgoSMS speaks: its plain API and its JSON API.
+"""The plain API and the JSON API of EgoSMS.
 
 Sources: the vendor's documents of the plain API; for the JSON API, what the vendor's Python SDK
 (PyPI `comms-sdk` 1.1.0) sends and accepts, 2026-11. The path of the configured address decides
@@ -41,9 +41,10 @@ LONGEST_SENDER: Final = 11
 PRIORITY: Final = "1"  # "0" is the most urgent and "4" the least; the SDK's default
 WALLET: Final = "Local"  # the vendor keeps another wallet for messages to other countries
 
-# The plain API says this, in any case, if it took the message; the second one is older.
+# The plain API answers this if it took the message, in small or capital letters. The second text
+# is the older one.
 TAKEN: Final = ("ok", "sent")
-# What refusals of the account begin with, in any case. They say nothing about the message.
+# What refusals of the account begin with, in small letters. They say nothing about the message.
 REFUSES_ACCOUNT: Final = {
     "wrong username or password": "The account's user name or password was refused.",
     "invalid credentials": "The account's user name or password was refused.",
@@ -126,7 +127,7 @@ def _plain_outcome(exchange: Exchange) -> Outcome:
 
 
 def _json_outcome(exchange: Exchange) -> Outcome:
-    """The outcome of a whole call. The vendor answers with HTTP 200 in any case."""
+    """The outcome of a whole call. The vendor always answers with HTTP 200."""
     answer = _of_transport(exchange)
     if not isinstance(answer, Answer):
         return answer

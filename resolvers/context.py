@@ -1,4 +1,4 @@
-"""What a resolver gets: the actor and the installation; and who may use its field."""
+"""The context of a resolver (actor and installation), and who may use its field."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Access:
 
 
 def requires(*roles: Role, account: bool = False) -> Callable[[Resolve], Resolve]:
-    """Declares who may use the field of a resolver; without roles: every signed-in user.
+    """Declares who may use the field of a resolver. Without roles: every signed-in user.
 
     It is checked before any argument is read. The schema shows it as the directive @requires.
     """

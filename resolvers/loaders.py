@@ -23,7 +23,7 @@ async def load_clients(info: Info, ids: Sequence[UUID | None]) -> list[Client | 
 
 
 async def load_own_clients(info: Info, ids: Sequence[UUID | None]) -> list[Client | None]:
-    """The clients of users that the actor may see. Nobody has to be signed in (yet)."""
+    """The clients of users that the actor may see. `signIn` uses it without an actor."""
     directory = info.context.installation.directory
     return await _load(
         info, "own client", ids, lambda ids: directory.find_clients(Everything(), ids)

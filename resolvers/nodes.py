@@ -1,4 +1,4 @@
-"""Any object by its ID: what the actor may not read is answered like what does not exist."""
+"""Any object by its ID. An object that the actor may not read is null, as if it did not exist."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ _LARGEST_NUMBER = 2**63
 class Cursors:
     """How the cursors of a list encode the key that it is ordered by.
 
-    `key_of` returns the key of an item. `decode` reverses `encode`; None if it is no such cursor.
+    `key_of` returns the key of an item. `decode` reverses `encode`; it returns
+    None if the text is not a cursor of the list.
     """
 
     key_of: Callable[[Any], Any]

@@ -1,4 +1,4 @@
-"""Clients, each with one user and, if it names one, a group."""
+"""Clients, each with one user and, if the line names one, a group."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from domain.transactions import Transaction, changing
 COLUMNS = ("name", "email")
 OPTIONAL = ("business", "group", "rate_usd", "status", "password")
 MOST_AT_ONCE = 200
-"""Clients of one transaction: nobody else can change users meanwhile."""
+"""Clients of one transaction. It is small, because other changes of users wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientLine:
-    """A client as the file has it. `group`: its name. `is_new`: no user has the email."""
+    """A client as its line gives it. `group`: its name. `is_new`: no user has the email."""
 
     client: Client
     email: str
@@ -101,7 +101,8 @@ class ClientImport:
         if line.password is not None:
             return await self._passwords.hash(line.password)
         if self._unusable is None:
-            # Nobody knows this password. A hash that is none would answer a sign-in sooner.
+            # The hash of a password that nobody knows. With a text that is no hash, a sign-in would
+            # fail faster, and show that the user has no password.
             self._unusable = await self._passwords.hash(secrets.token_urlsafe())
         return self._unusable
 

@@ -1,4 +1,4 @@
-"""Contacts of clients, as `importContacts` reads them. A later line changes what it gives."""
+"""Contacts of clients, as `importContacts` reads them. A later line replaces values."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Imports of an operator: a file is checked whole, and only then imported, page by page.
+"""Imports of an operator: the whole file is checked first, then imported page by page.
 
-It is read from its beginning for each of the two. Only a page of it is in memory at a time. Each
-page is imported in transactions of its own that can be repeated: an import that was interrupted is
-run again, and finds what is there already.
+The file is read twice, and only one page of it is in memory at a time. Each page is imported in its
+own transactions, which are safe to repeat: an interrupted import is run again, and skips the lines
+that were imported.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Read = TypeVar("Read")
 Resolved = TypeVar("Resolved")
 
 Report = Callable[[int], None]
-"""Is called with the number of lines that were read so far."""
+"""Called with the number of lines that were read so far."""
 
 
 class Importer(Protocol[Read, Resolved]):
     """One kind of file."""
 
     def read(self, row: Row) -> Read:
-        """What the line says. Raises a Refusal that says how to correct it."""
+        """The parsed line. Raises a Refusal that says how to correct it."""
         ...
 
     async def resolve(self, lines: Sequence[Read]) -> Sequence[Resolved | str]:
@@ -42,7 +42,7 @@ class Importer(Protocol[Read, Resolved]):
         ...
 
     def key(self, line: Resolved) -> str | None:
-        """What no other line of the file may have; None if lines may be repeated."""
+        """The key that only one line of the file may have; None if lines may be repeated."""
         ...
 
     async def write(self, lines: Sequence[Resolved]) -> int:
@@ -138,7 +138,7 @@ async def _write(importer: Importer[Read, Resolved], page: _Page[Read]) -> int:
     try:
         return await importer.write(lines)
     except InvalidInput as refusal:
-        # Each line is right, but not all of them together: a balance can become too large.
+        # Each line is valid alone. Together they can make a balance too large.
         raise InvalidFile(
             f"Lines {page[0][0]:,} to {page[-1][0]:,} cannot be imported: {refusal} The lines"
             " before them were imported. Correct these lines and run this again.",

@@ -60,7 +60,7 @@ class OptOutImport:
             new = sorted(numbers - present)
             if new:
                 async with changing(self._store, repeatable=True) as tx:
-                    # Locks the feed: receiving and capturing wait, so that neither misses it.
+                    # Locks the feed: receiving and capturing wait, and see the opt-out.
                     await self._store.take_feed_numbers(tx, {client_id: 0})
                     await opt_out_by_hand(self._store, tx, client_id, new)
                 added += len(new)

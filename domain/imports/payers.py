@@ -14,7 +14,7 @@ EMAIL = "client_email"
 async def payers_of(
     store: FindsPayers, emails: Iterable[str]
 ) -> dict[str, tuple[Payer, bool] | str]:
-    """The client's account and whether it is its own, or what to do: by email as it is written."""
+    """By email as given: the client's account and whether it owns it, or how to correct it."""
     given = set(emails)
     found = await store.find_payers(Everything(), sorted(given))
     return {email: found.get(email) or _unknown(email) for email in given}

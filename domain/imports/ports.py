@@ -34,13 +34,13 @@ class LegacyLogStore(FindsPayers, Ledger, Protocol):
     async def find_imported_lines(
         self, scope: Everything, keys: Sequence[tuple[UUID, str]]
     ) -> Mapping[tuple[UUID, str], LogLine]:
-        """The lines with these clients and references, by both."""
+        """The lines with these clients and references, by client and reference."""
         ...
 
     async def add_imported_lines(self, tx: Transaction, lines: Sequence[NewImportedLine]) -> int:
         """Adds the lines that are not there yet, in order. Returns how many.
 
-        Only one transaction at a time adds lines: the charges of a client are added up.
+        Only one transaction at a time adds lines, because the charges of a client are added up.
         """
         ...
 
@@ -51,7 +51,7 @@ class BalanceStore(FindsPayers, Ledger, Protocol):
     async def find_opening_balances(
         self, scope: Everything, keys: Sequence[tuple[UUID, str]]
     ) -> Mapping[tuple[UUID, str], OpeningBalance]:
-        """The balances with these clients and references, by both."""
+        """The balances with these clients and references, by client and reference."""
         ...
 
     async def add_opening_balances(

@@ -1,7 +1,7 @@
-"""RepeatedKeys that occur more than once in a file, found in bounded memory.
+"""Finds keys that occur more than once in a file, in bounded memory.
 
-The hashes of the keys are sorted in parts, the parts are kept in a file, and read again together:
-equal hashes then follow each other.
+The hashes of the keys are sorted in parts, which are stored in a file. The parts are then merged,
+so that equal hashes follow each other.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ async def opened_table(
 ) -> AsyncIterator[Table]:
     """The table in a CSV or XLSX file. Raises InvalidFile, also if it has no rows.
 
-    `named`: names of columns by which the header is known; lines above it are skipped.
+    `named`: column names that identify the header line. Lines above it are skipped.
     """
     with installation.file_limits.temporary_file() as converted:
         read = partial(read_table, file, converted, installation.normaliser, named=named)
@@ -56,7 +56,7 @@ class Columns:
         wanted = {words_of(name) for name in (*required, *optional)}
         at: dict[tuple[str, ...], int] = {}
         for position, name in enumerate(layout.columns):
-            # The second of two columns with one name was numbered: `charged (2)`.
+            # The reader numbers the second of two columns with the same name: `charged (2)`.
             words = words_of(name.removesuffix(" (2)"))
             if words in wanted and words in at:
                 raise InvalidFile(

@@ -1,4 +1,4 @@
-"""Whose contact or opt-out a line is: of the client that the operator names, or that it names."""
+"""The client of a contact or opt-out: named for all lines by the operator, or by each line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Tenants:
     """The clients of the lines of a file."""
 
     def __init__(self, store: FindsPayers, layout: Layout, client_id: UUID | None) -> None:
-        """`client_id`: of all lines; None: of the users in client_email. Raises InvalidFile."""
+        """`client_id`: of all lines; None: each line has a client_email. Raises InvalidFile."""
         self._store = store
         self._client_id = client_id
         self._columns = Columns(layout, required=(), optional=(EMAIL,))

@@ -81,7 +81,7 @@ class OptOuts(ProviderAccountLocks, Protocol):
         ...
 
     async def write_opt_outs(self, tx: Transaction, opt_outs: Sequence[OptOut]) -> None:
-        """Writes opt-outs. An existing one keeps its source unless the new one weighs more."""
+        """Writes opt-outs. An existing one keeps its source unless the new one has precedence."""
         ...
 
     async def drop_opt_outs(
@@ -170,10 +170,7 @@ class ReceivingStore(OptOuts, Captures, Reports, Protocol):
     async def take_feed_numbers(
         self, tx: Transaction, counts: Mapping[UUID, int]
     ) -> dict[UUID, int]:
-        """Reserves feed numbers and returns the first one per client.
-
-        The feeds stay locked until the transaction ends, also those with a count of 0.
-        """
+        """The first reserved number per client. Locks the feeds, also for a count of 0."""
         ...
 
     async def write_inbound(

@@ -10,8 +10,8 @@ and its last transfers in one snapshot: there the sum of all transfers must be w
 *Sends.* A charge, a refund or a correction is committed together with the messages that it is for.
 In any snapshot, a send agrees with its messages.
 
-So a difference is never an effect of the load. Everything that was committed before the audit began
-is checked; what is committed later may be checked by the next audit only.
+So concurrent transfers never cause a violation. Everything that was committed before the audit
+began is checked. Later commits may be checked by the next audit only.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class AuditStopped(Exception):
 
 
 async def start_audit(store: AuditStore, actor: Actor) -> Audit:
-    """A new audit for an admin. Raises AlreadyRunning if another one is in progress."""
+    """Adds an audit for an admin. Raises AlreadyRunning if another one is in progress."""
     require(actor, Role.ADMIN)
     return await store.begin_audit(new_id(), actor.user_id)
 
 
 async def new_audit(store: AuditStore) -> Audit:
-    """A new audit of the program itself. Raises AlreadyRunning if another one is in progress."""
+    """Adds an audit without an actor. Raises AlreadyRunning if another one is in progress."""
     return await store.begin_audit(new_id(), None)
 
 
@@ -82,7 +82,7 @@ async def audit(
     """Runs an audit to its end. Returns the finished run. Changes nothing but the run.
 
     Continues after outages of the database of a few minutes, then raises TryAgain or Disconnected.
-    Raises AuditStopped. If it does not come to its end, the run is marked as stopped.
+    Raises AuditStopped. If it fails or is cancelled, the run is marked as stopped.
     """
     try:
         return await _Auditing(store, run, report, rest).to_the_end()
@@ -207,7 +207,7 @@ class Auditor(Runs[Audit]):
         self._store = store
 
     async def last_result(self) -> Audit:
-        """The last finished audit. If there was none ever, this runs one and waits for it.
+        """The last finished audit. If there is none yet, this runs one and waits for it.
 
         Raises TryAgain if the first audit takes longer than half a minute. It then continues.
         """

@@ -62,9 +62,9 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class ProvenChain:
-    """The transfers of an account up to a version: their number, their sum, the balance they left.
+    """The transfers of an account up to a version: number, sum, balance after the last.
 
-    They can never change, so that what is proven of them stays proven.
+    Transfers never change, so this proof stays valid.
     """
 
     account_id: UUID

@@ -45,14 +45,14 @@ class CredentialsUnreadable(ProviderUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the provider accounts of clients are counted in, at a provider with user names."""
+    """The unit and the valuation of clients' own accounts at one provider."""
 
     unit: str
     valuation: Valuation
 
 
 TERMS: Final = {"egosms": Terms("UGX", Valuation.EGOSMS_OWN)}
-"""The providers that clients may have an account of their own at."""
+"""The providers at which clients may have their own accounts."""
 
 
 class Cipher(Protocol):
@@ -84,7 +84,7 @@ class OwnAccountRules:
 class NewCredentials:
     """The requested credentials. Both are empty: the account of the platform is used.
 
-    `price`: units for one message; None keeps the present price, or is the usual one.
+    `price`: units for one message; None keeps the present price, or takes the usual one.
     """
 
     client_id: UUID
@@ -188,8 +188,8 @@ async def set_credentials(
 ) -> ProviderAccountFigures:
     """Gives the client a provider account of its own, or new credentials for the one it has.
 
-    Without username and password, the client comes under the account of the platform. Safe to
-    repeat. Raises InvalidInput (also if the client holds units, or has undecided messages, at
+    Without username and password, the client's sends are charged below the platform's account. Safe
+    to repeat. Raises InvalidInput (also if the client holds units, or has undecided messages, at
     another account) or NotFound.
     """
     provider = asked.provider.strip().lower()
@@ -214,7 +214,7 @@ async def set_credentials(
 
 
 async def rotate_keys(store: RotationStore, cipher: Cipher) -> tuple[int, list[UUID]]:
-    """Encrypts all credentials with the newest key. Safe to repeat, and while others change them.
+    """Encrypts all credentials with the newest key. Safe to repeat, also while others change them.
 
     Returns the number of accounts, and the accounts whose credentials no key decrypts.
     """
@@ -272,7 +272,8 @@ async def _account(
 ) -> AccountRef:
     """The provider account that the client's sends are charged to from now on.
 
-    Locks the client's present node: until the end, nothing is allocated to it or charged to it.
+    Locks the client's present node until the transaction ends, so that nothing is allocated to it
+    or charged to it.
     """
     owner = None if credentials is None else client.id
     own = await store.lock_own_account(tx, client.id)

@@ -1,8 +1,8 @@
 """What another system kept of a client: log lines with their charges, and opening balances.
 
 Its charges can be parts of a unit, ours cannot. So the charges of a client are added up, and a line
-is taken to have charged the whole units that it brought to the total: a hundred lines of 0.03 have
-charged 3 units, and neither 0 nor 100. What is left over of the last line is less than one unit.
+counts as charging the whole units by which it raises the total: a hundred lines of 0.03 count as
+3 units, not as 0 or 100. Less than one unit of each client is not counted.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from domain.times import moment_of
 
 LONGEST_REFERENCE = 200
 MOST_MESSAGES = 1_000_000
-"""Of one line."""
+"""The most messages of one line."""
 
 LARGEST_AMOUNT = 10**12
 
 OPENING = "opening balance"
-"""The reference of a balance that comes without one: there is one for each client."""
+"""The reference of a balance without one. A client can have one such balance."""
 
 _NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,6})?|\.\d{1,6}", re.ASCII).fullmatch
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}\.\d{3}", re.ASCII).fullmatch

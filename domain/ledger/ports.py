@@ -294,7 +294,7 @@ class ReconcileStore(ReconcileImportedStore, Protocol):
         ...
 
     async def start_daily(self, name: str, *, not_since: datetime) -> bool:
-        """Whether this process may do the daily work: True once, for one process, after then."""
+        """True for one process only, once after `not_since`: it does the daily work."""
         ...
 
 
@@ -312,10 +312,7 @@ class AuditStore(Protocol):
     async def audit_accounts(
         self, ids: Sequence[UUID], *, after_version: int, to_version: int, balance: int
     ) -> Sequence[AccountPage]:
-        """One page of each account, in the same order: its transfers after a version.
-
-        `balance`: what the transfer at `after_version` left.
-        """
+        """A page of each account, in order. `balance`: after the transfer at `after_version`."""
         ...
 
     async def last_send_id(self) -> UUID:

@@ -47,7 +47,7 @@ async def persist(step: Callable[[], Awaitable[Result]]) -> Result:
 
 
 class Runs(Generic[Run]):
-    """Does runs of one kind in the background of a process, one after another.
+    """Performs runs of one kind in the background of a process, one after another.
 
     Start it at boot, never inside a request: a task inherits the context of the code that starts
     it. A stop cancels the current run.
@@ -80,13 +80,13 @@ class Runs(Generic[Run]):
         return done
 
     async def run(self, run: Run, *, within_seconds: float) -> Run:
-        """The finished run, or the run as it is after so long. It then continues."""
+        """Waits for a run. After `within_seconds`, returns it as it is then; it continues."""
         done = self.add(run)
         await asyncio.wait([done], timeout=within_seconds)
         return done.result() if done.done() else self._latest[done]
 
     async def perform(self, run: Run, report: Callable[[Run], None]) -> Run:
-        """Does a run to its end. Calls `report` with the run after each page."""
+        """Performs a run to its end. Calls `report` with the run after each page."""
         raise NotImplementedError
 
     def summary(self, run: Run) -> str:
@@ -115,4 +115,4 @@ class Runs(Generic[Run]):
     def _forget(self, done: asyncio.Future[Run]) -> None:
         self._latest.pop(done, None)
         if not done.cancelled():
-            done.exception()  # nobody has to wait for it
+            done.exception()  # marks the error as seen, if nobody awaits it

@@ -133,7 +133,7 @@ def audit(data: Path, *, as_json: bool) -> bool:
 
 
 def sync(data: Path, *, client: str, as_json: bool) -> None:
-    """Sets the default pool, or the own account of a client, to the provider's balance.
+    """Sets the default pool, or a client's own account, to the provider's balance.
 
     Raises PoolNotSynced.
     """

@@ -141,9 +141,9 @@ class Importable(StrEnum):
     "import",
     epilog="Columns, named in the first line (docs/importing.md explains them):\n\n"
     "legacy-logs: client_email, created_at, message_count, charged, reference\n\n"
-    "clients: name, email; if you want, business, group, rate_usd, status, password\n\n"
-    "balances: client_email, balance; if you want, reference\n\n"
-    "contacts: client_email, a phone; if you want, a name, a business\n\n"
+    "clients: name, email; optional: business, group, rate_usd, status, password\n\n"
+    "balances: client_email, balance; optional: reference\n\n"
+    "contacts: client_email, a phone; optional: a name, a business\n\n"
     "opt-outs: client_email, a phone",
 )
 def import_(
@@ -185,7 +185,7 @@ def import_(
 def statement(
     client: Annotated[
         str,
-        typer.Argument(help="The client's name, its ID, or the email of a user of it."),
+        typer.Argument(help="The client's name, its ID, or the email of one of its users."),
     ],
     start: Annotated[
         str, typer.Option("--from", help="From this date or time on (2026-11-01), in UTC.")

@@ -36,7 +36,7 @@ SILENT_SECONDS = 60
 IS_SILENT = f"""
 state = 'RUNNING' AND checked_at < clock_timestamp() - interval '{SILENT_SECONDS} s'
 """
-# A run whose process was killed is shown as stopped, before anybody has written that.
+# A run whose process was killed is shown as STOPPED, also before its row says so.
 AUDIT_COLUMNS = f"""
 id, actor_id, CASE WHEN {IS_SILENT} THEN 'STOPPED' ELSE state END AS state, started_at, checked_at,
 finished_at, rows_expected, accounts_checked, transfers_checked, messages_checked, violations
@@ -67,7 +67,7 @@ WHERE id = $1 AND state <> 'STOPPED' RETURNING {AUDIT_COLUMNS}
 """  # noqa: S608 - columns of our own
 STOP = "UPDATE ledger_audit SET state = 'STOPPED' WHERE id = $1 AND state = 'RUNNING'"
 
-# The IDs that transfers have: one look into the index for each, not one for each transfer.
+# The account IDs in transfers: one index look-up for each ID, not for each transfer.
 _DISTINCT = """{end}s AS (
     (SELECT {end}_id AS id FROM transfer WHERE {end}_id > $1 ORDER BY {end}_id LIMIT 1)
     UNION ALL
@@ -85,7 +85,8 @@ FROM (
 ORDER BY id LIMIT $2
 """  # noqa: S608 - a statement of our own
 
-# Both ends of each transfer, with the signed amount. A transfer counts where its units come from.
+# Both ends of each transfer, with the signed amount. A transfer is counted at its source, or at its
+# destination if it comes from outside.
 ACCOUNT_PAGES = """
 WITH ends AS (
     SELECT source_id AS account_id, source_version AS version, source_balance AS balance,
@@ -284,7 +285,7 @@ async def read_audits(_scope: Everything, window: Window[UUID]) -> Page[Audit]:
 
 
 async def _change(statement: str, audit_id: UUID, *values: Any) -> Audit:
-    """The run after the change; as it is if it was stopped, because then nothing is changed."""
+    """The run after the change. A stopped run is not changed."""
     async with connection() as pooled:
         row = await pooled.fetchrow(statement, audit_id, *values)
         note(pooled, [hints.AUDIT + audit_id.bytes])

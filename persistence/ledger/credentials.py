@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NOW = RawSQL("clock_timestamp()")
 
-# One look into an index for each kind. Priorities are named so that the index of the queue is used.
+# One index look-up for each status. The priorities are listed so that the queue's index is used.
 OPEN_MESSAGES = """
 SELECT EXISTS (SELECT FROM message WHERE provider_account_id = $2 AND status = 'QUEUED'
                AND priority IN (0, 1, 2) AND client_id = $1)
@@ -97,7 +97,7 @@ async def write_credentials(
     provider: str,
     price: int | None,
 ) -> None:
-    """A sync that is under way loses its pause: it has read the balance with the old ones."""
+    """Ends the pause of a running sync: it reads the balance with the old credentials."""
     await (
         models.ProviderAccount.filter(id=provider_account_id)
         .using_db(orm(tx))

@@ -76,10 +76,6 @@ ON CONFLICT DO NOTHING RETURNING client_id, reference
 
 
 async def find_payers(_scope: Everything, emails: Sequence[str]) -> dict[str, tuple[Payer, bool]]:
-    """The accounts of the clients of users with these emails in any case, by email as given.
-
-    With each: whether the client owns the provider account.
-    """
     async with connection() as pooled:
         rows = await pooled.fetch(FIND_PAYERS, list(emails))
     return {row[0]: (Payer(*row[1:7]), row["owned"]) for row in rows}
@@ -88,14 +84,12 @@ async def find_payers(_scope: Everything, emails: Sequence[str]) -> dict[str, tu
 async def find_imported_lines(
     _scope: Everything, keys: Sequence[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], LogLine]:
-    """The lines with these clients and references, by both."""
     async with connection() as pooled:
         rows = await pooled.fetch(FIND_LINES, *columns(keys))
     return {(row[0], row[1]): LogLine(*row[1:]) for row in rows}
 
 
 async def add_imported_lines(tx: Connection, lines: Sequence[NewImportedLine]) -> int:
-    """Adds the lines that are not there yet, in order. Returns how many."""
     await tx.execute(LOCK_IMPORTS, IMPORT_LOCK)
     rows = [
         (
@@ -118,7 +112,6 @@ async def add_imported_lines(tx: Connection, lines: Sequence[NewImportedLine]) -
 async def find_opening_balances(
     _scope: Everything, keys: Sequence[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], OpeningBalance]:
-    """The balances with these clients and references, by both."""
     async with connection() as pooled:
         rows = await pooled.fetch(FIND_BALANCES, *columns(keys))
     return {(row[0], row[1]): OpeningBalance(row[1], row[2]) for row in rows}
@@ -127,7 +120,6 @@ async def find_opening_balances(
 async def add_opening_balances(
     tx: Connection, balances: Sequence[NewOpeningBalance]
 ) -> set[tuple[UUID, str]]:
-    """Adds the balances that are not there yet. Returns their clients and references."""
     rows = [
         (each.payer.client_id, each.balance.reference, each.balance.units, each.transfer_id)
         for each in balances

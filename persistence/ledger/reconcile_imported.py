@@ -49,8 +49,8 @@ WHERE id > $1 AND id <= $2 AND ($3::timestamptz IS NULL OR created_at >= $3)
 SHARE_READING = """
 SELECT account_id, unit, epoch, read_at FROM provider_account WHERE id = $1 FOR SHARE
 """
-# Another run that has corrected a line meanwhile makes this one skip it: the condition is checked
-# again after the wait for the lock.
+# If another run has corrected a line meanwhile, this one skips it: PostgreSQL checks the condition
+# again after it has waited for the lock.
 LOCK_WRONG_LINES = f"""
 SELECT id, client_id, account_id, reference, messages, price, charged, found, created_at
 FROM imported_line

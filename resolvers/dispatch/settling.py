@@ -1,4 +1,4 @@
-"""Settling many UNKNOWN messages: one operation of the domain."""
+"""The mutation that settles many UNKNOWN messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schema.dispatch.inputs import SettleUnknownsInput, UnknownFilterInput
 
 @requires(Role.ADMIN)
 async def settle_unknowns(info: Info, input: SettleUnknownsInput) -> SettledUnknowns:
-    """What was settled, or in a dry run what would be."""
+    """Settles the messages that match. A dry run only counts them."""
     actor, store = actor_of(info), info.context.installation.store
     wanted = _filter_of(input.filter)
     if input.dry_run:

@@ -94,7 +94,7 @@ async def conversations_of(roots: Sequence[AnyMessage], info: Info) -> list[Conv
 
 
 async def last_messages_of(roots: Sequence[Conversation], info: Info) -> list[AnyMessage | None]:
-    """The newest message of each conversation. There always is one: messages are not deleted."""
+    """The newest message of each conversation. It exists: messages are not deleted."""
     return await load_messages(info, [root.last_message_id for root in roots])
 
 

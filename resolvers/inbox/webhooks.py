@@ -102,7 +102,7 @@ async def clients_of(roots: Sequence[WebhookEvent | ModemRoute], info: Info) -> 
 
 
 async def last_routed_client(root: WebhookStatus, info: Info) -> Client | None:
-    """Whom the last event was routed to."""
+    """The client that the last event was routed to."""
     [client] = await load_clients(info, [root.last_routed_client_id])
     return client
 
@@ -127,4 +127,4 @@ def _key_of(event: WebhookEvent) -> EventKey:
 
 
 EVENT_CURSORS = Cursors(_key_of, _encode, _decode)
-"""Cursors that keep the place among unrouted events even after a STOP was decided."""
+"""Cursors of unrouted events. They stay valid after a pending STOP was decided."""

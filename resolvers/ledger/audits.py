@@ -22,7 +22,7 @@ async def start_ledger_audit(info: Info) -> Audit:
 
 @requires(Role.ADMIN)
 async def ledger_audit(info: Info) -> Audit:
-    """The last finished audit, or the first one ever."""
+    """The last finished audit. If there is none yet, this runs one."""
     return await info.context.installation.auditor.last_result()
 
 

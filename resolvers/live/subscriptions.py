@@ -29,8 +29,8 @@ from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 
 RECENT_SECONDS = 5.0
-"""A subscription starts with the changes of this time, so that none is lost between the query of a
-front end and its subscription."""
+"""A subscription first delivers the changes of the last seconds, so that a front end misses none
+between its query and its subscription."""
 
 FIRST: Window[UUID] = Window(size=100)
 
@@ -163,7 +163,7 @@ def topics_of_balances(balances: Balances) -> frozenset[Topic]:
 
 
 def _changes(info: Info, kind: bytes, scope: Scope) -> ChangeWatch:
-    """Changes of a kind within a scope, first those of the last seconds."""
+    """Changes of a kind within a scope. Starts with those of the last RECENT_SECONDS."""
     store = info.context.installation.store
     read_first = partial(store.recent_changes, scope, kind, RECENT_SECONDS)
     return ChangeWatch(kind=kind, scope=scope, read_first=read_first)

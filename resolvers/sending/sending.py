@@ -1,4 +1,4 @@
-"""Sending, calling back and settling: each one operation of the domain."""
+"""Quotes, sends, cancellations and settling. Each calls one operation of the domain."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def quote_csv(info: Info, input: QuoteCsvInput) -> CsvQuote:
 
 @requires(account=True)
 async def cancel_send(info: Info, input: CancelSendInput) -> Send:
-    """The send after its QUEUED messages are cancelled."""
+    """Cancels the QUEUED messages of a send, and returns the send."""
     actor, store = actor_of(info), info.context.installation.store
     message_scope(actor)
     return await cancelling.cancel_send(store, actor, ids.decode(Kind.SEND, input.send_id))
@@ -91,7 +91,7 @@ async def cancel_send(info: Info, input: CancelSendInput) -> Send:
 
 @requires(Role.ADMIN)
 async def settle_unknown(info: Info, input: SettleUnknownInput) -> Message:
-    """The message after a person has settled it."""
+    """Settles one UNKNOWN message, and returns it."""
     actor, store = actor_of(info), info.context.installation.store
     message_id = ids.decode(Kind.MESSAGE, input.message_id)
     note = input.note if input.note is not None else NO_NOTE

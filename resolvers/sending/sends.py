@@ -1,4 +1,4 @@
-"""Sends and messages, looked up: whose they are decides what is there at all."""
+"""Reads of sends and messages. An actor finds only those within its scope."""
 
 from __future__ import annotations
 
@@ -159,19 +159,19 @@ async def messages_of(
 
 @requires(Role.ADMIN)
 async def clients_of(roots: Sequence[Send | AnyMessage], info: Info) -> list[Client | None]:
-    """The client of each: only an admin may know it."""
+    """The client of each. Only for admins."""
     return await load_clients(info, [root.client_id for root in roots])
 
 
 @requires(Role.ADMIN)
 def modem_of(root: AnyMessage, info: Info) -> str | None:
-    """The modem that it came or goes through: the operator's to know. A first message has none."""
+    """The modem that it came or goes through. None for a send that is not a reply."""
     return root.modem
 
 
 @requires(Role.ADMIN)
 def port_of(root: AnyMessage, info: Info) -> str | None:
-    """The port that it came or goes through: the operator's to know. A first message has none."""
+    """The port that it came or goes through. None for a send that is not a reply."""
     return root.port
 
 
@@ -181,12 +181,12 @@ def counts_of(root: Send | MessageStat) -> Counts:
 
 
 def encoding_of(root: AnyMessage) -> Encoding:
-    """How its text is written on the air."""
+    """The encoding of its text."""
     return encoding_of_text(root.text)
 
 
 def segments_of(root: AnyMessage) -> int:
-    """Segments that its text is cut into."""
+    """The number of segments of its text."""
     return segments_of_text(root.text)
 
 
@@ -222,7 +222,7 @@ def _matched_id(kind: Kind, id: ID | None) -> UUID | None:
 
 
 def _number(info: Info, given: str) -> str:
-    """A number as it is stored. What is not a number may be a named sender."""
+    """A number as it is stored. Other text is kept: it may be the name of a sender."""
     written = search_of(given, field="number") or ""
     (number,) = info.context.installation.normaliser.normalise_many([written])
     return number or written
