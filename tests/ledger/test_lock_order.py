@@ -60,3 +60,17 @@ async def test_the_account_with_the_lower_id_is_locked_first(
         await worlds.execute("SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT", lower)
     await holding.rollback()
     await locking
+
+
+async def test_reconcile_checks_a_send_under_the_locks_of_its_accounts(witness: Witness) -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool, held=10)
+    send = await worlds.accept(client)
+    async with store.transaction() as tx:
+        upstream = await store.share_provider_account(tx, send.id)
+        await store.lock_checked_send(tx, send.id, epoch=upstream.epoch)
+        for account_id in (client.account_id, pool.account_id):
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await witness.execute(
+                    "SELECT FROM account WHERE id = $1 FOR UPDATE NOWAIT", account_id
+                )

@@ -96,6 +96,13 @@ async def test_one_process_reconciles_in_a_night(app: App) -> None:
     assert len(rows) == 1
 
 
+async def test_the_daily_work_is_for_the_first_process_that_asks(app: App) -> None:
+    await worlds.execute("UPDATE scheduled_run SET started_at = now() - interval '25 hours'")
+    night = last_night(datetime.now(UTC))
+    asked = [await store.start_daily("reconcile", not_since=night) for _ in range(3)]
+    assert asked == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("now", "night"), [("2026-11-20T01:59", "2026-11-19"), ("2026-11-20T02:00", "2026-11-20")]
 )

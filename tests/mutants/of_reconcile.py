@@ -29,7 +29,7 @@ MUTANTS = (
         SQL,
         "    WHERE send.id = $1)\nORDER BY id FOR UPDATE\n",
         "    WHERE send.id = $1)\nORDER BY id\n",
-        TESTS,
+        ("ledger/test_lock_order.py",),
     ),
     Mutant(
         "a correction is not counted by the next run",
