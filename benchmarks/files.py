@@ -65,7 +65,7 @@ def file_of(size: int) -> BinaryIO:
 
 
 async def timed(work: Awaitable[Result]) -> tuple[Result, float]:
-    """What the work comes to, and how many seconds it takes."""
+    """The result of the work, and how many seconds it takes."""
     began = time.perf_counter()
     return await work, time.perf_counter() - began
 

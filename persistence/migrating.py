@@ -59,7 +59,7 @@ FROM pg_stat_progress_create_index WHERE datname = current_database()
 """
 
 Report = Callable[[str], None]
-"""Is called with one line for each step."""
+"""Called with one line for each step."""
 
 
 class MigrationFailed(DatabaseUnusable):

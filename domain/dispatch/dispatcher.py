@@ -300,7 +300,7 @@ class Dispatcher:
             )
 
     def _wake_in(self, seconds: float) -> None:
-        """Wakes once, at the latest time asked for. What comes sooner wakes by itself."""
+        """Wakes once, at the latest of the requested times. Earlier events wake by themselves."""
         if seconds > 0 and isfinite(seconds):
             if self._timer is not None:
                 self._timer.cancel()

@@ -80,7 +80,7 @@ async def cancel_queued_to(store: OptOuts, tx: Transaction, keys: Sequence[Conve
 def _add(
     opt_outs: dict[ConversationKey, OptOut], message: NewInbound, source: OptOutSource
 ) -> None:
-    """The provider's report weighs more than a keyword: START does not lift it."""
+    """A provider's report has precedence over a keyword: START does not lift it."""
     known = opt_outs.get(message.key)
     if known is None or known.source is OptOutSource.KEYWORD:
         opt_outs[message.key] = OptOut(message.client_id, message.number, source, message.id)

@@ -91,7 +91,7 @@ def route(candidates: Candidates) -> Routed | Unrouted | Postponed:
 
 
 def route_by_receiver(candidates: Candidates) -> Routed | None:
-    """The client that receives whatever comes in there, whoever sent it: rules 1 and 2."""
+    """The client that receives all messages of the number or line, from any sender: rules 1, 2."""
     if candidates.assigned is not None:
         return Routed(candidates.assigned, BY_NUMBER)
     if candidates.by_hand is not None:

@@ -1,4 +1,4 @@
-"""Alarms of a pool: what a person should look at, found from the same figures as its balance."""
+"""Alarms of a pool: what an admin should check. Found from the same figures as its balance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AlarmKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One alarm. `count`: of what the message names (units, messages, charges or clients)."""
+    """One alarm. `count`: of the units, messages, charges or clients that it is about."""
 
     kind: AlarmKind
     message: str
@@ -37,7 +37,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class PoolSigns:
-    """What the alarms are found from, from the same snapshot as the balance.
+    """The values that the alarms depend on, from the same snapshot as the balance.
 
     `read_at`, `failed_at`: of the provider's balance. `doubted_at`: when an attempt last ended in a
     way that may make the reading wrong. `differences`: wrong charges that a dry run of reconcile

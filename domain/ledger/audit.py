@@ -56,7 +56,7 @@ FIRST_AUDIT_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
 Report = Callable[[Audit], None]
-"""Is called with the run after each page."""
+"""Called with the run after each page."""
 
 Result = TypeVar("Result")
 

@@ -34,13 +34,13 @@ from domain.ledger.valuation import value_usd
 from domain.transactions import Transaction
 
 Report = Callable[[Reconciliation], None]
-"""Is called with the run after each page."""
+"""Called with the run after each page."""
 
 
 async def start_reconciliation(
     store: ReconcileStore, actor: Actor, *, dry_run: bool, since: datetime | None
 ) -> Reconciliation:
-    """A new run for an admin. Raises AlreadyRunning if another run is in progress."""
+    """Adds a run for an admin. Raises AlreadyRunning if another run is in progress."""
     require(actor, Role.ADMIN)
     return await new_reconciliation(store, actor_id=actor.user_id, dry_run=dry_run, since=since)
 
@@ -52,7 +52,7 @@ async def new_reconciliation(
     dry_run: bool = False,
     since: datetime | None = None,
 ) -> Reconciliation:
-    """A new run of the program itself: nightly, or from the command line. Raises AlreadyRunning."""
+    """Adds a run without an actor: nightly, or from the command line. Raises AlreadyRunning."""
     return await store.begin_reconciliation(new_id(), actor_id, dry_run=dry_run, since=since)
 
 

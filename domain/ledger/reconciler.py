@@ -17,7 +17,7 @@ NIGHTLY_HOUR_UTC = 2
 
 
 class Reconciler(Runs[Reconciliation]):
-    """The background task. To cancel a run is safe: each correction is a transaction of its own."""
+    """The background task. A run can be cancelled: each correction is a transaction of its own."""
 
     def __init__(self, store: ReconcileStore) -> None:
         super().__init__("reconciliation")

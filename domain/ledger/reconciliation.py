@@ -17,7 +17,7 @@ class Reconciliation:
 
     `charged_missing`, `refunded_excess`: in units; in a dry run what would be corrected.
     `unknown_left`: messages whose outcome nobody knows. `unknown_resolved`: those of the start of
-    the run that were settled during it. `interrupted`: it was killed before it was done.
+    the run that were settled during it. `interrupted`: it was killed before its end.
     """
 
     id: UUID
@@ -140,7 +140,7 @@ class CheckedSend:
             return self.given_back_older or (
                 self.given_back_at is not None and self.given_back_at < read_at
             )
-        # A refund too much goes back to where it came from.
+        # An extra refund goes back to where it came from.
         return self.last_refund_from_pool or (
             self.last_refund_at is not None and self.last_refund_at < read_at
         )

@@ -210,7 +210,7 @@ async def _write(
     await store.write_book(tx, book)
     await store.end_reading(tx, done)
     if account.owner_client_id is not None and account.is_unread:
-        # Until now its actors are cached as those of an account whose balance must be read.
+        # Its actors are cached as those of an account whose balance must be read first.
         await store.note_access_changes(tx, [account.owner_client_id])
     synced = Synced(
         provider_account_id=account.id,

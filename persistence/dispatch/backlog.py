@@ -26,6 +26,5 @@ async def read_backlog() -> Backlog:
 
 
 async def paused_accounts() -> dict[UUID, bool]:
-    """Every provider account, and whether it is paused. Raises TryAgain."""
     async with connection() as pooled:
         return {row[0]: row[1] for row in await pooled.fetch(PAUSED)}

@@ -54,7 +54,6 @@ def users_with_email(email: str) -> QuerySet[models.User]:
 async def find_users_by_email(
     _scope: Everything, emails: Sequence[str], *, tx: Connection | None = None
 ) -> dict[str, User]:
-    """The users with these emails in any case, by email as given."""
     client = orm(tx)
     _, found = await client.execute_query(FIND_BY_EMAIL, [list(emails)])
     users = await models.User.filter(id__in=[row["id"] for row in found]).using_db(client)

@@ -207,7 +207,6 @@ async def read_balances(view: BalanceView, *, tx: Connection | None = None) -> B
 
 
 async def read_provider_accounts(_scope: Everything) -> list[ProviderAccountFigures]:
-    """All provider accounts with the figures of their pools, the default one first."""
     async with connection() as pooled:
         return [_figures(row) for row in await pooled.fetch(PROVIDER_ACCOUNTS, None)]
 
@@ -215,7 +214,6 @@ async def read_provider_accounts(_scope: Everything) -> list[ProviderAccountFigu
 async def read_provider_account(
     tx: Connection, provider_account_id: UUID
 ) -> ProviderAccountFigures:
-    """A provider account with the figures of its pool."""
     row = await tx.fetchrow(PROVIDER_ACCOUNTS, provider_account_id)
     assert row is not None
     return _figures(row)

@@ -90,7 +90,6 @@ WHERE id = $1 AND reading_by = $2 AND reading_until IS NOT NULL
 
 
 async def find_provider_account(provider_account_id: UUID | None) -> ProviderAccount:
-    """The given account, or the default one. Raises NotFound."""
     accounts = models.ProviderAccount.all()
     if provider_account_id is None:
         accounts = accounts.filter(is_default=True)
@@ -109,7 +108,6 @@ async def find_allocation_target(
     group_id: UUID | None,
     tx: Connection | None = None,
 ) -> AllocationTarget:
-    """The accounts of a client or group. Raises NotFound if it is not within the scope."""
     async with connection(tx) as pooled:
         match scope:
             case Everything() if client_id is not None:
@@ -127,7 +125,6 @@ async def find_allocation_target(
 
 
 async def find_transfer(transfer_id: UUID) -> Transfer:
-    """One transfer, as it was written."""
     row = await models.Transfer.get_or_none(id=transfer_id).values(*TRANSFER_FIELDS)
     if row is None:
         raise NotFound("transfer")
@@ -135,14 +132,12 @@ async def find_transfer(transfer_id: UUID) -> Transfer:
 
 
 async def begin_reading(provider_account_id: UUID, *, reader_id: UUID, seconds: float) -> bool:
-    """Pauses marking for at most so long. False if another sync has paused it."""
     async with connection() as pooled:
         done = await pooled.execute(BEGIN_READING, provider_account_id, reader_id, seconds)
     return done == "UPDATE 1"
 
 
 async def open_calls(provider_account_id: UUID) -> int:
-    """The number of attempts that have not ended and whose lease has not expired."""
     async with connection() as pooled:
         return int(await pooled.fetchval(OPEN_CALLS, provider_account_id))
 
@@ -150,20 +145,17 @@ async def open_calls(provider_account_id: UUID) -> int:
 async def lock_reading(
     tx: Connection, provider_account_id: UUID, *, reader_id: UUID
 ) -> ProviderAccount | None:
-    """The account's row, FOR UPDATE; None if the pause has expired or is another sync's."""
     row = await tx.fetchrow(LOCK_READING, provider_account_id, reader_id)
     return None if row is None else _provider_account(dict(row))
 
 
 async def pool_figures(tx: Connection, provider_account_id: UUID) -> PoolFigures:
-    """The holdings and what is in flight, read in one statement."""
     row = await tx.fetchrow(POOL_FIGURES, provider_account_id)
     assert row is not None
     return PoolFigures(pool=row[0], in_flight=row[1])
 
 
 async def end_reading(tx: Connection, sync: NewSync) -> None:
-    """Stores the reading, sets the epoch to `sync.epoch`, ends the pause."""
     await models.Sync.create(
         id=sync.id,
         provider_account_id=sync.provider_account_id,
@@ -181,14 +173,12 @@ async def end_reading(tx: Connection, sync: NewSync) -> None:
 
 
 async def fail_reading(provider_account_id: UUID, *, reader_id: UUID) -> None:
-    """Stores that the balance could not be read now."""
     async with connection() as pooled:
         await pooled.execute(FAIL_READING, provider_account_id, reader_id)
         note(pooled, [hints.POOL + provider_account_id.bytes])
 
 
 async def lift_pause(provider_account_id: UUID, *, reader_id: UUID) -> None:
-    """Ends the pause of this sync, if it has not ended yet."""
     async with connection() as pooled:
         await pooled.execute(LIFT_PAUSE, provider_account_id, reader_id)
 

@@ -56,7 +56,8 @@ UPDATE reconciliation
 SET sends_checked = $2, messages_checked = $3, heartbeat_at = clock_timestamp()
 WHERE id = $1 RETURNING {COLUMNS}
 """  # noqa: S608 - columns of our own
-# updated_at changes with the status: what has been UNKNOWN since the start was not resolved.
+# updated_at changes with the status: a message that was UNKNOWN at the start and did not change
+# since was not resolved.
 FINISH = f"""
 UPDATE reconciliation
 SET finished_at = coalesce(finished_at, clock_timestamp()), heartbeat_at = clock_timestamp(),
@@ -75,11 +76,11 @@ SELECT least(
     (SELECT id FROM send WHERE id > $1 ORDER BY id OFFSET $2 - 1 LIMIT 1),
     (SELECT send_id FROM message WHERE send_id > $1 ORDER BY send_id, id OFFSET $3 - 1 LIMIT 1))
 """
-# Without nested loops: PostgreSQL cannot estimate how many rows a page has, and joined them in
-# nested loops for many seconds a page. So it merges the ranges, each in the order of its index.
+# Without nested loops: PostgreSQL cannot estimate how many rows a page has, and a page with
+# nested loops took many seconds. So it merges the ranges, each in the order of its index.
 AVOID_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"
-# The index of messages does not know which of them a reading has refunded: their sends are
-# suspicious, and are checked again.
+# The index of messages does not contain whether a reading has refunded a message. So sends with
+# such messages are suspicious, and are checked again.
 CHECK = """
 SELECT count(*), coalesce(sum(messages), 0)::int8,
        array_agg(id) FILTER (
@@ -117,8 +118,7 @@ SHARE_PROVIDER_ACCOUNT = """
 SELECT account_id, unit, epoch, read_at FROM provider_account
 WHERE id = (SELECT provider_account_id FROM send WHERE id = $1) FOR SHARE
 """
-# The client's node and the pool's, in ID order as everywhere, so that no two transactions wait for
-# each other in a circle.
+# The client's node and the pool's, in ID order as everywhere, so that transactions cannot deadlock.
 LOCK_ACCOUNTS_OF_SEND = """
 SELECT FROM account WHERE id IN (
     SELECT unnest(ARRAY[send.account_id, upstream.account_id]) FROM send
@@ -187,7 +187,6 @@ WHERE name = $1 AND (started_at IS NULL OR started_at < $2)
 async def begin_reconciliation(
     id: UUID, actor_id: UUID | None, *, dry_run: bool, since: datetime | None
 ) -> Reconciliation:
-    """A new run. Raises AlreadyRunning if there is one that is alive."""
     try:
         async with transaction() as tx:
             await tx.execute(END_SILENT)
@@ -199,7 +198,6 @@ async def begin_reconciliation(
 
 
 async def check_sends(after: UUID, *, since: datetime | None) -> CheckedPage | None:
-    """The next page of sends, checked in one snapshot; None if there are no more."""
     if since is not None:
         after = max(after, first_id_at(since))
     async with connection() as pooled:
@@ -214,7 +212,6 @@ async def check_sends(after: UUID, *, since: datetime | None) -> CheckedPage | N
 
 
 async def count_checked(run_id: UUID, *, sends: int, messages: int) -> Reconciliation:
-    """Stores how far a run is. Shows that it is alive."""
     return await _update(COUNT_CHECKED, run_id, sends, messages)
 
 
@@ -229,7 +226,6 @@ async def finish_reconciliation(run_id: UUID) -> Reconciliation:
 
 
 async def share_provider_account(tx: Connection, send_id: UUID) -> ProviderReading:
-    """The provider account of a send, FOR SHARE until the transaction ends."""
     row = await tx.fetchrow(SHARE_PROVIDER_ACCOUNT, send_id)
     if row is None:
         raise NotFound("send")
@@ -237,7 +233,6 @@ async def share_provider_account(tx: Connection, send_id: UUID) -> ProviderReadi
 
 
 async def lock_checked_send(tx: Connection, send_id: UUID, *, epoch: int) -> CheckedSend:
-    """A send with its messages and transfers. Its account and the pool node are FOR UPDATE."""
     await tx.execute(LOCK_ACCOUNTS_OF_SEND, send_id)
     row = await tx.fetchrow(CHECKED_SEND, send_id, epoch)
     if row is None:
@@ -246,12 +241,10 @@ async def lock_checked_send(tx: Connection, send_id: UUID, *, epoch: int) -> Che
 
 
 async def allow_arrears(tx: Connection, account_id: UUID, units: int) -> None:
-    """Lets the account hold as little as minus these units."""
     await tx.execute(ALLOW_ARREARS, account_id, units)
 
 
 async def write_difference(tx: Connection, difference: Difference) -> None:
-    """Stores a difference, and adds its units to the run if units are moved (or would be)."""
     await tx.execute(WRITE_DIFFERENCE, *asdict(difference).values())
     if not difference.in_reading:
         units = difference.expected - difference.found
@@ -260,7 +253,6 @@ async def write_difference(tx: Connection, difference: Difference) -> None:
 
 
 async def find_reconciliation(_scope: Everything, run_id: UUID) -> Reconciliation:
-    """One run. Raises NotFound."""
     row = await models.Reconciliation.get_or_none(id=run_id)
     if row is None:
         raise NotFound("reconciliation")
@@ -268,7 +260,6 @@ async def find_reconciliation(_scope: Everything, run_id: UUID) -> Reconciliatio
 
 
 async def read_reconciliations(_scope: Everything, window: Window[UUID]) -> Page[Reconciliation]:
-    """Runs, newest first, counted."""
     page = await list_page(models.Reconciliation.all(), window, count=True)
     return page.with_items([_run(vars(row)) for row in page.items])
 
@@ -276,7 +267,6 @@ async def read_reconciliations(_scope: Everything, window: Window[UUID]) -> Page
 async def read_differences(
     _scope: Everything, run_ids: Sequence[UUID], *, most: int
 ) -> dict[UUID, list[Difference]]:
-    """The first differences of each run, in the order in which they were found."""
     found: dict[UUID, list[Difference]] = {}
     for run_id in run_ids:
         rows = models.ReconciliationDifference.filter(reconciliation_id=run_id)

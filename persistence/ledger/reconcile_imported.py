@@ -67,7 +67,6 @@ WHERE imported_line.id = found.id
 
 
 async def check_imported(after: UUID, *, since: datetime | None) -> ImportedPage | None:
-    """The next page of lines; None if there are no more."""
     async with connection() as pooled:
         last_id = await pooled.fetchval(END_OF_IMPORTED_PAGE, after, MOST_LINES)
         if last_id is None:
@@ -78,7 +77,6 @@ async def check_imported(after: UUID, *, since: datetime | None) -> ImportedPage
 
 
 async def share_reading(tx: Connection, provider_account_id: UUID) -> ProviderReading:
-    """A provider account, FOR SHARE until the transaction ends."""
     row = await tx.fetchrow(SHARE_READING, provider_account_id)
     if row is None:
         raise NotFound("provider account")
@@ -103,7 +101,6 @@ async def lock_wrong_lines(
 async def write_imported_differences(
     tx: Connection, run_id: UUID, differences: Sequence[Difference]
 ) -> None:
-    """Stores the differences, marks the corrected lines, and adds the units to the run."""
     await tx.copy_records_to_table(
         "reconciliation_difference",
         records=[astuple(each) for each in differences],

@@ -67,30 +67,25 @@ ORDER BY 1
 
 
 async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
-    """The accounts, FOR UPDATE in ID order, until the transaction ends."""
     return book_of(await tx.fetch(LOCK_ACCOUNTS, list(set(ids))))
 
 
 async def write_book(tx: Connection, book: Book) -> None:
-    """Writes the changed holdings and all posted transfers in one statement."""
     await tx.execute(WRITE_BOOK, *book_columns(tx, book))
 
 
 async def try_keys(tx: Connection, keys: Sequence[IdempotencyKey]) -> set[UUID]:
-    """The IDs of the keys that this transaction has locked; the others are in progress."""
     rows = await tx.fetch(TRY_KEYS, sorted({key.id for key in keys}))
     return {row[0] for row in rows}
 
 
 async def take_key(tx: Connection, key: IdempotencyKey) -> None:
-    """Locks the key. Waits for another transaction that has it."""
     await tx.execute(TAKE_KEY, key.id)
 
 
 async def find_answers(
     tx: Connection | None, keys: Sequence[IdempotencyKey]
 ) -> dict[UUID, tuple[bytes, Mapping[str, Any]]]:
-    """Stored answers by key ID, each with the hash of its input."""
     ids = [key.id for key in keys]
     if tx is None:
         async with connection() as pooled:

@@ -15,7 +15,7 @@ from persistence.database import connection
 if TYPE_CHECKING:
     pass
 
-# Versions count every change of a holding; beside them stands what else a figure shows.
+# Versions count every change of a holding. The other values that a figure shows are added.
 FINGERPRINTS = """
 SELECT 'a', account.id, concat_ws(' ', version + departed_version, held,
     client.rate_per_unit_usd, client.low_balance_threshold, client.group_id,

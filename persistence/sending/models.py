@@ -12,10 +12,10 @@ from persistence.sql import CURRENT_TRANSACTION
 
 
 class Send(Model):
-    """One request to send: who pays, how much, and the text where all messages share it.
+    """One request to send: who pays, how much, and the text if all messages share it.
 
-    `modem`, `port`, `warning`: of a reply: the line that it leaves through, and what the sender
-    was told of it.
+    `modem`, `port`, `warning`: of a reply: the line that it leaves through, and the warning that
+    its sender got.
     """
 
     id = fields.UUIDField(primary_key=True)

@@ -240,7 +240,7 @@ def attempt(call: Call, *given: Any) -> Any:
 
 
 async def attempt_later(value: Any) -> Any:
-    """What the value comes to, or the exception that it raises."""
+    """The awaited value, or the exception that it raises."""
     try:
         return await value if is_awaitable(value) else value
     except Exception as error:  # noqa: BLE001 - it is answered
@@ -267,5 +267,5 @@ async def _joined(columns: list[Any]) -> list[Any]:
 
 
 async def all_of(waiting: list[Any]) -> list[Any]:
-    """What all of them come to, concurrently; one alone needs no task."""
+    """All awaited values, concurrently. A single one needs no task."""
     return [await waiting[0]] if len(waiting) == 1 else await gather(*waiting)

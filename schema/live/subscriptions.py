@@ -71,6 +71,6 @@ class SwitchboardSubscription:
     webhook_received = strawberry.subscription(
         resolver=subscriptions.webhook_received,
         graphql_type=WebhookEvent,
-        description="Every webhook event with how it was routed: told when it is stored, and again "
+        description="Every webhook event with how it was routed: sent when it is stored, and again "
         "after every change of its outcome. First those of the last five seconds.",
     )

@@ -267,8 +267,8 @@ class SendMutation:
     csv_send = strawberry.field(
         resolver=sending.csv_send,
         graphql_type=SendResult,
-        description="Sends to the rows of an uploaded file. {{column}} in the text stands for the "
-        "value of that column.",
+        description="Sends to the rows of an uploaded file. {{column}} in the text is replaced by "
+        "the value of that column.",
     )
     cancel_send = strawberry.field(
         resolver=sending.cancel_send,

@@ -15,7 +15,7 @@ import { ViewerProvider } from "./viewer";
 
 const RETRY_MILLISECONDS = 2_000;
 
-/** Everything: the sign-in page, or the console of whoever is signed in. */
+/** Everything: the sign-in page, or the console of the signed-in user. */
 export function App() {
   return (
     <MantineProvider
