@@ -29,7 +29,7 @@ class FernetCipher:
             account_id, username, password = orjson.loads(self._fernet.decrypt(encrypted))
         except (InvalidToken, ValueError, TypeError):
             raise CredentialsUnreadable from None
-        # So that nobody can give a client the credentials of another one with an UPDATE.
+        # Credentials that an UPDATE copies to another client cannot be decrypted there.
         if account_id != str(provider_account_id):
             raise CredentialsUnreadable
         return Credentials(username, password)

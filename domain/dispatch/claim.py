@@ -94,7 +94,7 @@ class _Picking:
         return min(self.messages_left, self.bulk_left) if is_bulk else self.messages_left
 
     def add(self, call: Call) -> None:
-        """The call is going to be marked."""
+        """Adds a call that will be marked."""
         self.calls.append(call)
         self.calls_left -= 1
         self.open_calls[call.priority] += 1

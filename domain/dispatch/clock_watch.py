@@ -13,7 +13,7 @@ from domain.clock import now_seconds
 from domain.dispatch.ports import DatabaseClock
 
 SLACK_SECONDS = 2.0
-"""Clocks are corrected by up to this all the time."""
+"""Usual corrections of a clock are not larger than this."""
 
 WRITING_SECONDS = 60.0
 """A transaction that began before the change can still commit within this time."""

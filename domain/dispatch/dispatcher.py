@@ -30,7 +30,7 @@ from domain.outcomes import NotSent, Outcome, Unknown
 from domain.provider import Outgoing, Provider, Providers
 
 GATHER_SECONDS = 0.002
-"""A wait for more slots to become free: a claim costs the same for one call as for all."""
+"""The wait for more slots to become free. One claim for many calls costs as much as for one."""
 
 NOT_STARTED = NotSent("The call was not started in time.")
 GUARD_SECONDS = 1.0

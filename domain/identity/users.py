@@ -101,8 +101,8 @@ async def update_user(
 def changed_user(user: User, change: UserChange) -> User:
     """The user after the change.
 
-    A new role drops the client or group that it cannot have, unless the change names it: that
-    raises InvalidInput.
+    A new role drops the client or group that it cannot have, unless the change names it: then
+    it raises InvalidInput.
     """
     role = _given(kept(change.role, user.role), field="role")
     disabled = _given(kept(change.disabled, user.disabled), field="disabled")

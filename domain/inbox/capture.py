@@ -19,7 +19,7 @@ from domain.transactions import Transaction
 
 MOST_SENDS = 500
 MOST_MESSAGES = 5_000
-"""In one transaction. A larger send takes several."""
+"""Messages of one transaction. A larger send takes several."""
 
 BEGINNING = UUID(int=0)
 

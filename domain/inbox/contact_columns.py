@@ -80,7 +80,7 @@ def _name_columns(columns: Sequence[str], kinds: dict[int, Kind], number: int) -
 
 
 def _partial_name(columns: Sequence[str], found: Sequence[int], number: int) -> list[int]:
-    """Of names such as "Parent name", those of the person whose number it is, if it says so."""
+    """The columns of a name such as "Parent name". Prefers the person that the number names."""
     if not found:
         return []
     owner = set(words_of(columns[number]))

@@ -26,7 +26,7 @@ from domain.numbers import Normaliser
 from domain.transactions import Transaction
 
 WAIT_SECONDS = 0.2
-"""Before an event is read again that waits for sends to be captured."""
+"""The wait before an event is read again, if sends must be captured first."""
 
 WAITS_FOR_CAPTURE = "Waits a moment, until earlier sends are recorded by number."
 BLOCKS = "It is a STOP: the number is blocked for {} until you assign it."

@@ -16,7 +16,7 @@ from domain.inbox.ports import OptOuts
 from domain.transactions import Transaction
 
 QUESTION_SECONDS = 86_400.0
-"""For so long, YES may be the answer to a question rather than a wish for messages."""
+"""During this time, YES may be the answer to a question and not a wish for messages."""
 
 
 async def apply_opt_outs(store: OptOuts, tx: Transaction, messages: Sequence[NewInbound]) -> None:

@@ -27,10 +27,10 @@ from domain.loops import AWAY
 from domain.transactions import Transaction
 
 MOST_EVENTS = 200
-"""In one transaction."""
+"""Events of one transaction."""
 
 BACKOFF_SECONDS = (1.0, 5.0, 30.0, 120.0, 300.0)
-"""Before an event is tried again that could not be received."""
+"""The waits before an event that could not be received is tried again."""
 
 CANNOT = "This event could not be received and will be tried again. The log says why."
 

@@ -18,7 +18,7 @@ LARGEST_BODY = 64 * 1024
 """Bytes of one event."""
 
 REPEAT_SECONDS = 600.0
-"""For so long, an event without an ID is a duplicate of an identical one."""
+"""Within this time, an event without an ID is a duplicate of an identical one."""
 
 
 class WebhookOutcome(StrEnum):

@@ -1,4 +1,4 @@
-"""Messages, conversations and webhook events that change, read once for everybody who watches.
+"""Messages, conversations and webhook events that change, read once for all subscribers.
 
 A hint names what has changed, and its rows are read by ID. Changes whose hint was lost are found
 by reading on from the last position, once a second. Each subscriber receives the newest state of
@@ -210,7 +210,7 @@ class ChangeStream(Stream):
             await self._tracker.find_position()
             first = await self.watch.read_first()
             # Render everything before anything is delivered: if the database is away, the whole
-            # run is repeated, and nobody receives half of it.
+            # run is repeated, and no subscriber receives half of it.
             first_items = [await self._item(change) for change in first]
             held = [(change, await self._item(change)) for change in self._held.values()]
             self._held.clear()

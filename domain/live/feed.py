@@ -73,7 +73,7 @@ class FeedStream(Stream):
         """Delivers a page to the subscribers in front, then to those behind, the last one first.
 
         New messages are delivered between two of those, so that a subscriber far behind delays
-        nobody. The last one of all receives a page in every run.
+        no other. The last one of all receives a page in every run.
         """
         self.read_seconds = 0.0
         ends_at = time.monotonic() + RUN_SECONDS

@@ -153,7 +153,7 @@ class StateStream(Stream):
         super().close()
 
     async def run_once(self) -> None:
-        """Reads the state, and offers it to everybody who does not have it."""
+        """Reads the state, and offers it to all subscribers that do not have it."""
         joining = self.new_subscribers()
         async with self._reads:
             began = time.monotonic()

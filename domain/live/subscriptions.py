@@ -42,7 +42,7 @@ class Viewpoint:
 
     @property
     def actor(self) -> Actor:
-        """An actor with these rights who is no user."""
+        """An actor with these rights that is not a user."""
         return Actor(
             user_id=NO_USER,
             role=self.role,

@@ -24,7 +24,7 @@ _STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403}
 def csv_lines(rows: Iterable[Iterable[object]]) -> str:
     """The rows as CSV. A text that a spreadsheet would read as a formula gets an apostrophe.
 
-    Numbers stay numbers: a negative one is no formula.
+    Numbers stay numbers: a negative number is not a formula.
     """
     written = io.StringIO()
     csv.writer(written).writerows(map(_cell, row) for row in rows)

@@ -63,7 +63,7 @@ class Kind:
 
 
 CHANGE_KINDS = {
-    # A message that is only accepted is new: its send says so.
+    # A message that was only accepted is new, not changed. Its send shows it.
     hints.MESSAGE: Kind(MESSAGES, message_of, changed="(status <> 'QUEUED' OR attempts > 0)"),
     hints.CONVERSATION: Kind(CONVERSATIONS, conversation_of),
     # An event is shown once it is decided, or if it waits: most are decided within a second.
@@ -115,7 +115,7 @@ async def recent_changes(scope: Scope, kind: bytes, seconds: float) -> Sequence[
     rules = CHANGE_KINDS[kind]
     wanted = _within(rules, [scope])
     wanted.add(rules.changed)
-    # Not clock_timestamp(): PostgreSQL looks up nothing volatile in an index.
+    # Not clock_timestamp(): PostgreSQL cannot look up a volatile value in an index.
     wanted.add("updated_at > statement_timestamp() - make_interval(secs => {})", seconds)
     async with connection() as pooled:
         rows = await _fetch(pooled, rules, wanted, MOST_CHANGES, newest_first="updated_at")

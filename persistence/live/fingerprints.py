@@ -30,7 +30,7 @@ WHERE parent_id = ANY($2::uuid[]) GROUP BY parent_id
 UNION ALL
 SELECT 'p', upstream.id, concat_ws(' ', nodes.versions, open.attempts, open.until,
     reading_raw, read_at, read_failed_at, price, unit, paused_at,
-    -- Alarms begin with time alone: the figures are read again four times a minute.
+    -- Some alarms begin when time passes: the figures are read again four times a minute.
     floor(extract(epoch FROM clock_timestamp()) / 15))
 FROM provider_account AS upstream
 CROSS JOIN LATERAL (
@@ -69,7 +69,7 @@ KINDS = (
 
 
 async def fingerprints(topics: Collection[Topic]) -> dict[Topic, str]:
-    """A text for each topic that is another one after each change."""
+    """A text for each topic, which differs after each change."""
     ids = [[id_of(topic) for topic in topics if topic[:1] == kind] for kind in KINDS]
     async with connection() as pooled:
         rows = await pooled.fetch(FINGERPRINTS, *ids)

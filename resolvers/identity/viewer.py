@@ -35,7 +35,7 @@ async def clients_of(roots: Sequence[User], info: Info) -> list[Client | None]:
 
 
 async def groups_of(roots: Sequence[User], info: Info) -> list[Group | None]:
-    """The group of each user: a client's user has none of its own, but sees the client's."""
+    """The group of each user. A user with the role CLIENT has the group of its client."""
     of_client = [root.client_id if root.role is Role.CLIENT else None for root in roots]
     clients = await load_own_clients(info, of_client)
     ids = [client.group_id if client else None for client in clients]
