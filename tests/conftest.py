@@ -24,6 +24,9 @@ from tests.persistence.connections import Witness
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+LONGEST_NAME = 80
+"""How many characters of a parameter are shown in the name of a test."""
+
 _run_directory = pytest.StashKey[Path]()
 _run = pytest.StashKey[ExitStack]()
 
@@ -49,6 +52,19 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _run in config.stash:
         config.stash[_run].close()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A short name for a long value.
+
+    A file that a test makes has the time in it. Its name must not, because the workers of xdist
+    must all see the same tests.
+    """
+    if isinstance(val, bytes) and len(val) > LONGEST_NAME:
+        return argname
+    if isinstance(val, str) and len(val) > LONGEST_NAME:
+        return f"{val[:LONGEST_NAME]}…"
+    return None
 
 
 @pytest.fixture(scope="session")

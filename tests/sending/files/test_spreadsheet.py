@@ -157,28 +157,28 @@ def test_a_title_above_the_header_is_skipped() -> None:
 GOOD = xlsx([["phone", "name"], ["2025550101", "Ann"]])
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (xlsx([]), "The file is empty"),
-        (GOOD[:200], "damaged"),
-        (GOOD[:-30], "damaged"),
-        (b"PK\x03\x04\x14\x00", "damaged"),
-        (changed(GOOD, SHEET, b"<worksheet"), "damaged"),
-        (changed(GOOD, SHEET, b""), "damaged"),
-        (changed(GOOD, "xl/workbook.xml", b"<x/>"), "damaged|empty"),
-        (changed(GOOD, SHEET, sheet_xml(b"<!-- </row> -->")), "cannot be read"),
-        (
-            changed(GOOD, SHEET, sheet_xml(b'<row r="1"><c r="A1" t="s"><v>99</v></c></row>')),
-            "damaged",
-        ),
-        (
-            changed(GOOD, SHEET, sheet_xml(b'<row r="1"><c r="ZZZZZZ1"><v>1</v></c></row>')),
-            "damaged",
-        ),
-        (xlsx([["x"] * 1_001]), "more than 1,000 columns"),
-    ],
-)
+UNREADABLE = {
+    "no cells": (xlsx([]), "The file is empty"),
+    "only the start": (GOOD[:200], "damaged"),
+    "without the end": (GOOD[:-30], "damaged"),
+    "a few bytes": (b"PK\x03\x04\x14\x00", "damaged"),
+    "a sheet without an end": (changed(GOOD, SHEET, b"<worksheet"), "damaged"),
+    "an empty sheet": (changed(GOOD, SHEET, b""), "damaged"),
+    "another workbook": (changed(GOOD, "xl/workbook.xml", b"<x/>"), "damaged|empty"),
+    "a comment": (changed(GOOD, SHEET, sheet_xml(b"<!-- </row> -->")), "cannot be read"),
+    "an unknown string": (
+        changed(GOOD, SHEET, sheet_xml(b'<row r="1"><c r="A1" t="s"><v>99</v></c></row>')),
+        "damaged",
+    ),
+    "an unknown column": (
+        changed(GOOD, SHEET, sheet_xml(b'<row r="1"><c r="ZZZZZZ1"><v>1</v></c></row>')),
+        "damaged",
+    ),
+    "many columns": (xlsx([["x"] * 1_001]), "more than 1,000 columns"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_a_file_that_cannot_be_read_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(InvalidFile, match=said):
         read(content)
