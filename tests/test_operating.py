@@ -39,7 +39,7 @@ def test_every_command_that_is_named_is_there() -> None:
     assert named <= set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_what_is_to_be_asked_of_the_api_can_be_asked() -> None:
+def test_the_documents_of_the_page_are_valid() -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text())
     asked = re.findall(r"`((?:mutation )?\{ [^`]*\})`", PAGE)
     assert len(asked) >= 5
@@ -47,7 +47,7 @@ def test_what_is_to_be_asked_of_the_api_can_be_asked() -> None:
         assert validate(schema, parse(document)) == [], document
 
 
-def test_what_the_log_is_said_to_say_it_says() -> None:
+def test_the_quoted_log_lines_exist() -> None:
     table = PAGE.partition("## When something is wrong")[2].partition("\n### ")[0]
     alarms = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
     sources = [path for folder in ("ibiki", "domain") for path in (ROOT / folder).rglob("*.py")]

@@ -28,7 +28,7 @@ async def test_a_database_is_the_applications_own_and_migrated(database_url: str
     assert row["tables"] > 0
 
 
-async def test_what_one_copy_holds_no_other_copy_sees(
+async def test_copies_of_a_database_are_independent(
     database_url: str, database_template: EmbeddedDatabase
 ) -> None:
     await databases.execute(database_url, "CREATE TABLE only_here ()")

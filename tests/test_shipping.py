@@ -72,7 +72,7 @@ def test_each_container_has_settings_that_are_taken(
     assert list(tmp_path.iterdir()) == [], "keys were made that other machines do not have"
 
 
-def test_whoever_serves_or_dispatches_waits_for_the_migrations(compose: dict[str, Any]) -> None:
+def test_serve_and_dispatch_wait_for_the_migrations(compose: dict[str, Any]) -> None:
     for name in ("serve", "dispatch"):
         awaited = compose["services"][name]["depends_on"]
         assert awaited["migrate"]["condition"] == "service_completed_successfully"
@@ -85,7 +85,7 @@ def test_the_api_reads_readiness_when_it_is_queried(compose: dict[str, Any]) -> 
     assert "/readyz" in asked[-1]
 
 
-def test_the_image_holds_every_package_and_runs_as_nobody_special() -> None:
+def test_the_image_holds_every_package_and_runs_without_privileges() -> None:
     recipe = (ROOT / "Dockerfile").read_text()
     kept = (ROOT / ".dockerignore").read_text()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())

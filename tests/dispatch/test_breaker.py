@@ -139,7 +139,7 @@ def test_a_response_of_the_provider_itself_is_clear(outcomes: list[Outcome], cle
     assert is_clear(outcomes) is clear
 
 
-def test_the_longest_pause_asked_for_counts() -> None:
+def test_the_longest_requested_pause_counts() -> None:
     outcomes: list[Outcome] = [
         NotSent("wait", retry_after_seconds=2),
         Accepted(None),

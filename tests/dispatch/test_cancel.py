@@ -27,7 +27,7 @@ async def cancelled(actor: Actor, send_id: UUID) -> int:
     return send.counts.get(MessageStatus.CANCELLED, 0)
 
 
-async def test_what_is_queued_is_cancelled_and_exactly_that_is_refunded() -> None:
+async def test_exactly_the_queued_messages_are_cancelled_and_refunded() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10)
     send = await worlds.accept(client, 8)
@@ -54,7 +54,9 @@ async def test_cancelling_again_changes_nothing() -> None:
     await worlds.assert_audit_holds()
 
 
-async def test_what_waits_after_a_refusal_is_refunded_from_outside_whatever_the_epoch() -> None:
+async def test_messages_that_wait_after_a_refusal_are_refunded_from_outside_in_every_epoch() -> (
+    None
+):
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=10)
     send = await worlds.accept(client)

@@ -21,7 +21,7 @@ async def contacts() -> list[tuple[object, object, object]]:
     return sorted(tuple(row.values()) for row in rows)
 
 
-async def test_whoever_is_sent_to_becomes_a_contact_with_the_clients_business() -> None:
+async def test_each_recipient_becomes_a_contact_with_the_clients_business() -> None:
     pool = await worlds.add_pool()
     anne = await worlds.add_client(pool, business="Anne's Cakes")
     bob = await worlds.add_client(pool)

@@ -59,7 +59,7 @@ async def seconds_left(date: str, table: str) -> float:
 
 
 @pytest.mark.usefixtures("connected")
-async def test_what_was_accepted_before_is_handed_over_at_once() -> None:
+async def test_messages_accepted_before_are_submitted_at_once() -> None:
     pool = await worlds.add_pool()
     await worlds.accept(await worlds.add_client(pool), 3)
     await set_back()
@@ -144,7 +144,7 @@ async def test_times_are_corrected_only_if_the_clock_went_back(
     assert clock.corrected == corrected, "the first look is always one: who knows what was before"
 
 
-async def test_what_was_begun_before_and_is_committed_late_is_found_too() -> None:
+async def test_a_late_commit_of_an_earlier_transaction_is_found_too() -> None:
     clock = Steady([0.0])
     watch = ClockWatch(clock)
     for _ in range(3):

@@ -121,7 +121,7 @@ async def test_of_a_multi_call_only_the_refused_message_is_refunded() -> None:
 
 @pytest.mark.usefixtures("connected")
 @pytest.mark.parametrize("kind", ["rate_limited", "unavailable"])
-async def test_what_is_clearly_not_taken_is_sent_again_after_the_pause_asked_for(
+async def test_a_message_that_was_not_taken_is_sent_again_after_the_requested_pause(
     kind: str,
 ) -> None:
     async with scene() as it:
@@ -214,7 +214,7 @@ async def test_a_connection_that_is_never_made_leaves_the_messages_queued_with_t
 
 
 @pytest.mark.usefixtures("connected")
-async def test_what_nobody_takes_for_a_day_is_rejected_and_refunded() -> None:
+async def test_a_message_that_is_not_taken_for_a_day_is_rejected_and_refunded() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool, held=100)
     async with listening(FarEnd()) as far_end:

@@ -166,7 +166,7 @@ async def _is_paused() -> bool:
     return bool(await worlds.fetch("SELECT 1 FROM provider_account WHERE paused_at IS NOT NULL"))
 
 
-async def test_what_is_old_only_because_the_queue_is_long_is_not_given_up() -> None:
+async def test_a_message_that_is_old_because_of_a_long_queue_is_not_given_up() -> None:
     pool = await worlds.add_pool(rate_per_second=20)
     client = await worlds.add_client(pool)
     provider = Scripted()
@@ -217,7 +217,7 @@ async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits(
     assert delivered.delivered == ["breaker opens", "breaker closes"]
 
 
-async def test_a_pause_that_is_asked_for_holds_back_all_calls_to_the_account() -> None:
+async def test_a_requested_pause_stops_all_calls_to_the_account() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
     mood = Moody(NotSent("The network asked to wait.", retry_after_seconds=0.5))

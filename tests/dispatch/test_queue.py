@@ -65,7 +65,7 @@ async def test_the_turn_begins_behind_the_tenant_served_last_and_goes_round() ->
     assert [each.client_id for each in waiting] == [ids[0]]
 
 
-async def test_who_has_nothing_due_is_passed_over() -> None:
+async def test_a_tenant_with_nothing_due_is_passed_over() -> None:
     pool = await worlds.add_pool()
     anne, bob = await worlds.add_client(pool), await worlds.add_client(pool)
     await worlds.accept(anne)
@@ -181,7 +181,7 @@ async def test_a_rate_allows_its_number_and_then_returns_the_wait() -> None:
     assert 0 < second.wait_seconds <= 0.01
 
 
-async def test_who_asks_for_the_pace_waits_for_whoever_asked_before() -> None:
+async def test_rate_limits_are_taken_one_after_another() -> None:
     pool = await worlds.add_pool(rate_per_second=1)
     await worlds.execute("INSERT INTO provider_pace VALUES ($1, now())", pool.id)
     taken, left = asyncio.Event(), asyncio.Event()

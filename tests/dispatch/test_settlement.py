@@ -105,7 +105,7 @@ def test_late_truth_ends_a_doubt(message: LockedMessage, outcome: Outcome, statu
     assert status_after(message, outcome) == status
 
 
-def test_what_nobody_knows_stays_in_doubt() -> None:
+def test_an_unknown_outcome_stays_unknown() -> None:
     assert status_after(UNKNOWN, Unknown("?")) is None
     assert status_after(COUNTED_AS_UNKNOWN, Unknown("?")) == "UNKNOWN"
 
@@ -114,7 +114,7 @@ def test_what_nobody_knows_stays_in_doubt() -> None:
 @pytest.mark.parametrize(
     "status", [each for each in MessageStatus if each.value not in ("SUBMITTING", "UNKNOWN")]
 )
-def test_what_is_decided_stays_decided(status: MessageStatus, outcome: Outcome) -> None:
+def test_a_decided_message_stays_decided(status: MessageStatus, outcome: Outcome) -> None:
     assert after(replace(MESSAGE, status=status), outcome) is None
 
 
@@ -150,13 +150,13 @@ def test_the_reference_and_the_reasons_are_kept() -> None:
     assert waiting.waiting_for == "refused"
 
 
-def test_what_was_refused_as_a_whole_goes_alone_and_keeps_its_place() -> None:
+def test_messages_of_a_refused_call_go_alone_and_keep_their_place() -> None:
     transition = after(MESSAGE, NotSent("as a whole", alone=True))
     assert transition is not None
     assert (transition.alone, transition.due_in_seconds) == (True, None)
 
 
-def test_what_is_refused_as_a_whole_though_it_is_alone_waits() -> None:
+def test_a_single_message_that_is_refused_as_a_whole_waits() -> None:
     transition = after(replace(MESSAGE, alone=True), NotSent("as a whole", alone=True))
     assert transition is not None
     assert transition.due_in_seconds is not None
@@ -171,7 +171,7 @@ def test_what_is_refused_as_a_whole_though_it_is_alone_waits() -> None:
         (NotSent("wait", retry_after_seconds=1e9), 600),
     ],
 )
-def test_it_waits_as_long_as_was_asked_for_within_bounds(outcome: NotSent, seconds: float) -> None:
+def test_it_waits_for_the_requested_time_within_bounds(outcome: NotSent, seconds: float) -> None:
     transition = after(MESSAGE, outcome)
     assert transition is not None
     assert transition.due_in_seconds == seconds
@@ -189,7 +189,7 @@ def test_pauses_are_spread_by_a_half(attempts: int, chance: float) -> None:
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES[2:6])
-def test_what_was_not_taken_for_a_day_is_refused(outcome: NotSent) -> None:
+def test_a_message_not_taken_for_a_day_is_rejected(outcome: NotSent) -> None:
     old = replace(MESSAGE, age_seconds=86_400.0)
     assert after(old, outcome) == Transition(old, MessageStatus.REJECTED, failure=GIVEN_UP)
 
@@ -210,7 +210,7 @@ def test_a_refund_is_one_transfer_a_send() -> None:
 
 
 @pytest.mark.parametrize(("epoch", "from_pool"), [(EPOCH - 1, True), (EPOCH, False), (None, False)])
-def test_what_an_older_attempt_cost_comes_out_of_the_pool(
+def test_the_refund_of_an_older_attempt_comes_from_the_pool(
     epoch: int | None, from_pool: bool
 ) -> None:
     transition = give_up(replace(MESSAGE, epoch=epoch))

@@ -154,7 +154,7 @@ async def test_a_refusal_by_an_attempt_before_the_reading_is_refunded_by_the_poo
     await worlds.assert_audit_holds()
 
 
-async def test_what_the_reading_counted_as_unknown_never_goes_back_to_the_queue() -> None:
+async def test_a_message_that_a_reading_counted_as_unknown_is_never_queued_again() -> None:
     pool = await worlds.add_pool(held=100)
     client = await worlds.add_client(pool, held=10)
     await worlds.accept(client)
@@ -168,9 +168,7 @@ async def test_what_the_reading_counted_as_unknown_never_goes_back_to_the_queue(
     await worlds.assert_audit_holds()
 
 
-async def test_what_is_queued_again_before_the_reading_is_in_flight_and_refunded_from_outside() -> (
-    None
-):
+async def test_a_message_queued_again_before_the_reading_is_refunded_from_outside() -> None:
     pool = await worlds.add_pool(held=100)
     client = await worlds.add_client(pool, held=10)
     await worlds.accept(client)

@@ -34,7 +34,7 @@ async def mark_is_old() -> bool:
     return bool(rows)
 
 
-async def test_who_wakes_too_late_for_the_call_does_not_start_it_and_gives_the_message_back(
+async def test_a_dispatcher_that_wakes_too_late_starts_no_call_and_returns_the_message(
     connected: str,
 ) -> None:
     client = await a_client()
@@ -58,7 +58,7 @@ async def test_who_wakes_too_late_for_the_call_does_not_start_it_and_gives_the_m
         assert len(await simulator.took()) == 3
 
 
-async def test_who_wakes_after_the_sweep_does_not_start_the_call_and_says_that_nothing_left(
+async def test_a_dispatcher_that_wakes_after_the_sweep_starts_no_call(
     connected: str,
 ) -> None:
     client = await a_client()
@@ -86,7 +86,7 @@ async def test_who_wakes_after_the_sweep_does_not_start_the_call_and_says_that_n
         await worlds.assert_audit_holds()
 
 
-async def test_who_wakes_in_time_makes_the_call(connected: str) -> None:
+async def test_a_dispatcher_that_wakes_in_time_makes_the_call(connected: str) -> None:
     client = await a_client()
     async with (
         witness() as simulator,

@@ -82,7 +82,7 @@ def test_stock_clients_send_and_find_what_they_sent(program: Program, kind: str)
     assert unknown == {"step": "unknown", "codes": ["UNAUTHENTICATED"]}
 
 
-def test_nobody_looks_at_the_schema_in_production(program: Program) -> None:
+def test_the_schema_is_hidden_in_production(program: Program) -> None:
     second = Second(program.directory, ENVIRONMENT="production")
     second.start()
     try:

@@ -163,7 +163,7 @@ def test_a_bulk_names_what_it_does_not_take_and_charges_for_the_rest(
     assert numbers.count("+12025550181") == numbers.count("+12025550182") == 1
 
 
-def test_what_cannot_be_paid_for_is_refused_whole(program: Program) -> None:
+def test_a_send_that_cannot_be_paid_is_refused_as_a_whole(program: Program) -> None:
     with signed_in(program, "other@ibiki.test") as other:
         to = [f"+1202{exchange}{line:04d}" for exchange in (222,) for line in range(101)]
         refused = other.ask(BULK_SEND, input={"to": to, "text": "Good morning"})["bulkSend"]

@@ -210,7 +210,7 @@ def test_a_delivery_report_arrives(it: Day) -> None:
     eventually(lambda: it.ask(it.school, SENT, id=send["id"])["counts"][last] == 1)
 
 
-def test_what_the_school_cannot_pay_is_refused_whole_and_in_words(it: Day) -> None:
+def test_a_send_that_the_school_cannot_pay_is_refused_as_a_whole_in_words(it: Day) -> None:
     it.control("egosms", username=DEMO_USERNAME, password=DEMO_PASSWORD, balance=70)
     assert it.check()["__typename"] == "Synced"
     before = it.taken()

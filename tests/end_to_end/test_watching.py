@@ -126,7 +126,7 @@ def test_outcomes_are_counted_by_provider_account(program: Program) -> None:
     }
 
 
-def test_what_waits_is_read_from_the_database(program: Program) -> None:
+def test_the_backlog_is_read_from_the_database(program: Program) -> None:
     expected = {
         "ibiki_messages_unknown": 1,
         "ibiki_messages_queued": 0,
@@ -151,9 +151,7 @@ def test_spans_arrive(program: Program, collector: Collector, name: str) -> None
     eventually(lambda: collector.named(name))
 
 
-def test_a_span_says_what_was_asked_for_and_what_it_came_to(
-    program: Program, collector: Collector
-) -> None:
+def test_a_span_names_the_request_and_its_result(program: Program, collector: Collector) -> None:
     asked = eventually(
         lambda: [each for each in collector.named("POST /graphql") if each.parent_span_id]
     )
@@ -165,7 +163,7 @@ def test_a_span_says_what_was_asked_for_and_what_it_came_to(
     assert "invalid" in [attributes(each).get("webhook.outcome") for each in events]
 
 
-def test_nobody_is_named(program: Program, collector: Collector) -> None:
+def test_telemetry_names_no_client(program: Program, collector: Collector) -> None:
     shown = exposed(program) + collector.everything.decode(errors="replace")
     for word in ("2025550", "Client", "MG888", "ibiki.test", "Good morning", "s3cret"):
         assert word not in shown, word

@@ -169,12 +169,12 @@ async def test_a_ledger_that_does_not_prove_itself_is_found(scene: Scene) -> Non
         ("status = 'QUEUED', due_at = now() + interval '1 min'", "never tried and not due yet"),
     ],
 )
-async def test_what_is_stuck_is_found(scene: Scene, left: str, said: str) -> None:
+async def test_a_stuck_message_is_found(scene: Scene, left: str, said: str) -> None:
     await worlds.execute(f"UPDATE message SET attempts = 0, {left}")
     assert any(said in each for each in await scene.promises.stuck())
 
 
-async def test_what_is_lost_on_its_way_in_is_found(scene: Scene) -> None:
+async def test_a_lost_inbound_message_is_found(scene: Scene) -> None:
     phones = Phones([], NOBODY, patience_seconds=1.0, seed=1)
     client_id = scene.send.payer.client_id
     await worlds.execute(ASSIGN, OUR_NUMBER, client_id)
@@ -193,7 +193,7 @@ async def test_what_is_lost_on_its_way_in_is_found(scene: Scene) -> None:
         ("UPDATE inbound SET text = 'Hello'", "2 times"),
     ],
 )
-async def test_what_is_received_wrongly_is_found(scene: Scene, breaks: str, said: str) -> None:
+async def test_a_wrongly_received_message_is_found(scene: Scene, breaks: str, said: str) -> None:
     phones = Phones([], NOBODY, patience_seconds=1.0, seed=1)
     client_id = scene.send.payer.client_id
     await worlds.execute(ASSIGN, OUR_NUMBER, client_id)

@@ -109,7 +109,7 @@ async def test_without_faults_all_bytes_pass_both_ways(proxy: FaultProxy) -> Non
     assert proxy.taken == 1
 
 
-async def test_a_late_connection_is_late_by_as_much_as_was_asked_for(proxy: FaultProxy) -> None:
+async def test_a_late_connection_is_late_by_the_requested_time(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
         proxy.conditions = Conditions(late_seconds=0.1, jitter_seconds=0.05)
         began = time.monotonic()
@@ -138,13 +138,15 @@ async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> N
                 await caller.reader.read()
 
 
-async def test_what_is_cut_on_its_way_up_never_gets_further_than_that(proxy: FaultProxy) -> None:
+async def test_a_request_that_is_cut_does_not_arrive(proxy: FaultProxy) -> None:
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF, Way.UP))
     async with calling(proxy) as caller:
         assert await caller.hears(b"hello") == b"hel", "the far end heard no more, and then the end"
 
 
-async def test_who_is_half_closed_hears_an_end_and_can_still_talk(proxy: FaultProxy) -> None:
+async def test_a_half_closed_connection_reads_its_end_and_can_still_write(
+    proxy: FaultProxy,
+) -> None:
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF))
     async with calling(proxy) as caller:
         assert await caller.hears(b"hello") == b"hel"
@@ -154,7 +156,7 @@ async def test_who_is_half_closed_hears_an_end_and_can_still_talk(proxy: FaultPr
         assert proxy.open_connections == 1
 
 
-async def test_what_a_black_hole_has_swallowed_never_comes_back(proxy: FaultProxy) -> None:
+async def test_data_sent_into_a_black_hole_is_lost(proxy: FaultProxy) -> None:
     async with calling(proxy) as swallowed, calling(proxy) as untouched:
         assert await swallowed.hears(b"before") == b"before"
         assert await untouched.hears(b"before") == b"before"
@@ -168,7 +170,7 @@ async def test_what_a_black_hole_has_swallowed_never_comes_back(proxy: FaultProx
         assert await untouched.hears(b"hello") == b"hello"
 
 
-async def test_what_stalls_arrives_when_the_weather_is_fair_again(proxy: FaultProxy) -> None:
+async def test_stalled_data_arrives_after_the_fault_ends(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
         assert await caller.hears(b"before") == b"before"
         proxy.conditions = Conditions(stalls=True)

@@ -60,7 +60,7 @@ def test_two_processes_that_prepare_at_the_same_time_install_once(
     assert (sources / "npm-ran").read_text() == "once\n"
 
 
-def test_what_a_build_writes_does_not_cause_another_one(sources: Path) -> None:
+def test_the_output_of_a_build_does_not_cause_another_one(sources: Path) -> None:
     before = console_build.content_key()
     (sources / "schema-types.d.ts").write_text("generated")
     (sources / ".preparing.lock").touch()

@@ -306,7 +306,7 @@ def test_a_misspelt_setting_is_said_and_ends_nothing(
     assert capsys.readouterr().err == said
 
 
-def test_what_is_somebody_elses_is_left_alone(
+def test_variables_of_other_programs_are_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("IBIKI_DATA", "PATH", "LOG_FILE", "DATABASE_NAME", "SECRET_KEY_BASE", "TOKEN"):

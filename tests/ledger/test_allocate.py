@@ -138,7 +138,7 @@ async def test_no_actor_reaches_rows_outside_its_scope(
         Allocation(client_id=UUID(int=1), group_id=None, units=1, key=""),
     ],
 )
-async def test_what_makes_no_sense_is_refused_before_anything_is_read(asked: Allocation) -> None:
+async def test_an_invalid_allocation_is_refused_before_a_read(asked: Allocation) -> None:
     with pytest.raises(InvalidInput):
         await allocate(store, worlds.ADMIN, asked)
 

@@ -160,7 +160,7 @@ async def test_units_and_open_messages_in_another_pool_are_not_left_behind(app: 
         ({"price": 10**9 + 1}, "pricePerMessage"),
     ],
 )
-async def test_what_cannot_be_a_sign_in_is_refused_and_not_repeated(
+async def test_an_invalid_sign_in_is_refused_and_not_repeated(
     app: App, change: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -91,7 +91,7 @@ def figures(found: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
         ),
     ],
 )
-async def test_everybody_sees_the_own_balances_and_whom_they_lead(
+async def test_users_see_their_own_balances_and_those_of_their_group(
     app: App, who: str, own: Any, named: list[Any]
 ) -> None:
     assert figures(await app.answer(who, BALANCES)) == own

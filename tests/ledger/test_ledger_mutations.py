@@ -207,7 +207,7 @@ async def test_an_unknown_provider_account_is_not_found(app: App) -> None:
 @pytest.mark.parametrize(
     "who", ["owner", "sibling", "loner", "supervisor", "other_supervisor", "direct", "nobody"]
 )
-async def test_who_owns_no_provider_account_syncs_none(app: App, who: str) -> None:
+async def test_a_user_without_a_provider_account_cannot_sync(app: App, who: str) -> None:
     code = "UNAUTHENTICATED" if who == "nobody" else "FORBIDDEN"
     own = ids.encode(Kind.PROVIDER_ACCOUNT, app.pool.id)
     for given in (None, {"providerAccountId": own}, {"providerAccountId": "nonsense"}):

@@ -166,7 +166,7 @@ async def test_an_amount_within_the_bounds_is_kept(
 
 
 @pytest.mark.parametrize("column", ["amount", "source_balance", "source_version"])
-async def test_nothing_beyond_eight_bytes_can_even_be_written(
+async def test_numbers_over_eight_bytes_cannot_be_written(
     small: Small, undone: Witness, column: str
 ) -> None:
     with pytest.raises(asyncpg.DataError):

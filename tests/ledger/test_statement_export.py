@@ -139,7 +139,7 @@ def test_a_period_has_dates_or_times(text: str, begins: str, ends: str) -> None:
         "1" * 100,
     ],
 )
-def test_what_is_no_date_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_date_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"^to must be a date such as 2026-11-30, or a time"):
         end_of(text, field="to")
 

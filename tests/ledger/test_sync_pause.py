@@ -197,7 +197,7 @@ async def test_a_balance_that_can_never_be_read_in_time_is_given_up() -> None:
     assert not await is_paused(pool)
 
 
-async def test_who_comes_while_another_reads_for_too_long_is_told_so() -> None:
+async def test_a_sync_during_a_long_sync_says_so() -> None:
     pool = await worlds.add_pool(default=False)
     upstream, go_on = Upstream(100), asyncio.Event()
 

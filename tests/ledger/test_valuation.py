@@ -72,7 +72,7 @@ def test_a_value_is_never_more_than_half_a_cent_away(units: int, rate: Decimal) 
         (str(2**31), Valuation.AS_IS, 2**31),
     ],
 )
-def test_a_reading_stands_for_these_units(reading: str, valuation: Valuation, units: int) -> None:
+def test_a_reading_is_converted_to_units(reading: str, valuation: Valuation, units: int) -> None:
     assert units_of_reading(Decimal(reading), valuation) == units
 
 
@@ -81,7 +81,7 @@ def test_a_reading_stands_for_these_units(reading: str, valuation: Valuation, un
     "reading",
     [str(2**63), str(-(2**63)), str(2**53), "1E+400", "Infinity", "-Infinity", "NaN", "sNaN"],
 )
-def test_what_no_balance_can_be_is_refused(reading: str, valuation: Valuation) -> None:
+def test_an_impossible_balance_is_refused(reading: str, valuation: Valuation) -> None:
     with pytest.raises(ValueError, match="not a possible balance"):
         units_of_reading(Decimal(reading), valuation)
 
@@ -100,9 +100,7 @@ def test_a_reading_as_it_is_counts_whole_units_alone(reading: Decimal) -> None:
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**6))
-def test_what_is_charged_here_and_there_agrees_between_two_checks(
-    messages_worth: int, sent: int
-) -> None:
+def test_charges_at_both_sides_agree_between_two_checks(messages_worth: int, sent: int) -> None:
     """50 units a message here are 35 of the provider's there."""
     before, after = 35 * (messages_worth + sent), 35 * messages_worth
     charged = 50 * sent

@@ -112,7 +112,7 @@ def redis() -> Iterator[Redis]:
         made.kill()
 
 
-async def test_within_one_process_what_is_told_is_heard() -> None:
+async def test_texts_within_one_process_are_delivered() -> None:
     async with stations(LocalCarrier()) as [only]:
         delivered = topic()
         only.bus.publish({delivered})
@@ -226,7 +226,7 @@ class Odd:
         return None
 
 
-async def test_what_is_told_within_a_moment_is_told_together() -> None:
+async def test_hints_of_one_moment_are_published_together() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
         delivered = [topic() for _ in range(100)]
@@ -240,7 +240,7 @@ async def test_what_is_told_within_a_moment_is_told_together() -> None:
         assert len(carrier.said) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
 
 
-async def test_what_cannot_be_published_is_published_later() -> None:
+async def test_hints_that_cannot_be_published_are_published_later() -> None:
     carrier = Odd()
     async with stations(carrier) as [station]:
         carrier.refuses = True
@@ -277,7 +277,7 @@ async def test_a_silent_carrier_is_opened_again() -> None:
     await backend.disconnect()
 
 
-async def test_what_is_heard_and_not_taken_is_bounded() -> None:
+async def test_received_texts_that_wait_are_bounded() -> None:
     carrier = Odd()
     backend = Backend(carrier)
     await backend.connect()

@@ -105,7 +105,7 @@ async def test_changes_are_delivered_in_order(board: Board) -> None:
     await listener.hears(*delivered(taken, sent, other))
 
 
-async def test_changes_go_to_whom_they_belong(board: Board) -> None:
+async def test_changes_are_delivered_to_their_owners(board: Board) -> None:
     send_id = new_id()
     mine, theirs, of_the_send = message(), message(THEIRS), message(send_id=send_id)
     me, them, admin = [await board.listen(each) for each in (MINE, THEIRS, Everything())]
@@ -135,7 +135,7 @@ async def test_a_hint_that_comes_again_tells_nothing_again(board: Board) -> None
     await listener.hears(*delivered(changed))
 
 
-async def test_what_stands_at_the_beginning_comes_first_and_not_twice(board: Board) -> None:
+async def test_first_items_are_delivered_first_and_once(board: Board) -> None:
     before = replace(message(), status=MessageStatus.SENT, updated_at=NOON)
     board.begins = [before]
     listener = await board.listen()
@@ -208,7 +208,7 @@ async def test_an_outage_loses_nothing(board: Board) -> None:
     await listener.hears(*delivered(changed))
 
 
-async def test_what_a_document_asks_for_besides_may_be_away_for_a_while(board: Board) -> None:
+async def test_other_fields_of_a_document_may_fail_for_a_while(board: Board) -> None:
     listener = await board.listen()
     taken = board.change(message(), MessageStatus.SUBMITTING)
     await listener.hears(*delivered(taken))

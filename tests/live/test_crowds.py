@@ -70,7 +70,7 @@ def waiting_bytes(place: Quiet) -> int:
     return max(waiting, default=0)
 
 
-async def test_a_stalled_reader_is_bounded_and_closed_and_harms_nobody() -> None:
+async def test_a_stalled_reader_is_closed_and_harms_no_other() -> None:
     rules = SocketRules(send_seconds=1.0)
     async with quiet(rules=rules) as place, client(place.server, "other") as other:
         place.store.unit = "x" * LONG
@@ -178,7 +178,7 @@ async def test_a_message_of_any_length_is_framed_as_it_should_be(length: int) ->
         assert len((await reader.delivered())["account"]["unit"]) == length
 
 
-async def test_who_does_not_answer_pings_may_come_back() -> None:
+async def test_a_client_that_does_not_answer_pings_may_reconnect() -> None:
     async with quiet() as place, client(place.server, "good") as reader:
         [held] = sockets_of(place.server)
         wire: Wire = held.wire

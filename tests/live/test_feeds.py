@@ -107,7 +107,7 @@ async def test_a_subscriber_receives_what_it_missed_and_then_what_comes(table: T
     await listener.hears(*numbers(6, 3 * PAGE + 9))
 
 
-async def test_what_comes_while_a_page_is_read_is_told_behind_it(table: Table) -> None:
+async def test_messages_that_arrive_during_a_read_follow_its_page(table: Table) -> None:
     table.receive(2)
 
     def receive_once() -> None:
@@ -119,7 +119,7 @@ async def test_what_comes_while_a_page_is_read_is_told_behind_it(table: Table) -
     await listener.hears(1, 2, 3)
 
 
-async def test_who_stands_at_the_same_place_shares_reads_and_executions(table: Table) -> None:
+async def test_subscribers_at_the_same_position_share_reads_and_executions(table: Table) -> None:
     crowd = [await table.listen() for _ in range(300)]
     await eventually(lambda: bool(table.reads))
     table.words.executions = 0
@@ -158,7 +158,7 @@ async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table
     await slow.hears(*numbers(1, PAGE + 6))
 
 
-async def test_who_is_far_behind_keeps_nobody_waiting(table: Table) -> None:
+async def test_a_subscriber_far_behind_delays_no_other(table: Table) -> None:
     table.receive(40 * PAGE)
     front, behind = await table.listen(after=40 * PAGE), await table.listen()
     await eventually(lambda: bool(behind.delivered))

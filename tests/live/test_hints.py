@@ -77,7 +77,7 @@ async def test_nothing_is_published_before_the_commit(ear: Ear, people: App) -> 
     assert ear.arrived == {topic}
 
 
-async def test_what_ends_in_an_unknown_way_is_told_too(ear: Ear, people: App) -> None:
+async def test_hints_of_a_failed_transaction_are_published_too(ear: Ear, people: App) -> None:
     topic = hints.SEND + people.owner.client_id.bytes
 
     async def fail() -> None:

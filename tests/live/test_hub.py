@@ -133,7 +133,7 @@ async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> No
     assert words.executions == before + 1
 
 
-async def test_who_watches_something_else_is_told_nothing_of_it(hub: Hub) -> None:
+async def test_subscribers_of_other_things_receive_nothing(hub: Hub) -> None:
     one, other = FakeSubscriber(), FakeSubscriber()
     figure = Figure(7)
     await hub.join("key", FakeRenderer(), one, Figure(1).open)
@@ -143,7 +143,7 @@ async def test_who_watches_something_else_is_told_nothing_of_it(hub: Hub) -> Non
     assert hub.count == 2
 
 
-async def test_who_joins_later_is_told_a_state_that_was_read_later(hub: Hub) -> None:
+async def test_a_later_subscriber_receives_a_state_that_was_read_later(hub: Hub) -> None:
     figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), first, figure.open)
     await first.hears(1)
@@ -153,7 +153,7 @@ async def test_who_joins_later_is_told_a_state_that_was_read_later(hub: Hub) -> 
     await first.hears(1, 2)
 
 
-async def test_who_joins_while_a_state_is_read_is_told_one_that_is_read_later(hub: Hub) -> None:
+async def test_a_subscriber_that_joins_during_a_read_receives_a_later_state(hub: Hub) -> None:
     figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), first, figure.open)
     await first.hears(1)
@@ -217,7 +217,7 @@ async def test_after_the_last_state_it_is_complete(hub: Hub) -> None:
     assert hub.count == 0
 
 
-async def test_what_nobody_watches_any_more_is_forgotten(hub: Hub) -> None:
+async def test_a_stream_without_subscribers_is_forgotten(hub: Hub) -> None:
     figure, one, other = Figure(), FakeSubscriber(), FakeSubscriber()
     leave_one = await hub.join("key", FakeRenderer(), one, figure.open)
     leave_other = await hub.join("key", FakeRenderer(), other, figure.open)
@@ -322,7 +322,7 @@ async def test_a_refusal_or_a_defect_ends_it_for_all(hub: Hub, failure: Exceptio
     assert hub.count == 0
 
 
-async def test_what_is_refused_at_the_door_is_raised_there(hub: Hub) -> None:
+async def test_a_refusal_to_join_is_raised_by_join(hub: Hub) -> None:
     async def refuse() -> Watch:
         raise Forbidden
 

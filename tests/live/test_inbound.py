@@ -66,7 +66,7 @@ def watching(running: Server) -> int:
     return sum(len(stream.subscribers) for stream in running.live.hub._streams.values())
 
 
-async def test_what_comes_is_told_from_now_on(running: Server) -> None:
+async def test_new_messages_are_delivered_from_now_on(running: Server) -> None:
     await receive("before")
     async with client(running, "owner") as reader:
         await listening(running, reader)
@@ -105,7 +105,7 @@ class Away:
         return await store.find_conversations_with(*asked)
 
 
-async def test_what_is_asked_for_beside_a_message_may_be_away_and_it_is_told_whole(
+async def test_a_message_is_delivered_complete_after_its_other_fields_failed(
     people: App, authenticator: FakeAuthenticator
 ) -> None:
     away = Away(times=2)
@@ -132,7 +132,9 @@ async def test_the_same_over_server_sent_events(running: Server) -> None:
         assert (await events.delivered())["id"] == last
 
 
-async def test_what_is_assigned_later_is_told_then(running: Server, people: App) -> None:
+async def test_a_message_that_is_assigned_later_is_delivered_then(
+    running: Server, people: App
+) -> None:
     stranger = "+12025550190"
     (row,) = await post.received(post.inbound("Who are you?", sender=stranger))
     assert row["outcome"] == "UNROUTED"
@@ -146,9 +148,7 @@ async def test_what_is_assigned_later_is_told_then(running: Server, people: App)
         assert shown(row["id"]) < later, "older by its id, and newer in the feed"
 
 
-async def test_who_sends_from_the_account_is_told_and_nobody_else(
-    running: Server, people: App
-) -> None:
+async def test_only_users_of_the_account_receive_the_change(running: Server, people: App) -> None:
     async with client(running, "direct") as direct, client(running, "sibling") as sibling:
         await listening(running, direct)
         await listening(running, sibling)
@@ -175,7 +175,7 @@ async def test_who_sends_from_the_account_is_told_and_nobody_else(
         ("owner", "nonsense", "BAD_USER_INPUT"),
     ],
 )
-async def test_who_may_not_is_refused_and_another_s_message_is_no_place(
+async def test_others_are_refused_and_since_must_be_an_own_message(
     running: Server, people: App, who: str | None, since: str | None, code: str
 ) -> None:
     await worlds.accept(people.owner)

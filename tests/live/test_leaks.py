@@ -208,7 +208,7 @@ def _check_roles(who: str, payload: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("field", ["role", "client_id", "group_id", "client_status", "payer"])
-def test_whoever_sees_something_else_has_another_viewpoint(field: str) -> None:
+def test_actors_that_see_different_things_have_different_viewpoints(field: str) -> None:
     first = Actor(UUID(int=1), Role.CLIENT, UUID(int=2), UUID(int=3), UUID(int=4), "ACTIVE")
     others: dict[str, Any] = {
         "role": Role.SUPERVISOR,
@@ -221,7 +221,7 @@ def test_whoever_sees_something_else_has_another_viewpoint(field: str) -> None:
     assert Viewpoint.of(Actor(**changed)) != Viewpoint.of(first)
 
 
-def test_what_is_shared_is_executed_as_no_user() -> None:
+def test_a_shared_execution_has_no_user() -> None:
     actor = Actor(UUID(int=1), Role.CLIENT, UUID(int=2), UUID(int=3))
     told_as = Viewpoint.of(actor).actor
     assert told_as.user_id == told_as.credential_id == NO_USER

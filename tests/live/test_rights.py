@@ -69,7 +69,7 @@ async def test_a_socket_ends_when_its_credential_is_good_for_nothing() -> None:
         assert (await other.delivered())["account"]["balance"] == 5
 
 
-async def test_a_socket_whose_rights_cannot_be_asked_about_ends(
+async def test_a_socket_ends_if_its_rights_cannot_be_read(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with quiet() as place, client(place.server, "good") as socket:

@@ -69,7 +69,7 @@ async def test_a_wrong_document_ends_the_operation_and_not_the_socket(place: Qui
         assert (await socket.hear())["type"] == "next"
 
 
-async def test_who_has_not_signed_in_is_told_so_by_the_field(place: Quiet) -> None:
+async def test_the_field_says_that_the_user_has_not_signed_in(place: Quiet) -> None:
     async with client(place.server) as socket:
         await socket.subscribe(BALANCE)
         answer = await socket.hear()
@@ -110,7 +110,7 @@ async def test_a_ping_is_answered(place: Quiet) -> None:
         ([{"type": "connection_init"}, {"type": "subscribe", "id": "1", "payload": {}}], 4400),
     ],
 )
-async def test_what_breaks_the_protocol_closes_the_socket(
+async def test_a_protocol_error_closes_the_socket(
     place: Quiet, messages: list[Any], code: int
 ) -> None:
     async with client(place.server, begin=False) as socket:
@@ -154,7 +154,7 @@ async def test_a_message_that_is_too_long_closes_the_socket(place: Quiet) -> Non
 
 
 @pytest.mark.parametrize("offered", [["graphql-ws"], None, ["graphql-sse"]])
-async def test_the_older_protocol_is_not_spoken(place: Quiet, offered: Any) -> None:
+async def test_the_older_protocol_is_refused(place: Quiet, offered: Any) -> None:
     options = {"subprotocols": offered, "compression": None}
     async with client(place.server, begin=False, **options) as socket:
         assert await socket.closed() == 4406
@@ -193,7 +193,7 @@ async def test_a_credential_in_a_header_is_no_sign_in(place: Quiet) -> None:
         assert (await socket.hear())["type"] == "error"
 
 
-async def test_who_says_nothing_is_closed(place: Quiet) -> None:
+async def test_a_socket_without_an_initialisation_is_closed(place: Quiet) -> None:
     async with quiet(rules=SocketRules(init_seconds=0.2)) as hasty:
         async with client(hasty.server, begin=False) as socket:
             assert await socket.closed() == 4408

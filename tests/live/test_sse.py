@@ -98,7 +98,7 @@ async def test_a_query_is_one_event_and_complete(place: Quiet) -> None:
         (BALANCE, "unknown", "UNAUTHENTICATED"),
     ],
 )
-async def test_what_is_refused_is_told_as_an_event(
+async def test_a_refusal_is_sent_as_an_event(
     place: Quiet, query: str, who: str | None, code: str
 ) -> None:
     async with asked(place.server, query, who) as events:
@@ -108,7 +108,7 @@ async def test_what_is_refused_is_told_as_an_event(
         assert await events.next() == ("complete", None)
 
 
-async def test_a_change_is_not_asked_for_by_get(place: Quiet) -> None:
+async def test_a_mutation_with_get_is_refused(place: Quiet) -> None:
     mutation = 'mutation { cancelSend(input: {sendId: "x"}) { __typename } }'
     async with asked(place.server, mutation, method="GET") as events:
         assert events.response.status_code == 405

@@ -149,7 +149,7 @@ async def test_a_send_begins_with_its_messages_as_they_stand(running: Server, pe
         assert {each["sendId"] for each in then} == {send_id}
 
 
-async def test_what_changed_a_moment_before_is_told_first(running: Server, people: App) -> None:
+async def test_recent_changes_are_delivered_first(running: Server, people: App) -> None:
     send = await worlds.accept(people.owner)
     await cancel_send(store, people.owner.actor, send.id)
     before = timedelta(seconds=RECENT_SECONDS - 1)
@@ -171,7 +171,7 @@ async def test_what_changed_a_moment_before_is_told_first(running: Server, peopl
         ("supervisor", MESSAGES, None, "FORBIDDEN"),
     ],
 )
-async def test_what_is_not_theirs_is_not_there(
+async def test_objects_of_others_do_not_exist(
     running: Server, people: App, who: str | None, query: str, whose: str, code: str
 ) -> None:
     send = await worlds.accept(people.owner)
@@ -210,7 +210,7 @@ async def test_another_s_balance_is_seen_by_who_may(
             assert balance == sees
 
 
-async def test_what_is_over_the_bounds_is_not_watched() -> None:
+async def test_a_document_over_the_bounds_is_not_watched() -> None:
     engine = Engine(build_schema(), limits=DocumentLimits(rows=10))
     context = context_with(worlds.ADMIN)
     query = 'subscription { sendProgress(sendId: "x") { messages(first: %d) { nodes { id } } } }'

@@ -58,7 +58,7 @@ async def told_until(reader: Client, **expected: Any) -> Any:
             return delivered
 
 
-async def test_whatever_changes_a_conversation_is_told(running: Server, people: App) -> None:
+async def test_each_change_of_a_conversation_is_delivered(running: Server, people: App) -> None:
     async with client(running, "owner") as reader:
         await listening(running, reader, TALKS)
         await receive("Hello", modem="m1")
@@ -107,7 +107,7 @@ async def test_a_conversation_that_an_assignment_begins_is_delivered(
             await other.hear(0.3)
 
 
-async def test_what_changed_a_moment_before_is_told_first(running: Server) -> None:
+async def test_recent_changes_are_delivered_first(running: Server) -> None:
     await receive("Hello")
     async with client(running, "owner") as reader:
         await reader.subscribe(TALKS)
@@ -125,7 +125,7 @@ async def test_what_changed_a_moment_before_is_told_first(running: Server) -> No
         ("supervisor", EVENTS, "FORBIDDEN"),
     ],
 )
-async def test_who_may_not_watch_is_refused(
+async def test_a_subscription_without_the_right_is_refused(
     running: Server, who: str | None, query: str, code: str
 ) -> None:
     async with client(running, who) as reader:

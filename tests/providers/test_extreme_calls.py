@@ -205,7 +205,7 @@ async def test_text_beyond_ascii_arrives_as_it_was_written() -> None:
     assert transport.asked[0].body == {"recipient": ONE.number, "message": 'Ünï "🎉" \n'}
 
 
-async def test_nothing_is_asked_for_no_messages() -> None:
+async def test_no_messages_cause_no_call() -> None:
     transport = ScriptedTransport(answer(500))
     assert await ExtremeSMS(CONFIG, transport).send_many([]) == []
     assert transport.asked == []

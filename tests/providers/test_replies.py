@@ -46,7 +46,7 @@ def test_a_pause_is_read_in_seconds_or_as_a_date_and_is_at_most_an_hour(
     assert retry_after_seconds({"Retry-After": word}, now=NOW) == seconds
 
 
-def test_without_the_header_no_pause_is_asked_for() -> None:
+def test_without_the_header_there_is_no_pause() -> None:
     assert retry_after_seconds({}) is None
 
 

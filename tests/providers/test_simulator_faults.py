@@ -114,7 +114,7 @@ async def test_a_number_that_is_refused_fails_by_itself_among_many_texts(it: Sim
     assert await it.balance() == 997
 
 
-async def test_faults_fall_on_the_calls_they_were_asked_for(it: Simulated) -> None:
+async def test_faults_apply_to_the_requested_calls(it: Simulated) -> None:
     await it.control("fault", kind="broken", times=2, skip=1, path="/api/v2/sms/sendbulk")
     singles = [await it.provider.send(one()) for _ in range(2)]
     calls = [(await it.provider.send_many(many()))[0] for _ in range(4)]

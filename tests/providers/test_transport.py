@@ -114,7 +114,7 @@ LOST = {
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("name", LOST)
-async def test_an_answer_that_is_not_whole_is_lost_and_asked_for_only_once(
+async def test_an_incomplete_answer_is_unknown_and_requested_only_once(
     name: str, method: str
 ) -> None:
     case = LOST[name]
@@ -324,7 +324,7 @@ async def test_a_cancelled_request_stays_cancelled() -> None:
 
 
 @pytest.mark.parametrize("case", [FarEnd(), FarEnd(end="reset"), FarEnd((CUT,))])
-async def test_what_went_wrong_names_no_address(case: FarEnd) -> None:
+async def test_an_error_names_no_address(case: FarEnd) -> None:
     async with listening(FarEnd(case.parts, case.end)) as far_end:
         said = repr(await exchanged(transport(far_end.base_url)))
         assert "127.0.0.1" not in said

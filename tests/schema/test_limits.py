@@ -115,7 +115,7 @@ def test_a_document_that_is_wrong_is_refused(query: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["{ viewr { id } }", "{ viewer { emial } }", "{ a: sendz }"])
-def test_nothing_is_suggested(query: str) -> None:
+def test_errors_suggest_no_names(query: str) -> None:
     assert "Did you mean" not in rejection(query).message
 
 

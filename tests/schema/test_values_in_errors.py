@@ -58,7 +58,7 @@ async def test_a_document_that_is_not_valid(app: App, given: str) -> None:
     assert SECRET not in repr(body)
 
 
-async def test_what_is_wrong_is_still_said(app: App) -> None:
+async def test_errors_still_say_what_is_wrong(app: App) -> None:
     body = await app.ask("admin", SET, input={"clientId": "x", "username": "a", "password": SECRET})
     assert body["errors"][0]["message"] == (
         "Variable '$input' has invalid value: Expected value of type"
