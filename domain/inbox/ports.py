@@ -312,7 +312,7 @@ class RoutingAdmin(IdentityStore, Protocol):
     async def read_webhook_events(
         self, scope: Everything, window: Window[EventKey], *, outcome: WebhookOutcome | None = None
     ) -> Page[WebhookEvent]:
-        """Events, newest first. If only UNROUTED ones are asked for: pending opt-outs first."""
+        """Events, newest first. If only UNROUTED ones are requested, pending opt-outs first."""
         ...
 
     async def find_webhook_event(

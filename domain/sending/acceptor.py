@@ -36,7 +36,7 @@ class RequestObserver:
     """Sees what requests do, for metrics and traces. Must not block and must not raise."""
 
     def accepted(self, kind: SendKind, messages: int, *, seconds: float) -> None:
-        """A send was accepted, `seconds` after it was asked for."""
+        """A send was accepted, `seconds` after it was requested."""
 
     def decided(self, sends: int, *, seconds: float) -> None:
         """One transaction of `seconds` has decided that many sends."""

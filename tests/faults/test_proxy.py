@@ -138,7 +138,7 @@ async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> N
                 await caller.reader.read()
 
 
-async def test_a_request_that_is_cut_does_not_arrive(proxy: FaultProxy) -> None:
+async def test_a_cut_request_arrives_only_in_part(proxy: FaultProxy) -> None:
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF, Way.UP))
     async with calling(proxy) as caller:
         assert await caller.hears(b"hello") == b"hel", "the far end heard no more, and then the end"

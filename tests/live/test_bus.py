@@ -277,7 +277,7 @@ async def test_a_silent_carrier_is_opened_again() -> None:
     await backend.disconnect()
 
 
-async def test_received_texts_that_wait_are_bounded() -> None:
+async def test_too_many_waiting_texts_become_everything() -> None:
     carrier = Odd()
     backend = Backend(carrier)
     await backend.connect()

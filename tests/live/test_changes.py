@@ -208,7 +208,7 @@ async def test_an_outage_loses_nothing(board: Board) -> None:
     await listener.hears(*delivered(changed))
 
 
-async def test_other_fields_of_a_document_may_fail_for_a_while(board: Board) -> None:
+async def test_a_change_is_delivered_after_its_rendering_failed(board: Board) -> None:
     listener = await board.listen()
     taken = board.change(message(), MessageStatus.SUBMITTING)
     await listener.hears(*delivered(taken))

@@ -148,7 +148,9 @@ async def test_a_message_that_is_assigned_later_is_delivered_then(
         assert shown(row["id"]) < later, "older by its id, and newer in the feed"
 
 
-async def test_only_users_of_the_account_receive_the_change(running: Server, people: App) -> None:
+async def test_users_receive_messages_of_the_account_that_they_send_from(
+    running: Server, people: App
+) -> None:
     async with client(running, "direct") as direct, client(running, "sibling") as sibling:
         await listening(running, direct)
         await listening(running, sibling)

@@ -171,7 +171,7 @@ async def test_recent_changes_are_delivered_first(running: Server, people: App) 
         ("supervisor", MESSAGES, None, "FORBIDDEN"),
     ],
 )
-async def test_objects_of_others_do_not_exist(
+async def test_a_subscription_to_an_object_of_others_is_refused(
     running: Server, people: App, who: str | None, query: str, whose: str, code: str
 ) -> None:
     send = await worlds.accept(people.owner)

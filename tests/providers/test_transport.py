@@ -114,9 +114,7 @@ LOST = {
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("name", LOST)
-async def test_an_incomplete_answer_is_unknown_and_requested_only_once(
-    name: str, method: str
-) -> None:
+async def test_an_incomplete_answer_is_lost_and_not_requested_again(name: str, method: str) -> None:
     case = LOST[name]
     async with listening(FarEnd(case.parts, case.end, case.repeat)) as far_end:
         began = time.monotonic()
