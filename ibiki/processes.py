@@ -29,6 +29,7 @@ from ibiki.http.console_session import ConsoleSession
 from ibiki.http.exports import Exports
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
 from ibiki.http.monitoring_routes import MetricsAccess, MonitoringRoutes
+from ibiki.http.rest.rest import Rest
 from ibiki.http.statements import Statements
 from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
@@ -180,6 +181,7 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
                 *Uploads(parts.installation, parts.actors).routes(),
                 *Exports(store, parts.actors).routes(),
                 *Statements(store, parts.actors).routes(),
+                *Rest(parts.installation, parts.actors).routes(),
                 *ConsoleSession(
                     parts.installation, refresh_days=context.settings.tokens.refresh_days
                 ).routes(),

@@ -132,6 +132,15 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedMessage:
+    """The part of a message that never changes. `text`: None if the send has one text for all."""
+
+    id: UUID
+    number: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One text to one number, with its present status."""
 

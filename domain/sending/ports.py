@@ -22,7 +22,7 @@ from domain.sending.lists import (
     SendOrder,
     StatRow,
 )
-from domain.sending.messages import Message, MessageStatus, NewSend, Send
+from domain.sending.messages import AcceptedMessage, Message, MessageStatus, NewSend, Send
 from domain.transactions import Transaction
 
 
@@ -79,6 +79,10 @@ class SendArchive(Protocol):
         status: MessageStatus | None = None,
     ) -> dict[UUID, Page[Message]]:
         """The same window on the messages of each send, newest first; empty outside the scope."""
+        ...
+
+    async def read_accepted(self, scope: OfClient, send_id: UUID) -> Sequence[AcceptedMessage]:
+        """All messages of a send, in the order of its accepted recipients."""
         ...
 
     async def read_message_stats(

@@ -282,6 +282,13 @@ def export_schema() -> None:
     sys.stdout.write(export())
 
 
+def export_openapi() -> None:
+    """Prints the OpenAPI document of the REST API."""
+    from ibiki.http.rest.openapi import export_openapi as export
+
+    sys.stdout.write(export())
+
+
 async def _demo(context: CommandContext, parts: Components) -> None:
     password = await demo_data.write_demo(context, parts.installation, parts.passwords)
     for user in demo_data.USERS:

@@ -228,6 +228,13 @@ def export_schema(data: Data = DEFAULT_DIRECTORY) -> None:
     _commands().export_schema()
 
 
+@app.command("export-openapi")
+def export_openapi(data: Data = DEFAULT_DIRECTORY) -> None:
+    """Print the OpenAPI document of the REST API. --data has no effect."""
+    del data
+    _commands().export_openapi()
+
+
 def main() -> None:
     """Runs the command line. An error that the operator can correct has no traceback."""
     try:

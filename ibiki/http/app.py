@@ -27,7 +27,7 @@ from ibiki.http.middleware import (
     RequestMiddleware,
 )
 from ibiki.http.monitoring_routes import IsReady, MetricsAccess, MonitoringRoutes, once_a_second
-from ibiki.http.refusals import JSON, error_body
+from ibiki.http.refusals import JSON, body_at
 from ibiki.live.sockets import Sockets
 from ibiki.live.sse import ServerSentEvents
 from ibiki.live.subscribing import Live
@@ -139,10 +139,11 @@ def engine_of(parts: AppParts) -> Engine:
     )
 
 
-async def _plain(_request: Request, error: Exception) -> Response:
+async def _plain(request: Request, error: Exception) -> Response:
     """Answers 404 and 405 of the router in the same format as other refusals."""
     assert isinstance(error, HTTPException)
     messages = {404: "Not found.", 405: "This method is not allowed."}
-    body = error_body(messages.get(error.status_code, error.detail), code="BAD_USER_INPUT")
+    message = messages.get(error.status_code, error.detail)
+    body = body_at(request.url.path, error.status_code, message, code="BAD_USER_INPUT")
     headers = {**(error.headers or {}), "content-type": JSON.decode()}
     return Response(body, status_code=error.status_code, headers=headers)

@@ -86,7 +86,7 @@ class GraphQLOverHttp:
         method = scope["method"]
         if method == "POST":
             actor = await bearer_of(self.authenticator, headers)
-            parameters = read_json_body(await _read_body(headers, receive, actor))
+            parameters = read_json_body(await read_body(headers, receive, actor))
         elif method == "GET":
             actor = await bearer_of(self.authenticator, headers)
             parameters = read_query_string(scope["query_string"])
@@ -126,7 +126,7 @@ class GraphQLOverHttp:
 def read_json_body(body: bytes) -> GraphQLParameters:
     """The parameters of a JSON body. Raises RequestRefused."""
     if len(body) > SMALL_BYTES:
-        _check_density(body)
+        check_density(body)
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -180,7 +180,7 @@ def parameters_of(given: dict[str, Any]) -> GraphQLParameters:
     return GraphQLParameters(query, given.get("variables"), operation_name)
 
 
-def _check_density(body: bytes) -> None:
+def check_density(body: bytes) -> None:
     """Refuses a body that would need far more memory than any real request."""
     if body.count(b"[") + body.count(b"{") > MOST_BRACKETS or body.count(b",") > MOST_COMMAS:
         raise RequestRefused(413, "The body contains too many values.")
@@ -192,9 +192,8 @@ def check_method(operation: Operation, method: str) -> None:
         raise RequestRefused(405, "Send mutations with POST.", headers=[(b"allow", b"POST")])
 
 
-async def _read_body(
-    headers: Mapping[bytes, bytes], receive: Receive, actor: Actor | None
-) -> bytes:
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, actor: Actor | None) -> bytes:
+    """The bytes of a JSON body. Raises RequestRefused."""
     if not is_json(headers.get(b"content-type", b"").decode("latin-1")):
         raise RequestRefused(415, "The Content-Type must be application/json, in UTF-8.")
     if headers.get(b"content-encoding", b"identity") != b"identity":

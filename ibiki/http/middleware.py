@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from domain.identity.api_keys import MARK
-from ibiki.http.refusals import RequestRefused, error_body, respond
+from ibiki.http.refusals import RequestRefused, body_at, respond
 from ibiki.live.wire import STREAMS, WHOLE
 from ibiki.observability.masks import masked_text
 from ibiki.observability.metrics import Metrics
@@ -83,12 +83,13 @@ class RequestMiddleware:
             await self.app(scope, receive, sender)
         except RequestRefused as refused:
             if not sender.started:
-                await respond(sender, refused.status, refused.body, headers=refused.headers)
+                body = refused.body_at(scope["path"])
+                await respond(sender, refused.status, body, headers=refused.headers)
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
             if sender.started:
                 raise
-            await respond(sender, 500, _internal_error(request_id))
+            await respond(sender, 500, _internal_error(scope["path"], request_id))
         finally:
             self._note(scope, request_id, sender.status, time.perf_counter() - started)
 
@@ -205,7 +206,10 @@ class OriginCheck:
 
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST"),
-    (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, idempotency-key, x-request-id",
+    ),
     (b"access-control-max-age", b"600"),
 )
 
@@ -319,8 +323,10 @@ def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
     return next((value.decode("latin-1") for name, value in headers if name == wanted), "")
 
 
-def _internal_error(request_id: str) -> bytes:
-    return error_body(
+def _internal_error(path: str, request_id: str) -> bytes:
+    return body_at(
+        path,
+        500,
         "Internal error. Send the correlationId to the operator.",
         code="INTERNAL",
         correlationId=request_id,

@@ -1,4 +1,7 @@
-"""Requests that are refused before a field is resolved, with a GraphQL error as the body."""
+"""Requests that are refused before a field is resolved.
+
+The body is a GraphQL error, or under /api/ an error of the REST API (docs/api/rest.md).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,21 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[bytes, bytes]]
 JSON = b"application/json; charset=utf-8"
+REST = "/api/"
+REST_CODES = {
+    400: "INVALID_PARAMS",
+    401: "UNAUTHORIZED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    408: "TIMED_OUT",
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_TYPE",
+    429: "RATE_LIMITED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+"""The code of an error of the REST API if only its status is known."""
 
 
 class RequestRefused(Exception):
@@ -26,10 +44,17 @@ class RequestRefused(Exception):
         self.code = code
         self.headers = headers
 
-    @property
-    def body(self) -> bytes:
-        """The response's body."""
-        return error_body(self.message, code=self.code)
+    def body_at(self, path: str) -> bytes:
+        """The body of the response to a request for this path."""
+        return body_at(path, self.status, self.message, code=self.code)
+
+
+def body_at(path: str, status: int, message: str, *, code: str, **extensions: str) -> bytes:
+    """The body of an error, in the format of the API that the path belongs to."""
+    if not path.startswith(REST):
+        return error_body(message, code=code, **extensions)
+    known = REST_CODES.get(status, REST_CODES[400])
+    return orjson.dumps({"success": False, "error": message, "code": known, **extensions})
 
 
 def error_body(message: str, **extensions: str) -> bytes:

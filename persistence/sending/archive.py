@@ -28,7 +28,7 @@ from domain.sending.lists import (
     SendOrder,
     StatRow,
 )
-from domain.sending.messages import Message, MessageStatus, Send, SendKind
+from domain.sending.messages import AcceptedMessage, Message, MessageStatus, Send, SendKind
 from persistence.database import connection, orm
 from persistence.pages import (
     Filter,
@@ -89,6 +89,10 @@ CROSS JOIN LATERAL (SELECT * FROM message {{page}}) AS page
 JOIN send ON send.id = page.send_id
 ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
+# A shared text is not repeated: it is in the send. IDs sort in the order of the request.
+ACCEPTED = """
+SELECT id, number, text FROM message WHERE send_id = $1 AND client_id = $2 ORDER BY id
+"""
 TEXT_MATCHES = """
 CASE WHEN text IS NOT NULL THEN text ILIKE {}
 ELSE EXISTS (SELECT FROM send WHERE send.id = message.send_id AND send.text ILIKE {}) END
@@ -198,6 +202,12 @@ async def read_messages_of_sends(
     for row in rows:
         found[row["send_id"]].append(row)
     return {send_id: page_of(rows, window, message_of) for send_id, rows in found.items()}
+
+
+async def read_accepted(scope: OfClient, send_id: UUID) -> list[AcceptedMessage]:
+    async with connection() as pooled:
+        rows = await pooled.fetch(ACCEPTED, send_id, scope.client_id)
+    return [AcceptedMessage(*row) for row in rows]
 
 
 async def read_message_stats(

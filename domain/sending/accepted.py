@@ -1,0 +1,57 @@
+"""What became of each item of an accepted request, in the order in which it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from domain.errors import OutcomeUnknown, TryAgain
+from domain.identity.access import OfClient
+from domain.numbers import Normaliser
+from domain.rejections import RejectedRecipient, RejectionReason
+from domain.sending.messages import AcceptedMessage, Send
+from domain.sending.ports import SendArchive
+from domain.sending.recipients import rejected_recipient
+from domain.sending.send import OutgoingText
+
+
+async def accepted_messages(store: SendArchive, send: Send) -> Sequence[AcceptedMessage]:
+    """The messages of a send that was just accepted, in the order of its recipients.
+
+    Raises OutcomeUnknown if they cannot be read: the send is accepted and charged.
+    """
+    try:
+        return await store.read_accepted(OfClient(send.client_id), send.id)
+    except TryAgain as away:
+        raise OutcomeUnknown(send_id=send.id) from away
+
+
+def results_of(
+    normaliser: Normaliser,
+    items: Sequence[OutgoingText],
+    send: Send,
+    messages: Sequence[AcceptedMessage],
+) -> Iterator[AcceptedMessage | RejectedRecipient]:
+    """One result for each item: its message, or why it has none.
+
+    Messages are in the order of the items and no two are the same, so an item that is not the next
+    message has none. A send lists 1,000 rejected recipients; later ones are found again here.
+    """
+    numbers = normaliser.normalise_many([item.to for item in items])
+    listed = {each.position: each for each in send.rejected}
+    made = {(each.number, each.text) for each in messages}
+    coming = iter(messages)
+    following = next(coming, None)
+    for position, (item, number) in enumerate(zip(items, numbers, strict=True)):
+        if following is not None and (following.number, following.text) == (number, item.text):
+            yield following
+            following = next(coming, None)
+        elif position in listed:
+            yield listed[position]
+        else:
+            yield rejected_recipient(item.to, position, _reason(number, item.text, made))
+
+
+def _reason(number: str | None, text: str, made: set[tuple[str, str | None]]) -> RejectionReason:
+    if number is None:
+        return RejectionReason.INVALID
+    return RejectionReason.DUPLICATE if (number, text) in made else RejectionReason.OPTED_OUT

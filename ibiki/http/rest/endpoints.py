@@ -1,0 +1,107 @@
+"""The endpoints of the REST API. The routes and openapi.json are made from this list."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from domain.identity.access import Role
+from ibiki.http.rest import models, operations
+from ibiki.http.rest.operations import Call
+from resolvers.context import Access
+
+PREFIX = "/api/v2"
+SENDERS = Access((Role.SUPERVISOR, Role.CLIENT), account=True)
+READERS = Access(tuple(Role), account=True)
+EVERYONE = Access(tuple(Role))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One method of one path. `refusals`: statuses besides those that every endpoint has."""
+
+    method: str
+    path: str
+    run: Callable[[Call], Awaitable[BaseModel]]
+    access: Access
+    answer: type[BaseModel]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] = models.NoQuery
+    refusals: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name for generated clients."""
+        return self.run.__name__
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a sentence."""
+        return (self.run.__doc__ or "").strip()
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path=f"{PREFIX}/sms/sendsingle",
+        run=operations.send_single,
+        access=SENDERS,
+        answer=models.SingleAnswer,
+        body=models.SendSingle,
+        refusals=(402, 409, 429, 504),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{PREFIX}/sms/sendbulk",
+        run=operations.send_bulk,
+        access=SENDERS,
+        answer=models.BulkAnswer,
+        body=models.SendBulk,
+        refusals=(402, 409, 429, 504),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{PREFIX}/sms/sendbulkmulti",
+        run=operations.send_bulk_multi,
+        access=SENDERS,
+        answer=models.MultiAnswer,
+        body=models.SendBulkMulti,
+        refusals=(402, 409, 429, 504),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{PREFIX}/sms/quote",
+        run=operations.quote,
+        access=SENDERS,
+        answer=models.QuoteAnswer,
+        body=models.SendBulk,
+        refusals=(429,),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{PREFIX}/sms/status/{{messageId}}",
+        run=operations.status,
+        access=READERS,
+        answer=models.StatusAnswer,
+        refusals=(404,),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{PREFIX}/account/balance",
+        run=operations.balance,
+        access=EVERYONE,
+        answer=models.BalanceAnswer,
+        refusals=(404,),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{PREFIX}/inbox",
+        run=operations.inbox,
+        access=SENDERS,
+        answer=models.InboxAnswer,
+        query=models.InboxQuery,
+        refusals=(404,),
+    ),
+)

@@ -1,0 +1,133 @@
+"""Errors of the REST API: the status, the code and the figures of each refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from domain import errors
+from domain.errors import Refusal
+from domain.rejections import RejectedRecipient
+from ibiki.http.refusals import RequestRefused
+from ibiki.http.rest.models import Code, Failure, Rejected
+from resolvers import ids
+from resolvers.ids import Kind
+
+KINDS: dict[type[Refusal], tuple[int, Code]] = {
+    errors.NoValidRecipients: (400, "INVALID_RECIPIENT"),
+    errors.InvalidPhoneNumber: (400, "INVALID_RECIPIENT"),
+    errors.OptedOut: (400, "INVALID_RECIPIENT"),
+    errors.Unauthenticated: (401, "UNAUTHORIZED"),
+    errors.InvalidCredentials: (401, "UNAUTHORIZED"),
+    errors.InsufficientBalance: (402, "INSUFFICIENT_CREDITS"),
+    errors.InsufficientPool: (402, "INSUFFICIENT_CREDITS"),
+    errors.AccountInactive: (403, "ACCOUNT_INACTIVE"),
+    errors.Forbidden: (403, "FORBIDDEN"),
+    errors.NotFound: (404, "NOT_FOUND"),
+    errors.IdempotencyConflict: (409, "IDEMPOTENCY_CONFLICT"),
+    errors.RateLimited: (429, "RATE_LIMITED"),
+    errors.TryAgain: (503, "UNAVAILABLE"),
+    errors.ProviderUnavailable: (503, "UNAVAILABLE"),
+    errors.AlreadyRunning: (503, "UNAVAILABLE"),
+    errors.OutcomeUnknown: (504, "OUTCOME_UNKNOWN"),
+}
+"""All others are INVALID_PARAMS."""
+
+FIGURES = ("required", "available", "unit", "status", "limit", "retry_after_seconds")
+RETRY_SECONDS = 5
+"""The wait after a 503 whose refusal names no time."""
+
+LINES = frozenset({"usemodem", "port"})
+LONGEST_NAME = 64
+UNKNOWN = (
+    "It is not known whether this was done: the database did not confirm it. Repeat it with the "
+    "same Idempotency-Key, which is safe, or look up sendId with GraphQL before you repeat it."
+)
+_SENTENCES = {
+    "missing": "{} is required.",
+    "string_type": "{} must be a string.",
+    "list_type": "{} must be an array.",
+    "model_type": "{} must be an object.",
+    "model_attributes_type": "{} must be an object.",
+    "int_parsing": "{} must be a whole number.",
+    "extra_forbidden": "{} is unknown here. Correct its name or leave it out.",
+}
+
+
+class RestRefused(RequestRefused):
+    """A refused request whose body is a `Failure`."""
+
+    def __init__(self, status: int, failure: Failure) -> None:
+        headers = []
+        if status in (429, 503):
+            headers.append((b"retry-after", b"%d" % (failure.retry_after_seconds or RETRY_SECONDS)))
+        if status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        super().__init__(status, failure.error, code=failure.code, headers=headers)
+        self.failure = failure
+
+    def body_at(self, path: str) -> bytes:
+        return self.failure.model_dump_json(by_alias=True).encode()
+
+
+def refused(refusal: Refusal) -> RestRefused:
+    """The response to a refusal of the domain."""
+    status, _ = _kind_of(refusal)
+    return RestRefused(status, failure_of(refusal))
+
+
+def failure_of(refusal: Refusal) -> Failure:
+    """The refusal as an error of the REST API."""
+    _, code = _kind_of(refusal)
+    figures = {name: getattr(refusal, name) for name in FIGURES if hasattr(refusal, name)}
+    if isinstance(refusal, errors.NoValidRecipients):
+        figures["rejected"] = rejected_of(refusal.rejected)
+    if isinstance(refusal, errors.OutcomeUnknown) and refusal.send_id is not None:
+        figures["send_id"] = ids.encode(Kind.SEND, refusal.send_id)
+    places = [each for each in refusal.path or () if each.isdecimal()]
+    if places:
+        figures["field"] = f"[{places[0]}]"
+    sentence = UNKNOWN if isinstance(refusal, errors.OutcomeUnknown) else str(refusal)
+    return Failure(
+        error=sentence.replace("idempotencyKey", "Idempotency-Key"), code=code, **figures
+    )
+
+
+def rejected_of(rejected: Iterable[RejectedRecipient]) -> list[Rejected]:
+    """Rejected recipients as answers show them."""
+    return [
+        Rejected(
+            recipient=each.input,
+            position=each.position,
+            reason=each.reason.value,
+            message=each.message,
+        )
+        for each in rejected
+    ]
+
+
+def invalid(error: ValidationError, *, whole: str) -> RestRefused:
+    """The response to a request that its model refuses: its first problem.
+
+    `whole`: what is wrong if the request itself has the wrong type.
+    """
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    name = _name_of(first["loc"])
+    if first["type"] == "extra_forbidden" and first["loc"][-1] in LINES:
+        sentence = f"{name} is not allowed: a client never chooses lines. Leave it out."
+    elif not name:
+        sentence = f"The request must be {whole}."
+    else:
+        sentence = _SENTENCES.get(first["type"], f"{{}}: {first['msg']}.").replace("{}", name)
+    return RestRefused(400, Failure(error=sentence, code="INVALID_PARAMS", field=name or None))
+
+
+def _kind_of(refusal: Refusal) -> tuple[int, Code]:
+    return KINDS.get(type(refusal), (400, "INVALID_PARAMS"))
+
+
+def _name_of(places: tuple[int | str, ...]) -> str:
+    """A place in a body, such as recipients[3] or [2].content."""
+    parts = [f"[{each}]" if isinstance(each, int) else f".{each[:LONGEST_NAME]}" for each in places]
+    return "".join(parts).removeprefix(".")

@@ -1,0 +1,277 @@
+"""Requests and answers of the REST API: they check bodies, and openapi.json is made from them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, RootModel
+from pydantic.alias_generators import to_camel
+
+Code = Literal[
+    "INVALID_PARAMS",
+    "INVALID_RECIPIENT",
+    "UNAUTHORIZED",
+    "INSUFFICIENT_CREDITS",
+    "ACCOUNT_INACTIVE",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+    "TIMED_OUT",
+    "IDEMPOTENCY_CONFLICT",
+    "TOO_LARGE",
+    "UNSUPPORTED_TYPE",
+    "RATE_LIMITED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "OUTCOME_UNKNOWN",
+]
+"""All codes of errors."""
+
+StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
+NUMBER = "The phone number, in any usual spelling."
+TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
+MESSAGE_ID = "The ID of the message. GraphQL has the same."
+LARGEST_PAGE = 100
+DEFAULT_PAGE = 25
+
+
+class Request(BaseModel):
+    """A body or a query string. An unknown name is refused, because it may be a misspelt one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SendSingle(Request):
+    """One text to one number."""
+
+    recipient: str = Field(description=NUMBER)
+    message: str = Field(description=TEXT)
+
+
+class SendBulk(Request):
+    """One text to many numbers."""
+
+    recipients: Annotated[list[str], FailFast()] = Field(
+        description="The phone numbers, in any usual spelling. A number that occurs twice counts "
+        "once. The limit is 100,000 numbers, unless the operator has changed it."
+    )
+    content: str = Field(description=TEXT)
+
+
+class SendItem(Request):
+    """A text for one number."""
+
+    recipient: str = Field(description=NUMBER)
+    content: str = Field(description=TEXT)
+
+
+class SendBulkMulti(RootModel[Annotated[list[SendItem], FailFast()]]):
+    """A text of its own for each number. The limit is 10,000 items, unless the operator has
+    changed it."""
+
+
+class NoQuery(Request):
+    """An endpoint without parameters in its URL."""
+
+
+class InboxQuery(BaseModel):
+    """Which part of the inbox to read."""
+
+    model_config = ConfigDict(extra="forbid")  # not strict: in a URL, everything is text
+
+    after: str | None = Field(
+        default=None, description="The `next` of the last answer, or any ID of an inbound message."
+    )
+    limit: int = Field(
+        default=DEFAULT_PAGE, ge=1, le=LARGEST_PAGE, description="The most messages of the answer."
+    )
+
+
+class Shown(BaseModel):
+    """A part of an answer."""
+
+    model_config = ConfigDict(  # type: ignore[typeddict-unknown-key]
+        alias_generator=to_camel,
+        validate_by_name=True,
+        json_schema_mode="serialization",
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Answer(Shown):
+    """An answer with status 200."""
+
+    success: Literal[True] = True
+
+
+class Rejected(Shown):
+    """A recipient that nothing is sent to and nothing is charged for."""
+
+    recipient: str = Field(description="What was given, cut to 64 characters.")
+    position: int = Field(description="Its position in the request, from 0.")
+    reason: str = Field(description="INVALID, DUPLICATE, OPTED_OUT or NOT_ALLOWED.")
+    message: str = Field(description="What is wrong, as a sentence for a person.")
+
+
+class SingleAnswer(Answer):
+    """The accepted message."""
+
+    message_id: str = Field(description=MESSAGE_ID)
+    status: Literal["queued"] = "queued"
+
+
+class BulkAnswer(Answer):
+    """The accepted messages."""
+
+    message_ids: list[str] = Field(
+        description="The IDs of the messages, in the order of the accepted recipients."
+    )
+    total_sent: int = Field(description="How many messages were accepted and charged.")
+    status: Literal["queued"] = "queued"
+    rejected: list[Rejected] = Field(
+        description="The first 1,000 recipients that were not accepted."
+    )
+    rejected_count: int = Field(description="How many recipients were not accepted.")
+
+
+class ItemQueued(Shown):
+    """An item that was accepted."""
+
+    recipient: str = Field(description="What was given.")
+    message_id: str = Field(description=MESSAGE_ID)
+    status: Literal["queued"] = "queued"
+
+
+class ItemFailed(Shown):
+    """An item that nothing is sent to and nothing is charged for."""
+
+    recipient: str = Field(description="What was given.")
+    status: Literal["failed"] = "failed"
+    error: str = Field(description="What is wrong, as a sentence for a person.")
+    code: str = Field(description="INVALID, DUPLICATE, OPTED_OUT or NOT_ALLOWED.")
+
+
+class MultiAnswer(Answer):
+    """One result for each item, in order."""
+
+    results: list[ItemQueued | ItemFailed]
+    total_sent: int = Field(description="How many messages were accepted and charged.")
+    total_failed: int = Field(description="How many items were not accepted.")
+
+
+class StatusAnswer(Answer):
+    """The present status of a message."""
+
+    message_id: str = Field(description=MESSAGE_ID)
+    status: StatusWord
+    delivered_at: datetime | None = Field(
+        description="When it was reported as delivered; null until then."
+    )
+
+
+class BalanceAnswer(Answer):
+    """What the account holds."""
+
+    balance: int = Field(description="For a user without an account: of the group or the pool.")
+    currency: str = Field(description='"credits", or a currency such as "UGX".')
+
+
+class Inbound(Shown):
+    """A message from a phone."""
+
+    message_id: str = Field(description=MESSAGE_ID)
+    sender: str = Field(description="The number, short code or name that it came from.")
+    message: str = Field(description="The text.")
+    received_at: datetime
+    mentions_opt_out: bool = Field(
+        description="The text contains an opt-out word but did not opt the sender out: somebody "
+        "should read it."
+    )
+
+
+class InboxAnswer(Answer):
+    """Inbound messages in the order in which they were received, without gaps."""
+
+    messages: list[Inbound]
+    next: str | None = Field(
+        description="Give this as `after` to get what follows. Null if nothing was ever received."
+    )
+    has_more: bool = Field(description="Whether more messages follow now.")
+
+
+def _is_absent(figure: object) -> bool:
+    return figure is None
+
+
+class Failure(Shown):
+    """An error. Only the figures that belong to its code are present."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    success: Literal[False] = False
+    error: str = Field(description="What is wrong and what to do, as a sentence for a person.")
+    code: Code = Field(description="The kind of the error, for programs.")
+    field: str | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="The value that is wrong, such as recipients[3].",
+    )
+    rejected: list[Rejected] | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="INVALID_RECIPIENT: the first 1,000 recipients, with the reason for each.",
+    )
+    required: int | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="INSUFFICIENT_CREDITS: units that it takes.",
+    )
+    available: int | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="INSUFFICIENT_CREDITS: units that are available.",
+    )
+    unit: str | None = Field(
+        default=None, exclude_if=_is_absent, description="INSUFFICIENT_CREDITS: the unit of both."
+    )
+    status: str | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="ACCOUNT_INACTIVE: the status of the client.",
+    )
+    limit: int | None = Field(
+        default=None, exclude_if=_is_absent, description="The limit that the request is over."
+    )
+    retry_after_seconds: int | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="Seconds to wait before the next attempt, as in Retry-After.",
+    )
+    send_id: str | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="OUTCOME_UNKNOWN: if it was accepted, GraphQL's send(id:) finds it.",
+    )
+    correlation_id: str | None = Field(
+        default=None, exclude_if=_is_absent, description="INTERNAL: names it in the server's log."
+    )
+
+
+class QuoteAnswer(Answer):
+    """What sendbulk with this body would do and cost."""
+
+    accepted: int = Field(description="How many messages would be accepted.")
+    rejected: list[Rejected] = Field(
+        description="The first 1,000 recipients that would not be accepted."
+    )
+    rejected_count: int = Field(description="How many recipients would not be accepted.")
+    encoding: str = Field(description="GSM7 or UCS2.")
+    segments: int = Field(description="Segments of the text. The price does not depend on it.")
+    costly_characters: list[str] = Field(description="The characters that force UCS2.")
+    cost: int = Field(description="What the accepted messages would cost.")
+    balance: int = Field(description="What the account holds now.")
+    affordable: bool = Field(description="Whether the balance covers the cost.")
+    problem: Failure | None = Field(
+        description="The error that sendbulk would answer; null if it would be accepted."
+    )

@@ -1,0 +1,188 @@
+"""What each endpoint of the REST API does: one operation of the domain, and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.identity.access import Actor, feed_scope, message_scope
+from domain.inbox.messages import InboundMessage
+from domain.installation import Installation
+from domain.ledger.balances import view_of
+from domain.sending import quotes
+from domain.sending import send as sending
+from domain.sending.accepted import accepted_messages, results_of
+from domain.sending.messages import AcceptedMessage, MessageStatus
+from ibiki.http.rest.errors import failure_of, rejected_of
+from ibiki.http.rest.models import (
+    BalanceAnswer,
+    BulkAnswer,
+    Inbound,
+    InboxAnswer,
+    InboxQuery,
+    ItemFailed,
+    ItemQueued,
+    MultiAnswer,
+    QuoteAnswer,
+    SendBulk,
+    SendBulkMulti,
+    SendSingle,
+    SingleAnswer,
+    StatusAnswer,
+    StatusWord,
+)
+from resolvers import ids
+from resolvers.ids import Kind
+
+WORDS: dict[MessageStatus, StatusWord] = {
+    MessageStatus.QUEUED: "queued",
+    MessageStatus.SUBMITTING: "queued",
+    MessageStatus.SENT: "sent",
+    MessageStatus.DELIVERED: "delivered",
+    MessageStatus.UNDELIVERED: "undelivered",
+    MessageStatus.REJECTED: "failed",
+    MessageStatus.UNKNOWN: "unknown",
+    MessageStatus.CANCELLED: "cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of an actor who may make it. `body` and `query` are checked by their models."""
+
+    installation: Installation
+    actor: Actor
+    key: str | None
+    body: Any
+    query: Any
+    path: Mapping[str, str]
+
+
+async def send_single(call: Call) -> SingleAnswer:
+    """Sends one text to one number."""
+    given: SendSingle = call.body
+    send = await sending.send(
+        call.installation, call.actor, to=given.recipient, text=given.message, key=call.key
+    )
+    [message] = await accepted_messages(call.installation.store, send)
+    return SingleAnswer(message_id=_message_id(message))
+
+
+async def send_bulk(call: Call) -> BulkAnswer:
+    """Sends one text to many numbers."""
+    given: SendBulk = call.body
+    send = await sending.bulk_send(
+        call.installation, call.actor, to=given.recipients, text=given.content, key=call.key
+    )
+    messages = await accepted_messages(call.installation.store, send)
+    return BulkAnswer(
+        message_ids=[_message_id(each) for each in messages],
+        total_sent=send.accepted,
+        rejected=rejected_of(send.rejected),
+        rejected_count=send.rejected_count,
+    )
+
+
+async def send_bulk_multi(call: Call) -> MultiAnswer:
+    """Sends a text of its own to each number."""
+    given: SendBulkMulti = call.body
+    items = [sending.OutgoingText(each.recipient, each.content) for each in given.root]
+    installation = call.installation
+    send = await sending.bulk_send_multi(installation, call.actor, messages=items, key=call.key)
+    messages = await accepted_messages(installation.store, send)
+
+    def results() -> list[ItemQueued | ItemFailed]:
+        found = results_of(installation.normaliser, items, send, messages)
+        return [
+            ItemQueued(recipient=item.to, message_id=_message_id(each))
+            if isinstance(each, AcceptedMessage)
+            else ItemFailed(recipient=item.to, error=each.message, code=each.reason.value)
+            for item, each in zip(items, found, strict=True)
+        ]
+
+    return MultiAnswer(
+        results=await asyncio.to_thread(results),
+        total_sent=send.accepted,
+        total_failed=send.rejected_count,
+    )
+
+
+async def quote(call: Call) -> QuoteAnswer:
+    """What sendbulk would do and cost, without doing it."""
+    given: SendBulk = call.body
+    quoted = await quotes.quote(
+        call.installation, call.actor, to=given.recipients, text=given.content
+    )
+    return QuoteAnswer(
+        accepted=quoted.accepted,
+        rejected=rejected_of(quoted.rejected),
+        rejected_count=quoted.rejected_count,
+        encoding=quoted.encoding.name,
+        segments=quoted.segments,
+        costly_characters=list(quoted.costly_characters),
+        cost=quoted.cost,
+        balance=quoted.balance,
+        affordable=quoted.affordable,
+        problem=None if quoted.problem is None else failure_of(quoted.problem),
+    )
+
+
+async def status(call: Call) -> StatusAnswer:
+    """The present status of a message."""
+    message_id = ids.decode(Kind.MESSAGE, call.path["messageId"])
+    scope = message_scope(call.actor)
+    message = await call.installation.store.find_message(scope, message_id)
+    delivered = message.status is MessageStatus.DELIVERED
+    return StatusAnswer(
+        message_id=ids.encode(Kind.MESSAGE, message.id),
+        status=WORDS[message.status],
+        delivered_at=message.updated_at if delivered else None,
+    )
+
+
+async def balance(call: Call) -> BalanceAnswer:
+    """What the account holds; for a user without one, what its group or the default pool holds."""
+    figures = await call.installation.store.read_balances(view_of(call.actor))
+    if figures.account is not None:
+        held, unit = figures.account.balance, figures.account.unit
+    elif figures.group is not None:
+        held, unit = figures.group.balance, figures.group.unit
+    else:
+        assert figures.platform is not None
+        held, unit = figures.platform.pool, figures.platform.unit
+    return BalanceAnswer(balance=held, currency="credits" if unit == "credit" else unit)
+
+
+async def inbox(call: Call) -> InboxAnswer:
+    """Inbound messages after the given one, in order, without gaps."""
+    given: InboxQuery = call.query
+    scope, store = feed_scope(call.actor), call.installation.store
+    after = 0
+    if given.after is not None:
+        after = (await store.find_inbound(scope, ids.decode(Kind.MESSAGE, given.after))).feed
+    found = await store.read_feed(scope, after=after, most=given.limit + 1)
+    shown = _shown(found[: given.limit])
+    return InboxAnswer(
+        messages=shown,
+        next=shown[-1].message_id if shown else given.after,
+        has_more=len(found) > given.limit,
+    )
+
+
+def _shown(messages: Sequence[InboundMessage]) -> list[Inbound]:
+    return [
+        Inbound(
+            message_id=ids.encode(Kind.MESSAGE, each.id),
+            sender=each.number,
+            message=each.text,
+            received_at=each.created_at,
+            mentions_opt_out=each.mentions_opt_out,
+        )
+        for each in messages
+    ]
+
+
+def _message_id(message: AcceptedMessage) -> str:
+    return ids.encode(Kind.MESSAGE, message.id)

@@ -1,0 +1,104 @@
+"""The routes of the REST API: who asks, the checked request, then one operation."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from domain.errors import InvalidInput, Refusal
+from domain.identity.access import Actor, require
+from domain.identity.ports import Authenticator
+from domain.installation import Installation
+from ibiki.http.bearer import bearer_of, headers_of
+from ibiki.http.graphql_http import SMALL_BYTES, check_density, read_body, split_query_string
+from ibiki.http.middleware import ROUTE
+from ibiki.http.refusals import RequestRefused
+from ibiki.http.rest.endpoints import ENDPOINTS, Endpoint
+from ibiki.http.rest.errors import invalid, refused
+from ibiki.http.rest.openapi import export_openapi
+from ibiki.http.rest.operations import Call
+
+OPENAPI_PATH = "/api/openapi.json"
+KEY_HEADER = b"idempotency-key"
+
+
+class Rest:
+    """The REST API."""
+
+    def __init__(self, installation: Installation, authenticator: Authenticator) -> None:
+        self._installation = installation
+        self._authenticator = authenticator
+        self._openapi = export_openapi().encode()
+
+    def routes(self) -> list[BaseRoute]:
+        """The routes of the application."""
+        return [
+            Route(OPENAPI_PATH, self.describe, methods=["GET"]),
+            *(
+                Route(each.path, partial(self.answer, each), methods=[each.method])
+                for each in ENDPOINTS
+            ),
+        ]
+
+    async def describe(self, _request: Request) -> Response:
+        """The OpenAPI document. It is public, as it is in the repository."""
+        return Response(self._openapi, media_type="application/json")
+
+    async def answer(self, endpoint: Endpoint, request: Request) -> Response:
+        """Answers one request. Raises RequestRefused."""
+        request.scope["state"][ROUTE] = endpoint.path
+        actor = await bearer_of(self._authenticator, headers_of(request.scope))
+        try:
+            endpoint.access.check(actor)
+            call = await self._call(endpoint, request, require(actor))
+            answer = await endpoint.run(call)
+        except Refusal as refusal:
+            raise refused(refusal) from None
+        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+
+    async def _call(self, endpoint: Endpoint, request: Request, actor: Actor) -> Call:
+        query = split_query_string(request.scope["query_string"])
+        checked = _checked(endpoint.query, query, whole="valid")
+        body = None
+        if endpoint.body is not None:
+            body = _checked(endpoint.body, await _read(request, actor), whole=_shape(endpoint.body))
+        key = _key_of(request)
+        return Call(self._installation, actor, key, body, checked, request.path_params)
+
+
+async def _read(request: Request, actor: Actor) -> Any:
+    """The JSON of the body. Raises RequestRefused."""
+    body = await read_body(headers_of(request.scope), request.receive, actor)
+    if len(body) > SMALL_BYTES:
+        check_density(body)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise RequestRefused(400, "The body is not valid JSON in UTF-8.") from None
+
+
+def _checked(model: type[BaseModel], given: Any, *, whole: str) -> BaseModel:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid(error, whole=whole) from None
+
+
+def _shape(model: type[BaseModel]) -> str:
+    return "an array of objects" if "root" in model.model_fields else "an object"
+
+
+def _key_of(request: Request) -> str | None:
+    """The Idempotency-Key of a request. Raises InvalidInput."""
+    keys = [value for name, value in request.scope["headers"] if name == KEY_HEADER]
+    if len(keys) > 1:
+        raise InvalidInput("Send one Idempotency-Key header, not several.")
+    if keys and not keys[0].isascii():
+        raise InvalidInput("An Idempotency-Key has only ASCII characters.")
+    return keys[0].decode("ascii") if keys else None

@@ -1,0 +1,32 @@
+"""The OpenAPI document: it is the file in the repository, and each endpoint keeps to it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+
+from ibiki.http.rest.endpoints import ENDPOINTS
+from ibiki.http.rest.openapi import export_openapi
+
+FILE = Path(__file__).parents[2] / "openapi.json"
+
+
+async def test_the_document_is_the_file_in_the_repository(web: httpx.AsyncClient) -> None:
+    assert FILE.read_text() == export_openapi(), "run: ibiki export-openapi > openapi.json"
+    served = await web.get("/api/openapi.json", headers={"authorization": ""})
+    assert served.status_code == 200
+    assert served.json() == json.loads(FILE.read_text())
+
+
+def test_every_endpoint_and_every_value_is_described() -> None:
+    document = json.loads(FILE.read_text())
+    assert document["openapi"].startswith("3.1.")
+    for each in ENDPOINTS:
+        operation = document["paths"][each.path][each.method.lower()]
+        assert operation["summary"].endswith(".")
+        for parameter in operation["parameters"]:
+            assert parameter["in"] == "path" or parameter["description"]
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name

@@ -1,0 +1,161 @@
+"""The same cases through GraphQL and REST: the same charges, refusals and stored rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.identity.access import Actor
+from tests import worlds
+from tests.installations import App
+from tests.rest.test_rest import BULK, HELLO, MANY, MULTI, SINGLE, TO
+from tests.sending import test_sending as graphql
+from tests.sending.files.test_uploading import KnownUsers
+
+CODES = {
+    "Send": None,
+    "InsufficientBalance": "INSUFFICIENT_CREDITS",
+    "NoValidRecipients": "INVALID_RECIPIENT",
+    "TooManyRecipients": "INVALID_PARAMS",
+    "InvalidText": "INVALID_PARAMS",
+    "AccountInactive": "ACCOUNT_INACTIVE",
+    "RateLimited": "RATE_LIMITED",
+    "IdempotencyConflict": "IDEMPOTENCY_CONFLICT",
+}
+FIGURES = ("required", "available", "unit", "limit", "status", "retryAfterSeconds")
+FORTY = [f"20255501{each:02}" for each in range(40)]
+OPTED_OUT = "+12025550199"
+LIMITED = "limited"
+INACTIVE = "inactive"
+
+CASES: list[tuple[str, Any, str | None]] = [
+    (SINGLE, HELLO, None),
+    (SINGLE, {**HELLO, "recipient": "(202) 555-0101"}, None),
+    (SINGLE, {**HELLO, "recipient": "nonsense"}, None),
+    (SINGLE, {**HELLO, "recipient": OPTED_OUT}, None),
+    (SINGLE, {**HELLO, "message": ""}, None),
+    (SINGLE, {**HELLO, "message": "a\0b"}, None),
+    (SINGLE, {**HELLO, "message": "ünï – ☃" * 200}, None),
+    (SINGLE, {**HELLO, "message": "Line\nbreak ☃"}, None),
+    (SINGLE, HELLO, LIMITED),
+    (SINGLE, HELLO, INACTIVE),
+    (BULK, MANY, None),
+    (BULK, {**MANY, "recipients": []}, None),
+    (BULK, {**MANY, "recipients": [OPTED_OUT, TO]}, None),
+    (BULK, {**MANY, "recipients": FORTY}, None),
+    (BULK, {**MANY, "recipients": [TO] * 301}, None),
+    (BULK, MANY, LIMITED),
+    (BULK, MANY, INACTIVE),
+    (MULTI, [{"recipient": each, "content": each} for each in [*FORTY[:3], "x", TO, TO]], None),
+    (MULTI, [{"recipient": TO, "content": "Hi"}, {"recipient": TO, "content": ""}], None),
+    (MULTI, [], None),
+    (MULTI, [{"recipient": each, "content": "Hi"} for each in FORTY], None),
+    (MULTI, [{"recipient": TO, "content": "Hi"}] * 201, None),
+    (MULTI, [{"recipient": TO, "content": "Hi"}], INACTIVE),
+]
+
+
+@pytest.fixture
+async def pair(app: App) -> list[worlds.Tenant]:
+    """Two clients that hold the same, and that the same number has opted out of."""
+    clients = [await worlds.add_client(app.pool, held=30, name=each) for each in ("one", "two")]
+    for each in clients:
+        await worlds.execute(
+            "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
+            each.client_id,
+            OPTED_OUT,
+        )
+    return clients
+
+
+def as_graphql(path: str, given: Any) -> tuple[str, dict[str, Any]]:
+    """The mutation and its input for a request of the REST API."""
+    if path == SINGLE:
+        return graphql.SEND, {"to": given["recipient"], "text": given["message"]}
+    if path == BULK:
+        return graphql.BULK, {"to": given["recipients"], "text": given["content"]}
+    messages = [{"to": each["recipient"], "text": each["content"]} for each in given]
+    return graphql.MULTI, {"messages": messages}
+
+
+async def stored(client: worlds.Tenant) -> tuple[Any, ...]:
+    """What a client holds, and its sends and messages without their IDs."""
+    sends = await worlds.fetch(
+        "SELECT kind, text, price, accepted, rejected_count, rejected, value_usd FROM send"
+        " WHERE client_id = $1 ORDER BY id",
+        client.client_id,
+    )
+    messages = await worlds.fetch(
+        "SELECT number, text, status, priority, price FROM message"
+        " WHERE client_id = $1 ORDER BY id",
+        client.client_id,
+    )
+    keys = await worlds.fetch(
+        "SELECT key, input_hash FROM idempotency_key WHERE scope_id = $1", client.client_id
+    )
+    return await worlds.held(client.account_id), sends, messages, keys
+
+
+def figures(of: dict[str, Any]) -> dict[str, Any]:
+    """The figures of an error, and its rejected recipients, in the words of GraphQL."""
+    rejected = of.get("rejected") or []
+    return {
+        **{name: of[name] for name in FIGURES if name in of},
+        "rejected": [
+            (each.get("input", each.get("recipient")), each["position"], each["reason"])
+            for each in rejected
+        ],
+    }
+
+
+def user_of(case: str | None, client: worlds.Tenant) -> Actor:
+    """The user of a client in this case."""
+    return replace(client.actor, client_status="DORMANT") if case == INACTIVE else client.actor
+
+
+@pytest.mark.parametrize(("path", "given", "case"), CASES)
+async def test_graphql_and_rest_do_the_same(
+    web: httpx.AsyncClient,
+    app: App,
+    pair: list[worlds.Tenant],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    given: Any,
+    case: str | None,
+) -> None:
+    one, two = pair
+    document, input = as_graphql(path, given)
+
+    async def actor_for(_users: KnownUsers, _credential: str) -> Actor:
+        return user_of(case, two)
+
+    monkeypatch.setattr(KnownUsers, "actor_for", actor_for)
+    # Twice: a repeated request with the same key must charge nothing more in either API.
+    for _ in range(2):
+        app.rate_limiter.requests_left = 0 if case == LIMITED else None
+        keyed = {**input, "idempotencyKey": "order-17"}
+        by_graphql = await app.answer(user_of(case, one), document, input=keyed)
+        app.rate_limiter.requests_left = 0 if case == LIMITED else None
+        answer = await web.post(path, json=given, headers={"idempotency-key": "order-17"})
+        body = answer.json()
+        code = CODES[by_graphql["__typename"]]
+        assert (body["success"], body.get("code")) == (code is None, code), (by_graphql, body)
+        if code is not None:
+            assert body["error"] == by_graphql["message"]
+            assert figures(body) == figures(by_graphql)
+        assert await stored(one) == await stored(two)
+
+
+async def test_a_key_that_was_used_in_graphql_gets_the_same_send_over_rest(
+    web: httpx.AsyncClient, app: App
+) -> None:
+    input = {"to": TO, "text": "Hello", "idempotencyKey": "order-17"}
+    send = await app.answer("owner", graphql.SEND, input=input)
+    assert send["__typename"] == "Send"
+    body = (await web.post(SINGLE, json=HELLO, headers={"idempotency-key": "order-17"})).json()
+    assert body["success"]
+    assert await worlds.held(app.owner.account_id) == 99
+    assert len(await worlds.fetch("SELECT 1 FROM message")) == 1
