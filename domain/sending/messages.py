@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -118,6 +118,9 @@ class Send:
     created_at: datetime
     columns: FileColumns | None = None
     """Only in the result of csvSend: it is not stored."""
+
+    message_id: UUID | None = field(default=None, compare=False)
+    """Of its one message, if it was accepted just now and has only one."""
 
     @property
     def charged(self) -> int:
