@@ -1,6 +1,7 @@
 """Requests that are refused before a field is resolved.
 
-The body is a GraphQL error, or under /api/ an error of the REST API (docs/api/rest.md).
+The body is a GraphQL error, or under /api/ an error of the REST API (docs/api/rest.md). The
+webhooks of providers are under /api/ too. They are no part of the REST API.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Headers = Sequence[tuple[bytes, bytes]]
 JSON = b"application/json; charset=utf-8"
 REST = "/api/"
+WEBHOOKS = "/api/webhook/"
 REST_CODES = {
     400: "INVALID_PARAMS",
     401: "UNAUTHORIZED",
@@ -51,7 +53,7 @@ class RequestRefused(Exception):
 
 def body_at(path: str, status: int, message: str, *, code: str, **extensions: str) -> bytes:
     """The body of an error, in the format of the API that the path belongs to."""
-    if not path.startswith(REST):
+    if not path.startswith(REST) or path.startswith(WEBHOOKS):
         return error_body(message, code=code, **extensions)
     known = REST_CODES.get(status, REST_CODES[400])
     return orjson.dumps({"success": False, "error": message, "code": known, **extensions})

@@ -61,13 +61,16 @@ async def test_only_the_editor_s_page_may_use_style_attributes(web: RunningServe
     assert "unsafe" not in other.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/api/v9", "/assets/main-1a2b.css"])
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [("/nowhere", "errors"), ("/api/v9", "error"), ("/assets/main-1a2b.css", "errors")],
+)
 async def test_a_program_that_asks_for_a_wrong_path_gets_404_in_json(
-    web: RunningServer, path: str
+    web: RunningServer, path: str, key: str
 ) -> None:
     answer = await web.http.get(path, headers={"accept": "application/json"})
     assert answer.status_code == 404
-    assert answer.json()["errors"]
+    assert answer.json()[key]
 
 
 async def test_a_post_to_a_wrong_path_is_404_and_never_the_page(web: RunningServer) -> None:
