@@ -1,6 +1,6 @@
 """What benchmarks share: a durable database, server processes, and CPU time from the kernel.
 
-CPU is what the processes themselves used, user and system together, whatever else the machine did:
+CPU is the user and system time of these processes alone, without the rest of the machine:
 two figures of one run can be compared even on a noisy machine.
 """
 

@@ -53,7 +53,7 @@ REFUSES_ACCOUNT: Final = {
     "insufficient balance": "The account has no money left.",
     "one of the values is empty": "The account's settings are incomplete.",
 }
-# What an HTTP status says about the account, whatever the body is.
+# What an HTTP status says about the account. The body does not matter.
 REFUSING_STATUSES: Final = {
     401: "The account's user name or password was refused.",
     402: "The account has no money left.",

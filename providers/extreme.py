@@ -45,7 +45,7 @@ REFUSES_MESSAGE: Final = {
     "INVALID_PARAMS": "The network refused the message as invalid.",
 }
 NO_CREDITS: Final = "INSUFFICIENT_CREDITS"
-# HTTP statuses that refuse the account, whatever the body says.
+# HTTP statuses that refuse the account. The body does not matter.
 REFUSES_ACCOUNT: Final = {
     401: "The account's key was refused.",
     402: "The account has no credits left.",
@@ -238,7 +238,7 @@ def _outcome_of_item(item: Mapping[str, object], *, succeeded: bool) -> Outcome:
 
 
 def _refusal_of_item(item: Mapping[str, object]) -> Outcome:
-    """The outcome of an item that failed: not accepted, whatever its code."""
+    """The outcome of an item that failed: not accepted, for every code."""
     code = item.get("code")
     if code == NO_CREDITS:
         return NotSent(REFUSES_ACCOUNT[402], refuses_account=True)

@@ -8,7 +8,7 @@ from resolvers import nodes
 
 
 @strawberry.interface(
-    description="An object that `node` finds by its ID. A transfer is none, because its amount "
+    description="An object that `node` finds by its ID. A transfer is not one, because its amount "
     "depends on the account that it is shown for."
 )
 class Node:

@@ -1,4 +1,4 @@
-"""An event loop with a clock of its own: whatever waits is over at once, and in the right order."""
+"""An event loop with a clock of its own: every wait ends at once, and in the right order."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ def results_of(
 ) -> Iterator[AcceptedMessage | RejectedRecipient]:
     """One result for each item: its message, or why it has none.
 
-    Messages are in the order of the items and no two are the same, so an item that is not the next
-    message has none. A send lists 1,000 rejected recipients; later ones are found again here.
+    Messages are in the order of the items, and no two are equal. So an item that is not the next
+    message has no message. A send lists 1,000 rejected recipients; later ones are found again here.
     """
     numbers = normaliser.normalise_many([item.to for item in items])
     listed = {each.position: each for each in send.rejected}

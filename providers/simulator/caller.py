@@ -29,7 +29,7 @@ CALL_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where to call. `url` is evaluated for each call: the receiver may restart on another port."""
+    """The address of the receiver. `url` is called for each request: the port may change."""
 
     url: Callable[[], str | None] = lambda: None
     secret: str | None = field(default=None, repr=False)

@@ -24,11 +24,11 @@ Call: TypeAlias = Callable[..., Any]
 Step: TypeAlias = tuple[int, str | int, bool]
 """One step of a path: its order in the response, its key or index, whether it may be null."""
 Where: TypeAlias = tuple[Any, ...]
-"""Where a column is in the response: a field (above, step), some rows of the column above
-(above, rows), or the items of its lists (above, their ends, whether items may be null)."""
+"""How a column is made from the column above: a field of it is (above, step), some of its rows are
+(above, rows), and the items of its lists are (above, their ends, whether items may be null)."""
 
 FAILED: Any = type("Failed", (), {})()
-"""Stands for a value that failed and whose error is noted."""
+"""Replaces a value that failed. Its error is in the list of errors."""
 
 
 @dataclass(slots=True, eq=False)

@@ -30,10 +30,10 @@ Loses = Callable[[list[str]], bool]
 
 
 class Lossy:
-    """The store; the line is lost in the first transaction that is so, around its commit.
+    """The store. The connection is lost at the first commit that `loses` chooses.
 
-    `loses` is told the names of what was asked for in the transaction. `keeps`: whether the
-    commit was kept.
+    `loses` gets the names of the methods that the transaction called. `keeps`: whether
+    PostgreSQL keeps the commit.
     """
 
     def __init__(self, loses: Loses, *, keeps: bool) -> None:

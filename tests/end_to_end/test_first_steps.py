@@ -29,7 +29,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 def typed(program: Program) -> list[Any]:
-    """The answers to what the README has one type."""
+    """The output of the commands that the README shows."""
     part = README.partition("## A first send")[2].partition("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", part, re.DOTALL)
     script = "\n".join(blocks)

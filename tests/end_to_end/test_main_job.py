@@ -92,7 +92,7 @@ def finished(api: Api, send_id: str) -> Any:
 
 
 def taken(standing: Any) -> int:
-    """How many the provider has taken, whatever it has reported on them since."""
+    """How many messages the provider has accepted, with or without a later report."""
     return int(sum(standing["counts"][each] for each in ("sent", "delivered", "undelivered")))
 
 

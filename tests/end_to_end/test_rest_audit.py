@@ -1,4 +1,4 @@
-"""The running program keeps to openapi.json, whatever the requests are and whoever sends them."""
+"""The running program keeps to openapi.json, for all kinds of requests and for every role."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
 def _chosen(asked: argparse.Namespace, built: Rig) -> Iterator[Fault]:
     """The faults, shuffled again for each round, until the time or the rounds are over.
 
-    What this machine cannot do comes once, to be told of.
+    A fault that this machine cannot make comes once, so that the report names it.
     """
     chance, ends_at = Random(asked.seed), time.monotonic() + asked.seconds
     among = [each for each in COURSE if asked.only in each.name]

@@ -40,12 +40,12 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What becomes of connections. As it comes it harms nothing.
+    """What happens to connections. The default values do no harm.
 
-    `late_seconds`: by how much each chunk comes late, `jitter_seconds`: up to how much more.
-    `stalls`: bytes wait until the weather changes. `black_hole`: bytes vanish, and a connection
-    that has lost one carries none any more, nor is anybody told. `refuses`: new connections are
-    reset. `share`: of the connections, how many feel any of it.
+    `late_seconds`: the delay of each chunk. `jitter_seconds`: the largest random addition to it.
+    `stalls`: bytes wait until the conditions change. `black_hole`: bytes are dropped, and a
+    connection that has lost one carries no more, without an error. `refuses`: new connections
+    are reset. `share`: the part of the connections that is affected.
     """
 
     late_seconds: float = 0.0

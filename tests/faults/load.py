@@ -255,7 +255,7 @@ class Load:
             await asyncio.sleep(LONGEST_PAUSE_SECONDS)
 
     async def _try(self, token: str, body: dict[str, Any]) -> Any:
-        """The answer's JSON; None where there is none, for whatever reason."""
+        """The JSON of the answer, or None if there is none."""
         assert self._session is not None
         url = f"{self._chance.choice(self._servers)}/graphql"
         began = time.monotonic()

@@ -1,6 +1,6 @@
 """Phones that answer: the provider's calls to the webhook, each repeated until it is answered 200.
 
-Some are repeated after that, too. Each message has a text of its own, by which it is told.
+Some are repeated after that, too. Each message has a text of its own, which identifies it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PHONES = [f"+12025550{place}" for place in range(120, 160)]
 
 PAUSE_SECONDS = 0.2
 LOST = (aiohttp.ClientError, OSError, TimeoutError)
-MOST_TOLD = 5
+MOST_REPORTED = 5
 
 KEPT = "SELECT text, client_id FROM inbound WHERE text = ANY($1::text[])"
 # Whoever reads a feed on from a number must not miss one that is committed later.
@@ -98,7 +98,7 @@ class Phones:
         found += [f"the feed of {row['client_id']} has gaps" for row in await worlds.fetch(GAPS)]
         found += [f"{count} calls were answered {code}" for code, count in self._refused.items()]
         self._refused.clear()
-        return [f"inbound: {each}" for each in found[:MOST_TOLD]]
+        return [f"inbound: {each}" for each in found[:MOST_REPORTED]]
 
     async def _keep_calling(self) -> None:
         began, count = time.monotonic(), 0

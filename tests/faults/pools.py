@@ -1,7 +1,7 @@
 """Whether connection pools are back to their full size, asked from outside.
 
-All that the programs read is locked for a moment; whoever asks then waits with a connection in
-hand, and PostgreSQL counts those: a connection that a pool has lost is missing among them.
+All tables that the programs read are locked for a moment. A request then waits and holds a
+connection. PostgreSQL counts those: a connection that a pool has lost is missing among them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONTACTS = {"query": "{ contacts(first: 1) { nodes { id } } }"}
 async def pools_are_full(rig: Rig) -> list[str]:
     """Which programs cannot have as many connections at once as their pools are large.
 
-    What a pool has lost stays lost, and whoever is merely slow has more than one chance.
+    A lost connection stays lost. A program that is only slow has several tries.
     """
     for _ in range(TRIES - 1):
         if not await _missing(rig):

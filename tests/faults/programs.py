@@ -19,7 +19,7 @@ STOP_SECONDS = 20.0
 class Program:
     """One command, its log, and how often it has been started.
 
-    `surprises`: each time at which it ended without having been told to.
+    `surprises`: each time that it ended without a signal from the rig.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Program:
         try:
             code = await asyncio.to_thread(self._running.wait, STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self.surprises.append(f"{self.name} does not stop when told to")
+            self.surprises.append(f"{self.name} does not stop after SIGTERM")
             self._running.kill()
             code = self._running.wait()
         if code != 0 and not self._was_killed:
@@ -109,7 +109,7 @@ class Program:
 async def kept_running(programs: Sequence[Program]) -> AsyncIterator[None]:
     """The programs, started, and started again whenever they end, for as long as the block lasts.
 
-    They are stopped last to first: whoever needs another one is stopped before it.
+    They are stopped last to first: a program is stopped before the ones that it needs.
     """
     for program in programs:
         program.start()

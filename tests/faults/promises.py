@@ -19,7 +19,7 @@ from tests import worlds
 from tests.faults.load import Asked, Load, Taken, TooPoor
 from tests.faults.witness import Witness
 
-MOST_TOLD = 5
+MOST_REPORTED = 5
 ASKED_AGAIN = 12
 
 ACCEPTED_TWICE = "SELECT number FROM message GROUP BY number HAVING count(*) > 1"
@@ -29,7 +29,7 @@ RECENT = """
 SELECT number, status FROM message
 WHERE $1::float8 IS NULL OR created_at > clock_timestamp() - make_interval(secs => $1)
 """
-# Whatever is under way has its lease; whatever waits has its turn soon, or had an attempt before.
+# A message under way has a lease. A message that waits is due soon, or had an attempt before.
 STUCK = """
 SELECT how, count(*) AS messages FROM (
     SELECT CASE
@@ -77,7 +77,7 @@ class Promises:
             lambda: self._handed_over(recent_seconds),
         )
         found = [each for question in questions for each in await question()]
-        found += self._load.defects[:MOST_TOLD]
+        found += self._load.defects[:MOST_REPORTED]
         self._load.defects.clear()
         return found
 
@@ -121,7 +121,7 @@ class Promises:
 
     async def _accepted_once(self) -> list[str]:
         twice = await worlds.fetch(ACCEPTED_TWICE)
-        return _told("accepted twice", [row["number"] for row in twice])
+        return _sentences("accepted twice", [row["number"] for row in twice])
 
     async def _acknowledged(self) -> list[str]:
         """What was acknowledged since the last time is there, as it was said."""
@@ -135,13 +135,15 @@ class Promises:
         sends = {row["id"]: row for row in await worlds.fetch(SENDS, list(taken))}
         first = await worlds.fetch(OWNERS, [each.numbers[0] for each in new])
         owners = {row["number"]: row["send_id"] for row in first}
-        lost = [each for send_id, each in taken.items() if not _is_as_told(each, sends, send_id)]
+        lost = [
+            each for send_id, each in taken.items() if not _is_as_acknowledged(each, sends, send_id)
+        ]
         lost += [each for id_, each in taken.items() if owners.get(each.numbers[0]) != id_]
         poor = [each for each in new if isinstance(each.answer, TooPoor)]
         unsaid = [each for each in poor if each.numbers[0] in owners]
         return [
-            *_told("acknowledged and not there as told", lost),
-            *_told("refused for its balance and accepted all the same", unsaid),
+            *_sentences("acknowledged, and not stored as acknowledged", lost),
+            *_sentences("refused for its balance and accepted all the same", unsaid),
         ]
 
     async def _answered_the_same(self) -> list[str]:
@@ -156,7 +158,7 @@ class Promises:
             again = await self._load.ask_again(asked)
             if not _is_same(again, asked.answer):
                 differing.append(f"{asked.answer}, and then {again}")
-        return _told("answered twice, and not the same", differing)
+        return _sentences("answered twice, and not the same", differing)
 
     async def _handed_over(self, recent_seconds: float | None) -> list[str]:
         """The provider has each message at most once, and none that was not charged."""
@@ -170,11 +172,13 @@ class Promises:
         self._checked_taken |= taken_before
         sent = [row["number"] for row in recent if row["status"] in ("SENT", "DELIVERED")]
         return [
-            *_told("taken more than once", [each for each in taken if taken[each] > 1]),
-            *_told("called for again after a call in doubt", list(self._witness.again)),
-            *_told("taken and never charged", [n for n in taken_before if n not in statuses]),
-            *_told("taken and given back", [n for n, is_ in statuses.items() if is_ in NOT_TAKEN]),
-            *_told("sent and never taken", [n for n in sent if not taken[n]]),
+            *_sentences("taken more than once", [each for each in taken if taken[each] > 1]),
+            *_sentences("called for again after a call in doubt", list(self._witness.again)),
+            *_sentences("taken and never charged", [n for n in taken_before if n not in statuses]),
+            *_sentences(
+                "taken and given back", [n for n, is_ in statuses.items() if is_ in NOT_TAKEN]
+            ),
+            *_sentences("sent and never taken", [n for n in sent if not taken[n]]),
         ]
 
 
@@ -194,15 +198,15 @@ def _is_open(asked: Asked) -> bool:
     return asked.answer is None and not asked.given_up
 
 
-def _is_as_told(asked: Asked, sends: dict[UUID, dict[str, Any]], send_id: UUID) -> bool:
+def _is_as_acknowledged(asked: Asked, sends: dict[UUID, dict[str, Any]], send_id: UUID) -> bool:
     row, answer = sends.get(send_id), asked.answer
     assert isinstance(answer, Taken)
     delivered = (answer.accepted, answer.charged)
     return row is not None and (row["accepted"], row["charged"]) == delivered
 
 
-def _told(what: str, found: Sequence[object]) -> list[str]:
+def _sentences(what: str, found: Sequence[object]) -> list[str]:
     """A sentence with the first few of them; none where there are none."""
     if not found:
         return []
-    return [f"{len(found)} {what}: " + ", ".join(str(each) for each in found[:MOST_TOLD])]
+    return [f"{len(found)} {what}: " + ", ".join(str(each) for each in found[:MOST_REPORTED])]

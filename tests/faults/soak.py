@@ -72,7 +72,7 @@ async def _played(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     """The round; where it cannot be played to its end, that is what is broken."""
     try:
         return await play(rig, fault, bounds)
-    except Exception:  # noqa: BLE001 - whatever it is, the run goes on and tells of it
+    except Exception:  # noqa: BLE001 - the run goes on and reports it
         return Round.failed(fault.name, traceback.format_exc(limit=-4))
 
 

@@ -138,7 +138,7 @@ async def sent_and_never_taken(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("breaks", "said"),
     [
-        (send_vanishes, "acknowledged and not there as told"),
+        (send_vanishes, "acknowledged, and not stored as acknowledged"),
         (accepted_twice, "accepted twice"),
         (told_too_poor, "refused for its balance and accepted all the same"),
         (answered_otherwise, "answered twice, and not the same"),

@@ -148,7 +148,7 @@ async def test_a_database_without_room_is_away(line: FaultProxy, code: str) -> N
 
 
 async def test_a_statement_that_is_broken_off_is_to_be_tried_again(line: FaultProxy) -> None:
-    """As by a timeout of PostgreSQL's own, whose clock may have been set while it ran."""
+    """PostgreSQL breaks a statement off at its own timeout, also if its clock was set."""
     lasts = "SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(60)"
     with pytest.raises(Disconnected):
         async with database.transaction() as tx:

@@ -25,12 +25,12 @@ STREAM = {"accept": "text/event-stream"}
 PAUSE_SECONDS = 0.2
 LOST = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 ANSWER_SECONDS = 60.0
-MOST_TOLD = 5
+MOST_REPORTED = 5
 
 PRESENT = {"query": "{ balances { version } }"}
 # Every balance that an account ever had is what one of its transfers left.
 UNTRUE = """
-SELECT account_id, balance FROM unnest($1::uuid[], $2::int8[]) AS told (account_id, balance)
+SELECT account_id, balance FROM unnest($1::uuid[], $2::int8[]) AS delivered (account_id, balance)
 EXCEPT SELECT source_id, source_balance FROM transfer WHERE source_id = ANY($1)
 EXCEPT SELECT destination_id, destination_balance FROM transfer WHERE destination_id = ANY($1)
 """
@@ -83,7 +83,7 @@ class _Watcher:
         delivered = said["data"]["balanceUpdated"]
         version, balance = int(delivered["version"]), int(delivered["account"]["balance"])
         if version < self.version:
-            self.defects.append(f"was told version {version} after {self.version}")
+            self.defects.append(f"received version {version} after {self.version}")
         self.version = version
         self.delivered.add(balance)
 
@@ -111,7 +111,7 @@ class Watchers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def present(self) -> dict[UUID, int]:
-        """The versions that balances have now, by account, as whichever server answers says."""
+        """The versions that balances have now, by account, from the first server that answers."""
         found: dict[UUID, int] = {}
         async with asyncio.timeout(ANSWER_SECONDS):
             while missing := [each for each in self._all if each.account_id not in found]:
@@ -136,8 +136,8 @@ class Watchers:
         for watcher in self._all:
             watcher.defects.clear()
             watcher.delivered.clear()
-        untrue = [f"watchers were told {row['balance']}, which was never so" for row in rows]
-        return [*found, *untrue[:MOST_TOLD]]
+        untrue = [f"watchers received {row['balance']}, which no account ever held" for row in rows]
+        return [*found, *untrue[:MOST_REPORTED]]
 
 
 async def events_of(

@@ -1,7 +1,7 @@
 """Listens in on PostgreSQL's wire, so that something can happen at a named step of a transaction.
 
 PostgreSQL 18, "Frontend/Backend Protocol", 54.7: a statement without arguments is a `Q` message;
-any other is told once under a name (`P`) and from then on meant by that name (`B`).
+any other is sent once under a name (`P`), and from then on only its name is sent (`B`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A line to PostgreSQL that can be cut at a chosen word of the conversation.
+"""A connection to PostgreSQL that can be cut at a chosen statement.
 
-It stands between the program and the server, on the loopback, and reads what the program says
-(PostgreSQL 18, "Frontend/Backend Protocol", 54.7): a statement without arguments is one `Q`
-message, such as BEGIN and COMMIT are; any other is told once, in a `P` message, and that one's
-answer does not end with "ready": it can be cut off, but not cut after its answer.
+A proxy on the loopback reads what the program sends (PostgreSQL 18, "Frontend/Backend Protocol",
+54.7). A statement without arguments, such as BEGIN or COMMIT, is one `Q` message. Any other is
+sent once, in a `P` message. The answer to a `P` does not end with "ready", so the connection can
+be cut before that answer, but not after it.
 """
 
 from __future__ import annotations

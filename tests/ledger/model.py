@@ -82,7 +82,7 @@ class Model:
         return answer
 
     def allocate(self, giver: str, taker: str, units: int) -> tuple[object, ...]:
-        """What an allocation is told."""
+        """The answer of an allocation."""
         source, destination = (giver, taker) if units > 0 else (taker, giver)
         if self.held[source] < abs(units):
             return ("refused", abs(units), max(self.held[source], 0))
@@ -96,7 +96,7 @@ class Model:
             self.sends[send].messages[place] = Message(SUBMITTING, call, self.epoch)
 
     def learn(self, call: int | None, outcomes: Iterable[tuple[Place, str]]) -> None:
-        """What outcomes make of messages; `call` None: whatever call they are under."""
+        """What outcomes make of messages; `call` None: of any call."""
         refunds: Counter[tuple[int, bool]] = Counter()
         for (send, place), outcome in outcomes:
             if call in (None, self.sends[send].messages[place].call):

@@ -41,7 +41,7 @@ FROM account WHERE provider_account_id = $1
 
 
 @dataclass
-class SmallHouse:
+class SmallInstallation:
     """`send_ids`, `message_ids`: as the model numbers sends and places messages."""
 
     pool: worlds.Pool
@@ -120,7 +120,7 @@ class SmallHouse:
         )
 
 
-async def made(pool_holds: int, held: Sequence[int]) -> SmallHouse:
+async def made(pool_holds: int, held: Sequence[int]) -> SmallInstallation:
     """an installation of its own; its pool is the default one from now on."""
     await worlds.execute("UPDATE provider_account SET is_default = false")
     pool = await worlds.add_pool(held=pool_holds)
@@ -131,10 +131,12 @@ async def made(pool_holds: int, held: Sequence[int]) -> SmallHouse:
         for (name, group), units in zip(group_of.items(), held[2:], strict=True)
     }
     opening = dict(zip([*groups, *clients], held, strict=True)) | {POOL: pool_holds}
-    return SmallHouse(pool, groups, clients, opening, group_of)
+    return SmallInstallation(pool, groups, clients, opening, group_of)
 
 
-def told_of_send(installation: SmallHouse, result: AcceptResult | Postponed) -> tuple[object, ...]:
+def answer_of_send(
+    installation: SmallInstallation, result: AcceptResult | Postponed
+) -> tuple[object, ...]:
     """A result in the model's words; a send that is new gets the next number."""
     match result:
         case AcceptedNow(send):
@@ -150,10 +152,10 @@ def told_of_send(installation: SmallHouse, result: AcceptResult | Postponed) -> 
             raise AssertionError(result)
 
 
-async def told_of_allocation(
-    installation: SmallHouse, who: str, whom: str, units: int
+async def answer_of_allocation(
+    installation: SmallInstallation, who: str, whom: str, units: int
 ) -> tuple[object, ...]:
-    """What an allocation is told, in the model's words."""
+    """The answer of an allocation, in the model's words."""
     group = installation.groups.get(whom)
     client = installation.clients.get(whom)
     asked = Allocation(client.client_id if client else None, group.id if group else None, units)

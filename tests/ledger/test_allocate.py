@@ -26,7 +26,7 @@ from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated
 
 @pytest.fixture
 async def installation(connected: None) -> Installation:
-    """Small enough to see through."""
+    """A small installation: one pool, with groups and clients."""
     return await make_installation()
 
 

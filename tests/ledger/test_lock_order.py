@@ -1,4 +1,4 @@
-"""Accounts are locked in ID order, whatever the plan of the query: so no two senders deadlock."""
+"""Accounts are locked in ID order under every query plan, so that two senders never deadlock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accounts and transfers that the database refuses, whoever writes them, by the rule meant."""
+"""The database itself refuses wrong accounts and transfers, each by the constraint for it."""
 
 from __future__ import annotations
 

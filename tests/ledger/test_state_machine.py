@@ -1,4 +1,4 @@
-"""Whatever is done in whatever order, the ledger ends as the plain-dict model does, at each step.
+"""After each step of a random sequence, the ledger agrees with a model made of dicts.
 
 `IBIKI_STATE_MACHINE=deep python -m pytest tests/ledger/test_state_machine.py` looks much longer.
 """
@@ -39,7 +39,12 @@ from tests.dispatch.parts import answered, marked
 from tests.ledger import small_installation
 from tests.ledger.model import OUTCOMES, POOL, QUEUED, REFUSED, SUBMITTING, UNKNOWN, Model, Place
 from tests.ledger.sends import accept_single
-from tests.ledger.small_installation import SAID, SmallHouse, told_of_allocation, told_of_send
+from tests.ledger.small_installation import (
+    SAID,
+    SmallInstallation,
+    answer_of_allocation,
+    answer_of_send,
+)
 from tests.ledger.upstream import Upstream, synced
 
 PROFILES = {
@@ -70,7 +75,7 @@ class Ledger(RuleBasedStateMachine):
 
     @initialize(pool=st.integers(0, 30), held=st.tuples(*[st.integers(0, 20)] * 6))
     def begin(self, pool: int, held: tuple[int, ...]) -> None:
-        self.installation: SmallHouse = self.run(small_installation.made(pool, held))
+        self.installation: SmallInstallation = self.run(small_installation.made(pool, held))
         for name, units in self.installation.opening.items():
             self.model.held.setdefault(name, 0)
             if units:
@@ -86,7 +91,7 @@ class Ledger(RuleBasedStateMachine):
         results = self.run(accept_batch(store, sends))
         for result, request in zip(results, requests, strict=True):
             expected = self.model.accept(*self.installation.as_asked(*request))
-            assert told_of_send(self.installation, result) == expected
+            assert answer_of_send(self.installation, result) == expected
         self.run(self.installation.note_messages())
         assert self.model.remaining == remaining
 
@@ -94,7 +99,7 @@ class Ledger(RuleBasedStateMachine):
     def send_alone(self, request: tuple[int, int, str | None, int]) -> None:
         result = self.run(accept_single(self.installation.new_send(*request)))
         expected = self.model.accept(*self.installation.as_asked(*request))
-        assert told_of_send(self.installation, result) == expected
+        assert answer_of_send(self.installation, result) == expected
         self.run(self.installation.note_messages())
 
     @precondition(lambda self: self.model.sends)
@@ -111,7 +116,7 @@ class Ledger(RuleBasedStateMachine):
     def allocate_to_a_client(self, who: str, whom: int, units: int) -> None:
         client, pool = f"c{whom}", self.model.pool
         giver = POOL if who == "admin" else who
-        delivered = self.run(told_of_allocation(self.installation, who, client, units or 1))
+        delivered = self.run(answer_of_allocation(self.installation, who, client, units or 1))
         if who != "admin" and self.model.group_of[client] != who:
             assert delivered == ("not found",)
         else:
@@ -120,7 +125,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(group=st.sampled_from(["g0", "g1"]), units=st.integers(-9, 9))
     def allocate_to_a_group(self, group: str, units: int) -> None:
-        delivered = self.run(told_of_allocation(self.installation, "admin", group, units or 1))
+        delivered = self.run(answer_of_allocation(self.installation, "admin", group, units or 1))
         assert delivered == self.model.allocate(POOL, group, units or 1)
 
     @rule(whom=CLIENTS, group=st.sampled_from([None, "g0", "g1"]))

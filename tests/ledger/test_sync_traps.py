@@ -2,7 +2,7 @@
 
 The two traps of `domain.ledger.sync`, each with a property: what is in flight is not in the
 reading yet, and what was handed over before a reading is refunded within the pool. The witness is
-the provider: its balance falls when it takes a message, whatever anybody hears of it.
+the provider: its balance falls when it takes a message, even if the answer is lost.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ STEPS = st.lists(
         EVENTS,
         st.tuples(st.just("accept"), st.integers(0, 11)),
         st.tuples(st.just("hand over"), FATES),
-        # During a reading nothing can be handed over: whoever tries finds the marks paused.
+        # During a reading nothing can be handed over, because marks are paused.
         st.tuples(
             st.just("read"),
             st.lists(EVENTS | st.tuples(st.just("hand over"), st.just(0)), max_size=3),

@@ -173,5 +173,5 @@ async def client(
 async def eventually(check: Callable[[], bool], seconds: float = SOON_SECONDS) -> None:
     """Returns when it is true."""
     async with asyncio.timeout(seconds):
-        while not check():  # noqa: ASYNC110 - whatever is waited for says nothing by itself
+        while not check():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.005)

@@ -219,7 +219,7 @@ async def test_a_change_is_delivered_after_its_rendering_failed(board: Board) ->
 
 async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board: Board) -> None:
     board.words.away = 1_000_000
-    waiting = await board.listen(Everything())  # told before those of one tenant
+    waiting = await board.listen(Everything())  # delivered before those of one tenant
     board.words = FakeRenderer()
     other = await board.listen()
     changed = board.change(message(), MessageStatus.SENT)

@@ -1,7 +1,7 @@
 """Readers who come and go at random while messages are received side by side, and miss nothing.
 
-Each is told every message of its client's, once, in the order of the feed, whatever the order of
-commits and ids, and with every third hint lost.
+Each receives every message of its client once, in the order of the feed, for any order of commits
+and IDs, although every third hint is lost.
 """
 
 from __future__ import annotations

@@ -179,7 +179,9 @@ async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table:
         reads = len(table.reads)
         table.receive()
         await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
-        assert len(table.reads) <= reads + 4, "the page that is being told, and its own"
+        assert len(table.reads) <= reads + 4, (
+            "one page for the readers in front, and one of its own for each"
+        )
     for place, listener in zip(places, crowd, strict=True):
         await listener.hears(*numbers(place + 1, 40 * PAGE + 3))
 
@@ -192,7 +194,7 @@ async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> N
     leave()
     assert table.hub.count == 0
     table.receive(2)
-    await table.join(listener, 4)  # whoever asks without a place begins now: not who has one
+    await table.join(listener, 4)  # with a place, it goes on from there
     await listener.hears(1, 2, 3, 4)
 
 

@@ -24,7 +24,7 @@ EVERYBODY = "owner sibling stranger"
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something that is found or made for each question anew. `kind`: what it is the id of."""
+    """An object that is found or made for each request. `kind`: the type that its ID is of."""
 
     find: Callable[[Scenario], Awaitable[UUID | str]]
     kind: Kind | None = None
@@ -39,10 +39,10 @@ def thing(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One way to ask a field, and what each gets.
+    """One request for a field, and what each role gets.
 
-    `given`: the arguments; a `Thing` is the owner's (or the group's, the pool's), whoever asks.
-    `through`: the field that is asked, where the row is of one below it. `first`: what happens
+    `given`: the arguments; a `Thing` belongs to the owner, its group or its pool, for every role.
+    `through`: the root field, if the row is about a field below it. `first`: what happens
     before.
     """
 

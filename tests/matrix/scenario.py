@@ -30,7 +30,7 @@ ROLES = ("owner", "sibling", "supervisor", "other_supervisor", "direct", "admin"
 PLACES = ("owner", "sibling", "stranger", "group", "other_group", "pool")
 
 READING = "987654321"
-"""What the provider said: whoever sees it sees the pool."""
+"""The reading of the provider. A role that sees it can see the pool."""
 
 _ID = re.compile(rb'"[a-z]{3}_([0-9a-z]{26})"')
 
@@ -86,7 +86,7 @@ class Scenario:
             events = [event async for event in watch]
         except Rejected as rejected:
             return [ENGINE.rejection(rejected.errors, "req-1").body]
-        except Exception as failure:  # noqa: BLE001 - told as a socket tells it
+        except Exception as failure:  # noqa: BLE001 - shown as a socket shows it
             return [ENGINE.failure(failure, "req-1").body]
         assert actor is not None
         shared = Viewpoint.of(actor).actor
@@ -149,10 +149,10 @@ async def fingerprint() -> str:
     tables = await worlds.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     each = " UNION ALL ".join(
         f"SELECT '{row['tablename']}' || count(*) || coalesce(sum(hashtextextended(t::text, 0)), 0)"
-        f" AS told FROM {row['tablename']} AS t"
+        f" AS summary FROM {row['tablename']} AS t"
         for row in tables
     )
-    return " ".join(sorted(row["told"] for row in await worlds.fetch(each)))
+    return " ".join(sorted(row["summary"] for row in await worlds.fetch(each)))
 
 
 async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:

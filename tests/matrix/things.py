@@ -1,6 +1,6 @@
 """Things to ask about in rows of the matrix: the owner's, its group's or its pool's.
 
-Whatever a mutation uses up, or changes so that a second one finds another world, is made anew.
+An object that a mutation uses up or changes is made again for each request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pages of querysets: whatever the order and the window, a list is read without gaps or repeats."""
+"""Pages of querysets: a list is read without gaps or repeats, in any order and page size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows are read once each after their commit, in whatever order transactions begin and commit."""
+"""Each row is read once after its commit, for any order in which transactions begin and commit."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ WEAKENED = (
         "s.with_message(number, ended._replace(status=QUEUED, attempt=0, epoch=0))",
     ),
     Weakened(
-        "an outcome is recorded whichever attempt it is of",
+        "an outcome is recorded even if it belongs to an older attempt",
         "many crashes",
         "no_message_is_refunded_and_taken",
         "if message.attempt != dispatcher.attempt or message.status not in UNDECIDED:",

@@ -1,4 +1,4 @@
-"""A transport that gives the answers it was told to, and keeps what was asked of it."""
+"""A transport that gives prepared answers, and keeps the requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HTML = b"<!DOCTYPE html><html><body>Not here</body></html>"
 ONE = Outgoing("+12025550100", "Hello")
 TWO = Outgoing("+12025550101", "Hello")
 TWO_OTHERWISE = Outgoing("+12025550101", "Good day")
-UNKNOWN = "unknown"  # any Unknown, whatever its reason
+UNKNOWN = "unknown"  # an Unknown of any reason
 
 CONFIG = ProviderConfig(base_url="http://127.0.0.1:1", api_key="not-to-be-seen", loopback_only=True)
 

@@ -11,7 +11,7 @@ from providers.config import ProviderConfig
 from providers.registry import PROVIDERS, open_account
 from tests.providers.scripted import CONFIG
 
-CREDENTIALS = Credentials("a school", "not-to-be-told")
+CREDENTIALS = Credentials("a school", "not-to-be-shown")
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

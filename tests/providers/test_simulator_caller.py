@@ -52,7 +52,7 @@ class Listener:
 
 @dataclass
 class World:
-    """A simulator, an account at it, and whoever it calls."""
+    """A simulator, an account at it, and the receiver that it calls."""
 
     listener: Listener
     provider: ExtremeSMS

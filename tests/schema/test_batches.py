@@ -1,4 +1,4 @@
-"""A resolver that takes `roots` is called once for all parents, whoever executes the operation."""
+"""A resolver that takes `roots` is called once for all parents, by both executors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a field shows without a resolver exists on every domain type that its type stands for."""
+"""A field without a resolver is an attribute of every domain type behind its GraphQL type."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_unresolved_fields_exist_on_the_domain_type(name: str) -> None:
         return
     domain_types = getattr(definition.origin, "domain_types", None) or (REFUSALS.get(name),)
     for domain_type in domain_types:
-        assert domain_type is not None, f"{name} does not say what it stands for"
+        assert domain_type is not None, f"{name} does not name its domain type"
         assert unresolved(definition) - attributes(domain_type) == set()
 
 

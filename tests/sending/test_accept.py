@@ -1,4 +1,4 @@
-"""Accepting: a send is accepted as a whole or not at all, whatever else is in its batch."""
+"""A send is accepted as a whole or not at all. The other sends of its batch change nothing."""
 
 from __future__ import annotations
 

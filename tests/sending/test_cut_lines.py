@@ -1,4 +1,4 @@
-"""A COMMIT that is lost on the way: the send is charged once, whatever became of the first try."""
+"""A COMMIT whose answer is lost: the send is charged once, also if the first try was kept."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def cut(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A file and how its text is read, whatever its delimiter."""
+    """A file and how its text is read, for every delimiter."""
 
     file: BinaryIO
     encoding: str

@@ -30,7 +30,7 @@ export function Sessions() {
             Sessions
           </Title>
           <Text c="dimmed" size="sm">
-            Where you are signed in. End those that you do not know.
+            Your open sessions. End each session that you do not recognise.
           </Text>
         </div>
         <Button variant="default" disabled={sessions.length < 2} onClick={asking.open}>

@@ -61,7 +61,7 @@ export const CALLS: Call[] = [
   },
   {
     title: "Upload a file and send to its rows",
-    explanation: "{{name}} stands for what a row has in the column “name”.",
+    explanation: "{{name}} is replaced by the value in the column “name” of each row.",
     text: (address) => `curl -s ${address}/uploads \\
   -H 'content-type: text/csv' \\
   -H "authorization: Bearer $API_KEY" \\

@@ -104,7 +104,7 @@ function TextWithColumns({ text, onChange, columns }: TextWithColumnsProps) {
     <>
       <Textarea
         label="Text"
-        description="{{column}} stands for what a row has in that column."
+        description="{{column}} is replaced by the value of that column in each row."
         autosize
         minRows={3}
         value={text}
