@@ -131,7 +131,7 @@ async def _check(
         line=chosen.line,
         warning=chosen.warning,
         key=key,
-        message_id=new_id(),
+        message_ids=[new_id()],
     )
 
 
@@ -161,11 +161,11 @@ async def _join(installation: Installation, send_id: UUID) -> None:
 
 def _just_queued(accepted: AcceptedNow) -> Reply:
     new_send = accepted.send
-    assert new_send.message_id is not None  # `_check` sets it
     assert new_send.text is not None
+    [message_id] = new_send.message_ids
     line = new_send.line
     message = Message(
-        id=new_send.message_id,
+        id=message_id,
         send_id=new_send.id,
         client_id=new_send.payer.client_id,
         number=new_send.numbers[0],

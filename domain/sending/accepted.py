@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 from domain.errors import OutcomeUnknown, TryAgain
 from domain.identity.access import OfClient
 from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient, RejectionReason
-from domain.sending.messages import AcceptedMessage, Send
+from domain.sending.messages import AcceptedMessage, NewSend, Send
 from domain.sending.ports import SendArchive
 from domain.sending.recipients import rejected_recipient
 from domain.sending.send import OutgoingText
@@ -17,8 +18,11 @@ from domain.sending.send import OutgoingText
 async def accepted_messages(store: SendArchive, send: Send) -> Sequence[AcceptedMessage]:
     """The messages of a send that was just accepted, in the order of its recipients.
 
-    Raises OutcomeUnknown if they cannot be read: the send is accepted and charged.
+    A send that its key had accepted earlier is read. Raises OutcomeUnknown if that fails: the send
+    is accepted and charged.
     """
+    if send.accepted_as is not None:
+        return _written(send.accepted_as)
     try:
         return await store.read_accepted(OfClient(send.client_id), send.id)
     except TryAgain as away:
@@ -49,6 +53,16 @@ def results_of(
             yield listed[position]
         else:
             yield rejected_recipient(item.to, position, _reason(number, item.text, made))
+
+
+def _written(new_send: NewSend) -> list[AcceptedMessage]:
+    texts: Iterable[str | None] = new_send.texts or repeat(None)
+    return [
+        AcceptedMessage(message_id, number, text)
+        for message_id, number, text in zip(
+            new_send.message_ids, new_send.numbers, texts, strict=False
+        )
+    ]
 
 
 def _reason(number: str | None, text: str, made: set[tuple[str, str | None]]) -> RejectionReason:

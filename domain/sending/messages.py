@@ -65,8 +65,9 @@ class NewSend:
 
     `numbers`: E.164, without duplicates. `texts`: one for each number, in order; None if all
     share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: for a reply,
-    the line that it leaves through, and what its sender should know about that. `message_id`: of
-    its one message, if the caller must know it before it is written.
+    the line that it leaves through, and what its sender should know about that. `message_ids`:
+    one for each number. They are made before the send is written, so that an answer can name its
+    messages without a read. Empty if no answer names them.
     """
 
     id: UUID
@@ -81,7 +82,7 @@ class NewSend:
     key: IdempotencyKey | None = None
     line: Line | None = None
     warning: str | None = None
-    message_id: UUID | None = None
+    message_ids: Sequence[UUID] = ()
 
     @property
     def cost(self) -> int:
@@ -119,8 +120,8 @@ class Send:
     columns: FileColumns | None = None
     """Only in the result of csvSend: it is not stored."""
 
-    message_id: UUID | None = field(default=None, compare=False)
-    """Of its one message, if it was accepted just now and has only one."""
+    accepted_as: NewSend | None = field(default=None, compare=False, repr=False)
+    """What was written, if it was accepted just now."""
 
     @property
     def charged(self) -> int:

@@ -216,7 +216,7 @@ async def _check(
         rejected=recipients.rejected,
         rejected_count=recipients.rejected_count,
         key=key,
-        message_id=new_id() if request.kind is SendKind.SINGLE else None,
+        message_ids=() if request.kind is SendKind.CSV else [new_id() for _ in recipients.numbers],
     )
 
 
@@ -282,5 +282,5 @@ def _just_queued(accepted: AcceptedNow) -> Send:
         rejected_count=new_send.rejected_count,
         counts={MessageStatus.QUEUED: len(new_send.numbers)},
         created_at=accepted.created_at,
-        message_id=new_send.message_id,
+        accepted_as=new_send,
     )

@@ -192,9 +192,10 @@ def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
     payer = send.payer
     priority = PRIORITY[send.kind]
     texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
-    for number, text in zip(send.numbers, texts, strict=True):
+    ids = send.message_ids or (new_id() for _ in send.numbers)
+    for message_id, number, text in zip(ids, send.numbers, texts, strict=True):
         yield (
-            send.message_id or new_id(),
+            message_id,
             send.id,
             payer.client_id,
             payer.provider_account_id,

@@ -6,18 +6,15 @@ goes away right after the COMMIT, for every mutation of the schema.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import orjson
 import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type, is_leaf_type
 
-from persistence import database, orm
 from tests import databases
+from tests.commit_gate import Gate
 from tests.installations import ENGINE
 from tests.matrix.documents import document_for, is_restricted
 from tests.matrix.row import FORBIDDEN, UNAUTHENTICATED, Row
@@ -38,47 +35,6 @@ READ_ONLY = {"Mutation.testReplyReadiness", "Mutation.settleUnknowns"}
 # Reads its event back after the COMMIT. Repeating it is harmless. To be removed with that read.
 AWAITED = {"Mutation.assignInbound"}
 CHECKED = sorted(set(MUTATIONS) - READ_ONLY - AWAITED)
-
-Acquired = Callable[..., AbstractAsyncContextManager[Any]]
-
-
-@dataclass
-class Gate:
-    """Every connection to the database goes through it. It closes after a number of commits."""
-
-    commits: int = 1
-    is_closed: bool = False
-
-    def around(self, acquired: Acquired) -> Acquired:
-        """`acquired`, as long as the gate is open."""
-
-        @asynccontextmanager
-        async def guarded(pool: Any, *, unavailable: type[Exception]) -> AsyncIterator[Any]:
-            if self.is_closed:
-                raise unavailable
-            written: list[str] = []
-
-            def see(seen: asyncpg.connection.LoggedQuery) -> None:
-                if is_write(seen.query):
-                    written.append(seen.query)
-
-            async with acquired(pool, unavailable=unavailable) as held:
-                held.add_query_logger(see)
-                try:
-                    yield held
-                finally:
-                    held.remove_query_logger(see)
-            if written:
-                self.commits -= 1
-                self.is_closed = self.commits <= 0
-
-        return guarded
-
-
-def is_write(statement: str) -> bool:
-    """Whether a statement changes something."""
-    words = statement.split()
-    return bool({"INSERT", "UPDATE", "DELETE"} & set(words)) and words[:2] != ["SELECT", "FOR"]
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +90,7 @@ async def asked_until_commit(
         await row.first(scenario)
     gate = Gate(commits=1 + EARLIER_COMMITS.get(name, 0))
     with monkeypatch.context() as patched:
-        for module in (database, orm):
-            patched.setattr(module, "acquired", gate.around(module.acquired))
+        gate.guard(patched)
         answer = await scenario.ask(who, document, variables)
     body: dict[str, Any] = orjson.loads(answer)
     assert gate.is_closed, f"{name} has committed nothing: {body}"

@@ -66,11 +66,8 @@ async def send_single(call: Call) -> SingleAnswer:
     send = await sending.send(
         call.installation, call.actor, to=given.recipient, text=given.message, key=call.key
     )
-    message_id = send.message_id
-    if message_id is None:  # the key's earlier send
-        [message] = await accepted_messages(call.installation.store, send)
-        message_id = message.id
-    return SingleAnswer(message_id=ids.encode(Kind.MESSAGE, message_id))
+    [message] = await accepted_messages(call.installation.store, send)
+    return SingleAnswer(message_id=_message_id(message))
 
 
 async def send_bulk(call: Call) -> BulkAnswer:

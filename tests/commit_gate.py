@@ -1,0 +1,59 @@
+"""A database that goes away right after a COMMIT."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+
+from persistence import database, orm
+
+Acquired = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+@dataclass
+class Gate:
+    """Every connection to the database goes through it. It closes after a number of commits."""
+
+    commits: int = 1
+    is_closed: bool = False
+
+    def guard(self, patched: pytest.MonkeyPatch) -> None:
+        """Puts the gate in front of the pool of this process."""
+        for module in (database, orm):
+            patched.setattr(module, "acquired", self.around(module.acquired))
+
+    def around(self, acquired: Acquired) -> Acquired:
+        """`acquired`, as long as the gate is open."""
+
+        @asynccontextmanager
+        async def guarded(pool: Any, *, unavailable: type[Exception]) -> AsyncIterator[Any]:
+            if self.is_closed:
+                raise unavailable
+            written: list[str] = []
+
+            def see(seen: asyncpg.connection.LoggedQuery) -> None:
+                if is_write(seen.query):
+                    written.append(seen.query)
+
+            async with acquired(pool, unavailable=unavailable) as held:
+                held.add_query_logger(see)
+                try:
+                    yield held
+                finally:
+                    held.remove_query_logger(see)
+            if written:
+                self.commits -= 1
+                self.is_closed = self.commits <= 0
+
+        return guarded
+
+
+def is_write(statement: str) -> bool:
+    """Whether a statement changes something."""
+    words = statement.split()
+    return bool({"INSERT", "UPDATE", "DELETE"} & set(words)) and words[:2] != ["SELECT", "FOR"]

@@ -1,0 +1,50 @@
+"""No POST of the REST API reads the database between its COMMIT and its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.commit_gate import Gate
+from tests.rest.test_rest import BULK, HELLO, MANY, MULTI, SINGLE, TO, stored
+
+OTHER = "+12025550102"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "numbers"),
+    [
+        (SINGLE, HELLO, [TO]),
+        (BULK, MANY, [TO, OTHER]),
+        (
+            MULTI,
+            [
+                {"recipient": TO, "content": "One"},
+                {"recipient": "12", "content": "Two"},
+                {"recipient": OTHER, "content": "Three"},
+            ],
+            [TO, OTHER],
+        ),
+    ],
+)
+async def test_a_send_answers_though_the_database_goes_away_after_its_commit(
+    web: httpx.AsyncClient, path: str, body: Any, numbers: list[str]
+) -> None:
+    gate = Gate()
+    with pytest.MonkeyPatch.context() as patched:
+        gate.guard(patched)
+        answer = await web.post(path, json=body)
+        assert gate.is_closed
+    assert answer.status_code == 200, answer.text
+    assert [(await stored(web, each))[0] for each in named_by(answer.json())] == numbers
+
+
+def named_by(answer: dict[str, Any]) -> list[str]:
+    """The IDs of messages in the answer to a send, in order."""
+    if "messageId" in answer:
+        return [answer["messageId"]]
+    if "messageIds" in answer:
+        return list(answer["messageIds"])
+    return [each["messageId"] for each in answer["results"] if "messageId" in each]
