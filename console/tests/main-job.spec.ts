@@ -20,6 +20,9 @@ test("a client sends, sees the balance fall, reads the answer and replies", asyn
   await expect(page.getByRole("heading", { name: /^Send of/ })).toBeVisible();
   await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
   await expect(page.getByRole("table")).toContainText("(202) 555-0177");
+  // The report of a delivery comes after the send is finished, and changes its counts too.
+  await expect(page.getByRole("table")).toContainText("Delivered");
+  await expect(page.getByRole("status").filter({ hasText: "1 Delivered" })).toBeVisible();
   await expect(header).toContainText(credits(before - 2));
 
   const inbox = page.getByRole("link", { name: /Inbox/ });

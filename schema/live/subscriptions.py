@@ -38,9 +38,9 @@ class SendSubscription:
     message_updated = strawberry.subscription(
         resolver=subscriptions.message_updated,
         graphql_type=Message,
-        description="Status changes of the viewer's messages; of one send where named. First those "
-        "of the last five seconds, or the newest hundred messages of the send as they stand; then "
-        "each message's newest state after every change.",
+        description="Status changes of the viewer's messages, or of the messages of one send. The "
+        "first ones are the changes of the last five seconds, or the newest 100 messages of the "
+        "send. After that, each change brings the newest state of its message.",
     )
     send_progress = strawberry.subscription(
         resolver=subscriptions.send_progress,

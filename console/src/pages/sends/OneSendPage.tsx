@@ -1,7 +1,7 @@
 import { Alert, Button, Group, SimpleGrid } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
+import { useDisclosure, useThrottledCallback } from "@mantine/hooks";
 import { useParams } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { useLive } from "../../api/useLive";
@@ -19,16 +19,21 @@ import { fullTime } from "../../text/times";
 import { CANCEL, PROGRESS, type Progress, SEND } from "./documents";
 import { SendMessages } from "./SendMessages";
 
+const RELOAD_MILLISECONDS = 1_000;
+
 /** One send: its counts as they change, and its messages. */
 export function OneSendPage() {
   const { sendId = "" } = useParams({ strict: false }) as { sendId?: string };
-  const { data, failure, isLoading } = useData(SEND, { id: sendId });
+  const { data, failure, isLoading, reload } = useData(SEND, { id: sendId });
   const [progress, setProgress] = useState<Progress | null>(null);
   const unit = useBalances()?.account?.unit ?? "credit";
   useLive(PROGRESS, { id: sendId }, (events) => {
     const last = events.at(-1);
     if (last) setProgress(last.sendProgress);
   });
+  // The progress ends when every message has an outcome. Delivery reports come later.
+  const reloadSoon = useThrottledCallback(reload, RELOAD_MILLISECONDS);
+  useEffect(() => setProgress((last) => (last?.finished ? null : last)), [data]);
 
   if (isLoading) return <Waiting />;
   const send = data?.send;
@@ -66,7 +71,7 @@ export function OneSendPage() {
         </Alert>
       )}
       <RejectedList rejected={send.rejected} total={send.rejectedCount} />
-      <SendMessages sendId={send.id} />
+      <SendMessages sendId={send.id} onChange={() => present.finished && reloadSoon()} />
     </Page>
   );
 }

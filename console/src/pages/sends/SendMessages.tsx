@@ -42,7 +42,7 @@ const idOf = (message: MessageRow) => message.id;
 const CHOICES = Object.entries(STATUSES).map(([value, { label }]) => ({ value, label }));
 
 /** The messages of a send. Their status changes as it happens. */
-export function SendMessages({ sendId }: { sendId: string }) {
+export function SendMessages({ sendId, onChange }: { sendId: string; onChange: () => void }) {
   const [status, setStatus] = useState<MessageStatus | null>(null);
   const pages = usePages(MESSAGES, { id: sendId, status }, messagesOf, idOf);
   useLive(MESSAGE_UPDATED, { sendId }, (events) => {
@@ -50,6 +50,7 @@ export function SendMessages({ sendId }: { sendId: string }) {
     const isWhole = pages.replace([...newest.values()]);
     // With a filter, a message can leave or enter the list.
     if (status !== null || (!isWhole && !pages.hasMore)) pages.refresh();
+    onChange();
   });
   return (
     <>
