@@ -32,9 +32,7 @@ EARLIER_COMMITS = {
 # Mutations that change nothing, or whose row of the matrix is a dry run: there is no COMMIT.
 READ_ONLY = {"Mutation.testReplyReadiness", "Mutation.settleUnknowns"}
 
-# Reads its event back after the COMMIT. Repeating it is harmless. To be removed with that read.
-AWAITED = {"Mutation.assignInbound"}
-CHECKED = sorted(set(MUTATIONS) - READ_ONLY - AWAITED)
+CHECKED = sorted(set(MUTATIONS) - READ_ONLY)
 
 
 @pytest.fixture(scope="module")
