@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
 SERVER_LOCK := requirements-server.lock
+STOCK := tests/end_to_end/python
 PORT ?= 8000
 
 .PHONY: help install run console console-dev test check format lint types console-types contracts \
@@ -69,8 +70,10 @@ soak: install ## Hurts the running program for SOAK_SECONDS (1800): docs/soak.md
 mutants: install ## Breaks the program in many ways; the tests must notice each: docs/decisions/0156.
 	$(BIN)/python -m tests.mutants
 
-clients: ## The stock GraphQL clients that tests drive, where node and npm are.
+clients: ## The stock clients that tests drive: Node packages, and Python ones in an environment of their own.
 	@cd tests/end_to_end/node && npm ci --no-audit --no-fund --silent
+	@$(PYTHON) -m venv $(STOCK)/.venv
+	@$(STOCK)/.venv/bin/python -m pip install --quiet --require-hashes -r $(STOCK)/requirements.lock
 
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate pyproject.toml
@@ -78,6 +81,7 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 lock: ## Pins again: exact versions and hashes, no addresses.
 	$(PIN) --extra embedded --extra redis --extra dev -o $(LOCK)
 	$(PIN) --extra redis --extra build --constraints $(LOCK) -o $(SERVER_LOCK)
+	$(PIN:pyproject.toml=$(STOCK)/requirements.in) -o $(STOCK)/requirements.lock
 
 clean: ## Removes what install and run made.
 	rm -rf $(VENV) .ibiki
