@@ -37,6 +37,20 @@ class Reading:
     value: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderField:
+    """A value of a provider account's configuration, as a person gives it.
+
+    `name`: as in the API, such as baseUrl. A secret is stored encrypted and never returned.
+    """
+
+    name: str
+    description: str
+    required: bool = True
+    secret: bool = False
+    default: str | None = None
+
+
 class Provider(Protocol):
     """One provider account. Each call makes one request, without a loop or a retry."""
 

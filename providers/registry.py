@@ -2,24 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from domain.inbox.webhooks import Parser
-from domain.provider import Provider
+from domain.provider import Credentials, Provider, ProviderField
 from providers import egosms, extreme
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 
-PROVIDERS: Final[Mapping[str, Callable[[ProviderConfig], Provider]]] = {
-    "extreme": ExtremeSMS,
-    "egosms": egosms.open_egosms,
+API_KEY: Final = ProviderField(
+    name="apiKey", description="The API key at the provider.", secret=True
+)
+USERNAME: Final = ProviderField(name="username", description="The user name at the provider.")
+PASSWORD: Final = ProviderField(
+    name="password", description="The password, or the key, at the provider.", secret=True
+)
+SENDER: Final = ProviderField(
+    name="sender",
+    description="The name or number that phones show. Default: the account's.",
+    required=False,
+)
+
+
+def address(default: str | None) -> ProviderField:
+    """The address of the provider. It is required if there is no default."""
+    return ProviderField(
+        name="baseUrl",
+        description="The address of the provider's API.",
+        required=default is None,
+        default=default,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKind:
+    """How to call a provider, how to read its webhooks, and what an account there consists of.
+
+    `fields`: the values that a person gives. Each is a field of `ProviderConfig`; the user name and
+    the password are its credentials.
+    """
+
+    open: Callable[[ProviderConfig], Provider]
+    parse: Parser
+    fields: Sequence[ProviderField]
+
+
+PROVIDERS: Final[Mapping[str, ProviderKind]] = {
+    "extreme": ProviderKind(
+        ExtremeSMS, extreme.parse_webhook, (address(extreme.BASE_URL), API_KEY)
+    ),
+    "egosms": ProviderKind(
+        egosms.open_egosms,
+        egosms.parse_webhook,
+        (address(egosms.PLAIN_URL), USERNAME, PASSWORD, SENDER),
+    ),
 }
 
-PARSERS: Final[Mapping[str, Parser]] = {
-    "extreme": extreme.parse_webhook,
-    "egosms": egosms.parse_webhook,
-}
+PARSERS: Final[Mapping[str, Parser]] = {name: each.parse for name, each in PROVIDERS.items()}
 """The parser for the webhook calls of each provider."""
 
 
@@ -28,4 +69,27 @@ def open_account(provider: str, config: ProviderConfig) -> Provider:
     if provider not in PROVIDERS:
         known = ", ".join(sorted(PROVIDERS))
         raise ValueError(f"Unknown provider {provider!r}. Supported: {known}.")
-    return PROVIDERS[provider](config)
+    return PROVIDERS[provider].open(config)
+
+
+def config_of(
+    fields: Sequence[ProviderField], given: Mapping[str, str], **limits: Any
+) -> ProviderConfig:
+    """The configuration of an account from the values that a person gave, and from the limits.
+
+    Raises ValueError with a sentence about the first value that is missing or wrong.
+    """
+    for field in fields:
+        if field.required and not given.get(field.name):
+            raise ValueError(f"{field.name} is required. {field.description}")
+    values: dict[str, Any] = {
+        _python_name(field.name): given.get(field.name) or field.default for field in fields
+    }
+    username, password = values.pop("username", None), values.pop("password", None)
+    if username is not None or password is not None:
+        values["credentials"] = Credentials(username or "", password or "")
+    return ProviderConfig(**values, **limits)
+
+
+def _python_name(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
