@@ -28,20 +28,22 @@ CODES = {
 FIGURES = ("required", "available", "unit", "limit", "status", "retryAfterSeconds")
 FORTY = [f"20255501{each:02}" for each in range(40)]
 OPTED_OUT = "+12025550199"
+SCHOOL_BULK = "/api/v1/communications/bulk-sms"
+SINGLES = (SINGLE, "/api/v1/communications/single-sms", "/api/sms/send")
 LIMITED = "limited"
 INACTIVE = "inactive"
 
 CASES: list[tuple[str, Any, str | None]] = [
-    (SINGLE, HELLO, None),
+    *((each, HELLO, None) for each in SINGLES),
+    *((each, {**HELLO, "recipient": "nonsense"}, None) for each in SINGLES),
+    *((each, HELLO, INACTIVE) for each in SINGLES),
     (SINGLE, {**HELLO, "recipient": "(202) 555-0101"}, None),
-    (SINGLE, {**HELLO, "recipient": "nonsense"}, None),
     (SINGLE, {**HELLO, "recipient": OPTED_OUT}, None),
     (SINGLE, {**HELLO, "message": ""}, None),
     (SINGLE, {**HELLO, "message": "a\0b"}, None),
     (SINGLE, {**HELLO, "message": "ünï – ☃" * 200}, None),
     (SINGLE, {**HELLO, "message": "Line\nbreak ☃"}, None),
     (SINGLE, HELLO, LIMITED),
-    (SINGLE, HELLO, INACTIVE),
     (BULK, MANY, None),
     (BULK, {**MANY, "recipients": []}, None),
     (BULK, {**MANY, "recipients": [OPTED_OUT, TO]}, None),
@@ -49,6 +51,11 @@ CASES: list[tuple[str, Any, str | None]] = [
     (BULK, {**MANY, "recipients": [TO] * 301}, None),
     (BULK, MANY, LIMITED),
     (BULK, MANY, INACTIVE),
+    (SCHOOL_BULK, {"recipients": MANY["recipients"], "message": "Hello"}, None),
+    (SCHOOL_BULK, {"recipients": FORTY, "message": "Hello"}, None),
+    (SCHOOL_BULK, {"recipients": [TO] * 301, "message": "Hello"}, None),
+    (SCHOOL_BULK, {"recipients": [TO], "message": "Hello"}, LIMITED),
+    (SCHOOL_BULK, {"recipients": [TO], "message": "Hello"}, INACTIVE),
     (MULTI, [{"recipient": each, "content": each} for each in [*FORTY[:3], "x", TO, TO]], None),
     (MULTI, [{"recipient": TO, "content": "Hi"}, {"recipient": TO, "content": ""}], None),
     (MULTI, [], None),
@@ -73,10 +80,12 @@ async def pair(app: App) -> list[worlds.Tenant]:
 
 def as_graphql(path: str, given: Any) -> tuple[str, dict[str, Any]]:
     """The mutation and its input for a request of the REST API."""
-    if path == SINGLE:
+    if path in SINGLES:
         return graphql.SEND, {"to": given["recipient"], "text": given["message"]}
     if path == BULK:
         return graphql.BULK, {"to": given["recipients"], "text": given["content"]}
+    if path == SCHOOL_BULK:
+        return graphql.BULK, {"to": given["recipients"], "text": given["message"]}
     messages = [{"to": each["recipient"], "text": each["content"]} for each in given]
     return graphql.MULTI, {"messages": messages}
 

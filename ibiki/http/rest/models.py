@@ -42,6 +42,16 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+Recipients = Annotated[
+    list[str],
+    FailFast(),
+    Field(
+        description="The phone numbers, in any usual spelling. A number that occurs twice counts "
+        "once. The limit is 100,000 numbers, unless the operator has changed it."
+    ),
+]
+
+
 class SendSingle(Request):
     """One text to one number."""
 
@@ -52,10 +62,7 @@ class SendSingle(Request):
 class SendBulk(Request):
     """One text to many numbers."""
 
-    recipients: Annotated[list[str], FailFast()] = Field(
-        description="The phone numbers, in any usual spelling. A number that occurs twice counts "
-        "once. The limit is 100,000 numbers, unless the operator has changed it."
-    )
+    recipients: Recipients
     content: str = Field(description=TEXT)
 
 

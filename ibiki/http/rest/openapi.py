@@ -79,6 +79,7 @@ def _operation(endpoint: Endpoint) -> Operation:
     refusals = sorted({*always, *endpoint.refusals})
     return Operation(
         operationId=endpoint.name,
+        tags=[endpoint.tag],
         summary=endpoint.summary,
         parameters=_parameters(endpoint),
         requestBody=_body(endpoint),
@@ -94,7 +95,8 @@ def _parameters(endpoint: Endpoint) -> list[Parameter | Reference]:
         {"name": each, "in": "path", "required": True, "schema": {"type": "string"}}
         for each in re.findall(r"{(\w+)}", endpoint.path)
     ]
-    for name, schema in endpoint.query.model_json_schema().get("properties", {}).items():
+    query = endpoint.query.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, schema in query.get("properties", {}).items():
         about = schema.pop("description")
         parameters.append({"name": name, "in": "query", "description": about, "schema": schema})
     if endpoint.method == "POST":

@@ -67,7 +67,7 @@ async def send_single(call: Call) -> SingleAnswer:
         call.installation, call.actor, to=given.recipient, text=given.message, key=call.key
     )
     [message] = await accepted_messages(call.installation.store, send)
-    return SingleAnswer(message_id=_message_id(message))
+    return SingleAnswer(message_id=message_id_of(message))
 
 
 async def send_bulk(call: Call) -> BulkAnswer:
@@ -78,7 +78,7 @@ async def send_bulk(call: Call) -> BulkAnswer:
     )
     messages = await accepted_messages(call.installation.store, send)
     return BulkAnswer(
-        message_ids=[_message_id(each) for each in messages],
+        message_ids=[message_id_of(each) for each in messages],
         total_sent=send.accepted,
         rejected=rejected_of(send.rejected),
         rejected_count=send.rejected_count,
@@ -96,7 +96,7 @@ async def send_bulk_multi(call: Call) -> MultiAnswer:
     def results() -> list[ItemQueued | ItemFailed]:
         found = results_of(installation.normaliser, items, send, messages)
         return [
-            ItemQueued(recipient=item.to, message_id=_message_id(each))
+            ItemQueued(recipient=item.to, message_id=message_id_of(each))
             if isinstance(each, AcceptedMessage)
             else ItemFailed(recipient=item.to, error=each.message, code=each.reason.value)
             for item, each in zip(items, found, strict=True)
@@ -184,5 +184,6 @@ def _shown(messages: Sequence[InboundMessage]) -> list[Inbound]:
     ]
 
 
-def _message_id(message: AcceptedMessage) -> str:
+def message_id_of(message: AcceptedMessage) -> str:
+    """The ID as answers show it."""
     return ids.encode(Kind.MESSAGE, message.id)

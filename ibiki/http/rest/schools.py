@@ -1,0 +1,153 @@
+"""The endpoints for schools' programs: check the balance, and send one text to one or to many."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from domain.errors import Forbidden
+from domain.identity.access import payer_of
+from domain.ledger import sync as syncing
+from domain.ledger.balances import view_of
+from domain.loops import AWAY
+from domain.sending import send as sending
+from domain.sending.accepted import accepted_messages
+from ibiki.http.rest.errors import rejected_of
+from ibiki.http.rest.models import (
+    MESSAGE_ID,
+    TEXT,
+    Answer,
+    Recipients,
+    Rejected,
+    Request,
+    SendSingle,
+)
+from ibiki.http.rest.operations import Call, message_id_of
+
+LONGEST_READ_SECONDS = 1.0
+"""The send is accepted: its answer must not wait long for the balance."""
+
+UNIT = 'The unit of all amounts: "credit", or a currency such as "UGX".'
+REQUIRED = "What the accepted messages were charged."
+BALANCE = "What is left now. Null if it could not be read: the messages are accepted anyway."
+
+
+class SchoolBulk(Request):
+    """One text to many numbers."""
+
+    recipients: Recipients
+    message: str = Field(description=TEXT)
+
+
+class CreditsAnswer(Answer):
+    """What the account holds."""
+
+    balance: int
+    unit: str = Field(description=UNIT)
+    provider_balance: str | None = Field(
+        description="The balance as it was reported for a provider account of your own. Null if "
+        "your operator manages the balance."
+    )
+    checked_at: datetime | None = Field(
+        description="When that was reported. Null if your operator manages the balance."
+    )
+
+
+class SchoolSingleAnswer(Answer):
+    """The accepted message."""
+
+    message_id: str = Field(description=MESSAGE_ID)
+    status: Literal["queued"] = "queued"
+    accepted: int
+    required: int = Field(description=REQUIRED)
+    balance: int | None = Field(description=BALANCE)
+    unit: str = Field(description=UNIT)
+
+
+class SchoolBulkAnswer(Answer):
+    """The accepted messages."""
+
+    accepted: int = Field(description="How many messages were accepted and charged.")
+    required: int = Field(description=REQUIRED)
+    balance: int | None = Field(description=BALANCE)
+    unit: str = Field(description=UNIT)
+    message_ids: list[str] = Field(
+        description="The IDs of the messages, in the order of the accepted recipients."
+    )
+    rejected: list[Rejected] = Field(
+        description="The first 1,000 recipients that were not accepted."
+    )
+    rejected_count: int = Field(description="How many recipients were not accepted.")
+
+
+async def check_credits(call: Call) -> CreditsAnswer:
+    """Checks the balance of a provider account of your own, and answers what the account holds."""
+    installation, actor, checked_at = call.installation, call.actor, None
+    try:
+        account = await syncing.account_to_sync(installation.store, actor, None)
+    except Forbidden:  # the operator manages the balance: there is nothing to check
+        balances = await installation.store.read_balances(view_of(actor))
+    else:
+        synced = await syncing.sync(
+            installation.store,
+            await installation.providers.of(account.id),
+            account,
+            actor_id=actor.user_id,
+            rules=installation.sync_rules,
+            view=view_of(actor),
+        )
+        balances, checked_at = synced.balances, synced.checked_at
+    assert balances.account is not None
+    return CreditsAnswer(
+        balance=balances.account.balance,
+        unit=balances.account.unit,
+        provider_balance=balances.platform.provider_balance if balances.platform else None,
+        checked_at=checked_at,
+    )
+
+
+async def single_sms(call: Call) -> SchoolSingleAnswer:
+    """Sends one text to one number."""
+    given: SendSingle = call.body
+    send = await sending.send(
+        call.installation, call.actor, to=given.recipient, text=given.message, key=call.key
+    )
+    [message] = await accepted_messages(call.installation.store, send)
+    return SchoolSingleAnswer(
+        message_id=message_id_of(message),
+        accepted=send.accepted,
+        required=send.accepted * send.price,
+        balance=await _balance(call),
+        unit=payer_of(call.actor).unit,
+    )
+
+
+async def bulk_sms(call: Call) -> SchoolBulkAnswer:
+    """Sends one text to many numbers."""
+    given: SchoolBulk = call.body
+    send = await sending.bulk_send(
+        call.installation, call.actor, to=given.recipients, text=given.message, key=call.key
+    )
+    messages = await accepted_messages(call.installation.store, send)
+    return SchoolBulkAnswer(
+        accepted=send.accepted,
+        required=send.accepted * send.price,
+        balance=await _balance(call),
+        unit=payer_of(call.actor).unit,
+        message_ids=[message_id_of(each) for each in messages],
+        rejected=rejected_of(send.rejected),
+        rejected_count=send.rejected_count,
+    )
+
+
+async def _balance(call: Call) -> int | None:
+    """What the account holds after the commit; None if the database does not answer soon."""
+    payer = call.actor.payer
+    with suppress(*AWAY, TimeoutError):
+        async with asyncio.timeout(LONGEST_READ_SECONDS):
+            return None if payer is None else await call.installation.store.held(payer.account_id)
+    return None
