@@ -1,12 +1,14 @@
-"""Runs every benchmark, or those named: `python -m benchmarks [name …]`.
+"""Runs every benchmark, or those named: `python -m benchmarks [name …] [--against PATH]`.
 
-A benchmark is a module of this package with `main() -> list[Measurement]`. Ends with 1 where a
-goal is missed.
+A benchmark is a module of this package with `main() -> list[Measurement]`. Ends with 1 if a
+goal is missed. PATH is a checkout of another build that `work` is compared with.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -48,4 +50,10 @@ def measured(names: list[str], console: Console) -> Iterator[tuple[str, list[Mea
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--against", metavar="PATH")
+    given = parser.parse_args()
+    if given.against:
+        os.environ["BENCH_AGAINST"] = given.against
+    sys.exit(run(given.names))

@@ -6,7 +6,6 @@ two figures of one run can be compared even on a noisy machine.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -19,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ibiki.local import embedded
-from persistence import migrating
 from tests.end_to_end.program import clean_environment
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -27,11 +25,33 @@ START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """A checkout of the program, with the environment it is installed in."""
+
+    path: Path
+
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return str(self.path / ".venv" / "bin" / "python")
+
+
+class _Ours(Build):
+    @property
+    def python(self) -> str:
+        return sys.executable
+
+
+OURS = _Ours(Path(__file__).parents[1])
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
-    """A migrated, durable database in a directory of its own."""
+    """A migrated, durable database in a directory of its own, for one build of the program."""
 
     directory: Path
     url: str
+    build: Build
 
     @property
     def postgres_pid(self) -> int:
@@ -40,13 +60,19 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
+def ground(build: Build = OURS) -> Iterator[Ground]:
     """An empty, migrated database, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="ibiki-bench-") as name:
         directory = Path(name)
         with embedded.start(directory) as running:
-            asyncio.run(migrating.migrate(running.url))
-            yield Ground(directory, running.url)
+            subprocess.run(
+                [build.python, "-m", "ibiki", "migrate", "--data", name],
+                cwd=build.path,
+                env=clean_environment(),
+                check=True,
+                capture_output=True,
+            )
+            yield Ground(directory, running.url, build)
 
 
 @contextmanager
@@ -54,7 +80,8 @@ def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int
     """A process of the program on that ground; its process id."""
     log = (ground.directory / "program.log").open("ab")
     process = subprocess.Popen(
-        [sys.executable, "-m", "ibiki", *arguments, "--data", str(ground.directory)],
+        [ground.build.python, "-m", "ibiki", *arguments, "--data", str(ground.directory)],
+        cwd=ground.build.path,
         stdout=log,
         stderr=log,
         env=clean_environment() | {"LIMIT_REQUESTS_PER_SECOND": "1000000"} | environment,
