@@ -53,8 +53,12 @@ Outcome = Accepted | Rejected | NotSent | Unknown
 
 
 class ReportedStatus(StrEnum):
-    """The status of an accepted message, as the provider reports it."""
+    """The status of an accepted message, as the provider reports it.
+
+    TAKEN: a network has accepted it. REFUSED: a gateway had accepted it, and no network did.
+    """
 
     TAKEN = "TAKEN"
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
+    REFUSED = "REFUSED"

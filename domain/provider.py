@@ -13,12 +13,16 @@ from domain.outcomes import Outcome, ReportedStatus
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message for a provider. `number` is E.164. A reply has `modem` and `port`."""
+    """One message for a provider. `number` is E.164. A reply has `modem` and `port`.
+
+    `attempt`: the ID of the attempt in hex, for a provider that returns no ID of its own.
+    """
 
     number: str
     text: str
     modem: str | None = None
     port: str | None = None
+    attempt: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,17 @@ class Provider(Protocol):
         """Submits messages without modem and port. One outcome per message, in order."""
         ...
 
-    async def balance(self) -> Reading:
-        """The present balance. Raises ProviderUnavailable."""
-        ...
-
     async def close(self) -> None:
         """Closes all connections."""
+        ...
+
+
+@runtime_checkable
+class SupportsBalance(Protocol):
+    """A provider that reports its balance. The pool of any other is set by hand."""
+
+    async def balance(self) -> Reading:
+        """The present balance. Raises ProviderUnavailable."""
         ...
 
 

@@ -42,6 +42,7 @@ from ibiki.wiring import Components, running_components
 from ibiki.workers import Workers
 from persistence import store
 from persistence.migrating import pending_migrations
+from providers.registry import CALLS_BY_GET
 from providers.simulator.caller import Webhook
 from providers.simulator.server import running as running_simulator
 
@@ -287,6 +288,7 @@ def upload_limit_of(settings: Settings) -> BodyLimit:
 def webhook_rules_of(settings: Settings) -> WebhookRules:
     """Who may call the webhooks, from the settings."""
     return WebhookRules(
+        by_get=CALLS_BY_GET,
         secrets=settings.secrets.webhook_secrets,
         signing_secrets=settings.secrets.webhook_signing_secrets,
         allowed_networks=[ip_network(each) for each in settings.webhooks.allowed_networks],

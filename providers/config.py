@@ -13,15 +13,17 @@ class ProviderConfig:
     """Address, secrets and limits of one provider account. Its repr shows no secret.
 
     Give `api_key`, or `credentials` if the provider has user names. `sender`: the name that phones
-    show; None is the account's default. `deadline_seconds`: for one call as a whole; shorter than
-    the lease of its messages. `largest_batch`: messages per call, and so the most that one
-    unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
+    show; None is the account's default. `report_url`: where the provider sends delivery reports,
+    if each call has to name it; it contains a secret. `deadline_seconds`: for one call as a whole;
+    shorter than the lease of its messages. `largest_batch`: messages per call, and so the most that
+    one unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
     """
 
     base_url: str
     api_key: str = field(default="", repr=False)
     credentials: Credentials | None = field(default=None, repr=False)
     sender: str | None = None
+    report_url: str | None = field(default=None, repr=False)
     deadline_seconds: float = 10.0
     connect_seconds: float = 3.0
     reuse_seconds: float = 0.0

@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import Malformed, Parsed, ReportCall
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
-from domain.provider import Outgoing, Provider, Reading
+from domain.provider import Outgoing, Reading
 from providers.config import ProviderConfig
 from providers.replies import (
     balance_of,
@@ -178,7 +178,7 @@ def _refused(refusal: NotSent) -> str:
 # --- Send, send many, balance
 
 
-def open_egosms(config: ProviderConfig) -> Provider:
+def open_egosms(config: ProviderConfig) -> EgoSMSJson | EgoSMSPlain:
     """An account at the API that the address names: JSON if `json` is in its path, else plain."""
     return EgoSMSJson(config) if is_json(config.base_url) else EgoSMSPlain(config)
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from domain.inbox.webhooks import Parser
 from domain.provider import Credentials, Provider, ProviderField
-from providers import egosms, extreme
+from providers import egosms, extreme, kannel
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
+from providers.kannel import Kannel
 
 API_KEY: Final = ProviderField(
     name="apiKey", description="The API key at the provider.", secret=True
@@ -41,12 +42,14 @@ class ProviderKind:
     """How to call a provider, how to read its webhooks, and what an account there consists of.
 
     `fields`: the values that a person gives. Each is a field of `ProviderConfig`; the user name and
-    the password are its credentials.
+    the password are its credentials. `calls_by_get`: its webhook calls are GET requests, and
+    `parse` parses the query of the URL.
     """
 
     open: Callable[[ProviderConfig], Provider]
     parse: Parser
     fields: Sequence[ProviderField]
+    calls_by_get: bool = False
 
 
 PROVIDERS: Final[Mapping[str, ProviderKind]] = {
@@ -58,10 +61,18 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
         egosms.parse_webhook,
         (address(egosms.PLAIN_URL), USERNAME, PASSWORD, SENDER),
     ),
+    "kannel": ProviderKind(
+        Kannel,
+        kannel.parse_webhook,
+        (address(None), USERNAME, PASSWORD, SENDER),
+        calls_by_get=True,
+    ),
 }
 
 PARSERS: Final[Mapping[str, Parser]] = {name: each.parse for name, each in PROVIDERS.items()}
 """The parser for the webhook calls of each provider."""
+
+CALLS_BY_GET: Final = frozenset(name for name, each in PROVIDERS.items() if each.calls_by_get)
 
 
 def open_account(provider: str, config: ProviderConfig) -> Provider:

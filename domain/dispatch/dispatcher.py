@@ -266,7 +266,7 @@ class Dispatcher:
     async def _call(self, provider: Provider, call: Call) -> Sequence[Outcome]:
         """One outcome for each message, in the same order."""
         began = now_seconds()
-        outcomes = await self._ask(provider, [each.outgoing for each in call.messages])
+        outcomes = await self._ask(provider, call.outgoing)
         self._context.observer.called(
             self._context.provider_account_id, outcomes, seconds=now_seconds() - began
         )

@@ -47,11 +47,6 @@ class Queued:
     modem: str | None = None
     port: str | None = None
 
-    @property
-    def outgoing(self) -> Outgoing:
-        """The message for the provider. A reply names its modem and port."""
-        return Outgoing(self.number, self.text, self.modem, self.port)
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -59,6 +54,15 @@ class Call:
 
     attempt_id: UUID
     messages: Sequence[Queued]
+
+    @property
+    def outgoing(self) -> list[Outgoing]:
+        """The messages for the provider, in order. A reply names its modem and port."""
+        attempt = self.attempt_id.hex
+        return [
+            Outgoing(each.number, each.text, each.modem, each.port, attempt)
+            for each in self.messages
+        ]
 
     @property
     def priority(self) -> int:

@@ -17,11 +17,12 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
 from domain.clock import now_seconds
-from domain.errors import Forbidden, NotFound, ProviderUnavailable, TryAgain
+from domain.errors import Forbidden, InvalidInput, NotFound, ProviderUnavailable, TryAgain
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.balances import Balances, BalanceView
@@ -29,13 +30,18 @@ from domain.ledger.book import Book, Holding, Purpose, TransferKind
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
 from domain.ledger.valuation import units_of_reading
-from domain.provider import Provider, Reading
+from domain.provider import Provider, Reading, SupportsBalance
 from domain.transactions import Transaction
 from domain.units import units_in_words
 
 POLL_SECONDS = 0.05
 TRIES = 3
 CREDENTIALS_CHANGED = "The sign-in of this account was changed during the check. Try again."
+NO_BALANCE = (
+    "The provider of this account reports no balance. Set the pool by hand: sync with `reading`,"
+    " the units that you have left there."
+)
+HAS_BALANCE = "The provider of this account reports its balance. Leave `reading` out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +106,23 @@ async def sync(
     actor_id: UUID | None,
     rules: SyncRules,
     view: BalanceView | None = None,
+    by_hand: int | None = None,
 ) -> Synced:
     """Reads the provider's balance and sets the pool to it. Safe to repeat and to run twice.
 
-    `view`: of the balances to return; None is the pool's own. Raises ProviderUnavailable: the last
-    good reading is kept, with its age.
+    `view`: of the balances to return; None is the pool's own. `by_hand`: the balance in units, as
+    the operator knows it, for a provider that reports none.
+
+    Raises ProviderUnavailable: the last good reading is kept, with its age. Raises InvalidInput if
+    the provider reports its balance and `by_hand` is given.
     """
     view = view or BalanceView(provider_account_id=account.id)
+    source = _source_of(provider, by_hand)
     for _ in range(TRIES):
         reader_id = new_id()
         try:
             await _pause_marking(store, account.id, reader_id, rules)
-            reading, units = await _read(store, provider, account, reader_id)
+            reading, units = await _read(store, source, account, reader_id)
             return await _set_pool(store, account, reader_id, reading, units, actor_id, view)
         except _PauseExpired:
             continue
@@ -121,6 +132,26 @@ async def sync(
             with suppress(TryAgain):
                 await asyncio.shield(store.lift_pause(account.id, reader_id=reader_id))
     raise ProviderUnavailable("The provider took too long to report the balance. Try again.")
+
+
+@dataclass(frozen=True, slots=True)
+class _ByHand:
+    """A balance that a person has entered."""
+
+    units: int
+
+    async def balance(self) -> Reading:
+        return Reading(raw=str(self.units), value=Decimal(self.units))
+
+
+def _source_of(provider: Provider, by_hand: int | None) -> SupportsBalance:
+    if isinstance(provider, SupportsBalance):
+        if by_hand is not None:
+            raise InvalidInput(HAS_BALANCE, field="reading")
+        return provider
+    if by_hand is None:
+        raise ProviderUnavailable(NO_BALANCE)
+    return _ByHand(by_hand)
 
 
 async def _pause_marking(
@@ -144,11 +175,11 @@ async def _pause_marking(
 
 
 async def _read(
-    store: SyncStore, provider: Provider, account: ProviderAccount, reader_id: UUID
+    store: SyncStore, source: SupportsBalance, account: ProviderAccount, reader_id: UUID
 ) -> tuple[Reading, int]:
     """The reading, and its value in units."""
     try:
-        reading = await provider.balance()
+        reading = await source.balance()
         return reading, units_of_reading(reading.value, account.valuation)
     except ProviderUnavailable as unavailable:
         await store.fail_reading(account.id, reader_id=reader_id)

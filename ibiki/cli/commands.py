@@ -132,7 +132,7 @@ def audit(data: Path, *, as_json: bool) -> bool:
     return bool(with_installation(data, check, must_exist=True))
 
 
-def sync(data: Path, *, client: str, as_json: bool) -> None:
+def sync(data: Path, *, client: str, reading: int | None, as_json: bool) -> None:
     """Sets the default pool, or a client's own account, to the provider's balance.
 
     Raises PoolNotSynced.
@@ -149,6 +149,7 @@ def sync(data: Path, *, client: str, as_json: bool) -> None:
                     account,
                     actor_id=None,
                     rules=parts.installation.sync_rules,
+                    by_hand=reading,
                 )
         except ProviderUnavailable as unavailable:
             raise PoolNotSynced(_why_not_synced(context, account, unavailable)) from unavailable

@@ -106,11 +106,15 @@ def sync(
         str,
         typer.Option(help="Check the balance of this client's own provider account instead."),
     ] = "",
+    reading: Annotated[
+        int | None,
+        typer.Option(help="The balance in units, if the provider reports none (Kannel)."),
+    ] = None,
     data: Data = DEFAULT_DIRECTORY,
     json: Json = False,
 ) -> None:
     """Read the balance from the provider and set the pool to it."""
-    _commands().sync(data, client=client, as_json=json)
+    _commands().sync(data, client=client, reading=reading, as_json=json)
 
 
 @app.command("export-unknowns")

@@ -2,6 +2,8 @@
 
 The address, the rate and the secret are checked before the body is read. The event is stored
 unchanged and acknowledged. `domain.inbox.receive` evaluates it later.
+
+The event of a provider that calls by GET is the query of the URL.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ TOO_LARGE = "The body is larger than 64 KiB."
 class WebhookRules:
     """Who may call: callers with a secret or a valid signature.
 
-    `open_on_loopback`: if neither is configured, calls from this machine are allowed.
+    `open_on_loopback`: if neither is configured, calls from this machine are allowed. `by_get`:
+    providers that call by GET. All others call by POST.
     """
 
     secrets: Sequence[str] = ()
@@ -52,6 +55,7 @@ class WebhookRules:
     allowed_networks: Sequence[Network] = ()
     requests_per_second: int = 2_000
     open_on_loopback: bool = False
+    by_get: frozenset[str] = frozenset()
 
 
 class Webhooks:
@@ -69,8 +73,8 @@ class Webhooks:
     def routes(self) -> list[BaseRoute]:
         """The routes of the application."""
         return [
-            Route("/webhooks/{provider}", self.answer, methods=["POST"]),
-            Route("/webhooks/{provider}/{token}", self.answer, methods=["POST"]),
+            Route("/webhooks/{provider}", self.answer, methods=["POST", "GET"]),
+            Route("/webhooks/{provider}/{token}", self.answer, methods=["POST", "GET"]),
             Route(EXTREME_PATH, self.answer, methods=["POST"]),
         ]
 
@@ -79,8 +83,12 @@ class Webhooks:
         provider = request.path_params.get("provider", "extreme")
         if provider not in self._intake.providers:
             raise RequestRefused(404, "Not found.")
+        by_get = provider in self._rules.by_get
+        if request.method != ("GET" if by_get else "POST"):
+            allowed = [(b"allow", b"GET" if by_get else b"POST")]
+            raise RequestRefused(405, "This method is not allowed.", headers=allowed)
         self._admit(request, provider)
-        body = await self._read(request, provider)
+        body = await self._read(request, provider, by_get=by_get)
         if self._claims_signature(request) and not self._signatures.are_valid(
             body, request.headers
         ):
@@ -96,6 +104,8 @@ class Webhooks:
         request.scope["state"][OUTCOME] = outcome
         if taken.invalid is not None:
             raise RequestRefused(400, taken.invalid)
+        if by_get:
+            return Response()
         word = "duplicate" if taken.outcome is WebhookOutcome.DUPLICATE else "received"
         return JSONResponse({"status": word})
 
@@ -137,7 +147,12 @@ class Webhooks:
             parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self._rules.allowed_networks)
 
-    async def _read(self, request: Request, provider: str) -> bytes:
+    async def _read(self, request: Request, provider: str, *, by_get: bool) -> bytes:
+        if by_get:
+            query: bytes = request.scope["query_string"]
+            if len(query) > LARGEST_BODY:
+                raise self._refused(provider, 413, TOO_LARGE)
+            return query
         parts: list[bytes] = []
         size = 0
         try:

@@ -9,7 +9,7 @@ from uuid import UUID
 from strawberry import ID, argument
 
 from domain.errors import InvalidInput, NotFound
-from domain.identity.access import Everything, Role, balance_scope
+from domain.identity.access import Everything, Role, balance_scope, require
 from domain.identity.directory import Client, Group
 from domain.ledger import allocate as allocating
 from domain.ledger import credentials as own_accounts
@@ -117,6 +117,9 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
     actor, installation = actor_of(info), info.context.installation
     named = input.provider_account_id if input else None
     named_id = ids.find(Kind.PROVIDER_ACCOUNT, named) if named else None
+    by_hand = input.reading if input else None
+    if by_hand is not None:
+        require(actor, Role.ADMIN)
     account = await syncing.account_to_sync(installation.store, actor, named_id)
     if named is not None and named_id is None:
         raise NotFound("provider account")
@@ -128,6 +131,7 @@ async def sync(info: Info, input: SyncInput | None = None) -> syncing.Synced:
         actor_id=actor.user_id,
         rules=installation.sync_rules,
         view=None if actor.role is Role.ADMIN else view_of(actor),
+        by_hand=by_hand,
     )
 
 

@@ -17,6 +17,11 @@ class SyncInput:
         description="Default: the default account, or the client's own. Only an admin can name "
         "another.",
     )
+    reading: Units | None = strawberry.field(
+        default=None,
+        description="The balance in units, entered by hand. Only for an admin, and only for an "
+        "account whose provider reports no balance; for such an account it is required.",
+    )
 
 
 @strawberry.input(

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 
 from domain.errors import ProviderUnavailable
 from domain.ledger.credentials import NewCredentials, OwnAccountRules, set_credentials
+from domain.provider import Provider, SupportsBalance
 from ibiki.encryption import FernetCipher
 from ibiki.settings.settings import load
 from ibiki.upstreams import Upstreams, provider_changed
@@ -57,6 +58,11 @@ async def set_for(client_id: UUID, username: str, password: str) -> UUID:
     return (await set_credentials(store, SCHOOL_RULES, asked)).id
 
 
+async def balance_of(provider: Provider) -> str:
+    assert isinstance(provider, SupportsBalance)
+    return (await provider.balance()).raw
+
+
 @pytest.mark.parametrize("path", ["/api/v1/json/", "/api/v1/plain/?"])
 async def test_new_credentials_are_used_by_the_next_call_of_every_process(
     school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
@@ -68,13 +74,13 @@ async def test_new_credentials_are_used_by_the_next_call_of_every_process(
         account_id = await set_for(school, "first", "old")
         processes = [upstreams_at(tmp_path / str(each)) for each in range(2)]
         opened = [await each.of(account_id) for each in processes]
-        assert [(await each.balance()).raw for each in opened] == ["70", "70"]
+        assert [await balance_of(each) for each in opened] == ["70", "70"]
         assert [await each.of(account_id) for each in processes] == opened, "it stays open"
         await set_for(school, "second", "pw")
         for each in processes:
-            assert (await (await each.of(account_id)).balance()).raw == "140"
+            assert await balance_of(await each.of(account_id)) == "140"
         # A call that was under way may still end.
-        assert (await opened[0].balance()).raw == "70"
+        assert await balance_of(opened[0]) == "70"
         for each in processes:
             await each.close()
 
@@ -109,7 +115,7 @@ async def test_the_platforms_own_account_uses_the_settings(
         monkeypatch.setenv("EGOSMS_USERNAME", DEMO_USERNAME)
         monkeypatch.setenv("EGOSMS_PASSWORD", DEMO_PASSWORD)
         upstreams = upstreams_at(tmp_path)
-        assert (await (await upstreams.of(account.id)).balance()).raw == str(DEMO_BALANCE)
+        assert await balance_of(await upstreams.of(account.id)) == str(DEMO_BALANCE)
         await upstreams.close()
 
 

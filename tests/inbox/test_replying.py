@@ -81,7 +81,7 @@ async def test_a_first_message_names_no_line(app: App) -> None:
     await hear(app, modem="m1")
     await worlds.accept(app.owner, numbers=[PHONE])
     (call,) = await marked(app.pool)
-    assert call.messages[0].outgoing == Outgoing(PHONE, "Good morning")
+    assert call.outgoing[0] == Outgoing(PHONE, "Good morning")
 
 
 async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
@@ -91,7 +91,7 @@ async def test_a_reply_that_is_queued_again_keeps_its_line(app: App) -> None:
     await answered(app.pool, call, NotSent("not now"))
     await worlds.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
     (again,) = await marked(app.pool)
-    assert again.messages[0].outgoing == Outgoing(PHONE, "Yes?", "m1", "2")
+    assert again.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
 
 
 async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(
@@ -105,14 +105,14 @@ async def test_a_reply_without_a_line_uses_the_clients_route_with_a_warning(
     )
     assert (await answer(app, talk))["warning"] == THROUGH_ANOTHER_LINE
     (call,) = await marked(app.pool)
-    assert call.messages[0].outgoing == Outgoing(PHONE, "Yes?", "own", "1")
+    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "own", "1")
 
 
 async def test_a_reply_without_any_line_is_sent_with_a_warning(app: App) -> None:
     talk, _ = await hear(app)
     assert (await answer(app, talk))["warning"] == THROUGH_ANY_LINE
     (call,) = await marked(app.pool)
-    assert call.messages[0].outgoing == Outgoing(PHONE, "Yes?")
+    assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
 
 
 async def test_the_line_is_that_of_the_last_message(app: App) -> None:
@@ -120,7 +120,7 @@ async def test_the_line_is_that_of_the_last_message(app: App) -> None:
     talk, _ = await hear(app, "second", modem="m2")
     await answer(app, talk)
     (call,) = await marked(app.pool)
-    assert call.messages[0].outgoing.modem == "m2"
+    assert call.outgoing[0].modem == "m2"
 
 
 async def test_replies_are_sent_before_everything_else(app: App) -> None:

@@ -214,6 +214,14 @@ async def test_a_user_without_a_provider_account_cannot_sync(app: App, who: str)
         assert await app.code(who, SYNC, input=given) == code
 
 
+async def test_only_an_admin_enters_a_balance_by_hand_and_only_if_the_provider_reports_none(
+    app: App,
+) -> None:
+    school = await worlds.add_school(held=0)
+    assert await app.code(school.actor, SYNC, input={"reading": 5}) == "FORBIDDEN"
+    assert await app.code("admin", SYNC, input={"reading": 5}) == "BAD_USER_INPUT"
+
+
 async def test_a_client_checks_the_balance_of_its_own_provider_account(
     app: App,
 ) -> None:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from domain.errors import Forbidden, InsufficientPool, NotFound, ProviderUnavailable, Refusal
+from domain.errors import (
+    Forbidden,
+    InsufficientPool,
+    InvalidInput,
+    NotFound,
+    ProviderUnavailable,
+    Refusal,
+)
 from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import SyncState, sync_state
-from domain.ledger.sync import account_to_sync
+from domain.ledger.sync import Synced, account_to_sync, sync
 from domain.ledger.valuation import Valuation
-from domain.outcomes import Rejected, Unknown
+from domain.outcomes import Outcome, Rejected, Unknown
+from domain.provider import Outgoing
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.ledger.line import Line, Moment
 from tests.ledger.upstream import (
+    QUICK,
     Unreadable,
     Upstream,
     account_of,
@@ -230,3 +240,48 @@ async def _value_as_own(pool: worlds.Pool) -> None:
         pool.id,
         Valuation.EGOSMS_OWN.value,
     )
+
+
+class WithoutBalance:
+    """A provider whose API reports no balance."""
+
+    largest_batch = 1
+
+    async def send(self, message: Outgoing) -> Outcome:
+        raise NotImplementedError
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_the_pool_of_a_provider_without_a_balance_is_set_by_hand() -> None:
+    pool = await worlds.add_pool(default=False)
+    client = await worlds.add_client(pool, held=30)
+    await worlds.accept(client, 7)
+    account = await account_of(pool)
+
+    async def set_to(by_hand: int | None) -> Synced:
+        actor_id = worlds.ADMIN.user_id
+        return await sync(
+            store, WithoutBalance(), account, actor_id=actor_id, rules=QUICK, by_hand=by_hand
+        )
+
+    with pytest.raises(ProviderUnavailable, match="by hand"):
+        await set_to(None)
+    assert (await account_of(pool)).read_failed_at is None, "no reading has failed"
+    done = await set_to(500)
+    assert (done.change, done.in_flight) == (470, 7)
+    assert await pool_of(pool) == 493
+    assert (await account_of(pool)).reading_raw == "500"
+    await worlds.assert_audit_holds()
+
+
+async def test_a_provider_that_reports_its_balance_takes_none_by_hand() -> None:
+    pool = await worlds.add_pool(default=False)
+    account = await account_of(pool)
+    with pytest.raises(InvalidInput, match="Leave `reading` out"):
+        await sync(store, Upstream(5), account, actor_id=None, rules=QUICK, by_hand=1)
+    assert await pool_of(pool) == 0

@@ -21,10 +21,9 @@ from comms_sdk import CommsSDK, MessagePriority
 
 from domain.errors import ProviderUnavailable
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Credentials, Outgoing, Provider
+from domain.provider import Credentials, Outgoing
 from providers.config import ProviderConfig
-from providers.egosms import REJECTED
-from providers.registry import open_account
+from providers.egosms import REJECTED, EgoSMSJson, EgoSMSPlain, open_egosms
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME, PRICE
 from providers.simulator.request_log import RequestLog
 from tests.providers.simulated import Simulated
@@ -66,7 +65,7 @@ async def witness() -> AsyncIterator[Witness]:
 @asynccontextmanager
 async def account_at(
     address: str, credentials: Credentials = DEMO, *, sender: str | None = "Kanda"
-) -> AsyncIterator[Provider]:
+) -> AsyncIterator[EgoSMSJson | EgoSMSPlain]:
     config = ProviderConfig(
         base_url=address,
         credentials=credentials,
@@ -74,7 +73,7 @@ async def account_at(
         deadline_seconds=2,
         loopback_only=True,
     )
-    provider = open_account("egosms", config)
+    provider = open_egosms(config)
     yield provider
     await provider.close()
 
