@@ -1,7 +1,8 @@
 """Runs every benchmark, or those named: `python -m benchmarks [name …] [--against PATH]`.
 
 A benchmark is a module of this package with `main() -> list[Measurement]`. Ends with 1 if a
-goal is missed. PATH is a checkout of another build that `work` is compared with.
+goal is missed. PATH is a checkout of another build that `work` is compared with. `fill` and
+`reads` have arguments of their own: `python -m benchmarks fill --help`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import importlib
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.table import Table
@@ -49,7 +50,18 @@ def measured(names: list[str], console: Console) -> Iterator[tuple[str, list[Mea
             yield found.name, [*figures, *beside]
 
 
+def command(name: str) -> Callable[[list[str]], None] | None:
+    """The command of a module with arguments of its own."""
+    named = name in {found.name for found in pkgutil.iter_modules(benchmarks.__path__)}
+    module = importlib.import_module(f"benchmarks.{name}") if named else None
+    return getattr(module, "command", None)
+
+
 if __name__ == "__main__":
+    own = command(sys.argv[1]) if len(sys.argv) > 1 else None
+    if own is not None:
+        own(sys.argv[2:])
+        sys.exit()
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--against", metavar="PATH")
