@@ -29,6 +29,7 @@ from ibiki.http.console_session import ConsoleSession
 from ibiki.http.exports import Exports
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
 from ibiki.http.monitoring_routes import MetricsAccess, MonitoringRoutes
+from ibiki.http.rest import egosms
 from ibiki.http.rest.rest import Rest
 from ibiki.http.statements import Statements
 from ibiki.http.uploads import Uploads
@@ -176,13 +177,17 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
             open_introspection=not installation.is_production,
             body=BodyLimit(size=context.settings.limits.body_bytes),
             live=parts.live,
-            body_by_path={uploads.PATH: upload_limit_of(context.settings)},
+            body_by_path={
+                uploads.PATH: upload_limit_of(context.settings),
+                **dict.fromkeys(egosms.PATHS, egosms.LIMIT),
+            },
             routes=[
                 *Webhooks(parts.intake, webhook_rules_of(context.settings), metrics).routes(),
                 *Uploads(parts.installation, parts.actors).routes(),
                 *Exports(store, parts.actors).routes(),
                 *Statements(store, parts.actors).routes(),
                 *Rest(parts.installation, parts.actors).routes(),
+                *egosms.EgoSms(parts.installation, parts.actors).routes(),
                 *ConsoleSession(
                     parts.installation, refresh_days=context.settings.tokens.refresh_days
                 ).routes(),

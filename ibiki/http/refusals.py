@@ -1,7 +1,8 @@
 """Requests that are refused before a field is resolved.
 
-The body is a GraphQL error, or under /api/ an error of the REST API (docs/api/rest.md). The
-webhooks of providers are under /api/ too. They are no part of the REST API.
+The body is a GraphQL error, or under /api/ an error of the REST API (docs/api/rest.md), or of the
+API of EgoSMS (docs/api/egosms.md). The webhooks of providers are under /api/ too. They are no part
+of the REST API.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 JSON = b"application/json; charset=utf-8"
 REST = "/api/"
 WEBHOOKS = "/api/webhook/"
+EGOSMS = "/api/v1/json"
 REST_CODES = {
     400: "INVALID_PARAMS",
     401: "UNAUTHORIZED",
@@ -55,6 +57,8 @@ def body_at(path: str, status: int, message: str, *, code: str, **extensions: st
     """The body of an error, in the format of the API that the path belongs to."""
     if not path.startswith(REST) or path.startswith(WEBHOOKS):
         return error_body(message, code=code, **extensions)
+    if path.rstrip("/") == EGOSMS:
+        return orjson.dumps({"Status": "Failed", "Message": message})
     known = REST_CODES.get(status, REST_CODES[400])
     return orjson.dumps({"success": False, "error": message, "code": known, **extensions})
 

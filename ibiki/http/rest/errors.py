@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from domain import errors
 from domain.errors import Refusal
 from domain.rejections import RejectedRecipient
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.refusals import EGOSMS, RequestRefused
 from ibiki.http.rest.models import Code, Failure, Rejected
 from resolvers import ids
 from resolvers.ids import Kind
@@ -68,6 +68,8 @@ class RestRefused(RequestRefused):
         self.failure = failure
 
     def body_at(self, path: str) -> bytes:
+        if path.rstrip("/") == EGOSMS:
+            return super().body_at(path)
         return self.failure.model_dump_json(by_alias=True).encode()
 
 

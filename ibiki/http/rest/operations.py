@@ -10,7 +10,7 @@ from typing import Any
 from domain.identity.access import Actor, feed_scope, message_scope
 from domain.inbox.messages import InboundMessage
 from domain.installation import Installation
-from domain.ledger.balances import view_of
+from domain.ledger.balances import Balances, view_of
 from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
@@ -144,14 +144,7 @@ async def status(call: Call) -> StatusAnswer:
 
 async def balance(call: Call) -> BalanceAnswer:
     """What the account holds; for a user without one, what its group or the default pool holds."""
-    figures = await call.installation.store.read_balances(view_of(call.actor))
-    if figures.account is not None:
-        held, unit = figures.account.balance, figures.account.unit
-    elif figures.group is not None:
-        held, unit = figures.group.balance, figures.group.unit
-    else:
-        assert figures.platform is not None
-        held, unit = figures.platform.pool, figures.platform.unit
+    held, unit = held_in(await call.installation.store.read_balances(view_of(call.actor)))
     return BalanceAnswer(balance=held, currency="credits" if unit == "credit" else unit)
 
 
@@ -169,6 +162,16 @@ async def inbox(call: Call) -> InboxAnswer:
         next=shown[-1].message_id if shown else given.after,
         has_more=len(found) > given.limit,
     )
+
+
+def held_in(figures: Balances) -> tuple[int, str]:
+    """What the account of a view holds, or else its group, or else its pool; and the unit."""
+    if figures.account is not None:
+        return figures.account.balance, figures.account.unit
+    if figures.group is not None:
+        return figures.group.balance, figures.group.unit
+    assert figures.platform is not None
+    return figures.platform.pool, figures.platform.unit
 
 
 def _shown(messages: Sequence[InboundMessage]) -> list[Inbound]:

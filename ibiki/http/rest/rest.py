@@ -68,7 +68,7 @@ class Rest:
         body = None
         if endpoint.body is not None:
             body = _checked(endpoint.body, await _read(request, actor), whole=_shape(endpoint.body))
-        key = _key_of(request)
+        key = key_of(request)
         return Call(self._installation, actor, key, body, checked, request.path_params)
 
 
@@ -94,7 +94,7 @@ def _shape(model: type[BaseModel]) -> str:
     return "an array of objects" if "root" in model.model_fields else "an object"
 
 
-def _key_of(request: Request) -> str | None:
+def key_of(request: Request) -> str | None:
     """The Idempotency-Key of a request. Raises InvalidInput."""
     keys = [value for name, value in request.scope["headers"] if name == KEY_HEADER]
     if len(keys) > 1:
