@@ -17,6 +17,7 @@ from domain.inbox.webhooks import Parsers
 from domain.ledger.audit import Auditor
 from domain.ledger.credentials import CredentialStore, OwnAccountRules
 from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
+from domain.ledger.provider_accounts import Catalogue, PlatformAccounts
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.live.ports import LiveStore
@@ -50,6 +51,7 @@ class Store(
     SendArchive,
     LedgerArchive,
     CredentialStore,
+    PlatformAccounts,
     ApiKeyStore,
     LiveStore,
     AssigningStore,
@@ -83,6 +85,7 @@ class Installation:
     providers: Providers
     sync_rules: SyncRules
     own_accounts: OwnAccountRules
+    catalogue: Catalogue
     reconciler: Reconciler
     auditor: Auditor
     sessions: Sessions

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from domain.ledger.credentials import CredentialsUnreadable
-from domain.provider import Credentials
+
+SIGN_IN = ("username", "password")
 
 
 class FernetCipher:
@@ -18,21 +19,22 @@ class FernetCipher:
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
-    def encrypt(self, provider_account_id: UUID, credentials: Credentials) -> bytes:
-        """The encrypted credentials. They can be decrypted for this provider account only."""
-        plain = [str(provider_account_id), credentials.username, credentials.password]
-        return self._fernet.encrypt(orjson.dumps(plain))
+    def encrypt(self, provider_account_id: UUID, secrets: Mapping[str, str]) -> bytes:
+        """The encrypted secrets. They can be decrypted for this provider account only."""
+        return self._fernet.encrypt(orjson.dumps([str(provider_account_id), secrets]))
 
-    def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> Credentials:
-        """The credentials of this provider account. Raises CredentialsUnreadable."""
+    def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> dict[str, str]:
+        """The secrets of this provider account, by name. Raises CredentialsUnreadable."""
         try:
-            account_id, username, password = orjson.loads(self._fernet.decrypt(encrypted))
+            account_id, *stored = orjson.loads(self._fernet.decrypt(encrypted))
+            # Earlier versions stored a user name and a password without names.
+            secrets = dict(stored[0] if len(stored) == 1 else zip(SIGN_IN, stored, strict=True))
         except (InvalidToken, ValueError, TypeError):
             raise CredentialsUnreadable from None
         # Credentials that an UPDATE copies to another client cannot be decrypted there.
         if account_id != str(provider_account_id):
             raise CredentialsUnreadable
-        return Credentials(username, password)
+        return secrets
 
     def rotate(self, encrypted: bytes) -> bytes:
         """The same, encrypted with the first key. Raises CredentialsUnreadable."""

@@ -2,77 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from domain.clock import now_seconds
 from domain.errors import ProviderUnavailable
-from domain.ledger.credentials import Cipher
-from domain.provider import Credentials, Provider
+from domain.ledger.credentials import Cipher, SignIn
+from domain.provider import Credentials, Provider, ProviderField
 from ibiki.settings.settings import Settings
 from persistence import store
 from providers import egosms
 from providers.config import ProviderConfig
 from providers.extreme import BASE_URL
-from providers.registry import open_account
+from providers.registry import PROVIDERS, config_of, open_account
 from providers.simulator.server import DEFAULT_API_KEY
 
 SIMULATOR_URL_FILE = "simulator.url"
 LAST_FILE = "provider.last"
 SIMULATED = "simulated"
-PLATFORM = b""
+FRESH_SECONDS = 1.0
+PLACEHOLDER = "http://127.0.0.1"
 NOT_CONFIGURED = "The SMS network of this account is not configured. Ask your operator."
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An open account, and what it was opened with.
-
-    `encrypted`: the credentials; PLATFORM for those of the settings.
-    """
+    """An open account, and what it was opened with. `base_url`: if the settings have it."""
 
     provider: Provider
-    name: str
-    base_url: str
-    encrypted: bytes
+    sign_in: SignIn
+    base_url: str | None
 
 
 class Upstreams:
     """Opens each provider account once and keeps its connections.
 
-    The next call uses the present address and credentials. The address of the simulated provider is
-    read from the data directory each time, because the simulator may restart on another port. The
-    credentials of a client's own account are read from the database each time, because another
-    process may have changed them.
+    The next call uses the present address and secrets: another process may have changed them. They
+    are read from the database for each call of `of`; those of the platform's accounts at most once
+    a second. The address of the simulated provider is read from the data directory each time,
+    because the simulator may restart on another port.
     """
 
     def __init__(self, settings: Settings, directory: Path, cipher: Cipher) -> None:
         self._settings = settings
         self._directory = directory
         self._cipher = cipher
-        self._platform_names: dict[UUID, str] = {}
+        self._read: dict[UUID, tuple[float, SignIn]] = {}
         self._open: dict[UUID, _Open] = {}
         self._retired: list[tuple[float, Provider]] = []
 
     async def of(self, provider_account_id: UUID) -> Provider:
         """The provider of an account. Raises ProviderUnavailable if it cannot be signed in to."""
         await self._close_retired()
-        name, encrypted = await self._sign_in(provider_account_id)
-        base_url = self._base_url(name)
+        sign_in = await self._sign_in(provider_account_id)
+        base_url = self._base_url_of(sign_in)
         present = self._open.get(provider_account_id)
         if present is not None:
-            if (present.name, present.base_url, present.encrypted) == (name, base_url, encrypted):
+            if (present.sign_in, present.base_url) == (sign_in, base_url):
                 return present.provider
             # Calls may still be open: its connections are closed when these have ended.
             self._retired.append((now_seconds(), present.provider))
-        credentials = self._credentials(provider_account_id, encrypted)
+            del self._open[provider_account_id]
         try:
-            provider = open_account(name, self._config(name, base_url, credentials))
+            provider = self._opened(provider_account_id, sign_in, base_url)
         except ValueError as unusable:
             raise ProviderUnavailable(NOT_CONFIGURED) from unusable
-        self._open[provider_account_id] = _Open(provider, name, base_url, encrypted)
+        self._open[provider_account_id] = _Open(provider, sign_in, base_url)
         return provider
+
+    async def check(self, provider: str, values: Mapping[str, str]) -> None:
+        await self._configured(provider, values, base_url=PLACEHOLDER).close()
+
+    def fields(self) -> Mapping[str, Sequence[ProviderField]]:
+        return {name: each.fields for name, each in PROVIDERS.items()}
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -90,26 +95,49 @@ class Upstreams:
         for _, provider in ended:
             await provider.close()
 
-    async def _sign_in(self, provider_account_id: UUID) -> tuple[str, bytes]:
-        """The provider's name and the encrypted credentials."""
-        platform_name = self._platform_names.get(provider_account_id)
-        if platform_name is not None:
-            return platform_name, PLATFORM
-        name, owner_id, encrypted = await store.find_sign_in(provider_account_id)
-        if owner_id is None:
-            self._platform_names[provider_account_id] = name
-            return name, PLATFORM
-        if encrypted is None and name == "egosms":
+    async def _sign_in(self, provider_account_id: UUID) -> SignIn:
+        read_at, sign_in = self._read.get(provider_account_id, (0.0, None))
+        if sign_in is not None and now_seconds() - read_at < FRESH_SECONDS:
+            return sign_in
+        began = now_seconds()
+        sign_in = await store.find_sign_in(provider_account_id)
+        if sign_in.owner_client_id is None:
+            self._read[provider_account_id] = (began, sign_in)
+        elif sign_in.encrypted is None and sign_in.provider == "egosms":
             # Do not use the platform's credentials: the client would get its balance.
             raise ProviderUnavailable(
                 "This account has no sign-in at the SMS network. Your operator has to set it."
             )
-        return name, encrypted or PLATFORM
+        return sign_in
 
-    def _credentials(self, provider_account_id: UUID, encrypted: bytes) -> Credentials | None:
-        if encrypted == PLATFORM:
-            return self._settings.upstream.egosms_credentials
-        return self._cipher.decrypt(provider_account_id, encrypted)
+    def _opened(self, provider_account_id: UUID, sign_in: SignIn, base_url: str | None) -> Provider:
+        secrets: dict[str, str] = {}
+        if sign_in.encrypted is not None:
+            secrets = self._cipher.decrypt(provider_account_id, sign_in.encrypted)
+        if sign_in.configuration is not None:
+            values = {**sign_in.configuration, **secrets}
+            return self._configured(sign_in.provider, values, base_url=base_url)
+        assert base_url is not None
+        credentials = Credentials(**secrets) if secrets else None
+        return open_account(sign_in.provider, self._config(sign_in.provider, base_url, credentials))
+
+    def _configured(
+        self, name: str, values: Mapping[str, str], *, base_url: str | None
+    ) -> Provider:
+        """An account with the values that a person gave. `base_url`: of the simulated provider."""
+        limits: dict[str, Any] = self._limits()
+        if name == SIMULATED:
+            limits |= {"base_url": base_url, "api_key": DEFAULT_API_KEY}
+        config = config_of(PROVIDERS[name].fields, values, **limits)
+        if name == "egosms":
+            config = replace(config, sender=config.sender or self._sender(config.base_url))
+        return open_account(name, config)
+
+    def _base_url_of(self, sign_in: SignIn) -> str | None:
+        """The address if the settings have it, or if the account is simulated."""
+        if sign_in.configuration is None or sign_in.provider == SIMULATED:
+            return self._base_url(sign_in.provider)
+        return None
 
     def _base_url(self, name: str) -> str:
         address = _address_of(self._settings, name)
@@ -122,29 +150,33 @@ class Upstreams:
         return base_url + (egosms.JSON_PATH if name == "egosms" else "")
 
     def _config(self, name: str, base_url: str, credentials: Credentials | None) -> ProviderConfig:
-        dispatch, upstream = self._settings.dispatch, self._settings.upstream
-        is_egosms = name == "egosms"
+        upstream = self._settings.upstream
+        if name != "egosms":
+            api_key = upstream.extreme_api_key or DEFAULT_API_KEY
+            return ProviderConfig(base_url=base_url, api_key=api_key, **self._limits())
         return ProviderConfig(
             base_url=base_url,
-            api_key="" if is_egosms else upstream.extreme_api_key or DEFAULT_API_KEY,
-            credentials=credentials if is_egosms else None,
-            sender=self._sender(base_url) if is_egosms else None,
-            deadline_seconds=dispatch.deadline_seconds,
-            connect_seconds=min(3.0, dispatch.deadline_seconds),
-            reuse_seconds=dispatch.reuse_seconds,
-            connections=dispatch.concurrency,
-            largest_batch=dispatch.batch_size,
-            loopback_only=self._settings.installation.loopback_only,
+            credentials=credentials or upstream.egosms_credentials,
+            sender=upstream.egosms_sender or self._sender(base_url),
+            **self._limits(),
         )
 
-    def _sender(self, base_url: str) -> str | None:
-        """EGOSMS_SENDER, else the account's default.
+    def _limits(self) -> dict[str, Any]:
+        """What the settings say about the calls of all accounts."""
+        dispatch = self._settings.dispatch
+        return {
+            "deadline_seconds": dispatch.deadline_seconds,
+            "connect_seconds": min(3.0, dispatch.deadline_seconds),
+            "reuse_seconds": dispatch.reuse_seconds,
+            "connections": dispatch.concurrency,
+            "largest_batch": dispatch.batch_size,
+            "loopback_only": self._settings.installation.loopback_only,
+        }
 
-        The plain API has no default: there, it is the beginning of the brand's name.
-        """
-        sender = self._settings.upstream.egosms_sender
-        if sender is not None or egosms.is_json(base_url):
-            return sender
+    def _sender(self, base_url: str) -> str | None:
+        """None for the account's default. The plain API has none: the beginning of the brand."""
+        if egosms.is_json(base_url):
+            return None
         return self._settings.installation.brand_name[: egosms.LONGEST_SENDER].strip()
 
 
@@ -159,6 +191,8 @@ def provider_changed(settings: Settings, directory: Path) -> bool:
 def _address_of(settings: Settings, name: str) -> str | None:
     """The address of a provider. None for the simulated one, which may change at each start."""
     upstream = settings.upstream
+    if name == SIMULATED:
+        return None
     if name == "egosms":
         return None if upstream.egosms_is_simulated else upstream.sms_api_url or egosms.PLAIN_URL
     return None if upstream.is_simulated else upstream.extreme_api_url or BASE_URL

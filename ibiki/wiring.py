@@ -133,6 +133,7 @@ def _assemble(
         acceptor=acceptor,
         rate_limiter=RequestRateLimiter(settings.limits.requests_per_second),
         providers=upstreams,
+        catalogue=upstreams,
         reconciler=Reconciler(store),
         auditor=Auditor(store),
         own_accounts=OwnAccountRules(

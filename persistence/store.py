@@ -28,6 +28,7 @@ from persistence.ledger.credentials import *
 from persistence.ledger.imported import *
 from persistence.ledger.low_balances import *
 from persistence.ledger.pools import *
+from persistence.ledger.provider_accounts import *
 from persistence.ledger.reconcile import *
 from persistence.ledger.reconcile_imported import *
 from persistence.ledger.statement import *

@@ -67,6 +67,7 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
         (address(None), USERNAME, PASSWORD, SENDER),
         calls_by_get=True,
     ),
+    "simulated": ProviderKind(ExtremeSMS, extreme.parse_webhook, ()),
 }
 
 PARSERS: Final[Mapping[str, Parser]] = {name: each.parse for name, each in PROVIDERS.items()}

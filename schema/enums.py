@@ -129,6 +129,7 @@ _LEDGER = {
         "UNKNOWN_OLD": "Messages have been UNKNOWN for more than an hour.",
         "DISPATCH_STALLED": "Messages have been due for five minutes and none is submitted.",
         "PROVIDER_REFUSING": "The provider rejects the account. Its messages wait.",
+        "PAUSED": "A person has paused the account. Its messages wait.",
         "LOW_BALANCE": "Clients hold less than their threshold.",
     },
     AuditState: {

@@ -33,6 +33,7 @@ from schema.inbox.conversations import InboxMutation, InboxQuery
 from schema.inbox.webhooks import WebhookMutation, WebhookQuery
 from schema.ledger.audits import AuditMutation, AuditQuery
 from schema.ledger.ledger import LedgerMutation, LedgerQuery
+from schema.ledger.provider_accounts import ProviderAccountMutation, ProviderAccountQuery
 from schema.ledger.reconcile import ReconcileMutation, ReconcileQuery
 from schema.live.subscriptions import (
     InboxSubscription,
@@ -53,6 +54,7 @@ class Query(
     SendQuery,
     FileQuery,
     LedgerQuery,
+    ProviderAccountQuery,
     ReconcileQuery,
     AuditQuery,
     ContactQuery,
@@ -70,6 +72,7 @@ class Mutation(
     SendMutation,
     DispatchMutation,
     LedgerMutation,
+    ProviderAccountMutation,
     ReconcileMutation,
     AuditMutation,
     InboxMutation,

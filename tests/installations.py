@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -22,11 +22,11 @@ from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
-from domain.provider import Outgoing, Reading
+from domain.provider import Outgoing, ProviderField, Reading
 from domain.sending.acceptor import Acceptor
 from ibiki.encryption import FernetCipher
 from persistence import store
-from providers.registry import PARSERS
+from providers.registry import PARSERS, PROVIDERS, config_of, open_account
 from resolvers.context import Context
 from schema.engine import Engine
 from schema.schema import build_schema
@@ -65,6 +65,20 @@ class Upstream:
 
     async def close(self) -> None:
         """There is nothing to close."""
+
+
+class KnownProviders:
+    """The providers of the program. Only those on this machine can be called."""
+
+    def fields(self) -> Mapping[str, Sequence[ProviderField]]:
+        """The values of an account at each provider."""
+        return {name: each.fields for name, each in PROVIDERS.items()}
+
+    async def check(self, provider: str, values: Mapping[str, str]) -> None:
+        """Raises ValueError if no account can be opened with these values."""
+        limits = {} if self.fields()[provider] else {"base_url": "http://[::1]", "api_key": "k"}
+        config = config_of(self.fields()[provider], values, loopback_only=True, **limits)
+        await open_account(provider, config).close()
 
 
 class UnlimitedRate:
@@ -156,6 +170,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 providers=upstream,
                 sync_rules=SyncRules(),
                 own_accounts=OwnAccountRules(FernetCipher([ENCRYPTION_KEY])),
+                catalogue=KnownProviders(),
                 reconciler=reconciler,
                 auditor=auditor,
                 sessions=people.new_sessions(),

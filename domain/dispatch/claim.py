@@ -121,6 +121,8 @@ async def claim(
         account = await context.store.lock_provider_account(tx, context.provider_account_id)
         if account.is_read:
             return Claimed(wait_seconds=READING_PAUSE_SECONDS)
+        if account.stopped:
+            return Claimed(wait_seconds=PAUSED_PAUSE_SECONDS)
         if account.paused:
             return Claimed(wait_seconds=PAUSED_PAUSE_SECONDS, probe_due=account.probe_due)
         claimed = await _claim(context, tx, account, picking)
@@ -138,7 +140,7 @@ async def claim_probe(context: ClaimContext, turns: Turns, waiting: Sequence[Wai
         account = await context.store.lock_provider_account(
             tx, context.provider_account_id, for_update=True
         )
-        if account.is_read or not account.probe_due:
+        if account.is_read or account.stopped or not account.probe_due:
             return Claimed(wait_seconds=READING_PAUSE_SECONDS)
         claimed = await _claim(context, tx, account, picking)
         if claimed.calls:

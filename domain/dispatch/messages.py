@@ -124,7 +124,8 @@ class LockedProviderAccount:
     """A provider account whose row is locked.
 
     `account_id`: the pool's node. `is_read`: its balance is being read, so nothing may be marked.
-    `probe_due`: it is paused, and one message may try whether it works again.
+    `paused`: the provider refuses it. `probe_due`: it is paused, and one message may try whether it
+    works again. `stopped`: a person has paused it, and nothing may be marked.
     """
 
     id: UUID
@@ -134,6 +135,7 @@ class LockedProviderAccount:
     paused: bool
     probe_due: bool
     rate_per_second: int | None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,8 @@ async def give_up_overdue(
     """
     async with store.transaction() as tx:
         account = await store.lock_provider_account(tx, provider_account_id)
+        if account.stopped:
+            return False  # a person decides how long its messages wait
         messages = await store.lock_overdue(
             tx, provider_account_id, age_seconds=rules.give_up_seconds, most=most
         )

@@ -109,7 +109,7 @@ def _balance(terms: ReplyTerms) -> ReadinessCheck:
 
 async def _provider(installation: Installation, terms: ReplyTerms) -> ReadinessCheck:
     if terms.paused:
-        return ReadinessCheck("provider", False, "The provider refuses the account at the moment.")
+        return ReadinessCheck("provider", False, "The provider account is paused at the moment.")
     try:
         await installation.providers.of(terms.provider_account_id)
     except ProviderUnavailable as unavailable:

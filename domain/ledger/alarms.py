@@ -22,6 +22,7 @@ class AlarmKind(StrEnum):
     UNKNOWN_OLD = "UNKNOWN_OLD"
     DISPATCH_STALLED = "DISPATCH_STALLED"
     PROVIDER_REFUSING = "PROVIDER_REFUSING"
+    PAUSED = "PAUSED"
     LOW_BALANCE = "LOW_BALANCE"
 
 
@@ -44,7 +45,7 @@ class PoolSigns:
     has found and that are not corrected; counted up to 1,000. `overdue`: messages that have been
     due for five minutes; `is_dispatching`: whether any call was started in these minutes.
     `unknown`: messages that have been UNKNOWN for an hour. `low_clients`: clients below their
-    threshold.
+    threshold. `stopped_at`: a person has paused the account.
     """
 
     added_at: datetime
@@ -62,6 +63,7 @@ class PoolSigns:
     unknown_at: datetime | None = None
     low_clients: int = 0
     low_at: datetime | None = None
+    stopped_at: datetime | None = None
 
 
 def alarms_of(signs: PoolSigns, *, remaining: int, unit: str, now: datetime) -> list[Alarm]:
@@ -130,14 +132,15 @@ def _unknown(signs: PoolSigns, now: datetime) -> Iterator[Alarm]:
 
 
 def _dispatch(signs: PoolSigns, now: datetime) -> Iterator[Alarm]:
-    waiting = units_in_words(signs.queued, "message")
+    messages = units_in_words(signs.queued, "message")
+    waiting = f"{messages} {'waits' if signs.queued == 1 else 'wait'}."
+    if signs.stopped_at is not None:
+        words = f"The account is paused. {waiting} Resume it when they may leave."
+        yield Alarm(AlarmKind.PAUSED, words, signs.stopped_at, signs.queued)
     if signs.paused_at is not None:
-        words = (
-            "The provider rejects the account (a wrong key, or no money left)."
-            f" {waiting} {'waits' if signs.queued == 1 else 'wait'}."
-        )
+        words = f"The provider rejects the account (a wrong key, or no money left). {waiting}"
         yield Alarm(AlarmKind.PROVIDER_REFUSING, words, signs.paused_at, signs.queued)
-    elif signs.overdue and not signs.is_dispatching:
+    elif signs.overdue and not signs.is_dispatching and signs.stopped_at is None:
         overdue = units_in_words(signs.overdue, "message")
         words = (
             f"{overdue} {_been(signs.overdue)} due for more than 5 minutes and nothing is"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -155,7 +156,10 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccountFigures:
-    """A provider account and the figures of its pool, as an admin sees them."""
+    """A provider account and the figures of its pool, as an admin sees them.
+
+    `configuration`: its values that are not secret; None if the settings have them.
+    """
 
     id: UUID
     provider: str
@@ -163,6 +167,20 @@ class ProviderAccountFigures:
     unit: str
     price_per_message: int
     platform: PlatformBalance
+    name: str | None = None
+    is_default: bool = False
+    configuration: Mapping[str, str] | None = None
+    messages_per_second: int | None = None
+
+    @property
+    def paused_at(self) -> datetime | None:
+        """Since when a person has paused it."""
+        return self.platform.signs.stopped_at
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person has paused it."""
+        return self.paused_at is not None
 
     @property
     def provider_balance(self) -> str | None:

@@ -6,8 +6,8 @@ The credentials are encrypted before they are stored, and nothing returns them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -56,14 +56,14 @@ TERMS: Final = {"egosms": Terms("UGX", Valuation.EGOSMS_OWN)}
 
 
 class Cipher(Protocol):
-    """Encrypts credentials with the keys of the installation."""
+    """Encrypts the secrets of provider accounts with the keys of the installation."""
 
-    def encrypt(self, provider_account_id: UUID, credentials: Credentials) -> bytes:
-        """The encrypted credentials. They can be decrypted for this provider account only."""
+    def encrypt(self, provider_account_id: UUID, secrets: Mapping[str, str]) -> bytes:
+        """The encrypted secrets. They can be decrypted for this provider account only."""
         ...
 
-    def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> Credentials:
-        """The credentials of this provider account. Raises CredentialsUnreadable."""
+    def decrypt(self, provider_account_id: UUID, encrypted: bytes) -> dict[str, str]:
+        """The secrets of this provider account, by name. Raises CredentialsUnreadable."""
         ...
 
     def rotate(self, encrypted: bytes) -> bytes:
@@ -96,13 +96,34 @@ class NewCredentials:
 
 @dataclass(frozen=True, slots=True)
 class NewProviderAccount:
-    """A provider account to be added. Without an owner it is the platform's."""
+    """A provider account to be added. Without an owner it is the platform's.
+
+    `configuration`: the values that are not secret; None if the settings have them.
+    """
 
     id: UUID
     provider: str
     owner_client_id: UUID | None
     terms: Terms
     price: int
+    name: str | None = None
+    configuration: Mapping[str, str] | None = None
+    encrypted: bytes | None = None
+    rate_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What a provider account is opened with. `encrypted`: its secrets, None without any.
+
+    `configuration`: its other values. None: the settings have the address, and also the secrets if
+    nobody owns the account.
+    """
+
+    provider: str
+    owner_client_id: UUID | None
+    encrypted: bytes | None
+    configuration: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +134,21 @@ class AccountRef:
     account_id: UUID
 
 
-class CredentialStore(IdentityStore, Ledger, Protocol):
+class AccountStore(IdentityStore, Ledger, Protocol):
+    """Adding and reading provider accounts."""
+
+    async def add_provider_account(self, tx: Transaction, new: NewProviderAccount) -> AccountRef:
+        """Adds a provider account with its pool node, which holds nothing."""
+        ...
+
+    async def read_provider_account(
+        self, tx: Transaction, provider_account_id: UUID
+    ) -> ProviderAccountFigures:
+        """A provider account with the figures of its pool."""
+        ...
+
+
+class CredentialStore(AccountStore, Protocol):
     """What this module needs. Lock in this order: identities, provider account, accounts."""
 
     async def lock_own_account(self, tx: Transaction, client_id: UUID) -> AccountRef | None:
@@ -122,10 +157,6 @@ class CredentialStore(IdentityStore, Ledger, Protocol):
 
     async def find_platform_account(self, tx: Transaction, provider: str) -> AccountRef | None:
         """The account of the platform at this provider."""
-        ...
-
-    async def add_provider_account(self, tx: Transaction, new: NewProviderAccount) -> AccountRef:
-        """Adds a provider account with its pool node, which holds nothing."""
         ...
 
     async def write_credentials(
@@ -156,12 +187,6 @@ class CredentialStore(IdentityStore, Ledger, Protocol):
 
         The versions of its figures do not decrease.
         """
-        ...
-
-    async def read_provider_account(
-        self, tx: Transaction, provider_account_id: UUID
-    ) -> ProviderAccountFigures:
-        """A provider account with the figures of its pool."""
         ...
 
 
@@ -205,7 +230,7 @@ async def set_credentials(
             await store.write_credentials(
                 tx,
                 account.id,
-                rules.cipher.encrypt(account.id, credentials),
+                rules.cipher.encrypt(account.id, asdict(credentials)),
                 provider=provider,
                 price=asked.price,
             )

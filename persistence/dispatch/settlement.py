@@ -36,7 +36,7 @@ MOST_DETAIL = 4_000
 PROVIDER_ACCOUNT = """
 SELECT id, account_id, epoch, coalesce(reading_until > clock_timestamp(), false),
        paused_at IS NOT NULL, paused_at IS NOT NULL AND probe_at <= clock_timestamp(),
-       rate_per_second
+       rate_per_second, stopped_at IS NOT NULL
 FROM provider_account WHERE id = $1
 """
 SHARE_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR SHARE"

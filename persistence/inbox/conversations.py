@@ -125,7 +125,7 @@ SELECT * FROM (
 
 REPLY_TERMS = """
 SELECT client.status, account.id, upstream.id, account.held, upstream.price, upstream.unit,
-       upstream.paused_at IS NOT NULL
+       upstream.paused_at IS NOT NULL OR upstream.stopped_at IS NOT NULL
 FROM client
 JOIN account ON account.id = client.account_id
 JOIN provider_account AS upstream ON upstream.id = account.provider_account_id

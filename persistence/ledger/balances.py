@@ -6,6 +6,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import orjson
+
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.ledger.alarms import PoolSigns
@@ -102,7 +104,8 @@ queued.units + submitting.units AS in_flight, upstream.reading_raw, clock_timest
 upstream.created_at AS added_at, upstream.read_at, upstream.read_failed_at AS failed_at,
 greatest(doubt.at, upstream.credentials_set_at) AS doubted_at,
 difference.charges AS differences, difference.at AS differing_at,
-upstream.paused_at, queued.messages AS queued, queued.overdue, queued.due_at AS overdue_at,
+upstream.paused_at, upstream.stopped_at,
+queued.messages AS queued, queued.overdue, queued.due_at AS overdue_at,
 {IS_DISPATCHING} AS is_dispatching, old_unknown.messages AS unknown, old_unknown.at AS unknown_at,
 low.clients AS low_clients, low.at AS low_at
 """
@@ -159,7 +162,8 @@ LEFT JOIN platform ON true
 """  # noqa: S608 - columns of our own
 
 PROVIDER_ACCOUNTS = f"""
-SELECT upstream.id, provider, owner_client_id, price, {PLATFORM_COLUMNS}
+SELECT upstream.id, provider, owner_client_id, price, name, is_default, configuration::text,
+       rate_per_second, {PLATFORM_COLUMNS}
 FROM provider_account AS upstream {PLATFORM_FIGURES}
 WHERE $1::uuid IS NULL OR upstream.id = $1
 ORDER BY upstream.is_default DESC, upstream.id
@@ -288,6 +292,10 @@ def _figures(row: Record) -> ProviderAccountFigures:
         unit=row["pool_unit"],
         price_per_message=row["price"],
         platform=_platform(row),
+        name=row["name"],
+        is_default=row["is_default"],
+        configuration=orjson.loads(row["configuration"]) if row["configuration"] else None,
+        messages_per_second=row["rate_per_second"],
     )
 
 

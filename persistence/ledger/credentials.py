@@ -7,7 +7,6 @@ from uuid import UUID
 
 from tortoise.expressions import F, RawSQL
 
-from domain.errors import NotFound
 from domain.ids import new_id
 from domain.ledger.book import NodeKind
 from domain.ledger.credentials import AccountRef, NewProviderAccount
@@ -85,6 +84,10 @@ async def add_provider_account(tx: Connection, new: NewProviderAccount) -> Accou
         unit=new.terms.unit,
         price=new.price,
         valuation=new.terms.valuation.value,
+        name=new.name,
+        configuration=new.configuration,
+        credentials=new.encrypted,
+        rate_per_second=new.rate_per_second,
     )
     return AccountRef(new.id, node_id)
 
@@ -157,15 +160,3 @@ async def lock_credentials(tx: Connection, provider_account_id: UUID) -> bytes |
 async def replace_credentials(tx: Connection, provider_account_id: UUID, encrypted: bytes) -> None:
     rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
     await rows.update(credentials=encrypted)
-
-
-async def find_sign_in(provider_account_id: UUID) -> tuple[str, UUID | None, bytes | None]:
-    """The provider of an account, the client that owns it, and its encrypted credentials.
-
-    Raises NotFound.
-    """
-    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(None))
-    row = await rows.only("provider", "owner_client_id", "credentials").first()
-    if row is None:
-        raise NotFound("provider account")
-    return row.provider, row.owner_client_id, row.credentials

@@ -10,12 +10,14 @@ from tortoise.models import Model
 class ProviderAccount(Model):
     """An account at an upstream provider, and the balance that the provider reported.
 
-    `credentials`: encrypted; set at `credentials_set_at`. `reading_*`: see `domain.ledger.sync`.
-    `paused_*`: the provider refused the account.
+    `credentials`: encrypted; set at `credentials_set_at`. `configuration`: its other values; None
+    if the settings have them. `reading_*`: see `domain.ledger.sync`. `paused_*`: the provider
+    refused the account. `stopped_at`: a person has paused it.
     """
 
     id = fields.UUIDField(primary_key=True)
     provider = fields.TextField()
+    name = fields.TextField(null=True)
     owner_client_id = fields.UUIDField(null=True)
     is_default = fields.BooleanField(db_default=False)
     account_id = fields.UUIDField()
@@ -24,6 +26,7 @@ class ProviderAccount(Model):
     valuation = fields.TextField(db_default="AS_IS")
     credentials = fields.BinaryField(null=True)
     credentials_set_at = fields.DatetimeField(null=True)
+    configuration = fields.JSONField[dict[str, str]](null=True)
     epoch = fields.BigIntField(db_default=0)
     reading_until = fields.DatetimeField(null=True)
     reading_by = fields.UUIDField(null=True)
@@ -32,6 +35,7 @@ class ProviderAccount(Model):
     read_failed_at = fields.DatetimeField(null=True)
     paused_at = fields.DatetimeField(null=True)
     pause_reason = fields.TextField(null=True)
+    stopped_at = fields.DatetimeField(null=True)
     probe_at = fields.DatetimeField(null=True)
     rate_per_second = fields.IntField(null=True)
     created_at = fields.DatetimeField(db_default=Now())

@@ -29,7 +29,7 @@ SELECT 'b', parent_id, concat_ws(' ', count(*), sum(version + departed_version))
 WHERE parent_id = ANY($2::uuid[]) GROUP BY parent_id
 UNION ALL
 SELECT 'p', upstream.id, concat_ws(' ', nodes.versions, open.attempts, open.until,
-    reading_raw, read_at, read_failed_at, price, unit, paused_at,
+    reading_raw, read_at, read_failed_at, price, unit, paused_at, stopped_at,
     -- Some alarms begin when time passes: the figures are read again four times a minute.
     floor(extract(epoch FROM clock_timestamp()) / 15))
 FROM provider_account AS upstream

@@ -1,4 +1,4 @@
-"""Inputs of sync, reconcile, allocations and lists of transfers."""
+"""Inputs of provider accounts, sync, reconcile, allocations and lists of transfers."""
 
 from __future__ import annotations
 
@@ -85,3 +85,61 @@ class AllocateInput:
     idempotency_key: str | None = strawberry.field(
         default=None, description="Makes it safe to repeat the request."
     )
+
+
+_CONFIGURATION = (
+    "The values that the provider asks for: see providerKinds. Secrets are stored encrypted and"
+    " never returned."
+)
+_RATE = "The most messages a second. Null: the limit of the installation."
+
+
+@strawberry.input(description="A value of an account at a provider.")
+class ProviderValueInput:
+    name: str = strawberry.field(description="Its name, as in providerKinds.")
+    value: str | None = strawberry.field(
+        default=None, description="At most 2,000 characters. Null clears it."
+    )
+
+
+@strawberry.input(description="A new account of the platform at a provider.")
+class CreateProviderAccountInput:
+    provider: str = strawberry.field(description="The name of the provider: see providerKinds.")
+    configuration: list[ProviderValueInput] = strawberry.field(description=_CONFIGURATION)
+    name: str | None = strawberry.field(default=None, description="A name for admins.")
+    unit: str | None = strawberry.field(
+        default=None,
+        description="The unit of its pool: 1 to 12 letters. Default: the usual one of the "
+        "provider. It cannot be changed later.",
+    )
+    price_per_message: Units | None = strawberry.field(
+        default=None,
+        description="Units charged to its clients for one message. Default: the usual price of "
+        "the provider. It cannot be changed later.",
+    )
+    messages_per_second: int | None = strawberry.field(default=None, description=_RATE)
+    is_default: bool | None = strawberry.field(
+        default=None, description="Make it the default account: new clients and groups use it."
+    )
+
+
+@strawberry.input(description="Changes of an account of the platform. Null clears a field.")
+class UpdateProviderAccountInput:
+    id: strawberry.ID = strawberry.field(description="The account to change.")
+    name: str | None = strawberry.field(default=strawberry.UNSET, description="A name for admins.")
+    configuration: list[ProviderValueInput] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=f"{_CONFIGURATION} An absent value stays as it is. An account that the "
+        "settings describe uses these values instead from then on.",
+    )
+    messages_per_second: int | None = strawberry.field(default=strawberry.UNSET, description=_RATE)
+    is_default: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="True: make it the default account. Clients stay where they are.",
+    )
+
+
+@strawberry.input(description="Which account to pause or to resume.")
+class PauseProviderAccountInput:
+    id: strawberry.ID = strawberry.field(description="The account.")
+    paused: bool = strawberry.field(description="True pauses it, false resumes it.")

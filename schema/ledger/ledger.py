@@ -13,7 +13,7 @@ from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.sync import Synced as DomainSynced
 from resolvers.ids import Kind
-from resolvers.ledger import ledger
+from resolvers.ledger import ledger, provider_accounts
 from resolvers.pages import by_id, by_number
 from schema import errors
 from schema.binding import stands_for
@@ -150,6 +150,13 @@ class Transfer:
     created_at: datetime = strawberry.field(description="When the units moved.")
 
 
+@strawberry.type(description="A value of an account at a provider that is not secret.")
+@stands_for(provider_accounts.ProviderValue)
+class ProviderValue:
+    name: str = strawberry.field(description="Its name, as in providerKinds.")
+    value: str = strawberry.field(description="What was given.")
+
+
 @strawberry.type(description="An account at a provider.")
 @stands_for(balances.ProviderAccountFigures)
 class ProviderAccount(Node):
@@ -169,6 +176,23 @@ class ProviderAccount(Node):
         description="When the provider reported it."
     )
     platform: PlatformBalance = strawberry.field(description="The figures of its pool.")
+    name: str | None = strawberry.field(description="Its name for admins. Null without one.")
+    is_default: bool = strawberry.field(
+        description="Whether it is the default account: new clients and groups use it."
+    )
+    paused: bool = strawberry.field(
+        description="Whether a person has paused it. Its messages wait."
+    )
+    paused_at: datetime | None = strawberry.field(description="Since when it is paused.")
+    messages_per_second: int | None = strawberry.field(
+        description="The most messages a second. Null: the limit of the installation."
+    )
+    configuration = strawberry.field(
+        resolver=provider_accounts.configuration_of,
+        graphql_type=list[ProviderValue] | None,
+        description="Its values that are not secret, by name. Null if the settings of the "
+        "installation have them, and for a client's own account.",
+    )
 
 
 @strawberry.type(description="An allocation and the figures after it.")

@@ -10,15 +10,22 @@ from uuid import UUID
 import pytest
 from cryptography.fernet import Fernet
 
-from domain.errors import ProviderUnavailable
+from domain.errors import InvalidInput, ProviderUnavailable
 from domain.ledger.credentials import NewCredentials, OwnAccountRules, set_credentials
+from domain.ledger.provider_accounts import (
+    AccountChange,
+    NewAccount,
+    create_provider_account,
+    update_provider_account,
+)
 from domain.provider import Provider, SupportsBalance
 from ibiki.encryption import FernetCipher
 from ibiki.settings.settings import load
-from ibiki.upstreams import Upstreams, provider_changed
+from ibiki.upstreams import SIMULATOR_URL_FILE, Upstreams, provider_changed
 from persistence import store
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME
 from tests import worlds
+from tests.dispatch.parts import eventually
 from tests.providers.simulated import simulated
 
 URL = "EXTREME_API_URL"
@@ -83,6 +90,46 @@ async def test_new_credentials_are_used_by_the_next_call_of_every_process(
         assert await balance_of(opened[0]) == "70"
         for each in processes:
             await each.close()
+
+
+async def test_a_new_configuration_is_used_by_every_process_within_seconds(
+    school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPBACK_ONLY", "true")
+    processes = [upstreams_at(tmp_path / str(each)) for each in range(2)]
+    async with simulated() as first, simulated() as second:
+        values = {"baseUrl": first.base_url, "apiKey": "simulated"}
+        new = NewAccount(provider="extreme", configuration=values)
+        account = await create_provider_account(store, processes[0], SCHOOL_RULES, new)
+        before = [await each.of(account.id) for each in processes]
+        await second.control("balance", balance=77)
+        change = AccountChange(configuration={"baseUrl": second.base_url})
+        await update_provider_account(store, processes[0], SCHOOL_RULES, account.id, change)
+
+        async def is_open_again() -> bool:
+            opened = [await each.of(account.id) for each in processes]
+            return not set(map(id, opened)) & set(map(id, before))
+
+        await eventually(is_open_again, seconds=5)
+        assert {await balance_of(await each.of(account.id)) for each in processes} == {"77"}
+        # The secret was kept: without it, the simulator would have refused the call.
+        refused = AccountChange(configuration={"baseUrl": "https://sms.example"})
+        with pytest.raises(InvalidInput, match="on this machine"):
+            await update_provider_account(store, processes[0], SCHOOL_RULES, account.id, refused)
+        for each in processes:
+            await each.close()
+
+
+async def test_a_simulated_account_follows_the_simulator(school: UUID, tmp_path: Path) -> None:
+    upstreams = upstreams_at(tmp_path)
+    new = NewAccount(provider="simulated", configuration={})
+    account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
+    with pytest.raises(ProviderUnavailable, match="not been started"):
+        await upstreams.of(account.id)
+    async with simulated() as it:
+        (tmp_path / SIMULATOR_URL_FILE).write_text(it.base_url)
+        assert int(await balance_of(await upstreams.of(account.id))) > 0
+        await upstreams.close()
 
 
 async def test_an_own_account_never_falls_back_to_the_platforms(

@@ -25,7 +25,6 @@ from domain.ledger.credentials import (
     set_credentials,
 )
 from domain.ledger.valuation import Valuation
-from domain.provider import Credentials
 from ibiki.encryption import FernetCipher
 from persistence import store
 from resolvers import ids
@@ -38,6 +37,7 @@ CIPHER = FernetCipher([OLD_KEY])
 RULES = OwnAccountRules(CIPHER)
 PLATFORM_RULES = replace(RULES, platform_providers=frozenset({"egosms"}))
 SECRET = "p&ss wörd/%+"
+SIGN_IN = {"username": "a school", "password": SECRET}
 SET = """
 mutation ($input: SetProviderCredentialsInput!) { setProviderCredentials(input: $input) {
   __typename
@@ -96,7 +96,7 @@ async def test_a_client_gets_an_account_of_its_own_in_the_units_of_schools(app: 
     assert (row["valuation"], row["kind"], row["parent_id"]) == (Valuation.EGOSMS_OWN, "POOL", None)
     assert row["charged"] == row["account_id"]
     cipher = app.installation.own_accounts.cipher
-    assert cipher.decrypt(row["id"], row["credentials"]) == Credentials("a school", SECRET)
+    assert cipher.decrypt(row["id"], row["credentials"]) == SIGN_IN
     await worlds.assert_audit_holds()
 
 
@@ -113,7 +113,7 @@ async def test_new_credentials_replace_the_old_ones_and_end_a_pause(app: App) ->
     assert second.platform.state is SyncState.NEEDS_SYNC
     assert second.provider_balance == "70000", "the last reading is kept"
     row = await stored(school.client_id)
-    assert CIPHER.decrypt(row["id"], row["credentials"]).password == "another"
+    assert CIPHER.decrypt(row["id"], row["credentials"])["password"] == "another"
     assert row["paused_at"] is None
     third = await set_credentials(store, RULES, asked(school.client_id, price=35))
     assert third.price_per_message == 35
@@ -265,10 +265,10 @@ async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) 
 
 def test_encrypted_credentials_are_of_one_account_and_of_one_installation() -> None:
     account, other = UUID(int=1), UUID(int=2)
-    encrypted = CIPHER.encrypt(account, Credentials("a school", SECRET))
-    assert CIPHER.encrypt(account, Credentials("a school", SECRET)) != encrypted
+    encrypted = CIPHER.encrypt(account, SIGN_IN)
+    assert CIPHER.encrypt(account, SIGN_IN) != encrypted
     assert SECRET.encode() not in encrypted
-    assert CIPHER.decrypt(account, encrypted) == Credentials("a school", SECRET)
+    assert CIPHER.decrypt(account, encrypted) == SIGN_IN
     for cipher, whose, what in (
         (CIPHER, other, encrypted),
         (FernetCipher([NEW_KEY]), account, encrypted),
@@ -292,6 +292,6 @@ async def test_keys_are_rotated_once_and_again(app: App) -> None:
     new = FernetCipher([NEW_KEY])
     for school in schools[:2]:
         row = await stored(school.client_id)
-        assert new.decrypt(row["id"], row["credentials"]) == Credentials("a school", SECRET)
+        assert new.decrypt(row["id"], row["credentials"]) == SIGN_IN
         with pytest.raises(CredentialsUnreadable):
             CIPHER.decrypt(row["id"], row["credentials"])

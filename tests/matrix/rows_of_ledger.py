@@ -98,6 +98,27 @@ ROWS: dict[str, list[Row]] = {
             },
         ),
     ],
+    "Query.providerKinds": [admins(DATA)],
+    "Mutation.createProviderAccount": [
+        admins(
+            DATA,
+            given={
+                "input": {
+                    "provider": "extreme",
+                    "configuration": [
+                        {"name": "baseUrl", "value": "http://127.0.0.1:9"},
+                        {"name": "apiKey", "value": "not-to-be-seen"},
+                    ],
+                }
+            },
+        )
+    ],
+    "Mutation.updateProviderAccount": [
+        admins("pool", given={"input": {"id": the_provider_account, "name": "Ours"}})
+    ],
+    "Mutation.pauseProviderAccount": [
+        admins("pool", given={"input": {"id": the_provider_account, "paused": False}})
+    ],
     "Query.ledgerAudit": [admins(DATA)],
     "Query.ledgerAudits": [admins(DATA, first=an_audit_is_done)],
     "Mutation.startLedgerAudit": [admins(DATA, first=no_run_goes_on)],

@@ -85,6 +85,8 @@ def test_another_machine_may_be_called_if_loopback_only_is_off() -> None:
 @pytest.mark.parametrize("name", PROVIDERS)
 async def test_each_provider_opens_from_the_values_that_a_person_gives(name: str) -> None:
     fields = PROVIDERS[name].fields
+    if not fields:
+        return  # the simulated provider: the program knows its address and its key
     given = {each.name: "http://127.0.0.1:1" if each.name == "baseUrl" else "x" for each in fields}
     await open_account(name, config_of(fields, given, loopback_only=True)).close()
     for each in fields:

@@ -1,0 +1,90 @@
+"""The platform's provider accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from tortoise.expressions import RawSQL
+
+from domain.errors import NotFound
+from domain.ledger.credentials import SignIn
+from domain.live import hints
+from persistence.database import orm
+from persistence.ledger import models
+from persistence.live.hints import note
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+_NOW = RawSQL("clock_timestamp()")
+
+
+async def find_sign_in(provider_account_id: UUID) -> SignIn:
+    """What an account is opened with. Raises NotFound."""
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(None))
+    return _sign_in(await rows.first())
+
+
+async def lock_sign_in(tx: Connection, provider_account_id: UUID) -> SignIn:
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
+    return _sign_in(await rows.select_for_update().first())
+
+
+async def write_configuration(
+    tx: Connection,
+    provider_account_id: UUID,
+    configuration: Mapping[str, str],
+    encrypted: bytes | None,
+) -> None:
+    """Ends the pause of a running sync: it reads the balance with the old values."""
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
+    await rows.update(
+        configuration=dict(configuration),
+        credentials=encrypted,
+        credentials_set_at=_NOW,
+        reading_until=None,
+        paused_at=None,
+        pause_reason=None,
+        probe_at=None,
+    )
+    note(tx, [hints.POOL + provider_account_id.bytes])
+
+
+async def write_terms(
+    tx: Connection,
+    provider_account_id: UUID,
+    *,
+    name: str | None,
+    rate_per_second: int | None,
+) -> None:
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
+    await rows.update(name=name, rate_per_second=rate_per_second)
+
+
+async def make_default(tx: Connection, provider_account_id: UUID) -> None:
+    former = models.ProviderAccount.filter(is_default=True).using_db(orm(tx))
+    changed = [row.id async for row in former]
+    await former.update(is_default=False)
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
+    await rows.update(is_default=True)
+    note(tx, [hints.POOL + each.bytes for each in [*changed, provider_account_id]])
+
+
+async def write_stopped(tx: Connection, provider_account_id: UUID, *, stopped: bool) -> bool:
+    rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
+    if stopped:
+        changed = await rows.update(stopped_at=RawSQL("coalesce(stopped_at, clock_timestamp())"))
+    else:
+        # If the provider refused the account before, a message is tried at once.
+        due = RawSQL("CASE WHEN paused_at IS NULL THEN probe_at ELSE clock_timestamp() END")
+        changed = await rows.update(stopped_at=None, probe_at=due)
+    note(tx, [hints.POOL + provider_account_id.bytes])
+    return bool(changed)
+
+
+def _sign_in(row: models.ProviderAccount | None) -> SignIn:
+    if row is None:
+        raise NotFound("provider account")
+    return SignIn(row.provider, row.owner_client_id, row.credentials, row.configuration)

@@ -1,0 +1,73 @@
+"""Provider accounts that an admin manages, and the providers to choose from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from domain import provider as domain_provider
+from resolvers.ledger import provider_accounts as accounts
+from schema import errors
+from schema.binding import stands_for
+from schema.ledger.ledger import ProviderAccount
+
+
+@strawberry.type(description="A value of an account at a provider.")
+@stands_for(domain_provider.ProviderField)
+class ProviderField:
+    name: str = strawberry.field(description="Its name in a configuration.")
+    description: str = strawberry.field(description="What it is, in a sentence.")
+    required: bool = strawberry.field(description="Whether an account needs it.")
+    secret: bool = strawberry.field(description="Whether it is never returned.")
+    default: str | None = strawberry.field(description="What is used without it.")
+
+
+@strawberry.type(description="A provider that the program supports.")
+@stands_for(accounts.ProviderKind)
+class ProviderKind:
+    name: str = strawberry.field(description="The name of the provider.")
+    fields: list[ProviderField] = strawberry.field(description="The values of an account there.")
+
+
+CreateProviderAccountResult = Annotated[
+    ProviderAccount | errors.InvalidInput, strawberry.union("CreateProviderAccountResult")
+]
+UpdateProviderAccountResult = Annotated[
+    ProviderAccount | errors.InvalidInput | errors.NotFound,
+    strawberry.union("UpdateProviderAccountResult"),
+]
+PauseProviderAccountResult = Annotated[
+    ProviderAccount | errors.NotFound, strawberry.union("PauseProviderAccountResult")
+]
+
+
+@strawberry.type
+class ProviderAccountQuery:
+    provider_kinds = strawberry.field(
+        resolver=accounts.provider_kinds,
+        graphql_type=list[ProviderKind],
+        description="The supported providers, by name.",
+    )
+
+
+@strawberry.type
+class ProviderAccountMutation:
+    create_provider_account = strawberry.field(
+        resolver=accounts.create_provider_account,
+        graphql_type=CreateProviderAccountResult,
+        description="Adds an account of the platform at a provider, with a pool that holds nothing "
+        "until it is synced. A configuration that cannot work is refused, and nothing is stored.",
+    )
+    update_provider_account = strawberry.field(
+        resolver=accounts.update_provider_account,
+        graphql_type=UpdateProviderAccountResult,
+        description="Changes the given fields of an account of the platform. A new configuration "
+        "is used for every call that starts a second later, without a restart.",
+    )
+    pause_provider_account = strawberry.field(
+        resolver=accounts.pause_provider_account,
+        graphql_type=PauseProviderAccountResult,
+        description="Pauses a provider account, or resumes it. While it is paused, no message is "
+        "submitted to it: they wait as QUEUED. Calls that are open end as usual.",
+    )
