@@ -11,6 +11,11 @@ from domain.errors import InvalidInput
 # fromisoformat also reads digits alone: the milliseconds 1712121200000 as a time in the year 1712.
 WRITTEN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.{0,24})?", re.ASCII)
 
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(?P<zone>Z|[+-]\d{2}:\d{2})?", re.ASCII
+)
+NOT_RFC_3339: Final = "it must be RFC 3339 with a time zone, such as 2026-11-20T08:30:00Z"
+
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(microseconds=1)
 LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=1)
 
@@ -22,6 +27,19 @@ def in_utc(moment: datetime) -> datetime:
     and reads them as times without a zone.
     """
     return min(max(moment.astimezone(UTC), EARLIEST), LATEST)
+
+
+def instant_of(value: object) -> datetime:
+    """The time in UTC, from RFC 3339. Raises ValueError, in words, also if it has no zone."""
+    written = _RFC_3339.fullmatch(value) if isinstance(value, str) else None
+    if written is not None and written["zone"] is None:
+        raise ValueError(f"the time has no zone: {NOT_RFC_3339}")
+    try:
+        if written is not None:
+            return in_utc(datetime.fromisoformat(written[0]))
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError(NOT_RFC_3339)
 
 
 def moment_of(text: str, *, field: str) -> datetime:

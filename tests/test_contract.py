@@ -35,6 +35,7 @@ CONTRACT = build_schema((HERE / "contract.graphql").read_text())
 ADDED = {
     "AllocateResult has OutcomeUnknown": "0110",
     "ReplyResult has OutcomeUnknown": "0110",
+    "SendResult has InvalidInput": "0187",
     "SendResult has OutcomeUnknown": "0110",
 }
 

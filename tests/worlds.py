@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -187,12 +188,15 @@ async def accept(
     text: str | None = "Good morning",
     texts: Sequence[str] | None = None,
     numbers: Sequence[str] | None = None,
+    send_at: datetime | None = None,
 ) -> NewSend:
     """An accepted send of the tenant: to `numbers`, else to the first `count` generated ones.
 
     The kind is SINGLE for one message and BULK for several (MULTI with `texts`) unless given.
     """
-    send = new_send(tenant, count, kind=kind, text=text, texts=texts, numbers=numbers)
+    send = new_send(
+        tenant, count, kind=kind, text=text, texts=texts, numbers=numbers, send_at=send_at
+    )
     result = (
         (await accept_batch(store, [send]))[0]
         if len(send.numbers) < 500
@@ -210,6 +214,7 @@ def new_send(
     text: str | None = "Good morning",
     texts: Sequence[str] | None = None,
     numbers: Sequence[str] | None = None,
+    send_at: datetime | None = None,
 ) -> NewSend:
     """The same send before it is accepted."""
     to = list(numbers) if numbers is not None else generated_numbers(len(texts or ()) or count)
@@ -222,6 +227,7 @@ def new_send(
         numbers=to,
         text=None if texts is not None else text,
         texts=texts,
+        send_at=send_at,
     )
 
 

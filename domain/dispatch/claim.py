@@ -18,7 +18,9 @@ from domain.clock import now_seconds
 from domain.dispatch.fairness import ANY_NUMBER, BULK, Round, Turns, group, share_out
 from domain.dispatch.messages import Call, LockedProviderAccount, Waiting
 from domain.dispatch.ports import Observer, Queue, Stage
+from domain.dispatch.recording import write_settlement
 from domain.dispatch.rules import DispatchRules
+from domain.dispatch.settlement import cancel_opted_out
 from domain.ids import new_id
 from domain.transactions import Disconnected, Transaction
 
@@ -82,6 +84,8 @@ class _Picking:
     messages_left: int = ANY_NUMBER
     bulk_left: int = ANY_NUMBER
     calls: list[Call] = field(default_factory=list)
+    opted_out: list[UUID] = field(default_factory=list)
+    """Messages that are cancelled instead, because their number has opted out."""
 
     def most_calls(self, round_: Round) -> int:
         """How many more calls of the round's priority may be opened."""
@@ -175,10 +179,17 @@ async def _claim(
         picking.messages_left = min(allowance.messages, picking.messages_left)
     for round_ in picking.turns.rounds(picking.waiting):
         await _pick(context, tx, picking, round_)
-    if not picking.calls:
-        return Claimed()
-    context.observer.reached(Stage.PICKED)
-    return await _mark(context, tx, account, picking.calls)
+    claimed = Claimed()
+    if picking.calls:
+        context.observer.reached(Stage.PICKED)
+        claimed = await _mark(context, tx, account, picking.calls)
+    if picking.opted_out:
+        # After the marks: all code that locks accounts of the ledger has its messages by then.
+        messages = await context.store.lock_queued(tx, picking.opted_out)
+        await write_settlement(
+            context.store, tx, account, [cancel_opted_out(each) for each in messages]
+        )
+    return claimed
 
 
 async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round_: Round) -> None:
@@ -188,7 +199,9 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
     batch = min(picking.batch, most_messages) if round_.priority == BULK else 1
     tenants = [each for each in picking.waiting if each.priority == round_.priority]
     quotas = share_out(tenants, most_calls=most_calls, batch=batch)
-    picked = await context.store.pick_messages(tx, context.provider_account_id, quotas)
+    found = await context.store.pick_messages(tx, context.provider_account_id, quotas)
+    picking.opted_out += [each.id for each in found if each.opted_out]
+    picked = [each for each in found if not each.opted_out]
     for messages in group(picked, batch=batch, most_calls=most_calls, most_messages=most_messages):
         picking.add(Call(new_id(), messages))
 

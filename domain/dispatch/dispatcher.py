@@ -32,6 +32,9 @@ from domain.provider import Outgoing, Provider, Providers
 GATHER_SECONDS = 0.002
 """The wait for more slots to become free. One claim for many calls costs as much as for one."""
 
+MOST_RELEASED = 2_000
+"""Scheduled messages of one statement: a second's work of a fast provider account."""
+
 NOT_STARTED = NotSent("The call was not started in time.")
 GUARD_SECONDS = 1.0
 """A call is cancelled this long after its deadline if the adapter has not ended it."""
@@ -64,6 +67,7 @@ class DispatchRunner:
         sweep_seconds = self._rules.sweep_seconds
         self._loops = [
             self._poll,
+            Loop("scheduled messages", self._release, every_seconds=self._rules.poll_seconds),
             Loop("the sweep", self._sweep, every_seconds=sweep_seconds),
             Loop("the clock watch", ClockWatch(store).look, every_seconds=sweep_seconds),
             Loop("giving up", self._give_up, every_seconds=self._rules.give_up_every_seconds),
@@ -104,6 +108,12 @@ class DispatchRunner:
         )
         dispatcher.start()
         return dispatcher
+
+    async def _release(self) -> bool:
+        released = await self._store.release_scheduled(most=MOST_RELEASED)
+        if released:
+            self.wake()
+        return released == MOST_RELEASED
 
     async def _sweep(self) -> bool:
         return await sweep(self._store, self._observer)

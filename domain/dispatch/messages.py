@@ -35,6 +35,7 @@ class Queued:
     """A message that was picked from the queue and is locked.
 
     `alone`: a bulk call with this message was rejected as a whole, so it gets a call of its own.
+    `opted_out`: the message was scheduled, and its number has opted out since.
     """
 
     id: UUID
@@ -46,6 +47,7 @@ class Queued:
     alone: bool
     modem: str | None = None
     port: str | None = None
+    opted_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +285,9 @@ class Uncaptured:
 class Backlog:
     """What is not finished yet, over all processes and all tenants.
 
-    `oldest_seconds`: since the oldest queued message was accepted; 0 if none is queued.
-    `pending_opt_outs`: unrouted STOPs that the operator must assign.
+    `oldest_seconds`: since the oldest queued message was accepted, or since the time that it was
+    scheduled for; 0 if none is queued. `pending_opt_outs`: unrouted STOPs that the operator must
+    assign. `scheduled`: messages whose time has not come; `queued` does not count them.
     """
 
     queued: int
@@ -292,3 +295,4 @@ class Backlog:
     unknown: int
     events: int
     pending_opt_outs: int = 0
+    scheduled: int = 0

@@ -47,74 +47,6 @@ class ProviderAccountLocks(Ledger, Protocol):
         ...
 
 
-class Queue(ProviderAccountLocks, Protocol):
-    """Messages that wait to be submitted."""
-
-    async def accounts_with_queue(self) -> list[UUID]:
-        """Provider accounts that have QUEUED messages, due or not.
-
-        Must be cheap: every process that dispatches calls it several times a second.
-        """
-        ...
-
-    async def tenants_waiting(
-        self, provider_account_id: UUID, *, after: Mapping[int, UUID], most: int
-    ) -> list[Waiting]:
-        """Tenants with messages due, at most `most` for each priority. Locks nothing.
-
-        In ID order within a priority: first those after the tenant in `after`, then the others.
-        """
-        ...
-
-    async def pick_messages(
-        self, tx: Transaction, provider_account_id: UUID, quotas: Sequence[Quota]
-    ) -> list[Queued]:
-        """Locks messages that are due: tenant by tenant, oldest first.
-
-        Skips messages that others have locked. A second call in the same transaction can return
-        the same messages again.
-        """
-        ...
-
-    async def lock_rate(
-        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float
-    ) -> RateAllowance:
-        """What the rate limit allows now, over all dispatchers.
-
-        Other dispatchers wait here until the transaction ends.
-        """
-        ...
-
-    async def count_against_rate(
-        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float, messages: int
-    ) -> None:
-        """Uses up the allowance for so many messages."""
-        ...
-
-    async def mark_calls(
-        self,
-        tx: Transaction,
-        account: LockedProviderAccount,
-        calls: Sequence[Call],
-        *,
-        dispatcher_id: UUID,
-        lease_seconds: float,
-    ) -> None:
-        """Writes one attempt for each call, with the account's epoch. Messages are SUBMITTING."""
-        ...
-
-    async def postpone_probe(
-        self,
-        tx: Transaction,
-        provider_account_id: UUID,
-        *,
-        first_seconds: float,
-        longest_seconds: float,
-    ) -> None:
-        """Sets the next probe to as long from now as the account has been paused, in bounds."""
-        ...
-
-
 class Settlements(ProviderAccountLocks, Protocol):
     """Messages whose outcome has become known."""
 
@@ -166,12 +98,88 @@ class Settlements(ProviderAccountLocks, Protocol):
         paused for that long. Skips those that others have locked."""
         ...
 
+    async def lock_queued(self, tx: Transaction, ids: Sequence[UUID]) -> list[LockedMessage]:
+        """Locks, in ID order, those of the messages that are QUEUED."""
+        ...
+
     async def find_attempt_of(self, tx: Transaction, message_id: UUID) -> tuple[UUID, UUID | None]:
         """Provider account and attempt of a message. Locks nothing. Raises NotFound."""
         ...
 
     async def note_on_attempts(self, tx: Transaction, ids: Sequence[UUID], note: str) -> None:
         """Adds a line to the detail of attempts."""
+        ...
+
+
+class Queue(Settlements, Protocol):
+    """Messages that wait to be submitted."""
+
+    async def accounts_with_queue(self) -> list[UUID]:
+        """Provider accounts that have QUEUED messages, due or not.
+
+        Must be cheap: every process that dispatches calls it several times a second.
+        """
+        ...
+
+    async def tenants_waiting(
+        self, provider_account_id: UUID, *, after: Mapping[int, UUID], most: int
+    ) -> list[Waiting]:
+        """Tenants with messages due, at most `most` for each priority. Locks nothing.
+
+        In ID order within a priority: first those after the tenant in `after`, then the others.
+        """
+        ...
+
+    async def release_scheduled(self, *, most: int) -> int:
+        """Lets scheduled messages be picked whose time has come, oldest first. Returns how many."""
+        ...
+
+    async def pick_messages(
+        self, tx: Transaction, provider_account_id: UUID, quotas: Sequence[Quota]
+    ) -> list[Queued]:
+        """Locks messages that are due: tenant by tenant, oldest first.
+
+        Skips messages that others have locked. A second call in the same transaction can return
+        the same messages again.
+        """
+        ...
+
+    async def lock_rate(
+        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float
+    ) -> RateAllowance:
+        """What the rate limit allows now, over all dispatchers.
+
+        Other dispatchers wait here until the transaction ends.
+        """
+        ...
+
+    async def count_against_rate(
+        self, tx: Transaction, provider_account_id: UUID, rate_per_second: float, messages: int
+    ) -> None:
+        """Uses up the allowance for so many messages."""
+        ...
+
+    async def mark_calls(
+        self,
+        tx: Transaction,
+        account: LockedProviderAccount,
+        calls: Sequence[Call],
+        *,
+        dispatcher_id: UUID,
+        lease_seconds: float,
+    ) -> None:
+        """Writes one attempt for each call, with the account's epoch. Messages are SUBMITTING."""
+        ...
+
+    async def postpone_probe(
+        self,
+        tx: Transaction,
+        provider_account_id: UUID,
+        *,
+        first_seconds: float,
+        longest_seconds: float,
+    ) -> None:
+        """Sets the next probe to as long from now as the account has been paused, in bounds."""
         ...
 
 

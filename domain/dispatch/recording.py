@@ -25,9 +25,9 @@ from domain.dispatch.rules import DispatchRules
 from domain.dispatch.settlement import (
     accounts_of,
     as_unknown,
+    cancel_opted_out,
     give_up,
     mark_refunded_by_reading,
-    opted_out,
     post_refunds,
     refunds_of,
     transition_for,
@@ -251,7 +251,10 @@ async def _without_opted_out(
     """Cancels those that would be queued again although their number has opted out meanwhile."""
     queued = [each.message.id for each in transitions if each.status is MessageStatus.QUEUED]
     barred = await store.opted_out_of(tx, queued) if queued else set()
-    return [opted_out(each) if each.message.id in barred else each for each in transitions]
+    return [
+        cancel_opted_out(each.message) if each.message.id in barred else each
+        for each in transitions
+    ]
 
 
 def _decided(

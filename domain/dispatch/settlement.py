@@ -70,9 +70,9 @@ def give_up(message: LockedMessage) -> Transition:
     return Transition(message, MessageStatus.REJECTED, failure=GIVEN_UP)
 
 
-def opted_out(transition: Transition) -> Transition:
+def cancel_opted_out(message: LockedMessage) -> Transition:
     """CANCELLED, because the number has opted out before the message was taken."""
-    return Transition(transition.message, MessageStatus.CANCELLED, failure=OPTED_OUT)
+    return Transition(message, MessageStatus.CANCELLED, failure=OPTED_OUT)
 
 
 def is_older(message: LockedMessage, epoch: int) -> bool:

@@ -113,6 +113,10 @@ class InboundMessage:
         """None: an inbound message cannot fail."""
 
     @property
+    def send_at(self) -> None:
+        """None: only outbound messages are scheduled."""
+
+    @property
     def is_reply(self) -> bool:
         """False: only a client's own messages are replies."""
         return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
@@ -29,7 +30,7 @@ from domain.sending.files.table import number_cell, table_rows
 from domain.sending.files.uploads import opened
 from domain.sending.messages import FileColumns, Send, SendKind
 from domain.sending.quotes import payer_or_problem, price_of
-from domain.sending.send import SendRequest, accept_request, find_recipients, key_by
+from domain.sending.send import SendRequest, accept_request, find_recipients, key_by, options_of
 from domain.sending.text import Encoding, check_text
 
 if TYPE_CHECKING:
@@ -46,13 +47,15 @@ class CsvOrder:
     """What to send, and which columns of the file to use.
 
     Either `text` or `text_column`. `column`: of the numbers; None to choose it by its name.
-    `allow_missing_values`: send also if a placeholder's cell is empty.
+    `allow_missing_values`: send also if a placeholder's cell is empty. `send_at`: with a time zone;
+    None for now.
     """
 
     text: str | None = None
     column: str | None = None
     text_column: str | None = None
     allow_missing_values: bool = False
+    send_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,10 @@ async def csv_send(
 ) -> Send:
     """Accepts a message for each row of an upload of the actor's client."""
     given: list[object] = [str(upload_id), order.text, order.column, order.text_column]
-    keyed = key_by(actor, key, "csvSend", given + [True] * order.allow_missing_values)
+    given += [True] * order.allow_missing_values
+    if options := options_of(order.send_at):
+        given.append(options)
+    keyed = key_by(actor, key, "csvSend", given)
     columns: FileColumns | None = None  # stays None if a repeated request finds no upload
 
     async def read(payer: Payer) -> SendRequest:
@@ -153,6 +159,7 @@ async def _read_request(
         if upload.layout.rows > installation.limits.recipients:
             raise TooManyRecipients(installation.limits.recipients)
         request = await asyncio.to_thread(_read, file, reading, installation)
+    request = replace(request, send_at=order.send_at)
     if reading.text_of is None:
         request = replace(request, text=order.text, texts=None)
     return request, reading.columns

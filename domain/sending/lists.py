@@ -25,12 +25,16 @@ class SendOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendFilter:
-    """Which sends to list. None does not restrict."""
+    """Which sends to list. None does not restrict.
+
+    `scheduled`: whether the send has queued messages whose time has not come.
+    """
 
     created_after: datetime | None = None
     created_before: datetime | None = None
     kind: SendKind | None = None
     client_id: UUID | None = None
+    scheduled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ PRIORITY = {
     SendKind.MULTI: 2,
     SendKind.CSV: 2,
 }
+LATER = 10
+"""Added to the priority of a scheduled message until its time has come, so that claims pass it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class NewSend:
     share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: for a reply,
     the line that it leaves through, and what its sender should know about that. `message_ids`:
     one for each number. They are made before the send is written, so that an answer can name its
-    messages without a read. Empty if no answer names them.
+    messages without a read. Empty if no answer names them. `send_at`: when the messages are due;
+    None for now.
     """
 
     id: UUID
@@ -83,6 +86,7 @@ class NewSend:
     line: Line | None = None
     warning: str | None = None
     message_ids: Sequence[UUID] = ()
+    send_at: datetime | None = None
 
     @property
     def cost(self) -> int:
@@ -117,6 +121,9 @@ class Send:
     rejected_count: int
     counts: Mapping[MessageStatus, int]
     created_at: datetime
+    send_at: datetime | None = None
+    """The time that its caller asked for; None for at once."""
+
     columns: FileColumns | None = None
     """Only in the result of csvSend: it is not stored."""
 
@@ -160,6 +167,8 @@ class Message:
     updated_at: datetime
     modem: str | None = None
     port: str | None = None
+    send_at: datetime | None = None
+    """The time that it is not submitted before; None for at once."""
 
     @property
     def direction(self) -> Direction:

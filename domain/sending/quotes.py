@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.errors import (
     InsufficientBalance,
+    InvalidInput,
     NoValidRecipients,
     ProviderUnavailable,
     Refusal,
@@ -17,7 +19,13 @@ from domain.identity.access import Actor, Payer, payer_of
 from domain.rejections import RejectedRecipient
 from domain.sending.messages import SendKind
 from domain.sending.recipients import Recipients
-from domain.sending.send import SendRequest, check_limits, find_recipients, read_balance_once
+from domain.sending.send import (
+    SendRequest,
+    check_limits,
+    due_at,
+    find_recipients,
+    read_balance_once,
+)
 from domain.sending.text import Encoding, check_text, costly_characters, encoding_of, segments_of
 
 if TYPE_CHECKING:
@@ -49,14 +57,21 @@ class Price:
     problem: Refusal | None
 
 
-async def quote(installation: Installation, actor: Actor, *, to: Sequence[str], text: str) -> Quote:
+async def quote(
+    installation: Installation,
+    actor: Actor,
+    *,
+    to: Sequence[str],
+    text: str,
+    send_at: datetime | None = None,
+) -> Quote:
     """What a bulkSend with this input would do and cost, without doing it."""
     payer, problem = payer_or_problem(actor)
     try:
         check_text(text, most_segments=installation.limits.segments)
     except Refusal as refusal:
         problem = problem or refusal
-    request = SendRequest(SendKind.BULK, to, text)
+    request = SendRequest(SendKind.BULK, to, text, send_at=send_at)
     recipients = await find_recipients(installation, payer, request)
     price = await price_of(installation, actor, payer, request, recipients, problem)
     # The beginning of a text that is much too long is enough to show that.
@@ -90,7 +105,7 @@ async def price_of(
     try:
         if problem is None:
             await _check(installation, actor, payer, request, recipients)
-    except (NoValidRecipients, TooManyRecipients, ProviderUnavailable) as refusal:
+    except (NoValidRecipients, TooManyRecipients, InvalidInput, ProviderUnavailable) as refusal:
         problem = refusal
     cost = len(recipients.numbers) * payer.price
     balance = await installation.store.held(payer.account_id)
@@ -121,5 +136,6 @@ async def _check(
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
     check_limits(installation, len(request.to), request.kind)
+    await due_at(installation, request)
     if payer.is_unread:
         await read_balance_once(installation, payer, actor.user_id)

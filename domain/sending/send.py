@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -34,6 +35,7 @@ from domain.ledger.valuation import value_usd
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
 from domain.sending.messages import MessageStatus, NewSend, Send, SendKind
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
+from domain.sending.schedule import time_to_send
 from domain.sending.text import check_text
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class SendRequest:
 
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from. `missing`: what is missing for a recipient, by its position.
+    `send_at`: when to send; None for now.
     """
 
     kind: SendKind
@@ -64,33 +67,56 @@ class SendRequest:
     texts: Sequence[str] | None = None
     lines: Sequence[int] | None = None
     missing: Mapping[int, str] = field(default_factory=dict)
+    send_at: datetime | None = None
 
 
 async def send(
-    installation: Installation, actor: Actor, *, to: str, text: str, key: str | None
+    installation: Installation,
+    actor: Actor,
+    *,
+    to: str,
+    text: str,
+    key: str | None,
+    send_at: datetime | None = None,
 ) -> Send:
-    """Accepts one message to one number."""
-    keyed = key_by(actor, key, "send", {"to": to, "text": text})
-    return await _send(installation, actor, SendRequest(SendKind.SINGLE, [to], text), keyed)
+    """Accepts one message to one number. `send_at`: with a time zone; None for now."""
+    keyed = key_by(actor, key, "send", {"to": to, "text": text} | options_of(send_at))
+    request = SendRequest(SendKind.SINGLE, [to], text, send_at=send_at)
+    return await _send(installation, actor, request, keyed)
 
 
 async def bulk_send(
-    installation: Installation, actor: Actor, *, to: Sequence[str], text: str, key: str | None
+    installation: Installation,
+    actor: Actor,
+    *,
+    to: Sequence[str],
+    text: str,
+    key: str | None,
+    send_at: datetime | None = None,
 ) -> Send:
     """Accepts one text to many numbers. A number that occurs twice counts once."""
-    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": text})
-    return await _send(installation, actor, SendRequest(SendKind.BULK, to, text), keyed)
+    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": text} | options_of(send_at))
+    request = SendRequest(SendKind.BULK, to, text, send_at=send_at)
+    return await _send(installation, actor, request, keyed)
 
 
 async def bulk_send_multi(
-    installation: Installation, actor: Actor, *, messages: Sequence[OutgoingText], key: str | None
+    installation: Installation,
+    actor: Actor,
+    *,
+    messages: Sequence[OutgoingText],
+    key: str | None,
+    send_at: datetime | None = None,
 ) -> Send:
     """Accepts a text for each number. The same number and text twice counts once."""
-    given = [[message.to, message.text] for message in messages]
+    given: object = [[message.to, message.text] for message in messages]
+    if options := options_of(send_at):
+        given = {"messages": given} | options
     keyed = key_by(actor, key, "bulkSendMulti", given)
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
-    return await _send(installation, actor, SendRequest(SendKind.MULTI, to, texts=texts), keyed)
+    request = SendRequest(SendKind.MULTI, to, texts=texts, send_at=send_at)
+    return await _send(installation, actor, request, keyed)
 
 
 async def find_recipients(
@@ -169,6 +195,19 @@ def key_by(actor: Actor, key: str | None, mutation: str, given: object) -> Idemp
     return key_of(actor.client_id or actor.user_id, key, mutation, given)
 
 
+def options_of(send_at: datetime | None) -> dict[str, object]:
+    """The options that a key is compared by. Empty without any: such keys are older."""
+    return {} if send_at is None else {"sendAt": send_at.astimezone(UTC).isoformat()}
+
+
+async def due_at(installation: Installation, request: SendRequest) -> datetime | None:
+    """When the messages of a request are due, None for now. Raises InvalidInput."""
+    if request.send_at is None:
+        return None
+    now = datetime.fromtimestamp(await installation.store.read_clock(), UTC)
+    return time_to_send(request.send_at, now)
+
+
 async def _send(
     installation: Installation, actor: Actor, request: SendRequest, key: IdempotencyKey | None
 ) -> Send:
@@ -204,6 +243,7 @@ async def _check(
         raise NoValidRecipients(recipients.rejected)
     check_limits(installation, len(request.to), request.kind)
     check_rate(installation, payer)
+    send_at = await due_at(installation, request)
     texts = request.texts
     return NewSend(
         id=new_id(),
@@ -217,6 +257,7 @@ async def _check(
         rejected_count=recipients.rejected_count,
         key=key,
         message_ids=() if request.kind is SendKind.CSV else [new_id() for _ in recipients.numbers],
+        send_at=send_at,
     )
 
 
@@ -282,5 +323,6 @@ def _just_queued(accepted: AcceptedNow) -> Send:
         rejected_count=new_send.rejected_count,
         counts={MessageStatus.QUEUED: len(new_send.numbers)},
         created_at=accepted.created_at,
+        send_at=new_send.send_at,
         accepted_as=new_send,
     )

@@ -42,6 +42,7 @@ class BacklogMetrics:
 
         self._answers = gauge("database_answers", "1 if the database answered the last time.")
         self._queued = gauge("messages_queued", "Messages not submitted to a provider yet.")
+        self._scheduled = gauge("messages_scheduled", "Messages whose time has not come yet.")
         self._oldest = gauge("oldest_queued_seconds", "Age of the oldest queued message.")
         self._unknown = gauge("messages_unknown", "Messages whose outcome a person must settle.")
         self._events = gauge("webhook_events_waiting", "Webhook events not evaluated yet.")
@@ -97,6 +98,7 @@ class BacklogMetrics:
 
     def _show(self, backlog: Backlog | None) -> None:
         self._queued.set(backlog.queued if backlog else NOT_KNOWN)
+        self._scheduled.set(backlog.scheduled if backlog else NOT_KNOWN)
         self._oldest.set(backlog.oldest_seconds if backlog else NOT_KNOWN)
         self._unknown.set(backlog.unknown if backlog else NOT_KNOWN)
         self._events.set(backlog.events if backlog else NOT_KNOWN)

@@ -8,10 +8,13 @@ from domain.dispatch.messages import Backlog
 from persistence.database import connection
 
 WAITING = """
-SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8,
+SELECT count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE),
+       coalesce(extract(
+           epoch FROM clock_timestamp() - min(greatest(created_at, send_at))), 0)::float8,
        (SELECT count(*) FROM message WHERE status = 'UNKNOWN'),
        (SELECT count(*) FROM webhook_event WHERE due_at IS NOT NULL),
-       (SELECT count(*) FROM webhook_event WHERE opt_out_pending)
+       (SELECT count(*) FROM webhook_event WHERE opt_out_pending),
+       count(*) FILTER (WHERE send_at > clock_timestamp())
 FROM message WHERE status = 'QUEUED'
 """
 PAUSED = "SELECT id, paused_at IS NOT NULL FROM provider_account"
@@ -22,7 +25,7 @@ async def read_backlog() -> Backlog:
     async with connection() as pooled:
         row = await pooled.fetchrow(WAITING)
     assert row is not None
-    return Backlog(row[0], max(row[1], 0.0), row[2], row[3], row[4])
+    return Backlog(row[0], max(row[1], 0.0), *row[2:])
 
 
 async def paused_accounts() -> dict[UUID, bool]:

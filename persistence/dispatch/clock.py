@@ -10,7 +10,8 @@ from persistence.database import connection
 READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 # A row that was written in the future was written before the clock was set back. Its wait is kept
-# and counted from now. SKIP LOCKED: never wait for a row that is in use.
+# and counted from now, but a scheduled message is never due before the time that its caller asked
+# for. SKIP LOCKED: never wait for a row that is in use.
 MESSAGES = """
 WITH ahead AS (
     SELECT id FROM message
@@ -19,7 +20,8 @@ WITH ahead AS (
     LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE message
-SET due_at = clock_timestamp() + greatest(due_at - updated_at, interval '0'),
+SET due_at = greatest(
+        send_at, clock_timestamp() + greatest(due_at - updated_at, interval '0')),
     updated_at = clock_timestamp()
 FROM ahead WHERE message.id = ahead.id
 """

@@ -19,6 +19,7 @@ from domain.dispatch.messages import (
     Waiting,
 )
 from domain.live import hints
+from domain.sending.messages import LATER
 from persistence.database import connection
 from persistence.live.hints import note
 from persistence.sql import columns
@@ -76,14 +77,18 @@ ORDER BY turn.place, waiting.lap, waiting.client_id
 """
 
 # statement_timestamp() is constant during the statement, so PostgreSQL can use it to end the index
-# scan. clock_timestamp() could not be used for that.
+# scan. clock_timestamp() could not be used for that. Opting out cancels what is queued; a message
+# that was queued for long is checked once more all the same.
 PICK = """
 SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.number,
-       coalesce(picked.text, send.text), picked.alone, send.modem, send.port
+       coalesce(picked.text, send.text), picked.alone, send.modem, send.port,
+       picked.send_at IS NOT NULL AND EXISTS (
+           SELECT FROM opt_out
+           WHERE opt_out.client_id = picked.client_id AND opt_out.number = picked.number)
 FROM unnest($2::int2[], $3::uuid[], $4::int4[])
     WITH ORDINALITY AS quota (priority, client_id, messages, place)
 CROSS JOIN LATERAL (
-    SELECT id, send_id, client_id, priority, number, text, alone, due_at FROM message
+    SELECT id, send_id, client_id, priority, number, text, alone, due_at, send_at FROM message
     WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = quota.priority
       AND client_id = quota.client_id AND due_at <= statement_timestamp()
     ORDER BY due_at, id LIMIT quota.messages
@@ -92,6 +97,16 @@ CROSS JOIN LATERAL (
 JOIN send ON send.id = picked.send_id
 ORDER BY quota.place, picked.due_at, picked.id
 """
+
+# Oldest first. `updated_at` stays: for subscribers, nothing has changed.
+RELEASE = f"""
+WITH due AS (
+    SELECT id FROM message
+    WHERE status = 'QUEUED' AND priority >= {LATER} AND due_at <= statement_timestamp()
+    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+UPDATE message SET priority = priority - {LATER} FROM due WHERE message.id = due.id
+"""  # noqa: S608 - a number of our own
 
 # GCRA, a leaky bucket: `next_at` is when the account is back at its rate. The row lock makes the
 # limit exact over all dispatchers.
@@ -147,6 +162,11 @@ async def tenants_waiting(
             TENANTS_WAITING, provider_account_id, list(after), list(after.values()), most
         )
     return [Waiting(row[0], row[1]) for row in rows]
+
+
+async def release_scheduled(*, most: int) -> int:
+    async with connection() as pooled:
+        return int((await pooled.execute(RELEASE, most)).split()[-1])
 
 
 async def pick_messages(

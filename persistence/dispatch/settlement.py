@@ -22,7 +22,7 @@ from domain.dispatch.messages import (
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
-from domain.sending.messages import MessageStatus
+from domain.sending.messages import LATER, MessageStatus
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
@@ -44,11 +44,18 @@ LOCK_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR NO KEY UPDATE"
 
 LOCK_ATTEMPTS = "SELECT FROM attempt WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 
-UNDECIDED_COLUMNS = """
-message.id, message.send_id, message.status, message.attempt_id, attempt.epoch, message.attempts,
-message.alone, extract(epoch FROM clock_timestamp() - message.created_at)::float8, message.price,
-send.account_id, send.rate_usd
+# The age of a scheduled message counts from its time. greatest() ignores NULL.
+AGE = """
+extract(epoch FROM clock_timestamp() - greatest(message.created_at, message.send_at))::float8
 """
+UNDECIDED_COLUMNS = f"""
+message.id, message.send_id, message.status, message.attempt_id, attempt.epoch, message.attempts,
+message.alone, {AGE}, message.price, send.account_id, send.rate_usd
+"""
+# A queued message has no attempt.
+QUEUED_COLUMNS = UNDECIDED_COLUMNS.replace(
+    "message.attempt_id, attempt.epoch", "NULL::uuid, NULL::int8"
+)
 
 # In ID order, like cancelling: otherwise the two could deadlock.
 LOCK_UNDECIDED = f"""
@@ -112,20 +119,29 @@ ORDER BY provider_account_id, lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
 # A UUIDv7 begins with its time, so comparing IDs avoids reading newer rows. ORDER BY makes
-# PostgreSQL use the partial index of the queue, so it reads only queued messages.
-LOCK_OVERDUE = """
-SELECT message.id, message.send_id, message.status, NULL::uuid, NULL::int8, message.attempts,
-       message.alone, extract(epoch FROM clock_timestamp() - message.created_at)::float8,
-       message.price, send.account_id, send.rate_usd
+# PostgreSQL use the partial index of the queue, so it reads only queued messages. The priority
+# excludes those whose time has not come: there may be a million of them.
+LOCK_OVERDUE = f"""
+SELECT {QUEUED_COLUMNS}
 FROM message JOIN send ON send.id = message.send_id
 WHERE message.provider_account_id = $1 AND message.status = 'QUEUED' AND message.id < $2
-  AND message.created_at < clock_timestamp() - make_interval(secs => $3)
+  AND message.priority < {LATER}
+  AND greatest(message.created_at, message.send_at)
+    < clock_timestamp() - make_interval(secs => $3)
   AND (message.attempts > 0 OR EXISTS (
       SELECT FROM provider_account WHERE id = $1
       AND paused_at < clock_timestamp() - make_interval(secs => $3)))
 ORDER BY message.priority, message.client_id, message.due_at, message.id
 LIMIT $4 FOR UPDATE OF message SKIP LOCKED
-"""
+"""  # noqa: S608 - columns of our own
+
+# In ID order, like all code that locks messages. A claim has locked them before, so it never waits.
+LOCK_QUEUED = f"""
+SELECT {QUEUED_COLUMNS}
+FROM message JOIN send ON send.id = message.send_id
+WHERE message.id = ANY($1::uuid[]) AND message.status = 'QUEUED'
+ORDER BY message.id FOR UPDATE OF message
+"""  # noqa: S608 - columns of our own
 
 FIND_ATTEMPT_OF = "SELECT provider_account_id, attempt_id FROM message WHERE id = $1"
 
@@ -202,6 +218,10 @@ async def lock_overdue(
     first_id_after = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
     rows = await tx.fetch(LOCK_OVERDUE, provider_account_id, first_id_after, age_seconds, most)
     return _messages(rows)
+
+
+async def lock_queued(tx: Connection, ids: Sequence[UUID]) -> list[LockedMessage]:
+    return _messages(await tx.fetch(LOCK_QUEUED, list(ids)))
 
 
 async def find_attempt_of(tx: Connection, message_id: UUID) -> tuple[UUID, UUID | None]:

@@ -69,13 +69,13 @@ OUTBOUND = """
 SELECT message.id, false AS inbound, message.client_id, message.number,
        coalesce(message.text, send.text) AS text, message.send_id, message.status,
        message.failure, send.kind = 'REPLY' AS is_reply, message.created_at, message.updated_at,
-       send.modem, send.port, NULL::int8 AS feed, false AS mentions_opt_out
+       send.modem, send.port, NULL::int8 AS feed, false AS mentions_opt_out, message.send_at
 FROM message JOIN send ON send.id = message.send_id
 """
 INBOUND = """
 SELECT id, true AS inbound, client_id, number, text, NULL::uuid AS send_id, NULL AS status,
        NULL AS failure, false AS is_reply, created_at, created_at AS updated_at, modem, port, feed,
-       mentions_opt_out
+       mentions_opt_out, NULL::timestamptz AS send_at
 FROM inbound
 """
 MESSAGES_BY_ID = f"""
@@ -118,7 +118,7 @@ SELECT * FROM (
     {OUTBOUND} JOIN page ON page.id = message.id AND NOT page.inbound
     UNION ALL
     SELECT inbound.id, true, client_id, number, text, NULL, NULL, NULL, false, created_at,
-           created_at, modem, port, feed, mentions_opt_out
+           created_at, modem, port, feed, mentions_opt_out, NULL
     FROM inbound JOIN page ON page.id = inbound.id AND page.inbound
 ) AS found ORDER BY id
 """  # noqa: S608 - columns of our own

@@ -14,6 +14,7 @@ from domain.dispatch.messages import Refund
 from domain.inbox.messages import CancelledSend, ConversationKey, OptOut
 from domain.inbox.webhooks import LockedEvent
 from domain.live import hints
+from domain.sending.schedule import MOST_AHEAD
 from persistence.database import connection
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
@@ -59,7 +60,7 @@ WHERE EXISTS (
     JOIN message ON message.id = sent_to.message_id
     JOIN send ON send.id = message.send_id
     WHERE sent_to.number = pair.number AND sent_to.client_id = pair.client_id
-      AND sent_to.message_id >= $3
+      AND sent_to.message_id >= $3 AND (message.created_at >= $4 OR message.send_at >= $4)
       AND message.status NOT IN ('QUEUED', 'CANCELLED', 'REJECTED')
       AND coalesce(message.text, send.text) ~ '[?？؟]')
 """
@@ -158,8 +159,10 @@ async def end_pending(
 async def asked_lately(
     tx: Connection, keys: Sequence[ConversationKey], *, seconds: float
 ) -> set[ConversationKey]:
-    since = first_id_at(datetime.now(UTC) - timedelta(seconds=seconds))
-    return {(row[0], row[1]) for row in await tx.fetch(ASKED_LATELY, *columns(keys), since)}
+    since = datetime.now(UTC) - timedelta(seconds=seconds)
+    first_id = first_id_at(since - MOST_AHEAD)
+    rows = await tx.fetch(ASKED_LATELY, *columns(keys), first_id, since)
+    return {(row[0], row[1]) for row in rows}
 
 
 async def share_feeds(tx: Connection, client_ids: Collection[UUID]) -> None:

@@ -17,6 +17,7 @@ from domain.inbox.routing import WRITERS_DAYS, CandidateIndex
 from domain.inbox.senders import is_answerable
 from domain.live import hints
 from domain.sending.messages import Line
+from domain.sending.schedule import MOST_AHEAD
 from persistence.inbox.capture import write_lines
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
@@ -52,7 +53,7 @@ ORDER BY talk.last_active_id DESC
 """
 
 # A loose index scan: one probe per client, however many messages each one sent. Nobody can answer a
-# message that was never submitted.
+# message that was never submitted. The ID of a scheduled message is older than the message.
 WRITERS = """
 SELECT sender.number, writer.client_id
 FROM unnest($1::text[]) AS sender (number)
@@ -68,6 +69,7 @@ CROSS JOIN LATERAL (
         SELECT FROM sent_to JOIN message ON message.id = sent_to.message_id
         WHERE sent_to.number = sender.number AND sent_to.client_id = writer.client_id
           AND sent_to.message_id >= $2
+          AND (message.created_at >= $3 OR message.send_at >= $3)
           AND message.status NOT IN ('QUEUED', 'CANCELLED', 'REJECTED'))
     LIMIT 2
 ) AS writer
@@ -181,8 +183,9 @@ async def read_candidates(
             index.by_hand[Line(modem, port)] = client_id
     for number, modem, port, client_id in await tx.fetch(TALKING, list(senders), modems, ports):
         index.talking.setdefault((number, Line(modem, port)), []).append(client_id)
-    since = first_id_at(datetime.now(UTC) - timedelta(days=WRITERS_DAYS))
-    for number, client_id in await tx.fetch(WRITERS, list(senders), since):
+    since = datetime.now(UTC) - timedelta(days=WRITERS_DAYS)
+    first_id = first_id_at(since - MOST_AHEAD)
+    for number, client_id in await tx.fetch(WRITERS, list(senders), first_id, since):
         index.writers.setdefault(number, set()).add(client_id)
     return index
 

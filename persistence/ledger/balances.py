@@ -38,7 +38,8 @@ CROSS JOIN LATERAL (
     FROM account WHERE account.provider_account_id = upstream.id
 ) AS holdings
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(price), 0)::int8 AS units, count(*) AS messages,
+    SELECT coalesce(sum(price), 0)::int8 AS units,
+           count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE) AS messages,
            count(*) FILTER (WHERE due_at < clock_timestamp() - interval '5 minutes') AS overdue,
            min(due_at) AS due_at
     FROM message WHERE message.provider_account_id = upstream.id AND status = 'QUEUED'

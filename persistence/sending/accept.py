@@ -17,7 +17,7 @@ import orjson
 from domain.ids import new_id
 from domain.ledger.book import Book
 from domain.ledger.valuation import value_usd
-from domain.sending.messages import PRIORITY, NewSend, SendKind
+from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind
 from domain.sending.ports import LockedPayers
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.ledger.transfers import CHANGE_HOLDINGS, POST_TRANSFERS, book_columns, book_of
@@ -62,6 +62,9 @@ SEND_COLUMNS = (
     "modem",
     "port",
     "warning",
+    "send_at",
+    "held",
+    "due_until",
     "created_at",
 )
 MESSAGE_COLUMNS = (
@@ -73,25 +76,30 @@ MESSAGE_COLUMNS = (
     "text",
     "priority",
     "price",
+    "send_at",
     "due_at",
     "created_at",
     "updated_at",
 )
 
-# The time is PostgreSQL's. The dispatchers compare `due_at` with the same clock.
+# The time is PostgreSQL's. The dispatchers compare `due_at` with the same clock. `send_at` is NULL
+# for a message that is not scheduled, and greatest() ignores NULL.
 INSERT_SENDS = f"""
 INSERT INTO send ({", ".join(SEND_COLUMNS)})
 SELECT new.*, statement_timestamp() FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
     $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
-    $14::text[], $15::text[], $16::text[]) AS new
+    $14::text[], $15::text[], $16::text[], $17::timestamptz[],
+    $18::int4[], $19::timestamptz[]) AS new
 """  # noqa: S608 - column names of our own
 INSERT_MESSAGES = f"""
 INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
-SELECT new.*, statement_timestamp(), statement_timestamp(), statement_timestamp()
+SELECT new.*, greatest(new.send_at, statement_timestamp()),
+       statement_timestamp(), statement_timestamp()
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
-    $7::int2[], $8::int8[]) AS new
+    $7::int2[], $8::int8[], $9::timestamptz[])
+    AS new (id, send_id, client_id, provider_account_id, number, text, priority, price, send_at)
 """  # noqa: S608 - column names of our own
 WRITE_ACCEPTED = combined(
     CHANGE_HOLDINGS,
@@ -154,7 +162,8 @@ async def copy_messages(tx: Connection, send: NewSend) -> datetime:
 
 def message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
     """The rows of one send's messages for COPY, in `MESSAGE_COLUMNS`."""
-    return ((*row, now, now, now) for row in _message_rows(send))
+    due_at = max(send.send_at or now, now)
+    return ((*row, due_at, now, now) for row in _message_rows(send))
 
 
 async def find_sends(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, datetime]:
@@ -184,13 +193,16 @@ def _send_row(send: NewSend) -> tuple[Any, ...]:
         send.line.modem if send.line else None,
         send.line.port if send.line else None,
         send.warning,
+        send.send_at,
+        0,
+        send.send_at,
     )
 
 
 def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
     """One row for each number, in order, without the times. A shared text is only in the send."""
     payer = send.payer
-    priority = PRIORITY[send.kind]
+    priority = PRIORITY[send.kind] + (LATER if send.send_at else 0)
     texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
     ids = send.message_ids or (new_id() for _ in send.numbers)
     for message_id, number, text in zip(ids, send.numbers, texts, strict=True):
@@ -203,4 +215,5 @@ def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
             text,
             priority,
             payer.price,
+            send.send_at,
         )

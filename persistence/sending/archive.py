@@ -64,7 +64,7 @@ CROSS JOIN LATERAL (
 SHOWN_MESSAGE_COLUMNS = """
 page.id, send_id, page.client_id, number, coalesce(page.text, send.text) AS text, status,
 failure, send.kind = 'REPLY' AS is_reply, page.created_at, page.updated_at,
-send.modem, send.port
+send.modem, send.port, page.send_at
 """
 MESSAGES = f"""
 SELECT {SHOWN_MESSAGE_COLUMNS}
@@ -76,7 +76,7 @@ ORDER BY page.id {{order}}
 # its key: as a join, it could be planned to read all messages.
 TO_NUMBER = """
 (SELECT message_id AS id, client_id, number, each.* FROM sent_to CROSS JOIN LATERAL (
-    SELECT send_id, text, status, failure, created_at, updated_at
+    SELECT send_id, text, status, failure, created_at, updated_at, send_at
     FROM message WHERE message.id = sent_to.message_id OFFSET 0) AS each) AS message
 """
 MESSAGES_TO_NUMBER = MESSAGES.replace("FROM message {page}", f"FROM {TO_NUMBER} {{page}}")
@@ -101,6 +101,14 @@ STATS = """
 SELECT date_trunc({by}, created_at, 'UTC') AS starts_at, status,
        count(*) AS messages, sum(price)::int8 AS units
 FROM message {where} GROUP BY 1, 2
+"""
+
+# coalesce: true or false for every send, so that both can be asked for. The time is compared before
+# the messages are looked at: most sends are due at once, or their time has come.
+IS_SCHEDULED = """
+(coalesce(due_until > statement_timestamp(), false) AND EXISTS (
+    SELECT FROM message WHERE message.send_id = send.id
+    AND message.status = 'QUEUED' AND message.send_at > statement_timestamp()))
 """
 
 # IDs carry the time of the server that made them, created_at that of PostgreSQL. The range of IDs
@@ -137,6 +145,9 @@ async def read_sends(
         # Written into the statement, as in _add_status.
         is_kind = RawSQL(f"(kind = '{filter.kind.value}')")
         query = query.annotate(is_kind=is_kind).filter(is_kind=True)
+    if filter.scheduled is not None:
+        is_scheduled = RawSQL(IS_SCHEDULED)
+        query = query.annotate(is_scheduled=is_scheduled).filter(is_scheduled=filter.scheduled)
     if filter.created_after is not None:
         query = query.filter(
             created_at__gte=filter.created_after, id__gte=_first_id(filter.created_after)
@@ -308,6 +319,7 @@ def _send(row: models.Send, counts: dict[str, int]) -> Send:
         rejected_count=row.rejected_count,
         counts={MessageStatus(status): count for status, count in counts.items()},
         created_at=row.created_at,
+        send_at=row.send_at,
     )
 
 
@@ -334,4 +346,5 @@ def message_of(row: Record) -> Message:
         updated_at=row["updated_at"],
         modem=row["modem"],
         port=row["port"],
+        send_at=row["send_at"],
     )

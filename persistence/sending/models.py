@@ -15,7 +15,9 @@ class Send(Model):
     """One request to send: who pays, how much, and the text if all messages share it.
 
     `modem`, `port`, `warning`: of a reply: the line that it leaves through, and the warning that
-    its sender got.
+    its sender got. `send_at`: the time that its caller asked for, null for at once. `held`: how
+    many messages waited for the end of quiet hours when it was accepted. `due_until`: when the last
+    of its messages is due, null if all are due at once.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -36,6 +38,9 @@ class Send(Model):
     port = fields.TextField(null=True)
     warning = fields.TextField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
+    send_at = fields.DatetimeField(null=True)
+    held = fields.IntField(db_default=0)
+    due_until = fields.DatetimeField(null=True)
 
     class Meta:
         table = "send"
@@ -45,7 +50,9 @@ class Message(Model):
     """One text to one number, with its place in the queue and its last attempt.
 
     `text` is null where the send's text is meant. `due_at` orders the queue within a tenant;
-    `price` is repeated from the send so that what is in flight is one sum.
+    `price` is repeated from the send so that what is in flight is one sum. `send_at`: the time that
+    it is not submitted before, null for at once. A retry moves `due_at` and not `send_at`. Until
+    its time has come, `priority` is higher by `domain.sending.messages.LATER`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -69,6 +76,7 @@ class Message(Model):
     updated_at = fields.DatetimeField(db_default=Now())
     version = fields.IntField(db_default=0)
     changed_xid = fields.BigIntField(db_default=CURRENT_TRANSACTION)
+    send_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "message"

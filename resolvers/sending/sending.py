@@ -31,7 +31,9 @@ NO_NOTE = "No reason was given."
 async def quote(info: Info, input: QuoteInput) -> Quote:
     """What a send would do and cost."""
     actor = actor_of(info)
-    return await quotes.quote(info.context.installation, actor, to=input.to, text=input.text)
+    return await quotes.quote(
+        info.context.installation, actor, to=input.to, text=input.text, send_at=input.send_at
+    )
 
 
 @requires(Role.SUPERVISOR, Role.CLIENT, account=True)
@@ -39,7 +41,12 @@ async def send(info: Info, input: SendInput) -> Send:
     """One message to one number."""
     actor, installation = actor_of(info), info.context.installation
     return await sending.send(
-        installation, actor, to=input.to, text=input.text, key=input.idempotency_key
+        installation,
+        actor,
+        to=input.to,
+        text=input.text,
+        key=input.idempotency_key,
+        send_at=input.send_at,
     )
 
 
@@ -48,7 +55,12 @@ async def bulk_send(info: Info, input: BulkSendInput) -> Send:
     """One text to many numbers."""
     actor, installation = actor_of(info), info.context.installation
     return await sending.bulk_send(
-        installation, actor, to=input.to, text=input.text, key=input.idempotency_key
+        installation,
+        actor,
+        to=input.to,
+        text=input.text,
+        key=input.idempotency_key,
+        send_at=input.send_at,
     )
 
 
@@ -58,7 +70,11 @@ async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
     actor, installation = actor_of(info), info.context.installation
     messages = [sending.OutgoingText(to=each.to, text=each.text) for each in input.messages]
     return await sending.bulk_send_multi(
-        installation, actor, messages=messages, key=input.idempotency_key
+        installation,
+        actor,
+        messages=messages,
+        key=input.idempotency_key,
+        send_at=input.send_at,
     )
 
 
@@ -104,4 +120,5 @@ def _order(input: CsvSendInput | QuoteCsvInput) -> CsvOrder:
         input.column,
         input.text_column,
         allow_missing_values=bool(input.allow_missing_values),
+        send_at=input.send_at,
     )

@@ -196,6 +196,7 @@ def _send_filter(filter: SendFilter) -> lists.SendFilter:
         created_before=filter.created_before,
         kind=filter.kind,
         client_id=_matched_id(Kind.CLIENT, filter.client_id),
+        scheduled=filter.scheduled,
     )
 
 

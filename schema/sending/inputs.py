@@ -14,6 +14,10 @@ KEY = (
     "and input returns the first success and sends nothing more. A refused call leaves the key "
     "unused. Keys are kept for at least 24 hours."
 )
+SEND_AT = (
+    "When to send, at most 30 days from now. Absent, or up to a minute ago: now. Messages are "
+    "charged when they are accepted, and refunded if they are cancelled before they are sent."
+)
 NUMBER = "The phone number, in any usual spelling."
 TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
 
@@ -22,6 +26,7 @@ TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other contro
 class SendInput:
     to: str = strawberry.field(description=NUMBER)
     text: str = strawberry.field(description=TEXT)
+    send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -32,6 +37,7 @@ class BulkSendInput:
         "once. The limit is 100,000 numbers, unless the operator has changed it."
     )
     text: str = strawberry.field(description=TEXT)
+    send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -47,6 +53,7 @@ class BulkSendMultiInput:
         description="The messages. The same number with the same text counts once. The limit is "
         "10,000 messages, unless the operator has changed it."
     )
+    send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -57,6 +64,7 @@ class QuoteInput:
         "once."
     )
     text: str = strawberry.field(description=TEXT)
+    send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
 
 
 @strawberry.input(description="What to send to the rows of an uploaded file.")
@@ -79,6 +87,7 @@ class CsvSendInput:
         description="Also send to rows without a value for a placeholder. Otherwise they are "
         "rejected as MISSING_VALUE.",
     )
+    send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -95,6 +104,7 @@ class QuoteCsvInput:
     allow_missing_values: bool | None = strawberry.field(
         default=None, description="Also send to rows without a value for a placeholder."
     )
+    send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
 
 
 @strawberry.input(description="Which sends to list. All conditions must hold.")
@@ -106,6 +116,10 @@ class SendFilter:
         default=None, description="Only sends created before this time."
     )
     kind: SendKind | None = strawberry.field(default=None, description="Only sends of this kind.")
+    scheduled: bool | None = strawberry.field(
+        default=None,
+        description="true: only sends with messages whose time has not come. false: only others.",
+    )
     client_id: strawberry.ID | None = strawberry.field(
         default=None,
         description="Only sends of this client. For an admin; other users see only their own.",

@@ -79,6 +79,9 @@ class Message(Node):
     )
     created_at: datetime = strawberry.field(description="When it was accepted or received.")
     updated_at: datetime = strawberry.field(description="When its status last changed.")
+    send_at: datetime | None = strawberry.field(
+        description="It is not sent before this time. Null if it was due at once."
+    )
     client = batch_field(
         lookups.clients_of,
         Client | None,
@@ -115,6 +118,9 @@ class Send(Node):
     id: strawberry.ID = id_of(Kind.SEND, description="The send's ID.")
     kind: SendKind = strawberry.field(description="What was requested.")
     created_at: datetime = strawberry.field(description="When it was accepted.")
+    send_at: datetime | None = strawberry.field(
+        description="The time that was asked for. Null for at once."
+    )
     charged: Units = strawberry.field(description="Units charged so far, less the refunds.")
     value_usd: Money | None = strawberry.field(
         description="For reporting: the accepted messages at the rate of that time. It is not used "
@@ -198,6 +204,7 @@ SendResult = Annotated[
     | errors.TooManyRecipients
     | errors.InvalidText
     | errors.InvalidFile
+    | errors.InvalidInput
     | errors.IdempotencyConflict
     | errors.RateLimited
     | errors.NotFound

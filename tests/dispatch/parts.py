@@ -116,6 +116,7 @@ async def marked(
     pool: worlds.Pool, *, rules: DispatchRules = QUICK, batch: int = 100
 ) -> Sequence[Call]:
     """All that is due, marked as a dispatcher would; its calls are not begun."""
+    await store.release_scheduled(most=1_000)
     context = ClaimContext(store, Observer(), rules, pool.id, new_id())
     turns = Turns(rules.calls_at_once)
     waiting = await store.tenants_waiting(pool.id, after=turns.after(), most=rules.calls_at_once)

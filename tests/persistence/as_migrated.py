@@ -87,7 +87,8 @@ INDEXES = {
     " (ARRAY['REJECTED'::text, 'UNDELIVERED'::text, 'CANCELLED'::text]))",
     "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
-    " INCLUDE (price, created_at) WHERE (status = 'QUEUED'::text)",
+    " INCLUDE (price, created_at, send_at) WHERE (status = 'QUEUED'::text)",
+    "message_scheduled": "(due_at) WHERE ((status = 'QUEUED'::text) AND (priority >= 10))",
     "message_undecided": "(attempt_id)"
     " WHERE (status = ANY (ARRAY['SUBMITTING'::text, 'UNKNOWN'::text]))",
     "message_unknown": "(provider_account_id, updated_at) WHERE (status = 'UNKNOWN'::text)",
@@ -104,6 +105,7 @@ INDEXES = {
     "refresh_token_by_session": "(session_id)",
     "send_by_client": "(client_id, id DESC)",
     "send_by_kind": "(client_id, kind, id) WHERE (kind <> 'SINGLE'::text)",
+    "send_scheduled": "(client_id, due_until) WHERE (due_until IS NOT NULL)",
     "send_uncaptured": "(id) WHERE (NOT captured)",
     "session_by_user": "(user_id) WHERE (revoked_at IS NULL)",
     "sync_by_provider_account": "(provider_account_id, created_at DESC)",

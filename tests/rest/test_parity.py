@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -21,15 +22,18 @@ CODES = {
     "NoValidRecipients": "INVALID_RECIPIENT",
     "TooManyRecipients": "INVALID_PARAMS",
     "InvalidText": "INVALID_PARAMS",
+    "InvalidInput": "INVALID_PARAMS",
     "AccountInactive": "ACCOUNT_INACTIVE",
     "RateLimited": "RATE_LIMITED",
     "IdempotencyConflict": "IDEMPOTENCY_CONFLICT",
 }
+NAMES = {"recipient": "to", "recipients": "to", "message": "text", "content": "text"}
 FIGURES = ("required", "available", "unit", "limit", "status", "retryAfterSeconds")
 FORTY = [f"20255501{each:02}" for each in range(40)]
 OPTED_OUT = "+12025550199"
 SCHOOL_BULK = "/api/v1/communications/bulk-sms"
 SINGLES = (SINGLE, "/api/v1/communications/single-sms", "/api/sms/send")
+LATER = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}T08:30:00+02:00"
 LIMITED = "limited"
 INACTIVE = "inactive"
 
@@ -62,6 +66,13 @@ CASES: list[tuple[str, Any, str | None]] = [
     (MULTI, [{"recipient": each, "content": "Hi"} for each in FORTY], None),
     (MULTI, [{"recipient": TO, "content": "Hi"}] * 201, None),
     (MULTI, [{"recipient": TO, "content": "Hi"}], INACTIVE),
+    (SINGLE, {**HELLO, "sendAt": LATER}, None),
+    (SINGLE, {**HELLO, "sendAt": "2020-01-01T00:00:00Z"}, None),
+    (SINGLE, {**HELLO, "sendAt": None}, None),
+    (BULK, {**MANY, "sendAt": LATER}, None),
+    (BULK, {**MANY, "sendAt": "2999-01-01T00:00:00+03:00"}, None),
+    (f"{MULTI}?sendAt={LATER}", [{"recipient": TO, "content": "Hi"}], None),
+    (f"{MULTI}?sendAt=2020-01-01T00:00:00Z", [{"recipient": TO, "content": "Hi"}], None),
 ]
 
 
@@ -80,25 +91,23 @@ async def pair(app: App) -> list[worlds.Tenant]:
 
 def as_graphql(path: str, given: Any) -> tuple[str, dict[str, Any]]:
     """The mutation and its input for a request of the REST API."""
-    if path in SINGLES:
-        return graphql.SEND, {"to": given["recipient"], "text": given["message"]}
-    if path == BULK:
-        return graphql.BULK, {"to": given["recipients"], "text": given["content"]}
-    if path == SCHOOL_BULK:
-        return graphql.BULK, {"to": given["recipients"], "text": given["message"]}
-    messages = [{"to": each["recipient"], "text": each["content"]} for each in given]
-    return graphql.MULTI, {"messages": messages}
+    path, _, query = path.partition("?sendAt=")
+    if path == MULTI:
+        messages = [{"to": each["recipient"], "text": each["content"]} for each in given]
+        return graphql.MULTI, {"messages": messages, "sendAt": query or None}
+    input = {NAMES.get(name, name): value for name, value in given.items()}
+    return graphql.SEND if path in SINGLES else graphql.BULK, input
 
 
 async def stored(client: worlds.Tenant) -> tuple[Any, ...]:
     """What a client holds, and its sends and messages without their IDs."""
     sends = await worlds.fetch(
-        "SELECT kind, text, price, accepted, rejected_count, rejected, value_usd FROM send"
-        " WHERE client_id = $1 ORDER BY id",
+        "SELECT kind, text, price, accepted, rejected_count, rejected, value_usd, send_at, held,"
+        " due_until FROM send WHERE client_id = $1 ORDER BY id",
         client.client_id,
     )
     messages = await worlds.fetch(
-        "SELECT number, text, status, priority, price FROM message"
+        "SELECT number, text, status, priority, price, send_at FROM message"
         " WHERE client_id = $1 ORDER BY id",
         client.client_id,
     )

@@ -77,6 +77,7 @@ ENDPOINTS = (
         access=SENDERS,
         answer=models.MultiAnswer,
         body=models.SendBulkMulti,
+        query=models.SendBulkMultiQuery,
         refusals=SEND_REFUSALS,
     ),
     Endpoint(

@@ -5,8 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, RootModel
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    RootModel,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from domain.times import instant_of
 
 Code = Literal[
     "INVALID_PARAMS",
@@ -31,6 +42,10 @@ Code = Literal[
 StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
 NUMBER = "The phone number, in any usual spelling."
 TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
+SEND_AT = (
+    "When to send, as RFC 3339 with a time zone, such as 2026-11-20T08:30:00+02:00; at most "
+    "30 days from now. Absent, or up to a minute ago: now."
+)
 MESSAGE_ID = "The ID of the message. GraphQL has the same."
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 25
@@ -52,11 +67,28 @@ Recipients = Annotated[
 ]
 
 
+def _time_of(value: object) -> datetime | None:
+    # In a URL, a plus that is not encoded arrives as a blank.
+    written = value.replace(" ", "+") if isinstance(value, str) else value
+    try:
+        return None if written is None else instant_of(written)
+    except ValueError as error:
+        raise PydanticCustomError("time", "{why}", {"why": str(error)}) from None
+
+
+SendAt = Annotated[
+    datetime | None,
+    BeforeValidator(_time_of),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
+]
+
+
 class SendSingle(Request):
     """One text to one number."""
 
     recipient: str = Field(description=NUMBER)
     message: str = Field(description=TEXT)
+    send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
 
 
 class SendBulk(Request):
@@ -64,6 +96,7 @@ class SendBulk(Request):
 
     recipients: Recipients
     content: str = Field(description=TEXT)
+    send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
 
 
 class SendItem(Request):
@@ -76,6 +109,12 @@ class SendItem(Request):
 class SendBulkMulti(RootModel[Annotated[list[SendItem], FailFast()]]):
     """A text of its own for each number. The limit is 10,000 items, unless the operator has
     changed it."""
+
+
+class SendBulkMultiQuery(Request):
+    """The body is an array, so the time is in the URL."""
+
+    send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
 
 
 class NoQuery(Request):

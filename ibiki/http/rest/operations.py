@@ -28,6 +28,7 @@ from ibiki.http.rest.models import (
     QuoteAnswer,
     SendBulk,
     SendBulkMulti,
+    SendBulkMultiQuery,
     SendSingle,
     SingleAnswer,
     StatusAnswer,
@@ -64,7 +65,12 @@ async def send_single(call: Call) -> SingleAnswer:
     """Sends one text to one number."""
     given: SendSingle = call.body
     send = await sending.send(
-        call.installation, call.actor, to=given.recipient, text=given.message, key=call.key
+        call.installation,
+        call.actor,
+        to=given.recipient,
+        text=given.message,
+        key=call.key,
+        send_at=given.send_at,
     )
     [message] = await accepted_messages(call.installation.store, send)
     return SingleAnswer(message_id=message_id_of(message))
@@ -74,7 +80,12 @@ async def send_bulk(call: Call) -> BulkAnswer:
     """Sends one text to many numbers."""
     given: SendBulk = call.body
     send = await sending.bulk_send(
-        call.installation, call.actor, to=given.recipients, text=given.content, key=call.key
+        call.installation,
+        call.actor,
+        to=given.recipients,
+        text=given.content,
+        key=call.key,
+        send_at=given.send_at,
     )
     messages = await accepted_messages(call.installation.store, send)
     return BulkAnswer(
@@ -90,7 +101,10 @@ async def send_bulk_multi(call: Call) -> MultiAnswer:
     given: SendBulkMulti = call.body
     items = [sending.OutgoingText(each.recipient, each.content) for each in given.root]
     installation = call.installation
-    send = await sending.bulk_send_multi(installation, call.actor, messages=items, key=call.key)
+    query: SendBulkMultiQuery = call.query
+    send = await sending.bulk_send_multi(
+        installation, call.actor, messages=items, key=call.key, send_at=query.send_at
+    )
     messages = await accepted_messages(installation.store, send)
 
     def results() -> list[ItemQueued | ItemFailed]:
@@ -113,7 +127,11 @@ async def quote(call: Call) -> QuoteAnswer:
     """What sendbulk would do and cost, without doing it."""
     given: SendBulk = call.body
     quoted = await quotes.quote(
-        call.installation, call.actor, to=given.recipients, text=given.content
+        call.installation,
+        call.actor,
+        to=given.recipients,
+        text=given.content,
+        send_at=given.send_at,
     )
     return QuoteAnswer(
         accepted=quoted.accepted,
