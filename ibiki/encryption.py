@@ -1,4 +1,4 @@
-"""Encrypts the credentials of provider accounts with the keys of ENCRYPTION_KEYS."""
+"""Encrypts credentials and signing secrets with the keys of ENCRYPTION_KEYS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ SIGN_IN = ("username", "password")
 
 
 class FernetCipher:
-    """Fills the port `domain.ledger.credentials.Cipher`. The first key encrypts, all decrypt."""
+    """Implements `domain.ledger.credentials.Cipher` and `domain.hooks.ports.HookCipher`.
+
+    The first key encrypts, all of them decrypt.
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
@@ -35,6 +38,20 @@ class FernetCipher:
         if account_id != str(provider_account_id):
             raise CredentialsUnreadable
         return secrets
+
+    def encrypt_secret(self, endpoint_id: UUID, secret: str) -> bytes:
+        """The encrypted signing secret. It can be decrypted for this endpoint only."""
+        return self._fernet.encrypt(orjson.dumps([str(endpoint_id), secret]))
+
+    def decrypt_secret(self, endpoint_id: UUID, encrypted: bytes) -> str:
+        """The signing secret of this endpoint. Raises CredentialsUnreadable."""
+        try:
+            owner_id, secret = orjson.loads(self._fernet.decrypt(encrypted))
+        except (InvalidToken, ValueError, TypeError):
+            raise CredentialsUnreadable from None
+        if owner_id != str(endpoint_id):
+            raise CredentialsUnreadable
+        return str(secret)
 
     def rotate(self, encrypted: bytes) -> bytes:
         """The same, encrypted with the first key. Raises CredentialsUnreadable."""

@@ -20,8 +20,10 @@ from starlette.types import ASGIApp
 
 from domain.dispatch.rules import DispatchRules
 from domain.errors import TryAgain
+from domain.hooks.worker import Deliverer
 from domain.inbox.polling import PollRules
 from domain.loops import Loop
+from ibiki import hooks
 from ibiki.http import server, uploads
 from ibiki.http.app import AppParts, build_app, build_monitoring_app
 from ibiki.http.console import Console
@@ -135,7 +137,7 @@ def _webhook_secret() -> str | None:
 async def run_workers(
     context: CommandContext, parts: Components, telemetry: Telemetry
 ) -> AsyncIterator[None]:
-    """Runs the background work: sending, receiving, capturing contacts, purging."""
+    """Runs the background work: sending, receiving, webhooks, capturing contacts, purging."""
     workers = Workers(
         store,
         parts.upstreams,
@@ -149,13 +151,17 @@ async def run_workers(
         parts.installation.reconciler.start_nightly,
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
+    client = hooks.guarded_client(context.settings)
+    deliverer = Deliverer(store, client, hooks.formats(), parts.cipher)
     workers.start()
     nightly.start()
+    deliverer.start()
     parts.intake.listen(workers.wake)
     try:
         yield
     finally:
-        await asyncio.gather(workers.stop(), nightly.stop())
+        await asyncio.gather(workers.stop(), nightly.stop(), deliverer.stop())
+        await client.close()
 
 
 def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> ASGIApp:

@@ -50,6 +50,7 @@ class Components:
     upstreams: Upstreams
     passwords: Argon2Passwords
     intake: Intake
+    cipher: FernetCipher
     live: Live | None = None
 
 
@@ -159,7 +160,7 @@ def _assemble(
         observer=observer,
         file_limits=FileLimits(_writable(context.directory)),
     )
-    return Components(installation, actors, upstreams, passwords, Intake(store, PARSERS))
+    return Components(installation, actors, upstreams, passwords, Intake(store, PARSERS), cipher)
 
 
 def _writable(directory: Path) -> Path | None:

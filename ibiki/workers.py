@@ -8,6 +8,8 @@ from typing import Protocol
 from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.ports import Observer, WorkStore
 from domain.dispatch.rules import DispatchRules
+from domain.hooks.deliveries import HookRules
+from domain.hooks.ports import HookUpkeep
 from domain.identity.ports import IdentityUpkeep
 from domain.inbox.capture import capture_contacts
 from domain.inbox.inbound import Receiver
@@ -25,6 +27,7 @@ CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 POLL_SECONDS = 10.0
 LOW_BALANCE_SECONDS = 2.0
+FINISHED_SECONDS = 0.5
 KEPT_KEY_SECONDS = 25 * 3600.0
 """Keys are valid for 24 hours. The extra hour lets a retry at the last moment find its key."""
 
@@ -33,7 +36,14 @@ MOST_UPLOADS_PURGED = 100
 
 
 class WorkersStore(
-    PollStore, ReceivingStore, WorkStore, Uploads, IdentityUpkeep, LowBalances, Protocol
+    PollStore,
+    ReceivingStore,
+    WorkStore,
+    Uploads,
+    IdentityUpkeep,
+    LowBalances,
+    HookUpkeep,
+    Protocol,
 ):
     """What the workers need from the store."""
 
@@ -62,6 +72,12 @@ class Workers:
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
             Loop("purging uploads", self._purge_uploads, every_seconds=PURGE_SECONDS),
             Loop("purging sign-ins", self._purge_sign_ins, every_seconds=PURGE_SECONDS),
+            Loop("purging webhooks", self._purge_hooks, every_seconds=PURGE_SECONDS),
+            Loop(
+                "queueing finished sends",
+                store.queue_finished_sends,
+                every_seconds=FINISHED_SECONDS,
+            ),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
             Loop(
                 "noticing low balances",
@@ -98,6 +114,14 @@ class Workers:
     async def _purge_sign_ins(self) -> bool:
         changes = await self._store.purge_changes(most=MOST_PURGED)
         return MOST_PURGED in (changes, await self._store.purge_sign_ins(most=MOST_PURGED))
+
+    async def _purge_hooks(self) -> bool:
+        rules, most = HookRules(), MOST_PURGED
+        failed = await self._store.fail_overdue_deliveries(
+            age_seconds=rules.give_up_seconds, most=most
+        )
+        purged = await self._store.purge_deliveries(age_seconds=rules.kept_seconds, most=most)
+        return most in (failed, purged)
 
     async def _purge_uploads(self) -> bool:
         most = MOST_UPLOADS_PURGED

@@ -62,6 +62,7 @@ MODELS = [
     "persistence.sending.models",
     "persistence.dispatch.models",
     "persistence.inbox.models",
+    "persistence.hooks.models",
 ]
 
 # Tortoise 1.1.9 parses the source of each model for comments that describe columns. We have none,

@@ -9,6 +9,9 @@ from persistence.dispatch.clock import *
 from persistence.dispatch.queue import *
 from persistence.dispatch.settlement import *
 from persistence.dispatch.unknowns import *
+from persistence.hooks.callbacks import *
+from persistence.hooks.deliveries import *
+from persistence.hooks.endpoints import *
 from persistence.identity.actors import *
 from persistence.identity.clients import *
 from persistence.identity.sessions import *

@@ -113,6 +113,15 @@ class WebhookSettings(Group):
     """In addition to the usual ones."""
 
 
+class HookSettings(Group):
+    """The webhooks of clients, which this installation calls."""
+
+    model_config = SettingsConfigDict(env_prefix="HOOKS_")
+
+    internal_networks: Annotated[List, AfterValidator(check_networks)] = ()
+    """Private networks that webhooks may be posted to. None: public addresses only."""
+
+
 class LimitSettings(Group):
     """Limits of one client and of one request."""
 
@@ -226,6 +235,7 @@ class Settings:
     secrets: Secrets
     upstream: UpstreamSettings
     webhooks: WebhookSettings
+    hooks: HookSettings
     limits: LimitSettings
     dispatch: DispatchSettings
     tokens: TokenSettings
@@ -262,6 +272,7 @@ def load(directory: Path) -> Settings:
         "bus": _read(BusSettings, problems),
         "upstream": _read(UpstreamSettings, problems),
         "webhooks": _read(WebhookSettings, problems),
+        "hooks": _read(HookSettings, problems),
         "limits": _read(LimitSettings, problems),
         "dispatch": _read(DispatchSettings, problems),
         "tokens": _read(TokenSettings, problems),

@@ -16,6 +16,8 @@ CONSTRAINTS = {
     "client_group": "account_unique",
     "contact": "number_unique",
     "conversation": "line_whole number_unique unread_positive",
+    "hook_delivery": "status_known",
+    "hook_endpoint": "client_exists failing_whole signs",
     "idempotency_key": "bounded unique",
     "imported_line": "counts_positive reference_unique",
     "inbound": "feed_positive feed_unique",
@@ -72,6 +74,11 @@ INDEXES = {
     "conversation_by_change_order": "(changed_xid, id)",
     "conversation_by_number": "(number)",
     "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
+    "hook_delivery_by_endpoint": "(endpoint_id, id DESC)",
+    "hook_delivery_due": "(endpoint_id, due_at, \"position\") WHERE (status = 'PENDING'::text)",
+    "hook_delivery_order": "(endpoint_id, subject, \"position\") WHERE (status = 'PENDING'::text)",
+    "hook_endpoint_by_client": "(client_id)",
+    "hook_endpoint_one_callback": "UNIQUE (client_id, format, url) WHERE is_callback",
     "idempotency_key_by_age": "(created_at)",
     "imported_line_totals": "(client_id, charged_total)",
     "inbound_by_client": "(client_id, id DESC)",
@@ -130,6 +137,16 @@ CHANGED = (
 )
 TRIGGERS = {
     **{f"{table}_changed": CHANGED.format(table) for table in CHANGING},
+    "inbound_hooked": "AFTER INSERT ON public.inbound"
+    " FOR EACH ROW EXECUTE FUNCTION inbound_queues_hooks()",
+    "low_balance_hooked": "AFTER INSERT ON public.low_balance"
+    " FOR EACH ROW EXECUTE FUNCTION low_balance_queues_hooks()",
+    "message_hooked": "AFTER UPDATE OF status ON public.message FOR EACH ROW"
+    " WHEN (((new.status <> old.status)"
+    " AND (new.status <> ALL (ARRAY['QUEUED'::text, 'SUBMITTING'::text]))))"
+    " EXECUTE FUNCTION message_queues_hooks()",
+    "opt_out_hooked": "AFTER INSERT OR DELETE ON public.opt_out"
+    " FOR EACH ROW EXECUTE FUNCTION opt_out_queues_hooks()",
     "transfer_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transfer"
     " FOR EACH STATEMENT EXECUTE FUNCTION transfer_is_append_only()",
     "transfer_fits_its_accounts": "AFTER INSERT ON public.transfer"

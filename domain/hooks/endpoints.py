@@ -1,0 +1,137 @@
+"""The webhook endpoints of clients and the log of their deliveries, and which URLs are usable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from domain.errors import InvalidInput
+from domain.hooks.deliveries import DeliveryStatus, EventType, HookRules
+
+LONGEST_URL = 2_000
+
+
+class EndpointStatus(StrEnum):
+    """How an endpoint answers."""
+
+    ACTIVE = "ACTIVE"
+    RETRYING = "RETRYING"
+    FAILING = "FAILING"
+    PAUSED = "PAUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A URL that the events of a client are posted to.
+
+    `failing_since`: the first of the failed attempts in a row; None after a success.
+    `previous_until`: until then the secret before signs too.
+    """
+
+    id: UUID
+    client_id: UUID
+    url: str
+    description: str | None
+    events: Sequence[EventType]
+    created_at: datetime
+    failing_since: datetime | None
+    succeeded_at: datetime | None
+    paused_at: datetime | None
+    pause_reason: str | None
+    previous_until: datetime | None
+    seen_at: datetime
+
+    @property
+    def status(self) -> EndpointStatus:
+        """How it answers now."""
+        if self.paused_at is not None:
+            return EndpointStatus.PAUSED
+        if self.failing_since is None:
+            return EndpointStatus.ACTIVE
+        given_up = timedelta(seconds=HookRules().give_up_seconds)
+        is_failing = self.seen_at - self.failing_since >= given_up
+        return EndpointStatus.FAILING if is_failing else EndpointStatus.RETRYING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """An event for one endpoint, as the log shows it. `answer`: its first 1,024 characters."""
+
+    id: UUID
+    endpoint_id: UUID
+    client_id: UUID
+    event_id: UUID
+    type: EventType
+    subject: UUID
+    status: DeliveryStatus
+    attempts: int
+    occurred_at: datetime
+    created_at: datetime
+    attempted_at: datetime | None
+    due_at: datetime
+    duration_ms: int | None
+    answer_status: int | None
+    answer: str | None
+    error: str | None
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """When it is posted again. None if it is done."""
+        return self.due_at if self.status is DeliveryStatus.PENDING else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """An endpoint with its new secret, which cannot be shown again."""
+
+    endpoint: Endpoint
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointChange:
+    """What to change. None keeps a value. `description`: an empty one clears it."""
+
+    url: str | None = None
+    events: Sequence[EventType] | None = None
+    description: str | None = None
+    paused: bool | None = None
+
+
+def checked_url(given: str, *, loopback: bool, field: str = "url") -> str:
+    """A URL that events may be posted to. Raises InvalidInput.
+
+    Only what can be seen without the network. The address is checked at each connection.
+    """
+    url = given.strip()
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    is_here = host == "localhost" or _is_loopback(host)
+    if not host or not url.isascii() or any(ord(each) <= 32 for each in url) or "\\" in url:
+        raise InvalidInput("Give a URL such as https://example.com/hooks.", field=field)
+    if len(url) > LONGEST_URL:
+        raise InvalidInput(f"A URL has at most {LONGEST_URL:,} characters.", field=field)
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise InvalidInput(
+            "A URL cannot contain a user name, a password or a fragment (#).", field=field
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback and is_here):
+        raise InvalidInput("A URL must begin with https://.", field=field)
+    if is_here and not loopback:
+        raise InvalidInput("The URL must lead to a public address.", field=field)
+    return url
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False

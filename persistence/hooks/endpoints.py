@@ -1,0 +1,261 @@
+"""The endpoints of clients, and the log of their deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from tortoise.expressions import F, RawSQL
+
+from domain.errors import NotFound
+from domain.hooks.deliveries import DeliveryStatus, EventType
+from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.ids import new_id
+from domain.pages import Page, Window
+from persistence.database import orm
+from persistence.hooks import models
+from persistence.identity.models import Client
+from persistence.pages import list_page
+from persistence.sql import NOW
+
+__all__ = [
+    "add_endpoint",
+    "drop_endpoint",
+    "endpoints_with_secrets",
+    "find_delivery",
+    "find_endpoint",
+    "list_endpoints",
+    "lock_secrets",
+    "queue_again",
+    "queue_test",
+    "read_deliveries",
+    "replace_secret",
+    "write_endpoint",
+    "write_secrets",
+]
+
+if TYPE_CHECKING:
+    from tortoise.queryset import QuerySet
+
+    from persistence.database import Connection
+
+MOST_LISTED = 100
+
+
+async def list_endpoints(scope: Scope) -> list[Endpoint]:
+    rows = (
+        await _within(models.HookEndpoint, scope).filter(**SHOWN).order_by("id").limit(MOST_LISTED)
+    )
+    return [_endpoint(row) for row in rows]
+
+
+async def find_endpoint(
+    scope: Scope, endpoint_id: UUID, *, tx: Connection | None = None
+) -> Endpoint:
+    query = _within(models.HookEndpoint, scope).filter(id=endpoint_id, **SHOWN).using_db(orm(tx))
+    row = await (query if tx is None else query.select_for_update()).first()
+    if row is None:
+        raise NotFound("webhook endpoint")
+    return _endpoint(row)
+
+
+async def add_endpoint(
+    tx: Connection,
+    endpoint_id: UUID,
+    client_id: UUID,
+    *,
+    url: str,
+    description: str | None,
+    events: Sequence[EventType],
+    secret: bytes,
+    most: int,
+) -> bool:
+    # The lock makes others wait who add an endpoint of the same client, so that the limit holds.
+    client = await Client.filter(id=client_id).using_db(orm(tx)).select_for_update().first()
+    if client is None:
+        raise NotFound("client")
+    present = models.HookEndpoint.filter(client_id=client_id, **SHOWN).using_db(orm(tx))
+    if await present.count() >= most:
+        return False
+    await models.HookEndpoint.create(
+        using_db=orm(tx),
+        id=endpoint_id,
+        client_id=client_id,
+        url=url,
+        description=description,
+        events=[each.value for each in events],
+        secret=secret,
+    )
+    return True
+
+
+async def write_endpoint(
+    tx: Connection, endpoint_id: UUID, change: EndpointChange, *, pause_reason: str
+) -> None:
+    values: dict[str, Any] = {}
+    if change.url is not None:
+        values["url"] = change.url
+    if change.events is not None:
+        values["events"] = [each.value for each in change.events]
+    if change.description is not None:
+        values["description"] = change.description or None
+    if change.paused:
+        values |= {"paused_at": NOW, "pause_reason": pause_reason}
+    elif change.paused is False or change.url is not None:
+        values |= {"failures": 0, "failing_since": None, "retry_at": None}
+    if change.paused is False:
+        values |= {"paused_at": None, "pause_reason": None}
+    if values:
+        await models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx)).update(**values)
+
+
+async def replace_secret(
+    tx: Connection, endpoint_id: UUID, secret: bytes, *, overlap_hours: float
+) -> None:
+    await (
+        models.HookEndpoint.filter(id=endpoint_id)
+        .using_db(orm(tx))
+        .update(
+            previous_secret=F("secret"),
+            secret=secret,
+            previous_until=datetime.now(UTC) + timedelta(hours=overlap_hours),
+        )
+    )
+
+
+async def drop_endpoint(tx: Connection, endpoint_id: UUID) -> None:
+    """The row stays until its deliveries are purged: nothing is posted to it any more."""
+    rows = models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx))
+    await rows.update(deleted_at=NOW, secret=b"", previous_secret=None)
+
+
+async def queue_test(tx: Connection, endpoint: Endpoint) -> UUID:
+    return await _queue(
+        tx,
+        endpoint_id=endpoint.id,
+        client_id=endpoint.client_id,
+        event_id=new_id(),
+        type=EventType.WEBHOOK_TEST.value,
+        subject=endpoint.id,
+    )
+
+
+async def queue_again(tx: Connection, delivery: Delivery) -> UUID:
+    row = await models.HookDelivery.filter(id=delivery.id).using_db(orm(tx)).get()
+    return await _queue(
+        tx,
+        endpoint_id=row.endpoint_id,
+        client_id=row.client_id,
+        event_id=row.event_id,
+        type=row.type,
+        subject=row.subject,
+        facts=row.facts,
+        url=row.url,
+        occurred_at=row.occurred_at,
+    )
+
+
+async def find_delivery(
+    scope: Scope, delivery_id: UUID, *, tx: Connection | None = None
+) -> Delivery:
+    row = await _within(models.HookDelivery, scope).filter(id=delivery_id).using_db(orm(tx)).first()
+    if row is None:
+        raise NotFound("webhook delivery")
+    return _delivery(row)
+
+
+async def read_deliveries(
+    scope: Scope,
+    endpoint_id: UUID,
+    window: Window[UUID],
+    *,
+    status: DeliveryStatus | None = None,
+) -> Page[Delivery]:
+    await find_endpoint(scope, endpoint_id)
+    query = models.HookDelivery.filter(endpoint_id=endpoint_id)
+    if status is not None:
+        # Written into the statement, so that the partial indexes can be used.
+        query = query.annotate(is_status=RawSQL(f"(status = '{status.value}')")).filter(
+            is_status=True
+        )
+    page = await list_page(query, window)
+    return page.with_items([_delivery(row) for row in page.items])
+
+
+async def endpoints_with_secrets() -> list[UUID]:
+    rows = models.HookEndpoint.filter(secret__isnull=False, deleted_at__isnull=True)
+    return [row.id for row in await rows.order_by("id").only("id")]
+
+
+async def lock_secrets(tx: Connection, endpoint_id: UUID) -> tuple[bytes | None, bytes | None]:
+    rows = models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx)).select_for_update()
+    row = await rows.get()
+    return row.secret, row.previous_secret
+
+
+async def write_secrets(
+    tx: Connection, endpoint_id: UUID, secret: bytes | None, previous: bytes | None
+) -> None:
+    rows = models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx))
+    await rows.update(secret=secret, previous_secret=previous)
+
+
+SHOWN: dict[str, Any] = {"deleted_at__isnull": True, "is_callback": False}
+
+
+def _within(model: Any, scope: Scope) -> QuerySet[Any]:
+    match scope:
+        case Everything():
+            return model.all()  # type: ignore[no-any-return]
+        case OfClient(client_id):
+            return model.filter(client_id=client_id)  # type: ignore[no-any-return]
+        case OfGroup():
+            # A supervisor does not read what the clients of the group send.
+            return model.filter(id__in=[])  # type: ignore[no-any-return]
+
+
+async def _queue(tx: Connection, **values: Any) -> UUID:
+    delivery_id = new_id()
+    await models.HookDelivery.create(using_db=orm(tx), id=delivery_id, **values)
+    return delivery_id
+
+
+def _endpoint(row: models.HookEndpoint) -> Endpoint:
+    return Endpoint(
+        id=row.id,
+        client_id=row.client_id,
+        url=row.url,
+        description=row.description,
+        events=[EventType(each) for each in row.events],
+        created_at=row.created_at,
+        failing_since=row.failing_since,
+        succeeded_at=row.succeeded_at,
+        paused_at=row.paused_at,
+        pause_reason=row.pause_reason,
+        previous_until=row.previous_until,
+        seen_at=datetime.now(UTC),
+    )
+
+
+def _delivery(row: models.HookDelivery) -> Delivery:
+    return Delivery(
+        id=row.id,
+        endpoint_id=row.endpoint_id,
+        client_id=row.client_id,
+        event_id=row.event_id,
+        type=EventType(row.type),
+        subject=row.subject,
+        status=DeliveryStatus(row.status),
+        attempts=row.attempts,
+        occurred_at=row.occurred_at,
+        created_at=row.created_at,
+        attempted_at=row.attempted_at,
+        due_at=row.due_at,
+        duration_ms=row.duration_ms,
+        answer_status=row.answer_status,
+        answer=row.answer,
+        error=row.error,
+    )

@@ -1,0 +1,272 @@
+"""Posts to URLs that clients choose. It cannot be used to reach this network.
+
+Each address is checked when its socket is made, after the name was resolved: what is checked is
+what is connected to. A check of the URL alone would not be enough, because the name may resolve
+differently a moment later (DNS rebinding). Redirects are not followed, proxies of the environment
+are not used, cookies are not kept, and nothing is repeated.
+
+IANA's registries of special addresses: RFC 6890. 6to4: RFC 3056. NAT64: RFC 6052, RFC 8215.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.http import HttpProcessingError
+from yarl import URL
+
+from domain.hooks.deliveries import HookAnswer, HookRequest
+
+MOST_ANSWER_BYTES: Final = 64 * 1024
+NAME_THREADS: Final = 32
+"""Threads that look up names. A name whose look-up hangs keeps one, until the system gives up."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Addresses that hide another one, which a gateway may translate to: IPv4-compatible, IPv4-mapped,
+# Teredo, 6to4, and both forms of NAT64.
+TRANSLATED: Final = [
+    ipaddress.IPv6Network(each)
+    for each in (
+        "::/96",
+        "::ffff:0:0/96",
+        "::ffff:0:0:0/96",
+        "2001::/32",
+        "2002::/16",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+    )
+]
+# Site-local (deprecated, RFC 3879), and what a cloud answers its own machines on.
+OTHERS: Final[list[Network]] = [
+    ipaddress.IPv6Network("fec0::/10"),
+    ipaddress.IPv4Network("168.63.129.16/32"),
+    ipaddress.IPv4Network("192.88.99.0/24"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRules:
+    """Which URLs may be posted to.
+
+    `internal_networks`: private networks that the operator has opened. `loopback`: whether this
+    machine may be reached, also by plain http (for the sandbox).
+    """
+
+    internal_networks: Sequence[Network] = ()
+    loopback: bool = False
+    deadline_seconds: float = 5
+    connections: int = 500
+
+
+class AddressRefused(OSError):
+    """The address is not public."""
+
+
+class GuardedClient:
+    """Implements the port `domain.hooks.ports.HookSender`."""
+
+    def __init__(self, rules: GuardRules | None = None) -> None:
+        self._rules = rules or GuardRules()
+        self._session: aiohttp.ClientSession | None = None
+        self._names: _Names | None = None
+
+    async def post(self, url: str, request: HookRequest) -> HookAnswer:
+        """Posts once. The deadline covers everything, from the name to the last byte."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            parsed = URL(url, encoded=True)
+            self._check_scheme(parsed)
+            async with asyncio.timeout(self._rules.deadline_seconds):
+                answer = await self._exchange(parsed, request)
+        except (TimeoutError, OSError, ValueError, aiohttp.ClientError, HttpProcessingError) as why:
+            answer = HookAnswer(None, error=_reason(why))
+        return HookAnswer(
+            answer.status,
+            answer.body,
+            answer.error,
+            loop.time() - started,
+            answer.retry_after_seconds,
+        )
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        if self._names is not None:
+            await self._names.close()
+
+    def _check_scheme(self, url: URL) -> None:
+        if url.scheme == "https" and url.host:
+            return
+        if not (url.scheme == "http" and self._rules.loopback and is_this_machine(url.host)):
+            raise AddressRefused("Only https URLs are posted to.")
+
+    async def _exchange(self, url: URL, request: HookRequest) -> HookAnswer:
+        async with self._open_session().post(
+            url,
+            data=request.body,
+            headers={"Accept-Encoding": "identity", "User-Agent": "Webhooks/1", **request.headers},
+            allow_redirects=False,
+        ) as response:
+            body = await _beginning(response)
+            error = None
+            if 300 <= response.status < 400:
+                error = "The endpoint redirects. Redirects are not followed: register the new URL."
+            elif not 200 <= response.status < 300:
+                error = f"The endpoint answered {response.status}."
+            return HookAnswer(
+                response.status, body, error, retry_after_seconds=_retry_after(response)
+            )
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Created on first use, because it belongs to the running event loop."""
+        if self._session is None:
+            self._names = _Names()
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._rules.connections,
+                    resolver=self._names,
+                    ttl_dns_cache=30,
+                    # Node.js closes idle connections after 5 seconds.
+                    keepalive_timeout=4,
+                    socket_factory=self._checked_socket,
+                ),
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+            )
+        return self._session
+
+    def _checked_socket(self, info: Any) -> socket.socket:
+        """A socket for an address that may be connected to. Raises AddressRefused."""
+        family, kind, protocol, _, address = info
+        if not self.allows(str(address[0])):
+            raise AddressRefused("The URL leads to an address that is not public.")
+        made = socket.socket(family=family, type=kind, proto=protocol)
+        made.setblocking(False)
+        return made
+
+    def allows(self, address: str) -> bool:
+        """Whether an IP address may be connected to."""
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        if any(ip in network for network in self._rules.internal_networks):
+            return True
+        if self._rules.loopback and ip.is_loopback:
+            return True
+        return is_public(ip)
+
+
+def is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address belongs to the public internet, and hides no other address."""
+    if any(ip in network for network in (*TRANSLATED, *OTHERS) if network.version == ip.version):
+        return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Whether a URL's host is this machine, by its name or address. Makes no DNS query."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+class _Names(AbstractResolver):
+    """Looks up names in threads of its own: one that hangs delays no other part of the program."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(NAME_THREADS, thread_name_prefix="hook-names")
+        self._hanging: set[str] = set()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a host. Raises OSError, also if its last look-up still hangs."""
+        if host in self._hanging:
+            raise socket.gaierror(socket.EAI_AGAIN, "the last look-up hangs")
+        self._hanging.add(host)
+        looking = asyncio.get_running_loop().run_in_executor(
+            self._threads, _addresses, host, port, family
+        )
+        looking.add_done_callback(lambda _: self._hanging.discard(host))
+        # The thread cannot be cancelled, so it must not seem to have ended.
+        found = await asyncio.shield(looking)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address[0],
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, protocol, address in found
+        ]
+
+    async def close(self) -> None:
+        """Waits for no look-up that hangs."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _addresses(host: str, port: int, family: int) -> list[tuple[int, int, Any]]:
+    found = socket.getaddrinfo(
+        host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+    )
+    return [(kind, protocol, address) for kind, _, protocol, _, address in found]
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> str:
+    """The beginning of the body. A longer one is not read: then the connection is closed."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MOST_ANSWER_BYTES:
+            response.close()
+            break
+    return bytes(body[:4096]).decode("utf-8", "replace")
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    given = response.headers.get("Retry-After", "")
+    if response.status in (429, 503) and given.isascii() and given.isdigit():
+        return float(given[:9])
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, as a sentence for the owner of the endpoint."""
+    match error:
+        case AddressRefused():
+            return str(error)
+        case aiohttp.ClientConnectorDNSError():
+            return "The host's name could not be resolved."
+        case aiohttp.ClientConnectorCertificateError():
+            return "The endpoint's certificate is not valid for its name."
+        case ssl.SSLError() | aiohttp.ClientSSLError():
+            return "No secure connection could be made."
+        case aiohttp.ClientConnectorError(os_error=AddressRefused() as refused):
+            return str(refused)
+        case aiohttp.ClientConnectorError() | socket.gaierror():
+            return "The connection was refused."
+        case TimeoutError():
+            return "No complete answer came within 5 seconds."
+        case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError():
+            return "The connection broke before the answer was complete."
+        case aiohttp.InvalidURL() | ValueError():
+            return "The URL is not valid."
+    return "The answer could not be read."

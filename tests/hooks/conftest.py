@@ -1,0 +1,114 @@
+"""A client with endpoints at a receiver, and a worker that delivers to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.hooks.changes import CHOSEN, Hooks
+from domain.hooks.deliveries import EventType, HookRules
+from domain.hooks.endpoints import NewSecret
+from domain.hooks.worker import Deliverer
+from ibiki.encryption import FernetCipher
+from ibiki.hooks import formats
+from persistence import store
+from providers.guarded import GuardedClient, GuardRules
+from tests import worlds
+from tests.hooks.receiver import PATIENCE_SECONDS, Receiver, receiving
+from tests.installations import ENCRYPTION_KEY
+from tests.worlds import Tenant
+
+RULES = HookRules(deadline_seconds=1, lease_seconds=4, retry_first_seconds=0.05)
+
+
+@dataclass
+class HookWorld:
+    """A client, its endpoints, and the receiver that they lead to."""
+
+    tenant: Tenant
+    receiver: Receiver
+    hooks: Hooks
+    cipher: FernetCipher
+    secrets: dict[UUID, str] = field(default_factory=dict)
+
+    async def endpoint(
+        self, path: str = "/", *, tenant: Tenant | None = None, events: Sequence[EventType] = CHOSEN
+    ) -> UUID:
+        """A new endpoint at a path of the receiver."""
+        created: NewSecret = await self.hooks.create(
+            (tenant or self.tenant).actor,
+            client_id=None,
+            url=self.receiver.url + path,
+            events=events,
+            description=None,
+        )
+        self.secrets[created.endpoint.id] = created.secret
+        return created.endpoint.id
+
+    @asynccontextmanager
+    async def worker(self, rules: HookRules = RULES) -> AsyncIterator[Deliverer]:
+        """A worker that runs while the block does."""
+        client = GuardedClient(GuardRules(loopback=True, deadline_seconds=rules.deadline_seconds))
+        deliverer = Deliverer(store, client, formats(), self.cipher, rules=rules)
+        deliverer.start()
+        try:
+            yield deliverer
+        finally:
+            await deliverer.stop()
+            await client.close()
+
+
+@pytest.fixture
+async def world(connected: str) -> AsyncIterator[HookWorld]:
+    """A client that holds 1,000 units. Deliveries of other tests are gone."""
+    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
+    pool = await worlds.add_pool(held=100_000, default=False)
+    tenant = await worlds.add_client(pool)
+    cipher = FernetCipher([ENCRYPTION_KEY])
+    async with receiving() as receiver:
+        yield HookWorld(tenant, receiver, Hooks(store, cipher, loopback=True), cipher)
+    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
+
+
+async def change_status(message_id: UUID, *statuses: str) -> None:
+    """Moves a message as the dispatcher does, one committed change for each status."""
+    for each in statuses:
+        await worlds.execute(
+            "UPDATE message SET status = $2, updated_at = clock_timestamp(),"
+            " attempts = greatest(attempts, 1), attempt_id = coalesce(attempt_id, $1)"
+            " WHERE id = $1",
+            message_id,
+            each,
+        )
+
+
+async def message_ids(send_id: UUID) -> list[UUID]:
+    """The messages of a send, in order."""
+    rows = await worlds.fetch("SELECT id FROM message WHERE send_id = $1 ORDER BY id", send_id)
+    return [row["id"] for row in rows]
+
+
+async def until(holds: Callable[[], Any]) -> Any:
+    """Waits until an async condition holds, and returns its value."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if value := await holds():
+                return value
+            await asyncio.sleep(0.02)
+
+
+async def deliveries(**where: Any) -> list[dict[str, Any]]:
+    """The stored deliveries, in the order of their events."""
+    rows = await worlds.fetch("SELECT * FROM hook_delivery ORDER BY position")
+    return [row for row in rows if all(row[name] == value for name, value in where.items())]
+
+
+def rules(**changes: Any) -> HookRules:
+    """The quick rules of these tests with some of them changed."""
+    return replace(RULES, **changes)

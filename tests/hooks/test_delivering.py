@@ -1,0 +1,173 @@
+"""Deliveries: written with the change that causes them, signed, in order, and repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from standardwebhooks import Webhook
+
+from domain.hooks.deliveries import EventType
+from domain.identity.access import OfClient
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.hooks.conftest import (
+    HookWorld,
+    change_status,
+    deliveries,
+    message_ids,
+    rules,
+    until,
+)
+from tests.hooks.receiver import Received
+
+
+async def one_message(world: HookWorld) -> UUID:
+    send = await worlds.accept(world.tenant)
+    [message_id] = await message_ids(send.id)
+    return message_id
+
+
+async def test_a_stock_verifier_accepts_what_arrives(world: HookWorld) -> None:
+    endpoint_id = await world.endpoint()
+    message_id = await one_message(world)
+    await change_status(message_id, "SUBMITTING", "SENT")
+    async with world.worker():
+        [received] = await world.receiver.wait_for("/", 1)
+    event = Webhook(world.secrets[endpoint_id]).verify(received.body, dict(received.headers))
+    assert event["type"] == "message.updated"
+    assert event["id"] == received.headers["webhook-id"]
+    assert event["data"]["id"] == ids.encode(Kind.MESSAGE, message_id)
+    assert event["data"]["status"] == "SENT"
+
+
+async def test_while_a_secret_is_rotated_both_verify(world: HookWorld) -> None:
+    endpoint_id = await world.endpoint()
+    rotated = await world.hooks.rotate(world.tenant.actor, endpoint_id)
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    async with world.worker():
+        [received] = await world.receiver.wait_for("/", 1)
+    for secret in (world.secrets[endpoint_id], rotated.secret):
+        Webhook(secret).verify(received.body, dict(received.headers))
+    stored = await worlds.fetch("SELECT secret FROM hook_endpoint")
+    assert rotated.secret.encode() not in bytes(stored[0]["secret"])
+
+
+async def test_each_status_arrives_in_order_with_its_own_state(world: HookWorld) -> None:
+    await world.endpoint()
+    message_id = await one_message(world)
+    await change_status(message_id, "SUBMITTING", "UNKNOWN", "SENT", "DELIVERED")
+    async with world.worker():
+        received = await world.receiver.wait_for("/", 3)
+    statuses = [each.event["data"]["status"] for each in received]
+    assert statuses == ["UNKNOWN", "SENT", "DELIVERED"]
+
+
+async def test_a_change_that_is_rolled_back_is_not_delivered(world: HookWorld) -> None:
+    await world.endpoint()
+    message_id = await one_message(world)
+    with pytest.raises(ZeroDivisionError):
+        await _cancel_and_fail(message_id)
+    assert await deliveries() == []
+
+
+async def test_clients_without_endpoints_and_other_events_cost_no_rows(world: HookWorld) -> None:
+    other = await worlds.add_client(world.tenant.pool)
+    await world.endpoint(tenant=other, events=[EventType.MESSAGE_RECEIVED])
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    send = await worlds.accept(other)
+    await change_status((await message_ids(send.id))[0], "SUBMITTING", "SENT")
+    assert await deliveries() == []
+
+
+async def test_a_failed_delivery_is_repeated_before_the_next_of_its_message(
+    world: HookWorld,
+) -> None:
+    await world.endpoint()
+    first, second = await one_message(world), await one_message(world)
+    failures = [500, 503, 302]
+
+    def answer(received: Received) -> int:
+        concerns_first = received.event["data"]["id"] == ids.encode(Kind.MESSAGE, first)
+        return failures.pop() if concerns_first and failures else 200
+
+    world.receiver.answers["/"] = answer
+    await change_status(first, "SUBMITTING", "SENT", "DELIVERED")
+    await change_status(second, "SUBMITTING", "SENT")
+    async with world.worker():
+        received = await world.receiver.wait_for("/", 6)
+    of_first = [
+        each.event["data"]["status"]
+        for each in received
+        if each.event["data"]["id"] == ids.encode(Kind.MESSAGE, first)
+    ]
+    assert of_first == ["SENT"] * 4 + ["DELIVERED"]
+    assert len({each.headers["webhook-id"] for each in received}) == 3
+    rows = await deliveries()
+    assert [(row["status"], row["attempts"]) for row in rows] == [
+        ("DELIVERED", 4),
+        ("DELIVERED", 1),
+        ("DELIVERED", 1),
+    ]
+
+
+async def test_an_endpoint_that_hangs_delays_no_other(world: HookWorld) -> None:
+    await world.endpoint("/hangs")
+    await world.endpoint("/answers")
+    world.receiver.hanging.add("/hangs")
+    for _ in range(20):
+        await change_status(await one_message(world), "SUBMITTING", "SENT")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with world.worker(rules(deadline_seconds=2, lease_seconds=8)):
+        await world.receiver.wait_for("/answers", 20)
+        assert loop.time() - began < 1.5
+        assert len(world.receiver.at("/hangs")) <= 2
+    rows = [row for row in await deliveries(status="PENDING") if row["attempts"]]
+    assert {row["error"] for row in rows} == {"No complete answer came within 5 seconds."}
+
+
+async def test_an_answer_of_410_pauses_the_endpoint(world: HookWorld) -> None:
+    endpoint_id = await world.endpoint()
+    world.receiver.answers["/"] = 410
+    message_id = await one_message(world)
+    await change_status(message_id, "SUBMITTING", "SENT", "DELIVERED")
+    async with world.worker():
+        await until(lambda: deliveries(status="FAILED"))
+        paused = await store.find_endpoint(OfClient(world.tenant.client_id), endpoint_id)
+    assert paused.status == "PAUSED"
+    assert paused.pause_reason == "The endpoint answered 410 (Gone)."
+    assert len(world.receiver.at("/")) == 1
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    assert len(await deliveries()) == 2
+
+
+async def test_two_workers_never_break_the_order_of_a_message(world: HookWorld) -> None:
+    await world.endpoint()
+    messages = [await one_message(world) for _ in range(12)]
+    for each in messages:
+        await change_status(each, "SUBMITTING", "UNKNOWN", "SENT", "DELIVERED")
+    failing = iter([True, False, False] * 20)
+    world.receiver.answers["/"] = lambda _: 500 if next(failing, False) else 200
+    async with world.worker(), world.worker():
+        await until(lambda: _count_delivered(36))
+    for each in messages:
+        seen: list[str] = []
+        for received in world.receiver.at("/"):
+            about = received.event["data"]
+            if about["id"] == ids.encode(Kind.MESSAGE, each) and about["status"] not in seen[-1:]:
+                seen.append(about["status"])
+        assert seen == ["UNKNOWN", "SENT", "DELIVERED"]
+
+
+async def _count_delivered(count: int) -> bool:
+    return len(await deliveries(status="DELIVERED")) == count
+
+
+async def _cancel_and_fail(message_id: UUID) -> None:
+    async with store.transaction() as tx:
+        await tx.execute("UPDATE message SET status = 'CANCELLED' WHERE id = $1", message_id)
+        raise ZeroDivisionError
