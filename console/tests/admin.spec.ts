@@ -112,6 +112,34 @@ test("credentials of a client that holds credits are refused, and the reason is 
   await dialog.getByRole("button", { name: "Close" }).last().click();
 });
 
+test("a provider account is paused, and resumed", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/providers");
+  const account = page.getByRole("region", { name: "The platform's account" }).first();
+  await account.getByRole("button", { name: "Pause" }).click();
+  await expect(account.getByText("The provider account is paused")).toBeVisible();
+  await account.getByRole("button", { name: "Resume" }).click();
+  await expect(account.getByText("The provider account is paused")).toHaveCount(0);
+});
+
+test("a provider account that cannot work is refused, and another is added", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/providers");
+  await page.getByRole("button", { name: "Add an account" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Provider").click();
+  await page.getByRole("option", { name: "extreme" }).click();
+  await dialog.getByLabel("Name").fill("Second");
+  await dialog.getByLabel("baseUrl").fill("no address");
+  await dialog.getByLabel("apiKey").fill("a-secret");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog.getByRole("alert")).toContainText("address");
+  await dialog.getByLabel("baseUrl").fill("http://127.0.0.1:9");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("region", { name: /^Second,/ })).toBeVisible();
+  await expect(page.getByText("a-secret")).toHaveCount(0);
+});
+
 test("a client below its threshold is warned, and so is the operator", async ({
   browser,
   page,

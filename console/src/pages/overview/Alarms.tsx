@@ -12,12 +12,13 @@ import { WAITING } from "./documents";
 
 type Alarm = NonNullable<Balances["platform"]>["alarms"][number];
 
-const TITLES: Record<Alarm["kind"], string> = {
+export const TITLES: Record<Alarm["kind"], string> = {
   OVER_ALLOCATED: "Clients hold more than the provider does",
   NEEDS_SYNC: "The pool may not agree with the provider",
   UNKNOWN_OLD: "Messages have been unknown for long",
   DISPATCH_STALLED: "Messages are due and none leaves",
   PROVIDER_REFUSING: "The provider refuses the account",
+  PAUSED: "The provider account is paused",
   LOW_BALANCE: "Clients are running low",
 };
 

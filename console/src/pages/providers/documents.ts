@@ -5,6 +5,14 @@ export const ACCOUNTS = graphql(`
     providerAccounts {
       id
       provider
+      name
+      isDefault
+      paused
+      messagesPerSecond
+      configuration {
+        name
+        value
+      }
       unit
       pricePerMessage
       providerBalance
@@ -20,6 +28,75 @@ export const ACCOUNTS = graphql(`
         remaining
         inFlight
         state
+        alarms {
+          kind
+          message
+          since
+        }
+      }
+    }
+  }
+`);
+
+export const KINDS = graphql(`
+  query ProviderKinds {
+    providerKinds {
+      name
+      fields {
+        name
+        description
+        required
+        secret
+        default
+      }
+    }
+  }
+`);
+
+export const CREATE_ACCOUNT = graphql(`
+  mutation CreateProviderAccount($input: CreateProviderAccountInput!) {
+    result: createProviderAccount(input: $input) {
+      __typename
+      ... on ProviderAccount {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const UPDATE_ACCOUNT = graphql(`
+  mutation UpdateProviderAccount($input: UpdateProviderAccountInput!) {
+    result: updateProviderAccount(input: $input) {
+      __typename
+      ... on ProviderAccount {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const PAUSE_ACCOUNT = graphql(`
+  mutation PauseProviderAccount($input: PauseProviderAccountInput!) {
+    result: pauseProviderAccount(input: $input) {
+      __typename
+      ... on ProviderAccount {
+        id
+        paused
+      }
+      ... on UserError {
+        message
       }
     }
   }
@@ -42,4 +119,5 @@ export const SET_CREDENTIALS = graphql(`
   }
 `);
 
+export type ProviderKind = ResultOf<typeof KINDS>["providerKinds"][number];
 export type ProviderAccount = ResultOf<typeof ACCOUNTS>["providerAccounts"][number];

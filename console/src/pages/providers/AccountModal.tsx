@@ -1,0 +1,148 @@
+import { Button, Group, Modal, NumberInput, PasswordInput, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { useAction } from "../../api/useAction";
+import { useData } from "../../api/useData";
+import { FailureNote, problemOf } from "../../components/FailureNote";
+import { CREATE_ACCOUNT, KINDS, type ProviderAccount, type ProviderKind, UPDATE_ACCOUNT } from "./documents";
+
+interface AccountModalProps {
+  isOpen: boolean;
+  /** The account to change. Null adds one. */
+  account: ProviderAccount | null;
+  onClose: () => void;
+  onChange: () => void;
+}
+
+type Values = Record<string, string>;
+
+const FIELDS = ["provider", "name", "messagesPerSecond", "isDefault"];
+
+/** Adds an account of the platform at a provider, or changes one. Secrets are never shown again. */
+export function AccountModal({ isOpen, account, onClose, onChange }: AccountModalProps) {
+  const { data } = useData(KINDS, {});
+  const [provider, setProvider] = useState(account?.provider ?? null);
+  const [name, setName] = useState(account?.name ?? "");
+  const [rate, setRate] = useState<number | string>(account?.messagesPerSecond ?? "");
+  const [isDefault, setDefault] = useState(account?.isDefault ?? false);
+  const [values, setValues] = useState<Values>(() =>
+    Object.fromEntries((account?.configuration ?? []).map((each) => [each.name, each.value])),
+  );
+  const create = useAction(CREATE_ACCOUNT);
+  const update = useAction(UPDATE_ACCOUNT);
+  const failure = account ? update.failure : create.failure;
+  const kinds = data?.providerKinds ?? [];
+  const fields = kinds.find((kind) => kind.name === provider)?.fields ?? [];
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    if (!provider) return;
+    const shared = { name: name || null, messagesPerSecond: rate === "" ? null : Number(rate) };
+    const configuration = given(fields, values);
+    const { success } = account
+      ? await update.run({
+          input: {
+            id: account.id,
+            ...shared,
+            ...(configuration.length > 0 && { configuration }),
+            ...(isDefault && { isDefault }),
+          },
+        })
+      : await create.run({ input: { provider, configuration, isDefault, ...shared } });
+    if (!success) return;
+    onChange();
+    onClose();
+  }
+
+  return (
+    <Modal
+      opened={isOpen}
+      onClose={onClose}
+      title={account ? "Change the provider account" : "Add a provider account"}
+      centered
+    >
+      <form onSubmit={(event) => void submit(event)}>
+        <Stack>
+          <Select
+            label="Provider"
+            required
+            disabled={account !== null}
+            data={kinds.map((kind) => kind.name)}
+            value={provider}
+            onChange={setProvider}
+            error={problemOf(failure, "provider")}
+          />
+          <TextInput
+            label="Name"
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+            error={problemOf(failure, "name")}
+          />
+          {account && account.configuration === null && (
+            <Text size="sm">
+              The settings of the installation have the values of this account. What you give here replaces them.
+            </Text>
+          )}
+          <Fields fields={fields} values={values} isNew={account === null} onChange={setValues} />
+          <NumberInput
+            label="Messages per second"
+            description="Empty: the limit of the installation."
+            min={1}
+            allowDecimal={false}
+            value={rate}
+            onChange={setRate}
+            error={problemOf(failure, "messagesPerSecond")}
+          />
+          <Switch
+            label="Default account: new clients and groups use it"
+            disabled={account?.isDefault}
+            checked={isDefault}
+            onChange={(event) => setDefault(event.currentTarget.checked)}
+          />
+          <FailureNote failure={failure} fields={FIELDS} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              Close
+            </Button>
+            <Button type="submit" loading={create.isBusy || update.isBusy} disabled={!provider}>
+              Save
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
+
+interface FieldsProps {
+  fields: ProviderKind["fields"];
+  values: Values;
+  isNew: boolean;
+  onChange: (values: Values) => void;
+}
+
+/** The values that the provider asks for. An empty secret of an account that exists stays as it is. */
+function Fields({ fields, values, isNew, onChange }: FieldsProps) {
+  return fields.map((field) => {
+    const shared = {
+      label: field.name,
+      description: field.secret && !isNew ? `${field.description} Empty: as it is.` : field.description,
+      placeholder: field.default ?? undefined,
+      required: isNew && field.required,
+      value: values[field.name] ?? "",
+      onChange: (event: { currentTarget: { value: string } }) =>
+        onChange({ ...values, [field.name]: event.currentTarget.value }),
+    };
+    return field.secret ? (
+      <PasswordInput key={field.name} autoComplete="new-password" {...shared} />
+    ) : (
+      <TextInput key={field.name} autoComplete="off" {...shared} />
+    );
+  });
+}
+
+/** What the form says: nothing for a value that was not touched, and null for one that was emptied. */
+function given(fields: ProviderKind["fields"], values: Values) {
+  return fields
+    .filter(({ name, secret }) => name in values && (values[name] !== "" || !secret))
+    .map(({ name }) => ({ name, value: values[name] || null }));
+}
