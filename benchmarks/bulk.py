@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from io import BytesIO
 
 from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
@@ -59,11 +60,14 @@ async def _measure(url: str) -> list[Measurement]:
 
 
 async def _copy(tenant: worlds.Tenant, numbers: list[str]) -> float:
-    rows = list(accept.message_rows(_send_of(tenant, numbers), datetime.now(UTC)))
+    parts = accept.encoded_messages(_send_of(tenant, numbers), datetime.now(UTC))
+    rows = b"".join([part async for part in parts])
 
     async def copy() -> None:
         async with store.transaction() as tx:
-            await tx.copy_records_to_table("message", records=rows, columns=accept.MESSAGE_COLUMNS)
+            await tx.copy_to_table(
+                "message", source=BytesIO(rows), columns=accept.MESSAGE_COLUMNS, format="binary"
+            )
 
     return await _timed(copy)
 

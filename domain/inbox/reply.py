@@ -131,7 +131,6 @@ async def _check(
         line=chosen.line,
         warning=chosen.warning,
         key=key,
-        message_ids=[new_id()],
     )
 
 
@@ -162,7 +161,7 @@ async def _join(installation: Installation, send_id: UUID) -> None:
 def _just_queued(accepted: AcceptedNow) -> Reply:
     new_send = accepted.send
     assert new_send.text is not None
-    [message_id] = new_send.message_ids
+    message_id = new_send.first_message_id
     line = new_send.line
     message = Message(
         id=message_id,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.direction import Direction
 from domain.identity.access import Payer
+from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
 from domain.rejections import RejectedRecipient
 
@@ -67,9 +68,9 @@ class NewSend:
 
     `numbers`: E.164, without duplicates. `texts`: one for each number, in order; None if all
     share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: for a reply,
-    the line that it leaves through, and what its sender should know about that. `message_ids`:
-    one for each number. They are made before the send is written, so that an answer can name its
-    messages without a read. Empty if no answer names them. `send_at`: when the messages are due;
+    the line that it leaves through, and what its sender should know about that.
+    `first_message_id`: the messages have consecutive IDs from here on. So an answer can name them
+    without a read, and 100,000 need not be made one by one. `send_at`: when the messages are due;
     None for now.
     """
 
@@ -85,8 +86,18 @@ class NewSend:
     key: IdempotencyKey | None = None
     line: Line | None = None
     warning: str | None = None
-    message_ids: Sequence[UUID] = ()
     send_at: datetime | None = None
+    first_message_id: UUID = field(default_factory=new_id)
+
+    def __post_init__(self) -> None:
+        if self.texts is not None and len(self.texts) != len(self.numbers):
+            raise ValueError("each number needs a text")
+
+    @property
+    def message_ids(self) -> Sequence[UUID]:
+        """One ID for each number, in order."""
+        first = self.first_message_id.int
+        return [UUID(int=first + each) for each in range(len(self.numbers))]
 
     @property
     def cost(self) -> int:

@@ -256,7 +256,6 @@ async def _check(
         rejected=recipients.rejected,
         rejected_count=recipients.rejected_count,
         key=key,
-        message_ids=() if request.kind is SendKind.CSV else [new_id() for _ in recipients.numbers],
         send_at=send_at,
     )
 

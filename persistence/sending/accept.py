@@ -6,7 +6,7 @@ possible on two cores; row by row it is 3,000.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,21 @@ from uuid import UUID
 
 import orjson
 
-from domain.ids import new_id
 from domain.ledger.book import Book
 from domain.ledger.valuation import value_usd
 from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind
 from domain.sending.ports import LockedPayers
+from persistence.copying import (
+    NULL,
+    UUID_SIZE,
+    Piece,
+    encoded_rows,
+    int2,
+    int8,
+    text,
+    timestamptz,
+    uuid,
+)
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.ledger.transfers import CHANGE_HOLDINGS, POST_TRANSFERS, book_columns, book_of
 from persistence.sql import columns, combined
@@ -151,19 +161,32 @@ async def copy_messages(tx: Connection, send: NewSend) -> datetime:
     now: datetime = await tx.fetchval(NOW)
     sends = [(*_send_row(send), now)]
     await tx.copy_records_to_table("send", records=sends, columns=SEND_COLUMNS)
-    await tx.copy_records_to_table(
+    await tx.copy_to_table(
         "message",
-        records=message_rows(send, now),
+        source=encoded_messages(send, now),
         columns=MESSAGE_COLUMNS,
+        format="binary",
         timeout=STATEMENT_TIMEOUT_SECONDS,
     )
     return now
 
 
-def message_rows(send: NewSend, now: datetime) -> Iterator[tuple[Any, ...]]:
-    """The rows of one send's messages for COPY, in `MESSAGE_COLUMNS`."""
+def encoded_messages(send: NewSend, now: datetime) -> AsyncIterator[bytes]:
+    """One send's messages for COPY in binary format, in `MESSAGE_COLUMNS`."""
+    payer = send.payer
+    first = send.first_message_id.int
     due_at = max(send.send_at or now, now)
-    return ((*row, due_at, now, now) for row in _message_rows(send))
+    priority = PRIORITY[send.kind] + (LATER if send.send_at else 0)
+    pieces: list[Piece] = [
+        UUID_SIZE,
+        (number.to_bytes(16, "big") for number in range(first, first + len(send.numbers))),
+        uuid(send.id) + uuid(payer.client_id) + uuid(payer.provider_account_id),
+        map(text, send.numbers),
+        NULL if send.texts is None else map(text, send.texts),
+        int2(priority) + int8(payer.price) + timestamptz(send.send_at),
+        timestamptz(due_at) + 2 * timestamptz(now),
+    ]
+    return encoded_rows(len(MESSAGE_COLUMNS), pieces)
 
 
 async def find_sends(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, datetime]:
@@ -204,15 +227,14 @@ def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
     payer = send.payer
     priority = PRIORITY[send.kind] + (LATER if send.send_at else 0)
     texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
-    ids = send.message_ids or (new_id() for _ in send.numbers)
-    for message_id, number, text in zip(ids, send.numbers, texts, strict=True):
+    for message_id, number, own_text in zip(send.message_ids, send.numbers, texts, strict=True):
         yield (
             message_id,
             send.id,
             payer.client_id,
             payer.provider_account_id,
             number,
-            text,
+            own_text,
             priority,
             payer.price,
             send.send_at,
