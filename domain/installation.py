@@ -10,6 +10,7 @@ from domain.dispatch.ports import Cancellations, Settling
 from domain.identity.actors import Actors
 from domain.identity.ports import ApiKeyStore, Directory, Passwords
 from domain.identity.sessions import Sessions
+from domain.inbox.erasing import Erasing
 from domain.inbox.inbound import Receiver
 from domain.inbox.keywords import Keywords
 from domain.inbox.ports import AssigningStore, ContactWrites, InboxReads
@@ -56,6 +57,7 @@ class Store(
     LiveStore,
     AssigningStore,
     ContactWrites,
+    Erasing,
     InboxReads,
     Uploads,
     Protocol,

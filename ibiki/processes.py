@@ -34,6 +34,7 @@ from ibiki.http.monitoring_routes import MetricsAccess, MonitoringRoutes
 from ibiki.http.rest import egosms
 from ibiki.http.rest.rest import Rest
 from ibiki.http.statements import Statements
+from ibiki.http.twilio.facade import TwilioFacade
 from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
 from ibiki.local.command_context import CommandContext, make_directory
@@ -194,6 +195,7 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
                 *Statements(store, parts.actors).routes(),
                 *Rest(parts.installation, parts.actors).routes(),
                 *egosms.EgoSms(parts.installation, parts.actors).routes(),
+                *TwilioFacade(parts.installation, parts.actors).routes(),
                 *ConsoleSession(
                     parts.installation, refresh_days=context.settings.tokens.refresh_days
                 ).routes(),

@@ -20,6 +20,7 @@ from persistence.identity.users import *
 from persistence.inbox.capture import *
 from persistence.inbox.contacts import *
 from persistence.inbox.conversations import *
+from persistence.inbox.erasing import *
 from persistence.inbox.events import *
 from persistence.inbox.opt_outs import *
 from persistence.inbox.receiving import *

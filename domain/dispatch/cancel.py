@@ -1,4 +1,4 @@
-"""Cancels the messages of a send that are not submitted yet, and refunds exactly those."""
+"""Cancels messages that are not submitted yet, and refunds exactly those."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.dispatch.settlement import post_refunds
 from domain.errors import OutcomeUnknown
 from domain.identity.access import Actor, Scope, message_scope
 from domain.ledger.idempotency import Answer, once, own_key
-from domain.sending.messages import Send
+from domain.sending.messages import Message, Send
 from domain.transactions import Transaction
 
 CANCELLED = "Cancelled before it was submitted."
@@ -36,16 +36,47 @@ async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send
     return send
 
 
+async def cancel_message(store: Cancellations, actor: Actor, message_id: UUID) -> Message:
+    """Cancels one message if it is QUEUED, and refunds it. Returns the message as it is then.
+
+    Safe to repeat. Raises NotFound, Forbidden, TryAgain, OutcomeUnknown.
+    """
+    scope = message_scope(actor)
+    send_id = (await store.find_message(scope, message_id)).send_id
+    found = await store.find_cancellable(scope, send_id)
+
+    async def cancel(tx: Transaction) -> tuple[Answer, Message]:
+        count = await _cancel_queued(store, found, actor.user_id, tx, message_id)
+        return {"cancelled": count}, await store.find_message(scope, message_id, tx=tx)
+
+    key = own_key(actor.user_id, "cancelMessage")
+    _, message = await once(store, key, cancel, unknown=OutcomeUnknown(send_id=send_id))
+    assert message is not None  # the key is new, so that no earlier call can have used it
+    return message
+
+
 async def _cancel(
     store: Cancellations, scope: Scope, found: CancellableSend, actor_id: UUID, tx: Transaction
 ) -> tuple[Answer, Send]:
+    count = await _cancel_queued(store, found, actor_id, tx)
+    # Read before COMMIT: there must be no read after it that could fail.
+    return {"cancelled": count}, await store.find_send(scope, found.send_id, tx=tx)
+
+
+async def _cancel_queued(
+    store: Cancellations,
+    found: CancellableSend,
+    actor_id: UUID,
+    tx: Transaction,
+    message_id: UUID | None = None,
+) -> int:
+    """Cancels and refunds the QUEUED messages of a send, or only one. Returns how many."""
     account = await store.lock_provider_account(tx, found.provider_account_id)
-    count = await store.cancel_queued(tx, found.send_id)
+    count = await store.cancel_queued(tx, found.send_id, only=message_id)
     if count:
         # Never marked, so no reading includes it: it comes back from outside in every epoch.
         refund = replace(found.refund, count=count, note=CANCELLED)
         book = await store.lock_accounts(tx, [refund.payer_account_id])
         post_refunds(book, account, [refund], actor_id=actor_id)
         await store.write_book(tx, book)
-    # Read before COMMIT: there must be no read after it that could fail.
-    return {"cancelled": count}, await store.find_send(scope, found.send_id, tx=tx)
+    return count

@@ -190,8 +190,13 @@ class Cancellations(SendArchive, ProviderAccountLocks, OnceStore, Protocol):
         """A send within the scope. Raises NotFound."""
         ...
 
-    async def cancel_queued(self, tx: Transaction, send_id: UUID) -> int:
-        """Locks the QUEUED messages in ID order and sets them to CANCELLED. Returns how many."""
+    async def cancel_queued(
+        self, tx: Transaction, send_id: UUID, *, only: UUID | None = None
+    ) -> int:
+        """Locks the QUEUED messages in ID order and sets them to CANCELLED. Returns how many.
+
+        `only`: of these, the message with this ID.
+        """
         ...
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from domain.errors import InvalidInput, InvalidPhoneNumber
 from domain.identity.access import Role
 from domain.numbers import Normaliser
+from domain.sids import SidKind, sid_of
 
 LONGEST_NAME = 200
 LONGEST_EMAIL = 254
@@ -101,6 +102,11 @@ class Client:
     def key(self) -> TextKey:
         """Its position in a list of clients, in every order."""
         return self.name, self.id
+
+    @property
+    def twilio_account_sid(self) -> str:
+        """Its account SID in the Twilio-compatible API."""
+        return sid_of(SidKind.ACCOUNT, self.id)
 
 
 @dataclass(frozen=True, slots=True)

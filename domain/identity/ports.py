@@ -22,6 +22,7 @@ from domain.identity.directory import (
     UserOrder,
 )
 from domain.pages import Page, Window
+from domain.sids import SidKind, sid_of
 from domain.transactions import Transaction, Transactional
 
 
@@ -185,6 +186,11 @@ class ApiKey:
     prefix: str
     created_at: datetime
     last_used_at: datetime | None
+
+    @property
+    def twilio_sid(self) -> str:
+        """Its SID in the Twilio-compatible API."""
+        return sid_of(SidKind.KEY, self.id)
 
 
 class ApiKeyStore(Transactional, Protocol):

@@ -83,6 +83,7 @@ class InboundMessage:
     """A message from a phone to a client. `feed`: its number in the client's feed.
 
     `mentions_opt_out`: the text contains an opt-out word but did not opt the sender out.
+    `receiver`: the number that it was sent to, if the provider named it.
     """
 
     id: UUID
@@ -94,6 +95,7 @@ class InboundMessage:
     feed: int
     created_at: datetime
     mentions_opt_out: bool = False
+    receiver: str | None = None
 
     @property
     def direction(self) -> Direction:

@@ -241,11 +241,11 @@ class InboxReads(Protocol):
         ...
 
     async def find_messages(
-        self, scope: Scope, ids: Collection[UUID]
+        self, scope: Scope, ids: Collection[UUID], *, tx: Transaction | None = None
     ) -> Mapping[UUID, AnyMessage]: ...
 
     async def find_inbound(self, scope: Scope, inbound_id: UUID) -> InboundMessage:
-        """An inbound message. Raises NotFound."""
+        """An inbound message, also a deleted one: a reader may resume there. Raises NotFound."""
         ...
 
     async def read_any_messages(

@@ -148,7 +148,10 @@ async def _conversation(
     assert inbound_id is not None
     inbound = await installation.store.find_inbound(scope, inbound_id)
     pair = (inbound.client_id, inbound.number)
-    return (await installation.store.find_conversations_with(scope, [pair]))[pair]
+    found = (await installation.store.find_conversations_with(scope, [pair])).get(pair)
+    if found is None:
+        raise NotFound("message")  # the client has deleted it
+    return found
 
 
 async def _join(installation: Installation, send_id: UUID) -> None:

@@ -39,7 +39,10 @@ class SendFilter:
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Which messages to list. None does not restrict. `number`: E.164, or a named sender."""
+    """Which messages to list. None does not restrict. `number`: E.164, or a named sender.
+
+    `receiver`: the number that an inbound message was sent to.
+    """
 
     status: MessageStatus | None = None
     direction: Direction | None = None
@@ -47,6 +50,7 @@ class MessageFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     send_id: UUID | None = None
+    receiver: str | None = None
 
     @property
     def is_outbound(self) -> bool:

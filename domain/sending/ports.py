@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -83,6 +83,12 @@ class SendArchive(Protocol):
 
     async def read_accepted(self, scope: OfClient, send_id: UUID) -> Sequence[AcceptedMessage]:
         """All messages of a send, in the order of its accepted recipients."""
+        ...
+
+    async def read_submitted_at(
+        self, scope: OfClient, ids: Sequence[UUID]
+    ) -> Mapping[UUID, datetime]:
+        """When those of the messages were submitted that a provider has accepted."""
         ...
 
     async def read_message_stats(

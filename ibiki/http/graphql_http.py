@@ -196,6 +196,16 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, actor: Act
     """The bytes of a JSON body. Raises RequestRefused."""
     if not is_json(headers.get(b"content-type", b"").decode("latin-1")):
         raise RequestRefused(415, "The Content-Type must be application/json, in UTF-8.")
+    if actor is None:
+        why = f"Without a valid credential, the body may have at most {ANONYMOUS_BYTES} bytes."
+        return await read_bytes(headers, receive, most=ANONYMOUS_BYTES, why=why)
+    return await read_bytes(headers, receive)
+
+
+async def read_bytes(
+    headers: Mapping[bytes, bytes], receive: Receive, *, most: int | None = None, why: str = ""
+) -> bytes:
+    """The bytes of a body. Raises RequestRefused, with the reason `why` if there are too many."""
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise RequestRefused(415, "Compressed bodies are not supported.")
     parts: list[bytes] = []
@@ -206,11 +216,8 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, actor: Act
             raise RequestRefused(400, "The body is incomplete.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if actor is None and size > ANONYMOUS_BYTES:
-            raise RequestRefused(
-                413,
-                f"Without a valid credential, the body may have at most {ANONYMOUS_BYTES} bytes.",
-            )
+        if most is not None and size > most:
+            raise RequestRefused(413, why)
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
 

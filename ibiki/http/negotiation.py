@@ -36,8 +36,13 @@ def best_type(accept: str) -> bytes | None:
 @lru_cache(maxsize=256)
 def is_json(content_type: str) -> bool:
     """Whether a body of this type is JSON in UTF-8."""
+    return is_in_utf8(content_type, "application/json")
+
+
+def is_in_utf8(content_type: str, wanted: str) -> bool:
+    """Whether a body of this type is of the wanted type, in UTF-8."""
     media_type, *parameters = content_type[:_LONGEST].split(";")
-    if media_type.strip().lower() != "application/json":
+    if media_type.strip().lower() != wanted:
         return False
     charsets = [value for name, value in map(_parameter, parameters) if name == "charset"]
     return all(charset in {"utf-8", "utf8"} for charset in charsets)

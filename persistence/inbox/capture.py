@@ -70,6 +70,7 @@ UPDATE conversation
 SET last_message_id = greatest(last_message_id, joined.message_id), updated_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::uuid[]) AS joined (id, message_id)
 WHERE conversation.id = joined.id
+  AND NOT EXISTS (SELECT FROM message WHERE id = joined.message_id AND deleted_at IS NOT NULL)
 """
 
 WRITE_LINES = """

@@ -36,6 +36,8 @@ from persistence.turns import in_turn
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from persistence.database import Connection
+
 CONVERSATION_COLUMNS = (
     "id, client_id, number, unread, last_message_id, last_inbound_id, modem, port, updated_at"
 )
@@ -69,23 +71,29 @@ OUTBOUND = """
 SELECT message.id, false AS inbound, message.client_id, message.number,
        coalesce(message.text, send.text) AS text, message.send_id, message.status,
        message.failure, send.kind = 'REPLY' AS is_reply, message.created_at, message.updated_at,
-       send.modem, send.port, NULL::int8 AS feed, false AS mentions_opt_out, message.send_at
+       send.modem, send.port, NULL::int8 AS feed, false AS mentions_opt_out, message.send_at,
+       NULL AS receiver
 FROM message JOIN send ON send.id = message.send_id
 """
 INBOUND = """
 SELECT id, true AS inbound, client_id, number, text, NULL::uuid AS send_id, NULL AS status,
        NULL AS failure, false AS is_reply, created_at, created_at AS updated_at, modem, port, feed,
-       mentions_opt_out, NULL::timestamptz AS send_at
+       mentions_opt_out, NULL::timestamptz AS send_at, receiver
 FROM inbound
 """
 MESSAGES_BY_ID = f"""
-{OUTBOUND} WHERE message.id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR message.client_id = $2)
+{OUTBOUND} WHERE message.id = ANY($1::uuid[])
+    AND ($2::uuid IS NULL OR (message.client_id = $2 AND message.deleted_at IS NULL))
 UNION ALL
-{INBOUND} WHERE id = ANY($1::uuid[]) AND ($2::uuid IS NULL OR client_id = $2)
+{INBOUND} WHERE id = ANY($1::uuid[])
+    AND ($2::uuid IS NULL OR (client_id = $2 AND deleted_at IS NULL))
 """
+# A deleted message is found here: a reader of the feed may have seen it last.
 FIND_INBOUND = f"{INBOUND} WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)"
-LAST_INBOUND = f"{INBOUND} WHERE client_id = $1 ORDER BY id DESC LIMIT 1"
-FEED = f"{INBOUND} WHERE client_id = $1 AND feed > $2 ORDER BY feed LIMIT $3"
+LAST_INBOUND = f"{INBOUND} WHERE client_id = $1 AND deleted_at IS NULL ORDER BY id DESC LIMIT 1"
+FEED = f"""
+{INBOUND} WHERE client_id = $1 AND feed > $2 AND deleted_at IS NULL ORDER BY feed LIMIT $3
+"""
 LAST_IN_FEED = "SELECT last_feed FROM client_feed WHERE client_id = $1"
 
 # One page of each direction, then the first rows of both: neither table is read further.
@@ -113,12 +121,15 @@ WITH page AS (
     ) AS both_ways
 )
 """
+SENT_TO_IS_SHOWN = """
+NOT EXISTS (SELECT FROM message WHERE message.id = message_id AND deleted_at IS NOT NULL)
+"""
 OF_PAGE = f"""
 SELECT * FROM (
     {OUTBOUND} JOIN page ON page.id = message.id AND NOT page.inbound
     UNION ALL
     SELECT inbound.id, true, client_id, number, text, NULL, NULL, NULL, false, created_at,
-           created_at, modem, port, feed, mentions_opt_out, NULL
+           created_at, modem, port, feed, mentions_opt_out, NULL, receiver
     FROM inbound JOIN page ON page.id = inbound.id AND page.inbound
 ) AS found ORDER BY id
 """  # noqa: S608 - columns of our own
@@ -185,8 +196,10 @@ async def find_contacts_with(
     return {(row["client_id"], row["number"]): contact_of(row) for row in rows}
 
 
-async def find_messages(scope: Scope, ids: Collection[UUID]) -> dict[UUID, AnyMessage]:
-    async with connection() as pooled:
+async def find_messages(
+    scope: Scope, ids: Collection[UUID], *, tx: Connection | None = None
+) -> dict[UUID, AnyMessage]:
+    async with connection(tx) as pooled:
         rows = await pooled.fetch(MESSAGES_BY_ID, list(ids), _client_of(scope))
     return {row["id"]: _any(row) for row in rows}
 
@@ -224,12 +237,16 @@ async def read_any_messages(
     search: str | None = None,
 ) -> Page[AnyMessage]:
     sent = _within(scope)
+    if scope != Everything():
+        sent.add("deleted_at IS NULL")
     add_message_filter(sent, filter)
     inbound = Filter(list(sent.conditions), sent.values)
     if filter.direction is Direction.INBOUND:
         sent.add("false")
     if filter.number is not None:
         inbound.add(OF_ANY_CLIENT)
+    if filter.receiver is not None:
+        inbound.add("receiver = {}", filter.receiver)
     if search is not None:
         _add_search(sent, search, "message")
         _add_search(inbound, search, "inbound")
@@ -257,6 +274,7 @@ async def read_messages_of_conversations(
     for each in (sent, inbound):
         table = "sent_to" if each is sent else "inbound"
         each.add(f"{table}.client_id = pair.client_id AND {table}.number = pair.number")
+        each.add(SENT_TO_IS_SHOWN if each is sent else "inbound.deleted_at IS NULL")
     statement = MESSAGES_OF_CONVERSATIONS.format(
         **placeholders,
         sent_page=page_clause(sent, window, key="message_id"),
@@ -349,4 +367,5 @@ def _inbound(row: Record) -> InboundMessage:
         feed=row["feed"],
         created_at=row["created_at"],
         mentions_opt_out=row["mentions_opt_out"],
+        receiver=row["receiver"],
     )

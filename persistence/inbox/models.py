@@ -45,7 +45,8 @@ class Inbound(Model):
     """A message from a phone to a client. Its ID is the ID of its event.
 
     `feed`: its number in the client's feed, without gaps, in order of commit. `mentions_opt_out`:
-    the text contains an opt-out word but did not opt the sender out.
+    the text contains an opt-out word but did not opt the sender out. `deleted_at`: when the client
+    removed it from its lists.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -58,6 +59,7 @@ class Inbound(Model):
     port = fields.TextField(null=True)
     mentions_opt_out = fields.BooleanField(db_default=False)
     created_at = fields.DatetimeField(db_default=Now())
+    deleted_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "inbound"

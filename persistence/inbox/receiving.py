@@ -132,8 +132,8 @@ SELECT new.id, new.client_id, new.number, unread, greatest(inbound_id, sent.mess
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::uuid[], $6::text[], $7::text[])
     AS new (id, client_id, number, unread, inbound_id, modem, port)
 LEFT JOIN LATERAL (
-    SELECT message_id FROM sent_to
-    WHERE sent_to.number = new.number AND sent_to.client_id = new.client_id
+    SELECT message_id FROM sent_to JOIN message ON message.id = message_id
+    WHERE sent_to.number = new.number AND sent_to.client_id = new.client_id AND deleted_at IS NULL
     ORDER BY message_id DESC LIMIT 1
 ) AS sent ON true
 ORDER BY new.client_id, new.number

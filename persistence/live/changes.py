@@ -64,7 +64,12 @@ class Kind:
 
 CHANGE_KINDS = {
     # A message that was only accepted is new, not changed. Its send shows it.
-    hints.MESSAGE: Kind(MESSAGES, message_of, changed="(status <> 'QUEUED' OR attempts > 0)"),
+    hints.MESSAGE: Kind(
+        MESSAGES,
+        message_of,
+        when="deleted_at IS NULL",
+        changed="(status <> 'QUEUED' OR attempts > 0)",
+    ),
     hints.CONVERSATION: Kind(CONVERSATIONS, conversation_of),
     # An event is shown once it is decided, or if it waits: most are decided within a second.
     hints.EVENT: Kind(

@@ -76,7 +76,7 @@ ORDER BY page.id {{order}}
 # its key: as a join, it could be planned to read all messages.
 TO_NUMBER = """
 (SELECT message_id AS id, client_id, number, each.* FROM sent_to CROSS JOIN LATERAL (
-    SELECT send_id, text, status, failure, created_at, updated_at, send_at
+    SELECT send_id, text, status, failure, created_at, updated_at, send_at, deleted_at
     FROM message WHERE message.id = sent_to.message_id OFFSET 0) AS each) AS message
 """
 MESSAGES_TO_NUMBER = MESSAGES.replace("FROM message {page}", f"FROM {TO_NUMBER} {{page}}")
@@ -109,6 +109,12 @@ IS_SCHEDULED = """
 (coalesce(due_until > statement_timestamp(), false) AND EXISTS (
     SELECT FROM message WHERE message.send_id = send.id
     AND message.status = 'QUEUED' AND message.send_at > statement_timestamp()))
+"""
+
+SUBMITTED_AT = """
+SELECT message.id, attempt.started_at FROM message JOIN attempt ON attempt.id = message.attempt_id
+WHERE message.id = ANY($1::uuid[]) AND message.client_id = $2
+  AND message.status IN ('SENT', 'DELIVERED', 'UNDELIVERED')
 """
 
 # IDs carry the time of the server that made them, created_at that of PostgreSQL. The range of IDs
@@ -163,7 +169,7 @@ async def read_sends(
 
 
 async def find_message(scope: Scope, message_id: UUID, *, tx: Connection | None = None) -> Message:
-    wanted = _within(scope)
+    wanted = _shown_within(scope)
     wanted.add("id = {}", message_id)
     page = await read_page(MESSAGES, wanted, _ONE, message_of, tx=tx)
     if not page.items:
@@ -178,7 +184,7 @@ async def read_messages(
     filter: MessageFilter = ALL_MESSAGES,
     search: str | None = None,
 ) -> Page[Message]:
-    wanted = _within(scope)
+    wanted = _shown_within(scope)
     _add_status(wanted, filter.status)
     add_message_filter(wanted, filter)
     if search is not None:
@@ -201,7 +207,7 @@ async def read_messages_of_sends(
     *,
     status: MessageStatus | None = None,
 ) -> dict[UUID, Page[Message]]:
-    wanted = _within(scope)
+    wanted = _shown_within(scope)
     wanted.add("send_id BETWEEN wanted.id AND wanted.id")
     _add_status(wanted, status)
     sends = wanted.value(list(send_ids))
@@ -219,6 +225,14 @@ async def read_accepted(scope: OfClient, send_id: UUID) -> list[AcceptedMessage]
     async with connection() as pooled:
         rows = await pooled.fetch(ACCEPTED, send_id, scope.client_id)
     return [AcceptedMessage(*row) for row in rows]
+
+
+async def read_submitted_at(scope: OfClient, ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    if not ids:
+        return {}
+    async with connection() as pooled:
+        rows = await pooled.fetch(SUBMITTED_AT, list(ids), scope.client_id)
+    return {row[0]: row[1] for row in rows}
 
 
 async def read_message_stats(
@@ -255,6 +269,14 @@ def _sends_within(scope: Scope) -> QuerySet[models.Send]:
         case OfGroup():
             # A supervisor does not read what the clients of the group send.
             return models.Send.filter(id__in=[])
+
+
+def _shown_within(scope: Scope) -> Filter:
+    """The messages of a scope. A client's lists do not have those that the client has deleted."""
+    wanted = _within(scope)
+    if scope != Everything():
+        wanted.add("deleted_at IS NULL")
+    return wanted
 
 
 def _within(scope: Scope) -> Filter:

@@ -17,7 +17,8 @@ class Send(Model):
     `modem`, `port`, `warning`: of a reply: the line that it leaves through, and the warning that
     its sender got. `send_at`: the time that its caller asked for, null for at once. `held`: how
     many messages waited for the end of quiet hours when it was accepted. `due_until`: when the last
-    of its messages is due, null if all are due at once.
+    of its messages is due, null if all are due at once. `emptied`: how many of the messages that
+    share its text were emptied.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -37,6 +38,7 @@ class Send(Model):
     modem = fields.TextField(null=True)
     port = fields.TextField(null=True)
     warning = fields.TextField(null=True)
+    emptied = fields.IntField(db_default=0)
     created_at = fields.DatetimeField(db_default=Now())
     send_at = fields.DatetimeField(null=True)
     held = fields.IntField(db_default=0)
@@ -52,7 +54,8 @@ class Message(Model):
     `text` is null where the send's text is meant. `due_at` orders the queue within a tenant;
     `price` is repeated from the send so that what is in flight is one sum. `send_at`: the time that
     it is not submitted before, null for at once. A retry moves `due_at` and not `send_at`. Until
-    its time has come, `priority` is higher by `domain.sending.messages.LATER`.
+    its time has come, `priority` is higher by `domain.sending.messages.LATER`. `deleted_at`: when
+    the client removed it from its lists.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -77,6 +80,7 @@ class Message(Model):
     version = fields.IntField(db_default=0)
     changed_xid = fields.BigIntField(db_default=CURRENT_TRANSACTION)
     send_at = fields.DatetimeField(null=True)
+    deleted_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "message"

@@ -55,6 +55,9 @@ class Client(Node):
     low_balance_threshold: Units | None = strawberry.field(
         description="Below so many units, its balance is low. Null without a threshold."
     )
+    twilio_account_sid: str = strawberry.field(
+        description="The account SID of the client in the Twilio-compatible API."
+    )
     created_at: datetime = strawberry.field(description="When the client was added.")
 
 

@@ -58,6 +58,9 @@ class ApiKey(Node):
     id: strawberry.ID = id_of(Kind.API_KEY)
     name: str = strawberry.field(description="The name that the user gave it.")
     prefix: str = strawberry.field(description="The beginning of the secret, to recognise it.")
+    twilio_sid: str = strawberry.field(
+        description="The SID of the key in the Twilio-compatible API. The secret is its password."
+    )
     created_at: datetime = strawberry.field(description="When the key was created.")
     last_used_at: datetime | None = strawberry.field(
         description="When the key was last used, to the minute. Null if it never was."

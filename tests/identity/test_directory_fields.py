@@ -21,7 +21,7 @@ OTHERS = {
 }
 
 CLIENT_FIELDS = """id name business status group { id name } assignedNumbers ratePerUnitUsd
-    lowBalanceThreshold createdAt"""
+    lowBalanceThreshold twilioAccountSid createdAt"""
 USER_FIELDS = "id email role client { id } group { id } disabled createdAt"
 REFUSED = """__typename ... on InvalidInput { message field } ... on NotFound { message }"""
 
@@ -144,6 +144,8 @@ async def test_a_client_is_created_found_changed_and_cleared(app: App) -> None:
     assert made["group"] == {"id": group_id(app), "name": "MG888"}
     assert made["assignedNumbers"] == ["+12025550143"]
     assert made["lowBalanceThreshold"] == 20
+    client_uuid = ids.decode(Kind.CLIENT, made["id"])
+    assert made["twilioAccountSid"] == f"AC{client_uuid.hex}"
     assert await app.answer("admin", CLIENT, id=made["id"]) == {
         name: value for name, value in made.items() if name != "__typename"
     }

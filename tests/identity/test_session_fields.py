@@ -30,7 +30,7 @@ REFRESH = (
 SIGN_OUT = "mutation ($input: RefreshSessionInput!) { signOut(input: $input) }"
 ASK_VIEWER = f"{{ viewer {{ {VIEWER} }} }}"
 
-KEY = "id name prefix createdAt lastUsedAt"
+KEY = "id name prefix twilioSid createdAt lastUsedAt"
 KEYS = f"{{ apiKeys {{ {KEY} }} }}"
 CREATE_KEY = f"""mutation ($input: CreateApiKeyInput!) {{ createApiKey(input: $input) {{
     __typename ... on CreatedApiKey {{ secret apiKey {{ {KEY} }} }}
@@ -232,6 +232,9 @@ async def test_every_user_can_create_list_and_revoke_own_keys(accounts: Accounts
     actor = await accounts.actor(who)
     made = await created(accounts, actor)
     assert made["secret"].startswith(made["apiKey"]["prefix"])
+    by_key = await accounts.app.installation.actors.actor_for(made["secret"])
+    assert by_key is not None
+    assert made["apiKey"]["twilioSid"] == f"SK{by_key.credential_id.hex}"
     assert await accounts.app.answer(actor, KEYS) == [made["apiKey"]]
     given = {"id": made["apiKey"]["id"]}
     revoked = await accounts.app.answer(actor, REVOKE_KEY, input=given)

@@ -35,13 +35,13 @@ from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient
 from domain.sending import send as sending
 from domain.sending.messages import Send
+from ibiki.http.bearer import idempotency_key_of
 from ibiki.http.graphql_http import SMALL_BYTES, check_density
 from ibiki.http.middleware import MEBIBYTE, ROUTE, BodyLimit
 from ibiki.http.refusals import EGOSMS, RequestRefused
 from ibiki.http.rest.endpoints import EVERYONE, SENDERS
 from ibiki.http.rest.errors import RestRefused, invalid, refused
 from ibiki.http.rest.operations import held_in
-from ibiki.http.rest.rest import key_of
 from resolvers import ids
 from resolvers.ids import Kind
 
@@ -122,7 +122,7 @@ class EgoSms:
             actor = await self._authenticator.actor_for(password) if is_key else None
             if given.method == "Balance":
                 return _ok(Balance=await self._balance(actor))
-            return await self._send(actor, given.msgdata or [], key_of(request))
+            return await self._send(actor, given.msgdata or [], idempotency_key_of(request.scope))
         except OutcomeUnknown as unknown:
             return _unknown(unknown)
         except Refusal as refusal:

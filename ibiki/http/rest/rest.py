@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from domain.errors import InvalidInput, Refusal
+from domain.errors import Refusal
 from domain.identity.access import Actor, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
-from ibiki.http.bearer import bearer_of, headers_of
+from ibiki.http.bearer import bearer_of, headers_of, idempotency_key_of
 from ibiki.http.graphql_http import SMALL_BYTES, check_density, read_body, split_query_string
 from ibiki.http.middleware import ROUTE
 from ibiki.http.refusals import RequestRefused
@@ -25,7 +25,6 @@ from ibiki.http.rest.openapi import export_openapi
 from ibiki.http.rest.operations import Call
 
 OPENAPI_PATH = "/api/openapi.json"
-KEY_HEADER = b"idempotency-key"
 
 
 class Rest:
@@ -68,7 +67,7 @@ class Rest:
         body = None
         if endpoint.body is not None:
             body = _checked(endpoint.body, await _read(request, actor), whole=_shape(endpoint.body))
-        key = key_of(request)
+        key = idempotency_key_of(request.scope)
         return Call(self._installation, actor, key, body, checked, request.path_params)
 
 
@@ -92,13 +91,3 @@ def _checked(model: type[BaseModel], given: Any, *, whole: str) -> BaseModel:
 
 def _shape(model: type[BaseModel]) -> str:
     return "an array of objects" if "root" in model.model_fields else "an object"
-
-
-def key_of(request: Request) -> str | None:
-    """The Idempotency-Key of a request. Raises InvalidInput."""
-    keys = [value for name, value in request.scope["headers"] if name == KEY_HEADER]
-    if len(keys) > 1:
-        raise InvalidInput("Send one Idempotency-Key header, not several.")
-    if keys and not keys[0].isascii():
-        raise InvalidInput("An Idempotency-Key has only ASCII characters.")
-    return keys[0].decode("ascii") if keys else None

@@ -1,0 +1,75 @@
+"""Errors of the Twilio-compatible API: the status and Twilio's code of each refusal."""
+
+from __future__ import annotations
+
+from domain import errors
+from domain.errors import Refusal
+from domain.rejections import RejectionReason
+from ibiki.http.refusals import RequestRefused, twilio_body
+
+RETRY_SECONDS = 5
+"""The wait after a 503 whose refusal names no time."""
+
+KINDS: dict[type[Refusal], tuple[int, int]] = {
+    errors.Unauthenticated: (401, 20003),
+    errors.InvalidText: (400, 21618),
+    errors.OptedOut: (400, 21610),
+    errors.InsufficientBalance: (402, 20402),
+    errors.AccountInactive: (403, 20005),
+    errors.Forbidden: (403, 20403),
+    errors.NotFound: (404, 20404),
+    errors.IdempotencyConflict: (409, 20409),
+    errors.RateLimited: (429, 20429),
+    errors.TryAgain: (503, 20503),
+    errors.ProviderUnavailable: (503, 20503),
+    errors.OutcomeUnknown: (504, 20504),
+}
+"""All others are 400 and 20001."""
+
+RECIPIENTS = {
+    RejectionReason.INVALID: 21211,
+    RejectionReason.OPTED_OUT: 21610,
+    RejectionReason.NOT_ALLOWED: 21408,
+}
+UNKNOWN = (
+    "It is not known whether the message was accepted: the database did not confirm it. Repeat the "
+    "request with the same Idempotency-Key, which is safe, or look for the message in the list."
+)
+
+
+class TwilioRefused(RequestRefused):
+    """A request that is refused with a code of Twilio's."""
+
+    def __init__(
+        self, status: int, code: int, message: str, *, retry_after_seconds: int | None = None
+    ) -> None:
+        headers = []
+        if status in (429, 503):
+            headers.append((b"retry-after", b"%d" % (retry_after_seconds or RETRY_SECONDS)))
+        if status == 401:
+            headers.append((b"www-authenticate", b'Basic realm="API"'))
+        super().__init__(status, message, headers=headers)
+        self.twilio_code = code
+
+    def body_at(self, path: str) -> bytes:
+        return twilio_body(self.status, self.message, self.twilio_code)
+
+
+def refused(refusal: Refusal) -> TwilioRefused:
+    """The response to a refusal of the domain."""
+    if isinstance(refusal, errors.NoValidRecipients) and refusal.rejected:
+        first = refusal.rejected[0]
+        return TwilioRefused(400, RECIPIENTS.get(first.reason, 21211), first.message)
+    status, code = KINDS.get(type(refusal), (400, 20001))
+    sentence = UNKNOWN if isinstance(refusal, errors.OutcomeUnknown) else str(refusal)
+    return TwilioRefused(
+        status,
+        code,
+        sentence.replace("idempotencyKey", "Idempotency-Key"),
+        retry_after_seconds=getattr(refusal, "retry_after_seconds", None),
+    )
+
+
+def invalid(message: str, code: int = 20001) -> TwilioRefused:
+    """The response to a request with a wrong value."""
+    return TwilioRefused(400, code, message)

@@ -1,0 +1,137 @@
+"""The Twilio-compatible API: which path and method is which operation, and who asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.routing import BaseRoute, Route
+
+from domain.errors import NotFound, Refusal
+from domain.identity.access import Role, require
+from domain.identity.ports import Authenticator
+from domain.installation import Installation
+from ibiki.http.bearer import headers_of, idempotency_key_of
+from ibiki.http.graphql_http import read_bytes, split_query_string
+from ibiki.http.middleware import ROUTE
+from ibiki.http.refusals import TWILIO, RequestRefused, respond
+from ibiki.http.twilio import forms, lists, operations
+from ibiki.http.twilio.credentials import caller_of
+from ibiki.http.twilio.errors import refused
+from ibiki.http.twilio.operations import Call
+from ibiki.http.twilio.outgoing import KNOWN
+from ibiki.http.twilio.resources import Own, Resource
+from resolvers.context import Access
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+USERS = Access((Role.SUPERVISOR, Role.CLIENT), account=True)
+FORM_METHOD = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path. `names`: of the fields of its form, or of its URL's parameters."""
+
+    run: Callable[[Call], Awaitable[Resource | None]]
+    status: int = 200
+    names: frozenset[str] = frozenset()
+
+
+PATHS: Mapping[str, Mapping[str, Endpoint]] = {
+    "/Accounts.json": {
+        "GET": Endpoint(operations.list_accounts, names=lists.PAGING | lists.ACCOUNT_FILTERS)
+    },
+    "/Accounts/{account}.json": {"GET": Endpoint(operations.fetch_account)},
+    "/Accounts/{account}/Balance.json": {"GET": Endpoint(operations.fetch_balance)},
+    "/Accounts/{account}/Messages.json": {
+        "GET": Endpoint(operations.list_messages, names=lists.PAGING | lists.MESSAGE_FILTERS),
+        FORM_METHOD: Endpoint(operations.create_message, 201, names=KNOWN),
+    },
+    "/Accounts/{account}/Messages/{message}.json": {
+        "GET": Endpoint(operations.fetch_message),
+        FORM_METHOD: Endpoint(operations.update_message, names=operations.UPDATES),
+        "DELETE": Endpoint(operations.delete_message, 204),
+    },
+}
+_PATTERNS = [
+    (re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path.replace(".", r"\."))), path)
+    for path in PATHS
+]
+
+
+class TwilioFacade:
+    """All paths under /2010-04-01. Its own table of paths: a wrong one gets an error in JSON, and
+    no path is redirected."""
+
+    def __init__(self, installation: Installation, authenticator: Authenticator) -> None:
+        self._installation = installation
+        self._authenticator = authenticator
+
+    def routes(self) -> list[BaseRoute]:
+        """The route of the application."""
+        return [Route(f"{TWILIO}{{rest:path}}", self)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request. Raises RequestRefused."""
+        endpoint, places = _find(scope)
+        try:
+            call = await self._call(endpoint, places, scope, receive)
+            resource = await endpoint.run(call)
+        except Refusal as refusal:
+            raise refused(refusal) from None
+        body = b"" if resource is None else orjson.dumps(resource)
+        await respond(send, endpoint.status, body)
+
+    async def _call(
+        self, endpoint: Endpoint, places: Mapping[str, str], scope: Scope, receive: Receive
+    ) -> Call:
+        headers = headers_of(scope)
+        actor = await caller_of(self._authenticator, headers)
+        USERS.check(actor)
+        actor = require(actor)
+        own = Own(await operations.find_client(self._installation, actor))
+        # The answer to the SID of another client is that to a SID that does not exist.
+        if places.get("account", own.sid) != own.sid:
+            raise NotFound("account")
+        query = split_query_string(scope["query_string"])
+        form: Mapping[str, str] = {}
+        takes_form = scope["method"] == FORM_METHOD
+        if takes_form:
+            form = await _read_form(headers, receive)
+        forms.check_names(form if takes_form else query, endpoint.names)
+        return Call(
+            self._installation,
+            actor,
+            own,
+            scope["path"],
+            places.get("message"),
+            form,
+            query,
+            idempotency_key_of(scope),
+        )
+
+
+async def _read_form(headers: Mapping[bytes, bytes], receive: Receive) -> Mapping[str, str]:
+    body = await read_bytes(headers, receive, most=forms.MOST_BYTES, why=forms.TOO_LARGE)
+    if body:  # a POST without fields may have no type
+        forms.check_type(headers.get(b"content-type", b"").decode("latin-1"))
+    return forms.read_form(body)
+
+
+def _find(scope: Scope) -> tuple[Endpoint, Mapping[str, str]]:
+    """The endpoint of a request, and the parts of its path. Raises RequestRefused."""
+    inner = scope["path"].removeprefix(TWILIO)
+    for pattern, path in _PATTERNS:
+        if match := pattern.fullmatch(inner):
+            scope["state"][ROUTE] = TWILIO + path
+            methods = PATHS[path]
+            if scope["method"] not in methods:
+                allow = [(b"allow", ", ".join(methods).encode())]
+                raise RequestRefused(405, "This method is not allowed.", headers=allow)
+            return methods[scope["method"]], match.groupdict()
+    raise RequestRefused(404, "Not found.")

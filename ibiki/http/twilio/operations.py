@@ -1,0 +1,232 @@
+"""What each endpoint of the Twilio-compatible API does: one operation of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain.direction import Direction
+from domain.dispatch.cancel import cancel_message
+from domain.errors import InvalidText, NotFound, OutcomeUnknown, TryAgain
+from domain.identity.access import Actor, OfClient, own_scope
+from domain.identity.directory import Client
+from domain.inbox import erasing
+from domain.inbox.erasing import NotFinished
+from domain.inbox.messages import AnyMessage
+from domain.installation import Installation
+from domain.ledger.balances import view_of
+from domain.pages import Page, Window
+from domain.sending import send as sending
+from domain.sending.lists import MessageFilter
+from domain.sending.messages import Message, MessageStatus, Send
+from domain.sending.text import segments_of
+from domain.sids import SidKind, find_sid
+from ibiki.http.twilio import lists
+from ibiki.http.twilio.errors import TwilioRefused, invalid
+from ibiki.http.twilio.lists import token_after, token_before
+from ibiki.http.twilio.outgoing import Outgoing, read_outgoing
+from ibiki.http.twilio.resources import (
+    Own,
+    Resource,
+    account_resource,
+    message_resource,
+    page_resource,
+)
+
+UPDATES = frozenset({"Body", "Status"})
+NO_MESSAGES: Page[AnyMessage] = Page([], has_next=False, has_previous=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of an actor with an account. `own`: the client of that account."""
+
+    installation: Installation
+    actor: Actor
+    own: Own
+    path: str
+    message_sid: str | None
+    form: Mapping[str, str]
+    query: Mapping[str, str]
+    key: str | None
+
+    @property
+    def scope(self) -> OfClient:
+        """The tenant whose messages the actor may read."""
+        return own_scope(self.actor)
+
+    @property
+    def message_id(self) -> UUID:
+        """The message in the path. Raises NotFound."""
+        found = find_sid(SidKind.MESSAGE, self.message_sid or "")
+        if found is None:
+            raise NotFound("message")
+        return found
+
+
+async def find_client(installation: Installation, actor: Actor) -> Client:
+    """The client that the actor sends from. Raises Forbidden, NotFound."""
+    scope = own_scope(actor)
+    found = await installation.directory.find_clients(scope, [scope.client_id])
+    if scope.client_id not in found:
+        raise NotFound("account")
+    return found[scope.client_id]
+
+
+async def list_accounts(call: Call) -> Resource:
+    """The account of the credential."""
+    given = {name: value for name, value in call.query.items() if value}
+    place = lists.place_of(call.path, given, lists.ACCOUNT_FILTERS)
+    account = account_resource(call.own)
+    matches = (
+        place.number == 0
+        and given.get("FriendlyName", account["friendly_name"]) == account["friendly_name"]
+        and given.get("Status", account["status"]) == account["status"]
+    )
+    return page_resource(place, "accounts", [account] if matches else [])
+
+
+async def fetch_account(call: Call) -> Resource:
+    """The account of the credential."""
+    return account_resource(call.own)
+
+
+async def fetch_balance(call: Call) -> Resource:
+    """What the account holds."""
+    figures = await call.installation.store.read_balances(view_of(call.actor))
+    if figures.account is None:
+        raise NotFound("account")
+    unit = figures.account.unit
+    return {
+        "account_sid": call.own.sid,
+        "balance": str(figures.account.balance),
+        "currency": "credits" if unit == "credit" else unit,
+    }
+
+
+async def create_message(call: Call) -> Resource:
+    """Sends one text to one number."""
+    given = read_outgoing(call.installation.normaliser, call.form)
+    send = await _send(call, given)
+    message = await _accepted(call, send)
+    times = {} if send.accepted_as else await _sent_at(call, [message])
+    return message_resource(call.own, message, times.get(message.id))
+
+
+async def fetch_message(call: Call) -> Resource:
+    """One message of either direction."""
+    found = await call.installation.store.find_messages(call.scope, [call.message_id])
+    if call.message_id not in found:
+        raise NotFound("message")
+    return await _shown(call, found[call.message_id])
+
+
+async def list_messages(call: Call) -> Resource:
+    """Messages of both directions, newest first."""
+    wanted = lists.message_list(call.own, call.installation.normaliser, call.path, call.query)
+    page = NO_MESSAGES
+    if wanted.filter is not None:
+        page = await _read(call, wanted.filter, wanted.window)
+    times = await _sent_at(call, page.items)
+    return page_resource(
+        wanted.place,
+        "messages",
+        [message_resource(call.own, each, times.get(each.id)) for each in page.items],
+        following=token_after(page.items[-1].id) if page.has_next else None,
+        preceding=token_before(page.items[0].id) if page.items and page.has_previous else None,
+    )
+
+
+async def update_message(call: Call) -> Resource:
+    """Cancels a message that is not submitted yet, or empties the stored text."""
+    status, body = call.form.get("Status"), call.form.get("Body")
+    if (status is None) == (body is None):
+        raise invalid("Give Status=canceled to cancel the message, or Body= to empty its text.")
+    if status not in (None, "canceled"):
+        raise invalid("Status can only become canceled.")
+    if body:
+        raise invalid("Body can only be emptied: a text that was sent cannot be changed.")
+    if status is not None:
+        return await _cancel(call)
+    try:
+        erased = await erasing.redact(call.installation.store, call.actor, call.message_id)
+    except NotFinished as early:
+        raise TwilioRefused(409, 20009, str(early)) from None
+    return await _shown(call, erased)
+
+
+async def delete_message(call: Call) -> None:
+    """Removes a message from the client's lists."""
+    try:
+        await erasing.delete(call.installation.store, call.actor, call.message_id)
+    except NotFinished as early:
+        raise TwilioRefused(409, 20009, str(early)) from None
+
+
+async def _send(call: Call, given: Outgoing) -> Send:
+    installation = call.installation
+    try:
+        return await sending.send(
+            installation, call.actor, to=given.to, text=given.text, key=call.key
+        )
+    except InvalidText as refusal:
+        most = installation.limits.segments
+        if segments_of(given.text) <= most:
+            raise
+        raise TwilioRefused(400, 21617, str(refusal)) from None
+
+
+async def _accepted(call: Call, send: Send) -> Message:
+    """The message of a send. A send that its key had accepted earlier is read."""
+    new_send = send.accepted_as
+    if new_send is None:
+        try:
+            pages = await call.installation.store.read_messages_of_sends(
+                call.scope, [send.id], Window(size=1)
+            )
+        except TryAgain as away:
+            raise OutcomeUnknown(send_id=send.id) from away
+        if not pages[send.id].items:
+            raise NotFound("message")
+        return pages[send.id].items[0]
+    [message_id], [number] = new_send.message_ids, new_send.numbers
+    return Message(
+        id=message_id,
+        send_id=send.id,
+        client_id=send.client_id,
+        number=number,
+        text=new_send.text or "",
+        status=MessageStatus.QUEUED,
+        failure=None,
+        is_reply=False,
+        created_at=send.created_at,
+        updated_at=send.created_at,
+    )
+
+
+async def _cancel(call: Call) -> Resource:
+    message = await cancel_message(call.installation.store, call.actor, call.message_id)
+    if message.status is not MessageStatus.CANCELLED:
+        raise TwilioRefused(409, 30409, "This message has been submitted and cannot be canceled.")
+    return message_resource(call.own, message, None)
+
+
+async def _read(call: Call, filter: MessageFilter, window: Window[UUID]) -> Page[AnyMessage]:
+    store = call.installation.store
+    if filter.direction is Direction.OUTBOUND:
+        page = await store.read_messages(call.scope, window, filter=filter)
+        return Page(page.items, page.has_next, page.has_previous)
+    return await store.read_any_messages(call.scope, window, filter=filter)
+
+
+async def _shown(call: Call, message: AnyMessage) -> Resource:
+    times = await _sent_at(call, [message])
+    return message_resource(call.own, message, times.get(message.id))
+
+
+async def _sent_at(call: Call, messages: Sequence[AnyMessage]) -> Mapping[UUID, datetime]:
+    return await call.installation.store.read_submitted_at(
+        call.scope, [each.id for each in messages if each.direction is Direction.OUTBOUND]
+    )

@@ -1,0 +1,190 @@
+"""Accounts and messages as Twilio's SDKs read them: every key is present, null if it is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from domain.dispatch.settlement import OPTED_OUT
+from domain.identity.directory import Client, ClientStatus
+from domain.inbox.messages import AnyMessage, InboundMessage
+from domain.sending.messages import Message, MessageStatus
+from domain.sending.text import segments_of
+from domain.sids import SidKind, sid_of
+
+VERSION = "2010-04-01"
+PREFIX = f"/{VERSION}"
+
+Resource = Mapping[str, Any]
+
+STATUSES = {
+    MessageStatus.QUEUED: "queued",
+    MessageStatus.SUBMITTING: "sending",
+    MessageStatus.SENT: "sent",
+    MessageStatus.DELIVERED: "delivered",
+    MessageStatus.UNDELIVERED: "undelivered",
+    MessageStatus.REJECTED: "failed",
+    MessageStatus.UNKNOWN: "sending",
+    MessageStatus.CANCELLED: "canceled",
+}
+UNKNOWN_OUTCOME = "It is not known whether the network has taken this message."
+FAILED = (MessageStatus.REJECTED, MessageStatus.UNDELIVERED)
+UNKNOWN_ERROR = 30008
+UNSUBSCRIBED = 21610
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The client of the request, with its own numbers."""
+
+    client: Client
+
+    @property
+    def sid(self) -> str:
+        """Its account SID."""
+        return self.client.twilio_account_sid
+
+    @property
+    def only_number(self) -> str | None:
+        """Its number, if it has exactly one."""
+        numbers = self.client.assigned_numbers
+        return numbers[0] if len(numbers) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a page in its list. `size`: the most items of a page."""
+
+    path: str
+    filters: Mapping[str, str]
+    size: int
+    number: int
+
+    def uri(self, number: int, token: str | None = None) -> str:
+        """The address of a page, without the host."""
+        paging = {"PageSize": self.size, "Page": number} | ({"PageToken": token} if token else {})
+        return f"{self.path}?{urlencode({**self.filters, **paging})}"
+
+
+def page_resource(
+    place: Place,
+    name: str,
+    items: Sequence[Resource],
+    *,
+    following: str | None = None,
+    preceding: str | None = None,
+) -> Resource:
+    """A page of a list. `following`, `preceding`: tokens of the pages beside it.
+
+    There are no other keys: the Python SDK takes a key that it does not know for the list.
+    """
+    start, number = place.number * place.size, place.number
+    return {
+        name: items,
+        "page": number,
+        "page_size": place.size,
+        "start": start,
+        "end": start + max(len(items) - 1, 0),
+        "uri": place.uri(number),
+        "first_page_uri": place.uri(0),
+        "next_page_uri": place.uri(number + 1, following) if following else None,
+        "previous_page_uri": place.uri(max(number - 1, 0), preceding) if preceding else None,
+        "last_page_uri": None,
+        "num_pages": None,
+        "total": None,
+    }
+
+
+def message_resource(own: Own, message: AnyMessage, sent_at: datetime | None) -> Resource:
+    """A message of either direction. `sent_at`: when an outbound one was submitted."""
+    sid = sid_of(SidKind.MESSAGE, message.id)
+    specific = (
+        _inbound(own, message)
+        if isinstance(message, InboundMessage)
+        else _outbound(own, message, sent_at)
+    )
+    return {
+        "sid": sid,
+        "account_sid": own.sid,
+        "api_version": VERSION,
+        "body": message.text,
+        "date_created": date_of(message.created_at),
+        "date_updated": date_of(message.updated_at),
+        "messaging_service_sid": None,
+        "num_media": "0",
+        "num_segments": str(segments_of(message.text)),
+        "price": None,
+        "price_unit": "USD",
+        "subresource_uris": {},
+        "uri": f"{PREFIX}/Accounts/{own.sid}/Messages/{sid}.json",
+        **specific,
+    }
+
+
+def account_resource(own: Own) -> Resource:
+    """The account of a client."""
+    client, active = own.client, own.client.status is ClientStatus.ACTIVE
+    path = f"{PREFIX}/Accounts/{own.sid}"
+    return {
+        "sid": own.sid,
+        "owner_account_sid": own.sid,
+        "friendly_name": client.name,
+        "status": "active" if active else "suspended",
+        "type": "Full",
+        "auth_token": None,
+        "date_created": date_of(client.created_at),
+        "date_updated": date_of(client.created_at),
+        "subresource_uris": {
+            "balance": f"{path}/Balance.json",
+            "messages": f"{path}/Messages.json",
+        },
+        "uri": f"{path}.json",
+    }
+
+
+def date_of(moment: datetime) -> str:
+    """A time in UTC as RFC 2822 has it. The SDKs read no other format."""
+    return format_datetime(moment.astimezone(UTC))
+
+
+def error_of(message: Message) -> tuple[int | None, str | None]:
+    """The error code of a message and its sentence; None twice if it did not fail."""
+    if message.status is MessageStatus.UNKNOWN:
+        return UNKNOWN_ERROR, UNKNOWN_OUTCOME
+    if message.failure == OPTED_OUT:
+        return UNSUBSCRIBED, message.failure
+    if message.status in FAILED:
+        return UNKNOWN_ERROR, message.failure
+    return None, None
+
+
+def _outbound(own: Own, message: Message, sent_at: datetime | None) -> Resource:
+    code, sentence = error_of(message)
+    return {
+        "direction": "outbound-reply" if message.is_reply else "outbound-api",
+        "from": own.only_number,
+        "to": message.number,
+        "status": STATUSES[message.status],
+        "date_sent": None if sent_at is None else date_of(sent_at),
+        "error_code": code,
+        "error_message": sentence,
+    }
+
+
+def _inbound(own: Own, message: InboundMessage) -> Resource:
+    # The number that was written to is shown only if it is the client's own. It may be the number
+    # of a line of the operator.
+    known = message.receiver in own.client.assigned_numbers
+    return {
+        "direction": "inbound",
+        "from": message.number,
+        "to": message.receiver if known else own.only_number,
+        "status": "received",
+        "date_sent": date_of(message.created_at),
+        "error_code": None,
+        "error_message": None,
+    }
