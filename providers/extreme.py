@@ -55,6 +55,9 @@ REFUSES_ACCOUNT: Final = {
 NAMES_MESSAGES: Final = ("messageId", "messageIds", "results")
 # The status of an item that was refused alone, in a call with many texts (assumed).
 FAILED: Final = "failed"
+# The code of an item that is equal to another one in the same call. An installation of Ibiki
+# accepts one of them. The other one may be of another client: it is sent again, alone.
+REPEATED: Final = "DUPLICATE"
 # The statuses of an accepted message.
 STATUSES: Final = {
     "queued": ReportedStatus.TAKEN,
@@ -63,6 +66,8 @@ STATUSES: Final = {
     "delivered": ReportedStatus.DELIVERED,
     FAILED: ReportedStatus.FAILED,
     "expired": ReportedStatus.FAILED,
+    "undelivered": ReportedStatus.FAILED,  # an installation of Ibiki says these two
+    "cancelled": ReportedStatus.FAILED,
 }
 # The status of an inbound message whose sender opted out. Otherwise it is "received".
 BLOCKED: Final = "blocked"
@@ -170,12 +175,28 @@ def _outcomes_of_one_text(body: dict[str, object] | Outcome, count: int) -> list
         return _for_each(body, count)
     ids = body.get("messageIds")
     references = [reference_of(value) for value in ids] if isinstance(ids, list) else []
+    refused = _refused_positions(body.get("rejected"))
+    if refused and len(references) + len(refused) == count and max(refused) < count:
+        given = iter(references)
+        return [refused.get(at) or Accepted(next(given)) for at in range(count)]
     if len(references) == len(set(references)) == count and None not in references:
         return [Accepted(one) for one in references]
     _log.warning(
         "%d messages accepted without references: %d in the response", count, len(references)
     )
     return [Accepted(None)] * count
+
+
+def _refused_positions(rejected: object) -> dict[int, Outcome]:
+    """The outcomes of recipients that an installation of Ibiki has refused, by their positions."""
+    items = (
+        [each for each in rejected if isinstance(each, dict)] if isinstance(rejected, list) else []
+    )
+    return {
+        each["position"]: _refusal_of_item({"code": each.get("reason")})
+        for each in items
+        if isinstance(each.get("position"), int) and each["position"] >= 0
+    }
 
 
 def _outcomes_of_many_texts(body: dict[str, object] | Outcome, numbers: list[str]) -> list[Outcome]:
@@ -242,6 +263,8 @@ def _refusal_of_item(item: Mapping[str, object]) -> Outcome:
     code = item.get("code")
     if code == NO_CREDITS:
         return NotSent(REFUSES_ACCOUNT[402], refuses_account=True)
+    if code == REPEATED:
+        return NotSent("The same message was in the call already.", alone=True)
     known = REFUSES_MESSAGE.get(code) if isinstance(code, str) else None
     return Rejected(known or "The network refused this message.")
 
@@ -261,6 +284,8 @@ def _for_each(outcome: Outcome, count: int) -> list[Outcome]:
 
 class ExtremeSMS:
     """One account at ExtremeSMS. Implements `domain.provider.Provider`."""
+
+    statuses: Mapping[str, ReportedStatus] = STATUSES
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
         self.largest_batch = config.largest_batch
@@ -308,7 +333,7 @@ class ExtremeSMS:
         status = short_text_of(body.get("status"), LONGEST_FIELD)
         if not _is_success(exchange.status) or body.get("success") is not True or status is None:
             return None
-        return STATUSES.get(status.strip().lower())
+        return self.statuses.get(status.strip().lower())
 
     async def close(self) -> None:
         await self._transport.close()

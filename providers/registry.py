@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from domain.inbox.webhooks import Parser
 from domain.provider import Credentials, Provider, ProviderField
-from providers import egosms, extreme, kannel
+from providers import egosms, extreme, ibiki, kannel
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
+from providers.ibiki import Ibiki
 from providers.kannel import Kannel
 
 API_KEY: Final = ProviderField(
@@ -61,6 +62,7 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
         egosms.parse_webhook,
         (address(egosms.PLAIN_URL), USERNAME, PASSWORD, SENDER),
     ),
+    "ibiki": ProviderKind(Ibiki, ibiki.parse_webhook, (address(None), API_KEY)),
     "kannel": ProviderKind(
         Kannel,
         kannel.parse_webhook,

@@ -1,0 +1,79 @@
+"""The adapter for another installation of Ibiki: this one buys from it, as one of its clients.
+
+Source: docs/api/rest.md. The calls are those of ExtremeSMS, which that API answers. Inbound
+messages and delivery reports come as client webhooks of the other installation
+(docs/providers/ibiki.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.outcomes import ReportedStatus
+from providers.extreme import ExtremeSMS
+from providers.replies import json_object, reference_of, short_text_of, text_of
+
+# --- Constants
+
+# The words of the status query, and in capital letters of the webhooks. A message that failed or
+# was cancelled there was refunded there. "unknown" says nothing.
+STATUSES: Final = {
+    "queued": ReportedStatus.TAKEN,
+    "sent": ReportedStatus.TAKEN,
+    "delivered": ReportedStatus.DELIVERED,
+    "undelivered": ReportedStatus.FAILED,
+    "failed": ReportedStatus.REFUSED,
+    "rejected": ReportedStatus.REFUSED,
+    "cancelled": ReportedStatus.REFUSED,
+}
+RECEIVED: Final = "message.received"
+UPDATED: Final = "message.updated"
+LONGEST_FIELD: Final = 128
+
+
+# --- Send, send many, balance, status
+
+
+class Ibiki(ExtremeSMS):
+    """One account at another installation. Implements `domain.provider.Provider`."""
+
+    statuses = STATUSES
+
+
+# --- Inbound and report parsing
+
+
+def parse_webhook(body: bytes) -> Parsed:
+    """Parses a client webhook: an inbound message or a new status of a message.
+
+    An event of another type, such as a test, is a report that changes nothing.
+    """
+    event = json_object(body)
+    type_, event_id = event.get("type"), reference_of(event.get("id"))
+    if not isinstance(type_, str) or event_id is None:
+        return Malformed("`id` and `type` are required: the event.")
+    message = event.get("data")
+    if type_ not in (RECEIVED, UPDATED):
+        return ReportCall(event_id, type_[:LONGEST_FIELD], None)
+    if not isinstance(message, dict):
+        return Malformed("`data` must be an object: the message.")
+    return _inbound(message) if type_ == RECEIVED else _report(message)
+
+
+def _inbound(message: Mapping[str, object]) -> Parsed:
+    sender = short_text_of(message.get("number"), LONGEST_FIELD)
+    text = text_of(message.get("text"))
+    if sender is None or text is None:
+        return Malformed("`data.number` and `data.text` are required: the inbound message.")
+    return InboundCall(sender=sender, text=text, key=reference_of(message.get("id")))
+
+
+def _report(message: Mapping[str, object]) -> Parsed:
+    reference = reference_of(message.get("id"))
+    word = short_text_of(message.get("status"), LONGEST_FIELD)
+    if reference is None or word is None:
+        return Malformed("`data.id` and `data.status` are required: the message.")
+    number = short_text_of(message.get("number"), LONGEST_FIELD)
+    return ReportCall(reference, word, STATUSES.get(word.strip().lower()), number)

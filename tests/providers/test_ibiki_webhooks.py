@@ -1,0 +1,73 @@
+"""Client webhooks of another installation, as the adapter for it reads them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.outcomes import ReportedStatus
+from providers.ibiki import parse_webhook
+
+MESSAGE = {
+    "id": "msg_1",
+    "clientId": "cli_1",
+    "direction": "INBOUND",
+    "number": "+12025550143",
+    "text": "Good morning",
+    "status": None,
+}
+SENT = {**MESSAGE, "direction": "OUTBOUND", "status": "DELIVERED"}
+NO_MESSAGE = Malformed("`data` must be an object: the message.")
+NO_EVENT = Malformed("`id` and `type` are required: the event.")
+NO_TEXT = Malformed("`data.number` and `data.text` are required: the inbound message.")
+NO_STATUS = Malformed("`data.id` and `data.status` are required: the message.")
+
+
+def event(type_: object, data: object) -> dict[str, object]:
+    return {"id": "evt_1", "type": type_, "createdAt": "2026-11-20T08:30:00Z", "data": data}
+
+
+def report(word: str, status: ReportedStatus | None) -> ReportCall:
+    return ReportCall("msg_1", word, status, "+12025550143")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            event("message.received", MESSAGE),
+            InboundCall("+12025550143", "Good morning", key="msg_1"),
+        ),
+        (
+            event("message.received", {**MESSAGE, "number": "SUPPORT"}),
+            InboundCall("SUPPORT", "Good morning", key="msg_1"),
+        ),
+        (event("message.updated", SENT), report("DELIVERED", ReportedStatus.DELIVERED)),
+        *(
+            (event("message.updated", {**SENT, "status": word}), report(word, status))
+            for word, status in [
+                ("SENT", ReportedStatus.TAKEN),
+                ("UNDELIVERED", ReportedStatus.FAILED),
+                ("REJECTED", ReportedStatus.REFUSED),
+                ("CANCELLED", ReportedStatus.REFUSED),
+                ("UNKNOWN", None),
+                ("LATER", None),
+            ]
+        ),
+        (event("webhook.test", {"endpointId": "hok_1"}), ReportCall("evt_1", "webhook.test", None)),
+        (event("balance.low", None), ReportCall("evt_1", "balance.low", None)),
+        (event("message.received", None), NO_MESSAGE),
+        (event("message.updated", []), NO_MESSAGE),
+        (event("message.received", {**MESSAGE, "text": {}}), NO_TEXT),
+        (event("message.received", {**MESSAGE, "number": None}), NO_TEXT),
+        (event("message.updated", MESSAGE), NO_STATUS),
+        (event("message.updated", {**SENT, "id": ["msg_1"]}), NO_STATUS),
+        (event(7, MESSAGE), NO_EVENT),
+        ({"type": "message.received", "data": MESSAGE}, NO_EVENT),
+        ([], NO_EVENT),
+    ],
+)
+def test_an_event_is_read(said: object, expected: Parsed) -> None:
+    assert parse_webhook(json.dumps(said).encode()) == expected
