@@ -1,0 +1,148 @@
+"""Two installations, one behind the other: the lower one buys from the upper one as its client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.program import Api, Program, eventually, fresh_directory, signed_in, up
+from tests.end_to_end.test_integrators import CREATE_KEY
+from tests.end_to_end.test_main_job import (
+    BULK_SEND,
+    SEND,
+    figures,
+    finished,
+    standing,
+    taken,
+    taken_by_provider,
+)
+
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+
+RESULT = "__typename ... on UserError { message }"
+ADD_ACCOUNT = f"""
+mutation ($input: CreateProviderAccountInput!) {{ createProviderAccount(input: $input) {{
+  {RESULT} ... on ProviderAccount {{ id }} }} }}"""
+SYNC = f"""
+mutation ($input: SyncInput!) {{ sync(input: $input) {{
+  {RESULT} ... on Synced {{ change inFlight balances {{ platform {{ pool state }} }} }} }} }}"""
+ADD_CLIENT = f"""
+mutation ($input: CreateClientInput!) {{ createClient(input: $input) {{
+  {RESULT} ... on Client {{ id }} }} }}"""
+ADD_USER = f"""
+mutation ($input: CreateUserInput!) {{ createUser(input: $input) {{
+  {RESULT} ... on User {{ id }} }} }}"""
+ALLOCATE = f"""
+mutation ($input: AllocateInput!) {{ allocate(input: $input) {{ {RESULT} }} }}"""
+ALARMS = "{ providerAccounts { id platform { pool inFlight state alarms { kind } } } }"
+VIEWER = "{ viewer { client { id } } }"
+EMAIL = "shop@ibiki.test"
+
+
+@dataclass
+class Chain:
+    """Both programs. `reseller`: the upper client that the lower program is. `shop`: its client."""
+
+    upper: Program
+    lower: Program
+    owner: Api
+    reseller: Api
+    operator: Api
+    shop: Api
+    account_id: str
+
+    def sync(self) -> Any:
+        asked = {"providerAccountId": self.account_id}
+        return done(self.operator, SYNC, "Synced", input=asked)
+
+    def platform(self) -> Any:
+        accounts = self.operator.ask(ALARMS)["providerAccounts"]
+        return next(each["platform"] for each in accounts if each["id"] == self.account_id)
+
+    def held_above(self) -> int:
+        return int(figures(self.reseller)["account"]["balance"])
+
+    def held(self) -> int:
+        return int(figures(self.shop)["account"]["balance"])
+
+    def allocate_above(self, units: int) -> None:
+        client_id = self.reseller.ask(VIEWER)["viewer"]["client"]["id"]
+        done(self.owner, ALLOCATE, "Allocated", input={"units": units, "clientId": client_id})
+
+
+def done(api: Api, document: str, kind: str, **variables: Any) -> Any:
+    """The only field of an answer, which is of this kind."""
+    (answer,) = api.ask(document, **variables).values()
+    assert answer["__typename"] == kind, answer
+    return answer
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[Chain]:
+    with ExitStack() as stack:
+
+        def start() -> Program:
+            return stack.enter_context(up(stack.enter_context(fresh_directory())))
+
+        def user(program: Program, email: str) -> Api:
+            return stack.enter_context(signed_in(program, email))
+
+        upper, lower = start(), start()
+        reseller, operator = user(upper, "client@ibiki.test"), user(lower, "admin@ibiki.test")
+        key = reseller.ask(CREATE_KEY)["createApiKey"]["secret"]
+        values = [("baseUrl", upper.address), ("apiKey", key)]
+        account = {
+            "provider": "ibiki",
+            "configuration": [{"name": name, "value": value} for name, value in values],
+            "isDefault": True,
+        }
+        account_id = done(operator, ADD_ACCOUNT, "ProviderAccount", input=account)["id"]
+        done(operator, SYNC, "Synced", input={"providerAccountId": account_id})
+        client_id = done(operator, ADD_CLIENT, "Client", input={"name": "Shop"})["id"]
+        person = {"email": EMAIL, "password": lower.password, "clientId": client_id}
+        done(operator, ADD_USER, "User", input={**person, "role": "CLIENT"})
+        done(operator, ALLOCATE, "Allocated", input={"units": 600, "clientId": client_id})
+        shop, owner = user(lower, EMAIL), user(upper, "admin@ibiki.test")
+        yield Chain(upper, lower, owner, reseller, operator, shop, account_id)
+
+
+def test_the_pool_is_what_the_client_above_holds(chain: Chain) -> None:
+    platform = chain.platform()
+    assert (platform["pool"], platform["state"]) == (chain.held_above(), "IN_SYNC")
+
+
+def test_a_send_is_charged_once_in_both_and_both_agree(chain: Chain) -> None:
+    above, below = chain.held_above(), chain.held()
+    one = done(chain.shop, SEND, "Send", input={"to": "(202) 555-0190", "text": "One"})
+    to = ["2025550191", "2025550192", "2025550191", "nonsense", "2025550193"]
+    many = done(chain.shop, BULK_SEND, "Send", input={"to": to, "text": "Many"})
+    assert (one["charged"], many["charged"], many["rejectedCount"]) == (1, 3, 2)
+    assert taken(finished(chain.shop, one["id"])) == 1
+    assert taken(finished(chain.shop, many["id"])) == 3
+    assert (above - chain.held_above(), below - chain.held()) == (4, 4)
+    numbers = [f"+120255501{each}" for each in (90, 91, 92, 93)]
+    eventually(lambda: set(numbers) <= set(taken_by_provider(chain.upper)))
+    assert sorted(each for each in taken_by_provider(chain.upper) if each in numbers) == numbers
+    assert taken_by_provider(chain.lower) == []
+    synced = chain.sync()
+    assert (synced["change"], synced["inFlight"]) == (0, 0)
+
+
+def test_an_empty_account_above_raises_an_alarm_and_loses_nothing(chain: Chain) -> None:
+    left, below = chain.held_above(), chain.held()
+    chain.allocate_above(-left)
+    to = [f"20255501{each}" for each in (94, 95, 96)]
+    sent = done(chain.shop, BULK_SEND, "Send", input={"to": to, "text": "Later"})
+    eventually(lambda: "PROVIDER_REFUSING" in str(chain.platform()["alarms"]))
+    waiting = standing(chain.shop, sent["id"])
+    assert (waiting["counts"]["queued"], waiting["charged"]) == (3, 3)
+    chain.allocate_above(left)
+    chain.sync()
+    assert taken(finished(chain.shop, sent["id"])) == 3
+    assert (left - chain.held_above(), below - chain.held()) == (3, 3)
+    synced = chain.sync()
+    assert (synced["change"], synced["balances"]["platform"]["state"]) == (0, "IN_SYNC")
