@@ -5,12 +5,16 @@ What models do not declare is compared with `as_migrated` in test_constraints.
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tortoise import Tortoise
 from tortoise.models import Model
 
+from persistence import migrations
 from tests.persistence.as_migrated import CONSTRAINTS, INDEXES, PRIMARY_KEYS
 from tests.persistence.connections import Witness
 
@@ -117,3 +121,13 @@ def _type_of(field: Any) -> str:
     if declared.startswith("DECIMAL"):
         return f"numeric({field.max_digits},{field.decimal_places})"
     return TYPES.get(declared, declared.lower())
+
+
+def test_the_migrations_are_one_chain() -> None:
+    """Two that depend on the same one would be applied in an order that nobody has tested."""
+    files = sorted(Path(migrations.__file__).parent.glob("[0-9]*.py"))
+    numbers = [int(file.name[:4]) for file in files]
+    assert numbers == list(range(1, len(files) + 1))
+    for before, file in pairwise(files):
+        [dependency] = re.findall(r'\("ibiki", "(\w+)"\)', file.read_text())
+        assert dependency == before.stem, file.name

@@ -60,7 +60,7 @@ def _table(
 class Migration(migrations.Migration):
     """New tables. The triggers that fill them come in the next migration."""
 
-    dependencies = [("ibiki", "0026_scheduled_indexes")]  # noqa: RUF012
+    dependencies = [("ibiki", "0027_erased_messages")]  # noqa: RUF012
     operations = [  # noqa: RUF012
         ops.RunSQL(BEFORE),
         _table(

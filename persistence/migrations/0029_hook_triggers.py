@@ -71,5 +71,5 @@ CREATE TRIGGER opt_out_hooked AFTER INSERT OR DELETE ON opt_out FOR EACH ROW
 class Migration(migrations.Migration):
     """Triggers on the tables whose changes are events. Each lock is held for a moment."""
 
-    dependencies = [("ibiki", "0027_hooks")]  # noqa: RUF012
+    dependencies = [("ibiki", "0028_hooks")]  # noqa: RUF012
     operations = [ops.RunSQL(TRIGGERS)]  # noqa: RUF012
