@@ -16,7 +16,8 @@ from domain.inbox.keywords import Keywords
 from domain.inbox.ports import AssigningStore, ContactWrites, InboxReads
 from domain.inbox.webhooks import Parsers
 from domain.ledger.audit import Auditor
-from domain.ledger.credentials import CredentialStore, OwnAccountRules
+from domain.ledger.credentials import OwnAccountRules
+from domain.ledger.moves import MoveStore
 from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
 from domain.ledger.provider_accounts import Catalogue, PlatformAccounts
 from domain.ledger.reconciler import Reconciler
@@ -51,7 +52,7 @@ class Store(
     Settling,
     SendArchive,
     LedgerArchive,
-    CredentialStore,
+    MoveStore,
     PlatformAccounts,
     ApiKeyStore,
     LiveStore,

@@ -174,18 +174,17 @@ class CredentialStore(AccountStore, Protocol):
         """
         ...
 
-    async def has_open_messages(
-        self, tx: Transaction, client_id: UUID, provider_account_id: UUID
-    ) -> bool:
-        """Whether messages of the client are QUEUED, SUBMITTING or UNKNOWN at this account."""
+    async def count_open_messages(self, tx: Transaction, client_id: UUID) -> int:
+        """How many messages of the client are QUEUED, SUBMITTING or UNKNOWN."""
         ...
 
     async def put_client_under(
-        self, tx: Transaction, client_id: UUID, account: AccountRef, *, as_owner: bool
+        self, tx: Transaction, client_id: UUID, parent_id: UUID, *, as_owner: bool
     ) -> None:
-        """Charges the client's sends to the pool node, or to a new node below it, from now on.
+        """Charges the client's sends to the pool node `parent_id` from now on, if it is the owner.
 
-        The versions of its figures do not decrease.
+        Else to a new node below this node of a pool or a group. The versions of its figures do not
+        decrease.
         """
         ...
 
@@ -306,29 +305,35 @@ async def _account(
     present = (await store.lock_accounts(tx, [client.account_id])).holdings[client.account_id]
     if account is not None and account.id == present.provider_account_id:
         return account
-    await _check_unused(store, tx, client, present)
+    await check_unused(store, tx, client, present)
     if account is None:
         new = NewProviderAccount(
             new_id(), provider, owner, TERMS[provider], rules.price if price is None else price
         )
         account = await store.add_provider_account(tx, new)
-    await store.put_client_under(tx, client.id, account, as_owner=owner is not None)
+    await store.put_client_under(tx, client.id, account.account_id, as_owner=owner is not None)
     return account
 
 
-async def _check_unused(
+async def check_unused(
     store: CredentialStore, tx: Transaction, client: Client, present: Holding
 ) -> None:
-    """Raises InvalidInput if the client would leave units behind in its present pool."""
+    """Raises InvalidInput if the client would leave units behind in its present pool.
+
+    `present`: its account there, which is locked.
+    """
     if present.held != 0:
         held = units_in_words(present.held, "unit")
         raise InvalidInput(
             f"The client holds {held} in another pool. Its balance there must be 0 first.",
             field="clientId",
         )
-    if await store.has_open_messages(tx, client.id, present.provider_account_id):
+    count = await store.count_open_messages(tx, client.id)
+    if count:
+        messages = units_in_words(count, "message")
+        are = "is" if count == 1 else "are"
         raise InvalidInput(
-            "Messages of the client in another pool are not finished. Wait until they are sent, and"
-            " settle those that are UNKNOWN.",
+            f"{messages} of the client in another pool {are} not finished. Wait until they are"
+            " sent, and settle those that are UNKNOWN.",
             field="clientId",
         )

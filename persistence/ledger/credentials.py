@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 _NOW = RawSQL("clock_timestamp()")
 
-# One index look-up for each status. The priorities are listed so that the queue's index is used.
+# One range of an index for each status. Each account and each priority is named, so that the index
+# of the queue is used.
 OPEN_MESSAGES = """
-SELECT EXISTS (SELECT FROM message WHERE provider_account_id = $2 AND status = 'QUEUED'
-               AND priority IN (0, 1, 2) AND client_id = $1)
-    OR EXISTS (SELECT FROM message WHERE client_id = $1 AND status = 'UNKNOWN'
-               AND provider_account_id = $2)
-    OR EXISTS (SELECT FROM attempt JOIN message ON message.attempt_id = attempt.id
-               WHERE attempt.provider_account_id = $2 AND ended_at IS NULL
-                 AND message.client_id = $1 AND message.status = 'SUBMITTING')
+SELECT (SELECT count(*) FROM provider_account
+        JOIN message ON provider_account_id = provider_account.id
+        WHERE status = 'QUEUED' AND priority IN (0, 1, 2) AND client_id = $1)
+     + (SELECT count(*) FROM message WHERE client_id = $1 AND status = 'UNKNOWN')
+     + (SELECT count(*) FROM attempt JOIN message ON message.attempt_id = attempt.id
+        WHERE ended_at IS NULL AND message.client_id = $1 AND message.status = 'SUBMITTING')
 """
 
 # The version of a figure is the sum of the versions of its nodes, and must not decrease. Until now,
@@ -118,23 +118,24 @@ async def write_credentials(
     note(tx, [hints.POOL + provider_account_id.bytes])
 
 
-async def has_open_messages(tx: Connection, client_id: UUID, provider_account_id: UUID) -> bool:
-    return bool(await tx.fetchval(OPEN_MESSAGES, client_id, provider_account_id))
+async def count_open_messages(tx: Connection, client_id: UUID) -> int:
+    return int(await tx.fetchval(OPEN_MESSAGES, client_id))
 
 
 async def put_client_under(
-    tx: Connection, client_id: UUID, account: AccountRef, *, as_owner: bool
+    tx: Connection, client_id: UUID, parent_id: UUID, *, as_owner: bool
 ) -> None:
     client = await Client.filter(id=client_id).using_db(orm(tx)).get()
-    node_id = account.account_id
+    node_id = parent_id
     if not as_owner:
         node_id = new_id()
+        parent = await models.Account.filter(id=parent_id).using_db(orm(tx)).get()
         await models.Account.create(
             using_db=orm(tx),
             id=node_id,
             kind=NodeKind.CLIENT.value,
-            provider_account_id=account.id,
-            parent_id=account.account_id,
+            provider_account_id=parent.provider_account_id,
+            parent_id=parent_id,
         )
     await tx.execute(LIFT_VERSION, node_id, client.account_id)
     await Client.filter(id=client_id).using_db(orm(tx)).update(account_id=node_id)

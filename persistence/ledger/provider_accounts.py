@@ -9,7 +9,7 @@ from uuid import UUID
 from tortoise.expressions import RawSQL
 
 from domain.errors import NotFound
-from domain.ledger.credentials import SignIn
+from domain.ledger.credentials import AccountRef, SignIn
 from domain.live import hints
 from persistence.database import orm
 from persistence.ledger import models
@@ -30,6 +30,15 @@ async def find_sign_in(provider_account_id: UUID) -> SignIn:
 async def lock_sign_in(tx: Connection, provider_account_id: UUID) -> SignIn:
     rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
     return _sign_in(await rows.select_for_update().first())
+
+
+async def find_account_ref(
+    tx: Connection, provider_account_id: UUID
+) -> tuple[AccountRef, UUID | None]:
+    row = await models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx)).first()
+    if row is None:
+        raise NotFound("provider account")
+    return AccountRef(row.id, row.account_id), row.owner_client_id
 
 
 async def write_configuration(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.identity.access import Role
+from domain.identity.directory import Client
+from domain.ledger import moves
 from domain.ledger import provider_accounts as accounts
 from domain.ledger.balances import ProviderAccountFigures
 from domain.provider import ProviderField
@@ -15,6 +17,7 @@ from resolvers.ids import Kind
 from resolvers.updates import updated_fields
 from schema.ledger.inputs import (
     CreateProviderAccountInput,
+    MoveClientInput,
     PauseProviderAccountInput,
     ProviderValueInput,
     UpdateProviderAccountInput,
@@ -102,6 +105,19 @@ async def pause_provider_account(
         ids.decode(Kind.PROVIDER_ACCOUNT, input.id),
         paused=input.paused,
     )
+
+
+@requires(Role.ADMIN)
+async def move_client(info: Info, input: MoveClientInput) -> Client:
+    """Moves a client to another pool. This process reads its actors again at once."""
+    installation = info.context.installation
+    client = await moves.move_client(
+        installation.store,
+        ids.decode(Kind.CLIENT, input.client_id),
+        ids.decode(Kind.PROVIDER_ACCOUNT, input.provider_account_id),
+    )
+    await installation.actors.catch_up()
+    return client
 
 
 def _values(configuration: Sequence[ProviderValueInput]) -> dict[str, str | None]:

@@ -139,6 +139,14 @@ class UpdateProviderAccountInput:
     )
 
 
+@strawberry.input(description="A client, and the provider account whose pool it moves to.")
+class MoveClientInput:
+    client_id: strawberry.ID = strawberry.field(description="The client.")
+    provider_account_id: strawberry.ID = strawberry.field(
+        description="An account of the platform, or the client's own."
+    )
+
+
 @strawberry.input(description="Which account to pause or to resume.")
 class PauseProviderAccountInput:
     id: strawberry.ID = strawberry.field(description="The account.")

@@ -10,6 +10,7 @@ from domain import provider as domain_provider
 from resolvers.ledger import provider_accounts as accounts
 from schema import errors
 from schema.binding import stands_for
+from schema.identity.directory import Client
 from schema.ledger.ledger import ProviderAccount
 
 
@@ -41,6 +42,10 @@ PauseProviderAccountResult = Annotated[
     ProviderAccount | errors.NotFound, strawberry.union("PauseProviderAccountResult")
 ]
 
+MoveClientResult = Annotated[
+    Client | errors.InvalidInput | errors.NotFound, strawberry.union("MoveClientResult")
+]
+
 
 @strawberry.type
 class ProviderAccountQuery:
@@ -70,4 +75,10 @@ class ProviderAccountMutation:
         graphql_type=PauseProviderAccountResult,
         description="Pauses a provider account, or resumes it. While it is paused, no message is "
         "submitted to it: they wait as QUEUED. Calls that are open end as usual.",
+    )
+    move_client = strawberry.field(
+        resolver=accounts.move_client,
+        graphql_type=MoveClientResult,
+        description="Moves a client to the pool of another provider account. Refused while it "
+        "holds units or has unfinished messages, or if its group is in another pool.",
     )

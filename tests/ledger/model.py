@@ -14,7 +14,7 @@ from typing import TypeAlias
 Place: TypeAlias = tuple[int, int]
 """A send's number, and a message's place in it."""
 
-POOL = "pool"
+POOL, OTHER_POOL = "pool", "other pool"
 
 QUEUED, SUBMITTING, SENT, REJECTED, UNKNOWN, CANCELLED = (
     "QUEUED",
@@ -39,10 +39,11 @@ class Message:
 
 @dataclass
 class Sent:
-    """A send that was accepted."""
+    """A send that was accepted. `pool`: of its client at that time."""
 
     client: str
     messages: list[Message]
+    pool: str = POOL
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Model:
     held: dict[str, int] = field(default_factory=lambda: {POOL: 0})
     entries: Counter[str] = field(default_factory=Counter)
     group_of: dict[str, str | None] = field(default_factory=dict)
+    pool_of: dict[str, str] = field(default_factory=dict)
+    """Of the clients that were moved: the others are in POOL."""
     groups: list[str] = field(default_factory=list)
     sends: list[Sent] = field(default_factory=list)
     answers: dict[tuple[str, str], tuple[object, tuple[object, ...]]] = field(default_factory=dict)
@@ -75,7 +78,8 @@ class Model:
         if self.held[client] < count:
             return ("refused", count, max(self.held[client], 0))
         self.move(client, None, count)
-        self.sends.append(Sent(client, [Message() for _ in range(count)]))
+        pool = self.pool_of.get(client, POOL)
+        self.sends.append(Sent(client, [Message() for _ in range(count)], pool))
         answer = ("sent", len(self.sends) - 1)
         if key is not None:
             self.answers[client, key] = (given, answer)
@@ -133,7 +137,7 @@ class Model:
 
     def sync(self, reading: int) -> int:
         """By how much the pool changes."""
-        change = reading - len(self.places(QUEUED)) - self.pool
+        change = reading - len(self.places(QUEUED, pool=POOL)) - self.pool
         if change < 0:
             self.move(POOL, None, -change)
         else:
@@ -141,29 +145,58 @@ class Model:
         self.epoch += 1
         return change
 
+    def move_client(self, client: str, pool: str) -> bool:
+        """Whether the client is in that pool then: under a new node that has no lines."""
+        if self.pool_of.get(client, POOL) == pool:
+            return True
+        open_ = [
+            place
+            for place in self.places(QUEUED, SUBMITTING, UNKNOWN)
+            if self.sends[place[0]].client == client
+        ]
+        if self.held[client] or open_ or self.group_of[client] is not None:
+            return False
+        self.pool_of[client] = pool
+        former = sum(name.startswith(f"{client} before") for name in self.entries)
+        self.entries[f"{client} before {former}"] = self.entries.pop(client, 0)
+        return True
+
     def doubt(self) -> None:
         """Nobody answers any more: what was being handed over is unknown."""
         for send, place in self.places(SUBMITTING):
             self.sends[send].messages[place].status = UNKNOWN
 
-    def places(self, *statuses: str) -> list[Place]:
-        """Which messages of which sends have one of these statuses."""
+    def places(self, *statuses: str, pool: str | None = None) -> list[Place]:
+        """Which messages of which sends have one of these statuses; of one pool or of all."""
         return [
             (number, place)
             for number, send in enumerate(self.sends)
             for place, message in enumerate(send.messages)
-            if message.status in statuses
+            if message.status in statuses and pool in (None, send.pool)
         ]
 
     @property
     def pool(self) -> int:
-        """The balance of the pool: what all nodes hold."""
-        return sum(self.held.values())
+        """The balance of the first pool: what its nodes hold."""
+        return self.balance(POOL)
 
     @property
     def remaining(self) -> int:
-        """What is not with clients."""
-        return self.pool - sum(self.held[client] for client in self.group_of)
+        """What is not with clients of the first pool."""
+        return self.left(POOL)
+
+    def balance(self, pool: str) -> int:
+        """What all nodes of a pool hold."""
+        clients = [each for each in self.group_of if self.pool_of.get(each, POOL) == pool]
+        groups = [each for each in self.held if each not in self.group_of] if pool == POOL else []
+        rest = [each for each in groups if each != OTHER_POOL] or [pool]
+        return sum(self.held[each] for each in [*clients, *rest])
+
+    def left(self, pool: str) -> int:
+        """What is not with the clients of a pool."""
+        return self.balance(pool) - sum(
+            self.held[each] for each in self.group_of if self.pool_of.get(each, POOL) == pool
+        )
 
     def group(self, group: str) -> int:
         """The balance of a group: what it holds and what its members hold."""

@@ -1,26 +1,28 @@
-"""The installation of the state machine: one pool, two groups, four clients."""
+"""The installation of the state machine: two pools, two groups, four clients."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 from domain.errors import (
     IdempotencyConflict,
     InsufficientBalance,
     InsufficientPool,
+    InvalidInput,
     NotFound,
 )
 from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
+from domain.ledger.moves import move_client
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Postponed, Refused
 from domain.sending.messages import NewSend
 from persistence import store
 from tests import worlds
-from tests.ledger.model import ACCEPTED, NOT_REACHED, POOL, REFUSED, SILENT, Place
+from tests.ledger.model import ACCEPTED, NOT_REACHED, OTHER_POOL, POOL, REFUSED, SILENT, Place
 from tests.ledger.sends import keyed
 
 SAID: dict[str, Outcome] = {
@@ -36,7 +38,7 @@ SELECT account.id, held, version,
      - (SELECT coalesce(sum(amount), 0)::int8 FROM transfer WHERE source_id = account.id) AS proven,
        (SELECT count(*) FROM transfer
         WHERE account.id IN (source_id, destination_id)) AS entries
-FROM account WHERE provider_account_id = $1
+FROM account WHERE provider_account_id = ANY($1::uuid[])
 """
 
 
@@ -45,6 +47,7 @@ class SmallInstallation:
     """`send_ids`, `message_ids`: as the model numbers sends and places messages."""
 
     pool: worlds.Pool
+    other_pool: worlds.Pool
     groups: dict[str, worlds.Group]
     clients: dict[str, worlds.Tenant]
     opening: dict[str, int]
@@ -85,21 +88,35 @@ class SmallInstallation:
 
     async def nodes(self) -> dict[str, tuple[int, int, int, int]]:
         """Of each node what it holds, its version, and what its transfers make of both."""
-        names = {self.pool.account_id: POOL}
+        names = {self.pool.account_id: POOL, self.other_pool.account_id: OTHER_POOL}
         names |= {group.account_id: name for name, group in self.groups.items()}
         names |= {client.account_id: name for name, client in self.clients.items()}
-        rows = await worlds.fetch(NODES, self.pool.id)
+        rows = await worlds.fetch(NODES, [self.pool.id, self.other_pool.id])
+        # The former nodes of clients that were moved hold nothing: the audit checks them.
         return {
             names[row["id"]]: (row["held"], row["version"], row["proven"], row["entries"])
             for row in rows
+            if row["id"] in names
         }
+
+    async def move_client(self, name: str, pool: worlds.Pool) -> bool:
+        """Whether the client is in that pool then."""
+        former = self.clients[name]
+        try:
+            moved = await move_client(store, former.client_id, pool.id)
+        except InvalidInput:
+            return False
+        payer = replace(former.payer, account_id=moved.account_id, provider_account_id=pool.id)
+        self.clients[name] = replace(former, account_id=moved.account_id, pool=pool, payer=payer)
+        return True
 
     async def statuses(self) -> Counter[str]:
         """How many messages are in which status."""
         rows = await worlds.fetch(
             "SELECT status, count(*) AS n FROM message WHERE provider_account_id = $1"
-            " GROUP BY status",
+            " OR provider_account_id = $2 GROUP BY status",
             self.pool.id,
+            self.other_pool.id,
         )
         return Counter({row["status"]: row["n"] for row in rows})
 
@@ -124,14 +141,15 @@ async def made(pool_holds: int, held: Sequence[int]) -> SmallInstallation:
     """an installation of its own; its pool is the default one from now on."""
     await worlds.execute("UPDATE provider_account SET is_default = false")
     pool = await worlds.add_pool(held=pool_holds)
+    other_pool = await worlds.add_pool(held=9, default=False)
     groups = {f"g{each}": await worlds.add_group(pool, held=held[each]) for each in range(2)}
     group_of = {"c0": "g0", "c1": "g0", "c2": "g1", "c3": None}
     clients = {
         name: await worlds.add_client(pool, group=groups.get(group or ""), held=units)
         for (name, group), units in zip(group_of.items(), held[2:], strict=True)
     }
-    opening = dict(zip([*groups, *clients], held, strict=True)) | {POOL: pool_holds}
-    return SmallInstallation(pool, groups, clients, opening, group_of)
+    opening = dict(zip([*groups, *clients], held, strict=True)) | {POOL: pool_holds, OTHER_POOL: 9}
+    return SmallInstallation(pool, other_pool, groups, clients, opening, group_of)
 
 
 def answer_of_send(

@@ -249,7 +249,7 @@ async def test_an_allocation_under_way_does_not_reach_the_former_node(app: App) 
             locked.set()
             await go_on.wait()
             account = await store.add_provider_account(tx, new)
-            await store.put_client_under(tx, school.client_id, account, as_owner=True)
+            await store.put_client_under(tx, school.client_id, account.account_id, as_owner=True)
 
     moving = asyncio.create_task(move())
     await locked.wait()

@@ -27,6 +27,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
 from domain.dispatch.settle import settle_unknown
+from domain.errors import InvalidInput
 from domain.identity.clients import ClientChange, update_client
 from domain.ledger.balances import BalanceView, PlatformShown
 from domain.numbers import Normaliser
@@ -37,7 +38,17 @@ from persistence.database import connect, disconnect
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.ledger import small_installation
-from tests.ledger.model import OUTCOMES, POOL, QUEUED, REFUSED, SUBMITTING, UNKNOWN, Model, Place
+from tests.ledger.model import (
+    OTHER_POOL,
+    OUTCOMES,
+    POOL,
+    QUEUED,
+    REFUSED,
+    SUBMITTING,
+    UNKNOWN,
+    Model,
+    Place,
+)
 from tests.ledger.sends import accept_single
 from tests.ledger.small_installation import (
     SAID,
@@ -115,7 +126,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(who=st.sampled_from(["admin", "g0", "g1"]), whom=CLIENTS, units=st.integers(-9, 9))
     def allocate_to_a_client(self, who: str, whom: int, units: int) -> None:
         client, pool = f"c{whom}", self.model.pool
-        giver = POOL if who == "admin" else who
+        giver = self.model.pool_of.get(client, POOL) if who == "admin" else who
         delivered = self.run(answer_of_allocation(self.installation, who, client, units or 1))
         if who != "admin" and self.model.group_of[client] != who:
             assert delivered == ("not found",)
@@ -133,16 +144,35 @@ class Ledger(RuleBasedStateMachine):
         client = f"c{whom}"
         group_id = self.installation.groups[group].id if group else None
         change = ClientChange(group_id=group_id)
-        self.run(
-            update_client(store, Normaliser(), self.installation.tenant(client).client_id, change)
+        changing = update_client(
+            store, Normaliser(), self.installation.tenant(client).client_id, change
         )
+        if group is not None and self.model.pool_of.get(client, POOL) != POOL:
+            with pytest.raises(InvalidInput):
+                self.run(changing)
+            return
+        self.run(changing)
         self.model.group_of[client] = group
+
+    @rule(whom=CLIENTS, there=st.booleans(), emptied=st.booleans())
+    def move_a_client_to_a_pool(self, whom: int, there: bool, emptied: bool) -> None:
+        """`emptied`: what keeps it there is taken away first, as an operator does."""
+        client, pool = f"c{whom}", OTHER_POOL if there else POOL
+        if emptied:
+            self.move_a_client(whom, None)
+            if self.model.held[client] > 0:
+                self.allocate_to_a_client("admin", whom, -self.model.held[client])
+        pools = (self.model.balance(POOL), self.model.balance(OTHER_POOL))
+        upstream = self.installation.other_pool if there else self.installation.pool
+        moved = self.run(self.installation.move_client(client, upstream))
+        assert moved == self.model.move_client(client, pool)
+        assert pools == (self.model.balance(POOL), self.model.balance(OTHER_POOL))
 
     @rule(reading=READINGS)
     def sync(self, reading: int) -> None:
         # A call that is open would be waited for: here its dispatcher has crashed.
         self.run(self.installation.leases_pass())
-        in_flight = len(self.model.places(QUEUED))
+        in_flight = len(self.model.places(QUEUED, pool=POOL))
         before = self.model.pool
         done = self.run(synced(self.installation.pool, Upstream(reading)))
         assert (done.previous_pool, done.in_flight) == (before, in_flight)
@@ -161,7 +191,7 @@ class Ledger(RuleBasedStateMachine):
 
     # A dispatcher and a provider
 
-    @precondition(lambda self: self.model.places(QUEUED))
+    @precondition(lambda self: self.model.places(QUEUED, pool=POOL))
     @rule(reading=st.none() | READINGS, outcomes=st.none() | OUTCOMES_OF_A_CALL)
     def hand_over(self, reading: int | None, outcomes: list[str] | None) -> None:
         """All that is queued; perhaps a reading comes in between, perhaps the answers at once."""
@@ -203,7 +233,7 @@ class Ledger(RuleBasedStateMachine):
         for name, (held, version, proven, entries) in self.run(self.installation.nodes()).items():
             assert (name, held) == (name, proven) == (name, self.model.held[name])
             assert (name, version) == (name, entries) == (name, self.model.entries[name])
-            assert held >= 0 or name == POOL
+            assert held >= 0 or name in (POOL, OTHER_POOL)
 
     @invariant()
     def messages_are_where_they_are(self) -> None:
@@ -229,8 +259,9 @@ class Ledger(RuleBasedStateMachine):
             assert found.group.balance == self.model.group(group)
             assert found.group.unallocated == self.model.held[group]
         if view.platform is PlatformShown.ANY:
-            assert found.platform.pool == self.model.pool
-            assert found.platform.remaining == self.model.remaining
+            pool = self.model.pool_of.get(client or "", POOL)
+            assert found.platform.pool == self.model.balance(pool)
+            assert found.platform.remaining == self.model.left(pool)
         assert found.version >= self.seen[view]
         self.seen[view] = found.version
 

@@ -6,6 +6,7 @@ from tests.matrix.row import DATA, EMPTY, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL,
 from tests.matrix.things import (
     a_new_client,
     an_audit_is_done,
+    another_provider_account,
     no_run_goes_on,
     the_audit,
     the_client,
@@ -97,6 +98,14 @@ ROWS: dict[str, list[Row]] = {
                 }
             },
         ),
+    ],
+    "Mutation.moveClient": [
+        admins(
+            DATA,
+            given={
+                "input": {"clientId": a_new_client, "providerAccountId": another_provider_account}
+            },
+        )
     ],
     "Query.providerKinds": [admins(DATA)],
     "Mutation.createProviderAccount": [

@@ -48,6 +48,12 @@ async def the_provider_account(scenario: Scenario) -> UUID:
     return scenario.app.pool.id
 
 
+@thing(Kind.PROVIDER_ACCOUNT)
+async def another_provider_account(scenario: Scenario) -> UUID:
+    """A new one of the platform that is not the default."""
+    return (await worlds.add_pool(default=False)).id
+
+
 @thing(Kind.RECONCILIATION)
 async def the_reconciliation(scenario: Scenario) -> UUID:
     """A finished dry run."""
