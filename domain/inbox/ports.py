@@ -1,7 +1,7 @@
 """What the inbox area needs from the outside: persistence, and the program around it.
 
-Order of locks in one transaction: people (admin operations only), webhook events, feeds by client
-ID, then contacts, conversations and lines, then provider accounts, messages and accounts.
+Order of locks: people (admin operations only), webhook events, feeds by client ID, contacts,
+conversations and lines, provider accounts, messages, accounts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.dispatch.ports import Captures, ProviderAccountLocks
+from domain.dispatch.messages import LockedMessage
+from domain.dispatch.ports import Captures, ProviderAccountLocks, Settlements
 from domain.identity.access import Everything, OfClient, Scope
 from domain.identity.ports import IdentityStore
 from domain.inbox.messages import (
@@ -44,7 +45,6 @@ from domain.inbox.webhooks import (
     WebhookOutcome,
     WebhookStatus,
 )
-from domain.ledger.ports import Ledger
 from domain.pages import Page, Window
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import Line
@@ -114,8 +114,12 @@ class OptOuts(ProviderAccountLocks, Protocol):
         ...
 
 
-class Reports(Protocol):
-    """Messages that delivery reports are about."""
+class Reports(Settlements, Protocol):
+    """Messages that reports are about. A reference can be the ID of an attempt, in hex."""
+
+    async def provider_accounts_of(self, tx: Transaction, references: Sequence[str]) -> list[UUID]:
+        """The provider accounts of these messages, in ID order. Locks nothing."""
+        ...
 
     async def lock_reported(
         self, tx: Transaction, reports: Sequence[tuple[str, ReportCall]]
@@ -127,17 +131,18 @@ class Reports(Protocol):
         """Writes the new status of locked messages."""
         ...
 
+    async def lock_refused(self, tx: Transaction, ids: Sequence[UUID]) -> list[LockedMessage]:
+        """Those of these messages that are UNDELIVERED, locked in ID order."""
+        ...
 
-class ReceivingStore(OptOuts, Captures, Reports, Protocol):
+
+class ReceivingStore(OptOuts, Reports, Captures, Protocol):
     """Everything that receiving events needs."""
 
     async def take_due_events(
         self, tx: Transaction, most: int, *, only: Sequence[UUID] | None = None
     ) -> list[DueEvent]:
-        """Due events FOR UPDATE, in ID order; skips events that others have locked.
-
-        `only`: those of these events that are still due.
-        """
+        """Due events, or those of `only`, FOR UPDATE in ID order. Skips locked ones."""
         ...
 
     async def write_results(self, tx: Transaction, results: Sequence[EventResult]) -> None: ...
@@ -180,7 +185,7 @@ class ReceivingStore(OptOuts, Captures, Reports, Protocol):
         ...
 
 
-class PollStore(Ledger, Reports, Protocol):
+class PollStore(Reports, Protocol):
     """Rounds of status queries, and how far each of them has come."""
 
     async def provider_account_ids(self) -> list[UUID]: ...

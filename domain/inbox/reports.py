@@ -6,7 +6,18 @@
     UNDELIVERED             DELIVERED
 
 Everything else changes nothing. The same reports therefore end in the same status in any order and
-however often they arrive. No report refunds anything: a provider that has an ID for a message
+however often they arrive.
+
+REFUSED is what a gateway says: it had accepted the message, and the network behind it did not. Once
+it is reported, the verdicts are kept, and decide together (docs/decisions/0174):
+
+    verdicts                    short message            long message
+    REFUSED alone               REJECTED + refund        UNDELIVERED
+    with FAILED                 UNDELIVERED              UNDELIVERED
+    with DELIVERED              DELIVERED                UNDELIVERED: a part was delivered
+
+The refund waits for REFUND_AFTER_SECONDS, in which the message is UNDELIVERED, because another
+verdict may be on its way. No other report refunds anything: a provider that has an ID for a message
 accepted it (docs/decisions/0031).
 
 A report names the message by the provider's ID. It is known here only after the answer of the call
@@ -15,10 +26,13 @@ was recorded, so a report that arrives earlier waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from domain.backoff import backoff_seconds
+from domain.dispatch.messages import LockedProviderAccount, Transition
+from domain.dispatch.recording import write_settlement
 from domain.inbox.ports import Reports
 from domain.inbox.webhooks import (
     DueEvent,
@@ -26,6 +40,7 @@ from domain.inbox.webhooks import (
     ReportCall,
     ReportedChange,
     ReportedMessage,
+    Verdicts,
     WebhookOutcome,
 )
 from domain.outcomes import ReportedStatus
@@ -33,9 +48,14 @@ from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction
 
 UNDELIVERED = "The network could not deliver this message."
+REFUSED = "The network refused this message."
+REFUSED_IN_PART = "The network refused this message or a part of it."
+DELIVERED_IN_PART = "Only a part of this message was delivered."
 UNKNOWN_MESSAGE = "A delivery report about a message that is not known here."
 WAITS_FOR_MESSAGE = "A delivery report that came before its message was recorded as sent: it waits."
+WAITS_FOR_REFUND = "A report that the network refused the message: it is refunded in a minute."
 
+REFUND_AFTER_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 60.0
 GIVE_UP_SECONDS = 900.0
@@ -49,6 +69,23 @@ STATUS_AFTER = {
     (MessageStatus.UNDELIVERED, ReportedStatus.DELIVERED): MessageStatus.DELIVERED,
 }
 NOT_SUBMITTED = (MessageStatus.QUEUED, MessageStatus.SUBMITTING)
+OPEN = (
+    MessageStatus.UNKNOWN,
+    MessageStatus.SENT,
+    MessageStatus.UNDELIVERED,
+    MessageStatus.DELIVERED,
+)
+VERDICTS = {
+    ReportedStatus.TAKEN: Verdicts.NONE,
+    ReportedStatus.DELIVERED: Verdicts.DELIVERED,
+    ReportedStatus.FAILED: Verdicts.FAILED,
+    ReportedStatus.REFUSED: Verdicts.REFUSED,
+}
+VERDICTS_SHOWN = {
+    MessageStatus.DELIVERED: Verdicts.DELIVERED,
+    MessageStatus.UNDELIVERED: Verdicts.FAILED,
+}
+"""What a status says if nothing was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +104,133 @@ class ReportEvent:
 
 def change_of(message: ReportedMessage, reported: ReportedStatus) -> ReportedChange | None:
     """What a report changes about a message, None for nothing."""
+    verdicts = _verdicts_of(message) | VERDICTS[reported]
+    if Verdicts.REFUSED in verdicts and message.status in OPEN:
+        return _change_of_refused(message, verdicts)
     status = STATUS_AFTER.get((message.status, reported))
     if status is None:
         return None
-    return message, status, UNDELIVERED if status is MessageStatus.UNDELIVERED else None
+    failure = UNDELIVERED if status is MessageStatus.UNDELIVERED else None
+    return ReportedChange(message, status, Verdicts.NONE, failure)
+
+
+def is_refundable(message: ReportedMessage) -> bool:
+    """Whether the network certainly has no part of it."""
+    refused = message.verdicts == Verdicts.REFUSED and not message.is_long
+    return refused and message.status is MessageStatus.UNDELIVERED
 
 
 async def apply_reports(
     store: Reports, tx: Transaction, reports: Sequence[ReportEvent]
 ) -> list[EventResult]:
-    """Applies delivery reports in order. One result per report, in the same order."""
+    """Applies delivery reports. One result per report, in any order."""
     if not reports:
         return []
+    # Last: a verdict of the same batch that prevents a refund comes before it.
+    reports = sorted(reports, key=_is_refusal)
+    refusing = [each.report.reference for each in reports if _is_refusal(each)]
+    account_ids = await store.provider_accounts_of(tx, refusing) if refusing else []
+    # Before the messages, like all code that refunds.
+    accounts = {each: await store.lock_provider_account(tx, each) for each in account_ids}
     named = [
         (each.event.provider, replace(each.report, number=number))
         for each in reports
         for number in ([None] if each.numbers is None else each.numbers)
     ]
     messages = await store.lock_reported(tx, named) if named else []
-    changed: dict[int, ReportedChange] = {}
-    results = [_apply(report, messages, changed) for report in reports]
-    if changed:
-        await store.write_reported(tx, list(changed.values()))
+    batch = _Batch(messages, accounts)
+    results = [batch.apply(report) for report in reports]
+    if batch.changed:
+        await store.write_reported(tx, list(batch.changed.values()))
+    await _refund(store, tx, accounts, batch.refunded)
     return results
 
 
-def _apply(
-    report: ReportEvent, messages: list[ReportedMessage], changed: dict[int, ReportedChange]
-) -> EventResult:
-    """The result of one report. Updates `messages` and `changed`."""
-    at = _index_of(report, messages)
-    if at is None or messages[at].status in NOT_SUBMITTED:
-        return _wait(report)
-    message, reported = messages[at], report.report.status
-    change = change_of(message, reported) if reported else None
-    if change is not None:
-        changed[at] = change
-        messages[at] = replace(message, status=change[1])
-    reason = _reason(report.report, message.status, messages[at].status)
+async def _refund(
+    store: Reports,
+    tx: Transaction,
+    accounts: Mapping[UUID, LockedProviderAccount],
+    refused: Sequence[ReportedMessage],
+) -> None:
+    """Makes the messages REJECTED, with their refunds."""
+    for account_id, account in accounts.items():
+        ids = [each.message_id for each in refused if each.provider_account_id == account_id]
+        found = await store.lock_refused(tx, ids) if ids else []
+        rejected = [Transition(each, MessageStatus.REJECTED, failure=REFUSED) for each in found]
+        await write_settlement(store, tx, account, rejected)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The messages of a batch of reports, under lock, and what becomes of them."""
+
+    messages: list[ReportedMessage]
+    accounts: Mapping[UUID, LockedProviderAccount]
+    changed: dict[int, ReportedChange] = field(default_factory=dict)
+    refunded: list[ReportedMessage] = field(default_factory=list)
+
+    def apply(self, report: ReportEvent) -> EventResult:
+        """The result of one report."""
+        at = _index_of(report, self.messages)
+        if at is None or self.messages[at].status in NOT_SUBMITTED:
+            return _wait(report)
+        before, reported = self.messages[at], report.report.status
+        change = change_of(before, reported) if reported else None
+        if change is not None:
+            self.changed[at] = change
+            self.messages[at] = replace(
+                before, status=change.status, verdicts=change.verdicts, unchanged_seconds=0.0
+            )
+        if reported is ReportedStatus.REFUSED and is_refundable(self.messages[at]):
+            return self._refund(report, at)
+        reason = _reason(report.report, before.status, self.messages[at].status)
+        return _routed(report, before, reason)
+
+    def _refund(self, report: ReportEvent, at: int) -> EventResult:
+        message = self.messages[at]
+        left_seconds = REFUND_AFTER_SECONDS - message.unchanged_seconds
+        if left_seconds > 0 or message.provider_account_id not in self.accounts:
+            return EventResult(
+                report.event.id,
+                WebhookOutcome.UNROUTED,
+                WAITS_FOR_REFUND,
+                due_in_seconds=max(left_seconds, FIRST_WAIT_SECONDS),
+            )
+        self.refunded.append(message)
+        self.messages[at] = replace(message, status=MessageStatus.REJECTED)
+        reason = _reason(report.report, message.status, MessageStatus.REJECTED)
+        return _routed(report, message, reason)
+
+
+def _is_refusal(report: ReportEvent) -> bool:
+    return report.report.status is ReportedStatus.REFUSED
+
+
+def _verdicts_of(message: ReportedMessage) -> Verdicts:
+    """All verdicts on a message. Without a refusal, its status says them."""
+    if message.verdicts:
+        return message.verdicts
+    return VERDICTS_SHOWN.get(message.status, Verdicts.NONE)
+
+
+def _change_of_refused(message: ReportedMessage, verdicts: Verdicts) -> ReportedChange | None:
+    delivered = Verdicts.DELIVERED in verdicts
+    if delivered and not message.is_long:
+        change = ReportedChange(message, MessageStatus.DELIVERED, verdicts, None)
+    else:
+        failure = _failure(verdicts, is_long=message.is_long)
+        change = ReportedChange(message, MessageStatus.UNDELIVERED, verdicts, failure)
+    is_new = (change.status, verdicts) != (message.status, message.verdicts)
+    return change if is_new else None
+
+
+def _failure(verdicts: Verdicts, *, is_long: bool) -> str:
+    if is_long:
+        return DELIVERED_IN_PART if Verdicts.DELIVERED in verdicts else REFUSED_IN_PART
+    return REFUSED if verdicts == Verdicts.REFUSED else UNDELIVERED
+
+
+def _routed(report: ReportEvent, message: ReportedMessage, reason: str) -> EventResult:
     return EventResult(report.event.id, WebhookOutcome.ROUTED, reason, client_id=message.client_id)
 
 

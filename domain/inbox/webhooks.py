@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from hashlib import sha256
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -131,9 +131,23 @@ class LockedEvent:
     opt_out_pending: bool
 
 
+class Verdicts(IntFlag):
+    """What was reported about one message. A long message can get several verdicts."""
+
+    NONE = 0
+    DELIVERED = 1
+    FAILED = 2
+    REFUSED = 4
+
+
 @dataclass(frozen=True, slots=True)
 class ReportedMessage:
-    """A message that a delivery report or a status query names, under lock."""
+    """A message that a delivery report or a status query names, under lock.
+
+    `verdicts`: those that its status does not say already; stored once one of them is REFUSED.
+    `is_long`: it has several segments, or its text is not known any more. `unchanged_seconds`:
+    since its last change.
+    """
 
     provider: str
     reference: str
@@ -142,10 +156,20 @@ class ReportedMessage:
     send_id: UUID
     client_id: UUID
     status: MessageStatus
+    verdicts: Verdicts
+    is_long: bool
+    provider_account_id: UUID
+    unchanged_seconds: float
 
 
-ReportedChange = tuple[ReportedMessage, MessageStatus, str | None]
-"""A message under lock, its new status, and why it was not delivered."""
+@dataclass(frozen=True, slots=True)
+class ReportedChange:
+    """What a report changes about a message under lock. `failure`: why it was not delivered."""
+
+    message: ReportedMessage
+    status: MessageStatus
+    verdicts: Verdicts
+    failure: str | None
 
 
 @dataclass(frozen=True, slots=True)

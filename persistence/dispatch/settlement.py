@@ -181,7 +181,7 @@ async def lock_undecided(
     tx: Connection, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
 ) -> list[LockedMessage]:
     ids = None if only is None else list(only)
-    return _messages(await tx.fetch(LOCK_UNDECIDED, list(attempt_ids), ids))
+    return locked_messages(await tx.fetch(LOCK_UNDECIDED, list(attempt_ids), ids))
 
 
 async def write_transitions(tx: Connection, transitions: Sequence[Transition]) -> None:
@@ -219,11 +219,11 @@ async def lock_overdue(
 ) -> list[LockedMessage]:
     first_id_after = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
     rows = await tx.fetch(LOCK_OVERDUE, provider_account_id, first_id_after, age_seconds, most)
-    return _messages(rows)
+    return locked_messages(rows)
 
 
 async def lock_queued(tx: Connection, ids: Sequence[UUID]) -> list[LockedMessage]:
-    return _messages(await tx.fetch(LOCK_QUEUED, list(ids)))
+    return locked_messages(await tx.fetch(LOCK_QUEUED, list(ids)))
 
 
 async def find_attempt_of(tx: Connection, message_id: UUID) -> tuple[UUID, UUID | None]:
@@ -256,7 +256,8 @@ async def cancel_queued(tx: Connection, send_id: UUID, *, only: UUID | None = No
     return int(await tx.fetchval(CANCEL_QUEUED, send_id, only, timeout=timeout))
 
 
-def _messages(rows: Iterable[Any]) -> list[LockedMessage]:
+def locked_messages(rows: Iterable[Any]) -> list[LockedMessage]:
+    """The messages of rows that were read with UNDECIDED_COLUMNS."""
     return [LockedMessage(row[0], row[1], MessageStatus(row[2]), *tuple(row)[3:]) for row in rows]
 
 

@@ -5,15 +5,25 @@ Set-based SQL: reports arrive in bursts as large as the sends that they are abou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.inbox.webhooks import PollBatch, ReportCall, ReportedChange, ReportedMessage
+from domain.dispatch.messages import LockedMessage
+from domain.inbox.webhooks import (
+    PollBatch,
+    ReportCall,
+    ReportedChange,
+    ReportedMessage,
+    Verdicts,
+)
 from domain.live import hints
 from domain.sending.messages import MessageStatus
+from domain.sending.text import segments_of
 from persistence.database import connection
+from persistence.dispatch.settlement import UNDECIDED_COLUMNS, locked_messages
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
 
@@ -25,30 +35,65 @@ if TYPE_CHECKING:
 MOST_SCANNED = 2_000
 """Messages that one batch of status queries reads, of any status: it bounds the time of a read."""
 
+ATTEMPT = re.compile(r"[0-9a-f]{32}")
+"""The ID of an attempt as a reference."""
+
+# A message whose outcome is not known has no reference yet.
 COLUMNS = """
-provider_account.provider, message.reference, message.number, message.id, message.send_id,
-message.client_id, message.status
+provider_account.provider,
+coalesce(message.reference, replace(message.attempt_id::text, '-', '')) AS reference,
+message.number, message.id, message.send_id, message.client_id, message.status, message.verdicts,
+message.provider_account_id, coalesce(message.text, send.text) AS text,
+extract(epoch FROM clock_timestamp() - message.updated_at)::float8 AS unchanged_seconds
+"""
+SOURCE = """
+message JOIN provider_account ON provider_account.id = message.provider_account_id
+JOIN send ON send.id = message.send_id
 """
 
-# In ID order, like all code that locks messages.
+# Two branches, so that each uses its index. In ID order, like all code that locks messages.
 LOCK_REPORTED = f"""
-SELECT {COLUMNS}
-FROM message JOIN provider_account ON provider_account.id = message.provider_account_id
+SELECT {COLUMNS} FROM {SOURCE}
 WHERE message.id IN (
-    SELECT named.id FROM unnest($1::text[], $2::text[], $3::text[])
-        AS report (provider, reference, number)
-    JOIN message AS named ON named.reference = report.reference
-     AND (report.number IS NULL OR named.number = report.number)
+    WITH report AS (
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
+            AS report (provider, reference, number, attempt_id)
+    ), named AS (
+        SELECT report.provider, message.id, message.provider_account_id
+        FROM report JOIN message ON message.reference = report.reference
+         AND (report.number IS NULL OR message.number = report.number)
+        UNION ALL
+        SELECT report.provider, message.id, message.provider_account_id
+        FROM report JOIN message ON message.attempt_id = report.attempt_id
+         AND message.status IN ('SUBMITTING', 'UNKNOWN')
+    )
+    SELECT named.id FROM named
     JOIN provider_account AS upstream ON upstream.id = named.provider_account_id
-     AND upstream.provider = report.provider)
+     AND upstream.provider = named.provider)
 ORDER BY message.id FOR UPDATE OF message
 """  # noqa: S608 - constant columns
 WRITE_REPORTED = """
 UPDATE message
-SET status = reported.status, failure = reported.failure, updated_at = clock_timestamp()
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS reported (id, status, failure)
+SET status = reported.status, failure = reported.failure, verdicts = reported.verdicts,
+    reference = coalesce(message.reference, reported.reference), updated_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::text[])
+    AS reported (id, status, failure, verdicts, reference)
 WHERE message.id = reported.id
 """
+PROVIDER_ACCOUNTS_OF = """
+SELECT DISTINCT provider_account_id FROM (
+    SELECT provider_account_id FROM message WHERE reference = ANY($1::text[])
+    UNION ALL
+    SELECT provider_account_id FROM message
+    WHERE attempt_id = ANY($2::uuid[]) AND status IN ('SUBMITTING', 'UNKNOWN')
+) AS named ORDER BY provider_account_id
+"""
+LOCK_REFUSED = f"""
+SELECT {UNDECIDED_COLUMNS}
+FROM message JOIN send ON send.id = message.send_id JOIN attempt ON attempt.id = message.attempt_id
+WHERE message.id = ANY($1::uuid[]) AND message.status = 'UNDELIVERED'
+ORDER BY message.id FOR UPDATE OF message
+"""  # noqa: S608 - constant columns
 
 PROVIDER_ACCOUNT_IDS = "SELECT id FROM provider_account ORDER BY id"
 
@@ -72,8 +117,7 @@ UPDATE status_poll SET after_id = $3, claimed_until = NULL
 WHERE provider_account_id = $1 AND round = $2
 """
 LOCK_POLLED = f"""
-SELECT {COLUMNS}
-FROM message JOIN provider_account ON provider_account.id = message.provider_account_id
+SELECT {COLUMNS} FROM {SOURCE}
 WHERE message.id = ANY($1::uuid[]) ORDER BY message.id FOR UPDATE OF message
 """  # noqa: S608 - constant columns
 
@@ -81,15 +125,37 @@ WHERE message.id = ANY($1::uuid[]) ORDER BY message.id FOR UPDATE OF message
 async def lock_reported(
     tx: Connection, reports: Sequence[tuple[str, ReportCall]]
 ) -> list[ReportedMessage]:
-    named = [(provider, report.reference, report.number) for provider, report in reports]
+    named = [
+        (provider, report.reference, report.number, _attempt_id(report.reference))
+        for provider, report in reports
+    ]
     return [_message(row) for row in await tx.fetch(LOCK_REPORTED, *columns(named))]
 
 
+async def provider_accounts_of(tx: Connection, references: Sequence[str]) -> list[UUID]:
+    attempt_ids = [each for each in map(_attempt_id, references) if each is not None]
+    rows = await tx.fetch(PROVIDER_ACCOUNTS_OF, list(references), attempt_ids)
+    return [row[0] for row in rows]
+
+
+async def lock_refused(tx: Connection, ids: Sequence[UUID]) -> list[LockedMessage]:
+    return locked_messages(await tx.fetch(LOCK_REFUSED, list(ids)))
+
+
 async def write_reported(tx: Connection, changed: Sequence[ReportedChange]) -> None:
-    rows = [(each.message_id, status.value, failure) for each, status, failure in changed]
+    rows = [
+        (
+            each.message.message_id,
+            each.status.value,
+            each.failure,
+            each.verdicts.value or None,
+            each.message.reference,
+        )
+        for each in changed
+    ]
     await tx.execute(WRITE_REPORTED, *columns(rows))
-    note(tx, {hints.SEND + each.send_id.bytes for each, _, _ in changed})
-    note(tx, [hints.MESSAGE + each.message_id.bytes for each, _, _ in changed])
+    note(tx, {hints.SEND + each.message.send_id.bytes for each in changed})
+    note(tx, [hints.MESSAGE + each.message.message_id.bytes for each in changed])
 
 
 async def provider_account_ids() -> list[UUID]:
@@ -141,4 +207,13 @@ def _message(row: Record) -> ReportedMessage:
         send_id=row["send_id"],
         client_id=row["client_id"],
         status=MessageStatus(row["status"]),
+        verdicts=Verdicts(row["verdicts"] or 0),
+        # A text that was deleted may have been long.
+        is_long=not row["text"] or segments_of(row["text"]) > 1,
+        provider_account_id=row["provider_account_id"],
+        unchanged_seconds=row["unchanged_seconds"],
     )
+
+
+def _attempt_id(reference: str) -> UUID | None:
+    return UUID(reference) if ATTEMPT.fullmatch(reference) else None

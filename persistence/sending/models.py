@@ -75,6 +75,7 @@ class Message(Model):
     failure = fields.TextField(null=True)
     reference = fields.TextField(null=True)
     in_reading = fields.BooleanField(db_default=False)
+    verdicts = fields.SmallIntField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
     updated_at = fields.DatetimeField(db_default=Now())
     version = fields.IntField(db_default=0)

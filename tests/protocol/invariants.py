@@ -65,8 +65,13 @@ def no_message_is_refunded_and_taken(setup: Setup, s: State) -> bool:
 
 
 def sent_means_taken(setup: Setup, s: State) -> bool:
-    """SENT, DELIVERED and UNDELIVERED mean that the provider has taken the message."""
-    return all(m.taken for m in s.messages if m.status in TAKEN)
+    """SENT, DELIVERED and UNDELIVERED mean that the provider has taken the message.
+
+    Or that a gateway has, and its network refuses it: then it is never DELIVERED.
+    """
+    return all(
+        m.taken or (m.stopped and m.status != DELIVERED) for m in s.messages if m.status in TAKEN
+    )
 
 
 def a_message_is_sent_at_most_once(setup: Setup, s: State) -> bool:
@@ -83,7 +88,7 @@ def the_pool_is_what_the_provider_says(setup: Setup, s: State) -> bool:
     waiting = [
         m
         for m in s.messages
-        if m.status in (QUEUED, SUBMITTING, UNKNOWN) and not m.taken and not is_older(m, s.epoch)
+        if m.status not in (NOT_ACCEPTED, *GIVEN_BACK) and not m.taken and not is_older(m, s.epoch)
     ]
     mistakes = sum(
         found(send) - expected(setup, s, number)
@@ -103,7 +108,7 @@ NEXT_STATUSES = {
     SUBMITTING: {QUEUED, SENT, REJECTED, UNKNOWN},
     UNKNOWN: {SENT, DELIVERED, UNDELIVERED, REJECTED},
     SENT: {DELIVERED, UNDELIVERED},
-    UNDELIVERED: {DELIVERED},
+    UNDELIVERED: {DELIVERED, REJECTED},
 }
 
 
@@ -138,7 +143,10 @@ def a_correction_leaves_no_difference(setup: Setup, before: State, after: State)
 
 def nothing_is_stuck(setup: Setup, s: State) -> bool:
     """At rest each message that was accepted is decided, and nobody waits for anybody."""
-    undecided = any(m.status in (QUEUED, SUBMITTING, UNKNOWN) for m in s.messages)
+    undecided = any(
+        m.status in (QUEUED, SUBMITTING, UNKNOWN) or (m.stopped and m.status not in GIVEN_BACK)
+        for m in s.messages
+    )
     return not undecided and s.paused_by == NOBODY and all(d.phase == IDLE for d in s.dispatchers)
 
 

@@ -140,25 +140,32 @@ def call(setup: Setup, s: State) -> Steps:
             late = _with(s, which, called._replace(outcome=NOT_SENT))
             yield f"the call for message {number} is too late and not made", late
             continue
-        for taken, outcome in POSSIBLE_CALLS:
+        for taken, outcome, stopped in POSSIBLE_CALLS:
+            if stopped and not setup.gateway:
+                continue
             after = message._replace(
-                taken=message.taken + taken, calls=message.calls + (outcome != NOT_SENT)
+                taken=message.taken + taken,
+                calls=message.calls + (outcome != NOT_SENT),
+                stopped=stopped,
             )
             done = _with(s.with_message(number, after), which, called._replace(outcome=outcome))
+            what = "taken" if taken else "refused by the network" if stopped else "not taken"
             yield (
-                f"the call for message {number}: {'taken' if taken else 'not taken'}, {outcome}",
+                f"the call for message {number}: {what}, {outcome}",
                 done._replace(provider=s.provider - taken * setup.price),
             )
 
 
 POSSIBLE_CALLS = (
-    (1, ACCEPTED),
-    (1, NO_ANSWER),
-    (0, REFUSED),
-    (0, NOT_SENT),
-    (0, NO_ANSWER),
+    (1, ACCEPTED, False),
+    (1, NO_ANSWER, False),
+    (0, REFUSED, False),
+    (0, NOT_SENT, False),
+    (0, NO_ANSWER, False),
+    (0, ACCEPTED, True),
+    (0, NO_ANSWER, True),
 )
-"""Whether the provider takes the message, and what its caller learns."""
+"""Whether the provider takes the message, what its caller learns, and whether it stops later."""
 
 
 def record(setup: Setup, s: State) -> Steps:
@@ -259,6 +266,21 @@ def report(setup: Setup, s: State) -> Steps:
             )
 
 
+def report_refusal(setup: Setup, s: State) -> Steps:
+    """A gateway reports that its network refused a message: early, late, twice."""
+    for number, message in enumerate(s.messages):
+        if message.stopped and message.status in (UNKNOWN, SENT):
+            refused = message._replace(status=UNDELIVERED, refused=True, lease=NO_LEASE)
+            yield f"a report says that message {number} is refused", s.with_message(number, refused)
+
+
+def refund_refusal(setup: Setup, s: State) -> Steps:
+    """Refunds what only a refusal was reported about. The wait before that is not modelled."""
+    for number, message in enumerate(s.messages):
+        if message.status == UNDELIVERED and message.refused:
+            yield from _given_back(setup, s, number, REJECTED, f"message {number} is refunded late")
+
+
 AFTER_REPORT = {
     (UNKNOWN, "taken"): SENT,
     (UNKNOWN, "delivered"): DELIVERED,
@@ -325,4 +347,6 @@ STEPS: tuple[Step, ...] = (
     sweep,
     settle,
     report,
+    report_refusal,
+    refund_refusal,
 )

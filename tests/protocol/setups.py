@@ -20,6 +20,8 @@ QUICK = (
         syncs=2,
     ),
     Setup("delivery reports", crashes=1, syncs=1, reports=True),
+    Setup("a gateway", crashes=1, syncs=1, reports=True, gateway=True),
+    Setup("a gateway, owned", pool=0, owned=True, syncs=1, reports=True, gateway=True),
     Setup("reconcile and a sync", syncs=1, runs=1, mistakes=1),
     Setup("two runs of reconcile", crashes=1, runs=2, mistakes=1),
     Setup("arrears", sends=(1, 1), client=1, runs=1, mistakes=1),

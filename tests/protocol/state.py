@@ -36,6 +36,7 @@ class Setup(NamedTuple):
 
     `sends`: the number of messages of each send. `owned`: the client owns the provider account, so
     that its node is the pool. `marks`: after so many, a message is too old to be tried again.
+    `gateway`: the provider accepts a message before its network has decided about it.
     `crashes`: of processes, and COMMITs whose answer is lost. `mistakes`: wrong transfers that
     reconcile must find.
     """
@@ -56,10 +57,14 @@ class Setup(NamedTuple):
     allocations: int = 0
     cancels: bool = True
     reports: bool = False
+    gateway: bool = False
 
 
 class Message(NamedTuple):
-    """`epoch`: of its attempt, 0 without one. `decided`: the epoch in which it was given back."""
+    """`epoch`: of its attempt, 0 without one. `decided`: the epoch in which it was given back.
+
+    `refused`: a report has said that the network refused it.
+    """
 
     send: int
     status: str = NOT_ACCEPTED
@@ -69,9 +74,12 @@ class Message(NamedTuple):
     lease: str = NO_LEASE
     in_reading: bool = False
     decided: int = 0
-    # Truth: how often the provider took it, and calls after which it may have taken it.
+    refused: bool = False
+    # Truth: how often the provider took it, and calls after which it may have taken it. `stopped`:
+    # a gateway accepted it, and its network did not.
     taken: int = 0
     calls: int = 0
+    stopped: bool = False
 
 
 class Send(NamedTuple):

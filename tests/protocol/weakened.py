@@ -183,6 +183,27 @@ WEAKENED = (
         '(SENT, "failed"): UNDELIVERED,',
         '(SENT, "failed"): REJECTED,',
     ),
+    Weakened(
+        "a report that a message failed refunds it if the provider is a gateway",
+        "a gateway",
+        "no_message_is_refunded_and_taken",
+        "if message.status == UNDELIVERED and message.refused:",
+        "if message.status == UNDELIVERED:",
+    ),
+    Weakened(
+        "what a network refused stays charged",
+        "a gateway",
+        "nothing_is_stuck",
+        "if message.status == UNDELIVERED and message.refused:",
+        "if False:",
+    ),
+    Weakened(
+        "what a network refused is refunded again and again",
+        "a gateway",
+        "what_was_not_taken_is_refunded_once",
+        "if message.status == UNDELIVERED and message.refused:",
+        "if message.status in (UNDELIVERED, REJECTED) and message.refused:",
+    ),
     # Sync
     Weakened(
         "the pool is set to the raw reading",
