@@ -13,6 +13,7 @@ import pytest
 
 from tests.end_to_end.program import Program, clean_environment, fresh_directory, signed_in, up
 from tests.end_to_end.test_main_job import figures
+from tests.test_tidy import ROOT
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -72,3 +73,38 @@ def test_the_sdk_of_egosms_sends_and_reads_the_balance(
         "authenticated": False
     }
     assert key not in "".join(program.printed)
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a client that a stock generator made from our document, without a warning."""
+    generator = OLDER.with_name("openapi-python-client")
+    if not generator.exists():
+        pytest.skip("the stock clients are not installed: `make clients` installs them")
+    folder = tmp_path_factory.mktemp("generated")
+    environment = clean_environment()
+    environment["PATH"] = f"{OLDER.parent}:{environment['PATH']}"  # it calls a formatter
+    command = [str(generator), "generate", "--meta", "none", "--fail-on-warning"]
+    made = subprocess.run(
+        [*command, "--path", str(ROOT / "openapi.json"), "--output-path", "ibiki_client"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "Warning" not in made.stdout + made.stderr
+    return folder
+
+
+def test_a_generated_client_does_the_main_job(program: Program, key: str, generated: Path) -> None:
+    found = run_stock("generated.py", str(generated), program.address, key, "+12025550177")
+    assert found["after"] == found["before"] - 4
+    codes = ["IDEMPOTENCY_CONFLICT", "NOT_FOUND", "FORBIDDEN", "UNAUTHORIZED"]
+    assert (found["codes"], found["inbox"]) == (codes, ["+12025550177"])
+    with signed_in(program, "client@ibiki.test") as client:
+        [message_id] = found["bulk"]
+        message = client.ask("query ($id: ID!) { message(id: $id) { number } }", id=message_id)
+        assert message["message"]["number"] == "+12025550177"

@@ -92,7 +92,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path=f"{PREFIX}/sms/status/{{messageId}}",
-        run=operations.status,
+        run=operations.message_status,
         access=READERS,
         answer=models.StatusAnswer,
         refusals=(404,),

@@ -147,7 +147,7 @@ async def quote(call: Call) -> QuoteAnswer:
     )
 
 
-async def status(call: Call) -> StatusAnswer:
+async def message_status(call: Call) -> StatusAnswer:
     """The present status of a message."""
     message_id = ids.decode(Kind.MESSAGE, call.path["messageId"])
     scope = message_scope(call.actor)
