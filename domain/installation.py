@@ -7,6 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.dispatch.ports import Cancellations, Settling
+from domain.hooks.changes import Hooks
+from domain.hooks.ports import EndpointStore
 from domain.identity.actors import Actors
 from domain.identity.ports import ApiKeyStore, Directory, Passwords
 from domain.identity.sessions import Sessions
@@ -60,6 +62,7 @@ class Store(
     ContactWrites,
     Erasing,
     InboxReads,
+    EndpointStore,
     Uploads,
     Protocol,
 ):
@@ -94,6 +97,7 @@ class Installation:
     sessions: Sessions
     actors: Actors
     passwords: Passwords
+    hooks: Hooks
     parsers: Parsers = field(default_factory=dict)
     keywords: Keywords = field(default_factory=Keywords)
     observer: RequestObserver = field(default_factory=RequestObserver)

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 from standardwebhooks import Webhook
 
+from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import STANDARD, DueDelivery, HookRequest
 from domain.hooks.ports import HookFormat
 from ibiki.settings.settings import Settings
-from providers.guarded import GuardedClient, GuardRules
 from resolvers import ids
 from resolvers.hooks.payloads import envelope_of
 from resolvers.ids import Kind
@@ -45,11 +45,9 @@ def formats() -> dict[str, HookFormat]:
     return {STANDARD: StandardFormat()}
 
 
-def guarded_client(settings: Settings) -> GuardedClient:
-    """The client that posts, with the rules of the settings."""
-    return GuardedClient(
-        GuardRules(
-            internal_networks=[ip_network(each) for each in settings.hooks.internal_networks],
-            loopback=settings.upstream.is_simulated,
-        )
+def address_rules(settings: Settings) -> AddressRules:
+    """Which addresses may be posted to, from the settings."""
+    return AddressRules(
+        internal_networks=[ip_network(each) for each in settings.hooks.internal_networks],
+        loopback=settings.upstream.is_simulated,
     )

@@ -46,6 +46,7 @@ from ibiki.wiring import Components, running_components
 from ibiki.workers import Workers
 from persistence import store
 from persistence.migrating import pending_migrations
+from providers.guarded import GuardedClient, GuardRules
 from providers.registry import CALLS_BY_GET
 from providers.simulator.caller import Webhook
 from providers.simulator.server import running as running_simulator
@@ -152,7 +153,7 @@ async def run_workers(
         parts.installation.reconciler.start_nightly,
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
-    client = hooks.guarded_client(context.settings)
+    client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
     deliverer = Deliverer(store, client, hooks.formats(), parts.cipher)
     workers.start()
     nightly.start()

@@ -13,6 +13,7 @@ from contextlib import (
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from domain.hooks.changes import Hooks
 from domain.identity.actors import Actors
 from domain.identity.sessions import Sessions
 from domain.inbox.intake import Intake
@@ -27,6 +28,7 @@ from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
 from ibiki.encryption import FernetCipher
+from ibiki.hooks import address_rules
 from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.throttle import SignInThrottle
 from ibiki.live.rights import ConnectionLimits
@@ -156,6 +158,7 @@ def _assemble(
         actors=actors,
         passwords=passwords,
         parsers=PARSERS,
+        hooks=Hooks(store, cipher, address_rules(settings)),
         keywords=Keywords(settings.webhooks.opt_out_words),
         observer=observer,
         file_limits=FileLimits(_writable(context.directory)),

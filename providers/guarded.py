@@ -4,19 +4,15 @@ Each address is checked when its socket is made, after the name was resolved: wh
 what is connected to. A check of the URL alone would not be enough, because the name may resolve
 differently a moment later (DNS rebinding). Redirects are not followed, proxies of the environment
 are not used, cookies are not kept, and nothing is repeated.
-
-IANA's registries of special addresses: RFC 6890. 6to4: RFC 3056. NAT64: RFC 6052, RFC 8215.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -24,46 +20,19 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
+from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
 
 MOST_ANSWER_BYTES: Final = 64 * 1024
 NAME_THREADS: Final = 32
 """Threads that look up names. A name whose look-up hangs keeps one, until the system gives up."""
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-# Addresses that hide another one, which a gateway may translate to: IPv4-compatible, IPv4-mapped,
-# Teredo, 6to4, and both forms of NAT64.
-TRANSLATED: Final = [
-    ipaddress.IPv6Network(each)
-    for each in (
-        "::/96",
-        "::ffff:0:0/96",
-        "::ffff:0:0:0/96",
-        "2001::/32",
-        "2002::/16",
-        "64:ff9b::/96",
-        "64:ff9b:1::/48",
-    )
-]
-# Site-local (deprecated, RFC 3879), and what a cloud answers its own machines on.
-OTHERS: Final[list[Network]] = [
-    ipaddress.IPv6Network("fec0::/10"),
-    ipaddress.IPv4Network("168.63.129.16/32"),
-    ipaddress.IPv4Network("192.88.99.0/24"),
-]
-
 
 @dataclass(frozen=True, slots=True)
 class GuardRules:
-    """Which URLs may be posted to.
+    """What may be posted to, and how long it may take."""
 
-    `internal_networks`: private networks that the operator has opened. `loopback`: whether this
-    machine may be reached, also by plain http (for the sandbox).
-    """
-
-    internal_networks: Sequence[Network] = ()
-    loopback: bool = False
+    addresses: AddressRules = field(default_factory=AddressRules)
     deadline_seconds: float = 5
     connections: int = 500
 
@@ -86,7 +55,8 @@ class GuardedClient:
         started = loop.time()
         try:
             parsed = URL(url, encoded=True)
-            self._check_scheme(parsed)
+            if not self._rules.addresses.allows_scheme(parsed.scheme, parsed.host):
+                raise AddressRefused("Only https URLs are posted to.")
             async with asyncio.timeout(self._rules.deadline_seconds):
                 answer = await self._exchange(parsed, request)
         except (TimeoutError, OSError, ValueError, aiohttp.ClientError, HttpProcessingError) as why:
@@ -106,12 +76,6 @@ class GuardedClient:
             await session.close()
         if self._names is not None:
             await self._names.close()
-
-    def _check_scheme(self, url: URL) -> None:
-        if url.scheme == "https" and url.host:
-            return
-        if not (url.scheme == "http" and self._rules.loopback and is_this_machine(url.host)):
-            raise AddressRefused("Only https URLs are posted to.")
 
     async def _exchange(self, url: URL, request: HookRequest) -> HookAnswer:
         async with self._open_session().post(
@@ -153,37 +117,11 @@ class GuardedClient:
     def _checked_socket(self, info: Any) -> socket.socket:
         """A socket for an address that may be connected to. Raises AddressRefused."""
         family, kind, protocol, _, address = info
-        if not self.allows(str(address[0])):
+        if not self._rules.addresses.allows(str(address[0])):
             raise AddressRefused("The URL leads to an address that is not public.")
         made = socket.socket(family=family, type=kind, proto=protocol)
         made.setblocking(False)
         return made
-
-    def allows(self, address: str) -> bool:
-        """Whether an IP address may be connected to."""
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        if any(ip in network for network in self._rules.internal_networks):
-            return True
-        if self._rules.loopback and ip.is_loopback:
-            return True
-        return is_public(ip)
-
-
-def is_public(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address belongs to the public internet, and hides no other address."""
-    if any(ip in network for network in (*TRANSLATED, *OTHERS) if network.version == ip.version):
-        return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
-
-
-def is_this_machine(host: str | None) -> bool:
-    """Whether a URL's host is this machine, by its name or address. Makes no DNS query."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 class _Names(AbstractResolver):

@@ -105,6 +105,16 @@ async def _audit(info: Info, key: UUID) -> Any:
     return await info.context.installation.store.find_audit(Everything(), key)
 
 
+async def _hook_endpoint(info: Info, key: UUID) -> Any:
+    scope = message_scope(actor_of(info))
+    return await info.context.installation.store.find_endpoint(scope, key)
+
+
+async def _hook_delivery(info: Info, key: UUID) -> Any:
+    scope = message_scope(actor_of(info))
+    return await info.context.installation.store.find_delivery(scope, key)
+
+
 def _one(listed: Sequence[Any], key: UUID) -> Any:
     return next((each for each in listed if each.id == key), None)
 
@@ -116,6 +126,8 @@ FINDERS: dict[Kind, Find] = {
     Kind.CONTACT: _contact,
     Kind.CONVERSATION: _conversation,
     Kind.GROUP: _group,
+    Kind.HOOK_DELIVERY: _hook_delivery,
+    Kind.HOOK_ENDPOINT: _hook_endpoint,
     Kind.MESSAGE: _message,
     Kind.MODEM_ROUTE: _modem_route,
     Kind.PROVIDER_ACCOUNT: _provider_account,

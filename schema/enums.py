@@ -7,6 +7,8 @@ from enum import Enum
 import strawberry
 
 from domain.direction import Direction
+from domain.hooks.deliveries import DeliveryStatus, EventType
+from domain.hooks.endpoints import EndpointStatus
 from domain.identity.access import Role
 from domain.identity.directory import ClientOrder, ClientStatus, UserOrder
 from domain.inbox.messages import ContactOrder
@@ -40,6 +42,9 @@ _TYPES: dict[type[Enum], tuple[str, str]] = {
     AuditState: ("LedgerAuditState", "How far an audit is."),
     WebhookOutcome: ("WebhookOutcome", "What was done with a webhook event."),
     ContactOrder: ("ContactOrder", "The order of a list of contacts."),
+    EventType: ("WebhookEventType", "What is posted to the webhook endpoints of a client."),
+    DeliveryStatus: ("WebhookDeliveryStatus", "Whether a delivery has arrived."),
+    EndpointStatus: ("WebhookEndpointStatus", "How a webhook endpoint of a client answers."),
 }
 for _type, (_name, _description) in _TYPES.items():
     strawberry.enum(_type, name=_name, description=_description)
@@ -156,6 +161,28 @@ _INBOX = {
         "NAME": "By name, without regard to case; contacts without a name come last.",
     },
 }
-for _type, _words in (_SENDING | _IDENTITY | _LEDGER | _INBOX).items():
+_HOOKS = {
+    EventType: {
+        "MESSAGE_UPDATED": "`message.updated`: a message is SENT, DELIVERED, UNDELIVERED, REJECTED,"
+        " UNKNOWN or CANCELLED.",
+        "MESSAGE_RECEIVED": "`message.received`: an inbound message is in the inbox.",
+        "SEND_FINISHED": "`send.finished`: no message of a send is queued or being submitted.",
+        "BALANCE_LOW": "`balance.low`: the client holds less than its threshold.",
+        "OPTOUT_CHANGED": "`optout.changed`: a number opted out, or may be sent to again.",
+        "WEBHOOK_TEST": "`webhook.test`: from testWebhookEndpoint. It cannot be chosen.",
+    },
+    DeliveryStatus: {
+        "PENDING": "It has not arrived yet. It is posted again for up to 24 hours.",
+        "DELIVERED": "The endpoint answered with a status from 200 to 299.",
+        "FAILED": "It is not posted any more.",
+    },
+    EndpointStatus: {
+        "ACTIVE": "The last attempt succeeded, or there was none yet.",
+        "RETRYING": "The last attempts failed. They are repeated.",
+        "FAILING": "No attempt has succeeded for 24 hours. After three days it is paused.",
+        "PAUSED": "Nothing is posted to it until it is resumed. Events are not kept for it.",
+    },
+}
+for _type, _words in (_SENDING | _IDENTITY | _LEDGER | _INBOX | _HOOKS).items():
     for _value in vars(_type)["__strawberry_definition__"].values:
         _value.description = _words[_value.name]

@@ -26,6 +26,7 @@ from schema.access import show_access
 from schema.dispatch.settling import DispatchMutation
 from schema.errors import HANDLERS
 from schema.execution.resolving import prepare_schema
+from schema.hooks.webhooks import HookMutation, HookQuery, HookSubscription
 from schema.identity.directory import DirectoryMutation, DirectoryQuery
 from schema.identity.sessions import SessionMutation, SessionQuery
 from schema.inbox.contacts import ContactMutation, ContactQuery
@@ -60,6 +61,7 @@ class Query(
     ContactQuery,
     InboxQuery,
     WebhookQuery,
+    HookQuery,
     NodeQuery,
 ):
     """The queries of all areas."""
@@ -78,13 +80,18 @@ class Mutation(
     InboxMutation,
     ContactMutation,
     WebhookMutation,
+    HookMutation,
 ):
     """The mutations of all areas."""
 
 
 @strawberry.type(description="What can be watched, over a WebSocket or as server-sent events.")
 class Subscription(
-    LedgerSubscription, SendSubscription, InboxSubscription, SwitchboardSubscription
+    LedgerSubscription,
+    SendSubscription,
+    InboxSubscription,
+    SwitchboardSubscription,
+    HookSubscription,
 ):
     """The subscriptions of all areas: docs/decisions/0021 explains them."""
 

@@ -12,6 +12,8 @@ from uuid import UUID
 from cryptography.fernet import Fernet
 
 from domain.errors import ProviderUnavailable
+from domain.hooks.addresses import AddressRules
+from domain.hooks.changes import Hooks
 from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
 from domain.ids import new_id
@@ -170,6 +172,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 providers=upstream,
                 sync_rules=SyncRules(),
                 own_accounts=OwnAccountRules(FernetCipher([ENCRYPTION_KEY])),
+                hooks=Hooks(store, FernetCipher([ENCRYPTION_KEY]), AddressRules(loopback=True)),
                 catalogue=KnownProviders(),
                 reconciler=reconciler,
                 auditor=auditor,

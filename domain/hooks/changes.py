@@ -6,12 +6,13 @@ import base64
 import secrets
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotFound
+from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import DeliveryStatus, EventType
-from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange, NewSecret, checked_url
+from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange, NewSecret
 from domain.hooks.ports import EndpointStore, HookCipher, SecretStore
 from domain.identity.access import Actor, Everything, OfClient, message_scope, own_scope
 from domain.ids import new_id
@@ -29,11 +30,11 @@ CHOSEN = tuple(each for each in EventType if each is not EventType.WEBHOOK_TEST)
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The rules and ports of endpoints. `loopback`: http on this machine is allowed (sandbox)."""
+    """The rules and ports of endpoints."""
 
     store: EndpointStore
     cipher: HookCipher
-    loopback: bool = False
+    addresses: AddressRules = field(default_factory=AddressRules)
 
     async def create(
         self,
@@ -44,19 +45,18 @@ class Hooks:
         events: Sequence[EventType],
         description: str | None,
     ) -> NewSecret:
-        """Adds an endpoint of the actor's client; an admin names one. Raises InvalidInput."""
-        owner = client_id if isinstance(message_scope(actor), Everything) else None
-        if owner is None:
-            owner = own_scope(actor).client_id if actor.client_id else None
-        if owner is None:
-            raise InvalidInput("Name the client that it is for.", field="clientId")
+        """Adds an endpoint of the actor's client. An admin names the client.
+
+        Raises InvalidInput, NotFound.
+        """
+        owner = _owner(actor, client_id)
         endpoint_id, secret = new_id(), _new_secret()
         async with changing(self.store) as tx:
             added = await self.store.add_endpoint(
                 tx,
                 endpoint_id,
                 owner,
-                url=checked_url(url, loopback=self.loopback),
+                url=self.addresses.checked_url(url),
                 description=_description(description),
                 events=_chosen(events),
                 secret=self.cipher.encrypt_secret(endpoint_id, secret),
@@ -71,7 +71,7 @@ class Hooks:
         """Changes an endpoint. Raises NotFound, InvalidInput."""
         scope = message_scope(actor)
         checked = EndpointChange(
-            None if change.url is None else checked_url(change.url, loopback=self.loopback),
+            None if change.url is None else self.addresses.checked_url(change.url),
             None if change.events is None else _chosen(change.events),
             None if change.description is None else _description(change.description) or "",
             change.paused,
@@ -141,6 +141,18 @@ async def rotate_secrets(store: SecretStore, cipher: HookCipher) -> tuple[int, l
                 continue
             await store.write_secrets(tx, endpoint_id, secret, previous)
     return len(endpoints) - len(unreadable), unreadable
+
+
+def _owner(actor: Actor, client_id: UUID | None) -> UUID:
+    """The client that an endpoint is for. Raises InvalidInput, NotFound."""
+    if not isinstance(message_scope(actor), Everything):
+        own = own_scope(actor).client_id
+        if client_id not in (None, own):
+            raise NotFound("client")
+        return own
+    if client_id is None:
+        raise InvalidInput("Name the client that it is for.", field="clientId")
+    return client_id
 
 
 def _new_secret() -> str:

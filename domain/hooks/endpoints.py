@@ -1,4 +1,4 @@
-"""The webhook endpoints of clients and the log of their deliveries, and which URLs are usable."""
+"""The webhook endpoints of clients, and the log of their deliveries."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from domain.errors import InvalidInput
 from domain.hooks.deliveries import DeliveryStatus, EventType, HookRules
-
-LONGEST_URL = 2_000
 
 
 class EndpointStatus(StrEnum):
@@ -30,7 +25,7 @@ class Endpoint:
     """A URL that the events of a client are posted to.
 
     `failing_since`: the first of the failed attempts in a row; None after a success.
-    `previous_until`: until then the secret before signs too.
+    `seen_at`: when this was read.
     """
 
     id: UUID
@@ -45,6 +40,12 @@ class Endpoint:
     pause_reason: str | None
     previous_until: datetime | None
     seen_at: datetime
+
+    @property
+    def old_secret_until(self) -> datetime | None:
+        """Until when the secret before signs too. None if it does not."""
+        until = self.previous_until
+        return until if until is not None and until > self.seen_at else None
 
     @property
     def status(self) -> EndpointStatus:
@@ -101,37 +102,3 @@ class EndpointChange:
     events: Sequence[EventType] | None = None
     description: str | None = None
     paused: bool | None = None
-
-
-def checked_url(given: str, *, loopback: bool, field: str = "url") -> str:
-    """A URL that events may be posted to. Raises InvalidInput.
-
-    Only what can be seen without the network. The address is checked at each connection.
-    """
-    url = given.strip()
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    is_here = host == "localhost" or _is_loopback(host)
-    if not host or not url.isascii() or any(ord(each) <= 32 for each in url) or "\\" in url:
-        raise InvalidInput("Give a URL such as https://example.com/hooks.", field=field)
-    if len(url) > LONGEST_URL:
-        raise InvalidInput(f"A URL has at most {LONGEST_URL:,} characters.", field=field)
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        raise InvalidInput(
-            "A URL cannot contain a user name, a password or a fragment (#).", field=field
-        )
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback and is_here):
-        raise InvalidInput("A URL must begin with https://.", field=field)
-    if is_here and not loopback:
-        raise InvalidInput("The URL must lead to a public address.", field=field)
-    return url
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return False

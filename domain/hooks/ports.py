@@ -129,7 +129,9 @@ class HookFormat(Protocol):
 class EndpointStore(Transactional, Protocol):
     """What these operations need."""
 
-    async def list_endpoints(self, scope: Scope) -> Sequence[Endpoint]:
+    async def list_endpoints(
+        self, scope: Scope, *, client_id: UUID | None = None
+    ) -> Sequence[Endpoint]:
         """The endpoints of a client, the oldest first; of all clients for an admin, up to 100."""
         ...
 
@@ -192,7 +194,7 @@ class EndpointStore(Transactional, Protocol):
         *,
         status: DeliveryStatus | None = None,
     ) -> Page[Delivery]:
-        """The deliveries of an endpoint, the newest first. Raises NotFound for the endpoint."""
+        """The deliveries of an endpoint, the newest first."""
         ...
 
 

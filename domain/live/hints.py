@@ -36,6 +36,9 @@ RECONCILIATION = b"r"
 AUDIT = b"l"
 """The progress of an audit of the ledger."""
 
+HOOK = b"h"
+"""A webhook endpoint of a client, or one of its deliveries."""
+
 EVERYTHING: Topic = b"*" + bytes(16)
 """Hints were lost: read everything that is watched again."""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.ids import new_id
 from persistence.sql import columns
 
-__all__ = ["enqueue_callback", "queue_callback_event"]
+__all__ = ["enqueue_callback", "queue_callback_events"]
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -34,9 +34,10 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])
 ON CONFLICT (message_id) DO UPDATE SET endpoint_id = excluded.endpoint_id, url = excluded.url
 """
 QUEUE = """
-SELECT queue_hooks(client_id, 'message.updated', id, jsonb_build_object(
-    'status', status, 'failure', failure, 'updated_at', updated_at))
-FROM message WHERE id = $1
+INSERT INTO hook_delivery (id, endpoint_id, client_id, event_id, type, subject, facts, url)
+SELECT uuid_by_time(), endpoint_id, client_id, uuid_by_time(), 'message.updated', message.id,
+    jsonb_build_object('status', status, 'failure', failure, 'updated_at', updated_at), url
+FROM message JOIN hook_callback ON message_id = message.id WHERE message.id = ANY($1::uuid[])
 """
 
 
@@ -45,7 +46,7 @@ async def enqueue_callback(
 ) -> None:
     """Posts each status change of these messages to the URL from now on, in this format.
 
-    The URL must have been checked with `domain.hooks.endpoints.checked_url`. The worker needs a
+    The URL must have been checked: `installation.hooks.addresses.checked_url`. The worker needs a
     `HookFormat` of that name. Repeats replace the URL.
     """
     parts = urlsplit(url)
@@ -56,6 +57,6 @@ async def enqueue_callback(
     await tx.execute(ADD_CALLBACKS, *columns(rows))
 
 
-async def queue_callback_event(tx: Connection, message_id: UUID) -> None:
-    """Posts the present status of a message too, for example that it was accepted."""
-    await tx.execute(QUEUE, message_id)
+async def queue_callback_events(tx: Connection, message_ids: Sequence[UUID]) -> None:
+    """Posts the present status of messages to their callbacks, for example QUEUED."""
+    await tx.execute(QUEUE, list(message_ids))

@@ -20,7 +20,9 @@ from domain.hooks.deliveries import (
     HookRules,
     Recorded,
 )
+from domain.live import hints
 from persistence.database import connection, transaction
+from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
 
 __all__ = [
@@ -239,6 +241,7 @@ async def record_deliveries(results: Sequence[Recorded], rules: HookRules) -> No
         await tx.execute(RECORD, *columns([_result_row(each) for each in results]))
         if failed:
             await tx.execute(POSTPONE, *columns(failed))
+        note(tx, {hints.HOOK + each.delivery.endpoint_id.bytes for each in results})
 
 
 async def fail_overdue_deliveries(*, age_seconds: float, most: int) -> int:

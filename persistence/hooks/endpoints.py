@@ -14,10 +14,12 @@ from domain.hooks.deliveries import DeliveryStatus, EventType
 from domain.hooks.endpoints import Delivery, Endpoint, EndpointChange
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.ids import new_id
+from domain.live import hints
 from domain.pages import Page, Window
 from persistence.database import orm
 from persistence.hooks import models
 from persistence.identity.models import Client
+from persistence.live.hints import note
 from persistence.pages import list_page
 from persistence.sql import NOW
 
@@ -45,10 +47,11 @@ if TYPE_CHECKING:
 MOST_LISTED = 100
 
 
-async def list_endpoints(scope: Scope) -> list[Endpoint]:
-    rows = (
-        await _within(models.HookEndpoint, scope).filter(**SHOWN).order_by("id").limit(MOST_LISTED)
-    )
+async def list_endpoints(scope: Scope, *, client_id: UUID | None = None) -> list[Endpoint]:
+    query = _within(models.HookEndpoint, scope).filter(**SHOWN)
+    if client_id is not None:
+        query = query.filter(client_id=client_id)
+    rows = await query.order_by("id").limit(MOST_LISTED)
     return [_endpoint(row) for row in rows]
 
 
@@ -110,6 +113,7 @@ async def write_endpoint(
         values |= {"paused_at": None, "pause_reason": None}
     if values:
         await models.HookEndpoint.filter(id=endpoint_id).using_db(orm(tx)).update(**values)
+        note(tx, [hints.HOOK + endpoint_id.bytes])
 
 
 async def replace_secret(
@@ -174,8 +178,7 @@ async def read_deliveries(
     *,
     status: DeliveryStatus | None = None,
 ) -> Page[Delivery]:
-    await find_endpoint(scope, endpoint_id)
-    query = models.HookDelivery.filter(endpoint_id=endpoint_id)
+    query = _within(models.HookDelivery, scope).filter(endpoint_id=endpoint_id)
     if status is not None:
         # Written into the statement, so that the partial indexes can be used.
         query = query.annotate(is_status=RawSQL(f"(status = '{status.value}')")).filter(
@@ -220,6 +223,7 @@ def _within(model: Any, scope: Scope) -> QuerySet[Any]:
 async def _queue(tx: Connection, **values: Any) -> UUID:
     delivery_id = new_id()
     await models.HookDelivery.create(using_db=orm(tx), id=delivery_id, **values)
+    note(tx, [hints.HOOK + values["endpoint_id"].bytes])
     return delivery_id
 
 

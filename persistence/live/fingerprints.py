@@ -56,6 +56,12 @@ WHERE id = ANY($6::uuid[])
 UNION ALL
 SELECT 'l', id, concat_ws(' ', state, checked_at, checked_at < clock_timestamp() - interval '60 s')
 FROM ledger_audit WHERE id = ANY($7::uuid[])
+UNION ALL
+SELECT 'h', endpoint.id, concat_ws(' ', failing_since, paused_at, url, events, description,
+    (SELECT string_agg(concat_ws(' ', id, status, attempts), ' ') FROM (
+        SELECT id, status, attempts FROM hook_delivery
+        WHERE endpoint_id = endpoint.id ORDER BY id DESC LIMIT 25) AS newest))
+FROM hook_endpoint AS endpoint WHERE endpoint.id = ANY($8::uuid[])
 """
 KINDS = (
     hints.ACCOUNT,
@@ -65,6 +71,7 @@ KINDS = (
     hints.FEED,
     hints.RECONCILIATION,
     hints.AUDIT,
+    hints.HOOK,
 )
 
 

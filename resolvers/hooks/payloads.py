@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.hooks.deliveries import DueDelivery
+from domain.hooks.deliveries import DueDelivery, EventType
 from domain.hooks.subjects import LowBalance, OptOutChange, Test
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.sending.messages import Message, MessageStatus, Send
@@ -86,3 +86,17 @@ def _send(send: Send) -> dict[str, Any]:
 def _time(moment: datetime) -> str:
     """As the API writes a DateTime."""
     return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+def kind_of_subject(type_: EventType) -> Kind | None:
+    """The kind of the ID of what such events are about."""
+    return _SUBJECTS.get(type_)
+
+
+_SUBJECTS = {
+    EventType.MESSAGE_UPDATED: Kind.MESSAGE,
+    EventType.MESSAGE_RECEIVED: Kind.MESSAGE,
+    EventType.SEND_FINISHED: Kind.SEND,
+    EventType.BALANCE_LOW: Kind.CLIENT,
+    EventType.WEBHOOK_TEST: Kind.HOOK_ENDPOINT,
+}

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.hooks.addresses import AddressRules
 from domain.hooks.changes import CHOSEN, Hooks
 from domain.hooks.deliveries import EventType, HookRules
 from domain.hooks.endpoints import NewSecret
@@ -54,7 +55,9 @@ class HookWorld:
     @asynccontextmanager
     async def worker(self, rules: HookRules = RULES) -> AsyncIterator[Deliverer]:
         """A worker that runs while the block does."""
-        client = GuardedClient(GuardRules(loopback=True, deadline_seconds=rules.deadline_seconds))
+        client = GuardedClient(
+            GuardRules(AddressRules(loopback=True), deadline_seconds=rules.deadline_seconds)
+        )
         deliverer = Deliverer(store, client, formats(), self.cipher, rules=rules)
         deliverer.start()
         try:
@@ -72,7 +75,7 @@ async def world(connected: str) -> AsyncIterator[HookWorld]:
     tenant = await worlds.add_client(pool)
     cipher = FernetCipher([ENCRYPTION_KEY])
     async with receiving() as receiver:
-        yield HookWorld(tenant, receiver, Hooks(store, cipher, loopback=True), cipher)
+        yield HookWorld(tenant, receiver, Hooks(store, cipher, AddressRules(loopback=True)), cipher)
     await worlds.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tests.matrix import (
     rows_of_contacts,
+    rows_of_hooks,
     rows_of_inbox,
     rows_of_ledger,
     rows_of_nodes,
@@ -22,5 +23,6 @@ ROWS: dict[str, list[Row]] = {
     **rows_of_ledger.ROWS,
     **rows_of_inbox.ROWS,
     **rows_of_contacts.ROWS,
+    **rows_of_hooks.ROWS,
     **rows_of_nodes.ROWS,
 }

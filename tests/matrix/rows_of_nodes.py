@@ -6,6 +6,8 @@ from tests.matrix.row import NULL, Row, Thing
 from tests.matrix.things import (
     a_contact,
     a_conversation,
+    a_hook_delivery,
+    a_hook_endpoint,
     a_message_in_doubt,
     a_modem_route,
     a_send,
@@ -39,6 +41,8 @@ ROWS: dict[str, list[Row]] = {
                 an_inbound_message,
                 a_conversation,
                 a_contact,
+                a_hook_endpoint,
+                a_hook_delivery,
             )
         ],
         node(the_client, "owner", supervisor="owner", direct="owner", admin="owner"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+from domain.hooks.changes import CHOSEN
 from domain.identity.access import Role
 from domain.identity.api_keys import create_api_key
 from domain.identity.sessions import SignedIn
@@ -192,6 +193,28 @@ async def a_modem_route(scenario: Scenario) -> UUID:
         store, app.installation.normaliser, app.owner.client_id, line, None
     )
     return route.id
+
+
+@thing(Kind.HOOK_ENDPOINT)
+async def a_hook_endpoint(scenario: Scenario) -> UUID:
+    """The owner's only one, new, with a delivery."""
+    await worlds.execute("TRUNCATE hook_endpoint, hook_delivery")
+    owner = scenario.actors["owner"]
+    assert owner is not None
+    hooks = scenario.app.installation.hooks
+    created = await hooks.create(
+        owner, client_id=None, url="https://example.com/", events=CHOSEN, description=None
+    )
+    await hooks.test(owner, created.endpoint.id)
+    await worlds.execute("UPDATE hook_delivery SET status = 'DELIVERED'")
+    return created.endpoint.id
+
+
+@thing(Kind.HOOK_DELIVERY)
+async def a_hook_delivery(scenario: Scenario) -> UUID:
+    """A delivered one of the owner's."""
+    await a_hook_endpoint.find(scenario)
+    return await _newest("hook_delivery", scenario.app.owner.client_id)
 
 
 @thing(Kind.WEBHOOK_EVENT)

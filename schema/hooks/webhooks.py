@@ -1,0 +1,185 @@
+"""The webhooks that clients register, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.hooks import endpoints as domain_hooks
+from domain.hooks.deliveries import DeliveryStatus, EventType
+from domain.hooks.endpoints import EndpointStatus
+from resolvers.hooks import endpoints as lookups
+from resolvers.ids import Kind
+from resolvers.sending.sends import clients_of
+from schema import errors
+from schema.binding import stands_for
+from schema.connections import batch_field, connection_field
+from schema.identity.directory import Client
+from schema.ids import id_of
+from schema.nodes import Node
+
+
+@strawberry.type(description="One event for one endpoint. It is kept for 7 days.")
+@stands_for(domain_hooks.Delivery)
+class WebhookDelivery(Node):
+    id: strawberry.ID = id_of(Kind.HOOK_DELIVERY, description="The delivery's ID.")
+    endpoint_id: strawberry.ID = id_of(
+        Kind.HOOK_ENDPOINT, description="The endpoint that it is for."
+    )
+    event_id: strawberry.ID = id_of(
+        Kind.HOOK_EVENT,
+        description="The ID in the body and in the header `webhook-id`: the same for all attempts "
+        "and redeliveries of the event.",
+    )
+    type: EventType = strawberry.field(description="What happened.")
+    object_id = strawberry.field(
+        resolver=lookups.object_id_of,
+        graphql_type=strawberry.ID | None,
+        description="The ID of the message, send or client that it is about. Null for an opt-out.",
+    )
+    status: DeliveryStatus = strawberry.field(description="Whether it has arrived.")
+    attempts: int = strawberry.field(description="How often it was posted.")
+    occurred_at: datetime = strawberry.field(description="When the event happened.")
+    created_at: datetime = strawberry.field(
+        description="When the delivery was made: later than the event if it is a redelivery."
+    )
+    attempted_at: datetime | None = strawberry.field(description="When it was last posted.")
+    next_attempt_at: datetime | None = strawberry.field(
+        description="When it is posted next, if the endpoint is not failing. Null if it is done."
+    )
+    duration_ms: int | None = strawberry.field(
+        description="How long the last attempt took, in milliseconds."
+    )
+    answer_status: int | None = strawberry.field(
+        description="The HTTP status of the last answer. Null if there was none."
+    )
+    answer: str | None = strawberry.field(
+        description="The first 1,024 characters of the last answer."
+    )
+    error: str | None = strawberry.field(
+        description="Why the last attempt failed, as a sentence. Null if it succeeded."
+    )
+
+
+@strawberry.type(description="A URL that the events of a client are posted to.")
+@stands_for(domain_hooks.Endpoint)
+class WebhookEndpoint(Node):
+    id: strawberry.ID = id_of(Kind.HOOK_ENDPOINT, description="The endpoint's ID.")
+    url: str = strawberry.field(description="Where events are posted to.")
+    description: str | None = strawberry.field(description="For people.")
+    events: list[EventType] = strawberry.field(description="What is posted.")
+    status: EndpointStatus = strawberry.field(description="How it answers.")
+    failing_since: datetime | None = strawberry.field(
+        description="The first of the failed attempts since the last success."
+    )
+    succeeded_at: datetime | None = strawberry.field(
+        description="When an event last arrived, to the minute."
+    )
+    paused_at: datetime | None = strawberry.field(description="When it was paused.")
+    pause_reason: str | None = strawberry.field(description="Why it was paused, as a sentence.")
+    old_secret_until: datetime | None = strawberry.field(
+        description="Until then, the secret before signs too. Null if there is none."
+    )
+    created_at: datetime = strawberry.field(description="When it was created.")
+    client = batch_field(clients_of, Client | None, description="The client whose events it gets.")
+    deliveries = connection_field(
+        lookups.deliveries_of, WebhookDelivery, description="Its deliveries, the newest first."
+    )
+
+
+@strawberry.type(description="An endpoint with its new secret.")
+@stands_for(domain_hooks.NewSecret)
+class WebhookEndpointSecret:
+    endpoint: WebhookEndpoint = strawberry.field(
+        description="The endpoint that the secret belongs to."
+    )
+    secret: str = strawberry.field(
+        description="The key that signs what is posted (Standard Webhooks). It is shown only this "
+        "once: store it safely."
+    )
+
+
+CreateWebhookEndpointResult = Annotated[
+    WebhookEndpointSecret | errors.InvalidInput | errors.NotFound,
+    strawberry.union("CreateWebhookEndpointResult"),
+]
+UpdateWebhookEndpointResult = Annotated[
+    WebhookEndpoint | errors.InvalidInput | errors.NotFound,
+    strawberry.union("UpdateWebhookEndpointResult"),
+]
+DeleteWebhookEndpointResult = Annotated[
+    WebhookEndpoint | errors.NotFound, strawberry.union("DeleteWebhookEndpointResult")
+]
+RotateWebhookSecretResult = Annotated[
+    WebhookEndpointSecret | errors.NotFound, strawberry.union("RotateWebhookSecretResult")
+]
+TestWebhookEndpointResult = Annotated[
+    WebhookDelivery | errors.InvalidInput | errors.NotFound,
+    strawberry.union("TestWebhookEndpointResult"),
+]
+RedeliverResult = Annotated[
+    WebhookDelivery | errors.InvalidInput | errors.NotFound, strawberry.union("RedeliverResult")
+]
+
+
+@strawberry.type
+class HookQuery:
+    webhook_endpoints = strawberry.field(
+        resolver=lookups.webhook_endpoints,
+        graphql_type=list[WebhookEndpoint],
+        description="The URLs that the client's events are posted to, the oldest first: at most "
+        "10 of a client, and the first 100 of all clients for an admin. (`webhookEvents` are the "
+        "calls of providers to this installation.)",
+    )
+    webhook_deliveries = connection_field(
+        lookups.webhook_deliveries,
+        WebhookDelivery,
+        description="What was posted to an endpoint in the last 7 days, the newest first.",
+    )
+
+
+@strawberry.type
+class HookMutation:
+    create_webhook_endpoint = strawberry.field(
+        resolver=lookups.create_webhook_endpoint,
+        graphql_type=CreateWebhookEndpointResult,
+        description="Registers a URL that the client's events are posted to, signed with a secret "
+        "of its own. At most 10 for each client.",
+    )
+    update_webhook_endpoint = strawberry.field(
+        resolver=lookups.update_webhook_endpoint,
+        graphql_type=UpdateWebhookEndpointResult,
+        description="Changes, pauses or resumes an endpoint. Safe to repeat.",
+    )
+    delete_webhook_endpoint = strawberry.field(
+        resolver=lookups.delete_webhook_endpoint,
+        graphql_type=DeleteWebhookEndpointResult,
+        description="Deletes an endpoint. Nothing more is posted to it.",
+    )
+    rotate_webhook_secret = strawberry.field(
+        resolver=lookups.rotate_webhook_secret,
+        graphql_type=RotateWebhookSecretResult,
+        description="Gives an endpoint a new secret. For 24 hours, the secret before signs too.",
+    )
+    test_webhook_endpoint = strawberry.field(
+        resolver=lookups.test_webhook_endpoint,
+        graphql_type=TestWebhookEndpointResult,
+        description="Posts an event of the type `webhook.test`. `webhookDeliveries` shows what "
+        "came back.",
+    )
+    redeliver = strawberry.field(
+        resolver=lookups.redeliver,
+        graphql_type=RedeliverResult,
+        description="Posts the event of a finished delivery again, as a new delivery.",
+    )
+
+
+@strawberry.type
+class HookSubscription:
+    webhook_endpoint_updated = strawberry.subscription(
+        resolver=lookups.webhook_endpoint_updated,
+        graphql_type=WebhookEndpoint,
+        description="An endpoint at once, then again after each change and each delivery.",
+    )
