@@ -118,6 +118,10 @@ INDEXES = {
     "sync_by_provider_account": "(provider_account_id, created_at DESC)",
     "transfer_by_destination": "UNIQUE (destination_id, destination_version)"
     " WHERE (destination_id IS NOT NULL)",
+    "transfer_by_destination_and_kind": "(destination_id, kind, destination_version)"
+    " WHERE (destination_id IS NOT NULL)",
+    "transfer_by_source_and_kind": "(source_id, kind, source_version)"
+    " WHERE ((source_id IS NOT NULL) AND (kind <> 'SEND'::text))",
     "transfer_by_source": "UNIQUE (source_id, source_version) WHERE (source_id IS NOT NULL)",
     "transfer_corrections_of_a_send": "(send_id) WHERE (kind = 'RECONCILE'::text)",
     "transfer_one_charge_a_send": "UNIQUE (send_id) INCLUDE (amount) WHERE (kind = 'SEND'::text)",
