@@ -34,9 +34,14 @@ class Run:
 
 def request(token: str, query: str, variables: dict[str, object] | None = None) -> bytes:
     """One GraphQL request, whole."""
-    body = orjson.dumps({"query": query, "variables": variables or {}})
+    return post(token, "/graphql", {"query": query, "variables": variables or {}})
+
+
+def post(token: str, path: str, given: object, *, headers: str = "") -> bytes:
+    """One request with a JSON body, whole. `headers`: further lines, each with its end."""
+    body = orjson.dumps(given)
     head = (
-        "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{headers}"
         f"authorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -1,0 +1,79 @@
+"""Keyed single sends of many tenants over REST and over GraphQL, in turns on one server process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import count
+from statistics import median
+
+from benchmarks.ground import cpu_seconds, ground, server, with_children
+from benchmarks.load import load, post, request
+from benchmarks.measurement import Measurement
+from benchmarks.send import CONNECTIONS, SEND, TENANTS, UNITS
+from benchmarks.tenants import add_tenants
+
+SECONDS = 2.0
+ROUNDS = 3
+PATH = "/api/v2/sms/sendsingle"
+TEXT = "Good morning"
+
+Make = Callable[[int], bytes]
+
+
+def main() -> list[Measurement]:
+    """The medians of both, and REST ÷ GraphQL of the same run."""
+    with ground() as place:
+        tokens = asyncio.run(add_tenants(place.url, TENANTS, units=UNITS))
+        orders = count()
+        loads: dict[str, tuple[Make, bytes]] = {
+            "GraphQL": (_graphql(tokens, orders), b'"__typename":"Send"'),
+            "REST": (_rest(tokens, orders), b'"messageId":"msg_'),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in loads}
+        cpus: dict[str, list[float]] = {name: [] for name in loads}
+        with server(place) as (pid, port):
+
+            def cpu() -> float:
+                return cpu_seconds([pid, *with_children(place.postgres_pid)])
+
+            for round_ in range(ROUNDS + 1):
+                for name, (make, expect) in loads.items():
+                    before = cpu()
+                    done = asyncio.run(
+                        load([port], make, connections=CONNECTIONS, seconds=SECONDS, expect=expect)
+                    )
+                    if round_:  # the first one warms up
+                        rates[name].append(done.per_second)
+                        cpus[name].append((cpu() - before) / done.answers * 1e6)
+    rate, used = ({name: median(of[name]) for name in loads} for of in (rates, cpus))
+    return [
+        *(Measurement(f"keyed send over {name}", rate[name], "sends/s") for name in loads),
+        *(Measurement(f"{name}, CPU", used[name], "µs a send") for name in loads),
+        Measurement("REST ÷ GraphQL, rate", rate["REST"] / rate["GraphQL"], "", at_least=0.95),
+        Measurement("REST ÷ GraphQL, CPU", used["REST"] / used["GraphQL"], "", at_most=1.05),
+    ]
+
+
+def _numbered(orders: Iterator[int], tokens: list[str]) -> tuple[int, str, str]:
+    """A number for a key, a token, and a phone number. They differ from one request to the next."""
+    number = next(orders)
+    return number, tokens[number % len(tokens)], f"+1202{2_000_000 + number % 7_000_000}"
+
+
+def _graphql(tokens: list[str], orders: Iterator[int]) -> Make:
+    def make(_: int) -> bytes:
+        number, token, to = _numbered(orders, tokens)
+        given: dict[str, object] = {"to": to, "text": TEXT, "idempotencyKey": f"order-{number}"}
+        return request(token, SEND, {"input": given})
+
+    return make
+
+
+def _rest(tokens: list[str], orders: Iterator[int]) -> Make:
+    def make(_: int) -> bytes:
+        number, token, to = _numbered(orders, tokens)
+        key = f"idempotency-key: order-{number}\r\n"
+        return post(token, PATH, {"recipient": to, "message": TEXT}, headers=key)
+
+    return make
