@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -123,6 +123,29 @@ BODIES = [
     (FORM, b"Body=" + b"x" * 70_000, 413, 20413),
     (FORM, b"Body=" + b"x" * 1_100_000, 413, 20413),
 ]
+
+
+async def test_a_message_is_scheduled_and_wrong_times_are_refused(web: Web) -> None:
+    now = datetime.now(UTC)
+    later = (now + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = await web.created(ScheduleType="fixed", SendAt=later)
+    assert made["status"] == "scheduled"
+    rows = await worlds.fetch("SELECT send_at FROM message")
+    assert rows[0]["send_at"].strftime("%Y-%m-%dT%H:%M:%SZ") == later
+    await worlds.execute("UPDATE message SET send_at = clock_timestamp()")
+    assert (await web.listed())[0]["status"] == "queued"
+    for days, code in ((-1, 35114), (31, 35114)):
+        time = (now + timedelta(days=days)).isoformat()
+        failure(await web.create({**HELLO, "ScheduleType": "fixed", "SendAt": time}), 400, code)
+    wrong = [
+        ({"SendAt": later}, 20001),
+        ({"ScheduleType": "optimize", "SendAt": later}, 20001),
+        ({"ScheduleType": "fixed"}, 35114),
+        ({"ScheduleType": "fixed", "SendAt": "tomorrow"}, 35114),
+    ]
+    for form, code in wrong:
+        failure(await web.create({**HELLO, **form}), 400, code)
+    assert await worlds.held(web.app.owner.account_id) == 99
 
 
 async def test_a_body_that_is_no_small_form_is_refused(web: Web) -> None:

@@ -16,6 +16,7 @@ FORM = "application/x-www-form-urlencoded"
 MOST_BYTES = 64 * 1024
 MOST_FIELDS = 100
 TOO_LARGE = f"The body is larger than the limit of {MOST_BYTES} bytes."
+_EXAMPLE = "2026-11-29T08:30:00Z"
 REPEATABLE = frozenset({"MediaUrl", "PersistentAction"})
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?", re.ASCII)
@@ -67,7 +68,7 @@ def number_of(normaliser: Normaliser, given: str) -> str:
     return with_plus
 
 
-def time_of(name: str, given: str) -> datetime:
+def time_of(name: str, given: str, *, code: int = 20001) -> datetime:
     """A time such as 2026-11-29T08:30:00Z, or the beginning of a day in UTC.
 
     Raises TwilioRefused.
@@ -78,7 +79,4 @@ def time_of(name: str, given: str) -> datetime:
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise invalid(f"{name} must be a date such as 2026-11-29, or a time such as {_EXAMPLE}.")
-
-
-_EXAMPLE = "2026-11-29T08:30:00Z"
+    raise invalid(f"{name} must be a date such as 2026-11-29, or a time such as {_EXAMPLE}.", code)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.direction import Direction
 from domain.dispatch.cancel import cancel_message
-from domain.errors import InvalidText, NotFound, OutcomeUnknown, TryAgain
+from domain.errors import InvalidInput, InvalidText, NotFound, OutcomeUnknown, TryAgain
 from domain.identity.access import Actor, OfClient, own_scope
 from domain.identity.directory import Client
 from domain.inbox import erasing
@@ -21,12 +21,13 @@ from domain.pages import Page, Window
 from domain.sending import send as sending
 from domain.sending.lists import MessageFilter
 from domain.sending.messages import Message, MessageStatus, Send
+from domain.sending.schedule import FIELD as SEND_AT
 from domain.sending.text import segments_of
 from domain.sids import SidKind, find_sid
 from ibiki.http.twilio import lists
 from ibiki.http.twilio.errors import TwilioRefused, invalid
 from ibiki.http.twilio.lists import token_after, token_before
-from ibiki.http.twilio.outgoing import Outgoing, read_outgoing
+from ibiki.http.twilio.outgoing import WRONG_TIME, Outgoing, read_outgoing
 from ibiki.http.twilio.resources import (
     Own,
     Resource,
@@ -169,8 +170,17 @@ async def _send(call: Call, given: Outgoing) -> Send:
     installation = call.installation
     try:
         return await sending.send(
-            installation, call.actor, to=given.to, text=given.text, key=call.key
+            installation,
+            call.actor,
+            to=given.to,
+            text=given.text,
+            key=call.key,
+            send_at=given.send_at,
         )
+    except InvalidInput as refusal:
+        if refusal.field != SEND_AT:
+            raise
+        raise invalid(str(refusal).replace(SEND_AT, "SendAt"), WRONG_TIME) from None
     except InvalidText as refusal:
         most = installation.limits.segments
         if segments_of(given.text) <= most:
@@ -203,6 +213,7 @@ async def _accepted(call: Call, send: Send) -> Message:
         is_reply=False,
         created_at=send.created_at,
         updated_at=send.created_at,
+        send_at=new_send.send_at,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from domain.numbers import Normaliser
 from ibiki.http.twilio.errors import TwilioRefused, invalid
-from ibiki.http.twilio.forms import number_of
+from ibiki.http.twilio.forms import number_of, time_of
 
 IGNORED = frozenset(
     {"Attempt", "ForceDelivery", "MessageIntent", "ProvideFeedback", "RiskCheck", "SmartEncoded"}
@@ -34,22 +35,23 @@ REFUSED = {
     "ContentRetention": (20001, "ContentRetention can only be retain. Empty the Body later."),
     "SendAsMms": (20001, "SendAsMms is not supported: only texts can be sent."),
     "ShortenUrls": (20001, "ShortenUrls is not supported. The text is sent as it is."),
-    "ScheduleType": (35111, "Messages cannot be scheduled here."),
-    "SendAt": (35111, "Messages cannot be scheduled here."),
     "StatusCallback": (21609, "StatusCallback is not supported here."),
     "ValidityPeriod": (20001, "ValidityPeriod is not supported here."),
 }
 """Fields that would be broken promises if they were ignored."""
 
-KNOWN = frozenset(IGNORED | REFUSED.keys() | {"To", "Body"})
+KNOWN = frozenset(IGNORED | REFUSED.keys() | {"To", "Body", "ScheduleType", "SendAt"})
+FIXED = "fixed"
+WRONG_TIME = 35114
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What to send."""
+    """What to send. `send_at`: None for now."""
 
     to: str
     text: str
+    send_at: datetime | None
 
 
 def read_outgoing(normaliser: Normaliser, form: Mapping[str, str]) -> Outgoing:
@@ -61,4 +63,15 @@ def read_outgoing(normaliser: Normaliser, form: Mapping[str, str]) -> Outgoing:
         raise invalid("To is required: the number to send to.", 21604)
     if not form.get("Body"):
         raise invalid("Body is required: the text to send.", 21602)
-    return Outgoing(number_of(normaliser, form["To"]), form["Body"])
+    return Outgoing(number_of(normaliser, form["To"]), form["Body"], _send_at(form))
+
+
+def _send_at(form: Mapping[str, str]) -> datetime | None:
+    kind, given = form.get("ScheduleType"), form.get("SendAt")
+    if not kind and not given:
+        return None
+    if kind != FIXED:
+        raise invalid(f"ScheduleType must be {FIXED} if SendAt is given.")
+    if not given:
+        raise invalid(f"SendAt is required if ScheduleType is {FIXED}.", WRONG_TIME)
+    return time_of("SendAt", given, code=WRONG_TIME)

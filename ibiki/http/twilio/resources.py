@@ -151,6 +151,13 @@ def date_of(moment: datetime) -> str:
     return format_datetime(moment.astimezone(UTC))
 
 
+def status_of(message: Message) -> str:
+    """The status in Twilio's words."""
+    if message.status is MessageStatus.QUEUED and message.send_at is not None:
+        return "scheduled" if message.send_at > datetime.now(UTC) else "queued"
+    return STATUSES[message.status]
+
+
 def error_of(message: Message) -> tuple[int | None, str | None]:
     """The error code of a message and its sentence; None twice if it did not fail."""
     if message.status is MessageStatus.UNKNOWN:
@@ -168,7 +175,7 @@ def _outbound(own: Own, message: Message, sent_at: datetime | None) -> Resource:
         "direction": "outbound-reply" if message.is_reply else "outbound-api",
         "from": own.only_number,
         "to": message.number,
-        "status": STATUSES[message.status],
+        "status": status_of(message),
         "date_sent": None if sent_at is None else date_of(sent_at),
         "error_code": code,
         "error_message": sentence,
