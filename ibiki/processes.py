@@ -190,7 +190,9 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
                 **dict.fromkeys(egosms.PATHS, egosms.LIMIT),
             },
             routes=[
-                *Webhooks(parts.intake, webhook_rules_of(context.settings), metrics).routes(),
+                *Webhooks(
+                    parts.intake, webhook_rules_of(context.settings, parts), metrics
+                ).routes(),
                 *Uploads(parts.installation, parts.actors).routes(),
                 *Exports(store, parts.actors).routes(),
                 *Statements(store, parts.actors).routes(),
@@ -299,12 +301,14 @@ def upload_limit_of(settings: Settings) -> BodyLimit:
     return BodyLimit(size=settings.limits.upload_bytes, seconds=uploads.SECONDS)
 
 
-def webhook_rules_of(settings: Settings) -> WebhookRules:
-    """Who may call the webhooks, from the settings."""
+def webhook_rules_of(settings: Settings, parts: Components) -> WebhookRules:
+    """Who may call the webhooks, from the settings and the provider accounts."""
     return WebhookRules(
         by_get=CALLS_BY_GET,
         secrets=settings.secrets.webhook_secrets,
         signing_secrets=settings.secrets.webhook_signing_secrets,
+        signing_keys=parts.upstreams.signing_keys,
+        public_url=settings.installation.public_url,
         allowed_networks=[ip_network(each) for each in settings.webhooks.allowed_networks],
         requests_per_second=settings.webhooks.requests_per_second,
         open_on_loopback=settings.upstream.is_simulated,

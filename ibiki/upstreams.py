@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,14 @@ from uuid import UUID
 
 from domain.clock import now_seconds
 from domain.errors import ProviderUnavailable
-from domain.ledger.credentials import Cipher, SignIn
+from domain.ledger.credentials import Cipher, CredentialsUnreadable, SignIn
 from domain.provider import Credentials, Provider, ProviderField
 from ibiki.settings.settings import Settings
 from persistence import store
 from providers import egosms
 from providers.config import ProviderConfig
 from providers.extreme import BASE_URL
-from providers.registry import PROVIDERS, config_of, open_account
+from providers.registry import PROVIDERS, SIGNATURES, config_of, open_account
 from providers.simulator.server import DEFAULT_API_KEY
 
 SIMULATOR_URL_FILE = "simulator.url"
@@ -51,6 +52,7 @@ class Upstreams:
         self._directory = directory
         self._cipher = cipher
         self._read: dict[UUID, tuple[float, SignIn]] = {}
+        self._keys: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._open: dict[UUID, _Open] = {}
         self._retired: list[tuple[float, Provider]] = []
 
@@ -110,6 +112,22 @@ class Upstreams:
             )
         return sign_in
 
+    async def signing_keys(self, provider: str) -> Sequence[str]:
+        """The secrets that the accounts at this provider sign their webhook calls with.
+
+        At most a second old. Raises TryAgain while the database is away.
+        """
+        read_at, keys = self._keys.get(provider, (0.0, ()))
+        if not read_at or now_seconds() - read_at >= FRESH_SECONDS:
+            began, name = now_seconds(), SIGNATURES[provider].key
+            found = []
+            for account_id, encrypted in await store.read_secrets(provider):
+                with suppress(CredentialsUnreadable):
+                    found.append(self._cipher.decrypt(account_id, encrypted).get(name))
+            keys = tuple(filter(None, found))
+            self._keys[provider] = (began, keys)
+        return keys
+
     def _opened(self, provider_account_id: UUID, sign_in: SignIn, base_url: str | None) -> Provider:
         secrets: dict[str, str] = {}
         if sign_in.encrypted is not None:
@@ -126,6 +144,9 @@ class Upstreams:
     ) -> Provider:
         """An account with the values that a person gave. `base_url`: of the simulated provider."""
         limits: dict[str, Any] = self._limits()
+        public_url = self._settings.installation.public_url
+        if public_url is not None:
+            limits["report_url"] = f"{public_url.rstrip('/')}/webhooks/{name}"
         if name == SIMULATED:
             limits |= {"base_url": base_url, "api_key": DEFAULT_API_KEY}
         config = config_of(PROVIDERS[name].fields, values, **limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from domain.provider import Credentials
 from providers.transport import HttpTransport, checked_base_url
@@ -14,7 +15,8 @@ class ProviderConfig:
 
     Give `api_key`, or `credentials` if the provider has user names. `sender`: the name that phones
     show; None is the account's default. `report_url`: where the provider sends delivery reports,
-    if each call has to name it; it contains a secret. `deadline_seconds`: for one call as a whole;
+    if each call has to name it; it may contain a secret. `unit_cost`: what one unit of the pool
+    costs, in the currency of the provider's balance. `deadline_seconds`: for one call as a whole;
     shorter than the lease of its messages. `largest_batch`: messages per call, and so the most that
     one unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
     """
@@ -24,6 +26,7 @@ class ProviderConfig:
     credentials: Credentials | None = field(default=None, repr=False)
     sender: str | None = None
     report_url: str | None = field(default=None, repr=False)
+    unit_cost: Decimal | None = None
     deadline_seconds: float = 10.0
     connect_seconds: float = 3.0
     reuse_seconds: float = 0.0

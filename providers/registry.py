@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from domain.inbox.webhooks import Parser
 from domain.provider import Credentials, Provider, ProviderField
-from providers import egosms, extreme, ibiki, kannel
+from providers import egosms, extreme, ibiki, kannel, twilio
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.ibiki import Ibiki
 from providers.kannel import Kannel
+from providers.money import cost_of
+from providers.signed_calls import Signature, WebhookAnswer
 
 API_KEY: Final = ProviderField(
     name="apiKey", description="The API key at the provider.", secret=True
@@ -25,6 +27,13 @@ SENDER: Final = ProviderField(
     name="sender",
     description="The name or number that phones show. Default: the account's.",
     required=False,
+)
+
+
+UNIT_COST: Final = ProviderField(
+    name="unitCost",
+    description="What one message costs, in the currency of the account: 0.0083, for example. The "
+    "balance is counted in messages.",
 )
 
 
@@ -44,13 +53,16 @@ class ProviderKind:
 
     `fields`: the values that a person gives. Each is a field of `ProviderConfig`; the user name and
     the password are its credentials. `calls_by_get`: its webhook calls are GET requests, and
-    `parse` parses the query of the URL.
+    `parse` parses the query of the URL. `signature`: how it signs them, if in a way of its own.
+    `answer`: what it expects, if it is not JSON.
     """
 
     open: Callable[[ProviderConfig], Provider]
     parse: Parser
     fields: Sequence[ProviderField]
     calls_by_get: bool = False
+    signature: Signature | None = None
+    answer: WebhookAnswer | None = None
 
 
 PROVIDERS: Final[Mapping[str, ProviderKind]] = {
@@ -69,6 +81,22 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
         (address(None), USERNAME, PASSWORD, SENDER),
         calls_by_get=True,
     ),
+    "twilio": ProviderKind(
+        twilio.Twilio,
+        twilio.parse_webhook,
+        (
+            address(twilio.BASE_URL),
+            ProviderField(name="username", description="The Account SID: AC and 32 digits."),
+            ProviderField(name="password", description="The auth token.", secret=True),
+            ProviderField(
+                name="sender",
+                description="A number or a name of the account, or the SID of a messaging service.",
+            ),
+            UNIT_COST,
+        ),
+        signature=twilio.SIGNATURE,
+        answer=twilio.ANSWER,
+    ),
     "simulated": ProviderKind(ExtremeSMS, extreme.parse_webhook, ()),
 }
 
@@ -76,6 +104,8 @@ PARSERS: Final[Mapping[str, Parser]] = {name: each.parse for name, each in PROVI
 """The parser for the webhook calls of each provider."""
 
 CALLS_BY_GET: Final = frozenset(name for name, each in PROVIDERS.items() if each.calls_by_get)
+SIGNATURES: Final = {name: each.signature for name, each in PROVIDERS.items() if each.signature}
+ANSWERS: Final = {name: each.answer for name, each in PROVIDERS.items() if each.answer}
 
 
 def open_account(provider: str, config: ProviderConfig) -> Provider:
@@ -102,6 +132,8 @@ def config_of(
     username, password = values.pop("username", None), values.pop("password", None)
     if username is not None or password is not None:
         values["credentials"] = Credentials(username or "", password or "")
+    if values.get("unit_cost") is not None:
+        values["unit_cost"] = cost_of(values["unit_cost"])
     return ProviderConfig(**values, **limits)
 
 

@@ -51,7 +51,7 @@ class Receiver:
     ) -> NewInbound:
         """The message of an event that was routed to a client."""
         receivers = read_numbers(self.normaliser, call.receiver)
-        keyword = self.keywords.match(call.text)
+        keyword = self._keyword(call)
         return NewInbound(
             id=event.id,
             client_id=client_id,
@@ -69,7 +69,11 @@ class Receiver:
 
     def is_stop(self, call: InboundCall) -> bool:
         """Whether a message opts its sender out."""
-        return call.blocked or self.keywords.match(call.text) is Keyword.STOP
+        return call.blocked or self._keyword(call) is Keyword.STOP
+
+    def _keyword(self, call: InboundCall) -> Keyword | None:
+        """The provider's own reading first: it may know words that we do not."""
+        return call.keyword or self.keywords.match(call.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from domain.ids import new_id
+from domain.inbox.keywords import Keyword
 from domain.outcomes import ReportedStatus
 from domain.sending.messages import Line, MessageStatus
 
@@ -36,6 +37,7 @@ class InboundCall:
     """An inbound message as a provider sends it; numbers are as given.
 
     `key`: the provider's ID for it. `blocked`: the provider reports that the sender opted out.
+    `keyword`: what the provider understood the text as, None if it does not say.
     """
 
     sender: str
@@ -46,6 +48,7 @@ class InboundCall:
     name: str | None = None
     business: str | None = None
     blocked: bool = False
+    keyword: Keyword | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The webhooks of providers: `/webhooks/{provider}`, and a fixed path that ExtremeSMS uses.
 
-The address, the rate and the secret are checked before the body is read. The event is stored
-unchanged and acknowledged. `domain.inbox.receive` evaluates it later.
+The address, the rate and the secret are checked before the body is read, a signature after it. The
+event is stored unchanged and acknowledged. `domain.inbox.receive` evaluates it later.
 
 The event of a provider that calls by GET is the query of the URL.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
@@ -27,8 +27,12 @@ from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.refusals import RequestRefused
 from ibiki.http.signatures import SIGNATURE_HEADER, Signatures
 from ibiki.observability.metrics import Metrics
+from providers.registry import ANSWERS, SIGNATURES
+from providers.signed_calls import Signature, SignedCall
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+SigningKeys: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+"""The secrets that the accounts at a provider sign their calls with."""
 
 EXTREME_PATH = "/api/webhook/extreme"
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header
@@ -42,16 +46,25 @@ TOO_MANY = "Too many calls from one address."
 TOO_LARGE = "The body is larger than 64 KiB."
 
 
+async def no_keys(provider: str) -> Sequence[str]:
+    """For an installation that has no accounts at such a provider."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRules:
     """Who may call: callers with a secret or a valid signature.
 
-    `open_on_loopback`: if neither is configured, calls from this machine are allowed. `by_get`:
-    providers that call by GET. All others call by POST.
+    `signing_keys`: of providers that sign in a way of their own. `public_url`: the beginning of the
+    URLs that they sign; None is as the request has it. `open_on_loopback`: if neither secrets nor
+    signing secrets are configured, calls from this machine are allowed. `by_get`: providers that
+    call by GET. All others call by POST.
     """
 
     secrets: Sequence[str] = ()
     signing_secrets: Sequence[str] = ()
+    signing_keys: SigningKeys = no_keys
+    public_url: str | None = None
     allowed_networks: Sequence[Network] = ()
     requests_per_second: int = 2_000
     open_on_loopback: bool = False
@@ -87,13 +100,11 @@ class Webhooks:
         if request.method != ("GET" if by_get else "POST"):
             allowed = [(b"allow", b"GET" if by_get else b"POST")]
             raise RequestRefused(405, "This method is not allowed.", headers=allowed)
-        self._admit(request, provider)
+        shows_secret = self._admit(request, provider)
         body = await self._read(request, provider, by_get=by_get)
-        if self._claims_signature(request) and not self._signatures.are_valid(
-            body, request.headers
-        ):
-            raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")
         try:
+            if not shows_secret and not await self._is_signed(request, provider, body):
+                raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")
             taken = await self._intake.take(provider, body)
         except (TryAgain, RateLimited) as busy:
             retry = [(b"retry-after", b"1")]
@@ -106,10 +117,13 @@ class Webhooks:
             raise RequestRefused(400, taken.invalid)
         if by_get:
             return Response()
+        if provider in ANSWERS:
+            return Response(ANSWERS[provider].body, media_type=ANSWERS[provider].media_type)
         word = "duplicate" if taken.outcome is WebhookOutcome.DUPLICATE else "received"
         return JSONResponse({"status": word})
 
-    def _admit(self, request: Request, provider: str) -> None:
+    def _admit(self, request: Request, provider: str) -> bool:
+        """Whether the caller shows a secret, and not only a signature. Raises RequestRefused."""
         address = request.client.host if request.client else ""
         wait_seconds = self._rate_limiter.wait_seconds(address)
         if wait_seconds:
@@ -117,20 +131,38 @@ class Webhooks:
             raise self._refused(provider, 429, TOO_MANY, code="RATE_LIMITED", headers=retry)
         if self._rules.allowed_networks and not self._is_allowed(address):
             raise self._refused(provider, 403, NOT_ALLOWED, code="FORBIDDEN")
-        if self._claims_signature(request):
-            return  # the signature is checked after the body is read
+        if self._has_standard_signature(request):
+            return False  # it is checked after the body is read
+        shown = request.headers.get(SECRET_HEADER) or request.path_params.get("token")
+        if shown and self._is_known(shown):
+            return True
+        if _own_signature(request, provider) is not None:
+            return False
         if not self._secrets and not self._signatures:
             if self._rules.open_on_loopback and _is_loopback(request, address):
-                return
+                return True
             raise self._refused(provider, 401, NOT_CONFIGURED, code="UNAUTHENTICATED")
-        shown = request.headers.get(SECRET_HEADER) or request.path_params.get("token")
-        if not shown:
-            raise self._refused(provider, 401, NO_SECRET, code="UNAUTHENTICATED")
-        if not self._is_known(shown):
-            raise self._refused(provider, 401, WRONG_SECRET, code="UNAUTHENTICATED")
+        reason = WRONG_SECRET if shown else NO_SECRET
+        raise self._refused(provider, 401, reason, code="UNAUTHENTICATED")
 
-    def _claims_signature(self, request: Request) -> bool:
+    def _has_standard_signature(self, request: Request) -> bool:
         return bool(self._signatures) and SIGNATURE_HEADER in request.headers
+
+    async def _is_signed(self, request: Request, provider: str, body: bytes) -> bool:
+        """Raises TryAgain while the accounts cannot be read."""
+        if self._has_standard_signature(request):
+            return self._signatures.are_valid(body, request.headers)
+        signature = _own_signature(request, provider)
+        assert signature is not None
+        call = SignedCall(self._url(request), request.headers, body)
+        return any(signature.check(call, key) for key in await self._rules.signing_keys(provider))
+
+    def _url(self, request: Request) -> str:
+        """The URL that the provider called: a proxy may have changed its scheme, host and port."""
+        if self._rules.public_url is None:
+            return str(request.url)
+        query = f"?{request.url.query}" if request.url.query else ""
+        return f"{self._rules.public_url.rstrip('/')}{request.url.path}{query}"
 
     def _is_known(self, shown: str) -> bool:
         """Whether it is one of the secrets. All are compared, so that the time is constant."""
@@ -178,6 +210,12 @@ class Webhooks:
         self._intake.refuse(provider, reason)
         self._metrics.webhook_events.labels(provider, "refused").inc()
         return RequestRefused(status, reason, code=code, headers=headers)
+
+
+def _own_signature(request: Request, provider: str) -> Signature | None:
+    """How the provider signs, if the call has the header for it."""
+    signature = SIGNATURES.get(provider)
+    return signature if signature and signature.header in request.headers else None
 
 
 def _is_loopback(request: Request, address: str) -> bool:

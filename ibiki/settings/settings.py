@@ -60,6 +60,8 @@ class InstallationSettings(Group):
     allowed_origins: Annotated[List, AfterValidator(check_origins)] = ()
     trusted_proxies: List = ()
     """Addresses of reverse proxies. Their X-Forwarded-For is trusted."""
+    public_url: ProviderUrl | None = None
+    """Where this installation is reached from outside."""
     loopback_only: bool = False
     """Only connect to this machine. For tests."""
 

@@ -27,6 +27,12 @@ async def find_sign_in(provider_account_id: UUID) -> SignIn:
     return _sign_in(await rows.first())
 
 
+async def read_secrets(provider: str) -> list[tuple[UUID, bytes]]:
+    """The encrypted secrets of all accounts at a provider."""
+    rows = models.ProviderAccount.filter(provider=provider, credentials__isnull=False)
+    return [(row.id, row.credentials) for row in await rows.using_db(orm(None)) if row.credentials]
+
+
 async def lock_sign_in(tx: Connection, provider_account_id: UUID) -> SignIn:
     rows = models.ProviderAccount.filter(id=provider_account_id).using_db(orm(tx))
     return _sign_in(await rows.select_for_update().first())

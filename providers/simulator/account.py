@@ -18,8 +18,9 @@ from providers.simulator.behaviours import (
     Callback,
     MagicNumber,
 )
+from providers.simulator.calls import MakeCall, json_call
 from providers.simulator.faults import Faults
-from providers.simulator.formats import Endpoint, RequestedMessage, SendRequest
+from providers.simulator.formats import MODEM, PORT, Endpoint, RequestedMessage, SendRequest
 from providers.simulator.request_log import REMEMBERED_IDS, LoggedMessage, RequestLog
 
 # In a call with one text for each number, such a message is refused alone.
@@ -31,10 +32,7 @@ class PendingCallback:
     """A webhook call to be made for an accepted message."""
 
     callback: Callback
-    message: RequestedMessage
-    message_id: str
-    modem: str | None
-    port: str | None
+    make: MakeCall
     provider: str = "extreme"
 
 
@@ -67,13 +65,7 @@ class Account:
         ids = self._ids(endpoint, behaviour, request)
         planned = self._planned(endpoint, behaviour, request, ids)
         self.log.add_request(_logged(endpoint, planned, request), _logged_messages(request, ids))
-        callbacks = tuple(_callbacks(request, ids))
-        for pending in callbacks:
-            if pending.callback.report_status == FAILED:
-                self._failed[pending.message_id] = None
-        while len(self._failed) > REMEMBERED_IDS:
-            self._failed.popitem(last=False)
-        return replace(planned, callbacks=callbacks)
+        return replace(planned, callbacks=tuple(self._callbacks(request, ids)))
 
     def _behaviour(self, endpoint: Endpoint, authorization: str, request: SendRequest) -> Behaviour:
         """The next fault if there is one. A fault that accepts messages needs a valid request."""
@@ -155,15 +147,29 @@ class Account:
         status = FAILED if message_id in self._failed else "delivered"
         return 200, formats.status_response(message_id, accepted_at, status)
 
+    def _callbacks(self, request: SendRequest, ids: list[str | None]) -> Iterator[PendingCallback]:
+        """The webhook calls that the accepted messages cause."""
+        for message, message_id in zip(request.messages, ids, strict=True):
+            magic = MAGIC_NUMBERS.get(message.recipient)
+            if magic is None or message_id is None:
+                continue
+            for callback in BEHAVIOURS[magic.kind].callbacks:
+                if callback.report_status == FAILED:
+                    self._failed[message_id] = None
+                body = _body(callback, message, message_id, request)
+                yield PendingCallback(callback, json_call(body))
+        while len(self._failed) > REMEMBERED_IDS:
+            self._failed.popitem(last=False)
 
-def _callbacks(request: SendRequest, ids: list[str | None]) -> Iterator[PendingCallback]:
-    """The webhook calls that the accepted messages cause."""
-    for message, message_id in zip(request.messages, ids, strict=True):
-        magic = MAGIC_NUMBERS.get(message.recipient)
-        if magic is None or message_id is None:
-            continue
-        for callback in BEHAVIOURS[magic.kind].callbacks:
-            yield PendingCallback(callback, message, message_id, request.modem, request.port)
+
+def _body(
+    callback: Callback, message: RequestedMessage, message_id: str, request: SendRequest
+) -> dict[str, object]:
+    if callback.report_status is not None:
+        return formats.report_body(message_id, message.recipient, callback.report_status)
+    return formats.inbound_body(
+        message.recipient, message.text, modem=request.modem or MODEM, port=request.port or PORT
+    )
 
 
 def _is_known(endpoint: Endpoint) -> bool:

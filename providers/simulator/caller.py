@@ -13,14 +13,11 @@ from typing import Final
 from urllib.parse import urljoin
 
 import aiohttp
-import orjson
 
 from domain.backoff import backoff_seconds
-from providers.simulator import egosms, formats
 from providers.simulator.account import PendingCallback
+from providers.simulator.calls import MakeCall
 
-MODEM: Final = "simulated-modem"
-PORT: Final = "1"
 TRIES: Final = 8
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 32.0
@@ -47,13 +44,13 @@ class WebhookCaller:
         """Makes the calls that come before the response, and starts a task for each other one."""
         for pending in callbacks:
             if pending.callback.before_response:
-                await self.call(_body(pending), pending.provider)
+                await self.call(pending.make, pending.provider)
                 continue
             task = asyncio.create_task(self._call_later(pending))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def call(self, body: dict[str, object], provider: str = "extreme") -> int | None:
+    async def call(self, make: MakeCall, provider: str = "extreme") -> int | None:
         """Makes one call. Returns its HTTP status, None if there was no response.
 
         The configured URL is that of ExtremeSMS. Other providers call the same host.
@@ -63,15 +60,13 @@ class WebhookCaller:
             return None
         if provider != "extreme":
             url = urljoin(url, f"/webhooks/{provider}")
-        headers = {"Content-Type": "application/json"}
-        if self._webhook.secret is not None:
-            headers["X-Webhook-Secret"] = self._webhook.secret
+        made = make(url, self._webhook.secret)
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
             self._session = aiohttp.ClientSession(timeout=timeout)
         try:
             async with self._session.post(
-                url, data=orjson.dumps(body), headers=headers
+                made.url, data=made.body, headers=made.headers
             ) as response:
                 return response.status
         except (aiohttp.ClientError, OSError, TimeoutError):
@@ -87,9 +82,8 @@ class WebhookCaller:
 
     async def _call_later(self, pending: PendingCallback) -> None:
         await asyncio.sleep(pending.callback.delay_seconds)
-        body = _body(pending)
         for failures in range(1, TRIES + 1):
-            status = await self.call(body, pending.provider)
+            status = await self.call(pending.make, pending.provider)
             if status is not None and status < 500 and status != 429:
                 return
             await asyncio.sleep(
@@ -99,14 +93,3 @@ class WebhookCaller:
                     longest_seconds=LONGEST_PAUSE_SECONDS,
                 )
             )
-
-
-def _body(pending: PendingCallback) -> dict[str, object]:
-    message, report_status = pending.message, pending.callback.report_status
-    if report_status is not None and pending.provider == "egosms":
-        return egosms.report_body(pending.message_id, message.recipient, report_status)
-    if report_status is not None:
-        return formats.report_body(pending.message_id, message.recipient, report_status)
-    return formats.inbound_body(
-        message.recipient, message.text, modem=pending.modem or MODEM, port=pending.port or PORT
-    )

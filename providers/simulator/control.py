@@ -8,12 +8,14 @@ POST /control/balance          {"balance": n} sets it, {"add": n} changes it
 GET  /control/log?after=SEQ    a JSON array of the requests after that one; without: all
 GET  /control/egosms           {username: balance}: the EgoSMS accounts
 POST /control/egosms           {"username", "password", "balance"}: adds an account or changes it
-POST /control/inbound          {"from", "message", "modem", "port", "receiver"}: from a phone
+POST /control/inbound          {"from", "message", "modem", "port", "receiver", "provider"}: from a
+                               phone; without `provider`, in the format of ExtremeSMS
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Final, TypeGuard
 
 import orjson
@@ -21,12 +23,15 @@ from aiohttp import web
 
 from providers.simulator.account import Account
 from providers.simulator.behaviours import BEHAVIOURS
-from providers.simulator.caller import MODEM, PORT, WebhookCaller
+from providers.simulator.caller import WebhookCaller
+from providers.simulator.calls import json_call
 from providers.simulator.faults import Fault
-from providers.simulator.formats import inbound_body
+from providers.simulator.formats import MODEM, PORT, inbound_body
+from providers.simulator.vendors import SimulatedVendor
 
 ACCOUNT: Final = web.AppKey("account", Account)
 CALLER: Final = web.AppKey("caller", WebhookCaller)
+VENDORS: Final = web.AppKey("vendors", list[SimulatedVendor])
 MOST: Final = 10**12
 LONGEST_SECONDS: Final = 600
 CHUNK_BYTES: Final = 256 * 1024
@@ -147,10 +152,17 @@ async def _get_log(request: web.Request) -> web.StreamResponse:
 async def _send_inbound(request: web.Request) -> web.Response:
     """Calls the webhook with a message from a phone. Responds with the HTTP status of that call."""
     fields = await _object(request)
+    provider = fields.pop("provider", "extreme")
     texts = {name: fields.pop(name, None) for name in ("from", "message", "receiver")}
     modem, port = fields.pop("modem", MODEM), fields.pop("port", PORT)
     if fields or not all(isinstance(each, str) for each in (texts["from"], modem, port)):
         raise _bad_request('Give {"from", "message"}, and optionally "modem", "port", "receiver".')
+    caller = request.app[CALLER]
+    for vendor in request.app[VENDORS]:
+        if vendor.provider == provider:
+            said = [str(texts[name] or "") for name in ("from", "message", "receiver")]
+            call = partial(vendor.inbound, *said)
+            return _json({"status": await caller.call(call, vendor.provider)})
     body = inbound_body(
         str(texts["from"]),
         str(texts["message"] or ""),
@@ -158,7 +170,7 @@ async def _send_inbound(request: web.Request) -> web.Response:
         port=str(port),
         receiver=str(texts["receiver"]) if texts["receiver"] else None,
     )
-    return _json({"status": await request.app[CALLER].call(body)})
+    return _json({"status": await caller.call(json_call(body))})
 
 
 async def _object(request: web.Request) -> dict[str, object]:

@@ -15,6 +15,7 @@ import orjson
 
 from providers.simulator.account import PendingCallback, PlannedResponse
 from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, Behaviour, MagicNumber
+from providers.simulator.calls import json_call
 from providers.simulator.faults import Faults
 from providers.simulator.formats import LONGEST_TEXT, Endpoint, RequestedMessage, new_id
 from providers.simulator.request_log import LoggedMessage, RequestLog
@@ -202,7 +203,8 @@ def _callbacks(asked: Asked, code: str) -> Iterator[PendingCallback]:
         magic = _magic_number(message)
         for callback in BEHAVIOURS[magic.kind].callbacks if magic else ():
             if callback.report_status is not None:
-                yield PendingCallback(callback, message, code, None, None, provider="egosms")
+                body = report_body(code, message.recipient, callback.report_status)
+                yield PendingCallback(callback, json_call(body), provider="egosms")
 
 
 def _read_plain(query: Mapping[str, str]) -> Asked:

@@ -22,6 +22,8 @@ STATUS_PATH: Final = "/api/v2/sms/status/"
 NO_SUCH_MESSAGE: Final[dict[str, object]] = {"success": False, "error": "Message not found"}
 NUMBER: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 LONGEST_TEXT: Final = 5000
+MODEM: Final = "simulated-modem"
+PORT: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The simulated providers: an HTTP server with the formats of ExtremeSMS and of EgoSMS.
+"""The simulated providers: an HTTP server with the formats of all of them.
 
 It keeps a balance (one credit per message) and a log of the accepted messages, so that tests can
 compare our records with it. Magic numbers and the control endpoint select how it responds. It calls
@@ -22,9 +22,11 @@ from aiohttp import web
 from providers.simulator.account import Account, PlannedResponse
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.caller import Webhook, WebhookCaller
-from providers.simulator.control import ACCOUNT, CALLER, control_routes
+from providers.simulator.control import ACCOUNT, CALLER, VENDORS, control_routes
 from providers.simulator.egosms import EgoAccounts, is_egosms
 from providers.simulator.request_log import RequestLog
+from providers.simulator.twilio import SimulatedTwilio
+from providers.simulator.vendors import ReceivedCall, SimulatedVendor
 
 DEFAULT_API_KEY: Final = "simulated"
 DEFAULT_BALANCE: Final = 100_000
@@ -100,12 +102,17 @@ def create_app(
     app = web.Application(client_max_size=LARGEST_REQUEST_BYTES)
     app[ACCOUNT] = Account(RequestLog(state_dir, opening_balance=balance), api_key=api_key)
     app[EGO_ACCOUNTS] = EgoAccounts(app[ACCOUNT].log, app[ACCOUNT].faults)
+    app[VENDORS] = _vendors(app[ACCOUNT])
     app[CALLER] = WebhookCaller(webhook or Webhook())
     app.add_routes(control_routes())
     app.router.add_route("*", "/{anything:.*}", _receive)
     app.on_cleanup.append(_close_caller)
     app.on_cleanup.append(_close_log)
     return app
+
+
+def _vendors(account: Account) -> list[SimulatedVendor]:
+    return [SimulatedTwilio(account.log, account.faults)]
 
 
 def _directory(state_dir: Path | None) -> AbstractContextManager[str | Path]:
@@ -130,7 +137,11 @@ async def _receive(request: web.Request) -> web.StreamResponse:
 async def _respond(request: web.Request, account: Account) -> web.StreamResponse:
     body = await request.read()
     endpoint = (request.method, request.path)
-    if is_egosms(request.path):
+    vendor = next((each for each in request.app[VENDORS] if each.owns(request.path)), None)
+    if vendor is not None:
+        call = ReceivedCall(request.method, request.path, request.query, request.headers, body)
+        planned = vendor.receive(call)
+    elif is_egosms(request.path):
         planned = request.app[EGO_ACCOUNTS].receive(endpoint, request.query, body)
     else:
         planned = account.receive(endpoint, request.headers.get("Authorization", ""), body)

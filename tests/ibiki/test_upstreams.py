@@ -18,7 +18,8 @@ from domain.ledger.provider_accounts import (
     create_provider_account,
     update_provider_account,
 )
-from domain.provider import Provider, SupportsBalance
+from domain.outcomes import Accepted
+from domain.provider import Outgoing, Provider, SupportsBalance
 from ibiki.encryption import FernetCipher
 from ibiki.settings.settings import load
 from ibiki.upstreams import SIMULATOR_URL_FILE, Upstreams, provider_changed
@@ -26,6 +27,7 @@ from persistence import store
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME
 from tests import worlds
 from tests.dispatch.parts import eventually
+from tests.providers.recorder import recorder
 from tests.providers.simulated import simulated
 
 URL = "EXTREME_API_URL"
@@ -174,3 +176,43 @@ async def test_another_machine_is_not_called_in_tests(
     account_id = await set_for(school, "a", "b")
     with pytest.raises(ProviderUnavailable, match="not configured"):
         await upstreams_at(tmp_path).of(account_id)
+
+
+async def test_webhook_calls_may_be_signed_with_the_secret_of_any_account(
+    school: UUID, tmp_path: Path
+) -> None:
+    upstreams = upstreams_at(tmp_path)
+    values = {"baseUrl": "http://127.0.0.1:1", "username": "AC1", "sender": "1", "unitCost": "1"}
+    for token in ("first", "second"):
+        new = NewAccount(provider="twilio", configuration={**values, "password": token})
+        account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
+    assert sorted(await upstreams.signing_keys("twilio")) == ["first", "second"]
+    change = AccountChange(configuration={"password": "third"})
+    await update_provider_account(store, upstreams, SCHOOL_RULES, account.id, change)
+
+    async def is_changed() -> bool:
+        return sorted(await upstreams.signing_keys("twilio")) == ["first", "third"]
+
+    await eventually(is_changed, seconds=5)
+    await worlds.execute("UPDATE provider_account SET credentials = 'damaged'")
+    assert await upstreams_at(tmp_path).signing_keys("twilio") == ()
+    await upstreams.close()
+
+
+async def test_reports_are_asked_for_at_the_public_address(
+    school: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "https://sms.example/")
+    async with recorder(status=201, answer={"sid": "SM1"}) as it:
+        upstreams = upstreams_at(tmp_path)
+        values = {"username": "AC1", "password": "t", "sender": "Kanda", "unitCost": "0.0083"}
+        new = NewAccount(
+            provider="twilio", configuration={**values, "baseUrl": it.base_url}, is_default=True
+        )
+        account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
+        opened = await upstreams.of(account.id)
+        assert await opened.send(Outgoing("+12025550100", "Hello")) == Accepted("SM1")
+        await upstreams.close()
+    form = dict(it.requests[0].body)
+    assert form["From"] == "Kanda"
+    assert form["StatusCallback"] == "https://sms.example/webhooks/twilio"

@@ -106,6 +106,15 @@ async def test_a_report_of_the_provider_outweighs_words_in_one_batch(
     assert await opted_out() == [(PHONE, "BLOCKED")]
 
 
+async def test_a_word_that_only_the_provider_knows_opts_out_and_in(client: worlds.Tenant) -> None:
+    own = {"MessageSid": "SM1", "From": PHONE, "To": OUR_NUMBER, "Body": "genug"}
+    await post.received({**own, "OptOutType": "STOP"}, provider="twilio")
+    assert await opted_out() == [(PHONE, "KEYWORD")]
+    again = {**own, "MessageSid": "SM2", "Body": "wieder", "OptOutType": "START"}
+    await post.received(again, provider="twilio")
+    assert await opted_out() == []
+
+
 async def test_a_person_outweighs_a_word(client: worlds.Tenant) -> None:
     await post.received(said("STOP"))
     async with store.transaction() as tx:

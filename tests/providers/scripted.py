@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict
 
@@ -45,11 +46,19 @@ class ScriptedTransport:
     async def request(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
     ) -> Exchange:
-        self.asked.append(Asked(method, path, headers, None if body is None else json.loads(body)))
+        self.asked.append(Asked(method, path, headers, None if body is None else _read(body)))
         return self.exchange
 
     async def close(self) -> None:
         self.asked.clear()
+
+
+def _read(body: bytes) -> object:
+    """A JSON body, or the fields of a form."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return dict(parse_qsl(body.decode(), strict_parsing=True))
 
 
 def answer(status: int, body: object = b"", **headers: str) -> Answer:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 
 import pytest
 
 from domain.provider import Credentials, Provider
 from providers.config import ProviderConfig
-from providers.registry import PROVIDERS, config_of, open_account
+from providers.registry import PROVIDERS, UNIT_COST, config_of, open_account
 from tests.providers.scripted import CONFIG
 
 CREDENTIALS = Credentials("a school", "not-to-be-shown")
@@ -16,7 +17,9 @@ CREDENTIALS = Credentials("a school", "not-to-be-shown")
 
 @pytest.mark.parametrize("name", PROVIDERS)
 async def test_each_provider_opens_from_the_config_alone(name: str) -> None:
-    config = dataclasses.replace(CONFIG, largest_batch=7, credentials=CREDENTIALS)
+    config = dataclasses.replace(
+        CONFIG, largest_batch=7, credentials=CREDENTIALS, sender="1", unit_cost=Decimal(1)
+    )
     provider: Provider = open_account(name, config)
     assert 1 <= provider.largest_batch <= 7
     await provider.close()
@@ -25,6 +28,12 @@ async def test_each_provider_opens_from_the_config_alone(name: str) -> None:
 def test_a_provider_that_is_not_listed_is_refused_with_those_that_are() -> None:
     with pytest.raises(ValueError, match=r"'nobody'.*extreme"):
         open_account("nobody", CONFIG)
+
+
+@pytest.mark.parametrize("cost", ["0", "0.00", "-1", "1e3", "free", "1,5", "1" * 10, "NaN"])
+def test_a_cost_that_is_no_amount_is_refused(cost: str) -> None:
+    with pytest.raises(ValueError, match="unitCost must be a number greater than 0"):
+        config_of([UNIT_COST], {"unitCost": cost})
 
 
 def test_a_config_does_not_show_its_key() -> None:
@@ -87,7 +96,8 @@ async def test_each_provider_opens_from_the_values_that_a_person_gives(name: str
     fields = PROVIDERS[name].fields
     if not fields:
         return  # the simulated provider: the program knows its address and its key
-    given = {each.name: "http://127.0.0.1:1" if each.name == "baseUrl" else "x" for each in fields}
+    usable = {"baseUrl": "http://127.0.0.1:1", "unitCost": "0.0083"}
+    given = {each.name: usable.get(each.name, "x") for each in fields}
     await open_account(name, config_of(fields, given, loopback_only=True)).close()
     for each in fields:
         if each.required:

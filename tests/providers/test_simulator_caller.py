@@ -18,7 +18,8 @@ from domain.provider import Outgoing
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS, parse_webhook
-from providers.simulator.caller import MODEM, PORT, Webhook
+from providers.simulator.caller import Webhook
+from providers.simulator.formats import MODEM, PORT
 from providers.simulator.server import DEFAULT_API_KEY, running
 
 PHONE, LATE, TWICE = "+12025550177", "+12025550178", "+12025550179"

@@ -1,0 +1,18 @@
+"""The accounts at the simulated providers that an installation without settings uses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.provider import Credentials
+
+SIMULATED_SENDER: Final = "+12025550199"
+"""The number that messages come from and that phones answer to."""
+
+SIMULATED_ACCOUNTS: Final = {
+    "twilio": Credentials("AC" + "5" * 32, "simulated-twilio-token"),
+}
+"""They open nothing but the simulator."""
+
+SIMULATED_PATHS: Final = {"egosms": "/api/v1/json/"}
+"""The path below the simulator's address at which a provider's API begins."""

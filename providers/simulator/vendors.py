@@ -1,0 +1,207 @@
+"""What the simulated vendors have in common: faults, magic numbers, the log and the webhook calls.
+
+A vendor's own module has its formats: how it reads a call, how it answers, and how it calls back.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from providers.simulator.account import PendingCallback, PlannedResponse
+from providers.simulator.behaviours import (
+    BEHAVIOURS,
+    FAILED,
+    MAGIC_NUMBERS,
+    Behaviour,
+    Callback,
+    MagicNumber,
+)
+from providers.simulator.calls import WebhookCall
+from providers.simulator.faults import Faults
+from providers.simulator.formats import RequestedMessage
+from providers.simulator.request_log import REMEMBERED_IDS, LoggedMessage, RequestLog
+
+Response = tuple[int, dict[str, object] | bytes]
+"""The HTTP status and the body of an answer."""
+
+DELIVERED: Final = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedCall:
+    """A call as it came. The names of the headers are compared without regard to case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call asks for. `problem`: the kind of its refusal if it is not right.
+
+    `reference`: the message whose status it asks for. `own_ids`: the IDs that the caller chose.
+    """
+
+    messages: tuple[RequestedMessage, ...] = ()
+    problem: str | None = None
+    reference: str | None = None
+    report_url: str | None = None
+    sender: str = ""
+    own_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An accepted message, as its webhook calls name it."""
+
+    id: str
+    message: RequestedMessage
+    asked: Asked = field(default_factory=Asked)
+
+
+class SimulatedVendor(ABC):
+    """An account at one vendor. It shares the log, the balance and the faults with the others."""
+
+    provider: str
+
+    def __init__(self, log: RequestLog, faults: Faults) -> None:
+        self.log = log
+        self._faults = faults
+        self._refusals: Counter[str] = Counter()
+        self._failed: OrderedDict[str, None] = OrderedDict()
+
+    @abstractmethod
+    def owns(self, path: str) -> bool:
+        """Whether a path is one of this vendor's."""
+
+    @abstractmethod
+    def read(self, call: ReceivedCall) -> Asked:
+        """What a call asks for. Never raises."""
+
+    @abstractmethod
+    def new_id(self) -> str:
+        """An ID in the form of this vendor."""
+
+    @abstractmethod
+    def answer(self, asked: Asked, ids: list[str | None]) -> Response:
+        """The answer to a call that was accepted. One ID per message, None for a refused one."""
+
+    @abstractmethod
+    def refusal(self, kind: str) -> Response | None:
+        """How this vendor refuses; None if it has no form of its own for this kind."""
+
+    @abstractmethod
+    def report(self, sent: Sent, word: str, url: str, secret: str | None) -> WebhookCall:
+        """The delivery report on a message. `url`: of the configured webhook."""
+
+    @abstractmethod
+    def inbound(
+        self, sender: str, text: str, receiver: str, url: str, secret: str | None
+    ) -> WebhookCall:
+        """The call for a message from a phone."""
+
+    def refuses_alone(self, message: RequestedMessage) -> bool:
+        """Whether a message of a call is refused while the others are accepted."""
+        return False
+
+    def status_word(self, reference: str) -> str | None:
+        """`delivered` or `failed`; None if the message is not known."""
+        if reference not in self.log.accepted_at:
+            return None
+        return FAILED if reference in self._failed else DELIVERED
+
+    def receive(self, call: ReceivedCall) -> PlannedResponse:
+        """The response to a call. The call is in the log before anything is sent back."""
+        asked = self.read(call)
+        behaviour = self._behaviour(asked, self._faults.next_for(call.path))
+        ids = self._ids(asked, behaviour)
+        status, body = self._planned(asked, behaviour, ids)
+        logged = {"method": call.method, "path": call.path, "provider": self.provider}
+        self.log.add_request(
+            {**logged, "behaviour": behaviour.kind, "status": status},
+            [
+                LoggedMessage(
+                    recipient=each.recipient, text=each.text, took=own is not None, id=own
+                )
+                for each, own in zip(asked.messages, ids, strict=True)
+            ],
+        )
+        as_bytes = body if isinstance(body, bytes) else orjson.dumps(body)
+        callbacks = tuple(self._callbacks(asked, ids))
+        return PlannedResponse(behaviour, status, as_bytes, callbacks)
+
+    def _behaviour(self, asked: Asked, fault: Behaviour | None) -> Behaviour:
+        """The next fault if there is one. A fault that accepts messages needs a valid request."""
+        if fault is not None and not fault.accepts:
+            return fault
+        if asked.problem is not None:
+            return BEHAVIOURS[asked.problem]
+        behaviour = fault or self._magic(asked)
+        if behaviour.accepts and len(asked.messages) > self.log.balance:
+            return BEHAVIOURS["no_credits"]
+        return behaviour
+
+    def _magic(self, asked: Asked) -> Behaviour:
+        """The behaviour of the whole call: that of the first magic number among its recipients."""
+        for message in asked.messages:
+            magic = MAGIC_NUMBERS.get(message.recipient)
+            if magic and not self.refuses_alone(message) and self._applies(magic):
+                return BEHAVIOURS[magic.kind]
+        return BEHAVIOURS["accept"]
+
+    def _applies(self, magic: MagicNumber) -> bool:
+        """False once after every `refusals` calls: that message is accepted."""
+        if magic.refusals is None:
+            return True
+        self._refusals[magic.number] = (self._refusals[magic.number] + 1) % (magic.refusals + 1)
+        return self._refusals[magic.number] != 0
+
+    def _ids(self, asked: Asked, behaviour: Behaviour) -> list[str | None]:
+        own = iter(asked.own_ids)
+        return [
+            (next(own, None) or self.new_id())
+            if behaviour.accepts and not self.refuses_alone(message)
+            else None
+            for message in asked.messages
+        ]
+
+    def _planned(
+        self, asked: Asked, behaviour: Behaviour, ids: list[str | None]
+    ) -> tuple[int | None, dict[str, object] | bytes]:
+        if behaviour.ending in ("hang", "reset"):
+            return None, b""
+        refused = None if behaviour.accepts else self.refusal(behaviour.kind)
+        if refused is not None:
+            return refused
+        if behaviour.status is not None:
+            return behaviour.status, behaviour.body
+        return self.answer(asked, ids)
+
+    def _callbacks(self, asked: Asked, ids: list[str | None]) -> Iterator[PendingCallback]:
+        for message, own_id in zip(asked.messages, ids, strict=True):
+            magic = MAGIC_NUMBERS.get(message.recipient)
+            for callback in BEHAVIOURS[magic.kind].callbacks if magic and own_id else ():
+                assert own_id is not None
+                if callback.report_status == FAILED:
+                    self._failed[own_id] = None
+                    while len(self._failed) > REMEMBERED_IDS:
+                        self._failed.popitem(last=False)
+                yield self._pending(callback, Sent(own_id, message, asked))
+
+    def _pending(self, callback: Callback, sent: Sent) -> PendingCallback:
+        def make(url: str, secret: str | None) -> WebhookCall:
+            if callback.report_status is not None:
+                return self.report(sent, callback.report_status, url, secret)
+            phone, text = sent.message.recipient, sent.message.text
+            return self.inbound(phone, text, sent.asked.sender, url, secret)
+
+        return PendingCallback(callback, make, self.provider)

@@ -1,0 +1,314 @@
+"""Twilio's Messages resource, API version 2010-04-01, and its webhooks.
+
+Sources: the vendor's documents of the resource, its error codes and its request signatures; what
+the vendor's SDK (PyPI `twilio` 9.13) sends and verifies, 2026-11. The tests compare both.
+
+A message is one call. Its answer, its delivery reports and the query of its status name it by the
+same ID, so a report needs no number.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import sha1
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from domain.errors import ProviderUnavailable
+from domain.inbox.keywords import Keyword
+from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
+from domain.provider import Outgoing, Reading
+from domain.sending.messages import Line
+from providers.config import ProviderConfig
+from providers.money import NOT_READABLE, in_units
+from providers.replies import (
+    json_object,
+    reading_of,
+    reference_of,
+    retry_after_seconds,
+    short_text_of,
+    text_of,
+    webhook_fields,
+)
+from providers.signed_calls import Signature, SignedCall, WebhookAnswer
+from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+
+# --- Constants
+
+BASE_URL: Final = "https://api.twilio.com"
+MESSAGING_SERVICE: Final = re.compile(r"MG[0-9a-fA-F]{32}")
+
+# Error codes that refuse the message: the number, its text, or the opt-out of its phone.
+REFUSES_MESSAGE: Final = {
+    21211: "The network refused the number as invalid.",
+    21214: "The network cannot reach this number.",
+    21217: "The network refused the number as invalid.",
+    21408: "The network does not send to this country.",
+    21602: "The network refused the message as invalid.",
+    21604: "The network refused the number as invalid.",
+    21608: "The network does not send to this number yet.",
+    21610: "This number has asked not to receive messages.",
+    21612: "The network cannot reach this number.",
+    21614: "This number cannot receive text messages.",
+    21617: "The network refused the message as too long.",
+    21619: "The network refused the message as invalid.",
+    21635: "This number cannot receive text messages.",
+}
+# Error codes that refuse the sender. If it is that of the account, no message can leave.
+REFUSES_SENDER: Final = frozenset(
+    (21212, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705)
+)
+REFUSES_ACCOUNT: Final = {
+    20003: "The account's ID or token was refused.",
+    20005: "The account is not active.",
+    20006: "The account is not allowed to send.",
+    20008: "The account is one for tests only.",
+    20404: "The account does not exist.",
+    90010: "The account is not active.",
+}
+REFUSING_STATUSES: Final = {
+    401: "The account's ID or token was refused.",
+    402: "The account has no money left.",
+    403: "The account is not allowed to send.",
+}
+SENDER_REFUSED: Final = "The account's sender was refused."
+REJECTED: Final = "The network refused this message."
+
+STATUSES: Final = {
+    "accepted": ReportedStatus.TAKEN,
+    "scheduled": ReportedStatus.TAKEN,
+    "queued": ReportedStatus.TAKEN,
+    "sending": ReportedStatus.TAKEN,
+    "sent": ReportedStatus.TAKEN,
+    "delivered": ReportedStatus.DELIVERED,
+    "read": ReportedStatus.DELIVERED,
+    "undelivered": ReportedStatus.FAILED,
+    "failed": ReportedStatus.FAILED,
+    "canceled": ReportedStatus.FAILED,
+}
+KEYWORDS: Final = {"STOP": Keyword.STOP, "START": Keyword.START}
+LONGEST_FIELD: Final = 128
+SIGNATURE_HEADER: Final = "x-twilio-signature"
+DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
+ANSWER: Final = WebhookAnswer("text/xml", b"<Response/>")
+"""Instructions that say: do nothing. The vendor reports any other content type as an error."""
+
+
+# --- Request shapes
+
+
+def _form(message: Outgoing, sender: str | None, report_url: str | None) -> dict[str, str]:
+    """The fields of a message. A reply leaves from the number that was texted."""
+    form = {"To": message.number}
+    if report_url is not None:
+        form["StatusCallback"] = report_url
+    own = message.port or sender
+    if own is not None and MESSAGING_SERVICE.fullmatch(own):
+        form["MessagingServiceSid"] = own
+    elif own is not None:
+        form["From"] = own
+    return form | {"Body": message.text}
+
+
+# --- The table of replies
+
+
+def _outcome(exchange: Exchange, *, is_reply: bool) -> Outcome:
+    """The outcome of a message. `is_reply`: its sender is not that of the account."""
+    match exchange:
+        case NotConnected(reason):
+            return NotSent(reason)
+        case Lost(reason):
+            return Unknown(reason)
+    body = json_object(exchange.body)
+    sid = reference_of(body.get("sid"))
+    if 200 <= exchange.status < 300 and sid is not None:
+        return Accepted(sid)
+    if sid is not None:
+        return Unknown("The response contradicts itself.")
+    return _refusal(exchange, body, is_reply=is_reply)
+
+
+def _refusal(answer: Answer, body: Mapping[str, object], *, is_reply: bool) -> Outcome:
+    """The outcome of a response that has no ID of a message."""
+    code = _error_code(answer, body)
+    if answer.status == 429 or code == 20429:
+        pause = retry_after_seconds(answer.headers)
+        return NotSent("The network asked to wait.", retry_after_seconds=pause)
+    if code in REFUSES_MESSAGE:
+        return Rejected(REFUSES_MESSAGE[code])
+    if code in REFUSES_SENDER and not is_reply:
+        return NotSent(SENDER_REFUSED, refuses_account=True)
+    if code in REFUSES_ACCOUNT or answer.status in REFUSING_STATUSES:
+        reason = REFUSES_ACCOUNT.get(code) or REFUSING_STATUSES[answer.status]
+        return NotSent(reason, refuses_account=True)
+    if code and answer.status == 400:
+        return Rejected(REJECTED)
+    return Unknown(f"The response (HTTP {answer.status}) does not say whether it was accepted.")
+
+
+def _error_code(answer: Answer, body: Mapping[str, object]) -> int:
+    """The code if the API itself refused the request: a 4xx that its body repeats. Else 0."""
+    code, is_own = body.get("code"), body.get("status") == answer.status
+    return code if 400 <= answer.status < 500 and is_own and isinstance(code, int) else 0
+
+
+# --- Send, send many, balance, status
+
+
+class Twilio:
+    """One account at Twilio. Implements `domain.provider.Provider`."""
+
+    largest_batch = 1
+
+    def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
+        """Raises ValueError without credentials, a sender or the cost of a message."""
+        if config.credentials is None:
+            raise ValueError("A Twilio account needs its Account SID and its auth token.")
+        if not config.sender:
+            raise ValueError("A Twilio account needs a sender: a number or a messaging service.")
+        if config.unit_cost is None:
+            raise ValueError("A Twilio account needs the cost of a message.")
+        own = config.credentials
+        pair = f"{own.username}:{own.password}".encode()
+        self._headers = {
+            "Authorization": f"Basic {base64.b64encode(pair).decode()}",
+            "Accept": "application/json",
+        }
+        self._path = f"/2010-04-01/Accounts/{quote(own.username, safe='')}"
+        self._sender = config.sender
+        self._unit_cost = config.unit_cost
+        self._report_url = config.report_url
+        self._transport = transport or config.transport()
+
+    async def send(self, message: Outgoing) -> Outcome:
+        form = _form(message, self._sender, self._report_url)
+        exchange = await self._transport.request(
+            "POST",
+            f"{self._path}/Messages.json",
+            headers={**self._headers, "Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode(form).encode(),
+        )
+        return _outcome(exchange, is_reply=message.port is not None)
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """The outcome of a batch of one. Raises ValueError for more."""
+        if len(messages) > self.largest_batch:
+            raise ValueError("Only one message fits into one call.")
+        return [await self.send(message) for message in messages]
+
+    async def balance(self) -> Reading:
+        answer = await self._get("Balance")
+        if answer.status != 200:
+            raise ProviderUnavailable(NOT_READABLE)
+        currency = json_object(answer.body).get("currency")
+        return in_units(reading_of(answer.body, "balance"), currency, self._unit_cost)
+
+    async def status(self, reference: str) -> ReportedStatus | None:
+        answer = await self._get(f"Messages/{quote(reference, safe='')}")
+        word = json_object(answer.body).get("status")
+        known = answer.status == 200 and isinstance(word, str)
+        return STATUSES.get(str(word).strip().lower()) if known else None
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _get(self, what: str) -> Answer:
+        """The answer to a query. Raises ProviderUnavailable if the query fails for now."""
+        path = f"{self._path}/{what}.json"
+        answer = await self._transport.request("GET", path, headers=self._headers)
+        if not isinstance(answer, Answer):
+            raise ProviderUnavailable
+        if answer.status in REFUSING_STATUSES:
+            raise ProviderUnavailable("The SMS network refused the account: check its token.")
+        if answer.status == 429 or answer.status >= 500:
+            raise ProviderUnavailable
+        return answer
+
+
+# --- Inbound and report parsing
+
+
+def parse_webhook(body: bytes) -> Parsed:
+    """Parses a webhook call: an inbound message, or the new status of a message."""
+    fields = webhook_fields(body)
+    sid = reference_of(fields.get("MessageSid") or fields.get("SmsSid"))
+    if sid is None:
+        return Malformed("`MessageSid` is missing: the ID of the message.")
+    if "MessageStatus" in fields:
+        return _report(sid, fields)
+    sender, text = _text(fields, "From"), text_of(fields.get("Body"))
+    if sender is None:
+        return Malformed("`From` is missing: the sender of the message.")
+    if "Body" not in fields or text is None:
+        return Malformed("`Body` is missing: the text of the message.")
+    receiver, own = _text(fields, "To"), _text(fields, "AccountSid")
+    return InboundCall(
+        sender=sender,
+        text=text or _attachments(fields),
+        key=sid,
+        receiver=receiver,
+        # A reply leaves from the number that was texted: see `_form`.
+        line=Line(own, receiver) if own is not None and receiver is not None else None,
+        keyword=KEYWORDS.get((_text(fields, "OptOutType") or "").upper()),
+    )
+
+
+def _report(sid: str, fields: Mapping[str, object]) -> Parsed:
+    word = _text(fields, "MessageStatus")
+    if word is None:
+        return Malformed("`MessageStatus` is not a word.")
+    code = _text(fields, "ErrorCode")
+    shown = f"{word} {code}" if code and code != "0" else word
+    return ReportCall(sid, shown, STATUSES.get(word.strip().lower()))
+
+
+def _attachments(fields: Mapping[str, object]) -> str:
+    """A text for a message of pictures only. They stay at the vendor."""
+    count = _text(fields, "NumMedia") or "0"
+    return f"({count} attached, not shown here)" if count.isdigit() and int(count) else ""
+
+
+def _text(fields: Mapping[str, object], key: str) -> str | None:
+    return short_text_of(fields.get(key), LONGEST_FIELD)
+
+
+# --- Signatures
+
+
+def signature_of(url: str, form: Sequence[tuple[str, str]], auth_token: str) -> str:
+    """The signature of a call: its URL and its sorted fields, HMAC-SHA1 in base64."""
+    signed = url + "".join(name + value for name, value in sorted(set(form)))
+    mac = hmac.new(auth_token.encode(), signed.encode(errors="surrogateescape"), sha1)
+    return base64.b64encode(mac.digest()).decode()
+
+
+def _is_signed(call: SignedCall, auth_token: str) -> bool:
+    """Whether the call is signed, with the port in its URL or without it.
+
+    The vendor signs either form, and its own SDK accepts both.
+    """
+    shown = call.headers.get(SIGNATURE_HEADER, "").encode()
+    try:
+        form = parse_qsl(call.body.decode(), keep_blank_values=True, max_num_fields=1_000)
+    except ValueError:
+        return False
+    return any(
+        hmac.compare_digest(signature_of(url, form, auth_token).encode(), shown)
+        for url in _with_and_without_port(call.url)
+    )
+
+
+def _with_and_without_port(url: str) -> list[str]:
+    parts = urlsplit(url)
+    host = re.sub(r":[0-9]+$", "", parts.netloc)
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+    return [parts._replace(netloc=each).geturl() for each in (f"{host}:{port}", host)]
+
+
+SIGNATURE: Final = Signature(SIGNATURE_HEADER, "password", _is_signed)

@@ -1,0 +1,131 @@
+"""The main job at each vendor, on one running program: a send, its report, an answer, a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from providers.registry import PROVIDERS
+from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS, SIMULATED_SENDER
+from providers.twilio import SIGNATURE_HEADER, signature_of
+from tests.end_to_end.program import Api, Program, eventually, fresh_directory, signed_in, up
+from tests.providers.vendors_at import VENDORS
+
+pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
+
+# What phones see, if the account has a choice.
+SENDERS = {"twilio": "+12025550197"}
+WITH_BALANCE = ("twilio",)
+PHONE, FAILS = "+12025550177", "+12025550181"
+ACCOUNT = """mutation ($input: CreateProviderAccountInput!) { createProviderAccount(input: $input) {
+    __typename ... on ProviderAccount { id } ... on UserError { message } } }"""
+SYNC = """mutation ($input: SyncInput!) { sync(input: $input) {
+    __typename ... on UserError { message } } }"""
+CLIENT = """mutation ($input: CreateClientInput!) { createClient(input: $input) {
+    __typename ... on Client { id } ... on UserError { message } } }"""
+USER = """mutation ($input: CreateUserInput!) { createUser(input: $input) {
+    __typename ... on UserError { message } } }"""
+ALLOCATE = """mutation ($input: AllocateInput!) { allocate(input: $input) {
+    __typename ... on UserError { message } } }"""
+SEND = """mutation ($to: String!) { send(input: {to: $to, text: "Good morning"}) {
+    __typename ... on Send { id } } }"""
+REPLY = """mutation ($id: ID!) { reply(input: {conversationId: $id, text: "And to you"}) {
+    __typename ... on Reply { warning } } }"""
+TALK = """query { inbox { nodes { id messages { nodes { text direction } } } } }"""
+STATUS = "query ($id: ID!) { send(id: $id) { messages { nodes { status } } } }"
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[Program]:
+    with fresh_directory() as directory, up(directory) as running:
+        yield running
+
+
+def create(admin: Api, document: str, **asked: Any) -> Any:
+    """The object that a mutation creates."""
+    [answer] = admin.ask(document, input=asked).values()
+    assert "message" not in answer, answer
+    return answer.get("id")
+
+
+def configuration(program: Program, provider: str) -> list[dict[str, str]]:
+    """The account that the simulator knows, with the values that this provider asks for."""
+    own = SIMULATED_ACCOUNTS[provider]
+    values = {
+        "baseUrl": program.simulator + SIMULATED_PATHS.get(provider, ""),
+        "username": own.username,
+        "password": own.password,
+        "signingKey": own.password,
+        "sender": SENDERS.get(provider, ""),
+        "unitCost": "1",
+    }
+    wanted = [field.name for field in PROVIDERS[provider].fields]
+    return [{"name": name, "value": values[name]} for name in wanted if values.get(name)]
+
+
+@contextmanager
+def client_at(program: Program, provider: str) -> Iterator[Api]:
+    """A new client below a new account at this provider, with 50 units and a number of its own."""
+    with signed_in(program, "admin@ibiki.test") as admin:
+        values = configuration(program, provider)
+        account = create(admin, ACCOUNT, provider=provider, configuration=values, isDefault=True)
+        by_hand = {} if provider in WITH_BALANCE else {"reading": 1_000}
+        create(admin, SYNC, providerAccountId=account, **by_hand)
+        number = SENDERS.get(provider, SIMULATED_SENDER)
+        client = create(admin, CLIENT, name=provider, assignedNumbers=[number])
+        create(admin, ALLOCATE, clientId=client, units=50, note="Start")
+        email = f"{provider}@ibiki.test"
+        new = {"email": email, "password": program.password, "role": "CLIENT"}
+        create(admin, USER, clientId=client, **new)
+    with signed_in(program, email) as api:
+        yield api
+
+
+def becomes(client: Api, sent: str, status: str) -> None:
+    """Waits until the only message of a send has this status."""
+    eventually(
+        lambda: client.ask(STATUS, id=sent)["send"]["messages"]["nodes"] == [{"status": status}]
+    )
+
+
+def talk(client: Api) -> Any:
+    """The only conversation, once it has begun."""
+    return eventually(lambda: client.ask(TALK)["inbox"]["nodes"])[0]
+
+
+def texts(client: Api) -> list[tuple[str, str]]:
+    nodes = talk(client)["messages"]["nodes"]
+    return sorted((each["direction"], each["text"]) for each in nodes)
+
+
+@pytest.mark.parametrize("provider", VENDORS)
+def test_a_send_a_report_an_answer_and_a_reply(program: Program, provider: str) -> None:
+    with client_at(program, provider) as client:
+        for number, status in ((PHONE, "DELIVERED"), (FAILS, "UNDELIVERED")):
+            sent = client.ask(SEND, to=number)["send"]
+            assert sent["__typename"] == "Send"
+            becomes(client, sent["id"], status)
+        replied = client.ask(REPLY, id=talk(client)["id"])["reply"]
+        assert replied == {"__typename": "Reply", "warning": None}
+        said = ["And to you", "Good morning"]
+        eventually(
+            lambda: (
+                texts(client) == [(way, text) for way in ("INBOUND", "OUTBOUND") for text in said]
+            )
+        )
+    printed = "".join(program.printed)
+    assert SIMULATED_ACCOUNTS[provider].password not in printed
+
+
+def test_a_call_that_another_token_signed_is_refused(program: Program) -> None:
+    form = {"MessageSid": "SM1", "From": PHONE, "To": SENDERS["twilio"], "Body": "Hello"}
+    url = f"{program.address}/webhooks/twilio"
+    own = SIMULATED_ACCOUNTS["twilio"].password
+    for token, status in (("another", 401), (own, 200)):
+        signature = signature_of(url, list(form.items()), token)
+        answer = httpx.post(url, data=form, headers={SIGNATURE_HEADER: signature})
+        assert answer.status_code == status

@@ -1,0 +1,90 @@
+"""Webhook calls that a provider signs in a way of its own, over real HTTP."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from domain.errors import TryAgain
+from ibiki.http import webhooks
+from tests import worlds
+from tests.inbox.webhook_app import SECRET, SHOWN, webhook_app
+
+pytestmark = pytest.mark.usefixtures("connected")
+TOKEN, PUBLIC, PATH = "the-auth-token", "https://sms.example", "/webhooks/twilio"
+FORM = "application/x-www-form-urlencoded"
+SID = "SM" + "0a" * 16
+SAID = {"MessageSid": SID, "From": "+12025550143", "To": "+12025550199", "Body": "Hello"}
+BODY = urlencode(SAID).encode()
+
+
+def signed(url: str, token: str = TOKEN) -> dict[str, str]:
+    signature = RequestValidator(token).compute_signature(url, SAID)
+    return {"x-twilio-signature": signature, "content-type": FORM}
+
+
+async def keys(provider: str) -> list[str]:
+    return {"twilio": ["another token", TOKEN]}.get(provider, [])
+
+
+async def outcomes() -> list[str]:
+    rows = await worlds.fetch("SELECT outcome FROM webhook_event ORDER BY id")
+    return [row["outcome"] for row in rows]
+
+
+async def test_a_signed_call_needs_no_secret_and_is_answered_in_xml() -> None:
+    async with webhook_app(signing_keys=keys, public_url=f"{PUBLIC}/") as here:
+        for path, url in ((PATH, PUBLIC + PATH), (f"{PATH}?a=b", f"{PUBLIC}{PATH}?a=b")):
+            answer = await here.post(BODY, path, **signed(url))
+            assert (answer.status_code, answer.text) == (200, "<Response/>")
+            assert answer.headers["content-type"].startswith("text/xml")
+    assert await outcomes() == ["UNROUTED", "DUPLICATE"]
+
+
+async def test_without_a_public_url_the_url_of_the_request_is_signed() -> None:
+    async with webhook_app(signing_keys=keys) as here:
+        url = f"{str(here.front.http.base_url).rstrip('/')}{PATH}"
+        assert (await here.post(BODY, PATH, **signed(url))).status_code == 200
+
+
+async def test_a_wrong_signature_is_refused_and_its_content_is_not_stored() -> None:
+    async with webhook_app(signing_keys=keys, public_url=PUBLIC) as here:
+        for headers in (signed(PUBLIC + PATH, "a guess"), signed(f"{PUBLIC}/other")):
+            answer = await here.post(BODY, PATH, **headers)
+            assert answer.status_code == 401
+            assert webhooks.WRONG_SIGNATURE in answer.text
+        assert (await here.post(BODY, PATH)).status_code == 401
+        assert await outcomes() == []
+
+
+async def test_the_secret_is_enough_also_beside_a_signature_of_another_account() -> None:
+    async with webhook_app(signing_keys=keys, public_url=PUBLIC) as here:
+        path = f"{PATH}/{SECRET}"
+        assert (await here.post(BODY, path, **signed(PUBLIC + path, "other"))).status_code == 200
+        assert (await here.post(BODY, PATH, **SHOWN)).status_code == 200
+        wrong = await here.post(BODY, f"{PATH}/guess")
+        assert (wrong.status_code, webhooks.WRONG_SECRET in wrong.text) == (401, True)
+
+
+async def test_a_signature_does_not_open_another_provider() -> None:
+    async with webhook_app(signing_keys=keys, public_url=PUBLIC) as here:
+        path = "/webhooks/extreme"
+        assert (await here.post(BODY, path, **signed(PUBLIC + path))).status_code == 401
+
+
+async def test_without_any_secret_only_signed_calls_are_taken() -> None:
+    async with webhook_app(secrets=[], signing_keys=keys, public_url=PUBLIC) as here:
+        assert (await here.post(BODY, PATH)).status_code == 401
+        assert (await here.post(BODY, PATH, **signed(PUBLIC + PATH))).status_code == 200
+
+
+async def test_while_the_accounts_cannot_be_read_a_signed_call_is_sent_again() -> None:
+    async def away(provider: str) -> list[str]:
+        raise TryAgain
+
+    async with webhook_app(signing_keys=away, public_url=PUBLIC) as here:
+        answer = await here.post(BODY, PATH, **signed(PUBLIC + PATH))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert await outcomes() == []
