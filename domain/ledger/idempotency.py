@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Set
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from uuid import UUID
@@ -36,16 +36,24 @@ class IdempotencyKey:
     """A key that a caller gives to a request, unique within its scope: a client, or a user.
 
     `input_hash`: of the mutation and its input. Two requests with one key must have the same.
+    `id`: the same in every process for the same scope and key.
     """
 
     scope_id: UUID
     key: str
     input_hash: bytes
+    id: UUID = field(init=False)
 
-    @property
-    def id(self) -> UUID:
-        """The ID of the key: the same in every process for the same scope and key."""
-        return UUID(bytes=sha256(self.scope_id.bytes + self.key.encode()).digest()[:16])
+    def __post_init__(self) -> None:
+        digest = sha256(self.scope_id.bytes + self.key.encode()).digest()
+        object.__setattr__(self, "id", UUID(bytes=digest[:16]))
+
+
+class KeysTaken(Exception):
+    """Another transaction has stored answers under these keys meanwhile: roll back."""
+
+    def __init__(self, ids: Set[UUID]) -> None:
+        self.ids = ids
 
 
 def key_of(scope_id: UUID, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:
@@ -123,7 +131,7 @@ async def once(
             answer = await _try_once(store, key, run)
         except CommitLost:
             commit_lost = True
-        except Disconnected:
+        except (Disconnected, KeysTaken):
             continue
         else:
             # The answer is that of this call if a run of this call has made it.

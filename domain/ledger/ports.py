@@ -47,11 +47,7 @@ class Ledger(Protocol):
 
 
 class IdempotencyKeys(Protocol):
-    """Idempotency keys. Take them first in a transaction, before any row is locked."""
-
-    async def try_keys(self, tx: Transaction, keys: Sequence[IdempotencyKey]) -> set[UUID]:
-        """The IDs of the keys that this transaction has locked; the others are in progress."""
-        ...
+    """Idempotency keys. Take a key first in a transaction, before any row is locked."""
 
     async def take_key(self, tx: Transaction, key: IdempotencyKey) -> None:
         """Locks the key. Waits for another transaction that has it."""
@@ -66,7 +62,10 @@ class IdempotencyKeys(Protocol):
     async def keep_answers(
         self, tx: Transaction, answers: Sequence[tuple[IdempotencyKey, Answer]]
     ) -> None:
-        """Stores the answers until the keys are purged."""
+        """Stores the answers until the keys are purged.
+
+        Raises KeysTaken if another transaction has stored one under a key meanwhile.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ send whose account or key is locked elsewhere is postponed, so that the others n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,9 +23,15 @@ from domain.errors import (
     TryAgain,
 )
 from domain.ledger.book import Book, Purpose, TransferKind, can_pay
-from domain.ledger.idempotency import PAUSES_SECONDS, Answer, IdempotencyKey, stored_answer
+from domain.ledger.idempotency import (
+    PAUSES_SECONDS,
+    Answer,
+    IdempotencyKey,
+    KeysTaken,
+    stored_answer,
+)
 from domain.ledger.valuation import value_usd
-from domain.sending.messages import NewSend
+from domain.sending.messages import NewSend, answer_of
 from domain.sending.ports import AcceptStore, LockedPayers
 from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction
 
@@ -37,6 +43,9 @@ COPY_FROM = 500
 
 LOCK_WAIT_SECONDS = 0.2
 """How long a batch waits for one account. The sends of all other accounts wait as well."""
+
+UNLIMITED = 0.0
+"""A wait for locks without a limit, as PostgreSQL writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """Not decided: its account is locked elsewhere, or else its key is.
+    """Not decided: its account is locked elsewhere, or else its key was used a moment ago.
 
     `kept_id`: the send may exist under this ID, because the COMMIT of an earlier try was lost.
     """
@@ -117,7 +126,7 @@ async def accept_alone(
             return Postponed(account_locked=True, kept_id=single.kept_id)
         except CommitLost:
             single.kept_id = single.kept_id or send.id
-        except Disconnected:
+        except (Disconnected, KeysTaken):
             continue
     return given_up(single.kept_id)
 
@@ -148,7 +157,7 @@ def decide_sends(
         else:
             decision = _charge(book, send)
             if send.key and isinstance(decision, NewSend):
-                answers[send.key.id] = (send.key.input_hash, _answer_of(send))
+                answers[send.key.id] = (send.key.input_hash, answer_of(send))
         decisions.append(decision)
     return decisions
 
@@ -159,32 +168,32 @@ class _Batch:
     def __init__(self, store: AcceptStore, sends: Sequence[NewSend]) -> None:
         self._store = store
         self._sends = sends
+        self._taken: Set[UUID] = frozenset()
         self.kept_ids: dict[UUID, UUID] = {}
 
     async def try_once(self) -> list[AcceptResult | Postponed]:
-        try:
-            return await self._try_once(wait_seconds=LOCK_WAIT_SECONDS)
-        except LockTimeout:
-            return await self._try_once(wait_seconds=None)
+        skip_locked, wait_seconds = False, LOCK_WAIT_SECONDS
+        while True:
+            try:
+                return await self._try_once(skip_locked, wait_seconds)
+            except KeysTaken as keys:
+                self._taken |= keys.ids
+            except LockTimeout:
+                if skip_locked:  # no account: another transaction is storing one of the keys
+                    self._taken = {send.key.id for send in self._sends if send.key}
+                    wait_seconds = UNLIMITED
+                skip_locked = True
 
-    async def _try_once(self, *, wait_seconds: float | None) -> list[AcceptResult | Postponed]:
-        store = self._store
+    async def _try_once(
+        self, skip_locked: bool, wait_seconds: float
+    ) -> list[AcceptResult | Postponed]:
         results: dict[UUID, AcceptResult | Postponed] = {}
         decided: dict[UUID, Decision] = {}
+        ready = [send for send in self._sends if not send.key or send.key.id not in self._taken]
         try:
-            async with store.transaction() as tx:
-                keys = [send.key for send in self._sends if send.key]
-                free, stored = await _take_keys(store, tx, keys)
-                ready = [send for send in self._sends if not send.key or send.key.id in free]
-                payers = await _lock(store, tx, ready, wait_seconds)
-                # After the locks: a transaction whose COMMIT was lost may still be under way.
-                kept = await store.find_sends(tx, list(self.kept_ids)) if self.kept_ids else {}
-                results |= {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
-                left = [send for send in ready if send.id not in kept]
-                locked = [send for send in left if send.payer.account_id in payers.book.holdings]
-                decisions = decide_sends(payers.book, locked, stored, payers.opted_out)
-                decided = {send.id: each for send, each in zip(locked, decisions, strict=True)}
-                results |= await _write(store, tx, payers.book, decided)
+            async with self._store.transaction() as tx:
+                payers = await _lock(self._store, tx, ready, wait_seconds, skip_locked)
+                results = await self._decide(tx, ready, payers, decided)
         except CommitLost:
             self.kept_ids |= {
                 send_id: decision.id if isinstance(decision, NewSend) else decision.send_id
@@ -192,12 +201,30 @@ class _Batch:
                 if not isinstance(decision, Refused)
             }
             raise
-        key_locked = {send.id for send in self._sends} - {send.id for send in ready}
+        key_taken = {send.id for send in self._sends} - {send.id for send in ready}
         return [
             results.get(send.id)
-            or Postponed(send.id not in key_locked, kept_id=self.kept_ids.get(send.id))
+            or Postponed(send.id not in key_taken, kept_id=self.kept_ids.get(send.id))
             for send in self._sends
         ]
+
+    async def _decide(
+        self,
+        tx: Transaction,
+        ready: Sequence[NewSend],
+        payers: LockedPayers,
+        decided: dict[UUID, Decision],
+    ) -> dict[UUID, AcceptResult | Postponed]:
+        """The results of the sends whose accounts could be locked. Fills `decided`."""
+        store = self._store
+        # After the locks: a transaction whose COMMIT was lost may still be under way.
+        kept = await store.find_sends(tx, list(self.kept_ids)) if self.kept_ids else {}
+        left = [send for send in ready if send.id not in kept]
+        locked = [send for send in left if send.payer.account_id in payers.book.holdings]
+        decisions = decide_sends(payers.book, locked, payers.stored, payers.opted_out)
+        decided |= {send.id: each for send, each in zip(locked, decisions, strict=True)}
+        results = await _write(store, tx, payers.book, decided)
+        return results | {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
 
 
 @dataclass(slots=True)
@@ -235,7 +262,7 @@ class _Single:
             raise _RolledBack(decision)
         await store.write_book(tx, payers.book)
         if send.key:
-            await store.keep_answers(tx, [(send.key, _answer_of(send))])
+            await store.keep_answers(tx, [(send.key, answer_of(send))])
         return AcceptedNow(send, created_at)
 
     async def _find_repeated(self, tx: Transaction) -> AcceptedBefore | Refused | None:
@@ -271,28 +298,22 @@ async def _tries(patience_seconds: float) -> AsyncIterator[None]:
         yield
 
 
-async def _take_keys(
-    store: AcceptStore, tx: Transaction, keys: Sequence[IdempotencyKey]
-) -> tuple[set[UUID], StoredAnswers]:
-    """IDs of the keys that no other transaction uses, and the answers that they have."""
-    if not keys:
-        return set(), {}
-    free = await store.try_keys(tx, keys)
-    return free, await store.find_answers(tx, [key for key in keys if key.id in free])
-
-
 async def _lock(
-    store: AcceptStore, tx: Transaction, sends: Sequence[NewSend], wait_seconds: float | None
+    store: AcceptStore,
+    tx: Transaction,
+    sends: Sequence[NewSend],
+    wait_seconds: float,
+    skip_locked: bool = False,
 ) -> LockedPayers:
     if not sends:
-        return LockedPayers(Book({}), frozenset())
-    return await store.lock_payers(tx, sends, wait_seconds=wait_seconds)
+        return LockedPayers(Book({}), frozenset(), {})
+    return await store.lock_payers(tx, sends, wait_seconds=wait_seconds, skip_locked=skip_locked)
 
 
 async def _write(
     store: AcceptStore, tx: Transaction, book: Book, decided: Mapping[UUID, Decision]
 ) -> dict[UUID, AcceptResult | Postponed]:
-    """Writes the sends that are accepted, and their answers. Returns the results by send ID."""
+    """Writes the sends that are accepted. Returns the results by send ID."""
     accepted = [each for each in decided.values() if isinstance(each, NewSend)]
     results: dict[UUID, AcceptResult | Postponed] = {
         send_id: each for send_id, each in decided.items() if not isinstance(each, NewSend)
@@ -300,9 +321,6 @@ async def _write(
     if accepted:
         created_at = await store.write_accepted(tx, book, accepted)
         results |= {send.id: AcceptedNow(send, created_at) for send in accepted}
-    answers = [(send.key, _answer_of(send)) for send in accepted if send.key]
-    if answers:
-        await store.keep_answers(tx, answers)
     return results
 
 
@@ -326,10 +344,6 @@ def _charge(book: Book, send: NewSend) -> NewSend | Refused:
 
 def _insufficient(send: NewSend, held: int) -> InsufficientBalance:
     return InsufficientBalance(required=send.cost, available=max(held, 0), unit=send.payer.unit)
-
-
-def _answer_of(send: NewSend) -> Answer:
-    return {"send": str(send.id)}
 
 
 def _repeated(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> AcceptedBefore | Refused:

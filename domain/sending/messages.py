@@ -12,7 +12,7 @@ from uuid import UUID
 from domain.direction import Direction
 from domain.identity.access import Payer
 from domain.ids import new_id
-from domain.ledger.idempotency import IdempotencyKey
+from domain.ledger.idempotency import Answer, IdempotencyKey
 from domain.rejections import RejectedRecipient
 
 
@@ -103,6 +103,11 @@ class NewSend:
     def cost(self) -> int:
         """What it is charged, in units."""
         return len(self.numbers) * self.payer.price
+
+
+def answer_of(send: NewSend) -> Answer:
+    """What is stored under the key of a send."""
+    return {"send": str(send.id)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.identity.access import OfClient, Scope
 from domain.ledger.book import Book
+from domain.ledger.idempotency import Answer
 from domain.ledger.ports import IdempotencyKeys, Ledger
 from domain.pages import Page, Window
 from domain.sending.files.uploads import Upload
@@ -138,10 +139,16 @@ class Uploads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LockedPayers:
-    """Accounts under lock. `opted_out`: IDs of sends whose one number has opted out."""
+    """Accounts under lock.
+
+    `opted_out`: IDs of sends whose one number has opted out. `stored`: the hash of the input and
+    the answer, by key ID. It lacks an answer that was committed while this transaction waited for
+    a lock: then `keep_answers` raises KeysTaken.
+    """
 
     book: Book
     opted_out: Set[UUID]
+    stored: Mapping[UUID, tuple[bytes, Answer]]
 
 
 class AcceptStore(Ledger, IdempotencyKeys, Protocol):
@@ -152,12 +159,14 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         tx: Transaction,
         sends: Sequence[NewSend],
         *,
-        wait_seconds: float | None,
+        wait_seconds: float,
+        skip_locked: bool = False,
     ) -> LockedPayers:
         """The accounts of the sends, FOR UPDATE in ID order, until the transaction ends.
 
         `wait_seconds`: the longest wait for any lock of this transaction from now on; after it the
-        transaction raises LockTimeout. None leaves out the accounts that are locked elsewhere.
+        transaction raises LockTimeout. 0 is no limit. `skip_locked` leaves out the accounts that
+        are locked elsewhere.
         """
         ...
 
@@ -166,7 +175,8 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
     ) -> datetime:
         """Writes a book, and the sends that it charges with their messages, QUEUED.
 
-        One statement, for small sends. Returns their `created_at`.
+        Stores the sends under their keys. One statement, for small sends. Returns their
+        `created_at`. Raises KeysTaken.
         """
         ...
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
-from domain.ledger.idempotency import IdempotencyKey
+from domain.ledger.idempotency import IdempotencyKey, KeysTaken
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
@@ -51,18 +51,15 @@ SELECT posted.*, clock_timestamp() FROM unnest(
 WRITE_BOOK = combined(CHANGE_HOLDINGS, POST_TRANSFERS)
 
 # The lock ends with the transaction. If two hashes collide, one request waits for the other.
-TRY_KEYS = """
-SELECT id FROM unnest($1::uuid[]) AS wanted (id)
-WHERE pg_try_advisory_xact_lock(hashtextextended(id::text, 0))
-"""
 TAKE_KEY = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))"
 
 FIND_ANSWERS = "SELECT id, input_hash, answer FROM idempotency_key WHERE id = ANY($1::uuid[])"
 
+# In ID order, so that two transactions never wait for each other in a circle.
 KEEP_ANSWERS = """
 INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::jsonb[])
-ORDER BY 1
+ORDER BY 1 ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
 
@@ -72,11 +69,6 @@ async def lock_accounts(tx: Connection, ids: Sequence[UUID]) -> Book:
 
 async def write_book(tx: Connection, book: Book) -> None:
     await tx.execute(WRITE_BOOK, *book_columns(tx, book))
-
-
-async def try_keys(tx: Connection, keys: Sequence[IdempotencyKey]) -> set[UUID]:
-    rows = await tx.fetch(TRY_KEYS, sorted({key.id for key in keys}))
-    return {row[0] for row in rows}
 
 
 async def take_key(tx: Connection, key: IdempotencyKey) -> None:
@@ -98,16 +90,26 @@ async def find_answers(
 async def keep_answers(
     tx: Connection, answers: Sequence[tuple[IdempotencyKey, Mapping[str, Any]]]
 ) -> None:
-    """Stores the answers until the keys are purged. This transaction has locked the keys."""
-    await tx.execute(
-        KEEP_ANSWERS,
-        *columns(
-            [
-                (key.id, key.scope_id, key.key, key.input_hash, orjson.dumps(answer).decode())
-                for key, answer in answers
-            ]
-        ),
-    )
+    rows = await tx.fetch(KEEP_ANSWERS, *answer_columns(answers))
+    check_kept([key for key, _ in answers], {row[0] for row in rows})
+
+
+def answer_columns(
+    answers: Sequence[tuple[IdempotencyKey, Mapping[str, Any]]],
+) -> list[list[Any]]:
+    """The parameters of `KEEP_ANSWERS`."""
+    rows = [
+        (key.id, key.scope_id, key.key, key.input_hash, orjson.dumps(answer).decode())
+        for key, answer in answers
+    ]
+    return columns(rows) if rows else [[]] * 5
+
+
+def check_kept(keys: Iterable[IdempotencyKey], kept: Container[UUID]) -> None:
+    """Raises KeysTaken unless each key is among those that were kept."""
+    taken = {key.id for key in keys if key.id not in kept}
+    if taken:
+        raise KeysTaken(taken)
 
 
 def book_of(rows: Iterable[Record]) -> Book:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import orjson
 
 from domain.ledger.book import Book
 from domain.ledger.valuation import value_usd
-from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind
+from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
 from domain.sending.ports import LockedPayers
 from persistence.copying import (
     NULL,
@@ -30,7 +30,15 @@ from persistence.copying import (
     uuid,
 )
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
-from persistence.ledger.transfers import CHANGE_HOLDINGS, POST_TRANSFERS, book_columns, book_of
+from persistence.ledger.transfers import (
+    CHANGE_HOLDINGS,
+    KEEP_ANSWERS,
+    POST_TRANSFERS,
+    answer_columns,
+    book_columns,
+    book_of,
+    check_kept,
+)
 from persistence.sql import columns, combined
 
 if TYPE_CHECKING:
@@ -39,16 +47,21 @@ if TYPE_CHECKING:
 HELD = "SELECT held FROM account WHERE id = $1"
 
 # The accounts, FOR UPDATE in ID order, so that two transactions never wait for each other. Each row
-# also has the IDs of all sends whose one number has opted out: that saves a round trip. The limit
-# for waits is set in the same statement, for the same reason; it ends with the transaction.
+# also has the IDs of all sends whose one number has opted out, and what is stored under their keys:
+# that saves two round trips. The limit for waits is set in the same statement, for the same reason;
+# it ends with the transaction.
 _PAYERS = """
-SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids
+SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids,
+       stored.ids, stored.hashes, stored.answers
 FROM account, (
     SELECT array_agg(single.id) AS ids
     FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS single (id, client_id, number)
     WHERE EXISTS (SELECT FROM opt_out
                   WHERE opt_out.client_id = single.client_id AND opt_out.number = single.number)
-) AS opted_out, (SELECT set_config('lock_timeout', $5, true) AS lock_timeout) AS setting
+) AS opted_out, (
+    SELECT array_agg(id) AS ids, array_agg(input_hash) AS hashes, array_agg(answer) AS answers
+    FROM idempotency_key WHERE id = ANY($6::uuid[])
+) AS stored, (SELECT set_config('lock_timeout', $5, true) AS lock_timeout) AS setting
 WHERE account.id = ANY($1::uuid[]) AND setting.lock_timeout <> ''
 ORDER BY account.id FOR UPDATE OF account
 """
@@ -116,7 +129,8 @@ WRITE_ACCEPTED = combined(
     POST_TRANSFERS,
     INSERT_SENDS,
     INSERT_MESSAGES,
-    "SELECT statement_timestamp()",
+    KEEP_ANSWERS,
+    "SELECT statement_timestamp(), array(SELECT id FROM part_4)",
 )
 
 NOW = "SELECT clock_timestamp()"
@@ -125,7 +139,7 @@ FIND_SENDS = "SELECT id, created_at FROM send WHERE id = ANY($1::uuid[])"
 
 
 async def lock_payers(
-    tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float | None
+    tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float, skip_locked: bool = False
 ) -> LockedPayers:
     # A list of numbers was checked for opt-outs before; a single number is checked here.
     singles = [
@@ -134,12 +148,17 @@ async def lock_payers(
         if send.kind in (SendKind.SINGLE, SendKind.REPLY)
     ]
     rows = await tx.fetch(
-        LOCK_FREE_PAYERS if wait_seconds is None else LOCK_PAYERS,
+        LOCK_FREE_PAYERS if skip_locked else LOCK_PAYERS,
         list({send.payer.account_id for send in sends}),
         *(columns(singles) or ([], [], [])),
-        f"{int((wait_seconds or 0) * 1000)}ms",
+        f"{int(wait_seconds * 1000)}ms",
+        [send.key.id for send in sends if send.key],
     )
-    return LockedPayers(book_of(rows), frozenset(rows[0]["ids"] or () if rows else ()))
+    if not rows:
+        return LockedPayers(Book({}), frozenset(), {})
+    opted_out, ids, hashes, answers = (each or () for each in rows[0][6:10])
+    stored = zip(hashes, map(orjson.loads, answers), strict=True)
+    return LockedPayers(book_of(rows), frozenset(opted_out), dict(zip(ids, stored, strict=True)))
 
 
 async def held(account_id: UUID, *, tx: Connection | None = None) -> int:
@@ -148,13 +167,18 @@ async def held(account_id: UUID, *, tx: Connection | None = None) -> int:
 
 
 async def write_accepted(tx: Connection, book: Book, sends: Sequence[NewSend]) -> datetime:
-    created_at: datetime = await tx.fetchval(
+    keyed = [(send.key, answer_of(send)) for send in sends if send.key]
+    row = await tx.fetchrow(
         WRITE_ACCEPTED,
         *book_columns(tx, book),
         *columns([_send_row(send) for send in sends]),
         *columns([row for send in sends for row in _message_rows(send)]),
+        *answer_columns(keyed),
     )
-    return created_at
+    assert row is not None
+    created_at, kept = row
+    check_kept([key for key, _ in keyed], set(kept))
+    return cast(datetime, created_at)
 
 
 async def copy_messages(tx: Connection, send: NewSend) -> datetime:

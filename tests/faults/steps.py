@@ -9,7 +9,7 @@ from tests.faults.wire import COMMIT, Moment, Step
 
 ACCEPTING = (
     Step("before it begins", accept.LOCK_PAYERS, Moment.BEFORE),
-    Step("keys taken", ledger.TRY_KEYS, Moment.AFTER),
+    Step("key taken", ledger.TAKE_KEY, Moment.AFTER),
     Step("payers locked", accept.LOCK_PAYERS, Moment.AFTER),
     Step("charged and written", accept.WRITE_ACCEPTED, Moment.AFTER),
     Step("answers kept", ledger.KEEP_ANSWERS, Moment.AFTER),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import asyncpg
+import orjson
 import pytest
 
 from domain.errors import IdempotencyConflict, InsufficientBalance, InvalidInput
@@ -21,9 +22,9 @@ from domain.sending.accept import (
     Refused,
     accept_batch,
 )
-from domain.sending.messages import NewSend
+from domain.sending.messages import NewSend, answer_of
 from persistence import store
-from persistence.ledger.transfers import TAKE_KEY
+from persistence.ledger.transfers import LOCK_ACCOUNTS, TAKE_KEY
 from tests import worlds
 from tests.ledger.sends import accept_single, accepting, charges, count_of, keyed, messages_of, sent
 
@@ -32,8 +33,11 @@ pytestmark = pytest.mark.usefixtures("connected")
 Witness: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 COUNT_WAITERS = """
-SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
-WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+STORE_KEY = """
+INSERT INTO idempotency_key (id, scope_id, key, input_hash, answer) VALUES ($1, $2, $3, $4, '{}')
 """
 COUNTS = pytest.mark.parametrize("count", [1, 3, COPY_FROM])
 Accept = Callable[[NewSend], Awaitable[AcceptResult]]
@@ -166,6 +170,49 @@ async def test_a_key_in_progress_elsewhere_is_waited_for_without_delaying_others
     await worlds.assert_audit_holds()
 
 
+@pytest.mark.parametrize("first", ["large", "small"])
+async def test_a_large_and_a_small_send_with_one_key_are_one_send(first: str) -> None:
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=2 * COPY_FROM)
+    for each in range(10):
+        large = keyed(worlds.new_send(client, COPY_FROM), f"k{each}", given="large")
+        small = keyed(worlds.new_send(client), f"k{each}", given="small")
+        calls = [accept_single(large), _accept_in_a_batch(small)]
+        results = await asyncio.gather(*(calls if first == "large" else reversed(calls)))
+        assert count_of(results, AcceptedNow) == 1
+        (refused,) = [result.refusal for result in results if isinstance(result, Refused)]
+        assert isinstance(refused, IdempotencyConflict | InsufficientBalance)
+        await worlds.open_with(client.account_id, COPY_FROM)
+    await worlds.assert_audit_holds()
+
+
+@pytest.mark.parametrize("size", [1, COPY_FROM])
+async def test_a_key_that_is_stored_while_the_account_is_locked_is_found(
+    size: int, worker_database_url: str
+) -> None:
+    """The statement that locks the account began before the other transaction committed."""
+    client = await worlds.add_client(await worlds.add_pool(default=False), held=COPY_FROM)
+    waiting, first = [keyed(worlds.new_send(client, size), "k") for _ in range(2)]
+    assert first.key is not None
+    elsewhere = await asyncpg.connect(worker_database_url)
+    async with accepting() as acceptor:
+        async with elsewhere.transaction():
+            await elsewhere.execute(LOCK_ACCOUNTS, [client.account_id])
+            task = asyncio.create_task(acceptor.accept(waiting))
+            await _until_some_wait(elsewhere)
+            key = first.key
+            await elsewhere.execute(STORE_KEY, key.id, key.scope_id, key.key, key.input_hash)
+            await elsewhere.execute(
+                "UPDATE idempotency_key SET answer = $2 WHERE id = $1",
+                key.id,
+                orjson.dumps(answer_of(first)).decode(),
+            )
+        result = await asyncio.wait_for(task, 10)
+    await elsewhere.close()
+    assert isinstance(result, AcceptedBefore)
+    assert result.send_id == first.id
+    assert await charges(client.account_id) == []
+
+
 # The key itself
 
 
@@ -199,17 +246,20 @@ def test_the_hash_depends_on_the_mutation_and_on_the_exact_input() -> None:
 
 @asynccontextmanager
 async def _in_progress(url: str, key: IdempotencyKey) -> AsyncIterator[Witness]:
-    """Another process is at work under the key."""
+    """Another process has stored an answer under the key. It does not commit, and rolls back."""
     elsewhere = await asyncpg.connect(url)
+    running = elsewhere.transaction()
     try:
-        async with elsewhere.transaction():
-            await elsewhere.execute(TAKE_KEY, key.id)
-            yield elsewhere
+        await running.start()
+        await elsewhere.execute(TAKE_KEY, key.id)
+        await elsewhere.execute(STORE_KEY, key.id, key.scope_id, key.key, key.input_hash)
+        yield elsewhere
+        await running.rollback()
     finally:
         await elsewhere.close()
 
 
 async def _until_some_wait(elsewhere: Witness) -> None:
     async with asyncio.timeout(10):
-        while await elsewhere.fetchval(COUNT_WAITERS) < 2:  # noqa: ASYNC110 - others' locks
+        while await elsewhere.fetchval(COUNT_WAITERS) < 1:  # noqa: ASYNC110 - others' locks
             await asyncio.sleep(0.002)
