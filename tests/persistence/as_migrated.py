@@ -18,7 +18,7 @@ CONSTRAINTS = {
     "conversation": "line_whole number_unique unread_positive",
     "hook_delivery": "status_known",
     "hook_endpoint": "client_exists failing_whole signs",
-    "idempotency_key": "bounded unique",
+    "idempotency_key": "bounded",
     "imported_line": "counts_positive reference_unique",
     "inbound": "feed_positive feed_unique",
     "ledger_audit": "finished_in_time state_known",
