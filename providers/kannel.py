@@ -44,13 +44,17 @@ SIGN_IN_REFUSED: Final = "authorization failed"
 NOT_ROUTABLE: Final = "not routable"
 BUSY: Final = "temporal failure"
 WRONG_PATH: Final = "unknown request"
+WRONG_TYPE: Final = ("invalid content-type", "unsupported content-type")
 DENIED_NUMBER: Final = "number(s) has/have been denied"
 # "Sender missing and no global set, rejected", for example. The field is the first word.
 FIELD_REFUSED: Final = re.compile(r"[a-z][a-z ()/'-]{2,80}, rejected")
-OUR_FIELDS: Final = ("sender", "dlr-", "account", "unsupported")
+OUR_FIELDS: Final = ("sender", "dlr-", "account")
 """Fields of a request that our configuration decides, and not the message."""
 
 REJECTED: Final = "The network refused this message."
+SETTINGS_REFUSED: Final = NotSent(
+    "The gateway refuses the account's settings.", refuses_account=True
+)
 
 # The types of reports that say something certain. 4 is "buffered": no verdict.
 REPORTS: Final = {
@@ -139,10 +143,10 @@ def _outcome_of_answer(answer: Answer, words: str, reference: str | None) -> Out
         return NotSent("The gateway asked to wait.", retry_after_seconds=pause)
     if answer.status == 400 and words.startswith(DENIED_NUMBER):
         return Rejected(REJECTED)
+    if answer.status == 400 and words.startswith(WRONG_TYPE):
+        return SETTINGS_REFUSED
     if answer.status == 400 and FIELD_REFUSED.fullmatch(words):
-        if words.startswith(OUR_FIELDS):
-            return NotSent("The gateway refuses the account's settings.", refuses_account=True)
-        return Rejected(REJECTED)
+        return SETTINGS_REFUSED if words.startswith(OUR_FIELDS) else Rejected(REJECTED)
     if answer.status == 404 and words.startswith(WRONG_PATH):
         return NotSent("The gateway has no such address.", refuses_account=True)
     return Unknown(f"The answer (HTTP {answer.status}) does not say whether it was accepted.")

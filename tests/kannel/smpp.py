@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from domain.sending.text import GSM7_DEFAULT, GSM7_EXTENSION
+
 RESPONSE = 0x80000000
 SUBMIT, DELIVER, UNBIND, ENQUIRE_LINK = 4, 5, 6, 0x15
 WORDS = range(0, 16, 4)
@@ -35,9 +37,10 @@ class Submitted:
 
     @property
     def text(self) -> str:
-        """Its text without the header of a long one. GSM-7 characters as Latin-1."""
+        """Its text without the header of a long one."""
         header = 1 + self.content[0] if self.esm_class & WITH_HEADER else 0
-        return self.content[header:].decode("utf-16-be" if self.coding == 8 else "latin-1")
+        content = self.content[header:]
+        return content.decode("utf-16-be") if self.coding == 8 else _gsm7(content)
 
     @property
     def part(self) -> int:
@@ -111,6 +114,14 @@ class Network:
         link = next(iter(self.links))
         fields = (sender.removeprefix("+"), to.removeprefix("+"), coding, esm_class, content)
         await link.send(DELIVER, _message(*fields))
+
+
+def _gsm7(content: bytes) -> str:
+    """A text in the default alphabet of phones, one septet in each byte."""
+    septets = iter(content)
+    return "".join(
+        GSM7_EXTENSION[next(septets)] if each == 0x1B else GSM7_DEFAULT[each] for each in septets
+    )
 
 
 _numbers = itertools.count(1)

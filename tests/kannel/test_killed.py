@@ -1,0 +1,76 @@
+"""kill -9 of bearerbox under load: nothing is sent twice by us, and nothing is lost silently."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tests import worlds
+from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
+from tests.kannel.conftest import Ibiki
+from tests.kannel.gateway import BEARERBOX, SMSBOX, Gateway
+from tests.kannel.smpp import Answer, Network
+
+pytestmark = pytest.mark.xdist_group("kannel")
+MESSAGES = 300
+RULES = replace(QUICK, deadline_seconds=3.0, lease_seconds=5.0)
+
+
+async def test_bearerbox_is_killed_under_load_and_started_again(
+    ibiki: Ibiki, gateway: Gateway, network: Network
+) -> None:
+    numbers = [f"+1202555{each:04d}" for each in range(3_000, 3_000 + MESSAGES)]
+    network.answers |= {each.removeprefix("+"): Answer(receipts=["DELIVRD"]) for each in numbers}
+    before = len(gateway.sent())
+    account = gateway.account(deadline_seconds=2.0)
+    send = await worlds.accept(ibiki.client, numbers=numbers)
+
+    async def left(expected: set[str]) -> None:
+        while not expected <= _left(network):
+            network.changed.clear()
+            await network.changed.wait()
+
+    async def is_over() -> bool:
+        return not {"QUEUED", "SUBMITTING"} & (await worlds.statuses(send.id)).keys()
+
+    async with dispatching(Opened(account), rules=RULES):
+        async with asyncio.timeout(20):
+            await left(set(numbers[: MESSAGES // 4]))
+        await gateway.kill(BEARERBOX)
+        # As a service manager does. By itself, smsbox is back ten seconds after bearerbox.
+        await gateway.kill(SMSBOX)
+        await asyncio.sleep(0.2)
+        assert not await is_over(), "killed too late to be under load"
+        await gateway.start()
+        await eventually(is_over)
+    await account.close()
+    await gateway.is_online()
+
+    rows = await worlds.fetch("SELECT number, status FROM message")
+    assert {row["status"] for row in rows} <= {"SENT", "DELIVERED", "UNKNOWN"}
+    # Kannel's own log is the witness: each message reached it once.
+    taken = Counter(gateway.sent()[before:])
+    assert not {number for number, times in taken.items() if times > 1}
+    accepted = {row["number"] for row in rows if row["status"] != "UNKNOWN"}
+    assert accepted <= taken.keys()
+    # What is SENT leaves, also if it was only in Kannel's store when it was killed.
+    async with asyncio.timeout(20):
+        await left(accepted)
+    assert _left(network) & set(numbers) <= taken.keys()
+    # A message whose answer was lost: if it left, Kannel's report says so.
+    await ibiki.receives(
+        "SELECT count(*) = 0 FROM message WHERE status = 'UNKNOWN' AND number = ANY($1)",
+        list(_left(network)),
+        seconds=20,
+    )
+    held = await worlds.held(ibiki.client.account_id)
+    assert held == 1_000 - MESSAGES, "all stay charged, also those that are UNKNOWN"
+    await worlds.assert_audit_holds()
+
+
+def _left(network: Network) -> set[str]:
+    """The numbers that the network was given a message for."""
+    return {f"+{each.number}" for each in network.log}
