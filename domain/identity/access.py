@@ -14,6 +14,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import AccountInactive, Forbidden, NotFound, Unauthenticated
+from domain.identity.quiet_hours import QuietHours
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Payer:
     unit: str
     rate_usd: Decimal | None
     is_unread: bool = False
+    quiet_hours: QuietHours | None = None
 
 
 class Role(StrEnum):

@@ -28,6 +28,7 @@ from domain.identity.directory import (
     threshold_of,
 )
 from domain.identity.ports import IdentityStore, Node
+from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
 from domain.numbers import Normaliser
 from domain.transactions import Transaction, changing
@@ -65,6 +66,7 @@ class ClientChange:
     rate_per_unit_usd: Decimal | Keep | None = KEEP
     assigned_numbers: Sequence[str] | Keep | None = KEEP
     low_balance_threshold: int | Keep | None = KEEP
+    quiet_hours: QuietHours | Keep | None = KEEP
 
 
 async def create_group(
@@ -169,6 +171,7 @@ def changed_client(client: Client, change: ClientChange, normaliser: Normaliser)
         low_balance_threshold=threshold_of(
             kept(change.low_balance_threshold, client.low_balance_threshold)
         ),
+        quiet_hours=kept(change.quiet_hours, client.quiet_hours),
     )
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, InvalidPhoneNumber
 from domain.identity.access import Role
+from domain.identity.quiet_hours import QuietHours
 from domain.numbers import Normaliser
 from domain.sids import SidKind, sid_of
 
@@ -97,6 +98,7 @@ class Client:
     assigned_numbers: Sequence[str]
     created_at: datetime
     low_balance_threshold: int | None = None
+    quiet_hours: QuietHours | None = None
 
     @property
     def key(self) -> TextKey:

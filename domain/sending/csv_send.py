@@ -48,7 +48,7 @@ class CsvOrder:
 
     Either `text` or `text_column`. `column`: of the numbers; None to choose it by its name.
     `allow_missing_values`: send also if a placeholder's cell is empty. `send_at`: with a time zone;
-    None for now.
+    None for now. `ignore_quiet_hours`: send also where it is quiet.
     """
 
     text: str | None = None
@@ -56,6 +56,7 @@ class CsvOrder:
     text_column: str | None = None
     allow_missing_values: bool = False
     send_at: datetime | None = None
+    ignore_quiet_hours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class CsvQuote:
     balance: int
     affordable: bool
     problem: Refusal | None
+    held: int = 0
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ async def csv_send(
     """Accepts a message for each row of an upload of the actor's client."""
     given: list[object] = [str(upload_id), order.text, order.column, order.text_column]
     given += [True] * order.allow_missing_values
-    if options := options_of(order.send_at):
+    if options := options_of(order.send_at, ignore_quiet_hours=order.ignore_quiet_hours):
         given.append(options)
     keyed = key_by(actor, key, "csvSend", given)
     columns: FileColumns | None = None  # stays None if a repeated request finds no upload
@@ -139,6 +142,8 @@ async def quote_csv(
         balance=price.balance,
         affordable=price.balance >= price.cost,
         problem=price.problem,
+        held=price.schedule.held,
+        held_until=price.schedule.last_held_until,
     )
 
 
@@ -159,7 +164,7 @@ async def _read_request(
         if upload.layout.rows > installation.limits.recipients:
             raise TooManyRecipients(installation.limits.recipients)
         request = await asyncio.to_thread(_read, file, reading, installation)
-    request = replace(request, send_at=order.send_at)
+    request = replace(request, send_at=order.send_at, ignore_quiet_hours=order.ignore_quiet_hours)
     if reading.text_of is None:
         request = replace(request, text=order.text, texts=None)
     return request, reading.columns

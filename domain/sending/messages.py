@@ -71,7 +71,8 @@ class NewSend:
     the line that it leaves through, and what its sender should know about that.
     `first_message_id`: the messages have consecutive IDs from here on. So an answer can name them
     without a read, and 100,000 need not be made one by one. `send_at`: when the messages are due;
-    None for now.
+    None for now. `held_until`: one for each number, if it is held until later during quiet hours;
+    empty if none is.
     """
 
     id: UUID
@@ -87,6 +88,7 @@ class NewSend:
     line: Line | None = None
     warning: str | None = None
     send_at: datetime | None = None
+    held_until: Sequence[datetime | None] = ()
     first_message_id: UUID = field(default_factory=new_id)
 
     def __post_init__(self) -> None:
@@ -139,6 +141,10 @@ class Send:
     created_at: datetime
     send_at: datetime | None = None
     """The time that its caller asked for; None for at once."""
+
+    held: int = 0
+    held_until: datetime | None = None
+    """How many messages were held during quiet hours, and when the last of them is due."""
 
     columns: FileColumns | None = None
     """Only in the result of csvSend: it is not stored."""

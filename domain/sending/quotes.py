@@ -19,11 +19,12 @@ from domain.identity.access import Actor, Payer, payer_of
 from domain.rejections import RejectedRecipient
 from domain.sending.messages import SendKind
 from domain.sending.recipients import Recipients
+from domain.sending.schedule import AT_ONCE, Schedule
 from domain.sending.send import (
     SendRequest,
     check_limits,
-    due_at,
     find_recipients,
+    find_schedule,
     read_balance_once,
 )
 from domain.sending.text import Encoding, check_text, costly_characters, encoding_of, segments_of
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a send would do and cost. `problem`: why it would be refused, None if it would not."""
+    """What a send would do and cost. `problem`: why it would be refused, None if it would not.
+
+    `held`: how many messages would be held during quiet hours, the last one until `held_until`.
+    """
 
     accepted: int
     rejected: Sequence[RejectedRecipient]
@@ -46,15 +50,18 @@ class Quote:
     balance: int
     affordable: bool
     problem: Refusal | None
+    held: int = 0
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The cost of a send and the balance that it would be charged to."""
+    """The cost of a send, the balance that it would be charged to, and when it is due."""
 
     cost: int
     balance: int
     problem: Refusal | None
+    schedule: Schedule = AT_ONCE
 
 
 async def quote(
@@ -64,6 +71,7 @@ async def quote(
     to: Sequence[str],
     text: str,
     send_at: datetime | None = None,
+    ignore_quiet_hours: bool = False,
 ) -> Quote:
     """What a bulkSend with this input would do and cost, without doing it."""
     payer, problem = payer_or_problem(actor)
@@ -71,7 +79,9 @@ async def quote(
         check_text(text, most_segments=installation.limits.segments)
     except Refusal as refusal:
         problem = problem or refusal
-    request = SendRequest(SendKind.BULK, to, text, send_at=send_at)
+    request = SendRequest(
+        SendKind.BULK, to, text, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
+    )
     recipients = await find_recipients(installation, payer, request)
     price = await price_of(installation, actor, payer, request, recipients, problem)
     # The beginning of a text that is much too long is enough to show that.
@@ -87,6 +97,8 @@ async def quote(
         balance=price.balance,
         affordable=price.balance >= price.cost,
         problem=price.problem,
+        held=price.schedule.held,
+        held_until=price.schedule.last_held_until,
     )
 
 
@@ -102,9 +114,10 @@ async def price_of(
 
     `problem`: what was found before. If the balance was never read, it is read, as for a send.
     """
+    schedule = AT_ONCE
     try:
         if problem is None:
-            await _check(installation, actor, payer, request, recipients)
+            schedule = await _check(installation, actor, payer, request, recipients)
     except (NoValidRecipients, TooManyRecipients, InvalidInput, ProviderUnavailable) as refusal:
         problem = refusal
     cost = len(recipients.numbers) * payer.price
@@ -112,7 +125,7 @@ async def price_of(
     if problem is None and balance < cost:
         available = max(balance, 0)
         problem = InsufficientBalance(required=cost, available=available, unit=payer.unit)
-    return Price(cost, balance, problem)
+    return Price(cost, balance, problem, schedule)
 
 
 def payer_or_problem(actor: Actor) -> tuple[Payer, Refusal | None]:
@@ -131,11 +144,12 @@ async def _check(
     payer: Payer,
     request: SendRequest,
     recipients: Recipients,
-) -> None:
+) -> Schedule:
     """The checks of a send between the text and the balance. Raises what a send would raise."""
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
     check_limits(installation, len(request.to), request.kind)
-    await due_at(installation, request)
+    schedule = await find_schedule(installation, payer, request, recipients.numbers)
     if payer.is_unread:
         await read_balance_once(installation, payer, actor.user_id)
+    return schedule

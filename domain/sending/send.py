@@ -35,7 +35,7 @@ from domain.ledger.valuation import value_usd
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
 from domain.sending.messages import MessageStatus, NewSend, Send, SendKind
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
-from domain.sending.schedule import time_to_send
+from domain.sending.schedule import AT_ONCE, Schedule, schedule_of
 from domain.sending.text import check_text
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class SendRequest:
 
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from. `missing`: what is missing for a recipient, by its position.
-    `send_at`: when to send; None for now.
+    `send_at`: when to send; None for now. `ignore_quiet_hours`: whether quiet hours do not matter.
     """
 
     kind: SendKind
@@ -68,6 +68,7 @@ class SendRequest:
     lines: Sequence[int] | None = None
     missing: Mapping[int, str] = field(default_factory=dict)
     send_at: datetime | None = None
+    ignore_quiet_hours: bool = False
 
 
 async def send(
@@ -78,10 +79,17 @@ async def send(
     text: str,
     key: str | None,
     send_at: datetime | None = None,
+    ignore_quiet_hours: bool = False,
 ) -> Send:
-    """Accepts one message to one number. `send_at`: with a time zone; None for now."""
-    keyed = key_by(actor, key, "send", {"to": to, "text": text} | options_of(send_at))
-    request = SendRequest(SendKind.SINGLE, [to], text, send_at=send_at)
+    """Accepts one message to one number. `send_at`: with a time zone; None for now.
+
+    `ignore_quiet_hours`: send it even if it is quiet where the recipient is.
+    """
+    options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
+    keyed = key_by(actor, key, "send", {"to": to, "text": text} | options)
+    request = SendRequest(
+        SendKind.SINGLE, [to], text, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
+    )
     return await _send(installation, actor, request, keyed)
 
 
@@ -93,10 +101,14 @@ async def bulk_send(
     text: str,
     key: str | None,
     send_at: datetime | None = None,
+    ignore_quiet_hours: bool = False,
 ) -> Send:
     """Accepts one text to many numbers. A number that occurs twice counts once."""
-    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": text} | options_of(send_at))
-    request = SendRequest(SendKind.BULK, to, text, send_at=send_at)
+    options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
+    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": text} | options)
+    request = SendRequest(
+        SendKind.BULK, to, text, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
+    )
     return await _send(installation, actor, request, keyed)
 
 
@@ -107,15 +119,18 @@ async def bulk_send_multi(
     messages: Sequence[OutgoingText],
     key: str | None,
     send_at: datetime | None = None,
+    ignore_quiet_hours: bool = False,
 ) -> Send:
     """Accepts a text for each number. The same number and text twice counts once."""
     given: object = [[message.to, message.text] for message in messages]
-    if options := options_of(send_at):
+    if options := options_of(send_at, ignore_quiet_hours=ignore_quiet_hours):
         given = {"messages": given} | options
     keyed = key_by(actor, key, "bulkSendMulti", given)
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
-    request = SendRequest(SendKind.MULTI, to, texts=texts, send_at=send_at)
+    request = SendRequest(
+        SendKind.MULTI, to, texts=texts, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
+    )
     return await _send(installation, actor, request, keyed)
 
 
@@ -195,17 +210,26 @@ def key_by(actor: Actor, key: str | None, mutation: str, given: object) -> Idemp
     return key_of(actor.client_id or actor.user_id, key, mutation, given)
 
 
-def options_of(send_at: datetime | None) -> dict[str, object]:
+def options_of(send_at: datetime | None, *, ignore_quiet_hours: bool) -> dict[str, object]:
     """The options that a key is compared by. Empty without any: such keys are older."""
-    return {} if send_at is None else {"sendAt": send_at.astimezone(UTC).isoformat()}
+    options: dict[str, object] = {}
+    if send_at is not None:
+        options["sendAt"] = send_at.astimezone(UTC).isoformat()
+    if ignore_quiet_hours:
+        options["ignoreQuietHours"] = True
+    return options
 
 
-async def due_at(installation: Installation, request: SendRequest) -> datetime | None:
-    """When the messages of a request are due, None for now. Raises InvalidInput."""
-    if request.send_at is None:
-        return None
+async def find_schedule(
+    installation: Installation, payer: Payer, request: SendRequest, numbers: Sequence[str]
+) -> Schedule:
+    """When the messages of a request to these numbers are due. Raises InvalidInput."""
+    quiet = None if request.ignore_quiet_hours else payer.quiet_hours
+    if request.send_at is None and quiet is None:
+        return AT_ONCE
     now = datetime.fromtimestamp(await installation.store.read_clock(), UTC)
-    return time_to_send(request.send_at, now)
+    plan = partial(schedule_of, numbers, request.send_at, quiet, now)
+    return await _in_thread(len(numbers), plan)
 
 
 async def _send(
@@ -243,7 +267,7 @@ async def _check(
         raise NoValidRecipients(recipients.rejected)
     check_limits(installation, len(request.to), request.kind)
     check_rate(installation, payer)
-    send_at = await due_at(installation, request)
+    schedule = await find_schedule(installation, payer, request, recipients.numbers)
     texts = request.texts
     return NewSend(
         id=new_id(),
@@ -256,7 +280,8 @@ async def _check(
         rejected=recipients.rejected,
         rejected_count=recipients.rejected_count,
         key=key,
-        send_at=send_at,
+        send_at=schedule.send_at,
+        held_until=schedule.held_until,
     )
 
 
@@ -311,6 +336,7 @@ async def _find(installation: Installation, actor: Actor, send_id: UUID) -> Send
 
 def _just_queued(accepted: AcceptedNow) -> Send:
     new_send = accepted.send
+    schedule = Schedule(new_send.send_at, new_send.held_until)
     return Send(
         id=new_send.id,
         client_id=new_send.payer.client_id,
@@ -323,5 +349,7 @@ def _just_queued(accepted: AcceptedNow) -> Send:
         counts={MessageStatus.QUEUED: len(new_send.numbers)},
         created_at=accepted.created_at,
         send_at=new_send.send_at,
+        held=schedule.held,
+        held_until=schedule.last_held_until,
         accepted_as=new_send,
     )

@@ -11,9 +11,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import orjson
 from tortoise.expressions import Q, RawSQL
 
 from domain.identity.access import Actor, Payer, Role
+from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
 from persistence.database import connection, orm
 from persistence.identity.models import AccessChange, ApiKey
@@ -33,7 +35,8 @@ SELECT credential.id AS credential_id, app_user.id AS user_id, role, client.id A
        client.account_id, upstream.id AS provider_account_id, upstream.price, upstream.unit,
        coalesce(client.rate_per_unit_usd, client_group.rate_per_unit_usd) AS rate_usd,
        upstream.owner_client_id IS NOT NULL AND (upstream.read_at IS NULL
-           OR upstream.credentials_set_at > upstream.read_at) AS is_unread
+           OR upstream.credentials_set_at > upstream.read_at) AS is_unread,
+       client.quiet_hours
 FROM {credentials} AS credential
 JOIN app_user ON app_user.id = credential.user_id AND NOT disabled
 LEFT JOIN client ON client.id = app_user.client_id
@@ -138,6 +141,7 @@ def _payer(row: Record) -> Payer | None:
     if row["provider_account_id"] is None:
         return None
     rate_usd: Decimal | None = row["rate_usd"]
+    quiet_hours: str | None = row["quiet_hours"]
     return Payer(
         client_id=row["client_id"],
         account_id=row["account_id"],
@@ -146,4 +150,5 @@ def _payer(row: Record) -> Payer | None:
         unit=row["unit"],
         rate_usd=rate_usd,
         is_unread=row["is_unread"] or False,
+        quiet_hours=QuietHours(**orjson.loads(quiet_hours)) if quiet_hours else None,
     )

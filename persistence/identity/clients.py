@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from domain.identity.directory import (
     TextKey,
 )
 from domain.identity.ports import Node
+from domain.identity.quiet_hours import QuietHours
 from domain.ledger.book import NodeKind
 from domain.live import hints
 from domain.pages import Page, Window
@@ -122,6 +124,7 @@ async def update_client(tx: Connection, client: Client) -> None:
             group_id=client.group_id,
             rate_per_unit_usd=client.rate_per_unit_usd,
             low_balance_threshold=client.low_balance_threshold,
+            quiet_hours=asdict(client.quiet_hours) if client.quiet_hours else None,
         )
     )
     note(tx, [hints.ACCOUNT + client.account_id.bytes])
@@ -174,4 +177,5 @@ def _client(row: models.Client) -> Client:
         assigned_numbers=row.numbers,  # type: ignore[attr-defined]  # annotated
         created_at=row.created_at,
         low_balance_threshold=row.low_balance_threshold,
+        quiet_hours=QuietHours(**row.quiet_hours) if row.quiet_hours else None,
     )

@@ -34,7 +34,10 @@ class User(Model):
 
 
 class Client(Model):
-    """A tenant. `account_id` is the node that its sends are charged to."""
+    """A tenant. `account_id` is the node that its sends are charged to.
+
+    `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`.
+    """
 
     id = fields.UUIDField(primary_key=True)
     name = fields.TextField()
@@ -45,6 +48,7 @@ class Client(Model):
     rate_per_unit_usd = fields.DecimalField(max_digits=18, decimal_places=6, null=True)
     low_balance_threshold = fields.BigIntField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
+    quiet_hours = fields.JSONField[dict[str, str]](null=True)
 
     class Meta:
         table = "client"

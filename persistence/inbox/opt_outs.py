@@ -14,7 +14,7 @@ from domain.dispatch.messages import Refund
 from domain.inbox.messages import CancelledSend, ConversationKey, OptOut
 from domain.inbox.webhooks import LockedEvent
 from domain.live import hints
-from domain.sending.schedule import MOST_AHEAD
+from domain.sending.schedule import LONGEST_WAIT
 from persistence.database import connection
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
@@ -162,7 +162,7 @@ async def asked_lately(
     tx: Connection, keys: Sequence[ConversationKey], *, seconds: float
 ) -> set[ConversationKey]:
     since = datetime.now(UTC) - timedelta(seconds=seconds)
-    first_id = first_id_at(since - MOST_AHEAD)
+    first_id = first_id_at(since - LONGEST_WAIT)
     rows = await tx.fetch(ASKED_LATELY, *columns(keys), first_id, since)
     return {(row[0], row[1]) for row in rows}
 

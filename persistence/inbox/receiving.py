@@ -17,7 +17,7 @@ from domain.inbox.routing import WRITERS_DAYS, CandidateIndex
 from domain.inbox.senders import is_answerable
 from domain.live import hints
 from domain.sending.messages import Line
-from domain.sending.schedule import MOST_AHEAD
+from domain.sending.schedule import LONGEST_WAIT
 from persistence.inbox.capture import write_lines
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
@@ -184,7 +184,7 @@ async def read_candidates(
     for number, modem, port, client_id in await tx.fetch(TALKING, list(senders), modems, ports):
         index.talking.setdefault((number, Line(modem, port)), []).append(client_id)
     since = datetime.now(UTC) - timedelta(days=WRITERS_DAYS)
-    first_id = first_id_at(since - MOST_AHEAD)
+    first_id = first_id_at(since - LONGEST_WAIT)
     for number, client_id in await tx.fetch(WRITERS, list(senders), first_id, since):
         index.writers.setdefault(number, set()).add(client_id)
     return index

@@ -199,16 +199,17 @@ def encoded_messages(send: NewSend, now: datetime) -> AsyncIterator[bytes]:
     """One send's messages for COPY in binary format, in `MESSAGE_COLUMNS`."""
     payer = send.payer
     first = send.first_message_id.int
-    due_at = max(send.send_at or now, now)
-    priority = PRIORITY[send.kind] + (LATER if send.send_at else 0)
+    times = {at: _encoded_times(send, at, now) for at in {send.send_at, *send.held_until}}
     pieces: list[Piece] = [
         UUID_SIZE,
         (number.to_bytes(16, "big") for number in range(first, first + len(send.numbers))),
         uuid(send.id) + uuid(payer.client_id) + uuid(payer.provider_account_id),
         map(text, send.numbers),
         NULL if send.texts is None else map(text, send.texts),
-        int2(priority) + int8(payer.price) + timestamptz(send.send_at),
-        timestamptz(due_at) + 2 * timestamptz(now),
+        (times[each or send.send_at] for each in send.held_until)
+        if send.held_until
+        else times[send.send_at],
+        2 * timestamptz(now),
     ]
     return encoded_rows(len(MESSAGE_COLUMNS), pieces)
 
@@ -241,17 +242,20 @@ def _send_row(send: NewSend) -> tuple[Any, ...]:
         send.line.port if send.line else None,
         send.warning,
         send.send_at,
-        0,
-        send.send_at,
+        sum(each is not None for each in send.held_until),
+        max(filter(None, send.held_until), default=send.send_at),
     )
 
 
 def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
     """One row for each number, in order, without the times. A shared text is only in the send."""
     payer = send.payer
-    priority = PRIORITY[send.kind] + (LATER if send.send_at else 0)
+    held_until: Iterable[datetime | None] = send.held_until or repeat(None, len(send.numbers))
     texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
-    for message_id, number, own_text in zip(send.message_ids, send.numbers, texts, strict=True):
+    for message_id, number, own_text, held in zip(
+        send.message_ids, send.numbers, texts, held_until, strict=True
+    ):
+        send_at = held or send.send_at
         yield (
             message_id,
             send.id,
@@ -259,7 +263,17 @@ def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
             payer.provider_account_id,
             number,
             own_text,
-            priority,
+            _priority(send, send_at),
             payer.price,
-            send.send_at,
+            send_at,
         )
+
+
+def _encoded_times(send: NewSend, send_at: datetime | None, now: datetime) -> bytes:
+    """Priority, price, `send_at` and `due_at` for COPY."""
+    priority, due_at = _priority(send, send_at), max(send_at or now, now)
+    return int2(priority) + int8(send.payer.price) + timestamptz(send_at) + timestamptz(due_at)
+
+
+def _priority(send: NewSend, send_at: datetime | None) -> int:
+    return PRIORITY[send.kind] + (0 if send_at is None else LATER)

@@ -342,6 +342,8 @@ def _send(row: models.Send, counts: dict[str, int]) -> Send:
         counts={MessageStatus(status): count for status, count in counts.items()},
         created_at=row.created_at,
         send_at=row.send_at,
+        held=row.held,
+        held_until=row.due_until if row.held else None,
     )
 
 

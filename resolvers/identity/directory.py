@@ -7,6 +7,7 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
+from domain.errors import InvalidInput, NotFound
 from domain.identity import clients as domain_clients
 from domain.identity import directory as domain_directory
 from domain.identity import users as domain_users
@@ -21,10 +22,11 @@ from domain.identity.directory import (
     User,
     UserOrder,
 )
+from domain.identity.quiet_hours import quiet_hours_of
 from domain.pages import Page, Window
 from domain.search import search_of
 from resolvers import ids
-from resolvers.context import Info, requires
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from resolvers.loaders import load_clients
 from resolvers.updates import updated_fields
@@ -33,6 +35,7 @@ from schema.identity.inputs import (
     CreateClientInput,
     CreateGroupInput,
     CreateUserInput,
+    SetQuietHoursInput,
     UpdateClientInput,
     UpdateGroupInput,
     UpdateUserInput,
@@ -157,6 +160,27 @@ async def update_client(info: Info, input: UpdateClientInput) -> Client:
     client_id = ids.decode(Kind.CLIENT, input.id)
     changed = await domain_clients.update_client(
         installation.store, installation.normaliser, client_id, change
+    )
+    await installation.actors.catch_up()
+    return changed
+
+
+@requires(account=True)
+async def set_quiet_hours(info: Info, input: SetQuietHoursInput) -> Client:
+    """Sets or ends the quiet hours of a client. This process reads its actors again at once."""
+    actor, installation = actor_of(info), info.context.installation
+    client_id = _decoded(Kind.CLIENT, input.client_id) or actor.client_id
+    if client_id is None:
+        raise InvalidInput("clientId is required: name the client.", field="clientId")
+    if actor.role is not Role.ADMIN and client_id != actor.client_id:
+        raise NotFound("client")
+    given = input.quiet_hours
+    quiet = None if given is None else quiet_hours_of(given.start, given.end, given.time_zone)
+    changed = await domain_clients.update_client(
+        installation.store,
+        installation.normaliser,
+        client_id,
+        domain_clients.ClientChange(quiet_hours=quiet),
     )
     await installation.actors.catch_up()
     return changed

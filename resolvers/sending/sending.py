@@ -32,7 +32,12 @@ async def quote(info: Info, input: QuoteInput) -> Quote:
     """What a send would do and cost."""
     actor = actor_of(info)
     return await quotes.quote(
-        info.context.installation, actor, to=input.to, text=input.text, send_at=input.send_at
+        info.context.installation,
+        actor,
+        to=input.to,
+        text=input.text,
+        send_at=input.send_at,
+        ignore_quiet_hours=bool(input.ignore_quiet_hours),
     )
 
 
@@ -47,6 +52,7 @@ async def send(info: Info, input: SendInput) -> Send:
         text=input.text,
         key=input.idempotency_key,
         send_at=input.send_at,
+        ignore_quiet_hours=bool(input.ignore_quiet_hours),
     )
 
 
@@ -61,6 +67,7 @@ async def bulk_send(info: Info, input: BulkSendInput) -> Send:
         text=input.text,
         key=input.idempotency_key,
         send_at=input.send_at,
+        ignore_quiet_hours=bool(input.ignore_quiet_hours),
     )
 
 
@@ -75,6 +82,7 @@ async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
         messages=messages,
         key=input.idempotency_key,
         send_at=input.send_at,
+        ignore_quiet_hours=bool(input.ignore_quiet_hours),
     )
 
 
@@ -121,4 +129,5 @@ def _order(input: CsvSendInput | QuoteCsvInput) -> CsvOrder:
         input.text_column,
         allow_missing_values=bool(input.allow_missing_values),
         send_at=input.send_at,
+        ignore_quiet_hours=bool(input.ignore_quiet_hours),
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import strawberry
 
 from domain.identity import directory as domain_directory
+from domain.identity import quiet_hours
 from domain.identity.access import Role
 from domain.identity.directory import ClientStatus
 from resolvers.identity import directory as fields
@@ -31,6 +32,20 @@ class Group(Node):
     name: str = strawberry.field(description="The name of the group.")
     rate_per_unit_usd: Money | None = strawberry.field(
         description=f"{RATE} It applies to the clients of the group that have no rate."
+    )
+
+
+@strawberry.type(
+    description="The time of day in which messages of a client are held, in the local time of each "
+    "recipient. Replies are never held."
+)
+@stands_for(quiet_hours.QuietHours)
+class QuietHours:
+    start: str = strawberry.field(description="When they begin, such as 21:00.")
+    end: str = strawberry.field(description="When they are over, such as 08:00.")
+    time_zone: str = strawberry.field(
+        description="The time zone of the client, such as America/New_York. It counts for numbers "
+        "that do not tell where their phone is."
     )
 
 
@@ -59,6 +74,9 @@ class Client(Node):
         description="The account SID of the client in the Twilio-compatible API."
     )
     created_at: datetime = strawberry.field(description="When the client was added.")
+    quiet_hours: QuietHours | None = strawberry.field(
+        description="When its messages are held. Null without quiet hours."
+    )
 
 
 @strawberry.type(description="The brand under which this installation sells.")
@@ -118,6 +136,9 @@ CreateClientResult = Annotated[
 ]
 UpdateClientResult = Annotated[
     Client | errors.InvalidInput | errors.NotFound, strawberry.union("UpdateClientResult")
+]
+SetQuietHoursResult = Annotated[
+    Client | errors.InvalidInput | errors.NotFound, strawberry.union("SetQuietHoursResult")
 ]
 CreateUserResult = Annotated[
     User | errors.InvalidInput | errors.NotFound, strawberry.union("CreateUserResult")
@@ -185,6 +206,12 @@ class DirectoryMutation:
         graphql_type=UpdateClientResult,
         description="Changes the given fields of a client. A client that changes groups keeps its "
         "units.",
+    )
+    set_quiet_hours = strawberry.field(
+        resolver=fields.set_quiet_hours,
+        graphql_type=SetQuietHoursResult,
+        description="Sets or ends the quiet hours of the viewer's client; for an admin, of the "
+        "named client. They apply to later sends.",
     )
     create_user = strawberry.field(
         resolver=fields.create_user,

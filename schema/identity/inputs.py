@@ -97,6 +97,23 @@ class UpdateClientInput:
     )
 
 
+@strawberry.input(description="A time of day, and the time zone of the client.")
+class QuietHoursInput:
+    start: str = strawberry.field(description="When they begin, such as 21:00.")
+    end: str = strawberry.field(description="When they are over, such as 08:00.")
+    time_zone: str = strawberry.field(
+        description="The name of a time zone, such as America/New_York."
+    )
+
+
+@strawberry.input(description="The quiet hours of a client.")
+class SetQuietHoursInput:
+    client_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The client. Absent: the viewer's own. Required for an admin."
+    )
+    quiet_hours: QuietHoursInput | None = strawberry.field(description="Null ends the quiet hours.")
+
+
 @strawberry.input(description="A new user.")
 class CreateUserInput:
     email: str = strawberry.field(description="The email address to sign in with.")

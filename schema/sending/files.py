@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import strawberry
 
 from domain.sending import csv_send as domain_csv
@@ -65,6 +67,10 @@ class CsvQuote:
     cost: Units = strawberry.field(description="Units that would be charged.")
     balance: Units = strawberry.field(description="Units that the account holds now.")
     affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
+    held: int = strawberry.field(description="How many messages would be held during quiet hours.")
+    held_until: datetime | None = strawberry.field(
+        description="When the last of these is due. Null if none is held."
+    )
     problem = strawberry.field(
         resolver=errors.problem_of,
         graphql_type=errors.UserError | None,

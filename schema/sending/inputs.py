@@ -18,6 +18,10 @@ SEND_AT = (
     "When to send, at most 30 days from now. Absent, or up to a minute ago: now. Messages are "
     "charged when they are accepted, and refunded if they are cancelled before they are sent."
 )
+IGNORE_QUIET = (
+    "Send also to recipients for whom it is quiet now. Otherwise their messages are held until the "
+    "client's quiet hours are over: see Client.quietHours."
+)
 NUMBER = "The phone number, in any usual spelling."
 TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
 
@@ -27,6 +31,7 @@ class SendInput:
     to: str = strawberry.field(description=NUMBER)
     text: str = strawberry.field(description=TEXT)
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
+    ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -38,6 +43,7 @@ class BulkSendInput:
     )
     text: str = strawberry.field(description=TEXT)
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
+    ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -54,6 +60,7 @@ class BulkSendMultiInput:
         "10,000 messages, unless the operator has changed it."
     )
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
+    ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -65,6 +72,7 @@ class QuoteInput:
     )
     text: str = strawberry.field(description=TEXT)
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
+    ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
 
 
 @strawberry.input(description="What to send to the rows of an uploaded file.")
@@ -88,6 +96,7 @@ class CsvSendInput:
         "rejected as MISSING_VALUE.",
     )
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
+    ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
 
 
@@ -105,6 +114,7 @@ class QuoteCsvInput:
         default=None, description="Also send to rows without a value for a placeholder."
     )
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
+    ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
 
 
 @strawberry.input(description="Which sends to list. All conditions must hold.")

@@ -80,7 +80,8 @@ class Message(Node):
     created_at: datetime = strawberry.field(description="When it was accepted or received.")
     updated_at: datetime = strawberry.field(description="When its status last changed.")
     send_at: datetime | None = strawberry.field(
-        description="It is not sent before this time. Null if it was due at once."
+        description="It is not sent before this time: see Send.sendAt and Send.held. Null for at "
+        "once."
     )
     client = batch_field(
         lookups.clients_of,
@@ -120,6 +121,10 @@ class Send(Node):
     created_at: datetime = strawberry.field(description="When it was accepted.")
     send_at: datetime | None = strawberry.field(
         description="The time that was asked for. Null for at once."
+    )
+    held: int = strawberry.field(description="How many messages were held during quiet hours.")
+    held_until: datetime | None = strawberry.field(
+        description="When the last of these is due. Null if none is held."
     )
     charged: Units = strawberry.field(description="Units charged so far, less the refunds.")
     value_usd: Money | None = strawberry.field(
@@ -171,6 +176,10 @@ class Quote:
     cost: Units = strawberry.field(description="What the accepted messages would cost.")
     balance: Units = strawberry.field(description="What the account holds now.")
     affordable: bool = strawberry.field(description="Whether the balance covers the cost.")
+    held: int = strawberry.field(description="How many messages would be held during quiet hours.")
+    held_until: datetime | None = strawberry.field(
+        description="When the last of these is due. Null if none is held."
+    )
     problem = strawberry.field(
         resolver=errors.problem_of,
         graphql_type=errors.UserError | None,

@@ -17,6 +17,7 @@ from domain.identity.actors import Actors
 from domain.identity.api_keys import create_api_key, revoke_api_key
 from domain.identity.clients import ClientChange, GroupChange, update_client, update_group
 from domain.identity.directory import Client, ClientStatus, Group, User
+from domain.identity.quiet_hours import QuietHours
 from domain.identity.sessions import Sessions, SignedIn
 from domain.identity.users import UserChange, update_user
 from persistence import store
@@ -72,6 +73,17 @@ async def soon(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(20):
         while not await condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
+
+
+async def test_an_actor_has_the_quiet_hours_of_its_client(world: World) -> None:
+    quiet = QuietHours("21:00", "08:00", "Africa/Kampala")
+    await update_client(store, NORMALISER, world.client.id, ClientChange(quiet_hours=quiet))
+    for actors in (world.here, world.there):
+        await actors.catch_up()
+        actor = await actors.actor_for(world.secret)
+        assert actor is not None
+        assert actor.payer is not None
+        assert actor.payer.quiet_hours == quiet
 
 
 async def test_an_actor_has_the_terms_of_its_account(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests import people
-from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody
+from tests.matrix.row import DATA, EVERYBODY, NOT_FOUND, Row, admins, anybody, senders
 from tests.matrix.scenario import email_of
 from tests.matrix.things import (
     a_refresh_token,
@@ -18,6 +18,7 @@ from tests.matrix.things import (
     the_user,
 )
 
+QUIET_HOURS = {"start": "21:00", "end": "08:00", "timeZone": "Africa/Kampala"}
 NEW_USER = {"email": an_email, "password": people.PASSWORD}
 
 ROWS: dict[str, list[Row]] = {
@@ -126,6 +127,20 @@ ROWS: dict[str, list[Row]] = {
     "Mutation.updateClient": [
         admins("owner group", given={"input": {"id": the_client}}),
         admins("owner group", given={"input": {"id": the_client, "groupId": the_group}}),
+    ],
+    "Mutation.setQuietHours": [
+        senders(
+            "owner group",
+            sibling=NOT_FOUND,
+            admin="owner group",
+            given={"input": {"clientId": the_client, "quietHours": QUIET_HOURS}},
+        ),
+        senders(
+            "owner group",
+            sibling="sibling group",
+            admin="InvalidInput",
+            given={"input": {"quietHours": None}},
+        ),
     ],
     "Mutation.createUser": [
         admins(

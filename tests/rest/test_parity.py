@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from domain.identity.access import Actor
+from domain.identity.quiet_hours import QuietHours
 from tests import worlds
 from tests.installations import App
 from tests.rest.test_rest import BULK, HELLO, MANY, MULTI, SINGLE, TO
@@ -36,6 +37,7 @@ SINGLES = (SINGLE, "/api/v1/communications/single-sms", "/api/sms/send")
 LATER = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}T08:30:00+02:00"
 LIMITED = "limited"
 INACTIVE = "inactive"
+QUIET = "quiet"
 
 CASES: list[tuple[str, Any, str | None]] = [
     *((each, HELLO, None) for each in SINGLES),
@@ -71,6 +73,10 @@ CASES: list[tuple[str, Any, str | None]] = [
     (SINGLE, {**HELLO, "sendAt": None}, None),
     (BULK, {**MANY, "sendAt": LATER}, None),
     (BULK, {**MANY, "sendAt": "2999-01-01T00:00:00+03:00"}, None),
+    (SINGLE, HELLO, QUIET),
+    (SINGLE, {**HELLO, "ignoreQuietHours": True}, QUIET),
+    (BULK, {**MANY, "sendAt": LATER}, QUIET),
+    (MULTI, [{"recipient": TO, "content": "Hi"}], QUIET),
     (f"{MULTI}?sendAt={LATER}", [{"recipient": TO, "content": "Hi"}], None),
     (f"{MULTI}?sendAt=2020-01-01T00:00:00Z", [{"recipient": TO, "content": "Hi"}], None),
 ]
@@ -131,6 +137,10 @@ def figures(of: dict[str, Any]) -> dict[str, Any]:
 
 def user_of(case: str | None, client: worlds.Tenant) -> Actor:
     """The user of a client in this case."""
+    if case == QUIET:
+        # Everywhere: only one minute of a day is not quiet.
+        payer = replace(client.payer, quiet_hours=QuietHours("12:01", "12:00", "UTC"))
+        return replace(client.actor, payer=payer)
     return replace(client.actor, client_status="DORMANT") if case == INACTIVE else client.actor
 
 
@@ -164,6 +174,10 @@ async def test_graphql_and_rest_do_the_same(
         if code is not None:
             assert body["error"] == by_graphql["message"]
             assert figures(body) == figures(by_graphql)
+        if case == QUIET and code is None:
+            rows = await worlds.fetch("SELECT held, due_until FROM send")
+            assert body.get("held", 0) == rows[0]["held"]
+            assert ("heldUntil" in body) == bool(rows[0]["held"])
         assert await stored(one) == await stored(two)
 
 

@@ -169,6 +169,8 @@ async def test_a_quote_has_the_figures_and_the_problem_of_the_send(
         "cost": 2,
         "balance": 100,
         "affordable": True,
+        "held": 0,
+        "heldUntil": None,
         "problem": None,
     }
     refusal = {"recipients": ["nonsense"], "content": "Hello"}

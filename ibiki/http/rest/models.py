@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -46,6 +46,12 @@ SEND_AT = (
     "When to send, as RFC 3339 with a time zone, such as 2026-11-20T08:30:00+02:00; at most "
     "30 days from now. Absent, or up to a minute ago: now."
 )
+IGNORE_QUIET = (
+    "Send also to recipients for whom it is quiet now. Otherwise their messages are held until the "
+    "quiet hours of the client are over."
+)
+HELD = "How many messages are held during quiet hours. Absent if none is."
+HELD_UNTIL = "When the last message that is held is due. Absent if none is held."
 MESSAGE_ID = "The ID of the message. GraphQL has the same."
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 25
@@ -89,6 +95,9 @@ class SendSingle(Request):
     recipient: str = Field(description=NUMBER)
     message: str = Field(description=TEXT)
     send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
+    ignore_quiet_hours: bool = Field(
+        default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
+    )
 
 
 class SendBulk(Request):
@@ -97,6 +106,9 @@ class SendBulk(Request):
     recipients: Recipients
     content: str = Field(description=TEXT)
     send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
+    ignore_quiet_hours: bool = Field(
+        default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
+    )
 
 
 class SendItem(Request):
@@ -111,10 +123,15 @@ class SendBulkMulti(RootModel[Annotated[list[SendItem], FailFast()]]):
     changed it."""
 
 
-class SendBulkMultiQuery(Request):
-    """The body is an array, so the time is in the URL."""
+class SendBulkMultiQuery(BaseModel):
+    """The body is an array, so the options are in the URL."""
+
+    model_config = ConfigDict(extra="forbid")  # not strict: in a URL, everything is text
 
     send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
+    ignore_quiet_hours: bool = Field(
+        default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
+    )
 
 
 class NoQuery(Request):
@@ -160,14 +177,31 @@ class Rejected(Shown):
     message: str = Field(description="What is wrong, as a sentence for a person.")
 
 
-class SingleAnswer(Answer):
+def _is_absent(figure: object) -> bool:
+    return figure is None
+
+
+def _without_held(schema: dict[str, Any]) -> None:
+    schema["required"] = [each for each in schema["required"] if not each.startswith("held")]
+
+
+class SendAnswer(Answer):
+    """An accepted send."""
+
+    model_config = ConfigDict(json_schema_extra=_without_held)
+
+    held: int | None = Field(default=None, exclude_if=_is_absent, description=HELD)
+    held_until: datetime | None = Field(default=None, exclude_if=_is_absent, description=HELD_UNTIL)
+
+
+class SingleAnswer(SendAnswer):
     """The accepted message."""
 
     message_id: str = Field(description=MESSAGE_ID)
     status: Literal["queued"] = "queued"
 
 
-class BulkAnswer(Answer):
+class BulkAnswer(SendAnswer):
     """The accepted messages."""
 
     message_ids: list[str] = Field(
@@ -198,7 +232,7 @@ class ItemFailed(Shown):
     code: str = Field(description="INVALID, DUPLICATE, OPTED_OUT or NOT_ALLOWED.")
 
 
-class MultiAnswer(Answer):
+class MultiAnswer(SendAnswer):
     """One result for each item, in order."""
 
     results: list[ItemQueued | ItemFailed]
@@ -244,10 +278,6 @@ class InboxAnswer(Answer):
         description="Give this as `after` to get what follows. Null if nothing was ever received."
     )
     has_more: bool = Field(description="Whether more messages follow now.")
-
-
-def _is_absent(figure: object) -> bool:
-    return figure is None
 
 
 class Failure(Shown):
@@ -318,6 +348,10 @@ class QuoteAnswer(Answer):
     cost: int = Field(description="What the accepted messages would cost.")
     balance: int = Field(description="What the account holds now.")
     affordable: bool = Field(description="Whether the balance covers the cost.")
+    held: int = Field(description="How many messages would be held during quiet hours.")
+    held_until: datetime | None = Field(
+        description="When the last of these would be due; null if none would be held."
+    )
     problem: Failure | None = Field(
         description="The error that sendbulk would answer; null if it would be accepted."
     )

@@ -14,7 +14,7 @@ from domain.ledger.balances import Balances, view_of
 from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
-from domain.sending.messages import AcceptedMessage, MessageStatus
+from domain.sending.messages import AcceptedMessage, MessageStatus, Send
 from ibiki.http.rest.errors import failure_of, rejected_of
 from ibiki.http.rest.models import (
     BalanceAnswer,
@@ -71,9 +71,10 @@ async def send_single(call: Call) -> SingleAnswer:
         text=given.message,
         key=call.key,
         send_at=given.send_at,
+        ignore_quiet_hours=given.ignore_quiet_hours,
     )
     [message] = await accepted_messages(call.installation.store, send)
-    return SingleAnswer(message_id=message_id_of(message))
+    return SingleAnswer(message_id=message_id_of(message), **_held(send))
 
 
 async def send_bulk(call: Call) -> BulkAnswer:
@@ -86,6 +87,7 @@ async def send_bulk(call: Call) -> BulkAnswer:
         text=given.content,
         key=call.key,
         send_at=given.send_at,
+        ignore_quiet_hours=given.ignore_quiet_hours,
     )
     messages = await accepted_messages(call.installation.store, send)
     return BulkAnswer(
@@ -93,6 +95,7 @@ async def send_bulk(call: Call) -> BulkAnswer:
         total_sent=send.accepted,
         rejected=rejected_of(send.rejected),
         rejected_count=send.rejected_count,
+        **_held(send),
     )
 
 
@@ -103,7 +106,12 @@ async def send_bulk_multi(call: Call) -> MultiAnswer:
     installation = call.installation
     query: SendBulkMultiQuery = call.query
     send = await sending.bulk_send_multi(
-        installation, call.actor, messages=items, key=call.key, send_at=query.send_at
+        installation,
+        call.actor,
+        messages=items,
+        key=call.key,
+        send_at=query.send_at,
+        ignore_quiet_hours=query.ignore_quiet_hours,
     )
     messages = await accepted_messages(installation.store, send)
 
@@ -120,6 +128,7 @@ async def send_bulk_multi(call: Call) -> MultiAnswer:
         results=await asyncio.to_thread(results),
         total_sent=send.accepted,
         total_failed=send.rejected_count,
+        **_held(send),
     )
 
 
@@ -132,6 +141,7 @@ async def quote(call: Call) -> QuoteAnswer:
         to=given.recipients,
         text=given.content,
         send_at=given.send_at,
+        ignore_quiet_hours=given.ignore_quiet_hours,
     )
     return QuoteAnswer(
         accepted=quoted.accepted,
@@ -143,6 +153,8 @@ async def quote(call: Call) -> QuoteAnswer:
         cost=quoted.cost,
         balance=quoted.balance,
         affordable=quoted.affordable,
+        held=quoted.held,
+        held_until=quoted.held_until,
         problem=None if quoted.problem is None else failure_of(quoted.problem),
     )
 
@@ -208,3 +220,7 @@ def _shown(messages: Sequence[InboundMessage]) -> list[Inbound]:
 def message_id_of(message: AcceptedMessage) -> str:
     """The ID as answers show it."""
     return ids.encode(Kind.MESSAGE, message.id)
+
+
+def _held(send: Send) -> dict[str, Any]:
+    return {"held": send.held or None, "held_until": send.held_until}
