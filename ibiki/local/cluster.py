@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ibiki.cli.errors import CommandError
+from ibiki.local.memory import free_disk_bytes, memory_bytes, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +39,6 @@ _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "256MB",
-    "max_wal_size": "1GB",  # more would make the recovery after a kill slow
     "wal_compression": "on",
     "jit": "off",
     "autovacuum_naptime": "10s",
@@ -56,6 +55,7 @@ _THROWAWAY_SETTINGS: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
     "shared_buffers": "64MB",
+    "max_wal_size": "1GB",
 }
 
 
@@ -315,8 +315,9 @@ def _start_unless_live(cluster: Cluster) -> None:
 
 def _settings(cluster: Cluster) -> list[tuple[str, str]]:
     sockets = "." if cluster.sockets == cluster.path else str(cluster.sockets)
+    sized = settings_for(memory_bytes(), free_disk_bytes(cluster.directory))
     extra = {} if cluster.durable else _THROWAWAY_SETTINGS
-    return [*{**_SETTINGS, **extra, "unix_socket_directories": sockets}.items()]
+    return [*{**_SETTINGS, **sized, **extra, "unix_socket_directories": sockets}.items()]
 
 
 def _ensure_socket_directory(cluster: Cluster) -> None:
