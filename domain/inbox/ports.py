@@ -75,9 +75,9 @@ class OptOuts(ProviderAccountLocks, Protocol):
         ...
 
     async def opted_out_among(
-        self, tx: Transaction, send_ids: Sequence[UUID]
+        self, tx: Transaction, send_ids: Sequence[UUID], *, after: UUID, until: UUID | None
     ) -> list[ConversationKey]:
-        """Opted-out numbers that these sends have QUEUED messages to."""
+        """Opted-out numbers of QUEUED messages with IDs above `after`, up to `until` or the end."""
         ...
 
     async def write_opt_outs(self, tx: Transaction, opt_outs: Sequence[OptOut]) -> None:

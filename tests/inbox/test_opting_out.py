@@ -204,7 +204,7 @@ async def test_opting_out_waits_for_a_capture(client: worlds.Tenant) -> None:
             await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
             holding.set()
             await may_end.wait()
-            assert await store.opted_out_among(tx, [send.id]) == []
+            assert await store.opted_out_among(tx, [send.id], after=BEGINNING, until=None) == []
             await store.keep_captured(tx, [send.id])
 
     capturing = asyncio.create_task(capture_slowly())

@@ -129,7 +129,7 @@ async def test_opting_out_by_hand_waits_for_a_capture(
             await store.share_feeds(tx, {app.owner.client_id})
             holding.set()
             await may_end.wait()
-            assert await store.opted_out_among(tx, [sent.id]) == []
+            assert await store.opted_out_among(tx, [sent.id], after=BEGINNING, until=None) == []
             await store.capture_numbers(tx, sends, after=BEGINNING, most=10)
             await store.keep_captured(tx, [sent.id])
 

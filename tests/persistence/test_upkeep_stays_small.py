@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from domain.inbox import capture
 from domain.inbox.webhooks import DueEvent
 from domain.sending.files.uploads import KEPT_SECONDS
 from persistence import store
@@ -110,3 +111,22 @@ async def test_no_more_rows_are_deleted_than_requested(
     await worlds.execute(ROWS[table], 5, 5)
     assert [await purge(most=2) for _ in range(4)] == [2, 2, 1, 0]
     assert await worlds.fetch("SELECT FROM session") == []
+
+
+async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_captured(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "MOST_MESSAGES", 200)
+    async with worlds.connected(database_url, pool_size=1):
+        client = await worlds.add_client(await worlds.add_pool(), held=10_000)
+        await worlds.accept(client, THERE)
+        await worlds.execute(
+            "INSERT INTO opt_out (client_id, number, source)"
+            " SELECT $1, '+1202555' || n, 'PERSON' FROM generate_series(1000, 1999) AS n",
+            client.client_id,
+        )
+        await worlds.execute("ANALYZE")
+        work = await work_of(capture.capture_contacts(store), ["message"])
+    # Once for the numbers, and once for the opt-outs.
+    assert not work.scans["message"]
+    assert THERE <= work.rows["message"] <= 2.1 * THERE, work
