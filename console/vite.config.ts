@@ -55,6 +55,7 @@ export default defineConfig({
   server: {
     proxy: {
       "/graphql": { target: API, ws: true },
+      "/api": API,
       "/session": { target: API, changeOrigin: false },
       "/uploads": { target: API, changeOrigin: false },
     },

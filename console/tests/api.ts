@@ -4,7 +4,7 @@ import type { Program } from "./program";
 export class ApiCaller {
   private constructor(
     private readonly address: string,
-    private readonly token: string,
+    readonly token: string,
   ) {}
 
   static async signedIn(program: Program, email: string): Promise<ApiCaller> {

@@ -4,7 +4,7 @@ import type { Page } from "@playwright/test";
 import { ApiCaller } from "./api";
 import { expect, test, type User, USERS } from "./console";
 
-const SENDER = ["/", "/send", "/inbox", "/sends", "/contacts", "/statement", "/developers", "/account"];
+const SENDER = ["/", "/send", "/inbox", "/sends", "/contacts", "/statement", "/developers", "/developers/rest", "/account"];
 const ADMIN = [
   "/",
   "/sends",
@@ -19,13 +19,14 @@ const ADMIN = [
   "/reconcile",
   "/audit",
   "/developers",
+  "/developers/rest",
   "/account",
 ];
 // `other` is a client as well: its pages are those of `client`.
 const PAGES: [User, string[]][] = Object.entries({
   client: SENDER,
   school: SENDER,
-  supervisor: ["/", "/statement", "/developers", "/account"],
+  supervisor: ["/", "/statement", "/developers", "/developers/rest", "/account"],
   admin: ADMIN,
 }) as [User, string[]][];
 /** What another theme can change. The other rules would find the same again. */

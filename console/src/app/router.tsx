@@ -36,6 +36,7 @@ const contacts = lazy(() => import("../pages/contacts/ContactsPage"), "ContactsP
 const statement = lazy(() => import("../pages/statement/StatementPage"), "StatementPage");
 const account = lazy(() => import("../pages/account/AccountPage"), "AccountPage");
 const developers = lazy(() => import("../pages/developers/DevelopersPage"), "DevelopersPage");
+const rest = lazy(() => import("../pages/developers/RestPage"), "RestPage");
 const explorer = lazy(() => import("../pages/developers/ExplorerPage"), "ExplorerPage");
 const clients = lazy(() => import("../pages/clients/ClientsPage"), "ClientsPage");
 const credits = lazy(() => import("../pages/credits/CreditsPage"), "CreditsPage");
@@ -68,6 +69,7 @@ const routeTree = root.addChildren([
   }),
   page("/account", "everybody", account),
   page("/developers", "everybody", developers),
+  page("/developers/rest", "everybody", rest),
   page("/developers/explorer", "everybody", explorer),
   page("/clients", "admin", clients),
   page("/credits", "admin", credits),

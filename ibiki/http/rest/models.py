@@ -53,6 +53,9 @@ IGNORE_QUIET = (
 HELD = "How many messages are held during quiet hours. Absent if none is."
 HELD_UNTIL = "When the last message that is held is due. Absent if none is held."
 MESSAGE_ID = "The ID of the message. GraphQL has the same."
+ONE_NUMBER = "+12025550100"
+SAMPLE_TEXT = "Good morning"
+SAMPLE_ID = "msg_01m8k0z529e6rvnyafrttahaa2"
 LARGEST_PAGE = 100
 DEFAULT_PAGE = 25
 
@@ -68,7 +71,8 @@ Recipients = Annotated[
     FailFast(),
     Field(
         description="The phone numbers, in any usual spelling. A number that occurs twice counts "
-        "once. The limit is 100,000 numbers, unless the operator has changed it."
+        "once. The limit is 100,000 numbers, unless the operator has changed it.",
+        examples=[[ONE_NUMBER, "+12025550101"]],
     ),
 ]
 
@@ -92,8 +96,8 @@ SendAt = Annotated[
 class SendSingle(Request):
     """One text to one number."""
 
-    recipient: str = Field(description=NUMBER)
-    message: str = Field(description=TEXT)
+    recipient: str = Field(description=NUMBER, examples=[ONE_NUMBER])
+    message: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
     send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
     ignore_quiet_hours: bool = Field(
         default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
@@ -104,7 +108,7 @@ class SendBulk(Request):
     """One text to many numbers."""
 
     recipients: Recipients
-    content: str = Field(description=TEXT)
+    content: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
     send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
     ignore_quiet_hours: bool = Field(
         default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
@@ -114,8 +118,8 @@ class SendBulk(Request):
 class SendItem(Request):
     """A text for one number."""
 
-    recipient: str = Field(description=NUMBER)
-    content: str = Field(description=TEXT)
+    recipient: str = Field(description=NUMBER, examples=[ONE_NUMBER])
+    content: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
 
 
 class SendBulkMulti(RootModel[Annotated[list[SendItem], FailFast()]]):

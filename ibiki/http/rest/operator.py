@@ -11,7 +11,16 @@ from domain.identity.access import Everything
 from domain.inbox import reply as replying
 from domain.inbox.webhooks import WebhookEvent, WebhookOutcome
 from domain.pages import Window
-from ibiki.http.rest.models import LARGEST_PAGE, MESSAGE_ID, TEXT, Answer, Request, Shown
+from ibiki.http.rest.models import (
+    LARGEST_PAGE,
+    MESSAGE_ID,
+    SAMPLE_ID,
+    SAMPLE_TEXT,
+    TEXT,
+    Answer,
+    Request,
+    Shown,
+)
 from ibiki.http.rest.operations import Call
 from resolvers import ids
 from resolvers.ids import Kind
@@ -26,13 +35,14 @@ class SendReply(Request):
         default=None,
         alias="inboundMessageId",
         description="The ID of the inbound message that is answered.",
+        examples=[SAMPLE_ID],
     )
     conversation_id: str | None = Field(
         default=None,
         alias="conversationId",
         description="The ID of the conversation. GraphQL has the same.",
     )
-    message: str = Field(description=TEXT)
+    message: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
 
 
 class EventsQuery(BaseModel):

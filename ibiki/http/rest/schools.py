@@ -19,6 +19,7 @@ from domain.sending.accepted import accepted_messages
 from ibiki.http.rest.errors import rejected_of
 from ibiki.http.rest.models import (
     MESSAGE_ID,
+    SAMPLE_TEXT,
     TEXT,
     Answer,
     Recipients,
@@ -40,7 +41,7 @@ class SchoolBulk(Request):
     """One text to many numbers."""
 
     recipients: Recipients
-    message: str = Field(description=TEXT)
+    message: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
 
 
 class CreditsAnswer(Answer):

@@ -16,10 +16,15 @@ export function DevelopersPage() {
         </>
       }
       actions={
-        // The explorer's page has a policy of its own, so it is loaded and not only shown.
-        <ButtonLink to="/developers/explorer" reloadDocument>
-          Open the explorer
-        </ButtonLink>
+        <>
+          <ButtonLink to="/developers/rest" variant="default">
+            REST API
+          </ButtonLink>
+          {/* The explorer's page has a policy of its own, so it is loaded and not only shown. */}
+          <ButtonLink to="/developers/explorer" reloadDocument>
+            Open the explorer
+          </ButtonLink>
+        </>
       }
     >
       <Stack>
