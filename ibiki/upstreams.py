@@ -15,7 +15,7 @@ from domain.ledger.credentials import Cipher, CredentialsUnreadable, SignIn
 from domain.provider import Credentials, Provider, ProviderField
 from ibiki.settings.settings import Settings
 from persistence import store
-from providers import egosms
+from providers import egosms, kannel
 from providers.config import ProviderConfig
 from providers.extreme import BASE_URL
 from providers.registry import PROVIDERS, SIGNATURES, config_of, open_account
@@ -144,15 +144,23 @@ class Upstreams:
     ) -> Provider:
         """An account with the values that a person gave. `base_url`: of the simulated provider."""
         limits: dict[str, Any] = self._limits()
-        public_url = self._settings.installation.public_url
-        if public_url is not None:
-            limits["report_url"] = f"{public_url.rstrip('/')}/webhooks/{name}"
         if name == SIMULATED:
             limits |= {"base_url": base_url, "api_key": DEFAULT_API_KEY}
         config = config_of(PROVIDERS[name].fields, values, **limits)
+        config = replace(config, report_url=self._report_url(name, config.callback_url))
         if name == "egosms":
             config = replace(config, sender=config.sender or self._sender(config.base_url))
         return open_account(name, config)
+
+    def _report_url(self, name: str, callback_url: str | None) -> str | None:
+        """Where the provider sends delivery reports. None if no address is known."""
+        own = callback_url or self._settings.installation.public_url
+        if own is None:
+            return None
+        secrets = self._settings.secrets.webhook_secrets
+        if PROVIDERS[name].secret_in_url and secrets:
+            return kannel.report_url(own, secrets[0])
+        return f"{own.rstrip('/')}/webhooks/{name}"
 
     def _base_url_of(self, sign_in: SignIn) -> str | None:
         """The address if the settings have it, or if the account is simulated."""

@@ -15,7 +15,8 @@ class ProviderConfig:
 
     Give `api_key`, or `credentials` if the provider has user names. `sender`: the name that phones
     show; None is the account's default. `report_url`: where the provider sends delivery reports,
-    if each call has to name it; it may contain a secret. `unit_cost`: what one unit of the pool
+    if each call has to name it; it may contain a secret. `callback_url`: where the provider reaches
+    this installation, if it is not the public address. `unit_cost`: what one unit of the pool
     costs, in the currency of the provider's balance. `deadline_seconds`: for one call as a whole;
     shorter than the lease of its messages. `largest_batch`: messages per call, and so the most that
     one unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
@@ -26,6 +27,7 @@ class ProviderConfig:
     credentials: Credentials | None = field(default=None, repr=False)
     sender: str | None = None
     report_url: str | None = field(default=None, repr=False)
+    callback_url: str | None = None
     unit_cost: Decimal | None = None
     deadline_seconds: float = 10.0
     connect_seconds: float = 3.0
@@ -36,6 +38,8 @@ class ProviderConfig:
 
     def __post_init__(self) -> None:
         checked_base_url(self.base_url, loopback_only=self.loopback_only)
+        if self.callback_url is not None:
+            _check_callback_url(self.callback_url)
         if self.credentials is None and not _fits_header(self.api_key):
             raise ValueError("The provider's API key must be printable ASCII, without line breaks.")
         if self.connect_seconds <= 0 or self.deadline_seconds <= 0:
@@ -53,6 +57,16 @@ class ProviderConfig:
             reuse_seconds=self.reuse_seconds,
             loopback_only=self.loopback_only,
         )
+
+
+def _check_callback_url(callback_url: str) -> None:
+    try:
+        checked_base_url(callback_url, loopback_only=False)
+    except ValueError:
+        words = (
+            "The address for the provider's calls must have the form https://host[:port][/path]."
+        )
+        raise ValueError(words) from None
 
 
 def _fits_header(api_key: str) -> bool:

@@ -53,7 +53,8 @@ class ProviderKind:
 
     `fields`: the values that a person gives. Each is a field of `ProviderConfig`; the user name and
     the password are its credentials. `calls_by_get`: its webhook calls are GET requests, and
-    `parse` parses the query of the URL. `signature`: how it signs them, if in a way of its own.
+    `parse` parses the query of the URL. `secret_in_url`: it can show no secret but one in the path.
+    `signature`: how it signs them, if in a way of its own.
     `answer`: what it expects, if it is not JSON.
     """
 
@@ -61,6 +62,7 @@ class ProviderKind:
     parse: Parser
     fields: Sequence[ProviderField]
     calls_by_get: bool = False
+    secret_in_url: bool = False
     signature: Signature | None = None
     answer: WebhookAnswer | None = None
 
@@ -78,8 +80,25 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
     "kannel": ProviderKind(
         Kannel,
         kannel.parse_webhook,
-        (address(None), USERNAME, PASSWORD, SENDER),
+        (
+            ProviderField(
+                name="baseUrl",
+                description="The address of smsbox: http://127.0.0.1:13013, for example.",
+            ),
+            ProviderField(name="username", description="The user name of the sendsms-user."),
+            ProviderField(
+                name="password", description="The password of the sendsms-user.", secret=True
+            ),
+            SENDER,
+            ProviderField(
+                name="callbackUrl",
+                description="Where Kannel reaches this installation: http://127.0.0.1:8000, for "
+                "example. Default: PUBLIC_URL. Without either, there are no delivery reports.",
+                required=False,
+            ),
+        ),
         calls_by_get=True,
+        secret_in_url=True,
     ),
     "twilio": ProviderKind(
         twilio.Twilio,

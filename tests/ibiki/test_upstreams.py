@@ -27,6 +27,7 @@ from persistence import store
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME
 from tests import worlds
 from tests.dispatch.parts import eventually
+from tests.providers.far_end import FarEnd, listening
 from tests.providers.recorder import recorder
 from tests.providers.simulated import simulated
 
@@ -216,3 +217,34 @@ async def test_reports_are_asked_for_at_the_public_address(
     form = dict(it.requests[0].body)
     assert form["From"] == "Kanda"
     assert form["StatusCallback"] == "https://sms.example/webhooks/twilio"
+
+
+TAKES = b"HTTP/1.1 202 Accepted\r\ncontent-length: 24\r\n\r\n0: Accepted for delivery"
+
+
+@pytest.mark.parametrize(
+    ("callback_url", "expected"),
+    [
+        ("", "https://sms.example.com/webhooks/kannel/new%%2Fsecret?ref="),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/webhooks/kannel/new%%2Fsecret?ref="),
+    ],
+)
+async def test_kannel_is_told_where_to_report_with_the_newest_secret_in_the_path(
+    school: UUID,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    callback_url: str,
+    expected: str,
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "https://sms.example.com")
+    monkeypatch.setenv("WEBHOOK_SECRET", "new/secret,old-secret")
+    upstreams = upstreams_at(tmp_path)
+    async with listening(FarEnd(parts=(TAKES,))) as gateway:
+        values = {"baseUrl": gateway.base_url, "username": "ibiki", "password": "pw"}
+        new = NewAccount(provider="kannel", configuration={**values, "callbackUrl": callback_url})
+        account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
+        message = Outgoing("+12025550143", "Hello", attempt="0a1b")
+        outcome = await (await upstreams.of(account.id)).send(message)
+    assert outcome == Accepted("0a1b")
+    assert f"X-Kannel-DLR-Url: {expected}0a1b&" in gateway.requests[0].decode()
+    await upstreams.close()

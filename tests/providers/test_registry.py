@@ -75,6 +75,8 @@ def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(api_key: str) 
     [
         {"base_url": "127.0.0.1:8000"},
         {"base_url": "https://provider.example"},
+        {"callback_url": "127.0.0.1:8000"},
+        {"callback_url": "http://user:pw@127.0.0.1:8000"},
         {"deadline_seconds": 0},
         {"connect_seconds": -1},
         {"connections": 0},
@@ -96,7 +98,8 @@ async def test_each_provider_opens_from_the_values_that_a_person_gives(name: str
     fields = PROVIDERS[name].fields
     if not fields:
         return  # the simulated provider: the program knows its address and its key
-    usable = {"baseUrl": "http://127.0.0.1:1", "unitCost": "0.0083"}
+    here = "http://127.0.0.1:1"
+    usable = {"baseUrl": here, "callbackUrl": here, "unitCost": "0.0083"}
     given = {each.name: usable.get(each.name, "x") for each in fields}
     await open_account(name, config_of(fields, given, loopback_only=True)).close()
     for each in fields:
