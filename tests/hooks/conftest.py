@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +15,7 @@ from domain.hooks.addresses import AddressRules
 from domain.hooks.changes import CHOSEN, Hooks
 from domain.hooks.deliveries import EventType, HookRules
 from domain.hooks.endpoints import NewSecret
+from domain.hooks.ports import HookFormat
 from domain.hooks.worker import Deliverer
 from ibiki.encryption import FernetCipher
 from ibiki.hooks import formats
@@ -22,10 +23,12 @@ from persistence import store
 from providers.guarded import GuardedClient, GuardRules
 from tests import worlds
 from tests.hooks.receiver import PATIENCE_SECONDS, Receiver, receiving
-from tests.installations import ENCRYPTION_KEY
+from tests.installations import ENCRYPTION_KEY, App
 from tests.worlds import Tenant
 
 RULES = HookRules(deadline_seconds=1, lease_seconds=4, retry_first_seconds=0.05)
+STANDARD = formats()
+SHORT_LEASE = replace(RULES, deadline_seconds=0.5, lease_seconds=2.5)
 
 
 @dataclass
@@ -53,12 +56,14 @@ class HookWorld:
         return created.endpoint.id
 
     @asynccontextmanager
-    async def worker(self, rules: HookRules = RULES) -> AsyncIterator[Deliverer]:
+    async def worker(
+        self, rules: HookRules = RULES, *, formats: Mapping[str, HookFormat] | None = None
+    ) -> AsyncIterator[Deliverer]:
         """A worker that runs while the block does."""
         client = GuardedClient(
             GuardRules(AddressRules(loopback=True), deadline_seconds=rules.deadline_seconds)
         )
-        deliverer = Deliverer(store, client, formats(), self.cipher, rules=rules)
+        deliverer = Deliverer(store, client, formats or STANDARD, self.cipher, rules=rules)
         deliverer.start()
         try:
             yield deliverer
@@ -77,6 +82,14 @@ async def world(connected: str) -> AsyncIterator[HookWorld]:
     async with receiving() as receiver:
         yield HookWorld(tenant, receiver, Hooks(store, cipher, AddressRules(loopback=True)), cipher)
     await worlds.execute("TRUNCATE hook_endpoint, hook_delivery, hook_callback")
+
+
+@pytest.fixture
+async def world_of_app(app: App) -> AsyncIterator[HookWorld]:
+    """The same with the owner of the app as its client."""
+    cipher = FernetCipher([ENCRYPTION_KEY])
+    async with receiving() as receiver:
+        yield HookWorld(app.owner, receiver, app.installation.hooks, cipher)
 
 
 async def change_status(message_id: UUID, *statuses: str) -> None:

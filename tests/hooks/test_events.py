@@ -1,0 +1,205 @@
+"""The events: what causes each, and that their bodies say what the API says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextvars import Context
+from typing import Any
+
+import orjson
+import pytest
+
+from domain.hooks.deliveries import DueDelivery, EventType, HookRequest
+from domain.identity.access import OfClient
+from domain.inbox.opt_out import opt_out_by_hand
+from ibiki.hooks import formats
+from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.hooks.conftest import HookWorld, change_status, deliveries, message_ids, until
+from tests.inbox import post
+from tests.installations import App
+
+MESSAGE = """query ($id: ID!) { node(id: $id) { ... on Message {
+    id sendId direction number answerable mentionsOptOut text encoding segments status failure
+    isReply createdAt updatedAt } } }"""
+SEND = """query ($id: ID!) { node(id: $id) { ... on Send {
+    id kind createdAt accepted rejectedCount charged finished
+    counts { queued submitting sent delivered undelivered rejected unknown cancelled } } } }"""
+
+
+async def as_shown(app: App, query: str, id: str) -> dict[str, Any]:
+    """The object as GraphQL shows it."""
+    shown: dict[str, Any] = await app.answer("owner", query, id=id)
+    return shown
+
+
+async def test_a_message_and_a_send_say_what_the_api_says(
+    app: App, world_of_app: HookWorld
+) -> None:
+    world, owner = world_of_app, app.owner
+    await world.endpoint(tenant=owner)
+    send = await worlds.accept(owner, text="Grüße aus Łódź")
+    [message_id] = await message_ids(send.id)
+    await change_status(message_id, "SUBMITTING", "SENT")
+    await store.queue_finished_sends()
+    async with world.worker():
+        received = await world.receiver.wait_for("/", 2)
+    events = {each.event["type"]: each.event["data"] for each in received}
+    client_id = ids.encode(Kind.CLIENT, owner.client_id)
+    for type_, query in (("message.updated", MESSAGE), ("send.finished", SEND)):
+        shown = await as_shown(app, query, events[type_]["id"])
+        assert events[type_] == {**shown, "clientId": client_id}
+
+
+async def test_an_inbound_message_is_received_and_opts_out(
+    app: App, world_of_app: HookWorld
+) -> None:
+    world, owner = world_of_app, app.owner
+    await world.endpoint(tenant=owner)
+    send = await worlds.accept(owner, numbers=[post.PHONE])
+    await change_status((await message_ids(send.id))[0], "SUBMITTING", "SENT")
+    await worlds.execute(
+        "INSERT INTO sent_to SELECT number, client_id, id FROM message ON CONFLICT DO NOTHING"
+    )
+    await post.received(post.inbound("STOP"))
+    await post.received(post.inbound("START"))
+    async with world.worker():
+        received = await world.receiver.wait_for("/", 5)
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for each in received:
+        by_type.setdefault(each.event["type"], []).append(each.event["data"])
+    first = by_type["message.received"][0]
+    shown = await as_shown(app, MESSAGE, first["id"])
+    assert first == {**shown, "clientId": ids.encode(Kind.CLIENT, owner.client_id)}
+    assert [each["optedOut"] for each in by_type["optout.changed"]] == [True, False]
+    assert {each["number"] for each in by_type["optout.changed"]} == {post.PHONE}
+
+
+async def test_a_low_balance_is_reported_once(world: HookWorld) -> None:
+    await world.endpoint(events=[EventType.BALANCE_LOW])
+    await worlds.execute(
+        "UPDATE client SET low_balance_threshold = 2000 WHERE id = $1", world.tenant.client_id
+    )
+    await store.notice_low_balances()
+    await store.notice_low_balances()
+    async with world.worker():
+        [received] = await world.receiver.wait_for("/", 1)
+    assert received.event["data"] == {
+        "clientId": ids.encode(Kind.CLIENT, world.tenant.client_id),
+        "balance": 1_000,
+        "threshold": 2_000,
+    }
+    await worlds.execute("UPDATE client SET low_balance_threshold = NULL")
+
+
+async def test_a_send_is_reported_once_and_only_when_nothing_of_it_is_in_flight(
+    world: HookWorld,
+) -> None:
+    await world.endpoint(events=[EventType.SEND_FINISHED])
+    send = await worlds.accept(world.tenant, 2)
+    first, second = await message_ids(send.id)
+    await change_status(first, "SUBMITTING", "SENT")
+    await change_status(second, "SUBMITTING")
+    await store.queue_finished_sends()
+    assert await deliveries() == []
+    await change_status(second, "UNKNOWN")
+    await store.queue_finished_sends()
+    assert [row["subject"] for row in await deliveries()] == [send.id]
+    await change_status(second, "SENT", "DELIVERED")
+    await store.queue_finished_sends()
+    assert len(await deliveries()) == 1
+
+
+async def test_a_send_that_is_finished_in_a_transaction_that_commits_late_is_reported(
+    world: HookWorld,
+) -> None:
+    await world.endpoint(events=[EventType.SEND_FINISHED])
+    send = await worlds.accept(world.tenant)
+    [message_id] = await message_ids(send.id)
+    async with store.transaction() as late:
+        await late.execute(
+            "UPDATE message SET status = 'CANCELLED', updated_at = now() WHERE id = $1", message_id
+        )
+        # In a task of its own: this one is in the transaction.
+        await asyncio.create_task(store.queue_finished_sends(), context=Context())
+    await store.queue_finished_sends()
+    assert len(await deliveries()) == 1
+
+
+async def test_an_import_of_opt_outs_is_reported_number_by_number(world: HookWorld) -> None:
+    await world.endpoint(events=[EventType.OPTOUT_CHANGED])
+    numbers = worlds.generated_numbers(3)
+    async with store.transaction() as tx:
+        await opt_out_by_hand(store, tx, world.tenant.client_id, numbers)
+    rows = await deliveries()
+    assert sorted(orjson.loads(row["facts"])["number"] for row in rows) == sorted(numbers)
+
+
+class FormFormat:
+    """A form, as callbacks of SDKs are."""
+
+    async def request(
+        self, delivery: DueDelivery, subject: Any, secrets: Sequence[str]
+    ) -> HookRequest:
+        """The status of the message."""
+        return HookRequest(
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            f"MessageStatus={subject.status.value}".encode(),
+        )
+
+
+async def test_a_message_has_a_callback_of_its_own(
+    world: HookWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.endpoint("/endpoint")
+    send = await worlds.accept(world.tenant, 2)
+    called, other = await message_ids(send.id)
+    async with store.transaction() as tx:
+        await store.enqueue_callback(
+            tx, world.tenant.client_id, [called], world.receiver.url + "/call?a=b", format="form"
+        )
+        await store.queue_callback_events(tx, [called, other])
+    for each in (called, other):
+        await change_status(each, "SUBMITTING", "SENT", "DELIVERED")
+    world.receiver.answers["/call"] = lambda _: 500 if len(world.receiver.at("/call")) < 3 else 200
+    known = {**formats(), "form": FormFormat()}
+    async with world.worker(formats=known):
+        await world.receiver.wait_for("/endpoint", 4)
+        await until(lambda: _delivered(7))
+    bodies = [each.body for each in world.receiver.at("/call")]
+    wanted = [b"MessageStatus=" + each for each in (b"QUEUED", b"SENT", b"DELIVERED")]
+    assert list(dict.fromkeys(bodies)) == wanted
+    listed = await store.list_endpoints(OfClient(world.tenant.client_id))
+    assert [each.url for each in listed] == [world.receiver.url + "/endpoint"]
+
+
+async def test_old_deliveries_are_given_up_and_purged(world: HookWorld) -> None:
+    endpoint_id = await world.endpoint()
+    old, waiting = [
+        (await message_ids((await worlds.accept(world.tenant)).id))[0] for _ in range(2)
+    ]
+    await change_status(old, "SUBMITTING", "SENT")
+    await worlds.execute("UPDATE hook_delivery SET due_at = now() - interval '25 hours'")
+    await change_status(waiting, "SUBMITTING", "SENT")
+    day, week = 24 * 3600, 7 * 24 * 3600
+    assert await store.fail_overdue_deliveries(age_seconds=day, most=10) == 1
+    statuses = {row["subject"]: row["status"] for row in await deliveries()}
+    assert statuses == {old: "FAILED", waiting: "PENDING"}
+    await worlds.execute("UPDATE hook_delivery SET created_at = now() - interval '8 days'")
+    assert await store.purge_deliveries(age_seconds=week, most=10) == 1
+    assert [row["subject"] for row in await deliveries()] == [waiting]
+    await world.hooks.delete(world.tenant.actor, endpoint_id)
+    await worlds.execute(
+        "UPDATE hook_delivery SET status = 'FAILED'; "
+        "UPDATE hook_endpoint SET deleted_at = now() - interval '8 days'"
+    )
+    await store.purge_deliveries(age_seconds=week, most=10)
+    await store.purge_deliveries(age_seconds=week, most=10)
+    assert await worlds.fetch("SELECT FROM hook_endpoint") == []
+
+
+async def _delivered(count: int) -> bool:
+    return len(await deliveries(status="DELIVERED")) == count

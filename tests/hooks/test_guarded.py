@@ -1,0 +1,227 @@
+"""The client that posts to clients' URLs, and receivers that lie, hang and redirect."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from domain.hooks.addresses import AddressRules
+from domain.hooks.deliveries import HookAnswer, HookRequest
+from providers.guarded import GuardedClient, GuardRules
+
+REQUEST = HookRequest({"Content-Type": "application/json"}, b'{"a":1}')
+DEADLINE_SECONDS = 0.6
+BROKEN = "The connection broke before the answer was complete."
+LATE = "No complete answer came within 5 seconds."
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Far:
+    """The other end: how many connections it got, and what it read."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.connections = 0
+        self.heads: list[bytes] = []
+
+
+@asynccontextmanager
+async def far_end(serve: Serve) -> AsyncIterator[Far]:
+    """A server on this machine that speaks as the test wants."""
+    far = Far()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                far.heads.append(head)
+                await reader.readexactly(len(REQUEST.body))
+                await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    far.port = server.sockets[0].getsockname()[1]
+    try:
+        yield far
+    finally:
+        server.close()
+
+
+async def post(far: Far, *, client: GuardedClient | None = None, path: str = "/") -> HookAnswer:
+    """One request to the far end, from a sandbox."""
+    own = client or sandbox()
+    try:
+        return await own.post(f"http://127.0.0.1:{far.port}{path}", REQUEST)
+    finally:
+        if client is None:
+            await own.close()
+
+
+def sandbox() -> GuardedClient:
+    """A client that may reach this machine."""
+    rules = GuardRules(AddressRules(loopback=True), deadline_seconds=DEADLINE_SECONDS)
+    return GuardedClient(rules)
+
+
+def says(answer: bytes) -> Serve:
+    """Answers with these bytes, and keeps the connection."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+
+    return serve
+
+
+def ends_after(answer: bytes) -> Serve:
+    """Answers with these bytes, and closes the connection."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    return serve
+
+
+def repeats(first: bytes, then: bytes, every_seconds: float) -> Serve:
+    """Answers without an end."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        while True:
+            writer.write(then)
+            await writer.drain()
+            await asyncio.sleep(every_seconds)
+
+    return serve
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def test_a_receiver_that_answers() -> None:
+    async with far_end(says(OK)) as far:
+        answer = await post(far)
+        assert (answer.status, answer.body, answer.error) == (200, "ok", None)
+        [head] = far.heads
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "POST / HTTP/1.1"
+    assert "Content-Type: application/json" in lines
+
+
+@pytest.mark.parametrize(
+    ("serve", "error"),
+    [
+        (ends_after(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort"), BROKEN),
+        (ends_after(b""), BROKEN),
+        (ends_after(b"HTTP/1.1 2"), BROKEN),
+        (says(b"220 smtp.example ESMTP\r\n"), "The answer could not be read."),
+        (says(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"), "The answer could not"),
+        (says(b""), LATE),
+        (repeats(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"a", 0.05), LATE),
+        (repeats(b"HTTP/1.1 200 OK\r\n", b"X: a\r\n", 0.05), LATE),
+        (repeats(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05), LATE),
+    ],
+)
+async def test_a_receiver_that_lies_or_hangs_is_left_at_the_deadline(
+    serve: Serve, error: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with far_end(serve) as far:
+        began = loop.time()
+        answer = await post(far)
+        assert loop.time() - began < DEADLINE_SECONDS + 0.5
+    assert not answer.is_success
+    assert (answer.error or "").startswith(error)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://169.254.169.254/latest/", "http://localhost/", "/elsewhere", "https://example.com/"],
+)
+async def test_a_redirect_is_not_followed(location: str) -> None:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    async with far_end(says(head.encode())) as far:
+        answer = await post(far)
+        assert len(far.heads) == 1
+    assert (answer.status, answer.is_success) == (302, False)
+    assert answer.error is not None
+    assert answer.error.startswith("The endpoint redirects.")
+
+
+async def test_of_a_long_answer_only_the_beginning_is_read() -> None:
+    block = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+    async with far_end(repeats(CHUNKED, block, 0)) as far:
+        answer = await post(far)
+    assert answer.status == 200
+    assert 1024 <= len(answer.body) <= 4096
+
+
+async def test_a_compressed_answer_is_not_expanded() -> None:
+    body = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
+    async with far_end(says(body)) as far:
+        assert (await post(far)).body == "abc"
+
+
+async def test_neither_cookies_nor_proxies_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n"
+    client = sandbox()
+    async with far_end(says(answer)) as far:
+        for _ in range(2):
+            assert (await post(far, client=client)).is_success
+        assert far.connections == 1
+        assert not any(b"cookie" in head.lower() for head in far.heads)
+        await client.close()
+
+
+async def test_retry_after_is_read() -> None:
+    head = b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n"
+    async with far_end(says(head)) as far:
+        answer = await post(far)
+    assert (answer.status, answer.retry_after_seconds) == (503, 120)
+    assert answer.error == "The endpoint answered 503."
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::ffff:127.0.0.1]", "2130706433"])
+async def test_a_url_that_leads_to_this_machine_is_not_connected_to(host: str) -> None:
+    client = GuardedClient(GuardRules(deadline_seconds=DEADLINE_SECONDS))
+    async with far_end(says(OK)) as far:
+        answer = await client.post(f"https://{host}:{far.port}/", REQUEST)
+        assert far.connections == 0
+    await client.close()
+    assert answer.status is None
+    assert answer.error in (
+        "The URL leads to an address that is not public.",
+        "The URL is not valid.",
+    )
+
+
+async def test_plain_http_is_refused_except_to_this_machine() -> None:
+    client = sandbox()
+    answer = await client.post("http://192.0.2.1/", REQUEST)
+    assert answer.error == "Only https URLs are posted to."
+    answer = await client.post("nonsense", REQUEST)
+    assert answer.error == "Only https URLs are posted to."
+    await client.close()
+
+
+async def test_a_refused_connection_and_an_unknown_name_have_their_reasons() -> None:
+    client = sandbox()
+    async with far_end(says(OK)) as far:
+        port = far.port
+    refused = await client.post(f"http://127.0.0.1:{port}/", REQUEST)
+    assert refused.error == "The connection was refused."
+    unknown = await client.post("https://nobody.invalid/", REQUEST)
+    assert unknown.error == "The host's name could not be resolved."
+    await client.close()
