@@ -39,6 +39,7 @@ from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
 from ibiki.local.command_context import CommandContext, make_directory
 from ibiki.local.listening import listening
+from ibiki.observability.metrics import HookMetrics
 from ibiki.observability.telemetry import Telemetry
 from ibiki.settings.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
@@ -154,7 +155,13 @@ async def run_workers(
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
     client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
-    deliverer = Deliverer(store, client, hooks.formats(), parts.cipher)
+    deliverer = Deliverer(
+        store,
+        client,
+        hooks.formats(),
+        parts.cipher,
+        observer=HookMetrics(telemetry.metrics),
+    )
     workers.start()
     nightly.start()
     deliverer.start()

@@ -136,6 +136,7 @@ _LEDGER = {
         "PROVIDER_REFUSING": "The provider rejects the account. Its messages wait.",
         "PAUSED": "A person has paused the account. Its messages wait.",
         "LOW_BALANCE": "Clients hold less than their threshold.",
+        "WEBHOOK_FAILING": "Webhook endpoints of clients have failed for more than a day.",
     },
     AuditState: {
         "RUNNING": "It has not read everything yet.",

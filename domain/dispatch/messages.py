@@ -287,7 +287,8 @@ class Backlog:
 
     `oldest_seconds`: since the oldest queued message was accepted, or since the time that it was
     scheduled for; 0 if none is queued. `pending_opt_outs`: unrouted STOPs that the operator must
-    assign. `scheduled`: messages whose time has not come; `queued` does not count them.
+    assign. `scheduled`: messages whose time has not come; `queued` does not count them. `hooks`:
+    deliveries of client webhooks that wait; `failing_hooks`: endpoints that have failed for a day.
     """
 
     queued: int
@@ -296,3 +297,5 @@ class Backlog:
     events: int
     pending_opt_outs: int = 0
     scheduled: int = 0
+    hooks: int = 0
+    failing_hooks: int = 0

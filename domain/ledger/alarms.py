@@ -12,6 +12,7 @@ from domain.units import units_in_words
 READING_IS_OLD_AFTER = timedelta(hours=24)
 UNKNOWN_IS_OLD_AFTER = timedelta(hours=1)
 STALLED_AFTER = timedelta(minutes=5)
+HOOK_FAILS_AFTER = timedelta(hours=24)
 
 
 class AlarmKind(StrEnum):
@@ -24,6 +25,7 @@ class AlarmKind(StrEnum):
     PROVIDER_REFUSING = "PROVIDER_REFUSING"
     PAUSED = "PAUSED"
     LOW_BALANCE = "LOW_BALANCE"
+    WEBHOOK_FAILING = "WEBHOOK_FAILING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class PoolSigns:
     has found and that are not corrected; counted up to 1,000. `overdue`: messages that have been
     due for five minutes; `is_dispatching`: whether any call was started in these minutes.
     `unknown`: messages that have been UNKNOWN for an hour. `low_clients`: clients below their
-    threshold. `stopped_at`: a person has paused the account.
+    threshold. `failing_hooks`: webhook endpoints of
+    clients that have failed for a day. `stopped_at`: a person has paused the account.
     """
 
     added_at: datetime
@@ -63,6 +66,8 @@ class PoolSigns:
     unknown_at: datetime | None = None
     low_clients: int = 0
     low_at: datetime | None = None
+    failing_hooks: int = 0
+    failing_hooks_at: datetime | None = None
     stopped_at: datetime | None = None
 
 
@@ -74,6 +79,7 @@ def alarms_of(signs: PoolSigns, *, remaining: int, unit: str, now: datetime) -> 
         *_unknown(signs, now),
         *_dispatch(signs, now),
         *_low_balance(signs, now),
+        *_failing_hooks(signs, now),
     ]
     order = list(AlarmKind)
     return sorted(found, key=lambda alarm: order.index(alarm.kind))
@@ -155,6 +161,17 @@ def _low_balance(signs: PoolSigns, now: datetime) -> Iterator[Alarm]:
         holds = "holds less than its" if signs.low_clients == 1 else "hold less than their"
         words = f"{clients} {holds} low-balance threshold."
         yield Alarm(AlarmKind.LOW_BALANCE, words, signs.low_at or now, signs.low_clients)
+
+
+def _failing_hooks(signs: PoolSigns, now: datetime) -> Iterator[Alarm]:
+    if signs.failing_hooks:
+        endpoints = units_in_words(signs.failing_hooks, "webhook endpoint")
+        words = (
+            f"{endpoints} of clients {_been(signs.failing_hooks)} failing for more than a day."
+            " Ask the clients to correct the endpoint, or pause it."
+        )
+        since = (signs.failing_hooks_at or now) + HOOK_FAILS_AFTER
+        yield Alarm(AlarmKind.WEBHOOK_FAILING, words, since, signs.failing_hooks)
 
 
 def _been(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from domain.hooks.changes import rotate_secrets
 from domain.ledger.credentials import rotate_keys
 from domain.units import units_in_words
 from ibiki.cli.errors import CommandError
@@ -19,18 +20,22 @@ def rotate(data: Path, *, as_json: bool) -> None:
     """Raises CommandError if credentials cannot be decrypted. All others are rotated."""
 
     async def run(context: CommandContext, parts: Components) -> None:
-        rotated, unreadable = await rotate_keys(store, parts.installation.own_accounts.cipher)
+        rotated, unreadable = await rotate_keys(store, parts.cipher)
+        secrets, unreadable_secrets = await rotate_secrets(store, parts.cipher)
         named = [ids.encode(Kind.PROVIDER_ACCOUNT, each) for each in unreadable]
+        named += [ids.encode(Kind.HOOK_ENDPOINT, each) for each in unreadable_secrets]
         print_result(
             as_json,
-            {"rotated": rotated, "unreadable": named},
-            f"The credentials of {units_in_words(rotated, 'provider account')} are encrypted with"
-            " the first key of ENCRYPTION_KEYS.",
+            {"rotated": rotated, "secrets": secrets, "unreadable": named},
+            f"The credentials of {units_in_words(rotated, 'provider account')} and the secrets of"
+            f" {units_in_words(secrets, 'webhook endpoint')} are encrypted with the first key of"
+            " ENCRYPTION_KEYS.",
         )
         if named:
             raise CommandError(
                 f"No key decrypts the credentials of {', '.join(named)}. Add the key that is"
-                " missing to ENCRYPTION_KEYS, or set the credentials again."
+                " missing to ENCRYPTION_KEYS, or set the credentials again. For a webhook endpoint:"
+                " rotate its secret."
             )
 
     with_installation(data, run, must_exist=True)

@@ -49,6 +49,12 @@ class BacklogMetrics:
         self._pending_opt_outs = gauge(
             "opt_outs_pending", "Unrouted STOPs that the operator must assign."
         )
+        self._hooks = gauge(
+            "hook_deliveries_waiting", "Deliveries of client webhooks that have not arrived."
+        )
+        self._failing_hooks = gauge(
+            "hook_endpoints_failing", "Webhook endpoints of clients that have failed for a day."
+        )
         self._paused = gauge(
             "provider_account_paused",
             "1 while the provider rejects us.",
@@ -102,4 +108,6 @@ class BacklogMetrics:
         self._oldest.set(backlog.oldest_seconds if backlog else NOT_KNOWN)
         self._unknown.set(backlog.unknown if backlog else NOT_KNOWN)
         self._events.set(backlog.events if backlog else NOT_KNOWN)
+        self._hooks.set(backlog.hooks if backlog else NOT_KNOWN)
+        self._failing_hooks.set(backlog.failing_hooks if backlog else NOT_KNOWN)
         self._pending_opt_outs.set(backlog.pending_opt_outs if backlog else NOT_KNOWN)

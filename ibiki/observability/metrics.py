@@ -20,6 +20,8 @@ from prometheus_client import (
 )
 
 from domain.dispatch.ports import Observer
+from domain.hooks.deliveries import Recorded
+from domain.hooks.worker import HookObserver
 from domain.outcomes import Accepted, NotSent, Rejected, Unknown
 from domain.sending.acceptor import RequestObserver
 from domain.sending.messages import SendKind
@@ -95,6 +97,12 @@ class Metrics:
         self.webhook_events = self._counter(
             "webhook_events", "Webhook calls of providers, by outcome.", "provider", "outcome"
         )
+        self.hook_attempts = self._counter(
+            "hook_attempts", "Posts to webhook endpoints of clients, by what follows.", "status"
+        )
+        self.hook_seconds = self._histogram(
+            "hook_seconds", "How long such a post takes.", _QUICK_SECONDS
+        )
         self.sockets = self._gauge("sockets", "Open WebSockets.")
 
     def answered(self, method: str, route: str, status: int) -> None:
@@ -147,6 +155,18 @@ class RequestMetrics(RequestObserver):
     def refused(self, operation: str, refusal: str) -> None:
         """Counts the refusal."""
         self._metrics.refusals.labels(operation, refusal).inc()
+
+
+class HookMetrics(HookObserver):
+    """Counts the deliveries of client webhooks."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def attempted(self, result: Recorded) -> None:
+        """Counts the attempt and its duration."""
+        self._metrics.hook_attempts.labels(result.status.value.lower()).inc()
+        self._metrics.hook_seconds.observe(result.answer.duration_seconds)
 
 
 class DispatchMetrics(Observer):

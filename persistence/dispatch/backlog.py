@@ -14,7 +14,10 @@ SELECT count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE),
        (SELECT count(*) FROM message WHERE status = 'UNKNOWN'),
        (SELECT count(*) FROM webhook_event WHERE due_at IS NOT NULL),
        (SELECT count(*) FROM webhook_event WHERE opt_out_pending),
-       count(*) FILTER (WHERE send_at > clock_timestamp())
+       count(*) FILTER (WHERE send_at > clock_timestamp()),
+       (SELECT count(*) FROM hook_delivery WHERE status = 'PENDING'),
+       (SELECT count(*) FROM hook_endpoint WHERE failing_since < clock_timestamp() - interval '24 h'
+            AND deleted_at IS NULL)
 FROM message WHERE status = 'QUEUED'
 """
 PAUSED = "SELECT id, paused_at IS NOT NULL FROM provider_account"

@@ -86,6 +86,13 @@ CROSS JOIN LATERAL (
     LEFT JOIN low_balance ON low_balance.client_id = client.id AND ended_at IS NULL
     WHERE account.provider_account_id = upstream.id AND held < low_balance_threshold
 ) AS low
+CROSS JOIN LATERAL (
+    SELECT count(*) AS endpoints, min(failing_since) AS at
+    FROM hook_endpoint JOIN client ON client.id = client_id
+    JOIN account ON account.id = client.account_id
+    WHERE account.provider_account_id = upstream.id
+      AND failing_since < statement_timestamp() - interval '24 hours' AND deleted_at IS NULL
+) AS failing_hook
 """
 # Whether a call was started in the last five minutes. Only asked if messages have waited for so
 # long. The newest attempts are enough: an account that works has one among them, or one open.
@@ -108,7 +115,8 @@ difference.charges AS differences, difference.at AS differing_at,
 upstream.paused_at, upstream.stopped_at,
 queued.messages AS queued, queued.overdue, queued.due_at AS overdue_at,
 {IS_DISPATCHING} AS is_dispatching, old_unknown.messages AS unknown, old_unknown.at AS unknown_at,
-low.clients AS low_clients, low.at AS low_at
+low.clients AS low_clients, low.at AS low_at,
+failing_hook.endpoints AS failing_hooks, failing_hook.at AS failing_hooks_at
 """
 
 # One statement: a send that commits meanwhile is in all figures or in none.

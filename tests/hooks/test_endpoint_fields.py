@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography.fernet import Fernet
+
+from domain.hooks.changes import rotate_secrets
 from ibiki.encryption import FernetCipher
+from persistence import store
 from tests import worlds
 from tests.installations import ENCRYPTION_KEY, App
 
@@ -134,3 +138,15 @@ async def test_a_delivery_is_repeated_by_hand_as_the_same_event(app: App) -> Non
     assert [each["status"] for each in listed] == ["PENDING", "FAILED"]
     failed = (await app.answer("owner", DELIVERIES, id=id, status="FAILED"))["nodes"]
     assert [each["id"] for each in failed] == [tested["id"]]
+
+
+async def test_secrets_are_encrypted_with_the_newest_key(app: App) -> None:
+    created = await create(app)
+    await app.answer("owner", ROTATE, input={"id": created["endpoint"]["id"]})
+    new_key = Fernet.generate_key().decode()
+    both, only_new = FernetCipher([new_key, ENCRYPTION_KEY]), FernetCipher([new_key])
+    assert await rotate_secrets(store, both) == (1, [])
+    [row] = await worlds.fetch("SELECT id, secret, previous_secret FROM hook_endpoint")
+    assert only_new.decrypt_secret(row["id"], row["previous_secret"]) == created["secret"]
+    await worlds.execute("UPDATE hook_endpoint SET secret = 'x'")
+    assert await rotate_secrets(store, both) == (0, [row["id"]])

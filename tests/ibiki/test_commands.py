@@ -233,8 +233,18 @@ async def test_credentials_that_no_key_decrypts_are_named(
     await worlds.execute(
         "UPDATE provider_account SET credentials = 'x' WHERE id = $1", school.pool.id
     )
+    await worlds.execute(
+        "INSERT INTO hook_endpoint (id, client_id, url, events, secret)"
+        " VALUES ($1, $1, 'https://example.com/', '{}', 'x')",
+        pool.client_id,
+    )
     ended = await ibiki(database_url, tmp_path, "rotate-keys", "--json")
+    endpoint = ids.encode(Kind.HOOK_ENDPOINT, pool.client_id)
     account = ids.encode(Kind.PROVIDER_ACCOUNT, school.pool.id)
-    assert json.loads(ended.stdout) == {"rotated": 0, "unreadable": [account]}
+    assert json.loads(ended.stdout) == {
+        "rotated": 0,
+        "secrets": 0,
+        "unreadable": [account, endpoint],
+    }
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"No key decrypts the credentials of {account}.")
+    assert ended.stderr.startswith(f"No key decrypts the credentials of {account}, {endpoint}.")

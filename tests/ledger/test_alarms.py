@@ -53,6 +53,11 @@ CALM = PoolSigns(added_at=NOW - 1000 * HOUR, read_at=NOW - HOUR)
         ),
         ({"low_clients": 1, "low_at": NOW}, 0, [(AlarmKind.LOW_BALANCE, NOW, 1)]),
         (
+            {"failing_hooks": 2, "failing_hooks_at": NOW - 30 * HOUR},
+            0,
+            [(AlarmKind.WEBHOOK_FAILING, NOW - 6 * HOUR, 2)],
+        ),
+        (
             {"low_clients": 1, "doubted_at": NOW},
             -1,
             [
@@ -229,6 +234,17 @@ async def test_a_low_balance_is_one_event_until_it_is_topped_up(world: World) ->
     await worlds.accept(world.client, 1)
     await store.notice_low_balances()
     assert [event["ended"] for event in await events()] == [True, False]
+
+
+async def test_an_endpoint_that_fails_for_a_day_is_an_alarm(world: World) -> None:
+    await worlds.execute(
+        "INSERT INTO hook_endpoint (id, client_id, url, events, secret, failures, failing_since)"
+        " VALUES ($1, $1, 'https://example.com/', '{}', '', 3, now() - interval '23 hours')",
+        world.client.client_id,
+    )
+    assert AlarmKind.WEBHOOK_FAILING not in await alarms(world.pool)
+    await worlds.execute("UPDATE hook_endpoint SET failing_since = now() - interval '25 hours'")
+    assert (await alarms(world.pool))[AlarmKind.WEBHOOK_FAILING].count == 1
 
 
 async def test_a_threshold_that_is_cleared_ends_the_event(world: World) -> None:

@@ -78,6 +78,8 @@ INDEXES = {
     "hook_delivery_due": "(endpoint_id, due_at, \"position\") WHERE (status = 'PENDING'::text)",
     "hook_delivery_order": "(endpoint_id, subject, \"position\") WHERE (status = 'PENDING'::text)",
     "hook_endpoint_by_client": "(client_id)",
+    "hook_endpoint_failing": "(failing_since) INCLUDE (client_id)"
+    " WHERE (failing_since IS NOT NULL)",
     "hook_endpoint_one_callback": "UNIQUE (client_id, format, url) WHERE is_callback",
     "idempotency_key_by_age": "(created_at)",
     "imported_line_totals": "(client_id, charged_total)",

@@ -20,6 +20,7 @@ export const TITLES: Record<Alarm["kind"], string> = {
   PROVIDER_REFUSING: "The provider refuses the account",
   PAUSED: "The provider account is paused",
   LOW_BALANCE: "Clients are running low",
+  WEBHOOK_FAILING: "Webhooks of clients fail",
 };
 
 /** What a person should look at: the alarms of the API, and what waits for a decision. */
