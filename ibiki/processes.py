@@ -34,6 +34,8 @@ from ibiki.http.monitoring_routes import MetricsAccess, MonitoringRoutes
 from ibiki.http.rest import egosms
 from ibiki.http.rest.rest import Rest
 from ibiki.http.statements import Statements
+from ibiki.http.twilio.callbacks import FORMAT as TWILIO_FORMAT
+from ibiki.http.twilio.callbacks import AuthTokens, CallbackFormat
 from ibiki.http.twilio.facade import TwilioFacade
 from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
@@ -155,10 +157,11 @@ async def run_workers(
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
     client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
+    callbacks = CallbackFormat(AuthTokens(context.settings.secrets.secret_key), store)
     deliverer = Deliverer(
         store,
         client,
-        hooks.formats(),
+        {**hooks.formats(), TWILIO_FORMAT: callbacks},
         parts.cipher,
         observer=HookMetrics(telemetry.metrics),
     )
@@ -205,7 +208,11 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
                 *Statements(store, parts.actors).routes(),
                 *Rest(parts.installation, parts.actors).routes(),
                 *egosms.EgoSms(parts.installation, parts.actors).routes(),
-                *TwilioFacade(parts.installation, parts.actors).routes(),
+                *TwilioFacade(
+                    parts.installation,
+                    parts.actors,
+                    AuthTokens(context.settings.secrets.secret_key),
+                ).routes(),
                 *ConsoleSession(
                     parts.installation, refresh_days=context.settings.tokens.refresh_days
                 ).routes(),

@@ -31,7 +31,7 @@ from domain.ledger.idempotency import (
     stored_answer,
 )
 from domain.ledger.valuation import value_usd
-from domain.sending.messages import NewSend, answer_of
+from domain.sending.messages import Callback, NewSend, answer_of
 from domain.sending.ports import AcceptStore, LockedPayers
 from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction
 
@@ -256,6 +256,8 @@ class _Single:
             await self._refuse_early(tx)
         # Rows first, the charge last: the account is locked only for a moment.
         created_at = await store.copy_messages(tx, send)
+        if send.callback is not None:
+            await _enqueue_callback(store, tx, send, send.callback)
         payers = await self._lock(tx)
         (decision,) = decide_sends(payers.book, [send], {}, payers.opted_out)
         if isinstance(decision, Refused):
@@ -322,6 +324,15 @@ async def _write(
         created_at = await store.write_accepted(tx, book, accepted)
         results |= {send.id: AcceptedNow(send, created_at) for send in accepted}
     return results
+
+
+async def _enqueue_callback(
+    store: AcceptStore, tx: Transaction, send: NewSend, callback: Callback
+) -> None:
+    await store.enqueue_callback(
+        tx, send.payer.client_id, send.message_ids, callback.url, format=callback.format
+    )
+    await store.queue_callback_events(tx, send.message_ids)
 
 
 def _charge(book: Book, send: NewSend) -> NewSend | Refused:

@@ -63,6 +63,14 @@ LATER = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """A URL that each status of a message is posted to. `format`: how that is written."""
+
+    url: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewSend:
     """A checked send that is not charged yet.
 
@@ -72,7 +80,8 @@ class NewSend:
     `first_message_id`: the messages have consecutive IDs from here on. So an answer can name them
     without a read, and 100,000 need not be made one by one. `send_at`: when the messages are due;
     None for now. `held_until`: one for each number, if it is held until later during quiet hours;
-    empty if none is.
+    empty if none is. `callback`: where the statuses of the messages are posted to, besides the
+    client's endpoints.
     """
 
     id: UUID
@@ -89,6 +98,7 @@ class NewSend:
     warning: str | None = None
     send_at: datetime | None = None
     held_until: Sequence[datetime | None] = ()
+    callback: Callback | None = None
     first_message_id: UUID = field(default_factory=new_id)
 
     def __post_init__(self) -> None:

@@ -184,6 +184,22 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         """Writes one send and its messages by COPY, for a large one. Returns its `created_at`."""
         ...
 
+    async def enqueue_callback(
+        self,
+        tx: Transaction,
+        client_id: UUID,
+        message_ids: Sequence[UUID],
+        url: str,
+        *,
+        format: str,
+    ) -> None:
+        """Posts each status of these messages to the URL from now on, in this format."""
+        ...
+
+    async def queue_callback_events(self, tx: Transaction, message_ids: Sequence[UUID]) -> None:
+        """Posts the present statuses of these messages too."""
+        ...
+
     async def find_sends(self, tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, datetime]:
         """Those of the IDs that are committed sends, each with its `created_at`."""
         ...

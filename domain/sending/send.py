@@ -33,7 +33,7 @@ from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
 from domain.ledger.sync import sync
 from domain.ledger.valuation import value_usd
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
-from domain.sending.messages import MessageStatus, NewSend, Send, SendKind
+from domain.sending.messages import Callback, MessageStatus, NewSend, Send, SendKind
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
 from domain.sending.schedule import AT_ONCE, Schedule, schedule_of
 from domain.sending.text import check_text
@@ -59,6 +59,7 @@ class SendRequest:
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from. `missing`: what is missing for a recipient, by its position.
     `send_at`: when to send; None for now. `ignore_quiet_hours`: whether quiet hours do not matter.
+    `callback`: as in `NewSend`.
     """
 
     kind: SendKind
@@ -69,6 +70,7 @@ class SendRequest:
     missing: Mapping[int, str] = field(default_factory=dict)
     send_at: datetime | None = None
     ignore_quiet_hours: bool = False
+    callback: Callback | None = None
 
 
 async def send(
@@ -80,15 +82,24 @@ async def send(
     key: str | None,
     send_at: datetime | None = None,
     ignore_quiet_hours: bool = False,
+    callback: Callback | None = None,
 ) -> Send:
     """Accepts one message to one number. `send_at`: with a time zone; None for now.
 
-    `ignore_quiet_hours`: send it even if it is quiet where the recipient is.
+    `ignore_quiet_hours`: send it even if it is quiet where the recipient is. `callback`: its URL
+    must have been checked.
     """
     options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
+    if callback is not None:
+        options["callback"] = callback.url
     keyed = key_by(actor, key, "send", {"to": to, "text": text} | options)
     request = SendRequest(
-        SendKind.SINGLE, [to], text, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
+        SendKind.SINGLE,
+        [to],
+        text,
+        send_at=send_at,
+        ignore_quiet_hours=ignore_quiet_hours,
+        callback=callback,
     )
     return await _send(installation, actor, request, keyed)
 
@@ -282,6 +293,7 @@ async def _check(
         key=key,
         send_at=schedule.send_at,
         held_until=schedule.held_until,
+        callback=request.callback,
     )
 
 

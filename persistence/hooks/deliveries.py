@@ -21,6 +21,7 @@ from domain.hooks.deliveries import (
     Recorded,
 )
 from domain.live import hints
+from domain.sending.schedule import MOST_AHEAD
 from persistence.database import connection, transaction
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
@@ -254,7 +255,8 @@ async def purge_deliveries(*, age_seconds: float, most: int) -> int:
     now = datetime.now(UTC)
     async with connection() as pooled:
         done = await pooled.execute(PURGE, age_seconds, most)
-        before = first_id_at(now - timedelta(seconds=2 * age_seconds))
+        # A message may have been scheduled long before it was sent.
+        before = first_id_at(now - timedelta(seconds=2 * age_seconds) - MOST_AHEAD)
         await pooled.execute(PURGE_CALLBACKS, before)
         await pooled.execute(PURGE_FINISHED, first_id_at(now - timedelta(days=KEPT_FINISHED_DAYS)))
         await pooled.execute(PURGE_ENDPOINTS, age_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -10,14 +11,17 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.http_client import TwilioHttpClient
+from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from tests.end_to_end.program import Program, eventually, fresh_directory, signed_in, up
+from tests.hooks.receiver import receiving
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -134,6 +138,22 @@ def test_an_answer_of_the_phone_is_listed(client: Any) -> None:
     [received] = eventually(lambda: client.messages.list(from_=PHONE))
     assert (received.direction, received.status) == ("inbound", "received")
     assert (received.body, received.to) == ("Anybody home?", None)
+
+
+async def test_status_callbacks_are_verified_by_the_sdk(client: Any) -> None:
+    async with receiving() as receiver:
+        url = f"{receiver.url}/status"
+        made = await asyncio.to_thread(
+            client.messages.create, to=FAILING, body="Hi", status_callback=url
+        )
+        received = await receiver.wait_for("/status", 3)
+    account = await asyncio.to_thread(client.api.accounts(made.account_sid).fetch)
+    validator = RequestValidator(account.auth_token)
+    forms = [dict(parse_qsl(each.body.decode())) for each in received]
+    for each, form in zip(received, forms, strict=True):
+        assert validator.validate(url, form, each.headers["X-Twilio-Signature"])
+    assert [each["MessageStatus"] for each in forms] == ["queued", "sent", "undelivered"]
+    assert {each["MessageSid"] for each in forms} == {made.sid}
 
 
 def test_errors_are_the_exceptions_of_the_sdk(client: Any, credentials: Credentials) -> None:

@@ -42,7 +42,10 @@ NO_MESSAGES: Page[AnyMessage] = Page([], has_next=False, has_previous=False)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of an actor with an account. `own`: the client of that account."""
+    """One request of an actor with an account. `own`: the client of that account.
+
+    `auth_token`: of that client.
+    """
 
     installation: Installation
     actor: Actor
@@ -52,6 +55,7 @@ class Call:
     form: Mapping[str, str]
     query: Mapping[str, str]
     key: str | None
+    auth_token: str
 
     @property
     def scope(self) -> OfClient:
@@ -80,7 +84,7 @@ async def list_accounts(call: Call) -> Resource:
     """The account of the credential."""
     given = {name: value for name, value in call.query.items() if value}
     place = lists.place_of(call.path, given, lists.ACCOUNT_FILTERS)
-    account = account_resource(call.own)
+    account = account_resource(call.own, call.auth_token)
     matches = (
         place.number == 0
         and given.get("FriendlyName", account["friendly_name"]) == account["friendly_name"]
@@ -91,7 +95,7 @@ async def list_accounts(call: Call) -> Resource:
 
 async def fetch_account(call: Call) -> Resource:
     """The account of the credential."""
-    return account_resource(call.own)
+    return account_resource(call.own, call.auth_token)
 
 
 async def fetch_balance(call: Call) -> Resource:
@@ -109,7 +113,8 @@ async def fetch_balance(call: Call) -> Resource:
 
 async def create_message(call: Call) -> Resource:
     """Sends one text to one number."""
-    given = read_outgoing(call.installation.normaliser, call.form)
+    installation = call.installation
+    given = read_outgoing(installation.normaliser, installation.hooks.addresses, call.form)
     send = await _send(call, given)
     message = await _accepted(call, send)
     times = {} if send.accepted_as else await _sent_at(call, [message])
@@ -176,6 +181,7 @@ async def _send(call: Call, given: Outgoing) -> Send:
             text=given.text,
             key=call.key,
             send_at=given.send_at,
+            callback=given.callback,
         )
     except InvalidInput as refusal:
         if refusal.field != SEND_AT:
@@ -213,7 +219,7 @@ async def _accepted(call: Call, send: Send) -> Message:
         is_reply=False,
         created_at=send.created_at,
         updated_at=send.created_at,
-        send_at=new_send.send_at,
+        send_at=next(iter(new_send.held_until), None) or new_send.send_at,
     )
 
 

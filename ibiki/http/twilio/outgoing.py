@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.errors import InvalidInput
+from domain.hooks.addresses import AddressRules
 from domain.numbers import Normaliser
+from domain.sending.messages import Callback
+from ibiki.http.twilio.callbacks import callback_to
 from ibiki.http.twilio.errors import TwilioRefused, invalid
 from ibiki.http.twilio.forms import number_of, time_of
 
@@ -35,26 +39,30 @@ REFUSED = {
     "ContentRetention": (20001, "ContentRetention can only be retain. Empty the Body later."),
     "SendAsMms": (20001, "SendAsMms is not supported: only texts can be sent."),
     "ShortenUrls": (20001, "ShortenUrls is not supported. The text is sent as it is."),
-    "StatusCallback": (21609, "StatusCallback is not supported here."),
     "ValidityPeriod": (20001, "ValidityPeriod is not supported here."),
 }
 """Fields that would be broken promises if they were ignored."""
 
-KNOWN = frozenset(IGNORED | REFUSED.keys() | {"To", "Body", "ScheduleType", "SendAt"})
+KNOWN = frozenset(
+    IGNORED | REFUSED.keys() | {"To", "Body", "ScheduleType", "SendAt", "StatusCallback"}
+)
 FIXED = "fixed"
 WRONG_TIME = 35114
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What to send. `send_at`: None for now."""
+    """What to send. `send_at`: None for now. `callback`: None for no callbacks."""
 
     to: str
     text: str
     send_at: datetime | None
+    callback: Callback | None
 
 
-def read_outgoing(normaliser: Normaliser, form: Mapping[str, str]) -> Outgoing:
+def read_outgoing(
+    normaliser: Normaliser, addresses: AddressRules, form: Mapping[str, str]
+) -> Outgoing:
     """The message of a form. Raises TwilioRefused."""
     for name, (code, reason) in REFUSED.items():
         if name in form and form[name].lower() not in HARMLESS.get(name, ()):
@@ -63,7 +71,18 @@ def read_outgoing(normaliser: Normaliser, form: Mapping[str, str]) -> Outgoing:
         raise invalid("To is required: the number to send to.", 21604)
     if not form.get("Body"):
         raise invalid("Body is required: the text to send.", 21602)
-    return Outgoing(number_of(normaliser, form["To"]), form["Body"], _send_at(form))
+    return Outgoing(
+        number_of(normaliser, form["To"]), form["Body"], _send_at(form), _callback(addresses, form)
+    )
+
+
+def _callback(addresses: AddressRules, form: Mapping[str, str]) -> Callback | None:
+    if not form.get("StatusCallback"):
+        return None
+    try:
+        return callback_to(addresses, form["StatusCallback"])
+    except InvalidInput as refusal:
+        raise invalid(f"StatusCallback: {refusal}", 21609) from None
 
 
 def _send_at(form: Mapping[str, str]) -> datetime | None:

@@ -125,8 +125,8 @@ def message_resource(own: Own, message: AnyMessage, sent_at: datetime | None) ->
     }
 
 
-def account_resource(own: Own) -> Resource:
-    """The account of a client."""
+def account_resource(own: Own, auth_token: str) -> Resource:
+    """The account of a client. `auth_token`: what its callbacks are signed with."""
     client, active = own.client, own.client.status is ClientStatus.ACTIVE
     path = f"{PREFIX}/Accounts/{own.sid}"
     return {
@@ -135,7 +135,7 @@ def account_resource(own: Own) -> Resource:
         "friendly_name": client.name,
         "status": "active" if active else "suspended",
         "type": "Full",
-        "auth_token": None,
+        "auth_token": auth_token,
         "date_created": date_of(client.created_at),
         "date_updated": date_of(client.created_at),
         "subresource_uris": {

@@ -1,0 +1,100 @@
+"""Status callbacks: forms that are posted to the URL of one message, signed as Twilio does.
+
+Source: the RequestValidator of Twilio's SDKs. The signature is base64 of HMAC-SHA1 with the auth
+token, of the URL and then each key and its value, sorted by key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from domain.hooks.addresses import AddressRules
+from domain.hooks.deliveries import DueDelivery, HookRequest
+from domain.identity.access import OfClient
+from domain.identity.ports import Directory
+from domain.sending.messages import Callback, Message
+from domain.sids import SidKind, sid_of
+from ibiki.http.twilio.forms import FORM
+from ibiki.http.twilio.resources import VERSION, Own, error_of, status_of
+
+FORMAT = "twilio"
+TOKEN_OF = b"the auth token of a client of the Twilio-compatible API"
+TOKEN_DIGITS = 32
+
+
+class AuthTokens:
+    """The auth tokens of clients. They sign callbacks, and nothing else: they are no passwords.
+
+    A token is made of SECRET_KEY and the client's ID, so it is the same in every process, and new
+    when SECRET_KEY is new.
+    """
+
+    def __init__(self, secret_key: str) -> None:
+        # A key of its own, so that no token tells anything about access tokens.
+        self._key = hmac.digest(secret_key.encode(), TOKEN_OF, sha256)
+
+    def of(self, client_id: UUID) -> str:
+        """The token of a client, in Twilio's form."""
+        return hmac.digest(self._key, client_id.bytes, sha256).hex()[:TOKEN_DIGITS]
+
+
+class CallbackFormat:
+    """Implements `domain.hooks.ports.HookFormat`."""
+
+    def __init__(self, tokens: AuthTokens, directory: Directory) -> None:
+        self._tokens = tokens
+        self._directory = directory
+
+    async def request(
+        self, delivery: DueDelivery, subject: Any, _secrets: Sequence[str]
+    ) -> HookRequest:
+        """The form of a status. The subject is a message that was sent."""
+        assert isinstance(subject, Message)
+        client_id = delivery.client_id
+        found = await self._directory.find_clients(OfClient(client_id), [client_id])
+        form = form_of(subject, Own(found[client_id]).only_number)
+        signature = signature_of(self._tokens.of(client_id), delivery.url, form)
+        headers = {
+            "Content-Type": FORM,
+            "X-Twilio-Signature": signature,
+            # The same for every attempt: a callback may come twice.
+            "I-Twilio-Idempotency-Token": str(delivery.event_id),
+        }
+        return HookRequest(headers, urlencode(form).encode())
+
+
+def callback_to(addresses: AddressRules, url: str) -> Callback:
+    """The callback to a URL as it is signed: with a path, at least "/". Raises InvalidInput."""
+    parts = urlsplit(addresses.checked_url(url))
+    return Callback(parts._replace(path=parts.path or "/").geturl(), FORMAT)
+
+
+def form_of(message: Message, own_number: str | None) -> dict[str, str]:
+    """The fields of a callback. None of them is empty."""
+    sid, status = sid_of(SidKind.MESSAGE, message.id), status_of(message)
+    code, sentence = error_of(message)
+    fields = {
+        "AccountSid": sid_of(SidKind.ACCOUNT, message.client_id),
+        "ApiVersion": VERSION,
+        "ErrorCode": None if code is None else str(code),
+        "ErrorMessage": sentence,
+        "From": own_number,
+        "MessageSid": sid,
+        "MessageStatus": status,
+        "SmsSid": sid,
+        "SmsStatus": status,
+        "To": message.number,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def signature_of(token: str, url: str, form: Mapping[str, str]) -> str:
+    """The value of X-Twilio-Signature."""
+    signed = url + "".join(f"{name}{form[name]}" for name in sorted(form))
+    return base64.b64encode(hmac.digest(token.encode(), signed.encode(), "sha1")).decode()

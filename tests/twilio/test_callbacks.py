@@ -1,0 +1,142 @@
+"""Status callbacks: rows that are committed with each status, and forms that the SDK verifies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from domain.hooks.addresses import AddressRules
+from domain.hooks.worker import Deliverer
+from ibiki.encryption import FernetCipher
+from ibiki.http.twilio.callbacks import FORMAT, AuthTokens, CallbackFormat
+from persistence import store
+from providers.guarded import GuardedClient, GuardRules
+from tests import worlds
+from tests.hooks.conftest import RULES, change_status
+from tests.hooks.receiver import Received, Receiver, receiving
+from tests.inbox import post as inbound
+from tests.installations import ENCRYPTION_KEY
+from tests.twilio.conftest import HELLO, TO, TOKENS, Web, account_of, assign, failure
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver, and a worker that posts to it."""
+    client = GuardedClient(
+        GuardRules(AddressRules(loopback=True), deadline_seconds=RULES.deadline_seconds)
+    )
+    formats = {FORMAT: CallbackFormat(TOKENS, store)}
+    async with receiving() as made:
+        worker = Deliverer(store, client, formats, FernetCipher([ENCRYPTION_KEY]), rules=RULES)
+        worker.start()
+        yield made
+        await worker.stop()
+        await client.close()
+
+
+def form_of(received: Received) -> dict[str, str]:
+    """The form of a callback, which has no field twice."""
+    pairs = parse_qsl(received.body.decode(), keep_blank_values=True, strict_parsing=True)
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+async def test_each_status_is_posted_in_order_and_the_sdk_verifies_it(
+    web: Web, receiver: Receiver
+) -> None:
+    await assign(web, inbound.OUR_NUMBER)
+    url = f"{receiver.url}/status?order=17&x=%2f"
+    made = await web.created(StatusCallback=url)
+    await receiver.wait_for("/status", 1)
+    await change_status(UUID(made["sid"][2:]), "SUBMITTING", "SENT", "UNDELIVERED", "DELIVERED")
+    received = await receiver.wait_for("/status", 4)
+    forms = [form_of(each) for each in received]
+    statuses = ["queued", "sent", "undelivered", "delivered"]
+    assert [each["MessageStatus"] for each in forms] == statuses
+    assert forms[0] == {
+        "AccountSid": web.account,
+        "ApiVersion": "2010-04-01",
+        "From": inbound.OUR_NUMBER,
+        "MessageSid": made["sid"],
+        "MessageStatus": "queued",
+        "SmsSid": made["sid"],
+        "SmsStatus": "queued",
+        "To": TO,
+    }
+    assert forms[2]["ErrorCode"] == "30008"
+    token = (await web.call("GET", ".json")).json()["auth_token"]
+    validator = RequestValidator(token)
+    for each, form in zip(received, forms, strict=True):
+        assert each.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        signature = each.headers["X-Twilio-Signature"]
+        assert validator.validate(url, form, signature)
+        assert not validator.validate(url, form | {"To": "+12025550199"}, signature)
+        assert not RequestValidator("0" * 32).validate(url, form, signature)
+    tokens = {each.headers["I-Twilio-Idempotency-Token"] for each in received}
+    assert len(tokens) == len(received)
+
+
+async def test_a_url_without_a_path_is_signed_with_its_slash(web: Web, receiver: Receiver) -> None:
+    await web.created(StatusCallback=receiver.url)
+    [received] = await receiver.wait_for("/", 1)
+    validator = RequestValidator(TOKENS.of(web.app.owner.client_id))
+    signature = received.headers["X-Twilio-Signature"]
+    assert validator.validate(f"{receiver.url}/", form_of(received), signature)
+
+
+async def test_only_messages_with_a_callback_are_posted(web: Web, receiver: Receiver) -> None:
+    other = await web.created()
+    made = await web.created(StatusCallback=f"{receiver.url}/status")
+    await change_status(UUID(other["sid"][2:]), "SENT")
+    await change_status(UUID(made["sid"][2:]), "SENT")
+    received = await receiver.wait_for("/status", 2)
+    assert {form_of(each)["MessageSid"] for each in received} == {made["sid"]}
+    assert await worlds.held(web.app.owner.account_id) == 98
+
+
+async def test_a_repeated_key_has_one_callback_and_another_url_conflicts(web: Web) -> None:
+    given = {**HELLO, "StatusCallback": "https://a.example.com/x"}
+    keyed = {"idempotency-key": "order-1"}
+    first = await web.create(given, headers=keyed)
+    again = await web.create(given, headers=keyed)
+    assert again.json() == first.json()
+    failure(
+        await web.create({**given, "StatusCallback": "https://b.test"}, headers=keyed), 409, 20409
+    )
+    failure(await web.create(headers=keyed), 409, 20409)
+    rows = await worlds.fetch("SELECT url FROM hook_callback")
+    assert [row["url"] for row in rows] == ["https://a.example.com/x"]
+    assert len(await worlds.fetch("SELECT FROM hook_delivery")) == 1
+
+
+async def test_a_refused_message_leaves_no_callback(web: Web) -> None:
+    await worlds.execute(
+        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'PERSON')",
+        web.app.owner.client_id,
+        TO,
+    )
+    failure(await web.create({**HELLO, "StatusCallback": "https://a.example.com"}), 400, 21610)
+    for wrong in (
+        "ftp://a.example.com",
+        "http://a.example.com",
+        "a.example.com",
+        "https://user:pass@a.example.com",
+        "https://169.254.169.254/",
+        "https://" + "a" * 3000,
+        "https://a.example.com/\u00e9",
+    ):
+        failure(await web.create({**HELLO, "StatusCallback": wrong}), 400, 21609)
+    assert await worlds.fetch("SELECT FROM hook_callback") == []
+    assert await worlds.fetch("SELECT FROM hook_endpoint") == []
+
+
+def test_tokens_differ_by_client_and_key(web: Web) -> None:
+    owner, sibling = web.app.owner.client_id, web.app.sibling.client_id
+    tokens = {TOKENS.of(owner), TOKENS.of(sibling), AuthTokens("another key").of(owner)}
+    assert len(tokens) == 3
+    assert all(len(each) == 32 for each in tokens)
+    assert account_of(web.app.owner)[2:] not in tokens
