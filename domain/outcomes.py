@@ -44,9 +44,13 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The provider may have accepted the message. It is never sent again automatically."""
+    """The provider may have accepted the message. It is never sent again automatically.
+
+    `reference`: the ID that the message has there if it was accepted, None if that is not known.
+    """
 
     reason: str
+    reference: str | None = None
 
 
 Outcome = Accepted | Rejected | NotSent | Unknown

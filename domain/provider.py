@@ -15,7 +15,8 @@ from domain.outcomes import Outcome, ReportedStatus
 class Outgoing:
     """One message for a provider. `number` is E.164. A reply has `modem` and `port`.
 
-    `attempt`: the ID of the attempt in hex, for a provider that returns no ID of its own.
+    `attempt`: the ID of the attempt in hex, for a provider that returns no ID of its own. `id`:
+    that of the message, the same for each attempt, for a provider that accepts an ID only once.
     """
 
     number: str
@@ -23,6 +24,7 @@ class Outgoing:
     modem: str | None = None
     port: str | None = None
     attempt: str = field(default="", compare=False)
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

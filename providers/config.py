@@ -16,7 +16,8 @@ class ProviderConfig:
     Give `api_key`, or `credentials` if the provider has user names. `sender`: the name that phones
     show; None is the account's default. `report_url`: where the provider sends delivery reports,
     if each call has to name it; it may contain a secret. `callback_url`: where the provider reaches
-    this installation, if it is not the public address. `unit_cost`: what one unit of the pool
+    this installation, if it is not the public address. `signing_key`: what the provider signs its
+    webhook calls with, if it is a secret of its own. `unit_cost`: what one unit of the pool
     costs, in the currency of the provider's balance. `deadline_seconds`: for one call as a whole;
     shorter than the lease of its messages. `largest_batch`: messages per call, and so the most that
     one unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
@@ -28,6 +29,7 @@ class ProviderConfig:
     sender: str | None = None
     report_url: str | None = field(default=None, repr=False)
     callback_url: str | None = None
+    signing_key: str | None = field(default=None, repr=False)
     unit_cost: Decimal | None = None
     deadline_seconds: float = 10.0
     connect_seconds: float = 3.0

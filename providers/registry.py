@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from domain.inbox.webhooks import Parser
 from domain.provider import Credentials, Provider, ProviderField
-from providers import egosms, extreme, ibiki, kannel, twilio
+from providers import android, egosms, extreme, ibiki, kannel, twilio
+from providers.android import Android
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.ibiki import Ibiki
@@ -99,6 +100,27 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
         ),
         calls_by_get=True,
         secret_in_url=True,
+    ),
+    "android": ProviderKind(
+        Android,
+        android.parse_webhook,
+        (
+            address(android.BASE_URL),
+            USERNAME,
+            PASSWORD,
+            ProviderField(
+                name="sender",
+                description="The SIM card that sends: 1, 2 or 3. Default: the phone's.",
+                required=False,
+            ),
+            ProviderField(
+                name="signingKey",
+                description="The signing key of the phone's webhooks.",
+                required=False,
+                secret=True,
+            ),
+        ),
+        signature=android.SIGNATURE,
     ),
     "twilio": ProviderKind(
         twilio.Twilio,

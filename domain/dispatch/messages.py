@@ -62,7 +62,7 @@ class Call:
         """The messages for the provider, in order. A reply names its modem and port."""
         attempt = self.attempt_id.hex
         return [
-            Outgoing(each.number, each.text, each.modem, each.port, attempt)
+            Outgoing(each.number, each.text, each.modem, each.port, attempt, each.id.hex)
             for each in self.messages
         ]
 

@@ -54,15 +54,15 @@ def transition_for(
             return Transition(message, MessageStatus.REJECTED, failure=NOT_TAKEN)
         case NotSent():
             return _queue_again(message, outcome, rules, chance)
-        case Unknown():
-            return as_unknown(message)
+        case Unknown(reference=reference):
+            return as_unknown(message, reference)
 
 
-def as_unknown(message: LockedMessage) -> Transition | None:
+def as_unknown(message: LockedMessage, reference: str | None = None) -> Transition | None:
     """UNKNOWN, if the message is SUBMITTING. It stays charged."""
     if message.status is not MessageStatus.SUBMITTING:
         return None
-    return Transition(message, MessageStatus.UNKNOWN)
+    return Transition(message, MessageStatus.UNKNOWN, reference=reference)
 
 
 def give_up(message: LockedMessage) -> Transition:

@@ -10,9 +10,10 @@ SIMULATED_SENDER: Final = "+12025550199"
 """The number that messages come from and that phones answer to."""
 
 SIMULATED_ACCOUNTS: Final = {
+    "android": Credentials("simulated-phone", "simulated-password"),
     "twilio": Credentials("AC" + "5" * 32, "simulated-twilio-token"),
 }
 """They open nothing but the simulator."""
 
-SIMULATED_PATHS: Final = {"egosms": "/api/v1/json/"}
+SIMULATED_PATHS: Final = {"android": "/3rdparty/v1"}
 """The path below the simulator's address at which a provider's API begins."""

@@ -89,6 +89,12 @@ BEHAVIOURS: Final = {
             body={"error": "Invalid API key"},
         ),
         Behaviour(
+            "duplicate",
+            "refused: a message with this ID was accepted before",
+            status=409,
+            body={"success": False, "error": "Duplicate"},
+        ),
+        Behaviour(
             "forbidden",
             "refused: the account is not allowed to send",
             status=403,

@@ -20,6 +20,7 @@ from typing import Final
 from aiohttp import web
 
 from providers.simulator.account import Account, PlannedResponse
+from providers.simulator.android import SimulatedAndroid
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.caller import Webhook, WebhookCaller
 from providers.simulator.control import ACCOUNT, CALLER, VENDORS, control_routes
@@ -112,7 +113,7 @@ def create_app(
 
 
 def _vendors(account: Account) -> list[SimulatedVendor]:
-    return [SimulatedTwilio(account.log, account.faults)]
+    return [each(account.log, account.faults) for each in (SimulatedTwilio, SimulatedAndroid)]
 
 
 def _directory(state_dir: Path | None) -> AbstractContextManager[str | Path]:

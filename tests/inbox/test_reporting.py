@@ -8,7 +8,7 @@ import pytest
 
 from domain.inbox.receive import receive_due
 from domain.inbox.reports import GIVE_UP_SECONDS, UNDELIVERED, UNKNOWN_MESSAGE
-from domain.outcomes import Accepted
+from domain.outcomes import Accepted, Unknown
 from domain.sending.messages import NewSend
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
@@ -40,6 +40,19 @@ async def test_a_report_marks_a_sent_message_as_delivered(client: worlds.Tenant)
     assert (row["outcome"], row["client_id"]) == ("ROUTED", client.client_id)
     assert row["inbound_id"] is None
     assert await worlds.statuses(send.id) == {"DELIVERED": 1}
+
+
+@pytest.mark.parametrize(("word", "status"), [("sent", "SENT"), ("delivered", "DELIVERED")])
+async def test_a_report_finds_a_message_whose_answer_was_lost(
+    client: worlds.Tenant, word: str, status: str
+) -> None:
+    send = await worlds.accept(client, numbers=[PHONE])
+    for call in await marked(client.pool):
+        await answered(client.pool, call, Unknown("The line broke.", reference="ref"))
+    assert await worlds.statuses(send.id) == {"UNKNOWN": 1}
+    await post.received(report(word))
+    assert await worlds.statuses(send.id) == {status: 1}
+    assert await worlds.held(client.account_id) == 99
 
 
 async def test_an_undelivered_message_stays_charged(

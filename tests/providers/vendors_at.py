@@ -12,6 +12,7 @@ from providers.config import ProviderConfig
 from providers.registry import open_account
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS, SIMULATED_SENDER
 
+SENDERS = {"android": "1", "twilio": SIMULATED_SENDER}
 VENDORS = sorted(SIMULATED_ACCOUNTS)
 
 
@@ -27,7 +28,7 @@ async def account_of(provider: str, base_url: str, **more: Any) -> AsyncIterator
     usual: dict[str, Any] = {
         "base_url": base_url + SIMULATED_PATHS.get(provider, ""),
         "credentials": SIMULATED_ACCOUNTS[provider],
-        "sender": SIMULATED_SENDER,
+        "sender": SENDERS[provider],
         "unit_cost": Decimal(1),
         "deadline_seconds": 20,
         "connect_seconds": 20,

@@ -1,0 +1,253 @@
+"""SMS Gateway for Android: a person's own phone as a provider.
+
+Sources: the published source and documents of the app and of its cloud server (read 2026-11), and
+what the client library (PyPI `android-sms-gateway` 4.3) sends. The tests compare the requests.
+
+The phone's local server and the cloud server have the same calls below different addresses. A
+message has an ID that we choose, the same for each attempt: a second message with it is refused
+with 409. So a repeated call sends nothing twice, and reports on a message whose answer was lost
+still find it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+from urllib.parse import quote
+
+from domain.errors import ProviderUnavailable
+from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
+from domain.provider import Outgoing
+from domain.sending.messages import Line
+from providers.config import ProviderConfig
+from providers.replies import (
+    json_object,
+    reference_of,
+    retry_after_seconds,
+    short_text_of,
+    text_of,
+    webhook_fields,
+)
+from providers.signed_calls import Signature, SignedCall
+from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+
+# --- Constants
+
+BASE_URL: Final = "https://api.sms-gate.app/3rdparty/v1"
+MESSAGES: Final = "/messages"
+SIM_CARDS: Final = ("1", "2", "3")
+
+REFUSES_ACCOUNT: Final = {
+    401: "The account's user name or password was refused.",
+    403: "The account is not allowed to send.",
+}
+# What a 400 says, in small letters, if there is no phone, or not the one that was asked for.
+NO_PHONE: Final = ("record not found", "invalid device id", "more than one record", "invalid user")
+PHONE_MISSING: Final = "The account has no such phone."
+REJECTED: Final = "The network refused this message."
+# What a 503 says, in small letters, if too many messages wait for the phone.
+QUEUE_FULL: Final = "queue limits exceeded"
+WAIT: Final = "The network asked to wait."
+
+# The states of a message. Only one that waits can be cancelled, so no part of it was sent.
+STATES: Final = {
+    "pending": ReportedStatus.TAKEN,
+    "processed": ReportedStatus.TAKEN,
+    "sent": ReportedStatus.TAKEN,
+    "delivered": ReportedStatus.DELIVERED,
+    "failed": ReportedStatus.FAILED,
+    "cancelled": ReportedStatus.REFUSED,
+}
+# The events that are read. `sms:failed` may come after some parts of a text were sent.
+REPORTS: Final = {f"sms:{word}": word for word in ("sent", "delivered", "failed", "cancelled")}
+INBOUND: Final = {"sms:received": "message", "mms:downloaded": "body"}
+OTHER_EVENT: Final = (
+    "`event` is not one of those that are read: sms:received, sms:sent, sms:delivered, sms:failed, "
+    "sms:cancelled, mms:downloaded."
+)
+LONGEST_FIELD: Final = 128
+
+SIGNATURE_HEADER: Final = "x-signature"
+TIMESTAMP_HEADER: Final = "x-timestamp"
+LONGEST_AGE_SECONDS: Final = 300.0
+
+
+# --- Request shapes
+
+
+def _shape(message: Outgoing, sim: str | None) -> dict[str, object]:
+    """A message to one number. A reply leaves from the phone and the SIM that received."""
+    shape: dict[str, object] = {
+        "phoneNumbers": [message.number],
+        "textMessage": {"text": message.text},
+        "withDeliveryReport": True,
+        "isEncrypted": False,
+        "priority": 0,
+    }
+    if message.id:
+        shape["id"] = message.id
+    if message.modem:
+        shape["deviceId"] = message.modem
+    number = message.port or sim
+    if number in SIM_CARDS:
+        shape["simNumber"] = int(number)
+    return shape
+
+
+# --- The table of replies
+
+
+def _outcome(exchange: Exchange, message: Outgoing) -> Outcome:
+    own = message.id or None
+    match exchange:
+        case NotConnected(reason):
+            return NotSent(reason)
+        case Lost(reason):
+            return Unknown(reason, reference=own)
+    body = json_object(exchange.body)
+    given = reference_of(body.get("id"))
+    if 200 <= exchange.status < 300 and given is not None:
+        return Accepted(given)
+    if given is not None:
+        return Unknown("The response contradicts itself.", reference=own)
+    words = body.get("message")
+    said = words.strip().lower() if isinstance(words, str) else None
+    return _refusal(exchange, said, message)
+
+
+def _refusal(answer: Answer, said: str | None, message: Outgoing) -> Outcome:
+    """The outcome of a response that has no ID of a message. `said`: its sentence."""
+    if answer.status in REFUSES_ACCOUNT:
+        return NotSent(REFUSES_ACCOUNT[answer.status], refuses_account=True)
+    is_full = answer.status == 503 and said is not None and said.startswith(QUEUE_FULL)
+    if answer.status == 429 or is_full:
+        return NotSent(WAIT, retry_after_seconds=retry_after_seconds(answer.headers))
+    if answer.status == 409 and said is not None and message.id:
+        return Accepted(message.id)  # an earlier call was accepted, and its answer was lost
+    if answer.status == 400 and said is not None:
+        if said.startswith(NO_PHONE) and not message.modem:
+            return NotSent(PHONE_MISSING, refuses_account=True)
+        return Rejected(REJECTED)
+    reason = f"The response (HTTP {answer.status}) does not say whether it was accepted."
+    return Unknown(reason, reference=message.id or None)
+
+
+# --- Send, send many, status
+
+
+class Android:
+    """One account: a phone, or several at the cloud server. Implements `domain.provider.Provider`.
+
+    It has no balance: its pool is set by hand.
+    """
+
+    largest_batch = 1
+
+    def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
+        """Raises ValueError without credentials, or if `sender` is no SIM card."""
+        if config.credentials is None:
+            raise ValueError("A phone needs the user name and the password that it shows.")
+        if config.sender and config.sender not in SIM_CARDS:
+            raise ValueError("sender is the number of a SIM card: 1, 2 or 3.")
+        pair = f"{config.credentials.username}:{config.credentials.password}".encode()
+        self._headers = {
+            "Authorization": f"Basic {base64.b64encode(pair).decode()}",
+            "Content-Type": "application/json",
+        }
+        self._sim = config.sender
+        self._transport = transport or config.transport()
+
+    async def send(self, message: Outgoing) -> Outcome:
+        body = json.dumps(_shape(message, self._sim)).encode()
+        exchange = await self._transport.request("POST", MESSAGES, headers=self._headers, body=body)
+        return _outcome(exchange, message)
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """The outcome of a batch of one. Raises ValueError for more."""
+        if len(messages) > self.largest_batch:
+            raise ValueError("Only one message fits into one call.")
+        return [await self.send(message) for message in messages]
+
+    async def status(self, reference: str) -> ReportedStatus | None:
+        path = f"{MESSAGES}/{quote(reference, safe='')}"
+        answer = await self._transport.request("GET", path, headers=self._headers)
+        if not isinstance(answer, Answer):
+            raise ProviderUnavailable
+        if answer.status in (401, 403, 429) or answer.status >= 500:
+            raise ProviderUnavailable
+        state = json_object(answer.body).get("state")
+        known = answer.status == 200 and isinstance(state, str)
+        return STATES.get(str(state).strip().lower()) if known else None
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+
+# --- Inbound and report parsing
+
+
+def parse_webhook(body: bytes) -> Parsed:
+    """Parses an event: an inbound message, or the new state of a message."""
+    fields = webhook_fields(body)
+    event, payload = fields.get("event"), fields.get("payload")
+    if not isinstance(event, str) or not isinstance(payload, dict):
+        return Malformed("`event` and `payload` are missing: this is no event of a phone.")
+    message_id = reference_of(payload.get("messageId"))
+    if message_id is None:
+        return Malformed("`payload.messageId` is missing: the ID of the message.")
+    if event in REPORTS:
+        return ReportCall(message_id, event, STATES[REPORTS[event]])
+    if event in INBOUND:
+        return _inbound(message_id, payload, INBOUND[event], _text(fields, "deviceId"))
+    return Malformed(OTHER_EVENT)
+
+
+def _inbound(message_id: str, payload: Mapping[str, object], key: str, phone: str | None) -> Parsed:
+    sender = _text(payload, "sender") or _text(payload, "phoneNumber")
+    text, sim = text_of(payload.get(key)), _text(payload, "simNumber")
+    if sender is None:
+        return Malformed("`payload.sender` is missing: the sender of the message.")
+    if key not in payload or text is None:
+        return Malformed(f"`payload.{key}` is missing: the text of the message.")
+    # The ID depends on the content alone. With the time, a repeated text is another message.
+    received_at = _text(payload, "receivedAt") or ""
+    return InboundCall(
+        sender=sender,
+        text=text,
+        key=f"{message_id} {received_at}".strip(),
+        receiver=_text(payload, "recipient"),
+        line=Line(phone, sim) if phone is not None and sim is not None else None,
+    )
+
+
+def _text(fields: Mapping[str, object], key: str) -> str | None:
+    return short_text_of(fields.get(key), LONGEST_FIELD)
+
+
+# --- Signatures
+
+
+def signature_of(body: bytes, timestamp: str, key: str) -> str:
+    """The signature of an event: its body and the time, HMAC-SHA256 in hexadecimal digits."""
+    return hmac.new(key.encode(), body + timestamp.encode(), sha256).hexdigest()
+
+
+def _is_signed(call: SignedCall, key: str) -> bool:
+    """Whether the call was signed within five minutes. Each repetition is signed again."""
+    shown = call.headers.get(SIGNATURE_HEADER, "").strip().lower()
+    timestamp = call.headers.get(TIMESTAMP_HEADER, "").strip()
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12):
+        return False
+    age_seconds = abs(datetime.now(UTC).timestamp() - int(timestamp))
+    expected = signature_of(call.body, timestamp, key)
+    is_own = hmac.compare_digest(expected.encode(), shown.encode())
+    return is_own and age_seconds <= LONGEST_AGE_SECONDS
+
+
+SIGNATURE: Final = Signature(SIGNATURE_HEADER, "signingKey", _is_signed)
