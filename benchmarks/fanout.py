@@ -128,7 +128,7 @@ def _resident(pid: int) -> int:
 
 
 class Listener(asyncio.Protocol):
-    """A client on a bare protocol: it subscribes once, and keeps what it hears with the time."""
+    """A client on a bare protocol: it subscribes once, and keeps what it receives with the time."""
 
     def __init__(
         self, token: str, arrived: list[tuple[bytes, float]], query: str = BALANCE

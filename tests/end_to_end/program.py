@@ -166,9 +166,9 @@ mutation ($input: SignInInput!) {
 @contextmanager
 def signed_in(program: Program, user: str) -> Iterator[Api]:
     """The API, as a user of the demo has it."""
-    door = Api(program.address)
-    answer = door.ask(SIGN_IN, input={"email": user, "password": program.password})
-    door.close()
+    api = Api(program.address)
+    answer = api.ask(SIGN_IN, input={"email": user, "password": program.password})
+    api.close()
     api = Api(program.address, answer["signIn"]["accessToken"])
     try:
         yield api

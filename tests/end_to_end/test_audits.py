@@ -103,11 +103,11 @@ def test_the_schema_is_hidden_in_production(program: Program) -> None:
 @pytest.fixture(scope="module")
 def tokens(program: Program) -> dict[str, str | None]:
     """A token of each who asks: signed in before anybody guesses at passwords."""
-    door, given = Api(program.address), {}
+    api, given = Api(program.address), {}
     for who in WHO[1:]:
         asked = {"email": f"{who}@ibiki.test", "password": program.password}
-        given[who] = door.ask(SIGN_IN, input=asked)["signIn"]["accessToken"]
-    door.close()
+        given[who] = api.ask(SIGN_IN, input=asked)["signIn"]["accessToken"]
+    api.close()
     return {"nobody": None, **given}
 
 

@@ -1,4 +1,4 @@
-"""The README's first send, typed as it stands there."""
+"""The README's first send, exactly as it is written there."""
 
 from __future__ import annotations
 

@@ -94,18 +94,18 @@ class Person:
 
     def sign_in(self) -> None:
         """A fresh token, where clients look for it."""
-        door = Api(self._program.address)
+        api = Api(self._program.address)
         query = SIGN_IN.replace("accessToken", "accessToken refreshToken")
         given = {"email": self._email, "password": self._program.password}
-        self.session = door.ask(query, input=given)["signIn"]
-        door.close()
+        self.session = api.ask(query, input=given)["signIn"]
+        api.close()
         self.token_file.write_text(self.session["accessToken"])
 
     def sign_out(self) -> None:
         """The session is over, everywhere."""
-        door = Api(self._program.address)
-        assert door.ask(SIGN_OUT, token=self.session["refreshToken"])["signOut"]
-        door.close()
+        api = Api(self._program.address)
+        assert api.ask(SIGN_OUT, token=self.session["refreshToken"])["signOut"]
+        api.close()
 
     def send(self, address: str) -> None:
         """One message, at the server named."""
@@ -155,7 +155,7 @@ class Watcher:
         assert not delivered.get("errors"), delivered
         return int(delivered["data"]["inboundMessage"]["text"])
 
-    def hears(self, balance: int, seconds: float = 60.0) -> None:
+    def receives(self, balance: int, seconds: float = 60.0) -> None:
         """Waits until it receives that balance. Fails if a higher one comes later."""
         until = time.monotonic() + seconds
         while (delivered := self.balance(until - time.monotonic())) != balance:
@@ -240,7 +240,7 @@ def test_stock_clients_receive_changes_of_every_server(two: Place, kind: str) ->
             balance -= 1
             two.person.send(address)
             for watcher in watchers:
-                watcher.hears(balance, HINTED_SECONDS)
+                watcher.receives(balance, HINTED_SECONDS)
 
 
 def test_connections_to_the_database_may_be_cut(two: Place) -> None:
@@ -252,7 +252,7 @@ def test_connections_to_the_database_may_be_cut(two: Place) -> None:
             balance -= 1
             eventually(lambda: _sent(two))
             for watcher in watchers:
-                watcher.hears(balance, 2 * HINTED_SECONDS)
+                watcher.receives(balance, 2 * HINTED_SECONDS)
 
 
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ibiki'"
@@ -276,8 +276,8 @@ def test_a_server_may_be_stopped_or_killed_and_clients_return(two: Place) -> Non
             balance -= 1
             two.person.send(two.program.address)  # while it is away
             two.second.start()
-            returning.hears(balance)
-            watchers[0].hears(balance)
+            returning.receives(balance)
+            watchers[0].receives(balance)
 
 
 def test_a_client_whose_session_ends_returns_with_a_fresh_token(two: Place) -> None:
@@ -353,18 +353,18 @@ def test_redis_may_be_killed_and_started_again(tmp_path_factory: pytest.TempPath
         balance = last_of(watchers) - 1
         two.person.send(two.second.address)
         for watcher in watchers:
-            watcher.hears(balance, HINTED_SECONDS)
+            watcher.receives(balance, HINTED_SECONDS)
         redis.kill()
         redis.wait()
         balance -= 1
         two.person.send(two.second.address)
         for watcher in watchers:
-            watcher.hears(balance, HINTED_SECONDS)  # by looking: no hint can come
+            watcher.receives(balance, HINTED_SECONDS)  # by looking: no hint can come
         redis = _redis(port)
         balance -= 1
         two.person.send(two.program.address)
         for watcher in watchers:
-            watcher.hears(balance, HINTED_SECONDS)
+            watcher.receives(balance, HINTED_SECONDS)
         redis.kill()
         redis.wait()
 

@@ -64,7 +64,7 @@ class Caller:
         self.reader = reader
         self.writer = writer
 
-    async def hears(self, said: bytes) -> bytes:
+    async def reply_to(self, said: bytes) -> bytes:
         """What comes back, up to as much as was said; less where the connection ends."""
         self.writer.write(said)
         try:
@@ -103,7 +103,7 @@ async def calling(proxy: FaultProxy) -> AsyncIterator[Caller]:
 async def test_without_faults_all_bytes_pass_both_ways(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
         said = bytes(range(256)) * 4096
-        assert await caller.hears(said) == said
+        assert await caller.reply_to(said) == said
         caller.writer.write_eof()
         assert await caller.reader.read() == b""
     assert proxy.taken == 1
@@ -113,17 +113,17 @@ async def test_a_late_connection_is_late_by_the_requested_time(proxy: FaultProxy
     async with calling(proxy) as caller:
         proxy.conditions = Conditions(late_seconds=0.1, jitter_seconds=0.05)
         began = time.monotonic()
-        assert await caller.hears(b"hello") == b"hello"
+        assert await caller.reply_to(b"hello") == b"hello"
         assert time.monotonic() - began >= 0.2, "0.1 s up and 0.1 s down"
 
 
 async def test_a_connection_is_cut_after_so_many_bytes(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
-        assert await caller.hears(b"before") == b"before"
+        assert await caller.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(cut=Cut(range(3, 4), End.CLOSE))
-        assert await caller.hears(b"hello") == b"hel"
+        assert await caller.reply_to(b"hello") == b"hel"
     async with calling(proxy) as caller:
-        assert await caller.hears(b"again") == b"aga", "and so is each new one"
+        assert await caller.reply_to(b"again") == b"aga", "and so is each new one"
 
 
 async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> None:
@@ -131,7 +131,7 @@ async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> N
     async with calling(proxy) as caller:
         if isinstance(proxy.address, Path):
             # A Unix socket knows no reset: it ends, and what was under way is lost.
-            assert await caller.hears(b"hello") in (b"", b"hel")
+            assert await caller.reply_to(b"hello") in (b"", b"hel")
         else:
             caller.writer.write(b"hello")
             with pytest.raises(ConnectionResetError):
@@ -141,7 +141,9 @@ async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> N
 async def test_a_cut_request_arrives_only_in_part(proxy: FaultProxy) -> None:
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF, Way.UP))
     async with calling(proxy) as caller:
-        assert await caller.hears(b"hello") == b"hel", "the far end heard no more, and then the end"
+        assert await caller.reply_to(b"hello") == b"hel", (
+            "the far end heard no more, and then the end"
+        )
 
 
 async def test_a_half_closed_connection_reads_its_end_and_can_still_write(
@@ -149,7 +151,7 @@ async def test_a_half_closed_connection_reads_its_end_and_can_still_write(
 ) -> None:
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF))
     async with calling(proxy) as caller:
-        assert await caller.hears(b"hello") == b"hel"
+        assert await caller.reply_to(b"hello") == b"hel"
         assert await caller.reader.read() == b""
         caller.writer.write(b"more")
         await caller.writer.drain()
@@ -158,8 +160,8 @@ async def test_a_half_closed_connection_reads_its_end_and_can_still_write(
 
 async def test_data_sent_into_a_black_hole_is_lost(proxy: FaultProxy) -> None:
     async with calling(proxy) as swallowed, calling(proxy) as untouched:
-        assert await swallowed.hears(b"before") == b"before"
-        assert await untouched.hears(b"before") == b"before"
+        assert await swallowed.reply_to(b"before") == b"before"
+        assert await untouched.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(black_hole=True)
         assert await swallowed.hears_nothing(b"hello")
         async with calling(proxy) as new:
@@ -167,32 +169,32 @@ async def test_data_sent_into_a_black_hole_is_lost(proxy: FaultProxy) -> None:
             proxy.conditions = FAIR
             assert await new.hears_nothing(b"still there?")
         assert await swallowed.hears_nothing(b"still there?")
-        assert await untouched.hears(b"hello") == b"hello"
+        assert await untouched.reply_to(b"hello") == b"hello"
 
 
 async def test_stalled_data_arrives_after_the_fault_ends(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
-        assert await caller.hears(b"before") == b"before"
+        assert await caller.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(stalls=True)
         assert await caller.hears_nothing(b"hel")
         proxy.conditions = FAIR
-        assert await caller.hears(b"lo...") == b"hello"
+        assert await caller.reply_to(b"lo...") == b"hello"
 
 
 async def test_new_connections_are_refused_and_open_ones_are_not(proxy: FaultProxy) -> None:
     async with calling(proxy) as caller:
-        assert await caller.hears(b"before") == b"before"
+        assert await caller.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(refuses=True)
-        assert await caller.hears(b"after") == b"after"
+        assert await caller.reply_to(b"after") == b"after"
         assert await _heard_by_one(proxy) == b""
 
 
 @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
 async def test_every_open_connection_can_be_ended_at_once(proxy: FaultProxy, end: End) -> None:
     async with calling(proxy) as one, calling(proxy) as other:
-        assert await one.hears(b"1") == await other.hears(b"1") == b"1"
+        assert await one.reply_to(b"1") == await other.reply_to(b"1") == b"1"
         assert proxy.end_all(end) == 2
-        assert await one.hears(b"hello") == await other.hears(b"hello") == b""
+        assert await one.reply_to(b"hello") == await other.reply_to(b"hello") == b""
     assert await _heard_by_one(proxy) == b"hello"
 
 
@@ -200,7 +202,7 @@ async def test_a_connection_that_was_forgotten_on_the_way_carries_nothing_any_mo
     proxy: FaultProxy,
 ) -> None:
     async with calling(proxy) as caller:
-        assert await caller.hears(b"before") == b"before"
+        assert await caller.reply_to(b"before") == b"before"
         assert proxy.end_all(End.SWALLOWED) == 1
         assert await caller.hears_nothing(b"hello")
         assert await _heard_by_one(proxy) == b"hello"
@@ -212,10 +214,10 @@ async def test_where_tcp_looks_both_ends_hear_in_the_end_that_a_connection_is_lo
         proxying(address, keepalive_seconds=2 * QUIET_SECONDS) as proxy,
         calling(proxy) as caller,
     ):
-        assert await caller.hears(b"before") == b"before"
+        assert await caller.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(black_hole=True)
         assert await caller.hears_nothing(b"hello")
-        assert await caller.hears(b"") == b""
+        assert await caller.reply_to(b"") == b""
         with pytest.raises(ConnectionResetError):
             await caller.reader.read()
 
@@ -256,8 +258,8 @@ async def test_a_tap_sees_both_ways_and_can_end_the_connection() -> None:
         proxying(address, tap=Sees) as proxy,
         calling(proxy) as caller,
     ):
-        assert await caller.hears(b"hello") == b"HELLO"
-        assert await caller.hears(b"end") == b""
+        assert await caller.reply_to(b"hello") == b"HELLO"
+        assert await caller.reply_to(b"end") == b""
     assert seen == [(Way.UP, b"hello"), (Way.DOWN, b"HELLO"), (Way.UP, b"end")]
 
 
@@ -268,4 +270,4 @@ async def test_a_far_end_that_is_not_there_is_a_reset(tmp_path: Path) -> None:
 
 async def _heard_by_one(proxy: FaultProxy) -> bytes:
     async with calling(proxy) as caller:
-        return await caller.hears(b"hello")
+        return await caller.reply_to(b"hello")

@@ -59,7 +59,7 @@ class FakeSubscriber:
     def end(self, errors: bytes | None = None) -> None:
         self.ended.append(None if errors is None else orjson.loads(errors))
 
-    async def hears(self, *values: Any) -> None:
+    async def receives(self, *values: Any) -> None:
         """Waits until it has received exactly these."""
         async with asyncio.timeout(5):
             while len(self.delivered) < len(values):  # noqa: ASYNC110 - as long as it takes

@@ -55,7 +55,7 @@ class Station:
         """Whether it has received these."""
         return lambda: set(topics) <= set(self.arrived)
 
-    async def hears(self, *topics: Topic) -> None:
+    async def receives(self, *topics: Topic) -> None:
         """Waits until it has."""
         await eventually(self.has(*topics), 20)
 
@@ -68,7 +68,7 @@ async def stations(*carriers: Carrier) -> AsyncIterator[list[Station]]:
         await each.bus.start()
     try:
         for each in made:
-            await each.hears(EVERYTHING)
+            await each.receives(EVERYTHING)
             each.arrived.clear()
         yield made
     finally:
@@ -116,7 +116,7 @@ async def test_texts_within_one_process_are_delivered() -> None:
     async with stations(LocalCarrier()) as [only]:
         delivered = topic()
         only.bus.publish({delivered})
-        await only.hears(delivered)
+        await only.receives(delivered)
 
 
 async def test_through_postgresql_all_processes_hear(database_url: str) -> None:
@@ -124,10 +124,10 @@ async def test_through_postgresql_all_processes_hear(database_url: str) -> None:
     async with stations(*carriers) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
         one.bus.publish({few})
-        await one.hears(few)
-        await other.hears(few)
+        await one.receives(few)
+        await other.receives(few)
         other.bus.publish(many)
-        await one.hears(*many)
+        await one.receives(*many)
 
 
 async def test_connections_of_postgresql_may_be_cut(
@@ -141,11 +141,11 @@ async def test_connections_of_postgresql_may_be_cut(
             delivered = topic()
             await cut(database_server, database_url)
             one.bus.publish({delivered})
-            await one.hears(EVERYTHING, delivered)
-            await other.hears(EVERYTHING)
+            await one.receives(EVERYTHING, delivered)
+            await other.receives(EVERYTHING)
             said_after = topic()
             one.bus.publish({said_after})
-            await other.hears(said_after)
+            await other.receives(said_after)
 
 
 async def test_a_cut_connection_is_noticed_at_once(
@@ -163,10 +163,10 @@ async def test_through_redis_all_processes_hear(redis: Redis) -> None:
     async with stations(RedisCarrier(redis.url), RedisCarrier(redis.url)) as [one, other]:
         few, many = topic(), {topic() for _ in range(5_000)}
         one.bus.publish({few})
-        await one.hears(few)
-        await other.hears(few)
+        await one.receives(few)
+        await other.receives(few)
         other.bus.publish(many)
-        await one.hears(*many)
+        await one.receives(*many)
 
 
 async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
@@ -176,12 +176,12 @@ async def test_redis_may_be_killed_and_started_again(redis: Redis) -> None:
         one.bus.publish({delivered})  # waits, and neither blocks nor raises
         await eventually(lambda: not one.bus.is_open and not other.bus.is_open, 20)
         redis.start()
-        await one.hears(EVERYTHING, delivered)
-        await other.hears(EVERYTHING)
+        await one.receives(EVERYTHING, delivered)
+        await other.receives(EVERYTHING)
         said_after = topic()
         other.bus.publish({said_after})
-        await one.hears(said_after)
-        await other.hears(said_after)
+        await one.receives(said_after)
+        await other.receives(said_after)
 
 
 async def test_a_bus_begins_without_what_carries_it(redis: Redis) -> None:
@@ -192,7 +192,7 @@ async def test_a_bus_begins_without_what_carries_it(redis: Redis) -> None:
     station.bus.publish({delivered})
     await eventually(lambda: bool(station.bus._waiting))
     redis.start()
-    await station.hears(EVERYTHING, delivered)
+    await station.receives(EVERYTHING, delivered)
     await station.bus.stop()
 
 
@@ -231,12 +231,12 @@ async def test_hints_of_one_moment_are_published_together() -> None:
     async with stations(carrier) as [station]:
         delivered = [topic() for _ in range(100)]
         station.bus.publish({delivered[0]})
-        await station.hears(delivered[0])
+        await station.receives(delivered[0])
         began = time.monotonic()
         for each in delivered:
             station.bus.publish({each})
             await asyncio.sleep(0)
-        await station.hears(*delivered)
+        await station.receives(*delivered)
         assert len(carrier.said) <= 3 + (time.monotonic() - began) / WINDOW_SECONDS
 
 
@@ -248,7 +248,7 @@ async def test_hints_that_cannot_be_published_are_published_later() -> None:
         station.bus.publish({delivered})
         await eventually(lambda: not station.bus.is_open)
         carrier.refuses = False
-        await station.hears(EVERYTHING, delivered)
+        await station.receives(EVERYTHING, delivered)
 
 
 async def test_more_than_can_wait_becomes_everything() -> None:
@@ -259,7 +259,7 @@ async def test_more_than_can_wait_becomes_everything() -> None:
             {hints.SEND + number.to_bytes(16) for number in range(MOST_TOPICS_WAITING + 1)}
         )
         carrier.refuses = False
-        await station.hears(EVERYTHING)
+        await station.receives(EVERYTHING)
         await eventually(lambda: carrier.said[-1:] == [ALL])
 
 
@@ -295,7 +295,7 @@ async def test_the_last_state_is_delivered_before_the_end() -> None:
     carrier = Odd()
     station = Station(carrier)
     await station.bus.start()
-    await station.hears(EVERYTHING)
+    await station.receives(EVERYTHING)
     delivered = topic()
     station.bus.publish({delivered})
     await station.bus.stop()

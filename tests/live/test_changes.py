@@ -99,10 +99,10 @@ async def board() -> AsyncIterator[Board]:
 async def test_changes_are_delivered_in_order(board: Board) -> None:
     first, second, listener = message(), message(), await board.listen()
     taken = board.change(first, MessageStatus.SUBMITTING)
-    await listener.hears(*delivered(taken))
+    await listener.receives(*delivered(taken))
     sent = board.change(first, MessageStatus.SENT)
     other = board.change(second, MessageStatus.SENT)
-    await listener.hears(*delivered(taken, sent, other))
+    await listener.receives(*delivered(taken, sent, other))
 
 
 async def test_changes_are_delivered_to_their_owners(board: Board) -> None:
@@ -111,17 +111,17 @@ async def test_changes_are_delivered_to_their_owners(board: Board) -> None:
     me, them, admin = [await board.listen(each) for each in (MINE, THEIRS, Everything())]
     watches_send = await board.listen(MINE, send_id)
     changed = [board.change(each, MessageStatus.SENT) for each in (mine, theirs, of_the_send)]
-    await me.hears(*delivered(changed[0], changed[2]))
-    await them.hears(*delivered(changed[1]))
-    await admin.hears(*delivered(*changed))
-    await watches_send.hears(*delivered(changed[2]))
+    await me.receives(*delivered(changed[0], changed[2]))
+    await them.receives(*delivered(changed[1]))
+    await admin.receives(*delivered(*changed))
+    await watches_send.receives(*delivered(changed[2]))
 
 
 async def test_a_change_is_read_and_rendered_once_for_all_subscribers(board: Board) -> None:
     crowd = [await board.listen() for _ in range(200)]
     changed = board.change(message(), MessageStatus.SENT)
     for listener in crowd:
-        await listener.hears(*delivered(changed))
+        await listener.receives(*delivered(changed))
     assert board.words.executions == 1
     assert board.store.reads_by_id == 1
 
@@ -129,36 +129,36 @@ async def test_a_change_is_read_and_rendered_once_for_all_subscribers(board: Boa
 async def test_a_hint_that_comes_again_tells_nothing_again(board: Board) -> None:
     listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT)
-    await listener.hears(*delivered(changed))
+    await listener.receives(*delivered(changed))
     board.hub.hinted({hints.MESSAGE + changed.id.bytes})
     await eventually(lambda: board.store.reads_by_id == 2)
-    await listener.hears(*delivered(changed))
+    await listener.receives(*delivered(changed))
 
 
 async def test_first_items_are_delivered_first_and_once(board: Board) -> None:
     before = replace(message(), status=MessageStatus.SENT, updated_at=NOON)
     board.begins = [before]
     listener = await board.listen()
-    await listener.hears(*delivered(before))
+    await listener.receives(*delivered(before))
     board.store.messages[before.id] = before
     board.hub.hinted({hints.MESSAGE + before.id.bytes})  # late: it is in the beginning already
     await eventually(lambda: board.store.reads_by_id == 1)
     after = board.change(before, MessageStatus.DELIVERED)
-    await listener.hears(*delivered(before, after))
+    await listener.receives(*delivered(before, after))
 
 
 async def test_a_change_before_the_beginning_is_read_is_owed(board: Board) -> None:
     before = message()
     board.begins = [before]
     first = await board.listen()
-    await first.hears(*delivered(before))
+    await first.receives(*delivered(before))
     board.failure = TryAgain()
     second = await board.listen()  # joined, and not begun yet
     changed = board.change(message(), MessageStatus.SENT)
-    await first.hears(*delivered(before, changed))
+    await first.receives(*delivered(before, changed))
     assert second.delivered == []
     board.failure = None
-    await second.hears(*delivered(before, changed))
+    await second.receives(*delivered(before, changed))
 
 
 async def test_a_beginning_that_is_refused_ends_it(board: Board) -> None:
@@ -171,21 +171,21 @@ async def test_many_changes_at_once_are_found_by_their_time(board: Board) -> Non
     listener = await board.listen()
     cancelled = [board.change(message(), MessageStatus.CANCELLED, hint=False) for _ in range(300)]
     board.hub.hinted({hints.MESSAGES + new_id().bytes})
-    await listener.hears(*delivered(*cancelled))
+    await listener.receives(*delivered(*cancelled))
 
 
 async def test_more_hints_than_are_kept_are_found_by_their_time(board: Board) -> None:
     listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT, hint=False)
     board.hub.hinted({hints.MESSAGE + new_id().bytes for _ in range(5_000)})
-    await listener.hears(*delivered(changed))
+    await listener.receives(*delivered(changed))
 
 
 async def test_lost_hints_are_made_good(board: Board) -> None:
     listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT, hint=False)
     board.hub.hinted({EVERYTHING})
-    await listener.hears(*delivered(changed))
+    await listener.receives(*delivered(changed))
 
 
 async def test_a_lost_hint_costs_a_look_and_no_event() -> None:
@@ -195,7 +195,7 @@ async def test_a_lost_hint_costs_a_look_and_no_event() -> None:
     board = Board(hub, store)
     listener = await board.listen()
     changed = board.change(message(), MessageStatus.SENT, hint=False)
-    await listener.hears(*delivered(changed))
+    await listener.receives(*delivered(changed))
     await hub.stop()
 
 
@@ -205,16 +205,16 @@ async def test_an_outage_loses_nothing(board: Board) -> None:
     changed = board.change(message(), MessageStatus.SENT)
     await eventually(lambda: board.store.failures > 0)
     board.store.away = None
-    await listener.hears(*delivered(changed))
+    await listener.receives(*delivered(changed))
 
 
 async def test_a_change_is_delivered_after_its_rendering_failed(board: Board) -> None:
     listener = await board.listen()
     taken = board.change(message(), MessageStatus.SUBMITTING)
-    await listener.hears(*delivered(taken))
+    await listener.receives(*delivered(taken))
     board.words.away = 2
     sent = board.change(taken, MessageStatus.SENT)
-    await listener.hears(*delivered(taken, sent))
+    await listener.receives(*delivered(taken, sent))
 
 
 async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board: Board) -> None:
@@ -223,7 +223,7 @@ async def test_a_document_that_finds_the_store_away_holds_up_no_other_one(board:
     board.words = FakeRenderer()
     other = await board.listen()
     changed = board.change(message(), MessageStatus.SENT)
-    await other.hears(*delivered(changed))
+    await other.receives(*delivered(changed))
     assert waiting.delivered == []
 
 
@@ -233,7 +233,7 @@ async def test_a_first_state_that_cannot_be_rendered_is_delivered_later_in_full(
     board.begins = [message(), message()]
     board.words.away = 1
     listener = await board.listen()
-    await listener.hears(*delivered(*board.begins))
+    await listener.receives(*delivered(*board.begins))
 
 
 async def test_nothing_is_read_without_a_subscriber(board: Board) -> None:

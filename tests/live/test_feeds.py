@@ -102,9 +102,9 @@ async def table() -> AsyncIterator[Table]:
 async def test_a_subscriber_receives_what_it_missed_and_then_what_comes(table: Table) -> None:
     table.receive(3 * PAGE + 7)
     listener = await table.listen(after=5)
-    await listener.hears(*numbers(6, 3 * PAGE + 7))
+    await listener.receives(*numbers(6, 3 * PAGE + 7))
     table.receive(2)
-    await listener.hears(*numbers(6, 3 * PAGE + 9))
+    await listener.receives(*numbers(6, 3 * PAGE + 9))
 
 
 async def test_messages_that_arrive_during_a_read_follow_its_page(table: Table) -> None:
@@ -116,7 +116,7 @@ async def test_messages_that_arrive_during_a_read_follow_its_page(table: Table) 
 
     table.before_answer = receive_once
     listener = await table.listen()
-    await listener.hears(1, 2, 3)
+    await listener.receives(1, 2, 3)
 
 
 async def test_subscribers_at_the_same_position_share_reads_and_executions(table: Table) -> None:
@@ -125,7 +125,7 @@ async def test_subscribers_at_the_same_position_share_reads_and_executions(table
     table.words.executions = 0
     table.receive()
     for listener in crowd:
-        await listener.hears(1)
+        await listener.receives(1)
     assert table.words.executions == 1
     assert table.hub.count == 1
 
@@ -138,24 +138,24 @@ async def test_subscribers_with_different_positions_each_receive_their_own_rest(
     crowd = [await table.listen(place) for place in places]
     table.receive(3)
     for place, listener in zip(places, crowd, strict=True):
-        await listener.hears(*numbers(place + 1, 2 * PAGE + 3))
+        await listener.receives(*numbers(place + 1, 2 * PAGE + 3))
     assert table.hub.count == 1
 
 
 async def test_a_reader_without_room_is_offered_nothing_and_misses_nothing(table: Table) -> None:
     slow, quick = await table.listen(room=2), await table.listen()
     table.receive(PAGE + 5)
-    await quick.hears(*numbers(1, PAGE + 5))
+    await quick.receives(*numbers(1, PAGE + 5))
     assert slow.delivered == [1, 2]
     reads = len(table.reads)
     table.receive()
-    await quick.hears(*numbers(1, PAGE + 6))
+    await quick.receives(*numbers(1, PAGE + 6))
     assert slow.delivered == [1, 2]
     assert len(table.reads) <= reads + 2, "nothing is read for who cannot take it"
     slow.make_room(3)
-    await slow.hears(*numbers(1, 5))
+    await slow.receives(*numbers(1, 5))
     slow.make_room(PAGE + 6)
-    await slow.hears(*numbers(1, PAGE + 6))
+    await slow.receives(*numbers(1, PAGE + 6))
 
 
 async def test_a_subscriber_far_behind_delays_no_other(table: Table) -> None:
@@ -164,9 +164,9 @@ async def test_a_subscriber_far_behind_delays_no_other(table: Table) -> None:
     await eventually(lambda: bool(behind.delivered))
     for more in range(1, 4):
         table.receive()
-        await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
+        await front.receives(*numbers(40 * PAGE + 1, 40 * PAGE + more))
         assert len(behind.delivered) < 40 * PAGE
-    await behind.hears(*numbers(1, 40 * PAGE + 3))
+    await behind.receives(*numbers(1, 40 * PAGE + 3))
 
 
 async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table: Table) -> None:
@@ -178,39 +178,39 @@ async def test_what_is_new_comes_between_the_pages_of_many_who_are_behind(table:
     for more in range(1, 4):
         reads = len(table.reads)
         table.receive()
-        await front.hears(*numbers(40 * PAGE + 1, 40 * PAGE + more))
+        await front.receives(*numbers(40 * PAGE + 1, 40 * PAGE + more))
         assert len(table.reads) <= reads + 4, (
             "one page for the readers in front, and one of its own for each"
         )
     for place, listener in zip(places, crowd, strict=True):
-        await listener.hears(*numbers(place + 1, 40 * PAGE + 3))
+        await listener.receives(*numbers(place + 1, 40 * PAGE + 3))
 
 
 async def test_a_reader_that_joins_again_goes_on_where_it_was(table: Table) -> None:
     table.receive(2)
     listener = FakeSubscriber()
     leave = await table.join(listener, 0)
-    await listener.hears(1, 2)
+    await listener.receives(1, 2)
     leave()
     assert table.hub.count == 0
     table.receive(2)
     await table.join(listener, 4)  # with a place, it goes on from there
-    await listener.hears(1, 2, 3, 4)
+    await listener.receives(1, 2, 3, 4)
 
 
 async def test_a_place_in_another_feed_is_none_in_this(table: Table) -> None:
     table.receive(2)
     listener = FakeSubscriber(position=FeedPosition(UUID(int=8), 1_000))
     await table.join(listener, 1)
-    await listener.hears(2)
+    await listener.receives(2)
 
 
 async def test_a_hole_is_passed_over(table: Table) -> None:
     table.missing = frozenset({1, 3})
     table.receive(4)
     first, second = await table.listen(), await table.listen(after=3)
-    await first.hears(2, 4)
-    await second.hears(4)
+    await first.receives(2, 4)
+    await second.receives(4)
 
 
 async def test_nothing_is_lost_or_doubled_while_the_store_is_away(table: Table) -> None:
@@ -219,7 +219,7 @@ async def test_nothing_is_lost_or_doubled_while_the_store_is_away(table: Table) 
     table.receive(2)
     await eventually(lambda: len(table.reads) > 2)
     table.away = None
-    await listener.hears(1, 2)
+    await listener.receives(1, 2)
 
 
 async def test_a_subscriber_that_is_refused_later_receives_the_error(table: Table) -> None:
@@ -238,7 +238,7 @@ async def test_a_reader_may_leave_at_any_time(table: Table) -> None:
     await eventually(lambda: bool(listener.delivered))
     leave()
     delivered = len(listener.delivered)
-    await other.hears(*numbers(1, 10 * PAGE))
+    await other.receives(*numbers(1, 10 * PAGE))
     assert len(listener.delivered) == delivered
     assert listener.on_capacity is None
 
@@ -251,7 +251,7 @@ async def test_a_lost_hint_is_made_good() -> None:
     listener = await table.listen()
     table.receive(hint=False)
     store.prints[topic] = "1"
-    await listener.hears(1)
+    await listener.receives(1)
     await hub.stop()
 
 

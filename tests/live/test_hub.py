@@ -76,19 +76,19 @@ async def hub(store: FakeStore) -> AsyncIterator[Hub]:
 async def test_a_subscriber_receives_the_present_state_and_then_every_change(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(1)
+    await listener.receives(1)
     figure.value = 2
     hub.hinted({TOPIC})
-    await listener.hears(1, 2)
+    await listener.receives(1, 2)
 
 
 async def test_a_state_that_cannot_be_rendered_is_delivered_later(hub: Hub) -> None:
     figure, words, listener = Figure(), FakeRenderer(away=1), FakeSubscriber()
     await hub.join("key", words, listener, figure.open)
-    await listener.hears(1)
+    await listener.receives(1)
     figure.value, words.away = 2, 1
     hub.hinted({TOPIC})
-    await listener.hears(1, 2)
+    await listener.receives(1, 2)
 
 
 async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> None:
@@ -101,20 +101,20 @@ async def test_a_change_while_the_first_state_is_read_is_not_lost(hub: Hub) -> N
 
     figure.before_answer = change_once
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(2)
+    await listener.receives(2)
 
 
 async def test_a_change_of_what_changes_it_is_followed(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(1)
+    await listener.receives(1)
     figure.value, figure.topics = 2, frozenset({OTHER})
     hub.hinted({TOPIC})
-    await listener.hears(1, 2)
+    await listener.receives(1, 2)
     figure.value = 3
     hub.hinted({TOPIC})
     hub.hinted({OTHER})
-    await listener.hears(1, 2, 3)
+    await listener.receives(1, 2, 3)
 
 
 async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> None:
@@ -122,14 +122,14 @@ async def test_all_who_watch_the_same_share_reads_and_executions(hub: Hub) -> No
     for listener in crowd:
         await hub.join("key", words, listener, figure.open)
     for listener in crowd:
-        await listener.hears(1)
+        await listener.receives(1)
     assert hub.count == 1
     assert words.executions <= 2
     before = words.executions
     figure.value = 2
     hub.hinted({TOPIC})
     for listener in crowd:
-        await listener.hears(1, 2)
+        await listener.receives(1, 2)
     assert words.executions == before + 1
 
 
@@ -138,25 +138,25 @@ async def test_subscribers_of_other_things_receive_nothing(hub: Hub) -> None:
     figure = Figure(7)
     await hub.join("key", FakeRenderer(), one, Figure(1).open)
     await hub.join(("key", "other rights"), FakeRenderer(), other, figure.open)
-    await one.hears(1)
-    await other.hears(7)
+    await one.receives(1)
+    await other.receives(7)
     assert hub.count == 2
 
 
 async def test_a_later_subscriber_receives_a_state_that_was_read_later(hub: Hub) -> None:
     figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), first, figure.open)
-    await first.hears(1)
+    await first.receives(1)
     figure.value = 2  # and no hint of it has come yet
     await hub.join("key", FakeRenderer(), second, figure.open)
-    await second.hears(2)
-    await first.hears(1, 2)
+    await second.receives(2)
+    await first.receives(1, 2)
 
 
 async def test_a_subscriber_that_joins_during_a_read_receives_a_later_state(hub: Hub) -> None:
     figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), first, figure.open)
-    await first.hears(1)
+    await first.receives(1)
 
     async def join_and_change() -> None:
         figure.before_answer = None
@@ -164,25 +164,25 @@ async def test_a_subscriber_that_joins_during_a_read_receives_a_later_state(hub:
 
     figure.before_answer = join_and_change
     hub.hinted({TOPIC})
-    await second.hears(1)
-    await first.hears(1)
+    await second.receives(1)
+    await first.receives(1)
 
 
 async def test_no_subscriber_receives_the_same_twice(hub: Hub) -> None:
     figure, first, second = Figure(), FakeSubscriber(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), first, figure.open)
-    await first.hears(1)
+    await first.receives(1)
     hub.hinted({TOPIC})
     await eventually(lambda: figure.reads == 3)
     await hub.join("key", FakeRenderer(), second, figure.open)
-    await second.hears(1)
-    await first.hears(1)
+    await second.receives(1)
+    await first.receives(1)
 
 
 async def test_changes_during_a_delivery_are_delivered_together(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(1)
+    await listener.receives(1)
     for value in range(2, 100):
         figure.value = value
         hub.hinted({TOPIC})
@@ -193,7 +193,7 @@ async def test_changes_during_a_delivery_are_delivered_together(hub: Hub) -> Non
 async def test_a_version_never_falls_for_a_reader(hub: Hub) -> None:
     figure, listener = Figure(5), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(5)
+    await listener.receives(5)
     stale = figure.reads
 
     async def recover() -> None:
@@ -203,16 +203,16 @@ async def test_a_version_never_falls_for_a_reader(hub: Hub) -> None:
     figure.before_answer = recover
     figure.value = 4
     hub.hinted({TOPIC})
-    await listener.hears(5, 6)
+    await listener.receives(5, 6)
 
 
 async def test_after_the_last_state_it_is_complete(hub: Hub) -> None:
     figure, listener = Figure(last=3), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(1)
+    await listener.receives(1)
     figure.value = 3
     hub.hinted({TOPIC})
-    await listener.hears(1, 3)
+    await listener.receives(1, 3)
     await eventually(lambda: listener.ended == [None])
     assert hub.count == 0
 
@@ -221,8 +221,8 @@ async def test_a_stream_without_subscribers_is_forgotten(hub: Hub) -> None:
     figure, one, other = Figure(), FakeSubscriber(), FakeSubscriber()
     leave_one = await hub.join("key", FakeRenderer(), one, figure.open)
     leave_other = await hub.join("key", FakeRenderer(), other, figure.open)
-    await one.hears(1)
-    await other.hears(1)
+    await one.receives(1)
+    await other.receives(1)
     leave_one()
     leave_one()
     assert hub.count == 1
@@ -237,10 +237,10 @@ async def test_a_stream_without_subscribers_is_forgotten(hub: Hub) -> None:
 async def test_lost_hints_are_made_good_by_reading_everything(hub: Hub) -> None:
     figure, listener = Figure(), FakeSubscriber()
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(1)
+    await listener.receives(1)
     figure.value = 2
     hub.hinted({EVERYTHING})
-    await listener.hears(1, 2)
+    await listener.receives(1, 2)
 
 
 async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
@@ -249,10 +249,10 @@ async def test_a_lost_hint_costs_a_poll_and_no_event(store: FakeStore) -> None:
     figure, listener = Figure(), FakeSubscriber()
     store.prints[TOPIC] = "1"
     await hub.join("key", FakeRenderer(), listener, figure.open)
-    await listener.hears(1)
+    await listener.receives(1)
     await eventually(lambda: figure.reads == 3)  # the first look at it
     figure.value, store.prints[TOPIC] = 2, "2"
-    await listener.hears(1, 2)
+    await listener.receives(1, 2)
     reads = figure.reads
     await asyncio.sleep(0.2)
     assert figure.reads == reads, "what does not change is not read"
@@ -302,7 +302,7 @@ async def test_a_database_that_is_away_is_waited_for(hub: Hub) -> None:
     await hub.join("key", FakeRenderer(), listener, figure.open)
     await eventually(lambda: figure.reads >= 2)
     figure.before_answer = None
-    await listener.hears(1)
+    await listener.receives(1)
     assert listener.ended == []
 
 
@@ -311,7 +311,7 @@ async def test_a_refusal_or_a_defect_ends_it_for_all(hub: Hub, failure: Exceptio
     figure, crowd = Figure(), [FakeSubscriber(), FakeSubscriber()]
     for listener in crowd:
         await hub.join("key", FakeRenderer(), listener, figure.open)
-        await listener.hears(1)
+        await listener.receives(1)
 
     async def fail() -> None:
         raise failure
@@ -336,7 +336,7 @@ async def test_other_tasks_run_while_many_subscribers_are_served(hub: Hub) -> No
     crowd = [FakeSubscriber() for _ in range(5 * OFFERS_AT_ONCE)]
     for listener in crowd:
         await hub.join("key", FakeRenderer(), listener, figure.open)
-    await crowd[-1].hears(1)
+    await crowd[-1].receives(1)
     figure.value = 2
     hub.hinted({TOPIC})
     while not crowd[0].delivered[1:]:  # noqa: ASYNC110 - turns are what is counted
@@ -352,5 +352,5 @@ async def test_a_stream_inherits_nothing_from_its_first_subscriber(hub: Hub) -> 
     token = REQUEST.set("one request's")
     await hub.join("key", FakeRenderer(), listener, figure.open)
     REQUEST.reset(token)
-    await listener.hears(1)
+    await listener.receives(1)
     assert set(figure.read_as) == {"nobody's"}
