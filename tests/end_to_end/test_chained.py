@@ -16,10 +16,12 @@ from tests.end_to_end.test_main_job import (
     SEND,
     figures,
     finished,
+    magic,
     standing,
     taken,
     taken_by_provider,
 )
+from tests.end_to_end.test_two_way import PHONE, REPLY, arrived
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -39,6 +41,13 @@ mutation ($input: CreateUserInput!) {{ createUser(input: $input) {{
 ALLOCATE = f"""
 mutation ($input: AllocateInput!) {{ allocate(input: $input) {{ {RESULT} }} }}"""
 ALARMS = "{ providerAccounts { id platform { pool inFlight state alarms { kind } } } }"
+ADD_ENDPOINT = f"""
+mutation ($input: CreateWebhookEndpointInput!) {{ createWebhookEndpoint(input: $input) {{
+  {RESULT} ... on WebhookEndpointSecret {{ secret endpoint {{ id }} }} }} }}"""
+MOVE_ENDPOINT = f"""
+mutation ($input: UpdateWebhookEndpointInput!) {{ updateWebhookEndpoint(input: $input) {{
+  {RESULT} }} }}"""
+REFUSED = "{ webhookStatus { refusedLastHour unrouted } }"
 VIEWER = "{ viewer { client { id } } }"
 EMAIL = "shop@ibiki.test"
 
@@ -85,14 +94,20 @@ def done(api: Api, document: str, kind: str, **variables: Any) -> Any:
 def chain() -> Iterator[Chain]:
     with ExitStack() as stack:
 
-        def start() -> Program:
-            return stack.enter_context(up(stack.enter_context(fresh_directory())))
+        def start(**settings: str) -> Program:
+            return stack.enter_context(up(stack.enter_context(fresh_directory()), **settings))
 
         def user(program: Program, email: str) -> Api:
             return stack.enter_context(signed_in(program, email))
 
-        upper, lower = start(), start()
-        reseller, operator = user(upper, "client@ibiki.test"), user(lower, "admin@ibiki.test")
+        upper = start()
+        reseller = user(upper, "client@ibiki.test")
+        asked = {"url": "http://127.0.0.1:9/", "events": ["MESSAGE_RECEIVED", "MESSAGE_UPDATED"]}
+        added = done(reseller, ADD_ENDPOINT, "WebhookEndpointSecret", input=asked)
+        lower = start(WEBHOOK_SIGNING_SECRET=added["secret"])
+        moved = {"id": added["endpoint"]["id"], "url": f"{lower.address}/webhooks/ibiki"}
+        done(reseller, MOVE_ENDPOINT, "WebhookEndpoint", input=moved)
+        operator = user(lower, "admin@ibiki.test")
         key = reseller.ask(CREATE_KEY)["createApiKey"]["secret"]
         values = [("baseUrl", upper.address), ("apiKey", key)]
         account = {
@@ -146,3 +161,39 @@ def test_an_empty_account_above_raises_an_alarm_and_loses_nothing(chain: Chain) 
     assert (left - chain.held_above(), below - chain.held()) == (3, 3)
     synced = chain.sync()
     assert (synced["change"], synced["balances"]["platform"]["state"]) == (0, "IN_SYNC")
+
+
+def test_what_becomes_of_a_message_above_becomes_of_it_below(chain: Chain) -> None:
+    def sent_to(kind: str) -> Any:
+        return done(chain.shop, SEND, "Send", input={"to": magic(kind), "text": "Hello"})["id"]
+
+    def reported(send_id: str, status: str) -> Any:
+        return eventually(
+            lambda: (now := standing(chain.shop, send_id))["counts"][status] == 1 and now
+        )
+
+    reported(sent_to("report_twice"), "delivered")
+    lost = reported(sent_to("report_failed"), "undelivered")
+    # Refunded above at once, and below after a minute: tests/inbox/test_refusals.py.
+    refused = reported(sent_to("invalid_recipient"), "undelivered")
+    failures = [each["messages"]["nodes"][0]["failure"] for each in (lost, refused)]
+    assert failures[1] == "The network refused this message."
+    assert failures[0] != failures[1]
+
+
+def test_a_conversation_goes_through_both_in_both_directions(chain: Chain) -> None:
+    sent = done(chain.shop, SEND, "Send", input={"to": PHONE, "text": "Good morning"})
+    assert taken(finished(chain.shop, sent["id"])) == 1
+    talk = arrived(chain.shop, PHONE, "Good morning")
+    replied = chain.shop.ask(REPLY, id=talk["id"], text="And to you")["reply"]
+    assert replied["__typename"] == "Reply"
+    arrived(chain.shop, PHONE, "And to you")
+    assert arrived(chain.reseller, PHONE, "And to you")
+    done(chain.shop, SEND, "Send", input={"to": PHONE, "text": "STOP"})
+    eventually(
+        lambda: (
+            chain.shop.ask(SEND, input={"to": PHONE, "text": "x"})["send"]["__typename"]
+            == "NoValidRecipients"
+        )
+    )
+    assert chain.operator.ask(REFUSED)["webhookStatus"] == {"refusedLastHour": 0, "unrouted": 0}
