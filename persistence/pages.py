@@ -7,7 +7,7 @@ Lists off the hot paths use `list_page` with a Tortoise queryset. Lists that nee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -171,6 +171,21 @@ def page_clause(wanted: Filter, window: Window[Any], *, key: str, within: str | 
     order = order_of(window)
     leading = f"{within} {order}, " if within else ""
     return f"{page.where} ORDER BY {leading}{key} {order} LIMIT {limit}"
+
+
+def add_limit(
+    wanted: Filter, table: str, listed: Filter, window: Window[Any], *, key: str, most: int
+) -> None:
+    """The condition that a row is among the first `most` rows of a list, from the window on.
+
+    It limits the work of a search that finds little. `listed`: the list as an index has it, with
+    the values of `wanted`. It must be possible to count its rows in the index alone.
+    """
+    page = page_clause(listed, replace(window, size=0), key=key)
+    last = f"(SELECT {key} FROM {table} {page} OFFSET {most - 1})"  # noqa: S608 - our own
+    end = "'ffffffff-ffff-ffff-ffff-ffffffffffff'" if window.from_end else f"'{UUID(int=0)}'"
+    comparison = "<=" if window.from_end else ">="
+    wanted.conditions.append(f"{key} {comparison} coalesce({last}, {end}::uuid)")
 
 
 def order_of(window: Window[Any]) -> str:

@@ -28,8 +28,25 @@ from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from persistence.database import connection
 from persistence.inbox.contacts import contact_of
 from persistence.live.hints import note
-from persistence.pages import Filter, matching, order_of, page_clause, page_of, read_page
-from persistence.sending.archive import TO_NUMBER, add_message_filter, message_of
+from persistence.pages import (
+    Filter,
+    add_limit,
+    matching,
+    order_of,
+    page_clause,
+    page_of,
+    read_page,
+)
+from persistence.planned import connection_for
+from persistence.sending.archive import (
+    MOST_SEARCHED,
+    TEXT_MATCHES,
+    TO_NUMBER,
+    add_message_filter,
+    add_search,
+    listed_within,
+    message_of,
+)
 from persistence.sql import columns
 from persistence.turns import in_turn
 
@@ -47,11 +64,11 @@ SELECT {CONVERSATION_COLUMNS} FROM conversation
 JOIN unnest($1::uuid[], $2::text[]) AS pair (client_id, number) USING (client_id, number)
 WHERE $3::uuid IS NULL OR client_id = $3
 """  # noqa: S608 - columns of our own
+# A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all contacts.
 SEARCHED = """
-(number LIKE {} OR EXISTS (
-    SELECT FROM contact
-    WHERE contact.client_id = conversation.client_id AND contact.number = conversation.number
-      AND (name ILIKE {} OR business ILIKE {})))
+(number LIKE {} OR (
+    SELECT name ILIKE {} OR business ILIKE {} FROM contact
+    WHERE contact.client_id = conversation.client_id AND contact.number = conversation.number))
 """
 MARK_READ = f"""
 UPDATE conversation SET unread = 0, updated_at = clock_timestamp()
@@ -144,6 +161,9 @@ WHERE client.id = $1
 """
 WARNING = "SELECT warning FROM send WHERE id = $1 AND client_id = $2"
 
+MOST_TALKS_SEARCHED = 20_000
+"""Conversations that a search looks through, the last active ones: it must not take a second."""
+
 _ONE: Window[UUID] = Window(size=1)
 
 
@@ -153,12 +173,16 @@ async def read_conversations(
     wanted = _within(scope)
     if unread_only:
         wanted.add("unread > 0")
+    searches = search is not None
     if search is not None:
+        listed = Filter(list(wanted.conditions), wanted.values)
+        key = "last_message_id"
+        add_limit(wanted, "conversation", listed, window, key=key, most=MOST_TALKS_SEARCHED)
         pattern = matching(search)
         wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)
-    async with in_turn(scope, searches=search is not None):
+    async with in_turn(scope, searches=searches), connection_for(searches=searches) as pooled:
         return await read_page(
-            CONVERSATIONS, wanted, window, conversation_of, key="last_message_id"
+            CONVERSATIONS, wanted, window, conversation_of, key="last_message_id", tx=pooled
         )
 
 
@@ -248,8 +272,12 @@ async def read_any_messages(
     if filter.receiver is not None:
         inbound.add("receiver = {}", filter.receiver)
     if search is not None:
-        _add_search(sent, search, "message")
-        _add_search(inbound, search, "inbound")
+        if filter.number is None:
+            for table, wanted in (("message", sent), ("inbound", inbound)):
+                listed = listed_within(scope, sent, filter)
+                add_limit(wanted, table, listed, window, key="id", most=MOST_SEARCHED)
+        add_search(sent, search, TEXT_MATCHES)
+        add_search(inbound, search, "text ILIKE {}")
     statement = ANY_MESSAGES.format(
         sent_from="message" if filter.number is None else TO_NUMBER,
         sent_page=page_clause(sent, window, key="id"),
@@ -258,7 +286,7 @@ async def read_any_messages(
         limit=sent.value(window.size + 1),
     )
     searches = search is not None or filter != ALL_MESSAGES
-    async with in_turn(scope, searches=searches), connection() as pooled:
+    async with in_turn(scope, searches=searches), connection_for(searches=searches) as pooled:
         rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
     return page_of(_in_order(rows, window), window, _any)
 
@@ -307,22 +335,6 @@ async def find_warning(scope: OfClient, send_id: UUID) -> str | None:
 def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:
     """The rows in the order in which the page was read."""
     return sorted(rows, key=lambda row: row["id"], reverse=not window.from_end)
-
-
-def _add_search(wanted: Filter, search: str, table: str) -> None:
-    pattern = matching(search)
-    text = "text ILIKE {}"
-    if table == "message":
-        text = (
-            "CASE WHEN text IS NOT NULL THEN text ILIKE {} ELSE EXISTS ("
-            "SELECT FROM send WHERE send.id = message.send_id AND send.text ILIKE {}) END"
-        )
-    patterns = [pattern] * text.count("{}")
-    digits = digits_of(search)
-    if digits is None:
-        wanted.add(text, *patterns)
-    else:
-        wanted.add(f"(number LIKE {{}} OR {text})", matching(digits), *patterns)
 
 
 def _within(scope: Scope) -> Filter:

@@ -32,6 +32,7 @@ from domain.sending.messages import AcceptedMessage, Message, MessageStatus, Sen
 from persistence.database import connection, orm
 from persistence.pages import (
     Filter,
+    add_limit,
     list_page,
     matching,
     order_of,
@@ -39,6 +40,7 @@ from persistence.pages import (
     page_of,
     read_page,
 )
+from persistence.planned import connection_for
 from persistence.sending import models
 from persistence.sql import first_id_at
 from persistence.turns import in_turn
@@ -93,9 +95,9 @@ ORDER BY page.id {{order}}
 ACCEPTED = """
 SELECT id, number, text FROM message WHERE send_id = $1 AND client_id = $2 ORDER BY id
 """
+# A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all sends.
 TEXT_MATCHES = """
-CASE WHEN text IS NOT NULL THEN text ILIKE {}
-ELSE EXISTS (SELECT FROM send WHERE send.id = message.send_id AND send.text ILIKE {}) END
+coalesce(text, (SELECT send.text FROM send WHERE send.id = message.send_id)) ILIKE {}
 """
 STATS = """
 SELECT date_trunc({by}, created_at, 'UTC') AS starts_at, status,
@@ -120,6 +122,9 @@ WHERE message.id = ANY($1::uuid[]) AND message.client_id = $2
 # IDs carry the time of the server that made them, created_at that of PostgreSQL. The range of IDs
 # only leads to an index; the exact limit is created_at. A page may read an hour of rows too many.
 CLOCKS_DIFFER_SECONDS = 60 * 60
+
+MOST_SEARCHED = 50_000
+"""Messages of each direction that a search looks through: it must not take a second."""
 
 _ONE: Window[UUID] = Window(size=1)
 
@@ -187,8 +192,6 @@ async def read_messages(
     wanted = _shown_within(scope)
     _add_status(wanted, filter.status)
     add_message_filter(wanted, filter)
-    if search is not None:
-        _add_search(wanted, search)
     statement, within = MESSAGES, None
     if filter.number is not None:
         statement = MESSAGES_TO_NUMBER
@@ -196,8 +199,14 @@ async def read_messages(
         # BETWEEN and `within`: as for MESSAGES_OF_SENDS.
         wanted.add("send_id BETWEEN {} AND {}", filter.send_id, filter.send_id)
         within = None if filter.number is not None else "send_id"
-    async with in_turn(scope, searches=search is not None or filter != ALL_MESSAGES):
-        return await read_page(statement, wanted, window, message_of, within=within)
+    elif filter.number is None and search is not None:
+        listed = listed_within(scope, wanted, filter)
+        add_limit(wanted, "message", listed, window, key="id", most=MOST_SEARCHED)
+    if search is not None:
+        add_search(wanted, search, TEXT_MATCHES)
+    searches = search is not None or filter != ALL_MESSAGES
+    async with in_turn(scope, searches=searches), connection_for(searches=searches) as pooled:
+        return await read_page(statement, wanted, window, message_of, within=within, tx=pooled)
 
 
 async def read_messages_of_sends(
@@ -251,6 +260,15 @@ async def read_message_stats(
     async with in_turn(scope, searches=True), connection() as pooled:
         rows = await pooled.fetch(statement, *wanted.values)
     return [StatRow(row[0], MessageStatus(row[1]), row[2], row[3]) for row in rows]
+
+
+def listed_within(scope: Scope, wanted: Filter, filter: MessageFilter) -> Filter:
+    """The messages that a search looks through, with the values of `wanted`."""
+    listed = Filter(values=wanted.values)
+    if isinstance(scope, OfClient):
+        listed.add("client_id = {}", scope.client_id)
+    _add_time(listed, filter.created_after, filter.created_before)
+    return listed
 
 
 def add_message_filter(wanted: Filter, filter: MessageFilter) -> None:
@@ -312,13 +330,13 @@ def _last_id(moment: datetime) -> UUID:
     return first_id_at(moment, CLOCKS_DIFFER_SECONDS)
 
 
-def _add_search(wanted: Filter, search: str) -> None:
-    pattern = matching(search)
+def add_search(wanted: Filter, search: str, matches: str) -> None:
+    """The condition that a text or a number contains the search. `matches`: for the text."""
     digits = digits_of(search)
     if digits is None:
-        wanted.add(TEXT_MATCHES, pattern, pattern)
+        wanted.add(matches, matching(search))
     else:
-        wanted.add(f"(number LIKE {{}} OR {TEXT_MATCHES})", matching(digits), pattern, pattern)
+        wanted.add(f"(number LIKE {{}} OR {matches})", matching(digits), matching(search))
 
 
 async def _with_counts(rows: Sequence[models.Send], tx: Connection | None = None) -> list[Send]:

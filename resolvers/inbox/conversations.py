@@ -30,7 +30,10 @@ async def inbox(
     ] = None,
     search: Annotated[
         str | None,
-        argument(description="Only those with this text in number, name or business, in any case."),
+        argument(
+            description="Only those with this text in number, name or business, in any case. The"
+            " search looks through the 20,000 conversations that were active last."
+        ),
     ] = None,
 ) -> Page[Conversation]:
     """The client's conversations, last active first."""

@@ -96,7 +96,11 @@ async def messages(
     ] = None,
     search: Annotated[
         str | None,
-        argument(description="Only messages with this in their number or text, in any case."),
+        argument(
+            description="Only messages with this in their number or text, in any case. Of each"
+            " direction, the search looks through the 50,000 newest messages: give"
+            " `filter.createdBefore` to search older ones."
+        ),
     ] = None,
     filter: Annotated[MessageFilter | None, argument(description="Which messages to list.")] = None,
 ) -> Page[AnyMessage] | Page[Message]:

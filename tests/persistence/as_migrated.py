@@ -72,7 +72,9 @@ INDEXES = {
     "contact_by_name": "(client_id, ((name IS NULL)), lower(COALESCE(name, ''::text)), id)",
     "conversation_by_change": "(updated_at)",
     "conversation_by_change_order": "(changed_xid, id)",
+    "conversation_by_last_message": "(last_message_id DESC)",
     "conversation_by_number": "(number)",
+    "conversation_unread_of_all": "(last_message_id DESC) WHERE (unread > 0)",
     "conversation_unread": "(client_id, last_message_id DESC) WHERE (unread > 0)",
     "hook_delivery_by_endpoint": "(endpoint_id, id DESC)",
     "hook_delivery_due": "(endpoint_id, due_at, \"position\") WHERE (status = 'PENDING'::text)",
@@ -130,6 +132,7 @@ INDEXES = {
     "transfer_refunds_of_a_send": "(send_id) INCLUDE (amount) WHERE (kind = 'REFUND'::text)",
     "upload_by_age": "(created_at)",
     "upload_by_client": "(client_id)",
+    "webhook_event_assignable": "(id) WHERE ((outcome = 'UNROUTED'::text) AND (due_at IS NULL))",
     "webhook_event_by_outcome": "(outcome, id DESC)",
     "webhook_event_changed": "brin (changed_xid, updated_at)"
     " WITH (pages_per_range='16', autosummarize='on')",

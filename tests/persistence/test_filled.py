@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
+from uuid import UUID
 
 import pytest
 
 from benchmarks.fill import Size, fill_database
+from domain.identity.access import Everything, OfClient, Scope
 from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from ibiki.local import embedded
+from persistence.inbox import conversations
+from persistence.inbox.routes import read_webhook_status
 from persistence.ledger.statement import read_statement
+from persistence.sending import archive
 from tests import databases, worlds
-from tests.persistence.test_reads_stay_small import PLANNING, work_of
+from tests.persistence.test_reads_stay_small import PLANNING, assert_small, work_of
 
+MOST = 300
 SIZE = Size(messages=20_000, queued=4_000)
 
 
@@ -51,3 +58,57 @@ async def test_a_statement_by_kind_reads_few_other_lines(filled: None, kind: Tra
             work = await work_of(read, ["transfer"])
             assert not work.scans["transfer"], work
             assert work.rows["transfer"] <= 260 + PLANNING, work
+
+
+@pytest.mark.parametrize("role", ["large client", "small client", "admin"])
+async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
+    filled: None, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in (
+        (archive, "MOST_SEARCHED"),
+        (conversations, "MOST_SEARCHED"),
+        (conversations, "MOST_TALKS_SEARCHED"),
+    ):
+        monkeypatch.setattr(module, name, MOST)
+    rows = await worlds.fetch("SELECT id FROM client ORDER BY id")
+    client = {"large client": rows[0], "small client": rows[-1]}.get(role)
+    scope: Scope = Everything() if client is None else OfClient(client["id"])
+    tables = ["message", "inbound", "conversation", "contact", "send"]
+    for read in (
+        partial(archive.read_messages, scope, Window(50), search="zebra"),
+        partial(conversations.read_any_messages, scope, Window(50), search="zebra"),
+        partial(conversations.read_conversations, scope, Window(50), search="zebra"),
+    ):
+        for _ in range(7):  # from the sixth time on, PostgreSQL may plan for any values
+            work = await work_of(read(), tables)
+            assert not work.scans["contact"], work
+            assert not work.scans["send"], work
+            assert all(rows <= MOST + PLANNING for rows in work.rows.values()), work
+
+
+async def test_a_search_reads_on_from_its_cursor(
+    filled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST_SEARCHED", 40)
+    first = await archive.read_messages(Everything(), Window(10), search="order")
+    after: Window[UUID] = Window(10, after=first.items[-1].id)
+    second = await archive.read_messages(Everything(), after, search="order")
+    before: Window[UUID] = Window(10, before=second.items[0].id, from_end=True)
+    again = await archive.read_messages(Everything(), before, search="order")
+    assert [each.id for each in again.items] == [each.id for each in first.items]
+    assert first.items[-1].id > second.items[0].id
+    assert [len(page.items) for page in (first, second, again)] == [10, 10, 10]
+
+
+async def test_an_admin_reads_a_page_of_the_inbox_from_an_index(filled: None) -> None:
+    # The table is so small that it would be read and sorted whole.
+    await worlds.execute("SET enable_seqscan = off; SET enable_sort = off")
+    for unread_only in (False, True):
+        read = conversations.read_conversations(Everything(), Window(50), unread_only=unread_only)
+        assert_small(await work_of(read, ["conversation"]), most_rows=51)
+
+
+async def test_unrouted_events_are_counted_from_an_index(filled: None) -> None:
+    work = await work_of(read_webhook_status(Everything()), ["webhook_event"])
+    assert not work.scans["webhook_event"], work
+    assert work.rows["webhook_event"] <= 20 + PLANNING, work
