@@ -30,7 +30,7 @@ from domain.ledger.credentials import CredentialsUnreadable
 from domain.loops import Loop
 
 TURN_SECONDS = 0.2
-RECORD_SECONDS = 0.02
+RECORD_SECONDS = 0.05
 """How long a result waits for others, to be recorded with them."""
 
 MOST_CLAIMED = 1_000
@@ -103,6 +103,7 @@ class Deliverer:
         self._observer = observer or HookObserver()
         self._id = new_id()
         self._lanes: dict[UUID, Lane] = {}
+        self._decrypted: dict[tuple[UUID, bytes], str] = {}
         self._claimed_at = -TURN_SECONDS
         self._results: list[Recorded] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,7 +125,7 @@ class Deliverer:
         await self._store.release_endpoints(self._id)
 
     async def step(self) -> bool:
-        """Records what was answered, and posts what is due. True if more may be due."""
+        """Records what was answered, and posts what is due. True if more are due."""
         await self._record()
         await self._claim()
         now = time.monotonic()
@@ -189,7 +190,7 @@ class Deliverer:
             task = asyncio.create_task(self._deliver(each, subjects.get(each.id), lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return True
+        return len(due) == most
 
     async def _deliver(self, delivery: DueDelivery, subject: Any, lane: Lane) -> None:
         started = time.monotonic()
@@ -220,9 +221,16 @@ class Deliverer:
         return await self._sender.post(delivery.url, request)
 
     def _secrets(self, delivery: DueDelivery) -> Sequence[str]:
-        return [
-            self._cipher.decrypt_secret(delivery.endpoint_id, each) for each in delivery.secrets
-        ]
+        return [self._secret(delivery.endpoint_id, each) for each in delivery.secrets]
+
+    def _secret(self, endpoint_id: UUID, encrypted: bytes) -> str:
+        """Decrypted once: that takes longer than to sign with it."""
+        key = (endpoint_id, encrypted)
+        if key not in self._decrypted:
+            if len(self._decrypted) >= MOST_CLAIMED:
+                self._decrypted.clear()
+            self._decrypted[key] = self._cipher.decrypt_secret(endpoint_id, encrypted)
+        return self._decrypted[key]
 
     def _wake(self) -> None:
         self._waking = None

@@ -1,0 +1,189 @@
+"""Webhooks of clients: 1,000 events a second for 100 endpoints, of which 10 never answer.
+
+A dispatcher posts them to a receiver in this process, on a durable database. Also what the trigger
+that writes deliveries costs a client that has no endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from cryptography.fernet import Fernet
+
+from benchmarks.ground import Ground, cpu_seconds, ground, program, with_children
+from benchmarks.measurement import Measurement
+from domain.hooks.addresses import AddressRules
+from domain.hooks.changes import Hooks
+from domain.hooks.deliveries import EventType
+from ibiki.encryption import FernetCipher
+from persistence import store
+from tests import worlds
+
+ENDPOINTS, HANGING = 100, 10
+PER_SECOND, SECONDS, STEP_SECONDS = 1_000, 8, 0.1
+CHANGES = 100_000
+LATEST_SECONDS = 2.0
+
+FILL = """
+WITH made AS (
+    SELECT gen_random_uuid() AS id, client.id AS client_id, account.provider_account_id
+    FROM client JOIN account ON account.id = client.account_id, generate_series(1, $2::int8)
+    WHERE client.id = ANY($1::uuid[])
+), sent AS (
+    INSERT INTO send (id, client_id, account_id, provider_account_id, kind, text, price, accepted,
+                      rejected_count)
+    SELECT id, client_id, id, provider_account_id, 'SINGLE', 'Good morning', 1, 1, 0 FROM made
+)
+INSERT INTO message (id, send_id, client_id, provider_account_id, number, status, attempt_id,
+                     attempts, priority, price, due_at)
+SELECT id, id, client_id, provider_account_id, '+12025550123', 'SUBMITTING', id, 1, 1, 1, now()
+FROM made
+"""
+SEND = """
+UPDATE message SET status = 'SENT', updated_at = clock_timestamp()
+WHERE id = ANY($1::uuid[])
+"""
+CHANGE = "UPDATE message SET status = $1, updated_at = clock_timestamp() WHERE status <> $1"
+
+
+def main() -> list[Measurement]:
+    """How late events arrive at the endpoints that answer, and what they cost."""
+    key = Fernet.generate_key().decode()
+    with ground() as place:
+        cost = asyncio.run(_cost_of_the_trigger(place))
+        with program(place, "dispatch", ENCRYPTION_KEYS=key) as worker:
+            delivered = asyncio.run(_delivered(place, key, worker))
+    return [*delivered, cost]
+
+
+@dataclass
+class Receiver:
+    """What has arrived: for each path, the seconds from each event to its arrival."""
+
+    port: int = 0
+    late: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def at_good_ones(self) -> list[float]:
+        """Of all endpoints that answer."""
+        return [each for path, late in self.late.items() if _answers(path) for each in late]
+
+
+async def _delivered(place: Ground, key: str, worker: int) -> list[Measurement]:
+    async with worlds.connected(place.url), _receiving() as receiver:
+        clients = await _add_clients(receiver.port, key)
+        await worlds.execute(FILL, clients, PER_SECOND * SECONDS // ENDPOINTS)
+        rows = await worlds.fetch("SELECT id FROM message ORDER BY random()")
+        messages, step = [row["id"] for row in rows], int(PER_SECOND * STEP_SECONDS)
+        before, began = _cpu(place, worker), time.perf_counter()
+        for turn in range(int(SECONDS / STEP_SECONDS)):
+            await worlds.execute(SEND, messages[turn * step : (turn + 1) * step])
+            until_next = began + (turn + 1) * STEP_SECONDS - time.perf_counter()
+            await asyncio.sleep(max(until_next, 0))
+        took = time.perf_counter() - began
+        wanted = PER_SECOND * SECONDS * (ENDPOINTS - HANGING) // ENDPOINTS
+        async with asyncio.timeout(15):
+            while len(receiver.at_good_ones) < wanted:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+        late = sorted(receiver.at_good_ones)
+        cpu = [
+            (now - then) * 1e6 / len(late)
+            for now, then in zip(_cpu(place, worker), before, strict=True)
+        ]
+    return [
+        Measurement("events", PER_SECOND * SECONDS / took, "events/s"),
+        Measurement("90 endpoints that answer, p50", late[len(late) // 2] * 1000, "ms"),
+        Measurement("the same, p99", late[len(late) * 99 // 100] * 1000, "ms"),
+        Measurement("the same, slowest", late[-1], "s", at_most=LATEST_SECONDS),
+        Measurement("dispatcher, CPU", cpu[0], "µs a delivery"),
+        Measurement("PostgreSQL, CPU", cpu[1], "µs a delivery"),
+    ]
+
+
+async def _add_clients(port: int, key: str) -> list[UUID]:
+    pool = await worlds.add_pool(held=0)
+    hooks = Hooks(store, FernetCipher([key]), AddressRules(loopback=True))
+    clients = []
+    for number in range(ENDPOINTS):
+        tenant = await worlds.add_client(pool, held=0, name=f"C{number}")
+        path = f"hangs/{number}" if number < HANGING else f"answers/{number}"
+        await hooks.create(
+            tenant.actor,
+            client_id=None,
+            url=f"http://127.0.0.1:{port}/{path}",
+            events=[EventType.MESSAGE_UPDATED],
+            description=None,
+        )
+        clients.append(tenant.client_id)
+    return clients
+
+
+async def _cost_of_the_trigger(place: Ground) -> Measurement:
+    """Best of three for each: with the trigger, and without."""
+    async with worlds.connected(place.url):
+        pool = await worlds.add_pool(held=0, default=False)
+        tenant = await worlds.add_client(pool, held=0)
+        await worlds.execute(FILL, [tenant.client_id], CHANGES)
+        took = {True: [1e9], False: [1e9]}
+        for turn in range(6):
+            enabled = turn % 2 == 0
+            word = "ENABLE" if enabled else "DISABLE"
+            await worlds.execute(f"ALTER TABLE message {word} TRIGGER message_hooked")
+            began = time.perf_counter()
+            await worlds.execute(CHANGE, "DELIVERED" if enabled else "SENT")
+            took[enabled].append(time.perf_counter() - began)
+        await worlds.execute("ALTER TABLE message ENABLE TRIGGER message_hooked")
+        await worlds.execute("DELETE FROM message")
+    cost = (min(took[True]) - min(took[False])) * 1e6 / CHANGES
+    return Measurement("the trigger, for a client without endpoints", cost, "µs a change")
+
+
+@asynccontextmanager
+async def _receiving() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(receiver), "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        server.close()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, separator, body = self._buffer.partition(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
+        if not separator or len(body) < int(length):
+            return
+        self._buffer = b""
+        path = head.split(b" ", 2)[1].decode()
+        happened = datetime.fromisoformat(orjson.loads(body)["createdAt"]).timestamp()
+        self._receiver.late.setdefault(path, []).append(time.time() - happened)
+        if _answers(path):
+            self._transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def _answers(path: str) -> bool:
+    return path.startswith("/answers/")
+
+
+def _cpu(place: Ground, worker: int) -> tuple[float, float]:
+    """Of the dispatcher and of PostgreSQL."""
+    return cpu_seconds([worker]), cpu_seconds(with_children(place.postgres_pid))
