@@ -17,7 +17,7 @@ from ibiki.cli.loading import load
 app = typer.Typer(
     help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
     epilog="Exit codes: 0 success, 1 failure (the message says why), 2 invalid arguments or"
-    " settings, 3 the audit found an error in the ledger.",
+    " settings, 3 the audit found an error in the ledger, 4 check-provider found a problem.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_DIRECTORY = Path(".ibiki")
 LOOPBACK = "127.0.0.1"
 LEDGER_INVALID = 3
+PROVIDER_INVALID = 4
 
 
 @app.command()
@@ -115,6 +116,29 @@ def sync(
 ) -> None:
     """Read the balance from the provider and set the pool to it."""
     _commands().sync(data, client=client, reading=reading, as_json=json)
+
+
+@app.command("check-provider")
+def check_provider(
+    provider: Annotated[str, typer.Argument(help="The name of the provider, such as kannel.")],
+    config: Annotated[
+        Path | None, typer.Option(help="For Kannel: its configuration file.", dir_okay=False)
+    ] = None,
+    address: Annotated[
+        str,
+        typer.Option(help="For Kannel: its admin-port, if not here. http://10.0.0.5:13000"),
+    ] = "",
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Say what is wrong with a provider. Sends nothing. Exits with 4 if something is wrong.
+
+    Of Kannel, the configuration and the status are checked. Of others, the balance is read.
+    """
+    right = load("ibiki.cli.checking").check(
+        data, provider, config=config, address=address, as_json=json
+    )
+    raise typer.Exit(0 if right else PROVIDER_INVALID)
 
 
 @app.command("export-unknowns")

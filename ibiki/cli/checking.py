@@ -1,0 +1,103 @@
+"""`ibiki check-provider`: what is wrong with a provider, without sending anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from domain.errors import ProviderUnavailable
+from domain.identity.access import Everything
+from domain.provider import SupportsBalance
+from domain.units import units_in_words
+from ibiki.cli.errors import CommandError
+from ibiki.cli.running import print_result, with_installation
+from ibiki.local.command_context import CommandContext
+from ibiki.wiring import Components
+from persistence import store
+from providers.finding import Finding
+from providers.kannel_check import check_configuration, read_configuration
+from providers.kannel_status import admin_address, check_status, read_status, status_path
+from providers.registry import PROVIDERS
+
+
+def check(data: Path, provider: str, *, config: Path | None, address: str, as_json: bool) -> bool:
+    """Prints what is wrong. Returns whether nothing does harm. Raises CommandError."""
+    if provider not in PROVIDERS:
+        raise CommandError(f"No such provider. These can be checked: {', '.join(PROVIDERS)}.")
+    if provider == "kannel":
+        findings = _check_kannel(config, address)
+    else:
+        findings = with_installation(data, _Accounts(provider).check, must_exist=True)
+    _print(provider, findings, as_json=as_json)
+    return all(each.is_advice for each in findings)
+
+
+def _check_kannel(config: Path | None, address: str) -> list[Finding]:
+    if config is None:
+        raise CommandError("Name Kannel's configuration: --config /etc/kannel/kannel.conf.")
+    try:
+        groups = read_configuration(config)
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    try:
+        page = asyncio.run(read_status(address or admin_address(groups), status_path(groups)))
+    except ValueError as error:
+        raise CommandError("--address must have the form http://host:port.") from error
+    return [*check_configuration(groups), *check_status(page)]
+
+
+class _Accounts:
+    """The accounts at one provider."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+
+    async def check(self, context: CommandContext, parts: Components) -> list[Finding]:
+        """Opens each account and reads its balance, if the provider reports one."""
+        accounts = await store.read_provider_accounts(Everything())
+        own = [each for each in accounts if each.provider == self._provider]
+        if not own:
+            raise CommandError(f"There is no account at {self._provider}.")
+        findings = []
+        for each in own:
+            try:
+                opened = await parts.installation.providers.of(each.id)
+                if isinstance(opened, SupportsBalance):
+                    await opened.balance()
+            except ProviderUnavailable as unavailable:
+                findings.append(_of_account(each.name or str(each.id), unavailable))
+        return findings
+
+
+def _of_account(name: str, unavailable: ProviderUnavailable) -> Finding:
+    return Finding(
+        group=f"account {name}",
+        problem=str(unavailable),
+        consequence="Messages of this account wait.",
+        fix="Check the address and the secrets of the account, and the network.",
+    )
+
+
+def _print(provider: str, findings: Sequence[Finding], *, as_json: bool) -> None:
+    lines = [line for each in findings for line in _lines(each)]
+    harmful = sum(not each.is_advice for each in findings)
+    lines.append(f"{units_in_words(harmful, 'problem')} found." if harmful else "Nothing is wrong.")
+    figures = {
+        "provider": provider,
+        "problems": harmful,
+        "findings": [asdict(each) for each in findings],
+    }
+    print_result(as_json, figures, *lines)
+
+
+def _lines(finding: Finding) -> list[str]:
+    label = "Advice" if finding.is_advice else "Problem"
+    fix = finding.fix.replace("\n", "\n    ")
+    return [
+        f"{label} in {finding.group}: {finding.problem}",
+        f"  {finding.consequence}",
+        f"    {fix}",
+        "",
+    ]
