@@ -20,7 +20,7 @@ from domain.dispatch.messages import Call, LockedProviderAccount, Waiting
 from domain.dispatch.ports import Observer, Queue, Stage
 from domain.dispatch.recording import write_settlement
 from domain.dispatch.rules import DispatchRules
-from domain.dispatch.settlement import cancel_opted_out
+from domain.dispatch.settlement import cancel_opted_out, expire
 from domain.ids import new_id
 from domain.transactions import Disconnected, Transaction
 
@@ -86,6 +86,8 @@ class _Picking:
     calls: list[Call] = field(default_factory=list)
     opted_out: list[UUID] = field(default_factory=list)
     """Messages that are cancelled instead, because their number has opted out."""
+    expired: list[UUID] = field(default_factory=list)
+    """Messages that are rejected instead, because their validity period has ended."""
 
     def most_calls(self, round_: Round) -> int:
         """How many more calls of the round's priority may be opened."""
@@ -183,12 +185,15 @@ async def _claim(
     if picking.calls:
         context.observer.reached(Stage.PICKED)
         claimed = await _mark(context, tx, account, picking.calls)
-    if picking.opted_out:
+    ended = picking.opted_out + picking.expired
+    if ended:
         # After the marks: all code that locks accounts of the ledger has its messages by then.
-        messages = await context.store.lock_queued(tx, picking.opted_out)
-        await write_settlement(
-            context.store, tx, account, [cancel_opted_out(each) for each in messages]
-        )
+        messages = await context.store.lock_queued(tx, ended)
+        transitions = [
+            expire(each) if each.id in picking.expired else cancel_opted_out(each)
+            for each in messages
+        ]
+        await write_settlement(context.store, tx, account, transitions)
     return claimed
 
 
@@ -201,7 +206,8 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
     quotas = share_out(tenants, most_calls=most_calls, batch=batch)
     found = await context.store.pick_messages(tx, context.provider_account_id, quotas)
     picking.opted_out += [each.id for each in found if each.opted_out]
-    picked = [each for each in found if not each.opted_out]
+    picking.expired += [each.id for each in found if each.expired and not each.opted_out]
+    picked = [each for each in found if not each.opted_out and not each.expired]
     for messages in group(picked, batch=batch, most_calls=most_calls, most_messages=most_messages):
         picking.add(Call(new_id(), messages))
 

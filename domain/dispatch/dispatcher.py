@@ -22,7 +22,7 @@ from domain.dispatch.clock_watch import ClockWatch
 from domain.dispatch.fairness import BULK, Turns
 from domain.dispatch.messages import Call, EndedCall, Waiting
 from domain.dispatch.ports import Observer, Stage, WorkStore
-from domain.dispatch.recording import Recorder, give_up_overdue, sweep
+from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
 from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
 from domain.loops import Loop, log_failure, pause_after
@@ -33,6 +33,7 @@ GATHER_SECONDS = 0.002
 """The wait for more slots to become free. One claim for many calls costs as much as for one."""
 
 MOST_RELEASED = 2_000
+EXPIRE_EVERY_SECONDS = 5.0
 """Scheduled messages of one statement: a second's work of a fast provider account."""
 
 NOT_STARTED = NotSent("The call was not started in time.")
@@ -71,6 +72,7 @@ class DispatchRunner:
             Loop("the sweep", self._sweep, every_seconds=sweep_seconds),
             Loop("the clock watch", ClockWatch(store).look, every_seconds=sweep_seconds),
             Loop("giving up", self._give_up, every_seconds=self._rules.give_up_every_seconds),
+            Loop("ending validity", self._reject_expired, every_seconds=EXPIRE_EVERY_SECONDS),
         ]
 
     def start(self) -> None:
@@ -121,6 +123,13 @@ class DispatchRunner:
     async def _give_up(self) -> bool:
         more = [
             await give_up_overdue(self._store, provider_account_id, rules=self._rules)
+            for provider_account_id in await self._store.accounts_with_queue()
+        ]
+        return any(more)
+
+    async def _reject_expired(self) -> bool:
+        more = [
+            await reject_expired(self._store, provider_account_id)
             for provider_account_id in await self._store.accounts_with_queue()
         ]
         return any(more)

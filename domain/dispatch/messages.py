@@ -35,7 +35,8 @@ class Queued:
     """A message that was picked from the queue and is locked.
 
     `alone`: a bulk call with this message was rejected as a whole, so it gets a call of its own.
-    `opted_out`: the message was scheduled, and its number has opted out since.
+    `opted_out`: the message was scheduled, and its number has opted out since. `expired`: its
+    validity period has ended.
     """
 
     id: UUID
@@ -48,6 +49,7 @@ class Queued:
     modem: str | None = None
     port: str | None = None
     opted_out: bool = False
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

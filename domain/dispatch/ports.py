@@ -98,6 +98,15 @@ class Settlements(ProviderAccountLocks, Protocol):
         paused for that long. Skips those that others have locked."""
         ...
 
+    async def lock_past_validity(
+        self, tx: Transaction, provider_account_id: UUID, most: int
+    ) -> list[LockedMessage]:
+        """Locks QUEUED messages whose validity period has ended. Skips those that are locked.
+
+        Forgets the periods of sends that need them no more.
+        """
+        ...
+
     async def lock_queued(self, tx: Transaction, ids: Sequence[UUID]) -> list[LockedMessage]:
         """Locks, in ID order, those of the messages that are QUEUED."""
         ...

@@ -26,6 +26,7 @@ from domain.dispatch.settlement import (
     accounts_of,
     as_unknown,
     cancel_opted_out,
+    expire,
     give_up,
     mark_refunded_by_reading,
     post_refunds,
@@ -206,6 +207,21 @@ async def give_up_overdue(
             tx, provider_account_id, age_seconds=rules.give_up_seconds, most=most
         )
         await write_settlement(store, tx, account, [give_up(each) for each in messages])
+    return len(messages) == most
+
+
+async def reject_expired(
+    store: Settlements, provider_account_id: UUID, *, most: int = MOST_GIVEN_UP
+) -> bool:
+    """Rejects and refunds queued messages whose validity period has ended.
+
+    A claim does the same with those that it picks. These are not picked: their account is paused,
+    or others come first. True if there may be more.
+    """
+    async with store.transaction() as tx:
+        account = await store.lock_provider_account(tx, provider_account_id)
+        messages = await store.lock_past_validity(tx, provider_account_id, most)
+        await write_settlement(store, tx, account, [expire(each) for each in messages])
     return len(messages) == most
 
 

@@ -26,6 +26,7 @@ from domain.sending.messages import MessageStatus
 
 NOT_TAKEN = "The network did not take this message."
 GIVEN_UP = "The network could not be reached in time."
+EXPIRED = "The validity period ended before the network could take this message."
 OPTED_OUT = "This number has asked not to receive messages."
 UNDECIDED = (MessageStatus.SUBMITTING, MessageStatus.UNKNOWN)
 
@@ -68,6 +69,11 @@ def as_unknown(message: LockedMessage, reference: str | None = None) -> Transiti
 def give_up(message: LockedMessage) -> Transition:
     """REJECTED, because the provider has not taken the message for too long."""
     return Transition(message, MessageStatus.REJECTED, failure=GIVEN_UP)
+
+
+def expire(message: LockedMessage) -> Transition:
+    """REJECTED, because its validity period has ended."""
+    return Transition(message, MessageStatus.REJECTED, failure=EXPIRED)
 
 
 def cancel_opted_out(message: LockedMessage) -> Transition:

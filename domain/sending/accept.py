@@ -258,6 +258,8 @@ class _Single:
         created_at = await store.copy_messages(tx, send)
         if send.callback is not None:
             await _enqueue_callback(store, tx, send, send.callback)
+        if send.valid_seconds is not None:
+            await store.limit_validity(tx, send.id, send.valid_seconds)
         payers = await self._lock(tx)
         (decision,) = decide_sends(payers.book, [send], {}, payers.opted_out)
         if isinstance(decision, Refused):

@@ -66,7 +66,7 @@ class Acceptor:
         # Separate slots: a send that waits for a key must not take the slot of a large send.
         self._waiting_for_keys = asyncio.Semaphore(waiting_at_once)
         self._waiting_for_accounts = asyncio.Semaphore(waiting_at_once)
-        self._with_callbacks = asyncio.Semaphore(waiting_at_once)
+        self._with_options = asyncio.Semaphore(waiting_at_once)
         self._locked_accounts: dict[UUID, asyncio.Event] = {}
         self._postponed = 0
 
@@ -117,9 +117,9 @@ class Acceptor:
         if len(send.numbers) >= COPY_FROM:
             async with self._large:
                 return await self._accept_alone(send, None)
-        if send.callback is not None:
-            # The rows of a callback are several statements: they must not hold up a batch.
-            async with self._with_callbacks:
+        if send.has_options:
+            # It takes several statements more: they must not hold up a batch.
+            async with self._with_options:
                 return await self._accept_alone(send, None)
         return await self._batcher.ask(send)
 

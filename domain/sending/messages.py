@@ -81,7 +81,7 @@ class NewSend:
     without a read, and 100,000 need not be made one by one. `send_at`: when the messages are due;
     None for now. `held_until`: one for each number, if it is held until later during quiet hours;
     empty if none is. `callback`: where the statuses of the messages are posted to, besides the
-    client's endpoints.
+    client's endpoints. `valid_seconds`: how long after it is due a message may be submitted.
     """
 
     id: UUID
@@ -99,6 +99,7 @@ class NewSend:
     send_at: datetime | None = None
     held_until: Sequence[datetime | None] = ()
     callback: Callback | None = None
+    valid_seconds: int | None = None
     first_message_id: UUID = field(default_factory=new_id)
 
     def __post_init__(self) -> None:
@@ -110,6 +111,11 @@ class NewSend:
         """One ID for each number, in order."""
         first = self.first_message_id.int
         return [UUID(int=first + each) for each in range(len(self.numbers))]
+
+    @property
+    def has_options(self) -> bool:
+        """Whether it needs statements of its own to be accepted."""
+        return self.callback is not None or self.valid_seconds is not None
 
     @property
     def cost(self) -> int:

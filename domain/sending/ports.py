@@ -196,6 +196,10 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         """Posts each status of these messages to the URL from now on, in this format."""
         ...
 
+    async def limit_validity(self, tx: Transaction, send_id: UUID, seconds: int) -> None:
+        """Lets the messages of a send be submitted for so long after they are due."""
+        ...
+
     async def queue_callback_events(self, tx: Transaction, message_ids: Sequence[UUID]) -> None:
         """Posts the present statuses of these messages too."""
         ...

@@ -59,7 +59,7 @@ class SendRequest:
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from. `missing`: what is missing for a recipient, by its position.
     `send_at`: when to send; None for now. `ignore_quiet_hours`: whether quiet hours do not matter.
-    `callback`: as in `NewSend`.
+    `callback`, `valid_seconds`: as in `NewSend`.
     """
 
     kind: SendKind
@@ -71,6 +71,7 @@ class SendRequest:
     send_at: datetime | None = None
     ignore_quiet_hours: bool = False
     callback: Callback | None = None
+    valid_seconds: int | None = None
 
 
 async def send(
@@ -83,15 +84,18 @@ async def send(
     send_at: datetime | None = None,
     ignore_quiet_hours: bool = False,
     callback: Callback | None = None,
+    valid_seconds: int | None = None,
 ) -> Send:
     """Accepts one message to one number. `send_at`: with a time zone; None for now.
 
     `ignore_quiet_hours`: send it even if it is quiet where the recipient is. `callback`: its URL
-    must have been checked.
+    must have been checked. `valid_seconds`: after so long, it is not submitted any more.
     """
     options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
     if callback is not None:
         options["callback"] = callback.url
+    if valid_seconds is not None:
+        options["validSeconds"] = valid_seconds
     keyed = key_by(actor, key, "send", {"to": to, "text": text} | options)
     request = SendRequest(
         SendKind.SINGLE,
@@ -100,6 +104,7 @@ async def send(
         send_at=send_at,
         ignore_quiet_hours=ignore_quiet_hours,
         callback=callback,
+        valid_seconds=valid_seconds,
     )
     return await _send(installation, actor, request, keyed)
 
@@ -294,6 +299,7 @@ async def _check(
         send_at=schedule.send_at,
         held_until=schedule.held_until,
         callback=request.callback,
+        valid_seconds=request.valid_seconds,
     )
 
 

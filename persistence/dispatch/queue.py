@@ -84,7 +84,8 @@ SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.numb
        coalesce(picked.text, send.text), picked.alone, send.modem, send.port,
        picked.send_at IS NOT NULL AND EXISTS (
            SELECT FROM opt_out
-           WHERE opt_out.client_id = picked.client_id AND opt_out.number = picked.number)
+           WHERE opt_out.client_id = picked.client_id AND opt_out.number = picked.number),
+       coalesce(send.expires_at <= statement_timestamp(), false)
 FROM unnest($2::int2[], $3::uuid[], $4::int4[])
     WITH ORDINALITY AS quota (priority, client_id, messages, place)
 CROSS JOIN LATERAL (

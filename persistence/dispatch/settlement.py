@@ -135,6 +135,23 @@ ORDER BY message.priority, message.client_id, message.due_at, message.id
 LIMIT $4 FOR UPDATE OF message SKIP LOCKED
 """  # noqa: S608 - columns of our own
 
+# A period is forgotten when it has ended and nothing waits, so that the index stays small.
+FORGET_VALIDITY = """
+UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
+    SELECT id FROM send
+    WHERE expires_at <= statement_timestamp() AND provider_account_id = $1
+      AND NOT EXISTS (SELECT FROM message
+                      WHERE send_id = send.id AND status IN ('QUEUED', 'SUBMITTING'))
+    ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
+"""
+LOCK_PAST_VALIDITY = f"""
+SELECT {QUEUED_COLUMNS}
+FROM send JOIN message ON message.send_id = send.id
+WHERE send.expires_at <= statement_timestamp() AND send.provider_account_id = $1
+  AND message.provider_account_id = $1 AND message.status = 'QUEUED'
+ORDER BY send.expires_at LIMIT $2 FOR UPDATE OF message SKIP LOCKED
+"""  # noqa: S608 - columns of our own
+
 # In ID order, like all code that locks messages. A claim has locked them before, so it never waits.
 LOCK_QUEUED = f"""
 SELECT {QUEUED_COLUMNS}
@@ -220,6 +237,13 @@ async def lock_overdue(
     first_id_after = first_id_at(datetime.now(UTC) - timedelta(seconds=age_seconds - 1))
     rows = await tx.fetch(LOCK_OVERDUE, provider_account_id, first_id_after, age_seconds, most)
     return locked_messages(rows)
+
+
+async def lock_past_validity(
+    tx: Connection, provider_account_id: UUID, most: int
+) -> list[LockedMessage]:
+    await tx.execute(FORGET_VALIDITY, provider_account_id, most)
+    return locked_messages(await tx.fetch(LOCK_PAST_VALIDITY, provider_account_id, most))
 
 
 async def lock_queued(tx: Connection, ids: Sequence[UUID]) -> list[LockedMessage]:

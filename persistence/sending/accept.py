@@ -135,6 +135,12 @@ WRITE_ACCEPTED = combined(
 
 NOW = "SELECT clock_timestamp()"
 
+LIMIT_VALIDITY = """
+UPDATE send SET expires_at = make_interval(secs => $2) + coalesce(
+    (SELECT max(send_at) FROM message WHERE message.send_id = send.id), statement_timestamp())
+WHERE id = $1
+"""
+
 FIND_SENDS = "SELECT id, created_at FROM send WHERE id = ANY($1::uuid[])"
 
 
@@ -212,6 +218,10 @@ def encoded_messages(send: NewSend, now: datetime) -> AsyncIterator[bytes]:
         2 * timestamptz(now),
     ]
     return encoded_rows(len(MESSAGE_COLUMNS), pieces)
+
+
+async def limit_validity(tx: Connection, send_id: UUID, seconds: int) -> None:
+    await tx.execute(LIMIT_VALIDITY, send_id, float(seconds))
 
 
 async def find_sends(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, datetime]:

@@ -18,7 +18,8 @@ class Send(Model):
     its sender got. `send_at`: the time that its caller asked for, null for at once. `held`: how
     many messages waited for the end of quiet hours when it was accepted. `due_until`: when the last
     of its messages is due, null if all are due at once. `emptied`: how many of the messages that
-    share its text were emptied.
+    share its text were emptied. `expires_at`: after it, no message is submitted; null without a
+    limit, or when it has ended.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -39,6 +40,7 @@ class Send(Model):
     port = fields.TextField(null=True)
     warning = fields.TextField(null=True)
     emptied = fields.IntField(db_default=0)
+    expires_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
     send_at = fields.DatetimeField(null=True)
     held = fields.IntField(db_default=0)

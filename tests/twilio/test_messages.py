@@ -1,4 +1,4 @@
-"""Messages over the Twilio-compatible API: create, fetch, cancel, empty, delete."""
+"""Messages over the Twilio-compatible API: created, fetched, and kept apart by tenant."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from domain.dispatch.recording import reject_expired
 from domain.ids import new_id
+from persistence import store
 from tests import worlds
-from tests.inbox import post as inbound
+from tests.dispatch.parts import marked
 from tests.twilio.conftest import (
     HELLO,
     PREFIX,
     TO,
     Web,
     account_of,
-    assign,
-    captured,
     failure,
     statuses,
 )
@@ -26,16 +26,6 @@ KEYS = {
     *("direction", "error_code", "error_message", "from", "messaging_service_sid", "num_media"),
     *("num_segments", "price", "price_unit", "sid", "status", "subresource_uris", "to", "uri"),
 }
-
-
-async def texts_of(message: dict[str, Any]) -> list[str | None]:
-    """All stored texts of a message."""
-    rows = await worlds.fetch(
-        "SELECT message.text AS own, send.text AS shared"
-        " FROM message JOIN send ON send.id = send_id WHERE message.id = $1",
-        message["sid"][2:],
-    )
-    return [rows[0]["own"], rows[0]["shared"]]
 
 
 async def test_a_created_message_has_every_key_and_is_charged_once(web: Web) -> None:
@@ -148,6 +138,41 @@ async def test_a_message_is_scheduled_and_wrong_times_are_refused(web: Web) -> N
     assert await worlds.held(web.app.owner.account_id) == 99
 
 
+async def test_a_message_is_not_submitted_after_its_validity_period(web: Web) -> None:
+    short, long = await web.created(ValidityPeriod="60"), await web.created(ValidityPeriod="36000")
+    pool_id = web.app.pool.id
+    assert not await reject_expired(store, pool_id)
+    assert {each["status"] for each in await web.listed()} == {"queued"}
+    await worlds.execute(
+        "UPDATE send SET expires_at = expires_at - interval '2 minutes'"
+        " WHERE id = (SELECT send_id FROM message WHERE id = $1)",
+        short["sid"][2:],
+    )
+    [call] = await marked(web.app.pool)
+    assert [each.id.hex for each in call.messages] == [long["sid"][2:]]
+    [late, early] = await web.listed()
+    assert (early["status"], early["error_code"]) == ("failed", 30036)
+    assert late["status"] == "sending"
+    assert await worlds.held(web.app.owner.account_id) == 99
+    await worlds.assert_audit_holds()
+
+
+async def test_a_message_of_a_paused_account_expires_too(web: Web) -> None:
+    message = await web.created(ValidityPeriod="1")
+    await worlds.execute("UPDATE send SET expires_at = clock_timestamp()")
+    assert not await reject_expired(store, web.app.pool.id)
+    [found] = await web.listed()
+    assert (found["sid"], found["status"]) == (message["sid"], "failed")
+    assert await worlds.held(web.app.owner.account_id) == 100
+    await reject_expired(store, web.app.pool.id)
+    assert await worlds.fetch("SELECT FROM send WHERE expires_at IS NOT NULL") == []
+
+
+async def test_a_wrong_validity_period_is_refused(web: Web) -> None:
+    for wrong in ("0", "-1", "36001", "1.5", "soon", "9" * 5000, "\u0663"):
+        failure(await web.create({**HELLO, "ValidityPeriod": wrong}), 400, 20001)
+
+
 async def test_a_body_that_is_no_small_form_is_refused(web: Web) -> None:
     for content_type, content, status, code in BODIES:
         headers = {"content-type": content_type}
@@ -204,128 +229,6 @@ async def test_each_status_has_its_word_and_code(web: Web) -> None:
         await statuses(status, message)
         body = (await web.call("GET", f"/Messages/{message['sid']}.json")).json()
         assert (body["status"], body["error_code"]) == (word, code)
-
-
-async def test_a_queued_message_is_cancelled_and_refunded_once(web: Web) -> None:
-    message, other = await web.created(), await web.created()
-    for _ in range(2):
-        path = f"/Messages/{message['sid']}.json"
-        answer = await web.call("POST", path, data={"Status": "canceled"})
-        assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
-    assert await worlds.held(web.app.owner.account_id) == 99
-    await statuses("SENT", other)
-    path = f"/Messages/{other['sid']}.json"
-    failure(await web.call("POST", path, data={"Status": "canceled"}), 409, 30409)
-    assert await worlds.held(web.app.owner.account_id) == 99
-
-
-async def test_one_message_of_a_bulk_send_is_cancelled_alone(web: Web) -> None:
-    await web.app.answer(
-        "owner",
-        'mutation { bulkSend(input: {to: ["2025550101", "2025550102"], text: "Hi"})'
-        " { __typename ... on Send { id } } }",
-    )
-    [first, second] = await web.listed()
-    await web.call("POST", f"/Messages/{first['sid']}.json", data={"Status": "canceled"})
-    assert [each["status"] for each in await web.listed()] == ["canceled", "queued"]
-    assert await worlds.held(web.app.owner.account_id) == 99
-    assert second["body"] == "Hi"
-
-
-async def test_other_updates_are_refused(web: Web) -> None:
-    path = f"/Messages/{(await web.created())['sid']}.json"
-    updates = [{}, {"Body": "New"}, {"Status": "sent"}, {"Status": "canceled", "Body": ""}]
-    for form in updates:
-        failure(await web.call("POST", path, data=form), 400, 20001)
-
-
-async def test_an_emptied_text_is_stored_nowhere(web: Web) -> None:
-    message = await web.created(Body="A secret")
-    path = f"/Messages/{message['sid']}.json"
-    failure(await web.call("POST", path, data={"Body": ""}), 409, 20009)
-    await statuses("DELIVERED", message)
-    before = (await web.call("GET", path)).json()
-    answer = await web.call("POST", path, data={"Body": ""})
-    assert answer.json() == {**before, "body": ""}
-    assert await texts_of(message) == ["", ""]
-    assert (await web.call("POST", path, data={"Body": ""})).status_code == 200
-    assert await worlds.fetch("SELECT FROM message WHERE text LIKE '%secret%'") == []
-
-
-async def test_the_text_of_a_bulk_send_stays_until_its_last_message_is_emptied(web: Web) -> None:
-    await web.app.answer(
-        "owner",
-        'mutation { bulkSend(input: {to: ["2025550101", "2025550102"], text: "A secret"})'
-        " { __typename ... on Send { id } } }",
-    )
-    first, second = await web.listed()
-    for each in (first, second):
-        await statuses("SENT", each)
-    for _ in range(2):
-        await web.call("POST", f"/Messages/{first['sid']}.json", data={"Body": ""})
-    assert [each["body"] for each in await web.listed()] == ["", "A secret"]
-    await web.call("POST", f"/Messages/{second['sid']}.json", data={"Body": ""})
-    assert await texts_of(second) == ["", ""]
-
-
-async def test_a_deleted_message_leaves_every_list_and_the_ledger_stays(web: Web) -> None:
-    kept, message = await web.created(), await web.created(Body="A secret")
-    await captured()
-    path = f"/Messages/{message['sid']}.json"
-    failure(await web.call("DELETE", path), 409, 20009)
-    await statuses("DELIVERED", message)
-    answer = await web.call("DELETE", path)
-    assert (answer.status_code, answer.content) == (204, b"")
-    for method in ("GET", "DELETE", "POST"):
-        failure(await web.call(method, path, data={"Body": ""}), 404, 20404)
-    assert [each["sid"] for each in await web.listed()] == [kept["sid"]]
-    assert [each["sid"] for each in await web.listed(To=TO)] == [kept["sid"]]
-    seen = await web.app.ask("owner", "{ messages { nodes { id } } sends { nodes { accepted } } }")
-    assert len(seen["data"]["messages"]["nodes"]) == 1
-    assert len(seen["data"]["sends"]["nodes"]) == 2
-    assert await texts_of(message) == ["", ""]
-    assert await worlds.held(web.app.owner.account_id) == 98
-    await worlds.assert_audit_holds()
-
-
-async def test_inbound_messages_are_read_emptied_and_deleted(web: Web) -> None:
-    await assign(web, inbound.OUR_NUMBER)
-    for text in ("First secret", "Second secret"):
-        await inbound.received(inbound.inbound(text, receiver=inbound.OUR_NUMBER))
-    second, first = await web.listed()
-    assert (second["direction"], second["status"]) == ("inbound", "received")
-    assert (second["from"], second["to"]) == (inbound.PHONE, inbound.OUR_NUMBER)
-    assert second["date_sent"] == second["date_created"]
-    await web.call("POST", f"/Messages/{first['sid']}.json", data={"Body": ""})
-    assert [each["body"] for each in await web.listed()] == ["Second secret", ""]
-    last = "{ inbox { nodes { unread lastMessage { text } } } }"
-    await web.call("DELETE", f"/Messages/{second['sid']}.json")
-    [conversation] = (await web.app.ask("owner", last))["data"]["inbox"]["nodes"]
-    assert conversation == {"unread": 1, "lastMessage": {"text": ""}}
-    bodies = await worlds.fetch("SELECT body FROM webhook_event")
-    assert [each["body"] for each in bodies] == [b"", b""]
-    await web.call("DELETE", f"/Messages/{first['sid']}.json")
-    assert (await web.app.ask("owner", last))["data"]["inbox"]["nodes"] == []
-    await inbound.received(inbound.inbound("Third", receiver=inbound.OUR_NUMBER))
-    [conversation] = (await web.app.ask("owner", last))["data"]["inbox"]["nodes"]
-    assert conversation == {"unread": 1, "lastMessage": {"text": "Third"}}
-
-
-async def test_a_conversation_shows_the_last_message_that_is_left(web: Web) -> None:
-    await assign(web, inbound.OUR_NUMBER)
-    await inbound.received(inbound.inbound("Question", receiver=inbound.OUR_NUMBER))
-    answer = await web.created(To=inbound.PHONE, Body="Answer")
-    await captured()
-    document = "{ inbox { nodes { lastMessage { text } messages { nodes { text } } } } }"
-    [before] = (await web.app.ask("owner", document))["data"]["inbox"]["nodes"]
-    assert before["lastMessage"] == {"text": "Answer"}
-    await statuses("DELIVERED", answer)
-    await web.call("DELETE", f"/Messages/{answer['sid']}.json")
-    [after] = (await web.app.ask("owner", document))["data"]["inbox"]["nodes"]
-    assert after == {
-        "lastMessage": {"text": "Question"},
-        "messages": {"nodes": [{"text": "Question"}]},
-    }
 
 
 async def test_another_tenant_gets_the_answer_to_an_unknown_sid(web: Web) -> None:

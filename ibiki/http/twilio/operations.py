@@ -182,6 +182,7 @@ async def _send(call: Call, given: Outgoing) -> Send:
             key=call.key,
             send_at=given.send_at,
             callback=given.callback,
+            valid_seconds=given.valid_seconds,
         )
     except InvalidInput as refusal:
         if refusal.field != SEND_AT:

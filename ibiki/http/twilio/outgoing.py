@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,25 +40,31 @@ REFUSED = {
     "ContentRetention": (20001, "ContentRetention can only be retain. Empty the Body later."),
     "SendAsMms": (20001, "SendAsMms is not supported: only texts can be sent."),
     "ShortenUrls": (20001, "ShortenUrls is not supported. The text is sent as it is."),
-    "ValidityPeriod": (20001, "ValidityPeriod is not supported here."),
 }
 """Fields that would be broken promises if they were ignored."""
 
 KNOWN = frozenset(
-    IGNORED | REFUSED.keys() | {"To", "Body", "ScheduleType", "SendAt", "StatusCallback"}
+    IGNORED
+    | REFUSED.keys()
+    | {"To", "Body", "ScheduleType", "SendAt", "StatusCallback", "ValidityPeriod"}
 )
 FIXED = "fixed"
 WRONG_TIME = 35114
+LONGEST_VALIDITY = 36_000
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What to send. `send_at`: None for now. `callback`: None for no callbacks."""
+    """What to send. `send_at`: None for now. `callback`: None for no callbacks.
+
+    `valid_seconds`: None for no limit.
+    """
 
     to: str
     text: str
     send_at: datetime | None
     callback: Callback | None
+    valid_seconds: int | None
 
 
 def read_outgoing(
@@ -72,8 +79,22 @@ def read_outgoing(
     if not form.get("Body"):
         raise invalid("Body is required: the text to send.", 21602)
     return Outgoing(
-        number_of(normaliser, form["To"]), form["Body"], _send_at(form), _callback(addresses, form)
+        number_of(normaliser, form["To"]),
+        form["Body"],
+        _send_at(form),
+        _callback(addresses, form),
+        _valid_seconds(form),
     )
+
+
+def _valid_seconds(form: Mapping[str, str]) -> int | None:
+    given = form.get("ValidityPeriod")
+    if not given:
+        return None
+    seconds = int(given) if re.fullmatch(r"[0-9]{1,6}", given) else 0
+    if not 1 <= seconds <= LONGEST_VALIDITY:
+        raise invalid(f"ValidityPeriod must be 1 to {LONGEST_VALIDITY:,} seconds.")
+    return seconds
 
 
 def _callback(addresses: AddressRules, form: Mapping[str, str]) -> Callback | None:

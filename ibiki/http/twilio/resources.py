@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from domain.dispatch.settlement import OPTED_OUT
+from domain.dispatch.settlement import EXPIRED, GIVEN_UP, OPTED_OUT
 from domain.identity.directory import Client, ClientStatus
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.sending.messages import Message, MessageStatus
@@ -34,7 +34,8 @@ STATUSES = {
 UNKNOWN_OUTCOME = "It is not known whether the network has taken this message."
 FAILED = (MessageStatus.REJECTED, MessageStatus.UNDELIVERED)
 UNKNOWN_ERROR = 30008
-UNSUBSCRIBED = 21610
+CODES = {OPTED_OUT: 21610, GIVEN_UP: 30036, EXPIRED: 30036}
+"""The codes of failures that have one of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,8 @@ def error_of(message: Message) -> tuple[int | None, str | None]:
     """The error code of a message and its sentence; None twice if it did not fail."""
     if message.status is MessageStatus.UNKNOWN:
         return UNKNOWN_ERROR, UNKNOWN_OUTCOME
-    if message.failure == OPTED_OUT:
-        return UNSUBSCRIBED, message.failure
+    if message.failure in CODES:
+        return CODES[message.failure], message.failure
     if message.status in FAILED:
         return UNKNOWN_ERROR, message.failure
     return None, None
