@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -109,7 +109,15 @@ class GraphQLFirst:
 
 
 class _Routed(Starlette):
-    """Starlette without its layer for unexpected errors: `RequestMiddleware` replaces it."""
+    """Starlette without its layer for unexpected errors: `RequestMiddleware` replaces it.
+
+    It does not redirect if the last slash of a path is wrong: many clients would repeat a POST
+    without its body or its credential.
+    """
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.router.redirect_slashes = False
 
     def build_middleware_stack(self) -> ASGIApp:
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)

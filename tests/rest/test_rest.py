@@ -299,6 +299,7 @@ async def test_a_body_that_cannot_be_read_is_refused(
     ("method", "path", "status", "code"),
     [
         ("GET", SINGLE, 405, "METHOD_NOT_ALLOWED"),
+        ("POST", f"{SINGLE}/", 404, "NOT_FOUND"),
         ("GET", "/api/v2/nothing", 404, "NOT_FOUND"),
         ("GET", f"{STATUS}msg_1", 404, "NOT_FOUND"),
         ("GET", f"{STATUS}{ids.encode(Kind.MESSAGE, UUID(int=7))}", 404, "NOT_FOUND"),
@@ -314,10 +315,24 @@ async def test_an_address_that_has_no_answer_is_refused(
     assert failure(await web.request(method, path), status, code).keys() <= {"field"}
 
 
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "", "1e9"])
-async def test_a_limit_out_of_its_range_is_refused(web: httpx.AsyncClient, limit: str) -> None:
-    answer = await web.get(INBOX, params={"limit": limit})
-    assert failure(answer, 400, "INVALID_PARAMS") == {"field": "limit"}
+async def test_a_limit_out_of_its_range_is_refused(web: httpx.AsyncClient) -> None:
+    for limit in ("0", "101", "-1", "x", "", "1e9", "1.0", "+1", "1_0", "\u0661", " 1"):
+        answer = await web.get(INBOX, params={"limit": limit})
+        assert failure(answer, 400, "INVALID_PARAMS") == {"field": "limit"}, limit
+
+
+async def test_a_wrong_method_is_refused_with_those_that_are_right(web: httpx.AsyncClient) -> None:
+    for method, path, allowed in [
+        ("OPTIONS", SINGLE, "POST"),
+        ("PUT", BULK, "POST"),
+        ("DELETE", BALANCE, "HEAD, GET"),
+        ("POST", INBOX, "HEAD, GET"),
+    ]:
+        answer = await web.request(method, path)
+        assert failure(answer, 405, "METHOD_NOT_ALLOWED") == {}
+        assert set(answer.headers["allow"].split(", ")) == set(allowed.split(", "))
+    head = await web.head(BALANCE)
+    assert (head.status_code, head.content) == (200, b"")
 
 
 async def test_refusals_have_their_figures(web: httpx.AsyncClient, app: App) -> None:

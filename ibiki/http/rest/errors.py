@@ -10,7 +10,7 @@ from domain import errors
 from domain.errors import Refusal
 from domain.rejections import RejectedRecipient
 from ibiki.http.refusals import EGOSMS, RequestRefused
-from ibiki.http.rest.models import Code, Failure, Rejected
+from ibiki.http.rest.answers import Code, Failure, Rejected
 from resolvers import ids
 from resolvers.ids import Kind
 

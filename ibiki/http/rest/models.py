@@ -13,31 +13,12 @@ from pydantic import (
     Field,
     RootModel,
     WithJsonSchema,
+    field_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from domain.times import instant_of
-
-Code = Literal[
-    "INVALID_PARAMS",
-    "INVALID_RECIPIENT",
-    "UNAUTHORIZED",
-    "INSUFFICIENT_CREDITS",
-    "ACCOUNT_INACTIVE",
-    "FORBIDDEN",
-    "NOT_FOUND",
-    "METHOD_NOT_ALLOWED",
-    "TIMED_OUT",
-    "IDEMPOTENCY_CONFLICT",
-    "TOO_LARGE",
-    "UNSUPPORTED_TYPE",
-    "RATE_LIMITED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "OUTCOME_UNKNOWN",
-]
-"""All codes of errors."""
+from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, is_absent
 
 StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
 NUMBER = "The phone number, in any usual spelling."
@@ -104,15 +85,20 @@ class SendSingle(Request):
     )
 
 
-class SendBulk(Request):
-    """One text to many numbers."""
+class Bulk(Request):
+    """Many numbers, and when to send to them."""
 
     recipients: Recipients
-    content: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
     send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
     ignore_quiet_hours: bool = Field(
         default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
     )
+
+
+class SendBulk(Bulk):
+    """One text to many numbers."""
+
+    content: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
 
 
 class SendItem(Request):
@@ -142,10 +128,21 @@ class NoQuery(Request):
     """An endpoint without parameters in its URL."""
 
 
-class InboxQuery(BaseModel):
-    """Which part of the inbox to read."""
+class PageQuery(BaseModel):
+    """A query string with a limit."""
 
     model_config = ConfigDict(extra="forbid")  # not strict: in a URL, everything is text
+
+    @field_validator("limit", mode="before", check_fields=False)
+    @classmethod
+    def _in_digits(cls, given: object) -> object:
+        if isinstance(given, str) and not (given.isascii() and given.isdecimal()):
+            raise PydanticCustomError("int_parsing", "not a whole number")
+        return given
+
+
+class InboxQuery(PageQuery):
+    """Which part of the inbox to read."""
 
     after: str | None = Field(
         default=None, description="The `next` of the last answer, or any ID of an inbound message."
@@ -153,36 +150,6 @@ class InboxQuery(BaseModel):
     limit: int = Field(
         default=DEFAULT_PAGE, ge=1, le=LARGEST_PAGE, description="The most messages of the answer."
     )
-
-
-class Shown(BaseModel):
-    """A part of an answer."""
-
-    model_config = ConfigDict(  # type: ignore[typeddict-unknown-key]
-        alias_generator=to_camel,
-        validate_by_name=True,
-        json_schema_mode="serialization",
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class Answer(Shown):
-    """An answer with status 200."""
-
-    success: Literal[True] = True
-
-
-class Rejected(Shown):
-    """A recipient that nothing is sent to and nothing is charged for."""
-
-    recipient: str = Field(description="What was given, cut to 64 characters.")
-    position: int = Field(description="Its position in the request, from 0.")
-    reason: str = Field(description="INVALID, DUPLICATE, OPTED_OUT or NOT_ALLOWED.")
-    message: str = Field(description="What is wrong, as a sentence for a person.")
-
-
-def _is_absent(figure: object) -> bool:
-    return figure is None
 
 
 def _without_held(schema: dict[str, Any]) -> None:
@@ -194,8 +161,8 @@ class SendAnswer(Answer):
 
     model_config = ConfigDict(json_schema_extra=_without_held)
 
-    held: int | None = Field(default=None, exclude_if=_is_absent, description=HELD)
-    held_until: datetime | None = Field(default=None, exclude_if=_is_absent, description=HELD_UNTIL)
+    held: int | None = Field(default=None, exclude_if=is_absent, description=HELD)
+    held_until: datetime | None = Field(default=None, exclude_if=is_absent, description=HELD_UNTIL)
 
 
 class SingleAnswer(SendAnswer):
@@ -282,60 +249,6 @@ class InboxAnswer(Answer):
         description="Give this as `after` to get what follows. Null if nothing was ever received."
     )
     has_more: bool = Field(description="Whether more messages follow now.")
-
-
-class Failure(Shown):
-    """An error. Only the figures that belong to its code are present."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
-
-    success: Literal[False] = False
-    error: str = Field(description="What is wrong and what to do, as a sentence for a person.")
-    code: Code = Field(description="The kind of the error, for programs.")
-    field: str | None = Field(
-        default=None,
-        exclude_if=_is_absent,
-        description="The value that is wrong, such as recipients[3].",
-    )
-    rejected: list[Rejected] | None = Field(
-        default=None,
-        exclude_if=_is_absent,
-        description="INVALID_RECIPIENT: the first 1,000 recipients, with the reason for each.",
-    )
-    required: int | None = Field(
-        default=None,
-        exclude_if=_is_absent,
-        description="INSUFFICIENT_CREDITS: units that it takes.",
-    )
-    available: int | None = Field(
-        default=None,
-        exclude_if=_is_absent,
-        description="INSUFFICIENT_CREDITS: units that are available.",
-    )
-    unit: str | None = Field(
-        default=None, exclude_if=_is_absent, description="INSUFFICIENT_CREDITS: the unit of both."
-    )
-    status: str | None = Field(
-        default=None,
-        exclude_if=_is_absent,
-        description="ACCOUNT_INACTIVE: the status of the client.",
-    )
-    limit: int | None = Field(
-        default=None, exclude_if=_is_absent, description="The limit that the request is over."
-    )
-    retry_after_seconds: int | None = Field(
-        default=None,
-        exclude_if=_is_absent,
-        description="Seconds to wait before the next attempt, as in Retry-After.",
-    )
-    send_id: str | None = Field(
-        default=None,
-        exclude_if=_is_absent,
-        description="OUTCOME_UNKNOWN: if it was accepted, GraphQL's send(id:) finds it.",
-    )
-    correlation_id: str | None = Field(
-        default=None, exclude_if=_is_absent, description="INTERNAL: names it in the server's log."
-    )
 
 
 class QuoteAnswer(Answer):

@@ -21,8 +21,8 @@ from openapi_pydantic import (
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
 
+from ibiki.http.rest.answers import Failure
 from ibiki.http.rest.endpoints import ENDPOINTS, Endpoint
-from ibiki.http.rest.models import Failure
 
 VERSION = "2"
 MEANINGS = {

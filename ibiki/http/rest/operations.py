@@ -18,6 +18,7 @@ from domain.sending.messages import AcceptedMessage, MessageStatus, Send
 from ibiki.http.rest.errors import failure_of, rejected_of
 from ibiki.http.rest.models import (
     BalanceAnswer,
+    Bulk,
     BulkAnswer,
     Inbound,
     InboxAnswer,
@@ -61,8 +62,8 @@ class Call:
     path: Mapping[str, str]
 
 
-async def send_single(call: Call) -> SingleAnswer:
-    """Sends one text to one number."""
+async def accept_single(call: Call) -> tuple[Send, AcceptedMessage]:
+    """The accepted send of a body with one recipient, and its message."""
     given: SendSingle = call.body
     send = await sending.send(
         call.installation,
@@ -74,28 +75,39 @@ async def send_single(call: Call) -> SingleAnswer:
         ignore_quiet_hours=given.ignore_quiet_hours,
     )
     [message] = await accepted_messages(call.installation.store, send)
-    return SingleAnswer(message_id=message_id_of(message), **_held(send))
+    return send, message
+
+
+async def accept_bulk(call: Call, given: Bulk, text: str) -> tuple[Send, Sequence[AcceptedMessage]]:
+    """The accepted send of a body with many recipients, and its messages."""
+    send = await sending.bulk_send(
+        call.installation,
+        call.actor,
+        to=given.recipients,
+        text=text,
+        key=call.key,
+        send_at=given.send_at,
+        ignore_quiet_hours=given.ignore_quiet_hours,
+    )
+    return send, await accepted_messages(call.installation.store, send)
+
+
+async def send_single(call: Call) -> SingleAnswer:
+    """Sends one text to one number."""
+    send, message = await accept_single(call)
+    return SingleAnswer(message_id=message_id_of(message), **held_fields(send))
 
 
 async def send_bulk(call: Call) -> BulkAnswer:
     """Sends one text to many numbers."""
     given: SendBulk = call.body
-    send = await sending.bulk_send(
-        call.installation,
-        call.actor,
-        to=given.recipients,
-        text=given.content,
-        key=call.key,
-        send_at=given.send_at,
-        ignore_quiet_hours=given.ignore_quiet_hours,
-    )
-    messages = await accepted_messages(call.installation.store, send)
+    send, messages = await accept_bulk(call, given, given.content)
     return BulkAnswer(
         message_ids=[message_id_of(each) for each in messages],
         total_sent=send.accepted,
         rejected=rejected_of(send.rejected),
         rejected_count=send.rejected_count,
-        **_held(send),
+        **held_fields(send),
     )
 
 
@@ -128,7 +140,7 @@ async def send_bulk_multi(call: Call) -> MultiAnswer:
         results=await asyncio.to_thread(results),
         total_sent=send.accepted,
         total_failed=send.rejected_count,
-        **_held(send),
+        **held_fields(send),
     )
 
 
@@ -222,5 +234,6 @@ def message_id_of(message: AcceptedMessage) -> str:
     return ids.encode(Kind.MESSAGE, message.id)
 
 
-def _held(send: Send) -> dict[str, Any]:
+def held_fields(send: Send) -> dict[str, Any]:
+    """What an answer says about messages that are held during quiet hours."""
     return {"held": send.held or None, "held_until": send.held_until}

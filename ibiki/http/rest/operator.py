@@ -5,21 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from domain.identity.access import Everything
 from domain.inbox import reply as replying
 from domain.inbox.webhooks import WebhookEvent, WebhookOutcome
 from domain.pages import Window
+from ibiki.http.rest.answers import Answer, Shown
 from ibiki.http.rest.models import (
     LARGEST_PAGE,
     MESSAGE_ID,
     SAMPLE_ID,
     SAMPLE_TEXT,
     TEXT,
-    Answer,
+    PageQuery,
     Request,
-    Shown,
 )
 from ibiki.http.rest.operations import Call
 from resolvers import ids
@@ -45,10 +45,8 @@ class SendReply(Request):
     message: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
 
 
-class EventsQuery(BaseModel):
+class EventsQuery(PageQuery):
     """Which events to list."""
-
-    model_config = ConfigDict(extra="forbid")  # not strict: in a URL, everything is text
 
     limit: int = Field(
         default=DEFAULT_EVENTS, ge=1, le=LARGEST_PAGE, description="The most events of the answer."

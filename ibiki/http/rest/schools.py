@@ -14,20 +14,22 @@ from domain.identity.access import payer_of
 from domain.ledger import sync as syncing
 from domain.ledger.balances import view_of
 from domain.loops import AWAY
-from domain.sending import send as sending
-from domain.sending.accepted import accepted_messages
+from ibiki.http.rest.answers import Answer, Rejected
 from ibiki.http.rest.errors import rejected_of
 from ibiki.http.rest.models import (
     MESSAGE_ID,
     SAMPLE_TEXT,
     TEXT,
-    Answer,
-    Recipients,
-    Rejected,
-    Request,
-    SendSingle,
+    Bulk,
+    SendAnswer,
 )
-from ibiki.http.rest.operations import Call, message_id_of
+from ibiki.http.rest.operations import (
+    Call,
+    accept_bulk,
+    accept_single,
+    held_fields,
+    message_id_of,
+)
 
 LONGEST_READ_SECONDS = 1.0
 """The send is accepted: its answer must not wait long for the balance."""
@@ -37,10 +39,9 @@ REQUIRED = "What the accepted messages were charged."
 BALANCE = "What is left now. Null if it could not be read: the messages are accepted anyway."
 
 
-class SchoolBulk(Request):
+class SchoolBulk(Bulk):
     """One text to many numbers."""
 
-    recipients: Recipients
     message: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
 
 
@@ -58,7 +59,7 @@ class CreditsAnswer(Answer):
     )
 
 
-class SchoolSingleAnswer(Answer):
+class SchoolSingleAnswer(SendAnswer):
     """The accepted message."""
 
     message_id: str = Field(description=MESSAGE_ID)
@@ -69,7 +70,7 @@ class SchoolSingleAnswer(Answer):
     unit: str = Field(description=UNIT)
 
 
-class SchoolBulkAnswer(Answer):
+class SchoolBulkAnswer(SendAnswer):
     """The accepted messages."""
 
     accepted: int = Field(description="How many messages were accepted and charged.")
@@ -113,27 +114,21 @@ async def check_credits(call: Call) -> CreditsAnswer:
 
 async def single_sms(call: Call) -> SchoolSingleAnswer:
     """Sends one text to one number."""
-    given: SendSingle = call.body
-    send = await sending.send(
-        call.installation, call.actor, to=given.recipient, text=given.message, key=call.key
-    )
-    [message] = await accepted_messages(call.installation.store, send)
+    send, message = await accept_single(call)
     return SchoolSingleAnswer(
         message_id=message_id_of(message),
         accepted=send.accepted,
         required=send.accepted * send.price,
         balance=await _balance(call),
         unit=payer_of(call.actor).unit,
+        **held_fields(send),
     )
 
 
 async def bulk_sms(call: Call) -> SchoolBulkAnswer:
     """Sends one text to many numbers."""
     given: SchoolBulk = call.body
-    send = await sending.bulk_send(
-        call.installation, call.actor, to=given.recipients, text=given.message, key=call.key
-    )
-    messages = await accepted_messages(call.installation.store, send)
+    send, messages = await accept_bulk(call, given, given.message)
     return SchoolBulkAnswer(
         accepted=send.accepted,
         required=send.accepted * send.price,
@@ -142,6 +137,7 @@ async def bulk_sms(call: Call) -> SchoolBulkAnswer:
         message_ids=[message_id_of(each) for each in messages],
         rejected=rejected_of(send.rejected),
         rejected_count=send.rejected_count,
+        **held_fields(send),
     )
 
 
