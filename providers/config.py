@@ -18,7 +18,8 @@ class ProviderConfig:
     if each call has to name it; it may contain a secret. `callback_url`: where the provider reaches
     this installation, if it is not the public address. `signing_key`: what the provider signs its
     webhook calls with, if it is a secret of its own. `unit_cost`: what one unit of the pool
-    costs, in the currency of the provider's balance. `deadline_seconds`: for one call as a whole;
+    costs, in the currency of the provider's balance. `accepted_codes`, `rejected_codes`: further
+    codes of messages, with commas. `deadline_seconds`: for one call as a whole;
     shorter than the lease of its messages. `largest_batch`: messages per call, and so the most that
     one unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
     """
@@ -31,6 +32,8 @@ class ProviderConfig:
     callback_url: str | None = None
     signing_key: str | None = field(default=None, repr=False)
     unit_cost: Decimal | None = None
+    accepted_codes: str | None = None
+    rejected_codes: str | None = None
     deadline_seconds: float = 10.0
     connect_seconds: float = 3.0
     reuse_seconds: float = 0.0

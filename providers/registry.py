@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from domain.inbox.webhooks import Parser
 from domain.provider import Credentials, Provider, ProviderField
-from providers import android, egosms, extreme, ibiki, kannel, twilio
+from providers import africastalking, android, egosms, extreme, ibiki, kannel, twilio
+from providers.africastalking import AfricasTalking
 from providers.android import Android
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
@@ -100,6 +101,27 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
         ),
         calls_by_get=True,
         secret_in_url=True,
+    ),
+    "africastalking": ProviderKind(
+        AfricasTalking,
+        africastalking.parse_webhook,
+        (
+            address(africastalking.BASE_URL),
+            ProviderField(name="username", description="The user name of the app."),
+            ProviderField(name="password", description="The API key of the app.", secret=True),
+            SENDER,
+            UNIT_COST,
+            ProviderField(
+                name="acceptedCodes",
+                description="Further codes that mean accepted, with commas: 103,104.",
+                required=False,
+            ),
+            ProviderField(
+                name="rejectedCodes",
+                description="Further codes that mean that a message is refused, with commas.",
+                required=False,
+            ),
+        ),
     ),
     "android": ProviderKind(
         Android,

@@ -20,6 +20,7 @@ from typing import Final
 from aiohttp import web
 
 from providers.simulator.account import Account, PlannedResponse
+from providers.simulator.africastalking import SimulatedAfricasTalking
 from providers.simulator.android import SimulatedAndroid
 from providers.simulator.behaviours import Behaviour
 from providers.simulator.caller import Webhook, WebhookCaller
@@ -113,7 +114,10 @@ def create_app(
 
 
 def _vendors(account: Account) -> list[SimulatedVendor]:
-    return [each(account.log, account.faults) for each in (SimulatedTwilio, SimulatedAndroid)]
+    return [
+        each(account.log, account.faults)
+        for each in (SimulatedTwilio, SimulatedAndroid, SimulatedAfricasTalking)
+    ]
 
 
 def _directory(state_dir: Path | None) -> AbstractContextManager[str | Path]:

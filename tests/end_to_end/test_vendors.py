@@ -18,8 +18,8 @@ from tests.providers.vendors_at import VENDORS
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
 # What phones see, if the account has a choice.
-SENDERS = {"twilio": "+12025550197"}
-WITH_BALANCE = ("twilio",)
+SENDERS = {"africastalking": "+12025550196", "twilio": "+12025550197"}
+WITH_BALANCE = ("africastalking", "twilio")
 PHONE, FAILS = "+12025550177", "+12025550181"
 ACCOUNT = """mutation ($input: CreateProviderAccountInput!) { createProviderAccount(input: $input) {
     __typename ... on ProviderAccount { id } ... on UserError { message } } }"""

@@ -100,6 +100,7 @@ async def test_each_provider_opens_from_the_values_that_a_person_gives(name: str
         return  # the simulated provider: the program knows its address and its key
     here = "http://127.0.0.1:1"
     usable = {"baseUrl": here, "callbackUrl": here, "unitCost": "0.0083", "sender": "1"}
+    usable |= {"acceptedCodes": "103", "rejectedCodes": "410, 411"}
     given = {each.name: usable.get(each.name, "x") for each in fields}
     await open_account(name, config_of(fields, given, loopback_only=True)).close()
     for each in fields:

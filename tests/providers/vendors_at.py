@@ -12,7 +12,7 @@ from providers.config import ProviderConfig
 from providers.registry import open_account
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS, SIMULATED_SENDER
 
-SENDERS = {"android": "1", "twilio": SIMULATED_SENDER}
+SENDERS = {"africastalking": SIMULATED_SENDER, "android": "1", "twilio": SIMULATED_SENDER}
 VENDORS = sorted(SIMULATED_ACCOUNTS)
 
 
