@@ -75,7 +75,7 @@ SMSBOX: Final = (
     _Rule(
         "http-request-retry", _is_number(1),
         "A report or a text that comes while Ibiki restarts is lost.",
-        "http-request-retry = 100",
+        "http-request-retry = 8640",
     ),
     _Rule(
         "global-sender", _is_unset,
