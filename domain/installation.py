@@ -29,7 +29,7 @@ from domain.numbers import Normaliser
 from domain.provider import Providers
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
-from domain.sending.ports import AcceptStore, SendArchive, Uploads
+from domain.sending.ports import AcceptStore, SendArchive, Templates, Uploads
 from domain.sending.recipients import RecipientMemory
 
 
@@ -63,6 +63,7 @@ class Store(
     Erasing,
     InboxReads,
     EndpointStore,
+    Templates,
     Uploads,
     Protocol,
 ):

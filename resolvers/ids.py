@@ -38,6 +38,7 @@ class Kind(Enum):
     RECONCILIATION = "rec"
     SEND = "snd"
     SESSION = "ses"
+    TEMPLATE = "tpl"
     TRANSFER = "trf"
     UPLOAD = "upl"
     USER = "usr"

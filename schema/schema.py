@@ -46,6 +46,7 @@ from schema.nodes import NodeQuery
 from schema.scalars import SCALARS
 from schema.sending.files import FileQuery
 from schema.sending.sends import SendMutation, SendQuery
+from schema.sending.templates import TemplateMutation, TemplateQuery
 
 
 @strawberry.type(description="What can be read. Nothing is changed.")
@@ -54,6 +55,7 @@ class Query(
     SessionQuery,
     SendQuery,
     FileQuery,
+    TemplateQuery,
     LedgerQuery,
     ProviderAccountQuery,
     ReconcileQuery,
@@ -72,6 +74,7 @@ class Mutation(
     SessionMutation,
     DirectoryMutation,
     SendMutation,
+    TemplateMutation,
     DispatchMutation,
     LedgerMutation,
     ProviderAccountMutation,

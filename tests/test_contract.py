@@ -30,11 +30,15 @@ HERE = Path(__file__).parent
 EXPORTED = HERE.parent / "schema.graphql"
 CONTRACT = build_schema((HERE / "contract.graphql").read_text())
 
-# Members of closed sets that the contract does not have yet, each with its decision. Clients that
-# read `... on UserError { message }` understand them.
+# Members of closed sets that the contract does not have yet, and inputs that may be left out now,
+# each with its decision. Clients that read `... on UserError { message }` understand the members.
 ADDED = {
     "AllocateResult has OutcomeUnknown": "0110",
     "ReplyResult has OutcomeUnknown": "0110",
+    "BulkSendInput.text: String, agreed is String!": "0189",
+    "OutgoingText.text: String, agreed is String!": "0189",
+    "QuoteInput.text: String, agreed is String!": "0189",
+    "SendInput.text: String, agreed is String!": "0189",
     "SendResult has InvalidInput": "0187",
     "SendResult has OutcomeUnknown": "0110",
 }

@@ -39,6 +39,7 @@ def results_of(
 
     Messages are in the order of the items, and no two are equal. So an item that is not the next
     message has no message. A send lists 1,000 rejected recipients; later ones are found again here.
+    The template of an item may have changed since, so only its number is compared.
     """
     numbers = normaliser.normalise_many([item.to for item in items])
     listed = {each.position: each for each in send.rejected}
@@ -46,13 +47,16 @@ def results_of(
     coming = iter(messages)
     following = next(coming, None)
     for position, (item, number) in enumerate(zip(items, numbers, strict=True)):
-        if following is not None and (following.number, following.text) == (number, item.text):
+        text = item.text if isinstance(item.text, str) else None
+        if position in listed:
+            yield listed[position]
+        elif (
+            following is not None and following.number == number and text in (None, following.text)
+        ):
             yield following
             following = next(coming, None)
-        elif position in listed:
-            yield listed[position]
         else:
-            yield rejected_recipient(item.to, position, _reason(number, item.text, made))
+            yield rejected_recipient(item.to, position, _reason(number, text, made))
 
 
 def _written(new_send: NewSend) -> list[AcceptedMessage]:
@@ -65,7 +69,9 @@ def _written(new_send: NewSend) -> list[AcceptedMessage]:
     ]
 
 
-def _reason(number: str | None, text: str, made: set[tuple[str, str | None]]) -> RejectionReason:
+def _reason(
+    number: str | None, text: str | None, made: set[tuple[str, str | None]]
+) -> RejectionReason:
     if number is None:
         return RejectionReason.INVALID
     return RejectionReason.DUPLICATE if (number, text) in made else RejectionReason.OPTED_OUT

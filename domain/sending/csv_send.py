@@ -31,6 +31,7 @@ from domain.sending.files.uploads import opened
 from domain.sending.messages import FileColumns, Send, SendKind
 from domain.sending.quotes import payer_or_problem, price_of
 from domain.sending.send import SendRequest, accept_request, find_recipients, key_by, options_of
+from domain.sending.templates import find_by_name
 from domain.sending.text import Encoding, check_text
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ _SAMPLES = 5
 class CsvOrder:
     """What to send, and which columns of the file to use.
 
-    Either `text` or `text_column`. `column`: of the numbers; None to choose it by its name.
+    One of `text`, `text_column` and `template`, the name of a saved text. `column`: of the numbers;
+    None to choose it by its name.
     `allow_missing_values`: send also if a placeholder's cell is empty. `send_at`: with a time zone;
     None for now. `ignore_quiet_hours`: send also where it is quiet.
     """
@@ -57,6 +59,7 @@ class CsvOrder:
     allow_missing_values: bool = False
     send_at: datetime | None = None
     ignore_quiet_hours: bool = False
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,10 @@ async def csv_send(
     """Accepts a message for each row of an upload of the actor's client."""
     given: list[object] = [str(upload_id), order.text, order.column, order.text_column]
     given += [True] * order.allow_missing_values
-    if options := options_of(order.send_at, ignore_quiet_hours=order.ignore_quiet_hours):
+    options = options_of(order.send_at, ignore_quiet_hours=order.ignore_quiet_hours)
+    if order.template is not None:
+        options["template"] = order.template
+    if options:
         given.append(options)
     keyed = key_by(actor, key, "csvSend", given)
     columns: FileColumns | None = None  # stays None if a repeated request finds no upload
@@ -157,6 +163,7 @@ async def _read_request(
 ) -> tuple[SendRequest, FileColumns]:
     """The recipients and texts of a file. Raises InvalidText, InvalidFile, TooManyRecipients."""
     most_segments = installation.limits.segments
+    order = await _with_text(installation, payer, order)
     async with opened(installation, OfClient(payer.client_id), upload_id) as (upload, file):
         reading = _reading_of(upload.layout, order, most_segments=most_segments)
         if reading.text_of is None:
@@ -168,6 +175,17 @@ async def _read_request(
     if reading.text_of is None:
         request = replace(request, text=order.text, texts=None)
     return request, reading.columns
+
+
+async def _with_text(installation: Installation, payer: Payer, order: CsvOrder) -> CsvOrder:
+    """The order with the text of its template. Raises InvalidText, NotFound."""
+    if order.template is None:
+        return order
+    if order.text is not None or order.text_column is not None:
+        raise InvalidText("Give one of text, textColumn and template, and not several.")
+    scope = OfClient(payer.client_id)
+    found = await find_by_name(installation.store, scope, [order.template])
+    return replace(order, text=found[order.template].text)
 
 
 def _reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> _Reading:
@@ -203,7 +221,9 @@ def _row_text(columns: Sequence[str], order: CsvOrder, *, most_segments: int) ->
     if order.text_column is not None:
         return text_in_column(order.text_column, columns)
     if order.text is None:
-        raise InvalidText("Give a text, or in textColumn the column that contains the texts.")
+        raise InvalidText(
+            "Give a text, a template, or in textColumn the column that contains the texts."
+        )
     return text_with_placeholders(order.text, columns, allow_missing=order.allow_missing_values)
 
 

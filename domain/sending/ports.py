@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from domain.identity.access import OfClient, Scope
+from domain.identity.directory import TextKey
 from domain.ledger.book import Book
 from domain.ledger.idempotency import Answer
 from domain.ledger.ports import IdempotencyKeys, Ledger
@@ -24,7 +25,10 @@ from domain.sending.lists import (
     StatRow,
 )
 from domain.sending.messages import AcceptedMessage, Message, MessageStatus, NewSend, Send
-from domain.transactions import Transaction
+from domain.transactions import Transaction, Transactional
+
+if TYPE_CHECKING:
+    from domain.sending.templates import Template
 
 
 class SendArchive(Protocol):
@@ -102,6 +106,32 @@ class SendArchive(Protocol):
         client_id: UUID | None = None,
     ) -> Sequence[StatRow]:
         """Outbound messages that were created from one time to another, by period and status."""
+        ...
+
+
+class Templates(Transactional, Protocol):
+    """Saved texts of clients."""
+
+    async def read_templates(
+        self, scope: Scope, window: Window[TextKey], *, search: str | None = None
+    ) -> Page[Template]:
+        """The templates of a scope, by name. `search`: a part of the name, in any case."""
+        ...
+
+    async def find_templates(self, scope: OfClient, names: Sequence[str]) -> dict[str, Template]:
+        """Those of the names that the client has a template of, in any case."""
+        ...
+
+    async def save_template(self, tx: Transaction, template: Template) -> tuple[Template, int]:
+        """Adds a template, or changes the text of the client's one with this name, in any case.
+
+        Returns it as it is then, and how many templates the client has. Locks the client until the
+        transaction ends.
+        """
+        ...
+
+    async def delete_template(self, tx: Transaction, scope: Scope, template_id: UUID) -> Template:
+        """Deletes a template within the scope. Raises NotFound."""
         ...
 
 

@@ -26,8 +26,10 @@ from domain.sending.send import (
     find_recipients,
     find_schedule,
     read_balance_once,
+    with_texts,
 )
-from domain.sending.text import Encoding, check_text, costly_characters, encoding_of, segments_of
+from domain.sending.templates import Text
+from domain.sending.text import Encoding, costly_characters, encoding_of, segments_of
 
 if TYPE_CHECKING:
     from domain.installation import Installation
@@ -69,23 +71,22 @@ async def quote(
     actor: Actor,
     *,
     to: Sequence[str],
-    text: str,
+    text: Text,
     send_at: datetime | None = None,
     ignore_quiet_hours: bool = False,
 ) -> Quote:
     """What a bulkSend with this input would do and cost, without doing it."""
     payer, problem = payer_or_problem(actor)
+    request = SendRequest(SendKind.BULK, to, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours)
     try:
-        check_text(text, most_segments=installation.limits.segments)
+        request = await with_texts(installation, payer, request, [text])
     except Refusal as refusal:
         problem = problem or refusal
-    request = SendRequest(
-        SendKind.BULK, to, text, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
-    )
     recipients = await find_recipients(installation, payer, request)
     price = await price_of(installation, actor, payer, request, recipients, problem)
     # The beginning of a text that is much too long is enough to show that.
-    shown = text[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
+    written = request.text or (text if isinstance(text, str) else "")
+    shown = written[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
     return Quote(
         accepted=len(recipients.numbers),
         rejected=recipients.rejected,

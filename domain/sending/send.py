@@ -36,6 +36,7 @@ from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
 from domain.sending.messages import Callback, MessageStatus, NewSend, Send, SendKind
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
 from domain.sending.schedule import AT_ONCE, Schedule, schedule_of
+from domain.sending.templates import FIELD, Text, as_given, fill_in
 from domain.sending.text import check_text
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class OutgoingText:
     """A text for one recipient."""
 
     to: str
-    text: str
+    text: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def send(
     actor: Actor,
     *,
     to: str,
-    text: str,
+    text: Text,
     key: str | None,
     send_at: datetime | None = None,
     ignore_quiet_hours: bool = False,
@@ -96,17 +97,16 @@ async def send(
         options["callback"] = callback.url
     if valid_seconds is not None:
         options["validSeconds"] = valid_seconds
-    keyed = key_by(actor, key, "send", {"to": to, "text": text} | options)
+    keyed = key_by(actor, key, "send", {"to": to, "text": as_given(text)} | options)
     request = SendRequest(
         SendKind.SINGLE,
         [to],
-        text,
         send_at=send_at,
         ignore_quiet_hours=ignore_quiet_hours,
         callback=callback,
         valid_seconds=valid_seconds,
     )
-    return await _send(installation, actor, request, keyed)
+    return await _send(installation, actor, request, [text], keyed)
 
 
 async def bulk_send(
@@ -114,18 +114,16 @@ async def bulk_send(
     actor: Actor,
     *,
     to: Sequence[str],
-    text: str,
+    text: Text,
     key: str | None,
     send_at: datetime | None = None,
     ignore_quiet_hours: bool = False,
 ) -> Send:
     """Accepts one text to many numbers. A number that occurs twice counts once."""
     options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
-    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": text} | options)
-    request = SendRequest(
-        SendKind.BULK, to, text, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
-    )
-    return await _send(installation, actor, request, keyed)
+    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": as_given(text)} | options)
+    request = SendRequest(SendKind.BULK, to, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours)
+    return await _send(installation, actor, request, [text], keyed)
 
 
 async def bulk_send_multi(
@@ -138,16 +136,16 @@ async def bulk_send_multi(
     ignore_quiet_hours: bool = False,
 ) -> Send:
     """Accepts a text for each number. The same number and text twice counts once."""
-    given: object = [[message.to, message.text] for message in messages]
+    given: object = [[message.to, as_given(message.text)] for message in messages]
     if options := options_of(send_at, ignore_quiet_hours=ignore_quiet_hours):
         given = {"messages": given} | options
     keyed = key_by(actor, key, "bulkSendMulti", given)
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
     request = SendRequest(
-        SendKind.MULTI, to, texts=texts, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
+        SendKind.MULTI, to, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
     )
-    return await _send(installation, actor, request, keyed)
+    return await _send(installation, actor, request, texts, keyed)
 
 
 async def find_recipients(
@@ -248,12 +246,33 @@ async def find_schedule(
     return await _in_thread(len(numbers), plan)
 
 
+async def with_texts(
+    installation: Installation, payer: Payer, request: SendRequest, texts: Sequence[Text]
+) -> SendRequest:
+    """The request with its texts: one for each recipient (MULTI), or one for all.
+
+    Raises InvalidText, and NotFound for a template that the client does not have.
+    """
+    complete, missing = await fill_in(installation.store, OfClient(payer.client_id), texts)
+    if request.kind is SendKind.MULTI:
+        request = replace(request, texts=complete, missing=missing)
+    elif missing:
+        raise InvalidText(missing[0], path=("input", FIELD))
+    else:
+        request = replace(request, text=complete[0])
+    _check_texts(request, most_segments=installation.limits.segments)
+    return request
+
+
 async def _send(
-    installation: Installation, actor: Actor, request: SendRequest, key: IdempotencyKey | None
+    installation: Installation,
+    actor: Actor,
+    request: SendRequest,
+    texts: Sequence[Text],
+    key: IdempotencyKey | None,
 ) -> Send:
-    async def read(_payer: Payer) -> SendRequest:
-        _check_texts(request, most_segments=installation.limits.segments)
-        return request
+    async def read(payer: Payer) -> SendRequest:
+        return await with_texts(installation, payer, request, texts)
 
     return await accept_request(installation, actor, key, read)
 
@@ -264,6 +283,8 @@ def _check_texts(request: SendRequest, *, most_segments: int) -> None:
         check_text(request.text or "", most_segments=most_segments)
         return
     for position, text in enumerate(request.texts):
+        if position in request.missing:
+            continue  # this recipient is rejected, and the others are sent to
         try:
             check_text(text, most_segments=most_segments)
         except InvalidText as refused:

@@ -89,6 +89,20 @@ class Message(Model):
         table = "message"
 
 
+class Template(Model):
+    """A text that a client has saved. Its name is unique for the client, in any case."""
+
+    id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    name = fields.TextField()
+    text = fields.TextField()
+    created_at = fields.DatetimeField(db_default=Now())
+    updated_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "template"
+
+
 class Upload(Model):
     """A client's file as CSV. `layout`: a `domain.sending.files.layout.Layout`."""
 

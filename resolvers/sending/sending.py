@@ -14,6 +14,7 @@ from domain.sending.quotes import Quote
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
+from resolvers.sending.templates import text_of
 from schema.dispatch.inputs import CancelSendInput, SettleUnknownInput
 from schema.sending.inputs import (
     BulkSendInput,
@@ -35,7 +36,7 @@ async def quote(info: Info, input: QuoteInput) -> Quote:
         info.context.installation,
         actor,
         to=input.to,
-        text=input.text,
+        text=text_of(input.text, input.template),
         send_at=input.send_at,
         ignore_quiet_hours=bool(input.ignore_quiet_hours),
     )
@@ -49,7 +50,7 @@ async def send(info: Info, input: SendInput) -> Send:
         installation,
         actor,
         to=input.to,
-        text=input.text,
+        text=text_of(input.text, input.template),
         key=input.idempotency_key,
         send_at=input.send_at,
         ignore_quiet_hours=bool(input.ignore_quiet_hours),
@@ -64,7 +65,7 @@ async def bulk_send(info: Info, input: BulkSendInput) -> Send:
         installation,
         actor,
         to=input.to,
-        text=input.text,
+        text=text_of(input.text, input.template),
         key=input.idempotency_key,
         send_at=input.send_at,
         ignore_quiet_hours=bool(input.ignore_quiet_hours),
@@ -75,7 +76,10 @@ async def bulk_send(info: Info, input: BulkSendInput) -> Send:
 async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
     """A text of its own for each number."""
     actor, installation = actor_of(info), info.context.installation
-    messages = [sending.OutgoingText(to=each.to, text=each.text) for each in input.messages]
+    messages = [
+        sending.OutgoingText(each.to, text_of(each.text, each.template, "messages", str(position)))
+        for position, each in enumerate(input.messages)
+    ]
     return await sending.bulk_send_multi(
         installation,
         actor,
@@ -127,6 +131,7 @@ def _order(input: CsvSendInput | QuoteCsvInput) -> CsvOrder:
         input.text,
         input.column,
         input.text_column,
+        template=input.template,
         allow_missing_values=bool(input.allow_missing_values),
         send_at=input.send_at,
         ignore_quiet_hours=bool(input.ignore_quiet_hours),

@@ -23,13 +23,47 @@ IGNORE_QUIET = (
     "client's quiet hours are over: see Client.quietHours."
 )
 NUMBER = "The phone number, in any usual spelling."
-TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
+TEXT = (
+    "The text, 1 to 10 segments. It may have line breaks, and no other control characters. Give "
+    "either a text or a template."
+)
+TEMPLATE = "A saved text, instead of a text."
+
+
+@strawberry.input(description="A value for a placeholder of a template.")
+class TemplateValue:
+    name: str = strawberry.field(description="The name of the placeholder, in any case.")
+    value: str = strawberry.field(description="What replaces it. It cannot be empty.")
+
+
+@strawberry.input(description="A saved text, and the values for its placeholders.")
+class TemplateInput:
+    name: str = strawberry.field(description="The name of the template, in any case.")
+    values: list[TemplateValue] = strawberry.field(
+        default_factory=list, description="A value for each placeholder. Others are ignored."
+    )
+
+
+@strawberry.input(description="A text to save by name.")
+class SaveTemplateInput:
+    name: str = strawberry.field(
+        description="1 to 100 characters. The template that has this name, in any case, is changed."
+    )
+    text: str = strawberry.field(
+        description="The text, with {{placeholders}} for values, such as {{name}}."
+    )
+
+
+@strawberry.input(description="The template to delete.")
+class DeleteTemplateInput:
+    id: strawberry.ID = strawberry.field(description="The ID of the template.")
 
 
 @strawberry.input(description="One text to one number.")
 class SendInput:
     to: str = strawberry.field(description=NUMBER)
-    text: str = strawberry.field(description=TEXT)
+    text: str | None = strawberry.field(default=None, description=TEXT)
+    template: TemplateInput | None = strawberry.field(default=None, description=TEMPLATE)
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
     ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
@@ -41,7 +75,8 @@ class BulkSendInput:
         description="The phone numbers, in any usual spelling. A number that occurs twice counts "
         "once. The limit is 100,000 numbers, unless the operator has changed it."
     )
-    text: str = strawberry.field(description=TEXT)
+    text: str | None = strawberry.field(default=None, description=TEXT)
+    template: TemplateInput | None = strawberry.field(default=None, description=TEMPLATE)
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
     ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
     idempotency_key: str | None = strawberry.field(default=None, description=KEY)
@@ -50,7 +85,8 @@ class BulkSendInput:
 @strawberry.input(description="A text for one number.")
 class OutgoingText:
     to: str = strawberry.field(description=NUMBER)
-    text: str = strawberry.field(description=TEXT)
+    text: str | None = strawberry.field(default=None, description=TEXT)
+    template: TemplateInput | None = strawberry.field(default=None, description=TEMPLATE)
 
 
 @strawberry.input(description="A text for each number.")
@@ -70,7 +106,8 @@ class QuoteInput:
         description="The phone numbers, in any usual spelling. A number that occurs twice counts "
         "once."
     )
-    text: str = strawberry.field(description=TEXT)
+    text: str | None = strawberry.field(default=None, description=TEXT)
+    template: TemplateInput | None = strawberry.field(default=None, description=TEMPLATE)
     send_at: datetime | None = strawberry.field(default=None, description=SEND_AT)
     ignore_quiet_hours: bool | None = strawberry.field(default=None, description=IGNORE_QUIET)
 
@@ -81,6 +118,10 @@ class CsvSendInput:
     text: str | None = strawberry.field(
         default=None,
         description="The text for all rows. {{column}} is replaced by the row's value.",
+    )
+    template: str | None = strawberry.field(
+        default=None,
+        description="The name of a template, instead of text. {{column}} is replaced likewise.",
     )
     column: str | None = strawberry.field(
         default=None,
@@ -104,6 +145,10 @@ class CsvSendInput:
 class QuoteCsvInput:
     upload_id: strawberry.ID = strawberry.field(description="The ID from POST /uploads.")
     text: str | None = strawberry.field(default=None, description="The text for all rows.")
+    template: str | None = strawberry.field(
+        default=None,
+        description="The name of a template, instead of text. {{column}} is replaced likewise.",
+    )
     column: str | None = strawberry.field(
         default=None, description="The column with the phone numbers."
     )

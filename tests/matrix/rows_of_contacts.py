@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.matrix.row import DATA, EVERYBODY, FORBIDDEN, NOT_FOUND, Row, senders
-from tests.matrix.things import a_contact, an_upload
+from tests.matrix.things import a_contact, a_template, all_have_a_template, an_upload
 
 TO = "+12025550141"
 NO_FILE = "InvalidFile"
@@ -27,6 +27,20 @@ ROWS: dict[str, list[Row]] = {
     ],
     "Mutation.importContacts": [
         senders(DATA, sibling=NO_FILE, admin=FORBIDDEN, given={"input": UPLOAD})
+    ],
+    "Query.templates": [
+        senders("owner", sibling="sibling", admin=EVERYBODY, first=all_have_a_template)
+    ],
+    "Mutation.saveTemplate": [
+        senders(
+            "owner",
+            sibling="sibling",
+            admin=FORBIDDEN,
+            given={"input": {"name": "Welcome", "text": "Hello {{name}}"}},
+        )
+    ],
+    "Mutation.deleteTemplate": [
+        senders("owner", sibling=NOT_FOUND, admin="owner", given={"input": {"id": a_template}})
     ],
     "Query.quoteCsv": [
         senders(

@@ -177,6 +177,29 @@ async def a_contact(scenario: Scenario) -> UUID:
     return contact_id
 
 
+@thing(Kind.TEMPLATE)
+async def a_template(scenario: Scenario) -> UUID:
+    """A new one of the owner's."""
+    return await _new_template(scenario.app.owner)
+
+
+async def all_have_a_template(scenario: Scenario) -> None:
+    """Each tenant has at least one."""
+    for tenant in scenario.tenants().values():
+        await _new_template(tenant)
+
+
+async def _new_template(tenant: worlds.Tenant) -> UUID:
+    template_id = new_id()
+    await worlds.execute(
+        "INSERT INTO template (id, client_id, name, text) VALUES ($1, $2, $3, 'Hello')",
+        template_id,
+        tenant.client_id,
+        template_id.hex,
+    )
+    return template_id
+
+
 @thing(Kind.UPLOAD)
 async def an_upload(scenario: Scenario) -> UUID:
     """A new one of the owner's, of one number."""

@@ -34,6 +34,7 @@ CONSTRAINTS = {
     "send": "counts_positive kind_known line_whole",
     "session": "user_exists",
     "sync": "in_flight_positive",
+    "template": "client_exists",
     "transfer": "amount_positive destination_whole ends_differ has_an_end kind_known"
     " shape_fits_kind source_whole",
     "upload": "client_exists has_rows",
@@ -121,6 +122,7 @@ INDEXES = {
     "send_uncaptured": "(id) WHERE (NOT captured)",
     "session_by_user": "(user_id) WHERE (revoked_at IS NULL)",
     "sync_by_provider_account": "(provider_account_id, created_at DESC)",
+    "template_name_unique": "UNIQUE (client_id, lower(name))",
     "transfer_by_destination": "UNIQUE (destination_id, destination_version)"
     " WHERE (destination_id IS NOT NULL)",
     "transfer_by_destination_and_kind": "(destination_id, kind, destination_version)"

@@ -24,6 +24,7 @@ CODES = {
     "TooManyRecipients": "INVALID_PARAMS",
     "InvalidText": "INVALID_PARAMS",
     "InvalidInput": "INVALID_PARAMS",
+    "NotFound": "NOT_FOUND",
     "AccountInactive": "ACCOUNT_INACTIVE",
     "RateLimited": "RATE_LIMITED",
     "IdempotencyConflict": "IDEMPOTENCY_CONFLICT",
@@ -36,6 +37,7 @@ SCHOOL_BULK = "/api/v1/communications/bulk-sms"
 SINGLES = (SINGLE, "/api/v1/communications/single-sms", "/api/sms/send")
 LATER = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}T08:30:00+02:00"
 LIMITED = "limited"
+READY = {"name": "ready", "values": {"No": "7"}}
 INACTIVE = "inactive"
 QUIET = "quiet"
 
@@ -73,6 +75,21 @@ CASES: list[tuple[str, Any, str | None]] = [
     (SINGLE, {**HELLO, "sendAt": None}, None),
     (BULK, {**MANY, "sendAt": LATER}, None),
     (BULK, {**MANY, "sendAt": "2999-01-01T00:00:00+03:00"}, None),
+    (SINGLE, {"recipient": TO, "template": READY}, None),
+    (SINGLE, {"recipient": TO, "template": {**READY, "name": "Unknown"}}, None),
+    (SINGLE, {"recipient": TO, "template": {**READY, "values": {}}}, None),
+    (BULK, {"recipients": FORTY[:3], "template": READY}, None),
+    (
+        MULTI,
+        [
+            {"recipient": FORTY[0], "template": READY},
+            {"recipient": FORTY[0], "template": READY},
+            {"recipient": FORTY[1], "template": {**READY, "values": {"no": " "}}},
+            {"recipient": FORTY[1], "template": READY},
+            {"recipient": FORTY[2], "content": "Plain"},
+        ],
+        None,
+    ),
     (SINGLE, HELLO, QUIET),
     (SINGLE, {**HELLO, "ignoreQuietHours": True}, QUIET),
     (BULK, {**MANY, "sendAt": LATER}, QUIET),
@@ -93,6 +110,11 @@ async def pair(app: App) -> list[worlds.Tenant]:
             each.client_id,
             OPTED_OUT,
         )
+        await worlds.execute(
+            "INSERT INTO template (id, client_id, name, text)"
+            " VALUES ($1, $1, 'Ready', 'Order {{no}} is ready.')",
+            each.client_id,
+        )
     return clients
 
 
@@ -100,10 +122,19 @@ def as_graphql(path: str, given: Any) -> tuple[str, dict[str, Any]]:
     """The mutation and its input for a request of the REST API."""
     path, _, query = path.partition("?sendAt=")
     if path == MULTI:
-        messages = [{"to": each["recipient"], "text": each["content"]} for each in given]
+        messages = [in_graphql(each) for each in given]
         return graphql.MULTI, {"messages": messages, "sendAt": query or None}
+    return graphql.SEND if path in SINGLES else graphql.BULK, in_graphql(given)
+
+
+def in_graphql(given: dict[str, Any]) -> dict[str, Any]:
+    """A body in the words of an input."""
     input = {NAMES.get(name, name): value for name, value in given.items()}
-    return graphql.SEND if path in SINGLES else graphql.BULK, input
+    if "template" in input:
+        values = input["template"]["values"].items()
+        pairs = [{"name": name, "value": value} for name, value in values]
+        input["template"] = {**input["template"], "values": pairs}
+    return input
 
 
 async def stored(client: worlds.Tenant) -> tuple[Any, ...]:

@@ -133,7 +133,7 @@ async def test_only_a_client_checks_its_credits(web: httpx.AsyncClient) -> None:
 
 async def test_a_wrong_value_is_named(web: httpx.AsyncClient) -> None:
     cases: list[tuple[str, Any, str | None]] = [
-        (SINGLE, {"recipient": TO, "content": "Hi"}, "message"),
+        (SINGLE, {"recipient": TO, "content": "Hi"}, "content"),
         (SINGLE, {**HELLO, "port": "1"}, "port"),
         (BULK, {"recipients": [TO], "content": "Hi"}, "message"),
         (BULK, {"recipients": {"0": TO}, "message": "Hi"}, "recipients"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from domain.errors import InvalidText
 from domain.sending.files.layout import column_named, column_of, columns_in_words, cut
@@ -54,10 +54,36 @@ def text_in_column(name: str, columns: Sequence[str]) -> RowText:
     return lambda cells: cells[position][:LONGEST_CELL] if position < len(cells) else ""
 
 
+def placeholders_of(text: str) -> list[str]:
+    """The names of the placeholders of a text, each once, in order."""
+    names: dict[str, str] = {}
+    for name in _names_in(text):
+        names.setdefault(" ".join(name.split()).casefold(), name.strip())
+    return list(names.values())
+
+
+def filled(text: str, values: Mapping[str, str]) -> tuple[str, str | None]:
+    """The text with the values in its placeholders, and the name of one that has no value, or None.
+
+    Names are compared as those of columns are. A value is never read as a placeholder itself.
+    """
+    columns, cells = list(values), list(values.values())
+    for name in _names_in(text):
+        position = column_of(columns, name)
+        if position is None or not value_in(cells, position):
+            return "", cut(name)
+    text_of = text_with_placeholders(text, columns)
+    return (text if text_of is None else text_of(cells)), None
+
+
 def columns_of_placeholders(text: str, columns: Sequence[str]) -> list[str]:
     """The columns that the text's placeholders name, each once, in order."""
-    found = (column_of(columns, name) for name in _PLACEHOLDER.split(text)[1::2])
+    found = (column_of(columns, name) for name in _names_in(text))
     return list(dict.fromkeys(columns[at] for at in found if at is not None))
+
+
+def _names_in(text: str) -> list[str]:
+    return _PLACEHOLDER.split(text)[1::2]
 
 
 def _column_of_placeholder(name: str, columns: Sequence[str]) -> int:

@@ -50,7 +50,7 @@ class Rejected(Shown):
 
     recipient: str = Field(description="What was given, cut to 64 characters.")
     position: int = Field(description="Its position in the request, from 0.")
-    reason: str = Field(description="INVALID, DUPLICATE, OPTED_OUT or NOT_ALLOWED.")
+    reason: str = Field(description="INVALID, DUPLICATE, OPTED_OUT, MISSING_VALUE or NOT_ALLOWED.")
     message: str = Field(description="What is wrong, as a sentence for a person.")
 
 

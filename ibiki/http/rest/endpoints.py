@@ -18,7 +18,7 @@ READERS = Access(tuple(Role), account=True)
 EVERYONE = Access(tuple(Role))
 CLIENTS = Access((Role.CLIENT,), account=True)
 OPERATORS = Access((Role.ADMIN,))
-SEND_REFUSALS = (402, 409, 429, 504)
+SEND_REFUSALS = (402, 404, 409, 429, 504)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

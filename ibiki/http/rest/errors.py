@@ -38,6 +38,9 @@ FIGURES = ("required", "available", "unit", "status", "limit", "retry_after_seco
 RETRY_SECONDS = 5
 """The wait after a 503 whose refusal names no time."""
 
+OWN_FIELDS = frozenset({"sendAt", "message", "content"})
+"""Fields that have the same name here as in the refusals of the domain."""
+
 LINES = frozenset({"usemodem", "port"})
 LONGEST_NAME = 64
 UNKNOWN = (
@@ -87,6 +90,8 @@ def failure_of(refusal: Refusal) -> Failure:
         figures["rejected"] = rejected_of(refusal.rejected)
     if isinstance(refusal, errors.OutcomeUnknown) and refusal.send_id is not None:
         figures["send_id"] = ids.encode(Kind.SEND, refusal.send_id)
+    if isinstance(refusal, errors.InvalidInput) and refusal.field in OWN_FIELDS:
+        figures["field"] = refusal.field
     places = [each for each in refusal.path or () if each.isdecimal()]
     if places:
         figures["field"] = f"[{places[0]}]"

@@ -7,30 +7,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     FailFast,
     Field,
     RootModel,
-    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from domain.times import instant_of
+from domain.sending.templates import Text
 from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, is_absent
+from ibiki.http.rest.sending_values import (
+    IGNORE_QUIET,
+    SEND_AT,
+    TEMPLATE,
+    SendAt,
+    TemplateUse,
+    text_or_template,
+)
 
 StatusWord = Literal["queued", "sent", "delivered", "undelivered", "failed", "unknown", "cancelled"]
 NUMBER = "The phone number, in any usual spelling."
 TEXT = "The text, 1 to 10 segments. It may have line breaks, and no other control characters."
-SEND_AT = (
-    "When to send, as RFC 3339 with a time zone, such as 2026-11-20T08:30:00+02:00; at most "
-    "30 days from now. Absent, or up to a minute ago: now."
-)
-IGNORE_QUIET = (
-    "Send also to recipients for whom it is quiet now. Otherwise their messages are held until the "
-    "quiet hours of the client are over."
-)
+TEXT_OR_TEMPLATE = f"{TEXT} Give either a text or a template."
 HELD = "How many messages are held during quiet hours. Absent if none is."
 HELD_UNTIL = "When the last message that is held is due. Absent if none is held."
 MESSAGE_ID = "The ID of the message. GraphQL has the same."
@@ -58,31 +57,21 @@ Recipients = Annotated[
 ]
 
 
-def _time_of(value: object) -> datetime | None:
-    # In a URL, a plus that is not encoded arrives as a blank.
-    written = value.replace(" ", "+") if isinstance(value, str) else value
-    try:
-        return None if written is None else instant_of(written)
-    except ValueError as error:
-        raise PydanticCustomError("time", "{why}", {"why": str(error)}) from None
-
-
-SendAt = Annotated[
-    datetime | None,
-    BeforeValidator(_time_of),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
-]
-
-
 class SendSingle(Request):
     """One text to one number."""
 
     recipient: str = Field(description=NUMBER, examples=[ONE_NUMBER])
-    message: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
+    message: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
+    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
     send_at: SendAt = Field(default=None, alias="sendAt", description=SEND_AT)
     ignore_quiet_hours: bool = Field(
         default=False, alias="ignoreQuietHours", description=IGNORE_QUIET
     )
+
+    @property
+    def text(self) -> Text:
+        """The text or the template. Raises InvalidInput if not exactly one is given."""
+        return text_or_template(self.message, self.template, "message")
 
 
 class Bulk(Request):
@@ -98,14 +87,26 @@ class Bulk(Request):
 class SendBulk(Bulk):
     """One text to many numbers."""
 
-    content: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
+    content: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
+    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
+
+    @property
+    def text(self) -> Text:
+        """The text or the template. Raises InvalidInput if not exactly one is given."""
+        return text_or_template(self.content, self.template, "content")
 
 
 class SendItem(Request):
     """A text for one number."""
 
     recipient: str = Field(description=NUMBER, examples=[ONE_NUMBER])
-    content: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
+    content: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
+    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
+
+    @property
+    def text(self) -> Text:
+        """The text or the template. Raises InvalidInput if not exactly one is given."""
+        return text_or_template(self.content, self.template, "content")
 
 
 class SendBulkMulti(RootModel[Annotated[list[SendItem], FailFast()]]):
@@ -200,7 +201,7 @@ class ItemFailed(Shown):
     recipient: str = Field(description="What was given.")
     status: Literal["failed"] = "failed"
     error: str = Field(description="What is wrong, as a sentence for a person.")
-    code: str = Field(description="INVALID, DUPLICATE, OPTED_OUT or NOT_ALLOWED.")
+    code: str = Field(description="INVALID, DUPLICATE, OPTED_OUT, MISSING_VALUE or NOT_ALLOWED.")
 
 
 class MultiAnswer(SendAnswer):

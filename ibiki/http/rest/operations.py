@@ -15,6 +15,7 @@ from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send
+from domain.sending.templates import Text
 from ibiki.http.rest.errors import failure_of, rejected_of
 from ibiki.http.rest.models import (
     BalanceAnswer,
@@ -69,7 +70,7 @@ async def accept_single(call: Call) -> tuple[Send, AcceptedMessage]:
         call.installation,
         call.actor,
         to=given.recipient,
-        text=given.message,
+        text=given.text,
         key=call.key,
         send_at=given.send_at,
         ignore_quiet_hours=given.ignore_quiet_hours,
@@ -78,7 +79,9 @@ async def accept_single(call: Call) -> tuple[Send, AcceptedMessage]:
     return send, message
 
 
-async def accept_bulk(call: Call, given: Bulk, text: str) -> tuple[Send, Sequence[AcceptedMessage]]:
+async def accept_bulk(
+    call: Call, given: Bulk, text: Text
+) -> tuple[Send, Sequence[AcceptedMessage]]:
     """The accepted send of a body with many recipients, and its messages."""
     send = await sending.bulk_send(
         call.installation,
@@ -101,7 +104,7 @@ async def send_single(call: Call) -> SingleAnswer:
 async def send_bulk(call: Call) -> BulkAnswer:
     """Sends one text to many numbers."""
     given: SendBulk = call.body
-    send, messages = await accept_bulk(call, given, given.content)
+    send, messages = await accept_bulk(call, given, given.text)
     return BulkAnswer(
         message_ids=[message_id_of(each) for each in messages],
         total_sent=send.accepted,
@@ -114,7 +117,7 @@ async def send_bulk(call: Call) -> BulkAnswer:
 async def send_bulk_multi(call: Call) -> MultiAnswer:
     """Sends a text of its own to each number."""
     given: SendBulkMulti = call.body
-    items = [sending.OutgoingText(each.recipient, each.content) for each in given.root]
+    items = [sending.OutgoingText(each.recipient, each.text) for each in given.root]
     installation = call.installation
     query: SendBulkMultiQuery = call.query
     send = await sending.bulk_send_multi(
@@ -151,7 +154,7 @@ async def quote(call: Call) -> QuoteAnswer:
         call.installation,
         call.actor,
         to=given.recipients,
-        text=given.content,
+        text=given.text,
         send_at=given.send_at,
         ignore_quiet_hours=given.ignore_quiet_hours,
     )

@@ -14,12 +14,13 @@ from domain.identity.access import payer_of
 from domain.ledger import sync as syncing
 from domain.ledger.balances import view_of
 from domain.loops import AWAY
+from domain.sending.templates import Text
 from ibiki.http.rest.answers import Answer, Rejected
 from ibiki.http.rest.errors import rejected_of
 from ibiki.http.rest.models import (
     MESSAGE_ID,
     SAMPLE_TEXT,
-    TEXT,
+    TEXT_OR_TEMPLATE,
     Bulk,
     SendAnswer,
 )
@@ -30,6 +31,7 @@ from ibiki.http.rest.operations import (
     held_fields,
     message_id_of,
 )
+from ibiki.http.rest.sending_values import TEMPLATE, TemplateUse, text_or_template
 
 LONGEST_READ_SECONDS = 1.0
 """The send is accepted: its answer must not wait long for the balance."""
@@ -42,7 +44,13 @@ BALANCE = "What is left now. Null if it could not be read: the messages are acce
 class SchoolBulk(Bulk):
     """One text to many numbers."""
 
-    message: str = Field(description=TEXT, examples=[SAMPLE_TEXT])
+    message: str | None = Field(default=None, description=TEXT_OR_TEMPLATE, examples=[SAMPLE_TEXT])
+    template: TemplateUse | None = Field(default=None, description=TEMPLATE)
+
+    @property
+    def text(self) -> Text:
+        """The text or the template. Raises InvalidInput if not exactly one is given."""
+        return text_or_template(self.message, self.template, "message")
 
 
 class CreditsAnswer(Answer):
@@ -128,7 +136,7 @@ async def single_sms(call: Call) -> SchoolSingleAnswer:
 async def bulk_sms(call: Call) -> SchoolBulkAnswer:
     """Sends one text to many numbers."""
     given: SchoolBulk = call.body
-    send, messages = await accept_bulk(call, given, given.message)
+    send, messages = await accept_bulk(call, given, given.text)
     return SchoolBulkAnswer(
         accepted=send.accepted,
         required=send.accepted * send.price,

@@ -1,0 +1,102 @@
+"""Templates: what `domain.sending.ports.Templates` needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from tortoise.expressions import Value
+from tortoise.functions import Lower
+
+from domain.errors import NotFound
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.identity.directory import TextKey
+from domain.pages import Page, Window
+from domain.sending.templates import Template
+from persistence.database import connection, orm
+from persistence.pages import list_page, order_columns
+from persistence.sending import models
+from persistence.sending.uploads import LOCK_CLIENT
+from persistence.sql import NOW
+
+if TYPE_CHECKING:
+    from tortoise.queryset import QuerySet
+
+    from persistence.database import Connection
+
+# By the given names, as PostgreSQL compares them: its rules for letters differ from Python's.
+FIND = """
+SELECT wanted.name AS given, template.* FROM unnest($2::text[]) AS wanted (name)
+JOIN template ON template.client_id = $1 AND lower(template.name) = lower(wanted.name)
+"""
+
+
+async def read_templates(
+    scope: Scope, window: Window[TextKey], *, search: str | None = None
+) -> Page[Template]:
+    query = _within(scope).annotate(lowered=Lower("name"))
+    if search is not None:
+        query = query.filter(name__icontains=search)
+    columns, key_of = order_columns("NAME", "lowered")
+    page = await list_page(query, window.with_keys(key_of), order=columns)
+    return page.with_items([_template(row) for row in page.items])
+
+
+async def find_templates(scope: OfClient, names: Sequence[str]) -> dict[str, Template]:
+    async with connection() as pooled:
+        rows = await pooled.fetch(FIND, scope.client_id, list(names))
+    return {
+        row["given"]: Template(
+            row["id"],
+            row["client_id"],
+            row["name"],
+            row["text"],
+            row["created_at"],
+            row["updated_at"],
+        )
+        for row in rows
+    }
+
+
+async def save_template(tx: Connection, template: Template) -> tuple[Template, int]:
+    await tx.execute(LOCK_CLIENT, template.client_id)
+    own = models.Template.filter(client_id=template.client_id).using_db(orm(tx))
+    name: Any = Value(template.name)
+    row = await own.annotate(lowered=Lower("name")).filter(lowered=Lower(name)).first()
+    if row is None:
+        row = await models.Template.create(
+            using_db=orm(tx),
+            id=template.id,
+            client_id=template.client_id,
+            name=template.name,
+            text=template.text,
+        )
+    else:
+        same = models.Template.filter(id=row.id).using_db(orm(tx))
+        await same.update(name=template.name, text=template.text, updated_at=NOW)
+    row = await models.Template.get(id=row.id, using_db=orm(tx))
+    return _template(row), await own.count()
+
+
+async def delete_template(tx: Connection, scope: Scope, template_id: UUID) -> Template:
+    query = _within(scope).filter(id=template_id).using_db(orm(tx))
+    row = await query.first()
+    if row is None:
+        raise NotFound("template")
+    await models.Template.filter(id=row.id).using_db(orm(tx)).delete()
+    return _template(row)
+
+
+def _within(scope: Scope) -> QuerySet[models.Template]:
+    match scope:
+        case Everything():
+            return models.Template.all()
+        case OfClient(client_id):
+            return models.Template.filter(client_id=client_id)
+        case OfGroup():
+            return models.Template.filter(id__in=[])  # supervisors do not read their clients' texts
+
+
+def _template(row: models.Template) -> Template:
+    return Template(row.id, row.client_id, row.name, row.text, row.created_at, row.updated_at)

@@ -1,0 +1,63 @@
+"""Templates, as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.sending import templates as domain_templates
+from resolvers.ids import Kind
+from resolvers.pages import by_text_and_id
+from resolvers.sending import templates
+from schema import errors
+from schema.binding import stands_for
+from schema.connections import connection_field
+from schema.ids import id_of
+
+
+@strawberry.type(description="A text that a client has saved by name.")
+@stands_for(domain_templates.Template)
+class Template:
+    id: strawberry.ID = id_of(Kind.TEMPLATE)
+    name: str = strawberry.field(description="Its name, which is used in any case.")
+    text: str = strawberry.field(description="The text. {{name}} stands for a value.")
+    placeholders: list[str] = strawberry.field(
+        description="The names of the values that it needs, each once, in order."
+    )
+    created_at: datetime = strawberry.field(description="When it was saved first.")
+    updated_at: datetime = strawberry.field(description="When it was saved last.")
+
+
+SaveTemplateResult = Annotated[
+    Template | errors.InvalidInput | errors.InvalidText, strawberry.union("SaveTemplateResult")
+]
+DeleteTemplateResult = Annotated[
+    Template | errors.NotFound, strawberry.union("DeleteTemplateResult")
+]
+
+
+@strawberry.type
+class TemplateQuery:
+    templates = connection_field(
+        templates.templates,
+        Template,
+        cursors=by_text_and_id("key"),
+        description="The client's templates, by name.",
+    )
+
+
+@strawberry.type
+class TemplateMutation:
+    save_template = strawberry.field(
+        resolver=templates.save_template,
+        graphql_type=SaveTemplateResult,
+        description="Creates the template of this name, or changes its text. A client has at most "
+        "500.",
+    )
+    delete_template = strawberry.field(
+        resolver=templates.delete_template,
+        graphql_type=DeleteTemplateResult,
+        description="Deletes a template. What was sent with it stays.",
+    )
