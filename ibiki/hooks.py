@@ -50,4 +50,5 @@ def address_rules(settings: Settings) -> AddressRules:
     return AddressRules(
         internal_networks=[ip_network(each) for each in settings.hooks.internal_networks],
         loopback=settings.upstream.is_simulated,
+        loopback_only=settings.installation.loopback_only,
     )

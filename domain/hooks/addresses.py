@@ -50,15 +50,18 @@ class AddressRules:
     """What may be posted to, besides https on public addresses.
 
     `internal_networks`: private networks that the operator has opened. `loopback`: this machine
-    too, also by plain http (the sandbox).
+    too, also by plain http (the sandbox). `loopback_only`: nothing but this machine (tests).
     """
 
     internal_networks: Sequence[Network] = ()
     loopback: bool = False
+    loopback_only: bool = False
 
     def allows(self, address: str) -> bool:
         """Whether an IP address may be connected to."""
         ip = ip_address(address.partition("%")[0])
+        if self.loopback_only and not ip.is_loopback:
+            return False
         if any(ip in network for network in self.internal_networks):
             return True
         return (self.loopback and ip.is_loopback) or is_public(ip)

@@ -108,6 +108,12 @@ def test_a_public_address_is_allowed(address: str) -> None:
     assert PUBLIC.allows(address)
 
 
+def test_tests_reach_this_machine_alone() -> None:
+    rules = AddressRules(loopback=True, loopback_only=True)
+    assert rules.allows("127.0.0.1")
+    assert not rules.allows("8.8.8.8")
+
+
 def test_an_operator_opens_a_network() -> None:
     opened = AddressRules(internal_networks=[ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
     assert opened.allows("10.1.2.3")

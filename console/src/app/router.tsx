@@ -41,6 +41,7 @@ const explorer = lazy(() => import("../pages/developers/ExplorerPage"), "Explore
 const clients = lazy(() => import("../pages/clients/ClientsPage"), "ClientsPage");
 const credits = lazy(() => import("../pages/credits/CreditsPage"), "CreditsPage");
 const webhooks = lazy(() => import("../pages/webhooks/WebhooksPage"), "WebhooksPage");
+const endpoints = lazy(() => import("../pages/endpoints/EndpointsPage"), "EndpointsPage");
 const lines = lazy(() => import("../pages/lines/LinesPage"), "LinesPage");
 const unknown = lazy(() => import("../pages/unknown/UnknownPage"), "UnknownPage");
 const providers = lazy(() => import("../pages/providers/ProvidersPage"), "ProvidersPage");
@@ -74,6 +75,7 @@ const routeTree = root.addChildren([
   page("/clients", "admin", clients),
   page("/credits", "admin", credits),
   page("/webhooks", "admin", webhooks),
+  page("/endpoints", "reader", endpoints),
   page("/lines", "admin", lines),
   page("/unknown", "admin", unknown),
   page("/providers", "admin", providers),

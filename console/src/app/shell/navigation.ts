@@ -10,6 +10,7 @@ import {
   Inbox,
   type LucideIcon,
   PlugZap,
+  RadioTower,
   ReceiptText,
   Scale,
   Send,
@@ -45,6 +46,7 @@ export const DESTINATIONS: Destination[] = [
   { to: "/users", label: "Users", icon: UsersRound, ability: "admin" },
   { to: "/reconcile", label: "Reconcile", icon: Scale, ability: "admin" },
   { to: "/audit", label: "Audit", icon: ShieldCheck, ability: "admin" },
+  { to: "/endpoints", label: "Webhook endpoints", icon: RadioTower, ability: "reader" },
   { to: "/developers", label: "API", icon: CodeXml, ability: "everybody" },
   { to: "/account", label: "Account", icon: UserRound, ability: "everybody" },
 ];

@@ -1,0 +1,165 @@
+import { Button, Checkbox, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { useAction } from "../../api/useAction";
+import { can, useViewer } from "../../app/viewer";
+import { ClientPicker } from "../../components/ClientPicker";
+import { FailureNote, problemOf } from "../../components/FailureNote";
+import { CREATE, DELETE, type Endpoint, type EventType, ROTATE, UPDATE } from "./documents";
+
+export const EVENT_NAMES: Record<EventType, string> = {
+  MESSAGE_UPDATED: "Message changed",
+  MESSAGE_RECEIVED: "Message received",
+  SEND_FINISHED: "Send finished",
+  BALANCE_LOW: "Balance low",
+  OPTOUT_CHANGED: "Opt-out changed",
+  WEBHOOK_TEST: "Test",
+};
+const CHOICES = (Object.keys(EVENT_NAMES) as EventType[]).filter((event) => event !== "WEBHOOK_TEST");
+const FIELDS = ["url", "events", "description", "clientId"];
+
+interface EndpointModalProps {
+  endpoint: Endpoint | "new" | null;
+  onClose: () => void;
+  onChange: () => void;
+  onSecret: (secret: string) => void;
+}
+
+export function EndpointModal({ endpoint, onClose, onChange, onSecret }: EndpointModalProps) {
+  const known = endpoint === "new" ? null : endpoint;
+  const isAdmin = can(useViewer(), "admin");
+  const [url, setUrl] = useState(known?.url ?? "");
+  const [description, setDescription] = useState(known?.description ?? "");
+  const [events, setEvents] = useState<string[]>(known?.events ?? CHOICES);
+  const [clientId, setClientId] = useState<string | null>(null);
+  const create = useAction(CREATE);
+  const update = useAction(UPDATE);
+  const failure = known ? update.failure : create.failure;
+  const done = () => {
+    onChange();
+    onClose();
+  };
+
+  async function submit(event: FormEvent) {
+    event.preventDefault();
+    const shared = { url, description, events: events as EventType[] };
+    if (known) {
+      const { success } = await update.run({ input: { id: known.id, ...shared } });
+      if (success) done();
+      return;
+    }
+    const { success } = await create.run({ input: { ...shared, clientId } });
+    if (!success) return;
+    onSecret(success.secret);
+    done();
+  }
+
+  return (
+    <Modal
+      opened={endpoint !== null}
+      onClose={onClose}
+      title={known ? "Edit an endpoint" : "Add an endpoint"}
+      centered
+    >
+      <form onSubmit={(event) => void submit(event)}>
+        <Stack>
+          <TextInput
+            label="Address"
+            placeholder="https://example.com/hooks"
+            required
+            value={url}
+            onChange={(event) => setUrl(event.currentTarget.value)}
+            error={problemOf(failure, "url")}
+          />
+          <TextInput
+            label="Description (optional)"
+            value={description}
+            onChange={(event) => setDescription(event.currentTarget.value)}
+            error={problemOf(failure, "description")}
+          />
+          <Checkbox.Group label="Events" value={events} onChange={setEvents} error={problemOf(failure, "events")}>
+            <Stack gap="xs" pt="xs">
+              {CHOICES.map((event) => (
+                <Checkbox key={event} value={event} label={EVENT_NAMES[event]} />
+              ))}
+            </Stack>
+          </Checkbox.Group>
+          {isAdmin && !known && (
+            <ClientPicker
+              label="Client"
+              withLabel
+              value={clientId}
+              onChange={setClientId}
+              error={problemOf(failure, "clientId")}
+            />
+          )}
+          <FailureNote failure={failure} fields={FIELDS} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              Close
+            </Button>
+            <Button type="submit" loading={create.isBusy || update.isBusy}>
+              {known ? "Save" : "Add"}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+      {known && <MoreActions endpoint={known} onDone={done} onSecret={onSecret} />}
+    </Modal>
+  );
+}
+
+interface MoreActionsProps {
+  endpoint: Endpoint;
+  onDone: () => void;
+  onSecret: (secret: string) => void;
+}
+
+/** Pausing, a new secret and deleting. Deleting asks once more. */
+function MoreActions({ endpoint, onDone, onSecret }: MoreActionsProps) {
+  const pause = useAction(UPDATE);
+  const rotate = useAction(ROTATE);
+  const remove = useAction(DELETE);
+  const [isSure, setSure] = useState(false);
+  const isPaused = endpoint.status === "PAUSED";
+
+  async function togglePause() {
+    const { success } = await pause.run({ input: { id: endpoint.id, paused: !isPaused } });
+    if (success) onDone();
+  }
+
+  async function newSecret() {
+    const { success } = await rotate.run({ id: endpoint.id });
+    if (!success) return;
+    onSecret(success.secret);
+    onDone();
+  }
+
+  async function drop() {
+    if (!isSure) {
+      setSure(true);
+      return;
+    }
+    const { success } = await remove.run({ id: endpoint.id });
+    if (success) onDone();
+  }
+
+  return (
+    <Stack pt="lg" gap="xs">
+      <Text size="sm" c="dimmed">
+        A new secret is valid at once. The one before also signs for 24 hours.
+      </Text>
+      <Group>
+        <Button variant="default" size="xs" loading={pause.isBusy} onClick={() => void togglePause()}>
+          {isPaused ? "Resume" : "Pause"}
+        </Button>
+        <Button variant="default" size="xs" loading={rotate.isBusy} onClick={() => void newSecret()}>
+          New secret
+        </Button>
+        <Button variant="default" color="red" size="xs" loading={remove.isBusy} onClick={() => void drop()}>
+          {isSure ? "Delete it for ever" : "Delete"}
+        </Button>
+      </Group>
+      <FailureNote failure={pause.failure ?? rotate.failure ?? remove.failure} />
+    </Stack>
+  );
+}

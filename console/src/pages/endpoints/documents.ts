@@ -1,0 +1,183 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+const ENDPOINT = graphql(`
+  fragment ShownEndpoint on WebhookEndpoint {
+    id
+    url
+    description
+    events
+    status
+    failingSince
+    succeededAt
+    pauseReason
+    oldSecretUntil
+  }
+`);
+
+export const ENDPOINTS = graphql(
+  `
+    query WebhookEndpoints {
+      webhookEndpoints {
+        ...ShownEndpoint
+      }
+    }
+  `,
+  [ENDPOINT],
+);
+
+export const ENDPOINTS_OF_ALL = graphql(`
+  query WebhookEndpointsOfAll {
+    webhookEndpoints {
+      id
+      client {
+        id
+        name
+      }
+    }
+  }
+`);
+
+export const CREATE = graphql(
+  `
+    mutation CreateWebhookEndpoint($input: CreateWebhookEndpointInput!) {
+      result: createWebhookEndpoint(input: $input) {
+        __typename
+        ... on WebhookEndpointSecret {
+          endpoint {
+            ...ShownEndpoint
+          }
+          secret
+        }
+        ... on UserError {
+          message
+        }
+        ... on InvalidInput {
+          field
+        }
+      }
+    }
+  `,
+  [ENDPOINT],
+);
+
+export const UPDATE = graphql(
+  `
+    mutation UpdateWebhookEndpoint($input: UpdateWebhookEndpointInput!) {
+      result: updateWebhookEndpoint(input: $input) {
+        __typename
+        ... on WebhookEndpoint {
+          ...ShownEndpoint
+        }
+        ... on UserError {
+          message
+        }
+        ... on InvalidInput {
+          field
+        }
+      }
+    }
+  `,
+  [ENDPOINT],
+);
+
+export const DELETE = graphql(`
+  mutation DeleteWebhookEndpoint($id: ID!) {
+    result: deleteWebhookEndpoint(input: { id: $id }) {
+      __typename
+      ... on WebhookEndpoint {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const ROTATE = graphql(`
+  mutation RotateWebhookSecret($id: ID!) {
+    result: rotateWebhookSecret(input: { id: $id }) {
+      __typename
+      ... on WebhookEndpointSecret {
+        secret
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+const DELIVERY = graphql(`
+  fragment ShownDelivery on WebhookDelivery {
+    id
+    type
+    status
+    attempts
+    occurredAt
+    attemptedAt
+    nextAttemptAt
+    durationMs
+    answerStatus
+    error
+  }
+`);
+
+export const TEST = graphql(`
+  mutation TestWebhookEndpoint($id: ID!) {
+    result: testWebhookEndpoint(input: { id: $id }) {
+      __typename
+      ... on WebhookDelivery {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const REDELIVER = graphql(`
+  mutation Redeliver($deliveryId: ID!) {
+    result: redeliver(input: { deliveryId: $deliveryId }) {
+      __typename
+      ... on WebhookDelivery {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
+export const DELIVERIES = graphql(
+  `
+    query WebhookDeliveries($endpointId: ID!, $first: Int!, $after: String) {
+      webhookDeliveries(endpointId: $endpointId, first: $first, after: $after) {
+        nodes {
+          ...ShownDelivery
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  `,
+  [DELIVERY],
+);
+
+export const ENDPOINT_UPDATED = graphql(`
+  subscription WebhookEndpointUpdated($id: ID!) {
+    webhookEndpointUpdated(id: $id) {
+      id
+      status
+    }
+  }
+`);
+
+export type Endpoint = ResultOf<typeof ENDPOINT>;
+export type EndpointStatus = Endpoint["status"];
+export type EventType = Endpoint["events"][number];
+export type Delivery = ResultOf<typeof DELIVERY>;
