@@ -19,7 +19,6 @@ from domain.inbox.ports import AssigningStore, ContactWrites, InboxReads
 from domain.inbox.webhooks import Parsers
 from domain.ledger.audit import Auditor
 from domain.ledger.credentials import OwnAccountRules
-from domain.ledger.moves import MoveStore
 from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
 from domain.ledger.provider_accounts import Catalogue, PlatformAccounts
 from domain.ledger.reconciler import Reconciler
@@ -29,8 +28,9 @@ from domain.numbers import Normaliser
 from domain.provider import Providers
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
-from domain.sending.ports import AcceptStore, SendArchive, Templates, Uploads
+from domain.sending.ports import AcceptStore, ProviderRoutes, SendArchive, Templates, Uploads
 from domain.sending.recipients import RecipientMemory
+from domain.sending.route_changes import Routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Store(
     Settling,
     SendArchive,
     LedgerArchive,
-    MoveStore,
+    ProviderRoutes,
     PlatformAccounts,
     ApiKeyStore,
     LiveStore,
@@ -88,6 +88,7 @@ class Installation:
     store: Store
     directory: Directory
     acceptor: Acceptor
+    routes: Routes
     rate_limiter: RateLimiter
     providers: Providers
     sync_rules: SyncRules

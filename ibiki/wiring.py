@@ -27,6 +27,7 @@ from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
+from domain.sending.route_changes import Routes
 from ibiki.encryption import FernetCipher
 from ibiki.hooks import address_rules
 from ibiki.http.rate_limiter import RequestRateLimiter
@@ -91,6 +92,11 @@ async def running_components(
         parts.actors.start()
         stack.push_async_callback(parts.actors.stop)
         live = await stack.enter_async_context(_watching(context, parts.actors))
+        # No send is accepted before the routes are read.
+        await parts.installation.routes.read()
+        parts.actors.on_change(parts.installation.routes.changed)
+        parts.installation.routes.start()
+        stack.push_async_callback(parts.installation.routes.stop)
         parts.installation.acceptor.start()
         stack.push_async_callback(parts.installation.acceptor.stop)
         parts.installation.reconciler.start()
@@ -134,6 +140,7 @@ def _assemble(
         store=store,
         directory=store,
         acceptor=acceptor,
+        routes=Routes(store),
         rate_limiter=RequestRateLimiter(settings.limits.requests_per_second),
         providers=upstreams,
         catalogue=upstreams,

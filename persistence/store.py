@@ -41,5 +41,6 @@ from persistence.live.changes import *
 from persistence.live.fingerprints import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
+from persistence.sending.routes import *
 from persistence.sending.templates import *
 from persistence.sending.uploads import *

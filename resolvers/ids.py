@@ -35,6 +35,7 @@ class Kind(Enum):
     MESSAGE = "msg"
     MODEM_ROUTE = "rte"
     PROVIDER_ACCOUNT = "pac"
+    PROVIDER_ROUTE = "prt"
     RECONCILIATION = "rec"
     SEND = "snd"
     SESSION = "ses"

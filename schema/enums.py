@@ -120,6 +120,8 @@ _LEDGER = {
         "REFUND": "The charge of messages that the provider did not accept, or were cancelled.",
         "SYNC": "The pool was set to the balance that the provider reported.",
         "RECONCILE": "A correction by a reconciliation.",
+        "ROUTE_CREDIT": "What a pool gets back because another account sent its clients' messages.",
+        "ROUTE_COST": "What messages cost the pool of the account that sent them by a route.",
     },
     SyncState: {
         "IN_SYNC": "The pool agrees with the last balance that the provider reported.",

@@ -45,6 +45,7 @@ from schema.live.subscriptions import (
 from schema.nodes import NodeQuery
 from schema.scalars import SCALARS
 from schema.sending.files import FileQuery
+from schema.sending.routes import RouteMutation, RouteQuery
 from schema.sending.sends import SendMutation, SendQuery
 from schema.sending.templates import TemplateMutation, TemplateQuery
 
@@ -56,6 +57,7 @@ class Query(
     SendQuery,
     FileQuery,
     TemplateQuery,
+    RouteQuery,
     LedgerQuery,
     ProviderAccountQuery,
     ReconcileQuery,
@@ -75,6 +77,7 @@ class Mutation(
     DirectoryMutation,
     SendMutation,
     TemplateMutation,
+    RouteMutation,
     DispatchMutation,
     LedgerMutation,
     ProviderAccountMutation,

@@ -26,6 +26,7 @@ from domain.numbers import Normaliser
 from domain.outcomes import Outcome, Unknown
 from domain.provider import Outgoing, ProviderField, Reading
 from domain.sending.acceptor import Acceptor
+from domain.sending.route_changes import Routes
 from ibiki.encryption import FernetCipher
 from persistence import store
 from providers.registry import PARSERS, PROVIDERS, config_of, open_account
@@ -168,6 +169,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 store=store,
                 directory=store,
                 acceptor=acceptor,
+                routes=Routes(store),
                 rate_limiter=rate_limiter,
                 providers=upstream,
                 sync_rules=SyncRules(),

@@ -41,6 +41,8 @@ ADDED = {
     "SendInput.text: String, agreed is String!": "0189",
     "SendResult has InvalidInput": "0187",
     "SendResult has OutcomeUnknown": "0110",
+    "TransferKind has ROUTE_COST": "0184",
+    "TransferKind has ROUTE_CREDIT": "0184",
 }
 
 Difference = tuple[bool, str]

@@ -59,13 +59,14 @@ class Claimed:
 
     `marked_at`: on the clock of `domain.clock`, not later than the start of the lease.
     `wait_seconds`: before it makes sense to claim again. `probe_due`: nothing was claimed, but a
-    probe may be.
+    probe may be. `refused`: the provider refuses the account, and no probe is due.
     """
 
     calls: Sequence[Call] = ()
     marked_at: float = 0.0
     wait_seconds: float = 0.0
     probe_due: bool = False
+    refused: bool = False
     is_probe: bool = False
 
 
@@ -130,7 +131,11 @@ async def claim(
         if account.stopped:
             return Claimed(wait_seconds=PAUSED_PAUSE_SECONDS)
         if account.paused:
-            return Claimed(wait_seconds=PAUSED_PAUSE_SECONDS, probe_due=account.probe_due)
+            return Claimed(
+                wait_seconds=PAUSED_PAUSE_SECONDS,
+                probe_due=account.probe_due,
+                refused=not account.probe_due,
+            )
         claimed = await _claim(context, tx, account, picking)
     _note_served(turns, claimed, waiting)
     return claimed

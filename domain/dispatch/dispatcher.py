@@ -36,6 +36,9 @@ MOST_RELEASED = 2_000
 EXPIRE_EVERY_SECONDS = 5.0
 """Scheduled messages of one statement: a second's work of a fast provider account."""
 
+MOST_DIVERTED = 1_000
+"""Messages that one statement moves to the fallback accounts of their routes."""
+
 NOT_STARTED = NotSent("The call was not started in time.")
 GUARD_SECONDS = 1.0
 """A call is cancelled this long after its deadline if the adapter has not ended it."""
@@ -199,6 +202,8 @@ class Dispatcher:
         """Starts the calls that may start now. False if no more can start at the moment."""
         free = min(self._breaker.allowance, self._free_slots())
         if free <= 0:
+            if self._breaker.is_open:
+                await self._divert()
             self._wake_in(self._breaker.wait_seconds)
             return False
         waiting = await self._context.store.tenants_waiting(
@@ -241,11 +246,23 @@ class Dispatcher:
             )
             if claimed.probe_due:
                 return await claim_probe(self._context, self._turns, waiting)
+            if claimed.refused:
+                await self._divert()
             return claimed
         except MarkLost as lost:
             # The mark may have been committed. These calls end as not sent, which takes it back.
             self._start(provider, Claimed(lost.calls, marked_at=-inf))
             raise
+
+    async def _divert(self) -> None:
+        """Messages that have a fallback do not wait for an account that cannot send."""
+        while (
+            await self._context.store.divert_queued(
+                self._context.provider_account_id, most=MOST_DIVERTED
+            )
+            == MOST_DIVERTED
+        ):
+            pass
 
     def _start(self, provider: Provider, claimed: Claimed) -> None:
         for call in claimed.calls:

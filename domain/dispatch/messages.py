@@ -146,7 +146,9 @@ class LockedProviderAccount:
 class LockedMessage:
     """A message whose row is locked, with what a decision about it needs.
 
-    `epoch`: of its attempt, None without an attempt. `attempts`: how often it was marked.
+    `epoch`: of its attempt, None without an attempt. `attempts`: how often it was marked. With a
+    route, `home_id` is the node of its client's pool, `cost` what the account that it waits for
+    pays, `fallback_id` the account that it may go to, and `carried` what was paid so far.
     """
 
     id: UUID
@@ -160,6 +162,10 @@ class LockedMessage:
     price: int
     payer_account_id: UUID
     rate_usd: Decimal | None
+    home_id: UUID | None = None
+    cost: int = 0
+    fallback_id: UUID | None = None
+    carried: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +173,8 @@ class Transition:
     """The next status of a message.
 
     `due_in_seconds`: from now; None keeps its place in the queue. `in_reading`: a reading of the
-    balance has given its charge back, so no transfer does.
+    balance has given its charge back, so no transfer does. `moves_to`: the account that it waits
+    for from now on. `carried`: what the account that sends has paid, if it has a route.
     """
 
     message: LockedMessage
@@ -178,6 +185,8 @@ class Transition:
     due_in_seconds: float | None = None
     alone: bool = False
     in_reading: bool = False
+    moves_to: UUID | None = None
+    carried: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

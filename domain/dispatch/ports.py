@@ -87,7 +87,13 @@ class Settlements(ProviderAccountLocks, Protocol):
         """Ends the pause of the account."""
         ...
 
-    async def lock_expired(self, tx: Transaction, most: int) -> list[UUID]:
+    async def accounts_with_expired(self) -> list[UUID]:
+        """Provider accounts with open attempts whose lease has expired. Locks nothing."""
+        ...
+
+    async def lock_expired(
+        self, tx: Transaction, provider_account_id: UUID, most: int
+    ) -> list[UUID]:
         """Locks open attempts whose lease has expired. Skips those that others have locked."""
         ...
 
@@ -178,6 +184,14 @@ class Queue(Settlements, Protocol):
         lease_seconds: float,
     ) -> None:
         """Writes one attempt for each call, with the account's epoch. Messages are SUBMITTING."""
+        ...
+
+    async def divert_queued(self, provider_account_id: UUID, *, most: int) -> int:
+        """Moves messages that are due to the fallback accounts of their routes. Returns how many.
+
+        They were not submitted to this account, or certainly not taken by it. Skips messages that
+        others have locked.
+        """
         ...
 
     async def postpone_probe(

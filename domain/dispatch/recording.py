@@ -13,6 +13,7 @@ from random import random
 from uuid import UUID
 
 from domain.clock import now_seconds
+from domain.dispatch.carrying import carriages_of, nodes_of, post_carriages, with_costs
 from domain.dispatch.messages import (
     AttemptEnd,
     EndedCall,
@@ -175,14 +176,24 @@ async def record_calls(
 
 async def sweep(store: Settlements, observer: Observer, *, most: int = MOST_SWEPT) -> bool:
     """Makes messages whose lease has expired UNKNOWN. True if there may be more."""
+    more = [
+        await _sweep_account(store, observer, each, most=most)
+        for each in await store.accounts_with_expired()
+    ]
+    return any(more)
+
+
+async def _sweep_account(
+    store: Settlements, observer: Observer, provider_account_id: UUID, *, most: int
+) -> bool:
     async with store.transaction() as tx:
-        ids = await store.lock_expired(tx, most)
+        account = await store.lock_provider_account(tx, provider_account_id)
+        ids = await store.lock_expired(tx, provider_account_id, most)
         if not ids:
             return False
         changes = [as_unknown(message) for message in await store.lock_undecided(tx, ids)]
         transitions = [each for each in changes if each]
-        if transitions:
-            await store.write_transitions(tx, transitions)
+        await write_settlement(store, tx, account, transitions)
         await store.end_attempts(tx, [AttemptEnd(each, "UNKNOWN", LEASE_EXPIRED) for each in ids])
     observer.swept(len(transitions))
     return len(ids) == most
@@ -233,15 +244,17 @@ async def write_settlement(
     *,
     actor_id: UUID | None = None,
 ) -> None:
-    """Writes the transitions of locked messages, and their refunds."""
+    """Writes the transitions of locked messages, their refunds, and what their routes move."""
     if not transitions:
         return
-    transitions = mark_refunded_by_reading(account, transitions)
+    transitions = with_costs(account, mark_refunded_by_reading(account, transitions))
     await store.write_transitions(tx, transitions)
-    refunds = refunds_of(account, transitions)
-    if refunds:
-        book = await store.lock_accounts(tx, list(accounts_of(account, refunds)))
+    refunds, carriages = refunds_of(account, transitions), carriages_of(transitions)
+    if refunds or carriages:
+        nodes = accounts_of(account, refunds) | nodes_of(account, carriages)
+        book = await store.lock_accounts(tx, list(nodes))
         post_refunds(book, account, refunds, actor_id=actor_id)
+        post_carriages(book, account, carriages, actor_id=actor_id)
         await store.write_book(tx, book)
 
 

@@ -119,7 +119,8 @@ def refunds_of(account: LockedProviderAccount, transitions: Iterable[Transition]
     groups: dict[tuple[UUID, bool], list[Transition]] = {}
     for each in transitions:
         if _is_refunded(each) and not each.in_reading:
-            older = is_older(each.message, account.epoch)
+            # The reading of another account says nothing about the client's pool.
+            older = each.message.home_id is None and is_older(each.message, account.epoch)
             groups.setdefault((each.message.send_id, older), []).append(each)
     return [_refund(same, from_pool=older) for (_, older), same in groups.items()]
 
@@ -165,6 +166,14 @@ def _queue_again(
     if outcome.alone and not message.alone:
         # It keeps its place in the queue: the network works.
         return Transition(message, MessageStatus.QUEUED, waiting_for=outcome.reason, alone=True)
+    if message.fallback_id is not None and outcome.retry_after_seconds is None:
+        # Certainly not sent. It keeps its place in the queue, now of the other account.
+        return Transition(
+            message,
+            MessageStatus.QUEUED,
+            waiting_for=outcome.reason,
+            moves_to=message.fallback_id,
+        )
     requested_seconds = min(outcome.retry_after_seconds or 0.0, rules.rest_longest_seconds)
     return Transition(
         message,

@@ -36,6 +36,8 @@ class TransferKind(StrEnum):
     REFUND = "REFUND"
     SYNC = "SYNC"
     RECONCILE = "RECONCILE"
+    ROUTE_CREDIT = "ROUTE_CREDIT"
+    ROUTE_COST = "ROUTE_COST"
 
 
 @dataclass(slots=True)

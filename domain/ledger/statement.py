@@ -121,6 +121,18 @@ def _reconcile(line: StatementLine) -> str:
     return f"Correction{whose}: {words}" + (f". {line.note}" if line.note else "")
 
 
+def _route_credit(line: StatementLine) -> str:
+    if line.amount > 0:
+        return "Another account sent: the price stays in this pool"
+    return "Another account did not send: the price leaves this pool again"
+
+
+def _route_cost(line: StatementLine) -> str:
+    if line.amount < 0:
+        return "Cost of messages that were sent by a route"
+    return "Cost of messages that were not sent by a route after all"
+
+
 _DESCRIPTIONS = {
     TransferKind.OPENING: _opening,
     TransferKind.ALLOCATION: _allocation,
@@ -128,6 +140,8 @@ _DESCRIPTIONS = {
     TransferKind.REFUND: _refund,
     TransferKind.SYNC: _sync,
     TransferKind.RECONCILE: _reconcile,
+    TransferKind.ROUTE_CREDIT: _route_credit,
+    TransferKind.ROUTE_COST: _route_cost,
 }
 
 

@@ -14,6 +14,7 @@ from domain.identity.access import Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import Answer, IdempotencyKey
 from domain.rejections import RejectedRecipient
+from domain.sending.routes import ProviderRoute
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,6 +40,13 @@ class MessageStatus(StrEnum):
 
 IN_FLIGHT = (MessageStatus.QUEUED, MessageStatus.SUBMITTING)
 REFUNDED = (MessageStatus.REJECTED, MessageStatus.CANCELLED)
+TAKEN = (
+    MessageStatus.SENT,
+    MessageStatus.DELIVERED,
+    MessageStatus.UNDELIVERED,
+    MessageStatus.UNKNOWN,
+)
+"""The provider has taken the message, or may have."""
 
 
 class SendKind(StrEnum):
@@ -82,6 +90,7 @@ class NewSend:
     None for now. `held_until`: one for each number, if it is held until later during quiet hours;
     empty if none is. `callback`: where the statuses of the messages are posted to, besides the
     client's endpoints. `valid_seconds`: how long after it is due a message may be submitted.
+    `routes`: one for each number, None without one; empty if no number has one.
     """
 
     id: UUID
@@ -100,6 +109,7 @@ class NewSend:
     held_until: Sequence[datetime | None] = ()
     callback: Callback | None = None
     valid_seconds: int | None = None
+    routes: Sequence[ProviderRoute | None] = ()
     first_message_id: UUID = field(default_factory=new_id)
 
     def __post_init__(self) -> None:

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from domain.identity.access import OfClient, Scope
+from domain.identity.access import Everything, OfClient, Scope
 from domain.identity.directory import TextKey
 from domain.ledger.book import Book
 from domain.ledger.idempotency import Answer
+from domain.ledger.moves import MoveStore
 from domain.ledger.ports import IdempotencyKeys, Ledger
 from domain.pages import Page, Window
 from domain.sending.files.uploads import Upload
@@ -29,6 +30,7 @@ from domain.transactions import Transaction, Transactional
 
 if TYPE_CHECKING:
     from domain.sending.templates import Template
+from domain.sending.routes import ProviderRoute
 
 
 class SendArchive(Protocol):
@@ -132,6 +134,23 @@ class Templates(Transactional, Protocol):
 
     async def delete_template(self, tx: Transaction, scope: Scope, template_id: UUID) -> Template:
         """Deletes a template within the scope. Raises NotFound."""
+
+
+class ProviderRoutes(MoveStore, Protocol):
+    """Routes by country prefix. Changes lock the identities first, so that they do not overlap."""
+
+    async def read_provider_routes(self, scope: Everything) -> Sequence[ProviderRoute]:
+        """The routes that are in use, by pool and prefix."""
+        ...
+
+    async def retire_route(
+        self, tx: Transaction, *, route_id: UUID | None = None, of: tuple[UUID, str] | None = None
+    ) -> ProviderRoute | None:
+        """Retires the route with this ID, or that of a pool and prefix. None if there is none."""
+        ...
+
+    async def add_route(self, tx: Transaction, route: ProviderRoute) -> None:
+        """Adds a route."""
         ...
 
 

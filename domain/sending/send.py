@@ -305,13 +305,14 @@ async def _check(
     check_limits(installation, len(request.to), request.kind)
     check_rate(installation, payer)
     schedule = await find_schedule(installation, payer, request, recipients.numbers)
-    texts = request.texts
+    texts, numbers, table = request.texts, recipients.numbers, installation.routes.table
+    choose = partial(table.choose, payer.provider_account_id, numbers)
     return NewSend(
         id=new_id(),
         payer=payer,
         actor_id=actor.user_id,
         kind=request.kind,
-        numbers=recipients.numbers,
+        numbers=numbers,
         text=request.text,
         texts=None if texts is None else [texts[each] for each in recipients.positions],
         rejected=recipients.rejected,
@@ -321,6 +322,7 @@ async def _check(
         held_until=schedule.held_until,
         callback=request.callback,
         valid_seconds=request.valid_seconds,
+        routes=await _in_thread(len(numbers), choose),
     )
 
 

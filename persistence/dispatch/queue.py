@@ -141,6 +141,20 @@ FROM unnest($7::uuid[], $8::uuid[]) AS marked (id, attempt_id)
 WHERE message.id = marked.id
 """
 
+# Never submitted to this account, or certainly not taken by it: the status is QUEUED.
+DIVERT = """
+WITH waiting AS (
+    SELECT message.id, route.fallback_account_id
+    FROM provider_route AS route JOIN message ON message.route_id = route.id
+    WHERE route.provider_account_id = $1 AND route.fallback_account_id IS NOT NULL
+      AND message.provider_account_id = $1 AND message.status = 'QUEUED'
+      AND message.due_at <= clock_timestamp()
+    ORDER BY message.id LIMIT $2 FOR UPDATE OF message SKIP LOCKED
+)
+UPDATE message SET provider_account_id = fallback_account_id, updated_at = clock_timestamp()
+FROM waiting WHERE message.id = waiting.id
+"""
+
 POSTPONE_PROBE = """
 UPDATE provider_account
 SET probe_at = clock_timestamp()
@@ -220,6 +234,11 @@ async def mark_calls(
     messages = [each for call in calls for each in call.messages]
     note(tx, {hints.SEND + each.send_id.bytes for each in messages})
     note(tx, [hints.MESSAGE + each.id.bytes for each in messages])
+
+
+async def divert_queued(provider_account_id: UUID, *, most: int) -> int:
+    async with connection() as pooled:
+        return int((await pooled.execute(DIVERT, provider_account_id, most)).split()[-1])
 
 
 async def postpone_probe(

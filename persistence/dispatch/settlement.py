@@ -50,7 +50,18 @@ extract(epoch FROM clock_timestamp() - greatest(message.created_at, message.send
 """
 UNDECIDED_COLUMNS = f"""
 message.id, message.send_id, message.status, message.attempt_id, attempt.epoch, message.attempts,
-message.alone, {AGE}, message.price, send.account_id, send.rate_usd
+message.alone, {AGE}, message.price, send.account_id, send.rate_usd, home.account_id,
+CASE WHEN route.id IS NULL THEN 0
+     WHEN message.provider_account_id = route.provider_account_id THEN route.cost
+     ELSE route.fallback_cost END,
+CASE WHEN message.provider_account_id = route.provider_account_id
+     THEN route.fallback_account_id END,
+message.route_charged
+"""
+OF_MESSAGES = """
+FROM message JOIN send ON send.id = message.send_id
+LEFT JOIN provider_route AS route ON route.id = message.route_id
+LEFT JOIN provider_account AS home ON home.id = route.pool_id
 """
 # A queued message has no attempt.
 QUEUED_COLUMNS = UNDECIDED_COLUMNS.replace(
@@ -60,11 +71,12 @@ QUEUED_COLUMNS = UNDECIDED_COLUMNS.replace(
 # In ID order, like cancelling: otherwise the two could deadlock.
 LOCK_UNDECIDED = f"""
 SELECT {UNDECIDED_COLUMNS}
-FROM message JOIN send ON send.id = message.send_id JOIN attempt ON attempt.id = message.attempt_id
+{OF_MESSAGES}
+JOIN attempt ON attempt.id = message.attempt_id
 WHERE message.attempt_id = ANY($1::uuid[]) AND message.status IN ('SUBMITTING', 'UNKNOWN')
   AND ($2::uuid[] IS NULL OR message.id = ANY($2))
 ORDER BY message.id FOR UPDATE OF message
-"""  # noqa: S608 - columns of our own
+"""
 
 WRITE_TRANSITIONS = """
 UPDATE message
@@ -77,10 +89,13 @@ SET status = new.status,
              ELSE statement_timestamp() + make_interval(secs => new.due_in_seconds) END,
     alone = message.alone OR new.alone,
     in_reading = message.in_reading OR new.in_reading,
+    provider_account_id = coalesce(new.moves_to, message.provider_account_id),
+    route_charged = new.carried,
     updated_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[],
-            $7::bool[], $8::bool[])
-    AS new (id, status, reference, failure, waiting_for, due_in_seconds, alone, in_reading)
+            $7::bool[], $8::bool[], $9::uuid[], $10::int8[])
+    AS new (id, status, reference, failure, waiting_for, due_in_seconds, alone, in_reading,
+            moves_to, carried)
 WHERE message.id = new.id
 """
 
@@ -114,16 +129,19 @@ UPDATE provider_account SET paused_at = NULL, pause_reason = NULL, probe_at = NU
 # ORDER BY makes PostgreSQL use the partial index of open attempts, so it reads no ended ones.
 LOCK_EXPIRED = """
 SELECT id FROM attempt
+WHERE provider_account_id = $1 AND ended_at IS NULL AND lease_until < clock_timestamp()
+ORDER BY provider_account_id, lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+ACCOUNTS_WITH_EXPIRED = """
+SELECT DISTINCT provider_account_id FROM attempt
 WHERE ended_at IS NULL AND lease_until < clock_timestamp()
-ORDER BY provider_account_id, lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
 """
 
 # A UUIDv7 begins with its time, so comparing IDs avoids reading newer rows. ORDER BY makes
 # PostgreSQL use the partial index of the queue, so it reads only queued messages. The priority
 # excludes those whose time has not come: there may be a million of them.
 LOCK_OVERDUE = f"""
-SELECT {QUEUED_COLUMNS}
-FROM message JOIN send ON send.id = message.send_id
+SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
 WHERE message.provider_account_id = $1 AND message.status = 'QUEUED' AND message.id < $2
   AND message.priority < {LATER}
   AND greatest(message.created_at, message.send_at)
@@ -145,20 +163,18 @@ UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
     ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
 """
 LOCK_PAST_VALIDITY = f"""
-SELECT {QUEUED_COLUMNS}
-FROM send JOIN message ON message.send_id = send.id
+SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
 WHERE send.expires_at <= statement_timestamp() AND send.provider_account_id = $1
-  AND message.provider_account_id = $1 AND message.status = 'QUEUED'
+  AND message.status = 'QUEUED'
 ORDER BY send.expires_at LIMIT $2 FOR UPDATE OF message SKIP LOCKED
-"""  # noqa: S608 - columns of our own
+"""
 
 # In ID order, like all code that locks messages. A claim has locked them before, so it never waits.
 LOCK_QUEUED = f"""
-SELECT {QUEUED_COLUMNS}
-FROM message JOIN send ON send.id = message.send_id
+SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
 WHERE message.id = ANY($1::uuid[]) AND message.status = 'QUEUED'
 ORDER BY message.id FOR UPDATE OF message
-"""  # noqa: S608 - columns of our own
+"""
 
 FIND_ATTEMPT_OF = "SELECT provider_account_id, attempt_id FROM message WHERE id = $1"
 
@@ -227,8 +243,13 @@ async def resume_provider_account(tx: Connection, account: LockedProviderAccount
     await tx.execute(RESUME, account.id)
 
 
-async def lock_expired(tx: Connection, most: int) -> list[UUID]:
-    return [row[0] for row in await tx.fetch(LOCK_EXPIRED, most)]
+async def accounts_with_expired() -> list[UUID]:
+    async with connection() as pooled:
+        return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_EXPIRED)]
+
+
+async def lock_expired(tx: Connection, provider_account_id: UUID, most: int) -> list[UUID]:
+    return [row[0] for row in await tx.fetch(LOCK_EXPIRED, provider_account_id, most)]
 
 
 async def lock_overdue(
@@ -295,4 +316,6 @@ def _row(transition: Transition) -> tuple[Any, ...]:
         transition.due_in_seconds,
         transition.alone,
         transition.in_reading,
+        transition.moves_to,
+        transition.carried,
     )

@@ -109,12 +109,14 @@ SELECT message.id FROM message JOIN opt_out USING (client_id, number)
 WHERE message.id = ANY($1::uuid[])
 """
 
-# A SUBMITTING message may be QUEUED again a moment later, so its provider account counts too.
+# A SUBMITTING message may be QUEUED again a moment later, so its provider account counts too. With
+# a route, a message can wait for another account than that of its client's pool.
 UPSTREAMS_QUEUED_TO = """
-SELECT DISTINCT message.provider_account_id
+SELECT DISTINCT unnest(ARRAY[message.provider_account_id, send.provider_account_id])
 FROM unnest($1::uuid[], $2::text[]) AS pair (client_id, number)
 JOIN sent_to USING (client_id, number)
 JOIN message ON message.id = sent_to.message_id
+JOIN send ON send.id = message.send_id
 WHERE message.status IN ('QUEUED', 'SUBMITTING')
 """
 # Locking SUBMITTING messages waits for their outcome: those that were not submitted are QUEUED

@@ -23,7 +23,7 @@ from domain.live import hints
 from domain.sending.messages import MessageStatus
 from domain.sending.text import segments_of
 from persistence.database import connection
-from persistence.dispatch.settlement import UNDECIDED_COLUMNS, locked_messages
+from persistence.dispatch.settlement import OF_MESSAGES, UNDECIDED_COLUMNS, locked_messages
 from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
 
@@ -89,11 +89,11 @@ SELECT DISTINCT provider_account_id FROM (
 ) AS named ORDER BY provider_account_id
 """
 LOCK_REFUSED = f"""
-SELECT {UNDECIDED_COLUMNS}
-FROM message JOIN send ON send.id = message.send_id JOIN attempt ON attempt.id = message.attempt_id
+SELECT {UNDECIDED_COLUMNS} {OF_MESSAGES}
+JOIN attempt ON attempt.id = message.attempt_id
 WHERE message.id = ANY($1::uuid[]) AND message.status = 'UNDELIVERED'
 ORDER BY message.id FOR UPDATE OF message
-"""  # noqa: S608 - constant columns
+"""
 
 PROVIDER_ACCOUNT_IDS = "SELECT id FROM provider_account ORDER BY id"
 

@@ -18,6 +18,7 @@ from domain.identity.access import Everything
 from domain.ledger.audits import MOST_LISTED, AccountPage, Audit, AuditState, SendPage
 from domain.live import hints
 from domain.pages import Page, Window
+from domain.sending.messages import TAKEN
 from persistence.database import connection, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.live.hints import note
@@ -144,43 +145,65 @@ SELECT coalesce(greatest(
 # provider did not accept. Corrections by reconcile count, with or without a transfer. One aggregate
 # over the entries of all tables: with joins of aggregates, PostgreSQL can choose nested loops.
 SENDS = """
-WITH entry AS (
-    SELECT id, accepted, price, 0 AS messages, 0 AS given_back, 0::int8 AS charged,
-           0::int8 AS refunded, 0::int8 AS corrected, NULL AS stray
+WITH entry (id, accepted, price, messages, given_back, charged, refunded, corrected, route_credit,
+            route_cost, stray) AS (
+    SELECT id, accepted, price, 0, 0, 0::int8, 0::int8, 0::int8, 0::int8, 0::int8, NULL
     FROM send WHERE id > $1 AND id <= $2
     UNION ALL
     SELECT message.send_id, NULL, NULL, 1,
            (status IN ('REJECTED', 'CANCELLED') AND NOT in_reading)::int, 0, 0, 0,
+           -- What the transfers of routes must be, with the other sign.
+           CASE WHEN route_id IS NOT NULL AND status = ANY($4::text[])
+                THEN -message.price ELSE 0 END,
+           -coalesce(route_charged, 0),
            CASE WHEN message.client_id <> send.client_id OR message.price <> send.price
-                  OR message.provider_account_id <> send.provider_account_id
+                  OR CASE WHEN route_id IS NULL
+                     THEN message.provider_account_id <> send.provider_account_id
+                     ELSE NOT EXISTS (
+                         SELECT FROM provider_route AS route
+                         WHERE route.id = route_id AND pool_id = send.provider_account_id
+                           AND message.provider_account_id
+                               IN (route.provider_account_id, route.fallback_account_id)) END
                 THEN 'message ' || message.id END
     FROM message LEFT JOIN send ON send.id = message.send_id AND send.id > $1 AND send.id <= $2
     WHERE message.send_id > $1 AND message.send_id <= $2
     UNION ALL
-    SELECT send_id, NULL, NULL, 0, 0, amount, 0, 0,
+    SELECT send_id, NULL, NULL, 0, 0, amount, 0, 0, 0, 0,
            CASE WHEN source_id <> account_id THEN 'transfer ' || transfer.id END
     FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     WHERE transfer.kind = 'SEND' AND send_id > $1 AND send_id <= $2
     UNION ALL
-    SELECT send_id, NULL, NULL, 0, 0, 0, amount, 0,
+    SELECT send_id, NULL, NULL, 0, 0, 0, amount, 0, 0, 0,
            CASE WHEN destination_id <> account_id THEN 'transfer ' || transfer.id END
     FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     WHERE transfer.kind = 'REFUND' AND send_id > $1 AND send_id <= $2
     UNION ALL
     SELECT send_id, NULL, NULL, 0, 0, 0, 0,
-           CASE WHEN source_id = account_id THEN amount ELSE -amount END,
+           CASE WHEN source_id = account_id THEN amount ELSE -amount END, 0, 0,
            CASE WHEN coalesce(source_id <> account_id, true)
                  AND coalesce(destination_id <> account_id, true)
                 THEN 'transfer ' || transfer.id END
     FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     WHERE transfer.kind = 'RECONCILE' AND send_id > $1 AND send_id <= $2
     UNION ALL
-    SELECT send_id, NULL, NULL, 0, 0, 0, 0, expected - found, NULL FROM reconciliation_difference
-    WHERE in_reading AND send_id > $1 AND send_id <= $2
+    SELECT send_id, NULL, NULL, 0, 0, 0, 0, 0,
+           CASE WHEN transfer.kind <> 'ROUTE_CREDIT' THEN 0
+                WHEN source_id IS NULL THEN amount ELSE -amount END,
+           CASE WHEN transfer.kind <> 'ROUTE_COST' THEN 0
+                WHEN source_id IS NULL THEN -amount ELSE amount END,
+           CASE WHEN transfer.kind = 'ROUTE_CREDIT'
+                 AND transfer.provider_account_id <> send.provider_account_id
+                THEN 'transfer ' || transfer.id END
+    FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
+    WHERE transfer.kind IN ('ROUTE_CREDIT', 'ROUTE_COST') AND send_id > $1 AND send_id <= $2
+    UNION ALL
+    SELECT send_id, NULL, NULL, 0, 0, 0, 0, expected - found, 0, 0, NULL
+    FROM reconciliation_difference WHERE in_reading AND send_id > $1 AND send_id <= $2
 ), checked AS (
     SELECT id, max(accepted) AS accepted, max(price) AS price, sum(messages) AS messages,
            sum(given_back) AS given_back, sum(charged) AS charged, sum(refunded) AS refunded,
-           sum(corrected) AS corrected, min(stray) AS stray
+           sum(corrected) AS corrected, sum(route_credit) AS route_credit,
+           sum(route_cost) AS route_cost, min(stray) AS stray
     FROM entry GROUP BY id
 ), violation AS (
     SELECT id, concat_ws('; ',
@@ -193,6 +216,10 @@ WITH entry AS (
             format('send %s: %s accepted at %s, %s messages, charged %s, refunded %s for %s,'
                    ' corrected %s',
                    id, accepted, price, messages, charged, refunded, given_back, corrected)
+        END,
+        CASE WHEN route_credit <> 0 OR route_cost <> 0 THEN
+            format('send %s: its routes moved %s too much to its pool and %s too much from others',
+                   id, route_credit, route_cost)
         END,
         stray || ' is of another client, pool or account than its send ' || id) AS words
     FROM checked
@@ -240,7 +267,7 @@ async def audit_sends(after: UUID, until: UUID) -> SendPage | None:
         last_id = min(UUID(int=end.int), until) if end is not None else until
         async with pooled.transaction(readonly=True):
             await pooled.execute(AVOID_NESTED_LOOPS)
-            row = await pooled.fetchrow(SENDS, after, last_id, MOST_LISTED)
+            row = await pooled.fetchrow(SENDS, after, last_id, MOST_LISTED, list(TAKEN))
     assert row is not None
     return SendPage(last_id, row[0], row[1])
 

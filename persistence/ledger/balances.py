@@ -22,6 +22,7 @@ from domain.ledger.balances import (
 )
 from domain.pages import Page, Window
 from persistence.database import connection
+from persistence.ledger.pools import ROUTED_IN_FLIGHT
 from persistence.pages import Filter, matching, read_page
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 # What all nodes of a pool hold; what is in flight (SUBMITTING after its lease counts as UNKNOWN and
 # is not included); and the last attempt that may make the reading wrong.
-PLATFORM_FIGURES = """
+PLATFORM_FIGURES = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(held), 0)::int8 AS pool,
            coalesce(sum(held) FILTER (WHERE kind = 'CLIENT'), 0)::int8 AS allocated
@@ -49,7 +50,9 @@ CROSS JOIN LATERAL (
     FROM attempt JOIN message ON message.attempt_id = attempt.id
     WHERE attempt.provider_account_id = upstream.id AND attempt.ended_at IS NULL
       AND attempt.lease_until > clock_timestamp() AND message.status = 'SUBMITTING'
+      AND message.route_id IS NULL
 ) AS submitting
+CROSS JOIN LATERAL ({ROUTED_IN_FLIGHT.format("upstream.id")}) AS routed (units)
 CROSS JOIN LATERAL (
     SELECT max(ended_at) AS at FROM attempt
     WHERE attempt.provider_account_id = upstream.id
@@ -93,7 +96,7 @@ CROSS JOIN LATERAL (
     WHERE account.provider_account_id = upstream.id
       AND failing_since < statement_timestamp() - interval '24 hours' AND deleted_at IS NULL
 ) AS failing_hook
-"""
+"""  # noqa: S608 - a statement of our own
 # Whether a call was started in the last five minutes. Only asked if messages have waited for so
 # long. The newest attempts are enough: an account that works has one among them, or one open.
 IS_DISPATCHING = """
@@ -108,7 +111,8 @@ queued.overdue = 0 OR EXISTS (
 """
 PLATFORM_COLUMNS = f"""
 upstream.id AS upstream_id, upstream.unit AS pool_unit, holdings.pool, holdings.allocated,
-queued.units + submitting.units AS in_flight, upstream.reading_raw, clock_timestamp() AS seen_at,
+queued.units + submitting.units + routed.units AS in_flight,
+upstream.reading_raw, clock_timestamp() AS seen_at,
 upstream.created_at AS added_at, upstream.read_at, upstream.read_failed_at AS failed_at,
 greatest(doubt.at, upstream.credentials_set_at) AS doubted_at,
 difference.charges AS differences, difference.at AS differing_at,

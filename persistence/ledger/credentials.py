@@ -11,6 +11,7 @@ from domain.ids import new_id
 from domain.ledger.book import NodeKind
 from domain.ledger.credentials import AccountRef, NewProviderAccount
 from domain.live import hints
+from domain.sending.messages import LATER, PRIORITY
 from persistence.database import orm
 from persistence.identity.models import Client
 from persistence.ledger import models
@@ -26,7 +27,8 @@ _NOW = RawSQL("clock_timestamp()")
 OPEN_MESSAGES = """
 SELECT (SELECT count(*) FROM provider_account
         JOIN message ON provider_account_id = provider_account.id
-        WHERE status = 'QUEUED' AND priority IN (0, 1, 2) AND client_id = $1)
+        WHERE status = 'QUEUED' AND client_id = $1
+          AND priority = ANY($2::int2[]))
      + (SELECT count(*) FROM message WHERE client_id = $1 AND status = 'UNKNOWN')
      + (SELECT count(*) FROM attempt JOIN message ON message.attempt_id = attempt.id
         WHERE ended_at IS NULL AND message.client_id = $1 AND message.status = 'SUBMITTING')
@@ -119,7 +121,8 @@ async def write_credentials(
 
 
 async def count_open_messages(tx: Connection, client_id: UUID) -> int:
-    return int(await tx.fetchval(OPEN_MESSAGES, client_id))
+    priorities = {each + later for each in PRIORITY.values() for later in (0, LATER)}
+    return int(await tx.fetchval(OPEN_MESSAGES, client_id, sorted(priorities)))
 
 
 async def put_client_under(

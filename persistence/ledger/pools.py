@@ -66,13 +66,25 @@ WHERE id = $1 AND reading_by = $2 AND reading_until > clock_timestamp()
 FOR UPDATE
 """  # noqa: S608 - columns of our own
 
+# What routes add to the units in flight of a pool, or take from them. A routed message waits for
+# one account and was charged in the pool of another: it is in flight there until it is taken, also
+# while it is SUBMITTING. The other sums count each message at the account that it waits for.
+ROUTED_IN_FLIGHT = """
+SELECT (coalesce(sum(message.price) FILTER (WHERE route.pool_id = {0}), 0)
+      - coalesce(sum(message.price) FILTER (
+            WHERE message.provider_account_id = {0} AND status = 'QUEUED'), 0))::int8
+FROM provider_route AS route JOIN message ON message.route_id = route.id
+WHERE {0} IN (route.pool_id, route.provider_account_id, route.fallback_account_id)
+  AND message.status IN ('QUEUED', 'SUBMITTING')
+"""
 # One statement, so one snapshot: a send that commits meanwhile counts in both sums or in neither.
 # No call is open now, so a SUBMITTING message is of a call that crashed: it counts as UNKNOWN.
-POOL_FIGURES = """
+POOL_FIGURES = f"""
 SELECT (SELECT coalesce(sum(held), 0) FROM account WHERE provider_account_id = $1)::int8,
        (SELECT coalesce(sum(price), 0) FROM message
         WHERE provider_account_id = $1 AND status = 'QUEUED')::int8
-"""
+       + ({ROUTED_IN_FLIGHT.format("$1")})
+"""  # noqa: S608 - a statement of our own
 END_READING = """
 UPDATE provider_account
 SET epoch = $2, reading_raw = $3, read_at = clock_timestamp(), reading_until = NULL,

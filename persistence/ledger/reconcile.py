@@ -135,7 +135,9 @@ FROM send CROSS JOIN LATERAL (
     SELECT count(*) AS messages, count(*) FILTER (WHERE is_given_back) AS given_back,
            max(message.updated_at) FILTER (WHERE is_given_back) AS given_back_at,
            bool_and(attempt.epoch < $2) FILTER (
-               WHERE is_given_back AND message.attempt_id IS NOT NULL) AS given_back_older
+               WHERE is_given_back AND message.attempt_id IS NOT NULL
+                 -- The epochs of another account say nothing about this pool.
+                 AND message.route_id IS NULL) AS given_back_older
     FROM message LEFT JOIN attempt ON attempt.id = message.attempt_id
     CROSS JOIN LATERAL (
         SELECT status IN ('REJECTED', 'CANCELLED') AND NOT in_reading AS is_given_back) AS each

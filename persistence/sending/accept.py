@@ -95,6 +95,7 @@ MESSAGE_COLUMNS = (
     "send_id",
     "client_id",
     "provider_account_id",
+    "route_id",
     "number",
     "text",
     "priority",
@@ -120,9 +121,10 @@ INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
 SELECT new.*, greatest(new.send_at, statement_timestamp()),
        statement_timestamp(), statement_timestamp()
 FROM unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
-    $7::int2[], $8::int8[], $9::timestamptz[])
-    AS new (id, send_id, client_id, provider_account_id, number, text, priority, price, send_at)
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+    $8::int2[], $9::int8[], $10::timestamptz[])
+    AS new (id, send_id, client_id, provider_account_id, route_id, number, text, priority, price,
+            send_at)
 """  # noqa: S608 - column names of our own
 WRITE_ACCEPTED = combined(
     CHANGE_HOLDINGS,
@@ -209,7 +211,8 @@ def encoded_messages(send: NewSend, now: datetime) -> AsyncIterator[bytes]:
     pieces: list[Piece] = [
         UUID_SIZE,
         (number.to_bytes(16, "big") for number in range(first, first + len(send.numbers))),
-        uuid(send.id) + uuid(payer.client_id) + uuid(payer.provider_account_id),
+        uuid(send.id) + uuid(payer.client_id),
+        _encoded_routes(send),
         map(text, send.numbers),
         NULL if send.texts is None else map(text, send.texts),
         (times[each or send.send_at] for each in send.held_until)
@@ -222,6 +225,17 @@ def encoded_messages(send: NewSend, now: datetime) -> AsyncIterator[bytes]:
 
 async def limit_validity(tx: Connection, send_id: UUID, seconds: int) -> None:
     await tx.execute(LIMIT_VALIDITY, send_id, float(seconds))
+
+
+def _encoded_routes(send: NewSend) -> Piece:
+    """The provider account that each message waits for, and its route."""
+    own = uuid(send.payer.provider_account_id) + NULL
+    if not send.routes:
+        return own
+    return (
+        own if route is None else uuid(route.provider_account_id) + uuid(route.id)
+        for route in send.routes
+    )
 
 
 async def find_sends(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, datetime]:
@@ -262,15 +276,17 @@ def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
     payer = send.payer
     held_until: Iterable[datetime | None] = send.held_until or repeat(None, len(send.numbers))
     texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
-    for message_id, number, own_text, held in zip(
-        send.message_ids, send.numbers, texts, held_until, strict=True
+    routes = send.routes or repeat(None, len(send.numbers))
+    for message_id, number, own_text, held, route in zip(
+        send.message_ids, send.numbers, texts, held_until, routes, strict=True
     ):
         send_at = held or send.send_at
         yield (
             message_id,
             send.id,
             payer.client_id,
-            payer.provider_account_id,
+            payer.provider_account_id if route is None else route.provider_account_id,
+            None if route is None else route.id,
             number,
             own_text,
             _priority(send, send_at),

@@ -57,7 +57,9 @@ class Message(Model):
     `price` is repeated from the send so that what is in flight is one sum. `send_at`: the time that
     it is not submitted before, null for at once. A retry moves `due_at` and not `send_at`. Until
     its time has come, `priority` is higher by `domain.sending.messages.LATER`. `deleted_at`: when
-    the client removed it from its lists.
+    the client removed it from its lists. `provider_account_id`: the account that submits it; with a
+    `route_id`, it can be another one than the send's. `route_charged`: what that account's pool has
+    paid for it: see `domain.dispatch.carrying`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -84,6 +86,8 @@ class Message(Model):
     changed_xid = fields.BigIntField(db_default=CURRENT_TRANSACTION)
     send_at = fields.DatetimeField(null=True)
     deleted_at = fields.DatetimeField(null=True)
+    route_id = fields.UUIDField(null=True)
+    route_charged = fields.BigIntField(null=True)
 
     class Meta:
         table = "message"
@@ -101,6 +105,23 @@ class Template(Model):
 
     class Meta:
         table = "template"
+
+
+class ProviderRoute(Model):
+    """Which account sends to a prefix for a pool's clients. Never changed, but retired."""
+
+    id = fields.UUIDField(primary_key=True)
+    pool_id = fields.UUIDField()
+    prefix = fields.TextField()
+    provider_account_id = fields.UUIDField()
+    cost = fields.BigIntField()
+    fallback_account_id = fields.UUIDField(null=True)
+    fallback_cost = fields.BigIntField(null=True)
+    created_at = fields.DatetimeField(db_default=Now())
+    retired_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "provider_route"
 
 
 class Upload(Model):

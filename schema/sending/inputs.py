@@ -8,6 +8,7 @@ import strawberry
 
 from domain.direction import Direction
 from domain.sending.messages import MessageStatus, SendKind
+from schema.scalars import Units
 
 KEY = (
     "A key of your own for this request, 1 to 255 characters. A repeated call with the same key "
@@ -203,3 +204,30 @@ class MessageFilter:
     send_id: strawberry.ID | None = strawberry.field(
         default=None, description="Only messages of this send."
     )
+
+
+@strawberry.input(description="Which account sends to numbers with a prefix.")
+class SetProviderRouteInput:
+    prefix: str = strawberry.field(description="1 to 7 digits, such as 256.")
+    provider_account_id: strawberry.ID = strawberry.field(
+        description="The account of the platform that sends."
+    )
+    cost: Units | None = strawberry.field(
+        default=None, description="Units that its pool pays for one message. Default: 1."
+    )
+    fallback_account_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The account for messages that the first one has certainly not sent.",
+    )
+    fallback_cost: Units | None = strawberry.field(
+        default=None, description="Units that the pool of the fallback pays. Default: 1."
+    )
+    pool_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The provider account whose clients it is for. Default: the default account.",
+    )
+
+
+@strawberry.input(description="The route to delete.")
+class DeleteProviderRouteInput:
+    id: strawberry.ID = strawberry.field(description="The ID of the route.")

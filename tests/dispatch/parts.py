@@ -18,7 +18,7 @@ from domain.dispatch.recording import record_calls, sweep
 from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
 from domain.outcomes import Accepted, Outcome
-from domain.provider import Outgoing, Provider, Reading
+from domain.provider import Outgoing, Provider, Providers, Reading
 from persistence import store
 from tests import worlds
 
@@ -101,7 +101,7 @@ class Opened:
 
 @asynccontextmanager
 async def dispatching(
-    providers: Scripted | Opened, *, rules: DispatchRules = QUICK, observer: Observer | None = None
+    providers: Providers, *, rules: DispatchRules = QUICK, observer: Observer | None = None
 ) -> AsyncIterator[DispatchRunner]:
     """DispatchRunner at work, as one program has them."""
     dispatchers = DispatchRunner(store, providers, rules=rules, observer=observer)

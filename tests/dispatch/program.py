@@ -1,6 +1,7 @@
 """A dispatcher as a program of its own, that kills or stops itself at a stage: `python -m` this.
 
-Arguments: the database's address, the provider's; then, if it is to happen, stage and signal.
+Arguments: the database's address, the provider's (or, for each account, ID=address with commas);
+then, if it is to happen, stage and signal.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import dataclass
+from uuid import UUID
 
 from domain.dispatch.ports import Observer, Stage
+from domain.provider import Provider, Providers
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from tests import worlds
@@ -30,17 +34,41 @@ class Signalled(Observer):
             os.kill(os.getpid(), self._number)
 
 
-async def main(database_url: str, base_url: str, observer: Observer) -> None:
-    """Hands over until it is killed."""
-    config = ProviderConfig(
-        base_url=base_url,
-        api_key="simulated",
-        deadline_seconds=QUICK.deadline_seconds,
-        loopback_only=True,
+@dataclass
+class ByAccount:
+    """A provider for each account."""
+
+    providers: dict[UUID, Provider]
+
+    async def of(self, provider_account_id: UUID) -> Provider:
+        return self.providers[provider_account_id]
+
+
+def opened_at(base_url: str) -> ExtremeSMS:
+    """An account at a simulator."""
+    return ExtremeSMS(
+        ProviderConfig(
+            base_url=base_url,
+            api_key="simulated",
+            deadline_seconds=QUICK.deadline_seconds,
+            loopback_only=True,
+        )
     )
+
+
+def providers_at(places: str) -> Providers:
+    """One provider for all accounts, or one for each."""
+    if "=" not in places:
+        return Opened(opened_at(places))
+    pairs = [each.split("=") for each in places.split(",")]
+    return ByAccount({UUID(account_id): opened_at(base_url) for account_id, base_url in pairs})
+
+
+async def main(database_url: str, places: str, observer: Observer) -> None:
+    """Hands over until it is killed."""
     async with (
         worlds.connected(database_url),
-        dispatching(Opened(ExtremeSMS(config)), observer=observer),
+        dispatching(providers_at(places), observer=observer),
     ):
         sys.stdout.write("dispatching\n")
         sys.stdout.flush()

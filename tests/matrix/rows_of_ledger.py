@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.matrix.row import DATA, EMPTY, EVERYBODY, FORBIDDEN, NOT_FOUND, NULL, Row, admins
 from tests.matrix.things import (
     a_new_client,
+    a_provider_route,
     an_audit_is_done,
     another_provider_account,
     no_run_goes_on,
@@ -13,6 +14,7 @@ from tests.matrix.things import (
     the_group,
     the_provider_account,
     the_reconciliation,
+    there_is_a_route,
 )
 
 ROWS: dict[str, list[Row]] = {
@@ -99,6 +101,21 @@ ROWS: dict[str, list[Row]] = {
             },
         ),
     ],
+    "Query.providerRoutes": [admins(EMPTY), admins("pool", first=there_is_a_route)],
+    "Mutation.setProviderRoute": [
+        admins(
+            "pool",
+            given={
+                "input": {
+                    "prefix": "997",
+                    "providerAccountId": the_provider_account,
+                    "fallbackAccountId": another_provider_account,
+                    "poolId": the_provider_account,
+                }
+            },
+        )
+    ],
+    "Mutation.deleteProviderRoute": [admins("pool", given={"input": {"id": a_provider_route}})],
     "Mutation.moveClient": [
         admins(
             DATA,

@@ -16,6 +16,7 @@ from domain.inbox.routes import set_modem_route
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.sending.messages import Line
+from domain.sending.route_changes import NewRoute, set_route
 from persistence import store
 from resolvers.ids import Kind
 from tests import people, worlds
@@ -53,6 +54,19 @@ async def the_provider_account(scenario: Scenario) -> UUID:
 async def another_provider_account(scenario: Scenario) -> UUID:
     """A new one of the platform that is not the default."""
     return (await worlds.add_pool(default=False)).id
+
+
+@thing(Kind.PROVIDER_ROUTE)
+async def a_provider_route(scenario: Scenario) -> UUID:
+    """A new one of the default pool, to an account of its own."""
+    prefix = str(1_000_000 + uuid4().int % 9_000_000)
+    asked = NewRoute(prefix=prefix, provider_account_id=scenario.app.pool.id)
+    return (await set_route(store, asked)).id
+
+
+async def there_is_a_route(scenario: Scenario) -> None:
+    """The default pool has a route."""
+    await a_provider_route.find(scenario)
 
 
 @thing(Kind.RECONCILIATION)

@@ -27,6 +27,8 @@ CONSTRAINTS = {
     "modem_route": "client_exists line_unique",
     "opening_balance": "units_positive",
     "opt_out": "client_exists source_known",
+    "provider_route": "account_exists costs_bounded fallback_exists fallback_whole pool_exists"
+    " prefix_digits",
     "provider_account": "account_unique price_positive valuation_known",
     "reconciliation": "counts_positive",
     "reconciliation_difference": "run_exists",
@@ -100,6 +102,9 @@ INDEXES = {
     "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
     " INCLUDE (price, created_at, send_at) WHERE (status = 'QUEUED'::text)",
+    "message_routed": "(route_id) INCLUDE (provider_account_id, status, price)"
+    " WHERE ((route_id IS NOT NULL)"
+    " AND (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text])))",
     "message_scheduled": "(due_at) WHERE ((status = 'QUEUED'::text) AND (priority >= 10))",
     "message_undecided": "(attempt_id)"
     " WHERE (status = ANY (ARRAY['SUBMITTING'::text, 'UNKNOWN'::text]))",
@@ -109,6 +114,7 @@ INDEXES = {
     "opt_out_pending_by_number": "(number) WHERE (source = 'PENDING'::text)",
     "provider_account_default_unique": "UNIQUE (is_default) WHERE is_default",
     "provider_account_owner_unique": "UNIQUE (owner_client_id)",
+    "provider_route_one_in_use": "UNIQUE (pool_id, prefix) WHERE (retired_at IS NULL)",
     "reconciliation_difference_by_run": "(reconciliation_id, id)",
     "reconciliation_difference_in_reading": "(send_id) INCLUDE (expected, found) WHERE in_reading",
     "reconciliation_difference_open": "(created_at) WHERE (NOT corrected)",
@@ -133,6 +139,8 @@ INDEXES = {
     "transfer_corrections_of_a_send": "(send_id) WHERE (kind = 'RECONCILE'::text)",
     "transfer_one_charge_a_send": "UNIQUE (send_id) INCLUDE (amount) WHERE (kind = 'SEND'::text)",
     "transfer_refunds_of_a_send": "(send_id) INCLUDE (amount) WHERE (kind = 'REFUND'::text)",
+    "transfer_routes_of_a_send": "(send_id)"
+    " WHERE (kind = ANY (ARRAY['ROUTE_CREDIT'::text, 'ROUTE_COST'::text]))",
     "upload_by_age": "(created_at)",
     "upload_by_client": "(client_id)",
     "webhook_event_assignable": "(id) WHERE ((outcome = 'UNROUTED'::text) AND (due_at IS NULL))",

@@ -33,4 +33,6 @@ export const KINDS: Record<TransferKind, string> = {
   REFUND: "Refund",
   SYNC: "Balance check",
   RECONCILE: "Correction",
+  ROUTE_CREDIT: "Sent by another account",
+  ROUTE_COST: "Cost of a route",
 };

@@ -1,0 +1,58 @@
+"""Routes by country prefix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from tortoise.expressions import RawSQL
+
+from domain.identity.access import Everything
+from domain.sending.routes import ProviderRoute
+from persistence.database import orm
+from persistence.sending import models
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+
+async def read_provider_routes(_scope: Everything) -> list[ProviderRoute]:
+    rows = models.ProviderRoute.filter(retired_at__isnull=True).order_by("pool_id", "prefix")
+    return [_route(row) for row in await rows]
+
+
+async def retire_route(
+    tx: Connection, *, route_id: UUID | None = None, of: tuple[UUID, str] | None = None
+) -> ProviderRoute | None:
+    rows = models.ProviderRoute.filter(retired_at__isnull=True).using_db(orm(tx))
+    rows = rows.filter(id=route_id) if of is None else rows.filter(pool_id=of[0], prefix=of[1])
+    row = await rows.first()
+    if row is None:
+        return None
+    await rows.update(retired_at=RawSQL("clock_timestamp()"))
+    return _route(row)
+
+
+async def add_route(tx: Connection, route: ProviderRoute) -> None:
+    await models.ProviderRoute.create(
+        using_db=orm(tx),
+        id=route.id,
+        pool_id=route.pool_id,
+        prefix=route.prefix,
+        provider_account_id=route.provider_account_id,
+        cost=route.cost,
+        fallback_account_id=route.fallback_account_id,
+        fallback_cost=route.fallback_cost,
+    )
+
+
+def _route(row: models.ProviderRoute) -> ProviderRoute:
+    return ProviderRoute(
+        row.id,
+        row.pool_id,
+        row.prefix,
+        row.provider_account_id,
+        row.cost,
+        row.fallback_account_id,
+        row.fallback_cost,
+    )

@@ -1,0 +1,53 @@
+"""Routes by country prefix, which an admin sets."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from strawberry import ID
+
+from domain.identity.access import Everything, Role
+from domain.sending import route_changes
+from domain.sending.routes import ProviderRoute
+from resolvers import ids
+from resolvers.context import Info, requires
+from resolvers.ids import Kind
+from schema.sending.inputs import DeleteProviderRouteInput, SetProviderRouteInput
+
+
+@requires(Role.ADMIN)
+async def provider_routes(info: Info) -> list[ProviderRoute]:
+    """The routes that are in use, by pool and prefix."""
+    return list(await info.context.installation.store.read_provider_routes(Everything()))
+
+
+@requires(Role.ADMIN)
+async def set_provider_route(info: Info, input: SetProviderRouteInput) -> ProviderRoute:
+    """Sets a route. This process uses it at once."""
+    installation = info.context.installation
+    asked = route_changes.NewRoute(
+        prefix=input.prefix,
+        provider_account_id=ids.decode(Kind.PROVIDER_ACCOUNT, input.provider_account_id),
+        cost=input.cost,
+        fallback_account_id=_account_id(input.fallback_account_id),
+        fallback_cost=input.fallback_cost,
+        pool_id=_account_id(input.pool_id),
+    )
+    route = await route_changes.set_route(installation.store, asked)
+    await installation.routes.catch_up()
+    return route
+
+
+@requires(Role.ADMIN)
+async def delete_provider_route(info: Info, input: DeleteProviderRouteInput) -> ProviderRoute:
+    """Deletes a route. This process does not use it any more."""
+    installation = info.context.installation
+    route = await route_changes.delete_route(
+        installation.store, ids.decode(Kind.PROVIDER_ROUTE, input.id)
+    )
+    await installation.routes.catch_up()
+    return route
+
+
+def _account_id(id: ID | None) -> UUID | None:
+    return None if id is None else ids.decode(Kind.PROVIDER_ACCOUNT, id)

@@ -1,0 +1,76 @@
+"""Routes by country prefix, as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from domain.sending import routes as domain_routes
+from resolvers.ids import Kind
+from resolvers.sending import routes
+from schema import errors
+from schema.binding import stands_for
+from schema.ids import id_of
+from schema.scalars import Units
+
+
+@strawberry.type(
+    description="Which provider account sends to numbers with a prefix, for the clients of a pool. "
+    "The longest prefix of a number wins."
+)
+@stands_for(domain_routes.ProviderRoute)
+class ProviderRoute:
+    id: strawberry.ID = id_of(Kind.PROVIDER_ROUTE)
+    pool_id: strawberry.ID = id_of(
+        Kind.PROVIDER_ACCOUNT, description="The provider account whose clients it is for."
+    )
+    prefix: str = strawberry.field(
+        description="The first digits of the numbers, such as 256: a country code, or more."
+    )
+    provider_account_id: strawberry.ID = id_of(
+        Kind.PROVIDER_ACCOUNT, description="The account that sends."
+    )
+    cost: Units = strawberry.field(
+        description="Units that its pool pays for one message. The client pays its own price."
+    )
+    fallback_account_id: strawberry.ID | None = id_of(
+        Kind.PROVIDER_ACCOUNT,
+        description="The account for messages that the first one has certainly not sent.",
+    )
+    fallback_cost: Units | None = strawberry.field(
+        description="Units that the pool of the fallback pays for one message."
+    )
+
+
+SetProviderRouteResult = Annotated[
+    ProviderRoute | errors.InvalidInput | errors.NotFound,
+    strawberry.union("SetProviderRouteResult"),
+]
+DeleteProviderRouteResult = Annotated[
+    ProviderRoute | errors.NotFound, strawberry.union("DeleteProviderRouteResult")
+]
+
+
+@strawberry.type
+class RouteQuery:
+    provider_routes = strawberry.field(
+        resolver=routes.provider_routes,
+        graphql_type=list[ProviderRoute],
+        description="The routes by country prefix, by pool and prefix.",
+    )
+
+
+@strawberry.type
+class RouteMutation:
+    set_provider_route = strawberry.field(
+        resolver=routes.set_provider_route,
+        graphql_type=SetProviderRouteResult,
+        description="Sets the route of a prefix, instead of the present one. It is for messages "
+        "that are accepted from now on, but not for replies.",
+    )
+    delete_provider_route = strawberry.field(
+        resolver=routes.delete_provider_route,
+        graphql_type=DeleteProviderRouteResult,
+        description="Deletes a route. Messages that were accepted with it keep it.",
+    )
