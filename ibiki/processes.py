@@ -200,13 +200,14 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
                 **dict.fromkeys(egosms.PATHS, egosms.LIMIT),
             },
             routes=[
+                # First: the router tries one route after the other, and sends are frequent.
+                *Rest(parts.installation, parts.actors).routes(),
                 *Webhooks(
                     parts.intake, webhook_rules_of(context.settings, parts), metrics
                 ).routes(),
                 *Uploads(parts.installation, parts.actors).routes(),
                 *Exports(store, parts.actors).routes(),
                 *Statements(store, parts.actors).routes(),
-                *Rest(parts.installation, parts.actors).routes(),
                 *egosms.EgoSms(parts.installation, parts.actors).routes(),
                 *TwilioFacade(
                     parts.installation,
