@@ -17,7 +17,7 @@ SELECT count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE),
        count(*) FILTER (WHERE send_at > clock_timestamp()),
        (SELECT count(*) FROM hook_delivery WHERE status = 'PENDING'),
        (SELECT count(*) FROM hook_endpoint WHERE failing_since < clock_timestamp() - interval '24 h'
-            AND deleted_at IS NULL)
+            AND deleted_at IS NULL AND NOT is_callback)
 FROM message WHERE status = 'QUEUED'
 """
 PAUSED = "SELECT id, paused_at IS NOT NULL FROM provider_account"

@@ -101,6 +101,10 @@ CROSS JOIN LATERAL (
 ORDER BY due.due_at, due.position LIMIT $5
 """
 
+# In ID order and before anything else: after a lease ended, two workers may record at once.
+LOCK_ENDPOINTS = """
+SELECT FROM hook_endpoint WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""
 RECORD = """
 UPDATE hook_delivery
 SET status = new.status, attempts = attempts + 1, attempted_at = clock_timestamp(),
@@ -149,7 +153,7 @@ FAIL_OVERDUE = f"""
         SELECT id FROM hook_delivery AS delivery
         WHERE endpoint_id = waiting.endpoint_id AND status = 'PENDING'
           AND due_at < clock_timestamp() - make_interval(secs => $1)
-        ORDER BY due_at LIMIT $2) AS late
+        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS late
     LIMIT $2
 )
 UPDATE hook_delivery SET status = 'FAILED', error = coalesce(error, $3)
@@ -167,27 +171,41 @@ WHERE hook_delivery.id = oldest.id AND oldest.status <> 'PENDING'
 PURGE_CALLBACKS = "DELETE FROM hook_callback WHERE message_id < $1"
 PURGE_FINISHED = "DELETE FROM hook_finished_send WHERE send_id < $1"
 PURGE_ENDPOINTS = """
-DELETE FROM hook_endpoint WHERE (deleted_at IS NOT NULL OR is_callback)
-  AND coalesce(deleted_at, greatest(created_at, succeeded_at))
-      < clock_timestamp() - make_interval(secs => $1)
-  AND NOT EXISTS (SELECT FROM hook_delivery WHERE endpoint_id = hook_endpoint.id)
-  AND NOT EXISTS (SELECT FROM hook_callback WHERE endpoint_id = hook_endpoint.id)
+WITH unused AS (
+    SELECT id FROM hook_endpoint WHERE (deleted_at IS NOT NULL OR is_callback)
+      AND coalesce(deleted_at, greatest(created_at, succeeded_at))
+          < clock_timestamp() - make_interval(secs => $1)
+      AND NOT EXISTS (SELECT FROM hook_delivery WHERE endpoint_id = hook_endpoint.id)
+      AND NOT EXISTS (SELECT FROM hook_callback WHERE endpoint_id = hook_endpoint.id)
+    FOR UPDATE SKIP LOCKED  -- one that a send locks gets a callback
+)
+DELETE FROM hook_endpoint USING unused WHERE hook_endpoint.id = unused.id
 """
 
 # Everything below the first running transaction is decided: see `persistence.live.changes`.
-LOCK_POSITION = """
+READ_POSITION = """
 SELECT changed_xid, pg_snapshot_xmin(seen)::text::int8, pg_snapshot_xmax(seen)::text::int8,
-       ARRAY(SELECT DISTINCT client_id FROM hook_endpoint
-             WHERE 'send.finished' = ANY(events) AND paused_at IS NULL AND deleted_at IS NULL)
-FROM hook_position CROSS JOIN pg_current_snapshot() AS seen
-FOR UPDATE OF hook_position SKIP LOCKED
+       wanted.clients, wanted.since
+FROM hook_position CROSS JOIN pg_current_snapshot() AS seen CROSS JOIN (
+    SELECT array_agg(client_id) AS clients, array_agg(since) AS since FROM (
+        SELECT client_id, min(created_at) AS since FROM hook_endpoint
+        WHERE 'send.finished' = ANY(events) AND paused_at IS NULL AND deleted_at IS NULL
+        GROUP BY client_id) AS each
+) AS wanted
 """
-MOVE_POSITION = "UPDATE hook_position SET changed_xid = $1 WHERE changed_xid <> $1"
+LOCK_POSITION = f"{READ_POSITION} FOR UPDATE OF hook_position SKIP LOCKED"
+MOVE_POSITION = "UPDATE hook_position SET changed_xid = $1"
+FAR_BEHIND = 10_000
+"""Transactions. Without changes to report, the position is written only this often: an idle
+installation writes nothing, and the first subscriber makes nobody read a year of changes."""
+
 # `hook_finished_send` has each send once, so that a delivery report days later is no second end.
 QUEUE_FINISHED = """
 WITH changed AS (
-    SELECT DISTINCT send_id, client_id FROM message
-    WHERE changed_xid >= $1 AND changed_xid < $2 AND client_id = ANY($3::uuid[])
+    SELECT DISTINCT send_id, client_id
+    FROM message JOIN unnest($3::uuid[], $4::timestamptz[]) AS wanted (client_id, since)
+        USING (client_id)
+    WHERE changed_xid >= $1 AND changed_xid < $2 AND updated_at >= since
       AND status NOT IN ('QUEUED', 'SUBMITTING')
 ), finished AS (
     INSERT INTO hook_finished_send (send_id)
@@ -229,7 +247,8 @@ async def record_deliveries(results: Sequence[Recorded], rules: HookRules) -> No
     ]
     judged = _judged(results)
     async with transaction() as tx:
-        # In ID order, as everywhere: two workers may record for one endpoint after a lease ended.
+        endpoints = {each.delivery.endpoint_id for each in results}
+        await tx.execute(LOCK_ENDPOINTS, list(endpoints))
         if judged:
             await tx.execute(
                 JUDGE,
@@ -242,7 +261,7 @@ async def record_deliveries(results: Sequence[Recorded], rules: HookRules) -> No
         await tx.execute(RECORD, *columns([_result_row(each) for each in results]))
         if failed:
             await tx.execute(POSTPONE, *columns(failed))
-        note(tx, {hints.HOOK + each.delivery.endpoint_id.bytes for each in results})
+        note(tx, {hints.HOOK + each.bytes for each in endpoints})
 
 
 async def fail_overdue_deliveries(*, age_seconds: float, most: int) -> int:
@@ -265,19 +284,27 @@ async def purge_deliveries(*, age_seconds: float, most: int) -> int:
 
 async def queue_finished_sends() -> bool:
     """Safe in many processes at once: one of them holds the position."""
+    async with connection() as pooled:
+        [(position, running_from, _, clients, _)] = await pooled.fetch(READ_POSITION)
+    if clients is None and running_from - position < FAR_BEHIND:
+        return False
     async with transaction() as tx:
         row = await tx.fetchrow(LOCK_POSITION)
         if row is None:
             return False
-        position, running_from, end, clients = row
+        position, running_from, end, clients, since = row
+        queued = []
         if clients:
-            await tx.execute(QUEUE_FINISHED, min(position, running_from), end, clients)
-        await tx.execute(MOVE_POSITION, running_from)
+            # Restored from a dump, the position may be ahead of this server.
+            after = min(position, running_from)
+            queued = await tx.fetch(QUEUE_FINISHED, after, end, clients, since)
+        if queued or abs(running_from - position) >= FAR_BEHIND:
+            await tx.execute(MOVE_POSITION, running_from)
     return False
 
 
 def _judged(results: Sequence[Recorded]) -> list[tuple[UUID, bool, str | None]]:
-    """What the results say about each endpoint, in ID order. A success outweighs failures."""
+    """What the results say about each endpoint. A success outweighs failures."""
     found: dict[UUID, tuple[bool, str | None]] = {}
     for each in results:
         succeeded = each.status is DeliveryStatus.DELIVERED
@@ -285,7 +312,7 @@ def _judged(results: Sequence[Recorded]) -> list[tuple[UUID, bool, str | None]]:
             continue
         before, reason = found.get(each.delivery.endpoint_id, (False, None))
         found[each.delivery.endpoint_id] = before or succeeded, reason or each.pause_reason
-    return [(endpoint_id, *found[endpoint_id]) for endpoint_id in sorted(found)]
+    return [(endpoint_id, *judgement) for endpoint_id, judgement in found.items()]
 
 
 def _result_row(result: Recorded) -> tuple[Any, ...]:

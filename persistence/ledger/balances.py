@@ -94,7 +94,8 @@ CROSS JOIN LATERAL (
     FROM hook_endpoint JOIN client ON client.id = client_id
     JOIN account ON account.id = client.account_id
     WHERE account.provider_account_id = upstream.id
-      AND failing_since < statement_timestamp() - interval '24 hours' AND deleted_at IS NULL
+      AND failing_since < statement_timestamp() - interval '24 hours'
+      AND deleted_at IS NULL AND NOT is_callback
 ) AS failing_hook
 """  # noqa: S608 - a statement of our own
 # Whether a call was started in the last five minutes. Only asked if messages have waited for so

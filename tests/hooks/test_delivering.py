@@ -163,6 +163,52 @@ async def test_two_workers_never_break_the_order_of_a_message(world: HookWorld) 
         assert seen == ["UNKNOWN", "SENT", "DELIVERED"]
 
 
+async def test_an_endpoint_that_fails_gets_one_request_at_a_time_and_recovers(
+    world: HookWorld,
+) -> None:
+    await world.endpoint()
+    for _ in range(15):
+        await change_status(await one_message(world), "SUBMITTING", "SENT")
+    at_once: list[int] = []
+    world.receiver.answers["/"] = 500
+    async with world.worker(rules(endpoint_longest_seconds=0.3)):
+        await world.receiver.wait_for("/", 8)
+        [row] = await worlds.fetch("SELECT failures, failing_since, retry_at FROM hook_endpoint")
+        assert row["failures"] >= 3
+        assert row["retry_at"] is not None
+        # Not one for each delivery: the others wait for the endpoint.
+        at_once.append(len([each for each in await deliveries() if each["attempts"]]))
+        world.receiver.answers["/"] = 200
+        await until(lambda: _count_delivered(15))
+        await until(_has_recovered)
+    assert at_once[0] < 8
+
+
+async def test_an_endpoint_that_fails_for_three_days_is_paused(world: HookWorld) -> None:
+    endpoint_id = await world.endpoint()
+    world.receiver.answers["/"] = 500
+    await worlds.execute(
+        "UPDATE hook_endpoint SET failures = 9, failing_since = now() - interval '73 hours'"
+    )
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    async with world.worker():
+        await until(lambda: worlds.fetch("SELECT FROM hook_endpoint WHERE paused_at IS NOT NULL"))
+    paused = await store.find_endpoint(OfClient(world.tenant.client_id), endpoint_id)
+    assert paused.pause_reason == "No attempt has succeeded for three days."
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    assert len(await deliveries()) == 1
+
+
+async def test_a_delivery_is_given_up_after_a_day(world: HookWorld) -> None:
+    await world.endpoint()
+    world.receiver.answers["/"] = 500
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    await worlds.execute("UPDATE hook_delivery SET created_at = now() - interval '25 hours'")
+    async with world.worker():
+        [row] = await until(lambda: deliveries(status="FAILED"))
+    assert (row["attempts"], row["error"]) == (1, "The endpoint answered 500.")
+
+
 async def _count_delivered(count: int) -> bool:
     return len(await deliveries(status="DELIVERED")) == count
 
@@ -171,3 +217,8 @@ async def _cancel_and_fail(message_id: UUID) -> None:
     async with store.transaction() as tx:
         await tx.execute("UPDATE message SET status = 'CANCELLED' WHERE id = $1", message_id)
         raise ZeroDivisionError
+
+
+async def _has_recovered() -> bool:
+    rows = await worlds.fetch("SELECT failures, failing_since FROM hook_endpoint")
+    return (rows[0]["failures"], rows[0]["failing_since"]) == (0, None)

@@ -129,6 +129,29 @@ async def test_a_send_that_is_finished_in_a_transaction_that_commits_late_is_rep
     assert len(await deliveries()) == 1
 
 
+async def test_what_was_finished_before_the_endpoint_is_not_reported(world: HookWorld) -> None:
+    send = await worlds.accept(world.tenant)
+    [message_id] = await message_ids(send.id)
+    await change_status(message_id, "SUBMITTING", "SENT")
+    await world.endpoint(events=[EventType.SEND_FINISHED])
+    await store.queue_finished_sends()
+    assert await deliveries() == []
+
+
+async def test_without_endpoints_nothing_is_written(world: HookWorld) -> None:
+    where = "SELECT xmin::text, changed_xid FROM hook_position"
+    await worlds.execute("UPDATE hook_position SET changed_xid = pg_current_xact_id()::text::int8")
+    before = await worlds.fetch(where)
+    for _ in range(3):
+        await change_status((await message_ids((await worlds.accept(world.tenant)).id))[0], "SENT")
+        await store.queue_finished_sends()
+    assert await worlds.fetch(where) == before
+    await worlds.execute("UPDATE hook_position SET changed_xid = changed_xid - 20000")
+    await store.queue_finished_sends()
+    [after] = await worlds.fetch(where)
+    assert after["changed_xid"] > before[0]["changed_xid"] - 20_000
+
+
 async def test_an_import_of_opt_outs_is_reported_number_by_number(world: HookWorld) -> None:
     await world.endpoint(events=[EventType.OPTOUT_CHANGED])
     numbers = worlds.generated_numbers(3)
