@@ -115,7 +115,7 @@ class OptOuts(ProviderAccountLocks, Protocol):
 
 
 class Reports(Settlements, Protocol):
-    """Messages that reports are about. A reference can be the ID of an attempt, in hex."""
+    """Messages that reports are about. A reference can be an ID of ours, in hex."""
 
     async def provider_accounts_of(self, tx: Transaction, references: Sequence[str]) -> list[UUID]:
         """The provider accounts of these messages, in ID order. Locks nothing."""

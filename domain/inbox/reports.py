@@ -174,7 +174,9 @@ class _Batch:
         at = _index_of(report, self.messages)
         if at is None or self.messages[at].status in NOT_SUBMITTED:
             return _wait(report)
-        before, reported = self.messages[at], report.report.status
+        # A message whose outcome is not known gets the reference that named it.
+        before = replace(self.messages[at], reference=report.report.reference)
+        reported = report.report.status
         change = change_of(before, reported) if reported else None
         if change is not None:
             self.changed[at] = change
@@ -240,7 +242,7 @@ def _index_of(report: ReportEvent, messages: Sequence[ReportedMessage]) -> int |
         at
         for at, each in enumerate(messages)
         if each.provider == report.event.provider
-        and each.reference == report.report.reference
+        and report.report.reference in (each.reference, each.message_id.hex)
         and (report.numbers is None or each.number in report.numbers)
     ]
     return matches[0] if len(matches) == 1 else None

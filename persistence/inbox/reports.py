@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 MOST_SCANNED = 2_000
 """Messages that one batch of status queries reads, of any status: it bounds the time of a read."""
 
-ATTEMPT = re.compile(r"[0-9a-f]{32}")
-"""The ID of an attempt as a reference."""
+OWN_ID = re.compile(r"[0-9a-f]{32}")
+"""The ID of an attempt or of a message as a reference."""
 
 # A message whose outcome is not known has no reference yet.
 COLUMNS = """
@@ -51,20 +51,24 @@ message JOIN provider_account ON provider_account.id = message.provider_account_
 JOIN send ON send.id = message.send_id
 """
 
-# Two branches, so that each uses its index. In ID order, like all code that locks messages.
+# Three branches, so that each uses its index. In ID order, like all code that locks messages.
 LOCK_REPORTED = f"""
 SELECT {COLUMNS} FROM {SOURCE}
 WHERE message.id IN (
     WITH report AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
-            AS report (provider, reference, number, attempt_id)
+            AS report (provider, reference, number, own_id)
     ), named AS (
         SELECT report.provider, message.id, message.provider_account_id
         FROM report JOIN message ON message.reference = report.reference
          AND (report.number IS NULL OR message.number = report.number)
         UNION ALL
         SELECT report.provider, message.id, message.provider_account_id
-        FROM report JOIN message ON message.attempt_id = report.attempt_id
+        FROM report JOIN message ON message.attempt_id = report.own_id
+         AND message.status IN ('SUBMITTING', 'UNKNOWN')
+        UNION ALL
+        SELECT report.provider, message.id, message.provider_account_id
+        FROM report JOIN message ON message.id = report.own_id
          AND message.status IN ('SUBMITTING', 'UNKNOWN')
     )
     SELECT named.id FROM named
@@ -86,6 +90,9 @@ SELECT DISTINCT provider_account_id FROM (
     UNION ALL
     SELECT provider_account_id FROM message
     WHERE attempt_id = ANY($2::uuid[]) AND status IN ('SUBMITTING', 'UNKNOWN')
+    UNION ALL
+    SELECT provider_account_id FROM message
+    WHERE id = ANY($2::uuid[]) AND status IN ('SUBMITTING', 'UNKNOWN')
 ) AS named ORDER BY provider_account_id
 """
 LOCK_REFUSED = f"""
@@ -126,15 +133,15 @@ async def lock_reported(
     tx: Connection, reports: Sequence[tuple[str, ReportCall]]
 ) -> list[ReportedMessage]:
     named = [
-        (provider, report.reference, report.number, _attempt_id(report.reference))
+        (provider, report.reference, report.number, _own_id(report.reference))
         for provider, report in reports
     ]
     return [_message(row) for row in await tx.fetch(LOCK_REPORTED, *columns(named))]
 
 
 async def provider_accounts_of(tx: Connection, references: Sequence[str]) -> list[UUID]:
-    attempt_ids = [each for each in map(_attempt_id, references) if each is not None]
-    rows = await tx.fetch(PROVIDER_ACCOUNTS_OF, list(references), attempt_ids)
+    own_ids = [each for each in map(_own_id, references) if each is not None]
+    rows = await tx.fetch(PROVIDER_ACCOUNTS_OF, list(references), own_ids)
     return [row[0] for row in rows]
 
 
@@ -215,5 +222,5 @@ def _message(row: Record) -> ReportedMessage:
     )
 
 
-def _attempt_id(reference: str) -> UUID | None:
-    return UUID(reference) if ATTEMPT.fullmatch(reference) else None
+def _own_id(reference: str) -> UUID | None:
+    return UUID(reference) if OWN_ID.fullmatch(reference) else None

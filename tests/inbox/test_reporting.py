@@ -55,6 +55,26 @@ async def test_a_report_finds_a_message_whose_answer_was_lost(
     assert await worlds.held(client.account_id) == 99
 
 
+async def test_a_report_may_name_a_message_by_our_own_id_after_a_crash(
+    client: worlds.Tenant,
+) -> None:
+    """Its call ended without an outcome, so nothing is known here but our own ID."""
+    send = await worlds.accept(client, numbers=[PHONE, post.OUR_NUMBER])
+    own_ids: dict[str, str] = {}
+    for call in await marked(client.pool):
+        own_ids |= {each.number: each.id for each in call.outgoing}
+        await lease_passes(call)
+    assert await worlds.statuses(send.id) == {"UNKNOWN": 2}
+    await post.received(report("sent", own_ids[PHONE]))
+    assert await worlds.statuses(send.id) == {"SENT": 1, "UNKNOWN": 1}
+    await post.received(report("delivered", own_ids[PHONE]))
+    assert await worlds.statuses(send.id) == {"DELIVERED": 1, "UNKNOWN": 1}
+    await post.received(report("delivered", own_ids[PHONE], recipient=PHONE))
+    await post.received(report("delivered", "0" * 32))
+    assert await worlds.statuses(send.id) == {"DELIVERED": 1, "UNKNOWN": 1}
+    assert await worlds.held(client.account_id) == 98
+
+
 async def test_an_undelivered_message_stays_charged(
     client: worlds.Tenant,
 ) -> None:
