@@ -44,7 +44,7 @@ TABLES = (
 # What can be made at the same time. Conversations need the index of sent_to.
 STAGES = (
     (("messages",), ("sends", "transfers", "attempts", "contacts", "inbound")),
-    (("sent_to",), ("events",)),
+    (("sent_to",), ("tallies", "events")),
 )
 SERVER = ("autovacuum = off", "wal_level = minimal", "max_wal_senders = 0")
 SESSION = {

@@ -200,6 +200,16 @@ ORDER BY 1;
 -- step sent_to
 INSERT INTO sent_to (number, client_id, message_id) SELECT number, client_id, id FROM message;
 
+-- step tallies: of sends with several messages, as the trigger would have counted them
+INSERT INTO send_tally (send_id, queued, submitting, sent, delivered, undelivered, rejected, unknown,
+                        cancelled)
+SELECT send_id, count(*) FILTER (WHERE status = 'QUEUED') - count(*),
+       count(*) FILTER (WHERE status = 'SUBMITTING'), count(*) FILTER (WHERE status = 'SENT'),
+       count(*) FILTER (WHERE status = 'DELIVERED'), count(*) FILTER (WHERE status = 'UNDELIVERED'),
+       count(*) FILTER (WHERE status = 'REJECTED'), count(*) FILTER (WHERE status = 'UNKNOWN'),
+       count(*) FILTER (WHERE status = 'CANCELLED')
+FROM message WHERE priority = 2 GROUP BY send_id;
+
 -- step conversations: after sent_to has its index
 INSERT INTO conversation (id, client_id, number, unread, last_message_id, last_inbound_id, modem,
                           port, created_at, updated_at)

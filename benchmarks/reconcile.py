@@ -31,8 +31,8 @@ SELECT (lpad(to_hex(n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uui
        client.id AS client_id, client.account_id, account.provider_account_id
 FROM generate_series(1, {sends}) AS n, client JOIN account ON account.id = client.account_id;
 INSERT INTO send (id, client_id, account_id, provider_account_id, kind, text, price, accepted,
-                  rejected_count, captured)
-SELECT id, client_id, account_id, provider_account_id, 'BULK', 'Hello', 1, {size}, 0, true
+                  rejected_count, captured, tallied)
+SELECT id, client_id, account_id, provider_account_id, 'BULK', 'Hello', 1, {size}, 0, true, false
 FROM made;
 INSERT INTO message (id, send_id, client_id, provider_account_id, number, status, priority, price,
                      due_at, attempt_id)

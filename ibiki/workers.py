@@ -25,6 +25,7 @@ from domain.sending.ports import Uploads
 RECEIVE_SECONDS = 0.2
 CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
+FOLD_SECONDS = 5.0
 POLL_SECONDS = 10.0
 LOW_BALANCE_SECONDS = 2.0
 FINISHED_SECONDS = 0.5
@@ -70,6 +71,7 @@ class Workers:
             self._receiving,
             Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
+            Loop("folding tallies", store.fold_tallies, every_seconds=FOLD_SECONDS),
             Loop("purging uploads", self._purge_uploads, every_seconds=PURGE_SECONDS),
             Loop("purging sign-ins", self._purge_sign_ins, every_seconds=PURGE_SECONDS),
             Loop("purging webhooks", self._purge_hooks, every_seconds=PURGE_SECONDS),

@@ -42,5 +42,6 @@ from persistence.live.fingerprints import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
 from persistence.sending.routes import *
+from persistence.sending.tallies import *
 from persistence.sending.templates import *
 from persistence.sending.uploads import *

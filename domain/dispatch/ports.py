@@ -279,10 +279,14 @@ class Captures(Ledger, Protocol):
 
 
 class Upkeep(Protocol):
-    """Old rows that are deleted."""
+    """Old rows that are deleted, and counters that are summed."""
 
     async def purge_keys(self, *, age_seconds: float, most: int) -> int:
         """Deletes idempotency keys of that age, at most `most`. Returns how many."""
+        ...
+
+    async def fold_tallies(self) -> bool:
+        """Replaces the many counters of a send by their sum. True if there may be more."""
         ...
 
 

@@ -23,6 +23,7 @@ from persistence.database import connection, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.live.hints import note
 from persistence.pages import Filter, read_page
+from persistence.sending.tallies import HAS_TALLY, WEIGHT_OF_MESSAGE, WEIGHT_OF_TALLY, WEIGHTS
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -144,10 +145,13 @@ SELECT coalesce(greatest(
 # Charged once, for exactly the messages there are; refunded once, for exactly those that the
 # provider did not accept. Corrections by reconcile count, with or without a transfer. One aggregate
 # over the entries of all tables: with joins of aggregates, PostgreSQL can choose nested loops.
-SENDS = """
+# The counters of a send are compared with its messages as one sum for all statuses, each with a
+# weight of its own.
+SENDS = f"""
 WITH entry (id, accepted, price, messages, given_back, charged, refunded, corrected, route_credit,
-            route_cost, stray) AS (
-    SELECT id, accepted, price, 0, 0, 0::int8, 0::int8, 0::int8, 0::int8, 0::int8, NULL
+            route_cost, stray, tally) AS (
+    SELECT id, accepted, price, 0, 0, 0::int8, 0::int8, 0::int8, 0::int8, 0::int8, NULL,
+           CASE WHEN {HAS_TALLY} THEN accepted * {WEIGHTS["queued"]}::int8 END
     FROM send WHERE id > $1 AND id <= $2
     UNION ALL
     SELECT message.send_id, NULL, NULL, 1,
@@ -164,17 +168,17 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
                          WHERE route.id = route_id AND pool_id = send.provider_account_id
                            AND message.provider_account_id
                                IN (route.provider_account_id, route.fallback_account_id)) END
-                THEN 'message ' || message.id END
+                THEN 'message ' || message.id END, -({WEIGHT_OF_MESSAGE})
     FROM message LEFT JOIN send ON send.id = message.send_id AND send.id > $1 AND send.id <= $2
     WHERE message.send_id > $1 AND message.send_id <= $2
     UNION ALL
     SELECT send_id, NULL, NULL, 0, 0, amount, 0, 0, 0, 0,
-           CASE WHEN source_id <> account_id THEN 'transfer ' || transfer.id END
+           CASE WHEN source_id <> account_id THEN 'transfer ' || transfer.id END, 0
     FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     WHERE transfer.kind = 'SEND' AND send_id > $1 AND send_id <= $2
     UNION ALL
     SELECT send_id, NULL, NULL, 0, 0, 0, amount, 0, 0, 0,
-           CASE WHEN destination_id <> account_id THEN 'transfer ' || transfer.id END
+           CASE WHEN destination_id <> account_id THEN 'transfer ' || transfer.id END, 0
     FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     WHERE transfer.kind = 'REFUND' AND send_id > $1 AND send_id <= $2
     UNION ALL
@@ -182,7 +186,7 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
            CASE WHEN source_id = account_id THEN amount ELSE -amount END, 0, 0,
            CASE WHEN coalesce(source_id <> account_id, true)
                  AND coalesce(destination_id <> account_id, true)
-                THEN 'transfer ' || transfer.id END
+                THEN 'transfer ' || transfer.id END, 0
     FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     WHERE transfer.kind = 'RECONCILE' AND send_id > $1 AND send_id <= $2
     UNION ALL
@@ -193,17 +197,21 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
                 WHEN source_id IS NULL THEN -amount ELSE amount END,
            CASE WHEN transfer.kind = 'ROUTE_CREDIT'
                  AND transfer.provider_account_id <> send.provider_account_id
-                THEN 'transfer ' || transfer.id END
+                THEN 'transfer ' || transfer.id END, 0
     FROM transfer LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
     WHERE transfer.kind IN ('ROUTE_CREDIT', 'ROUTE_COST') AND send_id > $1 AND send_id <= $2
     UNION ALL
-    SELECT send_id, NULL, NULL, 0, 0, 0, 0, expected - found, 0, 0, NULL
+    SELECT send_id, NULL, NULL, 0, 0, 0, 0, expected - found, 0, 0, NULL, 0
     FROM reconciliation_difference WHERE in_reading AND send_id > $1 AND send_id <= $2
+    UNION ALL
+    SELECT send_id, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, {WEIGHT_OF_TALLY}
+    FROM send_tally WHERE send_id > $1 AND send_id <= $2
 ), checked AS (
     SELECT id, max(accepted) AS accepted, max(price) AS price, sum(messages) AS messages,
            sum(given_back) AS given_back, sum(charged) AS charged, sum(refunded) AS refunded,
            sum(corrected) AS corrected, sum(route_credit) AS route_credit,
-           sum(route_cost) AS route_cost, min(stray) AS stray
+           sum(route_cost) AS route_cost, min(stray) AS stray,
+           bool_or(price IS NOT NULL AND tally IS NOT NULL) AND sum(tally) <> 0 AS is_miscounted
     FROM entry GROUP BY id
 ), violation AS (
     SELECT id, concat_ws('; ',
@@ -221,12 +229,15 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
             format('send %s: its routes moved %s too much to its pool and %s too much from others',
                    id, route_credit, route_cost)
         END,
+        CASE WHEN is_miscounted THEN
+            format('send %s: its counters differ from the statuses of its messages', id)
+        END,
         stray || ' is of another client, pool or account than its send ' || id) AS words
     FROM checked
 )
 SELECT coalesce((SELECT sum(messages) FROM checked), 0)::int8,
        ARRAY(SELECT words FROM violation WHERE words <> '' ORDER BY id LIMIT $3)
-"""
+"""  # noqa: S608 - pieces of our own
 
 
 async def begin_audit(id: UUID, actor_id: UUID | None) -> Audit:

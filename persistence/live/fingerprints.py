@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from domain.live import hints
 from domain.live.hints import Topic, id_of
 from persistence.database import connection
+from persistence.sending.tallies import COUNTS
 
 if TYPE_CHECKING:
     pass
 
 # Versions count every change of a holding. The other values that a figure shows are added.
-FINGERPRINTS = """
+FINGERPRINTS = f"""
 SELECT 'a', account.id, concat_ws(' ', version + departed_version, held,
     client.rate_per_unit_usd, client.low_balance_threshold, client.group_id,
     client_group.name, client_group.rate_per_unit_usd)
@@ -43,11 +44,7 @@ CROSS JOIN LATERAL (
 ) AS open
 WHERE upstream.id = ANY($3::uuid[])
 UNION ALL
-SELECT 's', send_id, string_agg(concat(status, messages), ' ' ORDER BY status) FROM (
-    SELECT send_id, status, count(*) AS messages FROM message
-    WHERE send_id = ANY($4::uuid[]) GROUP BY send_id, status
-) AS tally
-GROUP BY send_id
+SELECT 's', counted.id, counted::text FROM ({COUNTS.replace("$1", "$4")}) AS counted
 UNION ALL
 SELECT 'f', client_id, last_feed::text FROM client_feed WHERE client_id = ANY($5::uuid[])
 UNION ALL
@@ -62,7 +59,7 @@ SELECT 'h', endpoint.id, concat_ws(' ', failing_since, paused_at, url, events, d
         SELECT id, status, attempts FROM hook_delivery
         WHERE endpoint_id = endpoint.id ORDER BY id DESC LIMIT 25) AS newest))
 FROM hook_endpoint AS endpoint WHERE endpoint.id = ANY($8::uuid[])
-"""
+"""  # noqa: S608 - a statement of our own
 KINDS = (
     hints.ACCOUNT,
     hints.BELOW,

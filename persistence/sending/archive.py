@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import orjson
 from tortoise.expressions import RawSQL
 
 from domain.errors import NotFound
@@ -42,6 +41,7 @@ from persistence.pages import (
 )
 from persistence.planned import connection_for
 from persistence.sending import models
+from persistence.sending.tallies import read_counts
 from persistence.sql import first_id_at
 from persistence.turns import in_turn
 
@@ -50,17 +50,6 @@ if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
 
     from persistence.database import Connection
-
-# Send by send, so that the index of a send's messages is used whatever the statistics say.
-COUNTS = """
-SELECT wanted.id, tally.counts FROM unnest($1::uuid[]) AS wanted (id)
-CROSS JOIN LATERAL (
-    SELECT jsonb_object_agg(status, messages) AS counts FROM (
-        SELECT status, count(*) AS messages FROM message
-        WHERE message.send_id = wanted.id GROUP BY status
-    ) AS each
-) AS tally
-"""
 
 # The text of a bulk is stored once, in its send.
 SHOWN_MESSAGE_COLUMNS = """
@@ -340,13 +329,11 @@ def add_search(wanted: Filter, search: str, matches: str) -> None:
 
 
 async def _with_counts(rows: Sequence[models.Send], tx: Connection | None = None) -> list[Send]:
-    async with connection(tx) as pooled:
-        counted = await pooled.fetch(COUNTS, [row.id for row in rows])
-    counts = {row[0]: orjson.loads(row[1] or "{}") for row in counted}
+    counts = await read_counts([row.id for row in rows], tx)
     return [_send(row, counts[row.id]) for row in rows]
 
 
-def _send(row: models.Send, counts: dict[str, int]) -> Send:
+def _send(row: models.Send, counts: dict[MessageStatus, int]) -> Send:
     rejected: list[Any] = row.rejected or []
     return Send(
         id=row.id,
@@ -357,7 +344,7 @@ def _send(row: models.Send, counts: dict[str, int]) -> Send:
         value_usd=row.value_usd,
         rejected=[_rejected(*each) for each in rejected],
         rejected_count=row.rejected_count,
-        counts={MessageStatus(status): count for status, count in counts.items()},
+        counts=counts,
         created_at=row.created_at,
         send_at=row.send_at,
         held=row.held,

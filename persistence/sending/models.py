@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tortoise import fields
-from tortoise.fields.db_defaults import Now
+from tortoise.fields.db_defaults import Now, SqlDefault
 from tortoise.models import Model
 
 from persistence.sql import CURRENT_TRANSACTION
@@ -45,6 +45,7 @@ class Send(Model):
     send_at = fields.DatetimeField(null=True)
     held = fields.IntField(db_default=0)
     due_until = fields.DatetimeField(null=True)
+    tallied = fields.BooleanField(db_default=True)
 
     class Meta:
         table = "send"
@@ -122,6 +123,26 @@ class ProviderRoute(Model):
 
     class Meta:
         table = "provider_route"
+
+
+class SendTally(Model):
+    """Changes of the statuses of a send's messages: see `persistence.sending.tallies`."""
+
+    id = fields.BigIntField(
+        primary_key=True, generated=False, db_default=SqlDefault("nextval('send_tally_number')")
+    )
+    send_id = fields.UUIDField()
+    queued = fields.IntField(db_default=0)
+    submitting = fields.IntField(db_default=0)
+    sent = fields.IntField(db_default=0)
+    delivered = fields.IntField(db_default=0)
+    undelivered = fields.IntField(db_default=0)
+    rejected = fields.IntField(db_default=0)
+    unknown = fields.IntField(db_default=0)
+    cancelled = fields.IntField(db_default=0)
+
+    class Meta:
+        table = "send_tally"
 
 
 class Upload(Model):

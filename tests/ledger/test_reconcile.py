@@ -77,7 +77,8 @@ async def send_charged(tenant: worlds.Tenant, messages: int, units: int) -> UUID
     send_id = new_id()
     await worlds.execute(
         "INSERT INTO send (id, client_id, account_id, provider_account_id, kind, text, price,"
-        " accepted, rejected_count) VALUES ($1, $2, $3, $4, 'BULK', 'Hello', $5, $6, 0)",
+        " accepted, rejected_count, tallied)"
+        " VALUES ($1, $2, $3, $4, 'BULK', 'Hello', $5, $6, 0, false)",
         send_id, tenant.client_id, tenant.account_id, tenant.pool.id, tenant.pool.price, messages,
     )  # fmt: skip
     await worlds.execute(

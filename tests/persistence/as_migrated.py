@@ -125,6 +125,7 @@ INDEXES = {
     "send_by_kind": "(client_id, kind, id) WHERE (kind <> 'SINGLE'::text)",
     "send_expiring": "(provider_account_id, expires_at) WHERE (expires_at IS NOT NULL)",
     "send_scheduled": "(client_id, due_until) WHERE (due_until IS NOT NULL)",
+    "send_tally_by_send": "(send_id)",
     "send_uncaptured": "(id) WHERE (NOT captured)",
     "session_by_user": "(user_id) WHERE (revoked_at IS NULL)",
     "sync_by_provider_account": "(provider_account_id, created_at DESC)",
@@ -167,6 +168,9 @@ TRIGGERS = {
     " EXECUTE FUNCTION message_queues_hooks()",
     "opt_out_hooked": "AFTER INSERT OR DELETE ON public.opt_out"
     " FOR EACH ROW EXECUTE FUNCTION opt_out_queues_hooks()",
+    "message_tallied": "AFTER UPDATE ON public.message"
+    " REFERENCING OLD TABLE AS replaced NEW TABLE AS written"
+    " FOR EACH STATEMENT EXECUTE FUNCTION message_tallies()",
     "transfer_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transfer"
     " FOR EACH STATEMENT EXECUTE FUNCTION transfer_is_append_only()",
     "transfer_fits_its_accounts": "AFTER INSERT ON public.transfer"
@@ -181,6 +185,10 @@ STORAGE = {
         "fillfactor": "50",
         "autovacuum_vacuum_scale_factor": "0.02",
         "autovacuum_vacuum_threshold": "200",
+    },
+    "send_tally": {
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_threshold": "5000",
     },
     "message": {
         "autovacuum_vacuum_scale_factor": "0.05",

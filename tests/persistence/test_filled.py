@@ -14,6 +14,8 @@ from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter
 from domain.pages import Window
+from domain.sending.lists import ALL_SENDS, SendFilter
+from domain.sending.messages import SendKind
 from ibiki.local import embedded
 from persistence.inbox import conversations
 from persistence.inbox.routes import read_webhook_status
@@ -112,3 +114,12 @@ async def test_unrouted_events_are_counted_from_an_index(filled: None) -> None:
     work = await work_of(read_webhook_status(Everything()), ["webhook_event"])
     assert not work.scans["webhook_event"], work
     assert work.rows["webhook_event"] <= 20 + PLANNING, work
+
+
+async def test_a_page_of_sends_does_not_count_the_messages_of_large_ones(filled: None) -> None:
+    bulks = SendFilter(kind=SendKind.BULK)
+    for scope_filter in (ALL_SENDS, bulks):
+        read = archive.read_sends(Everything(), Window(50), filter=scope_filter)
+        work = await work_of(read, ["message", "send_tally"])
+        assert work.rows["message"] <= 51 + PLANNING, work
+        assert work.rows["send_tally"] <= 51 + PLANNING, work

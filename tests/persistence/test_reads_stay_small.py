@@ -126,7 +126,8 @@ async def test_a_page_of_sends_reads_that_page_and_counts_its_messages(
     scope: Scope = Everything() if everybodys else OfClient(world.busy.client_id)
     around = (await read_sends(scope, Window(100))).items[-1].id
     for window in windows(around)[1:]:
-        assert_small(await work_of(read_sends(scope, window)), most_rows=51)
+        # Each send twice: for the page, and for its counts.
+        assert_small(await work_of(read_sends(scope, window)), most_rows=102)
 
 
 async def test_a_page_of_a_statement_reads_at_most_two_pages(world: World) -> None:
@@ -274,7 +275,7 @@ async def test_sends_of_a_kind_are_found_without_reading_the_others(
             wanted = SendFilter(kind=kind)
             work = await work_of(read_sends(scope, Window(50), filter=wanted, order=order))
             assert not any(work.scans.values()), work
-            assert work.rows["send"] <= most + PLANNING, work
+            assert work.rows["send"] <= 2 * most + PLANNING, work
 
 
 async def test_sends_of_a_time_or_a_client_read_that_page(world: World) -> None:
@@ -287,7 +288,7 @@ async def test_sends_of_a_time_or_a_client_read_that_page(world: World) -> None:
         for order in SendOrder:
             work = await work_of(read_sends(Everything(), Window(50), filter=wanted, order=order))
             assert not any(work.scans.values()), work
-            assert work.rows["send"] <= 51 + PLANNING, work
+            assert work.rows["send"] <= 102 + PLANNING, work
 
 
 async def middle_of(world: World) -> UUID:

@@ -1,0 +1,109 @@
+"""Counts of the messages of sends, by status.
+
+A send of one text to many, or of a file, has counters: rows of `send_tally`, which a trigger adds
+whenever a statement changes statuses. Their sums and the number of accepted messages, which all
+begin as QUEUED, are the counts. So a list of sends reads some rows for each, and not 100,000
+messages. Raw SQL: all counts of a page are read by one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.sending.messages import MessageStatus
+from persistence.database import connection
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+NAMES = ", ".join(status.value.lower() for status in MessageStatus)
+SUMS = ", ".join(f"sum({name})" for name in NAMES.split(", "))
+
+HAS_TALLY = "tallied AND kind IN ('BULK', 'MULTI', 'CSV')"
+# LATERAL: send by send, so that an index is used whatever the statistics say.
+COUNTS = f"""
+SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
+    SELECT {
+    ", ".join(
+        f"coalesce(sum({name}), 0)::int8" + (" + accepted" if name == "queued" else "")
+        for name in NAMES.split(", ")
+    )
+} FROM send_tally WHERE send_id = send.id
+) AS counts
+WHERE send.id = ANY($1::uuid[]) AND {HAS_TALLY}
+UNION ALL
+SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
+    SELECT {
+    ", ".join(f"count(*) FILTER (WHERE status = '{name.upper()}')" for name in NAMES.split(", "))
+} FROM message WHERE send_id = send.id
+) AS counts
+WHERE send.id = ANY($1::uuid[]) AND NOT ({HAS_TALLY})
+"""  # noqa: S608 - names of our own
+
+# Of the newest rows only: to look for such sends among all rows would cost more with each send.
+FOLD = f"""
+WITH crowded AS (
+    SELECT send_id FROM (SELECT send_id FROM send_tally ORDER BY id DESC LIMIT $1) AS newest
+    GROUP BY send_id HAVING count(*) >= $2
+), chosen AS (
+    SELECT id FROM send_tally WHERE send_id = ANY(ARRAY(SELECT send_id FROM crowded))
+    FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM send_tally WHERE id = ANY(ARRAY(SELECT id FROM chosen)) RETURNING *
+)
+INSERT INTO send_tally (send_id, {NAMES}) SELECT send_id, {SUMS} FROM gone GROUP BY send_id
+"""  # noqa: S608 - names of our own
+
+# Primes, so that counts of a million give the same sum only if they are the same. For the audit.
+WEIGHTS = dict(
+    zip(
+        NAMES.split(", "),
+        (
+            1000000007,
+            1100000009,
+            1200000041,
+            1300000003,
+            1400000023,
+            1500000001,
+            1600000009,
+            1700000009,
+        ),
+        strict=True,
+    )
+)
+WEIGHT_OF_TALLY = " + ".join(f"{name} * {weight}::int8" for name, weight in WEIGHTS.items())
+WEIGHT_OF_MESSAGE = (
+    "CASE status"
+    + "".join(f" WHEN '{name.upper()}' THEN {weight}::int8" for name, weight in WEIGHTS.items())
+    + " END"
+)
+
+NEWEST_TALLIES = 5_000
+"""Rows of counters that one fold looks at."""
+
+MOST_TALLIES = 20
+"""Rows of counters that a send may keep."""
+
+
+async def read_counts(
+    send_ids: Sequence[UUID], tx: Connection | None = None
+) -> dict[UUID, dict[MessageStatus, int]]:
+    """The counts of each send, without those that are zero."""
+    async with connection(tx) as pooled:
+        rows = await pooled.fetch(COUNTS, list(send_ids))
+    return {
+        row[0]: {
+            status: count
+            for status, count in zip(MessageStatus, tuple(row)[1:], strict=True)
+            if count
+        }
+        for row in rows
+    }
+
+
+async def fold_tallies() -> bool:
+    """Replaces the many rows of a send by their sum. True if there was anything to replace."""
+    async with connection() as pooled:
+        return await pooled.execute(FOLD, NEWEST_TALLIES, MOST_TALLIES) != "INSERT 0 0"
