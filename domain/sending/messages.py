@@ -79,12 +79,35 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
+class SingleOptions:
+    """What a caller may ask for a single message, each as in `NewSend`."""
+
+    callback: Callback | None = None
+    valid_seconds: int | None = None
+    line: Line | None = None
+
+    def as_given(self) -> dict[str, object]:
+        """What a key is compared by. Empty without any option: such keys are older."""
+        line = self.line
+        given = {
+            "callback": self.callback.url if self.callback else None,
+            "validSeconds": self.valid_seconds,
+            "line": [line.modem, line.port] if line else None,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+NO_OPTIONS = SingleOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class NewSend:
     """A checked send that is not charged yet.
 
     `numbers`: E.164, without duplicates. `texts`: one for each number, in order; None if all
-    share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`, `warning`: for a reply,
-    the line that it leaves through, and what its sender should know about that.
+    share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`: the line that it leaves
+    through, for a reply or if the client names it; None lets the provider choose. `warning`: for a
+    reply, what its sender should know about its line.
     `first_message_id`: the messages have consecutive IDs from here on. So an answer can name them
     without a read, and 100,000 need not be made one by one. `send_at`: when the messages are due;
     None for now. `held_until`: one for each number, if it is held until later during quiet hours;

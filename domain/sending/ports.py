@@ -25,7 +25,7 @@ from domain.sending.lists import (
     SendOrder,
     StatRow,
 )
-from domain.sending.messages import AcceptedMessage, Message, MessageStatus, NewSend, Send
+from domain.sending.messages import AcceptedMessage, Line, Message, MessageStatus, NewSend, Send
 from domain.transactions import Transaction, Transactional
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class SendArchive(Protocol):
 
     async def read_accepted(self, scope: OfClient, send_id: UUID) -> Sequence[AcceptedMessage]:
         """All messages of a send, in the order of its accepted recipients."""
+        ...
+
+    async def lines_of_numbers(self, scope: OfClient) -> Mapping[str, Line]:
+        """The client's own numbers that belong to a line, each with its line."""
         ...
 
     async def read_submitted_at(

@@ -33,7 +33,14 @@ from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
 from domain.ledger.sync import sync
 from domain.ledger.valuation import value_usd
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
-from domain.sending.messages import Callback, MessageStatus, NewSend, Send, SendKind
+from domain.sending.messages import (
+    NO_OPTIONS,
+    MessageStatus,
+    NewSend,
+    Send,
+    SendKind,
+    SingleOptions,
+)
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
 from domain.sending.schedule import AT_ONCE, Schedule, schedule_of
 from domain.sending.templates import FIELD, Text, as_given, fill_in
@@ -60,7 +67,7 @@ class SendRequest:
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from. `missing`: what is missing for a recipient, by its position.
     `send_at`: when to send; None for now. `ignore_quiet_hours`: whether quiet hours do not matter.
-    `callback`, `valid_seconds`: as in `NewSend`.
+    `single`: of a single message.
     """
 
     kind: SendKind
@@ -71,8 +78,7 @@ class SendRequest:
     missing: Mapping[int, str] = field(default_factory=dict)
     send_at: datetime | None = None
     ignore_quiet_hours: bool = False
-    callback: Callback | None = None
-    valid_seconds: int | None = None
+    single: SingleOptions = NO_OPTIONS
 
 
 async def send(
@@ -84,27 +90,21 @@ async def send(
     key: str | None,
     send_at: datetime | None = None,
     ignore_quiet_hours: bool = False,
-    callback: Callback | None = None,
-    valid_seconds: int | None = None,
+    single: SingleOptions = NO_OPTIONS,
 ) -> Send:
     """Accepts one message to one number. `send_at`: with a time zone; None for now.
 
-    `ignore_quiet_hours`: send it even if it is quiet where the recipient is. `callback`: its URL
-    must have been checked. `valid_seconds`: after so long, it is not submitted any more.
+    `ignore_quiet_hours`: send it even if it is quiet where the recipient is. `single`: the URL of a
+    callback must have been checked.
     """
-    options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
-    if callback is not None:
-        options["callback"] = callback.url
-    if valid_seconds is not None:
-        options["validSeconds"] = valid_seconds
+    options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours) | single.as_given()
     keyed = key_by(actor, key, "send", {"to": to, "text": as_given(text)} | options)
     request = SendRequest(
         SendKind.SINGLE,
         [to],
         send_at=send_at,
         ignore_quiet_hours=ignore_quiet_hours,
-        callback=callback,
-        valid_seconds=valid_seconds,
+        single=single,
     )
     return await _send(installation, actor, request, [text], keyed)
 
@@ -307,6 +307,7 @@ async def _check(
     schedule = await find_schedule(installation, payer, request, recipients.numbers)
     texts, numbers, table = request.texts, recipients.numbers, installation.routes.table
     choose = partial(table.choose, payer.provider_account_id, numbers)
+    line = request.single.line  # a line belongs to the client's own provider account
     return NewSend(
         id=new_id(),
         payer=payer,
@@ -320,9 +321,10 @@ async def _check(
         key=key,
         send_at=schedule.send_at,
         held_until=schedule.held_until,
-        callback=request.callback,
-        valid_seconds=request.valid_seconds,
-        routes=await _in_thread(len(numbers), choose),
+        callback=request.single.callback,
+        valid_seconds=request.single.valid_seconds,
+        line=line,
+        routes=() if line else await _in_thread(len(numbers), choose),
     )
 
 

@@ -157,10 +157,10 @@ LIMIT $4 FOR UPDATE OF message SKIP LOCKED
 FORGET_VALIDITY = """
 UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
     SELECT id FROM send
-    WHERE expires_at <= statement_timestamp() AND provider_account_id = $1
+    WHERE expires_at <= statement_timestamp()
       AND NOT EXISTS (SELECT FROM message
                       WHERE send_id = send.id AND status IN ('QUEUED', 'SUBMITTING'))
-    ORDER BY expires_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
+    ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
 """
 LOCK_PAST_VALIDITY = f"""
 SELECT {QUEUED_COLUMNS} {OF_MESSAGES}

@@ -14,7 +14,7 @@ from tortoise.expressions import Q, RawSQL
 from tortoise.functions import Sum
 
 from domain.errors import InvalidInput, NotFound
-from domain.identity.access import Everything
+from domain.identity.access import Everything, OfClient
 from domain.ids import new_id
 from domain.inbox.messages import ModemRoute
 from domain.inbox.webhooks import (
@@ -57,6 +57,11 @@ EXISTS (SELECT FROM modem_route AS other
           AND other.client_id <> modem_route.client_id)
 """
 SEEN_AT = "coalesce(modem_route.last_seen_at, 'epoch')"
+
+LINES_OF_NUMBERS = """
+SELECT number, modem, port FROM assigned_number JOIN modem_route ON modem_route.id = route_id
+WHERE assigned_number.client_id = $1 AND modem_route.client_id = $1
+"""
 
 
 async def read_webhook_events(
@@ -127,6 +132,12 @@ async def route_of(client_id: UUID) -> ModemRoute | None:
     async with connection() as pooled:
         found = await _routes(pooled, _in_order(query).limit(1))
     return found[0] if found else None
+
+
+async def lines_of_numbers(scope: OfClient) -> dict[str, Line]:
+    async with connection() as pooled:
+        rows = await pooled.fetch(LINES_OF_NUMBERS, scope.client_id)
+    return {row["number"]: Line(row["modem"], row["port"]) for row in rows}
 
 
 async def write_modem_route(

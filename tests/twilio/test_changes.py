@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import Any
 
 from tests import worlds
@@ -146,3 +148,28 @@ async def test_a_conversation_shows_the_last_message_that_is_left(web: Web) -> N
         "lastMessage": {"text": "Question"},
         "messages": {"nodes": [{"text": "Question"}]},
     }
+
+
+async def test_messages_that_are_changed_at_once_are_changed_once(web: Web) -> None:
+    numbers = [f"+1202555{each:04}" for each in range(110, 120)]
+    bulk = 'mutation ($to: [String!]!) { bulkSend(input: {to: $to, text: "Hi"}) { __typename } }'
+    await web.app.answer("owner", bulk, to=numbers)
+    await captured()
+    messages = await web.listed()
+    for each in messages[1:]:
+        await statuses("DELIVERED", each)
+    paths = [f"/Messages/{each['sid']}.json" for each in messages]
+    calls = [("POST", {"Body": ""}), ("DELETE", None), ("POST", {"Body": ""}), ("DELETE", None)]
+    tasks = [web.call(method, path, data=form) for method, form in calls for path in paths[1:]]
+    tasks += [web.call("POST", paths[0], data={"Status": "canceled"}) for _ in range(5)]
+    answers = await asyncio.gather(*tasks)
+    codes = Counter(each.status_code for each in answers)
+    assert set(codes) <= {200, 204, 404}
+    assert codes[204] == len(paths) - 1
+    rows = await worlds.fetch("SELECT emptied, text FROM send")
+    assert (rows[0]["emptied"], rows[0]["text"]) == (9, "Hi")
+    assert await worlds.held(web.app.owner.account_id) == 91
+    assert (await web.call("DELETE", paths[0])).status_code == 204
+    rows = await worlds.fetch("SELECT emptied, text FROM send")
+    assert (rows[0]["emptied"], rows[0]["text"]) == (10, "")
+    await worlds.assert_audit_holds()

@@ -9,6 +9,8 @@ from typing import Any
 from domain.dispatch.recording import reject_expired
 from domain.ids import new_id
 from persistence import store
+from resolvers import ids
+from resolvers.ids import Kind
 from tests import worlds
 from tests.dispatch.parts import marked
 from tests.twilio.conftest import (
@@ -17,10 +19,12 @@ from tests.twilio.conftest import (
     TO,
     Web,
     account_of,
+    assign,
     failure,
     statuses,
 )
 
+OWN_NUMBER = "+12025550112"
 KEYS = {
     *("account_sid", "api_version", "body", "date_created", "date_sent", "date_updated"),
     *("direction", "error_code", "error_message", "from", "messaging_service_sid", "num_media"),
@@ -212,6 +216,37 @@ async def test_refusals_before_a_send_have_codes(web: Web) -> None:
     await web.app.answer("owner", bulk, to=numbers)  # all but the one that has opted out
     await web.created()
     assert "0 credits" in failure(await web.create(), 402, 20402)
+
+
+async def test_a_from_that_is_an_own_number_chooses_its_line(web: Web) -> None:
+    await web.app.answer(
+        "admin",
+        "mutation ($input: SetModemRouteInput!) { setModemRoute(input: $input) { __typename } }",
+        input={
+            "clientId": ids.encode(Kind.CLIENT, web.app.owner.client_id),
+            "modem": "7",
+            "port": "2",
+            "assignedNumbers": [OWN_NUMBER],
+        },
+    )
+    await assign(web, "+12025550113")
+    made = await web.created(From=OWN_NUMBER)
+    assert made["from"] == OWN_NUMBER
+    assert (await web.listed())[0]["from"] == OWN_NUMBER
+    [call] = await marked(web.app.pool)
+    assert [(each.modem, each.port) for each in call.messages] == [("7", "2")]
+    # Numbers without a line, of others, and names are accepted and not used.
+    for sender in ("+12025550113", "+12025550199", "SHOP", "\x00"):
+        other = await web.created(From=sender)
+        assert other["from"] is None
+    calls = await marked(web.app.pool)
+    assert {each.modem for call in calls for each in call.messages} == {None}
+    sibling = {"authorization": "Bearer sibling"}
+    path = f"{PREFIX}/Accounts/{account_of(web.app.sibling)}/Messages.json"
+    answer = await web.http.post(path, data={**HELLO, "From": OWN_NUMBER}, headers=sibling)
+    assert answer.json()["from"] is None
+    [call] = await marked(web.app.pool)
+    assert [each.modem for each in call.messages] == [None]
 
 
 async def test_each_status_has_its_word_and_code(web: Web) -> None:

@@ -17,11 +17,10 @@ from uuid import UUID
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import DueDelivery, HookRequest
 from domain.identity.access import OfClient
-from domain.identity.ports import Directory
 from domain.sending.messages import Callback, Message
 from domain.sids import SidKind, sid_of
 from ibiki.http.twilio.forms import FORM
-from ibiki.http.twilio.resources import VERSION, Own, error_of, status_of
+from ibiki.http.twilio.resources import VERSION, ClientReads, error_of, find_own, status_of
 
 FORMAT = "twilio"
 TOKEN_OF = b"the auth token of a client of the Twilio-compatible API"
@@ -47,9 +46,9 @@ class AuthTokens:
 class CallbackFormat:
     """Implements `domain.hooks.ports.HookFormat`."""
 
-    def __init__(self, tokens: AuthTokens, directory: Directory) -> None:
+    def __init__(self, tokens: AuthTokens, store: ClientReads) -> None:
         self._tokens = tokens
-        self._directory = directory
+        self._store = store
 
     async def request(
         self, delivery: DueDelivery, subject: Any, _secrets: Sequence[str]
@@ -57,8 +56,8 @@ class CallbackFormat:
         """The form of a status. The subject is a message that was sent."""
         assert isinstance(subject, Message)
         client_id = delivery.client_id
-        found = await self._directory.find_clients(OfClient(client_id), [client_id])
-        form = form_of(subject, Own(found[client_id]).only_number)
+        own = await find_own(self._store, OfClient(client_id))
+        form = form_of(subject, own.number_of(subject))
         signature = signature_of(self._tokens.of(client_id), delivery.url, form)
         headers = {
             "Content-Type": FORM,

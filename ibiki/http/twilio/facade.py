@@ -11,7 +11,7 @@ import orjson
 from starlette.routing import BaseRoute, Route
 
 from domain.errors import NotFound, Refusal
-from domain.identity.access import Role, require
+from domain.identity.access import Role, own_scope, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from ibiki.http.bearer import headers_of, idempotency_key_of
@@ -24,7 +24,7 @@ from ibiki.http.twilio.credentials import caller_of
 from ibiki.http.twilio.errors import refused
 from ibiki.http.twilio.operations import Call
 from ibiki.http.twilio.outgoing import KNOWN
-from ibiki.http.twilio.resources import Own, Resource
+from ibiki.http.twilio.resources import Resource, find_own
 from resolvers.context import Access
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class TwilioFacade:
         actor = await caller_of(self._authenticator, headers)
         USERS.check(actor)
         actor = require(actor)
-        own = Own(await operations.find_client(self._installation, actor))
+        own = await find_own(self._installation.store, own_scope(actor))
         # The answer to the SID of another client is that to a SID that does not exist.
         if places.get("account", own.sid) != own.sid:
             raise NotFound("account")

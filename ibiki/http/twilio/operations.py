@@ -11,7 +11,6 @@ from domain.direction import Direction
 from domain.dispatch.cancel import cancel_message
 from domain.errors import InvalidInput, InvalidText, NotFound, OutcomeUnknown, TryAgain
 from domain.identity.access import Actor, OfClient, own_scope
-from domain.identity.directory import Client
 from domain.inbox import erasing
 from domain.inbox.erasing import NotFinished
 from domain.inbox.messages import AnyMessage
@@ -20,7 +19,7 @@ from domain.ledger.balances import view_of
 from domain.pages import Page, Window
 from domain.sending import send as sending
 from domain.sending.lists import MessageFilter
-from domain.sending.messages import Message, MessageStatus, Send
+from domain.sending.messages import Line, Message, MessageStatus, Send, SingleOptions
 from domain.sending.schedule import FIELD as SEND_AT
 from domain.sending.text import segments_of
 from domain.sids import SidKind, find_sid
@@ -71,15 +70,6 @@ class Call:
         return found
 
 
-async def find_client(installation: Installation, actor: Actor) -> Client:
-    """The client that the actor sends from. Raises Forbidden, NotFound."""
-    scope = own_scope(actor)
-    found = await installation.directory.find_clients(scope, [scope.client_id])
-    if scope.client_id not in found:
-        raise NotFound("account")
-    return found[scope.client_id]
-
-
 async def list_accounts(call: Call) -> Resource:
     """The account of the credential."""
     given = {name: value for name, value in call.query.items() if value}
@@ -115,7 +105,8 @@ async def create_message(call: Call) -> Resource:
     """Sends one text to one number."""
     installation = call.installation
     given = read_outgoing(installation.normaliser, installation.hooks.addresses, call.form)
-    send = await _send(call, given)
+    line = call.own.lines.get(given.sender or "")
+    send = await _send(call, given, line)
     message = await _accepted(call, send)
     times = {} if send.accepted_as else await _sent_at(call, [message])
     return message_resource(call.own, message, times.get(message.id))
@@ -171,7 +162,7 @@ async def delete_message(call: Call) -> None:
         raise TwilioRefused(409, 20009, str(early)) from None
 
 
-async def _send(call: Call, given: Outgoing) -> Send:
+async def _send(call: Call, given: Outgoing, line: Line | None) -> Send:
     installation = call.installation
     try:
         return await sending.send(
@@ -181,8 +172,7 @@ async def _send(call: Call, given: Outgoing) -> Send:
             text=given.text,
             key=call.key,
             send_at=given.send_at,
-            callback=given.callback,
-            valid_seconds=given.valid_seconds,
+            single=SingleOptions(given.callback, given.valid_seconds, line),
         )
     except InvalidInput as refusal:
         if refusal.field != SEND_AT:
@@ -220,6 +210,8 @@ async def _accepted(call: Call, send: Send) -> Message:
         is_reply=False,
         created_at=send.created_at,
         updated_at=send.created_at,
+        modem=new_send.line.modem if new_send.line else None,
+        port=new_send.line.port if new_send.line else None,
         send_at=next(iter(new_send.held_until), None) or new_send.send_at,
     )
 

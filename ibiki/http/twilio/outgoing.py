@@ -17,7 +17,7 @@ from ibiki.http.twilio.forms import number_of, time_of
 
 IGNORED = frozenset(
     {"Attempt", "ForceDelivery", "MessageIntent", "ProvideFeedback", "RiskCheck", "SmartEncoded"}
-    | {"TrafficType", "From", "FallbackFrom", "MessagingServiceSid"}
+    | {"TrafficType", "FallbackFrom", "MessagingServiceSid"}
 )
 """Fields that change neither the message nor what is charged or stored here."""
 
@@ -46,7 +46,7 @@ REFUSED = {
 KNOWN = frozenset(
     IGNORED
     | REFUSED.keys()
-    | {"To", "Body", "ScheduleType", "SendAt", "StatusCallback", "ValidityPeriod"}
+    | {"To", "From", "Body", "ScheduleType", "SendAt", "StatusCallback", "ValidityPeriod"}
 )
 FIXED = "fixed"
 WRONG_TIME = 35114
@@ -57,7 +57,7 @@ LONGEST_VALIDITY = 36_000
 class Outgoing:
     """What to send. `send_at`: None for now. `callback`: None for no callbacks.
 
-    `valid_seconds`: None for no limit.
+    `valid_seconds`: None for no limit. `sender`: the number in From; None for anything else.
     """
 
     to: str
@@ -65,6 +65,7 @@ class Outgoing:
     send_at: datetime | None
     callback: Callback | None
     valid_seconds: int | None
+    sender: str | None
 
 
 def read_outgoing(
@@ -84,7 +85,16 @@ def read_outgoing(
         _send_at(form),
         _callback(addresses, form),
         _valid_seconds(form),
+        _sender(normaliser, form),
     )
+
+
+def _sender(normaliser: Normaliser, form: Mapping[str, str]) -> str | None:
+    given = form.get("From", "")
+    if given.startswith(" "):
+        given = f"+{given[1:]}"  # a + that was not written as %2B
+    (number,) = normaliser.normalise_many([given])
+    return number
 
 
 def _valid_seconds(form: Mapping[str, str]) -> int | None:

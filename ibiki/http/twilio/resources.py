@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
+from uuid import UUID
 
 from domain.dispatch.settlement import EXPIRED, GIVEN_UP, OPTED_OUT
+from domain.errors import NotFound
+from domain.identity.access import OfClient, Scope
 from domain.identity.directory import Client, ClientStatus
 from domain.inbox.messages import AnyMessage, InboundMessage
-from domain.sending.messages import Message, MessageStatus
+from domain.sending.messages import Line, Message, MessageStatus
 from domain.sending.text import segments_of
 from domain.sids import SidKind, sid_of
 
@@ -40,9 +43,10 @@ CODES = {OPTED_OUT: 21610, GIVEN_UP: 30036, EXPIRED: 30036}
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """The client of the request, with its own numbers."""
+    """The client of the request. `lines`: those of its own numbers that belong to one."""
 
     client: Client
+    lines: Mapping[str, Line]
 
     @property
     def sid(self) -> str:
@@ -54,6 +58,33 @@ class Own:
         """Its number, if it has exactly one."""
         numbers = self.client.assigned_numbers
         return numbers[0] if len(numbers) == 1 else None
+
+    def number_of(self, message: Message) -> str | None:
+        """The number that a message leaves from, if it is known."""
+        for number, line in self.lines.items():
+            if (line.modem, line.port) == (message.modem, message.port):
+                return number
+        return self.only_number
+
+
+class ClientReads(Protocol):
+    """What is read of the client of a request."""
+
+    async def find_clients(self, scope: Scope, ids: Sequence[UUID]) -> Mapping[UUID, Client]:
+        """The clients with these IDs that are in the scope, by ID."""
+        ...
+
+    async def lines_of_numbers(self, scope: OfClient) -> Mapping[str, Line]:
+        """The client's own numbers that belong to a line, each with its line."""
+        ...
+
+
+async def find_own(store: ClientReads, scope: OfClient) -> Own:
+    """The client of a scope. Raises NotFound."""
+    found = (await store.find_clients(scope, [scope.client_id])).get(scope.client_id)
+    if found is None:
+        raise NotFound("account")
+    return Own(found, await store.lines_of_numbers(scope) if found.assigned_numbers else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +205,7 @@ def _outbound(own: Own, message: Message, sent_at: datetime | None) -> Resource:
     code, sentence = error_of(message)
     return {
         "direction": "outbound-reply" if message.is_reply else "outbound-api",
-        "from": own.only_number,
+        "from": own.number_of(message),
         "to": message.number,
         "status": status_of(message),
         "date_sent": None if sent_at is None else date_of(sent_at),
