@@ -6,9 +6,10 @@ import asyncio
 import base64
 import json
 import logging
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 
 import aiohttp
@@ -215,6 +216,31 @@ def test_a_body_that_is_no_call_is_malformed(provider: str, body: bytes) -> None
     parsed = PARSERS[provider](body)
     assert isinstance(parsed, Malformed)
     assert parsed.reason.endswith(".")
+
+
+WHOLE = [
+    b"MessageSid=SM1&From=%2B12025550100&To=%2B12025550199&Body=Hello&AccountSid=AC1&NumMedia=1",
+    b"MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30003",
+    b"id=a1&from=%2B12025550100&to=22384&text=Hello&date=2026-05-03T06%3A04%3A45Z",
+    b"id=ATXid_1&status=Failed&phoneNumber=%2B12025550100&failureReason=DeliveryFailure",
+    b'{"deviceId": "d", "event": "sms:received", "payload": {"messageId": "a", "message": "Hello",'
+    b' "sender": "+12025550100", "simNumber": 1, "receivedAt": "2026-06-22T15:46:11.000+07:00"}}',
+    b'{"event": "sms:failed", "payload": {"messageId": "a", "reason": "x"}}',
+]
+
+
+def test_no_damaged_body_raises_and_what_is_read_can_be_stored() -> None:
+    chance = random.Random(4711)
+    for _ in range(3_000):
+        body = bytearray(chance.choice(WHOLE))
+        for _ in range(chance.randint(0, 4)):
+            at = chance.randrange(len(body))
+            body[at : at + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
+        for provider in VENDORS:
+            parsed = PARSERS[provider](bytes(body[: chance.randint(1, 400)]))
+            shown = "".join(map(str, filter(None, asdict(parsed).values())))
+            assert "\0" not in shown
+            shown.encode()
 
 
 @pytest.mark.parametrize("provider", VENDORS)
