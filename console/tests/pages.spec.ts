@@ -4,7 +4,7 @@ import type { Page } from "@playwright/test";
 import { ApiCaller } from "./api";
 import { expect, test, type User, USERS } from "./console";
 
-const SENDER = ["/", "/send", "/inbox", "/sends", "/contacts", "/statement", "/endpoints", "/developers", "/developers/rest", "/account"];
+const SENDER = ["/", "/send", "/inbox", "/sends", "/contacts", "/templates", "/statement", "/endpoints", "/developers", "/developers/rest", "/account"];
 const ADMIN = [
   "/",
   "/sends",

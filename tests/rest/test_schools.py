@@ -135,7 +135,7 @@ async def test_a_wrong_value_is_named(web: httpx.AsyncClient) -> None:
     cases: list[tuple[str, Any, str | None]] = [
         (SINGLE, {"recipient": TO, "content": "Hi"}, "content"),
         (SINGLE, {**HELLO, "port": "1"}, "port"),
-        (BULK, {"recipients": [TO], "content": "Hi"}, "message"),
+        (BULK, {"recipients": [TO], "content": "Hi"}, "content"),
         (BULK, {"recipients": {"0": TO}, "message": "Hi"}, "recipients"),
         (BULK, {"recipients": [TO], "message": ["Hi"]}, "message"),
         (BULK, [], None),

@@ -33,6 +33,7 @@ const sends = lazy(() => import("../pages/sends/SendsPage"), "SendsPage");
 const oneSend = lazy(() => import("../pages/sends/OneSendPage"), "OneSendPage");
 const inbox = lazy(() => import("../pages/inbox/InboxPage"), "InboxPage");
 const contacts = lazy(() => import("../pages/contacts/ContactsPage"), "ContactsPage");
+const templates = lazy(() => import("../pages/templates/TemplatesPage"), "TemplatesPage");
 const statement = lazy(() => import("../pages/statement/StatementPage"), "StatementPage");
 const account = lazy(() => import("../pages/account/AccountPage"), "AccountPage");
 const developers = lazy(() => import("../pages/developers/DevelopersPage"), "DevelopersPage");
@@ -60,6 +61,7 @@ const routeTree = root.addChildren([
   page("/inbox", "sender", inbox),
   page("/inbox/$conversationId", "sender", inbox),
   page("/contacts", "sender", contacts),
+  page("/templates", "sender", templates),
   createRoute({
     getParentRoute: () => root,
     path: "/statement",

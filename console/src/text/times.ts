@@ -33,3 +33,15 @@ export function relativeTime(at: string, now = Date.now()): string {
   }
   return full.format(new Date(at));
 }
+
+/** The name of the viewer's time zone, such as Africa/Kampala. */
+export function zoneName(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** A time as a date field writes it: in the viewer's zone, to the minute. */
+export function localTime(time: Date): string {
+  const two = (part: number) => String(part).padStart(2, "0");
+  const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${date}T${two(time.getHours())}:${two(time.getMinutes())}`;
+}

@@ -2,6 +2,7 @@ import { SegmentedControl, SimpleGrid, Text, Title, useMantineColorScheme } from
 import { useViewer } from "../../app/viewer";
 import { Page } from "../../components/Page";
 import { ApiKeys } from "./ApiKeys";
+import { QuietHours } from "./QuietHours";
 import { Sessions } from "./Sessions";
 
 const ROLES = { ADMIN: "Administrator", SUPERVISOR: "Supervisor", CLIENT: "Client" };
@@ -17,6 +18,7 @@ export function AccountPage() {
         {viewer.group && <Fact name="Group" value={viewer.group.name} />}
       </SimpleGrid>
       <Theme />
+      {viewer.client && <QuietHours />}
       <Sessions />
       <ApiKeys />
     </Page>

@@ -79,3 +79,41 @@ export const END_OTHER_SESSIONS = graphql(`
     endOtherSessions
   }
 `);
+
+export const QUIET_HOURS = graphql(`
+  query QuietHours {
+    viewer {
+      id
+      client {
+        id
+        quietHours {
+          start
+          end
+          timeZone
+        }
+      }
+    }
+  }
+`);
+
+export const SET_QUIET_HOURS = graphql(`
+  mutation SetQuietHours($quietHours: QuietHoursInput) {
+    result: setQuietHours(input: { quietHours: $quietHours }) {
+      __typename
+      ... on Client {
+        id
+        quietHours {
+          start
+          end
+          timeZone
+        }
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);

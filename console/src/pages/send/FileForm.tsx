@@ -4,10 +4,12 @@ import { type FormEvent, useState } from "react";
 import type { Upload } from "../../api/client";
 import { useData } from "../../api/useData";
 import { FailureNote } from "../../components/FailureNote";
+import { NOW, SendLater, whenOf } from "../../components/SendLater";
 import { useDraft } from "../../components/useDraft";
 import { count } from "../../text/numbers";
 import { QUOTE_FILE, SEND_FILE } from "./documents";
 import { FileQuotePanel } from "./FileQuotePanel";
+import { TemplatePicker } from "./TemplatePicker";
 import { useSend } from "./useSend";
 
 /** Columns and text for a file that is uploaded, and what the send would do. */
@@ -16,10 +18,11 @@ export function FileForm({ upload }: { upload: Upload }) {
   const [textColumn, setTextColumn] = useState<string | null>(null);
   const [allowMissingValues, setAllowMissing] = useState(false);
   const [text, setText] = useDraft("send-file-text");
+  const [when, setWhen] = useState(NOW);
   const sending = useSend(SEND_FILE);
 
   const words = textColumn ? { textColumn } : { text };
-  const input = { uploadId: upload.uploadId, column, allowMissingValues, ...words };
+  const input = { uploadId: upload.uploadId, column, allowMissingValues, ...words, ...whenOf(when) };
   const [asked] = useDebouncedValue(JSON.stringify(input), 400);
   const isComplete = column !== null && (textColumn !== null || text !== "");
   const { data, failure } = useData(
@@ -70,13 +73,17 @@ export function FileForm({ upload }: { upload: Upload }) {
               clearable
             />
             {!textColumn && (
-              <TextWithColumns text={text} onChange={setText} columns={upload.columns} />
+              <>
+                <TemplatePicker template={null} onPick={(picked) => picked && setText(picked.text)} />
+                <TextWithColumns text={text} onChange={setText} columns={upload.columns} />
+              </>
             )}
             <Checkbox
               label="Also send to rows without a value for a column in the text"
               checked={allowMissingValues}
               onChange={(event) => setAllowMissing(event.currentTarget.checked)}
             />
+            <SendLater when={when} onChange={setWhen} />
             <FailureNote failure={sending.failure ?? (isComplete ? failure : null)} />
             <Group>
               <Button type="submit" loading={sending.isBusy} disabled={!isReady}>

@@ -1,5 +1,6 @@
 import { Alert, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { useBalances } from "../../app/balances";
+import { HeldNote } from "../../components/HeldNote";
 import { MessageText } from "../../components/MessageText";
 import { PhoneText } from "../../components/PhoneText";
 import { RejectedList } from "../../components/RejectedList";
@@ -23,6 +24,7 @@ export function FileQuotePanel({ quote }: { quote: FileQuote | null }) {
               {count(quote.accepted)} messages to the numbers in “{quote.columns.number}”, for{" "}
               {units(quote.cost, unit)}. Balance after: {units(quote.balance - quote.cost, unit)}.
             </Text>
+            <HeldNote held={quote.held} heldUntil={quote.heldUntil} />
             {!quote.affordable && (
               <Alert color="red" variant="outline" role="alert">
                 The balance of {units(quote.balance, unit)} is too low for this send.

@@ -1,5 +1,6 @@
 import { Alert, Code, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { useBalances } from "../../app/balances";
+import { HeldNote } from "../../components/HeldNote";
 import { RejectedList } from "../../components/RejectedList";
 import { count, units } from "../../text/numbers";
 import type { Quote } from "./documents";
@@ -35,6 +36,12 @@ export function QuotePanel({ quote }: { quote: Quote | null }) {
             )}
             <Line label="Price" value={units(quote.cost, unit)} />
             <Line label="Balance after" value={units(quote.balance - quote.cost, unit)} />
+            <HeldNote held={quote.held} heldUntil={quote.heldUntil} />
+            {quote.problem && quote.accepted > 0 && quote.affordable && (
+              <Alert color="red" variant="outline" role="alert">
+                {quote.problem.message}
+              </Alert>
+            )}
             {!quote.affordable && (
               <Alert color="red" variant="outline" role="alert">
                 The balance of {units(quote.balance, unit)} is too low for this send.

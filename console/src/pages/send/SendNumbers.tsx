@@ -1,12 +1,14 @@
-import { Button, Grid, Group, Stack, Text, Textarea } from "@mantine/core";
-import type { FormEvent } from "react";
+import { Button, Grid, Group, Stack, Textarea } from "@mantine/core";
+import { type FormEvent, useState } from "react";
 import { FailureNote } from "../../components/FailureNote";
+import { NOW, SendLater, whenOf } from "../../components/SendLater";
 import { useDraft } from "../../components/useDraft";
 import { count } from "../../text/numbers";
 import { numbersIn } from "../../text/recipients";
 import { ContactPicker } from "./ContactPicker";
 import { SEND_TO_ALL } from "./documents";
 import { QuotePanel } from "./QuotePanel";
+import { TextOrTemplate, useWords } from "./TextOrTemplate";
 import { useQuote } from "./useQuote";
 import { useSend } from "./useSend";
 
@@ -14,13 +16,16 @@ import { useSend } from "./useSend";
 export function SendNumbers() {
   const [numbers, setNumbers] = useDraft("send-numbers");
   const [text, setText] = useDraft("send-text");
+  const [when, setWhen] = useState(NOW);
+  const chosen = useWords(text);
   const to = numbersIn(numbers);
-  const { quote, failure, isPresent } = useQuote(to, text);
+  const input = { to, ...chosen.words, ...whenOf(when) };
+  const { quote, failure, isPresent } = useQuote(input, to.length > 0 && chosen.isComplete);
   const sending = useSend(SEND_TO_ALL);
 
   async function submit(event: FormEvent) {
     event.preventDefault();
-    if (await sending.send({ to, text })) {
+    if (await sending.send(input)) {
       setNumbers("");
       setText("");
     }
@@ -45,17 +50,8 @@ export function SendNumbers() {
             <ContactPicker
               onPick={(number) => setNumbers(numbers ? `${numbers.trimEnd()}\n${number}` : number)}
             />
-            <Textarea
-              label="Text"
-              autosize
-              minRows={4}
-              maxRows={14}
-              value={text}
-              onChange={(event) => setText(event.currentTarget.value)}
-            />
-            <Text size="xs" c="dimmed">
-              {count([...text].length)} characters
-            </Text>
+            <TextOrTemplate text={text} onChange={setText} chosen={chosen} />
+            <SendLater when={when} onChange={setWhen} />
             <FailureNote failure={failure ?? sending.failure} />
             <Group>
               <Button type="submit" loading={sending.isBusy} disabled={!isReady}>

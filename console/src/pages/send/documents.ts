@@ -17,6 +17,11 @@ export const QUOTE = graphql(`
       cost
       balance
       affordable
+      held
+      heldUntil
+      problem {
+        message
+      }
     }
   }
 `);
@@ -93,6 +98,11 @@ export const QUOTE_FILE = graphql(`
       cost
       balance
       affordable
+      held
+      heldUntil
+      problem {
+        message
+      }
     }
   }
 `);

@@ -10,6 +10,7 @@ import { ConfirmModal } from "../../components/ConfirmModal";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Figure } from "../../components/Figure";
+import { HeldNote } from "../../components/HeldNote";
 import { Page } from "../../components/Page";
 import { RejectedList } from "../../components/RejectedList";
 import { SendProgress } from "../../components/SendProgress";
@@ -59,11 +60,12 @@ export function OneSendPage() {
           value={units(present.charged, unit)}
           note={send.valueUsd ? `${usd(send.valueUsd)} accepted` : null}
         />
-        <Figure label="State" value={present.finished ? "Finished" : "In progress"} />
+        <Figure label="State" value={stateOf(present.finished, send.sendAt)} />
       </SimpleGrid>
       <div role="status" aria-live="polite">
         <SendProgress counts={present.counts} size="xl" />
       </div>
+      {!present.finished && <HeldNote held={send.held} heldUntil={send.heldUntil} />}
       {present.counts.unknown > 0 && (
         <Alert color="yellow" variant="outline" title="Some outcomes are unknown">
           These messages may have been sent. They stay charged and are not sent again by themselves.
@@ -74,6 +76,12 @@ export function OneSendPage() {
       <SendMessages sendId={send.id} onChange={() => present.finished && reloadSoon()} />
     </Page>
   );
+}
+
+function stateOf(isFinished: boolean, sendAt: string | null): string {
+  if (isFinished) return "Finished";
+  const isLater = sendAt !== null && Date.parse(sendAt) > Date.now();
+  return isLater ? `Scheduled for ${fullTime(sendAt)}` : "In progress";
 }
 
 function CancelButton({ sendId, queued }: { sendId: string; queued: number }) {

@@ -1,4 +1,4 @@
-import { Group, Select } from "@mantine/core";
+import { Checkbox, Group, Select } from "@mantine/core";
 import { useState } from "react";
 import type { ResultOf } from "../../api/graphql";
 import { useLive } from "../../api/useLive";
@@ -24,6 +24,14 @@ const columns = column.columns([
         <TimeText at={row.original.createdAt} />
       </TextLink>
     ),
+  }),
+  column.accessor("sendAt", {
+    header: "Scheduled for",
+    cell: ({ row: { original } }) => {
+      const at = original.sendAt ?? original.heldUntil;
+      return at && !original.finished ? <TimeText at={at} /> : "–";
+    },
+    meta: { isWide: true },
   }),
   column.accessor("kind", {
     header: "Kind",
@@ -61,7 +69,8 @@ export function SendsPage() {
   const [kind, setKind] = useState<SendKind | null>(null);
   const [clientId, setClientId] = useState<string | null>(null);
   const [days, setDays] = useState(ALL_DAYS);
-  const filter = { kind, clientId, ...limitsOf(days) };
+  const [isScheduled, setScheduled] = useState(false);
+  const filter = { kind, clientId, scheduled: isScheduled || null, ...limitsOf(days) };
   const isFiltered = Object.values(filter).some((each) => each !== null);
   const pages = usePages(SENDS, { filter }, sendsOf, idOf);
   useLive(MESSAGE_UPDATED, {}, pages.refresh);
@@ -86,6 +95,11 @@ export function SendsPage() {
           clearable
         />
         <DateRange days={days} onChange={setDays} />
+        <Checkbox
+          label="Only scheduled"
+          checked={isScheduled}
+          onChange={(event) => setScheduled(event.currentTarget.checked)}
+        />
       </Group>
       <DataTable
         label="Sends"

@@ -25,6 +25,8 @@ export const SENDS = graphql(
           accepted
           rejectedCount
           finished
+          sendAt
+          heldUntil
           counts {
             ...Counts
           }
@@ -59,6 +61,9 @@ export const SEND = graphql(
         createdAt
         charged
         valueUsd
+        sendAt
+        held
+        heldUntil
         accepted
         rejectedCount
         rejected {

@@ -1,0 +1,42 @@
+import { Checkbox, Stack, TextInput } from "@mantine/core";
+import { localTime, zoneName } from "../text/times";
+
+const DAYS_AHEAD = 30;
+
+/** When a send leaves. `time`: as a date field writes it, in the viewer's zone; empty for now. */
+export interface When {
+  time: string;
+  ignoreQuietHours: boolean;
+}
+
+export const NOW: When = { time: "", ignoreQuietHours: false };
+
+/** The same for the API. */
+export function whenOf({ time, ignoreQuietHours }: When) {
+  return { sendAt: time ? new Date(time).toISOString() : null, ignoreQuietHours };
+}
+
+export function SendLater({ when, onChange }: { when: When; onChange: (when: When) => void }) {
+  const now = new Date();
+  const last = new Date(now);
+  last.setDate(last.getDate() + DAYS_AHEAD);
+  return (
+    <Stack gap="xs">
+      <TextInput
+        type="datetime-local"
+        label="Send later"
+        description={`In your time zone, ${zoneName()}. Leave it empty to send now.`}
+        min={localTime(now)}
+        max={localTime(last)}
+        value={when.time}
+        onChange={(event) => onChange({ ...when, time: event.currentTarget.value })}
+        maw={320}
+      />
+      <Checkbox
+        label="Send also during quiet hours"
+        checked={when.ignoreQuietHours}
+        onChange={(event) => onChange({ ...when, ignoreQuietHours: event.currentTarget.checked })}
+      />
+    </Stack>
+  );
+}

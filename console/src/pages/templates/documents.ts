@@ -1,0 +1,57 @@
+import { graphql, type ResultOf } from "../../api/graphql";
+
+export const TEMPLATES = graphql(`
+  query Templates($search: String, $first: Int, $after: String) {
+    templates(search: $search, first: $first, after: $after) {
+      nodes {
+        id
+        name
+        text
+        placeholders
+        updatedAt
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+      totalCount
+    }
+  }
+`);
+
+export type Template = ResultOf<typeof TEMPLATES>["templates"]["nodes"][number];
+
+export const SAVE_TEMPLATE = graphql(`
+  mutation SaveTemplate($input: SaveTemplateInput!) {
+    result: saveTemplate(input: $input) {
+      __typename
+      ... on Template {
+        id
+        name
+        text
+        placeholders
+        updatedAt
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const DELETE_TEMPLATE = graphql(`
+  mutation DeleteTemplate($id: ID!) {
+    result: deleteTemplate(input: { id: $id }) {
+      __typename
+      ... on Template {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);

@@ -1,0 +1,71 @@
+// Sends that leave later: scheduled, held during quiet hours, and from templates.
+import { expect, PLAIN, test } from "./console";
+
+test("a template is saved, sent later, found among the scheduled sends and cancelled", async ({
+  page,
+  signIn,
+}) => {
+  await signIn("client");
+  await page.goto("/templates");
+  await page.getByRole("button", { name: "Add a template" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Order ready");
+  await dialog.getByRole("textbox", { name: "Text" }).fill("Hello {{name}}, it is ready.");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("table", { name: "Templates" })).toContainText("Order ready");
+
+  await page.getByRole("link", { name: "Send", exact: true }).click();
+  await page.getByRole("textbox", { name: "Numbers" }).fill(PLAIN);
+  await page.getByRole("combobox", { name: "Template" }).click();
+  await page.getByRole("option", { name: "Order ready" }).click();
+  const send = page.getByRole("button", { name: "Send", exact: true });
+  await expect(send).toBeDisabled();
+  await page.getByRole("textbox", { name: "Value for name" }).fill("Ada");
+  const later = page.getByLabel("Send later");
+  await expect(page.getByText(/In your time zone, /)).toBeVisible();
+  await later.fill(await tomorrow(page));
+  await send.click();
+
+  await expect(page.getByRole("region", { name: "State" })).toContainText("Scheduled for");
+  await expect(page.getByRole("table")).toContainText("Hello Ada, it is ready.");
+  await page.getByRole("link", { name: "Sends", exact: true }).click();
+  await page.getByRole("checkbox", { name: "Only scheduled" }).check();
+  const sends = page.getByRole("table", { name: "Sends" });
+  await expect(sends.getByRole("row")).toHaveCount(2);
+  await sends.getByRole("link").first().click();
+  await page.getByRole("button", { name: "Cancel what is queued" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the send" }).click();
+  await expect(page.getByRole("region", { name: "State" })).toContainText("Finished");
+});
+
+test("a client sets quiet hours, sees what is held, and ends them", async ({ page, signIn }) => {
+  await signIn("client");
+  await page.goto("/account");
+  const section = page.getByRole("region", { name: "Quiet hours" });
+  // Only one minute of a day is not quiet.
+  await section.getByLabel(/^From/).fill("00:01");
+  await section.getByLabel(/^To/).fill("00:00");
+  await section.getByRole("button", { name: "Set quiet hours" }).click();
+  await expect(section.getByRole("button", { name: "End quiet hours" })).toBeVisible();
+
+  await page.goto("/send");
+  await page.getByRole("textbox", { name: "Numbers" }).fill(PLAIN);
+  await page.getByRole("textbox", { name: "Text" }).fill("Good night");
+  const quote = page.getByRole("region", { name: "Quote" });
+  await expect(quote).toContainText("1 message waits for the end of quiet hours");
+  await page.getByRole("checkbox", { name: "Send also during quiet hours" }).check();
+  await expect(quote).not.toContainText("waits for the end");
+  await page.getByRole("textbox", { name: "Text" }).fill("");
+
+  await page.goto("/account");
+  await section.getByRole("button", { name: "End quiet hours" }).click();
+  await expect(section.getByRole("button", { name: "Set quiet hours" })).toBeVisible();
+});
+
+/** Tomorrow at half past eight, as a date field takes it. */
+async function tomorrow(page: import("@playwright/test").Page): Promise<string> {
+  return page.evaluate(() => {
+    const day = new Date(Date.now() + 24 * 3_600_000);
+    return `${day.getFullYear()}-${String(day.getMonth() + 1).padStart(2, "0")}-${String(day.getDate()).padStart(2, "0")}T08:30`;
+  });
+}
