@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from domain.backoff import backoff_seconds
 from domain.inbox.keywords import Keyword, Keywords
 from domain.inbox.messages import ConversationKey, NewInbound, OptOut, OptOutSource
 from domain.inbox.opt_out import apply_opt_outs, cancel_queued_to
@@ -25,8 +26,12 @@ from domain.inbox.webhooks import (
 from domain.numbers import Normaliser
 from domain.transactions import Transaction
 
-WAIT_SECONDS = 0.2
-"""The wait before an event is read again, if sends must be captured first."""
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 5.0
+"""The wait before an event is read again, if sends must be captured first: it is doubled each time.
+
+A large send takes minutes to capture, and each turn writes each waiting event again.
+"""
 
 WAITS_FOR_CAPTURE = "Waits a moment, until earlier sends are recorded by number."
 BLOCKS = "It is a STOP: the number is blocked for {} until you assign it."
@@ -198,7 +203,11 @@ def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> E
                 WebhookOutcome.UNROUTED,
                 WAITS_FOR_CAPTURE,
                 line=call.line,
-                due_in_seconds=WAIT_SECONDS,
+                due_in_seconds=backoff_seconds(
+                    inbound.event.tries + 1,
+                    first_seconds=FIRST_WAIT_SECONDS,
+                    longest_seconds=LONGEST_WAIT_SECONDS,
+                ),
             )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from domain.ids import new_id
-from domain.inbox import routing
+from domain.inbox import receive, routing
 from domain.inbox.capture import capture_contacts
 from domain.inbox.receive import receive_due
 from domain.inbox.routing import NO_NUMBER
@@ -252,6 +252,26 @@ async def test_earlier_sends_join_a_new_conversation() -> None:
     (talk,) = await worlds.fetch("SELECT last_message_id, unread FROM conversation")
     assert talk["last_message_id"] > row["id"]
     assert talk["unread"] == 1
+
+
+async def test_an_event_is_written_more_rarely_the_longer_it_waits_for_a_capture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def busy(_: object) -> bool:
+        return False
+
+    monkeypatch.setattr(receive, "capture_contacts", busy)
+    await worlds.accept(await worlds.add_client(await worlds.add_pool()))
+    await post.stored(inbound())
+    for _ in range(8):
+        await worlds.execute("UPDATE webhook_event SET due_at = clock_timestamp()")
+        await receive_due(post.RECEIVER)
+    [row] = await worlds.fetch(
+        "SELECT tries, extract(epoch FROM due_at - clock_timestamp())::float8 AS seconds"
+        " FROM webhook_event"
+    )
+    assert row["tries"] == 8
+    assert 2 < row["seconds"] <= 5
 
 
 async def test_a_faulty_event_does_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
