@@ -164,7 +164,7 @@ UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
 """
 LOCK_PAST_VALIDITY = f"""
 SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
-WHERE send.expires_at <= statement_timestamp() AND send.provider_account_id = $1
+WHERE send.expires_at <= statement_timestamp() AND message.provider_account_id = $1
   AND message.status = 'QUEUED'
 ORDER BY send.expires_at LIMIT $2 FOR UPDATE OF message SKIP LOCKED
 """
@@ -263,7 +263,7 @@ async def lock_overdue(
 async def lock_past_validity(
     tx: Connection, provider_account_id: UUID, most: int
 ) -> list[LockedMessage]:
-    await tx.execute(FORGET_VALIDITY, provider_account_id, most)
+    await tx.execute(FORGET_VALIDITY, most)
     return locked_messages(await tx.fetch(LOCK_PAST_VALIDITY, provider_account_id, most))
 
 
