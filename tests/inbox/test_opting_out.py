@@ -142,6 +142,7 @@ async def test_yes_is_the_answer_to_a_question_for_a_day(
     sent_at = datetime.now(UTC) - timedelta(seconds=age_seconds)
     for table, column in (("message", "id"), ("sent_to", "message_id")):
         await worlds.execute(f"UPDATE {table} SET {column} = $1", first_id_at(sent_at))
+    await worlds.execute("UPDATE message SET created_at = $1", sent_at)
     await post.received(said("STOP"))
     await post.received(said("YES"))
     assert await opted_out() == expected

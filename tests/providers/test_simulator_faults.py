@@ -21,6 +21,7 @@ TRIED: list[tuple[str, type[Outcome], bool]] = [
     ("forbidden", NotSent, False),
     ("rate_limited", NotSent, False),
     ("unavailable", NotSent, False),
+    ("duplicate", Unknown, False),
     ("unavailable_html", Unknown, False),
     ("broken", Unknown, False),
     ("not_found", Unknown, False),
