@@ -12,6 +12,7 @@ from persistence.dispatch.unknowns import *
 from persistence.hooks.callbacks import *
 from persistence.hooks.deliveries import *
 from persistence.hooks.endpoints import *
+from persistence.hooks.upkeep import *
 from persistence.identity.actors import *
 from persistence.identity.clients import *
 from persistence.identity.sessions import *

@@ -10,6 +10,7 @@ from standardwebhooks import Webhook
 
 from domain.hooks.deliveries import EventType
 from domain.identity.access import OfClient
+from domain.ids import new_id
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
@@ -207,6 +208,31 @@ async def test_a_delivery_is_given_up_after_a_day(world: HookWorld) -> None:
     async with world.worker():
         [row] = await until(lambda: deliveries(status="FAILED"))
     assert (row["attempts"], row["error"]) == (1, "The endpoint answered 500.")
+
+
+async def test_an_endpoint_is_held_by_one_worker_at_a_time(world: HookWorld) -> None:
+    endpoint_id = await world.endpoint()
+    await change_status(await one_message(world), "SUBMITTING", "SENT")
+    workers = [new_id() for _ in range(6)]
+
+    async def claim(worker: UUID) -> bool:
+        claimed = await store.claim_endpoints(worker, lease_seconds=60, most=10)
+        return claimed == {endpoint_id}
+
+    async def picked(worker: UUID) -> int:
+        return len(await store.pick_deliveries(worker, {endpoint_id: 5}, in_flight=[], most=5))
+
+    got = await asyncio.gather(*(claim(each) for each in workers))
+    assert got.count(True) == 1
+    assert [await picked(each) for each in workers] == [int(each) for each in got]
+    first, second = workers[got.index(True)], workers[got.index(False)]
+    assert not await claim(second)
+    await worlds.execute("UPDATE hook_endpoint SET lease_until = now() - interval '1 second'")
+    assert await picked(first) == 0
+    assert await claim(second)
+    assert (await picked(first), await picked(second)) == (0, 1)
+    await store.release_endpoints(second)
+    assert await claim(first)
 
 
 async def _count_delivered(count: int) -> bool:
