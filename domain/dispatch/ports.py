@@ -121,6 +121,10 @@ class Settlements(ProviderAccountLocks, Protocol):
         """Provider account and attempt of a message. Locks nothing. Raises NotFound."""
         ...
 
+    async def find_unsent(self, tx: Transaction, attempt_ids: Sequence[UUID]) -> set[UUID]:
+        """The attempts that ended without a message at the provider. Locks nothing."""
+        ...
+
     async def note_on_attempts(self, tx: Transaction, ids: Sequence[UUID], note: str) -> None:
         """Adds a line to the detail of attempts."""
         ...

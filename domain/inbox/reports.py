@@ -26,6 +26,7 @@ was recorded, so a report that arrives earlier waits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -53,7 +54,11 @@ REFUSED_IN_PART = "The network refused this message or a part of it."
 DELIVERED_IN_PART = "Only a part of this message was delivered."
 UNKNOWN_MESSAGE = "A delivery report about a message that is not known here."
 WAITS_FOR_MESSAGE = "A delivery report that came before its message was recorded as sent: it waits."
+UNSENT = "A delivery report about a call that the provider refused: it changes nothing."
 WAITS_FOR_REFUND = "A report that the network refused the message: it is refunded in a minute."
+
+ATTEMPT = re.compile(r"[0-9a-f]{32}")
+"""The ID of an attempt as a reference."""
 
 REFUND_AFTER_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 0.2
@@ -138,12 +143,26 @@ async def apply_reports(
         for number in ([None] if each.numbers is None else each.numbers)
     ]
     messages = await store.lock_reported(tx, named) if named else []
-    batch = _Batch(messages, accounts)
+    batch = _Batch(messages, accounts, await _unsent(store, tx, reports, messages))
     results = [batch.apply(report) for report in reports]
     if batch.changed:
         await store.write_reported(tx, list(batch.changed.values()))
     await _refund(store, tx, accounts, batch.refunded)
     return results
+
+
+async def _unsent(
+    store: Reports,
+    tx: Transaction,
+    reports: Sequence[ReportEvent],
+    messages: Sequence[ReportedMessage],
+) -> set[str]:
+    """References without a message that are attempts which the provider refused."""
+    known = {each.reference for each in messages}
+    references = {each.report.reference for each in reports} - known
+    attempt_ids = [UUID(each) for each in references if ATTEMPT.fullmatch(each)]
+    found = await store.find_unsent(tx, attempt_ids) if attempt_ids else set()
+    return {each.hex for each in found}
 
 
 async def _refund(
@@ -166,12 +185,15 @@ class _Batch:
 
     messages: list[ReportedMessage]
     accounts: Mapping[UUID, LockedProviderAccount]
+    unsent: set[str]
     changed: dict[int, ReportedChange] = field(default_factory=dict)
     refunded: list[ReportedMessage] = field(default_factory=list)
 
     def apply(self, report: ReportEvent) -> EventResult:
         """The result of one report."""
         at = _index_of(report, self.messages)
+        if at is None and report.report.reference in self.unsent:
+            return EventResult(report.event.id, WebhookOutcome.UNROUTED, UNSENT)
         if at is None or self.messages[at].status in NOT_SUBMITTED:
             return _wait(report)
         # A message whose outcome is not known gets the reference that named it.

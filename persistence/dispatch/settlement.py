@@ -176,6 +176,10 @@ WHERE message.id = ANY($1::uuid[]) AND message.status = 'QUEUED'
 ORDER BY message.id FOR UPDATE OF message
 """
 
+FIND_UNSENT = """
+SELECT id FROM attempt
+WHERE id = ANY($1::uuid[]) AND outcome IN ('NOT_SENT', 'ACCOUNT_REFUSED', 'REJECTED')
+"""
 FIND_ATTEMPT_OF = "SELECT provider_account_id, attempt_id FROM message WHERE id = $1"
 
 FIND_CANCELLABLE = """
@@ -227,6 +231,10 @@ async def end_attempts(tx: Connection, ends: Sequence[AttemptEnd]) -> None:
     rows = [(end.attempt_id, end.outcome, end.detail) for end in ends]
     ended = await tx.fetch(END_ATTEMPTS, *columns(rows))
     note(tx, [hints.POOL + row[0].bytes for row in ended])
+
+
+async def find_unsent(tx: Connection, attempt_ids: Sequence[UUID]) -> set[UUID]:
+    return {row[0] for row in await tx.fetch(FIND_UNSENT, list(attempt_ids))}
 
 
 async def note_on_attempts(tx: Connection, ids: Sequence[UUID], note: str) -> None:

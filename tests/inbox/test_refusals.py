@@ -17,6 +17,7 @@ from domain.inbox.reports import (
     REFUSED,
     REFUSED_IN_PART,
     UNDELIVERED,
+    UNSENT,
     WAITS_FOR_REFUND,
 )
 from domain.inbox.webhooks import new_event
@@ -220,7 +221,9 @@ async def test_a_refusal_of_an_earlier_attempt_does_not_refund_the_next_one(
     await worlds.execute("UPDATE message SET due_at = now()")
     (second,) = await marked(client.pool)
     await answered(client.pool, second, Accepted(second.attempt_id.hex))
-    await report(first, "refused")
+    (event_id,) = await report(first, "refused")
+    (event,) = await post.rows_of([event_id])
+    assert (event["reason"], event["due_at"]) == (UNSENT, None)
     await refund_is_due()
     assert (await state(send))[0] == "SENT"
     assert await refunds(send) == []
