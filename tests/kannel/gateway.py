@@ -26,7 +26,9 @@ from providers.kannel import Kannel
 BEARERBOX, SMSBOX = Path("/usr/sbin/bearerbox"), Path("/usr/sbin/smsbox")
 FAKESMSC = Path("/usr/lib/kannel/test/fakesmsc")
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "kannel.md"
-ADMIN_PASSWORD, SENDSMS_PASSWORD = "CHANGE-ADMIN", "CHANGE-SENDSMS"
+# As on the page.
+ADMIN_PASSWORD, STATUS_PASSWORD = "CHANGE-ADMIN", "CHANGE-STATUS"
+SENDSMS_PASSWORD = "CHANGE-SENDSMS"
 START_SECONDS = 20.0
 
 
@@ -54,6 +56,7 @@ class Gateway:
 
     directory: Path
     admin_port: int
+    box_port: int
     sendsms_port: int
     callback_port: int
     running: dict[Path, asyncio.subprocess.Process] = field(default_factory=dict)
@@ -78,10 +81,13 @@ class Gateway:
 
     async def start(self) -> None:
         """Starts both programs. Returns when a message can be sent."""
-        for program, port in ((BEARERBOX, self.admin_port), (SMSBOX, self.sendsms_port)):
-            if program not in self.running:
-                await self.run(program)
-            await listens(port)
+        if BEARERBOX not in self.running:
+            await self.run(BEARERBOX)
+        await listens(self.box_port)  # smsbox waits ten seconds if it cannot connect
+        if SMSBOX not in self.running:
+            await self.run(SMSBOX)
+        await self.shows("<type>smsbox")
+        await listens(self.sendsms_port)
 
     async def run(self, program: Path) -> None:
         """Starts one of the programs."""
@@ -113,17 +119,22 @@ class Gateway:
 
     async def command(self, name: str, **parameters: str) -> str:
         """The answer to a command of the administration port."""
+        password = STATUS_PASSWORD if name.startswith("status") else ADMIN_PASSWORD
         async with httpx.AsyncClient() as http:
             answer = await http.get(
                 f"http://127.0.0.1:{self.admin_port}/{name}",
-                params={"password": ADMIN_PASSWORD, **parameters},
+                params={"password": password, **parameters},
             )
         return answer.text
 
     async def is_online(self) -> None:
         """Returns when the network is connected."""
+        await self.shows("<status>online")
+
+    async def shows(self, words: str) -> None:
+        """Returns when the status page has these words."""
         async with asyncio.timeout(START_SECONDS):
-            while "<status>online" not in await self.command("status.xml"):  # noqa: ASYNC110 - asked
+            while words not in await self.command("status.xml"):  # noqa: ASYNC110 - asked
                 await asyncio.sleep(0.1)
 
     def sent(self) -> list[str]:
@@ -176,7 +187,7 @@ async def running_gateway(
     for name in ("store", "dlr"):
         (directory / name).mkdir()
     (directory / "kannel.conf").write_text(configuration + "\n")
-    gateway = Gateway(directory, admin_port, sendsms_port, callback_port)
+    gateway = Gateway(directory, admin_port, box_port, sendsms_port, callback_port)
     try:
         await gateway.start()
         yield gateway

@@ -14,7 +14,16 @@ from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.provider import Credentials, Outgoing
 from domain.sending.text import GSM7_DEFAULT, GSM7_EXTENSION, segments_of
 from providers.kannel import REJECTED, Kannel
-from tests.kannel.gateway import BEARERBOX, SMSBOX, Gateway, free_ports, running_gateway
+from tests.kannel.conftest import Callback
+from tests.kannel.gateway import (
+    BEARERBOX,
+    FAKESMSC,
+    SMSBOX,
+    Gateway,
+    free_ports,
+    listens,
+    running_gateway,
+)
 from tests.kannel.smpp import Network
 
 pytestmark = pytest.mark.xdist_group("kannel")
@@ -150,3 +159,29 @@ async def test_a_reply_has_the_number_that_the_contact_wrote_to_as_its_sender(
             network.changed.clear()
             await network.changed.wait()
     assert [each.sender for each in found] == ["12025550199"]
+
+
+async def test_a_text_leaves_through_another_kind_of_connection(
+    callback: Callback,
+) -> None:
+    port, _ = free_ports(2)
+    async with running_gateway(
+        network_port=port,
+        callback_port=callback.port,
+        changes=[("smsc = smpp", "smsc = fake")],
+    ) as gateway:
+        await listens(port)
+        process = await asyncio.create_subprocess_exec(
+            FAKESMSC, "-r", str(port), "-m", "1", "+12025550143 20255 text Hello",
+            stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            await gateway.is_online()
+            assert isinstance(await sent(gateway.account(), text="Good morning"), Accepted)
+            assert process.stderr is not None
+            async with asyncio.timeout(10):
+                while b"+12025550100 text Good morning" not in await process.stderr.readline():
+                    pass
+        finally:
+            process.kill()
+            await process.communicate()
