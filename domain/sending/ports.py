@@ -26,11 +26,11 @@ from domain.sending.lists import (
     StatRow,
 )
 from domain.sending.messages import AcceptedMessage, Line, Message, MessageStatus, NewSend, Send
+from domain.sending.routes import ProviderRoute
 from domain.transactions import Transaction, Transactional
 
 if TYPE_CHECKING:
     from domain.sending.templates import Template
-from domain.sending.routes import ProviderRoute
 
 
 class SendArchive(Protocol):
@@ -138,6 +138,7 @@ class Templates(Transactional, Protocol):
 
     async def delete_template(self, tx: Transaction, scope: Scope, template_id: UUID) -> Template:
         """Deletes a template within the scope. Raises NotFound."""
+        ...
 
 
 class ProviderRoutes(MoveStore, Protocol):
