@@ -10,6 +10,7 @@ from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import BalanceView
 from domain.ledger.moves import move_client
 from domain.numbers import Normaliser
+from domain.sending.messages import LATER
 from persistence import store
 from tests import worlds
 from tests.installations import App
@@ -44,8 +45,10 @@ async def test_a_client_that_holds_nothing_moves_and_is_charged_there(app: App) 
         await move_client(store, client.client_id, app.pool.id)
 
 
+@pytest.mark.parametrize("later", [0, LATER])
 @pytest.mark.parametrize("status", ["QUEUED", "SUBMITTING", "UNKNOWN"])
-async def test_a_client_with_unfinished_messages_stays(app: App, status: str) -> None:
+async def test_a_client_with_unfinished_messages_stays(app: App, status: str, later: int) -> None:
+    """`later`: the messages are scheduled."""
     other = await worlds.add_pool(default=False)
     client = await worlds.add_client(app.pool, held=3)
     send = await worlds.accept(client, 3)
@@ -55,7 +58,12 @@ async def test_a_client_with_unfinished_messages_stays(app: App, status: str) ->
         send.id,
         app.pool.id,
     )
-    await worlds.execute("UPDATE message SET status = $1, attempt_id = $2", status, send.id)
+    await worlds.execute(
+        "UPDATE message SET status = $1, attempt_id = $2, priority = priority + $3",
+        status,
+        send.id,
+        later,
+    )
     with pytest.raises(InvalidInput, match="3 messages of the client") as refused:
         await move_client(store, client.client_id, other.id)
     assert refused.value.field == "clientId"
