@@ -80,6 +80,12 @@ async def test_a_changed_page_token_is_refused_or_stays_in_the_account(web: Web)
     # The token of another tenant's message is only a place in the order of time.
     theirs = await web.call("GET", "/Messages.json", params={"PageToken": own}, who="owner")
     assert len(theirs.json()["messages"]) == 1
+    # Nothing precedes the newest message. The page after the oldest one is empty too.
+    for token in ("PBSM" + "f" * 32, "PASM" + "0" * 32):
+        answer = await web.call("GET", "/Messages.json", params={"PageToken": token})
+        page = answer.json()
+        neighbours = page["next_page_uri"], page["previous_page_uri"]
+        assert (page["messages"], neighbours) == ([], (None, None))
 
 
 async def test_filters_find_messages_by_both_numbers(web: Web) -> None:

@@ -126,13 +126,15 @@ async def list_messages(call: Call) -> Resource:
     page = NO_MESSAGES
     if wanted.filter is not None:
         page = await _read(call, wanted.filter, wanted.window)
+    # A page can be empty and still have a next one: no message precedes the newest one.
+    first, last = (page.items[0], page.items[-1]) if page.items else (None, None)
     times = await _sent_at(call, page.items)
     return page_resource(
         wanted.place,
         "messages",
         [message_resource(call.own, each, times.get(each.id)) for each in page.items],
-        following=token_after(page.items[-1].id) if page.has_next else None,
-        preceding=token_before(page.items[0].id) if page.items and page.has_previous else None,
+        following=token_after(last.id) if last and page.has_next else None,
+        preceding=token_before(first.id) if first and page.has_previous else None,
     )
 
 
