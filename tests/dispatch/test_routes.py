@@ -10,6 +10,7 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.ports import Stage
+from domain.dispatch.recording import reject_expired
 from domain.dispatch.settle import settle_unknown
 from domain.identity.access import Everything
 from domain.ids import new_id
@@ -195,6 +196,17 @@ async def test_cancelled_and_opted_out_messages_move_nothing_between_pools() -> 
     async with store.transaction() as tx:
         await opt_out_by_hand(store, tx, world.client.client_id, [send.numbers[0]])
     assert await worlds.statuses() == {"CANCELLED": 4}
+    assert (await world.held(), await world.pools()) == (50, (150, 100, 100))
+    await worlds.assert_audit_holds()
+
+
+async def test_the_validity_of_a_message_ends_in_the_queue_of_the_account_that_sends_it() -> None:
+    world = await a_world()
+    await world.accept()
+    await worlds.execute("UPDATE send SET expires_at = clock_timestamp()")
+    for pool_id in await store.accounts_with_queue():
+        await reject_expired(store, pool_id)
+    assert await worlds.statuses() == {"REJECTED": 1}
     assert (await world.held(), await world.pools()) == (50, (150, 100, 100))
     await worlds.assert_audit_holds()
 
