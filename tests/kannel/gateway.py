@@ -6,6 +6,7 @@ The configuration is the one that operators copy. Only addresses, paths and wait
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "providers" / "kannel.md"
 ADMIN_PASSWORD, STATUS_PASSWORD = "CHANGE-ADMIN", "CHANGE-STATUS"
 SENDSMS_PASSWORD = "CHANGE-SENDSMS"
 START_SECONDS = 20.0
+PR_SET_PDEATHSIG = 1
 
 
 def documented_configuration() -> str:
@@ -97,6 +99,7 @@ class Gateway:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
 
     def signal(self, program: Path, number: signal.Signals) -> None:
@@ -141,6 +144,11 @@ class Gateway:
         """The receivers of all requests that reached smsbox, from its own log."""
         log = (self.directory / "smsbox.log").read_text(errors="replace")
         return re.findall(r"sendsms sender:<ibiki:\S+> \(\S+\) to:<(\S+)> msg:", log)
+
+
+def _end_with_parent() -> None:
+    """Asks Linux to kill this process when the tests are killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def listens(port: int) -> None:
