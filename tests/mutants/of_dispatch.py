@@ -88,7 +88,8 @@ MUTANTS = (
     Mutant(
         "a timeout is treated as a rejection",
         SETTLEMENT,
-        "        case Unknown():\n            return as_unknown(message)",
+        "        case Unknown(reference=reference):\n"
+        "            return as_unknown(message, reference)",
         "        case Unknown():\n"
         "            return Transition(message, MessageStatus.REJECTED, failure=NOT_TAKEN)",
         ("dispatch/test_settlement.py",),
@@ -96,7 +97,8 @@ MUTANTS = (
     Mutant(
         "a timeout is retried",
         SETTLEMENT,
-        "        case Unknown():\n            return as_unknown(message)",
+        "        case Unknown(reference=reference):\n"
+        "            return as_unknown(message, reference)",
         "        case Unknown():\n"
         '            return _queue_again(message, NotSent("?"), rules, chance)',
         ("dispatch/test_settlement.py",),
@@ -148,7 +150,7 @@ MUTANTS = (
     Mutant(
         "nothing is refunded",
         RECORDING,
-        "    if refunds:\n",
+        "    if refunds or carriages:\n",
         "    if False:\n",
         ("dispatch/test_settling.py",),
     ),
@@ -169,8 +171,8 @@ MUTANTS = (
     Mutant(
         "a correction after a reading moves the pool",
         SETTLEMENT,
-        "            older = is_older(each.message, account.epoch)\n",
-        "            older = False\n",
+        "older = each.message.home_id is None and is_older(each.message, account.epoch)\n",
+        "older = False\n",
         ("dispatch/test_settlement.py",),
     ),
     Mutant(
@@ -246,8 +248,9 @@ MUTANTS = (
     Mutant(
         "a message is cancelled while its call is open",
         SETTLEMENT_SQL,
-        "WHERE send_id = $1 AND status = 'QUEUED' ORDER BY id FOR UPDATE",
-        "WHERE send_id = $1 AND status IN ('QUEUED', 'SUBMITTING') ORDER BY id FOR UPDATE",
+        "WHERE send_id = $1 AND status = 'QUEUED' AND ($2::uuid IS NULL OR id = $2)",
+        "WHERE send_id = $1 AND status IN ('QUEUED', 'SUBMITTING')"
+        " AND ($2::uuid IS NULL OR id = $2)",
         ("dispatch/test_cancel.py",),
     ),
     Mutant(

@@ -65,8 +65,8 @@ MUTANTS = (
     Mutant(
         "keys are not locked",
         "persistence/ledger/transfers.py",
-        "WHERE pg_try_advisory_xact_lock(hashtextextended(id::text, 0))",
-        "WHERE hashtextextended(id::text, 0) IS NOT NULL",
+        "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, 0))",
+        "SELECT hashtextextended($1::uuid::text, 0)",
         ("sending/test_idempotency_keys.py",),
     ),
     # Holdings
