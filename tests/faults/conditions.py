@@ -1,4 +1,4 @@
-"""What can become of a connection that passes through a fault proxy."""
+"""The faults that a fault proxy can apply to its connections."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from enum import StrEnum
 
 
 class Way(StrEnum):
-    """Which way bytes go."""
+    """The direction of bytes."""
 
     UP = "UP"
     """From the caller to the far end."""
     DOWN = "DOWN"
+    """From the far end to the caller."""
 
 
 class End(StrEnum):
-    """How a connection ends that does not end by itself."""
+    """How the proxy ends a connection."""
 
     CLOSE = "CLOSE"
-    """In order, at both sides."""
+    """Both sides are closed normally."""
     RESET = "RESET"
     HALF = "HALF"
-    """The receiver gets the end of the stream, and can still send."""
+    """One direction is closed: its receiver reads the end of the stream, and can still send."""
     SWALLOWED = "SWALLOWED"
-    """Nothing arrives any more, without an error: as if a firewall has dropped the connection."""
+    """All later bytes are dropped without an error, as a firewall does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A connection ends after so many bytes, drawn from `after_bytes` for each connection.
+    """Ends a connection after a number of bytes, drawn from `after_bytes` for each connection.
 
-    Counted from the moment at which the connection first meets this weather.
+    Counting starts when the condition first applies to the connection.
     """
 
     after_bytes: range
@@ -40,7 +41,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What happens to connections. The default values do no harm.
+    """The faults that apply to connections. The default values are no faults.
 
     `late_seconds`: the delay of each chunk. `jitter_seconds`: the largest random addition to it.
     `stalls`: bytes wait until the conditions change. `black_hole`: bytes are dropped, and a

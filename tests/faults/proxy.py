@@ -1,8 +1,8 @@
-"""A proxy that harms what passes it: late, cut off, reset, half closed or swallowed, by a seed.
+"""A proxy that injects faults: delays, cut streams, resets, half-closed and silent connections.
 
-It stands on loopback or behind a Unix socket, in front of anything that is spoken to in streams:
-PostgreSQL, Redis, a provider, the API. What it does is its `weather`; a change of it is felt at
-once, by connections that are open too.
+It listens on loopback or on a Unix socket, and forwards to any stream server: PostgreSQL, Redis, a
+provider, the API. `FaultProxy.conditions` selects the faults. A change applies at once, also to
+open connections. Random values come from a seed.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ Address: TypeAlias = "tuple[str, int] | Path"
 
 
 class Tap:
-    """Sees what one connection carries, chunk by chunk, and may hold it back or replace it."""
+    """Reads the chunks of one connection, and may delay or replace them."""
 
     async def up(self, chunk: bytes) -> bytes:
-        """What goes on to the far end."""
+        """Returns what is sent to the far end."""
         return chunk
 
     async def down(self, chunk: bytes) -> bytes:
-        """What goes on to the caller."""
+        """Returns what is sent to the caller."""
         return chunk
 
 
 class CutByTap(Exception):
-    """Raised in a tap: the connection ends here, in order, at both sides."""
+    """A tap raises this to close both sides of the connection normally."""
 
 
 class FaultProxy:
-    """One listening address in front of one far end."""
+    """Listens on one address and forwards to one far end."""
 
     def __init__(
         self,
@@ -55,62 +55,62 @@ class FaultProxy:
         tap: Callable[[], Tap] = Tap,
         keepalive_seconds: float = inf,
     ) -> None:
-        """`keepalive_seconds`: when TCP itself would find out that a connection is lost."""
+        """`keepalive_seconds`: when a lost connection is reset, as TCP keepalive does."""
         self.far_end = far_end
         self.keepalive_seconds = keepalive_seconds
         self.address: Address = Path()
         self.chance = Random(seed)
         self.taken = 0
         self._new_tap = tap
-        self._weather = FAIR
+        self._conditions = FAIR
         self._changed = asyncio.Event()
         self._open: dict[_Connection, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
 
     @property
     def conditions(self) -> Conditions:
-        """What it does to connections now."""
-        return self._weather
+        """The faults that apply now."""
+        return self._conditions
 
     @conditions.setter
     def conditions(self, conditions: Conditions) -> None:
-        self._weather = conditions
+        self._conditions = conditions
         self._changed.set()
         self._changed = asyncio.Event()
 
     @property
     def port(self) -> int:
-        """Where it listens on loopback."""
+        """The port that it listens on."""
         assert isinstance(self.address, tuple)
         return self.address[1]
 
     @property
     def open_connections(self) -> int:
-        """Connections that have not ended yet."""
+        """The number of connections that have not ended."""
         return len(self._open)
 
     def end_all(self, end: End = End.RESET) -> int:
-        """Ends every open connection so; how many they were."""
+        """Ends every open connection with `end`. Returns their number."""
         ended = list(self._open)
         for connection in ended:
             connection.end(end, Way.DOWN)
         return len(ended)
 
     async def changed(self) -> None:
-        """Returns when the weather has changed."""
+        """Returns after the next change of `conditions`."""
         await self._changed.wait()
 
     async def listen(self, address: Address) -> None:
-        """Begins to take connections; port 0 takes any that is free."""
+        """Starts to accept connections. Port 0 chooses a free port."""
         if isinstance(address, Path):
-            self._server = await asyncio.start_unix_server(self._take, address)
+            self._server = await asyncio.start_unix_server(self._accept, address)
             self.address = address
         else:
-            self._server = await asyncio.start_server(self._take, *address)
+            self._server = await asyncio.start_server(self._accept, *address)
             self.address = self._server.sockets[0].getsockname()[:2]
 
     async def close(self) -> None:
-        """Takes no more, and lets go of what is open."""
+        """Stops accepting and closes all open connections."""
         assert self._server is not None
         self._server.close()
         tasks = list(self._open.values())
@@ -119,7 +119,7 @@ class FaultProxy:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.taken += 1
@@ -128,7 +128,7 @@ class FaultProxy:
         try:
             await connection.run()
         except asyncio.CancelledError:
-            return  # by `close`: the stream server logs a cancelled callback as an error
+            return  # `close` cancelled it: the stream server logs a cancelled callback as an error
         finally:
             self._open.pop(connection, None)
             await connection.drop()
@@ -143,7 +143,7 @@ async def proxying(
     tap: Callable[[], Tap] = Tap,
     keepalive_seconds: float = inf,
 ) -> AsyncIterator[FaultProxy]:
-    """A proxy in front of `far_end` for as long as the block lasts."""
+    """Runs a proxy in front of `far_end` while the block runs."""
     proxy = FaultProxy(far_end, seed=seed, tap=tap, keepalive_seconds=keepalive_seconds)
     await proxy.listen(at)
     try:
@@ -161,18 +161,18 @@ class _Side:
         self.writer.close()
 
     def reset(self) -> None:
-        line = self.writer.get_extra_info("socket")
-        if line is not None and line.family != socket.AF_UNIX:
+        connected = self.writer.get_extra_info("socket")
+        if connected is not None and connected.family != socket.AF_UNIX:
             with suppress(OSError):
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_ONCE)
         self.writer.transport.abort()
 
     def end_writing(self) -> None:
         with suppress(OSError, RuntimeError):
             self.writer.write_eof()
 
-    async def gone(self) -> None:
-        """Closed, whether or not the peer has taken what was written."""
+    async def close_now(self) -> None:
+        """Closes the side, and aborts it if the peer does not read the rest in time."""
         self.writer.close()
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
@@ -182,20 +182,20 @@ class _Side:
 
 @dataclass(eq=False)
 class _Connection:
-    """One caller, its connection to the far end, and what the weather does to both."""
+    """One caller and its connection to the far end, with the faults that apply to both."""
 
     proxy: FaultProxy
     caller: _Side
     tap: Tap
     far: _Side | None = None
-    _weather: Conditions | None = None
-    _suffers: bool = False
+    _seen: Conditions | None = None
+    _affected: bool = False
     _left_bytes: int = 0
-    _deaf: set[Way] = field(default_factory=set)
+    _closed_ways: set[Way] = field(default_factory=set)
     _lost: bool = False
 
     async def run(self) -> None:
-        """Carries bytes both ways until either side is gone."""
+        """Forwards bytes both ways until either side is closed."""
         if self._now().refuses:
             self.caller.reset()
             return
@@ -218,7 +218,7 @@ class _Connection:
         try:
             await asyncio.gather(*ways)
         except (OSError, CutByTap) as broken:
-            # A side that broke off is not made to look as if it had ended in order.
+            # Pass on an abnormal end as a reset: a close would look like a normal end.
             self.end(End.CLOSE if isinstance(broken, CutByTap) else End.RESET, Way.DOWN)
         finally:
             for way in ways:
@@ -229,7 +229,7 @@ class _Connection:
         while chunk := await source.reader.read(CHUNK_BYTES):
             chunk = await (self.tap.up(chunk) if way is Way.UP else self.tap.down(chunk))
             await self._pass_on(chunk, way, target)
-        if way not in self._deaf and not self._lost:
+        if way not in self._closed_ways and not self._lost:
             target.end_writing()
 
     async def _pass_on(self, chunk: bytes, way: Way, target: _Side) -> None:
@@ -242,7 +242,7 @@ class _Connection:
             await asyncio.sleep(conditions.late_seconds + jitter)
         if conditions.black_hole:
             self._lose()
-        if self._lost or way in self._deaf:
+        if self._lost or way in self._closed_ways:
             return
         if conditions.cut is not None and conditions.cut.way is way:
             fits, self._left_bytes = self._left_bytes, max(self._left_bytes - len(chunk), 0)
@@ -255,21 +255,21 @@ class _Connection:
         await target.writer.drain()
 
     def end(self, end: End, way: Way) -> None:
-        """Ends the connection so; `way` is the one that is closed by half."""
+        """Ends the connection with `end`. End.HALF closes only the direction `way`."""
         sides = [side for side in (self.caller, self.far) if side is not None]
         if end is End.SWALLOWED:
             self._lose()
             return
         if end is End.HALF:
-            self._deaf.add(way)
+            self._closed_ways.add(way)
             (sides[0] if way is Way.DOWN else sides[-1]).end_writing()
             return
-        self._deaf.update(Way)
+        self._closed_ways.update(Way)
         for side in sides:
             side.reset() if end is End.RESET else side.close()
 
     def _lose(self) -> None:
-        """Nothing passes any more, without an error until keepalive fails."""
+        """Drops all later bytes. The sides see no error until keepalive fails."""
         if self._lost:
             return
         self._lost = True
@@ -278,20 +278,20 @@ class _Connection:
             loop.call_later(self.proxy.keepalive_seconds, self.end, End.RESET, Way.DOWN)
 
     async def drop(self) -> None:
-        """Lets go of both sides."""
+        """Closes both sides."""
         for side in (self.caller, self.far):
             if side is not None:
-                await side.gone()
+                await side.close_now()
 
     def _now(self) -> Conditions:
-        """The weather as this connection feels it; what is drawn, is drawn once for each."""
+        """The faults of this connection. Random values are drawn once for each `Conditions`."""
         conditions = self.proxy.conditions
-        if conditions is not self._weather:
-            self._weather = conditions
-            self._suffers = self.proxy.chance.random() < conditions.share
+        if conditions is not self._seen:
+            self._seen = conditions
+            self._affected = self.proxy.chance.random() < conditions.share
             if conditions.cut is not None:
                 self._left_bytes = self.proxy.chance.choice(conditions.cut.after_bytes)
-        return conditions if self._suffers else FAIR
+        return conditions if self._affected else FAIR
 
     async def _swallow(self, reader: asyncio.StreamReader) -> None:
         with suppress(OSError):
