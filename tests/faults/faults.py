@@ -176,7 +176,7 @@ async def _redis_gone(rig: Rig) -> None:
 # Lines
 
 
-async def _weather(
+async def _apply_conditions(
     rig: Rig, *, lines: Callable[[Rig], Sequence[FaultProxy]], conditions: Conditions
 ) -> None:
     chosen = lines(rig)
@@ -334,7 +334,7 @@ _LINES: dict[str, Callable[[Rig], Sequence[FaultProxy]]] = {
 LINES = tuple(
     Fault(
         f"lines to {name} are {harm}",
-        partial(_weather, lines=lines, conditions=conditions),
+        partial(_apply_conditions, lines=lines, conditions=conditions),
         _no_redis if name == "Redis" else _possible,
         hurts_pools=name == "the database",
     )

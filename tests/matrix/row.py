@@ -1,10 +1,10 @@
-"""A row of the matrix: one way to ask a field, and what each gets.
+"""A row of the matrix: one request for a field, and the answer that each role gets.
 
-A cell says what comes back:
+A cell is the expected answer:
 
-    "owner", "owner group"   data, and whose things stand in it: nobody else's
-    DATA, EMPTY, NULL        data of nobody's, a list without entries, null
-    NOT_FOUND, FORBIDDEN …   a refusal: the union's member, or the code of the error
+    "owner", "owner group"   data with objects of exactly these owners
+    DATA, EMPTY, NULL        data that belongs to no owner, an empty list, null
+    NOT_FOUND, FORBIDDEN …   a refusal: the member of the union, or the code of the error
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EVERYBODY = "owner sibling stranger"
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """An object that is found or made for each request. `kind`: the type that its ID is of."""
+    """An object that is found or created for each request. `kind`: the type of its ID."""
 
     find: Callable[[Scenario], Awaitable[UUID | str]]
     kind: Kind | None = None
@@ -33,17 +33,17 @@ class Thing:
 def thing(
     kind: Kind | None = None,
 ) -> Callable[[Callable[[Scenario], Awaitable[UUID | str]]], Thing]:
-    """Makes a thing of the function that finds it."""
+    """Decorates a function that finds an object: makes a `Thing` of it."""
     return lambda find: Thing(find, kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One request for a field, and what each role gets.
+    """One request for a field, and the expected answer for each role.
 
     `given`: the arguments; a `Thing` belongs to the owner, its group or its pool, for every role.
-    `through`: the root field, if the row is about a field below it. `first`: what happens
-    before.
+    `through`: the root field, if the row is about a field below it. `first`: runs before
+    the request.
     """
 
     owner: str
@@ -59,13 +59,13 @@ class Row:
 
 
 def admins(sees: str, **asked: Any) -> Row:
-    """The operator's alone."""
+    """A field that only admins may use."""
     others: dict[str, Any] = dict.fromkeys(ROLES, FORBIDDEN)
     return Row(**{**others, "admin": sees, "nobody": UNAUTHENTICATED, **asked})
 
 
 def senders(owner: str, *, sibling: str, admin: str, **asked: Any) -> Row:
-    """For those with an account to send from: a supervisor has one in direct mode only."""
+    """A field for users with an account to send from. A supervisor has one in direct mode only."""
     return Row(
         owner=owner,
         direct=asked.pop("direct", owner),
@@ -78,6 +78,6 @@ def senders(owner: str, *, sibling: str, admin: str, **asked: Any) -> Row:
 
 
 def anybody(sees: str, **asked: Any) -> Row:
-    """The same for all, also for those who have not signed in."""
+    """A field with the same answer for all roles, also without a credential."""
     everybody: dict[str, Any] = dict.fromkeys(ROLES, sees)
     return Row(**everybody, **asked)

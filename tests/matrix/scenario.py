@@ -1,6 +1,6 @@
-"""A town to ask questions in: people with credentials, things of theirs, and whose each thing is.
+"""The data of the access tests: users with credentials, their objects, and the owner of each ID.
 
-Made once for the tests of the matrix, on the app of `tests.installations`.
+It is written once for all tests of the matrix, with the app of `tests.installations`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ ROLES = ("owner", "sibling", "supervisor", "other_supervisor", "direct", "admin"
 PLACES = ("owner", "sibling", "stranger", "group", "other_group", "pool")
 
 READING = "987654321"
-"""The reading of the provider. A role that sees it can see the pool."""
+"""The balance that the provider reports. A role that sees it can see the pool."""
 
 _ID = re.compile(rb'"[a-z]{3}_([0-9a-z]{26})"')
 
 
 @dataclass(slots=True)
 class Scenario:
-    """Who asks and what there is. `whose`: to which place or person each id belongs."""
+    """The app, its tenants and its users. `whose`: the role or place that owns each ID."""
 
     app: App
     stranger: worlds.Tenant
@@ -46,38 +46,38 @@ class Scenario:
     whose: dict[str, str] = field(default_factory=dict)
 
     async def ask(self, who: str, document: str, variables: dict[str, Any]) -> bytes:
-        """All that comes back, as JSON: of a subscription, what it tells first."""
+        """The complete response as JSON. For a subscription: its first events."""
         operation = ENGINE.find(document)
         if operation.kind == "subscription":
-            delivered = await self._watched(self.actors[who], operation, variables)
+            delivered = await self._subscribe(self.actors[who], operation, variables)
         else:
-            delivered = [await self._told(self.actors[who], operation, variables)]
+            delivered = [await self._execute(self.actors[who], operation, variables)]
         return b"\n".join(orjson.dumps(each) for each in delivered)
 
     async def seen_in(self, answer: bytes) -> set[str]:
-        """Whose things stand in an answer."""
+        """The owners of all objects in an answer."""
         shown = self.ids_in(answer)
         if not shown <= self.whose.keys():
             self.whose = await self._read_whose()
         seen = {self.whose[each] for each in shown if each in self.whose}
-        return seen | {place for word, place in self._words().items() if word in answer}
+        return seen | {place for word, place in self._marks().items() if word in answer}
 
     def ids_in(self, answer: bytes) -> set[str]:
-        """The ids that stand in an answer, without their prefixes."""
+        """The IDs in an answer, without their prefixes."""
         return {match.decode() for match in _ID.findall(answer)}
 
     def tenants(self) -> dict[str, worlds.Tenant]:
-        """The three that send, by place."""
+        """The three tenants that send, by place."""
         app = self.app
         return {"owner": app.owner, "sibling": app.sibling, "stranger": self.stranger}
 
-    async def _told(
+    async def _execute(
         self, actor: Actor | None, operation: Operation, variables: Any, event: object = None
     ) -> dict[str, Any]:
         context = Context(self.app.installation, actor, address="127.0.0.1", request_id="req-1")
         return (await ENGINE.execute(operation, variables, context, event)).body
 
-    async def _watched(
+    async def _subscribe(
         self, actor: Actor | None, operation: Operation, variables: dict[str, Any]
     ) -> list[dict[str, Any]]:
         context = Context(self.app.installation, actor, address="127.0.0.1", request_id="req-1")
@@ -86,13 +86,13 @@ class Scenario:
             events = [event async for event in watch]
         except Rejected as rejected:
             return [ENGINE.rejection(rejected.errors, "req-1").body]
-        except Exception as failure:  # noqa: BLE001 - shown as a socket shows it
+        except Exception as failure:  # noqa: BLE001 - reported as on a WebSocket
             return [ENGINE.failure(failure, "req-1").body]
         assert actor is not None
         shared = Viewpoint.of(actor).actor
-        return [await self._told(shared, operation, variables, event) for event in events]
+        return [await self._execute(shared, operation, variables, event) for event in events]
 
-    def _words(self) -> dict[bytes, str]:
+    def _marks(self) -> dict[bytes, str]:
         names = {"owner": "Acme", "sibling": "Bits", "stranger": "Dorp", "other_group": "Others"}
         names["group"] = "MG888"
         marks = {f'"{name}"': place for place, name in names.items()}
@@ -110,7 +110,7 @@ class Scenario:
         for place, tenant in self.tenants().items():
             nodes |= {tenant.client_id: place, tenant.account_id: place}
         found = {user_id: who for who, user_id in self.users.items()} | nodes
-        for row in await worlds.fetch(await _things()):
+        for row in await worlds.fetch(await _query_of_owners()):
             if row["of"] in nodes:
                 found[row["id"]] = nodes[row["of"]]
             elif row["of"] in self.users.values():
@@ -119,33 +119,33 @@ class Scenario:
 
 
 def word_of(place: str) -> str:
-    """What a tenant's messages, keys and contacts say."""
+    """The text of a tenant's messages, and the name of its keys and contacts."""
     return f"{place} writes"
 
 
 def number_of(place: str) -> str:
-    """Whom a tenant writes to."""
+    """The number that a tenant sends to."""
     return f"+1202555018{PLACES.index(place)}"
 
 
 def email_of(who: str) -> str:
-    """With which a person signs in."""
+    """The email address of a user."""
     return f"{who}@ibiki.test"
 
 
 @asynccontextmanager
 async def scenario(url: str) -> AsyncIterator[Scenario]:
-    """The town, in a database of its own."""
+    """The scenario, in a database of its own."""
     async with running_app(url) as app:
         stranger = await worlds.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
         made = Scenario(app, stranger)
-        await _settle_in(made)
+        await _add_data(made)
         await reconcile(store, await new_reconciliation(store, dry_run=True))
         yield made
 
 
 async def fingerprint() -> str:
-    """A text that is another one after any change in the database."""
+    """A summary of the database. It differs after any change."""
     tables = await worlds.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     each = " UNION ALL ".join(
         f"SELECT '{row['tablename']}' || count(*) || coalesce(sum(hashtextextended(t::text, 0)), 0)"
@@ -156,7 +156,7 @@ async def fingerprint() -> str:
 
 
 async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
-    """A message of the tenant's that nobody knows the outcome of."""
+    """Adds an UNKNOWN message of the tenant. Returns its ID."""
     asked, attempt_id = await worlds.accept(tenant, text=text), new_id()
     await worlds.execute(
         "INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,"
@@ -177,8 +177,8 @@ async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
     return found
 
 
-async def _settle_in(made: Scenario) -> None:
-    """Everybody has a user and a key to ask with, every tenant something of each kind."""
+async def _add_data(made: Scenario) -> None:
+    """Adds a user and a key for each role, and objects of each kind for every tenant."""
     app = made.app
     await _add_people(made)
     nodes = [each.account_id for each in (app.group, app.other_group)]
@@ -204,23 +204,23 @@ async def _settle_in(made: Scenario) -> None:
 async def _add_people(made: Scenario) -> None:
     app, tenants = made.app, made.tenants()
     for who, place in (("owner", "owner"), ("sibling", "sibling"), ("stranger", "stranger")):
-        await _move_in(made, who, Role.CLIENT, client_id=tenants[place].client_id)
-    await _move_in(made, "supervisor", Role.SUPERVISOR, group_id=app.group.id)
-    await _move_in(made, "other_supervisor", Role.SUPERVISOR, group_id=app.other_group.id)
-    await _move_in(
+        await _add_person(made, who, Role.CLIENT, client_id=tenants[place].client_id)
+    await _add_person(made, "supervisor", Role.SUPERVISOR, group_id=app.group.id)
+    await _add_person(made, "other_supervisor", Role.SUPERVISOR, group_id=app.other_group.id)
+    await _add_person(
         made,
         "direct",
         Role.SUPERVISOR,
         group_id=app.group.id,
         client_id=app.owner.client_id,
     )
-    await _move_in(made, "admin", Role.ADMIN)
+    await _add_person(made, "admin", Role.ADMIN)
     made.actors["nobody"] = None
 
 
-async def _move_in(made: Scenario, who: str, role: Role, **places: UUID) -> None:
+async def _add_person(made: Scenario, who: str, role: Role, **places: UUID) -> None:
     user = await people.add_user(email_of(who), role, **places)
-    # The role does not matter for making a key; who has it asks with it from now on.
+    # Creating a key does not check the role. Later requests use the key as the credential.
     key = await create_api_key(
         store, Actor(user.id, role, credential_id=user.id), name=word_of(who)
     )
@@ -228,8 +228,8 @@ async def _move_in(made: Scenario, who: str, role: Role, **places: UUID) -> None
     made.actors[who] = await store.find_actor_of_key(hash_of_secret(key.secret))
 
 
-async def _things() -> str:
-    """Everything with an id, and whose it is: also what tables to come hold."""
+async def _query_of_owners() -> str:
+    """SQL for the ID and owner of every object. Tables of later migrations are included."""
     tables = await worlds.fetch(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
         " AND column_name IN ('id', 'client_id') AND table_name <> 'app_user'"
@@ -237,7 +237,7 @@ async def _things() -> str:
     )
     owned = [f"SELECT id, client_id AS of FROM {row['table_name']}" for row in tables]
     credentials = ["SELECT id, user_id FROM api_key", "SELECT id, user_id FROM session"]
-    # A transfer between two nodes is for both to see.
+    # A transfer between two accounts has no single owner: both may see it.
     transfers = (
         "SELECT id, coalesce(source_id, destination_id) FROM transfer"
         " WHERE source_id IS NULL OR destination_id IS NULL"
