@@ -139,7 +139,7 @@ async def scenario(url: str) -> AsyncIterator[Scenario]:
     async with running_app(url) as app:
         stranger = await worlds.add_client(app.pool, group=app.other_group, held=30, name="Dorp")
         made = Scenario(app, stranger)
-        await _add_data(made)
+        await _add_people_and_objects(made)
         await reconcile(store, await new_reconciliation(store, dry_run=True))
         yield made
 
@@ -177,7 +177,7 @@ async def new_in_doubt(tenant: worlds.Tenant, text: str) -> UUID:
     return found
 
 
-async def _add_data(made: Scenario) -> None:
+async def _add_people_and_objects(made: Scenario) -> None:
     """Adds a user and a key for each role, and objects of each kind for every tenant."""
     app = made.app
     await _add_people(made)
