@@ -194,22 +194,24 @@ async def a_contact(scenario: Scenario) -> UUID:
 @thing(Kind.TEMPLATE)
 async def a_template(scenario: Scenario) -> UUID:
     """A new one of the owner's."""
-    return await _new_template(scenario.app.owner)
+    return await _new_template(scenario.app.owner, word_of("owner"))
 
 
 async def all_have_a_template(scenario: Scenario) -> None:
     """Each tenant has at least one."""
-    for tenant in scenario.tenants().values():
-        await _new_template(tenant)
+    for place, tenant in scenario.tenants().items():
+        await _new_template(tenant, word_of(place))
 
 
-async def _new_template(tenant: worlds.Tenant) -> UUID:
+async def _new_template(tenant: worlds.Tenant, text: str) -> UUID:
+    # The text names the tenant: after a deletion, the database no longer knows the ID.
     template_id = new_id()
     await worlds.execute(
-        "INSERT INTO template (id, client_id, name, text) VALUES ($1, $2, $3, 'Hello')",
+        "INSERT INTO template (id, client_id, name, text) VALUES ($1, $2, $3, $4)",
         template_id,
         tenant.client_id,
         template_id.hex,
+        text,
     )
     return template_id
 
