@@ -279,7 +279,7 @@ def test_the_password_is_nowhere_in_plain_text(it: Day) -> None:
     checked = run("sync", "--client", "School", "--data", str(it.program.directory), **it.settings)
     assert checked.stdout.startswith("The provider reports 100,000 UGX, 0 of them"), checked
     rotated = run("rotate-keys", "--data", str(it.program.directory))
-    assert rotated.stdout.startswith("The credentials of 1 provider account are encrypted")
+    assert rotated.stdout.startswith("The credentials of 1 provider account and the secrets of 0")
     assert it.check()["__typename"] == "Synced"
     assert run("audit", "--data", str(it.program.directory)).returncode == 0
     metrics = httpx.get(f"{it.program.address}/metrics")
