@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ibiki", "schema", "resolvers", "domain", "persistence", "providers")
-AREAS = ("identity", "ledger", "sending", "dispatch", "inbox", "live")
+AREAS = ("identity", "ledger", "sending", "dispatch", "inbox", "hooks", "live")
 
 # Each against an arrow, or out of its library's one home.
 WRONG = (

@@ -12,7 +12,7 @@ from persistence.ledger.balances import BALANCES, PROVIDER_ACCOUNTS
 from persistence.ledger.pools import POOL_FIGURES
 from tests import worlds
 
-LONG_TEXT = "x" * 600
+LONG_TEXT = "x" * 1_500
 """The planner reads a table of short rows from end to end: that is not more work than its index."""
 
 

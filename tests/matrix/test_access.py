@@ -18,7 +18,7 @@ from graphql import (
 from domain.identity.access import Role
 from schema.schema import export_schema
 from tests.matrix.documents import NULL_FOR_OTHERS
-from tests.matrix.row import FORBIDDEN, NULL, UNAUTHENTICATED, Row
+from tests.matrix.row import EMPTY, FORBIDDEN, NULL, UNAUTHENTICATED, Row
 from tests.matrix.rows import ROWS
 
 USERS = {
@@ -94,8 +94,8 @@ def disagreements(name: str, row: Row, requires: Requires | None) -> Iterator[st
     for who, (role, has_account) in USERS.items():
         cell = getattr(row, who)
         is_allowed = requires is None or requires.allows(role, has_account)
-        # A field below the root is not reached if the object above is null or forbidden.
-        refused = {FORBIDDEN, NULL} if row.through else {FORBIDDEN}
+        # A field below the root is not reached if what is above is null, empty or forbidden.
+        refused = {FORBIDDEN, NULL, EMPTY} if row.through else {FORBIDDEN}
         if not is_allowed and cell not in refused:
             yield f"{who} gets {cell}, but the directive is {requires}"
         if is_allowed and cell == FORBIDDEN and name not in BY_ACCOUNT:

@@ -49,7 +49,6 @@ async def test_a_row_is_refused(
 @pytest.mark.parametrize(
     ("rule", "table", "shared"),
     [
-        ("idempotency_key_unique", "idempotency_key", ["scope_id", "key"]),
         ("contact_number_unique", "contact", ["client_id", "number"]),
         ("client_account_unique", "client", ["account_id"]),
         ("provider_account_account_unique", "provider_account", ["account_id"]),
