@@ -14,7 +14,7 @@ from providers.registry import CALLS_BY_GET
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.webhook_app import webhook_app
-from tests.kannel.gateway import MISSING, Gateway, running_gateway
+from tests.kannel.gateway import MISSING, PATIENCE, Gateway, running_gateway
 from tests.kannel.smpp import Network, running_network
 
 
@@ -74,13 +74,19 @@ async def callback() -> AsyncIterator[Callback]:
 
 
 @pytest.fixture(scope="session")
-async def gateway(network: Network, callback: Callback) -> AsyncIterator[Gateway]:
-    """The Kannel that the page for operators describes."""
+async def kannel(network: Network, callback: Callback) -> AsyncIterator[Gateway]:
+    """The Kannel of all tests."""
     if MISSING:
         pytest.skip(f"not installed: {', '.join(MISSING)}. .ci/run installs kannel, kannel-extras")
     async with running_gateway(network_port=network.port, callback_port=callback.port) as gateway:
-        await gateway.is_online()
         yield gateway
+
+
+@pytest.fixture
+async def gateway(kannel: Gateway) -> Gateway:
+    """The Kannel that the page for operators describes. It runs, whatever a test before did."""
+    await kannel.ensure_running()
+    return kannel
 
 
 @dataclass
@@ -89,7 +95,7 @@ class Ibiki:
 
     client: worlds.Tenant
 
-    async def receives(self, query: str, *arguments: object, seconds: float = 15.0) -> None:
+    async def receives(self, query: str, *arguments: object, seconds: float = PATIENCE) -> None:
         """Receives events until the SQL query returns true."""
         async with asyncio.timeout(seconds):
             while True:

@@ -25,12 +25,14 @@ from providers.config import ProviderConfig
 from providers.kannel import Kannel
 
 BEARERBOX, SMSBOX = Path("/usr/sbin/bearerbox"), Path("/usr/sbin/smsbox")
+PROGRAMS = {BEARERBOX, SMSBOX}
 FAKESMSC = Path("/usr/lib/kannel/test/fakesmsc")
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "kannel.md"
 # As on the page.
 ADMIN_PASSWORD, STATUS_PASSWORD = "CHANGE-ADMIN", "CHANGE-STATUS"
 SENDSMS_PASSWORD = "CHANGE-SENDSMS"
-START_SECONDS = 20.0
+PATIENCE = 60.0
+"""Seconds that a busy machine may need. Each wait ends as soon as it is so."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -76,7 +78,7 @@ class Gateway:
             "credentials": Credentials(user, SENDSMS_PASSWORD),
             "sender": sender,
             "report_url": f"http://127.0.0.1:{self.callback_port}/webhooks/kannel/CHANGE-SECRET",
-            "deadline_seconds": 3.0,
+            "deadline_seconds": 20.0,
             "loopback_only": True,
         }
         return Kannel(ProviderConfig(**{**values, **changes}))  # type: ignore[arg-type]
@@ -90,6 +92,13 @@ class Gateway:
             await self.run(SMSBOX)
         await self.shows("<type>smsbox")
         await listens(self.sendsms_port)
+
+    async def ensure_running(self) -> None:
+        """Starts what does not run, and returns when the network is connected."""
+        if {each for each in self.running if self.running[each].returncode is None} != PROGRAMS:
+            await self.stop()
+            await self.start()
+        await self.is_online()
 
     async def run(self, program: Path) -> None:
         """Starts one of the programs."""
@@ -123,7 +132,7 @@ class Gateway:
     async def command(self, name: str, **parameters: str) -> str:
         """The answer to a command of the administration port."""
         password = STATUS_PASSWORD if name.startswith("status") else ADMIN_PASSWORD
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=PATIENCE) as http:
             answer = await http.get(
                 f"http://127.0.0.1:{self.admin_port}/{name}",
                 params={"password": password, **parameters},
@@ -136,7 +145,7 @@ class Gateway:
 
     async def shows(self, words: str) -> None:
         """Returns when the status page has these words."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while words not in await self.command("status.xml"):  # noqa: ASYNC110 - asked
                 await asyncio.sleep(0.1)
 
@@ -153,7 +162,7 @@ def _end_with_parent() -> None:
 
 async def listens(port: int) -> None:
     """Returns when something listens on the port."""
-    async with asyncio.timeout(START_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

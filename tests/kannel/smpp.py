@@ -108,9 +108,10 @@ class Network:
     async def _deliver(
         self, sender: str, to: str, content: bytes, *, coding: int = 0, esm_class: int = 0
     ) -> None:
-        while not self.links:
-            self.changed.clear()
-            await self.changed.wait()
+        async with asyncio.timeout(60):
+            while not self.links:
+                self.changed.clear()
+                await self.changed.wait()
         link = next(iter(self.links))
         fields = (sender.removeprefix("+"), to.removeprefix("+"), coding, esm_class, content)
         await link.send(DELIVER, _message(*fields))

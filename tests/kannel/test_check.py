@@ -12,7 +12,7 @@ from tests.end_to_end.program import run
 from tests.kannel.gateway import Gateway
 from tests.kannel.smpp import Network
 
-pytestmark = pytest.mark.xdist_group("kannel")
+pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
 
 
 async def checked(gateway: Gateway, *options: str) -> tuple[int, Any]:

@@ -18,11 +18,11 @@ from tests.dispatch.parts import QUICK, Opened, answered, dispatching, eventuall
 from tests.inbox import post
 from tests.inbox.test_refusals import refund_is_due, refunds
 from tests.kannel.conftest import Callback, Ibiki
-from tests.kannel.gateway import Gateway
+from tests.kannel.gateway import PATIENCE, Gateway
 from tests.kannel.smpp import REFUSED, Answer, Network
 
-pytestmark = pytest.mark.xdist_group("kannel")
-RULES = replace(QUICK, deadline_seconds=3.0, lease_seconds=5.0)
+pytestmark = [pytest.mark.xdist_group("kannel"), pytest.mark.timeout(300)]
+RULES = replace(QUICK, deadline_seconds=30.0, lease_seconds=60.0)
 LONG = "A text of two segments. " * 10
 DELIVERED, FAILED = Answer(receipts=["DELIVRD"]), Answer(receipts=["UNDELIV"])
 NO_NETWORK = Answer(status=REFUSED)
@@ -55,9 +55,11 @@ async def dispatched(ibiki: Ibiki, gateway: Gateway, sends: Sequence[NewSend]) -
         found = [await worlds.statuses(send.id) for send in sends]
         return not any({"QUEUED", "SUBMITTING"} & each.keys() for each in found)
 
-    async with dispatching(Opened(account), rules=RULES):
-        await eventually(is_over)
-    await account.close()
+    try:
+        async with dispatching(Opened(account), rules=RULES):
+            await eventually(is_over, seconds=PATIENCE)
+    finally:
+        await account.close()
 
 
 async def test_each_end_of_a_message_is_reported_and_only_what_was_refused_is_refunded(
@@ -94,8 +96,10 @@ async def test_a_report_decides_a_message_although_our_process_was_killed(
     send = await worlds.accept(ibiki.client, numbers=[number])
     (call,) = await marked(ibiki.client.pool)
     account = gateway.account()
-    outcome = await account.send(call.outgoing[0])
-    await account.close()
+    try:
+        outcome = await account.send(call.outgoing[0])
+    finally:
+        await account.close()
     assert outcome == Accepted(call.attempt_id.hex)  # and this process forgets it
     await worlds.execute("UPDATE attempt SET lease_until = now() - interval '1 s'")
     await sweep(store, Observer())
@@ -148,7 +152,7 @@ async def test_a_text_waits_in_the_gateway_while_we_cannot_be_reached_and_comes_
 ) -> None:
     target, callback.target, callback.refused = callback.target, None, 0
     await network.text_from("+12025550145", OURS, b"Are you there?")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while callback.refused < 2:  # noqa: ASYNC110 - asked
             await asyncio.sleep(0.05)
     callback.target = target
