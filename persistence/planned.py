@@ -3,7 +3,7 @@
 asyncpg keeps prepared statements, and PostgreSQL plans such a statement for any values from the
 sixth time on. For a search or a filter that is wrong: the best plan for a client with ten messages
 takes seconds for a client with a million, and the other way round. Here each statement is prepared
-anew, which costs one more round trip and its planning: some tenths of a millisecond.
+again, which costs one more round trip and its planning: some tenths of a millisecond.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ async def connection_for(*, searches: bool) -> AsyncIterator[Connection]:
 
 
 class _Planned:
-    """A connection that prepares each statement anew."""
+    """A connection that prepares each statement each time."""
 
     def __init__(self, held: Connection) -> None:
         self._held = held

@@ -93,7 +93,7 @@ class Network:
             await self._deliver(number, to, header + content, coding=coding, esm_class=WITH_HEADER)
 
     async def receipt(self, submitted: Submitted, state: str) -> None:
-        """A delivery receipt about a message, to whoever is linked."""
+        """A delivery receipt about a message, to each connected client."""
         words = (
             f"id:{submitted.message_id} sub:001 dlvrd:001 submit date:2611290700"
             f" done date:2611290700 stat:{state} err:000 text:"
