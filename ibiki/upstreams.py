@@ -153,7 +153,7 @@ class Upstreams:
         return open_account(name, config)
 
     def _report_url(self, name: str, callback_url: str | None) -> str | None:
-        """Where the provider sends delivery reports. None if no address is known."""
+        """The URL for the provider's delivery reports. None if no address is known."""
         own = callback_url or self._settings.installation.public_url
         if own is None:
             return None

@@ -61,7 +61,7 @@ class InstallationSettings(Group):
     trusted_proxies: List = ()
     """Addresses of reverse proxies. Their X-Forwarded-For is trusted."""
     public_url: ProviderUrl | None = None
-    """Where this installation is reached from outside."""
+    """The URL of this installation, as providers and clients reach it."""
     loopback_only: bool = False
     """Only connect to this machine. For tests."""
 

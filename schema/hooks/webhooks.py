@@ -67,7 +67,7 @@ class WebhookDelivery(Node):
 @stands_for(domain_hooks.Endpoint)
 class WebhookEndpoint(Node):
     id: strawberry.ID = id_of(Kind.HOOK_ENDPOINT, description="The endpoint's ID.")
-    url: str = strawberry.field(description="Where events are posted to.")
+    url: str = strawberry.field(description="The URL that events are posted to.")
     description: str | None = strawberry.field(description="For people.")
     events: list[EventType] = strawberry.field(description="What is posted.")
     status: EndpointStatus = strawberry.field(description="How it answers.")

@@ -22,7 +22,7 @@ from schema.ids import id_of
 class Template:
     id: strawberry.ID = id_of(Kind.TEMPLATE)
     name: str = strawberry.field(description="Its name, which is used in any case.")
-    text: str = strawberry.field(description="The text. {{name}} stands for a value.")
+    text: str = strawberry.field(description="The text. {{name}} is replaced by a value.")
     placeholders: list[str] = strawberry.field(
         description="The names of the values that it needs, each once, in order."
     )

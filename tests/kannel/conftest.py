@@ -55,7 +55,7 @@ async def network() -> AsyncIterator[Network]:
 
 @pytest.fixture(scope="session")
 async def callback() -> AsyncIterator[Callback]:
-    """Where the gateway delivers reports and messages."""
+    """The address that the gateway delivers reports and messages to."""
     callback = Callback()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -77,7 +77,7 @@ def due(number: str, quiet: QuietHours, now: datetime) -> datetime:
         # Quiet hours within a day.
         (LONDON, MIDDAY, at("2026-01-15 12:00"), "2026-01-15 14:00"),
         (LONDON, MIDDAY, at("2026-01-15 11:59"), None),
-        # Where the place is not known or is too wide, the client's zone counts.
+        # If the place is not known or is too wide, the client's zone counts.
         (TOLL_FREE, NIGHT, at("2026-01-15 20:59", "America/Los_Angeles"), None),
         (TOLL_FREE, NIGHT, at("2026-01-15 21:00", "America/Los_Angeles"), "2026-01-16 16:00"),
         (UNKNOWN, NIGHT, at("2026-01-15 21:00", "America/Los_Angeles"), "2026-01-16 16:00"),

@@ -55,7 +55,7 @@ export function TemplateModal({ template, onClose, onChange }: TemplateModalProp
           />
           <Textarea
             label="Text"
-            description="{{name}} stands for a value that is given when it is sent."
+            description="{{name}} is replaced by a value that is given when the text is sent."
             required
             autosize
             minRows={4}
