@@ -1,9 +1,11 @@
 """Brings the database to the newest migration, and says which migrations it lacks.
 
-`migrate` differs from Tortoise's own command in four ways. It has no statement timeout. It waits
+`migrate` differs from Tortoise's own command in five ways. It has no statement timeout. It waits
 for locks in short tries, so that a waiting ALTER TABLE does not stop all other traffic on the
 table. It records a migration in the transaction that applies it, so that a crash cannot leave a
-migration applied and not recorded. And only one process migrates at a time.
+migration applied and not recorded. Only one process migrates at a time. And it copies Tortoise's
+state of all models only for the operations that read the copy: a copy before each operation made
+a new database take 20 times as long.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from tortoise import Tortoise
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.connection import get_connection
 from tortoise.exceptions import BaseORMException
+from tortoise.migrations import operations as ops
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.migrations.migration import Migration
 from tortoise.migrations.recorder import MigrationRecorder
@@ -30,6 +33,7 @@ from tortoise.transactions import in_transaction
 
 from domain.backoff import backoff_seconds
 from persistence.database import connection, credentials, tortoise_config
+from persistence.migration_steps import StepOutsideTransactions
 from persistence.reaching import GONE, DatabaseUnusable
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -50,6 +54,8 @@ FROM pg_stat_activity
 WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
 ORDER BY xact_start LIMIT 1
 """
+READ_ONLY_THE_NEW_STATE = (ops.CreateModel, ops.AddField, ops.RunSQL, StepOutsideTransactions)
+
 INDEX_PROGRESS = """
 SELECT coalesce(index_relid::regclass::text, 'an index') || ': ' || phase
        || CASE WHEN blocks_total > 0 THEN format(' (%s %%)', 100 * blocks_done / blocks_total)
@@ -157,13 +163,12 @@ async def _apply_pending(
     assert isinstance(client, AsyncpgDBClient)
     executor = MigrationExecutor(client, config["apps"])
     await executor.recorder.ensure_schema(AsyncpgSchemaEditor(client, atomic=False))
-    plan = await executor.plan()
-    state = await executor._project_state(set(await executor.recorder.applied_migrations()))
-    for step in plan:
+    state = None
+    for step in await executor.plan():
         began = time.monotonic()
         reporting = asyncio.create_task(_report_progress(guard, step.migration.name, report))
         try:
-            state = await _apply_with_retries(step.migration, state, client, report, rules)
+            state = await _apply_with_retries(step.migration, state, executor, report, rules)
         finally:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)
@@ -171,16 +176,30 @@ async def _apply_pending(
 
 
 async def _apply_with_retries(
-    migration: Migration, state: State, client: AsyncpgDBClient, report: Report, rules: LockRules
+    migration: Migration,
+    state: State | None,
+    executor: MigrationExecutor,
+    report: Report,
+    rules: LockRules,
 ) -> State:
-    """The state after the migration. Raises MigrationFailed."""
+    """The state after the migration. Raises MigrationFailed.
+
+    `state`: Tortoise's picture of all models before the migration; None if it is not known yet.
+    """
+    client = executor.connection
+    assert isinstance(client, AsyncpgDBClient)
     began = time.monotonic()
     failures = 0
     while True:
+        if state is None:
+            applied = await executor.recorder.applied_migrations()
+            state = await executor._project_state(set(applied))
         try:
-            return await _apply(migration, state.clone(), client)
+            await _apply(migration, state, client)
+            return state
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as locked:
             failures += 1
+            state = None  # the failed try changed a part of it
             oldest = await _oldest_transaction(client)
             if time.monotonic() - began > rules.give_up_seconds:
                 raise MigrationFailed(
@@ -200,17 +219,26 @@ async def _apply_with_retries(
             ) from refused
 
 
-async def _apply(migration: Migration, state: State, client: AsyncpgDBClient) -> State:
+async def _apply(migration: Migration, state: State, client: AsyncpgDBClient) -> None:
+    """Applies and records the migration. Changes `state`."""
     if not migration.atomic:
-        editor = AsyncpgSchemaEditor(client, atomic=False)
-        state = await migration.apply(state, schema_editor=editor)
+        await _run(migration, state, AsyncpgSchemaEditor(client, atomic=False))
         await MigrationRecorder(client).record_applied(APP, migration.name)
-        return state
+        return
     async with in_transaction("default") as tx:
-        editor = AsyncpgSchemaEditor(tx, atomic=True)
-        state = await migration.apply(state, schema_editor=editor)
+        await _run(migration, state, AsyncpgSchemaEditor(tx, atomic=True))
         await MigrationRecorder(tx).record_applied(APP, migration.name)
-    return state
+
+
+async def _run(migration: Migration, state: State, editor: AsyncpgSchemaEditor) -> None:
+    """Runs the operations as `Migration.apply` does, without a copy of the state for each."""
+    for operation in migration.operations:
+        old_state = state if isinstance(operation, READ_ONLY_THE_NEW_STATE) else state.clone()
+        operation.state_forward(APP, state)
+        await migration._run_database_forward(
+            operation, old_state, state, editor, supports_transactions=True
+        )
+    state.validate_relations_initialized()
 
 
 def _kept(migration: Migration) -> str:

@@ -18,7 +18,7 @@ SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND indisvalid
 """
 
 
-class _StepOutsideTransactions(TortoiseOperation):
+class StepOutsideTransactions(TortoiseOperation):
     """A step that changes no model."""
 
     atomic = False
@@ -43,7 +43,7 @@ class _StepOutsideTransactions(TortoiseOperation):
         raise NotImplementedError
 
 
-class CreateIndexConcurrently(_StepOutsideTransactions):
+class CreateIndexConcurrently(StepOutsideTransactions):
     """CREATE INDEX CONCURRENTLY. `definition`: what follows ON, such as `message (send_id, id)`.
 
     An index of that name that is valid is kept. An invalid one, which an interrupted build leaves
@@ -67,7 +67,7 @@ class CreateIndexConcurrently(_StepOutsideTransactions):
         )
 
 
-class DropIndexConcurrently(_StepOutsideTransactions):
+class DropIndexConcurrently(StepOutsideTransactions):
     """DROP INDEX CONCURRENTLY, if there is one of that name."""
 
     def __init__(self, name: str) -> None:
@@ -80,7 +80,7 @@ class DropIndexConcurrently(_StepOutsideTransactions):
         )
 
 
-class RepeatSQL(_StepOutsideTransactions):
+class RepeatSQL(StepOutsideTransactions):
     """Runs an UPDATE, DELETE or INSERT again and again until it changes no row.
 
     Each run is a transaction of its own. The statement must limit itself to some thousand rows and
