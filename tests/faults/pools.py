@@ -1,4 +1,4 @@
-"""Whether connection pools are back to their full size, asked from outside.
+"""Checks from outside that connection pools are back to their full size.
 
 All tables that the programs read are locked for a moment. A request then waits and holds a
 connection. PostgreSQL counts those: a connection that a pool has lost is missing among them.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from typing import TypeAlias
 
 import aiohttp
@@ -19,12 +20,10 @@ from tests.faults.rig import POOL_SIZE, Rig
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 BOUND_SECONDS = 5.0
-LOCKED_SECONDS = 30.0
 TRIES = 4
 WANTED = {"ibiki serve": 2 * POOL_SIZE, "ibiki dispatch": 2 * POOL_SIZE}
 
-# Never longer than a deadlock takes to be seen: nothing that the lock stands in the way of is one.
-LOCK = "SET LOCAL lock_timeout = '150ms'; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE"
+LOCK = "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE"
 TABLES = ("message", "attempt", "send", "access_change", "contact")
 WAITING = """
 SELECT application_name AS name, count(*) AS connections FROM pg_stat_activity
@@ -34,7 +33,7 @@ CONTACTS = {"query": "{ contacts(first: 1) { nodes { id } } }"}
 
 
 async def pools_are_full(rig: Rig) -> list[str]:
-    """Which programs cannot have as many connections at once as their pools are large.
+    """Returns a line for each kind of program that cannot use all connections of its pools.
 
     A lost connection stays lost. A program that is only slow has several tries.
     """
@@ -45,26 +44,32 @@ async def pools_are_full(rig: Rig) -> list[str]:
 
 
 async def _missing(rig: Rig) -> list[str]:
-    # Two: within one transaction PostgreSQL tells of activity as it was at its beginning.
-    superuser, watcher = await rig.postgres.superuser(), await rig.postgres.superuser()
-    try:
-        found = await _count(rig, superuser, watcher)
-    finally:
-        await superuser.close()
-        await watcher.close()
+    async with AsyncExitStack() as stack:
+        watcher = await _connection(rig, stack)
+        # One connection for each table. A connection that held one lock while it waits for the
+        # next one could be in a deadlock with a transaction that uses both tables.
+        lockers = [await _connection(rig, stack) for _ in TABLES]
+        found = await _count(rig, lockers, watcher)
     return [
-        f"{name}: {found[name]} of {wanted} connections of its pools can be had"
+        f"{name}: only {found[name]} of its pools' {wanted} connections can be used"
         for name, wanted in WANTED.items()
         if found[name] < wanted
     ]
 
 
-async def _count(rig: Rig, superuser: Connection, watcher: Connection) -> Counter[str]:
-    """How many connections each kind of program had in hand at the most."""
-    async with asyncio.timeout(LOCKED_SECONDS):
-        while not await _locked(superuser):  # noqa: ASYNC110 - others' transactions end
-            await asyncio.sleep(0.02)
-    askers = [asyncio.create_task(_keep_asking(rig, place)) for place in range(2 * POOL_SIZE + 2)]
+async def _connection(rig: Rig, stack: AsyncExitStack) -> Connection:
+    connection = await rig.postgres.superuser()
+    stack.callback(connection.terminate)
+    return connection
+
+
+async def _count(rig: Rig, lockers: list[Connection], watcher: Connection) -> Counter[str]:
+    """The largest number of connections that each kind of program used at once."""
+    tasks = [
+        asyncio.create_task(_lock(connection, table))
+        for connection, table in zip(lockers, TABLES, strict=True)
+    ]
+    tasks += [asyncio.create_task(_keep_asking(rig, place)) for place in range(2 * POOL_SIZE + 2)]
     most: Counter[str] = Counter()
     give_up_at = time.monotonic() + BOUND_SECONDS
     try:
@@ -75,23 +80,21 @@ async def _count(rig: Rig, superuser: Connection, watcher: Connection) -> Counte
                 most[row["name"]] = max(most[row["name"]], row["connections"])
             await asyncio.sleep(0.02)
     finally:
-        await superuser.execute("ROLLBACK")
-        for asker in askers:
-            asker.cancel()
-        await asyncio.gather(*askers, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return most
 
 
-async def _locked(superuser: Connection) -> bool:
-    """The tables are locked in a transaction that is open; False where somebody was in the way."""
-    await superuser.execute("BEGIN")
-    try:
-        for table in TABLES:
-            await superuser.execute(LOCK.format(table))
-    except asyncpg.LockNotAvailableError:
-        await superuser.execute("ROLLBACK")
-        return False
-    return True
+async def _lock(connection: Connection, table: str) -> None:
+    """Locks the table until cancelled.
+
+    Transactions that use the table now may hold up the lock for as long as they like: new ones
+    wait behind it.
+    """
+    async with connection.transaction():
+        await connection.execute(LOCK.format(table))
+        await asyncio.Event().wait()
 
 
 async def _keep_asking(rig: Rig, place: int) -> None:
