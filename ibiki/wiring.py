@@ -78,6 +78,8 @@ async def running_components(
             pool_size=settings.database.pool_size,
             application_name=name,
             answer_seconds=settings.database.answer_seconds,
+            read_url=settings.database.read_url,
+            most_lag_seconds=settings.database.read_lag_seconds,
         )
         stack.push_async_callback(database.disconnect)
         if not await was_migrated():

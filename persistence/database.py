@@ -35,6 +35,7 @@ from tortoise.connection import get_connections
 
 from domain.errors import TryAgain
 from domain.transactions import CommitLost, Disconnected, LockTimeout
+from persistence import long_reads
 from persistence.live.hints import PublishAfterwards
 from persistence.orm import HeldClient, PooledClient
 from persistence.pool import ANSWER_SECONDS, AWAY, PROOF_SECONDS, acquired, silence, terminate
@@ -76,10 +77,14 @@ async def connect(
     pool_size: int = 20,
     application_name: str = "ibiki",
     answer_seconds: float = ANSWER_SECONDS,
+    read_url: str | None = None,
+    most_lag_seconds: float = long_reads.MOST_LAG_SECONDS,
 ) -> None:
-    """Opens the pool of this process. The caller closes it with `disconnect`.
+    """Opens the pools of this process. The caller closes them with `disconnect`.
 
-    `answer_seconds`: the limit for one statement, and for the wait for a connection.
+    `answer_seconds`: the limit for one statement, and for the wait for a connection. `read_url`: a
+    replica for long reads, used while it is at most `most_lag_seconds` behind. Nothing fails if the
+    replica is away.
     """
     config = tortoise_config(
         url,
@@ -97,10 +102,17 @@ async def connect(
     client = _client()
     if client._pool is None:
         await client.create_connection(with_db=True)
+    options = [
+        connection_options(each, application_name, answer_seconds)
+        for each in (url, read_url)
+        if each is not None
+    ]
+    await long_reads.connect(*options, most_lag_seconds=most_lag_seconds)
 
 
 async def disconnect() -> None:
-    """Closes the pool of this process."""
+    """Closes the pools of this process."""
+    await long_reads.disconnect()
     await Tortoise.close_connections()
 
 
@@ -165,28 +177,17 @@ def tortoise_config(
 
     `answer_seconds`: None means no limit for a statement.
     """
-    server_settings = {
-        "application_name": application_name,
-        "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-        "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s",
-        **KEPT_ALIVE,
-        "timezone": "UTC",
-        "jit": "off",
-    }
     return {
         "connections": {
             "default": {
                 "engine": "persistence.orm",
                 "credentials": {
-                    **credentials(url),
+                    **connection_options(url, application_name, answer_seconds),
                     # One connection at the start, to see whether PostgreSQL can be reached. No
                     # minimum afterwards: a slot of the pool is taken while asyncpg reconnects.
                     "init_size": 1,
                     "minsize": 0,
                     "maxsize": pool_size,
-                    "command_timeout": answer_seconds,
-                    "timeout": answer_seconds or ANSWER_SECONDS,
-                    "server_settings": server_settings,
                     "reset": _keep,
                 },
             }
@@ -197,6 +198,25 @@ def tortoise_config(
                 "migrations": "persistence.migrations",
                 "default_connection": "default",
             }
+        },
+    }
+
+
+def connection_options(
+    url: str, application_name: str, answer_seconds: float | None
+) -> dict[str, Any]:
+    """The arguments of `asyncpg.connect`, with what each of our sessions sets."""
+    return {
+        **credentials(url),
+        "command_timeout": answer_seconds,
+        "timeout": answer_seconds or ANSWER_SECONDS,
+        "server_settings": {
+            "application_name": application_name,
+            "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s",
+            **KEPT_ALIVE,
+            "timezone": "UTC",
+            "jit": "off",
         },
     }
 

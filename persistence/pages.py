@@ -148,6 +148,7 @@ async def read_page(
     In the statement, `{page}` is replaced by the WHERE, ORDER BY and LIMIT of the paged table, and
     `{order}` by the direction, which an outer ORDER BY has to repeat. `within`: see `page_clause`.
     """
+    wanted = Filter(wanted.conditions, list(wanted.values))  # the read may be repeated
     page = page_clause(wanted, window, key=key, within=within)
     async with connection(tx) as pooled:
         rows = await pooled.fetch(

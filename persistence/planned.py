@@ -8,11 +8,13 @@ again, which costs one more round trip and its planning: some tenths of a millis
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from persistence.database import connection
+from persistence.long_reads import long_read
+from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -20,11 +22,38 @@ if TYPE_CHECKING:
     from persistence.database import Connection
 
 
+Answer = TypeVar("Answer")
+
+
 @asynccontextmanager
 async def connection_for(*, searches: bool) -> AsyncIterator[Connection]:
     """A pooled connection. If the read `searches`, its statements are planned for their values."""
     async with connection() as pooled:
-        yield cast("Connection", _Planned(pooled)) if searches else pooled
+        yield planned(pooled) if searches else pooled
+
+
+def planned(held: Connection) -> Connection:
+    """The connection. Its statements are planned for their values."""
+    return cast("Connection", _Planned(held))
+
+
+async def read_selected(
+    whose: Hashable,
+    work: Callable[[Connection], Awaitable[Answer]],
+    *,
+    filters: bool,
+    search: str | None,
+) -> Answer:
+    """The result of a read that may have filters, or search for a text. Takes turns if so.
+
+    A search looks through many rows, so it may run on a replica. A filter does not: a caller
+    that has just written a row expects to find it. Raises RateLimited and TryAgain.
+    """
+    async with in_turn(whose, searches=filters or search is not None):
+        if search is not None:
+            return await long_read(lambda held: work(planned(held)))
+        async with connection_for(searches=filters) as pooled:
+            return await work(pooled)
 
 
 class _Planned:

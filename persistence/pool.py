@@ -104,19 +104,22 @@ silence = Silence()
 
 
 @asynccontextmanager
-async def acquired(pool: Pool, *, unavailable: type[Exception]) -> AsyncIterator[Connection]:
+async def acquired(
+    pool: Pool, *, unavailable: type[Exception], silence: Silence = silence
+) -> AsyncIterator[Connection]:
     """A connection of the pool. Raises `unavailable` if PostgreSQL is away.
 
     The connection is released at the end. A mistake in the use of asyncpg is raised as it is.
+    `silence`: what is known about the server of this pool.
     """
     try:
-        held = await _acquire(pool)
+        held = await _acquire(pool, silence)
     except AWAY as away:
         raise unavailable from away
     try:
         yield held
     except AWAY as away:
-        if isinstance(away, TimeoutError) and not await _answers(held):
+        if isinstance(away, TimeoutError) and not await _answers(held, silence):
             await silence.found(pool)
         if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
             raise
@@ -127,12 +130,12 @@ async def acquired(pool: Pool, *, unavailable: type[Exception]) -> AsyncIterator
             await pool.release(held, timeout=PROOF_SECONDS)
 
 
-async def _acquire(pool: Pool) -> Connection:
+async def _acquire(pool: Pool, silence: Silence) -> Connection:
     for _ in range(PROOF_TRIES):
         held = await pool.acquire(timeout=silence.connection_seconds)
         if not silence.must_prove(held):
             return held
-        if await _answers(held):
+        if await _answers(held, silence):
             silence.proved(held)
             return held
         await silence.found(pool)
@@ -141,7 +144,7 @@ async def _acquire(pool: Pool) -> Connection:
     raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
 
 
-async def _answers(held: Connection) -> bool:
+async def _answers(held: Connection, silence: Silence) -> bool:
     """Whether the connection answers. It is closed if it does not.
 
     asyncpg first waits until the server has ended the statement that was cancelled.

@@ -67,10 +67,15 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return None
 
 
+def run_directory_of(config: pytest.Config) -> Path:
+    """The directory of the PostgreSQL of this test run."""
+    return config.stash[_run_directory]
+
+
 @pytest.fixture(scope="session")
 def database_server(pytestconfig: pytest.Config) -> Iterator[embedded.EmbeddedDatabase]:
     """The PostgreSQL of this test run."""
-    with embedded.start(pytestconfig.stash[_run_directory], durable=False) as server:
+    with embedded.start(run_directory_of(pytestconfig), durable=False) as server:
         yield server
 
 

@@ -50,7 +50,11 @@ def test_the_documents_of_the_page_are_valid() -> None:
 def test_the_quoted_log_lines_exist() -> None:
     table = PAGE.partition("## When something is wrong")[2].partition("\n### ")[0]
     alarms = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|"))
-    sources = [path for folder in ("ibiki", "domain") for path in (ROOT / folder).rglob("*.py")]
+    sources = [
+        path
+        for folder in ("ibiki", "domain", "persistence")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
     delivered = " ".join(path.read_text() for path in sources)
     said = [part for words in re.findall(r'"([^"]+)"', alarms) for part in words.split(" … ")]
     labels = {"invalid", "refused", "InsufficientBalance"} | {each.lower() for each in AlarmKind}

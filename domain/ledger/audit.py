@@ -85,7 +85,8 @@ async def audit(
     Raises AuditStopped. If it fails or is cancelled, the run is marked as stopped.
     """
     try:
-        return await _Auditing(store, run, report, rest).to_the_end()
+        async with store.steady_reads():
+            return await _Auditing(store, run, report, rest).to_the_end()
     except BaseException:
         with suppress(TryAgain, Disconnected):
             await store.stop_audit(run.id)

@@ -62,10 +62,7 @@ class IdempotencyKeys(Protocol):
     async def keep_answers(
         self, tx: Transaction, answers: Sequence[tuple[IdempotencyKey, Answer]]
     ) -> None:
-        """Stores the answers until the keys are purged.
-
-        Raises KeysTaken if another transaction has stored one under a key meanwhile.
-        """
+        """Stores the answers. Raises KeysTaken if another transaction has just stored one."""
         ...
 
 
@@ -304,6 +301,10 @@ class AuditStore(Protocol):
         """A new audit. Raises AlreadyRunning if there is one that is alive."""
         ...
 
+    def steady_reads(self) -> AbstractAsyncContextManager[None]:
+        """In the block, pages have all that was committed before it. A replica may have them."""
+        ...
+
     async def next_accounts(self, after: UUID, *, most: int) -> Sequence[tuple[UUID, int]]:
         """The next accounts by ID, with their versions. Includes IDs that only transfers have."""
         ...
@@ -367,6 +368,7 @@ class LedgerArchive(Protocol):
         *,
         filter: StatementFilter | None = None,
         order: StatementOrder = StatementOrder.NEWEST,
+        may_lag: bool = False,
     ) -> Page[StatementLine]:
         """The statement of a view's account; a line's key is its version. Raises NotFound."""
         ...

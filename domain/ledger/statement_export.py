@@ -38,7 +38,7 @@ async def export_statement(
     RateLimited and TryAgain.
     """
     view = view_of(require(actor), client_id)
-    newest = await store.read_statement(view, Window(1), filter=period)
+    newest = await store.read_statement(view, Window(1), filter=period, may_lag=True)
     end = newest.items[0].version + 1 if newest.items else 0
     after: int | None = None
     while True:
@@ -47,6 +47,7 @@ async def export_statement(
             Window(PAGE, after=after, before=end),
             filter=period,
             order=StatementOrder.OLDEST,
+            may_lag=True,
         )
         yield page.items
         if not page.has_next or not page.items:

@@ -8,6 +8,7 @@ to every user. The caller holds a lock on `lock_path`.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import pwd
 import shutil
@@ -91,6 +92,11 @@ class Cluster:
         return self.path / "ibiki.set-up"
 
     @property
+    def restores(self) -> Path:
+        """Exists until the server has restored a backup to the end."""
+        return self.path / "recovery.signal"
+
+    @property
     def sockets(self) -> Path:
         """The directory of the socket: the cluster, or a short path if that is too long."""
         if len(os.fsencode(self.path)) <= _LONGEST_SOCKET_DIRECTORY:
@@ -121,6 +127,8 @@ class Cluster:
             limit_seconds = (
                 RECOVERY_TIMEOUT_SECONDS if self.is_live() else FAILED_STARTS_TIMEOUT_SECONDS
             )
+            if self.is_live() and self.restores.exists():
+                limit_seconds = math.inf  # it may apply the changes of a day
             if time.monotonic() - started_at > limit_seconds:
                 raise EmbeddedDatabaseUnavailable(
                     f"The database in {self.directory} does not start. The last lines of its log:\n"
@@ -146,12 +154,14 @@ class Cluster:
         except (OSError, ValueError):
             return False
 
-    def execute(self, statements: str) -> None:
-        """Runs statements in psql as the superuser. Stops at the first error."""
+    def execute(self, statements: str) -> str:
+        """Runs statements in psql as the superuser. Stops at the first error. Returns the rows."""
         ran = self.run(
             "psql",
             "--no-psqlrc",
             "--quiet",
+            "--tuples-only",
+            "--no-align",
             "--set=ON_ERROR_STOP=1",
             f"--host={self.sockets}",
             "--username=postgres",
@@ -161,6 +171,7 @@ class Cluster:
         )
         if ran.returncode != 0:
             raise EmbeddedDatabaseUnavailable(f"The database could not be set up: {ran.stderr}")
+        return ran.stdout.strip()
 
     def stop(self) -> bool:
         """Stops the server, even if clients are connected. Returns whether it is stopped."""
@@ -242,12 +253,19 @@ def _programs() -> Path:
     return Path(wheel.origin).resolve().parent / f"pginstall{MAJOR_VERSION}" / "bin"
 
 
+def allow_passage(path: Path) -> None:
+    """As root, lets other users enter (not list) the directories above a path."""
+    if os.geteuid() == 0:
+        for above in path.parents:
+            _add_mode(above, 0o001)
+
+
 def _grant_access(cluster: Cluster) -> None:
-    """As root, lets the cluster's user enter (not list) parent directories, and read the wheel."""
+    """As root, lets the cluster's user reach its directory, and read the wheel."""
     if os.geteuid() != 0:
         return
-    for above in (*cluster.path.parents, *cluster.programs.parents):
-        _add_mode(above, 0o001)
+    allow_passage(cluster.path)
+    allow_passage(cluster.programs)
     if not (cluster.programs / "postgres").stat().st_mode & 0o001:
         for path in cluster.programs.parent.rglob("*"):
             _add_mode(path, 0o005 if path.stat().st_mode & 0o100 else 0o004)
@@ -263,7 +281,7 @@ def _create(cluster: Cluster) -> None:
     draft = cluster.directory / "postgres.new"
     if draft.exists():
         shutil.rmtree(draft)
-    _make_private_directory(draft, cluster)
+    make_private_directory(draft, cluster)
     made = cluster.run(
         "initdb",
         "--pgdata=.",
@@ -283,7 +301,8 @@ def _create(cluster: Cluster) -> None:
     draft.rename(cluster.path)
 
 
-def _make_private_directory(path: Path, cluster: Cluster) -> None:
+def make_private_directory(path: Path, cluster: Cluster) -> None:
+    """Creates a directory for the cluster's user only."""
     path.mkdir(mode=0o700)
     if os.geteuid() == 0:
         os.chown(path, cluster.uid, cluster.gid)
@@ -324,7 +343,7 @@ def _ensure_socket_directory(cluster: Cluster) -> None:
     if cluster.sockets == cluster.path:
         return
     with suppress(FileExistsError):
-        _make_private_directory(cluster.sockets, cluster)
+        make_private_directory(cluster.sockets, cluster)
     found = cluster.sockets.lstat()
     if (found.st_uid, found.st_mode) != (cluster.uid, 0o040700):
         raise EmbeddedDatabaseUnavailable(

@@ -25,7 +25,8 @@ from domain.hooks.worker import HookObserver
 from domain.outcomes import Accepted, NotSent, Rejected, Unknown
 from domain.sending.acceptor import RequestObserver
 from domain.sending.messages import SendKind
-from ibiki.observability.backlog import BacklogMetrics
+from ibiki.observability.backlog import NOT_KNOWN, BacklogMetrics
+from persistence import long_reads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +105,14 @@ class Metrics:
             "hook_seconds", "How long such a post takes.", _QUICK_SECONDS
         )
         self.sockets = self._gauge("sockets", "Open WebSockets.")
+        self.replica_up = self._gauge(
+            "replica_up", "1 while DATABASE_READ_URL is read from, 0 if not, NaN if not set."
+        )
+        self.replica_up.set_function(_replica_up)
+        self.replica_lag = self._gauge(
+            "replica_lag_seconds", "How far DATABASE_READ_URL is behind. NaN if not known."
+        )
+        self.replica_lag.set_function(_replica_lag_seconds)
 
     def answered(self, method: str, route: str, status: int) -> None:
         """Counts a request. Labels are looked up once for each combination: this is a hot path."""
@@ -125,6 +134,17 @@ class Metrics:
 
     def _histogram(self, name: str, help: str, buckets: Sequence[float]) -> Histogram:
         return Histogram(f"ibiki_{name}", help, registry=self.registry, buckets=buckets)
+
+
+def _replica_up() -> float:
+    replica = long_reads.replica()
+    return NOT_KNOWN if replica is None else float(replica.is_up)
+
+
+def _replica_lag_seconds() -> float:
+    replica = long_reads.replica()
+    lag_seconds = None if replica is None else replica.lag_seconds
+    return NOT_KNOWN if lag_seconds is None else lag_seconds
 
 
 class RequestMetrics(RequestObserver):

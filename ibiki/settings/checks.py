@@ -105,13 +105,21 @@ def check_area_codes(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_database_url(value: str) -> str:
     """Returns the value if it is an address of PostgreSQL."""
+    return _checked_address(value, otherwise="to use the embedded PostgreSQL")
+
+
+def check_read_url(value: str) -> str:
+    """Returns the value if it is an address of PostgreSQL."""
+    return _checked_address(value, otherwise="to read everything from the main database")
+
+
+def _checked_address(value: str, *, otherwise: str) -> str:
     parts = _split_url(value)
     named = parts is not None and (parts.hostname or "host=" in parts.query)
     if not (parts and parts.scheme in ("postgres", "postgresql") and named and parts.path[1:]):
         raise wrong(
             "is not the address of a PostgreSQL database",
-            "Write it as postgresql://user:password@host:5432/name, "
-            "or leave it out to use the embedded PostgreSQL.",
+            f"Write it as postgresql://user:password@host:5432/name, or leave it out {otherwise}.",
         )
     return value
 

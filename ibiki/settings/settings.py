@@ -25,6 +25,7 @@ from ibiki.settings.checks import (
     check_encryption_keys,
     check_networks,
     check_origins,
+    check_read_url,
     check_secret_key,
     check_signing_secrets,
     described,
@@ -78,6 +79,14 @@ class DatabaseSettings(Group):
     )
     pool_size: int = Field(20, ge=2, le=500, validation_alias="DATABASE_POOL_SIZE")
     answer_seconds: float = Field(10, gt=0, le=600, validation_alias="DATABASE_ANSWER_SECONDS")
+    read_url: Annotated[str, AfterValidator(check_read_url)] | None = Field(
+        None, validation_alias="DATABASE_READ_URL", repr=False
+    )
+    """A standby for searches, statistics, exports and the audit."""
+    read_lag_seconds: float = Field(
+        10, gt=0, le=3_600, validation_alias="DATABASE_READ_LAG_SECONDS"
+    )
+    """A standby that is further behind is not read from."""
 
 
 class BusSettings(Group):

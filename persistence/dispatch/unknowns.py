@@ -14,6 +14,7 @@ from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from persistence.database import connection
 from persistence.identity.models import Client
+from persistence.long_reads import long_read
 from persistence.sending.models import Send
 
 __all__ = ["check_filter", "find_unknown_totals", "find_unknowns", "list_unknowns"]
@@ -80,8 +81,9 @@ async def list_unknowns(
     scope: Scope, wanted: UnknownFilter, *, after: UUID, most: int
 ) -> list[UnknownMessage]:
     given = (*_matching(wanted), _client_of(scope), after, most)
-    async with connection() as pooled:
-        return [UnknownMessage(*row) for row in await pooled.fetch(NEXT_TO_EXPORT, *given)]
+    # Never from a replica: a person decides by this list which messages are given back.
+    rows = await long_read(lambda held: held.fetch(NEXT_TO_EXPORT, *given), may_lag=False)
+    return [UnknownMessage(*row) for row in rows]
 
 
 def _matching(wanted: UnknownFilter) -> tuple[object, object, object]:

@@ -22,7 +22,7 @@ from persistence.database import orm
 from persistence.inbox.models import Contact as ContactRow
 from persistence.live.hints import note
 from persistence.pages import list_page
-from persistence.turns import in_turn
+from persistence.planned import read_selected
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -111,8 +111,12 @@ async def read_contacts(
     if opted_out is not None:
         query = query.filter(opted_out=opted_out)
     columns, key_of = ORDERS[order]
-    async with in_turn(scope, searches=search is not None or opted_out is not None):
-        page = await list_page(query, window.with_keys(key_of), order=columns)
+    keyed = window.with_keys(key_of)
+
+    async def read(held: Connection) -> Page[ContactRow]:
+        return await list_page(query.using_db(orm(held)), keyed, order=columns)
+
+    page = await read_selected(scope, read, filters=opted_out is not None, search=search)
     return page.with_items([_contact(row) for row in page.items])
 
 

@@ -37,7 +37,7 @@ from persistence.pages import (
     page_of,
     read_page,
 )
-from persistence.planned import connection_for
+from persistence.planned import read_selected
 from persistence.sending.archive import (
     MOST_SEARCHED,
     TEXT_MATCHES,
@@ -48,7 +48,6 @@ from persistence.sending.archive import (
     message_of,
 )
 from persistence.sql import columns
-from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -173,17 +172,19 @@ async def read_conversations(
     wanted = _within(scope)
     if unread_only:
         wanted.add("unread > 0")
-    searches = search is not None
     if search is not None:
         listed = Filter(list(wanted.conditions), wanted.values)
         key = "last_message_id"
         add_limit(wanted, "conversation", listed, window, key=key, most=MOST_TALKS_SEARCHED)
         pattern = matching(search)
         wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)
-    async with in_turn(scope, searches=searches), connection_for(searches=searches) as pooled:
+
+    async def read(held: Connection) -> Page[Conversation]:
         return await read_page(
-            CONVERSATIONS, wanted, window, conversation_of, key="last_message_id", tx=pooled
+            CONVERSATIONS, wanted, window, conversation_of, key="last_message_id", tx=held
         )
+
+    return await read_selected(scope, read, filters=False, search=search)
 
 
 async def find_conversation(scope: Scope, conversation_id: UUID) -> Conversation:
@@ -285,9 +286,11 @@ async def read_any_messages(
         order=order_of(window),
         limit=sent.value(window.size + 1),
     )
-    searches = search is not None or filter != ALL_MESSAGES
-    async with in_turn(scope, searches=searches), connection_for(searches=searches) as pooled:
-        rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
+
+    async def read(held: Connection) -> list[Record]:
+        return await held.fetch(statement + OF_PAGE, *sent.values)
+
+    rows = await read_selected(scope, read, filters=filter != ALL_MESSAGES, search=search)
     return page_of(_in_order(rows, window), window, _any)
 
 

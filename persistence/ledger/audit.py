@@ -22,11 +22,15 @@ from domain.sending.messages import TAKEN
 from persistence.database import connection, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
 from persistence.live.hints import note
+from persistence.long_reads import steady_read
+from persistence.long_reads import steady_reads as steady_reads
 from persistence.pages import Filter, read_page
 from persistence.sending.tallies import HAS_TALLY, WEIGHT_OF_MESSAGE, WEIGHT_OF_TALLY, WEIGHTS
 
 if TYPE_CHECKING:
     from asyncpg import Record
+
+    from persistence.database import Connection
 
 MOST_SENDS = 2_000
 MOST_MESSAGES = 20_000
@@ -252,35 +256,38 @@ async def begin_audit(id: UUID, actor_id: UUID | None) -> Audit:
 
 
 async def next_accounts(after: UUID, *, most: int) -> list[tuple[UUID, int]]:
-    async with connection() as pooled:
-        return [(row[0], row[1]) for row in await pooled.fetch(NEXT_ACCOUNTS, after, most)]
+    rows = await steady_read(lambda held: held.fetch(NEXT_ACCOUNTS, after, most))
+    return [(row[0], row[1]) for row in rows]
 
 
 async def audit_accounts(
     ids: Sequence[UUID], *, after_version: int, to_version: int, balance: int
 ) -> list[AccountPage]:
-    async with connection() as pooled:
-        rows = await pooled.fetch(ACCOUNT_PAGES, list(ids), after_version, to_version, balance)
+    rows = await steady_read(
+        lambda held: held.fetch(ACCOUNT_PAGES, list(ids), after_version, to_version, balance)
+    )
     return [AccountPage(**dict(row) | {"total": int(row["total"])}) for row in rows]
 
 
 async def last_send_id() -> UUID:
-    async with connection() as pooled:
-        found: UUID = await pooled.fetchval(LAST_SEND_ID)
+    found: UUID = await steady_read(lambda held: held.fetchval(LAST_SEND_ID))
     return UUID(int=found.int)
 
 
 async def audit_sends(after: UUID, until: UUID) -> SendPage | None:
     if after >= until:
         return None
-    async with connection() as pooled:
-        end = await pooled.fetchval(END_OF_PAGE, after, MOST_SENDS, MOST_MESSAGES)
+
+    async def read(held: Connection) -> SendPage:
+        end = await held.fetchval(END_OF_PAGE, after, MOST_SENDS, MOST_MESSAGES)
         last_id = min(UUID(int=end.int), until) if end is not None else until
-        async with pooled.transaction(readonly=True):
-            await pooled.execute(AVOID_NESTED_LOOPS)
-            row = await pooled.fetchrow(SENDS, after, last_id, MOST_LISTED, list(TAKEN))
-    assert row is not None
-    return SendPage(last_id, row[0], row[1])
+        async with held.transaction(readonly=True):
+            await held.execute(AVOID_NESTED_LOOPS)
+            row = await held.fetchrow(SENDS, after, last_id, MOST_LISTED, list(TAKEN))
+        assert row is not None
+        return SendPage(last_id, row[0], row[1])
+
+    return await steady_read(read)
 
 
 async def count_audited(run: Audit) -> Audit:

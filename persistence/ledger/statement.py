@@ -23,8 +23,9 @@ from domain.pages import Page, Window
 from persistence.database import orm
 from persistence.identity.models import Client, Group
 from persistence.ledger.models import Account, ProviderAccount, Transfer
+from persistence.long_reads import long_read
 from persistence.pages import list_page
-from persistence.planned import connection_for
+from persistence.planned import connection_for, planned
 from persistence.sending.models import Send
 from persistence.turns import in_turn
 
@@ -56,6 +57,7 @@ async def read_statement(
     *,
     filter: StatementFilter | None = None,
     order: StatementOrder = StatementOrder.NEWEST,
+    may_lag: bool = False,
 ) -> Page[StatementLine]:
     """One page of the statement of a view's account; a line's key is its version.
 
@@ -65,12 +67,18 @@ async def read_statement(
     searches = filter.is_selective
     async with in_turn(view, searches=searches):
         account = await _viewed_account(view)
-        async with connection_for(searches=searches) as pooled:
+
+        async def read(held: Connection) -> list[Page[_End]]:
             # Two pages, because a version of the account is either the source's or the
             # destination's, and each has an index in this order.
-            pages = [
-                await _page(orm(pooled), account.id, end, window, filter, order) for end in _ENDS
-            ]
+            client = orm(held)
+            return [await _page(client, account.id, end, window, filter, order) for end in _ENDS]
+
+        if may_lag:
+            pages = await long_read(lambda held: read(planned(held)))
+        else:
+            async with connection_for(searches=searches) as pooled:
+                pages = await read(pooled)
         page = _merged(pages, window, order)
         return page.with_items(await _lines(account, page.items, orm(None)))
 

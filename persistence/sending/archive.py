@@ -29,6 +29,7 @@ from domain.sending.lists import (
 )
 from domain.sending.messages import AcceptedMessage, Message, MessageStatus, Send, SendKind
 from persistence.database import connection, orm
+from persistence.long_reads import long_read
 from persistence.pages import (
     Filter,
     add_limit,
@@ -39,7 +40,7 @@ from persistence.pages import (
     page_of,
     read_page,
 )
-from persistence.planned import connection_for
+from persistence.planned import read_selected
 from persistence.sending import models
 from persistence.sending.tallies import read_counts
 from persistence.sql import first_id_at
@@ -193,9 +194,11 @@ async def read_messages(
         add_limit(wanted, "message", listed, window, key="id", most=MOST_SEARCHED)
     if search is not None:
         add_search(wanted, search, TEXT_MATCHES)
-    searches = search is not None or filter != ALL_MESSAGES
-    async with in_turn(scope, searches=searches), connection_for(searches=searches) as pooled:
-        return await read_page(statement, wanted, window, message_of, within=within, tx=pooled)
+
+    async def read(held: Connection) -> Page[Message]:
+        return await read_page(statement, wanted, window, message_of, within=within, tx=held)
+
+    return await read_selected(scope, read, filters=filter != ALL_MESSAGES, search=search)
 
 
 async def read_messages_of_sends(
@@ -246,8 +249,8 @@ async def read_message_stats(
         wanted.add("client_id = {}", client_id)
     _add_time(wanted, starts_at, ends_at)
     statement = STATS.format(by=wanted.value(by.value.lower()), where=wanted.where)
-    async with in_turn(scope, searches=True), connection() as pooled:
-        rows = await pooled.fetch(statement, *wanted.values)
+    async with in_turn(scope, searches=True):
+        rows = await long_read(lambda held: held.fetch(statement, *wanted.values))
     return [StatRow(row[0], MessageStatus(row[1]), row[2], row[3]) for row in rows]
 
 
