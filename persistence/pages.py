@@ -7,7 +7,7 @@ Lists off the hot paths use `list_page` with a Tortoise queryset. Lists that nee
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -174,19 +174,15 @@ def page_clause(wanted: Filter, window: Window[Any], *, key: str, within: str | 
     return f"{page.where} ORDER BY {leading}{key} {order} LIMIT {limit}"
 
 
-def add_limit(
-    wanted: Filter, table: str, listed: Filter, window: Window[Any], *, key: str, most: int
-) -> None:
-    """The condition that a row is among the first `most` rows of a list, from the window on.
+def add_limit(wanted: Filter, last: str, window: Window[Any], *, key: str) -> None:
+    """The condition that a row does not come after the last one that a search looks at.
 
-    It limits the work of a search that finds little. `listed`: the list as an index has it, with
-    the values of `wanted`. It must be possible to count its rows in the index alone.
+    It limits the work of a search that finds little. `last`: a SELECT of the key of that row, with
+    the values of `wanted`; no row if the list is shorter. An index must have the list in order.
     """
-    page = page_clause(listed, replace(window, size=0), key=key)
-    last = f"(SELECT {key} FROM {table} {page} OFFSET {most - 1})"  # noqa: S608 - our own
     end = "'ffffffff-ffff-ffff-ffff-ffffffffffff'" if window.from_end else f"'{UUID(int=0)}'"
     comparison = "<=" if window.from_end else ">="
-    wanted.conditions.append(f"{key} {comparison} coalesce({last}, {end}::uuid)")
+    wanted.conditions.append(f"{key} {comparison} coalesce(({last}), {end}::uuid)")
 
 
 def order_of(window: Window[Any]) -> str:

@@ -42,6 +42,7 @@ from persistence.live.changes import *
 from persistence.live.fingerprints import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
+from persistence.sending.messages import *
 from persistence.sending.routes import *
 from persistence.sending.tallies import *
 from persistence.sending.templates import *

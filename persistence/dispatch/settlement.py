@@ -25,6 +25,7 @@ from domain.live import hints
 from domain.sending.messages import LATER, MessageStatus
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.live.hints import note
+from persistence.sending.messages import OF_SEND_WITH_STATUS
 from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
@@ -154,14 +155,16 @@ LIMIT $4 FOR UPDATE OF message SKIP LOCKED
 """  # noqa: S608 - columns of our own
 
 # A period is forgotten when it has ended and nothing waits, so that the index stays small.
-FORGET_VALIDITY = """
+FORGET_VALIDITY = f"""
 UPDATE send SET expires_at = NULL WHERE id = ANY (ARRAY(
     SELECT id FROM send
     WHERE expires_at <= statement_timestamp()
-      AND NOT EXISTS (SELECT FROM message
-                      WHERE send_id = send.id AND status IN ('QUEUED', 'SUBMITTING'))
+      AND NOT EXISTS (
+          SELECT FROM message
+          WHERE status IN ('QUEUED', 'SUBMITTING')
+            AND {OF_SEND_WITH_STATUS.format("send.id")} OFFSET 0)
     ORDER BY expires_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
-"""
+"""  # noqa: S608 - conditions of our own
 LOCK_PAST_VALIDITY = f"""
 SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
 WHERE send.expires_at <= statement_timestamp() AND message.provider_account_id = $1

@@ -7,6 +7,7 @@ together.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -38,13 +39,13 @@ from persistence.pages import (
     read_page,
 )
 from persistence.planned import read_selected
-from persistence.sending.archive import (
+from persistence.sending.messages import (
     MOST_SEARCHED,
     TEXT_MATCHES,
-    TO_NUMBER,
+    Listed,
     add_message_filter,
     add_search,
-    listed_within,
+    add_time,
     message_of,
 )
 from persistence.sql import columns
@@ -116,7 +117,7 @@ LAST_IN_FEED = "SELECT last_feed FROM client_feed WHERE client_id = $1"
 ANY_MESSAGES = """
 WITH page AS (
     SELECT id, inbound FROM (
-        (SELECT id, false AS inbound FROM {sent_from} {sent_page})
+        ({sent})
         UNION ALL
         (SELECT id, true FROM inbound {inbound_page})
     ) AS both_ways ORDER BY id {order} LIMIT {limit}
@@ -173,9 +174,9 @@ async def read_conversations(
     if unread_only:
         wanted.add("unread > 0")
     if search is not None:
-        listed = Filter(list(wanted.conditions), wanted.values)
-        key = "last_message_id"
-        add_limit(wanted, "conversation", listed, window, key=key, most=MOST_TALKS_SEARCHED)
+        page = page_clause(wanted, replace(window, size=0), key="last_message_id")
+        last = f"SELECT last_message_id FROM conversation {page} OFFSET {MOST_TALKS_SEARCHED - 1}"  # noqa: S608
+        add_limit(wanted, last, window, key="last_message_id")
         pattern = matching(search)
         wanted.add(SEARCHED, matching(digits_of(search) or search), pattern, pattern)
 
@@ -273,22 +274,23 @@ async def read_any_messages(
     if filter.receiver is not None:
         inbound.add("receiver = {}", filter.receiver)
     if search is not None:
-        if filter.number is None:
-            for table, wanted in (("message", sent), ("inbound", inbound)):
-                listed = listed_within(scope, sent, filter)
-                add_limit(wanted, table, listed, window, key="id", most=MOST_SEARCHED)
         add_search(sent, search, TEXT_MATCHES)
         add_search(inbound, search, "text ILIKE {}")
-    statement = ANY_MESSAGES.format(
-        sent_from="message" if filter.number is None else TO_NUMBER,
-        sent_page=page_clause(sent, window, key="id"),
-        inbound_page=page_clause(inbound, window, key="id"),
-        order=order_of(window),
-        limit=sent.value(window.size + 1),
-    )
 
     async def read(held: Connection) -> list[Record]:
-        return await held.fetch(statement + OF_PAGE, *sent.values)
+        values = list(sent.values)  # the read may be repeated
+        of_sent, of_inbound = (Filter(list(each.conditions), values) for each in (sent, inbound))
+        listed = Listed(scope, filter, window)
+        if search is not None and filter.number is None:
+            listed = await listed.limited(held, of_sent)
+            await _limit_inbound(held, scope, filter, window, of_inbound)
+        statement = ANY_MESSAGES.format(
+            sent=listed.select(of_sent, "id, false AS inbound"),
+            inbound_page=page_clause(of_inbound, window, key="id"),
+            order=order_of(window),
+            limit=of_sent.value(window.size + 1),
+        )
+        return await held.fetch(statement + OF_PAGE, *values)
 
     rows = await read_selected(scope, read, filters=filter != ALL_MESSAGES, search=search)
     return page_of(_in_order(rows, window), window, _any)
@@ -333,6 +335,18 @@ async def find_warning(scope: OfClient, send_id: UUID) -> str | None:
     async with connection() as pooled:
         warning: str | None = await pooled.fetchval(WARNING, send_id, scope.client_id)
     return warning
+
+
+async def _limit_inbound(
+    pooled: Connection, scope: Scope, filter: MessageFilter, window: Window[UUID], inbound: Filter
+) -> None:
+    """Limits a search to the newest inbound messages, as `Listed.limited` does for sent ones."""
+    among = _within(scope)
+    add_time(among, filter.created_after, filter.created_before, exactly=False)
+    page = page_clause(among, replace(window, size=0), key="id")
+    statement = f"SELECT id FROM inbound {page} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
+    for row in await pooled.fetch(statement, *among.values):
+        inbound.add("id <= {}" if window.from_end else "id >= {}", row["id"])
 
 
 def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:

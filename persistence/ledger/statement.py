@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
@@ -39,6 +40,27 @@ if TYPE_CHECKING:
 
 _ENDS = ("source", "destination")
 
+# The first version of an account that is not older than a moment: versions have the order of their
+# times, so half of what is left is excluded by each look into the index by version. Each end of a
+# transfer has an index; the account's other versions are not in it.
+VERSION_AT = """
+WITH RECURSIVE half (low, high) AS (
+    SELECT 0::int8, version + 1 FROM account WHERE id = $1
+    UNION ALL
+    SELECT CASE WHEN is_older THEN middle.version ELSE low END,
+           CASE WHEN is_older THEN high ELSE (low + high) / 2 END
+    FROM half LEFT JOIN LATERAL (
+        SELECT {end}_version AS version, created_at < $2::timestamptz + $3::interval AS is_older
+        FROM transfer
+        WHERE {end}_id = $1 AND {end}_version >= (low + high) / 2 AND {end}_version < high
+        ORDER BY {end}_version LIMIT 1) AS middle ON true
+    WHERE high - low > 1
+)
+SELECT min(high) FROM half
+"""
+# The search by halves leads past a time that was set back by less than this.
+CLOCK_GOES_BACK = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class _End:
@@ -71,8 +93,7 @@ async def read_statement(
         async def read(held: Connection) -> list[Page[_End]]:
             # Two pages, because a version of the account is either the source's or the
             # destination's, and each has an index in this order.
-            client = orm(held)
-            return [await _page(client, account.id, end, window, filter, order) for end in _ENDS]
+            return [await _page(held, account.id, end, window, filter, order) for end in _ENDS]
 
         if may_lag:
             pages = await long_read(lambda held: read(planned(held)))
@@ -118,25 +139,34 @@ async def _viewed_account(view: BalanceView) -> Account:
 
 
 async def _page(
-    client: Orm,
+    pooled: Connection,
     account_id: UUID,
     end: str,
     window: Window[int],
     filter: StatementFilter,
     order: StatementOrder,
 ) -> Page[_End]:
-    query = Transfer.filter(**{f"{end}_id": account_id}).using_db(client)
+    query = Transfer.filter(**{f"{end}_id": account_id}).using_db(orm(pooled))
     if filter.kind is not None:
         # Written into the statement: a plan for any kind could not use the partial indexes.
         is_kind = RawSQL(f"(kind = '{filter.kind.value}')")
         query = query.annotate(is_kind=is_kind).filter(is_kind=True)
     if filter.created_after is not None:
-        query = query.filter(created_at__gte=filter.created_after)
+        first = await _version_at(pooled, account_id, end, filter.created_after, -CLOCK_GOES_BACK)
+        query = query.filter(created_at__gte=filter.created_after, **{f"{end}_version__gte": first})
     if filter.created_before is not None:
-        query = query.filter(created_at__lt=filter.created_before)
+        last = await _version_at(pooled, account_id, end, filter.created_before, CLOCK_GOES_BACK)
+        query = query.filter(created_at__lt=filter.created_before, **{f"{end}_version__lt": last})
     sign = "" if order is StatementOrder.OLDEST else "-"
     page = await list_page(query, window, order=[f"{sign}{end}_version"])
     return page.with_items([_end(each, end) for each in page.items])
+
+
+async def _version_at(
+    pooled: Connection, account_id: UUID, end: str, moment: datetime, later: timedelta
+) -> int:
+    statement = VERSION_AT.format(end=end)
+    return int(await pooled.fetchval(statement, account_id, moment, later))
 
 
 def _merged(pages: Sequence[Page[_End]], window: Window[int], order: StatementOrder) -> Page[_End]:

@@ -21,7 +21,7 @@ from persistence.database import connection
 from persistence.inbox.conversations import CONVERSATION_COLUMNS, conversation_of
 from persistence.inbox.routes import EVENT_COLUMNS, event_of
 from persistence.pages import Filter
-from persistence.sending.archive import SHOWN_MESSAGE_COLUMNS, message_of
+from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, message_of
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from itertools import product
 
 import pytest
 
-from domain.identity.access import Everything, OfClient, OfGroup
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.ids import new_id
+from domain.inbox.messages import ContactOrder
 from domain.pages import Window
+from persistence.inbox import contacts
 from persistence.inbox.contacts import read_contacts
 from persistence.inbox.models import Contact
 from tests import worlds
@@ -72,3 +75,42 @@ async def test_contacts_are_searched_by_number_name_and_business(
     await add_contact(client, "+12025550102", business="Acme")
     page = await read_contacts(OfClient(client.client_id), Window(25), search=search)
     assert [contact.number[-1] for contact in page.items] == found
+
+
+async def test_contacts_of_all_clients_are_paged_by_name(client: worlds.Tenant) -> None:
+    sibling = await worlds.add_client(client.pool)
+    names = ["Eve", "ada", "Ada", None, "Bob", None]
+    for last, name in enumerate(names):
+        await add_contact((client, sibling)[last % 2], f"+1202555010{last}", name=name)
+    order = ContactOrder.NAME
+    by_name = [1, 2, 4, 0, 3, 5]
+    whole = await read_contacts(Everything(), Window(25), order=order)
+    assert [int(contact.number[-1]) for contact in whole.items] == by_name
+    for size in (1, 2, 4):
+        first = await read_contacts(Everything(), Window(size), order=order)
+        after = Window(size, after=first.items[-1].key)
+        second = await read_contacts(Everything(), after, order=order)
+        before = Window(size, before=second.items[0].key, from_end=True)
+        again = await read_contacts(Everything(), before, order=order)
+        assert [*first.items, *second.items] == whole.items[: 2 * size]
+        assert again.items == first.items
+        assert (first.has_next, second.has_previous) == (True, True)
+
+
+async def test_a_search_of_all_clients_reads_the_newest_and_whole_numbers(
+    client: worlds.Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "MOST_SEARCHED", 2)
+    for last in range(4):
+        await add_contact(client, f"+1202555010{last}", name="Ada")
+    found = {}
+    scopes: list[Scope] = [Everything(), OfClient(client.client_id)]
+    for scope, search in product(scopes, ("ada", "+12025550100")):
+        page = await read_contacts(scope, Window(25), search=search)
+        found[type(scope), search] = "".join(contact.number[-1] for contact in page.items)
+    assert found == {
+        (Everything, "ada"): "32",
+        (Everything, "+12025550100"): "0",
+        (OfClient, "ada"): "3210",
+        (OfClient, "+12025550100"): "0",
+    }

@@ -21,7 +21,7 @@ from domain.identity.access import Actor, Everything, require
 from domain.ledger.balances import BalanceView
 from persistence.inbox import conversations as inbox
 from persistence.pages import Filter
-from persistence.sending import archive
+from persistence.sending import archive, messages
 from persistence.sending.models import Send
 from resolvers import context, ids
 from resolvers.ledger import ledger
@@ -87,7 +87,7 @@ def test_an_id_without_a_row_is_noticed() -> None:
 
 
 def lets_everybody_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "_within", lambda scope: Filter())
+    monkeypatch.setattr(messages, "within", lambda scope: Filter())
     monkeypatch.setattr(archive, "_sends_within", lambda scope: Send.all())
     monkeypatch.setattr(inbox, "_within", lambda scope: Filter())
 

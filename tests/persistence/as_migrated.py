@@ -93,13 +93,10 @@ INDEXES = {
     "ledger_audit_one_running": "UNIQUE (state) WHERE (state = 'RUNNING'::text)",
     "low_balance_by_client": "(client_id, id)",
     "low_balance_one_open": "UNIQUE (client_id) WHERE (ended_at IS NULL)",
-    "message_by_client": "(client_id, id DESC)",
     "message_by_reference": "(reference) WHERE (reference IS NOT NULL)",
-    "message_by_send": "(send_id, id) INCLUDE (status)",
+    "message_by_send": "(send_id, id)",
+    "message_by_status": "(client_id, status, id)",
     "message_changed": CHANGED_BRIN,
-    "message_failed": "(client_id, status, id) WHERE (status = ANY"
-    " (ARRAY['REJECTED'::text, 'UNDELIVERED'::text, 'CANCELLED'::text]))",
-    "message_in_doubt": "(client_id, id) WHERE (status = 'UNKNOWN'::text)",
     "message_queue": "(provider_account_id, priority, client_id, due_at, id)"
     " INCLUDE (price, created_at, send_at) WHERE (status = 'QUEUED'::text)",
     "message_routed": "(route_id) INCLUDE (provider_account_id, status, price)"

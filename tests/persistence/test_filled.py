@@ -20,7 +20,7 @@ from ibiki.local import embedded
 from persistence.inbox import conversations
 from persistence.inbox.routes import read_webhook_status
 from persistence.ledger.statement import read_statement
-from persistence.sending import archive
+from persistence.sending import archive, messages
 from tests import databases, worlds
 from tests.persistence.test_reads_stay_small import PLANNING, assert_small, work_of
 
@@ -67,7 +67,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
     filled: None, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name in (
-        (archive, "MOST_SEARCHED"),
+        (messages, "MOST_SEARCHED"),
         (conversations, "MOST_SEARCHED"),
         (conversations, "MOST_TALKS_SEARCHED"),
     ):
@@ -77,7 +77,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
     scope: Scope = Everything() if client is None else OfClient(client["id"])
     tables = ["message", "inbound", "conversation", "contact", "send"]
     for read in (
-        partial(archive.read_messages, scope, Window(50), search="zebra"),
+        partial(messages.read_messages, scope, Window(50), search="zebra"),
         partial(conversations.read_any_messages, scope, Window(50), search="zebra"),
         partial(conversations.read_conversations, scope, Window(50), search="zebra"),
     ):
@@ -91,12 +91,12 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
 async def test_a_search_reads_on_from_its_cursor(
     filled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MOST_SEARCHED", 40)
-    first = await archive.read_messages(Everything(), Window(10), search="order")
+    monkeypatch.setattr(messages, "MOST_SEARCHED", 40)
+    first = await messages.read_messages(Everything(), Window(10), search="order")
     after: Window[UUID] = Window(10, after=first.items[-1].id)
-    second = await archive.read_messages(Everything(), after, search="order")
+    second = await messages.read_messages(Everything(), after, search="order")
     before: Window[UUID] = Window(10, before=second.items[0].id, from_end=True)
-    again = await archive.read_messages(Everything(), before, search="order")
+    again = await messages.read_messages(Everything(), before, search="order")
     assert [each.id for each in again.items] == [each.id for each in first.items]
     assert first.items[-1].id > second.items[0].id
     assert [len(page.items) for page in (first, second, again)] == [10, 10, 10]

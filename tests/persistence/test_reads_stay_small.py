@@ -26,13 +26,8 @@ from persistence.inbox.conversations import read_any_messages
 from persistence.ledger.balances import read_balances
 from persistence.ledger.balances import read_provider_accounts as accounts
 from persistence.ledger.statement import read_statement
-from persistence.sending.archive import (
-    find_message,
-    find_send,
-    read_messages,
-    read_messages_of_sends,
-    read_sends,
-)
+from persistence.sending.archive import find_send, read_sends
+from persistence.sending.messages import find_message, read_messages, read_messages_of_sends
 from tests import worlds
 
 TABLES = ("message", "send", "transfer")
@@ -153,17 +148,6 @@ async def test_a_quiet_client_does_not_pay_for_a_busy_one(world: World) -> None:
         assert_small(await work_of(read), most_rows=1)
 
 
-async def test_unknown_messages_are_found_without_reading_the_others(world: World) -> None:
-    await worlds.execute(
-        "UPDATE message SET status = 'UNKNOWN', attempt_id = id WHERE id = $1",
-        await middle_of(world),
-    )
-    scope = OfClient(world.busy.client_id)
-    for _ in range(10):  # from the sixth time on PostgreSQL may plan for any status
-        read = read_messages(scope, Window(50), filter=MessageFilter(MessageStatus.UNKNOWN))
-        assert_small(await work_of(read), most_rows=1)
-
-
 async def test_the_messages_of_a_large_send_are_found_in_an_index(
     database_url: str,
 ) -> None:
@@ -207,22 +191,37 @@ async def test_alarms_are_read_from_indexes_alone(world: World, status: str) -> 
 
 
 # Each filter has few matches among many rows, so that a read past an index would show.
-RARE_STATUSES = (MessageStatus.REJECTED, MessageStatus.UNDELIVERED, MessageStatus.CANCELLED)
-
-
-@pytest.mark.parametrize("status", RARE_STATUSES)
-async def test_failed_messages_are_found_without_reading_the_others(
-    world: World, status: MessageStatus
-) -> None:
+async def test_messages_of_a_status_are_found_without_reading_the_others(world: World) -> None:
+    middle = await middle_of(world)
     await worlds.execute(
-        "UPDATE message SET status = $2, attempt_id = id WHERE id = $1",
-        await middle_of(world),
-        status.value,
+        "UPDATE message SET status = 'SENT', attempt_id = id WHERE id <> $1", middle
     )
+    for status in MessageStatus:
+        await worlds.execute(
+            "UPDATE message SET status = $2, attempt_id = id WHERE id = $1", middle, status.value
+        )
+        most = 51 if status is MessageStatus.SENT else 1
+        for scope in (Everything(), OfClient(world.busy.client_id)):
+            for filter in (MessageFilter(status), MessageFilter(status, send_id=world.bulk_id)):
+                # Twice: for the page, and for the ends of the send.
+                read = read_messages(scope, Window(50), filter=filter)
+                assert_small(await work_of(read), most_rows=2 * most)
+            of_sends = read_messages_of_sends(scope, [world.bulk_id], Window(50), status=status)
+            assert_small(await work_of(of_sends), most_rows=2 * most)
+
+
+async def test_a_page_of_a_status_begins_at_its_cursor(world: World) -> None:
+    await worlds.execute("UPDATE message SET status = 'SENT', attempt_id = id")
     scope = OfClient(world.busy.client_id)
-    for _ in range(10):
-        read = read_messages(scope, Window(50), filter=MessageFilter(status))
-        assert_small(await work_of(read), most_rows=1)
+    for wanted in (MessageFilter(MessageStatus.SENT), MessageFilter()):
+        whole = await read_messages(scope, Window(100), filter=wanted)
+        after: Window[UUID] = Window(40, after=whole.items[29].id)
+        before: Window[UUID] = Window(40, before=whole.items[70].id, from_end=True)
+        for window in (after, before):
+            for whose in (scope, Everything()):
+                page = await read_messages(whose, window, filter=wanted)
+                assert [each.id for each in page.items] == [each.id for each in whole.items[30:70]]
+                assert (page.has_next, page.has_previous) == (True, True)
 
 
 @pytest.mark.parametrize("everybodys", [True, False])

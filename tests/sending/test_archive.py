@@ -15,13 +15,8 @@ from domain.pages import Window
 from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending.lists import MessageFilter
 from domain.sending.messages import Message, MessageStatus, SendKind
-from persistence.sending.archive import (
-    find_message,
-    find_send,
-    read_messages,
-    read_messages_of_sends,
-    read_sends,
-)
+from persistence.sending.archive import find_send, read_sends
+from persistence.sending.messages import find_message, read_messages, read_messages_of_sends
 from tests import worlds
 from tests.ledger.sends import accept_single
 
