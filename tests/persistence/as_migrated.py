@@ -174,6 +174,7 @@ TRIGGERS = {
     " REFERENCING NEW TABLE AS written"
     " FOR EACH STATEMENT EXECUTE FUNCTION transfer_fits_its_accounts()",
 }
+LARGE = ("contact", "conversation", "inbound", "send", "transfer")
 BRIN = {"pages_per_range": "16", "autosummarize": "on"}
 STORAGE = {
     "message_changed": BRIN,
@@ -187,10 +188,14 @@ STORAGE = {
         "autovacuum_vacuum_scale_factor": "0",
         "autovacuum_vacuum_threshold": "5000",
     },
-    "message": {
-        "autovacuum_vacuum_scale_factor": "0.05",
-        "autovacuum_vacuum_threshold": "1000",
-        "autovacuum_vacuum_insert_scale_factor": "0.02",
-        "autovacuum_vacuum_insert_threshold": "10000",
+    **{
+        table: {
+            "autovacuum_analyze_scale_factor": "0.01",
+            "autovacuum_vacuum_scale_factor": "0",
+            "autovacuum_vacuum_threshold": changes,
+            "autovacuum_vacuum_insert_scale_factor": "0",
+            "autovacuum_vacuum_insert_threshold": changes,
+        }
+        for table, changes in [("message", "100000"), *((each, "50000") for each in LARGE)]
     },
 }
