@@ -1,0 +1,114 @@
+"""Bytes of storage for each message after its life: queued, submitted, sent, delivered, captured.
+
+A filled database has each row once. Here each status change leaves an old version in the table and
+its indexes, and autovacuum works beside it, as in an installation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+
+from benchmarks.ground import Ground, ground, program
+from benchmarks.measurement import Measurement
+from benchmarks.provider import answering
+from domain.ids import new_id
+from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
+from domain.sending.messages import NewSend, SendKind
+from persistence import store
+from tests import worlds
+
+BULKS = 6
+BULK = 10_000
+SINGLES = 12_000
+MESSAGES = BULKS * BULK + SINGLES
+REPORTS_AT_ONCE = 200
+WAIT_SECONDS = 300.0
+TABLES = ("message", "send", "transfer", "attempt", "sent_to", "contact", "send_tally", "account")
+
+REPORT = """
+UPDATE message SET status = 'DELIVERED', verdicts = 1, updated_at = clock_timestamp()
+WHERE id = ANY (ARRAY(SELECT id FROM message WHERE id > $1 ORDER BY id LIMIT $2)) RETURNING id
+"""
+SIZES = """
+SELECT tab.relname AS table, coalesce(part.relname, tab.relname) AS name,
+       pg_relation_size(coalesce(part.oid, tab.oid)) AS bytes
+FROM pg_class AS tab LEFT JOIN LATERAL (
+    SELECT pg_class.oid, relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE indrelid = tab.oid UNION ALL SELECT NULL, NULL) AS part ON true
+WHERE tab.relname = ANY($1::text[]) ORDER BY bytes DESC
+"""
+WRITES = """
+SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'message'
+"""
+
+
+def main() -> list[Measurement]:
+    """Of each table with its indexes, and of each index of messages."""
+    with ground() as place:
+        return list(asyncio.run(_lived(place)))
+
+
+async def _lived(place: Ground) -> Iterator[Measurement]:
+    async with worlds.connected(place.url, pool_size=4), answering() as provider:
+        tenant = await worlds.add_client(await worlds.add_pool(held=10 * MESSAGES), held=MESSAGES)
+        for _ in range(BULKS):
+            bulk = _send_of(tenant, SendKind.BULK, BULK)
+            assert isinstance(await accept_alone(store, bulk), AcceptedNow)
+        for _ in range(SINGLES // 200):
+            singles = [_send_of(tenant, SendKind.SINGLE, 1) for _ in range(200)]
+            await accept_batch(store, singles)
+        environment = {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
+        with program(place, "dispatch", **environment):
+            await provider.has_taken(MESSAGES, within_seconds=WAIT_SECONDS)
+            await _none_left("SELECT FROM message WHERE status IN ('QUEUED', 'SUBMITTING') LIMIT 1")
+            await _report_all()
+            await _none_left("SELECT FROM send WHERE NOT captured LIMIT 1")
+        return await _sizes()
+
+
+async def _none_left(statement: str) -> None:
+    async with asyncio.timeout(WAIT_SECONDS):
+        while await worlds.fetch(statement):  # noqa: ASYNC110 - another process does the work
+            await asyncio.sleep(0.05)
+
+
+async def _report_all() -> None:
+    """A delivery report for each message, in the order of the IDs."""
+    rows = await worlds.fetch("SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id")
+    while rows:
+        last = max(row["id"] for row in rows)
+        rows = await worlds.fetch(REPORT, last, REPORTS_AT_ONCE)
+
+
+async def _sizes() -> Iterator[Measurement]:
+    rows = await worlds.fetch(SIZES, list(TABLES))
+    total = sum(row["bytes"] for row in rows)
+    figures = [Measurement("all tables", total / MESSAGES, "bytes a message")]
+    for table in TABLES:
+        own = sum(row["bytes"] for row in rows if row["table"] == table)
+        figures.append(Measurement(table, own / MESSAGES, "bytes a message"))
+    figures += [
+        Measurement(f"  of it {row['name']}", row["bytes"] / MESSAGES, "bytes a message")
+        for row in rows
+        if row["table"] == "message"
+    ]
+    await worlds.execute("SELECT pg_stat_force_next_flush()")
+    [writes] = await worlds.fetch(WRITES)
+    share = writes["hot"] / max(writes["updates"], 1)
+    return iter([*figures, Measurement("updates of messages that were HOT", share, "")])
+
+
+_numbers = count(2_000_000)
+
+
+def _send_of(tenant: worlds.Tenant, kind: SendKind, messages: int) -> NewSend:
+    return NewSend(
+        id=new_id(),
+        payer=tenant.payer,
+        actor_id=tenant.client_id,
+        kind=kind,
+        numbers=[f"+1202{next(_numbers)}" for _ in range(messages)],
+        text="Your parcel is ready at our shop. Thank you for your order.",
+    )
