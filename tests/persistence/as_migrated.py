@@ -120,7 +120,7 @@ INDEXES = {
     "refresh_token_by_session": "(session_id)",
     "send_by_client": "(client_id, id DESC)",
     "send_by_kind": "(client_id, kind, id) WHERE (kind <> 'SINGLE'::text)",
-    "send_expiring": "(provider_account_id, expires_at) WHERE (expires_at IS NOT NULL)",
+    "send_expiring": "(expires_at) WHERE (expires_at IS NOT NULL)",
     "send_scheduled": "(client_id, due_until) WHERE (due_until IS NOT NULL)",
     "send_tally_by_send": "(send_id)",
     "send_uncaptured": "(id) WHERE (NOT captured)",

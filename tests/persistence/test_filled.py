@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from benchmarks.fill import Size, fill_database
 from domain.identity.access import Everything, OfClient, Scope
 from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
-from domain.ledger.statement import StatementFilter
+from domain.ledger.statement import StatementFilter, StatementOrder
 from domain.pages import Window
 from domain.sending.lists import ALL_SENDS, SendFilter
 from domain.sending.messages import SendKind
@@ -60,6 +61,21 @@ async def test_a_statement_by_kind_reads_few_other_lines(filled: None, kind: Tra
             work = await work_of(read, ["transfer"])
             assert not work.scans["transfer"], work
             assert work.rows["transfer"] <= 260 + PLANNING, work
+
+
+async def test_a_statement_of_a_day_reads_few_other_lines(filled: None) -> None:
+    [busy] = await worlds.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
+    [middle] = await worlds.fetch("SELECT created_at AS at FROM transfer ORDER BY id OFFSET 2000")
+    wanted = StatementFilter(
+        created_after=middle["at"], created_before=middle["at"] + timedelta(days=1)
+    )
+    for order in StatementOrder:
+        read = read_statement(
+            BalanceView(client_id=busy["id"]), Window(50), filter=wanted, order=order
+        )
+        work = await work_of(read, ["transfer"])
+        assert not work.scans["transfer"], work
+        assert work.rows["transfer"] <= 150 + PLANNING, work
 
 
 @pytest.mark.parametrize("role", ["large client", "small client", "admin"])
