@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import count
 
-from benchmarks.ground import Ground, cpu_seconds, ground, program, server, with_children
-from benchmarks.load import load
-from benchmarks.measurement import Measurement
+from benchmarks.ground import (
+    Build,
+    Ground,
+    builds,
+    cpu_seconds,
+    ground,
+    program,
+    server,
+    with_children,
+)
+from benchmarks.load import ask_once, load, request
+from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import Provider, answering
-from benchmarks.send import sends_of
-from benchmarks.tenants import add_tenants
-from domain.ids import new_id
-from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
-from domain.sending.messages import NewSend, SendKind
-from persistence import store
-from tests import worlds
+from benchmarks.send import SEND, sends_of
+from benchmarks.tenants import tenants_of
 
 SINGLES = 5_000
 BULK = 100_000
@@ -29,20 +32,26 @@ ROUNDS = 2
 URGENT = 10
 ACCEPT_SECONDS = 6.0
 CONNECTIONS = 32
-UNITS = 100_000_000
+TENANTS = 100
+UNITS = 10_000_000
 WAIT_SECONDS = 300.0
+
+BULK_SEND = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) {
+  __typename ... on Send { id accepted charged } ... on UserError { message } } }"""
 
 
 def main() -> list[Measurement]:
     """Alone, with urgent messages among bulks, and beside accepting at full rate."""
-    with ground() as place:
+    return compared(builds(), _measured)
+
+
+def _measured(build: Build) -> list[Measurement]:
+    with ground(build) as place:
         alone = asyncio.run(_alone(place))
-    with ground() as place:
-        beside = asyncio.run(_beside_accepting(place))
-    with ground() as place:
+    with ground(build) as place:
+        accepted, handed_over = asyncio.run(_beside_accepting(place))
+    with ground(build) as place:
         limited, unlimited = asyncio.run(_bulk_of_a_slow_provider(place))
-    singles_alone = alone[0].value
-    accepted, handed_over = beside
     return [
         *alone,
         Measurement("bulk, answers after 100 ms", limited, "messages/s"),
@@ -50,29 +59,24 @@ def main() -> list[Measurement]:
         Measurement("accepted beside it", accepted, "sends/s"),
         Measurement("singles, while accepting", handed_over, "messages/s"),
         Measurement(
-            "singles, while accepting ÷ alone", handed_over / singles_alone, "", at_least=0.2
+            "singles, while accepting ÷ alone", handed_over / alone[0].value, "", at_least=0.2
         ),
     ]
 
 
 async def _alone(place: Ground) -> list[Measurement]:
-    async with worlds.connected(place.url, pool_size=4), answering() as provider:
-        pool = await worlds.add_pool(held=UNITS)
-        one, other = [await worlds.add_client(pool, held=UNITS // 10, name=n) for n in ("A", "B")]
-        singles = [_send_of((one, other)[each % 2], SendKind.SINGLE, 1) for each in range(SINGLES)]
-        for start in range(0, SINGLES, 200):
-            await accept_batch(store, singles[start : start + 200])
-        measured = []
-        with _dispatcher(place, provider) as pid:
-            measured += await _drained(place, provider, pid, "singles", SINGLES)
-        for each in (one, other):
-            assert isinstance(
-                await accept_alone(store, _send_of(each, SendKind.BULK, BULK)), AcceptedNow
-            )
-        with _dispatcher(place, provider) as pid:
-            measured += await _drained(place, provider, pid, "bulk", ENOUGH_OF_BULK)
-            slowest = max([await _urgent(provider, other, each) for each in range(URGENT)])
-        assert provider.taken < SINGLES + 2 * BULK, "the bulks were not draining any more"
+    tokens = tenants_of(place, 2, units=UNITS)
+    async with answering() as provider:
+        with server(place) as (_, port):
+            singles = await queue_singles(port, tokens, SINGLES)
+            with dispatcher(place, provider) as pid:
+                measured = await _drained(place, provider, pid, "singles", singles)
+            for token in tokens:
+                await queue_bulk(port, token)
+            with dispatcher(place, provider) as pid:
+                measured += await _drained(place, provider, pid, "bulk", ENOUGH_OF_BULK)
+                slowest = max([await _urgent(provider, port, tokens[1], n) for n in range(URGENT)])
+        assert provider.taken < singles + 2 * BULK, "the bulks were not draining any more"
     return [
         *measured,
         Measurement("a single among 200,000, slowest of 10", slowest, "s", at_most=1),
@@ -85,12 +89,13 @@ async def _bulk_of_a_slow_provider(place: Ground) -> tuple[float, float]:
     400 messages under way for 100 ms are 4,000 messages a second at the very most.
     """
     rates: dict[str, list[float]] = {"": [], "5000": []}
-    async with worlds.connected(place.url, pool_size=4), answering(after_seconds=0.1) as provider:
-        tenant = await worlds.add_client(await worlds.add_pool(held=UNITS), held=UNITS // 10)
+    [token] = tenants_of(place, 1, units=UNITS)
+    async with answering(after_seconds=0.1) as provider:
         for _ in range(ROUNDS):
             for under_way, measured in rates.items():
-                await accept_alone(store, _send_of(tenant, SendKind.BULK, 2 * PART_OF_BULK))
-                with _dispatcher(place, provider, DISPATCH_MESSAGES_UNDER_WAY=under_way):
+                with server(place) as (_, port):
+                    await queue_bulk(port, token, 2 * PART_OF_BULK)
+                with dispatcher(place, provider, DISPATCH_MESSAGES_UNDER_WAY=under_way):
                     await provider.has_taken(provider.taken + 1, within_seconds=WAIT_SECONDS)
                     began, already = time.perf_counter(), provider.taken
                     await provider.has_taken(already + PART_OF_BULK, within_seconds=WAIT_SECONDS)
@@ -115,13 +120,12 @@ async def _drained(
     ]
 
 
-async def _urgent(provider: Provider, tenant: worlds.Tenant, each: int) -> float:
-    """Seconds from accepting a single message until the provider has it."""
+async def _urgent(provider: Provider, port: int, token: str, each: int) -> float:
+    """Seconds from asking for a single message until the provider has it."""
     text = f"Urgent {each}"
+    given: dict[str, object] = {"input": {"to": "+12025550100", "text": text}}
     asked_at = time.perf_counter()
-    assert isinstance(
-        await accept_alone(store, _send_of(tenant, SendKind.SINGLE, 1, text)), AcceptedNow
-    )
+    await ask_once(port, request(token, SEND, given), b'"__typename":"Send"')
     async with asyncio.timeout(WAIT_SECONDS):
         while text not in provider.seen_at:  # noqa: ASYNC110 - it comes from another process
             await asyncio.sleep(0.005)
@@ -130,9 +134,9 @@ async def _urgent(provider: Provider, tenant: worlds.Tenant, each: int) -> float
 
 async def _beside_accepting(place: Ground) -> tuple[float, float]:
     """Sends accepted, and messages handed over, a second, both at once on this machine."""
-    tokens = await add_tenants(place.url, 100, units=UNITS // 1_000)
+    tokens = tenants_of(place, TENANTS, units=UNITS)
     async with answering() as provider:
-        with server(place) as (_, port), _dispatcher(place, provider):
+        with server(place) as (_, port), dispatcher(place, provider):
             make: Callable[[int], bytes] = sends_of(tokens)
             ask = partial(load, [port], make, expect=b'"Send"')
             await ask(connections=1, seconds=0.1)  # both are there
@@ -143,23 +147,26 @@ async def _beside_accepting(place: Ground) -> tuple[float, float]:
 
 
 @contextmanager
-def _dispatcher(place: Ground, provider: Provider, **environment: str) -> Iterator[int]:
+def dispatcher(place: Ground, provider: Provider, **environment: str) -> Iterator[int]:
+    """A dispatcher that sends to the provider; its process id."""
     environment |= {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
     with program(place, "dispatch", **environment) as pid:
         yield pid
 
 
-_numbers = count(2_000_000)
+async def queue_bulk(port: int, token: str, messages: int = BULK) -> None:
+    """A send of that client to so many numbers."""
+    to = [f"+1202{2_000_000 + each}" for each in range(messages)]
+    asked = request(token, BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
+    await ask_once(port, asked, b'"accepted":%d' % messages)
 
 
-def _send_of(
-    tenant: worlds.Tenant, kind: SendKind, messages: int, text: str = "Good morning"
-) -> NewSend:
-    return NewSend(
-        id=new_id(),
-        payer=tenant.payer,
-        actor_id=tenant.client_id,
-        kind=kind,
-        numbers=[f"+1202{next(_numbers)}" for _ in range(messages)],
-        text=text,
-    )
+async def queue_singles(port: int, tokens: Sequence[str], messages: int) -> int:
+    """At least so many single messages of these clients. Returns how many."""
+    done = 0
+    while done < messages:
+        run = await load(
+            [port], sends_of(tokens), connections=CONNECTIONS, seconds=1, expect=b'"Send"'
+        )
+        done += run.answers
+    return done

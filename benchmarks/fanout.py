@@ -13,11 +13,11 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.ground import Ground, cpu_seconds, ground, server, with_children
+from benchmarks.ground import Build, Ground, builds, cpu_seconds, ground, server, with_children
 from benchmarks.load import request
-from benchmarks.measurement import Measurement
+from benchmarks.measurement import Measurement, compared
 from benchmarks.send import SEND
-from benchmarks.tenants import add_tenants
+from benchmarks.tenants import tenants_of
 from tests import worlds
 
 SOCKETS = 1_000
@@ -36,8 +36,12 @@ BALANCE = "subscription { balanceUpdated { version account { balance unit valueU
 
 def main() -> list[Measurement]:
     """Figures at ten updates a second, and as fast as updates come."""
-    with ground() as place:
-        [token] = asyncio.run(add_tenants(place.url, 1, units=UNITS))
+    return compared(builds(), _measured)
+
+
+def _measured(build: Build) -> list[Measurement]:
+    with ground(build) as place:
+        [token] = tenants_of(place, 1, units=UNITS)
         with server(place) as (pid, port):
             return asyncio.run(_measure(place, token, pid, port))
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,12 @@ class _Ours(Build):
 
 
 OURS = _Ours(Path(__file__).parents[1])
+
+
+def builds() -> list[Build]:
+    """The build that is measured and, with `--against PATH`, the one that it is compared with."""
+    against = os.environ.get("BENCH_AGAINST")
+    return [OURS, Build(Path(against).resolve())] if against else [OURS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,21 @@ def with_children(pid: int) -> list[int]:
     """A process and its children that run now."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]
+
+
+def peak_mib(pid: int) -> Callable[[], float]:
+    """A function that returns by how much the memory of the process has grown at most from now.
+
+    On Linux only.
+    """
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak is what it has now
+    before = _mebibytes(pid, "VmRSS")
+    return lambda: _mebibytes(pid, "VmHWM") - before
+
+
+def _mebibytes(pid: int, name: str) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split(f"{name}:")[1].split()[0]) / 1024
 
 
 def _times(pid: int) -> list[float]:

@@ -54,27 +54,46 @@ async def load(
     connections: int,
     seconds: float,
     expect: bytes,
+    per_second: float | None = None,
 ) -> Run:
     """Asks for so long over so many connections, shared out over the ports.
 
     `make`: the next request of a connection, by its number. Every answer must hold `expect`.
+    `per_second`: of all connections together; None for as many as there are answers. With it, the
+    time of an answer counts from the moment at which its request was planned: if the server is
+    slow, the requests that have to wait for a connection are slow, too.
     """
     until = time.perf_counter() + seconds
+    pause = 0.0 if per_second is None else connections / per_second
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     callers: list[_Caller] = []
     for number in range(connections):
         _, caller = await loop.create_connection(
-            lambda number=number: _Caller(number, make, until, latencies, expect),  # type: ignore[misc]
+            lambda number=number: _Caller(  # type: ignore[misc]
+                number, make, latencies, expect, until=until, pause_seconds=pause
+            ),
             "127.0.0.1",
             ports[number % len(ports)],
         )
         callers.append(caller)
     began = time.perf_counter()
-    for caller in callers:
-        caller.ask()
+    for number, caller in enumerate(callers):
+        caller.start(began + pause * number / connections)
     await asyncio.gather(*(caller.done for caller in callers))
     return Run(len(latencies), time.perf_counter() - began, latencies)
+
+
+async def ask_once(port: int, asked: bytes, expect: bytes = b"") -> bytes:
+    """The body of the answer to one request. It must hold `expect`."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(asked)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+    body = await reader.readexactly(length)
+    writer.close()
+    assert expect in body, body[:500]
+    return body
 
 
 class _Caller(asyncio.Protocol):
@@ -82,13 +101,16 @@ class _Caller(asyncio.Protocol):
         self,
         number: int,
         make: Callable[[int], bytes],
-        until: float,
         latencies: list[float],
         expect: bytes,
+        *,
+        until: float,
+        pause_seconds: float,
     ) -> None:
         self._number = number
         self._make = make
         self._until = until
+        self._pause_seconds = pause_seconds
         self._latencies = latencies
         self._expect = expect
         self._buffer = b""
@@ -98,9 +120,22 @@ class _Caller(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def ask(self) -> None:
-        """Sends the next request, or ends when the time is over."""
-        self._asked_at = time.perf_counter()
+    def start(self, at: float) -> None:
+        """Sends the first request at that time."""
+        self._asked_at = at - self._pause_seconds
+        self._ask_later()
+
+    def _ask_later(self) -> None:
+        """Sends the next request when it is planned."""
+        if self._pause_seconds:
+            self._asked_at += self._pause_seconds
+            wait = max(0.0, self._asked_at - time.perf_counter())
+            asyncio.get_running_loop().call_later(wait, self._ask)
+        else:
+            self._asked_at = time.perf_counter()
+            self._ask()
+
+    def _ask(self) -> None:
         if self._asked_at >= self._until:
             self._transport.close()
             if not self.done.done():
@@ -122,7 +157,7 @@ class _Caller(asyncio.Protocol):
             self._transport.close()
             return
         self._latencies.append(time.perf_counter() - self._asked_at)
-        self.ask()
+        self._ask_later()
 
     def connection_lost(self, failure: Exception | None) -> None:
         if not self.done.done():

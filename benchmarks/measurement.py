@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TypeVar
+
+Build = TypeVar("Build")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +34,29 @@ class Measurement:
         return (self.at_most is None or self.value <= self.at_most) and (
             self.at_least is None or self.value >= self.at_least
         )
+
+
+def compared(
+    builds: Sequence[Build], measure: Callable[[Build], list[Measurement]], *, rounds: int = 3
+) -> list[Measurement]:
+    """What `measure` finds for the first build, and its ratios to those of the other builds.
+
+    With others, the builds take turns for some rounds, and the medians count: a busy machine
+    disturbs all of them.
+    """
+    runs: list[list[list[Measurement]]] = [[] for _ in builds]
+    for _ in range(rounds if len(builds) > 1 else 1):
+        for build, found in zip(builds, runs, strict=True):
+            found.append(measure(build))
+            sys.stderr.write(f"{build}: {[(each.what, each.value) for each in found[-1]]}\n")
+    ours, *others = [[_median(same) for same in zip(*run, strict=True)] for run in runs]
+    ratios = [
+        Measurement(f"{our.what} ÷ other build", our.value / its.value if its.value else 0.0, "")
+        for other in others
+        for our, its in zip(ours, other, strict=True)
+    ]
+    return [*ours, *ratios]
+
+
+def _median(same: Sequence[Measurement]) -> Measurement:
+    return replace(same[0], value=median(each.value for each in same))

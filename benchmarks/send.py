@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from benchmarks.ground import Ground, cpu_seconds, ground, server, with_children
@@ -75,7 +75,7 @@ def viewer_of(tokens: list[str]) -> Callable[[int], bytes]:
     return lambda _number: requests[next(turn) % len(requests)]
 
 
-def sends_of(tokens: list[str]) -> Callable[[int], bytes]:
+def sends_of(tokens: Sequence[str]) -> Callable[[int], bytes]:
     given: dict[str, object] = {"input": {"to": "+12025550100", "text": "Good morning"}}
     requests = [request(token, SEND, given) for token in tokens]
     turn = count()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from uuid import UUID
 
+from benchmarks.ground import Ground
 from domain.identity.access import Actor, Role
 from domain.identity.api_keys import create_api_key
 from domain.ids import new_id
@@ -11,6 +14,23 @@ from domain.ledger.book import Book, Purpose, TransferKind
 from persistence import store
 from persistence.identity.models import User
 from tests import worlds
+
+_SCRIPT = """
+import asyncio, json, sys
+from benchmarks.tenants import add_tenants
+print(json.dumps(asyncio.run(add_tenants(sys.argv[1], int(sys.argv[2]), units=int(sys.argv[3])))))
+"""
+
+
+def tenants_of(place: Ground, count: int, *, units: int) -> list[str]:
+    """API keys of so many new clients. The build of that ground makes them, as it stores them."""
+    made = subprocess.run(
+        [place.build.python, "-c", _SCRIPT, place.url, str(count), str(units)],
+        cwd=place.build.path,
+        check=True,
+        capture_output=True,
+    )
+    return [str(each) for each in json.loads(made.stdout)]
 
 
 async def add_tenants(url: str, count: int, *, units: int) -> list[str]:

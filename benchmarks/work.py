@@ -9,33 +9,30 @@ PostgreSQL together. A ratio below 1 is better for CPU, above 1 for a rate.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from statistics import median
 
 import asyncpg
-import orjson
 
 from benchmarks.ground import (
-    OURS,
     Build,
     Ground,
+    builds,
     cpu_seconds,
     ground,
+    peak_mib,
     server,
     with_children,
 )
-from benchmarks.load import load, request
+from benchmarks.load import ask_once, load, request
 from benchmarks.measurement import Measurement
+from benchmarks.tenants import tenants_of
 from persistence.database import credentials
 
 CONNECTIONS = 64
@@ -55,12 +52,6 @@ BULK_SEND = """mutation ($input: BulkSendInput!) { bulkSend(input: $input) {
 INBOX = """{ inbox(first: 50) { nodes {
   id number unread contact { name } lastMessage { __typename id text createdAt }
 } pageInfo { hasNextPage endCursor } } }"""
-
-ADD_TENANTS = """
-import asyncio, json, sys
-from benchmarks.tenants import add_tenants
-print(json.dumps(asyncio.run(add_tenants(sys.argv[1], int(sys.argv[2]), units=int(sys.argv[3])))))
-"""
 
 # IDs begin with the time at which they were made (RFC 9562 §5.7): here with a number, in order.
 ID = "(lpad(to_hex({}), 12, '0') || '70008000' || lpad(to_hex({}), 12, '0'))::uuid"
@@ -88,10 +79,8 @@ Requests = Callable[[int], bytes]
 
 def main() -> list[Measurement]:
     """Rate and CPU of each workload; with another build also its figures and the ratios."""
-    against = os.environ.get("BENCH_AGAINST")
-    builds = [OURS] + ([Build(Path(against).resolve())] if against else [])
     with ExitStack() as opened:
-        sides = [opened.enter_context(_side(build)) for build in builds]
+        sides = [opened.enter_context(_side(build)) for build in builds()]
         for _ in range(ROUNDS):
             for side in sides:
                 for name, measure in WORKLOADS.items():
@@ -101,10 +90,11 @@ def main() -> list[Measurement]:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one run of a workload has shown."""
+    """What one run of a workload has shown. `peak_mib`: memory that the server took for it."""
 
     per_second: float
     cpu_us: float
+    peak_mib: float | None = None
 
 
 @dataclass(slots=True)
@@ -143,15 +133,10 @@ class Side:
 @contextmanager
 def _side(build: Build) -> Iterator[Side]:
     with ground(build) as place:
-        made = subprocess.run(
-            [build.python, "-c", ADD_TENANTS, place.url, str(TENANTS), str(UNITS)],
-            cwd=build.path,
-            check=True,
-            capture_output=True,
-        )
+        tokens = tenants_of(place, TENANTS, units=UNITS)
         asyncio.run(_fill_inbox(place))
         with server(place) as first, server(place) as second:
-            yield Side(place, [first, second], json.loads(made.stdout))
+            yield Side(place, [first, second], tokens)
 
 
 async def _fill_inbox(place: Ground) -> None:
@@ -162,7 +147,7 @@ async def _fill_inbox(place: Ground) -> None:
     await own.close()
 
 
-def _sends(tokens: Sequence[str], *, keyed: bool = True) -> Requests:
+def sends(tokens: Sequence[str], *, keyed: bool = True) -> Requests:
     turn = count(random.randrange(2**40))  # keys of several runs must differ
 
     def make(_: int) -> bytes:
@@ -180,7 +165,7 @@ def _sends(tokens: Sequence[str], *, keyed: bool = True) -> Requests:
 
 def _send_workload(tenants: int, *, keyed: bool = True, ports: int = 1) -> Callable[[Side], Figure]:
     def measure(side: Side) -> Figure:
-        make = _sends(side.tokens[:tenants], keyed=keyed)
+        make = sends(side.tokens[:tenants], keyed=keyed)
         return side.run(make, b'"__typename":"Send"', ports=ports, connections=CONNECTIONS)
 
     return measure
@@ -190,20 +175,12 @@ def _bulk(side: Side) -> Figure:
     """A recipient: its share of one bulkSend."""
     to = [f"+1202{2_000_000 + each}" for each in range(BULK)]
     asked = request(side.tokens[1], BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
+    pid, port = side.servers[0]
+    peak = peak_mib(pid)
     before, began = side.cpu(), time.perf_counter()
-    asyncio.run(_ask_once(side.servers[0][1], asked, b'"accepted":%d' % BULK))
-    return Figure(BULK / (time.perf_counter() - began), (side.cpu() - before) / BULK * 1e6)
-
-
-async def _ask_once(port: int, asked: bytes, expect: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(asked)
-    answer = b""
-    while expect not in answer:
-        part = await reader.read(65_536)
-        assert part, answer
-        answer += part
-    writer.close()
+    asyncio.run(ask_once(port, asked, b'"accepted":%d' % BULK))
+    rate, cpu = BULK / (time.perf_counter() - began), (side.cpu() - before) / BULK * 1e6
+    return Figure(rate, cpu, peak())
 
 
 def _inbox(side: Side) -> Figure:
@@ -214,22 +191,13 @@ def _inbox(side: Side) -> Figure:
 def _owner(side: Side) -> str:
     """The API key of the client that has the inbox: the only one with a conversation."""
     for token in side.tokens:
-        answer = asyncio.run(_answer_of(side.servers[0][1], token))
+        answer = asyncio.run(
+            ask_once(side.servers[0][1], request(token, INBOX), b'"data":{"inbox"')
+        )
         if b'"lastMessage"' in answer:
             side.tokens = [token, *(each for each in side.tokens if each != token)]
             return token
     raise AssertionError("no client has the inbox")
-
-
-async def _answer_of(port: int, token: str) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request(token, INBOX))
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-    body = await reader.readexactly(length)
-    writer.close()
-    assert "errors" not in orjson.loads(body), body
-    return body
 
 
 WORKLOADS: dict[str, Callable[[Side], Figure]] = {
@@ -243,21 +211,32 @@ WORKLOADS: dict[str, Callable[[Side], Figure]] = {
 
 
 def _compared(name: str, sides: Sequence[Side]) -> list[Measurement]:
-    ours, *others = [
-        Figure(
-            median(each.per_second for each in side.figures[name]),
-            median(each.cpu_us for each in side.figures[name]),
-        )
-        for side in sides
-    ]
+    ours, *others = [_median(side.figures[name]) for side in sides]
     found = [
         Measurement(name, ours.per_second, "a second"),
         Measurement(f"{name}: CPU", ours.cpu_us, "µs"),
     ]
+    if ours.peak_mib is not None:
+        found.append(Measurement(f"{name}: peak memory", ours.peak_mib, "MiB"))
     for other in others:
         found += [
             Measurement(f"{name}: rate ÷ other build", ours.per_second / other.per_second, ""),
             Measurement(f"{name}: CPU ÷ other build", ours.cpu_us / other.cpu_us, ""),
         ]
-        sys.stderr.write(f"{name}: other build {other.per_second:.0f}/s, {other.cpu_us:.1f} µs\n")
+        if ours.peak_mib is not None and other.peak_mib is not None:
+            found.append(
+                Measurement(
+                    f"{name}: peak memory ÷ other build", ours.peak_mib / other.peak_mib, ""
+                )
+            )
+        sys.stderr.write(f"{name}: other build {other}\n")
     return found
+
+
+def _median(figures: Sequence[Figure]) -> Figure:
+    peaks = [each.peak_mib for each in figures if each.peak_mib is not None]
+    return Figure(
+        median(each.per_second for each in figures),
+        median(each.cpu_us for each in figures),
+        max(peaks) if peaks else None,
+    )

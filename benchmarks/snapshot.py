@@ -1,0 +1,111 @@
+"""What a message costs one dispatcher while a snapshot is open, as a dump or a report keeps one.
+
+PostgreSQL cannot remove the entries of the queue whose messages have left it since the snapshot
+began. Here, four fifths of the messages leave it at once; a dispatcher would need a minute or more.
+A provider answers at once. Bulk first, then single messages of 200 clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+
+from benchmarks.dispatch import dispatcher, queue_bulk, queue_singles
+from benchmarks.ground import Build, Ground, builds, cpu_seconds, ground, server, with_children
+from benchmarks.measurement import Measurement, compared
+from benchmarks.provider import Provider, answering
+from benchmarks.tenants import tenants_of
+from persistence.database import credentials
+
+UNITS = 100_000_000
+BULKS = 5
+SINGLES = 10_000
+TENANTS = 200
+SECONDS = 8.0
+WAIT_SECONDS = 60.0
+
+# The first of each client, so that they are in front of the others.
+LEAVE = """
+UPDATE message SET status = 'CANCELLED'
+WHERE status = 'QUEUED' AND send_id IN (
+    SELECT id FROM (SELECT id, kind, percent_rank() OVER (ORDER BY id) AS place FROM send) AS ranked
+    WHERE kind = 'SINGLE' AND place < 0.8)
+OR status = 'QUEUED' AND id IN (
+    SELECT id FROM (
+        SELECT message.id, percent_rank() OVER (PARTITION BY send_id ORDER BY message.id) AS place
+        FROM message JOIN send ON send.id = send_id WHERE kind = 'BULK') AS ranked
+    WHERE place < 0.8)
+"""
+
+
+def main() -> list[Measurement]:
+    """CPU of a message, and messages a second, before the snapshot and while it is open."""
+    return [
+        *compared(builds(), partial(_measured, singles=False), rounds=1),
+        *compared(builds(), partial(_measured, singles=True), rounds=1),
+    ]
+
+
+def _measured(build: Build, *, singles: bool) -> list[Measurement]:
+    with ground(build) as place:
+        tokens = tenants_of(place, TENANTS, units=UNITS)
+        return asyncio.run(_measure(place, tokens, singles=singles))
+
+
+async def _measure(place: Ground, tokens: Sequence[str], *, singles: bool) -> list[Measurement]:
+    what = "singles" if singles else "bulk"
+    async with answering() as provider:
+        with server(place) as (_, port):
+            if singles:
+                await queue_singles(port, tokens, SINGLES)
+            else:
+                for token in tokens[:BULKS]:
+                    await queue_bulk(port, token)
+        with dispatcher(place, provider) as pid:
+            before, cpu_before = await _rate(place, pid, provider)
+        async with _snapshot(place):
+            await _leave(place)
+            with dispatcher(place, provider) as pid:
+                during, cpu_during = await _rate(place, pid, provider)
+    return [
+        Measurement(f"{what}, no snapshot: CPU", cpu_before, "µs a message"),
+        Measurement(f"{what}, a snapshot: CPU", cpu_during, "µs a message"),
+        Measurement(f"{what}, a snapshot ÷ none: CPU", cpu_during / cpu_before, "", at_most=1.3),
+        Measurement(f"{what}, no snapshot", before, "messages/s"),
+        Measurement(f"{what}, a snapshot", during, "messages/s"),
+    ]
+
+
+async def _rate(place: Ground, pid: int, provider: Provider) -> tuple[float, float]:
+    """Messages a second, and the CPU of each in µs, of the dispatcher and of PostgreSQL."""
+    await provider.has_taken(provider.taken + 1, within_seconds=WAIT_SECONDS)
+    pids = [pid, *with_children(place.postgres_pid)]
+    taken, began, used = provider.taken, time.perf_counter(), cpu_seconds(pids)
+    await asyncio.sleep(SECONDS)
+    done = provider.taken - taken
+    assert done, "nothing was dispatched"
+    return done / (time.perf_counter() - began), (cpu_seconds(pids) - used) / done * 1e6
+
+
+async def _leave(place: Ground) -> None:
+    own = await asyncpg.connect(**credentials(place.url))
+    await own.execute("ALTER TABLE message DISABLE TRIGGER USER")
+    await own.execute(LEAVE)
+    await own.execute("ALTER TABLE message ENABLE TRIGGER USER")
+    await own.close()
+
+
+@asynccontextmanager
+async def _snapshot(place: Ground) -> AsyncIterator[None]:
+    own = await asyncpg.connect(**credentials(place.url))
+    try:
+        async with own.transaction(isolation="repeatable_read", readonly=True):
+            await own.execute("SELECT count(*) FROM client")
+            yield
+    finally:
+        await own.close()
