@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from domain.backoff import backoff_seconds
+from domain.clock import now_seconds
 from domain.errors import OutcomeUnknown, ProviderUnavailable, TryAgain
 from domain.transactions import Disconnected
 
@@ -20,16 +21,24 @@ _log = logging.getLogger(__name__)
 class Loop:
     """Runs a step at an interval, or at once again if the step returns True (there may be more).
 
+    `least_rest`: how long a pause is at least, in times of the step before it, so that steps that
+    have become slow do not take all of the database's time.
     A step that fails is logged and repeated after a pause. Start it at boot, never inside a
     request: a task inherits the context of the code that starts it.
     """
 
     def __init__(
-        self, name: str, step: Callable[[], Awaitable[bool]], *, every_seconds: float
+        self,
+        name: str,
+        step: Callable[[], Awaitable[bool]],
+        *,
+        every_seconds: float,
+        least_rest: float = 0.0,
     ) -> None:
         self._name = name
         self._step = step
         self._every_seconds = every_seconds
+        self._least_rest = least_rest
         self._stopping = asyncio.Event()
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -54,6 +63,7 @@ class Loop:
         failures = 0
         while not self._stopping.is_set():
             self._woken.clear()
+            began = now_seconds()
             try:
                 more = await self._step()
             except (Exception, asyncio.CancelledError) as failure:
@@ -65,7 +75,8 @@ class Loop:
                 continue
             failures = 0
             if not more:
-                await wait_for(self._woken, self._every_seconds)
+                rest = self._least_rest * (now_seconds() - began)
+                await wait_for(self._woken, max(self._every_seconds, rest))
 
 
 def is_cancelled(failure: BaseException) -> bool:

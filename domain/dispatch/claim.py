@@ -7,16 +7,24 @@ expire: docs/decisions/0001.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from uuid import UUID
 
 from domain.clock import now_seconds
 from domain.dispatch.fairness import ANY_NUMBER, BULK, Round, Turns, group, share_out
-from domain.dispatch.messages import Call, LockedProviderAccount, Waiting
+from domain.dispatch.lookout import Reached
+from domain.dispatch.messages import (
+    Call,
+    LockedProviderAccount,
+    Position,
+    Queued,
+    Quota,
+    Waiting,
+)
 from domain.dispatch.ports import Observer, Queue, Stage
 from domain.dispatch.recording import write_settlement
 from domain.dispatch.rules import DispatchRules
@@ -59,7 +67,8 @@ class Claimed:
 
     `marked_at`: on the clock of `domain.clock`, not later than the start of the lease.
     `wait_seconds`: before it makes sense to claim again. `probe_due`: nothing was claimed, but a
-    probe may be. `refused`: the provider refuses the account, and no probe is due.
+    probe may be. `refused`: the provider refuses the account, and no probe is due. `reached`: where
+    the next claim may begin, for each tenant that was picked from.
     """
 
     calls: Sequence[Call] = ()
@@ -68,6 +77,7 @@ class Claimed:
     probe_due: bool = False
     refused: bool = False
     is_probe: bool = False
+    reached: Reached = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -85,6 +95,9 @@ class _Picking:
     messages_left: int = ANY_NUMBER
     bulk_left: int = ANY_NUMBER
     calls: list[Call] = field(default_factory=list)
+    quotas: list[Quota] = field(default_factory=list)
+    found: list[Queued] = field(default_factory=list)
+    """All messages that were picked. Those that do not fit into calls stay in the queue."""
     opted_out: list[UUID] = field(default_factory=list)
     """Messages that are cancelled instead, because their number has opted out."""
     expired: list[UUID] = field(default_factory=list)
@@ -106,6 +119,28 @@ class _Picking:
         self.calls_left -= 1
         self.open_calls[call.priority] += 1
         self.messages_left -= len(call.messages)
+
+    def reached(self) -> Reached:
+        """For each tenant, the position of the first message that stays in the queue.
+
+        If all that was picked leaves it: the last position, or None if there was no more.
+        """
+        leaving = {each.id for call in self.calls for each in call.messages}
+        leaving.update(self.opted_out, self.expired)
+        by_tenant: dict[tuple[int, UUID], list[Queued]] = defaultdict(list)
+        for message in self.found:
+            by_tenant[message.priority, message.client_id].append(message)
+        reached: dict[tuple[int, UUID], Position | None] = {}
+        for quota in self.quotas:
+            key = (quota.priority, quota.client_id)
+            staying = next((each for each in by_tenant[key] if each.id not in leaving), None)
+            if staying is not None:
+                reached[key] = staying.position
+            elif len(by_tenant[key]) < quota.messages:
+                reached[key] = None
+            else:
+                reached[key] = by_tenant[key][-1].position
+        return reached
 
 
 async def claim(
@@ -138,7 +173,7 @@ async def claim(
             )
         claimed = await _claim(context, tx, account, picking)
     _note_served(turns, claimed, waiting)
-    return claimed
+    return replace(claimed, reached=picking.reached())
 
 
 async def claim_probe(context: ClaimContext, turns: Turns, waiting: Sequence[Waiting]) -> Claimed:
@@ -210,6 +245,8 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
     tenants = [each for each in picking.waiting if each.priority == round_.priority]
     quotas = share_out(tenants, most_calls=most_calls, batch=batch)
     found = await context.store.pick_messages(tx, context.provider_account_id, quotas)
+    picking.quotas += quotas
+    picking.found += found
     picking.opted_out += [each.id for each in found if each.opted_out]
     picking.expired += [each.id for each in found if each.expired and not each.opted_out]
     picked = [each for each in found if not each.opted_out and not each.expired]

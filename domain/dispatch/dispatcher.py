@@ -20,6 +20,7 @@ from domain.dispatch.breaker import Breaker, is_clear, requested_pause
 from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
 from domain.dispatch.clock_watch import ClockWatch
 from domain.dispatch.fairness import BULK, Turns
+from domain.dispatch.lookout import PAUSE_WITHOUT_WORK, Lookout
 from domain.dispatch.messages import Call, EndedCall, Waiting
 from domain.dispatch.ports import Observer, Stage, WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
@@ -67,11 +68,13 @@ class DispatchRunner:
         self._observer = observer or Observer()
         self._id = new_id()
         self._running: dict[UUID, Dispatcher] = {}
-        self._poll = Loop("the queue poll", self._look, every_seconds=self._rules.poll_seconds)
-        sweep_seconds = self._rules.sweep_seconds
+        poll_seconds, sweep_seconds = self._rules.poll_seconds, self._rules.sweep_seconds
+        # An open snapshot makes the first two slow, as `lookout` explains.
+        rest = PAUSE_WITHOUT_WORK
+        self._poll = Loop("the queue poll", self._look, every_seconds=poll_seconds, least_rest=rest)
         self._loops = [
             self._poll,
-            Loop("scheduled messages", self._release, every_seconds=self._rules.poll_seconds),
+            Loop("scheduled messages", self._release, every_seconds=poll_seconds, least_rest=rest),
             Loop("the sweep", self._sweep, every_seconds=sweep_seconds),
             Loop("the clock watch", ClockWatch(store).look, every_seconds=sweep_seconds),
             Loop("giving up", self._give_up, every_seconds=self._rules.give_up_every_seconds),
@@ -147,6 +150,11 @@ class Dispatcher:
         self._recorder = recorder
         self._rules = context.rules
         self._turns = Turns(self._rules.calls_at_once)
+        self._lookout = Lookout(
+            context.store,
+            context.provider_account_id,
+            quick_seconds=self._rules.quick_look_seconds,
+        )
         self._breaker = Breaker(
             opens_after=self._rules.breaker_opens_after,
             first_pause_seconds=self._rules.breaker_first_seconds,
@@ -206,16 +214,18 @@ class Dispatcher:
                 await self._divert()
             self._wake_in(self._breaker.wait_seconds)
             return False
-        waiting = await self._context.store.tenants_waiting(
-            self._context.provider_account_id, after=self._turns.after(), most=int(free)
-        )
         # Not cached here: the provider may have a new address or new credentials.
         provider = await self._providers.of(self._context.provider_account_id)
-        if self._bulk_left() < self._rules.batch_of(provider.largest_batch):
-            waiting = [each for each in waiting if each.priority != BULK]
+        waiting = await self._lookout.waiting(
+            self._turns.after(),
+            most=int(free),
+            with_bulk=self._bulk_left() >= self._rules.batch_of(provider.largest_batch),
+        )
         if not waiting:
+            self._wake_in(self._lookout.wait_seconds)
             return False
         claimed = await self._mark(provider, waiting, free)
+        self._lookout.reached(claimed.reached)
         if claimed.calls:
             self._context.observer.reached(Stage.MARKED)
         self._start(provider, claimed)

@@ -102,7 +102,9 @@ def share_out(waiting: Sequence[Waiting], *, most_calls: int, batch: int) -> lis
     """
     served = waiting[:most_calls]
     calls_each = -(-most_calls // len(served)) if served else 0
-    return [Quota(each.priority, each.client_id, calls_each * batch) for each in served]
+    return [
+        Quota(each.priority, each.client_id, calls_each * batch, each.position) for each in served
+    ]
 
 
 def group(

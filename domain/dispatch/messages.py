@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,21 +13,34 @@ from domain.provider import Outgoing
 from domain.sending.messages import MessageStatus
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where a message is in the queue of its tenant and priority."""
+
+    due_at: datetime
+    message_id: UUID
+
+
+BEGINNING = Position(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A tenant that has messages of a priority due."""
+    """A tenant that has messages of a priority due. `position`: of the first of them."""
 
     priority: int
     client_id: UUID
+    position: Position = field(default=BEGINNING, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many messages of a tenant may be picked."""
+    """How many messages of a tenant may be picked, from `position` on."""
 
     priority: int
     client_id: UUID
     messages: int
+    position: Position = field(default=BEGINNING, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,12 @@ class Queued:
     port: str | None = None
     opted_out: bool = False
     expired: bool = False
+    due_at: datetime = BEGINNING.due_at
+
+    @property
+    def position(self) -> Position:
+        """Where it is in the queue."""
+        return Position(self.due_at, self.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.dispatch.messages import (
     Call,
     LockedProviderAccount,
+    Position,
     Queued,
     Quota,
     RateAllowance,
@@ -43,34 +44,34 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 # A loose index scan: one look into message_queue for each tenant, however many messages it has. The
 # first branch begins after the tenant that was served last, the second at the first tenant.
 TENANTS_WAITING = """
-SELECT turn.priority, waiting.client_id
+SELECT turn.priority, waiting.client_id, waiting.due_at, waiting.id
 FROM unnest($2::int2[], $3::uuid[]) WITH ORDINALITY AS turn (priority, last, place)
 CROSS JOIN LATERAL (
     (WITH RECURSIVE tenant AS (
-        (SELECT client_id, due_at FROM message
+        (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
            AND client_id > turn.last
-         ORDER BY client_id, due_at LIMIT 1)
+         ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
-        SELECT next.client_id, next.due_at FROM tenant CROSS JOIN LATERAL (
-            SELECT client_id, due_at FROM message
+        SELECT next.* FROM tenant CROSS JOIN LATERAL (
+            SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
               AND client_id > tenant.client_id
-            ORDER BY client_id, due_at LIMIT 1) AS next)
-    SELECT client_id, 1 AS lap FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
+            ORDER BY client_id, due_at, id LIMIT 1) AS next)
+    SELECT tenant.*, 1 AS lap FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
     UNION ALL
     (WITH RECURSIVE tenant AS (
-        (SELECT client_id, due_at FROM message
+        (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
            AND client_id <= turn.last
-         ORDER BY client_id, due_at LIMIT 1)
+         ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
-        SELECT next.client_id, next.due_at FROM tenant CROSS JOIN LATERAL (
-            SELECT client_id, due_at FROM message
+        SELECT next.* FROM tenant CROSS JOIN LATERAL (
+            SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
               AND client_id > tenant.client_id AND client_id <= turn.last
-            ORDER BY client_id, due_at LIMIT 1) AS next)
-    SELECT client_id, 2 FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
+            ORDER BY client_id, due_at, id LIMIT 1) AS next)
+    SELECT tenant.*, 2 FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
     ORDER BY lap, client_id LIMIT $4
 ) AS waiting
 ORDER BY turn.place, waiting.lap, waiting.client_id
@@ -85,13 +86,14 @@ SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.numb
        picked.send_at IS NOT NULL AND EXISTS (
            SELECT FROM opt_out
            WHERE opt_out.client_id = picked.client_id AND opt_out.number = picked.number),
-       coalesce(send.expires_at <= statement_timestamp(), false)
-FROM unnest($2::int2[], $3::uuid[], $4::int4[])
-    WITH ORDINALITY AS quota (priority, client_id, messages, place)
+       coalesce(send.expires_at <= statement_timestamp(), false), picked.due_at
+FROM unnest($2::int2[], $3::uuid[], $4::int4[], $5::timestamptz[], $6::uuid[])
+    WITH ORDINALITY AS quota (priority, client_id, messages, due_at, id, place)
 CROSS JOIN LATERAL (
     SELECT id, send_id, client_id, priority, number, text, alone, due_at, send_at FROM message
     WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = quota.priority
       AND client_id = quota.client_id AND due_at <= statement_timestamp()
+      AND (due_at, id) >= (quota.due_at, quota.id)
     ORDER BY due_at, id LIMIT quota.messages
     FOR UPDATE SKIP LOCKED
 ) AS picked
@@ -176,7 +178,7 @@ async def tenants_waiting(
         rows = await pooled.fetch(
             TENANTS_WAITING, provider_account_id, list(after), list(after.values()), most
         )
-    return [Waiting(row[0], row[1]) for row in rows]
+    return [Waiting(row[0], row[1], Position(row[2], row[3])) for row in rows]
 
 
 async def release_scheduled(*, most: int) -> int:
@@ -190,9 +192,20 @@ async def pick_messages(
     rows = await tx.fetch(
         PICK,
         provider_account_id,
-        *columns([(quota.priority, quota.client_id, quota.messages) for quota in quotas]),
+        *columns([_quota_row(quota) for quota in quotas]),
     )
     return [Queued(*row) for row in rows]
+
+
+def _quota_row(quota: Quota) -> tuple[object, ...]:
+    position = quota.position
+    return (
+        quota.priority,
+        quota.client_id,
+        quota.messages,
+        position.due_at,
+        position.message_id,
+    )
 
 
 async def lock_rate(

@@ -1,0 +1,169 @@
+"""Claims continue where the last one ended if looks at the queue are slow, and skip nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+
+from domain.dispatch import lookout
+from domain.dispatch.fairness import BULK, REPLIES, SINGLES
+from domain.dispatch.lookout import Lookout
+from domain.dispatch.messages import Position, Quota, Waiting
+from domain.ids import new_id
+from domain.outcomes import Accepted, NotSent, Outcome
+from domain.provider import Outgoing
+from domain.sending.messages import SendKind
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
+
+ANNE, BOB, CLEO = (UUID(int=each) for each in (1, 2, 3))
+NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+
+class SlowQueue:
+    """Finds what it is given, and each look takes a while for each of its priorities."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **seconds: float) -> None:
+        self.now = 100.0
+        self.seconds = {SINGLES: seconds.get("urgent", 0.0), BULK: seconds.get("bulk", 0.0)}
+        self.found = [Waiting(BULK, ANNE), Waiting(BULK, BOB), Waiting(SINGLES, CLEO)]
+        self.looks: list[set[int]] = []
+        monkeypatch.setattr(lookout, "now_seconds", lambda: self.now)
+
+    async def tenants_waiting(
+        self, _: UUID, *, after: Mapping[int, UUID], most: int
+    ) -> list[Waiting]:
+        self.looks.append(set(after))
+        self.now += sum(self.seconds.get(priority, 0.0) for priority in after)
+        return [each for each in self.found if each.priority in after]
+
+
+def looking_at(queue: SlowQueue) -> Lookout:
+    return Lookout(cast(Any, queue), new_id(), quick_seconds=0.02)
+
+
+async def waiting(of: Lookout, *, after: Mapping[int, UUID] | None = None) -> list[Waiting]:
+    return await of.waiting(after or {}, most=4, with_bulk=True)
+
+
+async def test_a_quick_look_is_repeated_for_each_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = SlowQueue(monkeypatch, bulk=0.01)
+    of = looking_at(queue)
+    for _ in range(3):
+        await waiting(of)
+    assert queue.looks == [{REPLIES, SINGLES, BULK}] * 3
+
+
+async def test_a_slow_look_is_not_repeated_while_its_tenants_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = SlowQueue(monkeypatch, bulk=0.3)
+    of = looking_at(queue)
+    await waiting(of)  # both at once
+    await waiting(of)  # one after the other
+    queue.looks.clear()
+    here = Position(NOON, new_id())
+    of.reached({(BULK, ANNE): here})
+    left = [each for each in await waiting(of) if each.priority == BULK]
+    assert (left[0].client_id, left[0].position) == (ANNE, here)
+    assert {BULK} not in queue.looks
+    of.reached({(BULK, ANNE): None})
+    left = [each for each in await waiting(of, after={BULK: BOB}) if each.priority == BULK]
+    assert left == [Waiting(BULK, BOB)]
+    queue.now += 9 * 0.3
+    assert Waiting(BULK, ANNE) in await waiting(of)
+
+
+async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = SlowQueue(monkeypatch, bulk=0.3)
+    of = looking_at(queue)
+    await waiting(of)  # both at once
+    await waiting(of)  # one after the other
+    turn = [
+        each.client_id for each in await waiting(of, after={BULK: ANNE}) if each.priority == BULK
+    ]
+    assert turn == [BOB, ANNE]
+
+
+async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = SlowQueue(monkeypatch, bulk=2.0)
+    of = looking_at(queue)
+    await waiting(of)
+    await waiting(of)
+    queue.looks.clear()
+    for _ in range(3):
+        assert Waiting(SINGLES, CLEO) in await waiting(of)
+    assert queue.looks == [{REPLIES, SINGLES}] * 3
+
+
+async def test_when_all_found_are_served_the_next_look_comes_sooner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = SlowQueue(monkeypatch, urgent=0.1)
+    queue.found = [Waiting(SINGLES, CLEO)]
+    of = looking_at(queue)
+    await waiting(of)
+    await waiting(of)
+    of.reached({(SINGLES, CLEO): None})
+    assert Waiting(SINGLES, CLEO) not in await waiting(of)
+    assert 0 < of.wait_seconds <= 0.3
+    queue.now += of.wait_seconds
+    assert Waiting(SINGLES, CLEO) in await waiting(of)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_one_ended() -> None:
+    """Retries, scheduled messages, and messages that come to be behind what was claimed."""
+    spread = random.Random(5)
+    pool = await worlds.add_pool()
+    tenants = [await worlds.add_client(pool, held=10_000) for _ in range(3)]
+
+    async def moody(message: Outgoing) -> Outcome:
+        await asyncio.sleep(0.001)
+        return NotSent("Not now.") if spread.random() < 0.1 else Accepted(message.number)
+
+    # The breaker would pause all of them.
+    rules = replace(QUICK, quick_look_seconds=-1.0, breaker_opens_after=1_000)
+    async with dispatching(Scripted(moody, largest_batch=5), rules=rules):
+        for turn in range(40):
+            tenant = spread.choice(tenants)
+            soon = datetime.now(UTC) + timedelta(seconds=spread.random())
+            send_at = spread.choice([None, None, soon])
+            await worlds.accept(tenant, spread.choice([1, 1, 30]), send_at=send_at)
+            if turn % 4 == 0:
+                await worlds.accept(tenant, kind=SendKind.REPLY)
+                await worlds.execute(
+                    "UPDATE message SET due_at = now() - $1::interval"
+                    " WHERE status = 'QUEUED' AND random() < 0.3 AND priority < 10",
+                    timedelta(hours=spread.random()),
+                )
+
+        async def all_sent() -> bool:
+            return set(await worlds.statuses()) == {"SENT"}
+
+        await eventually(all_sent)
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_pick_begins_at_the_position_that_it_is_given() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 5)
+    [found] = await store.tenants_waiting(pool.id, after={BULK: UUID(int=0)}, most=4)
+    rows = await worlds.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
+    assert found.position == Position(rows[0]["due_at"], rows[0]["id"])
+    from_third = Position(rows[2]["due_at"], rows[2]["id"])
+    quota = Quota(BULK, client.client_id, 10, from_third)
+    async with store.transaction() as tx:
+        picked = await store.pick_messages(tx, pool.id, [quota])
+    assert [each.id for each in picked] == [row["id"] for row in rows[2:]]
