@@ -6,7 +6,6 @@ numbers becomes several contacts of the same name. An empty cell changes nothing
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from domain.inbox.contact_columns import (
 )
 from domain.inbox.contacts import contact_name_of
 from domain.inbox.messages import ContactCard
+from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending.files.csv_rows import Row
@@ -77,7 +77,7 @@ async def import_contacts(
                     " Split the file."
                 )
             read = partial(read_cards, file, upload.layout, columns, installation.normaliser)
-            cards, rejected = await asyncio.to_thread(read)
+            cards, rejected = await in_thread(read)
     except NotFound as gone:
         raise InvalidFile(str(gone)) from None
     async with changing(installation.store) as tx:

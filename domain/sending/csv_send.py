@@ -7,16 +7,17 @@ whole request, as in bulkSendMulti; so does a file that cannot be read to its en
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
 from domain.errors import InvalidText, Refusal, TooManyRecipients
 from domain.identity.access import Actor, OfClient, Payer
+from domain.long_work import in_thread
 from domain.rejections import RejectedRecipient
 from domain.sending.files.layout import Layout, column_named
 from domain.sending.files.row_texts import (
@@ -170,7 +171,7 @@ async def _read_request(
             check_text(order.text or "", most_segments=most_segments)
         if upload.layout.rows > installation.limits.recipients:
             raise TooManyRecipients(installation.limits.recipients)
-        request = await asyncio.to_thread(_read, file, reading, installation)
+        request = await in_thread(partial(_read, file, reading, installation))
     request = replace(request, send_at=order.send_at, ignore_quiet_hours=order.ignore_quiet_hours)
     if reading.text_of is None:
         request = replace(request, text=order.text, texts=None)

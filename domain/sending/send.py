@@ -7,7 +7,6 @@ its valid recipients, or not at all.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
 from domain.ledger.sync import sync
 from domain.ledger.valuation import value_usd
+from domain.long_work import in_thread
 from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
 from domain.sending.messages import (
     NO_OPTIONS,
@@ -121,7 +121,8 @@ async def bulk_send(
 ) -> Send:
     """Accepts one text to many numbers. A number that occurs twice counts once."""
     options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
-    keyed = key_by(actor, key, "bulkSend", {"to": list(to), "text": as_given(text)} | options)
+    given = {"to": list(to), "text": as_given(text)} | options
+    keyed = await _in_thread(len(to), partial(key_by, actor, key, "bulkSend", given))
     request = SendRequest(SendKind.BULK, to, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours)
     return await _send(installation, actor, request, [text], keyed)
 
@@ -139,7 +140,7 @@ async def bulk_send_multi(
     given: object = [[message.to, as_given(message.text)] for message in messages]
     if options := options_of(send_at, ignore_quiet_hours=ignore_quiet_hours):
         given = {"messages": given} | options
-    keyed = key_by(actor, key, "bulkSendMulti", given)
+    keyed = await _in_thread(len(messages), partial(key_by, actor, key, "bulkSendMulti", given))
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
     request = SendRequest(
@@ -356,7 +357,7 @@ async def _recipients(installation: Installation, payer: Payer, request: SendReq
 
 async def _in_thread(size: int, work: Callable[[], Result]) -> Result:
     """The result of the work, done in a thread if the list is large."""
-    return work() if size < LARGE_LIST else await asyncio.to_thread(work)
+    return work() if size < LARGE_LIST else await in_thread(work)
 
 
 def check_limits(installation: Installation, recipients: int, kind: SendKind) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -17,6 +18,7 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from domain.long_work import TURN_SECONDS
 from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
 from ibiki.local.listening import listening
 
@@ -38,6 +40,7 @@ SOCKET_BYTES = 64 * 1024
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs `main` on uvloop and returns its result."""
+    sys.setswitchinterval(TURN_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 

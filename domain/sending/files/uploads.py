@@ -17,6 +17,7 @@ from uuid import UUID
 from domain.errors import InvalidFile, NotFound
 from domain.identity.access import Actor, OfClient, own_scope
 from domain.ids import new_id
+from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.sending.files.layout import Layout, layout_of
 from domain.sending.files.spreadsheet import is_spreadsheet, write_as_csv
@@ -58,7 +59,7 @@ async def keep_upload(
     with installation.file_limits.temporary_file() as converted:
         async with installation.file_limits.reading_turn(scope.client_id):
             read = partial(read_table, file, converted, normaliser, charset=charset)
-            layout, table = await asyncio.to_thread(read)
+            layout, table = await in_thread(read)
         if not layout.rows:
             raise InvalidFile("The file has no rows below its header.")
         upload = Upload(new_id(), scope.client_id, table.seek(0, 2), layout)

@@ -7,8 +7,8 @@ contains its credential: no part of one may reach a log or an error.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import orjson
@@ -31,6 +31,7 @@ from domain.identity.api_keys import is_secret
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from domain.ledger.balances import view_of
+from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient
 from domain.sending import send as sending
@@ -145,7 +146,7 @@ class EgoSms:
             raise InvalidInput(f"Give 1 to {MOST_MESSAGES:,} messages in msgdata.")
         installation, text = self._installation, items[0].message
         numbers = [each.number for each in items]
-        to = await asyncio.to_thread(_international, installation.normaliser, numbers)
+        to = await in_thread(partial(_international, installation.normaliser, numbers))
         if len(items) == 1:
             send = await sending.send(installation, sender, to=to[0], text=text, key=key)
         elif all(each.message == text for each in items):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from domain.identity.access import Actor, feed_scope, message_scope
 from domain.inbox.messages import InboundMessage
 from domain.installation import Installation
 from domain.ledger.balances import Balances, view_of
+from domain.long_work import in_thread
 from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
@@ -140,7 +140,7 @@ async def send_bulk_multi(call: Call) -> MultiAnswer:
         ]
 
     return MultiAnswer(
-        results=await asyncio.to_thread(results),
+        results=await in_thread(results),
         total_sent=send.accepted,
         total_failed=send.rejected_count,
         **held_fields(send),
