@@ -11,7 +11,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -130,8 +130,9 @@ def waits_have_a_condition(source: Source) -> Iterator[str]:
         if not (source.is_test and isinstance(node, ast.Call) and node.args):
             continue
         length = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
-        is_sleep = ast.unparse(node.func).split(".")[-1] == "sleep"
-        if is_sleep and isinstance(length, int | float) and length > LONGEST_SLEEP_SECONDS:
+        if not isinstance(length, int | float) or length <= LONGEST_SLEEP_SECONDS:
+            continue
+        if ast.unparse(node.func).split(".")[-1] == "sleep":
             yield f"{node.lineno}: sleeps for {length} s"
 
 
@@ -172,7 +173,7 @@ def matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, found.start()) + 1, found[0]
 
 
-def sources() -> list[Source]:
+def sources() -> Iterator[Source]:
     """Every text file that is committed, or would be."""
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -184,19 +185,25 @@ def sources() -> list[Source]:
     if listed.returncode != 0:
         pytest.skip("not a git checkout: which files belong to it is not known")
     paths = sorted(set(listed.stdout.splitlines()))
-    return [
-        Source(path, (ROOT / path).read_text(encoding="utf-8"))
-        for path in paths
-        if (ROOT / path).is_file() and not path.endswith(PICTURES)
-    ]
+    for path in paths:
+        if (ROOT / path).is_file() and not path.endswith(PICTURES):
+            yield Source(path, (ROOT / path).read_text(encoding="utf-8"))
+
+
+@cache
+def found_by_rule() -> dict[Rule, dict[str, list[str]]]:
+    """What each rule finds in each file. Each file is parsed once and then forgotten."""
+    found: dict[Rule, dict[str, list[str]]] = {rule: {} for rule in [*RULES, *TEXT_RULES]}
+    for source in sources():
+        for rule, by_path in found.items():
+            if source.is_python or rule in TEXT_RULES:
+                by_path[source.path] = list(rule(source))
+    return found
 
 
 @pytest.mark.parametrize("rule", [*RULES, *TEXT_RULES], ids=lambda rule: rule.__name__)
 def test_the_code_is_tidy(rule: Rule) -> None:
-    found: dict[str, list[str]] = {}
-    for source in sources():
-        if source.is_python or rule in TEXT_RULES:
-            found[source.path] = list(rule(source))
+    found = found_by_rule()[rule]
     excepted = EXCEPTIONS.get(rule.__name__, frozenset())
     untidy = [f"{path}:{what}" for path, all_ in found.items() for what in all_]
     unexpected = [line for line in untidy if line.split(":")[0] not in excepted]
