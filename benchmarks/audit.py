@@ -24,7 +24,7 @@ from domain.ledger.audits import Audit
 from domain.sending.accept import AcceptedNow
 from domain.sending.acceptor import Acceptor
 from persistence import store
-from persistence.database import credentials
+from persistence.servers import credentials
 from tests import worlds
 
 TRANSFERS = int(os.environ.get("AUDIT_TRANSFERS", "1000000"))

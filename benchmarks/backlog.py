@@ -14,10 +14,10 @@ from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.balances import BalanceView
 from persistence import database
-from persistence.database import credentials
 from persistence.dispatch.backlog import read_backlog
 from persistence.ledger.balances import read_balances
 from persistence.ledger.pools import find_provider_account, pool_figures
+from persistence.servers import credentials
 
 QUEUED = 1_000_000
 TRIES = 5

@@ -21,7 +21,7 @@ import asyncpg
 
 from ibiki.local import embedded
 from persistence import migrating
-from persistence.database import credentials
+from persistence.servers import credentials
 from tests import worlds
 
 STEPS = Path(__file__).with_suffix(".sql")

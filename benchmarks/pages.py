@@ -10,7 +10,7 @@ from benchmarks.ground import Ground, cpu_seconds, ground, server, with_children
 from benchmarks.load import load, request
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
-from persistence.database import credentials
+from persistence.servers import credentials
 
 ROWS = 1_000_000
 CONNECTIONS = 32

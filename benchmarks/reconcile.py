@@ -18,7 +18,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from persistence import database, store
-from persistence.database import credentials
+from persistence.servers import credentials
 
 MESSAGES = int(os.environ.get("RECONCILE_MESSAGES", "1000000"))
 MESSAGES_A_SECOND = 10_000_000 / 15

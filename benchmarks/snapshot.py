@@ -20,7 +20,7 @@ from benchmarks.ground import Build, Ground, builds, cpu_seconds, ground, server
 from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import Provider, answering
 from benchmarks.tenants import tenants_of
-from persistence.database import credentials
+from persistence.servers import credentials
 
 UNITS = 100_000_000
 BULKS = 5

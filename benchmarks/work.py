@@ -33,7 +33,7 @@ from benchmarks.ground import (
 from benchmarks.load import ask_once, load, request
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import tenants_of
-from persistence.database import credentials
+from persistence.servers import credentials
 
 CONNECTIONS = 64
 SECONDS = 4.0

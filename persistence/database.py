@@ -26,7 +26,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from tortoise import Tortoise
@@ -39,13 +38,15 @@ from persistence import long_reads
 from persistence.live.hints import PublishAfterwards
 from persistence.orm import HeldClient, PooledClient
 from persistence.pool import ANSWER_SECONDS, AWAY, PROOF_SECONDS, acquired, silence, terminate
+from persistence.servers import credentials, reach
 
 if TYPE_CHECKING:
-    from asyncpg.transaction import Transaction
-
     from persistence.pool import Connection as Connection
 
 STATEMENT_TIMEOUT_SECONDS = 60
+NEVER_SECONDS = 1e9
+"""asyncpg has no word for "no time limit" if its pool has one."""
+
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 5
 """How long a program that is suspended in a transaction may keep its locks."""
 
@@ -102,11 +103,11 @@ async def connect(
     client = _client()
     if client._pool is None:
         await client.create_connection(with_db=True)
-    options = [
-        connection_options(each, application_name, answer_seconds)
-        for each in (url, read_url)
-        if each is not None
-    ]
+    options = [connection_options(url, application_name, answer_seconds)]
+    if read_url is not None:
+        options.append(
+            connection_options(read_url, application_name, answer_seconds, of_several="any")
+        )
     await long_reads.connect(*options, most_lag_seconds=most_lag_seconds)
 
 
@@ -183,6 +184,7 @@ def tortoise_config(
                 "engine": "persistence.orm",
                 "credentials": {
                     **connection_options(url, application_name, answer_seconds),
+                    "connect": reach,
                     # One connection at the start, to see whether PostgreSQL can be reached. No
                     # minimum afterwards: a slot of the pool is taken while asyncpg reconnects.
                     "init_size": 1,
@@ -203,11 +205,11 @@ def tortoise_config(
 
 
 def connection_options(
-    url: str, application_name: str, answer_seconds: float | None
+    url: str, application_name: str, answer_seconds: float | None, *, of_several: str = "read-write"
 ) -> dict[str, Any]:
-    """The arguments of `asyncpg.connect`, with what each of our sessions sets."""
+    """The arguments of `reach`, with what each of our sessions sets."""
     return {
-        **credentials(url),
+        **credentials(url, of_several=of_several),
         "command_timeout": answer_seconds,
         "timeout": answer_seconds or ANSWER_SECONDS,
         "server_settings": {
@@ -221,20 +223,6 @@ def connection_options(
     }
 
 
-def credentials(url: str) -> dict[str, Any]:
-    """The arguments of `asyncpg.connect` for such a URL."""
-    parts = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    return {
-        "host": options.pop("host", None) or parts.hostname or "localhost",
-        "port": int(options.pop("port", None) or parts.port or 5432),
-        "user": unquote(parts.username or "") or options.pop("user", None) or "postgres",
-        "password": unquote(parts.password or "") or None,
-        "database": unquote(parts.path.lstrip("/")) or "ibiki",
-        **({"ssl": options["sslmode"]} if "sslmode" in options else {}),
-    }
-
-
 async def _keep(_connection: object) -> None:
     """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""
 
@@ -242,24 +230,41 @@ async def _keep(_connection: object) -> None:
 @asynccontextmanager
 async def _begun(held: Connection) -> AsyncIterator[None]:
     """BEGIN, then COMMIT or ROLLBACK. An exception of the body is raised as it is."""
-    begun = held.transaction()
-    await begun.start()
     try:
+        await held.execute("BEGIN;")
         yield
     except BaseException:
-        await _undo(held, begun)
+        await _undo(held)
         raise
-    await begun.commit()
+    await _commit(held)
 
 
-async def _undo(held: Connection, begun: Transaction) -> None:
+async def _commit(held: Connection) -> None:
+    """COMMIT, which is never cancelled: if it takes too long, the connection is closed.
+
+    PostgreSQL may be waiting for its standby. If that wait is cancelled, the transaction stays on
+    this server alone and others see it, although a failover would lose it. asyncpg cancels a
+    statement that is too slow, or whose caller is cancelled. After a close, PostgreSQL goes on
+    waiting, and nobody sees the transaction before the standby has it.
+    """
+    committing = asyncio.ensure_future(held.execute("COMMIT;", timeout=NEVER_SECONDS))
+    try:
+        await asyncio.wait_for(asyncio.shield(committing), silence.answer_seconds)
+    finally:
+        if not committing.done():
+            terminate(held)
+            await asyncio.wait([committing])
+            committing.exception()  # asyncio logs an exception that nobody has looked at
+
+
+async def _undo(held: Connection) -> None:
     """Rolls back. If that fails, closes the connection: then PostgreSQL rolls back.
 
     The caller should see the exception that caused the rollback, not one of the connection.
     """
     try:
         async with asyncio.timeout(PROOF_SECONDS):
-            await begun.rollback()
+            await held.execute("ROLLBACK;")
     except AWAY:
         terminate(held)
 

@@ -19,6 +19,7 @@ import asyncpg
 from domain.errors import TryAgain
 from persistence.pool import acquired
 from persistence.replica import Replica, ReplicaFailed
+from persistence.servers import reach
 
 if TYPE_CHECKING:
     from persistence.pool import Connection, Pool
@@ -127,7 +128,9 @@ async def _on_main(work: Callable[[Connection], Awaitable[Answer]]) -> Answer:
 
 
 async def _pool(options: dict[str, Any]) -> Pool:
-    return await asyncpg.create_pool(**options, min_size=0, max_size=POOL_SIZE, reset=_keep)
+    return await asyncpg.create_pool(
+        **options, connect=reach, min_size=0, max_size=POOL_SIZE, reset=_keep
+    )
 
 
 async def _keep(_connection: object) -> None:

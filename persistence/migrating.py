@@ -32,9 +32,10 @@ from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
 from domain.backoff import backoff_seconds
-from persistence.database import connection, credentials, tortoise_config
+from persistence.database import connection, tortoise_config
 from persistence.migration_steps import StepOutsideTransactions
 from persistence.reaching import GONE, DatabaseUnusable
+from persistence.servers import credentials, reach
 
 FOLDER = Path(__file__).parent / "migrations"
 PACKAGE = "persistence.migrations"
@@ -127,7 +128,7 @@ async def _lock(url: str, report: Report) -> AsyncIterator[asyncpg.Connection[as
     The lock is polled. A session that waits in pg_advisory_lock() has an open snapshot, and CREATE
     INDEX CONCURRENTLY in the process that holds the lock would wait for it for ever.
     """
-    guard = await asyncpg.connect(**credentials(url))
+    guard = await reach(**credentials(url))
     try:
         is_reported = False
         while not await guard.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATION_LOCK):

@@ -40,6 +40,7 @@ AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is not, or not yet, the primary
     asyncpg.QueryCanceledError,  # by a timeout of its own, or because its clock was set
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the connection was lost between two statements
@@ -123,6 +124,8 @@ async def acquired(
             await silence.found(pool)
         if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
             raise
+        if isinstance(away, asyncpg.ReadOnlySQLTransactionError):
+            terminate(held)  # the next connection may reach the primary
         raise unavailable from away
     finally:
         # A connection that PostgreSQL closed raises here as well; the pool replaces it.

@@ -6,8 +6,8 @@ import asyncpg
 
 from domain.errors import TryAgain
 from domain.transactions import Disconnected
-from persistence.database import credentials
 from persistence.pool import AWAY
+from persistence.servers import credentials, reach
 
 OLDEST_MAJOR_VERSION = 16
 CONNECT_SECONDS = 10.0
@@ -47,9 +47,10 @@ def sentence_of(failure: BaseException) -> str | None:
 async def check_usable(url: str) -> None:
     """Raises DatabaseUnusable if the database does not let us in, or is too old."""
     known = credentials(url)
-    address = f"{known['host']}:{known['port']}"
+    servers = known.get("servers") or [(known["host"], known["port"])]
+    address = " or ".join(f"{host}:{port}" for host, port in servers)
     try:
-        connection = await asyncpg.connect(**known, timeout=CONNECT_SECONDS)
+        connection = await reach(**known, timeout=CONNECT_SECONDS)
     except asyncpg.InvalidCatalogNameError as missing:
         raise DatabaseUnusable(
             f"PostgreSQL at {address} has no database “{known['database']}”. Create it first."

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from persistence.pool import AWAY, Silence, acquired
+from persistence.servers import reach
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -199,7 +200,7 @@ class _Link:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     if self._connection is None:
-                        self._connection = await asyncpg.connect(**self._options)
+                        self._connection = await reach(**self._options)
                     row = await self._connection.fetchrow(self._statement)
             except BaseException:
                 self.close()

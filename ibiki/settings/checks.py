@@ -104,24 +104,37 @@ def check_area_codes(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_database_url(value: str) -> str:
-    """Returns the value if it is an address of PostgreSQL."""
+    """Returns the value if it is an address of PostgreSQL. It may name several servers."""
     return _checked_address(value, otherwise="to use the embedded PostgreSQL")
 
 
 def check_read_url(value: str) -> str:
-    """Returns the value if it is an address of PostgreSQL."""
+    """Returns the value if it is an address of PostgreSQL. It may name several servers."""
     return _checked_address(value, otherwise="to read everything from the main database")
 
 
 def _checked_address(value: str, *, otherwise: str) -> str:
-    parts = _split_url(value)
-    named = parts is not None and (parts.hostname or "host=" in parts.query)
-    if not (parts and parts.scheme in ("postgres", "postgresql") and named and parts.path[1:]):
+    if not all(_names_a_database(each) for each in _by_server(value)):
         raise wrong(
             "is not the address of a PostgreSQL database",
             f"Write it as postgresql://user:password@host:5432/name, or leave it out {otherwise}.",
         )
     return value
+
+
+def _by_server(url: str) -> list[str]:
+    """An address for each of the servers that one address names, separated by commas."""
+    scheme, _, rest = url.partition("://")
+    before, slash, name = rest.partition("/")
+    user, at, servers = before.rpartition("@")
+    return [f"{scheme}://{user}{at}{server}{slash}{name}" for server in servers.split(",")]
+
+
+def _names_a_database(url: str) -> bool:
+    parts = _split_url(url)
+    if parts is None or parts.scheme not in ("postgres", "postgresql"):
+        return False
+    return bool((parts.hostname or "host=" in parts.query) and parts.path[1:])
 
 
 def check_bus_url(value: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import asyncpg
 
-from persistence.database import credentials
+from persistence.servers import credentials, reach
 
 NOTIFY = "SELECT pg_notify($1, $2)"
 SETTINGS = {
@@ -34,7 +34,7 @@ class PostgresCarrier:
     ) -> None:
         """Receives from the channel from now on. Calls `lost` once if that ends."""
         timeout = self._timeout_seconds
-        connection = await asyncpg.connect(
+        connection = await reach(
             **credentials(self._url),
             timeout=timeout,
             command_timeout=timeout,

@@ -16,6 +16,7 @@ import asyncpg
 
 from ibiki.local.cluster import Cluster, locate
 from tests.faults.programs import children_of, signal_all
+from tests.faults.standby import base_backup
 
 CREATE = "CREATE ROLE ibiki LOGIN; \nCREATE DATABASE ibiki OWNER ibiki;\n"
 
@@ -67,11 +68,24 @@ class Postgres:
         """The application's address, with nobody in between."""
         return self._url("ibiki", "ibiki")
 
+    def become(self, other: Postgres) -> None:
+        """From now on this is the other server, as its address is after a failover."""
+        self._cluster = other._cluster
+
     def create(self) -> None:
         """A new cluster, running, with the application's role and database."""
         self._cluster.ensure_created()
         self._cluster.ensure_running()
         self._cluster.execute(CREATE)
+
+    def copy(self, other: Postgres, primary: str) -> None:
+        """Becomes a copy of the other server, and follows its primary once it runs.
+
+        `primary`: how to connect to it, as libpq writes it.
+        """
+        base_backup(other._cluster, self._cluster.directory, "--write-recovery-conf")
+        with (self._cluster.path / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = '{primary}'\n")  # the last such line counts
 
     async def ensure_running(self) -> None:
         """It runs, as it would where somebody looks after it."""
@@ -89,6 +103,13 @@ class Postgres:
         async with asyncio.timeout(30):
             while self._cluster.is_live():  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.01)
+
+    async def kill(self) -> None:
+        """kill -9 of every process of it. It stays down."""
+        self._deadlocks_before = await self.deadlocks()
+        pid = self._pid()
+        os.kill(pid, signal.SIGSTOP)  # it must not start or restart anything meanwhile
+        signal_all([pid, *children_of(pid)], signal.SIGKILL)
 
     async def cut_all(self) -> int:
         """Ends every connection to the application's database; how many they were."""

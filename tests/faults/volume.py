@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "ibiki-faults-"
-LARGEST = "2g"
+LARGEST = "4g"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.audit import AuditStopped, audit, new_audit
 from domain.ledger.audits import Audit, AuditState
 from persistence import store
-from persistence.database import credentials
 from persistence.ledger import audit as audit_sql
+from persistence.servers import credentials
 from tests import worlds
 from tests.dispatch.parts import eventually
 

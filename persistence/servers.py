@@ -1,0 +1,126 @@
+"""The servers of DATABASE_URL: one, or several of which only the primary takes writes.
+
+asyncpg tries several servers one after the other, within one time limit. A machine that is lost
+does not refuse a connection: it would use up the time before the next server is tried. So `reach`
+tries the next server after a moment, beside the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    Trying: TypeAlias = list[asyncio.Task[Connection]]
+
+NEXT_SECONDS = 0.25
+"""How long a server has to answer before the next one is tried, too."""
+
+DEFAULT_PORT = 5432
+
+
+def credentials(url: str, *, of_several: str = "read-write") -> dict[str, Any]:
+    """The arguments of `reach` for such a URL. `host` and `port` are of the first server.
+
+    Several servers are separated by commas: `postgresql://user@one:5432,two:5432/name`, or in
+    `?host=`. `of_several`: which of them is used, unless the URL has `target_session_attrs`.
+    """
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    named = options.get("host") or parts.netloc.rpartition("@")[2] or "localhost"
+    servers = _servers_of(named, options.get("port", ""))
+    wanted = options.get("target_session_attrs", of_several if len(servers) > 1 else None)
+    return {
+        "host": servers[0][0],
+        "port": servers[0][1],
+        "user": unquote(parts.username or "") or options.get("user") or "postgres",
+        "password": unquote(parts.password or "") or None,
+        "database": unquote(parts.path.lstrip("/")) or "ibiki",
+        **({"ssl": options["sslmode"]} if "sslmode" in options else {}),
+        **({"target_session_attrs": wanted} if wanted else {}),
+        **({"servers": servers} if len(servers) > 1 else {}),
+    }
+
+
+async def reach(
+    _dsn: None = None, /, *, servers: Sequence[tuple[str, int]] = (), **arguments: Any
+) -> Connection:
+    """A connection to the first of the servers that answers and is the wanted one.
+
+    `_dsn`: Tortoise's pool passes it on, and has none.
+    """
+    if not servers:
+        return await asyncpg.connect(**arguments)
+    trying: Trying = []
+    reached: Connection | None = None
+    try:
+        for host, port in servers:
+            options = {**arguments, "host": host, "port": port}
+            trying.append(asyncio.create_task(asyncpg.connect(**options)))
+            reached = await _first(trying, seconds=NEXT_SECONDS)
+            if reached is not None:
+                return reached
+        reached = await _first(trying, seconds=None)
+        if reached is not None:
+            return reached
+        raise _failure_of(trying)
+    finally:
+        for task in trying:
+            _drop(task, but=reached)
+
+
+async def _first(trying: Trying, *, seconds: float | None) -> Connection | None:
+    """The first connection. None if all have failed, or if none was made in time."""
+    loop = asyncio.get_running_loop()
+    give_up_at = None if seconds is None else loop.time() + seconds
+    while True:
+        for task in trying:
+            if task.done() and task.exception() is None:
+                return task.result()
+        pending = [task for task in trying if not task.done()]
+        left = None if give_up_at is None else give_up_at - loop.time()
+        if not pending or (left is not None and left <= 0):
+            return None
+        await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _failure_of(trying: Trying) -> BaseException:
+    """What is raised if no server can be used: the word of a server, if one has answered."""
+    failures = [failure for task in trying if (failure := task.exception()) is not None]
+    said = [each for each in failures if isinstance(each, asyncpg.PostgresError)]
+    return (said or failures)[0]
+
+
+def _drop(task: asyncio.Task[Connection], *, but: Connection | None) -> None:
+    """Ends a try. A connection that it has made, or makes now, is closed."""
+
+    def close(ended: asyncio.Task[Connection]) -> None:
+        if not ended.cancelled() and ended.exception() is None and ended.result() is not but:
+            ended.result().terminate()
+
+    task.add_done_callback(close)
+    task.cancel()
+
+
+def _servers_of(named: str, ports: str) -> list[tuple[str, int]]:
+    """Hosts and ports. `ports`: of all servers, or one for each; a port in `named` goes first."""
+    hosts = named.split(",")
+    given = ports.split(",") if ports else [""]
+    by_host = given if len(given) == len(hosts) else given[:1] * len(hosts)
+    return [_server_of(host, port) for host, port in zip(hosts, by_host, strict=True)]
+
+
+def _server_of(named: str, port: str) -> tuple[str, int]:
+    if named.startswith("/"):  # the folder of a socket
+        return named, int(port or DEFAULT_PORT)
+    if named.startswith("["):  # an IPv6 address
+        host, _, own = named[1:].partition("]")
+        own = own.removeprefix(":")
+    else:
+        host, _, own = named.partition(":")
+    return unquote(host) or "localhost", int(own or port or DEFAULT_PORT)

@@ -1,0 +1,81 @@
+"""A PostgreSQL of these tests that follows another one, and takes over from it.
+
+standby = await follow(primary, directory)          # pg_basebackup, then streaming
+await set_synchronous(primary, NAME)                # each COMMIT waits for it from now on
+primary.kill()
+await promote(standby)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.faults.postgres import Postgres
+from tests.faults.volume import Volume
+
+NAME = "standby"
+"""The name by which `synchronous_standby_names` knows it."""
+
+WAIT_SECONDS = 60.0
+
+STREAMING = f"SELECT state = 'streaming' FROM pg_stat_replication WHERE application_name = '{NAME}'"
+SYNCHRONOUS = (
+    f"SELECT sync_state = 'sync' FROM pg_stat_replication WHERE application_name = '{NAME}'"
+)
+CAUGHT_UP = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) = 0 FROM pg_stat_replication
+"""
+
+
+def places_of_postgres(volume: Volume) -> Sequence[Path]:
+    """The directories of the two servers that take over from one another, the first one first."""
+    return volume.path / "data", volume.path / "data-2"
+
+
+async def follow(
+    primary: Postgres,
+    directory: Path,
+    *,
+    through: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Postgres:
+    """A running standby in the directory, which is replaced. Returns when it streams.
+
+    `through`: a folder in which another socket leads to the primary, such as a slow one.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    standby = Postgres(directory, environment or {})
+    server = through or primary.socket.parent
+    await asyncio.to_thread(
+        standby.copy, primary, f"host={server} user=postgres application_name={NAME}"
+    )
+    await standby.ensure_running()
+    await until(primary, STREAMING)
+    return standby
+
+
+async def set_synchronous(primary: Postgres, names: str) -> None:
+    """COMMIT waits for these standbys from now on; for none if there is no name.
+
+    Returns when our standby is one of them, if it is named.
+    """
+    await primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+    await primary.ask("SELECT pg_reload_conf()")
+    if names == NAME:
+        await until(primary, SYNCHRONOUS)
+
+
+async def promote(standby: Postgres) -> None:
+    """The standby takes writes from now on, and waits for no other server."""
+    assert await standby.ask("SELECT pg_promote(true, 60)")
+    await set_synchronous(standby, "")
+
+
+async def until(server: Postgres, question: str) -> None:
+    """Returns when the answer to the question is true."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await server.ask(question):  # noqa: ASYNC110 - another server's work
+            await asyncio.sleep(0.02)
