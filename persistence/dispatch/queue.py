@@ -128,6 +128,8 @@ WHERE provider_account_id = $1
 """
 
 # Attempts and marks are written by one statement. The pick before it has locked the rows.
+# The COMMIT of a mark is always durable, also on the standby if one is synchronous: a mark that a
+# crash or a failover could lose would be made again, and the message would be sent twice.
 MARK = """
 WITH made AS (
     INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages,
@@ -141,6 +143,7 @@ SET status = 'SUBMITTING', attempt_id = marked.attempt_id, waiting_for = NULL,
     attempts = least(message.attempts + 1, 32767), updated_at = clock_timestamp()
 FROM unnest($7::uuid[], $8::uuid[]) AS marked (id, attempt_id)
 WHERE message.id = marked.id
+  AND (SELECT set_config('synchronous_commit', 'on', true)) IS NOT NULL
 """
 
 # Never submitted to this account, or certainly not taken by it: the status is QUEUED.

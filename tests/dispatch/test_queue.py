@@ -170,6 +170,24 @@ async def test_a_mark_writes_one_attempt_a_call_with_the_accounts_epoch() -> Non
     assert await pick(pool, Quota(BULK, client.client_id, 3)) == []
 
 
+async def test_a_mark_is_durable_even_if_other_commits_are_not() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool)
+    await worlds.accept(client, 1)
+    async with store.transaction() as tx:
+        await tx.execute("SET LOCAL synchronous_commit = off")
+        upstream = await store.lock_provider_account(tx, pool.id)
+        calls = [
+            Call(
+                new_id(),
+                await store.pick_messages(tx, pool.id, [Quota(SINGLES, client.client_id, 1)]),
+            )
+        ]
+        assert await tx.fetchval("SHOW synchronous_commit") == "off"
+        await store.mark_calls(tx, upstream, calls, dispatcher_id=new_id(), lease_seconds=30.0)
+        assert await tx.fetchval("SHOW synchronous_commit") == "on"
+
+
 async def test_a_rate_allows_its_number_and_then_returns_the_wait() -> None:
     pool = await worlds.add_pool(rate_per_second=100)
     async with store.transaction() as tx:
