@@ -30,7 +30,7 @@ from ibiki.http.console import Console
 from ibiki.http.console_session import ConsoleSession
 from ibiki.http.exports import Exports
 from ibiki.http.middleware import AllowedOrigins, BodyLimit
-from ibiki.http.monitoring_routes import MetricsAccess, MonitoringRoutes
+from ibiki.http.monitoring_routes import IsReady, MetricsAccess, MonitoringRoutes
 from ibiki.http.rest import egosms
 from ibiki.http.rest.rest import Rest
 from ibiki.http.statements import Statements
@@ -59,6 +59,7 @@ NIGHTLY_CHECK_SECONDS = 60.0
 SIMULATOR_STATE = "simulator"
 WEBHOOK_URL_FILE = "webhook.url"
 LOOPBACK = "127.0.0.1"
+STOPPING = "This process is stopping."
 
 log = logging.getLogger("ibiki.processes")
 
@@ -69,11 +70,10 @@ async def serve(context: CommandContext, telemetry: Telemetry, *, host: str, por
         async with running_components(
             context, name="ibiki serve", observer=telemetry.for_requests()
         ) as parts:
-            app = app_of(context, parts, telemetry)
+            app = app_of(context, parts, telemetry, stop)
             bound = listener.getsockname()[1]
             await _log_started(f"the API answers at http://{host}:{bound}")
             await serve_until_stopped(context, app, listener, stop)
-            log.info("stopping")
 
 
 async def dispatch(
@@ -84,10 +84,11 @@ async def dispatch(
         stop = stack.enter_context(stop_signal())
         listener = stack.enter_context(listening(host, port)) if port is not None else None
         parts = await stack.enter_async_context(running_components(context, name="ibiki dispatch"))
-        await stack.enter_async_context(run_workers(context, parts, telemetry))
         if listener is not None:
-            app = build_monitoring_app(_monitoring_routes(context, telemetry))
+            # Before the workers, so that it ends after them: /readyz says that they are stopping.
+            app = build_monitoring_app(_monitoring_routes(context, telemetry, stop))
             await stack.enter_async_context(server.serving_at(listener, app))
+        await stack.enter_async_context(run_workers(context, parts, telemetry))
         await _log_started("the dispatcher is running")
         await stop.wait()
         log.info("stopping")
@@ -176,8 +177,10 @@ async def run_workers(
         await client.close()
 
 
-def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> ASGIApp:
-    """The web application of a running installation."""
+def app_of(
+    context: CommandContext, parts: Components, telemetry: Telemetry, stop: asyncio.Event
+) -> ASGIApp:
+    """The web application of a running installation. It is not ready once `stop` is set."""
     installation, metrics = context.settings.installation, telemetry.metrics
     metrics.accepts_waiting.set_function(lambda: parts.installation.acceptor.waiting)
     return build_app(
@@ -185,7 +188,7 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
             installation=parts.installation,
             authenticator=parts.actors,
             metrics=metrics,
-            is_ready=why_not_ready,
+            is_ready=_readiness_until(stop),
             traces=telemetry.traces,
             backlog=store,
             metrics_access=metrics_access_of(context.settings),
@@ -223,10 +226,19 @@ def app_of(context: CommandContext, parts: Components, telemetry: Telemetry) -> 
     )
 
 
-def _monitoring_routes(context: CommandContext, telemetry: Telemetry) -> MonitoringRoutes:
+def _monitoring_routes(
+    context: CommandContext, telemetry: Telemetry, stop: asyncio.Event
+) -> MonitoringRoutes:
     return MonitoringRoutes(
-        telemetry.metrics, why_not_ready, store, metrics_access_of(context.settings)
+        telemetry.metrics, _readiness_until(stop), store, metrics_access_of(context.settings)
     )
+
+
+def _readiness_until(stop: asyncio.Event) -> IsReady:
+    async def why_not() -> str | None:
+        return STOPPING if stop.is_set() else await why_not_ready()
+
+    return why_not
 
 
 async def why_not_ready() -> str | None:
@@ -244,6 +256,9 @@ async def serve_until_stopped(
 ) -> None:
     """Serves on the listener until a stop signal, then finishes the running requests.
 
+    For DRAIN_SECONDS after the signal, it answers new requests, too: a load balancer needs a moment
+    to see that /readyz has changed. Each answer then asks the caller to close its connection.
+
     uvicorn's own signal handling is off: it raises the signal again at its end, which would
     interrupt the rest of the shutdown.
     """
@@ -260,6 +275,9 @@ async def serve_until_stopped(
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    log.info("stopping")
+    server.close_after_answers(web)
+    await asyncio.wait({serving}, timeout=context.settings.installation.drain_seconds)
     web.should_exit = True
     await serving
 

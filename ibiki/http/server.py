@@ -36,6 +36,7 @@ UNREAD_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 10
 SOCKET_BYTES = 64 * 1024
+CLOSE = (b"connection", b"close")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -78,6 +79,12 @@ def server_for(
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return _ServerWithoutSignals(config) if keep_signals else uvicorn.Server(config)
+
+
+def close_after_answers(web: uvicorn.Server) -> None:
+    """Each answer closes its connection from now on, so that callers connect to another process."""
+    web.config.encoded_headers.append(CLOSE)
+    web.server_state.default_headers = [*web.server_state.default_headers, CLOSE]
 
 
 @asynccontextmanager

@@ -48,6 +48,8 @@ class Wire(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
+        # While the server stops, it closes connections after an answer. A handshake is none.
+        self.default_headers = [each for each in self.default_headers if each[0] != b"connection"]
         self.transport.set_write_buffer_limits(high=WAITING_BYTES)
         connection: socket.socket | None = transport.get_extra_info("socket")
         if connection is not None:

@@ -70,8 +70,8 @@ async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.so
         )
         password = await demo.write_demo(context, parts.installation, parts.passwords)
         await stack.enter_async_context(processes.run_workers(context, parts, telemetry))
-        app = processes.app_of(context, parts, telemetry)
         stop = stack.enter_context(processes.stop_signal())
+        app = processes.app_of(context, parts, telemetry, stop)
         console.print(_startup_message(context, listener, password), soft_wrap=True)
         if provider_changed(context.settings, context.directory):
             console.print(PROVIDER_CHANGED, soft_wrap=True)

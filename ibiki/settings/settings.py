@@ -65,6 +65,8 @@ class InstallationSettings(Group):
     """The URL of this installation, as providers and clients reach it."""
     loopback_only: bool = False
     """Only connect to this machine. For tests."""
+    drain_seconds: float = Field(0, ge=0, le=600)
+    """How long `ibiki serve` answers requests after SIGTERM, while /readyz says that it stops."""
 
     @property
     def is_production(self) -> bool:

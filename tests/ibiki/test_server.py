@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ibiki.http import server
+from ibiki.local.listening import listening
 from tests.ibiki.http_server import VIEWER, VIEWER_ANSWER, RunningServer, running_server
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -131,3 +133,24 @@ async def test_a_head_request_is_answered_without_a_body(web: RunningServer) -> 
     answered = await web.raw(ask)
     assert answered.startswith(b"HTTP/1.1 404")
     assert answered.endswith(b"\r\n\r\n")
+
+
+async def test_each_answer_closes_its_connection_once_the_server_is_to_stop() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response("here")(scope, receive, send)
+
+    web = server.server_for(app, keep_signals=True)
+    with listening("127.0.0.1", 0) as listener:
+        serving = asyncio.create_task(web.serve(sockets=[listener]))
+        port = listener.getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as caller:
+            assert "connection" not in (await caller.get("/")).headers
+            server.close_after_answers(web)
+            assert (await caller.get("/")).headers["connection"] == "close"
+            # A second later, uvicorn has made its headers again.
+            date = (await caller.get("/")).headers["date"]
+            while (again := await caller.get("/")).headers["date"] == date:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            assert again.headers["connection"] == "close"
+        web.should_exit = True
+        await serving
