@@ -40,6 +40,7 @@ from ibiki.passwords import Argon2Passwords
 from ibiki.tokens import AccessTokens
 from ibiki.upstreams import Upstreams
 from persistence import database, store
+from persistence.live.changes import read_timeline
 from persistence.migrating import pending_migrations, was_migrated
 from providers.registry import PARSERS
 
@@ -114,7 +115,7 @@ def _watching(context: CommandContext, actors: Actors) -> AbstractAsyncContextMa
     settings = context.settings
     carrier = carrier_of(redis_url=settings.bus.url, database_url=context.database_url)
     limits = ConnectionLimits(settings.limits.connections, settings.limits.connections_per_user)
-    return live_updates(store, actors, carrier, limits)
+    return live_updates(store, actors, carrier, limits, read_timeline=read_timeline)
 
 
 def _assemble(

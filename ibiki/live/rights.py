@@ -46,6 +46,10 @@ class Connected(Protocol):
         """The connection must end at once."""
         ...
 
+    def connect_again(self, reason: str) -> None:
+        """The connection must end at once, in such a way that its client connects again."""
+        ...
+
 
 class NotAdmitted(Exception):
     """Too many connections: try again later."""
@@ -76,6 +80,11 @@ class Rights:
     def stop(self) -> None:
         """Stops listening to changes."""
         self._forget()
+
+    def connect_again(self, reason: str) -> None:
+        """Ends all connections in such a way that their clients connect again."""
+        for holder in list(self._holders):
+            holder.connected.connect_again(reason)
 
     @property
     def is_full(self) -> bool:
@@ -162,7 +171,7 @@ class Holder:
         self.user_id: UUID | None = None
         self.is_stale = False
         self._rights = rights
-        self._connected = connected
+        self.connected = connected
         self._timer: asyncio.TimerHandle | None = None
 
     def assign(self, actor: Actor | None) -> None:
@@ -177,11 +186,11 @@ class Holder:
     def update(self, actor: Actor | None) -> None:
         """Applies the rights that were read again."""
         if actor is None or self.actor is None:
-            self._connected.rights_ended("Signed out")
+            self.connected.rights_ended("Signed out")
             return
         before, self.actor = Viewpoint.of(self.actor), actor
         if Viewpoint.of(actor) != before:
-            self._connected.rights_changed(actor)
+            self.connected.rights_changed(actor)
 
     def concerns(self, subject_ids: frozenset[UUID]) -> bool:
         """Whether a change of one of these IDs can change the actor."""
@@ -203,5 +212,5 @@ class Holder:
     def _end_in(self, seconds: float, reason: str) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(
-            max(0.0, seconds), lambda: self._connected.rights_ended(reason)
+            max(0.0, seconds), lambda: self.connected.rights_ended(reason)
         )

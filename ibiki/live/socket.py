@@ -33,6 +33,7 @@ FORBIDDEN = 4403
 INIT_TIMEOUT = 4408
 ALREADY_THERE = 4409
 TOO_MANY = 4429
+SERVICE_RESTART = 1012
 TRY_AGAIN_LATER = 1013
 
 LONGEST_ID = 128
@@ -106,6 +107,10 @@ class Socket:
     def rights_ended(self, reason: str) -> None:
         """Closes the socket: the client connects again with a new token."""
         self.close(FORBIDDEN, reason)
+
+    def connect_again(self, reason: str) -> None:
+        """Closes the socket: the client connects again, and begins with the present state."""
+        self.close(SERVICE_RESTART, reason)
 
     async def _take(self, text: str | None) -> None:
         if not self.wire.is_open or self._floods():

@@ -152,6 +152,10 @@ class EventStream:
         """Cuts the connection: the client reconnects with a new token."""
         self._cut()
 
+    def connect_again(self, reason: str) -> None:
+        """Cuts the connection: the client reconnects, and begins with the present state."""
+        self._cut()
+
     async def write(self, request: EventRequest, receive: Receive, send: Send) -> None:
         """Writes events until the stream has ended or the client has disconnected."""
         request.scope["state"][STREAMS] = True

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from domain.live.hub import Hub
 from domain.live.ports import LiveStore
+from domain.loops import Loop
 from ibiki.live.bus import Bus, Carrier
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
 from ibiki.live.subscribing import Live
 from persistence.live import hints
 from persistence.live.bus import PostgresCarrier
+
+TIMELINE_SECONDS = 1.0
+
+ReadTimeline = Callable[[], Awaitable[str | None]]
+"""The timeline of the database server; None if it is a standby."""
 
 
 def carrier_of(*, redis_url: str | None, database_url: str) -> Carrier:
@@ -26,17 +32,58 @@ async def live_updates(
     authenticator: WatchedAuthenticator,
     carrier: Carrier,
     limits: ConnectionLimits | None = None,
+    *,
+    read_timeline: ReadTimeline | None = None,
 ) -> AsyncIterator[Live]:
-    """Publishes the changes of this process, and receives those of all others."""
+    """Publishes the changes of this process, and receives those of all others.
+
+    `read_timeline`: None if the store cannot fail over.
+    """
     hub, rights = Hub(store), Rights(authenticator, limits)
     bus = Bus(carrier, hub.hinted)
     stop_listening = hints.listen(bus.publish)
     await bus.start()
     hub.start()
     try:
-        yield Live(hub, rights)
+        async with _watching_failovers(read_timeline, rights):
+            yield Live(hub, rights)
     finally:
         rights.stop()
         await hub.stop()
         stop_listening()
         await bus.stop()
+
+
+@asynccontextmanager
+async def _watching_failovers(read: ReadTimeline | None, rights: Rights) -> AsyncIterator[None]:
+    if read is None:
+        yield
+        return
+    watch = FailoverWatch(read, lambda: rights.connect_again("The database has failed over"))
+    looking = Loop("looking for a failover", watch.look, every_seconds=TIMELINE_SECONDS)
+    looking.start()
+    try:
+        yield
+    finally:
+        await looking.stop()
+
+
+class FailoverWatch:
+    """Notices that another PostgreSQL server has taken over.
+
+    It may lack the last transactions of the old one, whose versions and positions subscribers have
+    seen. What follows under the same versions would not be delivered. So they begin again.
+    """
+
+    def __init__(self, read: ReadTimeline, failed_over: Callable[[], None]) -> None:
+        self._read = read
+        self._failed_over = failed_over
+        self._timeline: str | None = None
+
+    async def look(self) -> bool:
+        """Reads the timeline once."""
+        timeline = await self._read()
+        if self._timeline and timeline and timeline != self._timeline:
+            self._failed_over()
+        self._timeline = timeline or self._timeline
+        return False

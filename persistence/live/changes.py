@@ -34,6 +34,11 @@ SNAPSHOT = """
 SELECT pg_snapshot_xmin(seen)::text::int8, pg_snapshot_xmax(seen)::text::int8
 FROM pg_current_snapshot() AS seen
 """
+# After a failover, PostgreSQL writes its log on another timeline: the first part of a file's name.
+TIMELINE = """
+SELECT CASE WHEN NOT pg_is_in_recovery()
+       THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
+"""
 NOT_YET_SHOWN = """
 SELECT min(changed_xid) FROM webhook_event
 WHERE due_at IS NOT NULL AND received_at >= clock_timestamp() - interval '1 second'
@@ -114,6 +119,13 @@ async def read_changes(scopes: Collection[Scope], kind: bytes, after: Position) 
     is_full = len(rows) == MOST_CHANGES
     last = Position(rows[-1]["changed_xid"], rows[-1]["id"]) if is_full else None
     return ChangePage(_changes_of(CHANGE_KINDS[kind], rows), Position(running_from), last)
+
+
+async def read_timeline() -> str | None:
+    """The timeline of the server. Another one is that of a standby that took over."""
+    async with connection() as pooled:
+        timeline: str | None = await pooled.fetchval(TIMELINE)
+    return timeline
 
 
 async def recent_changes(scope: Scope, kind: bytes, seconds: float) -> Sequence[Change]:

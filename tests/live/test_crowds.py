@@ -60,7 +60,7 @@ class Stalled:
 
 def sockets_of(server: Server) -> list[Socket]:
     """The server's side of those that are open."""
-    held = [holder._connected for holder in server.live.rights._holders]
+    held = [holder.connected for holder in server.live.rights._holders]
     return [each for each in held if isinstance(each, Socket)]
 
 

@@ -19,6 +19,7 @@ from domain.identity.clients import ClientChange, update_client
 from domain.identity.directory import User
 from domain.identity.sessions import SignedIn
 from domain.identity.users import UserChange, update_user
+from ibiki.live.startup import FailoverWatch
 from ibiki.tokens import AccessTokens
 from persistence import store
 from tests.installations import running_app
@@ -67,6 +68,32 @@ async def test_a_socket_ends_when_its_credential_is_good_for_nothing() -> None:
         assert await socket.closed() == 4403
         place.change(5)
         assert (await other.delivered())["account"]["balance"] == 5
+
+
+async def test_clients_connect_again_when_another_database_server_has_taken_over() -> None:
+    async with (
+        quiet() as place,
+        client(place.server, "good") as socket,
+        client(place.server, "other") as other,
+    ):
+        timelines = iter(["1", None, "1", "2", "2"])
+
+        async def read() -> str | None:
+            return next(timelines)
+
+        rights = place.server.live.rights
+        watch = FailoverWatch(read, lambda: rights.connect_again("failed over"))
+        for each in (socket, other):
+            await each.subscribe(QUIET_BALANCE)
+            await each.hear()
+        for _ in range(3):
+            await watch.look()
+        place.change(5)
+        assert (await other.delivered())["account"]["balance"] == 5
+        for _ in range(2):
+            await watch.look()
+        for each in (socket, other):
+            assert await each.closed() == 1012
 
 
 async def test_a_socket_ends_if_its_rights_cannot_be_read(
