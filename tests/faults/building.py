@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import urlsafe_b64encode as b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -21,7 +21,17 @@ from tests.faults.programs import Program, free_port, ibiki, kept_running
 from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy, proxying
 from tests.faults.redis import Redis
-from tests.faults.rig import LOOK_SECONDS, POOL_SIZE, START_SECONDS, Rig, Scale, Served
+from tests.faults.rig import (
+    DRAIN_SECONDS,
+    LOOK_SECONDS,
+    POOL_SIZE,
+    START_SECONDS,
+    Rig,
+    Scale,
+    Served,
+    keep_balancing,
+)
+from tests.faults.standby import places_of_postgres
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
@@ -40,11 +50,16 @@ async def rig(directory: Path, volume: Volume, scale: Scale, *, seed: int) -> As
     """The installation, running and idle; the load is not started yet."""
     async with AsyncExitStack() as stack:
         database_clock = new_clock(_made(volume.path / "clock"))
-        postgres = Postgres(volume.path / "data", database_clock.environment)
+        postgres = Postgres(places_of_postgres(volume)[0], database_clock.environment)
         await asyncio.to_thread(postgres.create)
-        stack.callback(postgres.stop)
+        stack.callback(lambda: postgres.stop())  # another server may have taken over by then
         await migrate(postgres.url)
-        await stack.enter_async_context(worlds.connected(postgres.url))
+        # Of the servers that take over from one another, the rig uses the primary, too.
+        hosts = ",".join(
+            str(Postgres(place, {}).socket.parent) for place in places_of_postgres(volume)
+        )
+        url = f"postgresql://ibiki@/ibiki?host={hosts}"
+        await stack.enter_async_context(worlds.connected(url))
         builder = _Builder(stack, directory, postgres, scale, seed)
         built = await builder.build(volume, database_clock)
         async with asyncio.timeout(START_SECONDS):
@@ -87,6 +102,7 @@ class _Builder:
                 await asyncio.sleep(LOOK_SECONDS)
         clients = await new_clients(witness)
         addresses = [f"http://127.0.0.1:{each.far_line.port}" for each in servers]
+        balancer = await self._balancer([each.far_line.far_end for each in servers])
         load = Load(addresses, clients, self._scale.pace, seed=self._seed)
         self._stack.push_async_callback(load.close)
         watchers = Watchers(addresses, clients, silence_seconds=self._scale.pace.patience_seconds)
@@ -121,7 +137,19 @@ class _Builder:
             promises=Promises(
                 load, witness, lease_seconds=self._scale.lease_seconds, seed=self._seed
             ),
+            balancer=balancer,
         )
+
+    async def _balancer(self, nodes: Sequence[Address]) -> FaultProxy:
+        balancer = await self._stack.enter_async_context(proxying(nodes[0], seed=self._seed))
+        watching = asyncio.create_task(keep_balancing(balancer, nodes), name="balancer")
+
+        async def stop() -> None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
+        return balancer
 
     async def _server(self, number: int) -> Served:
         """One `ibiki serve`; its line to the database is TCP."""
@@ -196,6 +224,7 @@ class _Builder:
             "DISPATCH_SWEEP_SECONDS": 0.2,
             "DISPATCH_BREAKER_FIRST_SECONDS": 0.2,
             "DISPATCH_BREAKER_LONGEST_SECONDS": 0.8,
+            "DRAIN_SECONDS": DRAIN_SECONDS,
             "LOG_LEVEL": "warning",
         }
         return Program(

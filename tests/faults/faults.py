@@ -13,8 +13,9 @@ from functools import partial
 
 from domain.ledger.idempotency import PAUSES_SECONDS
 from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
+from tests.faults.nodes import fail_over, restart_in_turn, until
 from tests.faults.proxy import FaultProxy
-from tests.faults.rig import START_SECONDS, Rig, patiently
+from tests.faults.rig import Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
 from tests.faults.wire import COMMIT, Snare, Step, Wire
 
@@ -101,15 +102,8 @@ async def _all_killed(rig: Rig) -> None:
     """Nobody is left to go on: it is over when they are there again."""
     for served in [*rig.servers, *rig.dispatchers]:
         served.program.kill()
-    await _until(rig.has_restarted)
-    await _until(rig.is_up)
-
-
-async def _until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """Returns when it is so."""
-    async with asyncio.timeout(START_SECONDS):
-        while not await is_so():  # noqa: ASYNC110 - other programs' work
-            await asyncio.sleep(0.05)
+    await until(rig.has_restarted)
+    await until(rig.is_up)
 
 
 async def _frozen(rig: Rig, *, servers: bool) -> None:
@@ -200,7 +194,7 @@ async def _provider_gone(rig: Rig) -> None:
     rig.simulator.kill(stays_down=True)
     await asyncio.sleep(rig.scale.moment_seconds)
     rig.simulator.let_up()
-    await _until(rig.witness.answers)
+    await until(rig.witness.answers)
 
 
 # Clocks
@@ -301,6 +295,7 @@ DATABASE = (
     Fault("every connection is ended", _connections_ended, hurts_pools=True),
     Fault("PostgreSQL is frozen", _database_frozen, hurts_pools=True),
     Fault("the disk is full", _disk_full, lambda rig: rig.volume.why_not),
+    Fault("PostgreSQL fails over to its standby", fail_over, hurts_pools=True),
 )
 
 
@@ -385,6 +380,7 @@ ALL = (
     *LOST,
     *FREEZES,
     Fault("all are killed", _all_killed),
+    Fault("all are restarted in turn", restart_in_turn),
     *DATABASE,
     *REDIS,
     *LINES,
@@ -394,5 +390,6 @@ ALL = (
 )
 
 OFTEN = 30
-COURSE = (*ALL, *(OFTEN - 1) * DATABASE[:2])
-"""Every fault once, and a restart and the end of every connection as often as they must be."""
+NODES = tuple(each for each in ALL if each.make in (fail_over, restart_in_turn))
+COURSE = (*ALL, *(OFTEN - 1) * DATABASE[:2], *7 * NODES)
+"""Every fault once, and some of them more often."""

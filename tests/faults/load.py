@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -126,7 +126,10 @@ class Load:
         self.defects: list[str] = []
         self.longest_try_seconds = 0.0
         self.outcomes_unknown = 0
-        self._servers = list(servers)
+        self.servers = list(servers)
+        """Where it asks from now on."""
+        self.broken_off: Counter[str] = Counter()
+        """Requests whose connection was refused or lost, by server."""
         self._clients = clients
         self._chance = Random(seed)
         self._answered_at: deque[float] = deque(maxlen=20_000)
@@ -257,17 +260,19 @@ class Load:
     async def _try(self, token: str, body: dict[str, Any]) -> Any:
         """The JSON of the answer, or None if there is none."""
         assert self._session is not None
-        url = f"{self._chance.choice(self._servers)}/graphql"
+        server = self._chance.choice(self.servers)
         began = time.monotonic()
         try:
             async with (
                 asyncio.timeout(self.pace.patience_seconds),
                 self._session.post(
-                    url, json=body, headers={"authorization": f"Bearer {token}"}
+                    f"{server}/graphql", json=body, headers={"authorization": f"Bearer {token}"}
                 ) as response,
             ):
                 answer = await response.json(content_type=None)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as lost:
+            if not isinstance(lost, TimeoutError):
+                self.broken_off[server] += 1
             return None
         finally:
             took_seconds = time.monotonic() - began

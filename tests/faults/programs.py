@@ -34,6 +34,7 @@ class Program:
         self._running: subprocess.Popen[bytes] | None = None
         self._was_killed = False
         self._held_down = False
+        self._is_restarting = False
 
     @property
     def pid(self) -> int:
@@ -76,13 +77,24 @@ class Program:
 
     def look_after(self) -> None:
         """Starts it again where it has ended, and takes note where that is a surprise."""
-        if self._running is None or (code := self._running.poll()) is None:
+        if self._running is None or self._is_restarting:
+            return
+        if (code := self._running.poll()) is None:
             return
         if not self._was_killed:
             self.surprises.append(f"{self.name} ended by itself with {code}: {self.last_words}")
             self._was_killed = True
         if not self._held_down:
             self.start()
+
+    async def restart(self) -> None:
+        """SIGTERM, its end, and a new start: what a rolling restart does with each program."""
+        self._is_restarting = True
+        try:
+            await self.stop()
+            self.start()
+        finally:
+            self._is_restarting = False
 
     async def stop(self) -> None:
         """SIGTERM, and its end; notes where it does not obey."""

@@ -6,11 +6,14 @@ PostgreSQL; and a proxy on every line between them:
     load ── api line ── serve ── server line ──┐
                                                PostgreSQL
     provider ── provider line ── dispatch ── dispatcher line ──┘
+
+A rolling restart sends the load through a balancer instead of the API lines.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ from tests.faults.phones import Phones
 from tests.faults.postgres import Postgres
 from tests.faults.programs import Program
 from tests.faults.promises import Promises
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import Address, FaultProxy
 from tests.faults.redis import Redis
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
@@ -41,6 +44,7 @@ START_SECONDS = 90.0
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 POOL_SIZE = 4
+DRAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +100,8 @@ class Rig:
     status_watchers: StatusWatchers
     phones: Phones
     promises: Promises
+    balancer: FaultProxy
+    """In front of both servers: it sends each connection to one that is ready."""
 
     @property
     def programs(self) -> list[Program]:
@@ -144,6 +150,25 @@ async def patiently(ask: Callable[[], Awaitable[Result]], *, seconds: float = 20
             if time.monotonic() > give_up_at:
                 raise
             await asyncio.sleep(0.05)
+
+
+async def keep_balancing(balancer: FaultProxy, nodes: Sequence[Address]) -> None:
+    """Leads new connections to the nodes that are ready, in turn, until it is cancelled."""
+    ready = dict.fromkeys(nodes, True)
+
+    async def watch(node: Address) -> None:
+        assert isinstance(node, tuple)
+        while True:
+            ready[node] = await answers(f"http://{node[0]}:{node[1]}/readyz")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async with asyncio.TaskGroup() as watching:
+        for node in nodes:
+            watching.create_task(watch(node))
+        for node in itertools.cycle(nodes):
+            if ready[node]:
+                balancer.far_end = node
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 async def answers(url: str) -> bool:

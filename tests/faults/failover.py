@@ -1,0 +1,137 @@
+"""Measures what a failover of PostgreSQL loses: `python -m tests.faults.failover --mode async`.
+
+In the modes, a COMMIT waits for the standby: `all`, only that of a mark (`marks`, with
+`synchronous_commit = local`), or none (`async`). `--late`: seconds by which the log arrives late at
+the standby. A line for each failover: what was lost by it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.end_to_end.program import fresh_directory
+from tests.faults.building import rig
+from tests.faults.conditions import Conditions
+from tests.faults.load import Pace, Taken
+from tests.faults.nodes import fail_over
+from tests.faults.proxy import proxying
+from tests.faults.rig import Rig, Scale, patiently
+from tests.faults.volume import volume
+
+MODES = ("all", "marks", "async")
+HEAD = (
+    "round  acknowledged  of them lost  sent twice  sent, not stored  UNKNOWN  inbound lost  away"
+)
+SETTLE_SECONDS = 8.0
+
+SENDS = "SELECT id FROM send WHERE id = ANY($1::uuid[])"
+NUMBERS = "SELECT number FROM message WHERE number = ANY($1::text[])"
+UNKNOWN = "SELECT id FROM message WHERE status = 'UNKNOWN'"
+
+
+@dataclass
+class Count:
+    """What has been found so far, so that each failover counts only its own."""
+
+    acknowledged: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    twice: set[str] = field(default_factory=set)
+    not_stored: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    inbound: set[str] = field(default_factory=set)
+
+    def __sub__(self, before: Count) -> list[int]:
+        return [len(now - vars(before)[name]) for name, now in vars(self).items()]
+
+
+async def count(built: Rig) -> Count:
+    """By the tables, the provider's log, and the answers to the clients."""
+    await built.witness.read()
+    acknowledged = {
+        each.answer.send_id for each in built.load.asked if isinstance(each.answer, Taken)
+    }
+    by_id = {ids.decode(Kind.SEND, each): each for each in acknowledged}
+    kept = {by_id[row["id"]] for row in await worlds.fetch(SENDS, list(by_id))}
+    taken = built.witness.taken
+    stored = {row["number"] for row in await worlds.fetch(NUMBERS, list(taken))}
+    unknown = {str(row["id"]) for row in await worlds.fetch(UNKNOWN)}
+    inbound = set(await built.phones.missing(built.phones.unseen))
+    return Count(
+        acknowledged,
+        acknowledged - kept,
+        {number for number, times in taken.items() if times > 1},
+        set(taken) - stored,
+        unknown,
+        inbound,
+    )
+
+
+async def measure(built: Rig, asked: argparse.Namespace, slow: Path) -> list[int]:
+    """The sums over all failovers."""
+    built.load.start()
+    built.phones.start()
+    await asyncio.sleep(SETTLE_SECONDS)
+    sums: list[int] = []
+    before = await patiently(lambda: count(built))
+    for number in range(1, asked.times + 1):
+        if asked.mode == "marks":
+            await built.postgres.ask("ALTER ROLE ibiki SET synchronous_commit = local")
+        async with proxying(built.postgres.socket, at=slow / ".s.PGSQL.5432") as line:
+            (slow / ".s.PGSQL.5432").chmod(0o777)  # PostgreSQL runs as another user
+            late = partial(setattr, line, "conditions", Conditions(late_seconds=asked.late))
+            await fail_over(built, waits=asked.mode != "async", through=slow, followed=late)
+        began = time.monotonic()
+        while not built.load.answered_within(0.5):  # noqa: ASYNC110 - other programs' work
+            await asyncio.sleep(0.05)
+        away_seconds = time.monotonic() - began
+        await asyncio.sleep(SETTLE_SECONDS)
+        now = await patiently(lambda: count(built))
+        found, before = now - before, now
+        sums = [sum(pair) for pair in zip(sums or [0] * len(found), found, strict=True)]
+        _tell(str(number), found, away_seconds)
+    _tell("sum", sums, 0.0)
+    return sums
+
+
+def _tell(name: str, found: list[int], away_seconds: float) -> None:
+    widths = (12, 12, 10, 16, 7, 12)
+    columns = "  ".join(f"{each:{width}}" for each, width in zip(found, widths, strict=True))
+    print(f"{name:>5}  {columns}  {away_seconds:4.1f}", flush=True)
+
+
+async def _run(asked: argparse.Namespace, directory: Path) -> list[int]:
+    scale = Scale(pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0))
+    with volume() as on:
+        slow = on.path / "slow"
+        slow.mkdir()
+        async with rig(directory, on, scale, seed=asked.seed) as built:
+            return await measure(built, asked, slow)
+
+
+def main() -> int:
+    """The exit code: 1 if something was lost that the mode promises to keep."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.failover", description=__doc__)
+    parser.add_argument("--mode", choices=MODES, default="all")
+    parser.add_argument("--times", type=int, default=5, help="failovers")
+    parser.add_argument("--late", type=float, default=0.0, help="seconds of replication lag")
+    parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    print(f"mode {asked.mode}, {asked.late} s late, {asked.rate:.0f}/s\n{HEAD}", flush=True)
+    with fresh_directory() as directory:
+        _, lost, twice, not_stored, _, inbound = asyncio.run(_run(asked, directory))
+    kept = {"all": lost + inbound + twice + not_stored, "marks": twice + not_stored, "async": 0}
+    return 1 if kept[asked.mode] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
