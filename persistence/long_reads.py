@@ -128,9 +128,8 @@ async def _on_main(work: Callable[[Connection], Awaitable[Answer]]) -> Answer:
 
 
 async def _pool(options: dict[str, Any]) -> Pool:
-    return await asyncpg.create_pool(
-        **options, connect=reach, min_size=0, max_size=POOL_SIZE, reset=_keep
-    )
+    options = {**options, "connect": reach}
+    return await asyncpg.create_pool(**options, min_size=0, max_size=POOL_SIZE, reset=_keep)
 
 
 async def _keep(_connection: object) -> None:

@@ -13,6 +13,7 @@ from persistence.migrating import migrate
 from tests import worlds
 from tests.end_to_end.program import clean_environment
 from tests.faults.clock import Clock, new_clock
+from tests.faults.following import places_of_postgres
 from tests.faults.load import Load
 from tests.faults.people import new_clients
 from tests.faults.phones import SECRET, Phones
@@ -31,7 +32,6 @@ from tests.faults.rig import (
     Served,
     keep_balancing,
 )
-from tests.faults.standby import places_of_postgres
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers

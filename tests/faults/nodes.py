@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from tests.faults.following import NAME, follow, places_of_postgres, promote, set_synchronous
 from tests.faults.rig import START_SECONDS, Rig, answers
-from tests.faults.standby import NAME, follow, places_of_postgres, promote, set_synchronous
 
 
 async def restart_in_turn(rig: Rig) -> None:
