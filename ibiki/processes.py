@@ -39,7 +39,7 @@ from ibiki.http.twilio.callbacks import AuthTokens, CallbackFormat
 from ibiki.http.twilio.facade import TwilioFacade
 from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
-from ibiki.local.command_context import CommandContext, make_directory
+from ibiki.local.command_context import CommandContext, check_settled, make_directory
 from ibiki.local.listening import listening
 from ibiki.observability.metrics import HookMetrics
 from ibiki.observability.telemetry import Telemetry
@@ -143,7 +143,11 @@ def _webhook_secret() -> str | None:
 async def run_workers(
     context: CommandContext, parts: Components, telemetry: Telemetry
 ) -> AsyncIterator[None]:
-    """Runs the background work: sending, receiving, webhooks, capturing contacts, purging."""
+    """Runs the background work: sending, receiving, webhooks, capturing contacts, purging.
+
+    Raises NotInstalled if a restored database has messages that may have been sent already.
+    """
+    check_settled(context.directory)
     workers = Workers(
         store,
         parts.upstreams,

@@ -7,6 +7,7 @@ from persistence.database import transaction as transaction
 from persistence.dispatch.backlog import *
 from persistence.dispatch.clock import *
 from persistence.dispatch.queue import *
+from persistence.dispatch.restored import *
 from persistence.dispatch.settlement import *
 from persistence.dispatch.unknowns import *
 from persistence.hooks.callbacks import *

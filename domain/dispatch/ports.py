@@ -227,6 +227,27 @@ class Cancellations(SendArchive, ProviderAccountLocks, OnceStore, Protocol):
         ...
 
 
+class Restoring(Queue, Protocol):
+    """The queue of a database that was restored to an earlier time."""
+
+    async def has_dispatchers(self) -> bool:
+        """Whether a process that sends is connected to this database."""
+        ...
+
+    async def count_due(self) -> int:
+        """The QUEUED messages whose time has come."""
+        ...
+
+    async def pick_due(
+        self, tx: Transaction, provider_account_id: UUID, *, most: int
+    ) -> list[Queued]:
+        """Locks QUEUED messages that are not scheduled for later, of any tenant.
+
+        Skips those that are locked.
+        """
+        ...
+
+
 class Settling(SendArchive, Settlements, OnceStore, Protocol):
     """UNKNOWN messages, for a person who settles them."""
 

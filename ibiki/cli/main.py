@@ -243,6 +243,45 @@ def reconcile(
     _commands().reconcile(data, dry_run=dry_run, since=since or None, as_json=json)
 
 
+@app.command()
+def backup(
+    directory: Annotated[Path, typer.Argument(help="Where to keep backups. On another disk.")],
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Copy the embedded database while it runs, and keep all its changes from then on."""
+    load("ibiki.cli.restored").backup(data, directory, as_json=json)
+
+
+@app.command()
+def restore(
+    directory: Annotated[Path, typer.Argument(help="The directory of `ibiki backup`.")],
+    to: Annotated[
+        str, typer.Option(help="The time to restore (2026-11-20T08:30:00Z). Default: the last.")
+    ] = "",
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """Restore a backup of the embedded database into a new --data directory.
+
+    Messages that were queued at that time become UNKNOWN, as by `ibiki after-restore`.
+    """
+    load("ibiki.cli.restored").restore(directory, data, to=to or None, as_json=json)
+
+
+@app.command("after-restore")
+def after_restore(
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")] = False,
+) -> None:
+    """Make queued messages UNKNOWN after a restore: they may have been sent since.
+
+    Run it before `ibiki dispatch` or `ibiki up`. It refuses while one of them runs.
+    """
+    load("ibiki.cli.restored").after_restore(data, dry_run=dry_run, as_json=json)
+
+
 @app.command("rotate-keys")
 def rotate_keys(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
     """Encrypt all stored credentials with the first key of ENCRYPTION_KEYS."""

@@ -15,6 +15,9 @@ from ibiki.cli.errors import CommandError
 from ibiki.local import embedded
 from ibiki.settings import settings
 
+RESTORED = "restored"
+"""A file in the data directory: its queue is from a backup, and nobody may send it."""
+
 
 class NotInstalled(CommandError):
     """The directory or the database holds no installation, or an older one."""
@@ -64,6 +67,15 @@ def open_context(directory: Path, *, must_exist: bool = False) -> Iterator[Comma
     make_directory(directory)
     with embedded.start(directory) as database:
         yield CommandContext(checked, directory, database.url)
+
+
+def check_settled(directory: Path) -> None:
+    """Raises NotInstalled if a restore was interrupted before its queue became UNKNOWN."""
+    if (directory / RESTORED).exists():
+        raise NotInstalled(
+            f"The database in {directory} was restored, and what it has queued may have been sent"
+            " since. Run `ibiki after-restore` first."
+        )
 
 
 def make_directory(directory: Path) -> None:

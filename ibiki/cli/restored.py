@@ -1,0 +1,99 @@
+"""`ibiki backup`, `restore` and `after-restore`: no message is sent twice by an older database."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from domain.dispatch.restored import DispatchersRunning, doubt_queued
+from domain.times import moment_of
+from domain.units import units_in_words
+from ibiki.cli.errors import CommandError
+from ibiki.cli.running import busy, print_result, with_installation
+from ibiki.local import backup as backups
+from ibiki.local import embedded
+from ibiki.local.cluster import locate
+from ibiki.local.command_context import RESTORED, CommandContext, NotInstalled
+from ibiki.wiring import Components
+from persistence import store
+
+POLL_SECONDS = 0.2
+
+NEXT_STEPS = (
+    "Run `ibiki audit` and `ibiki sync`. Then compare `ibiki export-unknowns` with the provider's"
+    " log, and settle them: “Backup and restore” in docs/operating.md."
+)
+
+
+def backup(data: Path, directory: Path, *, as_json: bool) -> None:
+    """Raises CommandError."""
+    _check_embedded()
+    if not (data / "postgres").exists():
+        raise NotInstalled(f"{data} holds no installation. Choose another --data.")
+    with embedded.start(data), busy("Copying the database"):
+        done = backups.backup(data, directory)
+    print_result(
+        as_json,
+        {"path": str(done.path), "archives": done.archives},
+        f"The copy is {done.path}.",
+        "All changes since are kept."
+        if done.archives
+        else "Changes are kept from the next start of the server on: stop Ibiki and start it.",
+    )
+
+
+def restore(directory: Path, data: Path, *, to: str | None, as_json: bool) -> None:
+    """Raises CommandError."""
+    _check_embedded()
+    until = moment_of(to, field="to") if to else None
+    base = backups.restore(directory, data, until=until)
+    cluster = locate(data, durable=True)
+    with busy("Applying the changes since the copy"), embedded.start(data):
+        while cluster.execute("SELECT pg_is_in_recovery();") != "f":
+            time.sleep(POLL_SECONDS)
+    doubted = with_installation(data, _doubt)
+    print_result(
+        as_json,
+        {"backup": str(base), "messages": doubted},
+        f"{data} has the database of {base} with the changes until {to or 'the last one'}.",
+        *_doubted(doubted),
+    )
+
+
+def after_restore(data: Path, *, dry_run: bool, as_json: bool) -> None:
+    """Raises CommandError if a process that sends is running."""
+    if dry_run:
+        due = with_installation(data, _count, must_exist=True)
+        would = f"To become UNKNOWN: {units_in_words(due, 'message')}. Nothing was changed."
+        print_result(as_json, {"messages": due, "dryRun": True}, would)
+        return
+    doubted = with_installation(data, _doubt, must_exist=True)
+    print_result(as_json, {"messages": doubted, "dryRun": False}, *_doubted(doubted))
+
+
+async def _doubt(context: CommandContext, parts: Components) -> int:
+    try:
+        doubted = await doubt_queued(store)
+    except DispatchersRunning as running:
+        raise CommandError(
+            "Stop every `ibiki dispatch` and `ibiki up` first: they send what is queued."
+        ) from running
+    (context.directory / RESTORED).unlink(missing_ok=True)
+    return doubted
+
+
+async def _count(context: CommandContext, parts: Components) -> int:
+    return await store.count_due()
+
+
+def _doubted(messages: int) -> tuple[str, str]:
+    return f"UNKNOWN now: {units_in_words(messages, 'message')}.", NEXT_STEPS
+
+
+def _check_embedded() -> None:
+    if os.environ.get("DATABASE_URL"):
+        raise CommandError(
+            "DATABASE_URL is set, and this command is for the embedded database. For a server of"
+            " your own, see “Backup and restore” in docs/operating.md."
+        )

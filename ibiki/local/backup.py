@@ -1,0 +1,156 @@
+"""Backups of the embedded database: copies of it, and an archive of all changes since.
+
+    DIR/of           the data directory that the backups are of
+    DIR/keys/        its secret-key and encryption-keys
+    DIR/base-TIME/   a copy by pg_basebackup, complete at TIME (UTC)
+    DIR/wal/         the log of changes, a file at least once a minute
+
+Any copy and the log restore every moment after the copy: PostgreSQL's "Continuous Archiving and
+Point-in-Time Recovery".
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ibiki.cli.errors import CommandError
+from ibiki.local.cluster import Cluster, allow_passage, locate, make_private_directory
+from ibiki.local.command_context import RESTORED
+
+ARCHIVE_SECONDS = 60
+KEYS = ("secret-key", "encryption-keys")
+TIME_FORMAT = "%Y%m%dT%H%M%SZ"
+_BASE = "base-"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One copy. `archives`: whether the changes since are kept, too."""
+
+    path: Path
+    archives: bool
+
+
+def backup(data: Path, directory: Path) -> Backup:
+    """Copies the running embedded database, and lets it keep its changes from now on.
+
+    The setting for that needs one restart of the server. Raises CommandError.
+    """
+    cluster = locate(data, durable=True)
+    directory = _prepared(cluster, directory)
+    archive = directory / "wal"
+    _private(archive, cluster)
+    cluster.execute(
+        "ALTER SYSTEM SET archive_mode = 'on';\n"
+        f"ALTER SYSTEM SET archive_command = {_quoted(_archive_command(archive))};\n"
+        f"ALTER SYSTEM SET archive_timeout = '{ARCHIVE_SECONDS}s';\n"
+        "SELECT pg_reload_conf();\n"
+    )
+    draft = directory / "base.part"
+    shutil.rmtree(draft, ignore_errors=True)
+    _private(draft, cluster)
+    ran = cluster.run(
+        "pg_basebackup",
+        "--pgdata=.",
+        f"--host={cluster.sockets}",
+        "--username=postgres",
+        "--checkpoint=fast",
+        cwd=draft,
+        capture_output=True,
+    )
+    if ran.returncode != 0:
+        raise CommandError(f"The backup failed: {ran.stderr.strip()}")
+    done = directory / f"{_BASE}{datetime.now(UTC).strftime(TIME_FORMAT)}"
+    draft.rename(done)
+    return Backup(done, archives=cluster.execute("SHOW archive_mode;") == "on")
+
+
+def restore(directory: Path, data: Path, *, until: datetime | None) -> Path:
+    """Copies a backup to a new data directory, ready to be started. Returns the copy it took.
+
+    The server then restores all changes until that time, or all that there are. Raises
+    CommandError.
+    """
+    base = _newest(directory, until)
+    cluster = locate(data, durable=True)
+    if cluster.path.exists():
+        raise CommandError(f"{data} has a database already. Choose a new directory with --data.")
+    draft = cluster.directory / "postgres.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(base, draft)
+    _configure(draft, (directory / "wal").resolve(), until)
+    for path in (draft, *draft.rglob("*")):
+        if os.geteuid() == 0:
+            os.chown(path, cluster.uid, cluster.gid)
+    for name in KEYS:
+        if (kept := directory / "keys" / name).exists() and not (data / name).exists():
+            shutil.copy2(kept, data / name)
+    (data / RESTORED).touch()
+    draft.rename(cluster.path)
+    return base
+
+
+def _prepared(cluster: Cluster, directory: Path) -> Path:
+    try:
+        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        directory = directory.resolve(strict=True)
+        allow_passage(directory / "wal")
+        owner = directory / "of"
+        if owner.exists() and owner.read_text().strip() != str(cluster.directory):
+            raise CommandError(
+                f"{directory} has the backups of {owner.read_text().strip()}. Choose another"
+                " directory: their logs of changes would mix."
+            )
+        owner.write_text(f"{cluster.directory}\n")
+        (directory / "keys").mkdir(mode=0o700, exist_ok=True)
+        for name in KEYS:
+            if (key := cluster.directory / name).exists():
+                shutil.copy2(key, directory / "keys" / name)
+    except OSError as error:
+        raise CommandError(f"{directory} cannot be written to: {error.strerror}.") from error
+    return directory
+
+
+def _private(path: Path, cluster: Cluster) -> None:
+    if not path.exists():
+        make_private_directory(path, cluster)
+
+
+def _archive_command(archive: Path) -> str:
+    """Copies a file of the log. It has its name only when it is complete and on the disk."""
+    target = f"{shlex.quote(str(archive))}/%f"
+    return f"cp %p {target}.part && sync {target}.part && mv {target}.part {target}"
+
+
+def _newest(directory: Path, until: datetime | None) -> Path:
+    copies = sorted(directory.glob(f"{_BASE}*"), reverse=True)
+    if not copies:
+        raise CommandError(f"{directory} has no backup.")
+    for each in copies:
+        complete_at = datetime.strptime(each.name, f"{_BASE}{TIME_FORMAT}").replace(tzinfo=UTC)
+        if until is None or complete_at <= until:
+            return each
+    raise CommandError(f"The oldest backup in {directory} is newer than that: {copies[-1].name}.")
+
+
+def _configure(path: Path, archive: Path, until: datetime | None) -> None:
+    """Writes what to restore. The copy does not archive: its log must not mix with the other's."""
+    file = path / "postgresql.auto.conf"
+    lines = [each for each in file.read_text().splitlines() if not each.startswith("archive_")]
+    lines.append(f"restore_command = {_quoted(f'cp {shlex.quote(str(archive))}/%f %p')}")
+    if until is not None:
+        lines += [
+            f"recovery_target_time = {_quoted(until.isoformat())}",
+            "recovery_target_action = 'promote'",
+        ]
+    file.write_text("\n".join(lines) + "\n")
+    (path / "recovery.signal").touch(mode=0o600)
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

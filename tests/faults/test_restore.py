@@ -1,0 +1,165 @@
+"""A backup under load, the log of changes, kill -9, and a restore to a point in time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from domain.dispatch.restored import DispatchersRunning, doubt_queued
+from domain.outcomes import Accepted
+from ibiki.cli.errors import CommandError
+from ibiki.local import backup as backups
+from ibiki.local import embedded
+from ibiki.local.cluster import Cluster, locate
+from ibiki.local.command_context import RESTORED, NotInstalled, check_settled
+from persistence import store
+from persistence.database import connect, disconnect
+from tests import worlds
+from tests.conftest import run_directory_of
+from tests.dispatch.parts import answered, eventually, marked
+from tests.end_to_end.program import run
+from tests.faults.standby import Standby, copied_server
+
+
+@asynccontextmanager
+async def sending(tenant: worlds.Tenant) -> AsyncIterator[list[str]]:
+    """Sends one message after the other. The IDs of those that were accepted."""
+    accepted: list[str] = []
+
+    async def send() -> None:
+        while True:
+            accepted.append(str((await worlds.accept(tenant)).id))
+
+    task = asyncio.create_task(send())
+    try:
+        yield accepted
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def main(
+    tmp_path: Path, pytestconfig: pytest.Config, database_template: embedded.EmbeddedDatabase
+) -> AsyncIterator[Standby]:
+    """A server of its own, whose data directory also has a key."""
+    template = locate(run_directory_of(pytestconfig), durable=False)
+    server = await asyncio.to_thread(copied_server, template, tmp_path / "data")
+    (tmp_path / "data" / "secret-key").write_text("a key of the installation, 32 bytes or more\n")
+    yield server
+    server.stop()
+
+
+async def test_a_restore_has_what_was_accepted_before_and_sends_nothing_twice(
+    main: Standby, tmp_path: Path
+) -> None:
+    data, kept, restored = tmp_path / "data", tmp_path / "kept", tmp_path / "restored"
+    first = await asyncio.to_thread(backups.backup, data, kept)
+    assert not first.archives, "the server has to be restarted once"
+    main.stop()
+    main.start()
+    await connect(main.url(), application_name="tests")
+    try:
+        tenant = await worlds.add_client(await worlds.add_pool(held=1_000_000), held=100_000)
+        sent = (await worlds.accept(tenant)).id
+        for call in await marked(tenant.pool):
+            await answered(tenant.pool, call, Accepted("ref-1"))
+        later = await worlds.accept(tenant, send_at=datetime(2040, 1, 1, tzinfo=UTC))
+        async with sending(tenant) as accepted:
+            second = await asyncio.to_thread(backups.backup, data, kept)
+            assert second.archives
+            enough = len(accepted) + 20
+            await eventually(lambda: _more(accepted, enough))
+        before = await worlds.fetch("SELECT id FROM send ORDER BY id")
+        point = (await worlds.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
+        lost = await worlds.accept(tenant, 3)
+        await _archived(main.cluster)
+        _kill(main.cluster)
+    finally:
+        await disconnect()
+
+    ended = await asyncio.to_thread(
+        run, "restore", str(kept), "--to", point.isoformat(), "--data", str(restored)
+    )
+    queued = len(before) - 2
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"UNKNOWN now: {queued} messages." in ended.stdout
+    assert second.path.name in ended.stdout, "the copy with the fewest changes to apply"
+    assert (restored / "secret-key").exists()
+    assert not (restored / RESTORED).exists()
+    audited = await asyncio.to_thread(run, "audit", "--data", str(restored))
+    assert (audited.returncode, "the ledger holds" in audited.stdout) == (0, True)
+
+    with embedded.start(restored) as server:
+        async with worlds.connected(server.url):
+            assert await worlds.fetch("SELECT id FROM send ORDER BY id") == before
+            assert await worlds.statuses() == {"SENT": 1, "QUEUED": 1, "UNKNOWN": queued}
+            assert await worlds.statuses(sent) == {"SENT": 1}
+            assert await worlds.statuses(later.id) == {"QUEUED": 1}, "it is not due before 2040"
+            assert await worlds.statuses(lost.id) == {}
+            assert await doubt_queued(store) == 0, "it can be repeated"
+
+
+async def test_what_was_restored_half_way_is_not_sent(main: Standby, tmp_path: Path) -> None:
+    kept, restored = tmp_path / "kept", tmp_path / "restored"
+    done = backups.backup(tmp_path / "data", kept)
+    assert backups.restore(kept, restored, until=None) == done.path
+    with pytest.raises(NotInstalled, match="after-restore"):
+        check_settled(restored)
+    with pytest.raises(CommandError, match="has a database already"):
+        backups.restore(kept, restored, until=None)
+    with pytest.raises(CommandError, match="oldest backup"):
+        backups.restore(kept, tmp_path / "another", until=datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(CommandError, match="has no backup"):
+        backups.restore(tmp_path, tmp_path / "another", until=None)
+    settings = (restored / "postgres" / "postgresql.auto.conf").read_text()
+    assert "archive_" not in settings, "its log must not mix with that of the first server"
+    shutil.rmtree(restored)
+
+
+async def test_a_backup_does_not_mix_with_that_of_another_directory(tmp_path: Path) -> None:
+    (tmp_path / "of").write_text("/somewhere/else\n")
+    with pytest.raises(CommandError, match="Choose another"):
+        backups.backup(tmp_path / "data", tmp_path)
+
+
+async def test_the_queue_is_left_alone_while_a_dispatcher_runs(database_url: str) -> None:
+    await connect(database_url, application_name="ibiki dispatch")
+    try:
+        with pytest.raises(DispatchersRunning):
+            await doubt_queued(store)
+    finally:
+        await disconnect()
+
+
+async def test_a_server_of_ones_own_is_backed_up_in_another_way(tmp_path: Path) -> None:
+    ended = await asyncio.to_thread(
+        run, "backup", str(tmp_path), DATABASE_URL="postgresql://ibiki@127.0.0.1/ibiki"
+    )
+    assert (ended.returncode, "for the embedded database" in ended.stderr) == (1, True)
+
+
+async def _more(accepted: list[str], enough: int) -> bool:
+    return len(accepted) >= enough
+
+
+async def _archived(cluster: Cluster) -> None:
+    """All changes so far are in the archive."""
+    name = cluster.execute("SELECT pg_walfile_name(pg_switch_wal());")
+
+    async def is_there() -> bool:
+        return cluster.execute("SELECT last_archived_wal FROM pg_stat_archiver;") >= name
+
+    await eventually(is_there)
+
+
+def _kill(cluster: Cluster) -> None:
+    os.kill(int((cluster.path / "postmaster.pid").read_text().split("\n", 1)[0]), signal.SIGKILL)
