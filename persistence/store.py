@@ -43,6 +43,7 @@ from persistence.live.changes import *
 from persistence.live.fingerprints import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
+from persistence.sending.jobs import *
 from persistence.sending.messages import *
 from persistence.sending.routes import *
 from persistence.sending.tallies import *

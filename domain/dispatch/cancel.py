@@ -17,6 +17,9 @@ from domain.transactions import Transaction
 
 CANCELLED = "Cancelled before it was submitted."
 
+MOST_AT_ONCE = 100_000
+"""Messages of one transaction, so that it takes seconds. Only a scheduled job can have more."""
+
 
 async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send:
     """Cancels the QUEUED messages of a send and refunds them. Returns the send as it is then.
@@ -26,14 +29,16 @@ async def cancel_send(store: Cancellations, actor: Actor, send_id: UUID) -> Send
     """
     scope = message_scope(actor)
     found = await store.find_cancellable(scope, send_id)
-    _, send = await once(
-        store,
-        own_key(actor.user_id, "cancelSend"),
-        partial(_cancel, store, scope, found, actor.user_id),
-        unknown=OutcomeUnknown(send_id=send_id),
-    )
-    assert send is not None  # the key is new, so that no earlier call can have used it
-    return send
+    while True:
+        answer, send = await once(
+            store,
+            own_key(actor.user_id, "cancelSend"),
+            partial(_cancel, store, scope, found, actor.user_id),
+            unknown=OutcomeUnknown(send_id=send_id),
+        )
+        assert send is not None  # the key is new, so that no earlier call can have used it
+        if answer["cancelled"] < MOST_AT_ONCE:
+            return send
 
 
 async def cancel_message(store: Cancellations, actor: Actor, message_id: UUID) -> Message:
@@ -70,9 +75,16 @@ async def _cancel_queued(
     tx: Transaction,
     message_id: UUID | None = None,
 ) -> int:
-    """Cancels and refunds the QUEUED messages of a send, or only one. Returns how many."""
+    """Cancels and refunds the QUEUED messages of a send, or only one. Returns how many.
+
+    Under the lock of its job nothing is written: what is not written then never will be.
+    """
+    unwritten = 0 if message_id else await store.lock_unwritten(tx, found.send_id)
     account = await store.lock_provider_account(tx, found.provider_account_id)
-    count = await store.cancel_queued(tx, found.send_id, only=message_id)
+    count = await store.cancel_queued(tx, found.send_id, most=MOST_AT_ONCE, only=message_id)
+    if unwritten:
+        await store.cancel_unwritten(tx, found.send_id)
+        count += unwritten
     if count:
         # Never marked, so no reading includes it: it comes back from outside in every epoch.
         refund = replace(found.refund, count=count, note=CANCELLED)

@@ -303,12 +303,18 @@ class UnknownMessage:
 
 @dataclass(frozen=True, slots=True)
 class Uncaptured:
-    """A send whose numbers are not in its client's contacts yet."""
+    """A send whose numbers are not in its client's contacts yet.
+
+    `captured_to`: the last message that was captured, None before the first part. `is_written`:
+    whether all of its messages are written.
+    """
 
     send_id: UUID
     client_id: UUID
     accepted: int
     business: str | None
+    captured_to: UUID | None
+    is_written: bool
 
 
 @dataclass(frozen=True, slots=True)

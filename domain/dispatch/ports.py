@@ -217,12 +217,23 @@ class Cancellations(SendArchive, ProviderAccountLocks, OnceStore, Protocol):
         """A send within the scope. Raises NotFound."""
         ...
 
+    async def lock_unwritten(self, tx: Transaction, send_id: UUID) -> int:
+        """How many messages the job of a send has not written. Locks the job, if there is one.
+
+        Call it before anything else is locked.
+        """
+        ...
+
+    async def cancel_unwritten(self, tx: Transaction, send_id: UUID) -> None:
+        """Ends the job of a send. Its messages that are not written count as CANCELLED."""
+        ...
+
     async def cancel_queued(
-        self, tx: Transaction, send_id: UUID, *, only: UUID | None = None
+        self, tx: Transaction, send_id: UUID, *, most: int, only: UUID | None = None
     ) -> int:
         """Locks the QUEUED messages in ID order and sets them to CANCELLED. Returns how many.
 
-        `only`: of these, the message with this ID.
+        `most`: only so many. `only`: of these, the message with this ID.
         """
         ...
 
@@ -285,7 +296,10 @@ class Captures(Ledger, Protocol):
     async def take_uncaptured(
         self, tx: Transaction, *, most: int, send_id: UUID | None = None
     ) -> list[Uncaptured]:
-        """Locks the oldest sends, or the one with that ID. Skips those that others have locked."""
+        """Locks the oldest sends, or the one with that ID. Skips those that others have locked.
+
+        Leaves out a send that is not written yet if all that is written is captured.
+        """
         ...
 
     async def capture_numbers(
@@ -294,8 +308,12 @@ class Captures(Ledger, Protocol):
         """Adds the missing contacts for the next messages after `after`.
 
         Inserts in order of client and number, so that two captures cannot deadlock. Returns the
-        last message it has looked at, or None if there are no more.
+        last message it has looked at, or None if there was none.
         """
+        ...
+
+    async def keep_captured_to(self, tx: Transaction, send_id: UUID, last: UUID) -> None:
+        """Remembers how far a send is captured."""
         ...
 
     async def keep_captured(self, tx: Transaction, send_ids: Sequence[UUID]) -> None:

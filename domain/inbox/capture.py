@@ -29,15 +29,19 @@ class CaptureStore(OptOuts, Captures, Protocol):
 
 
 async def capture_contacts(store: CaptureStore) -> bool:
-    """Captures sends that are not captured yet. True if there may be more."""
+    """Captures sends that are not captured yet. True if there may be more.
+
+    Small sends together, and one part of the first other one: a large send delays no small one.
+    """
     async with store.transaction() as tx:
         found = await store.take_uncaptured(tx, most=MOST_SENDS)
         sends = _first_that_fit(found)
         if sends:
-            await _capture(store, tx, sends, BEGINNING)
+            await _capture(store, tx, sends)
             await store.keep_captured(tx, [send.send_id for send in sends])
-    if found and not sends:
-        await _capture_large(store, found[0].send_id)
+    large = next((send for send in found if _takes_parts(send)), None)
+    if large is not None:
+        await _capture_part(store, large.send_id)
     return bool(found)
 
 
@@ -46,43 +50,48 @@ async def capture_send(store: CaptureStore, send_id: UUID) -> None:
     async with store.transaction() as tx:
         sends = await store.take_uncaptured(tx, most=1, send_id=send_id)
         if sends:
-            await _capture(store, tx, sends, BEGINNING)
+            await _capture(store, tx, sends)
             await store.keep_captured(tx, [send_id])
 
 
-async def _capture(
-    store: CaptureStore, tx: Transaction, sends: Sequence[Uncaptured], after: UUID
-) -> UUID | None:
-    """Captures the next messages after `after`. Returns the last one, None if there are no more."""
+async def _capture(store: CaptureStore, tx: Transaction, sends: Sequence[Uncaptured]) -> None:
+    """Captures all messages of small sends."""
     await store.share_feeds(tx, {send.client_id for send in sends})
-    last = await store.capture_numbers(tx, sends, after=after, most=MOST_MESSAGES)
-    # Of this part alone. To read the whole send for each part would make a send of a million slow.
+    await store.capture_numbers(tx, sends, after=BEGINNING, most=MOST_MESSAGES)
     ids = [send.send_id for send in sends]
-    opted_out = await store.opted_out_among(tx, ids, after=after, until=last)
+    opted_out = await store.opted_out_among(tx, ids, after=BEGINNING, until=None)
     await cancel_queued_to(store, tx, opted_out)
-    return last
 
 
-async def _capture_large(store: CaptureStore, send_id: UUID) -> None:
-    """Captures one send in several transactions. Stops if another process is capturing it."""
-    after: UUID | None = BEGINNING
-    while after is not None:
-        async with store.transaction() as tx:
-            sends = await store.take_uncaptured(tx, most=1, send_id=send_id)
-            if not sends:
-                return
-            after = await _capture(store, tx, sends, after)
-            if after is None:
+async def _capture_part(store: CaptureStore, send_id: UUID) -> None:
+    """Captures the next messages of a send. Does nothing if another process is capturing it."""
+    async with store.transaction() as tx:
+        for send in await store.take_uncaptured(tx, most=1, send_id=send_id):
+            after = send.captured_to or BEGINNING
+            await store.share_feeds(tx, [send.client_id])
+            last = await store.capture_numbers(tx, [send], after=after, most=MOST_MESSAGES)
+            if last is not None:
+                # Of this part alone. To read the whole send for each part would make a send of a
+                # million slow.
+                opted_out = await store.opted_out_among(tx, [send_id], after=after, until=last)
+                await cancel_queued_to(store, tx, opted_out)
+                await store.keep_captured_to(tx, send_id, last)
+            elif send.is_written:  # found before the messages were read, so none is missed
                 await store.keep_captured(tx, [send_id])
 
 
+def _takes_parts(send: Uncaptured) -> bool:
+    return send.accepted > MOST_MESSAGES or send.captured_to is not None or not send.is_written
+
+
 def _first_that_fit(found: Sequence[Uncaptured]) -> list[Uncaptured]:
-    """The first sends that fit into one transaction, none if the first is too large."""
+    """The first of the small sends that fit into one transaction."""
     fitting: list[Uncaptured] = []
     messages = 0
     for send in found:
-        messages += send.accepted
-        if messages > MOST_MESSAGES:
-            break
-        fitting.append(send)
+        if not _takes_parts(send):
+            messages += send.accepted
+            if messages > MOST_MESSAGES:
+                break
+            fitting.append(send)
     return fitting

@@ -187,7 +187,10 @@ class Uploads(Protocol):
         ...
 
     async def purge_uploads(self, *, age_seconds: float, most: int) -> int:
-        """Deletes at most so many uploads of that age. Returns how many it deleted."""
+        """Deletes at most so many uploads of that age. Returns how many it deleted.
+
+        An upload is kept until the jobs that read it have ended.
+        """
         ...
 
 

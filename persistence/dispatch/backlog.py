@@ -8,7 +8,8 @@ from domain.dispatch.messages import Backlog
 from persistence.database import connection
 
 WAITING = """
-SELECT count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE),
+SELECT count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE)
+           + (SELECT coalesce(sum(unwritten), 0)::int8 FROM send_job WHERE unwritten > 0),
        coalesce(extract(
            epoch FROM clock_timestamp() - min(greatest(created_at, send_at))), 0)::float8,
        (SELECT count(*) FROM message WHERE status = 'UNKNOWN'),

@@ -194,7 +194,7 @@ CANCEL_QUEUED = """
 WITH queued AS (
     SELECT id FROM message
     WHERE send_id = $1 AND status = 'QUEUED' AND ($2::uuid IS NULL OR id = $2)
-    ORDER BY id FOR UPDATE
+    ORDER BY id LIMIT $3 FOR UPDATE
 ), cancelled AS (
     UPDATE message SET status = 'CANCELLED', waiting_for = NULL, updated_at = clock_timestamp()
     FROM queued WHERE message.id = queued.id RETURNING 1
@@ -305,11 +305,13 @@ async def find_cancellable(scope: Scope, send_id: UUID) -> CancellableSend:
     return CancellableSend(send_id, row[0], refund)
 
 
-async def cancel_queued(tx: Connection, send_id: UUID, *, only: UUID | None = None) -> int:
+async def cancel_queued(
+    tx: Connection, send_id: UUID, *, most: int, only: UUID | None = None
+) -> int:
     note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
     # A large send has 100,000 messages.
     timeout = STATEMENT_TIMEOUT_SECONDS
-    return int(await tx.fetchval(CANCEL_QUEUED, send_id, only, timeout=timeout))
+    return int(await tx.fetchval(CANCEL_QUEUED, send_id, only, most, timeout=timeout))
 
 
 def locked_messages(rows: Iterable[Any]) -> list[LockedMessage]:

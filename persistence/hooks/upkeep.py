@@ -78,12 +78,19 @@ WITH changed AS (
         USING (client_id)
     WHERE changed_xid >= $1 AND changed_xid < $2 AND updated_at >= since
       AND status NOT IN ('QUEUED', 'SUBMITTING')
+    UNION
+    -- Its last messages were cancelled before they were written.
+    SELECT send_id, client_id FROM send_job JOIN unnest($3::uuid[], $4::timestamptz[])
+        AS wanted (client_id, since) USING (client_id)
+    WHERE changed_xid >= $1 AND changed_xid < $2 AND cancelled_at >= since
 ), finished AS (
     INSERT INTO hook_finished_send (send_id)
     SELECT send_id FROM changed WHERE NOT EXISTS (
         SELECT FROM message
         WHERE status IN ('QUEUED', 'SUBMITTING')
           AND {OF_SEND_WITH_STATUS.format("changed.send_id")} OFFSET 0)
+      AND NOT EXISTS (
+        SELECT FROM send_job WHERE send_job.send_id = changed.send_id AND unwritten > 0)
     ORDER BY send_id ON CONFLICT DO NOTHING RETURNING send_id
 )
 SELECT queue_hooks(client_id, 'send.finished', send_id, NULL) FROM changed JOIN finished

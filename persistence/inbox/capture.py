@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
 TAKE_UNCAPTURED = """
 SELECT send.id, send.client_id, send.accepted,
-       (SELECT business FROM client WHERE client.id = send.client_id)
-FROM send WHERE NOT captured AND ($2::uuid IS NULL OR send.id = $2)
-ORDER BY send.id LIMIT $1 FOR UPDATE SKIP LOCKED
+       (SELECT business FROM client WHERE client.id = send.client_id),
+       captured_to, coalesce(unwritten, 0) = 0
+FROM send LEFT JOIN send_job AS job ON job.send_id = send.id
+WHERE NOT captured AND ($2::uuid IS NULL OR send.id = $2)
+  -- While a job writes messages, only new ones are captured.
+  AND (coalesce(unwritten, 0) = 0 OR captured_to IS NULL AND last_id IS NOT NULL
+       OR captured_to < last_id)
+ORDER BY send.id LIMIT $1 FOR UPDATE OF send SKIP LOCKED
 """
 
 # LATERAL reads one send at a time, so that the index on (send_id, id) is used whatever the
@@ -50,6 +55,7 @@ ON CONFLICT (client_id, number) DO NOTHING
 """
 
 KEEP_CAPTURED = "UPDATE send SET captured = true WHERE id = ANY($1::uuid[])"
+KEEP_CAPTURED_TO = "UPDATE send SET captured_to = $2 WHERE id = $1"
 
 INSERT_SENT_TO = """
 INSERT INTO sent_to (number, client_id, message_id)
@@ -119,7 +125,11 @@ async def capture_numbers(
         new = [(new_id(), *key, business) for key, business in contacts.items()]
         await tx.execute(INSERT_CONTACTS, *columns(new))
         await _write_sent(tx, [_Sent(row[0], by_id[row[1]].client_id, *row[2:]) for row in rows])
-    return rows[-1][0] if len(rows) == most else None
+    return max((row[0] for row in rows), default=None)
+
+
+async def keep_captured_to(tx: Connection, send_id: UUID, last: UUID) -> None:
+    await tx.execute(KEEP_CAPTURED_TO, send_id, last)
 
 
 async def keep_captured(tx: Connection, send_ids: Sequence[UUID]) -> None:

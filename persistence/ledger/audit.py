@@ -141,6 +141,7 @@ LAST_SEND_ID = """
 SELECT coalesce(greatest(
     (SELECT id FROM send ORDER BY id DESC LIMIT 1),
     (SELECT send_id FROM message ORDER BY send_id DESC LIMIT 1),
+    (SELECT send_id FROM send_job ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM transfer WHERE kind = 'SEND' ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM transfer WHERE kind = 'REFUND' ORDER BY send_id DESC LIMIT 1),
     (SELECT send_id FROM transfer WHERE kind = 'RECONCILE' ORDER BY send_id DESC LIMIT 1)
@@ -175,6 +176,15 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
                 THEN 'message ' || message.id END, -({WEIGHT_OF_MESSAGE})
     FROM message LEFT JOIN send ON send.id = message.send_id AND send.id > $1 AND send.id <= $2
     WHERE message.send_id > $1 AND message.send_id <= $2
+    UNION ALL
+    -- Messages that are not written yet, or were cancelled before. They are counted like others.
+    SELECT send_id, NULL, NULL, unwritten + cancelled, cancelled, 0, 0, 0, 0, 0,
+           CASE WHEN job.client_id <> send.client_id OR job.price <> send.price
+                  OR job.provider_account_id <> send.provider_account_id
+                THEN 'the job' END,
+           -(unwritten * {WEIGHTS["queued"]}::int8 + cancelled * {WEIGHTS["cancelled"]}::int8)
+    FROM send_job AS job LEFT JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
+    WHERE send_id > $1 AND send_id <= $2
     UNION ALL
     SELECT send_id, NULL, NULL, 0, 0, amount, 0, 0, 0, 0,
            CASE WHEN source_id <> account_id THEN 'transfer ' || transfer.id END, 0

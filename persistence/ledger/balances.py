@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from persistence.database import Connection
 
-# What all nodes of a pool hold; what is in flight (SUBMITTING after its lease counts as UNKNOWN and
-# is not included); and the last attempt that may make the reading wrong.
+# What all nodes of a pool hold; what is in flight, written or not (SUBMITTING after its lease is
+# UNKNOWN and not included); and the last attempt that may make the reading wrong.
 PLATFORM_FIGURES = f"""
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(held), 0)::int8 AS pool,
@@ -44,6 +44,19 @@ CROSS JOIN LATERAL (
            count(*) FILTER (WHERE due_at < clock_timestamp() - interval '5 minutes') AS overdue,
            min(due_at) AS due_at
     FROM message WHERE message.provider_account_id = upstream.id AND status = 'QUEUED'
+) AS written
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(unwritten * price), 0)::int8 AS units,
+           coalesce(sum(unwritten), 0)::int8 AS messages,
+           coalesce(sum(unwritten) FILTER (WHERE is_late), 0)::int8 AS overdue,
+           min(seen_at) FILTER (WHERE is_late) AS due_at
+    FROM send_job CROSS JOIN LATERAL (
+        SELECT seen_at < clock_timestamp() - interval '5 minutes' AS is_late) AS age
+    WHERE send_job.provider_account_id = upstream.id AND unwritten > 0
+) AS job
+CROSS JOIN LATERAL (
+    SELECT written.units + job.units AS units, written.messages + job.messages AS messages,
+           written.overdue + job.overdue AS overdue, least(written.due_at, job.due_at) AS due_at
 ) AS queued
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(message.price), 0)::int8 AS units

@@ -29,6 +29,7 @@ SELECT (SELECT count(*) FROM provider_account
         JOIN message ON provider_account_id = provider_account.id
         WHERE status = 'QUEUED' AND client_id = $1
           AND priority = ANY($2::int2[]))
+     + (SELECT coalesce(sum(unwritten), 0) FROM send_job WHERE client_id = $1 AND unwritten > 0)
      + (SELECT count(*) FROM message WHERE client_id = $1 AND status = 'UNKNOWN')
      + (SELECT count(*) FROM attempt JOIN message ON message.attempt_id = attempt.id
         WHERE ended_at IS NULL AND message.client_id = $1 AND message.status = 'SUBMITTING')

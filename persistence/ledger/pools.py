@@ -83,6 +83,8 @@ POOL_FIGURES = f"""
 SELECT (SELECT coalesce(sum(held), 0) FROM account WHERE provider_account_id = $1)::int8,
        (SELECT coalesce(sum(price), 0) FROM message
         WHERE provider_account_id = $1 AND status = 'QUEUED')::int8
+       + (SELECT coalesce(sum(unwritten * price), 0) FROM send_job
+          WHERE provider_account_id = $1 AND unwritten > 0)::int8
        + ({ROUTED_IN_FLIGHT.format("$1")})
 """  # noqa: S608 - a statement of our own
 END_READING = """

@@ -84,7 +84,8 @@ AVOID_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"
 CHECK = """
 SELECT count(*), coalesce(sum(messages), 0)::int8,
        array_agg(id) FILTER (
-           WHERE (coalesce(messages, 0) - coalesce(given_back, 0)) * price
+           WHERE (coalesce(messages, 0) + coalesce(unwritten, 0) - coalesce(given_back, 0))
+                 * send.price
               <> coalesce(charge.amount, 0) + coalesce(changed.units, 0))
 FROM send
 LEFT JOIN (
@@ -92,6 +93,8 @@ LEFT JOIN (
            count(*) FILTER (WHERE status IN ('REJECTED', 'CANCELLED')) AS given_back
     FROM message WHERE send_id > $1 AND send_id <= $2 GROUP BY send_id
 ) AS counted ON counted.send_id = send.id
+LEFT JOIN send_job AS job
+    ON job.send_id = send.id AND job.send_id > $1 AND job.send_id <= $2
 LEFT JOIN (
     SELECT send_id, amount FROM transfer
     WHERE kind = 'SEND' AND send_id > $1 AND send_id <= $2
@@ -128,10 +131,12 @@ ORDER BY id FOR UPDATE
 """
 CHECKED_SEND = """
 SELECT send.id, send.client_id, send.account_id, send.price, send.rate_usd, send.created_at,
-       messages, given_back, given_back_at, coalesce(given_back_older, false),
+       messages + coalesce(unwritten + cancelled, 0), given_back + coalesce(cancelled, 0),
+       greatest(given_back_at, cancelled_at), coalesce(given_back_older, false),
        charged, refunded, last_refund_at, last_refund_from_pool,
        corrected + in_reading AS corrected
-FROM send CROSS JOIN LATERAL (
+FROM send LEFT JOIN send_job ON send_job.send_id = send.id
+CROSS JOIN LATERAL (
     SELECT count(*) AS messages, count(*) FILTER (WHERE is_given_back) AS given_back,
            max(message.updated_at) FILTER (WHERE is_given_back) AS given_back_at,
            bool_and(attempt.epoch < $2) FILTER (

@@ -47,9 +47,10 @@ FROM message {where} GROUP BY 1, 2
 # coalesce: true or false for every send, so that both can be asked for. The time is compared before
 # the messages are looked at: most sends are due at once, or their time has come.
 IS_SCHEDULED = """
-(coalesce(due_until > statement_timestamp(), false) AND EXISTS (
+(coalesce(due_until > statement_timestamp(), false) AND (EXISTS (
     SELECT FROM message WHERE message.send_id = send.id
-    AND message.status = 'QUEUED' AND message.send_at > statement_timestamp()))
+    AND message.status = 'QUEUED' AND message.send_at > statement_timestamp())
+    OR EXISTS (SELECT FROM send_job WHERE send_job.send_id = send.id AND unwritten > 0)))
 """
 
 SUBMITTED_AT = """

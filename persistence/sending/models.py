@@ -19,7 +19,8 @@ class Send(Model):
     many messages waited for the end of quiet hours when it was accepted. `due_until`: when the last
     of its messages is due, null if all are due at once. `emptied`: how many of the messages that
     share its text were emptied. `expires_at`: after it, no message is submitted; null without a
-    limit, or when it has ended.
+    limit, or when it has ended. `captured_to`: the last message whose number was captured, for a
+    large send that is being captured.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -46,6 +47,7 @@ class Send(Model):
     held = fields.IntField(db_default=0)
     due_until = fields.DatetimeField(null=True)
     tallied = fields.BooleanField(db_default=True)
+    captured_to = fields.UUIDField(null=True)
 
     class Meta:
         table = "send"
@@ -143,6 +145,39 @@ class SendTally(Model):
 
     class Meta:
         table = "send_tally"
+
+
+class SendJob(Model):
+    """A send whose messages are written in parts, from its upload: see docs/decisions/0193.
+
+    `unwritten`: messages that are charged and not written yet. `cancelled`: those that were
+    cancelled before they were written, and never will be. `plan`, `accepted_rows`: what to write,
+    null at the end. `rows_read`: rows of the file that are done. `last_id`: of the message that was
+    written last. `scheduled`: messages that were written for a later time. `changed_xid`: the
+    transaction that cancelled the rest. `claimed_by`: the process that writes, until
+    `claimed_until`.
+    """
+
+    send_id = fields.UUIDField(primary_key=True)
+    client_id = fields.UUIDField()
+    provider_account_id = fields.UUIDField()
+    upload_id = fields.UUIDField()
+    price = fields.BigIntField()
+    plan = fields.JSONField[dict[str, Any]](null=True)
+    accepted_rows = fields.BinaryField(null=True)
+    unwritten = fields.IntField()
+    cancelled = fields.IntField(db_default=0)
+    rows_read = fields.IntField(db_default=0)
+    scheduled = fields.IntField(db_default=0)
+    last_id = fields.UUIDField(null=True)
+    claimed_by = fields.UUIDField(null=True)
+    claimed_until = fields.DatetimeField(null=True)
+    seen_at = fields.DatetimeField(db_default=Now())
+    cancelled_at = fields.DatetimeField(null=True)
+    changed_xid = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "send_job"
 
 
 class Upload(Model):

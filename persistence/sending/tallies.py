@@ -2,8 +2,9 @@
 
 A send of one text to many, or of a file, has counters: rows of `send_tally`, which a trigger adds
 whenever a statement changes statuses. Their sums and the number of accepted messages, which all
-begin as QUEUED, are the counts. So a list of sends reads some rows for each, and not 100,000
-messages. Raw SQL: all counts of a page are read by one statement.
+begin as QUEUED, are the counts. A message that a job has not written yet counts as QUEUED. So a
+list of sends reads some rows for each, and not 100,000 messages. Raw SQL: all counts of a page are
+read by one statement.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ NAMES = ", ".join(status.value.lower() for status in MessageStatus)
 SUMS = ", ".join(f"sum({name})" for name in NAMES.split(", "))
 
 HAS_TALLY = "tallied AND kind IN ('BULK', 'MULTI', 'CSV')"
+# Messages of a job that are not written: they wait, or were cancelled before.
+UNWRITTEN = {
+    name: f" + coalesce((SELECT {column} FROM send_job WHERE send_id = send.id), 0)"  # noqa: S608
+    for name, column in (("queued", "unwritten"), ("cancelled", "cancelled"))
+}
 # LATERAL: send by send, so that an index is used whatever the statistics say.
 COUNTS = f"""
 SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
@@ -36,7 +42,10 @@ WHERE send.id = ANY($1::uuid[]) AND {HAS_TALLY}
 UNION ALL
 SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
     SELECT {
-    ", ".join(f"count(*) FILTER (WHERE status = '{name.upper()}')" for name in NAMES.split(", "))
+    ", ".join(
+        f"count(*) FILTER (WHERE status = '{name.upper()}')" + UNWRITTEN.get(name, "")
+        for name in NAMES.split(", ")
+    )
 } FROM message WHERE send_id = send.id
 ) AS counts
 WHERE send.id = ANY($1::uuid[]) AND NOT ({HAS_TALLY})

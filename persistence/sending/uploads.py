@@ -11,7 +11,7 @@ from domain.errors import NotFound
 from domain.identity.access import OfClient
 from domain.sending.files.layout import Layout
 from domain.sending.files.uploads import KEPT_SECONDS, Upload
-from persistence.database import connection, orm
+from persistence.database import connection, orm, transaction
 from persistence.sending import models
 
 if TYPE_CHECKING:
@@ -28,13 +28,15 @@ SELECT content FROM upload_part JOIN upload ON upload.id = upload_part.upload_id
 WHERE client_id = $1 AND upload_id = $2 AND position = $3
 """
 
-# PostgreSQL uses no index for a volatile time, such as clock_timestamp(). An array of IDs: with a
-# subquery of so many rows it would read the whole table.
-PURGE = """
-DELETE FROM upload WHERE id = ANY (ARRAY(
-    SELECT id FROM upload WHERE created_at < statement_timestamp() - make_interval(secs => $1)
-    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))
-"""
+# PostgreSQL uses no index for a volatile time, such as clock_timestamp().
+IS_NEEDED = "EXISTS (SELECT FROM send_job WHERE upload_id = upload.id AND unwritten > 0)"
+LOCK_OLD = f"""
+SELECT id FROM upload WHERE created_at < statement_timestamp() - make_interval(secs => $1)
+  AND NOT {IS_NEEDED}
+ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - a condition of our own
+# A statement of its own: it sees the jobs that were accepted before the uploads were locked.
+PURGE = f"DELETE FROM upload WHERE id = ANY($1::uuid[]) AND NOT {IS_NEEDED}"  # noqa: S608
 
 
 async def uploads_size(tx: Connection, client_id: UUID) -> int:
@@ -76,6 +78,7 @@ async def read_upload_part(scope: OfClient, upload_id: UUID, position: int) -> b
 
 
 async def purge_uploads(*, age_seconds: float, most: int) -> int:
-    async with connection() as pooled:
-        done = await pooled.execute(PURGE, age_seconds, most)
+    async with transaction() as tx:
+        old = [row[0] for row in await tx.fetch(LOCK_OLD, age_seconds, most)]
+        done = await tx.execute(PURGE, old)
     return int(done.split()[-1])
