@@ -60,7 +60,7 @@ async def _measure(url: str) -> list[Measurement]:
 
 
 async def _copy(tenant: worlds.Tenant, numbers: list[str]) -> float:
-    parts = accept.encoded_messages(_send_of(tenant, numbers), datetime.now(UTC))
+    parts = accept.encoded_messages(_send_of(tenant, numbers), now := datetime.now(UTC), now)
     rows = b"".join([part async for part in parts])
 
     async def copy() -> None:

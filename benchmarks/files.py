@@ -14,7 +14,8 @@ from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
 from domain.inbox.contact_import import import_contacts
 from domain.installation import RequestLimits
-from domain.sending.csv_send import CsvOrder, csv_send
+from domain.sending.csv_order import CsvOrder
+from domain.sending.csv_send import csv_send
 from domain.sending.files.uploads import keep_upload
 from tests import worlds
 from tests.installations import running_app

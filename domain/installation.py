@@ -35,10 +35,15 @@ from domain.sending.route_changes import Routes
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Limits of requests, from the settings. Rates and uploads are counted per client."""
+    """Limits of requests, from the settings. Rates and uploads are counted per client.
+
+    `rows`: of a file that is sent to. A file of more than `rows_at_once` is written in parts.
+    """
 
     requests_per_second: int = 1000
     recipients: int = 100_000
+    rows: int = 1_000_000
+    rows_at_once: int = 100_000
     recipients_multi: int = 10_000
     segments: int = 10
     uploads_bytes: int = 1_000_000_000

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
+from domain.dispatch.jobs import JobWriter
 from domain.dispatch.rules import DispatchRules
 from domain.errors import TryAgain
 from domain.hooks.worker import Deliverer
@@ -155,6 +156,12 @@ async def run_workers(
         rules=dispatch_rules_of(context.settings),
         observer=telemetry.for_dispatch(),
         polling=PollRules(calls_per_second=context.settings.dispatch.status_calls_per_second),
+        jobs=JobWriter(
+            store,
+            parts.installation.normaliser,
+            parts.installation.routes,
+            parts.installation.file_limits,
+        ),
     )
     nightly = Loop(
         "starting the nightly reconciliation",

@@ -189,6 +189,7 @@ def _limits(context: CommandContext) -> RequestLimits:
         requests_per_second=limits.requests_per_second,
         recipients=limits.recipients,
         recipients_multi=limits.recipients_multi,
+        rows=limits.rows,
         segments=limits.segments,
         uploads_bytes=limits.uploads_bytes,
     )

@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from domain.dispatch.dispatcher import DispatchRunner
+from domain.dispatch.jobs import JobWriter
 from domain.dispatch.ports import Observer, WorkStore
 from domain.dispatch.rules import DispatchRules
 from domain.hooks.deliveries import HookRules
@@ -23,6 +24,7 @@ from domain.sending.files.uploads import KEPT_SECONDS
 from domain.sending.ports import Uploads
 
 RECEIVE_SECONDS = 0.2
+JOB_SECONDS = 0.5
 CAPTURE_SECONDS = 1.0
 PURGE_SECONDS = 60.0
 FOLD_SECONDS = 5.0
@@ -61,14 +63,18 @@ class Workers:
         rules: DispatchRules,
         observer: Observer,
         polling: PollRules | None = None,
+        jobs: JobWriter | None = None,
     ) -> None:
         self._store = store
         self._receiver = receiver
         self._dispatchers = DispatchRunner(store, providers, rules=rules, observer=observer)
         self._poller = Poller(store, providers, polling)
         self._receiving = Loop("receiving", self._receive, every_seconds=RECEIVE_SECONDS)
+        self._jobs = jobs
+        writing = [Loop("writing jobs", jobs.step, every_seconds=JOB_SECONDS)] if jobs else []
         self._loops = [
             self._receiving,
+            *writing,
             Loop("capturing contacts", self._capture, every_seconds=CAPTURE_SECONDS),
             Loop("purging keys", self._purge, every_seconds=PURGE_SECONDS),
             Loop("folding tallies", store.fold_tallies, every_seconds=FOLD_SECONDS),
@@ -102,6 +108,8 @@ class Workers:
         """Returns when running calls are recorded and each loop has finished its step."""
         self._poller.stop()
         await asyncio.gather(self._dispatchers.stop(), *(loop.stop() for loop in self._loops))
+        if self._jobs is not None:
+            await self._jobs.close()
 
     async def _receive(self) -> bool:
         return await receive_due(self._receiver)

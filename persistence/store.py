@@ -6,6 +6,7 @@ mypy compares the module with the ports: docs/decisions/0095. Add a line for a n
 from persistence.database import transaction as transaction
 from persistence.dispatch.backlog import *
 from persistence.dispatch.clock import *
+from persistence.dispatch.jobs import *
 from persistence.dispatch.queue import *
 from persistence.dispatch.restored import *
 from persistence.dispatch.settlement import *
@@ -43,7 +44,6 @@ from persistence.live.changes import *
 from persistence.live.fingerprints import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
-from persistence.sending.jobs import *
 from persistence.sending.messages import *
 from persistence.sending.routes import *
 from persistence.sending.tallies import *

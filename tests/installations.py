@@ -164,7 +164,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
         yield App(
             installation=Installation(
                 brand=BRAND,
-                limits=RequestLimits(recipients=300, recipients_multi=200),
+                limits=RequestLimits(recipients=300, recipients_multi=200, rows=300),
                 normaliser=Normaliser(),
                 store=store,
                 directory=store,

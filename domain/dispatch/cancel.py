@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from domain.dispatch.messages import CancellableSend
+from domain.dispatch.messages import CancellableSend, LockedProviderAccount
 from domain.dispatch.ports import Cancellations
 from domain.dispatch.settlement import post_refunds
 from domain.errors import OutcomeUnknown
-from domain.identity.access import Actor, Scope, message_scope
+from domain.identity.access import Actor, Everything, Scope, message_scope
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.sending.messages import Message, Send
 from domain.transactions import Transaction
@@ -60,6 +60,21 @@ async def cancel_message(store: Cancellations, actor: Actor, message_id: UUID) -
     return message
 
 
+async def cancel_rest(store: Cancellations, send_id: UUID, *, note: str) -> None:
+    """Cancels and refunds the messages of a send that its job has not written. Safe to repeat."""
+    found = await store.find_cancellable(Everything(), send_id)
+
+    async def cancel(tx: Transaction) -> tuple[Answer, None]:
+        count = await store.lock_unwritten(tx, send_id)
+        account = await store.lock_provider_account(tx, found.provider_account_id)
+        if count:
+            await store.cancel_unwritten(tx, send_id)
+            await _refund(store, tx, account, found, count, note=note)
+        return {"cancelled": count}, None
+
+    await once(store, own_key(send_id, "cancel"), cancel)
+
+
 async def _cancel(
     store: Cancellations, scope: Scope, found: CancellableSend, actor_id: UUID, tx: Transaction
 ) -> tuple[Answer, Send]:
@@ -86,9 +101,22 @@ async def _cancel_queued(
         await store.cancel_unwritten(tx, found.send_id)
         count += unwritten
     if count:
-        # Never marked, so no reading includes it: it comes back from outside in every epoch.
-        refund = replace(found.refund, count=count, note=CANCELLED)
-        book = await store.lock_accounts(tx, [refund.payer_account_id])
-        post_refunds(book, account, [refund], actor_id=actor_id)
-        await store.write_book(tx, book)
+        await _refund(store, tx, account, found, count, note=CANCELLED, actor_id=actor_id)
     return count
+
+
+async def _refund(
+    store: Cancellations,
+    tx: Transaction,
+    account: LockedProviderAccount,
+    found: CancellableSend,
+    count: int,
+    *,
+    note: str,
+    actor_id: UUID | None = None,
+) -> None:
+    # Never marked, so no reading includes it: it comes back from outside in every epoch.
+    refund = replace(found.refund, count=count, note=note)
+    book = await store.lock_accounts(tx, [refund.payer_account_id])
+    post_refunds(book, account, [refund], actor_id=actor_id)
+    await store.write_book(tx, book)

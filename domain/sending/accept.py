@@ -252,7 +252,7 @@ class _Single:
             kept = await store.find_sends(tx, [send.id])
             if kept:
                 return AcceptedNow(send, kept[send.id])
-        elif len(send.numbers) >= COPY_FROM:
+        elif send.accepted >= COPY_FROM:
             await self._refuse_early(tx)
         # Rows first, the charge last: the account is locked only for a moment.
         created_at = await store.copy_messages(tx, send)

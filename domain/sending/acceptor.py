@@ -88,8 +88,7 @@ class Acceptor:
         asked_at = now_seconds()
         result = await self._accept(send, give_up_at=asked_at + self._patience_seconds)
         if isinstance(result, AcceptedNow):
-            messages = len(send.numbers)
-            self._observer.accepted(send.kind, messages, seconds=now_seconds() - asked_at)
+            self._observer.accepted(send.kind, send.accepted, seconds=now_seconds() - asked_at)
         return result
 
     async def _accept(self, send: NewSend, *, give_up_at: float) -> AcceptResult:
@@ -114,7 +113,7 @@ class Acceptor:
             assert postponed is not None
             async with self._waiting_for_keys:
                 return await self._accept_alone(send, postponed.kept_id)
-        if len(send.numbers) >= COPY_FROM:
+        if send.accepted >= COPY_FROM:
             async with self._large:
                 return await self._accept_alone(send, None)
         if send.has_options:

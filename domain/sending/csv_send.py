@@ -3,73 +3,45 @@
 The text is the same for all rows, has {{column}} placeholders, or is in a column of the file. A row
 without a valid number or a value is listed by its line. A text that cannot be sent refuses the
 whole request, as in bulkSendMulti; so does a file that cannot be read to its end.
+
+A file of more rows than other sends may have becomes a job: see `file_job`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
-from domain.errors import InvalidText, Refusal, TooManyRecipients
+from domain.errors import InvalidText, NoValidRecipients, Refusal, TooManyRecipients
 from domain.identity.access import Actor, OfClient, Payer
+from domain.ids import new_id
+from domain.ledger.idempotency import IdempotencyKey
 from domain.long_work import in_thread
+from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient
-from domain.sending.files.layout import Layout, column_named
-from domain.sending.files.row_texts import (
-    MissingValue,
-    RowText,
-    columns_of_placeholders,
-    text_in_column,
-    text_with_placeholders,
+from domain.sending.charging import accept_checked
+from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts, reading_of
+from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file
+from domain.sending.files.uploads import Upload, find_upload, opened
+from domain.sending.messages import FileColumns, NewSend, Send, SendKind
+from domain.sending.quotes import Held, Price, check_recipients, payer_or_problem, price_of
+from domain.sending.send import (
+    SendRequest,
+    check_rate,
+    check_request,
+    find_recipients,
+    key_by,
+    options_of,
 )
-from domain.sending.files.table import number_cell, table_rows
-from domain.sending.files.uploads import opened
-from domain.sending.messages import FileColumns, Send, SendKind
-from domain.sending.quotes import payer_or_problem, price_of
-from domain.sending.send import SendRequest, accept_request, find_recipients, key_by, options_of
 from domain.sending.templates import find_by_name
-from domain.sending.text import Encoding, check_text
 
 if TYPE_CHECKING:
     from domain.installation import Installation
-
-_CHUNK = 256
-"""Rows that are in memory at once: their other cells can be long."""
-
-_SAMPLES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class CsvOrder:
-    """What to send, and which columns of the file to use.
-
-    One of `text`, `text_column` and `template`, the name of a saved text. `column`: of the numbers;
-    None to choose it by its name.
-    `allow_missing_values`: send also if a placeholder's cell is empty. `send_at`: with a time zone;
-    None for now. `ignore_quiet_hours`: send also where it is quiet.
-    """
-
-    text: str | None = None
-    column: str | None = None
-    text_column: str | None = None
-    allow_missing_values: bool = False
-    send_at: datetime | None = None
-    ignore_quiet_hours: bool = False
-    template: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TextSample:
-    """The text for one row of a file."""
-
-    line: int
-    number: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +61,6 @@ class CsvQuote:
     held_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """How the rows of a file are read. `text_of`: None if the text is the same for all."""
-
-    layout: Layout
-    number_column: int
-    text_of: RowText | None
-    columns: FileColumns
-
-
 async def csv_send(
     installation: Installation,
     actor: Actor,
@@ -108,22 +70,19 @@ async def csv_send(
     key: str | None,
 ) -> Send:
     """Accepts a message for each row of an upload of the actor's client."""
-    given: list[object] = [str(upload_id), order.text, order.column, order.text_column]
-    given += [True] * order.allow_missing_values
-    options = options_of(order.send_at, ignore_quiet_hours=order.ignore_quiet_hours)
-    if order.template is not None:
-        options["template"] = order.template
-    if options:
-        given.append(options)
-    keyed = key_by(actor, key, "csvSend", given)
+    keyed = _key(actor, upload_id, order, key)
     columns: FileColumns | None = None  # stays None if a repeated request finds no upload
 
-    async def read(payer: Payer) -> SendRequest:
+    async def check(payer: Payer, reserved: ExitStack) -> NewSend:
         nonlocal columns
-        request, columns = await _read_request(installation, payer, upload_id, order)
-        return request
+        upload, filled = await _found(installation, payer, upload_id, order)
+        if _is_large(installation, upload):
+            new_send, columns = await _send_large(installation, actor, payer, upload, filled, keyed)
+            return new_send
+        request, columns = await _read_request(installation, payer, upload, filled)
+        return await check_request(installation, actor, payer, request, keyed, reserved)
 
-    send = await accept_request(installation, actor, keyed, read)
+    send = await accept_checked(installation, actor, keyed, check)
     return replace(send, columns=columns)
 
 
@@ -135,22 +94,61 @@ async def quote_csv(
     Raises what csvSend raises if the file, the columns or the texts cannot be used.
     """
     payer, problem = payer_or_problem(actor)
-    request, columns = await _read_request(installation, payer, upload_id, order)
+    upload, order = await _found(installation, payer, upload_id, order)
+    if _is_large(installation, upload):
+        return await _quote_large(installation, actor, payer, problem, upload, order)
+    request, columns = await _read_request(installation, payer, upload, order)
     recipients = await find_recipients(installation, payer, request)
-    price = await price_of(installation, actor, payer, request, recipients, problem)
-    firsts = zip(recipients.positions[:_SAMPLES], recipients.numbers, strict=False)
+    check = partial(check_recipients, installation, payer, request, recipients)
+    price = await price_of(installation, actor, payer, len(recipients.numbers), check, problem)
+    firsts = zip(recipients.positions[:MOST_SAMPLES], recipients.numbers, strict=False)
+    samples = [_sample(request, at, number) for at, number in firsts]
+    rejected = recipients.rejected, recipients.rejected_count
+    return _quote(len(recipients.numbers), *rejected, columns, samples, price)
+
+
+async def _quote_large(
+    installation: Installation,
+    actor: Actor,
+    payer: Payer,
+    problem: Refusal | None,
+    upload: Upload,
+    order: CsvOrder,
+) -> CsvQuote:
+    async with _opened_large(installation, upload) as file:
+        reading = _reading(installation, upload, order)
+        checked = await check_file(installation, payer, upload.id, file, reading, order)
+
+    async def check() -> Held:
+        _refuse(checked)
+        return checked.rows.held, checked.rows.last_held_until
+
+    accepted = checked.rows.accepted
+    price = await price_of(installation, actor, payer, accepted, check, problem)
+    rejected = checked.rejected, checked.rejected_count
+    return _quote(accepted, *rejected, reading.columns, checked.samples, price)
+
+
+def _quote(
+    accepted: int,
+    rejected: Sequence[RejectedRecipient],
+    rejected_count: int,
+    columns: FileColumns,
+    samples: Sequence[TextSample],
+    price: Price,
+) -> CsvQuote:
     return CsvQuote(
-        accepted=len(recipients.numbers),
-        rejected=recipients.rejected,
-        rejected_count=recipients.rejected_count,
+        accepted=accepted,
+        rejected=rejected,
+        rejected_count=rejected_count,
         columns=columns,
-        samples=[_sample(request, at, number) for at, number in firsts],
+        samples=samples,
         cost=price.cost,
         balance=price.balance,
         affordable=price.balance >= price.cost,
         problem=price.problem,
-        held=price.schedule.held,
-        held_until=price.schedule.last_held_until,
+        held=price.held,
+        held_until=price.held_until,
     )
 
 
@@ -159,105 +157,117 @@ def _sample(request: SendRequest, at: int, number: str) -> TextSample:
     return TextSample(request.lines[at] if request.lines else 0, number, text or "")
 
 
-async def _read_request(
+def _key(
+    actor: Actor, upload_id: UUID | None, order: CsvOrder, key: str | None
+) -> IdempotencyKey | None:
+    given: list[object] = [str(upload_id), order.text, order.column, order.text_column]
+    given += [True] * order.allow_missing_values
+    options = options_of(order.send_at, ignore_quiet_hours=order.ignore_quiet_hours)
+    if order.template is not None:
+        options["template"] = order.template
+    if options:
+        given.append(options)
+    return key_by(actor, key, "csvSend", given)
+
+
+async def _found(
     installation: Installation, payer: Payer, upload_id: UUID | None, order: CsvOrder
+) -> tuple[Upload, CsvOrder]:
+    """The upload, and the order with the text of its template. Raises InvalidText, NotFound."""
+    scope = OfClient(payer.client_id)
+    if order.template is not None:
+        if order.text is not None or order.text_column is not None:
+            raise InvalidText("Give one of text, textColumn and template, and not several.")
+        found = await find_by_name(installation.store, scope, [order.template])
+        order = replace(order, text=found[order.template].text)
+    return await find_upload(installation, scope, upload_id), order
+
+
+def _is_large(installation: Installation, upload: Upload) -> bool:
+    limits = installation.limits
+    return upload.layout.rows > min(limits.rows_at_once, limits.recipients)
+
+
+def _reading(installation: Installation, upload: Upload, order: CsvOrder) -> Reading:
+    """Raises InvalidText, InvalidFile, TooManyRecipients."""
+    reading = reading_of(upload.layout, order, most_segments=installation.limits.segments)
+    if upload.layout.rows > installation.limits.rows:
+        raise TooManyRecipients(installation.limits.rows)
+    return reading
+
+
+async def _send_large(
+    installation: Installation,
+    actor: Actor,
+    payer: Payer,
+    upload: Upload,
+    order: CsvOrder,
+    key: IdempotencyKey | None,
+) -> tuple[NewSend, FileColumns]:
+    """The send whose messages a job will write."""
+    async with _opened_large(installation, upload) as file:
+        reading = _reading(installation, upload, order)
+        checked = await check_file(installation, payer, upload.id, file, reading, order)
+    if checked.rows.accepted:
+        check_rate(installation, payer)
+    _refuse(checked)
+    new_send = NewSend(
+        id=new_id(),
+        payer=payer,
+        actor_id=actor.user_id,
+        kind=SendKind.CSV,
+        numbers=(),
+        text=None if reading.text_of else order.text,
+        rejected=checked.rejected,
+        rejected_count=checked.rejected_count,
+        key=key,
+        send_at=checked.send_at,
+        rows=checked.rows,
+    )
+    return new_send, reading.columns
+
+
+def _refuse(checked: CheckedFile) -> None:
+    """Raises NoValidRecipients, InvalidInput."""
+    if not checked.rows.accepted:
+        raise NoValidRecipients(checked.rejected)
+    if checked.refusal is not None:
+        raise checked.refusal
+
+
+@asynccontextmanager
+async def _opened_large(installation: Installation, upload: Upload) -> AsyncIterator[BinaryIO]:
+    """The file, while no other large one is read: what is remembered of each takes memory."""
+    scope = OfClient(upload.client_id)
+    async with (
+        installation.file_limits.large_turn(upload.client_id),
+        opened(installation, scope, upload.id) as (_, file),
+    ):
+        yield file
+
+
+async def _read_request(
+    installation: Installation, payer: Payer, upload: Upload, order: CsvOrder
 ) -> tuple[SendRequest, FileColumns]:
-    """The recipients and texts of a file. Raises InvalidText, InvalidFile, TooManyRecipients."""
-    most_segments = installation.limits.segments
-    order = await _with_text(installation, payer, order)
-    async with opened(installation, OfClient(payer.client_id), upload_id) as (upload, file):
-        reading = _reading_of(upload.layout, order, most_segments=most_segments)
-        if reading.text_of is None:
-            check_text(order.text or "", most_segments=most_segments)
-        if upload.layout.rows > installation.limits.recipients:
-            raise TooManyRecipients(installation.limits.recipients)
-        request = await in_thread(partial(_read, file, reading, installation))
-    request = replace(request, send_at=order.send_at, ignore_quiet_hours=order.ignore_quiet_hours)
-    if reading.text_of is None:
-        request = replace(request, text=order.text, texts=None)
+    """The recipients and texts of a file. Raises InvalidText, InvalidFile."""
+    async with opened(installation, OfClient(payer.client_id), upload.id) as (_, file):
+        reading = _reading(installation, upload, order)
+        read = partial(_read, file, reading, installation.normaliser, upload.layout.rows)
+        part = await in_thread(read)
+    request = SendRequest(
+        SendKind.CSV,
+        part.written,
+        text=None if reading.text_of else order.text,
+        texts=part.texts if reading.text_of else None,
+        lines=part.lines,
+        missing=part.missing,
+        send_at=order.send_at,
+        ignore_quiet_hours=order.ignore_quiet_hours,
+        normalised=part.numbers,
+    )
     return request, reading.columns
 
 
-async def _with_text(installation: Installation, payer: Payer, order: CsvOrder) -> CsvOrder:
-    """The order with the text of its template. Raises InvalidText, NotFound."""
-    if order.template is None:
-        return order
-    if order.text is not None or order.text_column is not None:
-        raise InvalidText("Give one of text, textColumn and template, and not several.")
-    scope = OfClient(payer.client_id)
-    found = await find_by_name(installation.store, scope, [order.template])
-    return replace(order, text=found[order.template].text)
-
-
-def _reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> _Reading:
-    """Raises InvalidText and InvalidFile if the order does not fit the file."""
-    columns = layout.columns
-    text_of = _row_text(columns, order, most_segments=most_segments)
-    if order.column is None:
-        number_column = layout.number_column
-    else:
-        number_column = column_named(order.column, columns)
-    text_column = order.text_column
-    return _Reading(
-        layout,
-        number_column,
-        text_of,
-        FileColumns(
-            number=columns[number_column],
-            text=None if text_column is None else columns[column_named(text_column, columns)],
-            placeholders=columns_of_placeholders(order.text or "", columns),
-            sheet=layout.sheet,
-        ),
-    )
-
-
-def _row_text(columns: Sequence[str], order: CsvOrder, *, most_segments: int) -> RowText | None:
-    longest = 2 * Encoding.GSM7.capacity(most_segments)  # placeholders can be long
-    if len(order.text or "") > longest:
-        raise InvalidText(
-            f"The text has more than {longest:,} characters, placeholders included. Shorten it."
-        )
-    if order.text is not None and order.text_column is not None:
-        raise InvalidText("Give either text or textColumn, and not both.")
-    if order.text_column is not None:
-        return text_in_column(order.text_column, columns)
-    if order.text is None:
-        raise InvalidText(
-            "Give a text, a template, or in textColumn the column that contains the texts."
-        )
-    return text_with_placeholders(order.text, columns, allow_missing=order.allow_missing_values)
-
-
-def _read(file: BinaryIO, reading: _Reading, installation: Installation) -> SendRequest:
-    """All rows. Checks the texts of those with a valid number: raises InvalidText."""
-    normaliser, most_segments = installation.normaliser, installation.limits.segments
-    to: list[str] = []
-    texts: list[str] = []
-    lines: list[int] = []
-    missing: dict[int, str] = {}
-    rows = table_rows(file, reading.layout)
-    while chunk := list(islice(rows, _CHUNK)):
-        written = [number_cell(row, reading.number_column, reading.layout) for row in chunk]
-        start = len(to)
-        to += written
-        lines += [row.line for row in chunk]
-        if reading.text_of is None:
-            continue
-        numbers = normaliser.normalise_many(written)
-        for at, (row, number) in enumerate(zip(chunk, numbers, strict=True), start):
-            text = ""
-            try:
-                text = reading.text_of(row.cells) if number else ""
-            except MissingValue as error:
-                missing[at] = str(error)
-            if number and at not in missing:
-                _check_text_of(text, row.line, most_segments)
-            texts.append(text)
-    return SendRequest(SendKind.CSV, to, texts=texts, lines=lines, missing=missing)
-
-
-def _check_text_of(text: str, line: int, most_segments: int) -> None:
-    try:
-        check_text(text, most_segments=most_segments)
-    except InvalidText as refused:
-        raise InvalidText(f"Line {line}: {refused}", path=None) from None
+def _read(file: BinaryIO, reading: Reading, normaliser: Normaliser, rows: int) -> RowPart:
+    """All rows in one part. Raises InvalidText, InvalidFile."""
+    return next(read_parts(file, reading, normaliser, rows=rows), RowPart())

@@ -101,6 +101,23 @@ NO_OPTIONS = SingleOptions()
 
 
 @dataclass(frozen=True, slots=True)
+class RowsToWrite:
+    """The rows of an upload that become the messages of a send, after it is charged.
+
+    `plan`: how they become messages, as JSON values. `accepted_rows`: one byte for each row, 1 if
+    it is accepted, compressed. `accepted`: how many are. `held`: how many messages are held during
+    quiet hours, the last one until `last_held_until`.
+    """
+
+    upload_id: UUID
+    plan: Mapping[str, object]
+    accepted_rows: bytes
+    accepted: int
+    held: int
+    last_held_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewSend:
     """A checked send that is not charged yet.
 
@@ -113,7 +130,8 @@ class NewSend:
     None for now. `held_until`: one for each number, if it is held until later during quiet hours;
     empty if none is. `callback`: where the statuses of the messages are posted to, besides the
     client's endpoints. `valid_seconds`: how long after it is due a message may be submitted.
-    `routes`: one for each number, None without one; empty if no number has one.
+    `routes`: one for each number, None without one; empty if no number has one. `rows`: for a send
+    whose messages are written in parts after it is charged; it has no `numbers`.
     """
 
     id: UUID
@@ -133,6 +151,7 @@ class NewSend:
     callback: Callback | None = None
     valid_seconds: int | None = None
     routes: Sequence[ProviderRoute | None] = ()
+    rows: RowsToWrite | None = None
     first_message_id: UUID = field(default_factory=new_id)
 
     def __post_init__(self) -> None:
@@ -148,12 +167,29 @@ class NewSend:
     @property
     def has_options(self) -> bool:
         """Whether it needs statements of its own to be accepted."""
-        return self.callback is not None or self.valid_seconds is not None
+        return self.callback is not None or self.valid_seconds is not None or self.rows is not None
+
+    @property
+    def accepted(self) -> int:
+        """How many messages it has."""
+        return self.rows.accepted if self.rows else len(self.numbers)
+
+    @property
+    def held(self) -> int:
+        """How many of its messages are held during quiet hours."""
+        return self.rows.held if self.rows else sum(each is not None for each in self.held_until)
+
+    @property
+    def last_held_until(self) -> datetime | None:
+        """When the last of them is due."""
+        if self.rows:
+            return self.rows.last_held_until
+        return max(filter(None, self.held_until), default=None)
 
     @property
     def cost(self) -> int:
         """What it is charged, in units."""
-        return len(self.numbers) * self.payer.price
+        return self.accepted * self.payer.price
 
 
 def answer_of(send: NewSend) -> Answer:

@@ -15,7 +15,7 @@ from domain.ledger.idempotency import Answer
 from domain.ledger.moves import MoveStore
 from domain.ledger.ports import IdempotencyKeys, Ledger
 from domain.pages import Page, Window
-from domain.sending.files.uploads import Upload
+from domain.sending.files.uploads import KEPT_SECONDS, Upload
 from domain.sending.lists import (
     ALL_MESSAGES,
     ALL_SENDS,
@@ -176,8 +176,10 @@ class Uploads(Protocol):
         """Writes a part of its bytes. Positions count from 0."""
         ...
 
-    async def find_upload(self, scope: OfClient, upload_id: UUID) -> Upload:
-        """An upload of the last day. Raises NotFound."""
+    async def find_upload(
+        self, scope: OfClient, upload_id: UUID, *, kept_seconds: float | None = KEPT_SECONDS
+    ) -> Upload:
+        """An upload that is not older than so many seconds; None: of any age. Raises NotFound."""
         ...
 
     async def read_upload_part(
@@ -238,7 +240,11 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         ...
 
     async def copy_messages(self, tx: Transaction, send: NewSend) -> datetime:
-        """Writes one send and its messages by COPY, for a large one. Returns its `created_at`."""
+        """Writes one send and its messages by COPY, for a large one. Returns its `created_at`.
+
+        Instead of its messages a job, if it has rows that are to be written. Raises NotFound if
+        their upload has been deleted.
+        """
         ...
 
     async def enqueue_callback(

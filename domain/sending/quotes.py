@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from domain.errors import (
     InsufficientBalance,
@@ -17,15 +18,14 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, Payer, payer_of
 from domain.rejections import RejectedRecipient
+from domain.sending.charging import read_balance_once
 from domain.sending.messages import SendKind
 from domain.sending.recipients import Recipients
-from domain.sending.schedule import AT_ONCE, Schedule
 from domain.sending.send import (
     SendRequest,
     check_limits,
     find_recipients,
     find_schedule,
-    read_balance_once,
     with_texts,
 )
 from domain.sending.templates import Text
@@ -33,6 +33,10 @@ from domain.sending.text import Encoding, costly_characters, encoding_of, segmen
 
 if TYPE_CHECKING:
     from domain.installation import Installation
+
+
+Held: TypeAlias = tuple[int, datetime | None]
+"""How many messages would be held during quiet hours, and until when the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,13 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The cost of a send, the balance that it would be charged to, and when it is due."""
+    """The cost of a send, the balance that it would be charged to, and what would be held."""
 
     cost: int
     balance: int
     problem: Refusal | None
-    schedule: Schedule = AT_ONCE
+    held: int = 0
+    held_until: datetime | None = None
 
 
 async def quote(
@@ -83,7 +88,8 @@ async def quote(
     except Refusal as refusal:
         problem = problem or refusal
     recipients = await find_recipients(installation, payer, request)
-    price = await price_of(installation, actor, payer, request, recipients, problem)
+    check = partial(check_recipients, installation, payer, request, recipients)
+    price = await price_of(installation, actor, payer, len(recipients.numbers), check, problem)
     # The beginning of a text that is much too long is enough to show that.
     written = request.text or (text if isinstance(text, str) else "")
     shown = written[: Encoding.GSM7.capacity(installation.limits.segments) + 1]
@@ -98,8 +104,8 @@ async def quote(
         balance=price.balance,
         affordable=price.balance >= price.cost,
         problem=price.problem,
-        held=price.schedule.held,
-        held_until=price.schedule.last_held_until,
+        held=price.held,
+        held_until=price.held_until,
     )
 
 
@@ -107,26 +113,40 @@ async def price_of(
     installation: Installation,
     actor: Actor,
     payer: Payer,
-    request: SendRequest,
-    recipients: Recipients,
+    accepted: int,
+    check: Callable[[], Awaitable[Held]],
     problem: Refusal | None,
 ) -> Price:
-    """The price of a request, and the first problem in the order in which a send is checked.
+    """The price of so many messages, and the first problem in the order in which a send is checked.
 
-    `problem`: what was found before. If the balance was never read, it is read, as for a send.
+    `check`: raises what a send would raise between its text and its balance. `problem`: what was
+    found before. If the balance was never read, it is read, as for a send.
     """
-    schedule = AT_ONCE
+    held: Held = (0, None)
     try:
         if problem is None:
-            schedule = await _check(installation, actor, payer, request, recipients)
+            held = await check()
+            if payer.is_unread:
+                await read_balance_once(installation, payer, actor.user_id)
     except (NoValidRecipients, TooManyRecipients, InvalidInput, ProviderUnavailable) as refusal:
         problem = refusal
-    cost = len(recipients.numbers) * payer.price
+    cost = accepted * payer.price
     balance = await installation.store.held(payer.account_id)
     if problem is None and balance < cost:
         available = max(balance, 0)
         problem = InsufficientBalance(required=cost, available=available, unit=payer.unit)
-    return Price(cost, balance, problem, schedule)
+    return Price(cost, balance, problem, *held)
+
+
+async def check_recipients(
+    installation: Installation, payer: Payer, request: SendRequest, recipients: Recipients
+) -> Held:
+    """The checks of a send for `price_of`."""
+    if not recipients.numbers:
+        raise NoValidRecipients(recipients.rejected)
+    check_limits(installation, len(request.to), request.kind)
+    schedule = await find_schedule(installation, payer, request, recipients.numbers)
+    return schedule.held, schedule.last_held_until
 
 
 def payer_or_problem(actor: Actor) -> tuple[Payer, Refusal | None]:
@@ -137,20 +157,3 @@ def payer_or_problem(actor: Actor) -> tuple[Payer, Refusal | None]:
         if actor.payer is None:
             raise
         return actor.payer, refusal
-
-
-async def _check(
-    installation: Installation,
-    actor: Actor,
-    payer: Payer,
-    request: SendRequest,
-    recipients: Recipients,
-) -> Schedule:
-    """The checks of a send between the text and the balance. Raises what a send would raise."""
-    if not recipients.numbers:
-        raise NoValidRecipients(recipients.rejected)
-    check_limits(installation, len(request.to), request.kind)
-    schedule = await find_schedule(installation, payer, request, recipients.numbers)
-    if payer.is_unread:
-        await read_balance_once(installation, payer, actor.user_id)
-    return schedule

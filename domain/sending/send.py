@@ -13,29 +13,21 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
-from uuid import UUID
 
 from domain.errors import (
     InvalidText,
-    NotFound,
     NoValidRecipients,
     OptedOut,
-    OutcomeUnknown,
     RateLimited,
-    Refusal,
     TooManyRecipients,
-    TryAgain,
 )
-from domain.identity.access import Actor, OfClient, Payer, payer_of
+from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
-from domain.ledger.idempotency import IdempotencyKey, key_of, stored_before
-from domain.ledger.sync import sync
-from domain.ledger.valuation import value_usd
+from domain.ledger.idempotency import IdempotencyKey, key_of
 from domain.long_work import in_thread
-from domain.sending.accept import AcceptedBefore, AcceptedNow, Refused
+from domain.sending.charging import accept_checked
 from domain.sending.messages import (
     NO_OPTIONS,
-    MessageStatus,
     NewSend,
     Send,
     SendKind,
@@ -66,6 +58,7 @@ class SendRequest:
 
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from. `missing`: what is missing for a recipient, by its position.
+    `normalised`: E.164 of each, None for an invalid one, if they are known already.
     `send_at`: when to send; None for now. `ignore_quiet_hours`: whether quiet hours do not matter.
     `single`: of a single message.
     """
@@ -76,6 +69,7 @@ class SendRequest:
     texts: Sequence[str] | None = None
     lines: Sequence[int] | None = None
     missing: Mapping[int, str] = field(default_factory=dict)
+    normalised: Sequence[str | None] | None = None
     send_at: datetime | None = None
     ignore_quiet_hours: bool = False
     single: SingleOptions = NO_OPTIONS
@@ -163,54 +157,20 @@ async def accept_request(
     key: IdempotencyKey | None,
     read: Callable[[Payer], Awaitable[SendRequest]],
 ) -> Send:
-    """Accepts the request that `read` returns, after all checks.
+    """Accepts the request that `read` returns, after all checks."""
+    to: Sequence[str] = ()
 
-    If a check refuses it, the success that its key has stored is the answer, if there is one.
-    """
-    with ExitStack() as reserved:
-        try:
-            payer = payer_of(actor)
-            request = await read(payer)
-            reserved.enter_context(installation.recipient_memory.reserve(len(request.to)))
-            new_send = await _check(installation, actor, payer, request, key)
-        except Refusal as refusal:
-            answer = await stored_before(installation.store, key, refusal)
-            return await _find(installation, actor, UUID(answer["send"]))
-        try:
-            accepted = await accept(installation, new_send)
-        except OptedOut:
-            rejected = sort_normalised(request.to, request.to, opted_out=set(request.to)).rejected
-            raise NoValidRecipients(rejected) from None
-    if isinstance(accepted, AcceptedBefore):
-        return await _find(installation, actor, accepted.send_id)
-    return _just_queued(accepted)
+    async def check(payer: Payer, reserved: ExitStack) -> NewSend:
+        nonlocal to
+        request = await read(payer)
+        to = request.to
+        return await check_request(installation, actor, payer, request, key, reserved)
 
-
-async def accept(installation: Installation, new_send: NewSend) -> AcceptedNow | AcceptedBefore:
-    """Charges and queues the send. Raises the refusal if it is not accepted.
-
-    If the balance of the client's own provider account was never read, it is read first.
-    """
-    if new_send.payer.is_unread:
-        await read_balance_once(installation, new_send.payer, new_send.actor_id)
-    result = await installation.acceptor.accept(new_send)
-    if isinstance(result, Refused):
-        raise result.refusal
-    return result
-
-
-async def read_balance_once(
-    installation: Installation, payer: Payer, actor_id: UUID | None
-) -> None:
-    """Reads the balance of the payer's own provider account, unless that was done meanwhile.
-
-    Raises ProviderUnavailable.
-    """
-    store = installation.store
-    account = await store.find_provider_account(payer.provider_account_id)
-    if account.is_unread:
-        provider = await installation.providers.of(account.id)
-        await sync(store, provider, account, actor_id=actor_id, rules=installation.sync_rules)
+    try:
+        return await accept_checked(installation, actor, key, check)
+    except OptedOut:
+        rejected = sort_normalised(to, to, opted_out=set(to)).rejected
+        raise NoValidRecipients(rejected) from None
 
 
 def check_rate(installation: Installation, payer: Payer) -> None:
@@ -293,13 +253,16 @@ def _check_texts(request: SendRequest, *, most_segments: int) -> None:
             raise
 
 
-async def _check(
+async def check_request(
     installation: Installation,
     actor: Actor,
     payer: Payer,
     request: SendRequest,
     key: IdempotencyKey | None,
+    reserved: ExitStack,
 ) -> NewSend:
+    """The send that is to be charged. Memory for its recipients is reserved until the end."""
+    reserved.enter_context(installation.recipient_memory.reserve(len(request.to)))
     recipients = await _recipients(installation, payer, request)
     if not recipients.numbers:
         raise NoValidRecipients(recipients.rejected)
@@ -332,7 +295,9 @@ async def _check(
 async def _recipients(installation: Installation, payer: Payer, request: SendRequest) -> Recipients:
     """The recipients of a request. A single number is checked for an opt-out when it is charged."""
     to, texts = request.to, request.texts
-    normalised = await _in_thread(len(to), partial(installation.normaliser.normalise_many, to))
+    normalised = request.normalised
+    if normalised is None:
+        normalised = await _in_thread(len(to), partial(installation.normaliser.normalise_many, to))
     opted_out: set[str] = set()
     numbers = [] if request.kind is SendKind.SINGLE else list(filter(None, normalised))
     if numbers:
@@ -366,34 +331,3 @@ def check_limits(installation: Installation, recipients: int, kind: SendKind) ->
     most = installation.limits.recipients_multi if multi else installation.limits.recipients
     if recipients > most:
         raise TooManyRecipients(most)
-
-
-async def _find(installation: Installation, actor: Actor, send_id: UUID) -> Send:
-    """A send that was accepted before, with its present counts."""
-    if actor.client_id is None:
-        raise NotFound("send")
-    try:
-        return await installation.store.find_send(OfClient(actor.client_id), send_id)
-    except TryAgain as away:
-        raise OutcomeUnknown(send_id=send_id) from away
-
-
-def _just_queued(accepted: AcceptedNow) -> Send:
-    new_send = accepted.send
-    schedule = Schedule(new_send.send_at, new_send.held_until)
-    return Send(
-        id=new_send.id,
-        client_id=new_send.payer.client_id,
-        kind=new_send.kind,
-        accepted=len(new_send.numbers),
-        price=new_send.payer.price,
-        value_usd=value_usd(new_send.cost, new_send.payer.rate_usd),
-        rejected=new_send.rejected,
-        rejected_count=new_send.rejected_count,
-        counts={MessageStatus.QUEUED: len(new_send.numbers)},
-        created_at=accepted.created_at,
-        send_at=new_send.send_at,
-        held=schedule.held,
-        held_until=schedule.last_held_until,
-        accepted_as=new_send,
-    )

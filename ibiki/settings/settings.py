@@ -143,6 +143,8 @@ class LimitSettings(Group):
     requests_per_second: int = Field(1_000, ge=1, le=1_000_000)
     recipients: int = Field(100_000, ge=1, le=1_000_000)
     recipients_multi: int = Field(10_000, ge=1, le=1_000_000)
+    rows: int = Field(1_000_000, ge=1, le=1_000_000)
+    """Rows of a file that is sent to. With more than `recipients`, they are written in parts."""
     segments: int = Field(10, ge=1, le=255)  # one octet counts the parts of a concatenated message
     connections: int = Field(10_000, ge=1, le=1_000_000)
     """Live connections of one process: WebSockets and event streams."""

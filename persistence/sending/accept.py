@@ -14,9 +14,17 @@ from uuid import UUID
 
 import orjson
 
+from domain.errors import NotFound
 from domain.ledger.book import Book
 from domain.ledger.valuation import value_usd
-from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
+from domain.sending.messages import (
+    LATER,
+    PRIORITY,
+    NewSend,
+    RowsToWrite,
+    SendKind,
+    answer_of,
+)
 from domain.sending.ports import LockedPayers
 from persistence.copying import (
     NULL,
@@ -29,7 +37,7 @@ from persistence.copying import (
     timestamptz,
     uuid,
 )
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, orm
 from persistence.ledger.transfers import (
     CHANGE_HOLDINGS,
     KEEP_ANSWERS,
@@ -39,6 +47,7 @@ from persistence.ledger.transfers import (
     book_of,
     check_kept,
 )
+from persistence.sending import models
 from persistence.sql import columns, combined
 
 if TYPE_CHECKING:
@@ -137,6 +146,9 @@ WRITE_ACCEPTED = combined(
 
 NOW = "SELECT clock_timestamp()"
 
+# Until the commit. Then the job keeps it: see `persistence.sending.uploads`.
+KEEP_UPLOAD = "SELECT true FROM upload WHERE id = $1 FOR KEY SHARE"
+
 LIMIT_VALIDITY = """
 UPDATE send SET expires_at = make_interval(secs => $2) + coalesce(
     (SELECT max(send_at) FROM message WHERE message.send_id = send.id), statement_timestamp())
@@ -193,17 +205,41 @@ async def copy_messages(tx: Connection, send: NewSend) -> datetime:
     now: datetime = await tx.fetchval(NOW)
     sends = [(*_send_row(send), now)]
     await tx.copy_records_to_table("send", records=sends, columns=SEND_COLUMNS)
+    if send.rows is None:
+        await copy_numbers(tx, send, now, created_at=now)
+    else:
+        await _write_job(tx, send, send.rows)
+    return now
+
+
+async def copy_numbers(tx: Connection, send: NewSend, now: datetime, created_at: datetime) -> None:
+    """Writes the messages of a send by COPY."""
     await tx.copy_to_table(
         "message",
-        source=encoded_messages(send, now),
+        source=encoded_messages(send, now, created_at),
         columns=MESSAGE_COLUMNS,
         format="binary",
         timeout=STATEMENT_TIMEOUT_SECONDS,
     )
-    return now
 
 
-def encoded_messages(send: NewSend, now: datetime) -> AsyncIterator[bytes]:
+async def _write_job(tx: Connection, send: NewSend, rows: RowsToWrite) -> None:
+    if await tx.fetchval(KEEP_UPLOAD, rows.upload_id) is None:
+        raise NotFound("upload")
+    await models.SendJob.create(
+        using_db=orm(tx),
+        send_id=send.id,
+        client_id=send.payer.client_id,
+        provider_account_id=send.payer.provider_account_id,
+        upload_id=rows.upload_id,
+        price=send.payer.price,
+        plan=rows.plan,
+        accepted_rows=rows.accepted_rows,
+        unwritten=rows.accepted,
+    )
+
+
+def encoded_messages(send: NewSend, now: datetime, created_at: datetime) -> AsyncIterator[bytes]:
     """One send's messages for COPY in binary format, in `MESSAGE_COLUMNS`."""
     payer = send.payer
     first = send.first_message_id.int
@@ -218,7 +254,7 @@ def encoded_messages(send: NewSend, now: datetime) -> AsyncIterator[bytes]:
         (times[each or send.send_at] for each in send.held_until)
         if send.held_until
         else times[send.send_at],
-        2 * timestamptz(now),
+        timestamptz(created_at) + timestamptz(now),
     ]
     return encoded_rows(len(MESSAGE_COLUMNS), pieces)
 
@@ -257,7 +293,7 @@ def _send_row(send: NewSend) -> tuple[Any, ...]:
         send.kind.value,
         send.text,
         payer.price,
-        len(send.numbers),
+        send.accepted,
         send.rejected_count,
         orjson.dumps(rejected).decode() if rejected else None,
         payer.rate_usd,
@@ -266,8 +302,8 @@ def _send_row(send: NewSend) -> tuple[Any, ...]:
         send.line.port if send.line else None,
         send.warning,
         send.send_at,
-        sum(each is not None for each in send.held_until),
-        max(filter(None, send.held_until), default=send.send_at),
+        send.held,
+        send.last_held_until or send.send_at,
     )
 
 

@@ -61,11 +61,14 @@ async def write_upload_part(tx: Connection, upload_id: UUID, position: int, part
     )
 
 
-async def find_upload(scope: OfClient, upload_id: UUID) -> Upload:
-    oldest = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
-    row = await models.Upload.filter(
-        client_id=scope.client_id, id=upload_id, created_at__gt=oldest
-    ).first()
+async def find_upload(
+    scope: OfClient, upload_id: UUID, *, kept_seconds: float | None = KEPT_SECONDS
+) -> Upload:
+    uploads = models.Upload.filter(client_id=scope.client_id, id=upload_id)
+    if kept_seconds is not None:
+        oldest = datetime.now(UTC) - timedelta(seconds=kept_seconds)
+        uploads = uploads.filter(created_at__gt=oldest)
+    row = await uploads.first()
     if row is None:
         raise NotFound("upload")
     return Upload(row.id, row.client_id, row.size, Layout(**row.layout))

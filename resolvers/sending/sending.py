@@ -8,7 +8,8 @@ from domain.identity.access import Role, message_scope
 from domain.sending import csv_send as csv_sending
 from domain.sending import quotes
 from domain.sending import send as sending
-from domain.sending.csv_send import CsvOrder, CsvQuote
+from domain.sending.csv_order import CsvOrder
+from domain.sending.csv_send import CsvQuote
 from domain.sending.messages import Message, Send
 from domain.sending.quotes import Quote
 from resolvers import ids

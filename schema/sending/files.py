@@ -7,6 +7,7 @@ from datetime import datetime
 import strawberry
 
 from domain.sending import csv_send as domain_csv
+from domain.sending import file_job
 from domain.sending import messages as domain_messages
 from domain.sending.text import Encoding
 from resolvers.sending import sending
@@ -33,7 +34,7 @@ class FileColumns:
 
 
 @strawberry.type(description="The text for one row of a file, with its values filled in.")
-@stands_for(domain_csv.TextSample)
+@stands_for(file_job.TextSample)
 class TextSample:
     line: int = strawberry.field(
         description="The line on which the row begins, from 1; the row's number in a spreadsheet."

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from domain.dispatch.cancel import cancel_send
 from domain.hooks.deliveries import DueDelivery, EventType, HookRequest
 from domain.identity.access import OfClient
 from domain.inbox.opt_out import opt_out_by_hand
@@ -18,6 +19,7 @@ from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
+from tests.dispatch.test_unwritten import half_written
 from tests.hooks.conftest import HookWorld, change_status, deliveries, message_ids, until
 from tests.inbox import post
 from tests.installations import App
@@ -111,6 +113,21 @@ async def test_a_send_is_reported_once_and_only_when_nothing_of_it_is_in_flight(
     await change_status(second, "SENT", "DELIVERED")
     await store.queue_finished_sends()
     assert len(await deliveries()) == 1
+
+
+async def test_a_job_is_finished_when_its_last_messages_are_cancelled_before_they_are_written(
+    world: HookWorld,
+) -> None:
+    await world.endpoint(events=[EventType.SEND_FINISHED])
+    send_id = await half_written(world.tenant)
+    for each in await message_ids(send_id):
+        await change_status(each, "SUBMITTING", "SENT")
+    await store.queue_finished_sends()
+    assert await deliveries() == []
+    await cancel_send(store, world.tenant.actor, send_id)
+    await store.queue_finished_sends()
+    await store.queue_finished_sends()
+    assert [row["subject"] for row in await deliveries()] == [send_id]
 
 
 async def test_a_send_that_is_finished_in_a_transaction_that_commits_late_is_reported(

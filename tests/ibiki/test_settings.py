@@ -31,6 +31,7 @@ def test_all_settings_have_defaults(tmp_path: Path) -> None:
     assert settings.upstream.cost_per_sms == 50
     assert settings.limits.recipients == 100_000
     assert settings.limits.recipients_multi == 10_000
+    assert settings.limits.rows == 1_000_000
     assert settings.limits.body_bytes == 16 * 1024 * 1024
     assert settings.limits.upload_bytes == 100_000_000
     assert settings.dispatch.lease_seconds == 30

@@ -37,6 +37,8 @@ class FileLimits:
         # Twice as many: an uploaded file is read as well as those that requests name.
         self.reading = Slots(waiting_at_once, 2 * of_one_client)
         self._turns = asyncio.Semaphore(read_at_once)
+        self._large = Slots(waiting_at_once // 4, of_one_client // 2)
+        self._large_turn = asyncio.Semaphore(1)
 
     @contextmanager
     def arriving_file(self, client_id: UUID) -> Iterator[BinaryIO]:
@@ -49,6 +51,13 @@ class FileLimits:
         """Waits for the client's turn to read a file. Raises RateLimited if too many wait."""
         with self.reading.slot(client_id):
             async with self._turns:
+                yield
+
+    @asynccontextmanager
+    async def large_turn(self, client_id: UUID) -> AsyncIterator[None]:
+        """Waits until no other large file is checked. Raises RateLimited if too many wait."""
+        with self._large.slot(client_id):
+            async with self._large_turn:
                 yield
 
     @contextmanager

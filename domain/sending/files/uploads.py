@@ -25,6 +25,7 @@ from domain.transactions import changing
 
 if TYPE_CHECKING:
     from domain.installation import Installation
+    from domain.sending.ports import Uploads
 
 PART_BYTES = 1024 * 1024
 KEPT_SECONDS = 24 * 3600.0
@@ -94,21 +95,34 @@ async def opened(
     `upload_id`: None for an ID that cannot be an upload's. Raises RateLimited, and NotFound: the
     same for an unknown upload, a deleted one and another tenant's.
     """
-    if upload_id is None:
-        raise _gone()
-    try:
-        upload = await installation.store.find_upload(scope, upload_id)
-    except NotFound:
-        raise _gone() from None
+    upload = await find_upload(installation, scope, upload_id)
     limits = installation.file_limits
     async with limits.reading_turn(scope.client_id):
         with limits.temporary_file() as file:
-            for position in range(upload.parts):
-                part = await installation.store.read_upload_part(scope, upload.id, position)
-                if part is None:
-                    raise _gone()
-                await asyncio.to_thread(file.write, part)
+            await copy_upload(installation.store, upload, file)
             yield upload, file
+
+
+async def find_upload(
+    installation: Installation, scope: OfClient, upload_id: UUID | None
+) -> Upload:
+    """An upload of the tenant, of the last day. Raises NotFound."""
+    if upload_id is None:
+        raise _gone()
+    try:
+        return await installation.store.find_upload(scope, upload_id)
+    except NotFound:
+        raise _gone() from None
+
+
+async def copy_upload(store: Uploads, upload: Upload, file: BinaryIO) -> None:
+    """Writes the bytes of an upload to a file. Raises NotFound if they have been deleted."""
+    scope = OfClient(upload.client_id)
+    for position in range(upload.parts):
+        part = await store.read_upload_part(scope, upload.id, position)
+        if part is None:
+            raise _gone()
+        await asyncio.to_thread(file.write, part)
 
 
 async def _store(installation: Installation, upload: Upload, file: BinaryIO) -> None:

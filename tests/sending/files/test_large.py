@@ -16,7 +16,8 @@ import pytest
 from domain.inbox.contact_columns import contact_columns_of
 from domain.inbox.contact_import import import_contacts, read_cards
 from domain.installation import RequestLimits
-from domain.sending.csv_send import CsvOrder, csv_send
+from domain.sending.csv_order import CsvOrder
+from domain.sending.csv_send import csv_send
 from domain.sending.files.layout import layout_of
 from domain.sending.files.uploads import keep_upload
 from domain.sending.messages import Send

@@ -18,7 +18,7 @@ from domain.sending.lists import SendFilter
 from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
 from tests import worlds
-from tests.dispatch.parts import marked
+from tests.dispatch.parts import QUICK, marked
 
 pytestmark = pytest.mark.usefixtures("connected")
 
@@ -92,7 +92,7 @@ async def test_cancelling_refunds_what_is_queued_and_what_is_not_written_once() 
     pool = await worlds.add_pool(held=100)
     client = await worlds.add_client(pool, held=30)
     send_id = await half_written(client)
-    await marked(pool, batch=1)  # the call of the first message has begun
+    await marked(pool, rules=replace(QUICK, calls_at_once=1), batch=1)  # of the first message
     for _ in range(2):
         send = await cancel_send(store, client.actor, send_id)
         assert send.counts == {MessageStatus.SUBMITTING: 1, MessageStatus.CANCELLED: 9}

@@ -1,0 +1,295 @@
+"""Writes the messages of large files, in parts, into the queue.
+
+Any process claims a job for a lease, copies the upload to its disk, and writes one part after the
+other. Each part is a transaction that also moves the job's position, so a part is written once,
+whoever writes it, and whatever is killed. It stays a limited number of messages ahead of the
+dispatchers: so the queue stays small, and a job that is cancelled has few messages to change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.dispatch.cancel import cancel_rest
+from domain.errors import InvalidFile, InvalidText, NotFound
+from domain.identity.access import OfClient, Payer
+from domain.ids import new_id
+from domain.loops import AWAY
+from domain.numbers import Normaliser
+from domain.sending.csv_order import RowPart, read_parts, reading_of
+from domain.sending.file_job import JobPlan, accepted_of, checksum
+from domain.sending.files.file_limits import FileLimits
+from domain.sending.files.uploads import copy_upload
+from domain.sending.messages import NewSend, SendKind
+from domain.sending.route_changes import Routes
+from domain.sending.schedule import Schedule, schedule_of
+
+if TYPE_CHECKING:
+    from domain.dispatch.ports import JobStore
+
+LEASE_SECONDS = 15.0
+"""How long a job waits after its process was killed."""
+
+MOST_OPEN = 4
+"""Jobs that a process writes at a time, in turn. Each has its file on the disk."""
+
+MOST_WAITING = 100_000
+"""Messages of a job that are due and not submitted: as many as a bulk send can have."""
+
+MOST_SEGMENTS = 255
+
+FAILED = "The rest of the file could not be read again. It was not sent."
+
+_log = logging.getLogger(__name__)
+
+
+class JobStage(StrEnum):
+    """The steps of a writer, for tests that kill it there."""
+
+    CLAIMED = "CLAIMED"
+    COPIED = "COPIED"
+    LOCKED = "LOCKED"
+    WRITING = "WRITING"
+    WRITTEN = "WRITTEN"
+
+
+class JobObserver:
+    """Sees what a writer does. Must not block and must not raise."""
+
+    def reached(self, stage: JobStage) -> None:
+        """The writer has reached a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRules:
+    """`waiting`: messages of a job that may wait in the queue."""
+
+    lease_seconds: float = LEASE_SECONDS
+    open_at_once: int = MOST_OPEN
+    waiting: int = MOST_WAITING
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job. `rows_read`: rows of the file that are done. `written`: messages so far."""
+
+    send_id: UUID
+    payer: Payer
+    actor_id: UUID
+    created_at: datetime
+    upload_id: UUID
+    plan: JobPlan
+    accepted_rows: bytes
+    rows_read: int
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPart:
+    """The next messages of a send, made from `rows` rows. `scheduled`: those of a later time."""
+
+    send: NewSend
+    rows: int
+    scheduled: int
+    created_at: datetime
+
+
+class JobBroken(Exception):
+    """The rows are not those that were accepted."""
+
+
+class JobWriter:
+    """The jobs of one process."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        normaliser: Normaliser,
+        routes: Routes,
+        file_limits: FileLimits,
+        *,
+        rules: JobRules | None = None,
+        observer: JobObserver | None = None,
+    ) -> None:
+        self._id = new_id()
+        self._store = store
+        self._normaliser = normaliser
+        self._routes = routes
+        self._file_limits = file_limits
+        self._rules = rules or JobRules()
+        self._observer = observer or JobObserver()
+        self._open: dict[UUID, _OpenJob] = {}
+
+    async def step(self) -> bool:
+        """Writes the next part of each job. True if there may be more at once."""
+        await self._claim()
+        wrote = [await self._advance(job) for job in list(self._open.values())]
+        return any(wrote)
+
+    async def close(self) -> None:
+        """Lets other processes continue at once. Call it after the last step."""
+        for job in list(self._open.values()):
+            with suppress(*AWAY):
+                await self._release(job)
+
+    async def _claim(self) -> None:
+        free = self._rules.open_at_once - len(self._open)
+        if not free:
+            return
+        claimed = await self._store.claim_jobs(
+            self._id, most=free, seconds=self._rules.lease_seconds, without=list(self._open)
+        )
+        for job in claimed:
+            self._observer.reached(JobStage.CLAIMED)
+            opened = self._open[job.send_id] = _OpenJob(job)
+            await self._attempt(opened, self._copy(opened))
+
+    async def _copy(self, opened: _OpenJob) -> bool:
+        job = opened.job
+        scope = OfClient(job.payer.client_id)
+        upload = await self._store.find_upload(scope, job.upload_id, kept_seconds=None)
+        file = opened.stack.enter_context(self._file_limits.temporary_file())
+        await copy_upload(self._store, upload, file)
+        reading = reading_of(upload.layout, job.plan.order, most_segments=MOST_SEGMENTS)
+        opened.parts = read_parts(
+            file,
+            replace(reading, most_segments=None),
+            self._normaliser,
+            rows=job.plan.part_rows,
+            skip=job.rows_read,
+        )
+        self._observer.reached(JobStage.COPIED)
+        return True
+
+    async def _advance(self, opened: _OpenJob) -> bool:
+        """Writes the next part, if it is time. True if it has."""
+        send_id = opened.job.send_id
+        waiting = await self._store.renew_job(send_id, self._id, seconds=self._rules.lease_seconds)
+        if waiting is None:  # it has ended, or another process has it
+            self._close(opened)
+            return False
+        if waiting >= self._rules.waiting:
+            is_full = len(self._open) == self._rules.open_at_once
+            if is_full and await self._store.other_jobs_wait():
+                await self._release(opened)
+            return False
+        return await self._attempt(opened, self._write(opened))
+
+    async def _attempt(self, opened: _OpenJob, work: Awaitable[bool]) -> bool:
+        """Does a step of a job. If its file cannot be read again, the rest is refunded."""
+        try:
+            return await work
+        except (InvalidFile, InvalidText, NotFound, JobBroken) as broken:
+            _log.error(
+                "send %s: the rest of its file is not sent but refunded: %s",
+                opened.job.send_id,
+                broken,
+            )
+            self._close(opened)
+            await cancel_rest(self._store, opened.job.send_id, note=FAILED)
+            return True
+        except BaseException:
+            # It is not known how far it is. It is claimed again, and read from its position.
+            self._close(opened)
+            raise
+
+    async def _write(self, opened: _OpenJob) -> bool:
+        part = await asyncio.to_thread(opened.next_part)
+        written = await self._prepared(opened, part)
+        async with self._store.transaction() as tx:
+            locked = await self._store.lock_claimed(
+                tx, opened.job.send_id, self._id, rows_read=opened.rows_read
+            )
+            self._observer.reached(JobStage.LOCKED)
+            if not locked:
+                self._close(opened)
+                return False
+            await self._store.write_part(tx, written)
+            self._observer.reached(JobStage.WRITING)
+        self._observer.reached(JobStage.WRITTEN)
+        opened.rows_read += written.rows
+        opened.written += len(written.send.numbers)
+        return True
+
+    async def _prepared(self, opened: _OpenJob, part: _Accepted) -> WrittenPart:
+        """The messages of a part: when they are due, and through which account they leave."""
+        job, payer, numbers = opened.job, opened.job.payer, part.numbers
+        plan = job.plan
+        opted_out = await self._store.find_opted_out(payer.client_id, numbers)
+        schedule = Schedule(plan.send_at)
+        if plan.quiet is not None:
+            schedule = await asyncio.to_thread(
+                schedule_of, numbers, plan.send_at, plan.quiet, plan.accepted_at
+            )
+        held_until = list(schedule.held_until)
+        if opted_out and plan.send_at is None:
+            # A message with a time is looked up among the opt-outs again when it is claimed, and is
+            # then cancelled and refunded. This time has passed, so it is claimed at once.
+            held_until = held_until or [None] * len(numbers)
+            held_until = [
+                each or (job.created_at if number in opted_out else None)
+                for number, each in zip(numbers, held_until, strict=True)
+            ]
+        send = NewSend(
+            id=job.send_id,
+            payer=payer,
+            actor_id=job.actor_id,
+            kind=SendKind.CSV,
+            numbers=numbers,
+            text=None,
+            texts=part.texts,
+            send_at=plan.send_at,
+            held_until=held_until,
+            routes=self._routes.table.choose(payer.provider_account_id, numbers),
+            first_message_id=UUID(int=plan.first_message_id.int + opened.written),
+        )
+        scheduled = len(numbers) if plan.send_at else send.held
+        return WrittenPart(send, part.rows, scheduled, job.created_at)
+
+    async def _release(self, opened: _OpenJob) -> None:
+        self._close(opened)
+        await self._store.release_job(opened.job.send_id, self._id)
+
+    def _close(self, opened: _OpenJob) -> None:
+        self._open.pop(opened.job.send_id, None)
+        opened.stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """The accepted rows of a part, and how many rows the part has."""
+
+    numbers: Sequence[str]
+    texts: Sequence[str] | None
+    rows: int
+
+
+class _OpenJob:
+    """A claimed job, its file, and how far it is."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.stack = ExitStack()
+        self.parts: Iterator[RowPart] = iter(())
+        self.rows_read = job.rows_read
+        self.written = job.written
+        self._flags = zlib.decompress(job.accepted_rows)
+
+    def next_part(self) -> _Accepted:
+        """The accepted rows of the next part. Raises JobBroken, InvalidFile."""
+        part = next(self.parts, RowPart())
+        number = self.rows_read // self.job.plan.part_rows
+        flags = self._flags[self.rows_read : self.rows_read + len(part.written)]
+        numbers, texts = accepted_of(part, flags)
+        if not part.written or checksum(numbers, texts) != self.job.plan.checksums[number]:
+            raise JobBroken(f"part {number + 1} of the file reads otherwise than before")
+        return _Accepted(numbers, texts, len(part.written))

@@ -1,0 +1,213 @@
+"""A file that is too large to be in memory: checked row by row, charged, and then written in parts.
+
+The check remembers which rows it has accepted: one byte for each, and a checksum of the numbers and
+texts of each part. A process that writes the messages reads the file again, and compares. So what
+is written is what was charged, also after a crash, a change of a setting or a new version.
+See docs/decisions/0193.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import compress
+from typing import TYPE_CHECKING, Any, BinaryIO
+from uuid import UUID
+
+from domain.errors import InvalidInput
+from domain.identity.access import Payer
+from domain.identity.quiet_hours import QuietHours
+from domain.ids import new_id
+from domain.rejections import RejectedRecipient
+from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts
+from domain.sending.messages import RowsToWrite
+from domain.sending.recipients import Sorting
+from domain.sending.schedule import schedule_of, time_to_send
+
+if TYPE_CHECKING:
+    from domain.installation import Installation
+
+PART_ROWS = 10_000
+"""Rows that are checked, and later written, at a time."""
+
+MOST_SAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TextSample:
+    """The text for one row of a file."""
+
+    line: int
+    number: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """How the rows of a file become messages.
+
+    `order`: with the text of its template. `accepted_at`: the moment that quiet hours are counted
+    from. `send_at`: when the messages are due, None for now. `checksums`: one for each part of
+    `part_rows` rows. `first_message_id`: the messages have consecutive IDs from here on.
+    """
+
+    order: CsvOrder
+    first_message_id: UUID
+    accepted_at: datetime
+    send_at: datetime | None
+    quiet: QuietHours | None
+    part_rows: int
+    checksums: Sequence[int]
+
+    def as_json(self) -> Mapping[str, Any]:
+        """The plan as it is stored."""
+        order = {
+            "text": self.order.text,
+            "column": self.order.column,
+            "text_column": self.order.text_column,
+            "allow_missing_values": self.order.allow_missing_values,
+        }
+        return {
+            "order": order,
+            "first_message_id": str(self.first_message_id),
+            "accepted_at": self.accepted_at.isoformat(),
+            "send_at": self.send_at.isoformat() if self.send_at else None,
+            "quiet": asdict(self.quiet) if self.quiet else None,
+            "part_rows": self.part_rows,
+            "checksums": list(self.checksums),
+        }
+
+
+def plan_of(stored: Mapping[str, Any]) -> JobPlan:
+    """The plan that was stored."""
+    send_at, quiet = stored["send_at"], stored["quiet"]
+    return JobPlan(
+        order=CsvOrder(**stored["order"]),
+        first_message_id=UUID(stored["first_message_id"]),
+        accepted_at=datetime.fromisoformat(stored["accepted_at"]),
+        send_at=datetime.fromisoformat(send_at) if send_at else None,
+        quiet=QuietHours(**quiet) if quiet else None,
+        part_rows=stored["part_rows"],
+        checksums=stored["checksums"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """What was found in a file. `refusal`: of its time, None if it can be sent then."""
+
+    rows: RowsToWrite
+    rejected: Sequence[RejectedRecipient]
+    rejected_count: int
+    samples: Sequence[TextSample]
+    send_at: datetime | None
+    refusal: InvalidInput | None
+
+
+async def check_file(
+    installation: Installation,
+    payer: Payer,
+    upload_id: UUID,
+    file: BinaryIO,
+    reading: Reading,
+    order: CsvOrder,
+) -> CheckedFile:
+    """Checks all rows. Raises InvalidText and InvalidFile, as for a small file."""
+    now = await installation.store.read_clock()
+    check = _Check(payer, reading, order, now=datetime.fromtimestamp(now, UTC))
+    parts = read_parts(file, reading, installation.normaliser, rows=PART_ROWS)
+    while part := await asyncio.to_thread(next, parts, None):
+        numbers = list(filter(None, part.numbers))
+        opted_out = await installation.store.find_opted_out(payer.client_id, numbers)
+        await asyncio.to_thread(check.add, part, opted_out)
+    return check.finished(upload_id)
+
+
+def accepted_of(part: RowPart, flags: bytes | bytearray) -> tuple[list[str], list[str] | None]:
+    """The numbers and texts of the rows that were accepted. `flags`: one byte for each row."""
+    numbers = [number or "" for number in compress(part.numbers, flags)]
+    return numbers, list(compress(part.texts, flags)) if part.texts else None
+
+
+def checksum(numbers: Sequence[str], texts: Sequence[str] | None) -> int:
+    """The same if and only if (but for chance) the numbers and texts are the same."""
+    given = "\n".join(numbers) + "\0" + "\0".join(texts or ())
+    return zlib.crc32(given.encode(errors="surrogatepass"))
+
+
+class _Check:
+    """The rows so far."""
+
+    def __init__(self, payer: Payer, reading: Reading, order: CsvOrder, *, now: datetime) -> None:
+        self._order, self._reading, self._now = order, reading, now
+        self._quiet = None if order.ignore_quiet_hours else payer.quiet_hours
+        self._send_at: datetime | None = None
+        self._refusal: InvalidInput | None = None
+        self._sorting = Sorting(compact=True)
+        self._flags = bytearray()
+        self._checksums: list[int] = []
+        self._samples: list[TextSample] = []
+        self._held = 0
+        self._last_held_until: datetime | None = None
+        try:
+            self._send_at = order.send_at and time_to_send(order.send_at, now)
+        except InvalidInput as refusal:  # of all refusals the last
+            self._refusal = refusal
+
+    def add(self, part: RowPart, opted_out: Container[str]) -> None:
+        numbers, positions = self._sorting.add(
+            part.written,
+            part.numbers,
+            texts=part.texts if self._reading.text_of else None,
+            opted_out=opted_out,
+            missing=part.missing,
+            places=part.lines,
+        )
+        flags = bytearray(len(part.written))
+        for at in positions:
+            flags[at] = 1
+        self._flags += flags
+        self._checksums.append(checksum(*accepted_of(part, flags)))
+        for at in positions[: MOST_SAMPLES - len(self._samples)]:
+            text = part.texts[at] if part.texts else self._order.text or ""
+            self._samples.append(TextSample(part.lines[at], part.numbers[at] or "", text))
+        self._hold(numbers)
+
+    def finished(self, upload_id: UUID) -> CheckedFile:
+        plan = JobPlan(
+            order=self._order,
+            first_message_id=new_id(),
+            accepted_at=self._now,
+            send_at=self._send_at,
+            quiet=self._quiet,
+            part_rows=PART_ROWS,
+            checksums=self._checksums,
+        )
+        rows = RowsToWrite(
+            upload_id=upload_id,
+            plan=plan.as_json(),
+            accepted_rows=zlib.compress(bytes(self._flags)),
+            accepted=sum(self._flags),
+            held=self._held,
+            last_held_until=self._last_held_until,
+        )
+        return CheckedFile(
+            rows,
+            self._sorting.rejected,
+            self._sorting.rejected_count,
+            self._samples,
+            self._send_at,
+            self._refusal,
+        )
+
+    def _hold(self, numbers: Sequence[str]) -> None:
+        """Counts what is held during quiet hours."""
+        if self._quiet is None:
+            return
+        schedule = schedule_of(numbers, self._send_at, self._quiet, self._now)
+        self._held += schedule.held
+        ends = [self._last_held_until, schedule.last_held_until]
+        self._last_held_until = max(filter(None, ends), default=None)
