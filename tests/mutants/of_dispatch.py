@@ -256,8 +256,37 @@ MUTANTS = (
     Mutant(
         "what is cancelled is not refunded",
         "domain/dispatch/cancel.py",
-        "    if count:\n",
-        "    if False:\n",
+        "    if count:\n        await _refund(store, tx, account, found, count, note=CANCELLED",
+        "    if False:\n        await _refund(store, tx, account, found, count, note=CANCELLED",
         ("dispatch/test_cancel.py",),
+    ),
+    # Jobs
+    Mutant(
+        "a part is written by a process that has lost its job",
+        "persistence/dispatch/jobs.py",
+        "AND claimed_by = $2 AND rows_read = $3 AND unwritten > 0\nFOR UPDATE",
+        "AND $2::uuid IS NOT NULL AND $3::int4 IS NOT NULL AND unwritten > 0\nFOR UPDATE",
+        ("dispatch/test_jobs.py",),
+    ),
+    Mutant(
+        "a part is counted without its messages",
+        "persistence/dispatch/jobs.py",
+        "unwritten = unwritten - $3, scheduled",
+        "unwritten = unwritten - least($3, 9), scheduled",
+        ("dispatch/test_jobs.py",),
+    ),
+    Mutant(
+        "rows that read otherwise than before are sent",
+        "domain/dispatch/jobs.py",
+        "if not part.written or checksum(",
+        "if not part.written and checksum(",
+        ("dispatch/test_jobs.py",),
+    ),
+    Mutant(
+        "messages that are not written are not refunded",
+        "domain/dispatch/cancel.py",
+        "        count += unwritten\n",
+        "",
+        ("dispatch/test_unwritten.py",),
     ),
 )

@@ -20,8 +20,8 @@ MUTANTS = (
     Mutant(
         "a page does not see that a refund is missing",
         SQL,
-        "(coalesce(messages, 0) - coalesce(given_back, 0)) * price",
-        "coalesce(messages, 0) * price",
+        "coalesce(unwritten, 0) - coalesce(given_back, 0)",
+        "coalesce(unwritten, 0)",
         TESTS,
     ),
     Mutant(
