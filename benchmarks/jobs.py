@@ -37,7 +37,7 @@ MOST_MEBIBYTES = 250
 
 SEND = """mutation ($input: CsvSendInput!) { csvSend(input: $input) {
   __typename ... on Send { id accepted } ... on UserError { message } } }"""
-CANCEL = """mutation ($id: ID!) { cancelSend(id: $id) {
+CANCEL = """mutation ($input: CancelSendInput!) { cancelSend(input: $input) {
   __typename ... on Send { charged } ... on UserError { message } } }"""
 UNWRITTEN = "SELECT coalesce(sum(unwritten), 0)::int8 AS left FROM send_job"
 
@@ -78,7 +78,9 @@ async def _measured(place: Ground) -> list[Measurement]:
             (run, auditing) = await _timed(audit(store, await new_audit(store), rest=0))
             assert run.holds, run.violations
             assert 0 < killed_with < ROWS
-            cancelled, cancelling = await _timed(_ask(port, own, CANCEL, {"id": sent["id"]}))
+            cancelled, cancelling = await _timed(
+                _ask(port, own, CANCEL, {"input": {"sendId": sent["id"]}})
+            )
             assert cancelled["data"]["cancelSend"]["charged"] == 0, cancelled
             run = await audit(store, await new_audit(store), rest=0)
             assert run.holds, run.violations

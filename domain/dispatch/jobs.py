@@ -14,27 +14,23 @@ import zlib
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.dispatch.cancel import cancel_rest
+from domain.dispatch.job_store import Job, JobStore, WrittenPart
 from domain.errors import InvalidFile, InvalidText, NotFound
-from domain.identity.access import OfClient, Payer
+from domain.identity.access import OfClient
 from domain.ids import new_id
 from domain.loops import AWAY
 from domain.numbers import Normaliser
 from domain.sending.csv_order import RowPart, read_parts, reading_of
-from domain.sending.file_job import JobPlan, accepted_of, checksum
+from domain.sending.file_job import accepted_of, checksum
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.files.uploads import copy_upload
 from domain.sending.messages import NewSend, SendKind
 from domain.sending.route_changes import Routes
 from domain.sending.schedule import Schedule, schedule_of
-
-if TYPE_CHECKING:
-    from domain.dispatch.ports import JobStore
 
 LEASE_SECONDS = 15.0
 """How long a job waits after its process was killed."""
@@ -76,31 +72,6 @@ class JobRules:
     lease_seconds: float = LEASE_SECONDS
     open_at_once: int = MOST_OPEN
     waiting: int = MOST_WAITING
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed job. `rows_read`: rows of the file that are done. `written`: messages so far."""
-
-    send_id: UUID
-    payer: Payer
-    actor_id: UUID
-    created_at: datetime
-    upload_id: UUID
-    plan: JobPlan
-    accepted_rows: bytes
-    rows_read: int
-    written: int
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenPart:
-    """The next messages of a send, made from `rows` rows. `scheduled`: those of a later time."""
-
-    send: NewSend
-    rows: int
-    scheduled: int
-    created_at: datetime
 
 
 class JobBroken(Exception):

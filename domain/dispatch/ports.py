@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from domain.dispatch.messages import (
@@ -29,11 +29,8 @@ from domain.identity.access import Everything, Scope
 from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.ports import Ledger, OnceStore
 from domain.outcomes import Outcome
-from domain.sending.ports import SendArchive, Uploads
+from domain.sending.ports import SendArchive
 from domain.transactions import Transaction
-
-if TYPE_CHECKING:
-    from domain.dispatch.jobs import Job, WrittenPart
 
 
 class ProviderAccountLocks(Ledger, Protocol):
@@ -351,45 +348,6 @@ class DatabaseClock(Protocol):
         `reading_seconds`: how long a reading of a balance may pause marking. Waits for no lock.
         True if there may be more.
         """
-        ...
-
-
-class JobStore(Cancellations, Uploads, Protocol):
-    """Sends whose messages are written in parts. A job is claimed by one process at a time."""
-
-    async def claim_jobs(
-        self, writer_id: UUID, *, most: int, seconds: float, without: Sequence[UUID]
-    ) -> list[Job]:
-        """Claims jobs that nobody holds for so many seconds; none of `without`."""
-        ...
-
-    async def renew_job(self, send_id: UUID, writer_id: UUID, *, seconds: float) -> int | None:
-        """Renews the claim. Returns how many of its written messages are due and not submitted.
-
-        None if it has ended, or if another process has claimed it.
-        """
-        ...
-
-    async def release_job(self, send_id: UUID, writer_id: UUID) -> None:
-        """Ends the claim."""
-        ...
-
-    async def other_jobs_wait(self) -> bool:
-        """Whether there are jobs that nobody holds."""
-        ...
-
-    async def lock_claimed(
-        self, tx: Transaction, send_id: UUID, writer_id: UUID, *, rows_read: int
-    ) -> bool:
-        """Locks the job if the writer still holds it, and it is at that row. Else False."""
-        ...
-
-    async def write_part(self, tx: Transaction, part: WrittenPart) -> None:
-        """Writes the messages of a locked job, QUEUED, and moves its position."""
-        ...
-
-    async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> Set[str]:
-        """Those of the numbers that the client may not send to."""
         ...
 
 
