@@ -8,13 +8,13 @@ dispatchers: so the queue stays small, and a job that is cancelled has few messa
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import zlib
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 from domain.dispatch.cancel import cancel_rest
@@ -22,6 +22,7 @@ from domain.dispatch.job_store import Job, JobStore, WrittenPart
 from domain.errors import InvalidFile, InvalidText, NotFound
 from domain.identity.access import OfClient
 from domain.ids import new_id
+from domain.long_work import in_thread
 from domain.loops import AWAY
 from domain.numbers import Normaliser
 from domain.sending.csv_order import RowPart, read_parts, reading_of
@@ -174,7 +175,7 @@ class JobWriter:
             raise
 
     async def _write(self, opened: _OpenJob) -> bool:
-        part = await asyncio.to_thread(opened.next_part)
+        part = await in_thread(opened.next_part)
         written = await self._prepared(opened, part)
         async with self._store.transaction() as tx:
             locked = await self._store.lock_claimed(
@@ -198,8 +199,8 @@ class JobWriter:
         opted_out = await self._store.find_opted_out(payer.client_id, numbers)
         schedule = Schedule(plan.send_at)
         if plan.quiet is not None:
-            schedule = await asyncio.to_thread(
-                schedule_of, numbers, plan.send_at, plan.quiet, plan.accepted_at
+            schedule = await in_thread(
+                partial(schedule_of, numbers, plan.send_at, plan.quiet, plan.accepted_at)
             )
         held_until = list(schedule.held_until)
         if opted_out and plan.send_at is None:

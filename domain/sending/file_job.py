@@ -8,11 +8,11 @@ See docs/decisions/0193.
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import compress
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
@@ -21,6 +21,7 @@ from domain.errors import InvalidInput
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
+from domain.long_work import in_thread
 from domain.rejections import RejectedRecipient
 from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts
 from domain.sending.messages import RowsToWrite
@@ -119,10 +120,10 @@ async def check_file(
     now = await installation.store.read_clock()
     check = _Check(payer, reading, order, now=datetime.fromtimestamp(now, UTC))
     parts = read_parts(file, reading, installation.normaliser, rows=PART_ROWS)
-    while part := await asyncio.to_thread(next, parts, None):
+    while part := await in_thread(partial(next, parts, None)):
         numbers = list(filter(None, part.numbers))
         opted_out = await installation.store.find_opted_out(payer.client_id, numbers)
-        await asyncio.to_thread(check.add, part, opted_out)
+        await in_thread(partial(check.add, part, opted_out))
     return check.finished(upload_id)
 
 
