@@ -29,7 +29,7 @@ from domain.identity.access import Everything, Scope
 from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.ports import Ledger, OnceStore
 from domain.outcomes import Outcome
-from domain.sending.ports import SendArchive
+from domain.sending.ports import SendArchive, Unwritten
 from domain.transactions import Transaction
 
 
@@ -210,31 +210,17 @@ class Queue(Settlements, Protocol):
         ...
 
 
-class Cancellations(SendArchive, ProviderAccountLocks, OnceStore, Protocol):
+class Cancellations(SendArchive, Unwritten, ProviderAccountLocks, OnceStore, Protocol):
     """Sends whose queued messages are cancelled."""
 
     async def find_cancellable(self, scope: Scope, send_id: UUID) -> CancellableSend:
         """A send within the scope. Raises NotFound."""
         ...
 
-    async def lock_unwritten(self, tx: Transaction, send_id: UUID) -> int:
-        """How many messages the job of a send has not written. Locks the job, if there is one.
-
-        Call it before anything else is locked.
-        """
-        ...
-
-    async def cancel_unwritten(self, tx: Transaction, send_id: UUID) -> None:
-        """Ends the job of a send. Its messages that are not written count as CANCELLED."""
-        ...
-
     async def cancel_queued(
         self, tx: Transaction, send_id: UUID, *, most: int, only: UUID | None = None
     ) -> int:
-        """Locks the QUEUED messages in ID order and sets them to CANCELLED. Returns how many.
-
-        `most`: only so many. `only`: of these, the message with this ID.
-        """
+        """Cancels at most so many QUEUED messages, or `only` this one, locked in ID order."""
         ...
 
 
@@ -296,10 +282,7 @@ class Captures(Ledger, Protocol):
     async def take_uncaptured(
         self, tx: Transaction, *, most: int, send_id: UUID | None = None
     ) -> list[Uncaptured]:
-        """Locks the oldest sends, or the one with that ID. Skips those that others have locked.
-
-        Leaves out a send that is not written yet if all that is written is captured.
-        """
+        """Locks the oldest sends, or the one with that ID. Skips those that others have locked."""
         ...
 
     async def capture_numbers(

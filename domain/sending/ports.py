@@ -196,6 +196,21 @@ class Uploads(Protocol):
         ...
 
 
+class Unwritten(Protocol):
+    """Messages of jobs that are charged and not written yet."""
+
+    async def lock_unwritten(self, tx: Transaction, send_id: UUID) -> int:
+        """How many messages the job of a send has not written. Locks the job, if there is one.
+
+        Call it before anything else is locked.
+        """
+        ...
+
+    async def cancel_unwritten(self, tx: Transaction, send_id: UUID) -> None:
+        """Ends the job of a send. Its messages that are not written count as CANCELLED."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LockedPayers:
     """Accounts under lock.
