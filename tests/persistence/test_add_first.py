@@ -15,7 +15,7 @@ BASELINE = "0042"
 
 REMOVES = {
     "a column": r"DROP COLUMN|RemoveField\(|RENAME COLUMN|RenameField\(",
-    "a table": r"DROP TABLE|DeleteModel\(|RenameModel\(|\bRENAME TO\b",
+    "a table": r"DROP TABLE|DeleteModel\(|RenameModel\(|ALTER TABLE \S+ RENAME TO\b",
     "NULL": r"SET NOT NULL",
     "a type": r"ALTER COLUMN \w+ (SET DATA )?TYPE",
 }
