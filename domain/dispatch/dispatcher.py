@@ -20,7 +20,7 @@ from domain.dispatch.breaker import Breaker, is_clear, requested_pause
 from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
 from domain.dispatch.clock_watch import ClockWatch
 from domain.dispatch.fairness import BULK, Turns
-from domain.dispatch.lookout import PAUSE_WITHOUT_WORK, Lookout
+from domain.dispatch.lookout import PAUSE, Lookout
 from domain.dispatch.messages import Call, EndedCall, Waiting
 from domain.dispatch.ports import Observer, Stage, WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
@@ -33,8 +33,8 @@ from domain.provider import Outgoing, Provider, Providers
 GATHER_SECONDS = 0.002
 """The wait for more slots to become free. One claim for many calls costs as much as for one."""
 
-MOST_RELEASED = 2_000
 EXPIRE_EVERY_SECONDS = 5.0
+MOST_RELEASED = 2_000
 """Scheduled messages of one statement: a second's work of a fast provider account."""
 
 MOST_DIVERTED = 1_000
@@ -70,11 +70,12 @@ class DispatchRunner:
         self._running: dict[UUID, Dispatcher] = {}
         poll_seconds, sweep_seconds = self._rules.poll_seconds, self._rules.sweep_seconds
         # An open snapshot makes the first two slow, as `lookout` explains.
-        rest = PAUSE_WITHOUT_WORK
-        self._poll = Loop("the queue poll", self._look, every_seconds=poll_seconds, least_rest=rest)
+        self._poll = Loop(
+            "the queue poll", self._look, every_seconds=poll_seconds, least_rest=PAUSE
+        )
         self._loops = [
             self._poll,
-            Loop("scheduled messages", self._release, every_seconds=poll_seconds, least_rest=rest),
+            Loop("scheduled messages", self._release, every_seconds=poll_seconds, least_rest=PAUSE),
             Loop("the sweep", self._sweep, every_seconds=sweep_seconds),
             Loop("the clock watch", ClockWatch(store).look, every_seconds=sweep_seconds),
             Loop("giving up", self._give_up, every_seconds=self._rules.give_up_every_seconds),

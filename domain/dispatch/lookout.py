@@ -19,10 +19,10 @@ from domain.dispatch.fairness import BULK, NO_TENANT, REPLIES, SINGLES
 from domain.dispatch.messages import Position, Waiting
 from domain.dispatch.ports import Queue
 
-PAUSE_WITH_WORK = 9
-PAUSE_WITHOUT_WORK = 3
-"""How long a slow look is not repeated, in times of its duration: while tenants that it has found
-are served, and when all of them have been served."""
+PAUSE = 3
+PAUSE_OF_BULK = 9
+"""How long a slow look is not repeated, in times of its duration. The look at bulk is repeated
+later while tenants that it has found are still served."""
 
 MOST_REMEMBERED = 200
 """Tenants of a priority that a look returns if the last one was slow."""
@@ -48,7 +48,7 @@ class _Look:
     @property
     def next_at(self) -> float:
         """When the next look may be made."""
-        pause = PAUSE_WITH_WORK if self.tenants else PAUSE_WITHOUT_WORK
+        pause = PAUSE_OF_BULK if BULK in self.priorities and self.tenants else PAUSE
         return self.ended_at + pause * self.took_seconds if self.is_slow else -inf
 
     def in_turn(self, after: Mapping[int, UUID]) -> Iterable[Waiting]:
