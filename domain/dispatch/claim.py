@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from math import inf
 from uuid import UUID
 
@@ -65,7 +66,8 @@ class ClaimContext:
 class Claimed:
     """Calls that are marked and must start at once.
 
-    `marked_at`: on the clock of `domain.clock`, not later than the start of the lease.
+    `marked_at`: on the clock of `domain.clock`, not later than the start of the lease. `more`:
+    messages were picked that are not submitted, so there may be more to claim.
     `wait_seconds`: before it makes sense to claim again. `probe_due`: nothing was claimed, but a
     probe may be. `refused`: the provider refuses the account, and no probe is due. `reached`: where
     the next claim may begin, for each tenant that was picked from.
@@ -78,6 +80,7 @@ class Claimed:
     refused: bool = False
     is_probe: bool = False
     reached: Reached = field(default_factory=dict)
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -102,6 +105,8 @@ class _Picking:
     """Messages that are cancelled instead, because their number has opted out."""
     expired: list[UUID] = field(default_factory=list)
     """Messages that are rejected instead, because their validity period has ended."""
+    held: dict[UUID, datetime] = field(default_factory=dict)
+    """Messages that wait until these times instead, because it is quiet where they go."""
 
     def most_calls(self, round_: Round) -> int:
         """How many more calls of the round's priority may be opened."""
@@ -112,6 +117,20 @@ class _Picking:
         """How many more messages of the round's priority may be marked."""
         is_bulk = round_.priority == BULK
         return min(self.messages_left, self.bulk_left) if is_bulk else self.messages_left
+
+    def sort(self, found: Sequence[Queued]) -> list[Queued]:
+        """Those of the messages that may be submitted, in order. Notes the others."""
+        picked = []
+        for each in found:
+            if each.opted_out:
+                self.opted_out.append(each.id)
+            elif each.expired:
+                self.expired.append(each.id)
+            elif (until := each.held_until) is not None:
+                self.held[each.id] = until
+            else:
+                picked.append(each)
+        return picked
 
     def add(self, call: Call) -> None:
         """Adds a call that will be marked."""
@@ -126,7 +145,7 @@ class _Picking:
         If all that was picked leaves it: the last position, or None if there was no more.
         """
         leaving = {each.id for call in self.calls for each in call.messages}
-        leaving.update(self.opted_out, self.expired)
+        leaving.update(self.opted_out, self.expired, self.held)
         by_tenant: dict[tuple[int, UUID], list[Queued]] = defaultdict(list)
         for message in self.found:
             by_tenant[message.priority, message.client_id].append(message)
@@ -197,7 +216,7 @@ async def claim_probe(context: ClaimContext, turns: Turns, waiting: Sequence[Wai
                 longest_seconds=context.rules.probe_longest_seconds,
             )
     _note_served(turns, claimed, waiting)
-    return Claimed(claimed.calls, claimed.marked_at, is_probe=True)
+    return replace(claimed, is_probe=True)
 
 
 @asynccontextmanager
@@ -225,6 +244,8 @@ async def _claim(
     if picking.calls:
         context.observer.reached(Stage.PICKED)
         claimed = await _mark(context, tx, account, picking.calls)
+    if picking.held:
+        await context.store.hold_messages(tx, picking.held)
     ended = picking.opted_out + picking.expired
     if ended:
         # After the marks: all code that locks accounts of the ledger has its messages by then.
@@ -234,7 +255,7 @@ async def _claim(
             for each in messages
         ]
         await write_settlement(context.store, tx, account, transitions)
-    return claimed
+    return replace(claimed, more=bool(ended or picking.held))
 
 
 async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round_: Round) -> None:
@@ -247,9 +268,7 @@ async def _pick(context: ClaimContext, tx: Transaction, picking: _Picking, round
     found = await context.store.pick_messages(tx, context.provider_account_id, quotas)
     picking.quotas += quotas
     picking.found += found
-    picking.opted_out += [each.id for each in found if each.opted_out]
-    picking.expired += [each.id for each in found if each.expired and not each.opted_out]
-    picked = [each for each in found if not each.opted_out and not each.expired]
+    picked = picking.sort(found)
     for messages in group(picked, batch=batch, most_calls=most_calls, most_messages=most_messages):
         picking.add(Call(new_id(), messages))
 

@@ -231,7 +231,7 @@ class Dispatcher:
             self._context.observer.reached(Stage.MARKED)
         self._start(provider, claimed)
         self._wake_in(claimed.wait_seconds)
-        return bool(claimed.calls)
+        return bool(claimed.calls) or claimed.more
 
     def _free_slots(self) -> int:
         """Calls that may start. None while the database lags behind with recording."""

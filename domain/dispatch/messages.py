@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
+from domain.identity.quiet_hours import QuietHours
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected
 from domain.provider import Outgoing
 from domain.sending.messages import MessageStatus
+from domain.sending.schedule import ends_of_hold
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,7 +51,8 @@ class Queued:
 
     `alone`: a bulk call with this message was rejected as a whole, so it gets a call of its own.
     `opted_out`: the message was scheduled, and its number has opted out since. `expired`: its
-    validity period has ended.
+    validity period has ended. `quiet_hours`: those in which it is not submitted. `picked_at`: by
+    the clock of the database; None without quiet hours.
     """
 
     id: UUID
@@ -64,11 +67,21 @@ class Queued:
     opted_out: bool = False
     expired: bool = False
     due_at: datetime = BEGINNING.due_at
+    quiet_hours: QuietHours | None = None
+    picked_at: datetime | None = None
 
     @property
     def position(self) -> Position:
         """Where it is in the queue."""
         return Position(self.due_at, self.id)
+
+    @property
+    def held_until(self) -> datetime | None:
+        """When it may be submitted, if it is quiet where its recipient is; else None."""
+        if self.quiet_hours is None or self.picked_at is None:
+            return None
+        [ends_at] = ends_of_hold([self.number], self.picked_at, self.quiet_hours)
+        return ends_at
 
 
 @dataclass(frozen=True, slots=True)

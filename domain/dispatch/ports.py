@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -161,6 +162,10 @@ class Queue(Settlements, Protocol):
         Skips messages that others have locked. A second call in the same transaction can return
         the same messages again.
         """
+        ...
+
+    async def hold_messages(self, tx: Transaction, held: Mapping[UUID, datetime]) -> None:
+        """Postpones picked messages until these times. They stay QUEUED and charged."""
         ...
 
     async def lock_rate(

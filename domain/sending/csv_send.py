@@ -223,6 +223,7 @@ async def _send_large(
         key=key,
         send_at=checked.send_at,
         rows=checked.rows,
+        quiet_hours=None if order.ignore_quiet_hours else payer.quiet_hours,
     )
     return new_send, reading.columns
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.direction import Direction
 from domain.identity.access import Payer
+from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
 from domain.ledger.idempotency import Answer, IdempotencyKey
 from domain.rejections import RejectedRecipient
@@ -131,7 +132,8 @@ class NewSend:
     empty if none is. `callback`: where the statuses of the messages are posted to, besides the
     client's endpoints. `valid_seconds`: how long after it is due a message may be submitted.
     `routes`: one for each number, None without one; empty if no number has one. `rows`: for a send
-    whose messages are written in parts after it is charged; it has no `numbers`.
+    whose messages are written in parts after it is charged; it has no `numbers`. `quiet_hours`: in
+    these, its messages are not submitted; None without any.
     """
 
     id: UUID
@@ -152,6 +154,7 @@ class NewSend:
     valid_seconds: int | None = None
     routes: Sequence[ProviderRoute | None] = ()
     rows: RowsToWrite | None = None
+    quiet_hours: QuietHours | None = None
     first_message_id: UUID = field(default_factory=new_id)
 
     def __post_init__(self) -> None:

@@ -38,11 +38,12 @@ class Schedule:
     """When the messages of a send are due; None for now.
 
     `send_at`: as it was asked for. `held_until`: one for each number, None if it is not held; empty
-    if none is held.
+    if none is held. `quiet_hours`: those that apply to the send.
     """
 
     send_at: datetime | None = None
     held_until: Sequence[datetime | None] = ()
+    quiet_hours: QuietHours | None = None
 
     @property
     def held(self) -> int:
@@ -77,14 +78,25 @@ def schedule_of(
     planned = None if send_at is None else time_to_send(send_at, now)
     if quiet is None:
         return Schedule(planned)
+    held_until = ends_of_hold(numbers, planned or now, quiet)
+    return Schedule(planned, held_until if any(held_until) else (), quiet)
+
+
+def ends_of_hold(
+    numbers: Sequence[str], moment: datetime, quiet: QuietHours
+) -> list[datetime | None]:
+    """When messages to these numbers that are due at this moment may be sent, one for each.
+
+    None if it is not quiet there.
+    """
     ends: dict[tuple[str, ...], datetime | None] = {}
     held_until: list[datetime | None] = []
     for number in numbers:
         zones = zones_of(number)
         if zones not in ends:
-            ends[zones] = _end_of_hold(zones, planned or now, quiet)
+            ends[zones] = _end_of_hold(zones, moment, quiet)
         held_until.append(ends[zones])
-    return Schedule(planned, held_until if any(held_until) else ())
+    return held_until
 
 
 def zones_of(number: str) -> tuple[str, ...]:

@@ -289,6 +289,7 @@ async def check_request(
         valid_seconds=request.single.valid_seconds,
         line=line,
         routes=() if line else await _in_thread(len(numbers), choose),
+        quiet_hours=schedule.quiet_hours,
     )
 
 

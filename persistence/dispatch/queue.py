@@ -7,8 +7,12 @@ handle hundreds of messages in one round trip each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+import orjson
 
 from domain.dispatch.messages import (
     Call,
@@ -19,6 +23,7 @@ from domain.dispatch.messages import (
     RateAllowance,
     Waiting,
 )
+from domain.identity.quiet_hours import QuietHours
 from domain.live import hints
 from domain.sending.messages import LATER
 from persistence.database import connection
@@ -86,7 +91,8 @@ SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.numb
        picked.send_at IS NOT NULL AND EXISTS (
            SELECT FROM opt_out
            WHERE opt_out.client_id = picked.client_id AND opt_out.number = picked.number),
-       coalesce(send.expires_at <= statement_timestamp(), false), picked.due_at
+       coalesce(send.expires_at <= statement_timestamp(), false), picked.due_at, send.quiet_hours,
+       CASE WHEN send.quiet_hours IS NOT NULL THEN statement_timestamp() END
 FROM unnest($2::int2[], $3::uuid[], $4::int4[], $5::timestamptz[], $6::uuid[])
     WITH ORDINALITY AS quota (priority, client_id, messages, due_at, id, place)
 CROSS JOIN LATERAL (
@@ -109,6 +115,16 @@ WITH due AS (
     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
 UPDATE message SET priority = priority - {LATER} FROM due WHERE message.id = due.id
+"""  # noqa: S608 - a number of our own
+
+# A message that was not tried becomes a scheduled one: its age counts from that time. The age of
+# one that was tried counts on, so that it is given up at last and not held night after night.
+HOLD = f"""
+UPDATE message
+SET due_at = held.until, priority = message.priority + {LATER}, updated_at = clock_timestamp(),
+    send_at = CASE WHEN message.attempts = 0 THEN held.until ELSE message.send_at END
+FROM unnest($1::uuid[], $2::timestamptz[]) AS held (id, until)
+WHERE message.id = held.id
 """  # noqa: S608 - a number of our own
 
 # GCRA, a leaky bucket: `next_at` is when the account is back at its rate. The row lock makes the
@@ -197,7 +213,12 @@ async def pick_messages(
         provider_account_id,
         *columns([_quota_row(quota) for quota in quotas]),
     )
-    return [Queued(*row) for row in rows]
+    return [Queued(*[*others, _quiet_hours(stored), at]) for *others, stored, at in rows]
+
+
+async def hold_messages(tx: Connection, held: Mapping[UUID, datetime]) -> None:
+    await tx.execute(HOLD, list(held), list(held.values()))
+    note(tx, [hints.MESSAGE + each.bytes for each in held])
 
 
 def _quota_row(quota: Quota) -> tuple[object, ...]:
@@ -265,3 +286,8 @@ async def postpone_probe(
     longest_seconds: float,
 ) -> None:
     await tx.execute(POSTPONE_PROBE, provider_account_id, first_seconds, longest_seconds)
+
+
+@lru_cache(maxsize=1_000)
+def _quiet_hours(stored: str | None) -> QuietHours | None:
+    return None if stored is None else QuietHours(**orjson.loads(stored))

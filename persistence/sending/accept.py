@@ -97,6 +97,7 @@ SEND_COLUMNS = (
     "send_at",
     "held",
     "due_until",
+    "quiet_hours",
     "created_at",
 )
 MESSAGE_COLUMNS = (
@@ -123,7 +124,7 @@ SELECT new.*, statement_timestamp() FROM unnest(
     $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
     $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
     $14::text[], $15::text[], $16::text[], $17::timestamptz[],
-    $18::int4[], $19::timestamptz[]) AS new
+    $18::int4[], $19::timestamptz[], $20::jsonb[]) AS new
 """  # noqa: S608 - column names of our own
 INSERT_MESSAGES = f"""
 INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
@@ -304,6 +305,7 @@ def _send_row(send: NewSend) -> tuple[Any, ...]:
         send.send_at,
         send.held,
         send.last_held_until or send.send_at,
+        orjson.dumps(send.quiet_hours).decode() if send.quiet_hours else None,
     )
 
 

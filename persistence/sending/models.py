@@ -18,7 +18,8 @@ class Send(Model):
     its sender got. `send_at`: the time that its caller asked for, null for at once. `held`: how
     many messages waited for the end of quiet hours when it was accepted. `due_until`: when the last
     of its messages is due, null if all are due at once. `emptied`: how many of the messages that
-    share its text were emptied. `expires_at`: after it, no message is submitted; null without a
+    share its text were emptied. `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`, null if
+    none apply to it. `expires_at`: after it, no message is submitted; null without a
     limit, or when it has ended. `captured_to`: the last message whose number was captured, for a
     large send that is being captured.
     """
@@ -48,6 +49,7 @@ class Send(Model):
     due_until = fields.DatetimeField(null=True)
     tallied = fields.BooleanField(db_default=True)
     captured_to = fields.UUIDField(null=True)
+    quiet_hours = fields.JSONField[dict[str, str]](null=True)
 
     class Meta:
         table = "send"

@@ -1,0 +1,173 @@
+"""Messages that waited until quiet hours began are held by the claim, and stay charged.
+
+Quiet hours are the three hours before and after this moment, in New York. To let them end, the send
+gets others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+
+from domain.dispatch.recording import give_up_overdue
+from domain.identity.quiet_hours import QuietHours
+from domain.outcomes import Accepted, NotSent
+from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
+from domain.sending.messages import NewSend
+from persistence import store
+from tests import worlds
+from tests.dispatch.parts import QUICK, Scripted, answered, dispatching, eventually, marked
+
+NEW_YORK, ALSO_NEW_YORK, KAMPALA = "+12025550123", "+12025550124", "+256701234567"
+HOUR = timedelta(hours=1)
+ZONE = "America/New_York"
+
+
+def hours(first: int, last: int) -> QuietHours:
+    """From so many hours after this moment until so many."""
+    now = datetime.now(ZoneInfo(ZONE))
+    return QuietHours(f"{now + first * HOUR:%H:%M}", f"{now + last * HOUR:%H:%M}", ZONE)
+
+
+QUIET, LATER = hours(-3, 3), hours(5, 9)
+
+
+@pytest.fixture(autouse=True)
+async def _connected(database_url: str) -> AsyncIterator[None]:
+    async with worlds.connected(database_url):
+        yield
+
+
+@pytest.fixture
+async def tenant() -> worlds.Tenant:
+    return await worlds.add_client(await worlds.add_pool(), held=1_000)
+
+
+async def accepted(
+    tenant: worlds.Tenant, numbers: Sequence[str], quiet: QuietHours | None = QUIET
+) -> NewSend:
+    """A send that was accepted before quiet hours began."""
+    send = replace(worlds.new_send(tenant, numbers=numbers), quiet_hours=quiet)
+    [result] = await accept_batch(store, [send])
+    assert isinstance(result, AcceptedNow), result
+    return send
+
+
+async def sent_now(tenant: worlds.Tenant) -> set[str]:
+    """Marks what is due and has it accepted. Returns the numbers."""
+    calls = await marked(tenant.pool)
+    for call in calls:
+        await answered(tenant.pool, call, Accepted("ref"))
+    return {message.number for call in calls for message in call.messages}
+
+
+async def quiet_hours_end(after: timedelta = 4 * HOUR) -> None:
+    """So much later it is not quiet any more."""
+    await worlds.execute(
+        "UPDATE message SET due_at = due_at - $1::interval, send_at = send_at - $1::interval,"
+        " created_at = created_at - $1::interval, updated_at = updated_at - $1::interval",
+        after,
+    )
+    await worlds.execute("UPDATE send SET quiet_hours = $1", orjson.dumps(LATER).decode())
+
+
+async def rows() -> list[dict[str, Any]]:
+    """The messages by number."""
+    return await worlds.fetch(
+        "SELECT status, priority, send_at, due_at, attempts FROM message ORDER BY number"
+    )
+
+
+async def test_messages_are_held_where_it_has_become_quiet_and_leave_later(
+    tenant: worlds.Tenant,
+) -> None:
+    await accepted(tenant, [NEW_YORK, ALSO_NEW_YORK, KAMPALA])
+    assert await sent_now(tenant) == {KAMPALA}
+    first, second, _ = await rows()
+    assert first == second
+    assert (first["status"], first["priority"], first["attempts"]) == ("QUEUED", 12, 0)
+    assert first["send_at"] == first["due_at"]
+    assert f"{first['due_at'].astimezone(ZoneInfo(ZONE)):%H:%M}" == QUIET.end
+    assert await worlds.held(tenant.account_id) == 997
+    assert (await store.read_backlog()).scheduled == 2
+    assert await sent_now(tenant) == set()
+    await quiet_hours_end()
+    assert await sent_now(tenant) == {NEW_YORK, ALSO_NEW_YORK}
+    assert await worlds.held(tenant.account_id) == 997
+    await worlds.assert_audit_holds()
+
+
+async def test_a_retry_waits_as_well_and_is_given_up_by_its_whole_age(
+    tenant: worlds.Tenant,
+) -> None:
+    """Otherwise a message that fails by day and is held by night would wait for ever."""
+    await accepted(tenant, [NEW_YORK], LATER)
+    [call] = await marked(tenant.pool)
+    await answered(tenant.pool, call, NotSent("Try later."))
+    await worlds.execute("UPDATE send SET quiet_hours = $1", orjson.dumps(QUIET).decode())
+    await worlds.execute("UPDATE message SET due_at = clock_timestamp()")
+    assert await sent_now(tenant) == set()
+    [row] = await rows()
+    assert (row["status"], row["priority"], row["send_at"]) == ("QUEUED", 11, None)
+    assert row["due_at"] > datetime.now(UTC) + 2 * HOUR
+    await give_up_overdue(store, tenant.pool.id, rules=replace(QUICK, give_up_seconds=1))
+    assert await worlds.statuses() == {"QUEUED": 1}
+    await quiet_hours_end()
+    await store.release_scheduled(most=10)
+    await give_up_overdue(store, tenant.pool.id, rules=replace(QUICK, give_up_seconds=1))
+    assert await worlds.statuses() == {"REJECTED": 1}
+    assert await worlds.held(tenant.account_id) == 1_000
+    await worlds.assert_audit_holds()
+
+
+async def test_messages_without_quiet_hours_leave_beside_those_that_are_held(
+    tenant: worlds.Tenant,
+) -> None:
+    await accepted(tenant, [NEW_YORK, KAMPALA])
+    await accepted(tenant, [ALSO_NEW_YORK, "+12025550125"], None)
+    assert await sent_now(tenant) == {KAMPALA, ALSO_NEW_YORK, "+12025550125"}
+
+
+async def test_a_large_send_keeps_its_quiet_hours_too(tenant: worlds.Tenant) -> None:
+    """It is written by COPY."""
+    send = replace(worlds.new_send(tenant, 600), quiet_hours=QUIET)
+    assert isinstance(await accept_alone(store, send), AcceptedNow)
+    [row] = await worlds.fetch("SELECT quiet_hours FROM send")
+    assert QuietHours(**orjson.loads(row["quiet_hours"])) == QUIET
+
+
+async def test_held_messages_are_cancelled_expired_and_refunded_as_others(
+    tenant: worlds.Tenant,
+) -> None:
+    send = await accepted(tenant, [NEW_YORK, ALSO_NEW_YORK])
+    await sent_now(tenant)
+    async with store.transaction() as tx:
+        await store.lock_provider_account(tx, tenant.pool.id)
+        assert await store.cancel_queued(tx, send.id, most=10) == 2
+    assert await worlds.statuses() == {"CANCELLED": 2}
+    expired = await accepted(tenant, [NEW_YORK])
+    await worlds.execute("UPDATE send SET expires_at = clock_timestamp() WHERE id = $1", expired.id)
+    assert await sent_now(tenant) == set()
+    assert await worlds.statuses(expired.id) == {"REJECTED": 1}
+
+
+async def test_messages_behind_many_that_are_held_do_not_wait_for_the_next_poll(
+    tenant: worlds.Tenant,
+) -> None:
+    numbers = [f"+1202555{each:04}" for each in range(100, 400)]
+    await accepted(tenant, numbers)
+    await accepted(tenant, [KAMPALA, "+256701234568"])
+    provider = Scripted()
+
+    async def all_sent() -> bool:
+        return len(provider.seen) == 2
+
+    async with dispatching(provider, rules=replace(QUICK, poll_seconds=3_600)):
+        await eventually(all_sent)
+    assert await worlds.statuses() == {"QUEUED": 300, "SENT": 2}
