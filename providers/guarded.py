@@ -24,6 +24,9 @@ from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
 
 MOST_ANSWER_BYTES: Final = 64 * 1024
+WRONG_NAME: Final = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH (OpenSSL)."""
+
 NAME_THREADS: Final = 32
 """Threads that look up names. A name whose look-up hangs keeps one, until the system gives up."""
 
@@ -42,10 +45,16 @@ class AddressRefused(OSError):
 
 
 class GuardedClient:
-    """Implements the port `domain.hooks.ports.HookSender`."""
+    """Implements the port `domain.hooks.ports.HookSender`.
 
-    def __init__(self, rules: GuardRules | None = None) -> None:
+    `tls`: the certificates that are trusted; None for those of the system.
+    """
+
+    def __init__(
+        self, rules: GuardRules | None = None, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._rules = rules or GuardRules()
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._names: _Names | None = None
 
@@ -106,6 +115,8 @@ class GuardedClient:
                     # Node.js closes idle connections after 5 seconds.
                     keepalive_timeout=4,
                     socket_factory=self._checked_socket,
+                    # True: as the system trusts. The name is checked, and sent as SNI.
+                    ssl=self._tls or True,
                 ),
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -193,8 +204,14 @@ def _reason(error: Exception) -> str:
             return str(error)
         case aiohttp.ClientConnectorDNSError():
             return "The host's name could not be resolved."
+        case aiohttp.ClientConnectorCertificateError(
+            certificate_error=ssl.SSLCertVerificationError(verify_code=code)
+        ) if code in WRONG_NAME:
+            return "The endpoint's certificate is for another name."
         case aiohttp.ClientConnectorCertificateError():
-            return "The endpoint's certificate is not valid for its name."
+            return (
+                "The endpoint's certificate is not trusted: it is expired, or not from a known CA."
+            )
         case ssl.SSLError() | aiohttp.ClientSSLError():
             return "No secure connection could be made."
         case aiohttp.ClientConnectorError(os_error=AddressRefused() as refused):

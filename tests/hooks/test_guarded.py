@@ -12,9 +12,12 @@ from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import HookAnswer, HookRequest
 from providers.guarded import GuardedClient, GuardRules
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 REQUEST = HookRequest({"Content-Type": "application/json"}, b'{"a":1}')
 DEADLINE_SECONDS = 0.6
 BROKEN = "The connection broke before the answer was complete."
+UNREADABLE = "The answer could not be read."
 LATE = "No complete answer came within 5 seconds."
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -104,10 +107,6 @@ def repeats(first: bytes, then: bytes, every_seconds: float) -> Serve:
     return serve
 
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
 async def test_a_receiver_that_answers() -> None:
     async with far_end(says(OK)) as far:
         answer = await post(far)
@@ -130,6 +129,17 @@ async def test_a_receiver_that_answers() -> None:
         (repeats(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"a", 0.05), LATE),
         (repeats(b"HTTP/1.1 200 OK\r\n", b"X: a\r\n", 0.05), LATE),
         (repeats(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05), LATE),
+        (repeats(b"HTTP/1.1 200 OK\r\n", b"X: a\r\n", 0), UNREADABLE),
+        (says(CHUNKED + b"zz\r\nok\r\n0\r\n\r\n"), UNREADABLE),
+        (says(CHUNKED + b"-2\r\nok\r\n0\r\n\r\n"), UNREADABLE),
+        (says(CHUNKED + b"fffffffffffffffff\r\nok\r\n"), UNREADABLE),
+        (says(CHUNKED + b"2\r\nokay\r\n0\r\n\r\n"), UNREADABLE),
+        (ends_after(CHUNKED + b"2\r\nok\r\n"), BROKEN),
+        (repeats(CHUNKED, b"1\r\na\r\n", 0.05), LATE),
+        (repeats(CHUNKED + b"1;", b"a", 0.05), LATE),
+        (repeats(CHUNKED + b"1\r\na\r\n0\r\n", b"X: a\r\n", 0), BROKEN),
+        (says(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), UNREADABLE),
+        (says(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok"), UNREADABLE),
     ],
 )
 async def test_a_receiver_that_lies_or_hangs_is_left_at_the_deadline(
@@ -160,10 +170,12 @@ async def test_a_redirect_is_not_followed(location: str) -> None:
 
 async def test_of_a_long_answer_only_the_beginning_is_read() -> None:
     block = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
-    async with far_end(repeats(CHUNKED, block, 0)) as far:
-        answer = await post(far)
-    assert answer.status == 200
-    assert 1024 <= len(answer.body) <= 4096
+    huge = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n"
+    for serve in (repeats(CHUNKED, block, 0), repeats(huge, b"a" * 0x10000, 0)):
+        async with far_end(serve) as far:
+            answer = await post(far)
+        assert answer.status == 200
+        assert 1024 <= len(answer.body) <= 4096
 
 
 async def test_a_compressed_answer_is_not_expanded() -> None:
