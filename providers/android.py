@@ -179,8 +179,12 @@ class Android:
         answer = await self._transport.request("GET", path, headers=self._headers)
         if not isinstance(answer, Answer):
             raise ProviderUnavailable
-        if answer.status in (401, 403, 429) or answer.status >= 500:
+        if answer.status in REFUSES_ACCOUNT:
+            raise ProviderUnavailable(REFUSES_ACCOUNT[answer.status])
+        if answer.status == 429 or answer.status >= 500:
             raise ProviderUnavailable
+        if answer.body.lstrip().startswith(b"<"):
+            raise ProviderUnavailable("A page came instead of an answer: check the address.")
         state = json_object(answer.body).get("state")
         known = answer.status == 200 and isinstance(state, str)
         return STATES.get(str(state).strip().lower()) if known else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from domain.errors import ProviderUnavailable
 from domain.identity.access import Everything
-from domain.provider import SupportsBalance
+from domain.provider import Provider, SupportsBalance, SupportsStatus
 from domain.units import units_in_words
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import print_result, with_installation
@@ -20,6 +20,9 @@ from providers.finding import Finding
 from providers.kannel_check import check_configuration, read_configuration
 from providers.kannel_status import admin_address, check_status, read_status, status_path
 from providers.registry import PROVIDERS
+
+NO_MESSAGE = "00000000000000000000000000000000"
+"""The reference of a message that no provider has."""
 
 
 def check(data: Path, provider: str, *, config: Path | None, address: str, as_json: bool) -> bool:
@@ -55,7 +58,7 @@ class _Accounts:
         self._provider = provider
 
     async def check(self, context: CommandContext, parts: Components) -> list[Finding]:
-        """Opens each account and reads its balance, if the provider reports one."""
+        """Opens each account and asks its provider something that sends nothing."""
         accounts = await store.read_provider_accounts(Everything())
         own = [each for each in accounts if each.provider == self._provider]
         if not own:
@@ -63,12 +66,21 @@ class _Accounts:
         findings = []
         for each in own:
             try:
-                opened = await parts.installation.providers.of(each.id)
-                if isinstance(opened, SupportsBalance):
-                    await opened.balance()
+                await try_account(await parts.installation.providers.of(each.id))
             except ProviderUnavailable as unavailable:
                 findings.append(_of_account(each.name or str(each.id), unavailable))
         return findings
+
+
+async def try_account(account: Provider) -> None:
+    """Reads the balance, or the status of a message that does not exist.
+
+    Raises ProviderUnavailable if the address or the credentials are wrong.
+    """
+    if isinstance(account, SupportsBalance):
+        await account.balance()
+    elif isinstance(account, SupportsStatus):
+        await account.status(NO_MESSAGE)
 
 
 def _of_account(name: str, unavailable: ProviderUnavailable) -> Finding:

@@ -166,9 +166,15 @@ async def test_a_state_is_read(state: object, expected: ReportedStatus | None) -
     assert transport.asked[0].path == f"/messages/{OWN_ID}"
 
 
-@pytest.mark.parametrize("exchange", [answer(404, said("message not found")), answer(200, HTML)])
+@pytest.mark.parametrize("exchange", [answer(404, said("message not found")), answer(404)])
 async def test_a_message_that_is_not_known_has_no_state(exchange: Exchange) -> None:
     assert await android(exchange)[0].status(OWN_ID) is None
+
+
+async def test_a_page_means_that_the_address_is_wrong() -> None:
+    for status in (200, 404):
+        with pytest.raises(ProviderUnavailable, match="check the address"):
+            await android(answer(status, HTML))[0].status(OWN_ID)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""`ibiki check-provider` for all providers but Kannel: right, wrong, elsewhere, not there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.errors import ProviderUnavailable
+from domain.provider import Credentials
+from ibiki.cli.checking import try_account
+from providers import egosms
+from providers.config import ProviderConfig
+from providers.registry import PROVIDERS, open_account
+from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_PATHS
+from providers.simulator.egosms import DEMO_PASSWORD, DEMO_USERNAME
+from providers.simulator.server import DEFAULT_API_KEY
+from tests.providers.simulated import Simulated
+from tests.providers.vendors_at import SENDERS
+
+CHECKED = sorted(PROVIDERS.keys() - {"kannel", "simulated"} | {"egosms plain"})
+SCHOOL = Credentials(DEMO_USERNAME, DEMO_PASSWORD)
+
+
+def config(name: str, base_url: str) -> ProviderConfig:
+    """The right configuration of an account at the simulator."""
+    paths = {"egosms": egosms.JSON_PATH, "egosms plain": "/api/v1/plain/?", **SIMULATED_PATHS}
+    values: dict[str, Any] = {
+        "base_url": base_url + paths.get(name, ""),
+        "sender": SENDERS.get(name, "School"),
+        "unit_cost": Decimal(1),
+        "deadline_seconds": 20,
+        "connect_seconds": 20,
+        "loopback_only": True,
+    }
+    if name in ("extreme", "ibiki"):
+        values["api_key"] = DEFAULT_API_KEY
+    else:
+        values["credentials"] = SIMULATED_ACCOUNTS.get(name, SCHOOL)
+    return ProviderConfig(**values)
+
+
+async def problem(name: str, made: ProviderConfig) -> str | None:
+    """What the check says about an account."""
+    account = open_account(name.removesuffix(" plain"), made)
+    try:
+        await try_account(account)
+    except ProviderUnavailable as unavailable:
+        return str(unavailable)
+    finally:
+        await account.close()
+    return None
+
+
+@pytest.mark.parametrize("name", CHECKED)
+async def test_an_account_is_checked_without_sending(it: Simulated, name: str) -> None:
+    assert await problem(name, config(name, it.base_url)) is None
+    changes: dict[str, dict[str, Any]] = {
+        "a wrong key": {"api_key": "wrong"}
+        if name in ("extreme", "ibiki")
+        else {"credentials": Credentials(SIMULATED_ACCOUNTS.get(name, SCHOOL).username, "wrong")},
+        "another page": {"base_url": f"{it.base_url}/elsewhere"},
+        "a closed port": {"base_url": "http://127.0.0.1:1"},
+    }
+    for what, change in changes.items():
+        said = await problem(name, replace(config(name, it.base_url), **change))
+        assert said, what
+        assert "wrong" not in said
+    assert await it.took() == []
