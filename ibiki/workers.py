@@ -14,8 +14,8 @@ from domain.hooks.ports import HookUpkeep
 from domain.identity.ports import IdentityUpkeep
 from domain.inbox.capture import capture_contacts
 from domain.inbox.inbound import Receiver
-from domain.inbox.polling import Poller, PollRules
-from domain.inbox.ports import PollStore, ReceivingStore
+from domain.inbox.polling import Poller, PollRules, PollStore
+from domain.inbox.ports import ReceivingStore
 from domain.inbox.receive import receive_due
 from domain.ledger.ports import LowBalances
 from domain.loops import Loop

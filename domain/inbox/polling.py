@@ -2,7 +2,8 @@
 
 Messages are queried in rounds by age, at growing intervals, a few calls per second, and no more
 after 48 hours. A round is a position in the order of messages that moves on. So nothing is kept
-per message, and the accept path has no extra cost.
+per message, and the accept path has no extra cost. Scheduled messages have rounds of their own, in
+the order of their times: they were accepted up to 30 days before they are sent.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from domain.clock import now_seconds
 from domain.errors import ProviderUnavailable
-from domain.inbox.ports import PollStore
+from domain.inbox.ports import Reports
 from domain.inbox.reports import change_of
-from domain.inbox.webhooks import PollBatch
+from domain.inbox.webhooks import PollBatch, PollPosition, ReportedMessage
 from domain.loops import wait_for
 from domain.outcomes import ReportedStatus
 from domain.provider import Provider, Providers, SupportsStatus
+from domain.transactions import Transaction
 
 MINUTE, HOUR = 60.0, 3_600.0
 
@@ -49,6 +52,45 @@ class PollRules:
     rest_seconds: float = 60.0
 
 
+class PollStore(Reports, Protocol):
+    """Rounds of status queries, and how far each of them has come."""
+
+    async def provider_account_ids(self) -> list[UUID]: ...
+
+    async def has_later(self, provider_account_id: UUID) -> bool:
+        """Whether messages that had a time of their own are SENT or UNKNOWN."""
+        ...
+
+    async def claim_poll(
+        self,
+        provider_account_id: UUID,
+        round_: int,
+        *,
+        later: bool,
+        youngest_seconds: float,
+        oldest_seconds: float,
+        most: int,
+        lease_seconds: float,
+    ) -> PollBatch | None:
+        """Claims the next batch of a round, None if another process has claimed it.
+
+        It holds messages between these ages that are SENT or UNKNOWN and have a reference. `later`:
+        those that had a time of their own, from which their age counts; else all others, whose age
+        counts from when they were accepted.
+        """
+        ...
+
+    async def finish_poll(
+        self, provider_account_id: UUID, round_: int, until: PollPosition, *, later: bool
+    ) -> None:
+        """Saves how far the round has come, and releases the claim."""
+        ...
+
+    async def lock_polled(
+        self, tx: Transaction, message_ids: Sequence[UUID]
+    ) -> list[ReportedMessage]: ...
+
+
 class Poller:
     """Queries the statuses of one process's share of the messages."""
 
@@ -72,10 +114,18 @@ class Poller:
         more = False
         for account_id in await self._store.provider_account_ids():
             provider = await self._provider(account_id)
-            for round_ in range(len(self._rules.ages_seconds)):
-                if isinstance(provider, SupportsStatus) and self._may_ask(account_id):
-                    more |= await self._poll_round(account_id, provider, round_)
+            if isinstance(provider, SupportsStatus):
+                more |= await self._poll_account(account_id, provider)
         return more and not self._stopping.is_set()
+
+    async def _poll_account(self, account_id: UUID, provider: SupportsStatus) -> bool:
+        more = False
+        orders = (False, True) if await self._store.has_later(account_id) else (False,)
+        for later in orders:
+            for round_ in range(len(self._rules.ages_seconds)):
+                if self._may_ask(account_id):
+                    more |= await self._poll_round(account_id, provider, round_, later=later)
+        return more
 
     async def _provider(self, account_id: UUID) -> Provider | None:
         try:
@@ -87,11 +137,14 @@ class Poller:
         rests = now_seconds() < self._rests_until.get(account_id, 0.0)
         return not rests and not self._stopping.is_set()
 
-    async def _poll_round(self, account_id: UUID, provider: SupportsStatus, round_: int) -> bool:
+    async def _poll_round(
+        self, account_id: UUID, provider: SupportsStatus, round_: int, *, later: bool
+    ) -> bool:
         rules = self._rules
         batch = await self._store.claim_poll(
             account_id,
             round_,
+            later=later,
             youngest_seconds=rules.ages_seconds[round_],
             oldest_seconds=rules.oldest_seconds,
             most=rules.batch_messages,
@@ -102,26 +155,26 @@ class Poller:
         statuses, until = await self._ask(account_id, provider, batch)
         if statuses:
             await self._write(statuses)
-        await self._store.finish_poll(account_id, round_, until)
+        await self._store.finish_poll(account_id, round_, until, later=later)
         return until != batch.after
 
     async def _ask(
         self, account_id: UUID, provider: SupportsStatus, batch: PollBatch
-    ) -> tuple[dict[UUID, ReportedStatus], UUID]:
-        """The statuses by message, and the last message that was queried."""
+    ) -> tuple[dict[UUID, ReportedStatus], PollPosition]:
+        """The statuses by message, and the position of the last message that was queried."""
         statuses: dict[UUID, ReportedStatus] = {}
         until = batch.after
-        for message_id, reference in batch.messages:
+        for message in batch.messages:
             if self._stopping.is_set():
                 return statuses, until
             try:
-                status = await provider.status(reference)
+                status = await provider.status(message.reference)
             except ProviderUnavailable:
                 self._rests_until[account_id] = now_seconds() + self._rules.rest_seconds
                 return statuses, until
             if status is not None:
-                statuses[message_id] = status
-            until = message_id
+                statuses[message.id] = status
+            until = message.position
             await wait_for(self._stopping, 1 / self._rules.calls_per_second)
         return statuses, batch.until
 

@@ -37,7 +37,6 @@ from domain.inbox.webhooks import (
     EventResult,
     LockedEvent,
     NewEvent,
-    PollBatch,
     ReportCall,
     ReportedChange,
     ReportedMessage,
@@ -183,36 +182,6 @@ class ReceivingStore(OptOuts, Reports, Captures, Protocol):
     ) -> None:
         """Writes messages with their feed numbers, and their contacts, conversations and lines."""
         ...
-
-
-class PollStore(Reports, Protocol):
-    """Rounds of status queries, and how far each of them has come."""
-
-    async def provider_account_ids(self) -> list[UUID]: ...
-
-    async def claim_poll(
-        self,
-        provider_account_id: UUID,
-        round_: int,
-        *,
-        youngest_seconds: float,
-        oldest_seconds: float,
-        most: int,
-        lease_seconds: float,
-    ) -> PollBatch | None:
-        """Claims the next batch of a round, None if another process has claimed it.
-
-        It holds messages between these ages that are SENT or UNKNOWN and have a reference.
-        """
-        ...
-
-    async def finish_poll(self, provider_account_id: UUID, round_: int, until: UUID) -> None:
-        """Saves how far the round has come, and releases the claim."""
-        ...
-
-    async def lock_polled(
-        self, tx: Transaction, message_ids: Sequence[UUID]
-    ) -> list[ReportedMessage]: ...
 
 
 class InboxReads(Protocol):

@@ -176,15 +176,32 @@ class ReportedChange:
 
 
 @dataclass(frozen=True, slots=True)
+class PollPosition:
+    """A place in the order of messages. `due_at`: only among messages that were sent later."""
+
+    id: UUID
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """A message whose status is queried."""
+
+    id: UUID
+    reference: str
+    position: PollPosition
+
+
+@dataclass(frozen=True, slots=True)
 class PollBatch:
-    """The next messages of a round of status queries: ID and reference, in ID order.
+    """The next messages of a round of status queries, in their order.
 
     `after`: where the previous batch ended. `until`: where this one ends once all were queried.
     """
 
-    after: UUID
-    until: UUID
-    messages: Sequence[tuple[UUID, str]]
+    after: PollPosition
+    until: PollPosition
+    messages: Sequence[Polled]
 
 
 @dataclass(frozen=True, slots=True)

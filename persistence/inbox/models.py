@@ -159,12 +159,14 @@ class OptOut(Model):
 class StatusPoll(Model):
     """How far a round of status queries has come in a provider account.
 
-    The primary key is (provider_account_id, round). `claimed_until`: a process works on it.
+    The primary key is (provider_account_id, round). `after_due_at`: only in the rounds of messages
+    that had a time of their own. `claimed_until`: a process works on it.
     """
 
     provider_account_id = fields.UUIDField(primary_key=True)
     round = fields.SmallIntField()
     after_id = fields.UUIDField()
+    after_due_at = fields.DatetimeField(null=True)
     claimed_until = fields.DatetimeField(null=True)
 
     class Meta:

@@ -14,6 +14,8 @@ from uuid import UUID
 from domain.dispatch.messages import LockedMessage
 from domain.inbox.webhooks import (
     PollBatch,
+    Polled,
+    PollPosition,
     ReportCall,
     ReportedChange,
     ReportedMessage,
@@ -104,25 +106,39 @@ ORDER BY message.id FOR UPDATE OF message
 
 PROVIDER_ACCOUNT_IDS = "SELECT id FROM provider_account ORDER BY id"
 
+HAS_LATER = """
+SELECT EXISTS (
+    SELECT FROM message
+    WHERE provider_account_id = $1 AND send_at IS NOT NULL AND status IN ('SENT', 'UNKNOWN'))
+"""
 OPEN_ROUND = """
-INSERT INTO status_poll (provider_account_id, round, after_id) VALUES ($1, $2, $3)
-ON CONFLICT DO NOTHING
+INSERT INTO status_poll (provider_account_id, round, after_id, after_due_at)
+VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 """
 CLAIM_ROUND = """
 UPDATE status_poll SET claimed_until = clock_timestamp() + make_interval(secs => $3)
 WHERE provider_account_id = $1 AND round = $2
   AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
-RETURNING after_id
+RETURNING after_id, after_due_at
 """
 NEXT_MESSAGES = """
-SELECT id, CASE WHEN provider_account_id = $1 AND status IN ('SENT', 'UNKNOWN')
-           THEN reference END
+SELECT id, NULL::timestamptz,
+       CASE WHEN provider_account_id = $1 AND status IN ('SENT', 'UNKNOWN') AND send_at IS NULL
+       THEN reference END
 FROM message WHERE id > $2 AND id < $3 ORDER BY id LIMIT $4
 """
+NEXT_LATER = """
+SELECT id, send_at, reference FROM message
+WHERE provider_account_id = $1 AND send_at IS NOT NULL AND status IN ('SENT', 'UNKNOWN')
+  AND (send_at, id) > ($2, $3) AND send_at < $4
+ORDER BY send_at, id LIMIT $5
+"""
 FINISH_POLL = """
-UPDATE status_poll SET after_id = $3, claimed_until = NULL
+UPDATE status_poll SET after_id = $3, after_due_at = $4, claimed_until = NULL
 WHERE provider_account_id = $1 AND round = $2
 """
+LATER_ROUNDS = 100
+"""Added to the rounds of messages that had a time of their own: they are rows of their own."""
 LOCK_POLLED = f"""
 SELECT {COLUMNS} FROM {SOURCE}
 WHERE message.id = ANY($1::uuid[]) ORDER BY message.id FOR UPDATE OF message
@@ -170,35 +186,51 @@ async def provider_account_ids() -> list[UUID]:
         return [row[0] for row in await pooled.fetch(PROVIDER_ACCOUNT_IDS)]
 
 
+async def has_later(provider_account_id: UUID) -> bool:
+    async with connection() as pooled:
+        return bool(await pooled.fetchval(HAS_LATER, provider_account_id))
+
+
 async def claim_poll(
     provider_account_id: UUID,
     round_: int,
     *,
+    later: bool,
     youngest_seconds: float,
     oldest_seconds: float,
     most: int,
     lease_seconds: float,
 ) -> PollBatch | None:
     now = datetime.now(UTC)
-    oldest = first_id_at(now - timedelta(seconds=oldest_seconds))
-    youngest = first_id_at(now - timedelta(seconds=youngest_seconds))
-    key = (provider_account_id, round_)
+    first, last = (now - timedelta(seconds=each) for each in (oldest_seconds, youngest_seconds))
+    oldest = PollPosition(first_id_at(first), first if later else None)
+    key = (provider_account_id, _row_of(round_, later=later))
     async with connection() as pooled:
-        await pooled.execute(OPEN_ROUND, *key, oldest)
-        after = await pooled.fetchval(CLAIM_ROUND, *key, lease_seconds)
-        if after is None:
+        await pooled.execute(OPEN_ROUND, *key, oldest.id, oldest.due_at)
+        row = await pooled.fetchrow(CLAIM_ROUND, *key, lease_seconds)
+        if row is None:
             return None
-        after = max(after, oldest)
-        rows = await pooled.fetch(NEXT_MESSAGES, provider_account_id, after, youngest, MOST_SCANNED)
-    wanted = [(row[0], row[1]) for row in rows if row[1] is not None][:most]
+        after = max(PollPosition(*row), oldest, key=_in_order)
+        if later:
+            rows = await pooled.fetch(
+                NEXT_LATER, provider_account_id, after.due_at, after.id, last, MOST_SCANNED
+            )
+        else:
+            rows = await pooled.fetch(
+                NEXT_MESSAGES, provider_account_id, after.id, first_id_at(last), MOST_SCANNED
+            )
+    wanted = [Polled(row[0], row[2], PollPosition(row[0], row[1])) for row in rows if row[2]][:most]
     if len(wanted) == most:
-        return PollBatch(after, wanted[-1][0], wanted)
-    return PollBatch(after, rows[-1][0] if rows else after, wanted)
+        return PollBatch(after, wanted[-1].position, wanted)
+    return PollBatch(after, PollPosition(*rows[-1][:2]) if rows else after, wanted)
 
 
-async def finish_poll(provider_account_id: UUID, round_: int, until: UUID) -> None:
+async def finish_poll(
+    provider_account_id: UUID, round_: int, until: PollPosition, *, later: bool
+) -> None:
+    row = _row_of(round_, later=later)
     async with connection() as pooled:
-        await pooled.execute(FINISH_POLL, provider_account_id, round_, until)
+        await pooled.execute(FINISH_POLL, provider_account_id, row, until.id, until.due_at)
 
 
 async def lock_polled(tx: Connection, message_ids: Sequence[UUID]) -> list[ReportedMessage]:
@@ -220,6 +252,14 @@ def _message(row: Record) -> ReportedMessage:
         provider_account_id=row["provider_account_id"],
         unchanged_seconds=row["unchanged_seconds"],
     )
+
+
+def _row_of(round_: int, *, later: bool) -> int:
+    return round_ + LATER_ROUNDS if later else round_
+
+
+def _in_order(position: PollPosition) -> tuple[datetime, UUID]:
+    return position.due_at or datetime.min.replace(tzinfo=UTC), position.id
 
 
 def _own_id(reference: str) -> UUID | None:

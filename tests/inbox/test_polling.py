@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from domain.inbox.polling import Poller, PollRules
 from domain.outcomes import Accepted, Outcome, ReportedStatus
 from domain.provider import Outgoing, Provider, Reading, SupportsStatus
 from persistence import store
+from persistence.sql import first_id_at
 from providers.extreme import ExtremeSMS
 from tests import worlds
 from tests.dispatch.parts import Scripted, answered, marked
@@ -152,6 +154,32 @@ async def test_polling_stops_when_requested() -> None:
     assert provider.asked == ["r0"]
     await poll_all(Poller(store, provider, NOW))
     assert len(provider.asked) == 20
+
+
+async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
+    """It was accepted 20 days ago. Three have the same time, so a batch ends among them."""
+    client = await worlds.add_client(await worlds.add_pool(), held=100)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    await worlds.accept(client, 3, send_at=later)
+    await worlds.execute("UPDATE message SET due_at = now(), send_at = now() - interval '2 min'")
+    for place, call in enumerate(await marked(client.pool, batch=1)):
+        await answered(client.pool, call, Accepted(f"r{place}"))
+    accepted = first_id_at(datetime.now(UTC) - timedelta(days=20)).int
+    await worlds.execute(
+        "UPDATE message SET id = (ARRAY[$1, $2, $3]::uuid[])[1 + right(reference, 1)::int]",
+        *(UUID(int=accepted + place) for place in range(3)),
+    )
+    provider = Told({"r1": ReportedStatus.DELIVERED})
+    rules = PollRules(ages_seconds=(60.0, 60.0), calls_per_second=1e4, batch_messages=2)
+    await poll_all(Poller(store, provider, rules))
+    assert sorted(provider.asked) == ["r0", "r0", "r1", "r2", "r2"]
+    assert await worlds.statuses() == {"DELIVERED": 1, "SENT": 2}
+    provider.asked.clear()
+    await worlds.execute("TRUNCATE status_poll")
+    for ages, oldest in (((600.0,), 3_600.0), ((0.0,), 60.0)):
+        rules = PollRules(ages_seconds=ages, oldest_seconds=oldest, calls_per_second=1e4)
+        await poll_all(Poller(store, provider, rules))
+    assert provider.asked == []
 
 
 async def test_zero_calls_per_second_never_polls() -> None:

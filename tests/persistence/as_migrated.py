@@ -104,6 +104,8 @@ INDEXES = {
     " WHERE ((route_id IS NOT NULL)"
     " AND (status = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text])))",
     "message_scheduled": "(due_at) WHERE ((status = 'QUEUED'::text) AND (priority >= 10))",
+    "message_sent_later": "(provider_account_id, send_at, id) WHERE ((send_at IS NOT NULL)"
+    " AND (status = ANY (ARRAY['SENT'::text, 'UNKNOWN'::text])))",
     "message_undecided": "(attempt_id)"
     " WHERE (status = ANY (ARRAY['SUBMITTING'::text, 'UNKNOWN'::text]))",
     "message_unknown": "(provider_account_id, updated_at) WHERE (status = 'UNKNOWN'::text)",
