@@ -10,6 +10,7 @@ from domain.dispatch.ports import Cancellations, Settling
 from domain.hooks.changes import Hooks
 from domain.hooks.ports import EndpointStore
 from domain.identity.actors import Actors
+from domain.identity.auth_tokens import AuthTokens
 from domain.identity.ports import ApiKeyStore, Directory, Passwords
 from domain.identity.sessions import Sessions
 from domain.inbox.erasing import Erasing
@@ -105,6 +106,7 @@ class Installation:
     actors: Actors
     passwords: Passwords
     hooks: Hooks
+    auth_tokens: AuthTokens
     parsers: Parsers = field(default_factory=dict)
     keywords: Keywords = field(default_factory=Keywords)
     observer: RequestObserver = field(default_factory=RequestObserver)

@@ -36,7 +36,7 @@ from ibiki.http.rest import egosms
 from ibiki.http.rest.rest import Rest
 from ibiki.http.statements import Statements
 from ibiki.http.twilio.callbacks import FORMAT as TWILIO_FORMAT
-from ibiki.http.twilio.callbacks import AuthTokens, CallbackFormat
+from ibiki.http.twilio.callbacks import CallbackFormat
 from ibiki.http.twilio.facade import TwilioFacade
 from ibiki.http.uploads import Uploads
 from ibiki.http.webhooks import EXTREME_PATH, WebhookRules, Webhooks
@@ -169,7 +169,7 @@ async def run_workers(
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
     client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
-    callbacks = CallbackFormat(AuthTokens(context.settings.secrets.secret_key), store)
+    callbacks = CallbackFormat(parts.installation.auth_tokens, store)
     deliverer = Deliverer(
         store,
         client,
@@ -223,11 +223,7 @@ def app_of(
                 *Exports(store, parts.actors).routes(),
                 *Statements(store, parts.actors).routes(),
                 *egosms.EgoSms(parts.installation, parts.actors).routes(),
-                *TwilioFacade(
-                    parts.installation,
-                    parts.actors,
-                    AuthTokens(context.settings.secrets.secret_key),
-                ).routes(),
+                *TwilioFacade(parts.installation, parts.actors).routes(),
                 *ConsoleSession(
                     parts.installation, refresh_days=context.settings.tokens.refresh_days
                 ).routes(),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from domain.hooks.changes import Hooks
 from domain.identity.actors import Actors
+from domain.identity.auth_tokens import AuthTokens
 from domain.identity.sessions import Sessions
 from domain.inbox.intake import Intake
 from domain.inbox.keywords import Keywords
@@ -169,6 +170,7 @@ def _assemble(
         passwords=passwords,
         parsers=PARSERS,
         hooks=Hooks(store, cipher, address_rules(settings)),
+        auth_tokens=AuthTokens(settings.secrets.secret_key),
         keywords=Keywords(settings.webhooks.opt_out_words),
         observer=observer,
         file_limits=FileLimits(_writable(context.directory)),

@@ -16,6 +16,7 @@ from domain.hooks.addresses import AddressRules
 from domain.hooks.changes import Hooks
 from domain.identity.access import Actor, Role
 from domain.identity.actors import Actors
+from domain.identity.auth_tokens import AuthTokens
 from domain.ids import new_id
 from domain.installation import Installation, RequestLimits
 from domain.ledger.audit import Auditor
@@ -37,6 +38,7 @@ from tests import people, worlds
 
 ENGINE = Engine(build_schema())
 BRAND = "Kanda SMS"
+AUTH_TOKENS = AuthTokens("a key of the tests")
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 
 
@@ -175,6 +177,7 @@ async def running_app(url: str) -> AsyncIterator[App]:
                 sync_rules=SyncRules(),
                 own_accounts=OwnAccountRules(FernetCipher([ENCRYPTION_KEY])),
                 hooks=Hooks(store, FernetCipher([ENCRYPTION_KEY]), AddressRules(loopback=True)),
+                auth_tokens=AUTH_TOKENS,
                 catalogue=KnownProviders(),
                 reconciler=reconciler,
                 auditor=auditor,

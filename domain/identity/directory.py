@@ -99,6 +99,9 @@ class Client:
     created_at: datetime
     low_balance_threshold: int | None = None
     quiet_hours: QuietHours | None = None
+    auth_token_number: int = 0
+    auth_token_from: datetime | None = None
+    """The number of its newest auth token. Before the time, the token before it signs."""
 
     @property
     def key(self) -> TextKey:

@@ -125,6 +125,8 @@ async def update_client(tx: Connection, client: Client) -> None:
             rate_per_unit_usd=client.rate_per_unit_usd,
             low_balance_threshold=client.low_balance_threshold,
             quiet_hours=asdict(client.quiet_hours) if client.quiet_hours else None,
+            auth_token_number=client.auth_token_number,
+            auth_token_from=client.auth_token_from,
         )
     )
     note(tx, [hints.ACCOUNT + client.account_id.bytes])
@@ -178,4 +180,6 @@ def _client(row: models.Client) -> Client:
         created_at=row.created_at,
         low_balance_threshold=row.low_balance_threshold,
         quiet_hours=QuietHours(**row.quiet_hours) if row.quiet_hours else None,
+        auth_token_number=row.auth_token_number,
+        auth_token_from=row.auth_token_from,
     )

@@ -36,7 +36,8 @@ class User(Model):
 class Client(Model):
     """A tenant. `account_id` is the node that its sends are charged to.
 
-    `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`.
+    `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`. `auth_token_number`,
+    `auth_token_from`: see `domain.identity.auth_tokens`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -49,6 +50,8 @@ class Client(Model):
     low_balance_threshold = fields.BigIntField(null=True)
     created_at = fields.DatetimeField(db_default=Now())
     quiet_hours = fields.JSONField[dict[str, str]](null=True)
+    auth_token_number = fields.IntField(db_default=0)
+    auth_token_from = fields.DatetimeField(null=True)
 
     class Meta:
         table = "client"

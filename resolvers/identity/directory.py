@@ -11,7 +11,8 @@ from domain.errors import InvalidInput, NotFound
 from domain.identity import clients as domain_clients
 from domain.identity import directory as domain_directory
 from domain.identity import users as domain_users
-from domain.identity.access import Everything, Role
+from domain.identity.access import Actor, Everything, Role
+from domain.identity.auth_tokens import AuthToken
 from domain.identity.directory import (
     KEEP,
     Client,
@@ -35,6 +36,7 @@ from schema.identity.inputs import (
     CreateClientInput,
     CreateGroupInput,
     CreateUserInput,
+    RotateTwilioAuthTokenInput,
     SetQuietHoursInput,
     UpdateClientInput,
     UpdateGroupInput,
@@ -169,11 +171,7 @@ async def update_client(info: Info, input: UpdateClientInput) -> Client:
 async def set_quiet_hours(info: Info, input: SetQuietHoursInput) -> Client:
     """Sets or ends the quiet hours of a client. This process reads its actors again at once."""
     actor, installation = actor_of(info), info.context.installation
-    client_id = _decoded(Kind.CLIENT, input.client_id) or actor.client_id
-    if client_id is None:
-        raise InvalidInput("clientId is required: name the client.", field="clientId")
-    if actor.role is not Role.ADMIN and client_id != actor.client_id:
-        raise NotFound("client")
+    client_id = _own_client(actor, input.client_id)
     given = input.quiet_hours
     quiet = None if given is None else quiet_hours_of(given.start, given.end, given.time_zone)
     changed = await domain_clients.update_client(
@@ -184,6 +182,16 @@ async def set_quiet_hours(info: Info, input: SetQuietHoursInput) -> Client:
     )
     await installation.actors.catch_up()
     return changed
+
+
+@requires(account=True)
+async def rotate_twilio_auth_token(info: Info, input: RotateTwilioAuthTokenInput) -> AuthToken:
+    """Gives a client a new auth token."""
+    installation = info.context.installation
+    client_id = _own_client(actor_of(info), input.client_id)
+    return await installation.auth_tokens.rotate(
+        installation.store, client_id, delay_minutes=input.delay_minutes or 0
+    )
 
 
 @requires(Role.ADMIN)
@@ -215,6 +223,16 @@ async def update_user(info: Info, input: UpdateUserInput) -> User:
     )
     await installation.actors.catch_up()
     return user
+
+
+def _own_client(actor: Actor, given: ID | None) -> UUID:
+    """The client that an admin names, or that of the actor. Raises InvalidInput, NotFound."""
+    client_id = _decoded(Kind.CLIENT, given) or actor.client_id
+    if client_id is None:
+        raise InvalidInput("clientId is required: name the client.", field="clientId")
+    if actor.role is not Role.ADMIN and client_id != actor.client_id:
+        raise NotFound("client")
+    return client_id
 
 
 def _decoded(kind: Kind, id: ID | None) -> UUID | None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import strawberry
 
+from domain.identity import auth_tokens, quiet_hours
 from domain.identity import directory as domain_directory
-from domain.identity import quiet_hours
 from domain.identity.access import Role
 from domain.identity.directory import ClientStatus
 from resolvers.identity import directory as fields
@@ -79,6 +79,19 @@ class Client(Node):
     )
 
 
+@strawberry.type(
+    description="The key that verifies the status callbacks of a client in the Twilio-compatible "
+    "API. It is no password."
+)
+@stands_for(auth_tokens.AuthToken)
+class TwilioAuthToken:
+    client: Client = strawberry.field(description="The client whose callbacks it verifies.")
+    token: str = strawberry.field(description="The new token.")
+    signs_from: datetime = strawberry.field(
+        description="From then on it signs. Before, the token before it does."
+    )
+
+
 @strawberry.type(description="The brand under which this installation sells.")
 @stands_for(viewer.Brand)
 class Brand:
@@ -139,6 +152,10 @@ UpdateClientResult = Annotated[
 ]
 SetQuietHoursResult = Annotated[
     Client | errors.InvalidInput | errors.NotFound, strawberry.union("SetQuietHoursResult")
+]
+RotateTwilioAuthTokenResult = Annotated[
+    TwilioAuthToken | errors.InvalidInput | errors.NotFound,
+    strawberry.union("RotateTwilioAuthTokenResult"),
 ]
 CreateUserResult = Annotated[
     User | errors.InvalidInput | errors.NotFound, strawberry.union("CreateUserResult")
@@ -212,6 +229,12 @@ class DirectoryMutation:
         graphql_type=SetQuietHoursResult,
         description="Sets or ends the quiet hours of the viewer's client; for an admin, of the "
         "named client. They apply to later sends.",
+    )
+    rotate_twilio_auth_token = strawberry.field(
+        resolver=fields.rotate_twilio_auth_token,
+        graphql_type=RotateTwilioAuthTokenResult,
+        description="Gives the viewer's client, or the client that an admin names, a new auth "
+        "token for the status callbacks of the Twilio-compatible API.",
     )
     create_user = strawberry.field(
         resolver=fields.create_user,

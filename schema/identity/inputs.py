@@ -114,6 +114,18 @@ class SetQuietHoursInput:
     quiet_hours: QuietHoursInput | None = strawberry.field(description="Null ends the quiet hours.")
 
 
+@strawberry.input(description="Whose auth token is replaced, and when.")
+class RotateTwilioAuthTokenInput:
+    client_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The client. Absent: the viewer's own. Required for an admin."
+    )
+    delay_minutes: int | None = strawberry.field(
+        default=None,
+        description="How many minutes the present token still signs, so that receivers can learn "
+        "the new one before: 0 to 1,440. Absent: the new token signs at once.",
+    )
+
+
 @strawberry.input(description="A new user.")
 class CreateUserInput:
     email: str = strawberry.field(description="The email address to sign in with.")

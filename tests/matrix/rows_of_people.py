@@ -142,6 +142,15 @@ ROWS: dict[str, list[Row]] = {
             given={"input": {"quietHours": None}},
         ),
     ],
+    "Mutation.rotateTwilioAuthToken": [
+        senders(
+            "owner group",
+            sibling=NOT_FOUND,
+            admin="owner group",
+            given={"input": {"clientId": the_client}},
+        ),
+        senders("owner group", sibling="sibling group", admin="InvalidInput", given={"input": {}}),
+    ],
     "Mutation.createUser": [
         admins(
             "owner group", given={"input": {**NEW_USER, "role": "CLIENT", "clientId": the_client}}

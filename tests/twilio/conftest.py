@@ -12,7 +12,6 @@ import pytest
 from domain.inbox.capture import capture_contacts
 from domain.sids import SidKind, sid_of
 from ibiki.http.middleware import BodyLimit
-from ibiki.http.twilio.callbacks import AuthTokens
 from ibiki.http.twilio.facade import TwilioFacade
 from persistence import store
 from tests import worlds
@@ -22,7 +21,6 @@ from tests.sending.files.test_uploading import KnownUsers
 
 PREFIX = "/2010-04-01"
 TO = "+12025550101"
-TOKENS = AuthTokens("a key of the tests")
 HELLO = {"To": TO, "From": "+12025550111", "Body": "Hello"}
 
 
@@ -81,7 +79,7 @@ def failure(answer: httpx.Response, status: int, code: int) -> str:
 @pytest.fixture
 async def web(app: App) -> AsyncIterator[Web]:
     """The server, asked by the owner."""
-    routes = TwilioFacade(app.installation, KnownUsers(app), TOKENS).routes()
+    routes = TwilioFacade(app.installation, KnownUsers(app)).routes()
     async with running_server(routes=routes, body=BodyLimit(size=1_000_000)) as made:
         yield Web(made.http, app)
 

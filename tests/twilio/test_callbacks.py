@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -11,16 +12,20 @@ from twilio.request_validator import RequestValidator
 
 from domain.hooks.addresses import AddressRules
 from domain.hooks.worker import Deliverer
+from domain.identity.auth_tokens import AuthTokens
 from ibiki.encryption import FernetCipher
-from ibiki.http.twilio.callbacks import FORMAT, AuthTokens, CallbackFormat
+from ibiki.http.twilio.callbacks import FORMAT, CallbackFormat
 from persistence import store
 from providers.guarded import GuardedClient, GuardRules
+from resolvers import ids
+from resolvers.ids import Kind
 from tests import worlds
 from tests.hooks.conftest import RULES, change_status
 from tests.hooks.receiver import Received, Receiver, receiving
 from tests.inbox import post as inbound
+from tests.installations import AUTH_TOKENS as TOKENS
 from tests.installations import ENCRYPTION_KEY
-from tests.twilio.conftest import HELLO, TO, TOKENS, Web, account_of, assign, failure
+from tests.twilio.conftest import HELLO, TO, Web, account_of, assign, failure
 
 
 @pytest.fixture
@@ -140,3 +145,66 @@ def test_tokens_differ_by_client_and_key(web: Web) -> None:
     assert len(tokens) == 3
     assert all(len(each) == 32 for each in tokens)
     assert account_of(web.app.owner)[2:] not in tokens
+
+
+ROTATE = """mutation ($input: RotateTwilioAuthTokenInput!) { rotateTwilioAuthToken(input: $input) {
+    __typename ... on UserError { message path } ... on InvalidInput { path }
+    ... on TwilioAuthToken { token signsFrom client { name } } } }"""
+
+
+async def test_one_client_gets_a_new_token_and_the_others_keep_theirs(
+    web: Web, receiver: Receiver
+) -> None:
+    app = web.app
+    before = [TOKENS.of(each.client_id) for each in (app.owner, app.sibling)]
+    rotated = await app.answer("owner", ROTATE, input={})
+    assert rotated["client"] == {"name": "Acme"}
+    assert len(rotated["token"]) == 32
+    assert rotated["token"] not in before
+    assert (await web.call("GET", ".json")).json()["auth_token"] == rotated["token"]
+    await web.created(StatusCallback=receiver.url)
+    [received] = await receiver.wait_for("/", 1)
+    signed = (f"{receiver.url}/", form_of(received), received.headers["X-Twilio-Signature"])
+    assert RequestValidator(rotated["token"]).validate(*signed)
+    assert not RequestValidator(before[0]).validate(*signed)
+    [row] = await worlds.fetch("SELECT name FROM client WHERE auth_token_number > 0")
+    assert row["name"] == "Acme"
+    again = await app.answer("owner", ROTATE, input={"delayMinutes": 0})
+    assert again["token"] not in (*before, rotated["token"])
+
+
+async def test_the_token_before_signs_until_receivers_know_the_new_one(
+    web: Web, receiver: Receiver
+) -> None:
+    app, client_id = web.app, ids.encode(Kind.CLIENT, web.app.owner.client_id)
+    before = TOKENS.of(app.owner.client_id)
+    given = {"clientId": client_id, "delayMinutes": 60}
+    rotated = await app.answer("admin", ROTATE, input=given)
+    wait = datetime.fromisoformat(rotated["signsFrom"]) - datetime.now(UTC)
+    assert timedelta(minutes=59) < wait <= timedelta(minutes=60)
+    assert (await web.call("GET", ".json")).json()["auth_token"] == before
+    await web.created(StatusCallback=receiver.url)
+    [first] = await receiver.wait_for("/", 1)
+    twice = await app.answer("owner", ROTATE, input={"delayMinutes": 5})
+    assert (twice["__typename"], twice["path"]) == ("InvalidInput", ["input", "delayMinutes"])
+    await worlds.execute("UPDATE client SET auth_token_from = now() WHERE auth_token_number > 0")
+    await web.created(StatusCallback=receiver.url)
+    _, second = await receiver.wait_for("/", 2)
+    for received, token in ((first, before), (second, rotated["token"])):
+        form, signature = form_of(received), received.headers["X-Twilio-Signature"]
+        assert RequestValidator(token).validate(f"{receiver.url}/", form, signature)
+
+
+async def test_a_wrong_delay_and_another_client_are_refused(web: Web) -> None:
+    client_id = ids.encode(Kind.CLIENT, web.app.owner.client_id)
+    for minutes in (-1, 1_441):
+        refused = await web.app.answer("owner", ROTATE, input={"delayMinutes": minutes})
+        assert (refused["__typename"], refused["path"]) == (
+            "InvalidInput",
+            ["input", "delayMinutes"],
+        )
+    for who, kind in (("sibling", "NotFound"), ("admin", "TwilioAuthToken")):
+        given = {"clientId": client_id}
+        assert (await web.app.answer(who, ROTATE, input=given))["__typename"] == kind
+    nobody = await web.app.answer("admin", ROTATE, input={})
+    assert (nobody["__typename"], nobody["path"]) == ("InvalidInput", ["input", "clientId"])

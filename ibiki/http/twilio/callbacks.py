@@ -9,38 +9,19 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from uuid import UUID
 
 from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import DueDelivery, HookRequest
 from domain.identity.access import OfClient
+from domain.identity.auth_tokens import AuthTokens
 from domain.sending.messages import Callback, Message
 from domain.sids import SidKind, sid_of
 from ibiki.http.twilio.forms import FORM
 from ibiki.http.twilio.resources import VERSION, ClientReads, error_of, find_own, status_of
 
 FORMAT = "twilio"
-TOKEN_OF = b"the auth token of a client of the Twilio-compatible API"
-TOKEN_DIGITS = 32
-
-
-class AuthTokens:
-    """The auth tokens of clients. They sign callbacks, and nothing else: they are no passwords.
-
-    A token is made of SECRET_KEY and the client's ID, so it is the same in every process, and new
-    when SECRET_KEY is new.
-    """
-
-    def __init__(self, secret_key: str) -> None:
-        # A key of its own, so that no token tells anything about access tokens.
-        self._key = hmac.digest(secret_key.encode(), TOKEN_OF, sha256)
-
-    def of(self, client_id: UUID) -> str:
-        """The token of a client, in Twilio's form."""
-        return hmac.digest(self._key, client_id.bytes, sha256).hex()[:TOKEN_DIGITS]
 
 
 class CallbackFormat:
@@ -55,10 +36,9 @@ class CallbackFormat:
     ) -> HookRequest:
         """The form of a status. The subject is a message that was sent."""
         assert isinstance(subject, Message)
-        client_id = delivery.client_id
-        own = await find_own(self._store, OfClient(client_id))
+        own = await find_own(self._store, OfClient(delivery.client_id))
         form = form_of(subject, own.number_of(subject))
-        signature = signature_of(self._tokens.of(client_id), delivery.url, form)
+        signature = signature_of(self._tokens.signing(own.client), delivery.url, form)
         headers = {
             "Content-Type": FORM,
             "X-Twilio-Signature": signature,

@@ -19,7 +19,6 @@ from ibiki.http.graphql_http import read_bytes, split_query_string
 from ibiki.http.middleware import ROUTE
 from ibiki.http.refusals import TWILIO, RequestRefused, respond
 from ibiki.http.twilio import forms, lists, operations
-from ibiki.http.twilio.callbacks import AuthTokens
 from ibiki.http.twilio.credentials import caller_of
 from ibiki.http.twilio.errors import refused
 from ibiki.http.twilio.operations import Call
@@ -69,12 +68,9 @@ class TwilioFacade:
     """All paths under /2010-04-01. Its own table of paths: a wrong one gets an error in JSON, and
     no path is redirected."""
 
-    def __init__(
-        self, installation: Installation, authenticator: Authenticator, tokens: AuthTokens
-    ) -> None:
+    def __init__(self, installation: Installation, authenticator: Authenticator) -> None:
         self._installation = installation
         self._authenticator = authenticator
-        self._tokens = tokens
 
     def routes(self) -> list[BaseRoute]:
         """The route of the application."""
@@ -117,7 +113,7 @@ class TwilioFacade:
             form,
             query,
             idempotency_key_of(scope),
-            self._tokens.of(own.client.id),
+            self._installation.auth_tokens.signing(own.client),
         )
 
 
