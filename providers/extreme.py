@@ -162,11 +162,12 @@ def _is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _outcome_of_one(body: Mapping[str, object]) -> Outcome:
+def outcome_of_one(exchange: Exchange) -> Outcome:
     """The outcome of a single message. Without a usable ID it has no reference."""
-    if body.get("status") == FAILED:
+    body = _read(exchange)
+    if isinstance(body, dict) and body.get("status") == FAILED:
         return Unknown("The response contradicts itself.")
-    return Accepted(reference_of(body.get("messageId")))
+    return Accepted(reference_of(body.get("messageId"))) if isinstance(body, dict) else body
 
 
 def _outcomes_of_one_text(body: dict[str, object] | Outcome, count: int) -> list[Outcome]:
@@ -297,8 +298,7 @@ class ExtremeSMS:
         }
 
     async def send(self, message: Outgoing) -> Outcome:
-        body = _read(await self._post(SEND_ONE, _single(message)))
-        return _outcome_of_one(body) if isinstance(body, dict) else body
+        return outcome_of_one(await self._post(SEND_ONE, _single(message)))
 
     async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """See the port. Raises ValueError if the messages do not fit into one call."""

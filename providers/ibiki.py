@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import ReportedStatus
-from providers.extreme import ExtremeSMS
+from domain.outcomes import Outcome, Rejected, ReportedStatus
+from domain.provider import Outgoing
+from domain.sending.messages import BY_MESSAGE, Line
+from providers.extreme import ExtremeSMS, outcome_of_one
 from providers.replies import json_object, reference_of, short_text_of, text_of
+from providers.transport import Answer
 
 # --- Constants
 
@@ -28,6 +31,10 @@ STATUSES: Final = {
     "rejected": ReportedStatus.REFUSED,
     "cancelled": ReportedStatus.REFUSED,
 }
+REPLY: Final = "/api/sms/reply"
+# The message that is answered was deleted there.
+NOT_FOUND: Final = "NOT_FOUND"
+NOT_ANSWERABLE: Final = "The message that this answers does not exist any more."
 RECEIVED: Final = "message.received"
 UPDATED: Final = "message.updated"
 LONGEST_FIELD: Final = 128
@@ -40,6 +47,20 @@ class Ibiki(ExtremeSMS):
     """One account at another installation. Implements `domain.provider.Provider`."""
 
     statuses = STATUSES
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """A reply names the message that it answers, so that it leaves through the same line."""
+        if message.modem != BY_MESSAGE:
+            return await super().send(message)
+        said = {"inboundMessageId": message.port, "message": message.text}
+        exchange = await self._post(REPLY, said)
+        if (
+            isinstance(exchange, Answer)
+            and exchange.status == 404
+            and json_object(exchange.body).get("code") == NOT_FOUND
+        ):
+            return Rejected(NOT_ANSWERABLE)
+        return outcome_of_one(exchange)
 
 
 # --- Inbound and report parsing
@@ -67,7 +88,9 @@ def _inbound(message: Mapping[str, object]) -> Parsed:
     text = text_of(message.get("text"))
     if sender is None or text is None:
         return Malformed("`data.number` and `data.text` are required: the inbound message.")
-    return InboundCall(sender=sender, text=text, key=reference_of(message.get("id")))
+    own_id = reference_of(message.get("id"))
+    line = None if own_id is None else Line(BY_MESSAGE, own_id)
+    return InboundCall(sender=sender, text=text, key=own_id, line=line)
 
 
 def _report(message: Mapping[str, object]) -> Parsed:

@@ -147,7 +147,7 @@ async def _route_all(receiver: Receiver, tx: Transaction, inbound: Sequence[_Inb
         tx,
         senders={number for each in inbound for number in each.sender.numbers},
         receivers={number for each in inbound for number in each.receivers},
-        lines={each.call.line for each in inbound if each.call.line},
+        lines={each.call.known_line for each in inbound if each.call.known_line},
     )
     await _read_correspondents(store, tx, index, inbound)
     batch = _Batch()
@@ -182,12 +182,12 @@ async def _read_correspondents(
 def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> EventResult:
     event_id, call = inbound.event.id, inbound.call
     found, sender = index.route(
-        inbound.sender, receivers=inbound.receivers, line=call.line, complete=complete
+        inbound.sender, receivers=inbound.receivers, line=call.known_line, complete=complete
     )
     match found:
         case Routed(client_id, reason):
             if is_answerable(sender):
-                index.learn(sender=sender, line=call.line, client_id=client_id)
+                index.learn(sender=sender, line=call.known_line, client_id=client_id)
             return routed(event_id, call, sender, client_id, reason)
         case Unrouted(reason):
             return EventResult(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from domain.direction import Direction
@@ -12,6 +14,9 @@ from domain.dispatch.messages import Refund
 from domain.inbox.keywords import Keyword
 from domain.inbox.senders import is_answerable
 from domain.sending.messages import Line, Message
+
+SIMULATED: Final = "simulated"
+SIMULATED_AS: Final = "extreme"
 
 ConversationKey = tuple[UUID, str]
 """A client and the other side's number. Together they identify a conversation."""
@@ -243,6 +248,24 @@ class ModemRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyOrigin:
+    """Where an inbound message came from, as far as a reply to it needs.
+
+    `provider`: whose webhook call it was. `own_provider`: of the client's account. `accounts`: the
+    platform's accounts at `provider`.
+    """
+
+    provider: str
+    own_provider: str
+    accounts: Sequence[UUID]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the client's own account is at that provider."""
+        return _kind_of(self.provider) == _kind_of(self.own_provider)
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyTerms:
     """What decides whether a client could reply now, besides the conversation and the text.
 
@@ -264,6 +287,11 @@ class CancelledSend:
 
     provider_account_id: UUID
     refund: Refund
+
+
+def _kind_of(provider: str) -> str:
+    """Without settings, the accounts at the first provider are simulated, and called the same."""
+    return SIMULATED_AS if provider == SIMULATED else provider
 
 
 def _line(modem: str | None, port: str | None) -> Line | None:

@@ -28,6 +28,7 @@ from domain.inbox.messages import (
     ModemRoute,
     NewInbound,
     OptOut,
+    ReplyOrigin,
     ReplyTerms,
 )
 from domain.inbox.routing import CandidateIndex
@@ -271,6 +272,12 @@ class InboxReads(Protocol):
 
     async def route_of(self, client_id: UUID) -> ModemRoute | None:
         """The client's line: assigned by hand, else learned, by this client only; the last seen."""
+        ...
+
+    async def find_reply_origin(
+        self, scope: OfClient, inbound_id: UUID, provider_account_id: UUID
+    ) -> ReplyOrigin | None:
+        """Where a message came from, for a client of this account. None if that is not stored."""
         ...
 
     async def find_reply_terms(self, client_id: UUID) -> ReplyTerms: ...

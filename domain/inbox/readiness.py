@@ -6,14 +6,14 @@ Nothing is sent or charged, and the provider is not called.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domain.errors import ProviderUnavailable
 from domain.identity.access import OfClient, is_active
-from domain.inbox.messages import InboundMessage, ModemRoute, ReplyTerms
-from domain.inbox.reply import NOT_ANSWERABLE, ReplyLine, reply_line
+from domain.inbox.messages import InboundMessage, ReplyTerms
+from domain.inbox.reply import NOT_ANSWERABLE, ReplyLine, find_reply_line
 from domain.units import units_in_words
 
 if TYPE_CHECKING:
@@ -51,8 +51,10 @@ async def check_readiness(installation: Installation, client_id: UUID) -> ReplyR
     checks = [_active(terms), _received(inbound)]
     line = None
     if inbound is not None:
-        chosen = await _line_for(installation, inbound)
+        chosen = await _line_for(installation, terms, inbound)
         line = chosen.line
+        if chosen.route is not None:
+            terms = replace(terms, provider_account_id=chosen.route.provider_account_id)
         checks += [await _not_opted_out(installation, inbound), _line(chosen)]
     checks += [_balance(terms), await _provider(installation, terms)]
     return ReplyReadiness(
@@ -60,14 +62,12 @@ async def check_readiness(installation: Installation, client_id: UUID) -> ReplyR
     )
 
 
-async def _line_for(installation: Installation, inbound: InboundMessage) -> ReplyLine:
+async def _line_for(
+    installation: Installation, terms: ReplyTerms, inbound: InboundMessage
+) -> ReplyLine:
     key = (inbound.client_id, inbound.number)
     found = await installation.store.find_conversations_with(OfClient(inbound.client_id), [key])
-    conversation = found[key]
-    route: ModemRoute | None = None
-    if not conversation.pinned:
-        route = await installation.store.route_of(inbound.client_id)
-    return reply_line(conversation, route)
+    return await find_reply_line(installation, terms.provider_account_id, found[key])
 
 
 def _active(terms: ReplyTerms) -> ReadinessCheck:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from domain.pages import Window
 from domain.sending.accept import AcceptedBefore, AcceptedNow
 from domain.sending.charging import accept
 from domain.sending.messages import Line, Message, MessageStatus, NewSend, SendKind
+from domain.sending.routes import ProviderRoute
 from domain.sending.send import check_rate, key_by
 from domain.sending.text import check_text
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 THROUGH_ANOTHER_LINE = (
     "The line of this conversation is not known. The reply leaves through your usual line, and may "
     "show another number."
+)
+THROUGH_ANOTHER_ACCOUNT = (
+    "Replies cannot leave where this message came in. The reply leaves like any other message, and "
+    "may show another number."
 )
 THROUGH_ANY_LINE = (
     "The line of this conversation is not known. The reply leaves like any other message, and may "
@@ -55,10 +60,36 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ReplyLine:
-    """The line that a reply uses (None: any), and the warning to show."""
+    """The line that a reply uses (None: any), and the warning to show.
+
+    `route`: to the account that sends it, None for the client's own.
+    """
 
     line: Line | None
     warning: str | None
+    route: ProviderRoute | None = None
+
+
+async def find_reply_line(
+    installation: Installation, provider_account_id: UUID, conversation: Conversation
+) -> ReplyLine:
+    """How a reply leaves: by the account that the last inbound message came to, and its line.
+
+    `provider_account_id`: the client's own. If the message came to another provider, a route of the
+    client's pool must lead to an account there: docs/decisions/0168.
+    """
+    store = installation.store
+    scope = OfClient(conversation.client_id)
+    origin = await store.find_reply_origin(scope, conversation.last_inbound_id, provider_account_id)
+    if origin is None or origin.is_own:
+        own = None if conversation.pinned else await store.route_of(conversation.client_id)
+        return reply_line(conversation, own)
+    route = installation.routes.table.find_to(
+        provider_account_id, conversation.number, origin.accounts
+    )
+    if route is None:
+        return ReplyLine(None, THROUGH_ANOTHER_ACCOUNT)
+    return replace(reply_line(conversation, None), route=route)
 
 
 def reply_line(conversation: Conversation, route: ModemRoute | None) -> ReplyLine:
@@ -120,8 +151,7 @@ async def _check(
     if await installation.store.find_opted_out(payer.client_id, [conversation.number]):
         raise OptedOut
     check_rate(installation, payer)
-    route = None if conversation.pinned else await installation.store.route_of(payer.client_id)
-    chosen = reply_line(conversation, route)
+    chosen = await find_reply_line(installation, payer.provider_account_id, conversation)
     return NewSend(
         id=new_id(),
         payer=payer,
@@ -132,6 +162,7 @@ async def _check(
         line=chosen.line,
         warning=chosen.warning,
         key=key,
+        routes=[chosen.route] if chosen.route else (),
     )
 
 

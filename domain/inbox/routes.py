@@ -92,7 +92,7 @@ async def assign_inbound(
             raise InvalidInput("This event is already routed, or has no content.")
         call, read = _message_of(receiver, locked.event, by_hand)
         sender = await _sender_for(store, tx, client_id, read)
-        if remember and call.line is None:
+        if remember and call.known_line is None:
             raise InvalidInput("The event names no modem and port to remember.", field="remember")
         message = receiver.message(locked.event, call, sender, client_id)
         await deliver(store, tx, [message])
@@ -102,9 +102,9 @@ async def assign_inbound(
             )
             await store.end_pending(tx, locked, read.numbers, opt_out=opt_out_all)
         await store.write_results(tx, [routed(event_id, call, sender, client_id, ASSIGNED)])
-        if remember and call.line is not None:
+        if remember and call.known_line is not None:
             # After the feed's lock, in the same order as receiving.
-            await store.write_modem_route(tx, client_id, call.line, None)
+            await store.write_modem_route(tx, client_id, call.known_line, None)
         return await store.find_webhook_event(Everything(), event_id, tx=tx)
 
 

@@ -50,6 +50,11 @@ class InboundCall:
     blocked: bool = False
     keyword: Keyword | None = None
 
+    @property
+    def known_line(self) -> Line | None:
+        """The line that it can be routed by."""
+        return self.line if self.line is not None and self.line.is_known else None
+
 
 @dataclass(frozen=True, slots=True)
 class ReportCall:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from domain.direction import Direction
@@ -17,13 +18,24 @@ from domain.ledger.idempotency import Answer, IdempotencyKey
 from domain.rejections import RejectedRecipient
 from domain.sending.routes import ProviderRoute
 
+BY_MESSAGE: Final = "by message"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Line:
-    """The modem and the port that a message came in through, as the provider named them."""
+    """The modem and the port that a message came in through, as the provider named them.
+
+    The modem BY_MESSAGE means that the provider names no line, but lets its message be answered:
+    the port is the ID of that message. It serves for replies, and no message is routed by it.
+    """
 
     modem: str
     port: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a line that other messages can come in on."""
+        return self.modem != BY_MESSAGE
 
 
 class MessageStatus(StrEnum):

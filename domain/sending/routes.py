@@ -9,8 +9,8 @@ docs/decisions/0184 explains what a route moves between pools.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -46,6 +46,26 @@ class RouteTable:
             return ()
         chosen = [self.find(pool_id, number) for number in numbers]
         return chosen if any(chosen) else ()
+
+    def find_to(
+        self, pool_id: UUID, number: str, accounts: Collection[UUID]
+    ) -> ProviderRoute | None:
+        """A route of a pool to one of these accounts, as if that account came first.
+
+        The route of the number, if it leads there itself or by its fallback; else any route of the
+        pool that does: the first one by prefix.
+        """
+        own = self.find(pool_id, number)
+        others = sorted(
+            (each for each in self._routes.values() if each.pool_id == pool_id),
+            key=lambda each: each.prefix,
+        )
+        for route in ([own] if own else []) + others:
+            if route.provider_account_id in accounts:
+                return replace(route, fallback_account_id=None, fallback_cost=None)
+            if route.fallback_account_id in accounts and route.fallback_account_id is not None:
+                return replace(route, provider_account_id=route.fallback_account_id)
+        return None
 
     def find(self, pool_id: UUID, number: str) -> ProviderRoute | None:
         """The route with the longest prefix of an E.164 number."""

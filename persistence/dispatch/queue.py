@@ -25,7 +25,7 @@ from domain.dispatch.messages import (
 )
 from domain.identity.quiet_hours import QuietHours
 from domain.live import hints
-from domain.sending.messages import LATER
+from domain.sending.messages import LATER, PRIORITY, SendKind
 from persistence.database import connection
 from persistence.live.hints import note
 from persistence.sql import columns
@@ -162,19 +162,20 @@ WHERE message.id = marked.id
   AND (SELECT set_config('synchronous_commit', 'on', true)) IS NOT NULL
 """
 
-# Never submitted to this account, or certainly not taken by it: the status is QUEUED.
-DIVERT = """
+# Never submitted to this account, or certainly not taken by it: the status is QUEUED. A reply waits
+# for the account that it answers through: another one does not know its line.
+DIVERT = f"""
 WITH waiting AS (
     SELECT message.id, route.fallback_account_id
     FROM provider_route AS route JOIN message ON message.route_id = route.id
     WHERE route.provider_account_id = $1 AND route.fallback_account_id IS NOT NULL
       AND message.provider_account_id = $1 AND message.status = 'QUEUED'
-      AND message.due_at <= clock_timestamp()
+      AND message.due_at <= clock_timestamp() AND message.priority <> {PRIORITY[SendKind.REPLY]}
     ORDER BY message.id LIMIT $2 FOR UPDATE OF message SKIP LOCKED
 )
 UPDATE message SET provider_account_id = fallback_account_id, updated_at = clock_timestamp()
 FROM waiting WHERE message.id = waiting.id
-"""
+"""  # noqa: S608 - a number of our own
 
 POSTPONE_PROBE = """
 UPDATE provider_account

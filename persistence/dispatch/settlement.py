@@ -22,7 +22,7 @@ from domain.dispatch.messages import (
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
-from domain.sending.messages import LATER, MessageStatus
+from domain.sending.messages import LATER, PRIORITY, MessageStatus, SendKind
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.live.hints import note
 from persistence.sending.messages import OF_SEND_WITH_STATUS
@@ -45,6 +45,9 @@ LOCK_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR NO KEY UPDATE"
 
 LOCK_ATTEMPTS = "SELECT FROM attempt WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 
+# A reply waits for the account that it answers through: another one does not know its line.
+REPLIES = PRIORITY[SendKind.REPLY]
+
 # The age of a scheduled message counts from its time. greatest() ignores NULL.
 AGE = """
 extract(epoch FROM clock_timestamp() - greatest(message.created_at, message.send_at))::float8
@@ -55,7 +58,7 @@ message.alone, {AGE}, message.price, send.account_id, send.rate_usd, home.accoun
 CASE WHEN route.id IS NULL THEN 0
      WHEN message.provider_account_id = route.provider_account_id THEN route.cost
      ELSE route.fallback_cost END,
-CASE WHEN message.provider_account_id = route.provider_account_id
+CASE WHEN message.provider_account_id = route.provider_account_id AND message.priority <> {REPLIES}
      THEN route.fallback_account_id END,
 message.route_charged
 """

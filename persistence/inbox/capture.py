@@ -108,6 +108,11 @@ class _Sent:
     modem: str | None
     port: str | None
 
+    @property
+    def line(self) -> Line | None:
+        """The line of a reply, None if it has none."""
+        return None if self.modem is None or self.port is None else Line(self.modem, self.port)
+
 
 async def take_uncaptured(
     tx: Connection, *, most: int, send_id: UUID | None = None
@@ -165,8 +170,8 @@ async def _write_sent(tx: Connection, sent: Sequence[_Sent]) -> None:
         await tx.execute(JOIN_CONVERSATIONS, *columns(joined))
         note(tx, [hints.CONVERSATION + row[0].bytes for row in found])
     lines = {
-        (each.number, Line(each.modem, each.port), each.client_id): each.message_id
+        (each.number, line, each.client_id): each.message_id
         for each in sent
-        if each.modem is not None and each.port is not None
+        if (line := each.line) is not None and line.is_known
     }
     await write_lines(tx, lines)

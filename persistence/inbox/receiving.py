@@ -205,7 +205,7 @@ async def write_inbound(tx: Connection, messages: Sequence[tuple[NewInbound, int
     new = [message for message, _ in messages]
     await _capture_senders(tx, new)
     await _write_conversations(tx, new)
-    with_lines = [(each, each.line) for each in new if each.line is not None]
+    with_lines = [(each, each.line) for each in new if each.line and each.line.is_known]
     if with_lines:
         # Short codes and names are not routed by line, so their conversations need none.
         active = {

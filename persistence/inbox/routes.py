@@ -16,7 +16,7 @@ from tortoise.functions import Sum
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything, OfClient
 from domain.ids import new_id
-from domain.inbox.messages import ModemRoute
+from domain.inbox.messages import ModemRoute, ReplyOrigin
 from domain.inbox.webhooks import (
     DueEvent,
     EventKey,
@@ -58,6 +58,13 @@ EXISTS (SELECT FROM modem_route AS other
 """
 SEEN_AT = "coalesce(modem_route.last_seen_at, 'epoch')"
 
+REPLY_ORIGIN = """
+SELECT event.provider, own.provider, array(
+    SELECT id FROM provider_account
+    WHERE provider = event.provider AND owner_client_id IS NULL ORDER BY is_default DESC, id)
+FROM webhook_event AS event, provider_account AS own
+WHERE event.id = $1 AND own.id = $2 AND event.client_id = $3
+"""
 LINES_OF_NUMBERS = """
 SELECT number, modem, port FROM assigned_number JOIN modem_route ON modem_route.id = route_id
 WHERE assigned_number.client_id = $1 AND modem_route.client_id = $1
@@ -132,6 +139,14 @@ async def route_of(client_id: UUID) -> ModemRoute | None:
     async with connection() as pooled:
         found = await _routes(pooled, _in_order(query).limit(1))
     return found[0] if found else None
+
+
+async def find_reply_origin(
+    scope: OfClient, inbound_id: UUID, provider_account_id: UUID
+) -> ReplyOrigin | None:
+    async with connection() as pooled:
+        row = await pooled.fetchrow(REPLY_ORIGIN, inbound_id, provider_account_id, scope.client_id)
+    return None if row is None else ReplyOrigin(*row)
 
 
 async def lines_of_numbers(scope: OfClient) -> dict[str, Line]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.end_to_end.program import Api, Program, eventually, fresh_directory, signed_in, up
@@ -186,8 +187,12 @@ def test_a_conversation_goes_through_both_in_both_directions(chain: Chain) -> No
     assert taken(finished(chain.shop, sent["id"])) == 1
     talk = arrived(chain.shop, PHONE, "Good morning")
     replied = chain.shop.ask(REPLY, id=talk["id"], text="And to you")["reply"]
-    assert replied["__typename"] == "Reply"
+    assert (replied["__typename"], replied["warning"]) == ("Reply", None)
     arrived(chain.shop, PHONE, "And to you")
+    # It has left through the line that the phone had written to.
+    log = httpx.get(f"{chain.upper.simulator}/control/log").json()
+    lines = {each["messages"][0]["text"]: each["modem"] for each in log if each["messages"]}
+    assert (lines["Good morning"], lines["And to you"]) == (None, "simulated-modem")
     assert arrived(chain.reseller, PHONE, "And to you")
     done(chain.shop, SEND, "Send", input={"to": PHONE, "text": "STOP"})
     eventually(

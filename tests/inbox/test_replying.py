@@ -8,9 +8,19 @@ from typing import Any
 
 import pytest
 
-from domain.inbox.reply import NOT_ANSWERABLE, THROUGH_ANOTHER_LINE, THROUGH_ANY_LINE
+from domain.ids import new_id
+from domain.inbox.capture import capture_contacts
+from domain.inbox.reply import (
+    NOT_ANSWERABLE,
+    THROUGH_ANOTHER_ACCOUNT,
+    THROUGH_ANOTHER_LINE,
+    THROUGH_ANY_LINE,
+)
 from domain.outcomes import Accepted, NotSent, Outcome
 from domain.provider import Outgoing
+from domain.sending.messages import BY_MESSAGE
+from domain.sending.routes import ProviderRoute
+from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -236,3 +246,91 @@ async def test_an_inactive_account_cannot_reply(app: App, status: str) -> None:
     actor = replace(app.owner.actor, client_status=status)
     found = await app.answer(actor, REPLY, input={"conversationId": talk, "text": "x"})
     assert (found["__typename"], found["status"]) == ("AccountInactive", status.upper())
+
+
+# An inbound message that came to another account than the client's own
+
+
+async def a_carrier(app: App, *, fallback: bool = False) -> worlds.Pool:
+    """An account at another provider, and a route of the client's pool that leads there."""
+    carrier = await worlds.add_pool(held=100, provider="kannel", default=False)
+    first, then = (app.pool, carrier) if fallback else (carrier, app.pool)
+    route = ProviderRoute(new_id(), app.pool.id, "256", first.id, 3, then.id, 4)
+    async with store.transaction() as tx:
+        await store.add_route(tx, route)
+    await app.installation.routes.read()
+    return carrier
+
+
+async def hear_elsewhere(app: App) -> str:
+    """A message that came in on a line of the other provider. Returns its conversation."""
+    talk, _ = await hear(app, modem="theirs", port="7")
+    await worlds.execute("UPDATE webhook_event SET provider = 'kannel'")
+    return talk
+
+
+@pytest.mark.parametrize(("fallback", "cost"), [(False, 3), (True, 4)])
+async def test_a_reply_leaves_by_the_account_that_the_message_came_to(
+    app: App, fallback: bool, cost: int
+) -> None:
+    """Any route of the client's pool to that account lets it answer, at the cost of that route."""
+    carrier = await a_carrier(app, fallback=fallback)
+    talk = await hear_elsewhere(app)
+    assert (await answer(app, talk))["warning"] is None
+    assert not await marked(app.pool)
+    (call,) = await marked(carrier)
+    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "theirs", "7")
+    await answered(carrier, call, NotSent("not now"))
+    assert await store.divert_queued(carrier.id, most=10) == 0
+    await worlds.execute("UPDATE message SET due_at = now() WHERE status = 'QUEUED'")
+    (again,) = await marked(carrier)
+    await answered(carrier, again, Accepted("ref"))
+    assert await worlds.statuses() == {"SENT": 1}
+    assert await worlds.held(app.owner.account_id) == 99
+    assert await worlds.held(carrier.account_id) == 100 - cost
+    assert await worlds.held(app.pool.account_id) == 501
+    await worlds.assert_audit_holds()
+
+
+async def test_without_a_route_there_a_reply_leaves_by_the_clients_account_and_says_so(
+    app: App,
+) -> None:
+    await worlds.add_pool(held=100, provider="kannel", default=False)
+    talk = await hear_elsewhere(app)
+    assert (await answer(app, talk))["warning"] == THROUGH_ANOTHER_ACCOUNT
+    (call,) = await marked(app.pool)
+    assert call.outgoing[0] == Outgoing(PHONE, "Yes?")
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM webhook_event", "UPDATE provider_account SET provider = 'simulated'"]
+)
+async def test_a_message_of_the_same_provider_or_of_none_that_is_known_is_answered_as_ever(
+    app: App, change: str
+) -> None:
+    talk, _ = await hear(app, modem="m1", port="2")
+    await worlds.execute(change)
+    assert (await answer(app, talk))["warning"] is None
+    (call,) = await marked(app.pool)
+    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", "m1", "2")
+
+
+async def test_a_line_that_is_known_by_one_message_serves_for_its_reply_alone(app: App) -> None:
+    """No message is routed by it, so another client's conversation gets nothing."""
+    await worlds.execute("UPDATE provider_account SET provider = 'ibiki'")
+    await post.handed_over(app.pool)
+    await worlds.accept(app.owner, numbers=[PHONE])
+    await post.handed_over(app.pool)
+    await capture_contacts(store)
+    data = {"id": "msg_1", "number": PHONE, "text": "Hello"}
+    said = {"id": "evt_1", "type": "message.received", "data": data}
+    (row,) = await post.received(said, provider="ibiki")
+    assert (row["outcome"], row["client_id"]) == ("ROUTED", app.owner.client_id)
+    (talk,) = await worlds.fetch("SELECT id FROM conversation")
+    replied = await answer(app, ids.encode(Kind.CONVERSATION, talk["id"]))
+    assert replied["warning"] is None
+    (call,) = await marked(app.pool)
+    assert call.outgoing[0] == Outgoing(PHONE, "Yes?", BY_MESSAGE, "msg_1")
+    await capture_contacts(store)
+    assert await worlds.fetch("SELECT FROM modem_route") == []
+    assert await worlds.fetch("SELECT FROM conversation_line") == []

@@ -7,8 +7,12 @@ import json
 import pytest
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import ReportedStatus
-from providers.ibiki import parse_webhook
+from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
+from domain.provider import Outgoing
+from domain.sending.messages import BY_MESSAGE, Line
+from providers.ibiki import NOT_ANSWERABLE, Ibiki, parse_webhook
+from providers.transport import Answer
+from tests.providers.scripted import CONFIG, ScriptedTransport, answer
 
 MESSAGE = {
     "id": "msg_1",
@@ -18,6 +22,7 @@ MESSAGE = {
     "text": "Good morning",
     "status": None,
 }
+LINE = Line(BY_MESSAGE, "msg_1")
 SENT = {**MESSAGE, "direction": "OUTBOUND", "status": "DELIVERED"}
 NO_MESSAGE = Malformed("`data` must be an object: the message.")
 NO_EVENT = Malformed("`id` and `type` are required: the event.")
@@ -38,11 +43,15 @@ def report(word: str, status: ReportedStatus | None) -> ReportCall:
     [
         (
             event("message.received", MESSAGE),
-            InboundCall("+12025550143", "Good morning", key="msg_1"),
+            InboundCall("+12025550143", "Good morning", key="msg_1", line=LINE),
         ),
         (
             event("message.received", {**MESSAGE, "number": "SUPPORT"}),
-            InboundCall("SUPPORT", "Good morning", key="msg_1"),
+            InboundCall("SUPPORT", "Good morning", key="msg_1", line=LINE),
+        ),
+        (
+            event("message.received", {**MESSAGE, "id": None}),
+            InboundCall("+12025550143", "Good morning"),
         ),
         (event("message.updated", SENT), report("DELIVERED", ReportedStatus.DELIVERED)),
         *(
@@ -71,3 +80,27 @@ def report(word: str, status: ReportedStatus | None) -> ReportCall:
 )
 def test_an_event_is_read(said: object, expected: Parsed) -> None:
     assert parse_webhook(json.dumps(said).encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("answered", "expected"),
+    [
+        (answer(200, {"success": True, "messageId": "m1", "warning": None}), Accepted("m1")),
+        (
+            answer(404, {"success": False, "code": "NOT_FOUND", "error": "Not found."}),
+            Rejected(NOT_ANSWERABLE),
+        ),
+        (answer(404, {"error": "Not found."}), Unknown),
+        (answer(402, {"success": False, "code": "INSUFFICIENT_CREDITS"}), NotSent),
+    ],
+)
+async def test_a_reply_names_the_message_that_it_answers(
+    answered: Answer, expected: Outcome | type[Outcome]
+) -> None:
+    transport = ScriptedTransport(answered)
+    reply = Outgoing("+12025550143", "And to you", BY_MESSAGE, "msg_1")
+    outcome = await Ibiki(CONFIG, transport).send(reply)
+    assert outcome == expected or (isinstance(expected, type) and isinstance(outcome, expected))
+    [asked] = transport.asked
+    assert (asked.method, asked.path) == ("POST", "/api/sms/reply")
+    assert asked.body == {"inboundMessageId": "msg_1", "message": "And to you"}
