@@ -140,6 +140,25 @@ test("a provider account that cannot work is refused, and another is added", asy
   await expect(page.getByText("a-secret")).toHaveCount(0);
 });
 
+test("a route sends a prefix by another account, and is deleted again", async ({ page, signIn }) => {
+  await signIn("admin");
+  await page.goto("/providers");
+  const routes = page.getByRole("region", { name: "Routes by prefix" });
+  await routes.getByRole("button", { name: "Set a route" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Prefix").fill("no digits");
+  await dialog.getByLabel("Sent by").click();
+  await page.getByRole("option", { name: "Second" }).click();
+  await dialog.getByLabel("Cost of a message").fill("3");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog.locator('[id$="-error"]')).toContainText("256");
+  await dialog.getByLabel("Prefix").fill("256");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(routes.getByRole("row", { name: /\+256/ })).toContainText("Second, 3 credits");
+  await routes.getByRole("button", { name: "Delete the route of +256" }).click();
+  await expect(routes.getByRole("row", { name: /\+256/ })).toHaveCount(0);
+});
+
 test("a client below its threshold is warned, and so is the operator", async ({
   browser,
   page,

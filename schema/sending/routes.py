@@ -67,7 +67,8 @@ class RouteMutation:
         resolver=routes.set_provider_route,
         graphql_type=SetProviderRouteResult,
         description="Sets the route of a prefix, instead of the present one. It is for messages "
-        "that are accepted from now on, but not for replies.",
+        "that are accepted from now on. A reply leaves where the message that it answers came in, "
+        "if any route leads there.",
     )
     delete_provider_route = strawberry.field(
         resolver=routes.delete_provider_route,

@@ -17,6 +17,7 @@ import { TITLES } from "../overview/Alarms";
 import { AccountModal } from "./AccountModal";
 import { CredentialsModal } from "./CredentialsModal";
 import { ACCOUNTS, PAUSE_ACCOUNT, type ProviderAccount } from "./documents";
+import { RoutesSection } from "./RoutesSection";
 
 /** The accounts at providers, each with its pool. */
 export function ProvidersPage() {
@@ -48,6 +49,7 @@ export function ProvidersPage() {
       {accounts.map((account) => (
         <Account key={account.id} account={account} onEdit={() => setEdited(account)} onChange={reload} />
       ))}
+      {accounts.length > 1 && <RoutesSection accounts={accounts} />}
       <CredentialsModal
         key={String(isSetting)}
         isOpen={isSetting}

@@ -119,5 +119,50 @@ export const SET_CREDENTIALS = graphql(`
   }
 `);
 
+export const ROUTES = graphql(`
+  query ProviderRoutes {
+    providerRoutes {
+      id
+      prefix
+      poolId
+      providerAccountId
+      cost
+      fallbackAccountId
+      fallbackCost
+    }
+  }
+`);
+
+export const SET_ROUTE = graphql(`
+  mutation SetProviderRoute($input: SetProviderRouteInput!) {
+    result: setProviderRoute(input: $input) {
+      __typename
+      ... on ProviderRoute {
+        id
+      }
+      ... on UserError {
+        message
+      }
+      ... on InvalidInput {
+        field
+      }
+    }
+  }
+`);
+
+export const DELETE_ROUTE = graphql(`
+  mutation DeleteProviderRoute($id: ID!) {
+    result: deleteProviderRoute(input: { id: $id }) {
+      __typename
+      ... on ProviderRoute {
+        id
+      }
+      ... on UserError {
+        message
+      }
+    }
+  }
+`);
+
 export type ProviderKind = ResultOf<typeof KINDS>["providerKinds"][number];
 export type ProviderAccount = ResultOf<typeof ACCOUNTS>["providerAccounts"][number];

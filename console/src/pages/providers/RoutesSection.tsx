@@ -1,0 +1,92 @@
+import { Button, Group, Paper, Table, Text, Title } from "@mantine/core";
+import { useState } from "react";
+import { useAction } from "../../api/useAction";
+import { useData } from "../../api/useData";
+import { FailureNote } from "../../components/FailureNote";
+import { units } from "../../text/numbers";
+import { DELETE_ROUTE, type ProviderAccount, ROUTES } from "./documents";
+import { RouteModal } from "./RouteModal";
+
+/** Which account sends to which prefix, for the clients of a pool. */
+export function RoutesSection({ accounts }: { accounts: ProviderAccount[] }) {
+  const { data, failure, reload } = useData(ROUTES, {}, { types: ["ProviderRoute"] });
+  const [isAdding, setAdding] = useState(false);
+  const remove = useAction(DELETE_ROUTE);
+  const routes = data?.providerRoutes ?? [];
+
+  async function erase(id: string) {
+    const { success } = await remove.run({ id });
+    if (success) reload();
+  }
+
+  return (
+    <Paper withBorder p="md" component="section" aria-labelledby="routes-title">
+      <Group justify="space-between" mb="sm">
+        <div>
+          <Title order={2} size="h4" id="routes-title">
+            Routes by prefix
+          </Title>
+          <Text size="sm" c="dimmed">
+            Numbers with a prefix are sent by another account. Its pool pays the cost; the client pays its own price.
+          </Text>
+        </div>
+        <Button variant="default" onClick={() => setAdding(true)}>
+          Set a route
+        </Button>
+      </Group>
+      <FailureNote failure={failure ?? remove.failure} />
+      {routes.length > 0 && (
+        <Table aria-label="Routes by prefix">
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Prefix</Table.Th>
+              <Table.Th>Clients of</Table.Th>
+              <Table.Th>Sent by</Table.Th>
+              <Table.Th>If that has not sent it</Table.Th>
+              <Table.Th>
+                <span className="visually-hidden">Actions</span>
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {routes.map((route) => (
+              <Table.Tr key={route.id}>
+                <Table.Td>+{route.prefix}</Table.Td>
+                <Table.Td>{titleOf(accounts, route.poolId)}</Table.Td>
+                <Table.Td>{withCost(accounts, route.providerAccountId, route.cost)}</Table.Td>
+                <Table.Td>
+                  {route.fallbackAccountId
+                    ? withCost(accounts, route.fallbackAccountId, route.fallbackCost ?? 1)
+                    : "It waits"}
+                </Table.Td>
+                <Table.Td>
+                  <Button
+                    variant="subtle"
+                    color="red"
+                    size="compact-sm"
+                    loading={remove.isBusy}
+                    aria-label={`Delete the route of +${route.prefix}`}
+                    onClick={() => void erase(route.id)}
+                  >
+                    Delete
+                  </Button>
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      )}
+      {isAdding && <RouteModal accounts={accounts} onClose={() => setAdding(false)} onChange={reload} />}
+    </Paper>
+  );
+}
+
+function titleOf(accounts: ProviderAccount[], id: string): string {
+  const account = accounts.find((each) => each.id === id);
+  return account ? (account.name ?? account.provider) : "An account that is not listed";
+}
+
+function withCost(accounts: ProviderAccount[], id: string, cost: number): string {
+  const unit = accounts.find((each) => each.id === id)?.unit ?? "unit";
+  return `${titleOf(accounts, id)}, ${units(cost, unit)}`;
+}
