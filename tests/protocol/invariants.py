@@ -15,6 +15,7 @@ from tests.protocol.state import (
     MARKED,
     NOBODY,
     NOT_ACCEPTED,
+    PAID_FOR,
     QUEUED,
     REJECTED,
     SENT,
@@ -85,11 +86,16 @@ def the_pool_is_what_the_provider_says(setup: Setup, s: State) -> bool:
     Messages that were submitted before the last reading and not taken are in the reading. At rest
     nothing is left to subtract.
     """
-    waiting = [
-        m
-        for m in s.messages
-        if m.status not in (NOT_ACCEPTED, *GIVEN_BACK) and not m.taken and not is_older(m, s.epoch)
-    ]
+    if setup.costs:  # no message of these is sent by this account
+        waiting = [m for m in s.messages if m.status in (QUEUED, SUBMITTING)]
+    else:
+        waiting = [
+            m
+            for m in s.messages
+            if m.status not in (NOT_ACCEPTED, *GIVEN_BACK)
+            and not m.taken
+            and not is_older(m, s.epoch)
+        ]
     mistakes = sum(
         found(send) - expected(setup, s, number)
         for number, send in enumerate(s.sends)
@@ -98,6 +104,14 @@ def the_pool_is_what_the_provider_says(setup: Setup, s: State) -> bool:
     never_read = setup.provider - setup.client - setup.pool if s.epoch == 1 else 0
     pool = s.client + s.pool
     return pool == s.provider - len(waiting) * setup.price - mistakes - never_read
+
+
+def each_carrier_pays_for_what_it_may_have_taken(setup: Setup, s: State) -> bool:
+    """An account of a route has paid for each message that is with it and SENT or UNKNOWN."""
+    return all(
+        pool == -cost * sum(m.account == number and m.status in PAID_FOR for m in s.messages)
+        for number, (pool, cost) in enumerate(zip(s.carriers, setup.costs, strict=True))
+    )
 
 
 # In every change
@@ -150,6 +164,11 @@ def nothing_is_stuck(setup: Setup, s: State) -> bool:
     return not undecided and s.paused_by == NOBODY and all(d.phase == IDLE for d in s.dispatchers)
 
 
+def each_carrier_is_what_its_provider_says(setup: Setup, s: State) -> bool:
+    """At rest, the pools of a route's accounts agree with their providers."""
+    return s.carriers == s.carried
+
+
 OfState = Callable[[Setup, State], bool]
 OfChange = Callable[[Setup, State, State], bool]
 
@@ -162,10 +181,11 @@ IN_STATES: tuple[OfState, ...] = (
     sent_means_taken,
     a_message_is_sent_at_most_once,
     the_pool_is_what_the_provider_says,
+    each_carrier_pays_for_what_it_may_have_taken,
 )
 IN_CHANGES: tuple[OfChange, ...] = (
     statuses_change_as_drawn,
     no_call_without_a_committed_attempt,
     a_correction_leaves_no_difference,
 )
-AT_REST: tuple[OfState, ...] = (nothing_is_stuck,)
+AT_REST: tuple[OfState, ...] = (nothing_is_stuck, each_carrier_is_what_its_provider_says)

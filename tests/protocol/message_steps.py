@@ -7,6 +7,8 @@ in one transaction, in one call, or in memory between two of them. The lines wit
 
 from __future__ import annotations
 
+from functools import wraps
+
 from tests.protocol.state import (
     ACCEPTED,
     CALLED,
@@ -22,6 +24,7 @@ from tests.protocol.state import (
     NOBODY,
     NOT_ACCEPTED,
     NOT_SENT,
+    PAID_FOR,
     QUEUED,
     REFUSED,
     REJECTED,
@@ -95,6 +98,7 @@ def mark(setup: Setup, s: State) -> Steps:
     for number, message in enumerate(s.messages):
         if message.status != QUEUED or message.marks == setup.marks:
             continue
+        epoch = 0 if setup.costs else s.epoch
         for which, dispatcher in enumerate(s.dispatchers):
             if dispatcher.phase != IDLE:
                 continue
@@ -102,7 +106,7 @@ def mark(setup: Setup, s: State) -> Steps:
             marked = s.with_message(
                 number,
                 message._replace(
-                    status=SUBMITTING, attempt=attempt, marks=attempt, epoch=s.epoch, lease=RUNNING
+                    status=SUBMITTING, attempt=attempt, marks=attempt, epoch=epoch, lease=RUNNING
                 ),
             )
             yield (
@@ -150,10 +154,12 @@ def call(setup: Setup, s: State) -> Steps:
             )
             done = _with(s.with_message(number, after), which, called._replace(outcome=outcome))
             what = "taken" if taken else "refused by the network" if stopped else "not taken"
-            yield (
-                f"the call for message {number}: {what}, {outcome}",
-                done._replace(provider=s.provider - taken * setup.price),
-            )
+            if setup.costs:
+                cost = taken * setup.costs[message.account]
+                done = done._replace(carried=_changed(s.carried, message.account, -cost))
+            else:
+                done = done._replace(provider=s.provider - taken * setup.price)
+            yield f"the call for message {number}: {what}, {outcome}", done
 
 
 POSSIBLE_CALLS = (
@@ -198,8 +204,18 @@ def _decided(setup: Setup, s: State, number: int, outcome: str) -> Steps:
     elif outcome == NOT_SENT and not unclear and message.marks < setup.marks:
         queued = ended._replace(status=QUEUED, attempt=NO_ATTEMPT, epoch=0)
         yield f"{what} QUEUED again", s.with_message(number, queued)
+        if setup.costs and not message.account:
+            yield f"{what} QUEUED there", s.with_message(number, queued._replace(account=1))
     else:
         yield from _given_back(setup, s, number, REJECTED, f"{what} REJECTED")
+
+
+def divert(setup: Setup, s: State) -> Steps:
+    """Moves what waits for an account that cannot send to the fallback of its route."""
+    for number, message in enumerate(s.messages):
+        if setup.costs and message.status == QUEUED and not message.account:
+            moved = message._replace(account=1)
+            yield f"message {number} is moved to the fallback", s.with_message(number, moved)
 
 
 def give_up(setup: Setup, s: State) -> Steps:
@@ -329,6 +345,33 @@ def _mistaken(s: State, number: int, epoch: int) -> State:
     )
 
 
+def carrying(step: Step) -> Step:
+    """The step, with what a route moves in the same transaction: docs/decisions/0184."""
+
+    @wraps(step)
+    def with_routes(setup: Setup, s: State) -> Steps:
+        for sentence, after in step(setup, s):
+            yield sentence, _carried(setup, s, after) if setup.costs else after
+
+    return with_routes
+
+
+def _carried(setup: Setup, before: State, after: State) -> State:
+    for old, new in zip(before.messages, after.messages, strict=True):
+        paid = (new.status in PAID_FOR) - (old.status in PAID_FOR)
+        if paid:
+            cost = paid * setup.costs[new.account]
+            after = after._replace(
+                pool=after.pool + paid * setup.price,
+                carriers=_changed(after.carriers, new.account, -cost),
+            )
+    return after
+
+
+def _changed(pools: tuple[int, ...], number: int, units: int) -> tuple[int, ...]:
+    return replaced(pools, number, pools[number] + units)
+
+
 def _with(s: State, which: int, dispatcher: Dispatcher) -> State:
     """The same, with another memory of this dispatcher. Sorted: dispatchers are alike."""
     return s._replace(dispatchers=tuple(sorted(replaced(s.dispatchers, which, dispatcher))))
@@ -340,13 +383,14 @@ STEPS: tuple[Step, ...] = (
     cancel,
     mark,
     call,
-    record,
+    carrying(record),
+    divert,
     give_up,
     crash,
     expire,
-    sweep,
-    settle,
+    carrying(sweep),
+    carrying(settle),
     report,
-    report_refusal,
-    refund_refusal,
+    carrying(report_refusal),
+    carrying(refund_refusal),
 )

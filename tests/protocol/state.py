@@ -13,6 +13,8 @@ SENT, DELIVERED, UNDELIVERED = "SENT", "DELIVERED", "UNDELIVERED"
 REJECTED, CANCELLED = "REJECTED", "CANCELLED"
 UNDECIDED = (SUBMITTING, UNKNOWN)
 TAKEN = (SENT, DELIVERED, UNDELIVERED)
+PAID_FOR = (*TAKEN, UNKNOWN)
+"""Statuses in which the account that sends has paid for a routed message."""
 GIVEN_BACK = (REJECTED, CANCELLED)
 
 NO_LEASE, RUNNING, EXPIRED = "", "RUNNING", "EXPIRED"
@@ -36,7 +38,8 @@ class Setup(NamedTuple):
 
     `sends`: the number of messages of each send. `owned`: the client owns the provider account, so
     that its node is the pool. `marks`: after so many, a message is too old to be tried again.
-    `gateway`: the provider accepts a message before its network has decided about it.
+    `gateway`: the provider accepts a message before its network has decided about it. `costs`: the
+    messages have a route to another account, with a fallback; what each of them pays for one.
     `crashes`: of processes, and COMMITs whose answer is lost. `mistakes`: wrong transfers that
     reconcile must find.
     """
@@ -58,12 +61,15 @@ class Setup(NamedTuple):
     cancels: bool = True
     reports: bool = False
     gateway: bool = False
+    costs: tuple[int, ...] = ()
 
 
 class Message(NamedTuple):
     """`epoch`: of its attempt, 0 without one. `decided`: the epoch in which it was given back.
 
-    `refused`: a report has said that the network refused it.
+    `refused`: a report has said that the network refused it. `account`: with a route, the one that
+    it waits for or was sent by: 0 for the first, 1 for the fallback. Its epoch is 0 then, because
+    no balance of these two is read.
     """
 
     send: int
@@ -75,6 +81,7 @@ class Message(NamedTuple):
     in_reading: bool = False
     decided: int = 0
     refused: bool = False
+    account: int = 0
     # Truth: how often the provider took it, and calls after which it may have taken it. `stopped`:
     # a gateway accepted it, and its network did not.
     taken: int = 0
@@ -124,7 +131,11 @@ class Run(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything. `paused_by`: the sync that has paused marking, or NOBODY."""
+    """Everything. `paused_by`: the sync that has paused marking, or NOBODY.
+
+    `carriers`: the pools of the two accounts of the route, from 0 on. `carried`: truth, what their
+    providers have taken for.
+    """
 
     messages: tuple[Message, ...]
     sends: tuple[Send, ...]
@@ -141,6 +152,8 @@ class State(NamedTuple):
     mistakes: int = 0
     allocations: int = 0
     allocated: int = 0
+    carriers: tuple[int, ...] = ()
+    carried: tuple[int, ...] = ()
 
     def of_send(self, number: int) -> list[Message]:
         """The messages of a send."""
@@ -180,6 +193,8 @@ def start(setup: Setup) -> State:
         crashes=setup.crashes,
         mistakes=setup.mistakes,
         allocations=setup.allocations,
+        carriers=(0,) * len(setup.costs),
+        carried=(0,) * len(setup.costs),
     )
 
 

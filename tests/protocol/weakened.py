@@ -223,7 +223,7 @@ WEAKENED = (
         "a reading does not wait for open calls",
         "two syncs",
         "the_pool_is_what_the_provider_says",
-        "if any(message.lease == RUNNING for message in s.messages):",
+        "if not setup.costs and any(message.lease == RUNNING for message in s.messages):",
         "if False:",
     ),
     Weakened(
@@ -267,6 +267,53 @@ WEAKENED = (
         "the_pool_is_what_the_provider_says",
         "older = is_older(message, s.epoch)\n",
         "older = False\n",
+    ),
+    # Routes
+    Weakened(
+        "a message goes to the fallback although it is not known whether it was sent",
+        "a route",
+        "statuses_change_as_drawn",
+        "if setup.costs and message.status == QUEUED and not message.account:\n"
+        "            moved = message._replace(account=1)\n",
+        "if setup.costs and message.status in (QUEUED, UNKNOWN) and not message.account:\n"
+        "            moved = message._replace(account=1, status=QUEUED)\n",
+    ),
+    Weakened(
+        "a message goes to the fallback while its call is open",
+        "a route",
+        "no_call_without_a_committed_attempt",
+        "if setup.costs and message.status == QUEUED and not message.account:\n"
+        "            moved = message._replace(account=1)\n",
+        "if setup.costs and message.status in (QUEUED, SUBMITTING) and not message.account:\n"
+        "            moved = message._replace(account=1, status=QUEUED)\n",
+    ),
+    Weakened(
+        "what the first account costs is paid for the fallback",
+        "a route",
+        "each_carrier_pays_for_what_it_may_have_taken",
+        "cost = paid * setup.costs[new.account]\n",
+        "cost = paid * setup.costs[0]\n",
+    ),
+    Weakened(
+        "the account that a message is moved to is not stored",
+        "a route",
+        "each_carrier_is_what_its_provider_says",
+        "carried=_changed(s.carried, message.account, -cost)",
+        "carried=_changed(s.carried, 0, -cost)",
+    ),
+    Weakened(
+        "the client's pool keeps the price of a routed message out",
+        "a route",
+        "the_pool_is_what_the_provider_says",
+        "pool=after.pool + paid * setup.price,",
+        "pool=after.pool,",
+    ),
+    Weakened(
+        "a sync counts a routed message that is submitted as taken",
+        "a route",
+        "the_pool_is_what_the_provider_says",
+        "in_flight += setup.price * sum(m.status == SUBMITTING for m in s.messages)",
+        "pass",
     ),
     # Reconcile
     Weakened(
