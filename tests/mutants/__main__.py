@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +26,17 @@ MUTANTS: tuple[Mutant, ...] = (*of_dispatch.MUTANTS, *of_ledger.MUTANTS, *of_rec
 LONGEST_RUN_SECONDS = 300
 TESTS_PASSED, TESTS_FAILED = 0, 1
 """Exit codes of pytest. All others mean that the tests did not run as they should."""
+
+MOST_SHOWN = 4_000
+"""Characters of the output of tests that fail without a mutant: the end has the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run of tests ended: the exit code, and the end of its output."""
+
+    code: int
+    said: str
 
 
 def main(words: Sequence[str]) -> int:
@@ -40,8 +52,9 @@ def main(words: Sequence[str]) -> int:
         os.environ[databases.SHARED] = str(shared)
         copy_tree(root)
         tests = sorted({test for mutant in chosen for test in mutant.tests})
-        if run_tests(root, tests) != TESTS_PASSED:
-            print("The tests fail without any mutant: repair them first.")
+        ended = run_tests(root, tests)
+        if ended.code != TESTS_PASSED:
+            print(f"{ended.said}\nThe tests fail without any mutant: repair them first.")
             return 2
         survivors = [each for each in chosen if not is_killed(root, each)]
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
@@ -72,9 +85,8 @@ def is_killed(root: Path, mutant: Mutant) -> bool:
     file.write_text(mutant.changed(source))
     forget_compiled(file)
     try:
-        killed = (
-            run_tests(root, mutant.tests, own_server="migrations" in mutant.path) == TESTS_FAILED
-        )
+        ended = run_tests(root, mutant.tests, own_server="migrations" in mutant.path)
+        killed = ended.code == TESTS_FAILED
     finally:
         file.write_text(source)
         forget_compiled(file)
@@ -89,13 +101,15 @@ def forget_compiled(file: Path) -> None:
         compiled.unlink()
 
 
-def run_tests(root: Path, tests: Sequence[str], *, own_server: bool = False) -> int:
-    """The exit code of pytest for these files, in the copy. A run that hangs counts as failed.
+def run_tests(root: Path, tests: Sequence[str], *, own_server: bool = False) -> Ended:
+    """How pytest ended for these files, in the copy. A run that hangs counts as failed.
 
     All runs share one PostgreSQL and its template of a migrated database. A mutant of a migration
     needs its own.
     """
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    # On a slow machine, the database of the first test takes longer than a test may.
+    limit = f"--timeout={LONGEST_RUN_SECONDS}"
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", limit]
     # The program is installed from this tree: the copy must be found first.
     environment = {**os.environ, "PYTHONPATH": str(root)}
     if own_server:
@@ -111,10 +125,10 @@ def run_tests(root: Path, tests: Sequence[str], *, own_server: bool = False) -> 
             timeout=LONGEST_RUN_SECONDS * (1 if len(tests) < 5 else 5),
         )
     except subprocess.TimeoutExpired:
-        return TESTS_FAILED
+        return Ended(TESTS_FAILED, "The tests took too long.")
     if ended.returncode not in (TESTS_PASSED, TESTS_FAILED):
         raise RuntimeError(f"pytest could not run {tests}:\n{ended.stdout}\n{ended.stderr}")
-    return ended.returncode
+    return Ended(ended.returncode, ended.stdout[-MOST_SHOWN:])
 
 
 if __name__ == "__main__":
