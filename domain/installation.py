@@ -19,8 +19,9 @@ from domain.inbox.keywords import Keywords
 from domain.inbox.ports import AssigningStore, ContactWrites, InboxReads
 from domain.inbox.webhooks import Parsers
 from domain.ledger.audit import Auditor
+from domain.ledger.closing import CheckpointStore
 from domain.ledger.credentials import OwnAccountRules
-from domain.ledger.ports import AllocateStore, AuditStore, LedgerArchive, ReconcileStore, SyncStore
+from domain.ledger.ports import AllocateStore, LedgerArchive, ReconcileStore, SyncStore
 from domain.ledger.provider_accounts import Catalogue, PlatformAccounts
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
@@ -55,7 +56,7 @@ class Store(
     AllocateStore,
     SyncStore,
     ReconcileStore,
-    AuditStore,
+    CheckpointStore,
     Cancellations,
     Settling,
     SendArchive,

@@ -55,6 +55,14 @@ class Loop:
         if task is not None:
             await task
 
+    async def cancel(self) -> None:
+        """Cancels the current step, and returns when it has ended. For steps that take long."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
     def wake(self) -> None:
         """Runs the next step at once."""
         self._woken.set()

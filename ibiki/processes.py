@@ -23,6 +23,7 @@ from domain.dispatch.rules import DispatchRules
 from domain.errors import TryAgain
 from domain.hooks.worker import Deliverer
 from domain.inbox.polling import PollRules
+from domain.ledger.closing import Closer
 from domain.loops import Loop
 from ibiki import hooks
 from ibiki.http import server, uploads
@@ -168,6 +169,7 @@ async def run_workers(
         parts.installation.reconciler.start_nightly,
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
+    closing = Loop("closing months", Closer(store).close_daily, every_seconds=NIGHTLY_CHECK_SECONDS)
     client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
     callbacks = CallbackFormat(parts.installation.auth_tokens, store)
     deliverer = Deliverer(
@@ -179,12 +181,13 @@ async def run_workers(
     )
     workers.start()
     nightly.start()
+    closing.start()
     deliverer.start()
     parts.intake.listen(workers.wake)
     try:
         yield
     finally:
-        await asyncio.gather(workers.stop(), nightly.stop(), deliverer.stop())
+        await asyncio.gather(workers.stop(), nightly.stop(), closing.cancel(), deliverer.stop())
         await client.close()
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from tortoise.expressions import RawSQL
 from tortoise.fields.db_defaults import SqlDefault
+
+from domain.ids import first_id_at as first_id_at
 
 NOW = RawSQL("clock_timestamp()")
 """The time by the clock of PostgreSQL, for querysets: the clocks of several servers may differ."""
@@ -61,12 +61,3 @@ def combined(*statements: str) -> str:
 
 def _renumbered(before: int, found: re.Match[str]) -> str:
     return f"${int(found[1]) + before}"
-
-
-def first_id_at(moment: datetime, later_seconds: float = 0) -> UUID:
-    """The smallest UUIDv7 of a moment (RFC 9562 §5.7): 48 bits of milliseconds come first.
-
-    A moment before 1970 has the smallest of all UUIDs.
-    """
-    milliseconds = int((moment.timestamp() + later_seconds) * 1000)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)

@@ -31,6 +31,7 @@ from persistence.inbox.reports import *
 from persistence.inbox.routes import *
 from persistence.ledger.audit import *
 from persistence.ledger.balances import *
+from persistence.ledger.checkpoints import *
 from persistence.ledger.credentials import *
 from persistence.ledger.imported import *
 from persistence.ledger.low_balances import *

@@ -37,7 +37,6 @@ UNSCOPED: dict[str, str] = {
     "find_opted_out": "takes the client who pays, settled from the actor before",
     "find_reply_terms": "the admin's rehearsal of a client's reply",
     "find_last_inbound": "the admin's rehearsal of a client's reply",
-    "last_send_id": "the end of the audit, which is the operator's",
     "read_backlog": "figures of all together, for metrics: there is no tenant in them",
     "read_clock": "the time by the database: there is no tenant in it",
 }

@@ -12,45 +12,40 @@ In any snapshot, a send agrees with its messages.
 
 So concurrent transfers never cause a violation. Everything that was committed before the audit
 began is checked. Later commits may be checked by the next audit only.
+
+It starts from the newest checkpoint: from the balances of each account, the sends since, and the
+older sends that a transfer since is for. A full audit starts from the beginning, and computes every
+checkpoint again. See docs/decisions/0197.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 from uuid import UUID
 
 from domain.clock import now_seconds
 from domain.errors import AlreadyRunning, TryAgain
 from domain.identity.access import Actor, Everything, Role, require
 from domain.ids import new_id
+from domain.ledger import months
 from domain.ledger.audits import (
     MOST_LISTED,
     AccountPage,
     Audit,
     AuditState,
+    AuditStore,
     ProvenChain,
     violations_of_account,
     violations_of_page,
 )
-from domain.ledger.ports import AuditStore
-from domain.ledger.runs import Runs, persist
+from domain.ledger.checkpoints import AccountStart, Checkpoint, hash_of, violations_of_chain
+from domain.ledger.runs import REST, Pace, Runs, persist
 from domain.transactions import Disconnected
 from domain.units import units_in_words
-
-MOST_ACCOUNTS = 500
-MOST_ENTRIES = 10_000
-"""How much one page reads, so that a statement takes less than 100 ms."""
-
-REST = 4.0
-"""How long to rest after a page, as a multiple of its time: an audit takes a fifth of one core of
-PostgreSQL, so that sends stay fast."""
-
-LONGEST_REST_SECONDS = 1.0
 
 FIRST_AUDIT_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -58,22 +53,20 @@ POLL_SECONDS = 0.05
 Report = Callable[[Audit], None]
 """Called with the run after each page."""
 
-Result = TypeVar("Result")
-
 
 class AuditStopped(Exception):
     """The audit was stopped: it gave no sign of life for too long, and another one may run now."""
 
 
-async def start_audit(store: AuditStore, actor: Actor) -> Audit:
+async def start_audit(store: AuditStore, actor: Actor, *, full: bool = False) -> Audit:
     """Adds an audit for an admin. Raises AlreadyRunning if another one is in progress."""
     require(actor, Role.ADMIN)
-    return await store.begin_audit(new_id(), actor.user_id)
+    return await store.begin_audit(new_id(), actor.user_id, full=full)
 
 
-async def new_audit(store: AuditStore) -> Audit:
+async def new_audit(store: AuditStore, *, full: bool = False) -> Audit:
     """Adds an audit without an actor. Raises AlreadyRunning if another one is in progress."""
-    return await store.begin_audit(new_id(), None)
+    return await store.begin_audit(new_id(), None, full=full)
 
 
 async def audit(
@@ -94,37 +87,70 @@ async def audit(
 
 
 class _Auditing:
-    """One run: the counts so far, and the pace."""
+    """One run: the counts so far, and the pace. `_start`: the checkpoint that it starts from."""
 
     def __init__(self, store: AuditStore, run: Audit, report: Report, rest: float) -> None:
         self._store = store
         self._run = run
         self._report = report
         self._rest = rest
+        self._pace = Pace(rest)
+        self._start: Checkpoint | None = None
+        self._closed_sends: set[UUID] = set()
 
     async def to_the_end(self) -> Audit:
+        checkpoints = await self._pace.read(self._store.read_checkpoints)
+        self._start = next((e for e in checkpoints if e.ends_at == self._run.proven_until), None)
+        await self._check_hashes(checkpoints)
         await self._check_accounts()
         await self._check_sends()
+        if self._run.proven_until is None:
+            await self._check_months(checkpoints)
+        await self._count()
         self._run = await persist(partial(self._store.finish_audit, self._run.id))
         self._report(self._run)
         return self._run
 
+    async def _check_hashes(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Checks the hashes of all checkpoints, and the accounts that the audit starts from."""
+        self._found(violations_of_chain(checkpoints))
+        for each in checkpoints:
+            if self._start in (None, each):
+                accounts = months.closed_accounts(self._store, each, self._pace)
+                if hash_of([account async for account in accounts]) != each.accounts_hash:
+                    self._found([f"the accounts of the checkpoint of {each.month} were changed"])
+                await self._count()
+
+    async def _check_months(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Computes every checkpoint again."""
+        previous: Checkpoint | None = None
+        pace = Pace(self._rest, after_page=self._count)
+        for each in checkpoints:
+            async for violation in months.violations_of_month(self._store, previous, each, pace):
+                self._found([violation])
+            previous = each
+
     async def _check_accounts(self) -> None:
         after = UUID(int=0)
-        while accounts := await self._read(
-            partial(self._store.next_accounts, after, most=MOST_ACCOUNTS)
+        start_id = self._start.id if self._start else None
+        while accounts := await self._pace.read(
+            partial(
+                self._store.next_accounts, after, most=months.MOST_ACCOUNTS, checkpoint_id=start_id
+            )
         ):
-            for ids in _pages(accounts):
-                for page in await self._page_of([ProvenChain(each) for each in ids]):
-                    await self._check_account(page, ProvenChain(page.account_id))
+            for starts in months.pages_of_accounts(accounts):
+                chains = [_proven(each) for each in starts]
+                for chain, page in zip(chains, await self._page_of(chains), strict=True):
+                    await self._check_account(page, chain)
                 await self._count()
-            after = accounts[-1][0]
+            after = accounts[-1].account_id
 
     async def _check_account(self, page: AccountPage, chain: ProvenChain) -> None:
         """Checks the account from this page on, to its last one."""
         while True:
-            to_version = chain.version + MOST_ENTRIES
+            to_version = chain.version + months.MOST_ENTRIES
             self._found(violations_of_page(page), transfers=page.transfers)
+            self._closed_sends.update(page.closed_sends)
             chain = page.added_to(chain, to_version=to_version)
             if page.is_last(to_version=to_version):
                 self._found(violations_of_account(page, chain), accounts=int(page.exists))
@@ -133,23 +159,27 @@ class _Auditing:
             [page] = await self._page_of([chain])
 
     async def _page_of(self, chains: Sequence[ProvenChain]) -> Sequence[AccountPage]:
-        """The next transfers of accounts whose chains all end at the same version."""
-        return await self._read(
+        """The next transfers of each account."""
+        closed_before = self._start.id if self._start else UUID(int=0)
+        return await self._pace.read(
             partial(
                 self._store.audit_accounts,
-                [each.account_id for each in chains],
-                after_version=chains[0].version,
-                to_version=chains[0].version + MOST_ENTRIES,
-                balance=chains[0].balance,
+                chains,
+                most=months.MOST_ENTRIES,
+                closed_before=closed_before,
             )
         )
 
     async def _check_sends(self) -> None:
-        until = await self._read(self._store.last_send_id)
-        after = UUID(int=0)
-        while page := await self._read(partial(self._store.audit_sends, after, until)):
+        until = await self._pace.read(self._store.last_send_id)
+        after = self._start.id if self._start else UUID(int=0)
+        while page := await self._pace.read(partial(self._store.audit_sends, after, until)):
             self._found(page.violations, messages=page.messages)
             after = page.last_id
+            await self._count()
+        for send_id in sorted(self._closed_sends):
+            page = await self._pace.read(partial(self._store.audit_send, send_id))
+            self._found(page.violations, messages=page.messages)
             await self._count()
 
     def _found(
@@ -177,27 +207,11 @@ class _Auditing:
         self._run = run
         self._report(run)
 
-    async def _read(self, step: Callable[[], Awaitable[Result]]) -> Result:
-        """Reads a page, then rests."""
-        began = now_seconds()
-        found = await persist(step)
-        took_seconds = now_seconds() - began
-        await asyncio.sleep(min(self._rest * took_seconds, LONGEST_REST_SECONDS))
-        return found
 
-
-def _pages(accounts: Sequence[tuple[UUID, int]]) -> Iterator[list[UUID]]:
-    """The accounts in groups of about MOST_ENTRIES transfers. Each comes with its version."""
-    page: list[UUID] = []
-    entries = 0
-    for account_id, version in accounts:
-        page.append(account_id)
-        entries += version
-        if entries >= MOST_ENTRIES:
-            yield page
-            page, entries = [], 0
-    if page:
-        yield page
+def _proven(start: AccountStart) -> ProvenChain:
+    """What a checkpoint proves of an account: versions have no gaps, so they count transfers."""
+    version, balance = start.proven_version, start.proven_balance
+    return ProvenChain(start.account_id, version, balance, entries=version, total=balance)
 
 
 class Auditor(Runs[Audit]):

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
+
+from domain.identity.access import Everything
+from domain.ledger.checkpoints import (
+    AccountAtClose,
+    AccountStart,
+    Checkpoint,
+    MonthPage,
+    SendsOfMonth,
+)
 
 MOST_LISTED = 100
 """Violations that a run keeps, in words. The first ones show what is wrong."""
@@ -24,8 +35,10 @@ class AuditState(StrEnum):
 class Audit:
     """One audit. Counts grow while it runs.
 
-    `checked_at`: when it finished or, until then, when it was last seen alive. `rows_expected`: an
-    estimate of the transfers and messages there are; 0 if there is none.
+    `checked_at`: when it finished or, until then, when it was last seen alive. `proven_until`: the
+    end of the closed month whose checkpoint it started from; None if it proved everything that is
+    stored. `rows_expected`: an estimate of the transfers and messages there are; 0 if there is
+    none.
     """
 
     id: UUID
@@ -34,6 +47,7 @@ class Audit:
     started_at: datetime
     checked_at: datetime
     finished_at: datetime | None
+    proven_until: datetime | None
     rows_expected: int
     accounts_checked: int
     transfers_checked: int
@@ -82,7 +96,8 @@ class AccountPage:
     of; `transfers`: those that are not also counted at their source. `total`: the sum of their
     changes. `balance`: after the last of them, None without one. `broken_at`: the version of the
     first one that does not follow the one before it. `foreign_at`: of the first one in another
-    pool. `highest_version`: of all transfers of the account, also after this page.
+    pool. `highest_version`: of all transfers of the account, also after this page. `closed_sends`:
+    the sends of closed months that these transfers are for.
     """
 
     account_id: UUID
@@ -98,6 +113,7 @@ class AccountPage:
     broken_at: int | None
     foreign_at: int | None
     highest_version: int
+    closed_sends: Sequence[UUID] = ()
 
     def added_to(self, chain: ProvenChain, *, to_version: int) -> ProvenChain:
         """The chain with the transfers of this page."""
@@ -150,3 +166,84 @@ class SendPage:
     last_id: UUID
     messages: int
     violations: Sequence[str]
+
+
+class AuditStore(Protocol):
+    """What the audit needs. Every function is one short statement, and safe to repeat."""
+
+    async def begin_audit(self, id: UUID, actor_id: UUID | None, *, full: bool) -> Audit:
+        """A new audit, from the newest checkpoint unless it is `full`.
+
+        Raises AlreadyRunning if there is one that is alive.
+        """
+        ...
+
+    def steady_reads(self) -> AbstractAsyncContextManager[None]:
+        """In the block, pages have all that was committed before it. A replica may have them."""
+        ...
+
+    async def next_accounts(
+        self, after: UUID, *, most: int, checkpoint_id: UUID | None
+    ) -> Sequence[AccountStart]:
+        """The next accounts by ID, as the checkpoint has them; None: from version 0.
+
+        Includes IDs that only transfers have.
+        """
+        ...
+
+    async def audit_accounts(
+        self, chains: Sequence[ProvenChain], *, most: int, closed_before: UUID
+    ) -> Sequence[AccountPage]:
+        """The next `most` transfers of each account, in order of `chains`.
+
+        `closed_before`: sends with lower IDs are those of closed months.
+        """
+        ...
+
+    async def last_send_id(self) -> UUID:
+        """The highest ID of a send, also of one that only messages or transfers name."""
+        ...
+
+    async def audit_sends(self, after: UUID, until: UUID) -> SendPage | None:
+        """The next page of sends with IDs up to `until`; None if there are no more."""
+        ...
+
+    async def audit_send(self, send_id: UUID) -> SendPage:
+        """One send."""
+        ...
+
+    async def read_checkpoints(self) -> Sequence[Checkpoint]:
+        """All checkpoints, oldest first."""
+        ...
+
+    async def read_closed_accounts(
+        self, checkpoint_id: UUID, after: UUID, *, most: int
+    ) -> Sequence[AccountAtClose]:
+        """The next accounts of a checkpoint, by ID."""
+        ...
+
+    async def read_month(
+        self, accounts: Sequence[AccountAtClose], *, ends_at: datetime, most: int
+    ) -> Sequence[MonthPage]:
+        """The next transfers of each account that were created before that time, at most `most`."""
+        ...
+
+    async def sum_sends(self, after: UUID, until: UUID) -> tuple[UUID, SendsOfMonth] | None:
+        """The last ID and the sums of the next sends up to `until`; None if there are no more."""
+        ...
+
+    async def count_audited(self, run: Audit) -> Audit:
+        """Stores the counts and violations, if the run is still running. Shows that it is alive."""
+        ...
+
+    async def finish_audit(self, audit_id: UUID) -> Audit:
+        """Ends a run with a result, unless it was stopped."""
+        ...
+
+    async def stop_audit(self, audit_id: UUID) -> None:
+        """Ends a run that has no result."""
+        ...
+
+    async def last_audit(self, scope: Everything) -> Audit | None:
+        """The last finished audit; None if there was none."""
+        ...

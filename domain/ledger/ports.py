@@ -11,7 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.identity.access import Everything, Scope
-from domain.ledger.audits import AccountPage, Audit, SendPage
+from domain.ledger.audits import Audit
 from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
 from domain.ledger.book import Book, Transfer
 from domain.ledger.idempotency import Answer, IdempotencyKey
@@ -291,52 +291,6 @@ class ReconcileStore(ReconcileImportedStore, Protocol):
 
     async def start_daily(self, name: str, *, not_since: datetime) -> bool:
         """True for one process only, once after `not_since`: it does the daily work."""
-        ...
-
-
-class AuditStore(Protocol):
-    """What the audit needs. Every function is one short statement, and safe to repeat."""
-
-    async def begin_audit(self, id: UUID, actor_id: UUID | None) -> Audit:
-        """A new audit. Raises AlreadyRunning if there is one that is alive."""
-        ...
-
-    def steady_reads(self) -> AbstractAsyncContextManager[None]:
-        """In the block, pages have all that was committed before it. A replica may have them."""
-        ...
-
-    async def next_accounts(self, after: UUID, *, most: int) -> Sequence[tuple[UUID, int]]:
-        """The next accounts by ID, with their versions. Includes IDs that only transfers have."""
-        ...
-
-    async def audit_accounts(
-        self, ids: Sequence[UUID], *, after_version: int, to_version: int, balance: int
-    ) -> Sequence[AccountPage]:
-        """A page of each account, in order. `balance`: after the transfer at `after_version`."""
-        ...
-
-    async def last_send_id(self) -> UUID:
-        """The highest ID of a send, also of one that only messages or transfers name."""
-        ...
-
-    async def audit_sends(self, after: UUID, until: UUID) -> SendPage | None:
-        """The next page of sends with IDs up to `until`; None if there are no more."""
-        ...
-
-    async def count_audited(self, run: Audit) -> Audit:
-        """Stores the counts and violations, if the run is still running. Shows that it is alive."""
-        ...
-
-    async def finish_audit(self, audit_id: UUID) -> Audit:
-        """Ends a run with a result, unless it was stopped."""
-        ...
-
-    async def stop_audit(self, audit_id: UUID) -> None:
-        """Ends a run that has no result."""
-        ...
-
-    async def last_audit(self, scope: Everything) -> Audit | None:
-        """The last finished audit; None if there was none."""
         ...
 
 

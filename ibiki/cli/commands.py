@@ -102,21 +102,24 @@ def create_admin(data: Path, *, email: str, password: str) -> None:
     with_installation(data, create)
 
 
-def audit(data: Path, *, as_json: bool) -> bool:
+def audit(data: Path, *, full: bool, as_json: bool) -> bool:
     """Checks the ledger against its entries. Returns whether it holds."""
 
     async def check(context: CommandContext, parts: Components) -> bool:
-        started = await new_audit(store)
+        started = await new_audit(store, full=full)
         with _progress(as_json) as progress:
             bar = progress.add_task("Checking every balance against its entries", total=100)
             done = await audit_all(
                 store, started, report=lambda now: progress.update(bar, completed=now.percent)
             )
+        checkpoint = next(iter((await store.read_checkpoints())[-1:]), None)
         print_result(
             as_json,
             {
                 "id": str(done.id),
                 "holds": done.holds,
+                "provenUntil": done.proven_until,
+                "checkpoint": checkpoint.hash.hex() if checkpoint else None,
                 "accountsChecked": done.accounts_checked,
                 "transfersChecked": done.transfers_checked,
                 "messagesChecked": done.messages_checked,
@@ -124,6 +127,7 @@ def audit(data: Path, *, as_json: bool) -> bool:
                 "checkedAt": done.checked_at,
             },
             audit_summary(done),
+            *((f"Closed until {checkpoint.month}: {checkpoint.hash.hex()}",) if checkpoint else ()),
             *done.violations,
             *(() if done.holds else (AUDIT_ADVICE,)),
         )

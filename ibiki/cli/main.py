@@ -96,9 +96,17 @@ def create_admin(
 
 
 @app.command()
-def audit(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
+def audit(
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="Start from the beginning, not from the last closed month."),
+    ] = False,
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
     """Check the ledger against its entries. Exits with 3 if they do not agree."""
-    raise typer.Exit(0 if _commands().audit(data, as_json=json) else LEDGER_INVALID)
+    holds = _commands().audit(data, full=full, as_json=json)
+    raise typer.Exit(0 if holds else LEDGER_INVALID)
 
 
 @app.command()

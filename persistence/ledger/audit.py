@@ -15,7 +15,15 @@ import orjson
 
 from domain.errors import AlreadyRunning, NotFound
 from domain.identity.access import Everything
-from domain.ledger.audits import MOST_LISTED, AccountPage, Audit, AuditState, SendPage
+from domain.ledger.audits import (
+    MOST_LISTED,
+    AccountPage,
+    Audit,
+    AuditState,
+    ProvenChain,
+    SendPage,
+)
+from domain.ledger.checkpoints import AccountStart
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.sending.messages import TAKEN
@@ -26,6 +34,7 @@ from persistence.long_reads import steady_read
 from persistence.long_reads import steady_reads as steady_reads
 from persistence.pages import Filter, read_page
 from persistence.sending.tallies import HAS_TALLY, WEIGHT_OF_MESSAGE, WEIGHT_OF_TALLY, WEIGHTS
+from persistence.sql import columns
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -45,7 +54,8 @@ state = 'RUNNING' AND checked_at < clock_timestamp() - interval '{SILENT_SECONDS
 # A run whose process was killed is shown as STOPPED, also before its row says so.
 AUDIT_COLUMNS = f"""
 id, actor_id, CASE WHEN {IS_SILENT} THEN 'STOPPED' ELSE state END AS state, started_at, checked_at,
-finished_at, rows_expected, accounts_checked, transfers_checked, messages_checked, violations
+finished_at, proven_until, rows_expected, accounts_checked, transfers_checked, messages_checked,
+violations
 """
 AUDITS = f"SELECT {AUDIT_COLUMNS} FROM ledger_audit {{page}}"  # noqa: S608 - columns of our own
 LAST_AUDIT = f"""
@@ -53,10 +63,19 @@ SELECT {AUDIT_COLUMNS} FROM ledger_audit WHERE state = 'FINISHED' ORDER BY id DE
 """  # noqa: S608 - columns of our own
 
 END_SILENT = f"UPDATE ledger_audit SET state = 'STOPPED' WHERE {IS_SILENT}"  # noqa: S608
+# From a checkpoint: twice the new versions of accounts, because a send has a message at least.
 BEGIN = f"""
-INSERT INTO ledger_audit (id, actor_id, rows_expected)
-SELECT $1, $2, coalesce(sum(greatest(reltuples, 0)), 0)::int8 FROM pg_class
-WHERE oid IN ('transfer'::regclass, 'message'::regclass)
+WITH newest AS (
+    SELECT id, ends_at FROM ledger_checkpoint WHERE NOT $3 ORDER BY id DESC LIMIT 1
+)
+INSERT INTO ledger_audit (id, actor_id, proven_until, rows_expected)
+SELECT $1, $2, (SELECT ends_at FROM newest), coalesce(
+    (SELECT 2 * greatest(sum(account.version - coalesce(closed.version, 0)), 0)
+     FROM newest CROSS JOIN account LEFT JOIN ledger_checkpoint_account AS closed
+         ON closed.account_id = account.id AND checkpoint_id = newest.id
+     HAVING count(*) > 0),
+    (SELECT sum(greatest(reltuples, 0)) FROM pg_class
+     WHERE oid IN ('transfer'::regclass, 'message'::regclass)), 0)::int8
 RETURNING {AUDIT_COLUMNS}
 """  # noqa: S608 - columns of our own
 COUNT_AUDITED = f"""
@@ -82,32 +101,40 @@ _DISTINCT = """{end}s AS (
 )"""
 NEXT_ACCOUNTS = f"""
 WITH RECURSIVE {_DISTINCT.format(end="source")}, {_DISTINCT.format(end="destination")}
-SELECT id, coalesce(account.version, 0)
+SELECT id, coalesce(account.version, 0), coalesce(closed.version, 0), coalesce(balance, 0)
 FROM (
     (SELECT id FROM account WHERE id > $1 ORDER BY id LIMIT $2)
     UNION (SELECT id FROM sources WHERE id IS NOT NULL LIMIT $2)
     UNION (SELECT id FROM destinations WHERE id IS NOT NULL LIMIT $2)
 ) AS found LEFT JOIN account USING (id)
+LEFT JOIN ledger_checkpoint_account AS closed ON account_id = found.id AND checkpoint_id = $3
 ORDER BY id LIMIT $2
 """  # noqa: S608 - a statement of our own
 
 # Both ends of each transfer, with the signed amount. A transfer is counted at its source, or at its
 # destination if it comes from outside.
 ACCOUNT_PAGES = """
-WITH ends AS (
-    SELECT source_id AS account_id, source_version AS version, source_balance AS balance,
-           -amount AS change, provider_account_id, true AS counts
-    FROM transfer
-    WHERE source_id = ANY($1::uuid[]) AND source_version > $2 AND source_version <= $3
-    UNION ALL
-    SELECT destination_id, destination_version, destination_balance, amount, provider_account_id,
-           source_id IS NULL
-    FROM transfer
-    WHERE destination_id = ANY($1::uuid[])
-      AND destination_version > $2 AND destination_version <= $3
+WITH wanted AS (
+    SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[]) WITH ORDINALITY
+        AS each (id, proven_version, proven_balance, position)
+), ends AS (
+    SELECT wanted.id AS account_id, proven_version, proven_balance, moved.*
+    FROM wanted CROSS JOIN LATERAL (
+        SELECT source_version AS version, source_balance AS balance, -amount AS change,
+               provider_account_id, true AS counts, send_id
+        FROM transfer
+        WHERE source_id = wanted.id
+          AND source_version > proven_version AND source_version <= proven_version + $4
+        UNION ALL
+        SELECT destination_version, destination_balance, amount, provider_account_id,
+               source_id IS NULL, send_id
+        FROM transfer
+        WHERE destination_id = wanted.id
+          AND destination_version > proven_version AND destination_version <= proven_version + $4
+    ) AS moved
 ), chain AS (
-    SELECT *, lag(version, 1, $2::int8) OVER each AS version_before,
-           lag(balance, 1, $4::int8) OVER each AS balance_before
+    SELECT *, lag(version, 1, proven_version) OVER each AS version_before,
+           lag(balance, 1, proven_balance) OVER each AS balance_before
     FROM ends WINDOW each AS (PARTITION BY account_id ORDER BY version)
 ), proven AS (
     SELECT account_id, count(*) AS entries, count(*) FILTER (WHERE counts) AS transfers,
@@ -116,7 +143,8 @@ WITH ends AS (
                WHERE chain.version <> version_before + 1 OR balance <> balance_before + change
            ) AS broken_at,
            min(chain.version) FILTER (
-               WHERE chain.provider_account_id <> account.provider_account_id) AS foreign_at
+               WHERE chain.provider_account_id <> account.provider_account_id) AS foreign_at,
+           array_agg(DISTINCT send_id) FILTER (WHERE send_id <= $5) AS closed_sends
     FROM chain LEFT JOIN account ON account.id = account_id GROUP BY account_id
 )
 SELECT wanted.id AS account_id, account.id IS NOT NULL AS exists,
@@ -129,8 +157,9 @@ SELECT wanted.id AS account_id, account.id IS NOT NULL AS exists,
            (SELECT source_version FROM transfer WHERE source_id = wanted.id
             ORDER BY source_version DESC LIMIT 1),
            (SELECT destination_version FROM transfer WHERE destination_id = wanted.id
-            ORDER BY destination_version DESC LIMIT 1)) AS highest_version
-FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, position)
+            ORDER BY destination_version DESC LIMIT 1)) AS highest_version,
+       coalesce(closed_sends, '{}') AS closed_sends
+FROM wanted
 LEFT JOIN account ON account.id = wanted.id
 LEFT JOIN proven ON proven.account_id = wanted.id
 ORDER BY position
@@ -254,28 +283,29 @@ SELECT coalesce((SELECT sum(messages) FROM checked), 0)::int8,
 """  # noqa: S608 - pieces of our own
 
 
-async def begin_audit(id: UUID, actor_id: UUID | None) -> Audit:
+async def begin_audit(id: UUID, actor_id: UUID | None, *, full: bool) -> Audit:
     try:
         async with transaction() as tx:
             await tx.execute(END_SILENT)
-            row = await tx.fetchrow(BEGIN, id, actor_id)
+            row = await tx.fetchrow(BEGIN, id, actor_id, full)
     except asyncpg.UniqueViolationError as running:
         raise AlreadyRunning from running
     assert row is not None
     return _audit(row)
 
 
-async def next_accounts(after: UUID, *, most: int) -> list[tuple[UUID, int]]:
-    rows = await steady_read(lambda held: held.fetch(NEXT_ACCOUNTS, after, most))
-    return [(row[0], row[1]) for row in rows]
+async def next_accounts(
+    after: UUID, *, most: int, checkpoint_id: UUID | None
+) -> list[AccountStart]:
+    rows = await steady_read(lambda held: held.fetch(NEXT_ACCOUNTS, after, most, checkpoint_id))
+    return [AccountStart(*row) for row in rows]
 
 
 async def audit_accounts(
-    ids: Sequence[UUID], *, after_version: int, to_version: int, balance: int
+    chains: Sequence[ProvenChain], *, most: int, closed_before: UUID
 ) -> list[AccountPage]:
-    rows = await steady_read(
-        lambda held: held.fetch(ACCOUNT_PAGES, list(ids), after_version, to_version, balance)
-    )
+    proven = columns([(each.account_id, each.version, each.balance) for each in chains])
+    rows = await steady_read(lambda held: held.fetch(ACCOUNT_PAGES, *proven, most, closed_before))
     return [AccountPage(**dict(row) | {"total": int(row["total"])}) for row in rows]
 
 
@@ -298,6 +328,15 @@ async def audit_sends(after: UUID, until: UUID) -> SendPage | None:
         return SendPage(last_id, row[0], row[1])
 
     return await steady_read(read)
+
+
+async def audit_send(send_id: UUID) -> SendPage:
+    before = UUID(int=send_id.int - 1)
+    row = await steady_read(
+        lambda held: held.fetchrow(SENDS, before, send_id, MOST_LISTED, list(TAKEN))
+    )
+    assert row is not None
+    return SendPage(send_id, row[0], row[1])
 
 
 async def count_audited(run: Audit) -> Audit:

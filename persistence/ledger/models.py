@@ -185,7 +185,10 @@ class LowBalance(Model):
 
 
 class LedgerAudit(Model):
-    """One audit. `checked_at`: when it finished or was last seen alive."""
+    """One audit. `checked_at`: when it finished or was last seen alive.
+
+    `proven_until`: the end of the last closed month when it began; null for a full audit.
+    """
 
     id = fields.UUIDField(primary_key=True)
     actor_id = fields.UUIDField(null=True)
@@ -198,9 +201,47 @@ class LedgerAudit(Model):
     transfers_checked = fields.BigIntField(db_default=0)
     messages_checked = fields.BigIntField(db_default=0)
     violations = fields.JSONField[list[str]](db_default=SqlDefault("'[]'::jsonb"))
+    proven_until = fields.DatetimeField(null=True)
 
     class Meta:
         table = "ledger_audit"
+
+
+class LedgerCheckpoint(Model):
+    """A closed month: see `domain.ledger.checkpoints`. The database refuses to change a row.
+
+    The ID is the smallest UUIDv7 of `ends_at`.
+    """
+
+    id = fields.UUIDField(primary_key=True)
+    ends_at = fields.DatetimeField()
+    sends = fields.BigIntField()
+    messages = fields.BigIntField()
+    charged = fields.BigIntField()
+    refunded = fields.BigIntField()
+    corrected = fields.BigIntField()
+    statuses = fields.JSONField[dict[str, int]](db_default=SqlDefault("'{}'::jsonb"))
+    accounts_hash = fields.BinaryField()
+    previous_hash = fields.BinaryField()
+    audit_id = fields.UUIDField()
+    hash = fields.BinaryField()
+    created_at = fields.DatetimeField(db_default=Now())
+
+    class Meta:
+        table = "ledger_checkpoint"
+
+
+class LedgerCheckpointAccount(Model):
+    """An account in a closed month. The primary key is (checkpoint_id, account_id)."""
+
+    checkpoint_id = fields.UUIDField(primary_key=True)
+    account_id = fields.UUIDField()
+    version = fields.BigIntField()
+    balance = fields.BigIntField()
+    moved = fields.JSONField[dict[str, int]](db_default=SqlDefault("'{}'::jsonb"))
+
+    class Meta:
+        table = "ledger_checkpoint_account"
 
 
 class ImportedLine(Model):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
+
+from strawberry import argument
 
 from domain.identity.access import Everything, Role
 from domain.ledger.audit import start_audit
@@ -12,10 +15,15 @@ from resolvers.context import Info, actor_of, requires
 
 
 @requires(Role.ADMIN)
-async def start_ledger_audit(info: Info) -> Audit:
+async def start_ledger_audit(
+    info: Info,
+    full: Annotated[
+        bool, argument(description="Start from the beginning, not from the last closed month.")
+    ] = False,
+) -> Audit:
     """Starts an audit in the background of this process."""
     actor, installation = actor_of(info), info.context.installation
-    run = await start_audit(installation.store, actor)
+    run = await start_audit(installation.store, actor, full=full)
     installation.auditor.add(run)
     return run
 

@@ -27,6 +27,10 @@ class LedgerAudit(Node):
     finished_at: datetime | None = strawberry.field(
         description="When it finished; null if it has not."
     )
+    proven_until: datetime | None = strawberry.field(
+        description="The end of the closed month whose checkpoint it started from; null if it "
+        "started from the beginning."
+    )
     percent: int = strawberry.field(description="About how much is checked; 100 at the end.")
     holds: bool = strawberry.field(description="Whether no violation was found (so far).")
     accounts_checked: int = strawberry.field(description="Number of accounts.")
@@ -66,5 +70,7 @@ class AuditMutation:
         resolver=audits.start_ledger_audit,
         graphql_type=StartLedgerAuditResult,
         description="Starts an audit in the background: it recomputes every balance and changes "
-        "nothing. One at a time. Follow it with ledgerAuditProgress.",
+        "nothing. It starts from the checkpoint of the last closed month; with full, from the "
+        "beginning, and it computes every checkpoint again. One at a time. Follow it with "
+        "ledgerAuditProgress.",
     )

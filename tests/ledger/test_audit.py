@@ -12,7 +12,7 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.errors import AlreadyRunning
 from domain.identity.access import Everything
-from domain.ledger import audit as auditing
+from domain.ledger import months
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.audit import AuditStopped, audit, new_audit
 from domain.ledger.audits import Audit, AuditState
@@ -67,8 +67,8 @@ async def run() -> Audit:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditing, "MOST_ACCOUNTS", 2)
-    monkeypatch.setattr(auditing, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(months, "MOST_ACCOUNTS", 2)
+    monkeypatch.setattr(months, "MOST_ENTRIES", 2)
     monkeypatch.setattr(audit_sql, "MOST_SENDS", 2)
     monkeypatch.setattr(audit_sql, "MOST_MESSAGES", 3)
 

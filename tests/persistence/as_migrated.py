@@ -47,6 +47,7 @@ CONSTRAINTS = {
 }
 PRIMARY_KEYS = {
     "conversation_line": "number modem port client_id",
+    "ledger_checkpoint_account": "checkpoint_id account_id",
     "opening_balance": "client_id reference",
     "opt_out": "client_id number",
     "sent_to": "number client_id message_id",
@@ -169,6 +170,11 @@ TRIGGERS = {
     " EXECUTE FUNCTION message_queues_hooks()",
     "opt_out_hooked": "AFTER INSERT OR DELETE ON public.opt_out"
     " FOR EACH ROW EXECUTE FUNCTION opt_out_queues_hooks()",
+    "ledger_checkpoint_account_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE"
+    " ON public.ledger_checkpoint_account"
+    " FOR EACH STATEMENT EXECUTE FUNCTION checkpoint_is_append_only()",
+    "ledger_checkpoint_append_only": "BEFORE DELETE OR UPDATE OR TRUNCATE"
+    " ON public.ledger_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION checkpoint_is_append_only()",
     "message_tallied": "AFTER UPDATE ON public.message"
     " REFERENCING OLD TABLE AS replaced NEW TABLE AS written"
     " FOR EACH STATEMENT EXECUTE FUNCTION message_tallies()",

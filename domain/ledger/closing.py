@@ -1,0 +1,114 @@
+"""Closing months: the figures of each are stored after an audit that held."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+from domain.errors import AlreadyRunning
+from domain.ids import first_id_at
+from domain.ledger.audit import audit, new_audit
+from domain.ledger.audits import Audit, AuditStore
+from domain.ledger.checkpoints import AccountAtClose, Checkpoint, ends_due, hash_of
+from domain.ledger.months import accounts_at_close, sends_of_month
+from domain.ledger.reconciler import last_night
+from domain.ledger.runs import REST, Pace, persist
+
+_log = logging.getLogger(__name__)
+
+
+class CheckpointStore(AuditStore, Protocol):
+    """What closing a month needs."""
+
+    async def first_moment(self) -> datetime | None:
+        """When the oldest account or send was made. None in an empty installation."""
+        ...
+
+    async def write_checkpoint(
+        self, checkpoint: Checkpoint, accounts: Sequence[AccountAtClose]
+    ) -> None:
+        """Stores a checkpoint with its accounts, unless this month is closed already."""
+        ...
+
+    async def start_daily(self, name: str, *, not_since: datetime) -> bool:
+        """Whether this process may do the daily work: True once, for one process."""
+        ...
+
+
+class LedgerDoesNotHold(Exception):
+    """No month was closed: the audit before it found violations. Run `ibiki audit`."""
+
+    def __init__(self, done: Audit) -> None:
+        super().__init__((LedgerDoesNotHold.__doc__ or "").strip())
+        self.audit = done
+
+
+async def close_months(
+    store: CheckpointStore,
+    now: datetime,
+    *,
+    report: Callable[[Audit], None] = lambda run: None,
+    rest: float = REST,
+) -> Sequence[Checkpoint]:
+    """Closes the months that are due, oldest first. Returns their checkpoints.
+
+    Audits the ledger first if a month is due. Safe to repeat, and in several processes at once.
+    Raises LedgerDoesNotHold, AlreadyRunning (another audit is in progress), AuditStopped, TryAgain.
+    """
+    closed = await persist(store.read_checkpoints)
+    previous = closed[-1] if closed else None
+    first = await persist(store.first_moment)
+    due = ends_due(first, previous.ends_at if previous else None, now)
+    if not due:
+        return []
+    proof = await audit(store, await new_audit(store), report=report, rest=rest)
+    if not proof.holds:
+        raise LedgerDoesNotHold(proof)
+    made = []
+    for ends_at in due:
+        previous = await _close(store, previous, ends_at, proof, Pace(rest))
+        made.append(previous)
+    return made
+
+
+async def _close(
+    store: CheckpointStore,
+    previous: Checkpoint | None,
+    ends_at: datetime,
+    proof: Audit,
+    pace: Pace,
+) -> Checkpoint:
+    accounts = [each async for each in accounts_at_close(store, previous, ends_at, pace)]
+    checkpoint = Checkpoint(
+        id=first_id_at(ends_at),
+        ends_at=ends_at,
+        sends=await sends_of_month(store, previous, ends_at, pace),
+        accounts_hash=hash_of(accounts),
+        previous_hash=previous.hash if previous else b"",
+        audit_id=proof.id,
+    ).sealed()
+    await persist(partial(store.write_checkpoint, checkpoint, accounts))
+    _log.info("the month %s is closed: checkpoint %s", checkpoint.month, checkpoint.hash.hex())
+    return checkpoint
+
+
+class Closer:
+    """Closes months once a day, in one of all processes."""
+
+    def __init__(self, store: CheckpointStore) -> None:
+        self._store = store
+
+    async def close_daily(self) -> bool:
+        """Closes what is due, unless a process has looked today. Cheap: a loop calls it."""
+        now = datetime.now(UTC)
+        if await self._store.start_daily("close months", not_since=last_night(now)):
+            try:
+                with suppress(AlreadyRunning):
+                    await close_months(self._store, now)
+            except LedgerDoesNotHold as broken:
+                _log.error("%s %s", broken, "; ".join(broken.audit.violations))
+        return False

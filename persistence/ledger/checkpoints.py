@@ -1,0 +1,194 @@
+"""Closed months in the database. Set-based SQL: a month has millions of transfers and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+
+from domain.ledger.checkpoints import AccountAtClose, Checkpoint, MonthPage, SendsOfMonth
+from persistence.database import connection, transaction
+from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
+from persistence.long_reads import steady_read
+from persistence.sql import columns
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from persistence.database import Connection
+
+MOST_SENDS = 10_000
+MOST_MESSAGES = 30_000
+"""How much of the sends one page reads, so that a statement takes less than 200 ms."""
+
+# The time in the ID of the first send: UUIDv7 begins with 48 bits of milliseconds.
+FIRST_MOMENT = """
+SELECT least((SELECT min(created_at) FROM account), to_timestamp((
+    SELECT ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0
+    FROM send ORDER BY id LIMIT 1)))
+"""
+CHECKPOINTS = "SELECT * FROM ledger_checkpoint ORDER BY id"
+CLOSED_ACCOUNTS = """
+SELECT account_id, version, balance, moved FROM ledger_checkpoint_account
+WHERE checkpoint_id = $1 AND account_id > $2 ORDER BY account_id LIMIT $3
+"""
+# Ends before the first transfer that was created after the month, whatever comes after that one.
+MONTH_PAGES = """
+WITH wanted AS (
+    SELECT * FROM unnest($1::uuid[], $2::int8[]) AS each (account_id, proven_version)
+), ends AS (
+    SELECT account_id, moved.* FROM wanted CROSS JOIN LATERAL (
+        SELECT source_version AS version, source_balance AS balance, -amount AS change, kind,
+               created_at
+        FROM transfer
+        WHERE source_id = account_id
+          AND source_version > proven_version AND source_version <= proven_version + $4
+        UNION ALL
+        SELECT destination_version, destination_balance, amount, kind, created_at
+        FROM transfer
+        WHERE destination_id = account_id
+          AND destination_version > proven_version AND destination_version <= proven_version + $4
+    ) AS moved
+), cut AS (
+    SELECT account_id, min(version) FILTER (WHERE created_at >= $3) AS version,
+           count(*) AS entries
+    FROM ends GROUP BY account_id
+)
+SELECT wanted.account_id, ends.kind, sum(change)::int8 AS units, max(ends.version) AS version,
+       (array_agg(balance ORDER BY ends.version DESC))[1] AS balance,
+       bool_and(cut.version IS NOT NULL OR coalesce(entries, 0) < $4) AS is_last
+FROM wanted LEFT JOIN cut USING (account_id)
+LEFT JOIN ends ON ends.account_id = wanted.account_id
+    AND (cut.version IS NULL OR ends.version < cut.version)
+GROUP BY wanted.account_id, ends.kind
+"""
+SUM_SENDS = """
+SELECT (SELECT count(*) FROM send WHERE id > $1 AND id <= $2) AS sends,
+       (SELECT coalesce(sum(accepted), 0)::int8 FROM send WHERE id > $1 AND id <= $2) AS messages,
+       (SELECT coalesce(sum(amount), 0)::int8 FROM transfer
+        WHERE kind = 'SEND' AND send_id > $1 AND send_id <= $2) AS charged,
+       (SELECT coalesce(sum(amount), 0)::int8 FROM transfer
+        WHERE kind = 'REFUND' AND send_id > $1 AND send_id <= $2) AS refunded,
+       (SELECT coalesce(sum(CASE WHEN source_id = account_id THEN amount ELSE -amount END), 0)::int8
+        FROM transfer JOIN send ON send.id = send_id AND send.id > $1 AND send.id <= $2
+        WHERE transfer.kind = 'RECONCILE' AND send_id > $1 AND send_id <= $2) AS corrected,
+       (SELECT coalesce(jsonb_object_agg(status, messages), '{}') FROM (
+            SELECT status, count(*) AS messages FROM message
+            WHERE send_id > $1 AND send_id <= $2 GROUP BY status) AS counted) AS statuses
+"""
+WRITE_CHECKPOINT = """
+INSERT INTO ledger_checkpoint (id, ends_at, sends, messages, charged, refunded, corrected, statuses,
+                               accounts_hash, previous_hash, audit_id, hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING RETURNING id
+"""
+WRITE_ACCOUNTS = """
+INSERT INTO ledger_checkpoint_account (checkpoint_id, account_id, version, balance, moved)
+SELECT $1, * FROM unnest($2::uuid[], $3::int8[], $4::int8[], $5::jsonb[])
+"""
+
+
+async def first_moment() -> datetime | None:
+    async with connection() as pooled:
+        found: datetime | None = await pooled.fetchval(FIRST_MOMENT)
+    return found
+
+
+async def read_checkpoints() -> list[Checkpoint]:
+    async with connection() as pooled:
+        rows = await pooled.fetch(CHECKPOINTS)
+    return [_checkpoint(row) for row in rows]
+
+
+async def read_closed_accounts(
+    checkpoint_id: UUID, after: UUID, *, most: int
+) -> list[AccountAtClose]:
+    rows = await steady_read(lambda held: held.fetch(CLOSED_ACCOUNTS, checkpoint_id, after, most))
+    return [AccountAtClose(row[0], row[1], row[2], orjson.loads(row[3])) for row in rows]
+
+
+async def read_month(
+    accounts: Sequence[AccountAtClose], *, ends_at: datetime, most: int
+) -> list[MonthPage]:
+    proven = columns([(each.account_id, each.version) for each in accounts])
+    rows = await steady_read(lambda held: held.fetch(MONTH_PAGES, *proven, ends_at, most))
+    found: dict[UUID, list[Record]] = {each.account_id: [] for each in accounts}
+    for row in rows:
+        found[row["account_id"]].append(row)
+    return [_month_page(each, found[each.account_id]) for each in accounts]
+
+
+def _month_page(before: AccountAtClose, rows: Sequence[Record]) -> MonthPage:
+    """The page of an account from its sums by kind. Without transfers, the only row has no kind."""
+    kinds = [row for row in rows if row["kind"] is not None]
+    last = max(kinds, key=lambda row: int(row["version"]), default=None)
+    return MonthPage(
+        account_id=before.account_id,
+        version=last["version"] if last else before.version,
+        balance=last["balance"] if last else before.balance,
+        moved={row["kind"]: row["units"] for row in kinds},
+        is_last=all(row["is_last"] for row in rows),
+    )
+
+
+async def sum_sends(after: UUID, until: UUID) -> tuple[UUID, SendsOfMonth] | None:
+    if after >= until:
+        return None
+
+    async def read(held: Connection) -> tuple[UUID, SendsOfMonth]:
+        end = await held.fetchval(END_OF_PAGE, after, MOST_SENDS, MOST_MESSAGES)
+        last_id = min(UUID(int=end.int), until) if end is not None else until
+        async with held.transaction(readonly=True):
+            await held.execute(AVOID_NESTED_LOOPS)
+            row = await held.fetchrow(SUM_SENDS, after, last_id)
+        assert row is not None
+        return last_id, _sends(row)
+
+    return await steady_read(read)
+
+
+async def write_checkpoint(checkpoint: Checkpoint, accounts: Sequence[AccountAtClose]) -> None:
+    sends = checkpoint.sends
+    async with transaction() as tx:
+        written = await tx.fetchval(
+            WRITE_CHECKPOINT,
+            checkpoint.id,
+            checkpoint.ends_at,
+            sends.sends,
+            sends.messages,
+            sends.charged,
+            sends.refunded,
+            sends.corrected,
+            orjson.dumps(dict(sends.statuses)).decode(),
+            checkpoint.accounts_hash,
+            checkpoint.previous_hash,
+            checkpoint.audit_id,
+            checkpoint.hash,
+        )
+        if written is None or not accounts:
+            return
+        rows = [
+            (each.account_id, each.version, each.balance, orjson.dumps(dict(each.moved)).decode())
+            for each in accounts
+        ]
+        await tx.execute(WRITE_ACCOUNTS, checkpoint.id, *columns(rows))
+
+
+def _checkpoint(row: Record) -> Checkpoint:
+    return Checkpoint(
+        id=UUID(int=row["id"].int),
+        ends_at=row["ends_at"],
+        sends=_sends(row),
+        accounts_hash=row["accounts_hash"],
+        previous_hash=row["previous_hash"],
+        audit_id=row["audit_id"],
+        hash=row["hash"],
+    )
+
+
+def _sends(row: Record) -> SendsOfMonth:
+    found = {each.name: row[each.name] for each in fields(SendsOfMonth)}
+    return SendsOfMonth(**found | {"statuses": orjson.loads(row["statuses"])})
