@@ -79,6 +79,17 @@ AND id >= (SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY
 AND id <= (SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY id DESC LIMIT 1)
 AND send_id IS NOT DISTINCT FROM {0}
 """
+# The same for a page of them. The status is a range, and the IDs are limited together with it: see
+# Listed._of_status.
+PAGE_OF_SEND_WITH_STATUS = """
+client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {0})
+AND status BETWEEN '{1}' AND '{1}'
+AND (status, id) >= ('{1}', (
+    SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY id LIMIT 1))
+AND (status, id) <= ('{1}', (
+    SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY id DESC LIMIT 1))
+AND send_id IS NOT DISTINCT FROM {0}
+"""
 # A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all sends.
 TEXT_MATCHES = """
 coalesce(text, (SELECT send.text FROM send WHERE send.id = message.send_id)) ILIKE {}
@@ -113,7 +124,6 @@ async def read_messages(
 ) -> Page[Message]:
     wanted = _shown_within(scope)
     add_message_filter(wanted, filter)
-    _add_status(wanted, filter.status)
     if filter.send_id is not None:
         wanted.conditions.append(_of_send(filter, wanted.value(filter.send_id)))
     if search is not None:
@@ -139,9 +149,8 @@ async def read_messages_of_sends(
 ) -> dict[UUID, Page[Message]]:
     wanted = _shown_within(scope)
     sends = wanted.value(list(send_ids))
-    _add_status(wanted, status)
     wanted.conditions.append(_of_send(MessageFilter(status), "wanted.id"))
-    leading = "send_id" if status is None else None
+    leading = "send_id" if status is None else "status"
     page = page_clause(wanted, window, key="id", within=leading)
     statement = MESSAGES_OF_SENDS.format(sends=sends, page=page, order=order_of(window))
     async with connection() as pooled:
@@ -155,7 +164,7 @@ async def read_messages_of_sends(
 def _of_send(filter: MessageFilter, send_id: str) -> str:
     """The condition for messages of a send. `send_id`: SQL."""
     if filter.status is not None and filter.number is None:
-        return OF_SEND_WITH_STATUS.format(send_id)
+        return PAGE_OF_SEND_WITH_STATUS.format(send_id, filter.status.value)
     # As in MESSAGES_OF_SENDS.
     return f"send_id BETWEEN {send_id} AND {send_id}"
 
@@ -193,18 +202,20 @@ class Listed:
         """The SELECT of one page of what is `wanted`, which gets further values."""
         status, is_of_send = self.filter.status, self.filter.send_id is not None
         if self.filter.number is not None:
+            _add_status(wanted, status)
             page = page_clause(wanted, self.window, key="id")
             return f"SELECT {columns} FROM {TO_NUMBER} {page}"  # noqa: S608 - names of our own
-        if is_of_send and status is None:
-            page = page_clause(wanted, self.window, key="id", within="send_id")
+        if is_of_send:
+            leading = "send_id" if status is None else "status"
+            page = page_clause(wanted, self.window, key="id", within=leading)
             return f"SELECT {columns} FROM message {page}"  # noqa: S608 - names of our own
-        if isinstance(self.scope, OfClient) and not is_of_send:
+        if isinstance(self.scope, OfClient):
             if status is None:
                 return self._of_any_status(wanted, columns)
             return self._of_status(wanted, status, columns, self.window.size)
-        is_searched = self.searched_to is not None
-        if self.scope == Everything() and status is not None and not (is_of_send or is_searched):
+        if self.scope == Everything() and status is not None and self.searched_to is None:
             return self._of_all_clients(wanted, status, columns)
+        _add_status(wanted, status)
         page = page_clause(wanted, self.window, key="id")
         return f"SELECT {columns} FROM message {page}"  # noqa: S608 - names of our own
 

@@ -65,7 +65,9 @@ async def test_a_statement_by_kind_reads_few_other_lines(filled: None, kind: Tra
 
 async def test_a_statement_of_a_day_reads_few_other_lines(filled: None) -> None:
     [busy] = await worlds.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
-    [middle] = await worlds.fetch("SELECT created_at AS at FROM transfer ORDER BY id OFFSET 2000")
+    [middle] = await worlds.fetch(
+        "SELECT created_at AS at FROM transfer ORDER BY id OFFSET 2000 LIMIT 1"
+    )
     wanted = StatementFilter(
         created_after=middle["at"], created_before=middle["at"] + timedelta(days=1)
     )
