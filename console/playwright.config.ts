@@ -13,7 +13,8 @@ export default defineConfig({
   reporter: [["list"]],
   use: {
     viewport: { width: 1280, height: 850 },
-    trace: "retain-on-failure",
+    // Recording each test takes time. Set TRACE=1 to look into a failure.
+    trace: process.env.TRACE ? "retain-on-failure" : "off",
     launchOptions: {
       ...(existsSync(CHROMIUM) ? { executablePath: CHROMIUM } : {}),
       args: [
