@@ -109,8 +109,14 @@ def check_database_url(value: str) -> str:
 
 
 def check_read_url(value: str) -> str:
-    """Returns the value if it is an address of PostgreSQL. It may name several servers."""
-    return _checked_address(value, otherwise="to read everything from the main database")
+    """Returns the value if it is an address of one PostgreSQL server."""
+    _checked_address(value, otherwise="to read everything from the main database")
+    if "," in value.rpartition("@")[2]:
+        raise wrong(
+            "names several servers, of which each is behind in another way",
+            "Name one standby. If it is away, the main database is read.",
+        )
+    return value
 
 
 def _checked_address(value: str, *, otherwise: str) -> str:

@@ -138,6 +138,8 @@ def test_a_setting_is_read(
         ("DATABASE_URL", "postgresql://u:hidden@h", "is not the address of a P", "/name"),
         ("DATABASE_URL", "postgresql://h:hidden/n", "is not the address of a P", "/name"),
         ("DATABASE_URL", "postgresql://h,h:hidden/n", "is not the address of a P", "/name"),
+        ("DATABASE_READ_URL", "postgresql://u:hidden@a,b/n", "names several", "Name one standby"),
+        ("DATABASE_READ_URL", "mysql://u:hidden@h/n", "is not the address of a P", "the main data"),
         ("DATABASE_POOL_SIZE", "1", "is less than 2", "at least 2 and at most 500"),
         ("REDIS_URL", "h:6379", "is not the address of a Redis server", "redis://host:6379/0"),
         ("EXTREME_API_URL", "h.example", "is not an HTTP address", "https://host"),
