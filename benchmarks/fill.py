@@ -38,13 +38,14 @@ TABLES = (
     "contact",
     "inbound",
     "webhook_event",
+    "webhook_event_key",
     "sent_to",
     "conversation",
 )
 # What can be made at the same time. Conversations need the index of sent_to.
 STAGES = (
     (("messages",), ("sends", "transfers", "attempts", "contacts", "inbound")),
-    (("sent_to",), ("tallies", "events")),
+    (("sent_to",), ("tallies", "events", "event_keys")),
 )
 SERVER = ("autovacuum = off", "wal_level = minimal", "max_wal_senders = 0")
 SESSION = {
@@ -56,7 +57,8 @@ SESSION = {
 }
 INDEXES = """
 SELECT index.relname AS name, tab.relname AS table, pg_get_indexdef(indexrelid) AS definition,
-       contype::text AS kind
+       contype::text AS kind,
+       CASE WHEN tab.relkind = 'p' THEN pg_get_constraintdef(pg_constraint.oid) END AS constraint
 FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid
 JOIN pg_class AS tab ON tab.oid = indrelid
 LEFT JOIN pg_constraint ON conindid = indexrelid AND contype IN ('p', 'u')
@@ -237,16 +239,23 @@ async def _build(sessions: Sequence[_Session], indexes: Sequence[asyncpg.Record]
     async def build_on(session: _Session) -> None:
         while left:
             each = left.pop()
-            await session.execute(each["name"], each["definition"])
+            await session.execute(each["name"], _definition(each))
 
     await asyncio.gather(*(build_on(session) for session in sessions))
     for each in indexes:
-        if each["kind"] is not None:
+        if each["kind"] is not None and each["constraint"] is None:
             kind = "PRIMARY KEY" if each["kind"] == "p" else "UNIQUE"
             await sessions[0].connection.execute(
                 f"ALTER TABLE {each['table']} ADD CONSTRAINT {each['name']} {kind}"
                 f" USING INDEX {each['name']}"
             )
+
+
+def _definition(index: asyncpg.Record) -> str:
+    """What builds the index. A constraint of a partitioned table cannot be added to its index."""
+    if index["constraint"] is None:
+        return str(index["definition"])
+    return f"ALTER TABLE {index['table']} ADD CONSTRAINT {index['name']} {index['constraint']}"
 
 
 def _print(step: str, seconds: float) -> None:

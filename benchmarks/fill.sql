@@ -169,16 +169,16 @@ INSERT INTO modem_route (id, client_id, modem, port, learned, last_seen_at)
 SELECT gen_random_uuid(), id, 'm' || no, '1', true, now() FROM filling.client;
 
 -- step events
-INSERT INTO webhook_event (id, provider, key, body, outcome, reason, client_id, inbound_id, modem,
-                           port, sender, received_at, updated_at)
-SELECT id, 'extreme', sha256(uuid_send(id)),
+INSERT INTO webhook_event (id, provider, body, outcome, reason, client_id, inbound_id, modem, port,
+                           sender, received_at, updated_at)
+SELECT id, 'extreme',
        convert_to(format('{"from": "%s", "message": "%s", "modem": "%s", "port": "1", "id": "%s"}',
                          number, text, modem, id), 'UTF8'),
        'ROUTED', 'Its conversation was last active on this line.', client_id, id, modem, port,
        number, created_at, created_at
 FROM inbound
 UNION ALL
-SELECT filling.id(ms + 4000, 2000000000000 + n), 'extreme', sha256(int8send(n)),
+SELECT filling.id(ms + 4000, 2000000000000 + n), 'extreme',
        convert_to(format('{"id": "r%s", "status": "delivered", "to": "%s", "at": "%s"}',
                          n, filling.number(n % contacts), filling.at(ms + 4000)), 'UTF8'),
        'ROUTED', 'Delivery report.', client.id, NULL, NULL, NULL, NULL,
@@ -187,7 +187,7 @@ FROM filling.send AS send JOIN filling.client AS client ON client.no = client_no
 CROSS JOIN LATERAL generate_series(first + (4 - first % 4) % 4, first + accepted - 1, 4) AS n
 WHERE NOT send.queued
 UNION ALL
-SELECT filling.id(filling.ms(n, year), 3000000000000 + n), 'extreme', NULL,
+SELECT filling.id(filling.ms(n, year), 3000000000000 + n), 'extreme',
        convert_to(format('{"from": "%s", "message": "Hello? %s"}', filling.number(n), n), 'UTF8'),
        CASE WHEN n % 4 = 0 THEN 'UNROUTED' ELSE 'DUPLICATE' END,
        CASE WHEN n % 4 = 0 THEN 'No rule matches.'
@@ -196,6 +196,10 @@ SELECT filling.id(filling.ms(n, year), 3000000000000 + n), 'extreme', NULL,
        filling.at(filling.ms(n, year))
 FROM filling.year, generate_series(1, (SELECT sum(messages)::int8 FROM filling.client) / 50) AS n
 ORDER BY 1;
+
+-- step event_keys
+INSERT INTO webhook_event_key (key, event_id)
+SELECT md5(id::text)::uuid, id FROM webhook_event WHERE outcome <> 'DUPLICATE' ORDER BY id;
 
 -- step sent_to
 INSERT INTO sent_to (number, client_id, message_id) SELECT number, client_id, id FROM message;

@@ -30,6 +30,7 @@ PURGE_SECONDS = 60.0
 FOLD_SECONDS = 5.0
 POLL_SECONDS = 10.0
 LOW_BALANCE_SECONDS = 2.0
+MONTHS_SECONDS = 3600.0
 FINISHED_SECONDS = 0.5
 KEPT_KEY_SECONDS = 25 * 3600.0
 """Keys are valid for 24 hours. The extra hour lets a retry at the last moment find its key."""
@@ -49,6 +50,14 @@ class WorkersStore(
     Protocol,
 ):
     """What the workers need from the store."""
+
+    async def make_partitions(self) -> bool:
+        """Makes what is stored by month ready for the next one. True if there may be more."""
+        ...
+
+    async def forget_event_keys(self, *, most: int) -> int:
+        """Deletes keys of webhook events whose month was dropped. Returns how many."""
+        ...
 
 
 class Workers:
@@ -86,6 +95,7 @@ class Workers:
                 store.queue_finished_sends,
                 every_seconds=FINISHED_SECONDS,
             ),
+            Loop("making months", self._make_months, every_seconds=MONTHS_SECONDS),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
             Loop(
                 "noticing low balances",
@@ -132,6 +142,10 @@ class Workers:
         )
         purged = await self._store.purge_deliveries(age_seconds=rules.kept_seconds, most=most)
         return most in (failed, purged)
+
+    async def _make_months(self) -> bool:
+        forgotten = await self._store.forget_event_keys(most=MOST_PURGED)
+        return await self._store.make_partitions() or forgotten == MOST_PURGED
 
     async def _purge_uploads(self) -> bool:
         most = MOST_UPLOADS_PURGED

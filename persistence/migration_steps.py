@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from tortoise.migrations.operations import TortoiseOperation
 
+from persistence.partitioning import has_rows, is_partitioned, partition
+
 if TYPE_CHECKING:
     from tortoise.migrations.schema_editor.base import BaseSchemaEditor
     from tortoise.migrations.schema_generator.state import State
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 IS_VALID = """
 SELECT 1 FROM pg_index WHERE indexrelid = to_regclass($1) AND indisvalid
 """
+KIND = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)"
+PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::text::regclass"
+IS_ATTACHED = "SELECT 1 FROM pg_inherits WHERE inhrelid = to_regclass($1)"
 
 
 class StepOutsideTransactions(TortoiseOperation):
@@ -59,25 +64,72 @@ class CreateIndexConcurrently(StepOutsideTransactions):
         """Builds the index if it is not there."""
         if await editor.client.execute_query_dict(IS_VALID, [self.name]):
             return
-        kind = "UNIQUE INDEX" if self.unique else "INDEX"
+        table, _, columns = self.definition.partition(" ")
+        async with editor.client.acquire_connection() as held:
+            if not await is_partitioned(held, table):
+                await self._build(editor, self.name, self.definition)
+                return
+            # Of a partitioned table, the index of each partition is built. That of the table itself
+            # has no entries, and becomes valid with the last one of them.
+            if not await held.fetchval(KIND, self.name):
+                await held.execute(f"CREATE {self.kind} {self.name} ON ONLY {self.definition}")
+            for [part] in await held.fetch(PARTITIONS, table):
+                name = f"{self.name}{part.removeprefix(table)}"
+                if not await held.fetchval(IS_ATTACHED, name):
+                    await self._build(editor, name, f"{part} {columns}")
+                    await held.execute(f"ALTER INDEX {self.name} ATTACH PARTITION {name}")
+
+    @property
+    def kind(self) -> str:
+        """What comes behind CREATE."""
+        return "UNIQUE INDEX" if self.unique else "INDEX"
+
+    async def _build(self, editor: BaseSchemaEditor, name: str, definition: str) -> None:
         await _execute_without_lock_timeout(
             editor,
-            f"DROP INDEX CONCURRENTLY IF EXISTS {self.name}",
-            f"CREATE {kind} CONCURRENTLY {self.name} ON {self.definition}",
+            f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
+            f"CREATE {self.kind} CONCURRENTLY {name} ON {definition}",
         )
 
 
 class DropIndexConcurrently(StepOutsideTransactions):
-    """DROP INDEX CONCURRENTLY, if there is one of that name."""
+    """DROP INDEX CONCURRENTLY, if there is one of that name.
+
+    PostgreSQL cannot do so with an index of a partitioned table: it is dropped under a lock that is
+    held for a moment.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     async def apply(self, editor: BaseSchemaEditor) -> None:
         """Drops the index."""
+        async with editor.client.acquire_connection() as held:
+            if await held.fetchval(KIND, self.name) == "I":
+                await held.execute(f"DROP INDEX {self.name}")
+                return
         await _execute_without_lock_timeout(
             editor, f"DROP INDEX CONCURRENTLY IF EXISTS {self.name}"
         )
+
+
+class PartitionByMonth(StepOutsideTransactions):
+    """Makes a table partitioned by month, with its rows in place: see `persistence.partitioning`.
+
+    `left_out`: a trigger that the partitioned table does not get. `if_empty`: leaves a table that
+    has rows as it is.
+    """
+
+    def __init__(self, table: str, *, left_out: str | None = None, if_empty: bool = False) -> None:
+        self.table = table
+        self.left_out = left_out
+        self.if_empty = if_empty
+
+    async def apply(self, editor: BaseSchemaEditor) -> None:
+        """Partitions the table, unless it was done before."""
+        async with editor.client.acquire_connection() as held:
+            if not (self.if_empty and await has_rows(held, self.table)):
+                await partition(held, self.table, left_out=self.left_out)
 
 
 class RepeatSQL(StepOutsideTransactions):

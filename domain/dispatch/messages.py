@@ -338,6 +338,7 @@ class Backlog:
     scheduled for; 0 if none is queued. `pending_opt_outs`: unrouted STOPs that the operator must
     assign. `scheduled`: messages whose time has not come; `queued` does not count them. `hooks`:
     deliveries of client webhooks that wait; `failing_hooks`: endpoints that have failed for a day.
+    `misplaced`: rows of a month that no partition was made for.
     """
 
     queued: int
@@ -348,3 +349,4 @@ class Backlog:
     scheduled: int = 0
     hooks: int = 0
     failing_hooks: int = 0
+    misplaced: int = 0

@@ -74,6 +74,22 @@ def migrate(data: Data = DEFAULT_DIRECTORY) -> None:
 
 
 @app.command()
+def partitions(
+    move: Annotated[
+        bool,
+        typer.Option(
+            "--move",
+            help="Move webhook events into months. No process of an older release may run.",
+        ),
+    ] = False,
+    data: Data = DEFAULT_DIRECTORY,
+    json: Json = False,
+) -> None:
+    """List the months that messages and events are stored by."""
+    load("ibiki.cli.partitions").show(data, move=move, as_json=json)
+
+
+@app.command()
 def demo(data: Data = DEFAULT_DIRECTORY) -> None:
     """Write the demo data, unless it exists."""
     _commands().demo(data)

@@ -55,6 +55,9 @@ class BacklogMetrics:
         self._failing_hooks = gauge(
             "hook_endpoints_failing", "Webhook endpoints of clients that have failed for a day."
         )
+        self._misplaced = gauge(
+            "rows_without_month", "Rows of a month that no partition was made for."
+        )
         self._paused = gauge(
             "provider_account_paused",
             "1 while the provider rejects us.",
@@ -111,3 +114,4 @@ class BacklogMetrics:
         self._hooks.set(backlog.hooks if backlog else NOT_KNOWN)
         self._failing_hooks.set(backlog.failing_hooks if backlog else NOT_KNOWN)
         self._pending_opt_outs.set(backlog.pending_opt_outs if backlog else NOT_KNOWN)
+        self._misplaced.set(backlog.misplaced if backlog else NOT_KNOWN)

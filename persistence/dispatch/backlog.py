@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from domain.dispatch.messages import Backlog
 from persistence.database import connection
+from persistence.partitions import count_misplaced
 
 WAITING = """
 SELECT count(*) FILTER (WHERE (send_at > clock_timestamp()) IS NOT TRUE)
@@ -28,8 +30,9 @@ async def read_backlog() -> Backlog:
     """What waits now, over all processes and all tenants. Raises TryAgain."""
     async with connection() as pooled:
         row = await pooled.fetchrow(WAITING)
+        misplaced = await count_misplaced(pooled)
     assert row is not None
-    return Backlog(row[0], max(row[1], 0.0), *row[2:])
+    return replace(Backlog(row[0], max(row[1], 0.0), *row[2:]), misplaced=misplaced)
 
 
 async def paused_accounts() -> dict[UUID, bool]:

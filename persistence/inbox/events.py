@@ -12,7 +12,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.ids import new_id
 from domain.inbox.webhooks import (
     REPEAT_SECONDS,
     DueEvent,
@@ -23,7 +22,8 @@ from domain.inbox.webhooks import (
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
-from persistence.sql import columns
+from persistence.partitions import read_partitions
+from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -31,49 +31,44 @@ if TYPE_CHECKING:
 STORED = "Stored, and not received yet."
 DUPLICATE = "The same event was stored before: nothing was changed."
 
-# `known` locks existing events with these keys first, in order of the keys, and `stored` inserts in
-# the same order: two batches with the same events cannot deadlock. `released` takes the key from
-# events that are too old to count. count(*) makes PostgreSQL finish it before it inserts.
+# `kept` decides which events are new, for all months: in the order of the keys, so that two batches
+# with the same events cannot deadlock. A key that has expired is passed on to the new event.
 STORE_EVENTS = """
 WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::bool[], $6::text[])
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::bool[], $6::text[])
         AS given (id, provider, key, body, expires, invalid)
-), known AS (
-    SELECT webhook_event.id FROM webhook_event
-    WHERE key = ANY (ARRAY(SELECT key FROM given WHERE expires))
-    ORDER BY key FOR UPDATE
-), released AS (
-    UPDATE webhook_event SET key = NULL FROM known
-    WHERE webhook_event.id = known.id
-      AND received_at < statement_timestamp() - make_interval(secs => $9)
-    RETURNING webhook_event.id
+), kept AS (
+    INSERT INTO webhook_event_key (key, event_id)
+    SELECT DISTINCT ON (key) key, id FROM given ORDER BY key, id
+    ON CONFLICT (key) DO UPDATE SET event_id = excluded.event_id
+    WHERE excluded.event_id IN (SELECT id FROM given WHERE expires)
+      AND (SELECT received_at FROM webhook_event WHERE id = webhook_event_key.event_id)
+        < statement_timestamp() - make_interval(secs => $9)
+    RETURNING event_id
 ), stored AS (
-    INSERT INTO webhook_event (
-        id, provider, key, body, outcome, reason, due_at, received_at, updated_at)
-    SELECT id, provider, key, body, CASE WHEN invalid IS NULL THEN 'UNROUTED' ELSE 'INVALID' END,
+    INSERT INTO webhook_event (id, provider, body, outcome, reason, due_at, received_at, updated_at)
+    SELECT id, provider, body, CASE WHEN invalid IS NULL THEN 'UNROUTED' ELSE 'INVALID' END,
            coalesce(invalid, $7), CASE WHEN invalid IS NULL THEN statement_timestamp() END,
            statement_timestamp(), clock_timestamp()
-    FROM given CROSS JOIN (SELECT count(*) FROM released) AS done ORDER BY key
-    ON CONFLICT (key) DO NOTHING
-    RETURNING id
+    FROM given WHERE id IN (SELECT event_id FROM kept)
 ), again AS (
     INSERT INTO webhook_event (id, provider, body, outcome, reason, received_at, updated_at)
     SELECT id, provider, body, 'DUPLICATE', $8, statement_timestamp(), clock_timestamp()
-    FROM given WHERE id NOT IN (SELECT id FROM stored)
+    FROM given WHERE id NOT IN (SELECT event_id FROM kept)
 )
-SELECT id FROM stored
+SELECT event_id FROM kept
 """
 
-# One row per minute, provider and reason: refused calls cannot fill the table.
+# One row per minute, provider and reason: refused calls cannot fill the table. The ID is made from
+# these three, so that it is the same in every process.
 COUNT_REFUSALS = """
-INSERT INTO webhook_event (id, provider, key, body, outcome, reason, times, updated_at)
-SELECT id, provider, key, '', 'REFUSED', reason, times, clock_timestamp()
-FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::int4[])
-    AS refused (id, provider, key, reason, times)
-ORDER BY key
-ON CONFLICT (key) DO UPDATE
+INSERT INTO webhook_event (id, provider, body, outcome, reason, times, updated_at)
+SELECT id, provider, '', 'REFUSED', reason, times, clock_timestamp()
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int4[])
+    AS refused (id, provider, reason, times)
+ORDER BY id
+ON CONFLICT (id) DO UPDATE
 SET times = webhook_event.times + excluded.times, updated_at = clock_timestamp()
-RETURNING id
 """
 
 # statement_timestamp(): PostgreSQL does not use an index for a comparison with a volatile function
@@ -107,9 +102,16 @@ WHERE id = $1 AND due_at IS NOT NULL
 """
 
 
+FORGET_KEYS = """
+DELETE FROM webhook_event_key WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM webhook_event_key WHERE event_id < $1 LIMIT $2))
+"""
+
+
 async def store_events(events: Sequence[NewEvent]) -> list[WebhookOutcome]:
     rows = [
-        (each.id, each.provider, each.key, each.body, each.expires, each.invalid) for each in events
+        (each.id, each.provider, _key(each.key), each.body, each.expires, each.invalid)
+        for each in events
     ]
     async with connection() as pooled:
         found = await pooled.fetch(STORE_EVENTS, *columns(rows), STORED, DUPLICATE, REPEAT_SECONDS)
@@ -119,14 +121,22 @@ async def store_events(events: Sequence[NewEvent]) -> list[WebhookOutcome]:
 
 
 async def count_refusals(refusals: Mapping[tuple[str, str], int]) -> None:
-    minute = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
+    minute = datetime.now(UTC).replace(second=0, microsecond=0)
     rows = [
-        (new_id(), provider, _refusal_key(provider, reason, minute), reason, times)
+        (_refusal_id(provider, reason, minute), provider, reason, times)
         for (provider, reason), times in refusals.items()
     ]
     async with connection() as pooled:
-        counted = await pooled.fetch(COUNT_REFUSALS, *columns(rows))
-        note(pooled, [hints.EVENT + row[0].bytes for row in counted])
+        await pooled.execute(COUNT_REFUSALS, *columns(rows))
+        note(pooled, [hints.EVENT + row[0].bytes for row in rows])
+
+
+async def forget_event_keys(*, most: int) -> int:
+    async with connection() as pooled:
+        months = await read_partitions(pooled, ["webhook_event"])
+        if not months or months[0].since is None:
+            return 0
+        return int((await pooled.execute(FORGET_KEYS, months[0].since, most)).split()[-1])
 
 
 async def take_due_events(
@@ -168,5 +178,13 @@ def _outcome(event: NewEvent, *, new: bool) -> WebhookOutcome:
     return WebhookOutcome.UNROUTED if event.invalid is None else WebhookOutcome.INVALID
 
 
-def _refusal_key(provider: str, reason: str, minute: str) -> bytes:
-    return sha256("\0".join(["refused", provider, reason, minute]).encode()).digest()
+def _key(key: bytes) -> UUID:
+    """The part of a SHA-256 that is kept: 128 bits are enough to tell events apart."""
+    return UUID(bytes=key[:16])
+
+
+def _refusal_id(provider: str, reason: str, minute: datetime) -> UUID:
+    """A UUIDv7 of the minute whose other bits are a hash instead of random."""
+    text = "\0".join(["refused", provider, reason, minute.isoformat()])
+    digest = int.from_bytes(sha256(text.encode()).digest()[:10], "big")
+    return UUID(int=first_id_at(minute).int | 7 << 76 | 2 << 62 | digest & ~(15 << 76 | 3 << 62))

@@ -12,8 +12,8 @@ from persistence.sql import CURRENT_TRANSACTION
 class WebhookEvent(Model):
     """A call of a provider, stored as it came before anything else happens.
 
-    `due_at`: when to receive it next, null after that. `key`: equal for repetitions; null for
-    duplicates, and once it has expired. `times`: more than 1 for refusals, counted per minute.
+    `due_at`: when to receive it next, null after that. `key`: of events from before there was
+    `webhook_event_key`. `times`: more than 1 for refusals, counted per minute.
     `sender`: as it was read. `opt_out_pending`: a STOP that waits for the operator's decision.
     """
 
@@ -39,6 +39,18 @@ class WebhookEvent(Model):
 
     class Meta:
         table = "webhook_event"
+
+
+class WebhookEventKey(Model):
+    """What repetitions of an event have in common, and the event. Events are stored by month, and
+    a repetition may come in a later month.
+    """
+
+    key = fields.UUIDField(primary_key=True)
+    event_id = fields.UUIDField()
+
+    class Meta:
+        table = "webhook_event_key"
 
 
 class Inbound(Model):

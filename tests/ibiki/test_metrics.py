@@ -99,7 +99,7 @@ class FakeStore:
 
 
 async def test_the_backlog_is_read_at_most_every_five_seconds() -> None:
-    metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1, 4, 0, 9, 8))
+    metrics, store = Metrics(), FakeStore(Backlog(12, 3.5, 2, 1, 4, 0, 9, 8, 7))
     await asyncio.gather(*(metrics.backlog.refresh(store) for _ in range(10)))
     assert store.reads == 1
     samples = shown(metrics)
@@ -111,6 +111,7 @@ async def test_the_backlog_is_read_at_most_every_five_seconds() -> None:
     assert samples["ibiki_opt_outs_pending[]"] == 4
     assert samples["ibiki_hook_deliveries_waiting[]"] == 9
     assert samples["ibiki_hook_endpoints_failing[]"] == 8
+    assert samples["ibiki_rows_without_month[]"] == 7
     assert samples[f"ibiki_provider_account_paused{[str(ACCOUNT)]}"] == 1
 
 

@@ -15,6 +15,7 @@ INSERT INTO webhook_event (id, provider, key, body, outcome, reason, client_id, 
 VALUES (gen_random_uuid(), 'extreme', $2, $3, $4, 'why', CASE WHEN $5 THEN $1::uuid END,
         CASE WHEN $6 THEN now() END)
 """
+EVENT_KEY = "INSERT INTO webhook_event_key (key, event_id) VALUES ($1, $1)"
 INBOUND = """
 INSERT INTO inbound (id, client_id, feed, number, text)
 VALUES (gen_random_uuid(), $1, $2, '+12025550143', 'Hi')
@@ -51,7 +52,7 @@ BAD = [
     ("an opt-out with an unknown source", OPT_OUT, "WHIM"),
 ]
 TWICE = [
-    ("a key", (EVENT, b"twice", b"{}", "INVALID", False, False)),
+    ("a key of events", (EVENT_KEY,)),
     ("a number of a client's feed", (INBOUND, 7)),
     ("a conversation of one number", (CONVERSATION, 0, None)),
     ("a line of one client", (ROUTE, "twice", True)),

@@ -59,7 +59,7 @@ async def test_events_are_listed_with_their_payload(app: App) -> None:
     await set_route(app, app.owner)
     said = inbound("Hi", modem="m1", messageId="abc")
     await post.received(said, inbound("nobody's"), said)
-    invalid = NewEvent(new_id(), "extreme", b"key", b"\xff not json", invalid="Not JSON.")
+    invalid = NewEvent(new_id(), "extreme", b"key".ljust(32), b"\xff not json", invalid="Not JSON.")
     await store.store_events([invalid])
     await store.count_refusals({("extreme", "The secret is wrong."): 7})
     nodes = (await app.answer("admin", EVENTS))["nodes"]

@@ -42,7 +42,7 @@ CONSTRAINTS = {
     " shape_fits_kind source_whole",
     "upload": "client_exists has_rows",
     "upload_part": "upload_exists",
-    "webhook_event": "body_bounded key_unique outcome_known pending_unrouted"
+    "webhook_event": "body_bounded outcome_known pending_unrouted"
     " refused_without_content routed_to_somebody times_positive waits_unrouted",
 }
 PRIMARY_KEYS = {
@@ -151,6 +151,7 @@ INDEXES = {
     "webhook_event_changed": "brin (changed_xid, updated_at)"
     " WITH (pages_per_range='16', autosummarize='on')",
     "webhook_event_due": "(due_at, id) WHERE (due_at IS NOT NULL)",
+    "webhook_event_key_by_event": "brin (event_id)",
     "webhook_event_pending": "(sender) WHERE opt_out_pending",
     "webhook_event_unrouted": "(opt_out_pending DESC, id DESC) WHERE (outcome = 'UNROUTED'::text)",
 }

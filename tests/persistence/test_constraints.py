@@ -1,7 +1,7 @@
 """The constraints, indexes, triggers and privileges of the migrated database.
 
 Tortoise drops named constraints when it creates a table, so each one is checked. Enter a new one in
-`as_migrated` as well.
+`as_migrated` as well. Partitions have what their table has.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ READ_CONSTRAINTS = """
 SELECT conrelid::regclass::text AS "table", conname AS name FROM pg_constraint
 WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'u', 'f', 'x')
   AND conrelid <> 'tortoise_migrations'::regclass
+  AND NOT (SELECT relispartition FROM pg_class WHERE oid = conrelid)
 """
 READ_INDEXES = """
 SELECT indexname AS name,
@@ -28,14 +29,16 @@ SELECT indexname AS name,
 FROM pg_indexes
 WHERE schemaname = 'public' AND tablename <> 'tortoise_migrations'
   AND indexname::name NOT IN (SELECT conname FROM pg_constraint)
+  AND tablename NOT IN (SELECT relname FROM pg_class WHERE relispartition)
 """
 READ_TRIGGERS = """
 SELECT tgname AS name, split_part(pg_get_triggerdef(oid), tgname || ' ', 2) AS is
-FROM pg_trigger WHERE NOT tgisinternal
+FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0
 """
 READ_STORAGE = """
 SELECT relname AS name, reloptions AS options FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND reloptions IS NOT NULL
+  AND NOT relispartition
 """
 READ_PRIVILEGES = """
 SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS privilege

@@ -26,7 +26,7 @@ FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT att
 READ_TABLES = """
 SELECT relname FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
-  AND relname <> 'tortoise_migrations'
+  AND relname <> 'tortoise_migrations' AND NOT relispartition
 """
 READ_PRIMARY_KEY = """
 SELECT array_agg(attname::text ORDER BY place) FROM pg_constraint

@@ -78,8 +78,11 @@ async def work_of(read: Awaitable[Any], tables: Sequence[str] = TABLES) -> Work:
 async def counters() -> dict[str, tuple[int, int]]:
     await worlds.execute("SELECT pg_stat_force_next_flush()")
     rows = await worlds.fetch(
-        "SELECT relname, seq_scan, seq_tup_read + coalesce(idx_tup_fetch, 0) AS rows"
-        " FROM pg_stat_user_tables"
+        # A partition counts for its table. To scan an empty one costs nothing.
+        "SELECT coalesce(pg_partition_root(relid), relid)::regclass::text AS relname,"
+        " sum(CASE WHEN pg_relation_size(relid) > 0 THEN seq_scan ELSE 0 END)::int8 AS seq_scan,"
+        " sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int8 AS rows"
+        " FROM pg_stat_user_tables GROUP BY 1"
     )
     return {row["relname"]: (row["seq_scan"], row["rows"]) for row in rows}
 
