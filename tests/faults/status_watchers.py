@@ -1,8 +1,7 @@
-"""Front ends that watch while faults happen: `messageUpdated`, `sendProgress`, `inboundMessage`.
+"""Front ends that watch messages and sends while faults happen: `messageUpdated`, `sendProgress`.
 
 At rest, each must have received the final status of every message that changed since its stream
-started, each send that it follows must have ended with the right counts, and each inbound message
-must have come once and in order, over all reconnects.
+started, and each send that it follows must have ended with the right counts.
 """
 
 from __future__ import annotations
@@ -24,19 +23,13 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.faults.load import Clients
-from tests.faults.watchers import LISTENING, LOST, PAUSE_SECONDS, Listen, events_of
+from tests.faults.watchers import LOST, PAUSE_SECONDS, events_of
 
 MESSAGES = {"query": "subscription { messageUpdated { id status } }"}
 NEWEST_SEND = {"query": "{ sends(first: 1) { nodes { id } } }"}
 PROGRESS = """
 subscription ($id: ID!) { sendProgress(sendId: $id) { accepted finished counts {
   queued submitting sent delivered undelivered rejected unknown cancelled } } }
-"""
-INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
-FEED = """
-SELECT text FROM inbound
-WHERE client_id = $1 AND feed >= (SELECT feed FROM inbound WHERE client_id = $1 AND text = $2)
-ORDER BY feed
 """
 REST_SECONDS = 30.0
 NEXT_SEND_SECONDS = 1.0
@@ -57,7 +50,6 @@ class _Messages:
     token: str
     account_id: UUID
     silence_seconds: float
-    listen: Listen
     since: int | None = None
     received: dict[UUID, str] = field(default_factory=dict)
 
@@ -68,7 +60,7 @@ class _Messages:
                 self.since = None
                 self.received.clear()
                 try:
-                    async for event in self.listen(session, url, MESSAGES):
+                    async for event in events_of(session, url, MESSAGES):
                         await self._receive(orjson.loads(event))
                 except (*LOST, TryAgain, Disconnected):
                     await asyncio.sleep(PAUSE_SECONDS)
@@ -127,50 +119,6 @@ class _Progress:
         self.followed = None
 
 
-@dataclass(eq=False)
-class _Feed:
-    """One `inboundMessage` stream, which goes on after the last message that it received."""
-
-    urls: Sequence[str]
-    token: str
-    client_id: UUID
-    silence_seconds: float
-    listen: Listen
-    last_id: str | None = None
-    received: list[str] = field(default_factory=list)
-
-    async def watch(self) -> None:
-        """Listens until it is cancelled, and connects again after each loss."""
-        async with _session(self.token, self.silence_seconds) as session:
-            for url in itertools.cycle(self.urls):
-                question = {"query": INBOUND, "variables": {"since": self.last_id}}
-                try:
-                    async for event in self.listen(session, url, question):
-                        self._receive(orjson.loads(event))
-                except LOST:
-                    await asyncio.sleep(PAUSE_SECONDS)
-
-    def _receive(self, event: Mapping[str, Any]) -> None:
-        if "errors" in event:
-            return  # the database is away: the stream ends and is started again
-        message = event["data"]["inboundMessage"]
-        self.last_id = message["id"]
-        self.received.append(message["text"])
-
-    async def missed(self) -> list[str]:
-        """How what was received differs from the feed, since the first message."""
-        if not self.received:
-            return []
-        feed = [row["text"] for row in await worlds.fetch(FEED, self.client_id, self.received[0])]
-        if feed == self.received:
-            return []
-        lost, extra = set(feed) - set(self.received), len(self.received) - len(set(self.received))
-        return [
-            f"inboundMessage: {len(self.received)} received of {len(feed)};"
-            f" missing: {sorted(lost)[:3]}; {extra} twice"
-        ]
-
-
 class StatusWatchers:
     """All of them, from `start` to `close`."""
 
@@ -179,23 +127,16 @@ class StatusWatchers:
         pairs = list(zip(clients.rich, clients.accounts, strict=True))
         turned = itertools.cycle([urls[first:] + urls[:first] for first in range(len(urls))])
         self._messages = [
-            _Messages(next(turned), token, account_id, silence_seconds, LISTENING[place % 2])
-            for place, (token, account_id) in enumerate(pairs)
+            _Messages(next(turned), token, account_id, silence_seconds)
+            for token, account_id in pairs
         ]
         self._progress = [_Progress(next(turned), token, silence_seconds) for token, _ in pairs]
-        self._feeds = [
-            _Feed(next(turned), token, client_id, silence_seconds, LISTENING[1 - place % 2])
-            for place, (token, (_, client_id)) in enumerate(
-                zip(clients.rich, clients.receivers, strict=True)
-            )
-        ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Starts to watch."""
         watching = [each.watch() for each in self._messages]
         watching += [each.watch() for each in self._progress]
-        watching += [each.watch() for each in self._feeds]
         self._tasks = [asyncio.create_task(each, name="status watcher") for each in watching]
 
     async def close(self) -> None:
@@ -217,7 +158,6 @@ class StatusWatchers:
 
     async def _behind(self) -> list[str]:
         missed = [defect for each in self._messages for defect in await each.missed()]
-        missed += [defect for each in self._feeds for defect in await each.missed()]
         return missed + [
             f"sendProgress: {each.followed} is not finished"
             for each in self._progress

@@ -1,17 +1,17 @@
 """Subscribers to balances during the faults: what they receive, and how soon.
 
-One stream for each client at each server: server-sent events at the first, a WebSocket at the
-second. When it ends, it is begun again at the next one.
+One stream of server-sent events for each client at each server; when it ends, it is begun again at
+the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -26,12 +26,6 @@ PAUSE_SECONDS = 0.2
 LOST = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 ANSWER_SECONDS = 60.0
 MOST_REPORTED = 5
-
-SOCKET = "graphql-transport-ws"
-FATAL = frozenset({1002, 1011, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500})
-"""Codes of a close after which the stock client (graphql-ws) does not connect again."""
-
-Listen: TypeAlias = Callable[[aiohttp.ClientSession, str, Mapping[str, Any]], AsyncIterator[bytes]]
 
 PRESENT = {"query": "{ balances { version } }"}
 # Every balance that an account ever had is what one of its transfers left.
@@ -53,7 +47,6 @@ class _Watcher:
     token: str
     account_id: UUID
     silence_seconds: float
-    listen: Listen
     version: int = 0
     delivered: set[int] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
@@ -65,7 +58,7 @@ class _Watcher:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             for url in itertools.cycle(self.urls):
                 try:
-                    async for delivered in self.listen(session, url, BALANCE):
+                    async for delivered in events_of(session, url, BALANCE):
                         self._hear(delivered)
                 except LOST:
                     await asyncio.sleep(PAUSE_SECONDS)
@@ -101,13 +94,7 @@ class Watchers:
     def __init__(self, servers: Sequence[str], clients: Clients, *, silence_seconds: float) -> None:
         urls = [f"{server}/graphql" for server in servers]
         self._all = [
-            _Watcher(
-                urls[place:] + urls[:place],
-                token,
-                account_id,
-                silence_seconds,
-                LISTENING[place % 2],
-            )
+            _Watcher(urls[place:] + urls[:place], token, account_id, silence_seconds)
             for place in range(len(urls))
             for token, account_id in zip(clients.rich, clients.accounts, strict=True)
         ]
@@ -163,28 +150,3 @@ async def events_of(
         async for line in response.content:
             if line.startswith(b"data:") and line.strip() != b"data:":
                 yield line.removeprefix(b"data:")
-
-
-async def socket_events_of(
-    session: aiohttp.ClientSession, url: str, question: Mapping[str, Any]
-) -> AsyncIterator[bytes]:
-    """The same over a WebSocket. Raises AssertionError if it is closed for good."""
-    silence = aiohttp.ClientWSTimeout(ws_receive=session.timeout.sock_read)
-    async with session.ws_connect(
-        url.replace("http", "ws", 1), protocols=[SOCKET], timeout=silence
-    ) as socket:
-        payload = {"Authorization": session.headers["authorization"]}
-        await socket.send_json({"type": "connection_init", "payload": payload})
-        await socket.send_json({"id": "1", "type": "subscribe", "payload": question})
-        async for frame in socket:
-            message = orjson.loads(frame.data)
-            if message["type"] == "next":
-                yield orjson.dumps(message["payload"])
-            elif message["type"] == "error":
-                raise aiohttp.ClientError("the operation was refused")
-            elif message["type"] == "complete":
-                return
-        assert socket.close_code not in FATAL, f"a socket was closed with {socket.close_code}"
-
-
-LISTENING: tuple[Listen, Listen] = (events_of, socket_events_of)
