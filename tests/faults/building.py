@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import urlsafe_b64encode as b64encode
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -30,7 +30,6 @@ from tests.faults.rig import (
     Rig,
     Scale,
     Served,
-    keep_balancing,
 )
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
@@ -102,7 +101,9 @@ class _Builder:
                 await asyncio.sleep(LOOK_SECONDS)
         clients = await new_clients(witness)
         addresses = [f"http://127.0.0.1:{each.far_line.port}" for each in servers]
-        balancer = await self._balancer([each.far_line.far_end for each in servers])
+        balancer = await self._stack.enter_async_context(
+            proxying(servers[0].far_line.far_end, seed=self._seed)
+        )
         load = Load(addresses, clients, self._scale.pace, seed=self._seed)
         self._stack.push_async_callback(load.close)
         watchers = Watchers(addresses, clients, silence_seconds=self._scale.pace.patience_seconds)
@@ -139,17 +140,6 @@ class _Builder:
             ),
             balancer=balancer,
         )
-
-    async def _balancer(self, nodes: Sequence[Address]) -> FaultProxy:
-        balancer = await self._stack.enter_async_context(proxying(nodes[0], seed=self._seed))
-        watching = asyncio.create_task(keep_balancing(balancer, nodes), name="balancer")
-
-        async def stop() -> None:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-        self._stack.push_async_callback(stop)
-        return balancer
 
     async def _server(self, number: int) -> Served:
         """One `ibiki serve`; its line to the database is TCP."""

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.faults.following import NAME, follow, places_of_postgres, promote, set_synchronous
-from tests.faults.rig import START_SECONDS, Rig, answers
+from tests.faults.rig import START_SECONDS, Rig, answers, keep_balancing
 
 
 async def restart_in_turn(rig: Rig) -> None:
@@ -19,6 +19,8 @@ async def restart_in_turn(rig: Rig) -> None:
     balancer = f"http://127.0.0.1:{rig.balancer.port}"
     usual, rig.load.servers = rig.load.servers, [balancer]
     before = rig.load.broken_off[balancer]
+    nodes = [each.far_line.far_end for each in rig.servers]
+    balancing = asyncio.create_task(keep_balancing(rig.balancer, nodes), name="balancer")
     try:
         for served in rig.servers:
             await served.program.restart()
@@ -29,6 +31,8 @@ async def restart_in_turn(rig: Rig) -> None:
             await until(rig.is_up)
     finally:
         rig.load.servers = usual
+        balancing.cancel()
+        await asyncio.gather(balancing, return_exceptions=True)
     if lost := rig.load.broken_off[balancer] - before:
         rig.load.defects.append(f"{lost} requests were broken off by a rolling restart")
 
