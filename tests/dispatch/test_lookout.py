@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,17 +11,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from domain.dispatch import lookout
 from domain.dispatch.fairness import BULK, REPLIES, SINGLES
 from domain.dispatch.lookout import Lookout
-from domain.dispatch.messages import Position, Quota, Waiting
+from domain.dispatch.messages import BEGINNING, Position, Quota, Waiting
 from domain.ids import new_id
 from domain.outcomes import Accepted, NotSent, Outcome
 from domain.provider import Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
+from persistence.dispatch.queue import PICK
+from persistence.servers import credentials
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
 
@@ -167,3 +171,34 @@ async def test_a_pick_begins_at_the_position_that_it_is_given() -> None:
     async with store.transaction() as tx:
         picked = await store.pick_messages(tx, pool.id, [quota])
     assert [each.id for each in picked] == [row["id"] for row in rows[2:]]
+
+
+async def test_a_pick_at_a_position_passes_what_an_open_snapshot_keeps(connected: str) -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10_000)
+    await worlds.accept(client, 3_000)
+    rows = await worlds.fetch("SELECT id, due_at FROM message ORDER BY due_at, id")
+    ids = [row["id"] for row in rows]
+    own = await asyncpg.connect(**credentials(connected))
+    try:
+        async with own.transaction(isolation="repeatable_read"):
+            await own.execute("SELECT FROM client")  # takes the snapshot
+            await worlds.execute(
+                "UPDATE message SET status = 'CANCELLED' WHERE id = ANY($1)", ids[:2_900]
+            )
+            await worlds.execute("VACUUM message")
+            from_beginning = await _pages_read(pool, client, BEGINNING)
+            from_position = await _pages_read(
+                pool, client, Position(rows[2_900]["due_at"], ids[2_900])
+            )
+    finally:
+        await own.close()
+    assert from_position < from_beginning / 2
+
+
+async def _pages_read(pool: worlds.Pool, client: worlds.Tenant, position: Position) -> int:
+    """How many pages a pick of ten messages reads or looks up."""
+    quota = [[BULK], [client.client_id], [10], [position.due_at], [position.message_id]]
+    [row] = await worlds.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {PICK}", pool.id, *quota)
+    plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
