@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 
 from domain.errors import TryAgain
-from persistence.pool import acquired
+from persistence.pool import AWAY, acquired
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -45,6 +45,12 @@ class PooledClient(_Untranslated):
     def acquire_connection(self) -> AbstractAsyncContextManager[Connection]:  # type: ignore[override]
         """A connection of the pool."""
         return acquired(self.pool, unavailable=TryAgain)
+
+    async def _close(self) -> None:
+        try:
+            await super()._close()
+        except AWAY:
+            self._pool = None  # asyncpg has dropped its connections
 
     def _in_transaction(self) -> NoReturn:
         raise RuntimeError("use persistence.database.transaction() instead of Tortoise's own")
