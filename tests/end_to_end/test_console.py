@@ -30,7 +30,7 @@ def environment() -> dict[str, str]:
 
 
 # One browser and one program for all specs: both are heavy, and each start takes seconds.
-@pytest.mark.xdist_group("console")
+@pytest.mark.xdist_group("heavy")
 @pytest.mark.timeout(1_800)
 def test_the_console_works_in_a_browser(environment: dict[str, str], tmp_path: Path) -> None:
     command = [str(Path("node_modules", ".bin", "playwright")), "test", "--output", str(tmp_path)]

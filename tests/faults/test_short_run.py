@@ -16,7 +16,8 @@ from tests.faults.rounds import Bounds
 from tests.faults.soak import hurt
 from tests.faults.volume import volume
 
-pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.timeout(400)]
+# One group with the browser: side by side, both are so slow that waits for recovery run out.
+pytestmark = [pytest.mark.xdist_group("heavy"), pytest.mark.timeout(400)]
 
 SEED = 20_261_121
 NAMES = (
