@@ -159,17 +159,20 @@ class _Builder:
             far_line=await self._proxy(("127.0.0.1", port), snare=snare),
             snare=snare,
             clock=clock,
+            port=port,
         )
 
     async def _dispatcher(self, number: int) -> Served:
         """One `ibiki dispatch`; its line to the database is a Unix socket."""
         own, snare = _made(self._directory / f"dispatch-{number}"), Snare()
+        port = free_port()
         clock = new_clock(own)
         wire, line = await self._line(own / ".s.PGSQL.5432")
         to_provider = await self._proxy(("127.0.0.1", self._simulator_port), snare=snare)
         return Served(
             program=self._program(
                 "dispatch",
+                *("--port", str(port)),
                 number=number,
                 DATABASE_URL=f"postgresql://ibiki@/ibiki?host={own}",
                 EXTREME_API_URL=f"http://127.0.0.1:{to_provider.port}",
@@ -181,6 +184,7 @@ class _Builder:
             far_line=to_provider,
             snare=snare,
             clock=clock,
+            port=port,
         )
 
     async def _line(self, at: Address) -> tuple[Wire, FaultProxy]:
