@@ -87,7 +87,8 @@ Parsers: TypeAlias = Mapping[str, Parser]
 class NewEvent:
     """An event to be stored. `invalid`: why it cannot be received.
 
-    `key`: equal for repetitions of the same event. `expires`: only within REPEAT_SECONDS.
+    `key`: a SHA-256, equal for repetitions of the same event. `expires`: they count as such only
+    within REPEAT_SECONDS.
     """
 
     id: UUID
