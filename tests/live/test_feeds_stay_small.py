@@ -27,7 +27,7 @@ FROM generate_series(1, $3::int) AS n
 """
 EVENTS = """
 INSERT INTO webhook_event (id, provider, body, outcome, reason, updated_at)
-SELECT gen_random_uuid(), 'extreme', '{}', 'UNROUTED', 'why', now() - make_interval(hours => 1)
+SELECT uuidv7(), 'extreme', '{}', 'UNROUTED', 'why', now() - make_interval(hours => 1)
 FROM generate_series(1, $1::int)
 """
 INBOUND = """
