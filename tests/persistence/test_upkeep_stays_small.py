@@ -50,7 +50,7 @@ ROWS = {
         FROM (SELECT id, row_number() OVER () AS n FROM sign_in) AS numbered""",
     "webhook_event": """
         INSERT INTO webhook_event (id, provider, body, outcome, reason, due_at)
-        SELECT gen_random_uuid(), 'extreme', '{}', 'UNROUTED', 'waits',
+        SELECT uuidv7(), 'extreme', '{}', 'UNROUTED', 'waits',
                now() + CASE WHEN n <= $2 THEN interval '0' ELSE interval '1 hour' END
         FROM generate_series(1, $1::int) AS n""",
 }
@@ -126,7 +126,12 @@ async def test_each_part_of_a_large_send_is_read_once_when_its_contacts_are_capt
             client.client_id,
         )
         await worlds.execute("ANALYZE")
-        work = await work_of(capture.capture_contacts(store), ["message"])
+        work = await work_of(_capture_all(), ["message"])
     # Once for the numbers, and once for the opt-outs.
     assert not work.scans["message"]
     assert THERE <= work.rows["message"] <= 2.1 * THERE, work
+
+
+async def _capture_all() -> None:
+    while await capture.capture_contacts(store):
+        pass
