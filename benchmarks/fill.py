@@ -252,9 +252,12 @@ async def _build(sessions: Sequence[_Session], indexes: Sequence[asyncpg.Record]
 
 
 def _definition(index: asyncpg.Record) -> str:
-    """What builds the index. A constraint of a partitioned table cannot be added to its index."""
+    """What builds the index. A constraint of a partitioned table cannot be added to its index.
+
+    PostgreSQL writes ON ONLY for a partitioned table. Its partitions would get no index.
+    """
     if index["constraint"] is None:
-        return str(index["definition"])
+        return str(index["definition"]).replace(" ON ONLY ", " ON ")
     return f"ALTER TABLE {index['table']} ADD CONSTRAINT {index['name']} {index['constraint']}"
 
 
