@@ -72,24 +72,31 @@ ORDER BY page.id {{order}}
 """  # noqa: S608 - columns of our own
 # The messages of a send with a given status, by the index on (client_id, status, id). They lie
 # between the first and the last ID of the send, with few others of the same client. IS NOT DISTINCT
-# FROM keeps PostgreSQL from reading all messages of the send by the index on (send_id, id).
-OF_SEND_WITH_STATUS = """
-client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {0})
-AND id >= (SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY id LIMIT 1)
-AND id <= (SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY id DESC LIMIT 1)
-AND send_id IS NOT DISTINCT FROM {0}
-"""
+# FROM keeps PostgreSQL from reading all messages of the send by the index on (send_id, id). The
+# ends are found by comparing pairs: for an equation PostgreSQL may walk the primary key instead. A
+# send without messages has the ends of another one, and no message in between is of it.
+FIRST_OF_SEND = """
+SELECT same.id FROM message AS same
+WHERE (same.send_id, same.id) >= ({0}, '00000000-0000-0000-0000-000000000000')
+ORDER BY same.send_id, same.id LIMIT 1"""
+LAST_OF_SEND = """
+SELECT same.id FROM message AS same
+WHERE (same.send_id, same.id) <= ({0}, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+ORDER BY same.send_id DESC, same.id DESC LIMIT 1"""
+OF_SEND_WITH_STATUS = f"""
+client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {{0}})
+AND id >= ({FIRST_OF_SEND}) AND id <= ({LAST_OF_SEND})
+AND send_id IS NOT DISTINCT FROM {{0}}
+"""  # noqa: S608 - names of our own
 # The same for a page of them. The status is a range, and the IDs are limited together with it: see
 # Listed._of_status.
-PAGE_OF_SEND_WITH_STATUS = """
-client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {0})
-AND status BETWEEN '{1}' AND '{1}'
-AND (status, id) >= ('{1}', (
-    SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY id LIMIT 1))
-AND (status, id) <= ('{1}', (
-    SELECT same.id FROM message AS same WHERE same.send_id = {0} ORDER BY id DESC LIMIT 1))
-AND send_id IS NOT DISTINCT FROM {0}
-"""
+PAGE_OF_SEND_WITH_STATUS = f"""
+client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {{0}})
+AND status BETWEEN '{{1}}' AND '{{1}}'
+AND (status, id) >= ('{{1}}', ({FIRST_OF_SEND}))
+AND (status, id) <= ('{{1}}', ({LAST_OF_SEND}))
+AND send_id IS NOT DISTINCT FROM {{0}}
+"""  # noqa: S608 - names of our own
 # A scalar subquery, because PostgreSQL would turn EXISTS into a scan of all sends.
 TEXT_MATCHES = """
 coalesce(text, (SELECT send.text FROM send WHERE send.id = message.send_id)) ILIKE {}
