@@ -3,7 +3,7 @@
 While a snapshot is open (a dump, a long report), PostgreSQL cannot remove the entries of messages
 that have left the queue, and every look at the queue walks over them. So a slow look is not
 repeated for each claim: until the next one, claims continue at the positions that the last claims
-have reached. What comes to be behind such a position (a late commit, a message that is released or
+have reached. What gets an earlier position later (a late commit, a message that is released or
 moved here) is found by the next look, which always begins at the beginning: docs/decisions/0204.
 """
 

@@ -72,7 +72,7 @@ class Queued:
 
     @property
     def position(self) -> Position:
-        """Where it is in the queue."""
+        """Its position in the queue."""
         return Position(self.due_at, self.id)
 
     @property

@@ -249,7 +249,7 @@ class ModemRoute:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOrigin:
-    """Where an inbound message came from, as far as a reply to it needs.
+    """The source of an inbound message, as far as a reply to it needs.
 
     `provider`: whose webhook call it was. `own_provider`: of the client's account. `accounts`: the
     platform's accounts at `provider`.

@@ -277,7 +277,7 @@ class InboxReads(Protocol):
     async def find_reply_origin(
         self, scope: OfClient, inbound_id: UUID, provider_account_id: UUID
     ) -> ReplyOrigin | None:
-        """Where a message came from, for a client of this account. None if that is not stored."""
+        """The source of a message, for a client of this account. None if it is not stored."""
         ...
 
     async def find_reply_terms(self, client_id: UUID) -> ReplyTerms: ...

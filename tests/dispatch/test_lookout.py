@@ -127,7 +127,7 @@ async def test_when_all_found_are_served_the_next_look_comes_sooner(
 
 @pytest.mark.usefixtures("connected")
 async def test_nothing_is_left_unclaimed_though_claims_continue_where_the_last_one_ended() -> None:
-    """Retries, scheduled messages, and messages that come to be behind what was claimed."""
+    """Retries, scheduled messages, and messages that get a position before the claimed ones."""
     spread = random.Random(5)
     pool = await worlds.add_pool()
     tenants = [await worlds.add_client(pool, held=10_000) for _ in range(3)]

@@ -127,7 +127,7 @@ class Load:
         self.longest_try_seconds = 0.0
         self.outcomes_unknown = 0
         self.servers = list(servers)
-        """Where it asks from now on."""
+        """Changes the address that it sends requests to."""
         self.broken_off: Counter[str] = Counter()
         """Requests whose connection was refused or lost, by server."""
         self._clients = clients

@@ -79,7 +79,7 @@ class Served:
     snare: Snare
     clock: Clock
     port: int
-    """Where the program itself answers, without a proxy."""
+    """The port of the program itself, without a proxy."""
 
 
 @dataclass(slots=True, kw_only=True)
