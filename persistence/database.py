@@ -249,7 +249,9 @@ async def _commit(held: Connection) -> None:
     """
     committing = asyncio.ensure_future(held.execute("COMMIT;", timeout=NEVER_SECONDS))
     try:
-        await asyncio.wait_for(asyncio.shield(committing), silence.answer_seconds)
+        # Not wait_for(), which in Python 3.11 loses a cancellation that comes with the answer.
+        async with asyncio.timeout(silence.answer_seconds):
+            await asyncio.shield(committing)
     finally:
         if not committing.done():
             terminate(held)

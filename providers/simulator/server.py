@@ -13,7 +13,7 @@ import socket
 import struct
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
@@ -174,10 +174,9 @@ def _headers(behaviour: Behaviour, planned: PlannedResponse) -> dict[str, str]:
 
 async def _wait(account: Account, seconds: float) -> None:
     """Waits that long, or until the faults are cleared."""
-    try:
-        await asyncio.wait_for(account.faults.cleared.wait(), seconds)
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await account.faults.cleared.wait()
 
 
 async def _send_half(request: web.Request, planned: PlannedResponse) -> web.StreamResponse:

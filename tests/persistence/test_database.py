@@ -63,6 +63,31 @@ async def test_an_exception_rolls_back_and_is_raised_as_it_is(
     await assert_whole()
 
 
+@pytest.mark.parametrize("steps_after_the_answer", range(6))
+async def test_a_cancellation_just_after_the_commit_is_not_lost(
+    connected: None, steps_after_the_answer: int
+) -> None:
+    """Otherwise a loop that is cancelled goes on, and the program does not stop."""
+
+    answered = asyncio.Event()
+
+    def see(query: asyncpg.connection.LoggedQuery) -> None:
+        if query.query == "COMMIT;":
+            answered.set()
+
+    async def commit() -> None:
+        async with transaction() as tx:
+            tx.add_query_logger(see)
+
+    committing = asyncio.create_task(commit())
+    await answered.wait()
+    for _ in range(steps_after_the_answer):
+        await asyncio.sleep(0)
+    if committing.cancel():
+        with pytest.raises(asyncio.CancelledError):
+            await committing
+
+
 async def test_a_queryset_joins_the_transaction_of_its_task(
     connected: None, witness: Witness
 ) -> None:
