@@ -1,15 +1,44 @@
 // The addresses that a client's events are posted to, and what came back.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Page } from "@playwright/test";
 import { expect, test } from "./console";
+
+/** Holds the next answer to a query. `answered`: the server has given it. */
+async function holdNext(page: Page, operationName: string) {
+  let release = () => {};
+  const released = new Promise<void>((done) => (release = done));
+  let isHeld = false;
+  const answered = new Promise<void>((done) => {
+    void page.route("**/graphql", async (route) => {
+      if (isHeld || route.request().postDataJSON()?.operationName !== operationName) {
+        return route.fallback();
+      }
+      isHeld = true;
+      const response = await route.fetch();
+      done();
+      await released;
+      await route.fulfill({ response });
+    });
+  });
+  return { answered, release };
+}
 
 test("a client adds an endpoint, posts a test, and posts it again", async ({ page, signIn }) => {
   const received: string[] = [];
   let status = 410;
-  const receiver = createServer((request, response) => {
+  let mayAnswer = Promise.resolve();
+  const receiver = createServer(async (request, response) => {
     received.push(String(request.headers["webhook-id"]));
+    await mayAnswer;
     response.writeHead(status).end("thank you");
   });
+  let updates = 0;
+  page.on("websocket", (socket) =>
+    socket.on("framereceived", ({ payload }) => {
+      if (String(payload).includes("webhookEndpointUpdated")) updates += 1;
+    }),
+  );
   await new Promise<void>((done) => receiver.listen(0, "127.0.0.1", done));
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/hooks`;
 
@@ -37,7 +66,16 @@ test("a client adds an endpoint, posts a test, and posts it again", async ({ pag
   await page.getByRole("button", { name: `Edit ${url}` }).click();
   await dialog.getByRole("button", { name: "Resume" }).click();
   await expect(endpoints).toContainText("Active");
+
+  // The endpoint answers while the page reads the list: what the page reads is out of date.
+  const list = await holdNext(page, "WebhookDeliveries");
+  mayAnswer = list.answered;
+  const before = updates;
   await page.getByRole("button", { name: /^Post again/ }).click();
+  await list.answered;
+  await expect.poll(() => updates - before).toBeGreaterThan(1);
+  await page.waitForTimeout(1_000); // In this time, the page asks for the list again.
+  list.release();
   await expect(deliveries).toContainText("Arrived");
   expect(new Set(received).size).toBe(1);
   expect(received.length).toBe(2);

@@ -181,5 +181,6 @@ class HookSubscription:
     webhook_endpoint_updated = strawberry.subscription(
         resolver=lookups.webhook_endpoint_updated,
         graphql_type=WebhookEndpoint,
-        description="An endpoint at once, then again after each change and each delivery.",
+        description="An endpoint at once, then again after each change of what is selected."
+        " Select `deliveries` to see each one.",
     )

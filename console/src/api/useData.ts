@@ -1,5 +1,5 @@
 import type { DocumentInput } from "@urql/core";
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { type AnyVariables, useQuery } from "urql";
 import { connectionEpoch, onConnectionChange } from "./connection";
 import { failureOf } from "./useAction";
@@ -18,18 +18,31 @@ export function useData<Data, Variables extends AnyVariables>(
     pause: options.isPaused ?? false,
     context: context.current,
   } as Parameters<typeof useQuery<Data, Variables>>[0]);
+  // What changed may be too new for the answer under way, and urql would give us that one again.
+  const isFetching = useRef(fetching);
+  const isOutdated = useRef(false);
+  isFetching.current = fetching || stale;
+  const reload = useCallback(() => {
+    if (isFetching.current) isOutdated.current = true;
+    else execute({ requestPolicy: "network-only" });
+  }, [execute]);
+  useEffect(() => {
+    if (fetching || stale || !isOutdated.current) return;
+    isOutdated.current = false;
+    execute({ requestPolicy: "network-only" });
+  }, [fetching, stale, execute]);
   const epoch = useSyncExternalStore(onConnectionChange, connectionEpoch);
   const seen = useRef(epoch);
   useEffect(() => {
     if (seen.current === epoch) return;
     seen.current = epoch;
-    execute({ requestPolicy: "network-only" });
-  }, [epoch, execute]);
+    reload();
+  }, [epoch, reload]);
   return {
     data,
     failure: error && !data ? failureOf(error) : null,
     isLoading: fetching && !data,
     isStale: stale,
-    reload: () => execute({ requestPolicy: "network-only" }),
+    reload,
   };
 }

@@ -44,14 +44,18 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
   const client = useClient();
   const key = JSON.stringify(variables);
   const [state, setState] = useState<State<Node>>(empty<Node>);
-  const present = useRef({ key, state, isReading: false });
+  const present = useRef({ key, state, isReading: false, isOutdated: false });
   present.current.state = state;
   const epoch = useSyncExternalStore(onConnectionChange, connectionEpoch);
 
   const read = useCallback(
     async (kind: "first" | "refresh" | "more") => {
-      if (present.current.isReading && kind === "more") return;
-      present.current.isReading = true;
+      if (present.current.isReading) {
+        // What changed may be too new for the answer under way, and urql would give us that one again.
+        if (kind !== "more") present.current.isOutdated = true;
+        return;
+      }
+      present.current = { ...present.current, isReading: true, isOutdated: false };
       const after = kind === "more" ? present.current.state.cursor : null;
       const given = { ...JSON.parse(key), first: PAGE_SIZE, after } as Variables;
       const { data, error } = await client
@@ -63,14 +67,17 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
         if (!data) return { ...old, isLoading: false, failure: error ? failureOf(error) : null };
         return merged(old, select(data), kind, keyOf);
       });
+      if (present.current.isOutdated) void read("refresh");
     },
     [client, query, key, select, keyOf],
   );
 
   useEffect(() => {
     const isNew = present.current.key !== key;
-    present.current = { ...present.current, key, isReading: false };
-    if (isNew) setState(empty<Node>);
+    if (isNew) {
+      present.current = { ...present.current, key, isReading: false, isOutdated: false };
+      setState(empty<Node>);
+    }
     void read(isNew || present.current.state.items.length === 0 ? "first" : "refresh");
   }, [key, epoch, read]);
 

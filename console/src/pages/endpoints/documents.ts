@@ -168,11 +168,19 @@ export const DELIVERIES = graphql(
   [DELIVERY],
 );
 
+// The same answer is not pushed twice, so it has to hold what the list shows.
 export const ENDPOINT_UPDATED = graphql(`
   subscription WebhookEndpointUpdated($id: ID!) {
     webhookEndpointUpdated(id: $id) {
       id
       status
+      deliveries(first: 50) {
+        nodes {
+          id
+          status
+          attempts
+        }
+      }
     }
   }
 `);
