@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.errors import ProviderUnavailable
 from domain.ledger.credentials import Cipher, CredentialsUnreadable, SignIn
+from domain.loops import now_seconds
 from domain.provider import Credentials, Provider, ProviderField
 from ibiki.settings.settings import Settings
 from persistence import store

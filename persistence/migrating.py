@@ -31,7 +31,7 @@ from tortoise.migrations.schema_editor import AsyncpgSchemaEditor
 from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
-from domain.backoff import backoff_seconds
+from domain.loops import backoff_seconds
 from persistence.database import connection, tortoise_config
 from persistence.migration_steps import StepOutsideTransactions
 from persistence.reaching import GONE, DatabaseUnusable

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from domain.backoff import backoff_seconds
+from domain.loops import backoff_seconds
 from persistence.partitions import BRIEFLY, COLUMNS, LATEST, month_after, month_of, time_of
 from persistence.servers import credentials
 from persistence.sql import first_id_at

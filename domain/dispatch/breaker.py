@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 
-from domain.clock import now_seconds
+from domain.loops import now_seconds
 from domain.outcomes import NotSent, Outcome, Unknown
 
 

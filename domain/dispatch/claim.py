@@ -15,7 +15,6 @@ from datetime import datetime
 from math import inf
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.dispatch.fairness import ANY_NUMBER, BULK, Round, Turns, group, share_out
 from domain.dispatch.lookout import Reached
 from domain.dispatch.messages import (
@@ -31,6 +30,7 @@ from domain.dispatch.recording import write_settlement
 from domain.dispatch.rules import DispatchRules
 from domain.dispatch.settlement import cancel_opted_out, expire
 from domain.ids import new_id
+from domain.loops import now_seconds
 from domain.transactions import Disconnected, Transaction
 
 READING_PAUSE_SECONDS = 0.05
@@ -66,7 +66,7 @@ class ClaimContext:
 class Claimed:
     """Calls that are marked and must start at once.
 
-    `marked_at`: on the clock of `domain.clock`, not later than the start of the lease. `more`:
+    `marked_at`: by `now_seconds`, not later than the start of the lease. `more`:
     messages were picked that are not submitted, so there may be more to claim.
     `wait_seconds`: before it makes sense to claim again. `probe_due`: nothing was claimed, but a
     probe may be. `refused`: the provider refuses the account, and no probe is due. `reached`: where

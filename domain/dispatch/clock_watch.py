@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from domain.clock import now_seconds
 from domain.dispatch.ports import DatabaseClock
+from domain.loops import now_seconds
 
 SLACK_SECONDS = 2.0
 """Usual corrections of a clock are not larger than this."""

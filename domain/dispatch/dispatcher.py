@@ -15,7 +15,6 @@ from functools import partial
 from math import inf, isfinite
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.dispatch.breaker import Breaker, is_clear, requested_pause
 from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
 from domain.dispatch.clock_watch import ClockWatch
@@ -26,7 +25,7 @@ from domain.dispatch.ports import Observer, Stage, WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
 from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
-from domain.loops import Loop, log_failure, pause_after
+from domain.loops import Loop, log_failure, now_seconds, pause_after
 from domain.outcomes import NotSent, Outcome, Unknown
 from domain.provider import Outgoing, Provider, Providers
 

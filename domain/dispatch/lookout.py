@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from math import inf
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.dispatch.fairness import BULK, NO_TENANT, REPLIES, SINGLES
 from domain.dispatch.messages import Position, Waiting
 from domain.dispatch.ports import Queue
+from domain.loops import now_seconds
 
 PAUSE = 3
 PAUSE_OF_BULK = 9

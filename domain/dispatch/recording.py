@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from random import random
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.dispatch.carrying import carriages_of, nodes_of, post_carriages, with_costs
 from domain.dispatch.messages import (
     AttemptEnd,
@@ -34,9 +33,8 @@ from domain.dispatch.settlement import (
     refunds_of,
     transition_for,
 )
-from domain.loops import AWAY, log_failure, pause_after
+from domain.loops import AWAY, Batcher, log_failure, now_seconds, pause_after
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.sending.batcher import Batcher
 from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction
 

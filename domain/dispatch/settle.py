@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.dispatch.messages import SettledUnknowns, UnknownFilter, UnknownMessage, UnknownTotal
 from domain.dispatch.ports import Settling
 from domain.dispatch.recording import write_settlement
@@ -21,6 +20,7 @@ from domain.dispatch.settlement import NOT_TAKEN, transition_for
 from domain.errors import InvalidInput
 from domain.identity.access import Actor, Role, message_scope, require
 from domain.ledger.idempotency import Answer, once, own_key
+from domain.loops import now_seconds
 from domain.outcomes import Accepted, Rejected
 from domain.sending.messages import Message, MessageStatus
 from domain.transactions import Transaction

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from domain.backoff import backoff_seconds
 from domain.dispatch.messages import LockedMessage, LockedProviderAccount, Refund, Transition
 from domain.dispatch.rules import DispatchRules
 from domain.ledger.book import Book, Purpose, TransferKind
 from domain.ledger.valuation import value_usd
+from domain.loops import backoff_seconds
 from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import MessageStatus
 

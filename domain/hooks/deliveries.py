@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from domain.backoff import backoff_seconds
+from domain.loops import backoff_seconds
 
 STANDARD = "standard"
 """The format of endpoints: JSON, signed as Standard Webhooks says."""

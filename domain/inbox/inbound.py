@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from domain.backoff import backoff_seconds
 from domain.inbox.keywords import Keyword, Keywords
 from domain.inbox.messages import ConversationKey, NewInbound, OptOut, OptOutSource
 from domain.inbox.opt_out import apply_opt_outs, cancel_queued_to
@@ -23,6 +22,7 @@ from domain.inbox.webhooks import (
     Parsers,
     WebhookOutcome,
 )
+from domain.loops import backoff_seconds
 from domain.numbers import Normaliser
 from domain.transactions import Transaction
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from domain.errors import TryAgain
 from domain.inbox.ports import EventStore
 from domain.inbox.webhooks import NewEvent, Parsers, WebhookOutcome, new_event
-from domain.loops import AWAY, Loop
-from domain.sending.batcher import Batcher
+from domain.loops import AWAY, Batcher, Loop
 
 LARGEST_BATCH = 500
 STORE_SECONDS = 5.0

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.errors import ProviderUnavailable
 from domain.inbox.ports import Reports
 from domain.inbox.reports import change_of
 from domain.inbox.webhooks import PollBatch, PollPosition, ReportedMessage
-from domain.loops import wait_for
+from domain.loops import now_seconds, wait_for
 from domain.outcomes import ReportedStatus
 from domain.provider import Provider, Providers, SupportsStatus
 from domain.transactions import Transaction

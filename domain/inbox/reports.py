@@ -31,7 +31,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from domain.backoff import backoff_seconds
 from domain.dispatch.messages import LockedProviderAccount, Transition
 from domain.dispatch.recording import write_settlement
 from domain.inbox.ports import Reports
@@ -44,6 +43,7 @@ from domain.inbox.webhooks import (
     Verdicts,
     WebhookOutcome,
 )
+from domain.loops import backoff_seconds
 from domain.outcomes import ReportedStatus
 from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction

@@ -27,7 +27,6 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.errors import AlreadyRunning, TryAgain
 from domain.identity.access import Actor, Everything, Role, require
 from domain.ids import new_id
@@ -44,6 +43,7 @@ from domain.ledger.audits import (
 )
 from domain.ledger.checkpoints import AccountStart, Checkpoint, hash_of, violations_of_chain
 from domain.ledger.runs import REST, Pace, Runs, persist
+from domain.loops import now_seconds
 from domain.transactions import Disconnected
 from domain.units import units_in_words
 

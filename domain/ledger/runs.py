@@ -9,9 +9,8 @@ from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from domain.backoff import backoff_seconds
-from domain.clock import now_seconds
 from domain.errors import TryAgain
+from domain.loops import backoff_seconds, now_seconds
 from domain.transactions import Disconnected
 
 MOST_TRIES = 60

@@ -21,7 +21,6 @@ from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.errors import Forbidden, InvalidInput, NotFound, ProviderUnavailable, TryAgain
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
@@ -30,6 +29,7 @@ from domain.ledger.book import Book, Holding, Purpose, TransferKind
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
 from domain.ledger.valuation import units_of_reading
+from domain.loops import now_seconds
 from domain.provider import Provider, Reading, SupportsBalance
 from domain.transactions import Transaction
 from domain.units import units_in_words

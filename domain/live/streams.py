@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
-from domain.backoff import backoff_seconds
 from domain.live.hints import Topic
 from domain.live.subscriptions import Item, Renderer, StateWatch, Subscriber
-from domain.loops import AWAY
+from domain.loops import AWAY, backoff_seconds
 
 OFFERS_AT_ONCE = 100
 """Subscribers that are served before other tasks of the process get their turn."""

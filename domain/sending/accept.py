@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.errors import (
     IdempotencyConflict,
     InsufficientBalance,
@@ -31,6 +30,7 @@ from domain.ledger.idempotency import (
     stored_answer,
 )
 from domain.ledger.valuation import value_usd
+from domain.loops import now_seconds
 from domain.sending.messages import Callback, NewSend, answer_of
 from domain.sending.ports import AcceptStore, LockedPayers
 from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction

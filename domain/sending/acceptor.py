@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from domain.clock import now_seconds
 from domain.errors import RateLimited
+from domain.loops import Batcher, now_seconds
 from domain.sending.accept import (
     COPY_FROM,
     PATIENCE_SECONDS,
@@ -20,7 +20,6 @@ from domain.sending.accept import (
     accept_batch,
     given_up,
 )
-from domain.sending.batcher import Batcher
 from domain.sending.messages import NewSend, SendKind
 from domain.sending.ports import AcceptStore
 from domain.transactions import Disconnected, LockTimeout

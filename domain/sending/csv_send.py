@@ -21,7 +21,7 @@ from domain.errors import InvalidText, NoValidRecipients, Refusal, TooManyRecipi
 from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
-from domain.long_work import in_thread
+from domain.loops import in_thread
 from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient
 from domain.sending.charging import accept_checked

@@ -18,8 +18,8 @@ from typing import Protocol
 
 from broadcaster import Broadcast, BroadcastBackend, Event
 
-from domain.backoff import backoff_seconds
 from domain.live.hints import EVERYTHING, Topic, packed, unpacked
+from domain.loops import backoff_seconds
 
 CHANNEL = "ibiki_hints"
 WINDOW_SECONDS = 0.005

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 
-from domain.backoff import backoff_seconds
+from domain.loops import backoff_seconds
 from providers.simulator.account import PendingCallback
 from providers.simulator.calls import MakeCall
 

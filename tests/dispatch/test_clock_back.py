@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from domain.clock import now_seconds
 from domain.dispatch.clock_watch import ClockWatch
+from domain.loops import now_seconds
 from domain.outcomes import NotSent
 from persistence import store
 from tests import worlds

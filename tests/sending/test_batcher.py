@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import RateLimited, TryAgain
-from domain.sending.batcher import Batcher
+from domain.loops import Batcher
 
 Decide = Callable[[Sequence[int]], Awaitable[Sequence[str]]]
 

@@ -31,7 +31,7 @@ from domain.identity.api_keys import is_secret
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from domain.ledger.balances import view_of
-from domain.long_work import in_thread
+from domain.loops import in_thread
 from domain.numbers import Normaliser
 from domain.rejections import RejectedRecipient
 from domain.sending import send as sending
