@@ -22,8 +22,7 @@ from urllib.parse import quote
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.replies import (

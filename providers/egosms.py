@@ -18,8 +18,16 @@ from urllib.parse import urlencode, urlsplit
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import Malformed, Parsed, ReportCall
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
-from domain.provider import Outgoing, Reading
+from domain.provider import (
+    Accepted,
+    NotSent,
+    Outcome,
+    Outgoing,
+    Reading,
+    Rejected,
+    ReportedStatus,
+    Unknown,
+)
 from providers.config import ProviderConfig
 from providers.replies import (
     balance_of,

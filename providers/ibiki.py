@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import Outcome, Rejected, ReportedStatus
-from domain.provider import Outgoing
+from domain.provider import Outcome, Outgoing, Rejected, ReportedStatus
 from domain.sending.messages import BY_MESSAGE, Line
 from providers.extreme import ExtremeSMS, outcome_of_one
 from providers.replies import json_object, reference_of, short_text_of, text_of

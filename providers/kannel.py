@@ -18,8 +18,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
 from domain.sending.messages import Line
 from domain.sending.text import Encoding, encoding_of
 from providers.config import ProviderConfig

@@ -24,8 +24,7 @@ from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.reconciler import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
-from domain.outcomes import Outcome, Unknown
-from domain.provider import Outgoing, ProviderField, Reading
+from domain.provider import Outcome, Outgoing, ProviderField, Reading, Unknown
 from domain.sending.acceptor import Acceptor
 from domain.sending.route_changes import Routes
 from ibiki.encryption import FernetCipher

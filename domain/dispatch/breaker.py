@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from domain.loops import now_seconds
-from domain.outcomes import NotSent, Outcome, Unknown
+from domain.provider import NotSent, Outcome, Unknown
 
 
 class Breaker:

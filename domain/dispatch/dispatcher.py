@@ -26,8 +26,7 @@ from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired,
 from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
 from domain.loops import Loop, log_failure, now_seconds, pause_after
-from domain.outcomes import NotSent, Outcome, Unknown
-from domain.provider import Outgoing, Provider, Providers
+from domain.provider import NotSent, Outcome, Outgoing, Provider, Providers, Unknown
 
 GATHER_SECONDS = 0.002
 """The wait for more slots to become free. One claim for many calls costs as much as for one."""

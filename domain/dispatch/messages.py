@@ -9,8 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from domain.identity.quiet_hours import QuietHours
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected
 from domain.sending.messages import MessageStatus
 from domain.sending.schedule import ends_of_hold
 

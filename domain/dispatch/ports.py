@@ -29,7 +29,7 @@ from domain.dispatch.messages import (
 from domain.identity.access import Everything, Scope
 from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.ports import Ledger, OnceStore
-from domain.outcomes import Outcome
+from domain.provider import Outcome
 from domain.sending.ports import SendArchive, Unwritten
 from domain.transactions import Transaction
 

@@ -34,7 +34,7 @@ from domain.dispatch.settlement import (
     transition_for,
 )
 from domain.loops import AWAY, Batcher, log_failure, now_seconds, pause_after
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction
 

@@ -21,7 +21,7 @@ from domain.errors import InvalidInput
 from domain.identity.access import Actor, Role, message_scope, require
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.loops import now_seconds
-from domain.outcomes import Accepted, Rejected
+from domain.provider import Accepted, Rejected
 from domain.sending.messages import Message, MessageStatus
 from domain.transactions import Transaction
 

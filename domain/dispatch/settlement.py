@@ -21,7 +21,7 @@ from domain.dispatch.rules import DispatchRules
 from domain.ledger.book import Book, Purpose, TransferKind
 from domain.ledger.valuation import value_usd
 from domain.loops import backoff_seconds
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import MessageStatus
 
 NOT_TAKEN = "The network did not take this message."

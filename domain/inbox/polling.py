@@ -19,8 +19,7 @@ from domain.inbox.ports import Reports
 from domain.inbox.reports import change_of
 from domain.inbox.webhooks import PollBatch, PollPosition, ReportedMessage
 from domain.loops import now_seconds, wait_for
-from domain.outcomes import ReportedStatus
-from domain.provider import Provider, Providers, SupportsStatus
+from domain.provider import Provider, Providers, ReportedStatus, SupportsStatus
 from domain.transactions import Transaction
 
 MINUTE, HOUR = 60.0, 3_600.0

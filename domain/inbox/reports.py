@@ -44,7 +44,7 @@ from domain.inbox.webhooks import (
     WebhookOutcome,
 )
 from domain.loops import backoff_seconds
-from domain.outcomes import ReportedStatus
+from domain.provider import ReportedStatus
 from domain.sending.messages import MessageStatus
 from domain.transactions import Transaction
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domain.ids import new_id
 from domain.inbox.keywords import Keyword
-from domain.outcomes import ReportedStatus
+from domain.provider import ReportedStatus
 from domain.sending.messages import Line, MessageStatus
 
 LARGEST_BODY = 64 * 1024

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from domain.outcomes import Unknown
+from domain.provider import Unknown
 from ibiki.observability.metrics import DispatchMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.outcomes import Outcome
+    from domain.provider import Outcome
 
 log = logging.getLogger("ibiki.dispatch")
 

@@ -22,7 +22,7 @@ from prometheus_client import (
 from domain.dispatch.ports import Observer
 from domain.hooks.deliveries import Recorded
 from domain.hooks.worker import HookObserver
-from domain.outcomes import Accepted, NotSent, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Rejected, Unknown
 from domain.sending.acceptor import RequestObserver
 from domain.sending.messages import SendKind
 from ibiki.observability.backlog import NOT_KNOWN, BacklogMetrics
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.outcomes import Outcome
+    from domain.provider import Outcome
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from domain.outcomes import Outcome
+from domain.provider import Outcome
 from ibiki.observability.metrics import OUTCOME_WORDS
 
 FLUSH_SECONDS = 3.0

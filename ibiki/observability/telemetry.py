@@ -13,7 +13,7 @@ from ibiki.observability.metrics import Metrics, RequestMetrics
 from ibiki.settings.settings import MonitoringSettings
 
 if TYPE_CHECKING:
-    from domain.outcomes import Outcome
+    from domain.provider import Outcome
     from ibiki.observability.spans import Traces
 
 

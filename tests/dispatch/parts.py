@@ -17,8 +17,7 @@ from domain.dispatch.ports import Observer
 from domain.dispatch.recording import record_calls, sweep
 from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
-from domain.outcomes import Accepted, Outcome
-from domain.provider import Outgoing, Provider, Providers, Reading
+from domain.provider import Accepted, Outcome, Outgoing, Provider, Providers, Reading
 from persistence import store
 from tests import worlds
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from domain.outcomes import Accepted, Outcome
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outcome, Outgoing
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, dispatching, eventually
 

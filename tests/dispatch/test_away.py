@@ -18,8 +18,7 @@ from domain.dispatch.dispatcher import Dispatcher
 from domain.dispatch.ports import Observer, WorkStore
 from domain.dispatch.recording import Recorder
 from domain.ids import new_id
-from domain.outcomes import Accepted, Outcome, Rejected
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outcome, Outgoing, Rejected
 from domain.transactions import Disconnected, Transaction
 from ibiki.local.embedded import EmbeddedDatabase
 from persistence import store

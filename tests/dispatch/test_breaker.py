@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 from domain.dispatch.breaker import Breaker, is_clear, requested_pause
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 
 
 @dataclass

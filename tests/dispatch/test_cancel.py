@@ -12,7 +12,7 @@ from domain.dispatch.cancel import CANCELLED, cancel_send
 from domain.errors import Forbidden, NotFound
 from domain.identity.access import Actor, Role
 from domain.ids import new_id
-from domain.outcomes import Accepted, NotSent
+from domain.provider import Accepted, NotSent
 from domain.sending.messages import MessageStatus
 from persistence import store
 from tests import worlds

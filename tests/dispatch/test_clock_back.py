@@ -8,7 +8,7 @@ import pytest
 
 from domain.dispatch.clock_watch import ClockWatch
 from domain.loops import now_seconds
-from domain.outcomes import NotSent
+from domain.provider import NotSent
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import (

@@ -19,8 +19,7 @@ from domain.dispatch.fairness import BULK, REPLIES, SINGLES
 from domain.dispatch.lookout import Lookout
 from domain.dispatch.messages import BEGINNING, Position, Quota, Waiting
 from domain.ids import new_id
-from domain.outcomes import Accepted, NotSent, Outcome
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
 from persistence.dispatch.queue import PICK

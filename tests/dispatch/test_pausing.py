@@ -16,8 +16,7 @@ from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call
 from domain.dispatch.ports import Observer
 from domain.ids import new_id
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import (

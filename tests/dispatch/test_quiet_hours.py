@@ -17,7 +17,7 @@ import pytest
 
 from domain.dispatch.recording import give_up_overdue
 from domain.identity.quiet_hours import QuietHours
-from domain.outcomes import Accepted, NotSent
+from domain.provider import Accepted, NotSent
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.messages import NewSend
 from persistence import store

@@ -16,8 +16,7 @@ from domain.identity.access import Everything
 from domain.ids import new_id
 from domain.inbox.opt_out import opt_out_by_hand
 from domain.ledger.reconcile import new_reconciliation, reconcile
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.messages import NewSend
 from domain.sending.routes import ProviderRoute

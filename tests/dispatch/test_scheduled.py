@@ -18,7 +18,7 @@ from domain.dispatch.messages import BEGINNING
 from domain.dispatch.recording import give_up_overdue
 from domain.dispatch.rules import DispatchRules
 from domain.ids import new_id
-from domain.outcomes import Accepted, NotSent
+from domain.provider import Accepted, NotSent
 from domain.sending.accept import accept_batch
 from domain.sending.messages import NewSend
 from persistence import store

@@ -24,7 +24,7 @@ from domain.dispatch.settlement import (
     transition_for,
 )
 from domain.ledger.book import Book, Holding, NodeKind, TransferKind
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import MessageStatus
 
 RULES = DispatchRules()

@@ -12,8 +12,7 @@ from domain.dispatch.settle import settle, settle_unknown
 from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id
 from domain.ledger.sync import SyncRules, sync
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Reading
+from domain.provider import Accepted, NotSent, Outcome, Reading, Rejected, Unknown
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import Scripted, answered, eventually, lease_passes, marked

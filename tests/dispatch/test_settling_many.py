@@ -21,7 +21,7 @@ from domain.dispatch.settle import export_unknowns, preview_unknowns, settle_unk
 from domain.errors import Forbidden, InvalidInput, NotFound, TryAgain
 from domain.identity.access import Actor
 from domain.ids import new_id
-from domain.outcomes import Accepted, Unknown
+from domain.provider import Accepted, Unknown
 from ibiki.http.csv_files import safe_cell
 from ibiki.http.exports import COLUMNS, PATH, Exports
 from persistence import store

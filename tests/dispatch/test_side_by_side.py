@@ -16,8 +16,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.dispatch.settle import settle_unknown
 from domain.errors import InvalidInput
 from domain.ledger.sync import SyncRules, sync
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds

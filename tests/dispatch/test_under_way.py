@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.outcomes import Accepted, Outcome
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outcome, Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
 from tests import worlds

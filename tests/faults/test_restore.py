@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from domain.dispatch.restored import DispatchersRunning, doubt_queued
-from domain.outcomes import Accepted
+from domain.provider import Accepted
 from ibiki.cli.errors import CommandError
 from ibiki.local import backup as backups
 from ibiki.local import embedded

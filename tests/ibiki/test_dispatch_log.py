@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.outcomes import Accepted, Unknown
+from domain.provider import Accepted, Unknown
 from ibiki.observability.dispatch_log import DispatchLog
 from ibiki.observability.metrics import Metrics
 

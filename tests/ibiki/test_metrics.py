@@ -16,7 +16,7 @@ from domain.errors import TryAgain
 from domain.identity.access import Everything
 from domain.ledger.alarms import AlarmKind, PoolSigns
 from domain.ledger.balances import PlatformBalance, ProviderAccountFigures
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from ibiki.observability.metrics import DispatchMetrics, Metrics
 
 ACCOUNT = UUID(int=7)

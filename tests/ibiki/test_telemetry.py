@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from domain.outcomes import Accepted, Outcome, Rejected, Unknown
+from domain.provider import Accepted, Outcome, Rejected, Unknown
 from ibiki.observability.spans import OutageLoggingExporter
 from ibiki.observability.telemetry import tracing
 from tests.ibiki.collector import attributes, collecting

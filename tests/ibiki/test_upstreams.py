@@ -18,8 +18,7 @@ from domain.ledger.provider_accounts import (
     create_provider_account,
     update_provider_account,
 )
-from domain.outcomes import Accepted
-from domain.provider import Outgoing, Provider, SupportsBalance
+from domain.provider import Accepted, Outgoing, Provider, SupportsBalance
 from ibiki.encryption import FernetCipher
 from ibiki.settings.settings import load
 from ibiki.upstreams import SIMULATOR_URL_FILE, Upstreams, provider_changed

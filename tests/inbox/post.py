@@ -12,7 +12,7 @@ from domain.inbox.keywords import Keywords
 from domain.inbox.receive import receive_due
 from domain.inbox.webhooks import NewEvent, WebhookOutcome, new_event
 from domain.numbers import Normaliser
-from domain.outcomes import Accepted
+from domain.provider import Accepted
 from persistence import store
 from providers.registry import PARSERS
 from tests import worlds

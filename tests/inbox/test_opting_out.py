@@ -13,7 +13,7 @@ from domain.inbox.capture import BEGINNING, capture_contacts
 from domain.inbox.messages import OptOut, OptOutSource
 from domain.inbox.opt_out import QUESTION_SECONDS
 from domain.inbox.receive import receive_due
-from domain.outcomes import NotSent
+from domain.provider import NotSent
 from persistence import store
 from persistence.sql import first_id_at
 from tests import worlds

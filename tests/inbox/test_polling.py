@@ -12,8 +12,15 @@ import pytest
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.polling import Poller, PollRules
-from domain.outcomes import Accepted, Outcome, ReportedStatus
-from domain.provider import Outgoing, Provider, Reading, SupportsStatus
+from domain.provider import (
+    Accepted,
+    Outcome,
+    Outgoing,
+    Provider,
+    Reading,
+    ReportedStatus,
+    SupportsStatus,
+)
 from persistence import store
 from persistence.sql import first_id_at
 from providers.extreme import ExtremeSMS

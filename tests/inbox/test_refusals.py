@@ -22,7 +22,7 @@ from domain.inbox.reports import (
 )
 from domain.inbox.webhooks import new_event
 from domain.ledger.reconcile import new_reconciliation, reconcile
-from domain.outcomes import Accepted, NotSent, Outcome, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Unknown
 from domain.sending.messages import NewSend
 from persistence import store
 from providers.registry import PARSERS

@@ -16,8 +16,7 @@ from domain.inbox.reply import (
     THROUGH_ANOTHER_LINE,
     THROUGH_ANY_LINE,
 )
-from domain.outcomes import Accepted, NotSent, Outcome
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import BY_MESSAGE
 from domain.sending.routes import ProviderRoute
 from persistence import store

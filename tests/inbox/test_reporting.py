@@ -8,7 +8,7 @@ import pytest
 
 from domain.inbox.receive import receive_due
 from domain.inbox.reports import GIVE_UP_SECONDS, UNDELIVERED, UNKNOWN_MESSAGE
-from domain.outcomes import Accepted, Unknown
+from domain.provider import Accepted, Unknown
 from domain.sending.messages import NewSend
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked

@@ -21,7 +21,7 @@ from domain.inbox.reports import (
     is_refundable,
 )
 from domain.inbox.webhooks import ReportedMessage, Verdicts
-from domain.outcomes import ReportedStatus
+from domain.provider import ReportedStatus
 from domain.sending.messages import REFUNDED, MessageStatus
 
 SUBMITTED = (MessageStatus.SENT, MessageStatus.UNKNOWN)

@@ -10,8 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Credentials, Outgoing
+from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
 from domain.sending.text import GSM7_DEFAULT, GSM7_EXTENSION, segments_of
 from providers.kannel import REJECTED, Kannel
 from tests.kannel.conftest import Callback

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from domain.outcomes import Accepted, NotSent, Outcome
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from providers.kannel import Kannel
 from tests import worlds
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually

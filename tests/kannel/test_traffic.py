@@ -10,7 +10,7 @@ import pytest
 
 from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
-from domain.outcomes import Accepted
+from domain.provider import Accepted
 from domain.sending.messages import NewSend
 from persistence import store
 from tests import worlds

@@ -23,7 +23,7 @@ from domain.dispatch.recording import sweep
 from domain.errors import InsufficientBalance, InsufficientPool, ProviderUnavailable
 from domain.identity.access import Actor, Payer, Role
 from domain.ledger.allocate import Allocation, allocate
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import COPY_FROM, AcceptedBefore, AcceptedNow, Refused
 from domain.sending.acceptor import Acceptor
 from persistence import store

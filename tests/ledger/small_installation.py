@@ -17,7 +17,7 @@ from domain.errors import (
 from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.moves import move_client
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Postponed, Refused
 from domain.sending.messages import NewSend
 from persistence import store

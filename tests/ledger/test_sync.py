@@ -22,8 +22,7 @@ from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import SyncState, sync_state
 from domain.ledger.sync import Synced, account_to_sync, sync
 from domain.ledger.valuation import Valuation
-from domain.outcomes import Outcome, Rejected, Unknown
-from domain.provider import Outgoing
+from domain.provider import Outcome, Outgoing, Rejected, Unknown
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked

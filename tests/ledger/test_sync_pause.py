@@ -11,7 +11,7 @@ import pytest
 from domain.errors import ProviderUnavailable
 from domain.ids import new_id
 from domain.ledger.sync import SyncRules
-from domain.outcomes import Accepted
+from domain.provider import Accepted
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked

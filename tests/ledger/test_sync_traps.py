@@ -24,7 +24,7 @@ from domain.dispatch.recording import sweep
 from domain.dispatch.settle import settle
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.valuation import Valuation
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
 from tests import worlds

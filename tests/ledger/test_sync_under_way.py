@@ -9,8 +9,7 @@ from random import Random
 
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.settle import settle
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store
 from tests import worlds

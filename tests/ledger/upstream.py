@@ -9,8 +9,7 @@ from decimal import Decimal
 from domain.errors import ProviderUnavailable
 from domain.ledger.ports import ProviderAccount
 from domain.ledger.sync import Synced, SyncRules, sync
-from domain.outcomes import Accepted, Outcome
-from domain.provider import Outgoing, Reading
+from domain.provider import Accepted, Outcome, Outgoing, Reading
 from persistence import store
 from tests import worlds
 

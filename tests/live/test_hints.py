@@ -19,7 +19,7 @@ from domain.ledger.sync import SyncRules, sync
 from domain.live import hints
 from domain.live.hints import EVERYTHING, Topic, id_of, packed, unpacked
 from domain.numbers import Normaliser
-from domain.outcomes import Accepted, Rejected, Unknown
+from domain.provider import Accepted, Rejected, Unknown
 from persistence import store
 from persistence.database import transaction
 from persistence.live.hints import listen, note

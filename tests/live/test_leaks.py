@@ -21,7 +21,7 @@ from domain.inbox.messages import NewInbound
 from domain.ledger.allocate import Allocation, allocate
 from domain.live.hub import POLL_SECONDS
 from domain.live.subscriptions import NO_USER, Viewpoint
-from domain.outcomes import Accepted, Outcome, Rejected
+from domain.provider import Accepted, Outcome, Rejected
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

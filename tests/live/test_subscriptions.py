@@ -11,7 +11,7 @@ import pytest
 from domain.dispatch.cancel import cancel_send
 from domain.identity.access import Role
 from domain.identity.clients import GroupChange, update_group
-from domain.outcomes import Accepted, Rejected
+from domain.provider import Accepted, Rejected
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

@@ -14,7 +14,7 @@ from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
 from domain.dispatch.settle import settle_unknown
 from domain.ledger.reconcile import new_reconciliation, reconcile
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import answered, marked

@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict
 
-from domain.outcomes import Outcome, Unknown
-from domain.provider import Outgoing
+from domain.provider import Outcome, Outgoing, Unknown
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.transport import Answer, Exchange

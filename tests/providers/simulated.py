@@ -12,8 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from domain.outcomes import Accepted, Outcome
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outcome, Outgoing
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.simulator.server import DEFAULT_API_KEY, running

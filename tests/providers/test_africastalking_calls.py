@@ -18,8 +18,7 @@ import pytest
 from domain.errors import ProviderUnavailable
 from domain.inbox.keywords import Keyword
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import ReportedStatus
-from domain.provider import Outgoing
+from domain.provider import Outgoing, ReportedStatus
 from domain.sending.messages import Line
 from providers.africastalking import parse_webhook
 from providers.simulator.accounts import SIMULATED_ACCOUNTS

@@ -8,8 +8,7 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Credentials, Outgoing
+from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
 from providers.africastalking import REFUSES_MESSAGE, REJECTED, SENDER_REFUSED, AfricasTalking
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import (

@@ -18,8 +18,7 @@ from android_sms_gateway.errors import APIError
 from android_sms_gateway.http import RequestsHttpClient
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall, new_event
-from domain.outcomes import Accepted, ReportedStatus
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outgoing, ReportedStatus
 from domain.sending.messages import Line
 from providers.android import (
     BASE_URL,

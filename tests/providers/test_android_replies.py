@@ -7,8 +7,17 @@ from dataclasses import replace
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
-from domain.provider import Credentials, Outgoing, SupportsBalance
+from domain.provider import (
+    Accepted,
+    Credentials,
+    NotSent,
+    Outcome,
+    Outgoing,
+    Rejected,
+    ReportedStatus,
+    SupportsBalance,
+    Unknown,
+)
 from providers.android import PHONE_MISSING, REJECTED, WAIT, Android
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import (

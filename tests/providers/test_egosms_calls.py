@@ -20,8 +20,7 @@ from aiohttp import web
 from comms_sdk import CommsSDK, MessagePriority
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Credentials, Outgoing
+from domain.provider import Accepted, Credentials, NotSent, Outcome, Outgoing, Rejected, Unknown
 from providers.config import ProviderConfig
 from providers.egosms import REJECTED, EgoSMSJson, EgoSMSPlain, open_egosms
 from providers.simulator.egosms import DEMO_BALANCE, DEMO_PASSWORD, DEMO_USERNAME, PRICE

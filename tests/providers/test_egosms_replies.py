@@ -8,8 +8,7 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected
-from domain.provider import Credentials, Reading
+from domain.provider import Accepted, Credentials, NotSent, Outcome, Reading, Rejected
 from providers.egosms import REJECTED, UNREADABLE, EgoSMSJson, EgoSMSPlain
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import (

@@ -8,8 +8,7 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
-from domain.provider import Outgoing, Reading
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejected, Unknown
 from providers import extreme
 from providers.extreme import ExtremeSMS
 from providers.transport import Exchange, Lost, NotConnected

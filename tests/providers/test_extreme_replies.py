@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected
 from providers import extreme
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import (

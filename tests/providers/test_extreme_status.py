@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import ReportedStatus
+from domain.provider import ReportedStatus
 from providers.extreme import ExtremeSMS
 from providers.transport import Exchange, Lost, NotConnected
 from tests.providers.scripted import CONFIG, HTML, ID, ScriptedTransport, account, answer

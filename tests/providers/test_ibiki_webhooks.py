@@ -7,8 +7,7 @@ import json
 import pytest
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, ReportedStatus, Unknown
 from domain.sending.messages import BY_MESSAGE, Line
 from providers.ibiki import NOT_ANSWERABLE, Ibiki, parse_webhook
 from providers.transport import Answer

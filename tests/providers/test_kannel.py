@@ -7,8 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected
-from domain.provider import Credentials, Outgoing, SupportsBalance
+from domain.provider import (
+    Accepted,
+    Credentials,
+    NotSent,
+    Outcome,
+    Outgoing,
+    Rejected,
+    SupportsBalance,
+)
 from domain.sending.text import GSM7_DEFAULT, GSM7_EXTENSION
 from providers.kannel import REJECTED, Kannel, report_url
 from providers.transport import Exchange, Lost, NotConnected

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall, new_event
-from domain.outcomes import ReportedStatus
+from domain.provider import ReportedStatus
 from domain.sending.messages import Line
 from providers.kannel import parse_webhook
 

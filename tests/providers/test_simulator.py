@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outgoing
 from providers.simulator.server import DEFAULT_API_KEY
 from tests.providers.simulated import PLAIN, Simulated, account_at, many, one, refers
 

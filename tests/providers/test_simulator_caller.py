@@ -13,8 +13,7 @@ import pytest
 from aiohttp import web
 
 from domain.inbox.webhooks import InboundCall, ReportCall
-from domain.outcomes import Accepted
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outgoing
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS, parse_webhook

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from providers.simulator.behaviours import BEHAVIOURS, MAGIC_NUMBERS, table_of_numbers
 from providers.simulator.server import running
 from tests.providers.simulated import PLAIN, Simulated, account_at, many, one, refers, simulated

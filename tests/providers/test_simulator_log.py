@@ -13,8 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from domain.outcomes import Accepted, Outcome
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outcome, Outgoing
 from providers.simulator import request_log
 from providers.simulator.request_log import LOG_NAME, DirectoryInUse, LoggedMessage, RequestLog
 from tests.providers.simulated import Simulated, account_at, simulated

@@ -11,8 +11,7 @@ import zlib
 
 import pytest
 
-from domain.outcomes import Accepted, NotSent, Outcome, Unknown
-from domain.provider import Outgoing
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Unknown
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.transport import (

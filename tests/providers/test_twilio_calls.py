@@ -19,8 +19,7 @@ from twilio.rest import Client
 from domain.errors import ProviderUnavailable
 from domain.inbox.keywords import Keyword
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import Accepted, ReportedStatus
-from domain.provider import Outgoing
+from domain.provider import Accepted, Outgoing, ReportedStatus
 from domain.sending.messages import Line
 from providers.signed_calls import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS

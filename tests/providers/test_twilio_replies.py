@@ -8,8 +8,15 @@ from decimal import Decimal
 import pytest
 
 from domain.errors import ProviderUnavailable
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus
-from domain.provider import Credentials, Outgoing
+from domain.provider import (
+    Accepted,
+    Credentials,
+    NotSent,
+    Outcome,
+    Outgoing,
+    Rejected,
+    ReportedStatus,
+)
 from providers.transport import Exchange, Lost, NotConnected
 from providers.twilio import REFUSES_MESSAGE, REFUSES_SENDER, REJECTED, SENDER_REFUSED, Twilio
 from tests.providers.scripted import (

@@ -18,8 +18,18 @@ from aiohttp import web
 
 from domain.errors import ProviderUnavailable
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus, Unknown
-from domain.provider import Credentials, Outgoing, SupportsBalance, SupportsStatus
+from domain.provider import (
+    Accepted,
+    Credentials,
+    NotSent,
+    Outcome,
+    Outgoing,
+    Rejected,
+    ReportedStatus,
+    SupportsBalance,
+    SupportsStatus,
+    Unknown,
+)
 from providers.registry import PARSERS, SIGNATURES
 from providers.signed_calls import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER

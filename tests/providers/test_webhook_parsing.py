@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall, new_event
-from domain.outcomes import ReportedStatus
+from domain.provider import ReportedStatus
 from domain.sending.messages import Line
 from providers import egosms, extreme
 from providers.registry import PARSERS

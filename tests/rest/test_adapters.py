@@ -11,8 +11,7 @@ import pytest
 
 from domain.errors import ProviderUnavailable
 from domain.ids import new_id
-from domain.outcomes import Accepted, NotSent, Outcome, Rejected, ReportedStatus
-from domain.provider import Outgoing, Reading
+from domain.provider import Accepted, NotSent, Outcome, Outgoing, Reading, Rejected, ReportedStatus
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS
 from providers.ibiki import Ibiki

@@ -12,7 +12,7 @@ import pytest
 from domain.errors import OutcomeUnknown, TryAgain
 from domain.identity.access import Actor
 from domain.ids import new_id
-from domain.outcomes import Accepted, NotSent, Rejected, Unknown
+from domain.provider import Accepted, NotSent, Rejected, Unknown
 from ibiki.http.rest import egosms
 from ibiki.http.rest.egosms import EgoSms
 from providers.egosms import _json_outcome
