@@ -1,4 +1,4 @@
-"""Errors that a caller can act on: a closed list.
+"""Errors that a caller can act on: a closed list, and why a single recipient is rejected.
 
     Refusal
     ├── Unauthenticated            not signed in, or not any more
@@ -29,11 +29,10 @@ raised is a defect: the caller gets a correlation ID, and the log has the rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 from uuid import UUID
-
-from domain.rejections import RejectedRecipient
-from domain.units import units_in_words
 
 _SAFE_WITH_KEY = "To repeat it with the same idempotencyKey is safe."
 
@@ -240,3 +239,43 @@ class _Attributes:
 
     def __getitem__(self, name: str) -> object:
         return getattr(self._of, name)
+
+
+class RejectionReason(Enum):
+    """Why nothing is sent to a recipient."""
+
+    INVALID = "INVALID"
+    DUPLICATE = "DUPLICATE"
+    OPTED_OUT = "OPTED_OUT"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    MISSING_VALUE = "MISSING_VALUE"
+
+
+SENTENCES = {
+    RejectionReason.INVALID: "This is not a valid phone number.",
+    RejectionReason.DUPLICATE: "This is a duplicate. It is sent and charged once.",
+    RejectionReason.OPTED_OUT: "This number has asked not to receive messages.",
+    RejectionReason.NOT_ALLOWED: "This number cannot be sent to from here.",
+    RejectionReason.MISSING_VALUE: "The row has no value for a placeholder of the text.",
+}
+"""The sentence for a reason, if nothing more exact is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecipient:
+    """A recipient that nothing is sent to and nothing is charged for.
+
+    `input`: what was given, cut and made fit to be stored. `position`: from 0 in a list; for a
+    file, the line on which the row begins, from 1. `message`: what is wrong, for a person to read.
+    """
+
+    input: str
+    position: int
+    reason: RejectionReason
+    message: str
+
+
+def units_in_words(units: int, unit: str) -> str:
+    """`5,000 credits`, `1 credit`, `5,000 UGX`: codes of currencies have no plural."""
+    plural = "s" if units != 1 and unit.islower() else ""
+    return f"{units:,} {unit}{plural}"

@@ -7,6 +7,7 @@ from enum import Enum
 import strawberry
 
 from domain.direction import Direction
+from domain.errors import RejectionReason
 from domain.hooks.deliveries import DeliveryStatus, EventType
 from domain.hooks.endpoints import EndpointStatus
 from domain.identity.access import Role
@@ -18,7 +19,6 @@ from domain.ledger.audits import AuditState
 from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementOrder
-from domain.rejections import RejectionReason
 from domain.sending.lists import Period, SendOrder
 from domain.sending.messages import MessageStatus, SendKind
 from domain.sending.text import Encoding

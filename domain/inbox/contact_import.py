@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
-from domain.errors import InvalidFile, InvalidInput, NotFound
+from domain.errors import InvalidFile, InvalidInput, NotFound, RejectedRecipient, RejectionReason
 from domain.identity.access import Actor, own_scope
 from domain.identity.directory import business_of
 from domain.inbox.contact_columns import (
@@ -26,7 +26,6 @@ from domain.inbox.contacts import contact_name_of
 from domain.inbox.messages import ContactCard
 from domain.loops import in_thread
 from domain.numbers import Normaliser
-from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending.files.csv_rows import Row
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import has_slipped, number_cell, table_rows, value_in

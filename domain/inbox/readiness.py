@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.errors import ProviderUnavailable
+from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import OfClient, is_active
 from domain.inbox.messages import InboundMessage, ReplyTerms
 from domain.inbox.reply import NOT_ANSWERABLE, ReplyLine, find_reply_line
-from domain.units import units_in_words
 
 if TYPE_CHECKING:
     from domain.installation import Installation

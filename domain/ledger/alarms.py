@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.units import units_in_words
+from domain.errors import units_in_words
 
 READING_IS_OLD_AFTER = timedelta(hours=24)
 UNKNOWN_IS_OLD_AFTER = timedelta(hours=1)

@@ -27,7 +27,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from domain.errors import AlreadyRunning, TryAgain
+from domain.errors import AlreadyRunning, TryAgain, units_in_words
 from domain.identity.access import Actor, Everything, Role, require
 from domain.ids import new_id
 from domain.ledger import months
@@ -45,7 +45,6 @@ from domain.ledger.checkpoints import AccountStart, Checkpoint, hash_of, violati
 from domain.ledger.runs import REST, Pace, Runs, persist
 from domain.loops import now_seconds
 from domain.transactions import Disconnected
-from domain.units import units_in_words
 
 FIRST_AUDIT_SECONDS = 30.0
 POLL_SECONDS = 0.05

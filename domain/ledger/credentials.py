@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
-from domain.errors import InvalidInput, NotFound, ProviderUnavailable
+from domain.errors import InvalidInput, NotFound, ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.identity.directory import Client
 from domain.identity.ports import IdentityStore
@@ -22,7 +22,6 @@ from domain.ledger.ports import Ledger
 from domain.ledger.valuation import Valuation
 from domain.provider import Credentials
 from domain.transactions import Transaction, changing
-from domain.units import units_in_words
 
 LARGEST_PRICE: Final = 1_000_000_000
 # No control characters, and no blanks at the ends: they come from copying.

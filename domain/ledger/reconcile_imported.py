@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from uuid import UUID
 
+from domain.errors import units_in_words
 from domain.ids import new_id
 from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.ports import ReconcileImportedStore
 from domain.ledger.reconciliation import Difference, ProviderReading, Reconciliation, WrongLine
 from domain.ledger.runs import persist
 from domain.transactions import Transaction
-from domain.units import units_in_words
 
 _Group = tuple[UUID, bool, bool]
 """The account, whether it is charged (or refunded), and whether a reading includes the lines."""

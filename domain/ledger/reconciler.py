@@ -6,12 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from domain.errors import AlreadyRunning
+from domain.errors import AlreadyRunning, units_in_words
 from domain.ledger.ports import ReconcileStore
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.ledger.reconciliation import Reconciliation
 from domain.ledger.runs import Runs
-from domain.units import units_in_words
 
 NIGHTLY_HOUR_UTC = 2
 

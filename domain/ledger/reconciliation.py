@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from domain.units import units_in_words
+from domain.errors import units_in_words
 
 
 @dataclass(frozen=True, slots=True)

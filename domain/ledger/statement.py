@@ -12,8 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from domain.errors import units_in_words
 from domain.ledger.book import NodeKind, TransferKind
-from domain.units import units_in_words
 
 
 class StatementOrder(StrEnum):

@@ -21,7 +21,14 @@ from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
-from domain.errors import Forbidden, InvalidInput, NotFound, ProviderUnavailable, TryAgain
+from domain.errors import (
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    ProviderUnavailable,
+    TryAgain,
+    units_in_words,
+)
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.balances import Balances, BalanceView
@@ -32,7 +39,6 @@ from domain.ledger.valuation import units_of_reading
 from domain.loops import now_seconds
 from domain.provider import Provider, Reading, SupportsBalance
 from domain.transactions import Transaction
-from domain.units import units_in_words
 
 POLL_SECONDS = 0.05
 TRIES = 3

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
-from domain.errors import OutcomeUnknown, TryAgain
+from domain.errors import OutcomeUnknown, RejectedRecipient, RejectionReason, TryAgain
 from domain.identity.access import OfClient
 from domain.numbers import Normaliser
-from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending.messages import AcceptedMessage, NewSend, Send
 from domain.sending.ports import SendArchive
 from domain.sending.recipients import rejected_recipient

@@ -17,13 +17,18 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
-from domain.errors import InvalidText, NoValidRecipients, Refusal, TooManyRecipients
+from domain.errors import (
+    InvalidText,
+    NoValidRecipients,
+    Refusal,
+    RejectedRecipient,
+    TooManyRecipients,
+)
 from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
 from domain.loops import in_thread
 from domain.numbers import Normaliser
-from domain.rejections import RejectedRecipient
 from domain.sending.charging import accept_checked
 from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts, reading_of
 from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file

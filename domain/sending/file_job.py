@@ -17,12 +17,11 @@ from itertools import compress
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
 
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, RejectedRecipient
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
 from domain.loops import in_thread
-from domain.rejections import RejectedRecipient
 from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts
 from domain.sending.messages import RowsToWrite
 from domain.sending.recipients import Sorting

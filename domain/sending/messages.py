@@ -11,11 +11,11 @@ from typing import Final
 from uuid import UUID
 
 from domain.direction import Direction
+from domain.errors import RejectedRecipient
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
 from domain.ledger.idempotency import Answer, IdempotencyKey
-from domain.rejections import RejectedRecipient
 from domain.sending.routes import ProviderRoute
 
 BY_MESSAGE: Final = "by message"

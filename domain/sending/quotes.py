@@ -14,10 +14,10 @@ from domain.errors import (
     NoValidRecipients,
     ProviderUnavailable,
     Refusal,
+    RejectedRecipient,
     TooManyRecipients,
 )
 from domain.identity.access import Actor, Payer, payer_of
-from domain.rejections import RejectedRecipient
 from domain.sending.charging import read_balance_once
 from domain.sending.messages import SendKind
 from domain.sending.recipients import Recipients

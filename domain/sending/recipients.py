@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from types import MappingProxyType
 
-from domain.errors import RateLimited
+from domain.errors import SENTENCES, RateLimited, RejectedRecipient, RejectionReason
 from domain.numbers import Normaliser, why_invalid
-from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 
 MOST_LISTED = 1_000
 """Rejected recipients that are kept one by one. All of them are counted."""

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from domain.errors import ProviderUnavailable
+from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.provider import Provider, SupportsBalance, SupportsStatus
-from domain.units import units_in_words
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import print_result, with_installation
 from ibiki.local.command_context import CommandContext

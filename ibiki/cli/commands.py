@@ -13,7 +13,7 @@ import uvloop
 from rich.progress import Progress
 
 from domain.dispatch import settle as exporting
-from domain.errors import ProviderUnavailable
+from domain.errors import ProviderUnavailable, units_in_words
 from domain.identity.access import Everything
 from domain.identity.users import create_admin as make_admin
 from domain.ledger import sync as syncing
@@ -26,7 +26,6 @@ from domain.ledger.reconcile import reconcile as reconcile_all
 from domain.ledger.reconciler import summary
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.times import moment_of
-from domain.units import units_in_words
 from ibiki import processes
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError

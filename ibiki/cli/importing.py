@@ -11,13 +11,13 @@ from uuid import UUID
 
 from rich.progress import Progress
 
+from domain.errors import units_in_words
 from domain.imports import balances, clients, legacy_logs
 from domain.imports.contacts import ContactImport
 from domain.imports.importing import Importer, Problem, check, import_lines
 from domain.imports.opt_outs import OptOutImport
 from domain.imports.payers import EMAIL
 from domain.imports.table import Table, opened_table
-from domain.units import units_in_words
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import busy, err_console, print_result, with_installation

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from domain.dispatch.restored import DispatchersRunning, doubt_queued
+from domain.errors import units_in_words
 from domain.times import moment_of
-from domain.units import units_in_words
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import busy, print_result, with_installation
 from ibiki.local import backup as backups

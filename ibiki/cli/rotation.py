@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from domain.errors import units_in_words
 from domain.hooks.changes import rotate_secrets
 from domain.ledger.credentials import rotate_keys
-from domain.units import units_in_words
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import print_result, with_installation
 from ibiki.local.command_context import CommandContext

@@ -9,10 +9,9 @@ from uuid import UUID
 
 from tortoise.expressions import RawSQL
 
-from domain.errors import NotFound
+from domain.errors import SENTENCES, NotFound, RejectedRecipient, RejectionReason
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Page, Window
-from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 from domain.sending.lists import (
     ALL_SENDS,
     Period,

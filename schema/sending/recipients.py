@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import strawberry
 
-from domain import rejections
-from domain.rejections import RejectionReason
+from domain import errors
+from domain.errors import RejectionReason
 from schema.binding import stands_for
 
 
 @strawberry.type(description="A recipient that nothing is sent to and nothing is charged for.")
-@stands_for(rejections.RejectedRecipient)
+@stands_for(errors.RejectedRecipient)
 class RejectedRecipient:
     input: str = strawberry.field(description="What was given, cut to 64 characters.")
     position: int = strawberry.field(

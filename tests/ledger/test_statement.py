@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from domain.errors import units_in_words
 from domain.ledger.book import NodeKind, TransferKind
 from domain.ledger.statement import OtherEnd, StatementLine, usd_in_words
-from domain.units import units_in_words
 
 POOL, GROUP, CLIENT = NodeKind.POOL, NodeKind.GROUP, NodeKind.CLIENT
 ALLOCATION, SEND, REFUND = TransferKind.ALLOCATION, TransferKind.SEND, TransferKind.REFUND

@@ -9,9 +9,15 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domain.errors import OutcomeUnknown, ProviderUnavailable, RateLimited, TryAgain
+from domain.errors import (
+    SENTENCES,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    RateLimited,
+    RejectionReason,
+    TryAgain,
+)
 from domain.ids import new_id
-from domain.rejections import SENTENCES, RejectionReason
 from domain.sending.recipients import MOST_LISTED
 from ibiki.http.rest.errors import RETRY_SECONDS, refused
 from resolvers import ids

@@ -9,10 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.errors import NotFound
+from domain.errors import NotFound, RejectedRecipient, RejectionReason
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.pages import Window
-from domain.rejections import RejectedRecipient, RejectionReason
 from domain.sending.lists import MessageFilter
 from domain.sending.messages import Message, MessageStatus, SendKind
 from persistence.sending.archive import find_send, read_sends

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import InvalidPhoneNumber
+from domain.errors import SENTENCES, InvalidPhoneNumber, RejectedRecipient, RejectionReason
 from domain.numbers import Normaliser
-from domain.rejections import SENTENCES, RejectedRecipient, RejectionReason
 from domain.sending.recipients import Recipients, sort_normalised, sort_recipients
 
 US = Normaliser("US")

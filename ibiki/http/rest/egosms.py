@@ -24,6 +24,7 @@ from domain.errors import (
     NoValidRecipients,
     OutcomeUnknown,
     Refusal,
+    RejectedRecipient,
     Unauthenticated,
 )
 from domain.identity.access import Actor, require
@@ -33,7 +34,6 @@ from domain.installation import Installation
 from domain.ledger.balances import view_of
 from domain.loops import in_thread
 from domain.numbers import Normaliser
-from domain.rejections import RejectedRecipient
 from domain.sending import send as sending
 from domain.sending.messages import Send
 from ibiki.http.bearer import idempotency_key_of

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from domain import errors
-from domain.errors import Refusal
-from domain.rejections import RejectedRecipient
+from domain.errors import Refusal, RejectedRecipient
 from ibiki.http.refusals import EGOSMS, RequestRefused
 from ibiki.http.rest.answers import Code, Failure, Rejected
 from resolvers import ids

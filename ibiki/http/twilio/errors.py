@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from domain import errors
-from domain.errors import Refusal
-from domain.rejections import RejectionReason
+from domain.errors import Refusal, RejectionReason
 from ibiki.http.refusals import RequestRefused, twilio_body
 
 RETRY_SECONDS = 5
