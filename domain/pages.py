@@ -1,10 +1,13 @@
-"""Lists that can grow are read in pages, by the key that orders them, never by offset."""
+"""Lists are read in pages, by the key that orders them, never by offset; and searches in them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from domain.errors import InvalidInput
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -42,3 +45,26 @@ class Page(Generic[Item]):
     def with_items(self, items: Sequence[Other]) -> Page[Other]:
         """The same page with other items, one for each of its own."""
         return Page(items, self.has_next, self.has_previous, self.total)
+
+
+LONGEST_SEARCH = 200
+_UNFINDABLE = re.compile(r"[\x00\ud800-\udfff]")
+_BETWEEN_DIGITS = str.maketrans("", "", " \u00a0-.()/")
+_NUMBER = re.compile(r"\+?[0-9]+", re.ASCII)
+
+
+def search_of(given: str | None, *, field: str = "search") -> str | None:
+    """The search text, trimmed; None if empty. Raises InvalidInput."""
+    if given is None:
+        return None
+    if len(given) > LONGEST_SEARCH or _UNFINDABLE.search(given):
+        raise InvalidInput(
+            f"A search has at most {LONGEST_SEARCH} characters of plain text.", field=field
+        )
+    return given.strip() or None
+
+
+def digits_of(search: str) -> str | None:
+    """The digits if the search looks like a phone number or a part of one, in any usual form."""
+    written = search.translate(_BETWEEN_DIGITS)
+    return written if _NUMBER.fullmatch(written) else None

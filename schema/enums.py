@@ -6,7 +6,6 @@ from enum import Enum
 
 import strawberry
 
-from domain.direction import Direction
 from domain.errors import RejectionReason
 from domain.hooks.deliveries import DeliveryStatus, EventType
 from domain.hooks.endpoints import EndpointStatus
@@ -20,7 +19,7 @@ from domain.ledger.balances import SyncState
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementOrder
 from domain.sending.lists import Period, SendOrder
-from domain.sending.messages import MessageStatus, SendKind
+from domain.sending.messages import Direction, MessageStatus, SendKind
 from domain.sending.text import Encoding
 
 _TYPES: dict[type[Enum], tuple[str, str]] = {

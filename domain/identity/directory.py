@@ -15,8 +15,8 @@ from uuid import UUID
 from domain.errors import InvalidInput, InvalidPhoneNumber
 from domain.identity.access import Role
 from domain.identity.quiet_hours import QuietHours
+from domain.ids import SidKind, sid_of
 from domain.numbers import Normaliser
-from domain.sids import SidKind, sid_of
 
 LONGEST_NAME = 200
 LONGEST_EMAIL = 254

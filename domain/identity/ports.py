@@ -21,8 +21,8 @@ from domain.identity.directory import (
     UserFilter,
     UserOrder,
 )
+from domain.ids import SidKind, sid_of
 from domain.pages import Page, Window
-from domain.sids import SidKind, sid_of
 from domain.transactions import Transaction, Transactional
 
 

@@ -9,11 +9,10 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from domain.direction import Direction
 from domain.dispatch.messages import Refund
 from domain.inbox.keywords import Keyword
 from domain.inbox.senders import is_answerable
-from domain.sending.messages import Line, Message
+from domain.sending.messages import Direction, Line, Message
 
 SIMULATED: Final = "simulated"
 SIMULATED_AS: Final = "extreme"

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from domain.direction import Direction
 from domain.errors import InvalidInput
-from domain.sending.messages import REFUNDED, MessageStatus, SendKind
+from domain.sending.messages import REFUNDED, Direction, MessageStatus, SendKind
 
 MOST_PERIODS = 750
 """Periods of one answer: a month of hours, or two years of days."""

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from domain.direction import Direction
 from domain.errors import RejectedRecipient
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
@@ -306,3 +305,10 @@ class Message:
     def mentions_opt_out(self) -> bool:
         """False, because only inbound messages can opt out."""
         return False
+
+
+class Direction(StrEnum):
+    """From a client's contact, or to one."""
+
+    INBOUND = "INBOUND"
+    OUTBOUND = "OUTBOUND"

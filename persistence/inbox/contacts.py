@@ -17,8 +17,7 @@ from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.ids import new_id
 from domain.inbox.messages import Contact, ContactCard, ContactKey, ContactOrder
 from domain.live import hints
-from domain.pages import Page, Window
-from domain.search import digits_of
+from domain.pages import Page, Window, digits_of
 from persistence.database import connection, orm
 from persistence.inbox.models import Contact as ContactRow
 from persistence.live.hints import note

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.direction import Direction
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from domain.inbox.messages import (
@@ -23,9 +22,9 @@ from domain.inbox.messages import (
     ReplyTerms,
 )
 from domain.live import hints
-from domain.pages import Page, Window
-from domain.search import digits_of
+from domain.pages import Page, Window, digits_of
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
+from domain.sending.messages import Direction
 from persistence.database import connection
 from persistence.inbox.contacts import contact_of
 from persistence.live.hints import note

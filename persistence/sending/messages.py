@@ -14,8 +14,7 @@ from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
-from domain.pages import Page, Window
-from domain.search import digits_of
+from domain.pages import Page, Window, digits_of
 from domain.sending.lists import ALL_MESSAGES, MessageFilter
 from domain.sending.messages import Message, MessageStatus
 from persistence.database import connection

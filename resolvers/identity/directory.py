@@ -24,8 +24,7 @@ from domain.identity.directory import (
     UserOrder,
 )
 from domain.identity.quiet_hours import quiet_hours_of
-from domain.pages import Page, Window
-from domain.search import search_of
+from domain.pages import Page, Window, search_of
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind

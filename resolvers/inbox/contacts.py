@@ -11,8 +11,7 @@ from domain.inbox import contact_import as importing
 from domain.inbox import contacts as keeping
 from domain.inbox.contact_import import ContactsImported
 from domain.inbox.messages import Contact, ContactKey, ContactOrder
-from domain.pages import Page, Window
-from domain.search import search_of
+from domain.pages import Page, Window, search_of
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind

@@ -12,8 +12,7 @@ from domain.errors import NotFound
 from domain.identity.access import Role, message_scope
 from domain.inbox import reply as replying
 from domain.inbox.messages import AnyMessage, Contact, Conversation, ConversationKey
-from domain.pages import Page, Window
-from domain.search import search_of
+from domain.pages import Page, Window, search_of
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind

@@ -23,8 +23,7 @@ from domain.ledger.balances import (
 )
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
-from domain.pages import Page, Window
-from domain.search import search_of
+from domain.pages import Page, Window, search_of
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind

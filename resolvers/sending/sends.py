@@ -10,16 +10,14 @@ from uuid import UUID
 
 from strawberry import ID, argument
 
-from domain.direction import Direction
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Role, message_scope
 from domain.identity.directory import Client
 from domain.inbox.messages import AnyMessage
-from domain.pages import Page, Window
-from domain.search import search_of
+from domain.pages import Page, Window, search_of
 from domain.sending import lists
 from domain.sending.lists import ALL_SENDS, MessageStat, Period, SendOrder, periods_of, stats_of
-from domain.sending.messages import Message, MessageStatus, Send
+from domain.sending.messages import Direction, Message, MessageStatus, Send
 from domain.sending.text import Encoding
 from domain.sending.text import encoding_of as encoding_of_text
 from domain.sending.text import segments_of as segments_of_text

@@ -8,8 +8,7 @@ from strawberry import argument
 
 from domain.identity.access import Role, message_scope
 from domain.identity.directory import TextKey
-from domain.pages import Page, Window
-from domain.search import search_of
+from domain.pages import Page, Window, search_of
 from domain.sending import templates as saving
 from domain.sending.templates import FromTemplate, Template, Text, text_given
 from resolvers import ids

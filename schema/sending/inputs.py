@@ -6,8 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from domain.direction import Direction
-from domain.sending.messages import MessageStatus, SendKind
+from domain.sending.messages import Direction, MessageStatus, SendKind
 from schema.scalars import Units
 
 KEY = (

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from domain.direction import Direction
 from domain.inbox import messages as domain_inbox
 from domain.sending import lists, quotes
 from domain.sending import messages as domain_messages
-from domain.sending.messages import MessageStatus, SendKind
+from domain.sending.messages import Direction, MessageStatus, SendKind
 from domain.sending.text import Encoding
 from resolvers.ids import Kind
 from resolvers.inbox import conversations as inbox

@@ -7,7 +7,7 @@ from datetime import date
 import phonenumbers
 import pytest
 
-from domain.area_codes import MISSING_AREA_CODES, AreaCode
+from domain.numbering_plans import MISSING_AREA_CODES, AreaCode
 from domain.numbers import Normaliser
 
 CODES = [each.code for each in MISSING_AREA_CODES]
@@ -18,7 +18,7 @@ def test_the_library_still_lacks_the_area_code(entry: AreaCode) -> None:
     number = phonenumbers.parse(f"+1{entry.code}5550101")
     assert not phonenumbers.is_valid_number(number), (
         f"phonenumbers {phonenumbers.__version__} knows area code {entry.code}:"
-        " remove its entry from domain/area_codes.py."
+        " remove its entry from domain/numbering_plans.py."
     )
 
 

@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
-from domain.area_codes import MISSING_AREA_CODES
 from domain.errors import InvalidPhoneNumber
+from domain.numbering_plans import MISSING_AREA_CODES
 from domain.numbers import Normaliser
 from tests.sending.numbers_as_written import as_written, examples
 

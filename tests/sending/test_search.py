@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.errors import InvalidInput
-from domain.search import digits_of, search_of
+from domain.pages import digits_of, search_of
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.ids import SidKind, sid_of
 from domain.inbox.capture import capture_contacts
-from domain.sids import SidKind, sid_of
 from ibiki.http.middleware import BodyLimit
 from ibiki.http.twilio.facade import TwilioFacade
 from persistence import store

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from domain.ids import new_id
-from domain.sids import SidKind, find_sid, sid_of
+from domain.ids import SidKind, find_sid, new_id, sid_of
 from tests import worlds
 from tests.inbox import post as inbound
 from tests.twilio.conftest import PREFIX, Web, account_of, assign, captured, failure

@@ -16,8 +16,8 @@ from domain.hooks.addresses import AddressRules
 from domain.hooks.deliveries import DueDelivery, HookRequest
 from domain.identity.access import OfClient
 from domain.identity.auth_tokens import AuthTokens
+from domain.ids import SidKind, sid_of
 from domain.sending.messages import Callback, Message
-from domain.sids import SidKind, sid_of
 from ibiki.http.twilio.forms import FORM
 from ibiki.http.twilio.resources import VERSION, ClientReads, error_of, find_own, status_of
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
-from domain.sids import SidKind, sid_of
+from domain.ids import SidKind, sid_of
 from ibiki.http.bearer import actor_of, bearer_of
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from domain.direction import Direction
+from domain.ids import SidKind, find_sid, sid_of
 from domain.numbers import Normaliser
 from domain.pages import Window
 from domain.sending.lists import MessageFilter
-from domain.sids import SidKind, find_sid, sid_of
+from domain.sending.messages import Direction
 from ibiki.http.twilio.errors import invalid
 from ibiki.http.twilio.forms import number_of, time_of
 from ibiki.http.twilio.resources import Own, Place

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domain.direction import Direction
 from domain.dispatch.cancel import cancel_message
 from domain.errors import InvalidInput, InvalidText, NotFound, OutcomeUnknown, TryAgain
 from domain.identity.access import Actor, OfClient, own_scope
+from domain.ids import SidKind, find_sid
 from domain.inbox import erasing
 from domain.inbox.erasing import NotFinished
 from domain.inbox.messages import AnyMessage
@@ -19,10 +19,9 @@ from domain.ledger.balances import view_of
 from domain.pages import Page, Window
 from domain.sending import send as sending
 from domain.sending.lists import MessageFilter
-from domain.sending.messages import Line, Message, MessageStatus, Send, SingleOptions
+from domain.sending.messages import Direction, Line, Message, MessageStatus, Send, SingleOptions
 from domain.sending.schedule import FIELD as SEND_AT
 from domain.sending.text import segments_of
-from domain.sids import SidKind, find_sid
 from ibiki.http.twilio import lists
 from ibiki.http.twilio.errors import TwilioRefused, invalid
 from ibiki.http.twilio.lists import token_after, token_before

@@ -14,10 +14,10 @@ from domain.dispatch.settlement import EXPIRED, GIVEN_UP, OPTED_OUT
 from domain.errors import NotFound
 from domain.identity.access import OfClient, Scope
 from domain.identity.directory import Client, ClientStatus
+from domain.ids import SidKind, sid_of
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.sending.messages import Line, Message, MessageStatus
 from domain.sending.text import segments_of
-from domain.sids import SidKind, sid_of
 
 VERSION = "2010-04-01"
 PREFIX = f"/{VERSION}"
