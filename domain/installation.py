@@ -32,7 +32,7 @@ from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.ports import AcceptStore, ProviderRoutes, SendArchive, Templates, Uploads
 from domain.sending.recipients import RecipientMemory
-from domain.sending.route_changes import Routes
+from domain.sending.routes import Routes
 
 
 @dataclass(frozen=True, slots=True)

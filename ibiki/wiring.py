@@ -28,7 +28,7 @@ from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
-from domain.sending.route_changes import Routes
+from domain.sending.routes import Routes
 from ibiki.encryption import FernetCipher
 from ibiki.hooks import address_rules
 from ibiki.http.rate_limiter import RequestRateLimiter

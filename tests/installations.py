@@ -26,7 +26,7 @@ from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.provider import Outcome, Outgoing, ProviderField, Reading, Unknown
 from domain.sending.acceptor import Acceptor
-from domain.sending.route_changes import Routes
+from domain.sending.routes import Routes
 from ibiki.encryption import FernetCipher
 from persistence import store
 from providers.registry import PARSERS, PROVIDERS, config_of, open_account

@@ -29,7 +29,7 @@ from domain.sending.file_job import accepted_of, checksum
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.files.uploads import copy_upload
 from domain.sending.messages import NewSend, SendKind
-from domain.sending.route_changes import Routes
+from domain.sending.routes import Routes
 from domain.sending.schedule import Schedule, schedule_of
 
 LEASE_SECONDS = 15.0

@@ -22,7 +22,7 @@ from domain.ledger.idempotency import IdempotencyKey, stored_before
 from domain.loops import AWAY
 from domain.pages import Window
 from domain.sending.accept import AcceptedBefore, AcceptedNow
-from domain.sending.charging import accept
+from domain.sending.acceptor import accept
 from domain.sending.messages import Line, Message, MessageStatus, NewSend, SendKind
 from domain.sending.routes import ProviderRoute
 from domain.sending.send import check_rate, key_by

@@ -29,7 +29,7 @@ from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
 from domain.loops import in_thread
 from domain.numbers import Normaliser
-from domain.sending.charging import accept_checked
+from domain.sending.acceptor import accept_checked
 from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts, reading_of
 from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file
 from domain.sending.files.uploads import Upload, find_upload, opened
@@ -43,7 +43,7 @@ from domain.sending.send import (
     key_by,
     options_of,
 )
-from domain.sending.templates import find_by_name
+from domain.sending.text import find_by_name
 
 if TYPE_CHECKING:
     from domain.installation import Installation

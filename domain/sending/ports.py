@@ -30,7 +30,7 @@ from domain.sending.routes import ProviderRoute
 from domain.transactions import Transaction, Transactional
 
 if TYPE_CHECKING:
-    from domain.sending.templates import Template
+    from domain.sending.text import Template
 
 
 class SendArchive(Protocol):

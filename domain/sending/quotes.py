@@ -18,7 +18,7 @@ from domain.errors import (
     TooManyRecipients,
 )
 from domain.identity.access import Actor, Payer, payer_of
-from domain.sending.charging import read_balance_once
+from domain.sending.acceptor import read_balance_once
 from domain.sending.messages import SendKind
 from domain.sending.recipients import Recipients
 from domain.sending.send import (
@@ -28,8 +28,7 @@ from domain.sending.send import (
     find_schedule,
     with_texts,
 )
-from domain.sending.templates import Text
-from domain.sending.text import Encoding, costly_characters, encoding_of, segments_of
+from domain.sending.text import Encoding, Text, costly_characters, encoding_of, segments_of
 
 if TYPE_CHECKING:
     from domain.installation import Installation

@@ -25,7 +25,7 @@ from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey, key_of
 from domain.loops import in_thread
-from domain.sending.charging import accept_checked
+from domain.sending.acceptor import accept_checked
 from domain.sending.messages import (
     NO_OPTIONS,
     NewSend,
@@ -35,8 +35,7 @@ from domain.sending.messages import (
 )
 from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
 from domain.sending.schedule import AT_ONCE, Schedule, schedule_of
-from domain.sending.templates import FIELD, Text, as_given, fill_in
-from domain.sending.text import check_text
+from domain.sending.text import TEMPLATE_FIELD, Text, as_given, check_text, fill_in
 
 if TYPE_CHECKING:
     from domain.installation import Installation
@@ -218,7 +217,7 @@ async def with_texts(
     if request.kind is SendKind.MULTI:
         request = replace(request, texts=complete, missing=missing)
     elif missing:
-        raise InvalidText(missing[0], path=("input", FIELD))
+        raise InvalidText(missing[0], path=("input", TEMPLATE_FIELD))
     else:
         request = replace(request, text=complete[0])
     _check_texts(request, most_segments=installation.limits.segments)

@@ -7,8 +7,7 @@ from uuid import UUID
 from strawberry import ID
 
 from domain.identity.access import Everything, Role
-from domain.sending import route_changes
-from domain.sending.routes import ProviderRoute
+from domain.sending.routes import NewRoute, ProviderRoute, delete_route, set_route
 from resolvers import ids
 from resolvers.context import Info, requires
 from resolvers.ids import Kind
@@ -25,7 +24,7 @@ async def provider_routes(info: Info) -> list[ProviderRoute]:
 async def set_provider_route(info: Info, input: SetProviderRouteInput) -> ProviderRoute:
     """Sets a route. This process uses it at once."""
     installation = info.context.installation
-    asked = route_changes.NewRoute(
+    asked = NewRoute(
         prefix=input.prefix,
         provider_account_id=ids.decode(Kind.PROVIDER_ACCOUNT, input.provider_account_id),
         cost=input.cost,
@@ -33,7 +32,7 @@ async def set_provider_route(info: Info, input: SetProviderRouteInput) -> Provid
         fallback_cost=input.fallback_cost,
         pool_id=_account_id(input.pool_id),
     )
-    route = await route_changes.set_route(installation.store, asked)
+    route = await set_route(installation.store, asked)
     await installation.routes.catch_up()
     return route
 
@@ -42,9 +41,7 @@ async def set_provider_route(info: Info, input: SetProviderRouteInput) -> Provid
 async def delete_provider_route(info: Info, input: DeleteProviderRouteInput) -> ProviderRoute:
     """Deletes a route. This process does not use it any more."""
     installation = info.context.installation
-    route = await route_changes.delete_route(
-        installation.store, ids.decode(Kind.PROVIDER_ROUTE, input.id)
-    )
+    route = await delete_route(installation.store, ids.decode(Kind.PROVIDER_ROUTE, input.id))
     await installation.routes.catch_up()
     return route
 

@@ -9,8 +9,8 @@ from strawberry import argument
 from domain.identity.access import Role, message_scope
 from domain.identity.directory import TextKey
 from domain.pages import Page, Window, search_of
-from domain.sending import templates as saving
-from domain.sending.templates import FromTemplate, Template, Text, text_given
+from domain.sending import text as saving
+from domain.sending.text import FromTemplate, Template, Text, text_given
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind

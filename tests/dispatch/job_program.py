@@ -13,7 +13,7 @@ import sys
 from domain.dispatch.jobs import JobObserver, JobRules, JobStage, JobWriter
 from domain.numbers import Normaliser
 from domain.sending.files.file_limits import FileLimits
-from domain.sending.route_changes import Routes
+from domain.sending.routes import Routes
 from persistence import store
 from tests import worlds
 

@@ -16,7 +16,7 @@ from domain.inbox.routes import set_modem_route
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.sending.messages import Line
-from domain.sending.route_changes import NewRoute, set_route
+from domain.sending.routes import NewRoute, set_route
 from persistence import store
 from resolvers.ids import Kind
 from tests import people, worlds

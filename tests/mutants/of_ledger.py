@@ -231,7 +231,7 @@ MUTANTS = (
     ),
     Mutant(
         "a school sends before its balance was ever read",
-        "domain/sending/charging.py",
+        "domain/sending/acceptor.py",
         "    if new_send.payer.is_unread:\n",
         "    if False:\n",
         ("sending/test_schools.py",),

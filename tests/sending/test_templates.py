@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.sending.templates import MOST_TEMPLATES
+from domain.sending.text import MOST_TEMPLATES
 from tests import worlds
 from tests.installations import App
 from tests.sending.files.test_csv_send import QUOTE as QUOTE_CSV

@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from domain.sending.templates import Text
+from domain.sending.text import Text
 from ibiki.http.rest.answers import Answer, Failure, Rejected, Shown, is_absent
 from ibiki.http.rest.sending_values import (
     IGNORE_QUIET,

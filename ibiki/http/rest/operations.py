@@ -15,7 +15,7 @@ from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send
-from domain.sending.templates import Text
+from domain.sending.text import Text
 from ibiki.http.rest.errors import failure_of, rejected_of
 from ibiki.http.rest.models import (
     BalanceAnswer,

@@ -14,7 +14,7 @@ from domain.identity.access import payer_of
 from domain.ledger import sync as syncing
 from domain.ledger.balances import view_of
 from domain.loops import AWAY
-from domain.sending.templates import Text
+from domain.sending.text import Text
 from ibiki.http.rest.answers import Answer, Rejected
 from ibiki.http.rest.errors import rejected_of
 from ibiki.http.rest.models import (

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from domain.errors import InvalidInput
-from domain.sending.templates import FromTemplate, Text
+from domain.sending.text import FromTemplate, Text
 from domain.times import instant_of
 
 SEND_AT = (
