@@ -15,8 +15,7 @@ from datetime import datetime
 from math import inf
 from uuid import UUID
 
-from domain.dispatch.fairness import ANY_NUMBER, BULK, Round, Turns, group, share_out
-from domain.dispatch.lookout import Reached
+from domain.dispatch.fairness import ANY_NUMBER, BULK, Reached, Round, Turns, group, share_out
 from domain.dispatch.messages import (
     Call,
     LockedProviderAccount,

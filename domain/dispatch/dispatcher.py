@@ -15,15 +15,13 @@ from functools import partial
 from math import inf, isfinite
 from uuid import UUID
 
-from domain.dispatch.breaker import Breaker, is_clear, requested_pause
 from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
 from domain.dispatch.clock_watch import ClockWatch
-from domain.dispatch.fairness import BULK, Turns
-from domain.dispatch.lookout import PAUSE, Lookout
+from domain.dispatch.fairness import BULK, PAUSE, Lookout, Turns
 from domain.dispatch.messages import Call, EndedCall, Waiting
 from domain.dispatch.ports import Observer, Stage, WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
-from domain.dispatch.rules import DispatchRules
+from domain.dispatch.rules import Breaker, DispatchRules, is_clear, requested_pause
 from domain.ids import new_id
 from domain.loops import Loop, log_failure, now_seconds, pause_after
 from domain.provider import NotSent, Outcome, Outgoing, Provider, Providers, Unknown
@@ -67,7 +65,7 @@ class DispatchRunner:
         self._id = new_id()
         self._running: dict[UUID, Dispatcher] = {}
         poll_seconds, sweep_seconds = self._rules.poll_seconds, self._rules.sweep_seconds
-        # An open snapshot makes the first two slow, as `lookout` explains.
+        # An open snapshot makes the first two slow, as `fairness` explains.
         self._poll = Loop(
             "the queue poll", self._look, every_seconds=poll_seconds, least_rest=PAUSE
         )

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from random import random
 from uuid import UUID
 
-from domain.dispatch.carrying import carriages_of, nodes_of, post_carriages, with_costs
 from domain.dispatch.messages import (
     AttemptEnd,
     EndedCall,
@@ -26,12 +25,16 @@ from domain.dispatch.settlement import (
     accounts_of,
     as_unknown,
     cancel_opted_out,
+    carriages_of,
     expire,
     give_up,
     mark_refunded_by_reading,
+    nodes_of,
+    post_carriages,
     post_refunds,
     refunds_of,
     transition_for,
+    with_costs,
 )
 from domain.loops import AWAY, Batcher, log_failure, now_seconds, pause_after
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown

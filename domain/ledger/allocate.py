@@ -23,11 +23,19 @@ from domain.identity.access import Actor, Everything, OfGroup, Role, Scope, requ
 from domain.ids import new_id
 from domain.ledger import balances
 from domain.ledger.balances import Balances, BalanceView, view_of
-from domain.ledger.book import Book, Holding, Purpose, Transfer, TransferKind, can_pay
+from domain.ledger.book import (
+    LARGEST_UNITS,
+    Book,
+    Holding,
+    Purpose,
+    Transfer,
+    TransferKind,
+    can_pay,
+    value_usd,
+)
 from domain.ledger.idempotency import Answer, key_of, once, own_key, stored_before
 from domain.ledger.ports import AllocateStore, AllocationTarget
 from domain.ledger.statement import StatementLine
-from domain.ledger.valuation import LARGEST_UNITS, value_usd
 from domain.transactions import Transaction
 
 LONGEST_NOTE = 500

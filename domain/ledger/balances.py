@@ -12,7 +12,7 @@ from uuid import UUID
 from domain.errors import NotFound
 from domain.identity.access import Actor, Everything, OfGroup, balance_scope
 from domain.ledger.alarms import READING_IS_OLD_AFTER, Alarm, PoolSigns, alarms_of
-from domain.ledger.valuation import value_usd
+from domain.ledger.book import value_usd
 
 
 class SyncState(StrEnum):

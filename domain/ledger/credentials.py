@@ -17,9 +17,8 @@ from domain.identity.directory import Client
 from domain.identity.ports import IdentityStore
 from domain.ids import new_id
 from domain.ledger.balances import ProviderAccountFigures
-from domain.ledger.book import Holding
+from domain.ledger.book import Holding, Valuation
 from domain.ledger.ports import Ledger
-from domain.ledger.valuation import Valuation
 from domain.provider import Credentials
 from domain.transactions import Transaction, changing
 

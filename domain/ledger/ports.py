@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.identity.access import Everything, Scope
 from domain.ledger.audits import Audit
 from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
-from domain.ledger.book import Book, Transfer
+from domain.ledger.book import Book, Transfer, Valuation
 from domain.ledger.idempotency import Answer, IdempotencyKey
 from domain.ledger.reconciliation import (
     CheckedPage,
@@ -25,7 +25,6 @@ from domain.ledger.reconciliation import (
     WrongLine,
 )
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
-from domain.ledger.valuation import Valuation
 from domain.pages import Page, Window
 from domain.transactions import Transaction
 

@@ -16,6 +16,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.identity.directory import KEEP, Keep, kept, name_of
 from domain.ids import new_id
 from domain.ledger.balances import ProviderAccountFigures
+from domain.ledger.book import Valuation
 from domain.ledger.credentials import (
     LARGEST_PRICE,
     TERMS,
@@ -26,7 +27,6 @@ from domain.ledger.credentials import (
     SignIn,
     Terms,
 )
-from domain.ledger.valuation import Valuation
 from domain.provider import ProviderField
 from domain.transactions import Transaction, changing
 

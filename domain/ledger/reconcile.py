@@ -19,7 +19,7 @@ from uuid import UUID
 
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
-from domain.ledger.book import Purpose, TransferKind
+from domain.ledger.book import Purpose, TransferKind, value_usd
 from domain.ledger.ports import ReconcileStore
 from domain.ledger.reconcile_imported import corrected_pages
 from domain.ledger.reconciliation import (
@@ -30,7 +30,6 @@ from domain.ledger.reconciliation import (
     explain,
 )
 from domain.ledger.runs import persist
-from domain.ledger.valuation import value_usd
 from domain.transactions import Transaction
 
 Report = Callable[[Reconciliation], None]

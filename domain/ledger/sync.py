@@ -32,10 +32,9 @@ from domain.errors import (
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.balances import Balances, BalanceView
-from domain.ledger.book import Book, Holding, Purpose, TransferKind
+from domain.ledger.book import Book, Holding, Purpose, TransferKind, units_of_reading
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
-from domain.ledger.valuation import units_of_reading
 from domain.loops import now_seconds
 from domain.provider import Provider, Reading, SupportsBalance
 from domain.transactions import Transaction

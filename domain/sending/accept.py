@@ -21,7 +21,7 @@ from domain.errors import (
     Refusal,
     TryAgain,
 )
-from domain.ledger.book import Book, Purpose, TransferKind, can_pay
+from domain.ledger.book import Book, Purpose, TransferKind, can_pay, value_usd
 from domain.ledger.idempotency import (
     PAUSES_SECONDS,
     Answer,
@@ -29,7 +29,6 @@ from domain.ledger.idempotency import (
     KeysTaken,
     stored_answer,
 )
-from domain.ledger.valuation import value_usd
 from domain.loops import now_seconds
 from domain.sending.messages import Callback, NewSend, answer_of
 from domain.sending.ports import AcceptStore, LockedPayers

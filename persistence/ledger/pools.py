@@ -13,9 +13,8 @@ from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
-from domain.ledger.book import Purpose, Transfer, TransferKind
+from domain.ledger.book import Purpose, Transfer, TransferKind, Valuation
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
-from domain.ledger.valuation import Valuation
 from domain.live import hints
 from persistence.database import connection, orm
 from persistence.ledger import models

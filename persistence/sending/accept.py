@@ -15,8 +15,7 @@ from uuid import UUID
 import orjson
 
 from domain.errors import NotFound
-from domain.ledger.book import Book
-from domain.ledger.valuation import value_usd
+from domain.ledger.book import Book, value_usd
 from domain.sending.messages import (
     LATER,
     PRIORITY,

@@ -64,7 +64,7 @@ class Message(Model):
     its time has come, `priority` is higher by `domain.sending.messages.LATER`. `deleted_at`: when
     the client removed it from its lists. `provider_account_id`: the account that submits it; with a
     `route_id`, it can be another one than the send's. `route_charged`: what that account's pool has
-    paid for it: see `domain.dispatch.carrying`.
+    paid for it: see `domain.dispatch.settlement`.
     """
 
     id = fields.UUIDField(primary_key=True)

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from domain.dispatch.breaker import Breaker, is_clear, requested_pause
+from domain.dispatch.rules import Breaker, is_clear, requested_pause
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 
 

@@ -14,9 +14,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from domain.dispatch import lookout
-from domain.dispatch.fairness import BULK, REPLIES, SINGLES
-from domain.dispatch.lookout import Lookout
+from domain.dispatch import fairness
+from domain.dispatch.fairness import BULK, REPLIES, SINGLES, Lookout
 from domain.dispatch.messages import BEGINNING, Position, Quota, Waiting
 from domain.ids import new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing
@@ -39,7 +38,7 @@ class SlowQueue:
         self.seconds = {SINGLES: seconds.get("urgent", 0.0), BULK: seconds.get("bulk", 0.0)}
         self.found = [Waiting(BULK, ANNE), Waiting(BULK, BOB), Waiting(SINGLES, CLEO)]
         self.looks: list[set[int]] = []
-        monkeypatch.setattr(lookout, "now_seconds", lambda: self.now)
+        monkeypatch.setattr(fairness, "now_seconds", lambda: self.now)
 
     async def tenants_waiting(
         self, _: UUID, *, after: Mapping[int, UUID], most: int

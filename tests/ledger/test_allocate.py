@@ -17,8 +17,7 @@ from domain.errors import (
     Refusal,
 )
 from domain.ledger.allocate import LONGEST_NOTE, Allocation, allocate
-from domain.ledger.book import Purpose, TransferKind
-from domain.ledger.valuation import LARGEST_UNITS
+from domain.ledger.book import LARGEST_UNITS, Purpose, TransferKind
 from persistence import store
 from tests import worlds
 from tests.ledger.allocating import GROUP, MEMBER, POOL, Installation, allocated, make_installation

@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
-from domain.ledger.book import Book, Holding, NodeKind, Purpose, TransferKind, can_pay
-from domain.ledger.valuation import LARGEST_UNITS
+from domain.ledger.book import (
+    LARGEST_UNITS,
+    Book,
+    Holding,
+    NodeKind,
+    Purpose,
+    TransferKind,
+    can_pay,
+)
 
 POOL = uuid4()
 NOTHING = Purpose()

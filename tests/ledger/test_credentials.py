@@ -14,6 +14,7 @@ from domain.errors import InvalidInput, NotFound, TryAgain
 from domain.ids import new_id
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.balances import BalanceView, SyncState
+from domain.ledger.book import Valuation
 from domain.ledger.credentials import (
     NOT_CONFIGURED,
     TERMS,
@@ -24,7 +25,6 @@ from domain.ledger.credentials import (
     rotate_keys,
     set_credentials,
 )
-from domain.ledger.valuation import Valuation
 from ibiki.encryption import FernetCipher
 from persistence import store
 from resolvers import ids
