@@ -36,8 +36,16 @@ from domain.errors import TryAgain
 from domain.transactions import CommitLost, Disconnected, LockTimeout
 from persistence import long_reads
 from persistence.live.hints import PublishAfterwards
-from persistence.orm import HeldClient, PooledClient
-from persistence.pool import ANSWER_SECONDS, AWAY, PROOF_SECONDS, acquired, silence, terminate
+from persistence.pool import (
+    ANSWER_SECONDS,
+    AWAY,
+    PROOF_SECONDS,
+    HeldClient,
+    PooledClient,
+    acquired,
+    silence,
+    terminate,
+)
 from persistence.servers import credentials, reach
 
 if TYPE_CHECKING:
@@ -181,7 +189,7 @@ def tortoise_config(
     return {
         "connections": {
             "default": {
-                "engine": "persistence.orm",
+                "engine": "persistence.pool",
                 "credentials": {
                     **connection_options(url, application_name, answer_seconds),
                     "connect": reach,

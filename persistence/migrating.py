@@ -34,8 +34,7 @@ from tortoise.transactions import in_transaction
 from domain.loops import backoff_seconds
 from persistence.database import connection, tortoise_config
 from persistence.migration_steps import StepOutsideTransactions
-from persistence.reaching import GONE, DatabaseUnusable
-from persistence.servers import credentials, reach
+from persistence.servers import GONE, DatabaseUnusable, credentials, reach
 
 FOLDER = Path(__file__).parent / "migrations"
 PACKAGE = "persistence.migrations"

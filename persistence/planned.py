@@ -1,25 +1,59 @@
-"""Connections whose statements are planned for the values that they are called with.
+"""Searches and filters: planned for the values that they are called with, a few at a time.
 
 asyncpg keeps prepared statements, and PostgreSQL plans such a statement for any values from the
 sixth time on. For a search or a filter that is wrong: the best plan for a client with ten messages
 takes seconds for a client with a million, and the other way round. Here each statement is prepared
 again, which costs one more round trip and its planning: some tenths of a millisecond.
+
+A page reads as many rows as it shows. But if a search finds little, it reads all rows of a tenant.
+Without a limit, the searches of one tenant could hold every connection of the process, and the
+sends of others would wait (docs/decisions/0076). So a process runs a few searches at a time, and
+one of each tenant.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
+from domain.errors import RateLimited
 from persistence.database import connection
 from persistence.long_reads import long_read
-from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from persistence.database import Connection
+
+AT_ONCE = 4
+"""Searches of one process at a time: a fifth of its connections with the default pool size."""
+
+WAIT_SECONDS = 5.0
+"""How long a search may wait for its turn. Most searches are shorter."""
+
+_few = asyncio.Semaphore(AT_ONCE)
+_own: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+
+
+@asynccontextmanager
+async def in_turn(whose: Hashable, *, searches: bool) -> AsyncIterator[None]:
+    """Waits for a turn if the read `searches`; other reads never wait.
+
+    `whose`: the tenant, which has one turn at a time. Raises RateLimited if the wait is too long.
+    """
+    async with AsyncExitStack() as turn:
+        if searches:
+            own = _own.setdefault(whose, asyncio.Lock())
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await turn.enter_async_context(own)
+                    await turn.enter_async_context(_few)
+            except TimeoutError:
+                raise RateLimited(1) from None
+        yield
 
 
 Answer = TypeVar("Answer")

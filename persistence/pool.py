@@ -1,22 +1,32 @@
-"""Connections of the pool: how long to wait for one, and which of them still work.
+"""Connections of the pool: how long to wait for one, which of them work, and Tortoise's clients.
 
 PostgreSQL's own `statement_timeout` does not help if PostgreSQL is stopped or out of reach. So this
 process measures the time itself. A statement that is too slow costs its caller the statement. Only
 a connection that does not answer any more is dropped.
+
+A queryset uses the same connections as the set-based SQL. Tortoise's own client waits for a
+connection without a limit, and its own transactions lose pooled connections. Exceptions of asyncpg
+are raised as they are, as in the set-based SQL: catch `asyncpg.UniqueViolationError`, not
+`tortoise.exceptions.IntegrityError`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import asyncpg
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+
+from domain.errors import TryAgain
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from asyncpg.pool import PoolConnectionProxy
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
@@ -179,3 +189,54 @@ def _is_closed(held: Connection) -> bool:
 
 def _raw(held: Connection) -> object:
     return held._con  # type: ignore[attr-defined]  # the proxy is a new object at each acquire
+
+
+Answer = TypeVar("Answer")
+Call = Callable[..., Coroutine[Any, Any, Answer]]
+
+
+class _Untranslated(AsyncpgDBClient):
+    async def _translate_exceptions(self, func: Call[Answer], *args: Any, **kwargs: Any) -> Answer:
+        return await func(self, *args, **kwargs)
+
+
+class PooledClient(_Untranslated):
+    """Runs each statement on a pooled connection of its own. Raises TryAgain if PostgreSQL is away.
+
+    Tortoise makes it: see `persistence.database.tortoise_config`.
+    """
+
+    @property
+    def pool(self) -> Pool:
+        """The pool. Raises RuntimeError before `connect`."""
+        if self._pool is None:
+            raise RuntimeError("not connected: call connect() first")
+        return self._pool
+
+    def acquire_connection(self) -> AbstractAsyncContextManager[Connection]:  # type: ignore[override]
+        """A connection of the pool."""
+        return acquired(self.pool, unavailable=TryAgain)
+
+    async def _close(self) -> None:
+        try:
+            await super()._close()
+        except AWAY:
+            self._pool = None  # asyncpg has dropped its connections
+
+    def _in_transaction(self) -> NoReturn:
+        raise RuntimeError("use persistence.database.transaction() instead of Tortoise's own")
+
+
+class HeldClient(_Untranslated, TransactionWrapper):
+    """Runs all statements on one connection that the caller holds."""
+
+    def __init__(self, client: PooledClient, held: Connection) -> None:
+        super().__init__(client)
+        self._connection = cast(Any, held)
+
+    def holds(self, held: Connection) -> bool:
+        """Whether this is its connection."""
+        return cast(Any, self._connection) is held
+
+
+client_class = PooledClient

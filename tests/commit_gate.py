@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from persistence import database, orm
+from persistence import database, pool
 
 Acquired = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -24,7 +24,7 @@ class Gate:
 
     def guard(self, patched: pytest.MonkeyPatch) -> None:
         """Puts the gate in front of the pool of this process."""
-        for module in (database, orm):
+        for module in (database, pool):
             patched.setattr(module, "acquired", self.around(module.acquired))
 
     def around(self, acquired: Acquired) -> Acquired:

@@ -11,12 +11,12 @@ def message_for(error: Exception) -> str | None:
     """The message for an error that an operator can correct. None for a defect."""
     # Imported here, because a command that succeeds does not need these modules.
     from domain.errors import Refusal
-    from persistence import reaching
+    from persistence import servers
     from providers.simulator.request_log import DirectoryInUse
 
-    database_message = reaching.sentence_of(error)
+    database_message = servers.sentence_of(error)
     if database_message is not None:
         return database_message
-    if isinstance(error, (CommandError, Refusal, reaching.DatabaseUnusable, DirectoryInUse)):
+    if isinstance(error, (CommandError, Refusal, servers.DatabaseUnusable, DirectoryInUse)):
         return str(error)
     return None

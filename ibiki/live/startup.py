@@ -13,7 +13,7 @@ from ibiki.live.bus_redis import RedisCarrier
 from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
 from ibiki.live.subscribing import Live
 from persistence.live import hints
-from persistence.live.bus import PostgresCarrier
+from persistence.live.hints import PostgresCarrier
 
 TIMELINE_SECONDS = 1.0
 

@@ -59,7 +59,7 @@ def open_context(directory: Path, *, must_exist: bool = False) -> Iterator[Comma
         raise DirectoryUnusable(f"{directory} is not a directory. Choose another one with --data.")
     checked = settings.load_or_exit(directory)
     if checked.database.url is not None:
-        from persistence.reaching import check_usable  # imported late, because it takes long
+        from persistence.servers import check_usable  # imported late, because it takes long
 
         asyncio.run(check_usable(checked.database.url))
         yield CommandContext(checked, directory, checked.database.url)

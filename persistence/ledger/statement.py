@@ -26,15 +26,14 @@ from persistence.identity.models import Client, Group
 from persistence.ledger.models import Account, ProviderAccount, Transfer
 from persistence.long_reads import long_read
 from persistence.pages import list_page
-from persistence.planned import connection_for, planned
+from persistence.planned import connection_for, in_turn, planned
 from persistence.sending.models import Send
-from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
 
     from persistence.database import Connection
-    from persistence.orm import HeldClient, PooledClient
+    from persistence.pool import HeldClient, PooledClient
 
     Orm: TypeAlias = PooledClient | HeldClient
 

@@ -23,10 +23,10 @@ from domain.sending.messages import AcceptedMessage, MessageStatus, Send, SendKi
 from persistence.database import connection, orm
 from persistence.long_reads import long_read
 from persistence.pages import list_page
+from persistence.planned import in_turn
 from persistence.sending import models
 from persistence.sending.messages import add_time, first_id, last_id, within
 from persistence.sending.tallies import read_counts
-from persistence.turns import in_turn
 
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet

@@ -18,7 +18,7 @@ from domain.ledger.statement import StatementFilter
 from domain.pages import Window
 from domain.sending.lists import MessageFilter
 from domain.sending.messages import MessageStatus
-from persistence import store, turns
+from persistence import planned, store
 from persistence.database import connection
 from tests import worlds
 
@@ -84,7 +84,7 @@ async def test_a_process_runs_few_searches_at_once() -> None:
 
     async def search(whose: Scope) -> None:
         nonlocal at_once, most
-        async with turns.in_turn(whose, searches=True):
+        async with planned.in_turn(whose, searches=True):
             at_once += 1
             most = max(most, at_once)
             await asyncio.sleep(0.01)
@@ -92,22 +92,22 @@ async def test_a_process_runs_few_searches_at_once() -> None:
 
     everybody: list[Scope] = [Everything(), *(OfClient(new_id()) for _ in range(10))]
     await asyncio.gather(*map(search, everybody))
-    assert most == turns.AT_ONCE
+    assert most == planned.AT_ONCE
     most = 0
     await asyncio.gather(*[search(Everything()) for _ in range(5)])
     assert most == 1
-    assert not turns._own  # a tenant that does not search uses no memory
+    assert not planned._own  # a tenant that does not search uses no memory
 
 
 async def test_a_search_that_waits_too_long_is_rate_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(turns, "WAIT_SECONDS", 0.05)
-    async with turns.in_turn("mine", searches=True):
+    monkeypatch.setattr(planned, "WAIT_SECONDS", 0.05)
+    async with planned.in_turn("mine", searches=True):
         with pytest.raises(RateLimited):
-            async with turns.in_turn("mine", searches=True):
+            async with planned.in_turn("mine", searches=True):
                 pass
-        async with turns.in_turn("mine", searches=False), turns.in_turn("yours", searches=True):
+        async with planned.in_turn("mine", searches=False), planned.in_turn("yours", searches=True):
             pass
-    async with turns.in_turn("mine", searches=True):
+    async with planned.in_turn("mine", searches=True):
         pass
