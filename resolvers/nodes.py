@@ -11,9 +11,16 @@ from strawberry import ID, argument
 from domain.errors import Forbidden, NotFound
 from domain.identity.access import Everything, Role, message_scope, require
 from resolvers import ids
-from resolvers.context import Info, actor_of, requires
+from resolvers.context import (
+    Info,
+    actor_of,
+    load_clients,
+    load_groups,
+    load_messages,
+    load_sends,
+    requires,
+)
 from resolvers.ids import Kind
-from resolvers.loaders import load_clients, load_groups, load_messages, load_sends
 
 Find: TypeAlias = Callable[..., Awaitable[Any]]
 

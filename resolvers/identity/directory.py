@@ -26,10 +26,8 @@ from domain.identity.directory import (
 from domain.identity.quiet_hours import quiet_hours_of
 from domain.pages import Page, Window, search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of, requires
+from resolvers.context import Info, actor_of, load_clients, requires, updated_fields
 from resolvers.ids import Kind
-from resolvers.loaders import load_clients
-from resolvers.updates import updated_fields
 from schema.identity.inputs import (
     ClientFilter,
     CreateClientInput,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from domain.errors import Unauthenticated
 from domain.identity.access import Role
 from domain.identity.directory import Client, Group, User
-from resolvers.context import Info, actor_of, requires
-from resolvers.loaders import load_groups, load_own_clients
+from resolvers.context import Info, actor_of, load_groups, load_own_clients, requires
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from domain.inbox.contact_import import ContactsImported
 from domain.inbox.messages import Contact, ContactKey, ContactOrder
 from domain.pages import Page, Window, search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of, requires
+from resolvers.context import Info, actor_of, requires, updated_fields
 from resolvers.ids import Kind
-from resolvers.updates import updated_fields
 from schema.inbox.inputs import (
     ContactFilter,
     DeleteContactInput,

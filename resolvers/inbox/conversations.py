@@ -14,9 +14,8 @@ from domain.inbox import reply as replying
 from domain.inbox.messages import AnyMessage, Contact, Conversation, ConversationKey
 from domain.pages import Page, Window, search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of, requires
+from resolvers.context import Info, actor_of, load_messages, requires
 from resolvers.ids import Kind
-from resolvers.loaders import load_messages
 from schema.inbox.inputs import MarkReadInput, ReplyInput
 
 

@@ -16,9 +16,8 @@ from domain.inbox.webhooks import EventKey, WebhookEvent, WebhookOutcome, Webhoo
 from domain.pages import Page, Window
 from domain.sending.messages import Line
 from resolvers import ids
-from resolvers.context import Info, requires
+from resolvers.context import Info, load_clients, load_messages, requires
 from resolvers.ids import Kind
-from resolvers.loaders import load_clients, load_messages
 from resolvers.pages import Cursors
 from schema.inbox.inputs import (
     AssignInboundInput,

@@ -25,9 +25,8 @@ from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Page, Window, search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of, requires
+from resolvers.context import Info, actor_of, load_clients, load_groups, requires
 from resolvers.ids import Kind
-from resolvers.loaders import load_clients, load_groups
 from schema.ledger.inputs import (
     AllocateInput,
     SetProviderCredentialsInput,

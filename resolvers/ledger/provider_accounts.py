@@ -12,9 +12,8 @@ from domain.ledger import provider_accounts as accounts
 from domain.ledger.balances import ProviderAccountFigures
 from domain.provider import ProviderField
 from resolvers import ids
-from resolvers.context import Info, requires
+from resolvers.context import Info, requires, updated_fields
 from resolvers.ids import Kind
-from resolvers.updates import updated_fields
 from schema.ledger.inputs import (
     CreateProviderAccountInput,
     MoveClientInput,

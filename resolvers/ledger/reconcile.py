@@ -10,8 +10,7 @@ from domain.identity.directory import Client
 from domain.ledger.reconcile import start_reconciliation
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.pages import Page, Window
-from resolvers.context import Info, actor_of, requires
-from resolvers.loaders import load_clients
+from resolvers.context import Info, actor_of, load_clients, requires
 from schema.ledger.inputs import ReconcileInput
 
 ANSWER_SECONDS = 30.0

@@ -1,29 +1,42 @@
-"""Quotes, sends, cancellations and settling. Each calls one operation of the domain."""
+"""Quotes, sends, cancellations, settling and templates. Each calls one operation of the domain."""
 
 from __future__ import annotations
+
+from typing import Annotated
+
+from strawberry import argument
 
 from domain.dispatch import cancel as cancelling
 from domain.dispatch import settle as settling
 from domain.identity.access import Role, message_scope
+from domain.identity.directory import TextKey
+from domain.pages import Page, Window, search_of
 from domain.sending import csv_send as csv_sending
 from domain.sending import quotes
 from domain.sending import send as sending
+from domain.sending import text as texts
 from domain.sending.csv_order import CsvOrder
 from domain.sending.csv_send import CsvQuote
 from domain.sending.messages import Message, Send
 from domain.sending.quotes import Quote
+from domain.sending.text import FromTemplate, Template, Text, text_given
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
-from resolvers.sending.templates import text_of
-from schema.dispatch.inputs import CancelSendInput, SettleUnknownInput
+from schema.dispatch.inputs import (
+    CancelSendInput,
+    SettleUnknownInput,
+)
 from schema.sending.inputs import (
     BulkSendInput,
     BulkSendMultiInput,
     CsvSendInput,
+    DeleteTemplateInput,
     QuoteCsvInput,
     QuoteInput,
+    SaveTemplateInput,
     SendInput,
+    TemplateInput,
 )
 
 NO_NOTE = "No reason was given."
@@ -137,3 +150,46 @@ def _order(input: CsvSendInput | QuoteCsvInput) -> CsvOrder:
         send_at=input.send_at,
         ignore_quiet_hours=bool(input.ignore_quiet_hours),
     )
+
+
+@requires(account=True)
+async def templates(
+    info: Info,
+    window: Window[TextKey],
+    search: Annotated[
+        str | None, argument(description="Only templates with this in their name, in any case.")
+    ] = None,
+) -> Page[Template]:
+    """The client's templates."""
+    scope, store = message_scope(actor_of(info)), info.context.installation.store
+    return await store.read_templates(scope, window, search=search_of(search))
+
+
+@requires(Role.SUPERVISOR, Role.CLIENT, account=True)
+async def save_template(info: Info, input: SaveTemplateInput) -> Template:
+    """Creates or changes a template."""
+    installation = info.context.installation
+    return await texts.save_template(
+        installation.store,
+        actor_of(info),
+        name=input.name,
+        text=input.text,
+        most_segments=installation.limits.segments,
+    )
+
+
+@requires(account=True)
+async def delete_template(info: Info, input: DeleteTemplateInput) -> Template:
+    """Deletes a template and returns it."""
+    actor = actor_of(info)
+    message_scope(actor)
+    template_id = ids.decode(Kind.TEMPLATE, input.id)
+    return await texts.delete_template(info.context.installation.store, actor, template_id)
+
+
+def text_of(text: str | None, template: TemplateInput | None, *path: str) -> Text:
+    """The text or the template of an input. Raises InvalidText. `path`: of the input."""
+    used = None
+    if template is not None:
+        used = FromTemplate(template.name, {each.name: each.value for each in template.values})
+    return text_given(text, used, path=("input", *path, "text"))

@@ -22,9 +22,8 @@ from domain.sending.text import Encoding
 from domain.sending.text import encoding_of as encoding_of_text
 from domain.sending.text import segments_of as segments_of_text
 from resolvers import ids
-from resolvers.context import Info, actor_of, requires
+from resolvers.context import Info, actor_of, load_clients, load_messages, load_sends, requires
 from resolvers.ids import Kind
-from resolvers.loaders import load_clients, load_messages, load_sends
 from schema.sending.inputs import MessageFilter, SendFilter
 
 NO_ID = UUID(int=0)

@@ -10,7 +10,7 @@ import strawberry
 from domain.sending import text as domain_templates
 from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
-from resolvers.sending import templates
+from resolvers.sending import sending
 from schema import errors
 from schema.binding import stands_for
 from schema.connections import connection_field
@@ -41,7 +41,7 @@ DeleteTemplateResult = Annotated[
 @strawberry.type
 class TemplateQuery:
     templates = connection_field(
-        templates.templates,
+        sending.templates,
         Template,
         cursors=by_text_and_id("key"),
         description="The client's templates, by name.",
@@ -51,13 +51,13 @@ class TemplateQuery:
 @strawberry.type
 class TemplateMutation:
     save_template = strawberry.field(
-        resolver=templates.save_template,
+        resolver=sending.save_template,
         graphql_type=SaveTemplateResult,
         description="Creates the template of this name, or changes its text. A client has at most "
         "500.",
     )
     delete_template = strawberry.field(
-        resolver=templates.delete_template,
+        resolver=sending.delete_template,
         graphql_type=DeleteTemplateResult,
         description="Deletes a template. What was sent with it stays.",
     )
