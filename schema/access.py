@@ -11,7 +11,7 @@ from strawberry.types.field import StrawberryField
 
 from domain.identity.access import Role
 from resolvers.context import Access
-from schema.execution.resolving import STRAWBERRY
+from schema.execution.compiling import STRAWBERRY
 
 
 @strawberry.schema_directive(

@@ -33,13 +33,15 @@ from schema.limits import (
     DocumentLimits,
     Size,
     TooComplex,
+    bound_variables,
+    check_literals,
     fragments_of,
     measure_document,
     operations_of,
+    start_variables_of,
 )
 from schema.masking import is_away, refusals_in, shown_errors
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
-from schema.variables import bound_variables, check_literals, start_variables_of
 
 _MOST_ERRORS = 5
 _MOST_TITLED = 3

@@ -16,8 +16,7 @@ from strawberry.types.base import get_object_definition
 from domain import errors
 from domain.identity.directory import ClientStatus
 from resolvers.ids import Kind
-from schema.ids import id_of
-from schema.scalars import Units
+from schema.scalars import Units, id_of
 from schema.sending.recipients import RejectedRecipient
 
 

@@ -1,4 +1,7 @@
-"""The scalars of the API: which values each accepts, and how it is written."""
+"""The scalars and IDs of the API: which values each accepts, and how it is written.
+
+Also which domain types a schema type shows (`stands_for`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 
 import strawberry
 from graphql import (
@@ -15,12 +18,16 @@ from graphql import (
     StringValueNode,
     ValueNode,
 )
+from strawberry import ID
 from strawberry.scalars import JSON as JSON
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
 from strawberry.types.scalar import ScalarDefinition
 
+from domain.ledger.book import LARGEST_UNITS
 from domain.times import instant_of
-
-LARGEST_UNITS = 2**53 - 1
+from resolvers import ids
+from resolvers.ids import Kind
 
 Units = NewType("Units", int)
 Money = NewType("Money", Decimal)
@@ -146,3 +153,53 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
 }
 """The scalar of each Python type, for `StrawberryConfig(scalar_map=…)`."""
+
+
+T = TypeVar("T", bound=type)
+
+
+def stands_for(*domain_types: type) -> Callable[[T], T]:
+    """Declares the domain types that a schema type shows. Put it below `@strawberry.type`."""
+
+    def bind(schema_type: T) -> T:
+        def is_type_of(value: Any, _info: Any) -> bool:
+            return isinstance(value, domain_types)
+
+        schema_type.is_type_of = staticmethod(is_type_of)  # type: ignore[attr-defined]
+        schema_type.domain_types = domain_types  # type: ignore[attr-defined]
+        return schema_type
+
+    return bind
+
+
+class IdField(StrawberryField):
+    """A field without a resolver: an ID is read and written like any other attribute."""
+
+    kind: Kind
+
+    def __copy__(self) -> IdField:
+        field: IdField = super().__copy__()
+        field.kind = self.kind
+        return field
+
+    def reader(self) -> Callable[[Any], str | None]:
+        """A function that does the same as `get_result`, but looks nothing up for each row."""
+        name, prefix = self.python_name, f"{self.kind.value}_"
+
+        def read(source: Any) -> str | None:
+            key = getattr(source, name)
+            return None if key is None else prefix + ids.to_base32(key)
+
+        return read
+
+    def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: Any) -> ID | None:
+        """The ID; None if the object has none."""
+        key = getattr(source, self.python_name)
+        return None if key is None else ids.encode(self.kind, key)
+
+
+def id_of(kind: Kind, *, description: str | None = None) -> Any:
+    """A field that shows the attribute of its own name, a UUID, as an ID of this kind."""
+    field = IdField(description=description or f"The ID of the {kind.word}.")
+    field.kind = kind
+    return field

@@ -25,7 +25,7 @@ import schema.enums  # noqa: F401  # enums are declared before the types that sh
 from schema.access import show_access
 from schema.dispatch.settling import DispatchMutation
 from schema.errors import HANDLERS
-from schema.execution.resolving import prepare_schema
+from schema.execution.compiling import prepare_schema
 from schema.hooks.webhooks import HookMutation, HookQuery, HookSubscription
 from schema.identity.directory import DirectoryMutation, DirectoryQuery
 from schema.identity.sessions import SessionMutation, SessionQuery

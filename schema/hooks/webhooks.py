@@ -14,11 +14,10 @@ from resolvers.hooks import endpoints as lookups
 from resolvers.ids import Kind
 from resolvers.sending.sends import clients_of
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
-from schema.ids import id_of
 from schema.nodes import Node
+from schema.scalars import id_of, stands_for
 
 
 @strawberry.type(description="One event for one endpoint. It is kept for 7 days.")

@@ -16,11 +16,9 @@ from resolvers.identity import viewer
 from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
-from schema.ids import id_of
 from schema.nodes import Node
-from schema.scalars import Money, PhoneNumber, Units
+from schema.scalars import Money, PhoneNumber, Units, id_of, stands_for
 
 RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
 

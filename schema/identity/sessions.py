@@ -13,10 +13,9 @@ from domain.identity import sessions as identity
 from resolvers.identity import sessions
 from resolvers.ids import Kind
 from schema import errors
-from schema.binding import stands_for
 from schema.identity.directory import Viewer
-from schema.ids import id_of
 from schema.nodes import Node
+from schema.scalars import id_of, stands_for
 
 
 @strawberry.type(description="A session with its tokens.")

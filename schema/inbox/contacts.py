@@ -14,11 +14,9 @@ from resolvers.ids import Kind
 from resolvers.inbox import contacts
 from resolvers.pages import by_text_and_id
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import connection_field
-from schema.ids import id_of
 from schema.nodes import Node
-from schema.scalars import PhoneNumber
+from schema.scalars import PhoneNumber, id_of, stands_for
 from schema.sending.recipients import RejectedRecipient
 
 

@@ -12,12 +12,10 @@ from resolvers.ids import Kind
 from resolvers.inbox import conversations as lookups
 from resolvers.pages import by_id
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
-from schema.ids import id_of
 from schema.inbox.contacts import Contact
 from schema.nodes import Node
-from schema.scalars import PhoneNumber
+from schema.scalars import PhoneNumber, id_of, stands_for
 from schema.sending.sends import Message
 
 

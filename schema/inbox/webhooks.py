@@ -13,12 +13,10 @@ from domain.inbox.webhooks import WebhookOutcome
 from resolvers.ids import Kind
 from resolvers.inbox import webhooks as lookups
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
-from schema.ids import id_of
 from schema.nodes import Node
-from schema.scalars import JSON, PhoneNumber
+from schema.scalars import JSON, PhoneNumber, id_of, stands_for
 from schema.sending.sends import Message
 
 

@@ -12,10 +12,9 @@ from domain.ledger.audits import AuditState
 from resolvers.ids import Kind
 from resolvers.ledger import audits
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import connection_field
-from schema.ids import id_of
 from schema.nodes import Node
+from schema.scalars import id_of, stands_for
 
 
 @strawberry.type(description="An audit: it proves the ledger from its entries.")

@@ -16,12 +16,10 @@ from resolvers.ids import Kind
 from resolvers.ledger import ledger, provider_accounts
 from resolvers.pages import by_id, by_number
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client, Group
-from schema.ids import id_of
 from schema.nodes import Node
-from schema.scalars import Money, Units
+from schema.scalars import Money, Units, id_of, stands_for
 
 
 @strawberry.type(description="What a client holds.")

@@ -11,12 +11,10 @@ from domain.ledger import reconciliation
 from resolvers.ids import Kind
 from resolvers.ledger import reconcile
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
-from schema.ids import id_of
 from schema.nodes import Node
-from schema.scalars import Units
+from schema.scalars import Units, id_of, stands_for
 
 
 @strawberry.type(

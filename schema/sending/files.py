@@ -13,8 +13,7 @@ from domain.sending.text import Encoding
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
-from schema.binding import stands_for
-from schema.scalars import PhoneNumber, Units
+from schema.scalars import PhoneNumber, Units, stands_for
 from schema.sending.recipients import RejectedRecipient
 
 

@@ -6,7 +6,7 @@ import strawberry
 
 from domain import errors
 from domain.errors import RejectionReason
-from schema.binding import stands_for
+from schema.scalars import stands_for
 
 
 @strawberry.type(description="A recipient that nothing is sent to and nothing is charged for.")

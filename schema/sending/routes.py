@@ -10,9 +10,7 @@ from domain.sending import routes as domain_routes
 from resolvers.ids import Kind
 from resolvers.sending import routes
 from schema import errors
-from schema.binding import stands_for
-from schema.ids import id_of
-from schema.scalars import Units
+from schema.scalars import Units, id_of, stands_for
 
 
 @strawberry.type(

@@ -17,12 +17,10 @@ from resolvers.inbox import conversations as inbox
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
-from schema.ids import id_of
 from schema.nodes import Node
-from schema.scalars import Money, PhoneNumber, Units
+from schema.scalars import Money, PhoneNumber, Units, id_of, stands_for
 from schema.sending.files import FileColumns
 from schema.sending.recipients import RejectedRecipient
 

@@ -12,9 +12,8 @@ from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
 from resolvers.sending import sending
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import connection_field
-from schema.ids import id_of
+from schema.scalars import id_of, stands_for
 
 
 @strawberry.type(description="A text that a client has saved by name.")

@@ -27,7 +27,7 @@ from graphql import (
 
 from domain.identity.access import Role
 from schema.access import access_of
-from schema.execution.resolving import STRAWBERRY
+from schema.execution.compiling import STRAWBERRY
 
 DEEPEST = 6
 

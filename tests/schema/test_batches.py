@@ -13,9 +13,9 @@ import strawberry
 from domain.errors import Forbidden
 from domain.pages import Page, Window
 from resolvers.context import Info
-from schema.binding import stands_for
 from schema.connections import batch_field, connection_field
 from schema.engine import Engine
+from schema.scalars import stands_for
 from schema.schema import build_schema
 from tests.schema.fakes import context_with
 

@@ -20,11 +20,9 @@ from resolvers import ids
 from resolvers.context import Info, actor_of
 from resolvers.ids import Kind
 from schema import errors
-from schema.binding import stands_for
 from schema.connections import connection_field
 from schema.engine import Engine
-from schema.ids import id_of
-from schema.scalars import Money, Units
+from schema.scalars import Money, Units, id_of, stands_for
 from schema.schema import build_schema
 from tests.schema.fakes import actor_with, context_with
 
