@@ -1,4 +1,4 @@
-"""The context of a resolver: actor, installation and rows already read; and who may use its field."""
+"""The context of a resolver: actor, installation and loaded rows; and who may use its field."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from domain.dispatch.ports import Backlogs
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
-from ibiki.http.graphql_http import GraphQLOverHttp
+from ibiki.http.graphql_http import GRAPHQL, GraphQLFirst, GraphQLOverHttp
 from ibiki.http.middleware import (
     AllowedOrigins,
     BodyLimit,
@@ -37,8 +37,6 @@ from schema.schema import build_schema
 
 if TYPE_CHECKING:
     from ibiki.observability.spans import Traces
-
-GRAPHQL = "/graphql"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,21 +89,6 @@ def build_monitoring_app(monitoring: MonitoringRoutes) -> ASGIApp:
     """The application of a process that only serves health checks and metrics."""
     inner = _Routed(routes=monitoring.routes(), exception_handlers={HTTPException: _plain})
     return RequestMiddleware(NoSecretsInUrls(inner), metrics=monitoring.metrics)
-
-
-class GraphQLFirst:
-    """Answers /graphql over HTTP, and passes all other requests to the router."""
-
-    def __init__(self, graphql: GraphQLOverHttp, others: ASGIApp) -> None:
-        self.graphql = graphql
-        self.others = others
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == GRAPHQL:
-            scope["endpoint"] = self.graphql
-            await self.graphql(scope, receive, send)
-        else:
-            await self.others(scope, receive, send)
 
 
 class _Routed(Starlette):

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from domain.errors import InvalidCredentials, RateLimited, TryAgain
 from domain.identity.sessions import SignedIn
 from domain.installation import Installation
-from ibiki.http.bearer import try_again
+from ibiki.http.headers import try_again
 from ibiki.http.refusals import JSON, RequestRefused, error_body
 
 PATH = "/session"

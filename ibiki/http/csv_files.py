@@ -11,7 +11,7 @@ from typing import TypeVar
 from starlette.responses import StreamingResponse
 
 from domain.errors import NotFound, RateLimited, Refusal, TryAgain
-from ibiki.http.bearer import try_again
+from ibiki.http.headers import try_again
 from ibiki.http.refusals import RequestRefused
 
 Item = TypeVar("Item")

@@ -16,16 +16,24 @@ import orjson
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
-from ibiki.http.bearer import bearer_of, credential_of, headers_of
+from ibiki.http.headers import (
+    EVENT_STREAM,
+    RESPONSE_JSON,
+    bearer_of,
+    best_type,
+    credential_of,
+    headers_of,
+    is_json,
+)
 from ibiki.http.middleware import OPERATION
-from ibiki.http.negotiation import EVENT_STREAM, RESPONSE_JSON, best_type, is_json
 from ibiki.http.refusals import RequestRefused, respond
 from resolvers.context import Context
 from schema.engine import Answer, Engine, Operation, Rejected
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+GRAPHQL = "/graphql"
 ALLOW = (b"allow", b"GET, POST")
 ANONYMOUS_BYTES = 64 * 1024
 SMALL_BYTES = 64 * 1024
@@ -58,6 +66,21 @@ class Events(Protocol):
     async def __call__(self, request: EventRequest, receive: Receive, send: Send) -> None:
         """Sends events until the operation is complete or either side disconnects."""
         ...
+
+
+class GraphQLFirst:
+    """Answers /graphql over HTTP, and passes all other requests to the router."""
+
+    def __init__(self, graphql: GraphQLOverHttp, others: ASGIApp) -> None:
+        self.graphql = graphql
+        self.others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == GRAPHQL:
+            scope["endpoint"] = self.graphql
+            await self.graphql(scope, receive, send)
+        else:
+            await self.others(scope, receive, send)
 
 
 class GraphQLOverHttp:

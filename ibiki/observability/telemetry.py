@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from ibiki.observability.dispatch_log import DispatchLog
-from ibiki.observability.metrics import Metrics, RequestMetrics
+from ibiki.observability.metrics import DispatchLog, Metrics, RequestMetrics
 from ibiki.settings.settings import MonitoringSettings
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from uuid import UUID
 import pytest
 
 from domain.provider import Accepted, Unknown
-from ibiki.observability.dispatch_log import DispatchLog
-from ibiki.observability.metrics import Metrics
+from ibiki.observability.metrics import DispatchLog, Metrics
 
 ACCOUNT = UUID(int=7)
 

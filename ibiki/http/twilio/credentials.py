@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
 from domain.ids import SidKind, sid_of
-from ibiki.http.bearer import actor_of, bearer_of
+from ibiki.http.headers import actor_of, bearer_of
 
 
 async def caller_of(authenticator: Authenticator, headers: Mapping[bytes, bytes]) -> Actor | None:

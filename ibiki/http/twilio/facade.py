@@ -14,8 +14,8 @@ from domain.errors import NotFound, Refusal
 from domain.identity.access import Role, own_scope, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
-from ibiki.http.bearer import headers_of, idempotency_key_of
 from ibiki.http.graphql_http import read_bytes, split_query_string
+from ibiki.http.headers import headers_of, idempotency_key_of
 from ibiki.http.middleware import ROUTE
 from ibiki.http.refusals import TWILIO, RequestRefused, respond
 from ibiki.http.twilio import forms, lists, operations

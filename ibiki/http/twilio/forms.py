@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from domain.numbers import Normaliser
-from ibiki.http.negotiation import is_in_utf8
+from ibiki.http.headers import is_in_utf8
 from ibiki.http.refusals import RequestRefused
 from ibiki.http.twilio.errors import invalid
 

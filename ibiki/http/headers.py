@@ -1,0 +1,136 @@
+"""The headers of a request: its credential and actor, its idempotency key, and media types.
+
+The credential of `Authorization: Bearer …` is an access token or an API key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from domain.errors import InvalidInput, TryAgain
+from domain.identity.access import Actor
+from domain.identity.ports import Authenticator
+from ibiki.http.refusals import RequestRefused
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+KEY_HEADER = b"idempotency-key"
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The headers, the last of each name. Raises RequestRefused for two credentials."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name == b"authorization" and name in headers:
+            raise RequestRefused(400, "Send one Authorization header, not several.")
+        headers[name] = value
+    return headers
+
+
+def credential_of(headers: Mapping[bytes, bytes]) -> str | None:
+    """The access token or API key of a request; None without one."""
+    scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return (credential.strip() or None) if scheme.lower() == "bearer" else None
+
+
+async def bearer_of(authenticator: Authenticator, headers: Mapping[bytes, bytes]) -> Actor | None:
+    """The actor; None without a valid credential. Raises RequestRefused."""
+    credential = credential_of(headers)
+    return None if credential is None else await actor_of(authenticator, credential)
+
+
+async def actor_of(authenticator: Authenticator, credential: str) -> Actor | None:
+    """The actor of a credential; None if it is not valid. Raises RequestRefused."""
+    try:
+        return await authenticator.actor_for(credential)
+    except TryAgain as refusal:
+        raise try_again(refusal) from None
+
+
+def try_again(refusal: TryAgain) -> RequestRefused:
+    """The refusal as an HTTP response."""
+    retry = [(b"retry-after", b"1")]
+    return RequestRefused(503, str(refusal), code=refusal.code, headers=retry)
+
+
+def idempotency_key_of(scope: Scope) -> str | None:
+    """The Idempotency-Key of a request; None without one. Raises InvalidInput."""
+    keys = [value for name, value in scope["headers"] if name == KEY_HEADER]
+    if len(keys) > 1:
+        raise InvalidInput("Send one Idempotency-Key header, not several.")
+    if keys and not keys[0].isascii():
+        raise InvalidInput("An Idempotency-Key has only ASCII characters.")
+    return keys[0].decode("ascii") if keys else None
+
+
+RESPONSE_JSON = b"application/graphql-response+json; charset=utf-8"
+PLAIN_JSON = b"application/json; charset=utf-8"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+_OFFERED = {
+    "application/graphql-response+json": RESPONSE_JSON,
+    "application/json": PLAIN_JSON,
+    "text/event-stream": EVENT_STREAM,
+}
+_WILD = {"*/*", "application/*"}
+_LONGEST = 2_000
+
+
+@lru_cache(maxsize=256)
+def best_type(accept: str) -> bytes | None:
+    """The content type of the response. None if the caller accepts none of ours.
+
+    Without a preference, it is the older type.
+    """
+    if not accept.strip():
+        return PLAIN_JSON
+    best: tuple[float, bytes] | None = None
+    for media_range in accept[:_LONGEST].split(","):
+        offered, quality = _offer(media_range)
+        if offered is not None and quality > (best[0] if best else 0.0):
+            best = (quality, offered)
+    return best[1] if best else None
+
+
+@lru_cache(maxsize=256)
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is JSON in UTF-8."""
+    return is_in_utf8(content_type, "application/json")
+
+
+def is_in_utf8(content_type: str, wanted: str) -> bool:
+    """Whether a body of this type is of the wanted type, in UTF-8."""
+    media_type, *parameters = content_type[:_LONGEST].split(";")
+    if media_type.strip().lower() != wanted:
+        return False
+    charsets = [value for name, value in map(_parameter, parameters) if name == "charset"]
+    return all(charset in {"utf-8", "utf8"} for charset in charsets)
+
+
+def _offer(media_range: str) -> tuple[bytes | None, float]:
+    media_type, *parameters = media_range.split(";")
+    name = media_type.strip().lower()
+    offered = PLAIN_JSON if name in _WILD else _OFFERED.get(name)
+    quality = 1.0
+    for parameter, value in map(_parameter, parameters):
+        if parameter == "charset" and value not in {"utf-8", "utf8"}:
+            return None, 0.0
+        if parameter == "q":
+            quality = _quality(value)
+    return offered, quality
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip().lower(), value.strip().strip('"').lower()
+
+
+def _quality(text: str) -> float:
+    try:
+        quality = float(text)
+    except ValueError:
+        return 0.0
+    return quality if 0.0 <= quality <= 1.0 else 0.0
