@@ -23,7 +23,7 @@ from domain.ledger.closing import CheckpointStore
 from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.ports import AllocateStore, LedgerArchive, ReconcileStore, SyncStore
 from domain.ledger.provider_accounts import Catalogue, PlatformAccounts
-from domain.ledger.reconciler import Reconciler
+from domain.ledger.reconcile import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.live.ports import LiveStore
 from domain.numbers import Normaliser

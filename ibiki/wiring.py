@@ -22,8 +22,8 @@ from domain.inbox.keywords import Keywords
 from domain.installation import Installation, RequestLimits
 from domain.ledger.audit import Auditor
 from domain.ledger.credentials import OwnAccountRules
-from domain.ledger.pools import ensure_default_pool
-from domain.ledger.reconciler import Reconciler
+from domain.ledger.provider_accounts import ensure_default_pool
+from domain.ledger.reconcile import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver

@@ -28,8 +28,7 @@ from domain.provider import (
     Unknown,
 )
 from domain.sending.messages import Line
-from providers.config import ProviderConfig
-from providers.money import NOT_READABLE, in_units
+from providers.config import NOT_READABLE, ProviderConfig, in_units
 from providers.replies import (
     balance_of,
     json_object,

@@ -26,6 +26,8 @@ from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Repo
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.replies import (
+    Signature,
+    SignedCall,
     json_object,
     reference_of,
     retry_after_seconds,
@@ -33,7 +35,6 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.signed_calls import Signature, SignedCall
 from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
 
 # --- Constants

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from providers.finding import Finding
 from providers.kannel import WEBHOOK
 
 Group = Mapping[str, str]
@@ -256,3 +255,14 @@ def _check_callers(groups: Sequence[Group]) -> Iterator[Finding]:
                 consequence="Texts are refused, damaged, received twice, or reach no client.",
                 fix=EXAMPLE,
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is wrong. `fix`: what to write or do. `is_advice`: it does no harm yet."""
+
+    group: str
+    problem: str
+    consequence: str
+    fix: str
+    is_advice: bool = False

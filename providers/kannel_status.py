@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from providers.finding import Finding
-from providers.kannel_check import Group, of_kind
+from providers.kannel_check import Finding, Group, of_kind
 from providers.transport import Answer, HttpTransport
 
 

@@ -11,12 +11,11 @@ from domain.provider import Credentials, Provider, ProviderField
 from providers import africastalking, android, egosms, extreme, ibiki, kannel, twilio
 from providers.africastalking import AfricasTalking
 from providers.android import Android
-from providers.config import ProviderConfig
+from providers.config import ProviderConfig, cost_of
 from providers.extreme import ExtremeSMS
 from providers.ibiki import Ibiki
 from providers.kannel import Kannel
-from providers.money import cost_of
-from providers.signed_calls import Signature, WebhookAnswer
+from providers.replies import Signature, WebhookAnswer
 
 API_KEY: Final = ProviderField(
     name="apiKey", description="The API key at the provider.", secret=True

@@ -1,4 +1,4 @@
-"""Lenient parsing of responses and webhook calls, shared by the adapters.
+"""Lenient parsing of responses and webhook calls, and signed calls, shared by the adapters.
 
 No function raises, and all have limits. A value of an unexpected type is returned as None or as an
 empty object, so that an adapter needs one branch for it.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -146,3 +147,33 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = No
         until = until.replace(tzinfo=UTC)
     pause = (until - (now or datetime.now(UTC))).total_seconds()
     return min(max(pause, 0.0), LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCall:
+    """A webhook call. `url`: as the provider called it. Names of headers have no case."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """How a provider signs.
+
+    `header`: has the signature. `key`: the name of the account's secret that makes it. `check`:
+    whether a call is signed with this secret; it never raises.
+    """
+
+    header: str
+    key: str
+    check: Callable[[SignedCall, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What a provider expects as the answer to a call that was received."""
+
+    media_type: str
+    body: bytes

@@ -31,9 +31,11 @@ from domain.provider import (
     Unknown,
 )
 from domain.sending.messages import Line
-from providers.config import ProviderConfig
-from providers.money import NOT_READABLE, in_units
+from providers.config import NOT_READABLE, ProviderConfig, in_units
 from providers.replies import (
+    Signature,
+    SignedCall,
+    WebhookAnswer,
     json_object,
     reading_of,
     reference_of,
@@ -42,7 +44,6 @@ from providers.replies import (
     text_of,
     webhook_fields,
 )
-from providers.signed_calls import Signature, SignedCall, WebhookAnswer
 from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
 
 # --- Constants

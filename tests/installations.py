@@ -21,7 +21,7 @@ from domain.ids import new_id
 from domain.installation import Installation, RequestLimits
 from domain.ledger.audit import Auditor
 from domain.ledger.credentials import OwnAccountRules
-from domain.ledger.reconciler import Reconciler
+from domain.ledger.reconcile import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.numbers import Normaliser
 from domain.provider import Outcome, Outgoing, ProviderField, Reading, Unknown

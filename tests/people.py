@@ -13,7 +13,7 @@ from domain.identity.clients import NewClient, create_client, create_group
 from domain.identity.directory import Client, Group, User
 from domain.identity.sessions import Sessions
 from domain.identity.users import NewUser, create_user
-from domain.ledger.pools import ensure_default_pool
+from domain.ledger.provider_accounts import ensure_default_pool
 from domain.numbers import Normaliser
 from ibiki.http.throttle import SignInThrottle
 from ibiki.passwords import Argon2Passwords

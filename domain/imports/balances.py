@@ -7,9 +7,9 @@ from uuid import UUID
 
 from domain.identity.access import Everything, Payer
 from domain.ids import new_id
-from domain.imports.payers import EMAIL, email_in, payers_of
 from domain.imports.ports import BalanceStore
 from domain.imports.table import Columns, Table
+from domain.imports.tenants import EMAIL, email_in, payers_of
 from domain.ledger.allocate import OWNED
 from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.imported import NewOpeningBalance, OpeningBalance, opening_balance_of

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from domain.identity.access import Everything, Payer
 from domain.ids import new_id
-from domain.imports.payers import EMAIL, email_in, payers_of
 from domain.imports.ports import LegacyLogStore
 from domain.imports.table import Columns, Table
+from domain.imports.tenants import EMAIL, email_in, payers_of
 from domain.ledger.imported import LogLine, NewImportedLine, log_line_of
 from domain.sending.files.csv_rows import Row
 from domain.transactions import changing

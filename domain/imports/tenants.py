@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
 from domain.errors import InvalidFile
+from domain.identity.access import Everything, Payer
 from domain.identity.directory import email_of
-from domain.imports.payers import EMAIL, payers_of
 from domain.imports.ports import FindsPayers
 from domain.imports.table import Columns
 from domain.sending.files.csv_rows import Row
@@ -45,3 +45,27 @@ class Tenants:
             payer = payers[email]
             found.append(payer if isinstance(payer, str) else (payer[0].client_id, item))
         return found
+
+
+EMAIL = "client_email"
+
+
+async def payers_of(
+    store: FindsPayers, emails: Iterable[str]
+) -> dict[str, tuple[Payer, bool] | str]:
+    """By email as given: the client's account and whether it owns it, or how to correct it."""
+    given = set(emails)
+    found = await store.find_payers(Everything(), sorted(given))
+    return {email: found.get(email) or _unknown(email) for email in given}
+
+
+def email_in(texts: dict[str, str]) -> str:
+    """The email of a line. Raises InvalidInput."""
+    return email_of(texts[EMAIL])
+
+
+def _unknown(email: str) -> str:
+    return (
+        f"No client has a user with the email {email}. Correct it, or import the clients first"
+        " (ibiki import clients)."
+    )

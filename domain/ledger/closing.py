@@ -15,7 +15,7 @@ from domain.ledger.audit import audit, new_audit
 from domain.ledger.audits import Audit, AuditStore
 from domain.ledger.checkpoints import AccountAtClose, Checkpoint, ends_due, hash_of
 from domain.ledger.months import accounts_at_close, sends_of_month
-from domain.ledger.reconciler import last_night
+from domain.ledger.reconcile import last_night
 from domain.ledger.runs import REST, Pace, persist
 
 _log = logging.getLogger(__name__)

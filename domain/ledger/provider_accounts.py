@@ -14,6 +14,7 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.directory import KEEP, Keep, kept, name_of
+from domain.identity.ports import IdentityStore
 from domain.ids import new_id
 from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.book import Valuation
@@ -310,3 +311,14 @@ def _rate(rate: int | None) -> int | None:
             f"messagesPerSecond must be from 1 to {MOST_PER_SECOND:,}.", field="messagesPerSecond"
         )
     return rate
+
+
+async def ensure_default_pool(
+    store: IdentityStore, *, provider: str, unit: str, price: int
+) -> UUID:
+    """The default provider account, created with its pool node if there is none yet.
+
+    Safe for many processes at once. One that is there already is left as it is.
+    """
+    async with changing(store) as tx:
+        return await store.add_default_pool(tx, provider=provider, unit=unit, price=price)

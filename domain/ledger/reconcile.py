@@ -5,7 +5,8 @@
 
 Expected is counted by message and never by a USD rate. A correction charges what is missing or
 refunds what is too much, in one transfer. Before it is written, the send is read again under locks:
-two runs at once, or a run that was killed and started again, correct each difference once.
+two runs at once, or a run that was killed and started again, correct each difference once. One run
+is started each night.
 
 Imported lines of another system's log follow, and are counted as sends: `reconcile_imported`.
 """
@@ -13,10 +14,12 @@ Imported lines of another system's log follow, and are counted as sends: `reconc
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from domain.errors import AlreadyRunning, units_in_words
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
 from domain.ledger.book import Purpose, TransferKind, value_usd
@@ -29,7 +32,7 @@ from domain.ledger.reconciliation import (
     Reconciliation,
     explain,
 )
-from domain.ledger.runs import persist
+from domain.ledger.runs import Runs, persist
 from domain.transactions import Transaction
 
 Report = Callable[[Reconciliation], None]
@@ -151,3 +154,46 @@ async def _move(
         # Only reconcile takes an account below zero: all other code checks the balance first.
         await store.allow_arrears(tx, client.account_id, -client.held)
     await store.write_book(tx, book)
+
+
+NIGHTLY_HOUR_UTC = 2
+
+
+class Reconciler(Runs[Reconciliation]):
+    """The background task. A run can be cancelled: each correction is a transaction of its own."""
+
+    def __init__(self, store: ReconcileStore) -> None:
+        super().__init__("reconciliation")
+        self._store = store
+
+    async def start_nightly(self) -> bool:
+        """Queues the run of this night, unless a process has done so. Cheap: a loop calls it."""
+        if await self._store.start_daily("reconcile", not_since=last_night(datetime.now(UTC))):
+            with suppress(AlreadyRunning):
+                self.add(await new_reconciliation(self._store))
+        return False
+
+    async def perform(
+        self, run: Reconciliation, report: Callable[[Reconciliation], None]
+    ) -> Reconciliation:
+        return await reconcile(self._store, run, report=report)
+
+    def summary(self, run: Reconciliation) -> str:
+        return summary(run)
+
+
+def last_night(now: datetime) -> datetime:
+    """The latest 02:00 UTC that is not after `now`."""
+    tonight = now.replace(hour=NIGHTLY_HOUR_UTC, minute=0, second=0, microsecond=0)
+    return tonight if tonight <= now else tonight - timedelta(days=1)
+
+
+def summary(run: Reconciliation) -> str:
+    """A finished run in one line."""
+    would = "would be " if run.dry_run else ""
+    return (
+        f"{units_in_words(run.sends_checked, 'send')} and"
+        f" {units_in_words(run.messages_checked, 'message')} checked,"
+        f" {run.charged_missing:,} units {would}charged, {run.refunded_excess:,} units"
+        f" {would}refunded, {run.unknown_left:,} messages UNKNOWN"
+    )

@@ -15,8 +15,7 @@ from ibiki.cli.running import print_result, with_installation
 from ibiki.local.command_context import CommandContext
 from ibiki.wiring import Components
 from persistence import store
-from providers.finding import Finding
-from providers.kannel_check import check_configuration, read_configuration
+from providers.kannel_check import Finding, check_configuration, read_configuration
 from providers.kannel_status import admin_address, check_status, read_status, status_path
 from providers.registry import PROVIDERS
 

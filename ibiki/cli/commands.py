@@ -21,9 +21,8 @@ from domain.ledger.audit import audit as audit_all
 from domain.ledger.audit import new_audit
 from domain.ledger.audit import summary as audit_summary
 from domain.ledger.ports import ProviderAccount
-from domain.ledger.reconcile import new_reconciliation
+from domain.ledger.reconcile import new_reconciliation, summary
 from domain.ledger.reconcile import reconcile as reconcile_all
-from domain.ledger.reconciler import summary
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.times import moment_of
 from ibiki import processes

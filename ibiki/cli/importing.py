@@ -16,8 +16,8 @@ from domain.imports import balances, clients, legacy_logs
 from domain.imports.contacts import ContactImport
 from domain.imports.importing import Importer, Problem, check, import_lines
 from domain.imports.opt_outs import OptOutImport
-from domain.imports.payers import EMAIL
 from domain.imports.table import Table, opened_table
+from domain.imports.tenants import EMAIL
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import busy, err_console, print_result, with_installation

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
+from standardwebhooks.webhooks import Webhook
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -25,10 +26,9 @@ from domain.inbox.webhooks import LARGEST_BODY, WebhookOutcome
 from ibiki.http.middleware import FORWARDED, OUTCOME
 from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.refusals import RequestRefused
-from ibiki.http.signatures import SIGNATURE_HEADER, Signatures
 from ibiki.observability.metrics import Metrics
 from providers.registry import ANSWERS, SIGNATURES
-from providers.signed_calls import Signature, SignedCall
+from providers.replies import Signature, SignedCall
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 SigningKeys: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
@@ -225,3 +225,30 @@ def _is_loopback(request: Request, address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+SIGNATURE_HEADER = "webhook-signature"
+
+
+class Signatures:
+    """The valid keys. There are several while a key is being changed."""
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        """`secrets` are in base64, with or without `whsec_`."""
+        self._keys = [Webhook(secret) for secret in secrets]
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def are_valid(self, body: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether one of the keys signed this body within the last five minutes."""
+        signed = [_is_signed(key, body, headers) for key in self._keys]
+        return any(signed)
+
+
+def _is_signed(key: Webhook, body: bytes, headers: Mapping[str, str]) -> bool:
+    try:
+        key.verify(body, dict(headers), json_parse=False)
+    except Exception:  # noqa: BLE001 - any error means that it is not valid
+        return False
+    return True

@@ -1,13 +1,15 @@
-"""Groups, clients and users: the fields that an admin reads and changes."""
+"""Groups, clients and users, which an admin reads and changes; and the viewer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
 from strawberry import ID, argument
 
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotFound, Unauthenticated
 from domain.identity import clients as domain_clients
 from domain.identity import directory as domain_directory
 from domain.identity import users as domain_users
@@ -26,7 +28,15 @@ from domain.identity.directory import (
 from domain.identity.quiet_hours import quiet_hours_of
 from domain.pages import Page, Window, search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of, load_clients, requires, updated_fields
+from resolvers.context import (
+    Info,
+    actor_of,
+    load_clients,
+    load_groups,
+    load_own_clients,
+    requires,
+    updated_fields,
+)
 from resolvers.ids import Kind
 from schema.identity.inputs import (
     ClientFilter,
@@ -239,3 +249,45 @@ def _decoded(kind: Kind, id: ID | None) -> UUID | None:
 def _changed(kind: Kind, given: object, name: str) -> UUID | Keep | None:
     id = updated_fields(given, name)[name]
     return KEEP if id is KEEP else _decoded(kind, id)
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """The name under which this installation sells."""
+
+    name: str
+
+
+@requires()
+async def viewer(info: Info) -> User:
+    """The user who makes the request. Raises Unauthenticated if the user does not exist."""
+    actor = actor_of(info)
+    user = await info.context.installation.directory.find_user(actor.user_id)
+    if user is None:
+        raise Unauthenticated
+    return user
+
+
+async def clients_of(roots: Sequence[User], info: Info) -> list[Client | None]:
+    """The account that each user sends from."""
+    return await load_own_clients(info, [root.client_id for root in roots])
+
+
+async def groups_of(roots: Sequence[User], info: Info) -> list[Group | None]:
+    """The group of each user. A user with the role CLIENT has the group of its client."""
+    of_client = [root.client_id if root.role is Role.CLIENT else None for root in roots]
+    clients = await load_own_clients(info, of_client)
+    ids = [client.group_id if client else None for client in clients]
+    return await load_groups(
+        info, [root.group_id or at for root, at in zip(roots, ids, strict=True)]
+    )
+
+
+async def groups_of_clients(roots: Sequence[Client], info: Info) -> list[Group | None]:
+    """The group of each client."""
+    return await load_groups(info, [root.group_id for root in roots])
+
+
+async def brand(info: Info) -> Brand:
+    """The brand of this installation."""
+    return Brand(info.context.installation.brand)

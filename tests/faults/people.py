@@ -10,7 +10,7 @@ from domain.identity.directory import Client, Group
 from domain.ids import new_id
 from domain.ledger import sync as syncing
 from domain.ledger.allocate import Allocation, allocate
-from domain.ledger.pools import ensure_default_pool
+from domain.ledger.provider_accounts import ensure_default_pool
 from persistence import store
 from tests import people, worlds
 from tests.faults.load import Clients

@@ -13,7 +13,7 @@ import pytest
 from domain.errors import InvalidInput, NotFound
 from domain.identity.clients import ClientChange, update_client
 from domain.ledger.balances import BalanceView, PlatformShown
-from domain.ledger.pools import ensure_default_pool
+from domain.ledger.provider_accounts import ensure_default_pool
 from persistence import store
 from persistence.ledger.balances import read_balances
 from tests import people, worlds

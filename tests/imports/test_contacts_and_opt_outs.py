@@ -11,8 +11,8 @@ from domain.errors import InvalidFile
 from domain.imports import importing
 from domain.imports.contacts import ContactImport
 from domain.imports.opt_outs import OptOutImport
-from domain.imports.payers import EMAIL
 from domain.imports.table import Table
+from domain.imports.tenants import EMAIL
 from persistence import store
 from tests import people, worlds
 from tests.imports.files import Result, blocked, holding, import_text

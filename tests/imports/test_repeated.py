@@ -7,7 +7,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.imports.repeated import RepeatedKeys
+from domain.imports.importing import RepeatedKeys
 
 
 @given(keys=st.lists(st.text("ab", max_size=3), max_size=60), most=st.integers(1, 7))

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.ledger.reconcile import new_reconciliation
-from domain.ledger.reconciler import Reconciler, last_night
+from domain.ledger.reconcile import Reconciler, last_night, new_reconciliation
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

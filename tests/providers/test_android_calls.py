@@ -29,7 +29,7 @@ from providers.android import (
     TIMESTAMP_HEADER,
     parse_webhook,
 )
-from providers.signed_calls import SignedCall
+from providers.replies import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS
 from tests.providers.recorder import recorder
 from tests.providers.simulated import Simulated

@@ -21,7 +21,7 @@ from domain.inbox.keywords import Keyword
 from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
 from domain.provider import Accepted, Outgoing, ReportedStatus
 from domain.sending.messages import Line
-from providers.signed_calls import SignedCall
+from providers.replies import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS
 from providers.twilio import SIGNATURE, SIGNATURE_HEADER, parse_webhook
 from tests.providers.recorder import recorder

@@ -31,7 +31,7 @@ from domain.provider import (
     Unknown,
 )
 from providers.registry import PARSERS, SIGNATURES
-from providers.signed_calls import SignedCall
+from providers.replies import SignedCall
 from providers.simulator.accounts import SIMULATED_ACCOUNTS, SIMULATED_SENDER
 from providers.simulator.caller import Webhook
 from providers.simulator.server import running

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,15 +13,15 @@ import orjson
 from starlette.routing import BaseRoute, Route
 
 from domain.errors import NotFound, Refusal
-from domain.identity.access import Role, own_scope, require
+from domain.identity.access import Actor, Role, own_scope, require
 from domain.identity.ports import Authenticator
+from domain.ids import SidKind, sid_of
 from domain.installation import Installation
 from ibiki.http.graphql_http import read_bytes, split_query_string
-from ibiki.http.headers import headers_of, idempotency_key_of
+from ibiki.http.headers import actor_of, bearer_of, headers_of, idempotency_key_of
 from ibiki.http.middleware import ROUTE
 from ibiki.http.refusals import TWILIO, RequestRefused, respond
 from ibiki.http.twilio import forms, lists, operations
-from ibiki.http.twilio.credentials import caller_of
 from ibiki.http.twilio.errors import refused
 from ibiki.http.twilio.operations import Call
 from ibiki.http.twilio.outgoing import KNOWN
@@ -136,3 +138,28 @@ def _find(scope: Scope) -> tuple[Endpoint, Mapping[str, str]]:
                 raise RequestRefused(405, "This method is not allowed.", headers=allow)
             return methods[scope["method"]], match.groupdict()
     raise RequestRefused(404, "Not found.")
+
+
+async def caller_of(authenticator: Authenticator, headers: Mapping[bytes, bytes]) -> Actor | None:
+    """The actor; None without a valid credential. Raises RequestRefused."""
+    scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        return await bearer_of(authenticator, headers)
+    name, _, secret = _decoded(given).partition(":")
+    actor = await actor_of(authenticator, secret) if secret else None
+    return actor if actor is not None and name in _names_of(actor) else None
+
+
+def _names_of(actor: Actor) -> set[str]:
+    """The user names that its API key may be used with: the account's SID and the key's own."""
+    if actor.expires_at is not None or actor.client_id is None:  # a session, or no account
+        return set()
+    return {sid_of(SidKind.ACCOUNT, actor.client_id), sid_of(SidKind.KEY, actor.credential_id)}
+
+
+def _decoded(given: bytes) -> str:
+    """The user name and the password; an empty text for anything that is not base64."""
+    try:
+        return base64.b64decode(given.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
