@@ -1,4 +1,4 @@
-"""Work beside the requests: loops, batches of requests, threads for long work, and their clock.
+"""Work beside the requests: loops, batches of requests, their pauses, and their clock.
 
 Start a loop or a batcher at boot, never inside a request: a task inherits the context of the code
 that starts it.
@@ -11,7 +11,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import inf
 from typing import Generic, TypeVar
@@ -290,25 +289,3 @@ class Batcher(Generic[Request, Answer]):
         for (_, future), answer in answered:
             if not future.done():
                 future.set_result(answer)
-
-
-Result = TypeVar("Result")
-
-THREADS = 2
-"""Two, so that a large file does not delay the numbers of another request."""
-
-TURN_SECONDS = 0.0005
-"""How long a thread may run while another one waits. For `sys.setswitchinterval`."""
-
-_threads = ThreadPoolExecutor(THREADS, "long work")
-
-
-async def in_thread(work: Callable[[], Result]) -> Result:
-    """The result of long work in plain Python, such as reading 100,000 numbers.
-
-    Waits for a thread if all are busy. The event loop and these threads take turns in the
-    interpreter, and the loop has to wait for a turn each time that it has waited for the network.
-    With asyncio's own threads (six on two cores) and Python's turns of 5 ms, a single send beside
-    ten bulks waited for seconds: docs/decisions/0205.
-    """
-    return await asyncio.get_running_loop().run_in_executor(_threads, work)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from domain.loops import THREADS, TURN_SECONDS, in_thread
+from domain.long_work import THREADS, TURN_SECONDS, in_thread
 from ibiki.http import server
 
 

@@ -22,7 +22,8 @@ from domain.dispatch.job_store import Job, JobStore, WrittenPart
 from domain.errors import InvalidFile, InvalidText, NotFound
 from domain.identity.access import OfClient
 from domain.ids import new_id
-from domain.loops import AWAY, in_thread
+from domain.long_work import in_thread
+from domain.loops import AWAY
 from domain.numbers import Normaliser
 from domain.sending.csv_order import RowPart, read_parts, reading_of
 from domain.sending.file_job import accepted_of, checksum

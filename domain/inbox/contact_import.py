@@ -24,7 +24,7 @@ from domain.inbox.contact_columns import (
 )
 from domain.inbox.contacts import contact_name_of
 from domain.inbox.messages import ContactCard
-from domain.loops import in_thread
+from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.sending.files.csv_rows import Row
 from domain.sending.files.layout import Layout

@@ -27,7 +27,7 @@ from domain.errors import (
 from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
-from domain.loops import in_thread
+from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.sending.acceptor import accept_checked
 from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts, reading_of

@@ -21,7 +21,7 @@ from domain.errors import InvalidInput, RejectedRecipient
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
-from domain.loops import in_thread
+from domain.long_work import in_thread
 from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts
 from domain.sending.messages import RowsToWrite
 from domain.sending.recipients import Sorting

@@ -24,7 +24,7 @@ from domain.errors import (
 from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey, key_of
-from domain.loops import in_thread
+from domain.long_work import in_thread
 from domain.sending.acceptor import accept_checked
 from domain.sending.messages import (
     NO_OPTIONS,

@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from domain.loops import TURN_SECONDS
+from domain.long_work import TURN_SECONDS
 from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
 from ibiki.local.listening import listening
 

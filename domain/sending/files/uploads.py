@@ -17,7 +17,7 @@ from uuid import UUID
 from domain.errors import InvalidFile, NotFound
 from domain.identity.access import Actor, OfClient, own_scope
 from domain.ids import new_id
-from domain.loops import in_thread
+from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.sending.files.layout import Layout, layout_of
 from domain.sending.files.spreadsheet import is_spreadsheet, write_as_csv

@@ -32,7 +32,7 @@ from domain.identity.api_keys import is_secret
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from domain.ledger.balances import view_of
-from domain.loops import in_thread
+from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.sending import send as sending
 from domain.sending.messages import Send

@@ -10,7 +10,7 @@ from domain.identity.access import Actor, feed_scope, message_scope
 from domain.inbox.messages import InboundMessage
 from domain.installation import Installation
 from domain.ledger.balances import Balances, view_of
-from domain.loops import in_thread
+from domain.long_work import in_thread
 from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
