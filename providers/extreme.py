@@ -98,10 +98,7 @@ def _single(message: Outgoing) -> dict[str, str]:
 
 
 def _one_text(messages: Sequence[Outgoing]) -> dict[str, object]:
-    return {
-        "recipients": [message.number for message in messages],
-        "content": messages[0].text,
-    }
+    return {"recipients": [message.number for message in messages], "content": messages[0].text}
 
 
 def _many_texts(messages: Sequence[Outgoing]) -> list[dict[str, str]]:
@@ -198,13 +195,11 @@ def _outcomes_of_one_text(body: dict[str, object] | Outcome, count: int) -> list
 
 def _refused_positions(rejected: object) -> dict[int, Outcome]:
     """The outcomes of recipients that an installation of Ibiki has refused, by their positions."""
-    items = (
-        [each for each in rejected if isinstance(each, dict)] if isinstance(rejected, list) else []
-    )
+    items = rejected if isinstance(rejected, list) else []
     return {
         each["position"]: _refusal_of_item({"code": each.get("reason")})
         for each in items
-        if isinstance(each.get("position"), int) and each["position"] >= 0
+        if isinstance(each, dict) and isinstance(at := each.get("position"), int) and at >= 0
     }
 
 
@@ -216,12 +211,11 @@ def _outcomes_of_many_texts(body: dict[str, object] | Outcome, numbers: list[str
     if not isinstance(results, list) or not results:
         return _outcomes_without_items(body, len(numbers))
     succeeded = body.get("success") is True
-    return _without_repeated_references(
-        [_outcome_of_item(item, succeeded=succeeded) for item in _items(results, numbers)]
-    )
+    items = _items(results, numbers)
+    return _without_repeated([_outcome_of_item(each, succeeded=succeeded) for each in items])
 
 
-def _without_repeated_references(outcomes: list[Outcome]) -> list[Outcome]:
+def _without_repeated(outcomes: list[Outcome]) -> list[Outcome]:
     """The same outcomes, without the references that several messages have."""
     given = Counter(one.reference for one in outcomes if isinstance(one, Accepted))
     return [
@@ -245,9 +239,8 @@ def _items(results: list[object], numbers: list[str]) -> list[Mapping[str, objec
     items: list[Mapping[str, object]] = [item if isinstance(item, dict) else {} for item in results]
     theirs = [_digits(item.get("recipient")) for item in items]
     ours = [_digits(number) for number in numbers]
-    if len(theirs) == len(ours) and all(
-        their in ("", our) for their, our in zip(theirs, ours, strict=True)
-    ):
+    pairs = zip(theirs, ours, strict=False)
+    if len(theirs) == len(ours) and all(their in ("", our) for their, our in pairs):
         return items
     by_number = dict(zip(theirs, items, strict=True))
     once = {number for number in ours if ours.count(number) == theirs.count(number) == 1}

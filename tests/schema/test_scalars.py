@@ -13,8 +13,8 @@ from graphql import GraphQLError, graphql_sync
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.ledger.book import LARGEST_UNITS
 from schema.scalars import (
-    LARGEST_UNITS,
     Money,
     PhoneNumber,
     Units,
