@@ -13,7 +13,9 @@ import pytest
 from ibiki.local import console_build
 from ibiki.local.console_build import SOURCES, NotBuilt
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+# The headless shell takes half of the CPU of a whole Chromium.
+BROWSERS = ("chromium-headless-shell", "chromium")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="module")

@@ -269,7 +269,7 @@ async def test_many_at_once_are_delivered_in_the_order_of_the_feed(
     running: Server, people: App, crowd: list[Client]
 ) -> None:
     for reader in crowd:
-        await reader.subscribe(INBOUND)
+        await listening(running, reader)
     first = await receive("the first")
     await asyncio.gather(*[reader.delivered() for reader in crowd])
     said = [post.inbound(f"in {each}", receiver=NUMBERS["owner"]) for each in range(150)]
