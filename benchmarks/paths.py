@@ -80,7 +80,7 @@ async def _send(port: int, token: str) -> None:
     given: dict[str, object] = {"input": {"to": "+12025550100", "text": "Good morning"}}
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request(token, SEND, given))
-    answer = await reader.read(65_536)
+    answer = await reader.readuntil(b"}}}")
     assert b'"__typename":"Send"' in answer, answer
     writer.close()
 
