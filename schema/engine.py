@@ -33,8 +33,6 @@ from schema.limits import (
     DocumentLimits,
     Size,
     TooComplex,
-    bound_variables,
-    check_literals,
     fragments_of,
     measure_document,
     operations_of,
@@ -42,6 +40,7 @@ from schema.limits import (
 )
 from schema.masking import is_away, refusals_in, shown_errors
 from schema.rows import Listed, RowPlan, count_rows, defaults_of
+from schema.values import bound_variables, check_literals
 
 _MOST_ERRORS = 5
 _MOST_TITLED = 3

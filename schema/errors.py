@@ -16,8 +16,8 @@ from strawberry.types.base import get_object_definition
 from domain import errors
 from domain.identity.directory import ClientStatus
 from resolvers.ids import Kind
-from schema.scalars import Units, id_of
 from schema.sending.recipients import RejectedRecipient
+from schema.values import Units, id_of
 
 
 @strawberry.enum(description="The kind of an error: one value for each type of error.")

@@ -1,4 +1,4 @@
-"""Limits on the size of a document, measured on its syntax tree, and on the values of variables.
+"""Limits on the size of a document, measured on its syntax tree.
 
 The size is measured before the document is validated, because some rules of the specification take
 quadratic time. A fragment counts each time it is spread, but it is measured only once, so that a
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -19,12 +18,10 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
-    Node,
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
     SelectionSetNode,
-    StringValueNode,
     VariableNode,
     Visitor,
     visit,
@@ -202,29 +199,8 @@ def _root_fields(
     return count
 
 
-OWN_RULE = frozenset({"to", "text"})
-"""Fields that report a NUL character themselves, with a better message."""
-
 START = ("inboundMessage", "since")
 """The field and its argument that only say where a reader of a feed starts."""
-
-DEEPEST = 12
-"""Levels of objects and lists. The inputs of the schema have fewer."""
-
-
-def bound_variables(variables: dict[str, Any], *, most_texts: int, most_objects: int) -> None:
-    """Checks every value, and shortens lists that are over every limit, so that they cost little.
-
-    A list keeps one item more than the limit, so that its field still sees that it is too long.
-    Raises GraphQLError for a NUL character, except in the fields of OWN_RULE.
-    """
-    for name, value in variables.items():
-        _check(value, name, most_texts, most_objects, 1)
-
-
-def check_literals(document: DocumentNode) -> None:
-    """Raises GraphQLError for a NUL character in a text of the document itself."""
-    visit(document, _NulInLiterals())
 
 
 def start_variables_of(document: DocumentNode) -> frozenset[str]:
@@ -234,38 +210,6 @@ def start_variables_of(document: DocumentNode) -> frozenset[str]:
     uses = _Uses()
     visit(document, uses)
     return frozenset(name for name in uses.starts if uses.count[name] == 2)
-
-
-def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int) -> None:
-    if isinstance(value, str):
-        _check_text(value, name)
-    elif isinstance(value, (dict, list)):
-        if level > DEEPEST:
-            raise TooComplex("The variables are nested too deeply.")
-        if isinstance(value, dict):
-            for key, each in value.items():
-                _check(each, key, most_texts, most_objects, level + 1)
-        elif value:
-            of_texts = not isinstance(value[0], (dict, list))
-            del value[(most_texts if of_texts else most_objects) + 1 :]
-            if not (of_texts and name in OWN_RULE):
-                for each in value:
-                    _check(each, name, most_texts, most_objects, level + 1)
-
-
-def _check_text(value: str, name: str) -> None:
-    if "\0" in value and name not in OWN_RULE:
-        raise GraphQLError(f"{name or 'A text'} contains a NUL character.")
-
-
-class _NulInLiterals(Visitor):
-    def enter_string_value(
-        self, node: StringValueNode, _key: Any, parent: Any, _path: Any, ancestors: Any
-    ) -> None:
-        if "\0" in node.value:
-            nodes = [each for each in (parent, *reversed(ancestors)) if isinstance(each, Node)]
-            names = [getattr(each, "name", None) for each in nodes]
-            _check_text(node.value, next((str(name.value) for name in names if name), ""))
 
 
 class _Uses(Visitor):

@@ -5,10 +5,6 @@ An area adds its mixin to `Query` or `Mutation` here, and its enums in `schema.e
 
 from __future__ import annotations
 
-from dataclasses import MISSING
-from functools import partial
-from typing import Any
-
 import strawberry
 from graphql import (
     GraphQLInputObjectType,
@@ -43,11 +39,11 @@ from schema.live.subscriptions import (
     SwitchboardSubscription,
 )
 from schema.nodes import NodeQuery
-from schema.scalars import SCALARS
 from schema.sending.files import FileQuery
 from schema.sending.routes import RouteMutation, RouteQuery
 from schema.sending.sends import SendMutation, SendQuery
 from schema.sending.templates import TemplateMutation, TemplateQuery
+from schema.values import SCALARS, build_inputs
 
 
 @strawberry.type(description="What can be read. Nothing is changed.")
@@ -126,7 +122,7 @@ def _declared(query: type, mutation: type | None, subscription: type | None) -> 
     )
     built = declared._schema
     _drop_null_defaults(built)
-    _build_inputs(built)
+    build_inputs(built)
     show_access(built)
     _describe_inputs_and_results(built)
     prepare_schema(built, HANDLERS)
@@ -161,27 +157,3 @@ def _describe_inputs_and_results(built: GraphQLSchema) -> None:
             if isinstance(returned, GraphQLUnionType) and not returned.description:
                 success = returned.types[0].name
                 returned.description = f"The answer to {name}: {success}, or why it was refused."
-
-
-def _build_inputs(built: GraphQLSchema) -> None:
-    """Lets graphql-core build the classes of inputs, instead of dicts that strawberry converts.
-
-    A field without a default is None if it is absent.
-    """
-    for type_ in built.type_map.values():
-        if isinstance(type_, GraphQLInputObjectType):
-            definition = type_.extensions["strawberry-definition"]
-            for field, declared in zip(type_.fields.values(), definition.fields, strict=True):
-                field.out_name = declared.python_name
-            without_default = [
-                each.python_name
-                for each in definition.fields
-                if each.default_value is MISSING and each.default_factory is MISSING
-            ]
-            absent = dict.fromkeys(without_default)
-            type_.out_type = partial(_build_input, definition.origin, absent)  # type: ignore[method-assign]
-            definition.from_input = lambda _type, value, _context: value
-
-
-def _build_input(class_: type, absent: dict[str, None], values: dict[str, Any]) -> Any:
-    return class_(**absent | values)

@@ -10,7 +10,7 @@ import strawberry
 from domain.dispatch import messages
 from resolvers.dispatch import settling
 from schema import errors
-from schema.scalars import Units, stands_for
+from schema.values import Units, stands_for
 
 
 @strawberry.type(description="UNKNOWN messages of the accounts that have the same unit.")

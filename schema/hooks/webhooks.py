@@ -17,7 +17,7 @@ from schema import errors
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.nodes import Node
-from schema.scalars import id_of, stands_for
+from schema.values import id_of, stands_for
 
 
 @strawberry.type(description="One event for one endpoint. It is kept for 7 days.")

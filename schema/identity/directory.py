@@ -18,7 +18,7 @@ from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.connections import batch_field, connection_field
 from schema.nodes import Node
-from schema.scalars import Money, PhoneNumber, Units, id_of, stands_for
+from schema.values import Money, PhoneNumber, Units, id_of, stands_for
 
 RATE = "The value of one unit in USD, for reports. It is never used to compute credits."
 

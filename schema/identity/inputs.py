@@ -6,7 +6,7 @@ import strawberry
 
 from domain.identity.access import Role
 from domain.identity.directory import ClientStatus
-from schema.scalars import Money, Units
+from schema.values import Money, Units
 
 
 @strawberry.input(description="The credentials of a user.")

@@ -15,7 +15,7 @@ from resolvers.ids import Kind
 from schema import errors
 from schema.identity.directory import Viewer
 from schema.nodes import Node
-from schema.scalars import id_of, stands_for
+from schema.values import id_of, stands_for
 
 
 @strawberry.type(description="A session with its tokens.")

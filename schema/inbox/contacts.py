@@ -16,8 +16,8 @@ from resolvers.pages import by_text_and_id
 from schema import errors
 from schema.connections import connection_field
 from schema.nodes import Node
-from schema.scalars import PhoneNumber, id_of, stands_for
 from schema.sending.recipients import RejectedRecipient
+from schema.values import PhoneNumber, id_of, stands_for
 
 
 @strawberry.type(description="A number that a client has sent to or received from.")

@@ -15,8 +15,8 @@ from schema import errors
 from schema.connections import batch_field, connection_field
 from schema.inbox.contacts import Contact
 from schema.nodes import Node
-from schema.scalars import PhoneNumber, id_of, stands_for
 from schema.sending.sends import Message
+from schema.values import PhoneNumber, id_of, stands_for
 
 
 @strawberry.type(description="A number that has written to a client, with the messages both ways.")

@@ -16,8 +16,8 @@ from schema import errors
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.nodes import Node
-from schema.scalars import JSON, PhoneNumber, id_of, stands_for
 from schema.sending.sends import Message
+from schema.values import JSON, PhoneNumber, id_of, stands_for
 
 
 @strawberry.type(description="A call of a provider: an inbound message or a delivery report.")

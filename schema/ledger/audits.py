@@ -14,7 +14,7 @@ from resolvers.ledger import audits
 from schema import errors
 from schema.connections import connection_field
 from schema.nodes import Node
-from schema.scalars import id_of, stands_for
+from schema.values import id_of, stands_for
 
 
 @strawberry.type(description="An audit: it proves the ledger from its entries.")

@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 
 from domain.ledger.book import TransferKind
-from schema.scalars import Units
+from schema.values import Units
 
 
 @strawberry.input(description="Which provider account to sync.")

@@ -19,7 +19,7 @@ from schema import errors
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client, Group
 from schema.nodes import Node
-from schema.scalars import Money, Units, id_of, stands_for
+from schema.values import Money, Units, id_of, stands_for
 
 
 @strawberry.type(description="What a client holds.")

@@ -11,7 +11,7 @@ from resolvers.ledger import provider_accounts as accounts
 from schema import errors
 from schema.identity.directory import Client
 from schema.ledger.ledger import ProviderAccount
-from schema.scalars import stands_for
+from schema.values import stands_for
 
 
 @strawberry.type(description="A value of an account at a provider.")

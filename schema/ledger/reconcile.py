@@ -14,7 +14,7 @@ from schema import errors
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.nodes import Node
-from schema.scalars import Units, id_of, stands_for
+from schema.values import Units, id_of, stands_for
 
 
 @strawberry.type(

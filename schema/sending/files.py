@@ -13,8 +13,8 @@ from domain.sending.text import Encoding
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
-from schema.scalars import PhoneNumber, Units, stands_for
 from schema.sending.recipients import RejectedRecipient
+from schema.values import PhoneNumber, Units, stands_for
 
 
 @strawberry.type(description="The columns of a file that were used to send to its rows.")

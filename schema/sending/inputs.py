@@ -7,7 +7,7 @@ from datetime import datetime
 import strawberry
 
 from domain.sending.messages import Direction, MessageStatus, SendKind
-from schema.scalars import Units
+from schema.values import Units
 
 KEY = (
     "A key of your own for this request, 1 to 255 characters. A repeated call with the same key "

@@ -6,7 +6,7 @@ import strawberry
 
 from domain import errors
 from domain.errors import RejectionReason
-from schema.scalars import stands_for
+from schema.values import stands_for
 
 
 @strawberry.type(description="A recipient that nothing is sent to and nothing is charged for.")

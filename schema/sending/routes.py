@@ -10,7 +10,7 @@ from domain.sending import routes as domain_routes
 from resolvers.ids import Kind
 from resolvers.sending import routes
 from schema import errors
-from schema.scalars import Units, id_of, stands_for
+from schema.values import Units, id_of, stands_for
 
 
 @strawberry.type(

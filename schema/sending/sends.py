@@ -20,9 +20,9 @@ from schema import errors
 from schema.connections import batch_field, connection_field
 from schema.identity.directory import Client
 from schema.nodes import Node
-from schema.scalars import Money, PhoneNumber, Units, id_of, stands_for
 from schema.sending.files import FileColumns
 from schema.sending.recipients import RejectedRecipient
+from schema.values import Money, PhoneNumber, Units, id_of, stands_for
 
 if TYPE_CHECKING:
     from schema.inbox.conversations import Conversation

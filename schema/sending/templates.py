@@ -13,7 +13,7 @@ from resolvers.pages import by_text_and_id
 from resolvers.sending import sending
 from schema import errors
 from schema.connections import connection_field
-from schema.scalars import id_of, stands_for
+from schema.values import id_of, stands_for
 
 
 @strawberry.type(description="A text that a client has saved by name.")

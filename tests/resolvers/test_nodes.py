@@ -8,7 +8,7 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType
 from resolvers import ids
 from resolvers.ids import Kind
 from resolvers.nodes import FINDERS
-from schema.scalars import IdField
+from schema.values import IdField
 from tests import worlds
 from tests.installations import ENGINE, App
 

@@ -15,8 +15,8 @@ from domain.pages import Page, Window
 from resolvers.context import Info
 from schema.connections import batch_field, connection_field
 from schema.engine import Engine
-from schema.scalars import stands_for
 from schema.schema import build_schema
+from schema.values import stands_for
 from tests.schema.fakes import context_with
 
 

@@ -11,8 +11,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
 from strawberry.types.arguments import convert_argument
 
-from schema.scalars import SCALARS
 from schema.schema import build_schema
+from schema.values import SCALARS
 
 REGISTRY = {**DEFAULT_SCALAR_REGISTRY, **SCALARS}
 CONFIG = StrawberryConfig(scalar_map=SCALARS)

@@ -22,8 +22,8 @@ from resolvers.ids import Kind
 from schema import errors
 from schema.connections import connection_field
 from schema.engine import Engine
-from schema.scalars import Money, Units, id_of, stands_for
 from schema.schema import build_schema
+from schema.values import Money, Units, id_of, stands_for
 from tests.schema.fakes import actor_with, context_with
 
 BOOKS = [new_id() for _ in range(30)]

@@ -10,8 +10,8 @@ import pytest
 from graphql import GraphQLError, build_schema, get_introspection_query
 
 from schema.engine import Engine, Rejected
-from schema.limits import bound_variables
 from schema.rows import count_rows
+from schema.values import bound_variables
 from tests.schema.fakes import actor_with, context_with
 
 CONTRACT = build_schema((Path(__file__).parents[1] / "contract.graphql").read_text())

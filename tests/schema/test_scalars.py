@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ledger.book import LARGEST_UNITS
-from schema.scalars import (
+from schema.schema import build_schema
+from schema.values import (
     Money,
     PhoneNumber,
     Units,
@@ -26,7 +27,6 @@ from schema.scalars import (
     write_money,
     write_units,
 )
-from schema.schema import build_schema
 
 READ: dict[str, Any] = {
     "units": read_units,

@@ -1,4 +1,4 @@
-"""The scalars and IDs of the API: which values each accepts, and how it is written.
+"""Values of the API: which are accepted, and how scalars, IDs and inputs are read and written.
 
 Also which domain types a schema type shows (`stands_for`).
 """
@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import MISSING
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, NewType, TypeVar
 
 import strawberry
 from graphql import (
+    DocumentNode,
     GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLSchema,
     IntValueNode,
+    Node,
     StringValueNode,
     ValueNode,
+    Visitor,
+    visit,
 )
 from strawberry import ID
 from strawberry.scalars import JSON as JSON
@@ -28,6 +36,7 @@ from domain.ledger.book import LARGEST_UNITS
 from domain.times import instant_of
 from resolvers import ids
 from resolvers.ids import Kind
+from schema.limits import TooComplex
 
 Units = NewType("Units", int)
 Money = NewType("Money", Decimal)
@@ -203,3 +212,81 @@ def id_of(kind: Kind, *, description: str | None = None) -> Any:
     field = IdField(description=description or f"The ID of the {kind.word}.")
     field.kind = kind
     return field
+
+
+OWN_RULE = frozenset({"to", "text"})
+"""Fields that report a NUL character themselves, with a better message."""
+
+DEEPEST = 12
+"""Levels of objects and lists. The inputs of the schema have fewer."""
+
+
+def bound_variables(variables: dict[str, Any], *, most_texts: int, most_objects: int) -> None:
+    """Checks every value, and shortens lists that are over every limit, so that they cost little.
+
+    A list keeps one item more than the limit, so that its field still sees that it is too long.
+    Raises GraphQLError for a NUL character, except in the fields of OWN_RULE.
+    """
+    for name, value in variables.items():
+        _check(value, name, most_texts, most_objects, 1)
+
+
+def check_literals(document: DocumentNode) -> None:
+    """Raises GraphQLError for a NUL character in a text of the document itself."""
+    visit(document, _NulInLiterals())
+
+
+def build_inputs(built: GraphQLSchema) -> None:
+    """Lets graphql-core build the classes of inputs, instead of dicts that strawberry converts.
+
+    A field without a default is None if it is absent.
+    """
+    for type_ in built.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            definition = type_.extensions["strawberry-definition"]
+            for field, declared in zip(type_.fields.values(), definition.fields, strict=True):
+                field.out_name = declared.python_name
+            without_default = [
+                each.python_name
+                for each in definition.fields
+                if each.default_value is MISSING and each.default_factory is MISSING
+            ]
+            absent = dict.fromkeys(without_default)
+            type_.out_type = partial(_build_input, definition.origin, absent)  # type: ignore[method-assign]
+            definition.from_input = lambda _type, value, _context: value
+
+
+def _build_input(class_: type, absent: dict[str, None], values: dict[str, Any]) -> Any:
+    return class_(**absent | values)
+
+
+def _check(value: Any, name: str, most_texts: int, most_objects: int, level: int) -> None:
+    if isinstance(value, str):
+        _check_text(value, name)
+    elif isinstance(value, (dict, list)):
+        if level > DEEPEST:
+            raise TooComplex("The variables are nested too deeply.")
+        if isinstance(value, dict):
+            for key, each in value.items():
+                _check(each, key, most_texts, most_objects, level + 1)
+        elif value:
+            of_texts = not isinstance(value[0], (dict, list))
+            del value[(most_texts if of_texts else most_objects) + 1 :]
+            if not (of_texts and name in OWN_RULE):
+                for each in value:
+                    _check(each, name, most_texts, most_objects, level + 1)
+
+
+def _check_text(value: str, name: str) -> None:
+    if "\0" in value and name not in OWN_RULE:
+        raise GraphQLError(f"{name or 'A text'} contains a NUL character.")
+
+
+class _NulInLiterals(Visitor):
+    def enter_string_value(
+        self, node: StringValueNode, _key: Any, parent: Any, _path: Any, ancestors: Any
+    ) -> None:
+        if "\0" in node.value:
+            nodes = [each for each in (parent, *reversed(ancestors)) if isinstance(each, Node)]
+            names = [getattr(each, "name", None) for each in nodes]
+            _check_text(node.value, next((str(name.value) for name in names if name), ""))
