@@ -6,8 +6,6 @@ hint may come twice, late, or without a change: its receiver reads the rows.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterator
 from typing import TypeAlias
 from uuid import UUID
 
@@ -42,28 +40,7 @@ HOOK = b"h"
 EVERYTHING: Topic = b"*" + bytes(16)
 """Hints were lost: read everything that is watched again."""
 
-SIZE = 17
-
 
 def id_of(topic: Topic) -> UUID:
     """The ID in a topic."""
     return UUID(bytes=topic[1:])
-
-
-def packed(topics: Collection[Topic], *, longest: int = 7_000) -> Iterator[str]:
-    """Encodes topics as texts of at most so many characters each."""
-    joined = b"".join(topics)
-    step = longest // 4 * 3 // SIZE * SIZE
-    for start in range(0, len(joined), step):
-        yield b64encode(joined[start : start + step]).decode()
-
-
-def unpacked(text: str) -> set[Topic]:
-    """Decodes the topics of one text; EVERYTHING if it cannot be decoded."""
-    try:
-        joined = b64decode(text, validate=True)
-    except ValueError:
-        return {EVERYTHING}
-    if len(joined) % SIZE:
-        return {EVERYTHING}
-    return {joined[start : start + SIZE] for start in range(0, len(joined), SIZE)}

@@ -3,6 +3,10 @@
 A hint wakes the streams of its topic: they read, render once and offer the result to every
 subscriber. A subscriber is registered before its first state is read, so that no change is lost in
 between. The hub also looks for changes without a hint, so that a lost hint costs about a second.
+
+Messages, conversations and webhook events that change are read once for all subscribers. A hint
+names what has changed, and its rows are read by ID. Each subscriber receives the newest state of
+each thing, never an older state after a newer one.
 """
 
 from __future__ import annotations
@@ -10,16 +14,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable
 from contextvars import Context, copy_context
 from typing import Any
+from uuid import UUID
 
+from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
-from domain.live.changes import ChangeTracker
 from domain.live.feed import FeedStream
-from domain.live.hints import EVERYTHING, Topic
-from domain.live.ports import LiveStore
-from domain.live.streams import StateStream, Stream
+from domain.live.hints import EVERYTHING, Topic, id_of
+from domain.live.ports import Change, LiveStore, Position
+from domain.live.streams import ChangeStream, Spawn, StateStream, Stream
 from domain.live.subscriptions import (
     ChangeWatch,
     FeedPosition,
@@ -28,7 +34,7 @@ from domain.live.subscriptions import (
     Subscriber,
     Watch,
 )
-from domain.loops import Loop
+from domain.loops import Loop, log_failure, pause_after
 
 POLL_SECONDS = 0.75
 LARGEST_SHARE_OF_POLLING = 0.05
@@ -36,6 +42,11 @@ LONGEST_REST_SECONDS = 30.0
 """The longest rest after a look that failed. It may have been slow, or the database away."""
 
 READS_AT_ONCE = 6
+
+MOST_IDS = 2_000
+"""Hints of more rows than this are dropped: reading on from the last position is cheaper."""
+
+MOST_REMEMBERED = 50_000
 
 log = logging.getLogger("ibiki.live")
 
@@ -175,6 +186,142 @@ class Hub:
         for topic, fingerprint in self._fingerprints.items():
             if known.get(topic) != fingerprint:
                 self._wake(topic)
+
+
+class ChangeTracker:
+    """Finds the changes of one kind and passes them to streams, for one process.
+
+    `many`: the kind of the topics that announce many changes at once, without their IDs.
+    """
+
+    def __init__(
+        self, store: LiveStore, kind: bytes, spawn: Spawn, *, many: bytes | None = None
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._many = many
+        self._spawn = spawn
+        self._streams: dict[Scope, set[ChangeStream]] = {}
+        self._hinted_ids: set[UUID] = set()
+        self._hints_lost = False
+        self._position: Position | None = None
+        self._delivered: OrderedDict[UUID, int] = OrderedDict()
+        """The version of each thing that was delivered last."""
+        self._reading = asyncio.Lock()
+        self._locating = asyncio.Lock()
+        self._running = False
+        self._never = asyncio.Event()
+
+    def stream(
+        self, watch: ChangeWatch, renderer: Renderer, forget: Callable[[], None]
+    ) -> ChangeStream:
+        """A stream of the changes that are watched."""
+        return ChangeStream(self, watch, renderer, forget, self._spawn)
+
+    def hinted(self, topics: Collection[Topic]) -> None:
+        """Notes the hints that concern this kind, and starts to read them."""
+        if not self._streams:
+            return
+        for topic in topics:
+            kind = topic[:1]
+            if kind == self._kind:
+                self._hinted_ids.add(id_of(topic))
+            elif kind == self._many or topic == EVERYTHING:
+                self._hints_lost = True
+        if len(self._hinted_ids) > MOST_IDS:
+            self._hinted_ids.clear()
+            self._hints_lost = True
+        if (self._hinted_ids or self._hints_lost) and not self._running:
+            self._running = True
+            self._spawn(self._run())
+
+    async def look(self) -> None:
+        """Delivers the changes whose hint was lost."""
+        if self._streams:
+            async with self._reading:
+                await self._read_on()
+
+    async def find_position(self) -> None:
+        async with self._locating:
+            if self._position is None:
+                self._position = await self._store.position()
+
+    def add(self, stream: ChangeStream) -> None:
+        if not self._streams:
+            self._position = None
+            self._delivered.clear()
+        self._streams.setdefault(stream.watch.scope, set()).add(stream)
+
+    def remove(self, stream: ChangeStream) -> None:
+        streams = self._streams.get(stream.watch.scope, set())
+        streams.discard(stream)
+        if not streams:
+            self._streams.pop(stream.watch.scope, None)
+
+    async def _run(self) -> None:
+        failures = 0
+        try:
+            while (self._hinted_ids or self._hints_lost) and self._streams:
+                ids, lost = self._hinted_ids, self._hints_lost
+                self._hinted_ids, self._hints_lost = set(), False
+                began = time.monotonic()
+                try:
+                    async with self._reading:
+                        await self._read(ids, lost=lost)
+                    failures = 0
+                except Exception as failure:  # noqa: BLE001 - a tracker survives every failure
+                    failures += 1
+                    self._hints_lost = True
+                    log_failure(log, "reading changes", failure, failures)
+                    await pause_after(failures, self._never)
+                # Rest as long as the read took: reading takes half of the time at most.
+                await asyncio.sleep(time.monotonic() - began)
+        finally:
+            self._running = False
+
+    async def _read(self, ids: Collection[UUID], *, lost: bool) -> None:
+        if lost:
+            await self._read_on()
+        else:
+            await self._deliver(
+                await self._store.find_changes(list(self._streams), self._kind, ids)
+            )
+
+    async def _read_on(self) -> None:
+        await self.find_position()
+        after, complete_to = self._position, None
+        while after is not None and self._streams:
+            page = await self._store.read_changes(list(self._streams), self._kind, after)
+            # Of the first page: what was running then may commit rows before a later page.
+            complete_to = complete_to or page.complete_to
+            await self._deliver(page.changes)
+            after = page.last
+        if self._streams:
+            self._position = complete_to
+
+    async def _deliver(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if self._is_new(change):
+                for stream in self._streams_of(change):
+                    await stream.deliver(change)
+                await asyncio.sleep(0)
+
+    def _streams_of(self, change: Change) -> list[ChangeStream]:
+        scopes: list[Scope] = [Everything()]
+        if change.item.client_id is not None:
+            scopes.append(OfClient(change.item.client_id))
+        streams = [each for scope in scopes for each in self._streams.get(scope, ())]
+        return [each for each in streams if each.watch.covers(change.item)]
+
+    def _is_new(self, change: Change) -> bool:
+        delivered = self._delivered.get(change.item.id)
+        if delivered is not None and delivered >= change.version:
+            return False
+        self._delivered[change.item.id] = change.version
+        self._delivered.move_to_end(change.item.id)
+        if len(self._delivered) > MOST_REMEMBERED:
+            self._delivered.popitem(last=False)
+        return True
 
 
 def _set_position(subscriber: Subscriber, watch: Watch) -> None:

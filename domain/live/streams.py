@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
+from uuid import UUID
 
 from domain.live.hints import Topic
-from domain.live.subscriptions import Item, Renderer, StateWatch, Subscriber
+from domain.live.ports import Change
+from domain.live.subscriptions import ChangeWatch, Item, Renderer, StateWatch, Subscriber
 from domain.loops import AWAY, backoff_seconds
 
 OFFERS_AT_ONCE = 100
@@ -179,6 +181,114 @@ class StateStream(Stream):
             self._topics = topics
             value = await self._watch.read()
         return value
+
+
+class Tracker(Protocol):
+    """Where a stream of changes registers, and what knows how far they were read."""
+
+    def add(self, stream: ChangeStream) -> None:
+        """Delivers changes to the stream from now on."""
+        ...
+
+    def remove(self, stream: ChangeStream) -> None:
+        """Delivers nothing more to the stream."""
+        ...
+
+    async def find_position(self) -> None:
+        """Notes where reading starts. Call it before the first state is read: nothing is missed."""
+        ...
+
+
+class ChangeStream(Stream):
+    """Changes within a scope, for one document and viewpoint."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        watch: ChangeWatch,
+        renderer: Renderer,
+        forget: Callable[[], None],
+        spawn: Spawn,
+    ) -> None:
+        super().__init__(renderer, forget, spawn)
+        self.watch = watch
+        self._tracker = tracker
+        self._first_versions: dict[Subscriber, dict[UUID, int]] = {}
+        """The versions that each subscriber received when it joined."""
+        self._held: dict[UUID, Change] = {}
+        """Changes that arrived while a subscriber waited for its first items."""
+        self._delivering = asyncio.Lock()
+
+    def join(self, subscriber: Subscriber) -> None:
+        """Adds a subscriber: it receives the first items, then every change."""
+        self._tracker.add(self)
+        super().join(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Removes a subscriber."""
+        self._first_versions.pop(subscriber, None)
+        super().leave(subscriber)
+
+    def close(self) -> None:
+        """Ends the stream after its last subscriber has left."""
+        self._tracker.remove(self)
+        super().close()
+
+    async def run_once(self) -> None:
+        """Delivers the first items to new subscribers, and the changes since they joined."""
+        async with self._delivering:
+            joining = self.new_subscribers()
+            await self._tracker.find_position()
+            first = await self.watch.read_first()
+            # Render everything before anything is delivered: if the database is away, the whole
+            # run is repeated, and no subscriber receives half of it.
+            first_items = [await self._item(change) for change in first]
+            held = [(change, await self._item(change)) for change in self._held.values()]
+            self._held.clear()
+            versions = {change.item.id: change.version for change in first}
+            self._first_versions |= {
+                subscriber: versions for subscriber in joining if subscriber in self.subscribers
+            }
+            self.mark_started(joining)
+            for item in first_items:
+                await self.offer(item, joining)
+            for change, item in held:
+                await self.offer(item, self._without_those_who_have(change, joining))
+
+    async def deliver(self, change: Change) -> None:
+        """Delivers a change to all subscribers that have started."""
+        async with self._delivering:
+            started = [each for each, has_started in self.subscribers.items() if has_started]
+            if len(started) < len(self.subscribers):
+                self._held[change.item.id] = change
+            subscribers = self._without_those_who_have(change, started)
+            if not subscribers:
+                return
+            try:
+                await self.offer(await self._item(change), subscribers)
+            except AWAY:
+                self._start_again(change, started)
+
+    def _without_those_who_have(
+        self, change: Change, subscribers: Sequence[Subscriber]
+    ) -> list[Subscriber]:
+        """The subscribers that did not receive this version, or a newer one, when they joined."""
+        return [
+            each
+            for each in subscribers
+            if self._first_versions.get(each, {}).get(change.item.id, -1) < change.version
+        ]
+
+    def _start_again(self, change: Change, subscribers: Iterable[Subscriber]) -> None:
+        """Treats these as new subscribers: the change cannot be rendered now. Others go on."""
+        self._held[change.item.id] = change
+        for each in subscribers:
+            if each in self.subscribers:
+                self.subscribers[each] = False
+        self.wake()
+
+    async def _item(self, change: Change) -> Item:
+        return Item(await self.renderer.render(change.item), key=change.item.id)
 
 
 def _rest(took_seconds: float, read_seconds: float, failures: int) -> float:

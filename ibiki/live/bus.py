@@ -11,17 +11,19 @@ import asyncio
 import logging
 import random
 import time
+from base64 import b64decode, b64encode
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from typing import Protocol
 
 from broadcaster import Broadcast, BroadcastBackend, Event
 
-from domain.live.hints import EVERYTHING, Topic, packed, unpacked
+from domain.live.hints import EVERYTHING, Topic
 from domain.loops import backoff_seconds
 
 CHANNEL = "ibiki_hints"
+TOPIC_BYTES = 17
 WINDOW_SECONDS = 0.005
 MOST_TOPICS_WAITING = 20_000
 MOST_TEXTS_WAITING = 1_000
@@ -31,7 +33,7 @@ LAST_WORD_SECONDS = 1.0
 HEARTBEAT = "-"
 HEARTBEAT_SECONDS = 3.0
 OPEN_SECONDS = 5.0
-ALL = next(packed([EVERYTHING]))
+ALL = b64encode(EVERYTHING).decode()
 
 log = logging.getLogger("ibiki.bus")
 
@@ -273,3 +275,22 @@ class Backend(BroadcastBackend):
             text = ALL
         self._events.append(text)
         self._arrived.set()
+
+
+def packed(topics: Collection[Topic], *, longest: int = 7_000) -> Iterator[str]:
+    """Encodes topics as texts of at most so many characters each."""
+    joined = b"".join(topics)
+    step = longest // 4 * 3 // TOPIC_BYTES * TOPIC_BYTES
+    for start in range(0, len(joined), step):
+        yield b64encode(joined[start : start + step]).decode()
+
+
+def unpacked(text: str) -> set[Topic]:
+    """Decodes the topics of one text; EVERYTHING if it cannot be decoded."""
+    try:
+        joined = b64decode(text, validate=True)
+    except ValueError:
+        return {EVERYTHING}
+    if len(joined) % TOPIC_BYTES:
+        return {EVERYTHING}
+    return {joined[start : start + TOPIC_BYTES] for start in range(0, len(joined), TOPIC_BYTES)}

@@ -15,7 +15,7 @@ import pytest
 
 from domain.ids import new_id
 from domain.live import hints
-from domain.live.hints import EVERYTHING, Topic, packed
+from domain.live.hints import EVERYTHING, Topic
 from ibiki.live.bus import (
     ALL,
     HEARTBEAT_SECONDS,
@@ -26,6 +26,7 @@ from ibiki.live.bus import (
     Bus,
     Carrier,
     LocalCarrier,
+    packed,
 )
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.local import embedded

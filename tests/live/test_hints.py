@@ -17,9 +17,10 @@ from domain.identity.clients import ClientChange, GroupChange, update_client, up
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.sync import SyncRules, sync
 from domain.live import hints
-from domain.live.hints import EVERYTHING, Topic, id_of, packed, unpacked
+from domain.live.hints import EVERYTHING, Topic, id_of
 from domain.numbers import Normaliser
 from domain.provider import Accepted, Rejected, Unknown
+from ibiki.live.bus import packed, unpacked
 from persistence import store
 from persistence.database import transaction
 from persistence.live.hints import listen, note
