@@ -42,7 +42,6 @@ from persistence.ledger.reconcile_imported import *
 from persistence.ledger.statement import *
 from persistence.ledger.transfers import *
 from persistence.live.changes import *
-from persistence.live.fingerprints import *
 from persistence.partitions import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *

@@ -19,8 +19,7 @@ from domain.installation import Installation
 from ibiki.http.graphql_http import GraphQLParameters, parameters_of
 from ibiki.http.refusals import RequestRefused
 from ibiki.live.rights import Holder, NotAdmitted
-from ibiki.live.socket_operation import SocketOperation
-from ibiki.live.subscribing import Live
+from ibiki.live.subscribing import Live, SocketOperation
 from ibiki.live.wire import TOO_SLOW, Wire
 from schema.engine import Engine
 
