@@ -26,6 +26,7 @@ from domain.ledger.provider_accounts import Catalogue, PlatformAccounts
 from domain.ledger.reconcile import Reconciler
 from domain.ledger.sync import SyncRules
 from domain.live.ports import LiveStore
+from domain.loops import RequestRateLimiter
 from domain.numbers import Normaliser
 from domain.provider import Providers
 from domain.sending.acceptor import Acceptor, RequestObserver
@@ -77,14 +78,6 @@ class Store(
     """All functions that requests need from persistence. `persistence.store` implements it."""
 
 
-class RateLimiter(Protocol):
-    """Limits how many requests a client may make per second."""
-
-    def wait_seconds(self, client_id: UUID, /) -> int:
-        """Counts the request. 0 if it is allowed, else the seconds until the next is allowed."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Installation:
     """Ports and rules of this installation. Each member implements the port that is its type."""
@@ -96,7 +89,7 @@ class Installation:
     directory: Directory
     acceptor: Acceptor
     routes: Routes
-    rate_limiter: RateLimiter
+    rate_limiter: RequestRateLimiter[UUID]
     providers: Providers
     sync_rules: SyncRules
     own_accounts: OwnAccountRules

@@ -1,4 +1,4 @@
-"""Work beside the requests: loops, batches of requests, their pauses, and their clock.
+"""When things happen: loops, batches of requests, pauses, a limit on requests, and their clock.
 
 Start a loop or a batcher at boot, never inside a request: a task inherits the context of the code
 that starts it.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Generic, TypeVar
@@ -289,3 +289,31 @@ class Batcher(Generic[Request, Answer]):
         for (_, future), answer in answered:
             if not future.done():
                 future.set_result(answer)
+
+
+Caller = TypeVar("Caller", bound=Hashable)
+
+
+class RequestRateLimiter(Generic[Caller]):
+    """Limits the requests per second of each caller, counted in this process in whole seconds.
+
+    The `limits` library is too slow for this: its storages start a thread or a task for each
+    window. They also use a clock that can be set back.
+    """
+
+    def __init__(
+        self, requests_per_second: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = requests_per_second
+        self._clock = clock
+        self._window = 0
+        self._counts: Counter[Caller] = Counter()
+
+    def wait_seconds(self, caller: Caller, /) -> int:
+        """Counts the request. 0 if it is allowed, else the seconds until the next is allowed."""
+        window = int(self._clock())
+        if window != self._window:
+            self._window = window
+            self._counts.clear()
+        self._counts[caller] += 1
+        return 0 if self._counts[caller] <= self._most else 1

@@ -25,13 +25,13 @@ from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.provider_accounts import ensure_default_pool
 from domain.ledger.reconcile import Reconciler
 from domain.ledger.sync import SyncRules
+from domain.loops import RequestRateLimiter
 from domain.numbers import Normaliser
 from domain.sending.acceptor import Acceptor, RequestObserver
 from domain.sending.files.file_limits import FileLimits
 from domain.sending.routes import Routes
 from ibiki.encryption import FernetCipher
 from ibiki.hooks import address_rules
-from ibiki.http.rate_limiter import RequestRateLimiter
 from ibiki.http.throttle import SignInThrottle
 from ibiki.live.rights import ConnectionLimits
 from ibiki.live.startup import carrier_of, live_updates

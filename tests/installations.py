@@ -23,6 +23,7 @@ from domain.ledger.audit import Auditor
 from domain.ledger.credentials import OwnAccountRules
 from domain.ledger.reconcile import Reconciler
 from domain.ledger.sync import SyncRules
+from domain.loops import RequestRateLimiter
 from domain.numbers import Normaliser
 from domain.provider import Outcome, Outgoing, ProviderField, Reading, Unknown
 from domain.sending.acceptor import Acceptor
@@ -85,13 +86,14 @@ class KnownProviders:
         await open_account(provider, config).close()
 
 
-class UnlimitedRate:
+class UnlimitedRate(RequestRateLimiter[UUID]):
     """A rate limit that allows everything, or a number of requests that the test sets."""
 
     def __init__(self) -> None:
+        super().__init__(0)
         self.requests_left: int | None = None
 
-    def wait_seconds(self, client_id: UUID) -> int:
+    def wait_seconds(self, caller: UUID, /) -> int:
         """0, or 7 when the requests are used up."""
         if self.requests_left is None:
             return 0

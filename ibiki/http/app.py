@@ -27,7 +27,7 @@ from ibiki.http.middleware import (
     RequestMiddleware,
 )
 from ibiki.http.monitoring_routes import IsReady, MetricsAccess, MonitoringRoutes, once_a_second
-from ibiki.http.refusals import JSON, body_at
+from ibiki.http.requests import JSON, body_at
 from ibiki.live.sockets import Sockets
 from ibiki.live.sse import ServerSentEvents
 from ibiki.live.subscribing import Live

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
 from ibiki.http.middleware import ROUTE
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused
 
 FILES = Path(__file__).parents[1] / "console_files"
 """The output of `ibiki.local.console_build`."""

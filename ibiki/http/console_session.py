@@ -16,8 +16,7 @@ from starlette.routing import BaseRoute, Route
 from domain.errors import InvalidCredentials, RateLimited, TryAgain
 from domain.identity.sessions import SignedIn
 from domain.installation import Installation
-from ibiki.http.headers import try_again
-from ibiki.http.refusals import JSON, RequestRefused, error_body
+from ibiki.http.requests import JSON, RequestRefused, error_body, try_again
 
 PATH = "/session"
 COOKIE = "ibiki_session"

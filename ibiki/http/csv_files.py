@@ -11,8 +11,7 @@ from typing import TypeVar
 from starlette.responses import StreamingResponse
 
 from domain.errors import NotFound, RateLimited, Refusal, TryAgain
-from ibiki.http.headers import try_again
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused, try_again
 
 Item = TypeVar("Item")
 

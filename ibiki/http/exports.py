@@ -17,7 +17,7 @@ from domain.identity.access import Role, require
 from domain.identity.ports import Authenticator
 from domain.times import in_utc
 from ibiki.http.csv_files import csv_response, http_refusals
-from ibiki.http.headers import bearer_of, headers_of
+from ibiki.http.requests import bearer_of, headers_of
 from resolvers import ids
 from resolvers.ids import Kind
 

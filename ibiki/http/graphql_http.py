@@ -16,17 +16,18 @@ import orjson
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
-from ibiki.http.headers import (
+from ibiki.http.middleware import OPERATION
+from ibiki.http.requests import (
     EVENT_STREAM,
     RESPONSE_JSON,
+    RequestRefused,
     bearer_of,
     best_type,
     credential_of,
     headers_of,
     is_json,
+    respond,
 )
-from ibiki.http.middleware import OPERATION
-from ibiki.http.refusals import RequestRefused, respond
 from resolvers.context import Context
 from schema.engine import Answer, Engine, Operation, Rejected
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from domain.identity.api_keys import MARK
-from ibiki.http.refusals import RequestRefused, body_at, respond
+from ibiki.http.requests import RequestRefused, body_at, respond
 from ibiki.live.wire import STREAMS, WHOLE
 from ibiki.observability.masks import masked_text
 from ibiki.observability.metrics import Metrics

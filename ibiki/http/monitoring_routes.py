@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from domain.dispatch.ports import Backlogs
 from ibiki.http.middleware import FORWARDED
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused
 from ibiki.observability.metrics import CONTENT_TYPE, Metrics
 
 IsReady = Callable[[], Coroutine[Any, Any, str | None]]

@@ -14,7 +14,7 @@ from domain.identity.ports import Authenticator
 from domain.ledger.ports import LedgerArchive
 from domain.ledger.statement import StatementFilter, StatementLine, export_statement, period_of
 from ibiki.http.csv_files import csv_response, http_refusals
-from ibiki.http.headers import bearer_of, headers_of
+from ibiki.http.requests import bearer_of, headers_of
 from resolvers import ids
 from resolvers.ids import Kind
 

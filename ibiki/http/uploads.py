@@ -17,8 +17,7 @@ from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from domain.sending.files.layout import Layout
 from domain.sending.files.uploads import Upload, keep_upload
-from ibiki.http.headers import bearer_of, headers_of, try_again
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused, bearer_of, headers_of, try_again
 from resolvers import ids
 from resolvers.ids import Kind
 

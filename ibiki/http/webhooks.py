@@ -23,9 +23,9 @@ from starlette.routing import BaseRoute, Route
 from domain.errors import RateLimited, TryAgain
 from domain.inbox.intake import Intake
 from domain.inbox.webhooks import LARGEST_BODY, WebhookOutcome
+from domain.loops import RequestRateLimiter
 from ibiki.http.middleware import FORWARDED, OUTCOME
-from ibiki.http.rate_limiter import RequestRateLimiter
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused
 from ibiki.observability.metrics import Metrics
 from providers.registry import ANSWERS, SIGNATURES
 from providers.replies import Signature, SignedCall

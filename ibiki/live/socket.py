@@ -17,7 +17,7 @@ from domain.errors import RateLimited, TryAgain
 from domain.identity.access import Actor
 from domain.installation import Installation
 from ibiki.http.graphql_http import GraphQLParameters, parameters_of
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, SocketOperation
 from ibiki.live.wire import TOO_SLOW, Wire

@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 
 from domain.installation import Installation
 from ibiki.http.middleware import AllowedOrigins, has_secret
-from ibiki.http.refusals import error_body
+from ibiki.http.requests import error_body
 from ibiki.live.socket import Socket
 from ibiki.live.subscribing import Live
 from ibiki.live.wire import EXTENSION, Wire

@@ -19,8 +19,7 @@ from domain.errors import TryAgain
 from domain.identity.access import Actor
 from domain.live.subscriptions import FeedPosition, Item, PendingItems
 from ibiki.http.graphql_http import EventRequest, check_method
-from ibiki.http.headers import EVENT_STREAM
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import EVENT_STREAM, RequestRefused
 from ibiki.live.rights import Holder, NotAdmitted
 from ibiki.live.subscribing import Live, SubscriptionRequest, join
 from ibiki.live.wire import ABORT, STREAMS

@@ -1,4 +1,4 @@
-"""What has changed for subscribers: rows in the order of transaction IDs, and fingerprints of figures.
+"""What has changed for subscribers: rows in the order of transactions, and fingerprints of figures.
 
 `changed_xid` is the transaction that changed a row last; a trigger sets it and counts `version`
 whenever a statement sets `updated_at`. A transaction ID below `pg_snapshot_xmin` belongs to a

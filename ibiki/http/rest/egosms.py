@@ -37,9 +37,8 @@ from domain.numbers import Normaliser
 from domain.sending import send as sending
 from domain.sending.messages import Send
 from ibiki.http.graphql_http import SMALL_BYTES, check_density
-from ibiki.http.headers import idempotency_key_of
 from ibiki.http.middleware import MEBIBYTE, ROUTE, BodyLimit
-from ibiki.http.refusals import EGOSMS, RequestRefused
+from ibiki.http.requests import EGOSMS, RequestRefused, idempotency_key_of
 from ibiki.http.rest.endpoints import EVERYONE, SENDERS
 from ibiki.http.rest.errors import RestRefused, invalid, refused
 from ibiki.http.rest.operations import held_in

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from domain import errors
 from domain.errors import Refusal, RejectedRecipient
-from ibiki.http.refusals import EGOSMS, RequestRefused
+from ibiki.http.requests import EGOSMS, RequestRefused
 from ibiki.http.rest.answers import Code, Failure, Rejected
 from resolvers import ids
 from resolvers.ids import Kind

@@ -16,9 +16,8 @@ from domain.identity.access import Actor, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from ibiki.http.graphql_http import SMALL_BYTES, check_density, read_body, split_query_string
-from ibiki.http.headers import bearer_of, headers_of, idempotency_key_of
 from ibiki.http.middleware import ROUTE
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused, bearer_of, headers_of, idempotency_key_of
 from ibiki.http.rest.endpoints import ENDPOINTS, Endpoint
 from ibiki.http.rest.errors import invalid, refused
 from ibiki.http.rest.openapi import export_openapi

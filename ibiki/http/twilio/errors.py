@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain import errors
 from domain.errors import Refusal, RejectionReason
-from ibiki.http.refusals import RequestRefused, twilio_body
+from ibiki.http.requests import RequestRefused, twilio_body
 
 RETRY_SECONDS = 5
 """The wait after a 503 whose refusal names no time."""

@@ -18,9 +18,16 @@ from domain.identity.ports import Authenticator
 from domain.ids import SidKind, sid_of
 from domain.installation import Installation
 from ibiki.http.graphql_http import read_bytes, split_query_string
-from ibiki.http.headers import actor_of, bearer_of, headers_of, idempotency_key_of
 from ibiki.http.middleware import ROUTE
-from ibiki.http.refusals import TWILIO, RequestRefused, respond
+from ibiki.http.requests import (
+    TWILIO,
+    RequestRefused,
+    actor_of,
+    bearer_of,
+    headers_of,
+    idempotency_key_of,
+    respond,
+)
 from ibiki.http.twilio import forms, lists, operations
 from ibiki.http.twilio.errors import refused
 from ibiki.http.twilio.operations import Call

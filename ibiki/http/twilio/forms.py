@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from domain.numbers import Normaliser
-from ibiki.http.headers import is_in_utf8
-from ibiki.http.refusals import RequestRefused
+from ibiki.http.requests import RequestRefused, is_in_utf8
 from ibiki.http.twilio.errors import invalid
 
 FORM = "application/x-www-form-urlencoded"

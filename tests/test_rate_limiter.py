@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.ids import new_id
-from ibiki.http.rate_limiter import RequestRateLimiter
+from domain.loops import RequestRateLimiter
 
 
 class Clock:
