@@ -1,18 +1,32 @@
 """Long work in plain Python, such as reading 100,000 numbers, done beside the event loop.
 
-The event loop and these threads take turns in the interpreter, and the loop has to wait for a turn
-each time that it has waited for the network. With asyncio's own threads (six on two cores) and
-Python's turns of 5 ms, a single send beside ten bulks waited for seconds: docs/decisions/0205.
+The event loop and the threads of a process take turns in the interpreter, and the loop has to wait
+for a turn each time that it has waited for the network. With asyncio's own threads (six on two
+cores) and Python's turns of 5 ms, a single send beside ten bulks waited for seconds. So there are
+two threads, and their turns are short: docs/decisions/0205. What takes seconds has a process of its
+own, which the system runs only after all others: docs/decisions/0213.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import pickle
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import Any, BinaryIO, TypeVar
+
+from domain.errors import TryAgain
 
 Result = TypeVar("Result")
+
+Steps = Generator[Any, Any, Result]
+"""Work that asks in between: it yields a question, and is continued with the answer."""
+
+Answer = Callable[[Any], Awaitable[Any]]
+"""Answers the questions of some work. All of them and their answers can be pickled."""
 
 THREADS = 2
 """Two, so that a large file does not delay the numbers of another request."""
@@ -20,9 +34,90 @@ THREADS = 2
 TURN_SECONDS = 0.0005
 """How long a thread may run while another one waits. For `sys.setswitchinterval`."""
 
+NICENESS = 10
+"""By how much the process for long work is nicer than this one: see nice(2)."""
+
+SIZE_BYTES = 8
+QUESTION, RESULT, REFUSAL, FAILURE = range(4)
+"""What the other process says. Each value has its size before it."""
+
 _threads = ThreadPoolExecutor(THREADS, "long work")
+
+
+class WorkFailed(Exception):
+    """Long work in another process has failed by a defect. The message is its traceback."""
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
     """The result of the work. Waits for a thread if all are busy."""
     return await asyncio.get_running_loop().run_in_executor(_threads, work)
+
+
+async def in_steps(
+    work: Callable[..., Steps[Result]], file: BinaryIO, *given: Any, answer: Answer
+) -> Result:
+    """The result of `work(file, *given)`, each of whose steps is done in a thread."""
+    steps = work(file, *given)
+    reply: Any = None
+    while True:
+        is_result, value = await in_thread(partial(next_step, steps, reply))
+        if is_result:
+            return value  # type: ignore[no-any-return]
+        reply = await answer(value)
+
+
+async def in_child(
+    work: Callable[..., Steps[Result]], file: BinaryIO, *given: Any, answer: Answer
+) -> Result:
+    """The result of `work(file, *given)`, done in a process that is started for it.
+
+    `work`: a function of a module. `given`, the questions and answers, the result and refusals are
+    pickled. Raises what the work refuses, and TryAgain if its process is killed.
+    """
+    file.flush()  # the other process reads the same open file
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "domain.child", str(file.fileno())),
+        pass_fds=[file.fileno()],
+        stdin=PIPE,
+        stdout=PIPE,
+        start_new_session=True,  # Ctrl-C ends this process, and then the other one
+    )
+    try:
+        return await _dialogue(process, [work, given, NICENESS], answer)  # type: ignore[no-any-return]
+    except (asyncio.IncompleteReadError, ConnectionError) as ended:
+        raise TryAgain from ended
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _dialogue(process: Process, said: Any, answer: Answer) -> Any:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    while True:
+        process.stdin.write(framed(said))
+        await process.stdin.drain()
+        size = int.from_bytes(await process.stdout.readexactly(SIZE_BYTES), "big")
+        kind, value = pickle.loads(await process.stdout.readexactly(size))  # noqa: S301 - our own process
+        if kind == RESULT:
+            return value
+        if kind == REFUSAL:
+            raise value
+        if kind == FAILURE:
+            raise WorkFailed(value)
+        said = await answer(value)
+
+
+def framed(value: Any) -> bytes:
+    """A value as it is written to a pipe."""
+    pickled = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    return len(pickled).to_bytes(SIZE_BYTES, "big") + pickled
+
+
+def next_step(steps: Steps[Result], reply: Any) -> tuple[bool, Any]:
+    """Continues the work. Whether it has ended, and its result or its next question."""
+    try:
+        return False, steps.send(reply)
+    except StopIteration as end:
+        return True, end.value

@@ -56,6 +56,10 @@ class Normaliser:
         self._abroad = ("00", "011") if self._home.code == "1" else ("00",)
         self._plain = re.compile(self._plain_spellings(), re.ASCII).match
 
+    def __reduce__(self) -> tuple[type[Normaliser], tuple[str, frozenset[str]]]:
+        """How it is pickled for another process."""
+        return Normaliser, (self._region_code, self._area_codes)
+
     def normalise(self, raw: str) -> str:
         """E.164. Raises InvalidPhoneNumber."""
         number = self.normalise_many((raw,))[0]

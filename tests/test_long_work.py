@@ -1,13 +1,29 @@
-"""Long work leaves the event loop enough turns."""
+"""Long work leaves the event loop enough turns, and what takes seconds has its own process."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
+import tempfile
 import threading
 import time
+from typing import Any, BinaryIO
 
-from domain.long_work import THREADS, TURN_SECONDS, in_thread
+import pytest
+
+from domain.errors import InvalidFile, TryAgain
+from domain.long_work import (
+    NICENESS,
+    THREADS,
+    TURN_SECONDS,
+    Steps,
+    WorkFailed,
+    in_child,
+    in_steps,
+    in_thread,
+)
 from ibiki.http import server
 
 
@@ -32,3 +48,79 @@ def test_a_thread_gives_its_turn_back_soon() -> None:
         assert server.run(main()) == TURN_SECONDS
     finally:
         sys.setswitchinterval(usual)
+
+
+def asks_twice(file: BinaryIO, first: str) -> Steps[list[Any]]:
+    """Returns its answers, what is in the file, and where it has run."""
+    file.seek(0)
+    said = file.read().decode()
+    return [(yield first), (yield said), os.getpid(), os.nice(0)]
+
+
+def refuses(_: BinaryIO) -> Steps[None]:
+    """Refuses after a question."""
+    yield "may I?"
+    raise InvalidFile("Line 3: the row cannot be read.", line=3)
+
+
+def fails(_: BinaryIO) -> Steps[None]:
+    """Has a defect."""
+    yield 1 / 0
+
+
+def is_killed(_: BinaryIO) -> Steps[None]:
+    """Is killed, as by a system without memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield None
+
+
+async def upper(said: str) -> str:
+    """Answers a question."""
+    return said.upper()
+
+
+async def test_work_gives_the_same_in_a_thread_and_in_a_process_of_its_own() -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"phone")  # not flushed
+        here = await in_steps(asks_twice, file, "one", answer=upper)
+        there = await in_child(asks_twice, file, "one", answer=upper)
+    assert here[:2] == there[:2] == ["ONE", "PHONE"]
+    assert here[2] == os.getpid() != there[2]
+    assert there[3] == min(here[3] + NICENESS, 19)
+
+
+async def test_a_refusal_of_another_process_is_raised_with_its_attributes() -> None:
+    with tempfile.TemporaryFile() as file, pytest.raises(InvalidFile, match="Line 3") as refused:
+        await in_child(refuses, file, answer=upper)
+    assert refused.value.line == 3
+
+
+async def test_a_defect_is_logged_and_after_a_killed_process_the_request_may_be_repeated() -> None:
+    with tempfile.TemporaryFile() as file:
+        with pytest.raises(WorkFailed, match="ZeroDivisionError"):
+            await in_child(fails, file, answer=upper)
+        with pytest.raises(TryAgain):
+            await in_child(is_killed, file, answer=upper)
+
+
+async def test_the_process_ends_with_the_request_that_needs_it() -> None:
+    asked = asyncio.Event()
+    ids: list[int] = []
+
+    async def never(pid: int) -> None:
+        ids.append(pid)
+        asked.set()
+        await asyncio.Event().wait()
+
+    with tempfile.TemporaryFile() as file:
+        request = asyncio.create_task(in_child(says_its_id, file, answer=never))
+        await asked.wait()
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+    with pytest.raises(ProcessLookupError):
+        os.kill(ids[0], 0)
+
+
+def says_its_id(_: BinaryIO) -> Steps[None]:
+    """Asks with the number of its process."""
+    yield os.getpid()

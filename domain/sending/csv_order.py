@@ -75,6 +75,15 @@ class RowPart:
     texts: list[str] = field(default_factory=list)
     missing: dict[int, str] = field(default_factory=dict)
 
+    def extend(self, after: RowPart) -> None:
+        """Adds the rows that come after these."""
+        start = len(self.written)
+        self.written += after.written
+        self.numbers += after.numbers
+        self.lines += after.lines
+        self.texts += after.texts
+        self.missing |= {start + at: what for at, what in after.missing.items()}
+
 
 def reading_of(layout: Layout, order: CsvOrder, *, most_segments: int) -> Reading:
     """Raises InvalidText and InvalidFile if the order does not fit the file."""

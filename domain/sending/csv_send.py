@@ -27,11 +27,9 @@ from domain.errors import (
 from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
-from domain.long_work import in_thread
-from domain.numbers import Normaliser
 from domain.sending.acceptor import accept_checked
-from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts, reading_of
-from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file
+from domain.sending.csv_order import CsvOrder, Reading, reading_of
+from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file, read_file
 from domain.sending.files.uploads import Upload, find_upload, opened
 from domain.sending.messages import FileColumns, NewSend, Send, SendKind
 from domain.sending.quotes import Held, Price, check_recipients, payer_or_problem, price_of
@@ -122,7 +120,7 @@ async def _quote_large(
 ) -> CsvQuote:
     async with _opened_large(installation, upload) as file:
         reading = _reading(installation, upload, order)
-        checked = await check_file(installation, payer, upload.id, file, reading, order)
+        checked = await check_file(installation, payer, upload, file, order)
 
     async def check() -> Held:
         _refuse(checked)
@@ -212,7 +210,7 @@ async def _send_large(
     """The send whose messages a job will write."""
     async with _opened_large(installation, upload) as file:
         reading = _reading(installation, upload, order)
-        checked = await check_file(installation, payer, upload.id, file, reading, order)
+        checked = await check_file(installation, payer, upload, file, order)
     if checked.rows.accepted:
         check_rate(installation, payer)
     _refuse(checked)
@@ -256,10 +254,9 @@ async def _read_request(
     installation: Installation, payer: Payer, upload: Upload, order: CsvOrder
 ) -> tuple[SendRequest, FileColumns]:
     """The recipients and texts of a file. Raises InvalidText, InvalidFile."""
+    reading = _reading(installation, upload, order)
     async with opened(installation, OfClient(payer.client_id), upload.id) as (_, file):
-        reading = _reading(installation, upload, order)
-        read = partial(_read, file, reading, installation.normaliser, upload.layout.rows)
-        part = await in_thread(read)
+        part = await read_file(installation, upload, file, order)
     request = SendRequest(
         SendKind.CSV,
         part.written,
@@ -272,8 +269,3 @@ async def _read_request(
         normalised=part.numbers,
     )
     return request, reading.columns
-
-
-def _read(file: BinaryIO, reading: Reading, normaliser: Normaliser, rows: int) -> RowPart:
-    """All rows in one part. Raises InvalidText, InvalidFile."""
-    return next(read_parts(file, reading, normaliser, rows=rows), RowPart())

@@ -21,8 +21,11 @@ from domain.errors import InvalidInput, RejectedRecipient
 from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
-from domain.long_work import in_thread
-from domain.sending.csv_order import CsvOrder, Reading, RowPart, read_parts
+from domain.long_work import Steps, in_child, in_steps
+from domain.numbers import Normaliser
+from domain.sending.csv_order import CsvOrder, RowPart, read_parts, reading_of
+from domain.sending.files.layout import Layout
+from domain.sending.files.uploads import Upload
 from domain.sending.messages import RowsToWrite
 from domain.sending.recipients import Sorting
 from domain.sending.schedule import schedule_of, time_to_send
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 PART_ROWS = 10_000
 """Rows that are checked, and later written, at a time."""
+
+PROCESS_FROM = 20_000
+"""From this many rows on, a file is read in a process of its own: it takes tenths of a second."""
 
 MOST_SAMPLES = 5
 
@@ -108,22 +114,75 @@ class CheckedFile:
 
 
 async def check_file(
-    installation: Installation,
-    payer: Payer,
-    upload_id: UUID,
-    file: BinaryIO,
-    reading: Reading,
-    order: CsvOrder,
+    installation: Installation, payer: Payer, upload: Upload, file: BinaryIO, order: CsvOrder
 ) -> CheckedFile:
     """Checks all rows. Raises InvalidText and InvalidFile, as for a small file."""
     now = await installation.store.read_clock()
-    check = _Check(payer, reading, order, now=datetime.fromtimestamp(now, UTC))
-    parts = read_parts(file, reading, installation.normaliser, rows=PART_ROWS)
-    while part := await in_thread(partial(next, parts, None)):
-        numbers = list(filter(None, part.numbers))
-        opted_out = await installation.store.find_opted_out(payer.client_id, numbers)
-        await in_thread(partial(check.add, part, opted_out))
-    return check.finished(upload_id)
+    task = CheckTask(
+        upload_id=upload.id,
+        layout=upload.layout,
+        order=order,
+        most_segments=installation.limits.segments,
+        normaliser=installation.normaliser,
+        quiet=None if order.ignore_quiet_hours else payer.quiet_hours,
+        now=datetime.fromtimestamp(now, UTC),
+        part_rows=PART_ROWS,
+    )
+    opted_out = partial(installation.store.find_opted_out, payer.client_id)
+    run = in_child if upload.layout.rows >= PROCESS_FROM else in_steps
+    return await run(checked_rows, file, task, answer=opted_out)
+
+
+async def read_file(
+    installation: Installation, upload: Upload, file: BinaryIO, order: CsvOrder
+) -> RowPart:
+    """All rows in one part. Raises InvalidText, InvalidFile."""
+    whole = RowPart()
+
+    async def add(part: RowPart) -> None:
+        whole.extend(part)
+
+    layout, limits = upload.layout, installation.limits
+    run = in_child if layout.rows >= PROCESS_FROM else in_steps
+    given = (layout, order, limits.segments, installation.normaliser, PART_ROWS)
+    await run(read_rows, file, *given, answer=add)
+    return whole
+
+
+def read_rows(
+    file: BinaryIO,
+    layout: Layout,
+    order: CsvOrder,
+    most_segments: int,
+    normaliser: Normaliser,
+    part_rows: int,
+) -> Steps[None]:
+    """Yields the rows part by part: the caller needs some time for each."""
+    reading = reading_of(layout, order, most_segments=most_segments)
+    yield from read_parts(file, reading, normaliser, rows=part_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTask:
+    """What to check the rows of a file for. `quiet`: None if quiet hours do not matter."""
+
+    upload_id: UUID
+    layout: Layout
+    order: CsvOrder
+    most_segments: int
+    normaliser: Normaliser
+    quiet: QuietHours | None
+    now: datetime
+    part_rows: int
+
+
+def checked_rows(file: BinaryIO, task: CheckTask) -> Steps[CheckedFile]:
+    """Checks all rows. Asks which of the numbers of a part have opted out."""
+    reading = reading_of(task.layout, task.order, most_segments=task.most_segments)
+    check = _Check(task, has_texts=reading.text_of is not None)
+    for part in read_parts(file, reading, task.normaliser, rows=task.part_rows):
+        check.add(part, (yield list(filter(None, part.numbers))))
+    return check.finished()
 
 
 def accepted_of(part: RowPart, flags: bytes | bytearray) -> tuple[list[str], list[str] | None]:
@@ -141,9 +200,8 @@ def checksum(numbers: Sequence[str], texts: Sequence[str] | None) -> int:
 class _Check:
     """The rows so far."""
 
-    def __init__(self, payer: Payer, reading: Reading, order: CsvOrder, *, now: datetime) -> None:
-        self._order, self._reading, self._now = order, reading, now
-        self._quiet = None if order.ignore_quiet_hours else payer.quiet_hours
+    def __init__(self, task: CheckTask, *, has_texts: bool) -> None:
+        self._task, self._order, self._has_texts = task, task.order, has_texts
         self._send_at: datetime | None = None
         self._refusal: InvalidInput | None = None
         self._sorting = Sorting(compact=True)
@@ -153,7 +211,7 @@ class _Check:
         self._held = 0
         self._last_held_until: datetime | None = None
         try:
-            self._send_at = order.send_at and time_to_send(order.send_at, now)
+            self._send_at = task.order.send_at and time_to_send(task.order.send_at, task.now)
         except InvalidInput as refusal:  # of all refusals the last
             self._refusal = refusal
 
@@ -161,7 +219,7 @@ class _Check:
         numbers, positions = self._sorting.add(
             part.written,
             part.numbers,
-            texts=part.texts if self._reading.text_of else None,
+            texts=part.texts if self._has_texts else None,
             opted_out=opted_out,
             missing=part.missing,
             places=part.lines,
@@ -176,18 +234,18 @@ class _Check:
             self._samples.append(TextSample(part.lines[at], part.numbers[at] or "", text))
         self._hold(numbers)
 
-    def finished(self, upload_id: UUID) -> CheckedFile:
+    def finished(self) -> CheckedFile:
         plan = JobPlan(
             order=self._order,
             first_message_id=new_id(),
-            accepted_at=self._now,
+            accepted_at=self._task.now,
             send_at=self._send_at,
-            quiet=self._quiet,
-            part_rows=PART_ROWS,
+            quiet=self._task.quiet,
+            part_rows=self._task.part_rows,
             checksums=self._checksums,
         )
         rows = RowsToWrite(
-            upload_id=upload_id,
+            upload_id=self._task.upload_id,
             plan=plan.as_json(),
             accepted_rows=zlib.compress(bytes(self._flags)),
             accepted=sum(self._flags),
@@ -205,9 +263,9 @@ class _Check:
 
     def _hold(self, numbers: Sequence[str]) -> None:
         """Counts what is held during quiet hours."""
-        if self._quiet is None:
+        if self._task.quiet is None:
             return
-        schedule = schedule_of(numbers, self._send_at, self._quiet, self._now)
+        schedule = schedule_of(numbers, self._send_at, self._task.quiet, self._task.now)
         self._held += schedule.held
         ends = [self._last_held_until, schedule.last_held_until]
         self._last_held_until = max(filter(None, ends), default=None)

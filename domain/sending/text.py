@@ -74,6 +74,7 @@ class Encoding(Enum):
 _ONE_SEPTET = re.escape(GSM7_DEFAULT.replace("\x1b", ""))
 _TWO_SEPTETS = re.escape("".join(GSM7_EXTENSION.values()))
 _COSTLY = re.compile(f"[^{_ONE_SEPTET}{_TWO_SEPTETS}]")
+_PLAIN = re.compile(f"[{_ONE_SEPTET}]{{1,160}}").fullmatch
 _REFUSED = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # Characters of two units, and a mark for the first of the two.
@@ -85,6 +86,8 @@ _PAIRS = {
 
 def check_text(text: str, *, most_segments: int = MOST_SEGMENTS) -> None:
     """Raises InvalidText if the text cannot be sent."""
+    if _PLAIN(text) and not text.isspace():
+        return  # most texts: one segment, and nothing that could be refused
     # A character has at least one unit: a much too long text is rejected without reading it.
     if len(text) > Encoding.GSM7.capacity(most_segments):
         raise InvalidText(_too_long(f"more than {most_segments}", most_segments))

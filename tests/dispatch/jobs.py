@@ -26,10 +26,14 @@ AS_JOB = RequestLimits(rows_at_once=1)
 
 
 @contextmanager
-def small_parts() -> Iterator[None]:
-    """Parts of ten rows, in this process. Writers use the size that the job was accepted with."""
+def small_parts(*, process_from: int = file_job.PROCESS_FROM) -> Iterator[None]:
+    """Parts of ten rows. Writers use the size that the job was accepted with.
+
+    `process_from`: files of so many rows are read in a process of their own.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file_job, "PART_ROWS", PART)
+        patch.setattr(file_job, "PROCESS_FROM", process_from)
         yield
 
 

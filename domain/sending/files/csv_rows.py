@@ -10,8 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from domain.errors import InvalidFile
 
@@ -23,8 +22,7 @@ LONGEST_ROW = 256 * 1024
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\s\w"]|\t)"?[ ]*([,;\t|]*)[ ]*\r?\n?', re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """The cells of a row, unchanged. `line`: the line on which it begins, from 1."""
 
     line: int

@@ -37,6 +37,8 @@ def has_slipped(row: Row, layout: Layout) -> bool:
     Its cells are then not in their columns: a delimiter is in one of them without quotes.
     """
     cells = row.cells
+    if len(cells) <= len(layout.columns):
+        return False  # quick for the usual ones
     return len(cells) == TOO_MANY_CELLS or any(map(str.strip, cells[len(layout.columns) :]))
 
 
@@ -54,5 +56,6 @@ def value_in(cells: Sequence[str], column: int) -> str:
     if column >= len(cells):
         return ""
     cell = cells[column][:LONGEST_CELL].strip()
-    protected = _PROTECTED(cell)
-    return protected[1].strip() if protected else cell
+    if cell.startswith("=") and (protected := _PROTECTED(cell)):
+        return protected[1].strip()
+    return cell
