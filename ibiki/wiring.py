@@ -82,6 +82,7 @@ async def running_components(
             answer_seconds=settings.database.answer_seconds,
             read_url=settings.database.read_url,
             most_lag_seconds=settings.database.read_lag_seconds,
+            transaction_pooler=settings.database.transaction_pooler,
         )
         stack.push_async_callback(database.disconnect)
         if not await was_migrated():

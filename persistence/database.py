@@ -88,6 +88,7 @@ async def connect(
     answer_seconds: float = ANSWER_SECONDS,
     read_url: str | None = None,
     most_lag_seconds: float = long_reads.MOST_LAG_SECONDS,
+    transaction_pooler: bool = False,
 ) -> None:
     """Opens the pools of this process. The caller closes them with `disconnect`.
 
@@ -100,6 +101,7 @@ async def connect(
         pool_size=pool_size,
         application_name=application_name,
         answer_seconds=answer_seconds,
+        transaction_pooler=transaction_pooler,
     )
     silence.reset(answer_seconds)
     await Tortoise.init(
@@ -111,10 +113,20 @@ async def connect(
     client = _client()
     if client._pool is None:
         await client.create_connection(with_db=True)
-    options = [connection_options(url, application_name, answer_seconds)]
+    options = [
+        connection_options(
+            url, application_name, answer_seconds, transaction_pooler=transaction_pooler
+        )
+    ]
     if read_url is not None:
         options.append(
-            connection_options(read_url, application_name, answer_seconds, of_several="any")
+            connection_options(
+                read_url,
+                application_name,
+                answer_seconds,
+                of_several="any",
+                transaction_pooler=transaction_pooler,
+            )
         )
     await long_reads.connect(*options, most_lag_seconds=most_lag_seconds)
 
@@ -180,7 +192,12 @@ def orm(held: Connection | None) -> PooledClient | HeldClient:
 
 
 def tortoise_config(
-    url: str, *, pool_size: int, application_name: str, answer_seconds: float | None = None
+    url: str,
+    *,
+    pool_size: int,
+    application_name: str,
+    answer_seconds: float | None = None,
+    transaction_pooler: bool = False,
 ) -> dict[str, Any]:
     """Tortoise's configuration for a `postgresql://` URL; `?host=` may name a socket's folder.
 
@@ -191,7 +208,12 @@ def tortoise_config(
             "default": {
                 "engine": "persistence.pool",
                 "credentials": {
-                    **connection_options(url, application_name, answer_seconds),
+                    **connection_options(
+                        url,
+                        application_name,
+                        answer_seconds,
+                        transaction_pooler=transaction_pooler,
+                    ),
                     "connect": reach,
                     # One connection at the start, to see whether PostgreSQL can be reached. No
                     # minimum afterwards: a slot of the pool is taken while asyncpg reconnects.
@@ -213,9 +235,26 @@ def tortoise_config(
 
 
 def connection_options(
-    url: str, application_name: str, answer_seconds: float | None, *, of_several: str = "read-write"
+    url: str,
+    application_name: str,
+    answer_seconds: float | None,
+    *,
+    of_several: str = "read-write",
+    transaction_pooler: bool = False,
 ) -> dict[str, Any]:
-    """The arguments of `reach`, with what each of our sessions sets."""
+    """The arguments of `reach`, with what each of our sessions sets.
+
+    `transaction_pooler`: each transaction has another session. So no statement stays prepared, and
+    the role sets the limits: docs/scaling.md.
+    """
+    if transaction_pooler:
+        return {
+            **credentials(url, of_several=of_several),
+            "command_timeout": answer_seconds,
+            "timeout": answer_seconds or ANSWER_SECONDS,
+            "statement_cache_size": 0,
+            "server_settings": {"application_name": application_name, "timezone": "UTC"},
+        }
     return {
         **credentials(url, of_several=of_several),
         "command_timeout": answer_seconds,

@@ -40,7 +40,7 @@ from ibiki.cli.running import (
 from ibiki.http.csv_files import csv_lines
 from ibiki.http.exports import COLUMNS, filter_of, unknown_rows
 from ibiki.local import demo as demo_data
-from ibiki.local.command_context import CommandContext, open_context
+from ibiki.local.command_context import CommandContext, check_session, open_context
 from ibiki.observability.telemetry import running_telemetry
 from ibiki.wiring import Components
 from persistence import migrating, store
@@ -81,6 +81,7 @@ def simulate(data: Path, *, host: str, port: int) -> None:
 def migrate(data: Path) -> None:
     """Applies the missing migrations and prints a line for each."""
     with open_context(data) as context, busy("Migrating"):
+        check_session(context)
         asyncio.run(migrating.migrate(context.database_url, report=console.print))
     console.print("The database is up to date.")
 

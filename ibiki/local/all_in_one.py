@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from ibiki import processes
 from ibiki.local import demo
-from ibiki.local.command_context import CommandContext
+from ibiki.local.command_context import CommandContext, check_session
 from ibiki.local.listening import listening
 from ibiki.observability import logs
 from ibiki.observability.telemetry import Telemetry, running_telemetry
@@ -60,6 +60,7 @@ def run(context: CommandContext, listener: socket.socket) -> None:
 
 
 async def _up(context: CommandContext, telemetry: Telemetry, listener: socket.socket) -> None:
+    check_session(context)
     await migrating.migrate(context.database_url)
     async with AsyncExitStack() as stack:
         if context.settings.upstream.is_simulated:

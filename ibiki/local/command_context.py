@@ -69,6 +69,15 @@ def open_context(directory: Path, *, must_exist: bool = False) -> Iterator[Comma
         yield CommandContext(checked, directory, database.url)
 
 
+def check_session(context: CommandContext) -> None:
+    """Raises CommandError if a session of PostgreSQL does not last: migrations hold its lock."""
+    if context.settings.database.transaction_pooler:
+        raise CommandError(
+            "Migrations need a session of their own. Run `ibiki migrate` with the address of"
+            " PostgreSQL itself in DATABASE_URL, and without DATABASE_TRANSACTION_POOLER."
+        )
+
+
 def check_settled(directory: Path) -> None:
     """Raises NotInstalled if a restore was interrupted before its queue became UNKNOWN."""
     if (directory / RESTORED).exists():

@@ -89,6 +89,8 @@ class DatabaseSettings(Group):
         10, gt=0, le=3_600, validation_alias="DATABASE_READ_LAG_SECONDS"
     )
     """A standby that is further behind is not read from."""
+    transaction_pooler: bool = Field(False, validation_alias="DATABASE_TRANSACTION_POOLER")
+    """The addresses are of a pooler that gives each transaction another connection."""
 
 
 class BusSettings(Group):
@@ -297,6 +299,7 @@ def load(directory: Path) -> Settings:
     problems += _conflicts(
         groups["installation"], groups["upstream"], groups["bus"], groups["monitoring"], given
     )
+    problems += _pooler_alone(groups["database"], groups["bus"])
     if problems or given is None:
         raise SettingsInvalid(problems)
     return Settings(**groups, secrets=_with_stored_keys(given, directory))
@@ -341,6 +344,13 @@ def _conflicts(
     if installation and bus and given and installation.is_production and bus.url:
         found += _keys_not_shared(given)
     return found
+
+
+def _pooler_alone(database: DatabaseSettings | None, bus: BusSettings | None) -> list[Problem]:
+    if database is None or bus is None or bus.url or not database.transaction_pooler:
+        return []
+    what = "is not set, and PostgreSQL cannot carry live data through a pooler of transactions"
+    return [Problem("REDIS_URL", what, "Set it, or unset DATABASE_TRANSACTION_POOLER.")]
 
 
 def _not_loopback(upstream: UpstreamSettings, monitoring: MonitoringSettings) -> list[Problem]:
