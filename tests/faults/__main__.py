@@ -55,16 +55,17 @@ def main() -> int:
 
 
 async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
+    slow = asked.slow
     scale = Scale(
-        pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0),
+        pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0 * slow),
         database_frozen_seconds=20.0,
         gone_seconds=60.0,
         with_redis=not asked.without_redis,
-    )
+    ).slowed(slow)
     bounds = Bounds(
-        recovery_seconds=asked.recovery,
-        told_seconds=asked.recovery + scale.pace.patience_seconds,
-        settled_seconds=30.0,
+        recovery_seconds=asked.recovery * slow,
+        told_seconds=asked.recovery * slow + scale.pace.patience_seconds,
+        settled_seconds=30.0 * slow,
     )
     count = itertools.count(1)
     with volume() as on:
@@ -118,6 +119,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of all that is drawn")
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--recovery", type=float, default=5.0, help="seconds that it may take")
+    parser.add_argument("--slow", type=float, default=1.0, help="a factor for all time limits")
     parser.add_argument("--only", default="", help="faults whose name has this in it")
     parser.add_argument("--without-redis", action="store_true", help="the bus is PostgreSQL")
     parser.add_argument("--logs", type=Path, help="a directory for what the programs write")

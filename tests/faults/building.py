@@ -14,7 +14,7 @@ from tests import worlds
 from tests.end_to_end.program import clean_environment
 from tests.faults.clock import Clock, new_clock
 from tests.faults.following import places_of_postgres
-from tests.faults.load import Load
+from tests.faults.load import Clients, Load
 from tests.faults.people import new_clients
 from tests.faults.phones import SECRET, Phones
 from tests.faults.postgres import Postgres
@@ -22,6 +22,7 @@ from tests.faults.programs import Program, free_port, ibiki, kept_running
 from tests.faults.promises import Promises
 from tests.faults.proxy import Address, FaultProxy, proxying
 from tests.faults.redis import Redis
+from tests.faults.release import Release
 from tests.faults.rig import (
     DRAIN_SECONDS,
     LOOK_SECONDS,
@@ -45,21 +46,30 @@ ENCRYPTION_KEY = b64encode(b"of the fault rig".ljust(32)).decode()
 
 
 @asynccontextmanager
-async def rig(directory: Path, volume: Volume, scale: Scale, *, seed: int) -> AsyncIterator[Rig]:
-    """The installation, running and idle; the load is not started yet."""
+async def rig(
+    directory: Path, volume: Volume, scale: Scale, *, seed: int, release: Release | None = None
+) -> AsyncIterator[Rig]:
+    """The installation, running and idle; the load is not started yet.
+
+    `release`: what the servers and dispatchers run, and the database is migrated to; None is this
+    one.
+    """
     async with AsyncExitStack() as stack:
         database_clock = new_clock(_made(volume.path / "clock"))
         postgres = Postgres(places_of_postgres(volume)[0], database_clock.environment)
         await asyncio.to_thread(postgres.create)
         stack.callback(lambda: postgres.stop())  # another server may have taken over by then
-        await migrate(postgres.url)
+        if release is None:
+            await migrate(postgres.url)
+        else:
+            await asyncio.to_thread(release.migrate, postgres.url)
         # Of the servers that take over from one another, the rig uses the primary, too.
         hosts = ",".join(
             str(Postgres(place, {}).socket.parent) for place in places_of_postgres(volume)
         )
         url = f"postgresql://ibiki@/ibiki?host={hosts}"
         await stack.enter_async_context(worlds.connected(url))
-        builder = _Builder(stack, directory, postgres, scale, seed)
+        builder = _Builder(stack, directory, postgres, scale, seed, release)
         built = await builder.build(volume, database_clock)
         async with asyncio.timeout(START_SECONDS):
             while not await built.is_up():  # noqa: ASYNC110 - other programs' work
@@ -71,13 +81,20 @@ class _Builder:
     """Puts it together, each part closed again by the stack."""
 
     def __init__(
-        self, stack: AsyncExitStack, directory: Path, postgres: Postgres, scale: Scale, seed: int
+        self,
+        stack: AsyncExitStack,
+        directory: Path,
+        postgres: Postgres,
+        scale: Scale,
+        seed: int,
+        release: Release | None,
     ) -> None:
         self._stack = stack
         self._directory = directory
         self._postgres = postgres
         self._scale = scale
         self._seed = seed
+        self._release = release
         self._simulator_port = free_port()
         self._redis = Redis(directory, wanted=scale.with_redis)
         self._bus: dict[str, str] = {}
@@ -92,6 +109,8 @@ class _Builder:
         servers = [await self._server(number) for number in PAIR]
         dispatchers = [await self._dispatcher(number) for number in PAIR]
         pairs = [each.program for each in [*servers, *dispatchers]]
+        for program in pairs:
+            program.checkout = self._release.directory if self._release else None
         await self._stack.enter_async_context(
             kept_running([*self._redis.programs, simulator, *pairs])
         )
@@ -99,7 +118,7 @@ class _Builder:
         async with asyncio.timeout(START_SECONDS):
             while not await witness.answers():  # noqa: ASYNC110 - another program's work
                 await asyncio.sleep(LOOK_SECONDS)
-        clients = await new_clients(witness)
+        clients = await self._clients(witness)
         addresses = [f"http://127.0.0.1:{each.far_line.port}" for each in servers]
         balancer = await self._stack.enter_async_context(
             proxying(servers[0].far_line.far_end, seed=self._seed)
@@ -108,9 +127,7 @@ class _Builder:
         self._stack.push_async_callback(load.close)
         watchers = Watchers(addresses, clients, silence_seconds=self._scale.pace.patience_seconds)
         self._stack.push_async_callback(watchers.close)
-        status_watchers = StatusWatchers(
-            addresses, clients, silence_seconds=self._scale.pace.patience_seconds
-        )
+        status_watchers = StatusWatchers(addresses, clients)
         self._stack.push_async_callback(status_watchers.close)
         phones = Phones(
             addresses,
@@ -140,6 +157,12 @@ class _Builder:
             ),
             balancer=balancer,
         )
+
+    async def _clients(self, witness: Witness) -> Clients:
+        if self._release is None:
+            return await new_clients(witness)
+        made = self._release.new_clients
+        return await asyncio.to_thread(made, self._postgres.url, witness.base_url)
 
     async def _server(self, number: int) -> Served:
         """One `ibiki serve`; its line to the database is TCP."""

@@ -77,14 +77,15 @@ async def count(built: Rig) -> Count:
 
 async def measure(built: Rig, asked: argparse.Namespace, slow: Path) -> list[int]:
     """The sums over all failovers."""
+    if asked.mode == "marks":
+        await built.postgres.ask("ALTER ROLE ibiki SET synchronous_commit = local")
+        await built.postgres.cut_all()  # a session keeps what it has begun with
     built.load.start()
     built.phones.start()
     await asyncio.sleep(SETTLE_SECONDS)
     sums: list[int] = []
     before = await patiently(lambda: count(built))
     for number in range(1, asked.times + 1):
-        if asked.mode == "marks":
-            await built.postgres.ask("ALTER ROLE ibiki SET synchronous_commit = local")
         async with proxying(built.postgres.socket, at=slow / ".s.PGSQL.5432") as line:
             (slow / ".s.PGSQL.5432").chmod(0o777)  # PostgreSQL runs as another user
             late = partial(setattr, line, "conditions", Conditions(late_seconds=asked.late))

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from domain.ledger.idempotency import PAUSES_SECONDS
+from tests.faults.clock import Clock
 from tests.faults.conditions import FAIR, Conditions, Cut, End, Way
-from tests.faults.nodes import fail_over, restart_in_turn, until
+from tests.faults.nodes import fail_over, lose_redis, restart_in_turn, until
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
@@ -161,12 +162,6 @@ async def _redis_restarted(rig: Rig) -> None:
     await asyncio.sleep(0)
 
 
-async def _redis_gone(rig: Rig) -> None:
-    rig.redis.kill(stays_down=True)
-    await asyncio.sleep(rig.scale.gone_seconds)
-    rig.redis.let_up()
-
-
 # Lines
 
 
@@ -206,11 +201,15 @@ async def _clock(rig: Rig, *, of: str, seconds: int) -> None:
         "server": [rig.servers[0].clock],
         "dispatcher": [rig.dispatchers[0].clock],
     }[of]
+    _move(rig, clocks, seconds)
+    await asyncio.sleep(rig.scale.moment_seconds)
+    _move(rig, clocks, 0)
+
+
+def _move(rig: Rig, clocks: Sequence[Clock], seconds: int) -> None:
     for clock in clocks:
         clock.move(seconds)
-    await asyncio.sleep(rig.scale.moment_seconds)
-    for clock in clocks:
-        clock.move(0)
+    rig.status_watchers.forget()
 
 
 def _clock_of(of: str, seconds: int) -> Fault:
@@ -306,7 +305,7 @@ def _no_redis(rig: Rig) -> str | None:
 REDIS = (
     Fault("Redis is flushed", _redis_flushed, _no_redis),
     Fault("Redis is restarted", _redis_restarted, _no_redis),
-    Fault("Redis is gone", _redis_gone, _no_redis),
+    Fault("Redis is gone", lose_redis, _no_redis),
 )
 
 _HARM = {

@@ -68,7 +68,8 @@ Answer = Taken | TooPoor
 class Asked:
     """One request and its answer. `key`: None for a naive client.
 
-    `in_doubt`: the ID from an answer that says that the outcome is unknown.
+    `tries`: how often it was sent. `in_doubt`: the ID from an answer that says that the outcome is
+    unknown.
     """
 
     token: str
@@ -78,6 +79,7 @@ class Asked:
     answer: Answer | None = None
     answered_at: float | None = None
     given_up: bool = False
+    tries: int = 0
     in_doubt: str | None = None
 
     @property
@@ -233,6 +235,7 @@ class Load:
         """Asks until it is answered. Without a key and without any answer, it gives up."""
         pause_seconds = FIRST_PAUSE_SECONDS
         while asked.answer is None and not asked.given_up:
+            asked.tries += 1
             said = await self._try(asked.token, asked.body)
             asked.answer = self._read(asked, said)
             if asked.in_doubt is not None and asked.key is None:

@@ -1,34 +1,42 @@
-"""Faults of an installation with many nodes: a rolling restart, and a failover of PostgreSQL."""
+"""Faults of an installation with many nodes: a rolling restart, a failover, no Redis."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.faults.following import NAME, follow, places_of_postgres, promote, set_synchronous
-from tests.faults.rig import START_SECONDS, Rig, answers, keep_balancing
+from tests.faults.rig import START_SECONDS, Rig, Served, keep_balancing
+
+LIVE_SECONDS = 10.0
+"""How long live data may take without Redis: every process polls each second."""
 
 
 async def restart_in_turn(rig: Rig) -> None:
-    """Each program gets SIGTERM and is started again, the next one when it is ready.
+    """Each program gets SIGTERM and is started again, the next one when it is ready."""
+    async with through_balancer(rig):
+        for served in [*rig.servers, *rig.dispatchers]:
+            await restart(rig, served)
 
-    The load comes through the balancer meanwhile. None of its connections may be refused or lost.
-    """
+
+async def restart(rig: Rig, served: Served) -> None:
+    """SIGTERM, and a new start. Returns when all programs are ready."""
+    await served.program.restart()
+    await until(rig.is_up)
+
+
+@asynccontextmanager
+async def through_balancer(rig: Rig) -> AsyncIterator[None]:
+    """The load comes through the balancer. None of its connections may be refused or lost."""
     balancer = f"http://127.0.0.1:{rig.balancer.port}"
     usual, rig.load.servers = rig.load.servers, [balancer]
     before = rig.load.broken_off[balancer]
     nodes = [each.far_line.far_end for each in rig.servers]
     balancing = asyncio.create_task(keep_balancing(rig.balancer, nodes), name="balancer")
     try:
-        for served in rig.servers:
-            await served.program.restart()
-            ready = f"http://127.0.0.1:{served.far_line.port}/readyz"
-            await until(partial(answers, ready))
-        for served in rig.dispatchers:
-            await served.program.restart()
-            await until(rig.is_up)
+        yield
     finally:
         rig.load.servers = usual
         balancing.cancel()
@@ -63,6 +71,20 @@ async def fail_over(
     rig.postgres.become(standby)
     for line in rig.database_lines:
         line.far_end = rig.postgres.socket
+
+
+async def lose_redis(rig: Rig) -> None:
+    """Redis is gone for a while. Live data arrives meanwhile: each process reads the tables."""
+    rig.redis.kill(stays_down=True)
+    await asyncio.sleep(rig.scale.gone_seconds)
+    present = await rig.watchers.present()
+    try:
+        async with asyncio.timeout(LIVE_SECONDS):
+            while rig.watchers.behind(present):  # noqa: ASYNC110 - other programs' work
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        rig.load.defects.append("without Redis, a watcher is behind")
+    rig.redis.let_up()
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:

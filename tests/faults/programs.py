@@ -19,13 +19,19 @@ STOP_SECONDS = 20.0
 class Program:
     """One command, its log, and how often it has been started.
 
-    `surprises`: each time that it ended without a signal from the rig.
+    `surprises`: each time that it ended without a signal from the rig. `checkout`: the directory
+    of the release that the next start runs; None is this one.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
     ) -> None:
         self.name = name
+        self.checkout: Path | None = None
         self.starts = 0
         self.surprises: list[str] = []
         self._command = list(command)
@@ -56,6 +62,7 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
+                cwd=self.checkout,  # Python imports from there first
             )
         self.starts += 1
         self._was_killed = False

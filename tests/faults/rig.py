@@ -16,7 +16,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TypeVar
 
@@ -64,6 +64,16 @@ class Scale:
     statement_seconds: float = 2.0
     with_redis: bool = True
     """Where there is one; else the bus is PostgreSQL."""
+
+    def slowed(self, factor: float) -> Scale:
+        """For a machine that is busy with other work: the time limits of the programs."""
+        return replace(
+            self,
+            deadline_seconds=self.deadline_seconds * factor,
+            lease_seconds=self.lease_seconds * factor,
+            frozen_seconds=self.frozen_seconds * factor,
+            statement_seconds=self.statement_seconds * factor,
+        )
 
 
 @dataclass(slots=True, kw_only=True)

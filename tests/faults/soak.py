@@ -85,7 +85,7 @@ async def _warm(rig: Rig) -> None:
 
 async def _rest(rig: Rig) -> list[str]:
     """What is broken when nobody asks any more, nothing waits and no doubt is left."""
-    broken = []
+    broken = await rig.status_watchers.receive()
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             await rig.load.stop()

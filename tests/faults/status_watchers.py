@@ -1,13 +1,15 @@
-"""Front ends that watch messages and sends while faults happen: `messageUpdated`, `sendProgress`.
+"""Front ends that watch while faults happen: `messageUpdated`, `sendProgress`, `inboundMessage`.
 
-At rest, each must have received the final status of every message that changed since its stream
-started, and each send that it follows must have ended with the right counts.
+At rest, each must have received the final status of every message that changed since its first
+event, also over quick reconnects; each send that it follows must have ended with the right counts;
+and each inbound message must have come once and in order, over all reconnects.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +25,7 @@ from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
 from tests.faults.load import Clients
-from tests.faults.watchers import LOST, PAUSE_SECONDS, events_of
+from tests.faults.watchers import LISTENING, LOST, PAUSE_SECONDS, Listen, events_of, ignore
 
 MESSAGES = {"query": "subscription { messageUpdated { id status } }"}
 NEWEST_SEND = {"query": "{ sends(first: 1) { nodes { id } } }"}
@@ -31,6 +33,18 @@ PROGRESS = """
 subscription ($id: ID!) { sendProgress(sendId: $id) { accepted finished counts {
   queued submitting sent delivered undelivered rejected unknown cancelled } } }
 """
+INBOUND = "subscription ($since: ID) { inboundMessage(since: $since) { id text } }"
+FEED = """
+SELECT text FROM inbound
+WHERE client_id = $1 AND feed >= (SELECT feed FROM inbound WHERE client_id = $1 AND text = $2)
+ORDER BY feed
+"""
+SILENCE_SECONDS = 15.0
+"""Longer than the time between two signs of life of a stream. Nothing may change for that long."""
+
+QUICK_SECONDS = 2.5
+"""A stream begins with the changes of the last five seconds; the rest is for a slow machine."""
+
 REST_SECONDS = 30.0
 NEXT_SEND_SECONDS = 1.0
 
@@ -43,33 +57,43 @@ WHERE client.account_id = $1 AND message.changed_xid >= $2 AND message.version >
 
 
 @dataclass(eq=False)
-class _Messages:
-    """One `messageUpdated` stream. `since`: the transaction from which it must miss nothing."""
+class MessageWatcher:
+    """The stream `messageUpdated`. `since`: the transaction from which it must miss nothing."""
 
     urls: Sequence[str]
     token: str
     account_id: UUID
-    silence_seconds: float
+    listen: Listen
     since: int | None = None
     received: dict[UUID, str] = field(default_factory=dict)
+    received_at: float = -math.inf
 
     async def watch(self) -> None:
         """Listens until it is cancelled, and connects again after each loss."""
-        async with _session(self.token, self.silence_seconds) as session:
+        async with _session(self.token) as session:
             for url in itertools.cycle(self.urls):
-                self.since = None
-                self.received.clear()
                 try:
-                    async for event in events_of(session, url, MESSAGES):
-                        await self._receive(orjson.loads(event))
+                    async for event in self.listen(session, url, MESSAGES, self.connected):
+                        await self.receive(orjson.loads(event))
                 except (*LOST, TryAgain, Disconnected):
                     await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _receive(self, event: Mapping[str, Any]) -> None:
+    def forget(self) -> None:
+        """Starts again with the next event."""
+        self.since = None
+        self.received.clear()
+
+    def connected(self) -> None:
+        """What changed in a long pause is not delivered: a front end reads its list again."""
+        if time.monotonic() - self.received_at > QUICK_SECONDS:
+            self.forget()
+
+    async def receive(self, event: Mapping[str, Any]) -> None:
         if "errors" in event:
             return  # the database is away: the stream ends and is started again
         message = event["data"]["messageUpdated"]
         self.received[ids.decode(Kind.MESSAGE, message["id"])] = message["status"]
+        self.received_at = time.monotonic()
         if self.since is None:
             self.since = (await worlds.fetch(NEXT_TRANSACTION))[0]["id"]
 
@@ -91,13 +115,12 @@ class _Progress:
 
     urls: Sequence[str]
     token: str
-    silence_seconds: float
     followed: str | None = None
     defects: list[str] = field(default_factory=list)
 
     async def watch(self) -> None:
         """Follows the newest send, and then the newest again, until it is cancelled."""
-        async with _session(self.token, self.silence_seconds) as session:
+        async with _session(self.token) as session:
             for url in itertools.cycle(self.urls):
                 try:
                     self.followed = self.followed or await _newest_send(session, url)
@@ -119,24 +142,74 @@ class _Progress:
         self.followed = None
 
 
+@dataclass(eq=False)
+class _Feed:
+    """One `inboundMessage` stream, which goes on after the last message that it received."""
+
+    urls: Sequence[str]
+    token: str
+    client_id: UUID
+    listen: Listen
+    last_id: str | None = None
+    received: list[str] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        """Listens until it is cancelled, and connects again after each loss."""
+        async with _session(self.token) as session:
+            for url in itertools.cycle(self.urls):
+                question = {"query": INBOUND, "variables": {"since": self.last_id}}
+                try:
+                    async for event in self.listen(session, url, question, ignore):
+                        self._receive(orjson.loads(event))
+                except LOST:
+                    await asyncio.sleep(PAUSE_SECONDS)
+
+    def _receive(self, event: Mapping[str, Any]) -> None:
+        if "errors" in event:
+            return  # the database is away: the stream ends and is started again
+        message = event["data"]["inboundMessage"]
+        self.last_id = message["id"]
+        self.received.append(message["text"])
+
+    async def missed(self) -> list[str]:
+        """How what was received differs from the feed, since the first message."""
+        if not self.received:
+            return []
+        feed = [row["text"] for row in await worlds.fetch(FEED, self.client_id, self.received[0])]
+        if feed == self.received:
+            return []
+        lost, extra = set(feed) - set(self.received), len(self.received) - len(set(self.received))
+        return [
+            f"inboundMessage: {len(self.received)} received of {len(feed)};"
+            f" missing: {sorted(lost)[:3]}; {extra} twice"
+        ]
+
+
 class StatusWatchers:
     """All of them, from `start` to `close`."""
 
-    def __init__(self, servers: Sequence[str], clients: Clients, *, silence_seconds: float) -> None:
+    def __init__(self, servers: Sequence[str], clients: Clients) -> None:
         urls = [f"{server}/graphql" for server in servers]
         pairs = list(zip(clients.rich, clients.accounts, strict=True))
         turned = itertools.cycle([urls[first:] + urls[:first] for first in range(len(urls))])
         self._messages = [
-            _Messages(next(turned), token, account_id, silence_seconds)
-            for token, account_id in pairs
+            MessageWatcher(next(turned), token, account_id, LISTENING[place % 2])
+            for place, (token, account_id) in enumerate(pairs)
         ]
-        self._progress = [_Progress(next(turned), token, silence_seconds) for token, _ in pairs]
+        self._progress = [_Progress(next(turned), token) for token, _ in pairs]
+        self._feeds = [
+            _Feed(next(turned), token, client_id, LISTENING[1 - place % 2])
+            for place, (token, (_, client_id)) in enumerate(
+                zip(clients.rich, clients.receivers, strict=True)
+            )
+        ]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Starts to watch."""
         watching = [each.watch() for each in self._messages]
         watching += [each.watch() for each in self._progress]
+        watching += [each.watch() for each in self._feeds]
         self._tasks = [asyncio.create_task(each, name="status watcher") for each in watching]
 
     async def close(self) -> None:
@@ -144,6 +217,23 @@ class StatusWatchers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def forget(self) -> None:
+        """What was received before does not count: "the last five seconds" were others."""
+        for each in self._messages:
+            each.forget()
+
+    async def receive(self) -> list[str]:
+        """Returns when each stream of messages has received something, or what is wrong.
+
+        A stream without an event would prove nothing at rest.
+        """
+        give_up_at = time.monotonic() + REST_SECONDS
+        while silent := sum(each.since is None for each in self._messages):
+            if time.monotonic() > give_up_at:
+                return [f"messageUpdated: {silent} streams receive nothing"]
+            await asyncio.sleep(PAUSE_SECONDS)
+        return []
 
     async def broken_at_rest(self) -> list[str]:
         """What is wrong when nothing changes any more, after some time to catch up."""
@@ -158,6 +248,7 @@ class StatusWatchers:
 
     async def _behind(self) -> list[str]:
         missed = [defect for each in self._messages for defect in await each.missed()]
+        missed += [defect for each in self._feeds for defect in await each.missed()]
         return missed + [
             f"sendProgress: {each.followed} is not finished"
             for each in self._progress
@@ -172,6 +263,6 @@ async def _newest_send(session: aiohttp.ClientSession, url: str) -> str | None:
         return str(nodes[0]["id"]) if nodes else None
 
 
-def _session(token: str, silence_seconds: float) -> aiohttp.ClientSession:
-    timeout = aiohttp.ClientTimeout(total=None, sock_read=silence_seconds)
+def _session(token: str) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS)
     return aiohttp.ClientSession(headers={"authorization": f"Bearer {token}"}, timeout=timeout)

@@ -1,17 +1,17 @@
 """Subscribers to balances during the faults: what they receive, and how soon.
 
-One stream of server-sent events for each client at each server; when it ends, it is begun again at
-the next one.
+One stream for each client at each server: server-sent events at the first, a WebSocket at the
+second. When it ends, it is begun again at the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import aiohttp
@@ -26,6 +26,16 @@ PAUSE_SECONDS = 0.2
 LOST = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 ANSWER_SECONDS = 60.0
 MOST_REPORTED = 5
+
+SOCKET = "graphql-transport-ws"
+FATAL = frozenset({1002, 1011, 4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500})
+"""Codes of a close after which the stock client (graphql-ws) does not connect again."""
+
+CLOSE_SECONDS = 1.0
+
+Listen: TypeAlias = Callable[
+    [aiohttp.ClientSession, str, Mapping[str, Any], Callable[[], None]], AsyncIterator[bytes]
+]
 
 PRESENT = {"query": "{ balances { version } }"}
 # Every balance that an account ever had is what one of its transfers left.
@@ -47,6 +57,7 @@ class _Watcher:
     token: str
     account_id: UUID
     silence_seconds: float
+    listen: Listen
     version: int = 0
     delivered: set[int] = field(default_factory=set)
     defects: list[str] = field(default_factory=list)
@@ -58,7 +69,7 @@ class _Watcher:
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             for url in itertools.cycle(self.urls):
                 try:
-                    async for delivered in events_of(session, url, BALANCE):
+                    async for delivered in self.listen(session, url, BALANCE, ignore):
                         self._hear(delivered)
                 except LOST:
                     await asyncio.sleep(PAUSE_SECONDS)
@@ -94,7 +105,13 @@ class Watchers:
     def __init__(self, servers: Sequence[str], clients: Clients, *, silence_seconds: float) -> None:
         urls = [f"{server}/graphql" for server in servers]
         self._all = [
-            _Watcher(urls[place:] + urls[:place], token, account_id, silence_seconds)
+            _Watcher(
+                urls[place:] + urls[:place],
+                token,
+                account_id,
+                silence_seconds,
+                LISTENING[place % 2],
+            )
             for place in range(len(urls))
             for token, account_id in zip(clients.rich, clients.accounts, strict=True)
         ]
@@ -140,13 +157,51 @@ class Watchers:
         return [*found, *untrue[:MOST_REPORTED]]
 
 
+def ignore() -> None:
+    """Does nothing when a stream is connected."""
+
+
 async def events_of(
-    session: aiohttp.ClientSession, url: str, question: Mapping[str, Any]
+    session: aiohttp.ClientSession,
+    url: str,
+    question: Mapping[str, Any],
+    connected: Callable[[], None] = ignore,
 ) -> AsyncIterator[bytes]:
-    """The data of the `next` events of one stream."""
+    """The data of the `next` events of one stream. Calls `connected` before the first one."""
     async with session.post(url, json=question, headers=STREAM) as response:
         if response.status != 200:
             raise aiohttp.ClientError(f"HTTP {response.status}")
+        connected()
         async for line in response.content:
             if line.startswith(b"data:") and line.strip() != b"data:":
                 yield line.removeprefix(b"data:")
+
+
+async def socket_events_of(
+    session: aiohttp.ClientSession,
+    url: str,
+    question: Mapping[str, Any],
+    connected: Callable[[], None],
+) -> AsyncIterator[bytes]:
+    """The same over a WebSocket. Raises AssertionError if it is closed for good."""
+    silence = aiohttp.ClientWSTimeout(ws_receive=session.timeout.sock_read, ws_close=CLOSE_SECONDS)
+    async with session.ws_connect(
+        url.replace("http", "ws", 1), protocols=[SOCKET], timeout=silence
+    ) as socket:
+        payload = {"Authorization": session.headers["authorization"]}
+        await socket.send_json({"type": "connection_init", "payload": payload})
+        await socket.send_json({"id": "1", "type": "subscribe", "payload": question})
+        async for frame in socket:
+            message = orjson.loads(frame.data)
+            if message["type"] == "connection_ack":
+                connected()
+            elif message["type"] == "next":
+                yield orjson.dumps(message["payload"])
+            elif message["type"] == "error":
+                raise aiohttp.ClientError("the operation was refused")
+            elif message["type"] == "complete":
+                return
+        assert socket.close_code not in FATAL, f"a socket was closed with {socket.close_code}"
+
+
+LISTENING: tuple[Listen, Listen] = (events_of, socket_events_of)

@@ -1,0 +1,143 @@
+"""A new version beside the release before, under load: `python -m tests.faults.upgrade`.
+
+Two servers and two dispatchers of the release before run. `ibiki migrate` of this version adds what
+their database lacks, and then each of them is restarted with this version, one after the other.
+After each phase, everything that `make soak` checks must hold. A line for each phase: requests,
+those that were tried more than once, and seconds from the first try to the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.end_to_end.program import clean_environment, fresh_directory
+from tests.faults.building import rig
+from tests.faults.faults import Fault
+from tests.faults.load import Asked, Pace
+from tests.faults.nodes import restart, through_balancer
+from tests.faults.programs import ibiki
+from tests.faults.release import ReleaseUnusable, before_the_newest_migration, exported
+from tests.faults.rig import Rig, Scale
+from tests.faults.rounds import Bounds, Round
+from tests.faults.soak import Verdict, hurt
+from tests.faults.volume import volume
+
+HEAD = "requests  repeated  p50 ms  p99 ms  longest ms  phase"
+
+
+@dataclass
+class Upgrade:
+    """The phases. `seconds`: how long each of them lasts at least."""
+
+    seconds: float
+    phases: list[tuple[str, float, float]] = field(default_factory=list)
+    """Name, beginning and end."""
+
+    @property
+    def faults(self) -> Sequence[Fault]:
+        """What is done to the rig. The checks need the tables of this version, so it begins with
+        the migration."""
+        return [
+            Fault("ibiki migrate, beside the release before", self._migrate),
+            Fault("one of each pair is replaced, the others later", self._replace),
+        ]
+
+    async def _migrate(self, rig: Rig) -> None:
+        async with self._phase("the release before"):
+            await asyncio.sleep(self.seconds)
+        async with self._phase("ibiki migrate"):
+            await _migrate(rig)
+        async with self._phase("the release before, with the new tables"):
+            await asyncio.sleep(self.seconds)
+
+    async def _replace(self, rig: Rig) -> None:
+        async with through_balancer(rig):
+            for place in range(len(rig.servers)):
+                async with self._phase(f"restarting pair {place + 1} with this version"):
+                    for served in (rig.servers[place], rig.dispatchers[place]):
+                        served.program.checkout = None
+                        await restart(rig, served)
+                async with self._phase(f"this version in {place + 1} of each pair"):
+                    await asyncio.sleep(self.seconds)
+
+    @asynccontextmanager
+    async def _phase(self, name: str) -> AsyncIterator[None]:
+        began = time.monotonic()
+        yield
+        self.phases.append((name, began, time.monotonic()))
+
+
+async def _migrate(rig: Rig) -> None:
+    """`ibiki migrate` of this version, as an operator runs it."""
+    program = await asyncio.create_subprocess_exec(
+        *ibiki("migrate", "--data", str(rig.volume.path / "migrating")),
+        env=clean_environment() | {"DATABASE_URL": rig.postgres.url, "LOOPBACK_ONLY": "true"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await program.communicate()
+    print(printed.decode().rstrip(), flush=True)
+    assert program.returncode == 0, f"ibiki migrate ended with {program.returncode}"
+
+
+def _line(name: str, asked: Sequence[Asked]) -> str:
+    """What callers have seen of a phase. A caller without a key may have given up."""
+    took = sorted(1_000 * (each.answered_at - each.asked_at) for each in asked if each.answered_at)
+    if not took:
+        return f"{0:8}  {'':36}  {name}"
+    at = [took[int(share * (len(took) - 1))] for share in (0.5, 0.99, 1.0)]
+    repeated = sum(each.tries > 1 for each in asked)
+    return f"{len(asked):8}  {repeated:8}  {at[0]:6.0f}  {at[1]:6.0f}  {at[2]:10.0f}  {name}"
+
+
+async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
+    release = exported(asked.before or before_the_newest_migration(), directory / "before")
+    print(f"the release before is {release.commit}", flush=True)
+    pace = Pace(requests_per_second=asked.rate, patience_seconds=5.0)
+    upgrade = Upgrade(asked.seconds)
+    bounds = Bounds(recovery_seconds=20.0, told_seconds=20.0, settled_seconds=60.0)
+    with volume() as on:
+        async with rig(directory, on, Scale(pace=pace), seed=asked.seed, release=release) as built:
+            verdict = await hurt(built, upgrade.faults, bounds, _tell)
+    print(HEAD)
+    for name, began, ended in upgrade.phases:
+        print(_line(name, [each for each in built.load.asked if began <= each.asked_at < ended]))
+    return verdict
+
+
+def _tell(played: Round) -> None:
+    print(f"{played.name}: {len(played.broken)} violations", flush=True)
+
+
+def main() -> int:
+    """The exit code: 1 if anything was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.upgrade", description=__doc__)
+    parser.add_argument(
+        "--before", help="a commit; without it, the last without our newest migration"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long each phase lasts")
+    parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    with fresh_directory() as directory:
+        try:
+            verdict = asyncio.run(_run(asked, directory))
+        except ReleaseUnusable as unusable:
+            print(f"The release before cannot be run: {unusable}", file=sys.stderr)
+            return 2
+    for each in verdict.violations:
+        print(f"VIOLATION {each}")
+    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages taken")
+    print(f"{len(verdict.violations)} violations")
+    return 1 if verdict.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
