@@ -30,6 +30,9 @@ const PAGES: [User, string[]][] = Object.entries({
   supervisor: ["/", "/statement", "/developers", "/developers/rest", "/account"],
   admin: ADMIN,
 }) as [User, string[]][];
+/** For these users, axe would find the same again as for `client`. */
+const LIKE_CLIENTS: User[] = ["school", "supervisor"];
+const SAME_PAGES = ["/developers", "/developers/rest", "/account"];
 /** What another theme can change. The other rules would find the same again. */
 const OF_COLOURS = ["color-contrast", "link-in-text-block"];
 const ALL = [...new Set([...SENDER, ...ADMIN])];
@@ -47,6 +50,7 @@ for (const [user, allowed] of PAGES) {
     for (const path of allowed) {
       await open(page, path);
       await expect(page.getByRole("heading", { name: "Not allowed" })).toHaveCount(0);
+      if (LIKE_CLIENTS.includes(user) && SAME_PAGES.includes(path)) continue;
       await expectBothThemes(page, path);
     }
   });

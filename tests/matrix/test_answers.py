@@ -13,6 +13,7 @@ import orjson
 import pytest
 from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type, is_leaf_type
 
+from resolvers.ledger import reconcile
 from tests import databases
 from tests.commit_gate import Gate
 from tests.installations import ENGINE
@@ -89,6 +90,8 @@ async def asked_until_commit(
     gate = Gate(commits=1 + EARLIER_COMMITS.get(name, 0))
     with monkeypatch.context() as patched:
         gate.guard(patched)
+        # The run cannot end without a database, and the answer would wait for it as long as it may.
+        patched.setattr(reconcile, "ANSWER_SECONDS", 0.1)
         answer = await scenario.ask(who, document, variables)
     body: dict[str, Any] = orjson.loads(answer)
     assert gate.is_closed, f"{name} has committed nothing: {body}"
