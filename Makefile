@@ -81,7 +81,7 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
   --no-header --no-annotate pyproject.toml
 
 lock: ## Pins again: exact versions and hashes, no addresses.
-	$(PIN) --extra embedded --extra redis --extra dev -o $(LOCK)
+	$(PIN) --extra embedded --extra redis --extra parquet --extra dev -o $(LOCK)
 	$(PIN) --extra redis --extra build --constraints $(LOCK) -o $(SERVER_LOCK)
 	$(PIN:pyproject.toml=$(STOCK)/requirements.in) -o $(STOCK)/requirements.lock
 

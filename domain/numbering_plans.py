@@ -51,6 +51,12 @@ def calling_code(digits: str) -> str:
     return _CALLING_CODES.get(digits[:3], "")
 
 
+def national_digits(number: str) -> str:
+    """The digits of an E.164 number without its calling code."""
+    digits = number.removeprefix("+")
+    return digits.removeprefix(calling_code(digits))
+
+
 def e164(digits: str, area_codes: frozenset[str] = NO_AREA_CODES) -> str | None:
     """E.164 of the digits after a plus; None if they are not a valid number of any country.
 

@@ -45,6 +45,7 @@ from ibiki.local.command_context import CommandContext, check_settled, make_dire
 from ibiki.local.listening import listening
 from ibiki.observability.metrics import HookMetrics
 from ibiki.observability.telemetry import Telemetry
+from ibiki.retention import DailyRetention
 from ibiki.settings.settings import Settings
 from ibiki.upstreams import SIMULATOR_URL_FILE
 from ibiki.wiring import Components, running_components
@@ -170,6 +171,8 @@ async def run_workers(
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
     closing = Loop("closing months", Closer(store).close_daily, every_seconds=NIGHTLY_CHECK_SECONDS)
+    retention = DailyRetention(store, context.settings.retention)
+    dropping = Loop("retention", retention.run_daily, every_seconds=NIGHTLY_CHECK_SECONDS)
     client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
     callbacks = CallbackFormat(parts.installation.auth_tokens, store)
     deliverer = Deliverer(
@@ -182,12 +185,19 @@ async def run_workers(
     workers.start()
     nightly.start()
     closing.start()
+    dropping.start()
     deliverer.start()
     parts.intake.listen(workers.wake)
     try:
         yield
     finally:
-        await asyncio.gather(workers.stop(), nightly.stop(), closing.cancel(), deliverer.stop())
+        await asyncio.gather(
+            workers.stop(),
+            nightly.stop(),
+            closing.cancel(),
+            dropping.cancel(),
+            deliverer.stop(),
+        )
         await client.close()
 
 

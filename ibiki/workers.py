@@ -55,10 +55,6 @@ class WorkersStore(
         """Makes what is stored by month ready for the next one. True if there may be more."""
         ...
 
-    async def forget_event_keys(self, *, most: int) -> int:
-        """Deletes keys of webhook events whose month was dropped. Returns how many."""
-        ...
-
 
 class Workers:
     """All background work. Start it at boot: a task inherits the context of its creator."""
@@ -95,7 +91,7 @@ class Workers:
                 store.queue_finished_sends,
                 every_seconds=FINISHED_SECONDS,
             ),
-            Loop("making months", self._make_months, every_seconds=MONTHS_SECONDS),
+            Loop("making months", store.make_partitions, every_seconds=MONTHS_SECONDS),
             Loop("asking for statuses", self._poller.poll, every_seconds=POLL_SECONDS),
             Loop(
                 "noticing low balances",
@@ -142,10 +138,6 @@ class Workers:
         )
         purged = await self._store.purge_deliveries(age_seconds=rules.kept_seconds, most=most)
         return most in (failed, purged)
-
-    async def _make_months(self) -> bool:
-        forgotten = await self._store.forget_event_keys(most=MOST_PURGED)
-        return await self._store.make_partitions() or forgotten == MOST_PURGED
 
     async def _purge_uploads(self) -> bool:
         most = MOST_UPLOADS_PURGED

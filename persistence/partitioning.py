@@ -16,7 +16,15 @@ from uuid import UUID
 import asyncpg
 
 from domain.loops import backoff_seconds
-from persistence.partitions import BRIEFLY, COLUMNS, LATEST, month_after, month_of, time_of
+from persistence.partitions import (
+    BRIEFLY,
+    COLUMNS,
+    HAS_ROWS,
+    LATEST,
+    month_after,
+    month_of,
+    time_of,
+)
 from persistence.servers import credentials
 from persistence.sql import first_id_at
 
@@ -32,7 +40,6 @@ NOTICE = timedelta(days=40)
 added behind it."""
 
 KIND = "SELECT relkind::text FROM pg_class WHERE oid = $1::text::regclass"
-HAS_ROWS = "SELECT EXISTS (SELECT FROM {})"
 # Numbers get into `sent_to` after the message was written, so no ID there is newer.
 NEWEST = "SELECT id FROM {} ORDER BY id DESC LIMIT 1"
 CHECK = """

@@ -8,15 +8,17 @@ the months are made in time. docs/decisions/0199 says why; `persistence.partitio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from domain.transactions import LockTimeout
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, transaction
 from persistence.sql import first_id_at
 
-__all__ = ["make_partitions"]
+__all__ = ["drop_empty_months", "make_partitions"]
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -48,6 +50,7 @@ ORDER BY parent.relname, 3, 5
 BRIEFLY = "SELECT set_config('lock_timeout', '1s', true)"
 ALONE = "SELECT pg_try_advisory_xact_lock($1)"
 OPTIONS = "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = $1::text::regclass"
+HAS_ROWS = "SELECT EXISTS (SELECT FROM {})"
 MOVE_MISPLACED = """
 WITH moved AS (DELETE FROM {table}_default WHERE {column} >= $1 AND {column} < $2 RETURNING *)
 INSERT INTO {name} SELECT * FROM moved
@@ -129,21 +132,36 @@ async def make_month(tx: Connection, table: str) -> bool:
     return True
 
 
-async def drop_month(tx: Connection, month: datetime) -> list[str]:
-    """Drops all rows of a month, of all tables. Returns the names of the dropped partitions.
+async def drop_empty_months(before: datetime) -> list[str]:
+    """Drops the months that ended before a time and have no rows. Returns their names.
 
-    The first partition has several months and goes with its last one. Raises LockNotAvailable if
-    a table is in use for too long. A month that has not ended is not dropped: ValueError.
+    The first partition has several months and goes with its last one. A month stays until the next
+    call if its table is in use for too long.
     """
-    until = first_id_at(month_after(month_of(month)))
-    if until > first_id_at(datetime.now(UTC)):
-        raise ValueError("this month has not ended")
-    await tx.execute(BRIEFLY)
-    dropped = [each for each in await read_partitions(tx) if each.until == until]
-    for each in dropped:
-        await tx.execute(f"ALTER TABLE {each.table} DETACH PARTITION {each.name}")
-        await tx.execute(f"DROP TABLE {each.name}")
-    return [each.name for each in dropped]
+    async with connection() as pooled:
+        ended = [
+            each
+            for each in await read_partitions(pooled)
+            if each.until is not None and each.until <= first_id_at(before)
+        ]
+    dropped = []
+    for each in ended:
+        with suppress(LockTimeout):
+            if await _drop_if_empty(each):
+                dropped.append(each.name)
+    return dropped
+
+
+async def _drop_if_empty(month: Partition) -> bool:
+    async with transaction() as tx:
+        await tx.execute(BRIEFLY)
+        # Nobody writes to it until it is gone. Others can still write to the table.
+        await tx.execute(f"LOCK TABLE {month.name} IN SHARE MODE")
+        if await tx.fetchval(HAS_ROWS.format(month.name)):
+            return False
+        await tx.execute(f"ALTER TABLE {month.table} DETACH PARTITION {month.name}")
+        await tx.execute(f"DROP TABLE {month.name}")
+    return True
 
 
 async def count_misplaced(held: Connection) -> int:

@@ -43,6 +43,7 @@ from persistence.ledger.statement import *
 from persistence.ledger.transfers import *
 from persistence.live.changes import *
 from persistence.partitions import *
+from persistence.retention.dropping import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
 from persistence.sending.messages import *

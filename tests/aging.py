@@ -15,6 +15,7 @@ IDS = {
     "transfer": "id send_id message_id",
     "inbound": "id",
     "webhook_event": "id inbound_id",
+    "webhook_event_key": "event_id",
     "conversation": "id last_message_id last_inbound_id",
     "conversation_line": "last_active_id",
     "contact": "id",

@@ -13,6 +13,7 @@ import typer
 
 from ibiki.cli.errors import message_for
 from ibiki.cli.loading import load
+from ibiki.cli.upkeep import DEFAULT_DIRECTORY, Data, Json, upkeep
 
 app = typer.Typer(
     help="Ibiki: a self-hosted, white-label, prepaid SMS platform.",
@@ -23,14 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Data = Annotated[
-    Path,
-    typer.Option("--data", envvar="IBIKI_DATA", help="The directory of the keys and the database."),
-]
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on. 0: a free port.", min=0, max=65535)]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DEFAULT_DIRECTORY = Path(".ibiki")
 LOOPBACK = "127.0.0.1"
 LEDGER_INVALID = 3
 PROVIDER_INVALID = 4
@@ -71,22 +66,6 @@ def simulate(host: Host = LOOPBACK, port: Port = 8100, data: Data = DEFAULT_DIRE
 def migrate(data: Data = DEFAULT_DIRECTORY) -> None:
     """Apply all missing migrations. Safe to run several times at once."""
     _commands().migrate(data)
-
-
-@app.command()
-def partitions(
-    move: Annotated[
-        bool,
-        typer.Option(
-            "--move",
-            help="Move webhook events into months. No process of an older release may run.",
-        ),
-    ] = False,
-    data: Data = DEFAULT_DIRECTORY,
-    json: Json = False,
-) -> None:
-    """List the months that messages and events are stored by."""
-    load("ibiki.cli.partitions").show(data, move=move, as_json=json)
 
 
 @app.command()
@@ -267,51 +246,6 @@ def reconcile(
     _commands().reconcile(data, dry_run=dry_run, since=since or None, as_json=json)
 
 
-@app.command()
-def backup(
-    directory: Annotated[Path, typer.Argument(help="Where to keep backups. On another disk.")],
-    data: Data = DEFAULT_DIRECTORY,
-    json: Json = False,
-) -> None:
-    """Copy the embedded database while it runs, and keep all its changes from then on."""
-    load("ibiki.cli.restored").backup(data, directory, as_json=json)
-
-
-@app.command()
-def restore(
-    directory: Annotated[Path, typer.Argument(help="The directory of `ibiki backup`.")],
-    to: Annotated[
-        str, typer.Option(help="The time to restore (2026-11-20T08:30:00Z). Default: the last.")
-    ] = "",
-    data: Data = DEFAULT_DIRECTORY,
-    json: Json = False,
-) -> None:
-    """Restore a backup of the embedded database into a new --data directory.
-
-    Messages that were queued at that time become UNKNOWN, as by `ibiki after-restore`.
-    """
-    load("ibiki.cli.restored").restore(directory, data, to=to or None, as_json=json)
-
-
-@app.command("after-restore")
-def after_restore(
-    data: Data = DEFAULT_DIRECTORY,
-    json: Json = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")] = False,
-) -> None:
-    """Make queued messages UNKNOWN after a restore: they may have been sent since.
-
-    Run it before `ibiki dispatch` or `ibiki up`. It refuses while one of them runs.
-    """
-    load("ibiki.cli.restored").after_restore(data, dry_run=dry_run, as_json=json)
-
-
-@app.command("rotate-keys")
-def rotate_keys(data: Data = DEFAULT_DIRECTORY, json: Json = False) -> None:
-    """Encrypt all stored credentials with the first key of ENCRYPTION_KEYS."""
-    load("ibiki.cli.rotation").rotate(data, as_json=json)
-
-
 @app.command("export-schema")
 def export_schema(data: Data = DEFAULT_DIRECTORY) -> None:
     """Print the GraphQL schema. --data has no effect."""
@@ -324,6 +258,9 @@ def export_openapi(data: Data = DEFAULT_DIRECTORY) -> None:
     """Print the OpenAPI document of the REST API. --data has no effect."""
     del data
     _commands().export_openapi()
+
+
+app.add_typer(upkeep)
 
 
 def main() -> None:

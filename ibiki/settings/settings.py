@@ -37,6 +37,7 @@ from ibiki.settings.checks import (
     wrong,
 )
 from ibiki.settings.group import Group, ProviderUrl
+from ibiki.settings.retention import RetentionSettings
 from ibiki.settings.upstream import UpstreamSettings
 
 if TYPE_CHECKING:
@@ -255,6 +256,7 @@ class Settings:
     hooks: HookSettings
     limits: LimitSettings
     dispatch: DispatchSettings
+    retention: RetentionSettings
     tokens: TokenSettings
     monitoring: MonitoringSettings
 
@@ -292,6 +294,7 @@ def load(directory: Path) -> Settings:
         "hooks": _read(HookSettings, problems),
         "limits": _read(LimitSettings, problems),
         "dispatch": _read(DispatchSettings, problems),
+        "retention": _read(RetentionSettings, problems),
         "tokens": _read(TokenSettings, problems),
         "monitoring": _read(MonitoringSettings, problems),
     }

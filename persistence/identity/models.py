@@ -37,7 +37,8 @@ class Client(Model):
     """A tenant. `account_id` is the node that its sends are charged to.
 
     `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`. `auth_token_number`,
-    `auth_token_from`: see `domain.identity.auth_tokens`.
+    `auth_token_from`: see `domain.identity.auth_tokens`. `text_days`, `kept_months`: how long texts
+    and messages are kept; null is as the installation, 0 is for ever.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -52,6 +53,8 @@ class Client(Model):
     quiet_hours = fields.JSONField[dict[str, str]](null=True)
     auth_token_number = fields.IntField(db_default=0)
     auth_token_from = fields.DatetimeField(null=True)
+    text_days = fields.IntField(null=True)
+    kept_months = fields.IntField(null=True)
 
     class Meta:
         table = "client"

@@ -22,7 +22,6 @@ from domain.inbox.webhooks import (
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
-from persistence.partitions import read_partitions
 from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:
@@ -102,12 +101,6 @@ WHERE id = $1 AND due_at IS NOT NULL
 """
 
 
-FORGET_KEYS = """
-DELETE FROM webhook_event_key WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM webhook_event_key WHERE event_id < $1 LIMIT $2))
-"""
-
-
 async def store_events(events: Sequence[NewEvent]) -> list[WebhookOutcome]:
     rows = [
         (each.id, each.provider, _key(each.key), each.body, each.expires, each.invalid)
@@ -129,14 +122,6 @@ async def count_refusals(refusals: Mapping[tuple[str, str], int]) -> None:
     async with connection() as pooled:
         await pooled.execute(COUNT_REFUSALS, *columns(rows))
         note(pooled, [hints.EVENT + row[0].bytes for row in rows])
-
-
-async def forget_event_keys(*, most: int) -> int:
-    async with connection() as pooled:
-        months = await read_partitions(pooled, ["webhook_event"])
-        if not months or months[0].since is None:
-            return 0
-        return int((await pooled.execute(FORGET_KEYS, months[0].since, most)).split()[-1])
 
 
 async def take_due_events(

@@ -33,7 +33,13 @@ from persistence.live.hints import note
 from persistence.long_reads import steady_read
 from persistence.long_reads import steady_reads as steady_reads
 from persistence.pages import Filter, read_page
-from persistence.sending.tallies import HAS_TALLY, WEIGHT_OF_MESSAGE, WEIGHT_OF_TALLY, WEIGHTS
+from persistence.sending.tallies import (
+    DROPPED,
+    HAS_TALLY,
+    WEIGHT_OF_MESSAGE,
+    WEIGHT_OF_TALLY,
+    WEIGHTS,
+)
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -187,6 +193,7 @@ WITH entry (id, accepted, price, messages, given_back, charged, refunded, correc
     SELECT id, accepted, price, 0, 0, 0::int8, 0::int8, 0::int8, 0::int8, 0::int8, NULL,
            CASE WHEN {HAS_TALLY} THEN accepted * {WEIGHTS["queued"]}::int8 END
     FROM send WHERE id > $1 AND id <= $2
+    UNION ALL {DROPPED}
     UNION ALL
     SELECT message.send_id, NULL, NULL, 1,
            (status IN ('REJECTED', 'CANCELLED') AND NOT in_reading)::int, 0, 0, 0,

@@ -244,6 +244,16 @@ class LedgerCheckpointAccount(Model):
         table = "ledger_checkpoint_account"
 
 
+class RetentionProgress(Model):
+    """Up to which ID old rows were dropped by one rule."""
+
+    name = fields.CharField(max_length=120, primary_key=True)
+    last_id = fields.UUIDField()
+
+    class Meta:
+        table = "retention_progress"
+
+
 class ImportedLine(Model):
     """One line of the log of another system: what it sent for a client, and what it charged.
 

@@ -28,6 +28,7 @@ from persistence.database import connection, transaction
 from persistence.ledger import models
 from persistence.live.hints import note
 from persistence.pages import list_page
+from persistence.sending.tallies import dropped
 from persistence.sql import first_id_at
 
 if TYPE_CHECKING:
@@ -81,10 +82,11 @@ SELECT least(
 AVOID_NESTED_LOOPS = "SET LOCAL enable_nestloop = off"
 # The index of messages does not contain whether a reading has refunded a message. So sends with
 # such messages are suspicious, and are checked again.
-CHECK = """
+CHECK = f"""
 SELECT count(*), coalesce(sum(messages), 0)::int8,
        array_agg(id) FILTER (
-           WHERE (coalesce(messages, 0) + coalesce(unwritten, 0) - coalesce(given_back, 0))
+           WHERE (coalesce(messages, 0) + coalesce(unwritten, 0) - coalesce(given_back, 0)
+                  + {dropped("messages")} - {dropped("REJECTED")} - {dropped("CANCELLED")})
                  * send.price
               <> coalesce(charge.amount, 0) + coalesce(changed.units, 0))
 FROM send
@@ -114,7 +116,7 @@ LEFT JOIN (
     GROUP BY send_id
 ) AS changed ON changed.send_id = send.id
 WHERE send.id > $1 AND send.id <= $2
-"""
+"""  # noqa: S608 - sums of our own
 
 # FOR SHARE, before any account: a sync waits, so that its reading and the epoch do not change.
 SHARE_PROVIDER_ACCOUNT = """
@@ -129,9 +131,10 @@ SELECT FROM account WHERE id IN (
     WHERE send.id = $1)
 ORDER BY id FOR UPDATE
 """
-CHECKED_SEND = """
+CHECKED_SEND = f"""
 SELECT send.id, send.client_id, send.account_id, send.price, send.rate_usd, send.created_at,
-       messages + coalesce(unwritten + cancelled, 0), given_back + coalesce(cancelled, 0),
+       messages + coalesce(unwritten + cancelled, 0) + {dropped("messages")},
+       given_back + coalesce(cancelled, 0) + {dropped("givenBack")},
        greatest(given_back_at, cancelled_at), coalesce(given_back_older, false),
        charged, refunded, last_refund_at, last_refund_from_pool,
        corrected + in_reading AS corrected
@@ -164,7 +167,7 @@ CROSS JOIN LATERAL (
     FROM reconciliation_difference AS earlier WHERE earlier.send_id = send.id AND in_reading
 ) AS read
 WHERE send.id = $1
-"""
+"""  # noqa: S608 - sums of our own
 ALLOW_ARREARS = "UPDATE account SET arrears = greatest(arrears, $2) WHERE id = $1"
 
 WRITE_DIFFERENCE = """

@@ -21,7 +21,8 @@ class Send(Model):
     share its text were emptied. `quiet_hours`: a `domain.identity.quiet_hours.QuietHours`, null if
     none apply to it. `expires_at`: after it, no message is submitted; null without a
     limit, or when it has ended. `captured_to`: the last message whose number was captured, for a
-    large send that is being captured.
+    large send that is being captured. `dropped`: sums of its messages that are gone, see
+    `persistence.retention.parts`.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -48,6 +49,7 @@ class Send(Model):
     held = fields.IntField(db_default=0)
     due_until = fields.DatetimeField(null=True)
     tallied = fields.BooleanField(db_default=True)
+    dropped = fields.JSONField[dict[str, int]](null=True)
     captured_to = fields.UUIDField(null=True)
     quiet_hours = fields.JSONField[dict[str, str]](null=True)
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 NAMES = ", ".join(status.value.lower() for status in MessageStatus)
 SUMS = ", ".join(f"sum({name})" for name in NAMES.split(", "))
 
+
+def dropped(name: str) -> str:
+    """SQL: a sum of the messages of a send that are gone: see `persistence.retention.parts`."""
+    return f"coalesce((send.dropped->>'{name}')::int8, 0)"
+
+
 HAS_TALLY = "tallied AND kind IN ('BULK', 'MULTI', 'CSV')"
 # Messages of a job that are not written: they wait, or were cancelled before.
 UNWRITTEN = {
@@ -43,7 +49,8 @@ UNION ALL
 SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
     SELECT {
     ", ".join(
-        f"count(*) FILTER (WHERE status = '{name.upper()}')" + UNWRITTEN.get(name, "")
+        f"count(*) FILTER (WHERE status = '{name.upper()}') + {dropped(name.upper())}"
+        + UNWRITTEN.get(name, "")
         for name in NAMES.split(", ")
     )
 } FROM message WHERE send_id = send.id
@@ -88,6 +95,16 @@ WEIGHT_OF_MESSAGE = (
     + "".join(f" WHEN '{name.upper()}' THEN {weight}::int8" for name, weight in WEIGHTS.items())
     + " END"
 )
+
+_WEIGHT_OF_DROPPED = " + ".join(
+    f"{dropped(name.upper())} * {weight}::int8" for name, weight in WEIGHTS.items()
+)
+DROPPED = f"""
+SELECT id, NULL, NULL, {dropped("messages")}, {dropped("givenBack")}, 0, 0, 0,
+       {dropped("routeCredit")}, {dropped("routeCost")}, NULL, -({_WEIGHT_OF_DROPPED})
+FROM send WHERE id > $1 AND id <= $2 AND dropped IS NOT NULL
+"""  # noqa: S608 - names of our own
+"""Messages that are gone, as entries of the audit of sends."""
 
 NEWEST_TALLIES = 5_000
 """Rows of counters that one fold looks at."""

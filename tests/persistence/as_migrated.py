@@ -12,7 +12,7 @@ CONSTRAINTS = {
     "app_user": "client_exists group_exists role_fits role_known",
     "assigned_number": "client_exists route_exists",
     "attempt": "ends_with_an_outcome outcome_known",
-    "client": "account_unique group_exists status_known threshold_positive",
+    "client": "account_unique group_exists retention_positive status_known threshold_positive",
     "client_group": "account_unique",
     "contact": "number_unique",
     "conversation": "line_whole number_unique unread_positive",

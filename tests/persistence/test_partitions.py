@@ -20,7 +20,7 @@ from persistence import database, partitioning, store
 from persistence.partitions import (
     COLUMNS,
     Partition,
-    drop_month,
+    drop_empty_months,
     make_partitions,
     month_after,
     month_of,
@@ -158,39 +158,31 @@ async def test_a_month_is_made_beside_a_transaction_that_writes(database_url: st
 
 
 @pytest.mark.usefixtures("world")
-async def test_a_month_is_dropped_from_all_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_months_that_are_over_and_empty_are_dropped() -> None:
     await made_for(NOW + timedelta(days=100))
     first, second = (await partitions("attempt"))[:2]
     assert first.until is not None
     assert second.until is not None
     old, _, kept = [await added(each) for each in (new_id(), first.until, second.until)]
-    month = month_of(NOW)
-    while first_id_at(month_after(month)) != first.until:
-        async with database.transaction() as tx:
-            with pytest.raises(ValueError, match="not ended"):
-                await drop_month(tx, month)
-        month = month_after(month)
-    monkeypatch.setattr("persistence.partitions.datetime", Later)
-    async with database.transaction() as tx:
-        assert await drop_month(tx, month) == [f"{table}_first" for table in sorted(COLUMNS)]
-        assert await drop_month(tx, month) == []
-    async with database.transaction() as tx:
-        await drop_month(tx, month_after(month))
-    left = await worlds.fetch("SELECT id FROM attempt ORDER BY id")
-    assert [row["id"] for row in left] == [kept]
+    ended = time_of(second.until)
+    assert await drop_empty_months(time_of(UUID(int=second.until.int - (1 << 80)))) == [
+        "sent_to_first",
+        "webhook_event_first",
+    ]
+    await worlds.execute("DELETE FROM attempt WHERE id < $1", second.until)
+    assert len(await drop_empty_months(ended)) == 4
+    assert await drop_empty_months(ended) == []
+    assert await worlds.fetch("SELECT id FROM attempt") == [{"id": kept}]
     await added(old)
     assert await place_of(old) == "attempt_default"
 
 
 @pytest.mark.usefixtures("world")
-async def test_an_event_that_comes_again_in_the_next_month_is_a_duplicate(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_an_event_that_comes_again_in_the_next_month_is_a_duplicate() -> None:
     await made_for(NOW + timedelta(days=100))
-    first, second = (await partitions("webhook_event"))[:2]
+    first = (await partitions("webhook_event"))[0]
     assert first.until is not None
-    assert second.until is not None
-    last, next_, again = UUID(int=first.until.int - 1), first.until, second.until
+    last, next_ = UUID(int=first.until.int - 1), first.until
     assert await stored(KEYS[0], last) == "UNROUTED"
     assert await stored(KEYS[0], next_) == "DUPLICATE"
     assert await stored(KEYS[1], UUID(int=next_.int + 1)) == "UNROUTED"
@@ -199,14 +191,6 @@ async def test_an_event_that_comes_again_in_the_next_month_is_a_duplicate(
         (last, "UNROUTED"),
         (next_, "DUPLICATE"),
     ]
-    # The keys of a month go with the month.
-    assert await store.forget_event_keys(most=10) == 0
-    monkeypatch.setattr("persistence.partitions.datetime", Later)
-    async with database.transaction() as tx:
-        await drop_month(tx, time_of(UUID(int=first.until.int - (1 << 80))))
-    assert [await store.forget_event_keys(most=10) for _ in range(2)] == [1, 0]
-    assert await stored(KEYS[1], again) == "DUPLICATE"
-    assert await stored(KEYS[0], UUID(int=again.int + 1)) == "UNROUTED"
 
 
 @pytest.mark.usefixtures("world")
@@ -220,14 +204,6 @@ async def test_refused_calls_of_a_minute_are_one_row_for_all_processes() -> None
         sum(row["times"] for row in rows if row["reason"] == each) for each in ("because", "why")
     } == {5, 10}
     assert len(rows) in (2, 4)
-
-
-class Later(datetime):
-    """A clock that is years ahead."""
-
-    @classmethod
-    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-        return NOW + timedelta(days=1000)
 
 
 @pytest.fixture

@@ -1,0 +1,273 @@
+"""Drops texts and whole months that are older than the rules say, and what belongs to one person.
+
+A step is one transaction over some thousand rows, so that locks are short, and a run that is killed
+continues where it was. What is not settled stays: a message that is QUEUED, SUBMITTING or UNKNOWN,
+an event that waits for a decision. Transfers and sends stay. See docs/decisions/0198.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import Any, Protocol
+from uuid import UUID
+
+from domain.ids import first_id_at
+from domain.ledger.checkpoints import Checkpoint
+from domain.ledger.runs import REST, Pace, persist
+from domain.retention.rules import Clients, Limit, Retention, Rules, months_before
+
+
+class Part(StrEnum):
+    """What goes."""
+
+    SENDS = "texts and rejected recipients of sends"
+    MESSAGE_TEXTS = "texts of messages"
+    INBOUND_TEXTS = "texts of inbound messages"
+    EVENT_BODIES = "bodies of webhook events"
+    MESSAGES = "messages"
+    INBOUND = "inbound messages"
+    CONVERSATIONS = "conversations"
+    EVENTS = "webhook events"
+    ATTEMPTS = "attempts"
+    CONTACTS = "contacts"
+
+
+TEXTS = (Part.SENDS, Part.MESSAGE_TEXTS, Part.INBOUND_TEXTS, Part.EVENT_BODIES)
+# A conversation goes with its last message.
+ROWS = (Part.MESSAGES, Part.INBOUND, Part.CONVERSATIONS, Part.EVENTS, Part.SENDS)
+EXPORTED = (Part.MESSAGES, Part.INBOUND, Part.EVENTS, Part.ATTEMPTS)
+OF_A_PERSON = (
+    Part.MESSAGES,
+    Part.INBOUND,
+    Part.CONVERSATIONS,
+    Part.CONTACTS,
+    Part.SENDS,
+    Part.EVENT_BODIES,
+)
+
+MOST = 2_000
+"""Rows of one step: a transaction of about 50 ms."""
+
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows of some clients with IDs after one and before another.
+
+    `unchanged_since`: only rows that were not changed since then, because they were exported then.
+    `number`: only what belongs to this number.
+    """
+
+    clients: Clients
+    after: UUID
+    before: UUID
+    unchanged_since: datetime | None = None
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What goes, or would go, of one month and one client. `client_id`: None is no client's."""
+
+    part: Part
+    month: str
+    client_id: UUID | None
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A page of a span. `last_id`: None at the end. `waiting`: rows that are not settled."""
+
+    last_id: UUID | None
+    waiting: int
+    found: Sequence[Found]
+
+
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    """Rows as they are exported. `last_id`: None at the end."""
+
+    last_id: UUID | None
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+class RetentionStore(Protocol):
+    """What retention needs. Every function is safe to repeat."""
+
+    async def read_checkpoints(self) -> Sequence[Checkpoint]:
+        """All checkpoints, oldest first."""
+        ...
+
+    async def read_rules(self, default: Retention) -> Rules:
+        """The rules of all clients."""
+        ...
+
+    async def drop_rows(self, part: Part, span: Span, *, most: int, dry_run: bool) -> Step:
+        """Drops a step in one transaction; with `dry_run`, only says what it would drop.
+
+        Locks its rows in the order of IDs, and leaves rows that others have locked.
+        """
+        ...
+
+    async def read_rows(self, part: Part, span: Span, *, most: int) -> RowPage:
+        """The rows that a step would drop, whole."""
+        ...
+
+    async def first_of(self, part: Part) -> datetime | None:
+        """When the oldest row was made. None if there is no row."""
+        ...
+
+    async def drop_empty_months(self, before: datetime) -> Sequence[str]:
+        """Gives back the space of months that ended before then and have no rows any more."""
+        ...
+
+    async def read_progress(self, name: str) -> UUID:
+        """Up to which ID a rule was applied to a part."""
+        ...
+
+    async def write_progress(self, name: str, last_id: UUID) -> None:
+        """Stores up to which ID a rule was applied to a part."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A rule for a part. `name`: of its progress; None: it begins at the first row each time."""
+
+    part: Part
+    limit: Limit
+
+    @property
+    def name(self) -> str | None:
+        return None if self.part is Part.CONVERSATIONS else f"{self.part.name} {self.limit.name}"
+
+
+async def drop_old(
+    store: RetentionStore,
+    rules: Rules,
+    now: datetime,
+    *,
+    dry_run: bool,
+    exported_at: datetime | None = None,
+    rest: float = REST,
+) -> AsyncIterator[Found]:
+    """Drops what is too old. Yields what is gone, step by step. `dry_run`: changes nothing.
+
+    `exported_at`: when the export of the months began; rows that changed since stay. Can be killed
+    at any point, and run again, also in several processes at once.
+    """
+    for task in await _tasks(store, rules, now):
+        span = await _span(store, task, exported_at)
+        is_blocked = False
+        async for step in _steps(store, task.part, span, dry_run=dry_run, rest=rest):
+            for found in step.found:
+                yield found
+            is_blocked = is_blocked or step.waiting > 0
+            done_id = step.last_id or UUID(int=span.before.int - 1)
+            if task.name is not None and not is_blocked and not dry_run:
+                await persist(partial(store.write_progress, task.name, done_id))
+    if not dry_run and (ends := [each.ends_at for each in await store.read_checkpoints()]):
+        await persist(partial(store.drop_empty_months, ends[-1]))
+
+
+async def drop_person(
+    store: RetentionStore, number: str, clients: Clients, *, dry_run: bool, rest: float = REST
+) -> AsyncIterator[tuple[Part, Step]]:
+    """Drops what is stored about a number in E.164. Yields each step, with what has to wait.
+
+    Opt-outs stay, so that nobody sends to the number again. Safe to repeat.
+    """
+    span = Span(clients, FIRST_ID, LAST_ID, number=number)
+    for part in OF_A_PERSON:
+        async for step in _steps(store, part, span, dry_run=dry_run, rest=rest):
+            yield part, step
+
+
+async def months_to_export(
+    store: RetentionStore, rules: Rules, now: datetime
+) -> AsyncIterator[tuple[str, Part, Sequence[Span]]]:
+    """The spans that `drop_old` would drop, by month and part, oldest first."""
+    tasks = [each for each in await _tasks(store, rules, now) if each.part in EXPORTED]
+    firsts = [await persist(partial(store.first_of, part)) for part in EXPORTED]
+    start = min((each for each in firsts if each is not None), default=now)
+    for begins, ends in _months(start, max((each.limit.before for each in tasks), default=start)):
+        for part in EXPORTED:
+            spans = [
+                Span(each.limit.clients, first_id_at(begins), first_id_at(ends))
+                for each in tasks
+                if each.part is part and each.limit.before >= ends
+            ]
+            if spans:
+                yield f"{begins:%Y-%m}", part, spans
+
+
+async def rows_of(
+    store: RetentionStore, part: Part, spans: Sequence[Span], *, rest: float = REST
+) -> AsyncIterator[RowPage]:
+    """All rows of the spans, page by page."""
+    pace = Pace(rest)
+    for span in spans:
+        after: UUID | None = span.after
+        while after is not None:
+            rest_of_span = replace(span, after=after)
+            page = await pace.read(partial(store.read_rows, part, rest_of_span, most=MOST))
+            yield page
+            after = page.last_id
+
+
+async def _steps(
+    store: RetentionStore, part: Part, span: Span, *, dry_run: bool, rest: float
+) -> AsyncIterator[Step]:
+    pace = Pace(rest)
+    after: UUID | None = span.after
+    while after is not None:
+        rest_of_span = replace(span, after=after)
+        step = await pace.read(
+            partial(store.drop_rows, part, rest_of_span, most=MOST, dry_run=dry_run)
+        )
+        yield step
+        after = step.last_id
+
+
+async def _tasks(store: RetentionStore, rules: Rules, now: datetime) -> list[_Task]:
+    """Texts first. Months only up to the newest checkpoint."""
+    tasks = [_Task(part, limit) for limit in rules.text_limits(now) for part in TEXTS]
+    closed = await persist(store.read_checkpoints)
+    if closed:
+        closed_until = closed[-1].ends_at
+        months = [_until(each, closed_until) for each in rules.month_limits(now)]
+        tasks += [_Task(part, limit) for limit in months for part in ROWS]
+        if (before := rules.all_months_before(now)) is not None:
+            limit = _until(Limit(Clients(), before, "months"), closed_until)
+            tasks.append(_Task(Part.ATTEMPTS, limit))
+    return tasks
+
+
+def _until(limit: Limit, latest: datetime) -> Limit:
+    return replace(limit, before=min(limit.before, latest))
+
+
+async def _span(store: RetentionStore, task: _Task, exported_at: datetime | None) -> Span:
+    after = FIRST_ID
+    if task.name is not None:
+        after = await persist(partial(store.read_progress, task.name))
+    is_exported = task.part in EXPORTED
+    before = first_id_at(task.limit.before)
+    return Span(task.limit.clients, after, before, exported_at if is_exported else None)
+
+
+def _months(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The beginning and the end of each month until `end`."""
+    begins = months_before(start, 0)
+    while begins < end:
+        ends = months_before(begins, -1)
+        yield begins, ends
+        begins = ends

@@ -1,0 +1,138 @@
+"""`ibiki retention`, `ibiki set-retention` and `ibiki erase-person`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from uuid import UUID
+
+from domain.identity.access import Everything
+from domain.retention.retention import Found, drop_old, drop_person
+from domain.retention.rules import Clients, Retention
+from ibiki.cli.clients import client_named
+from ibiki.cli.errors import CommandError
+from ibiki.cli.running import console, print_result, with_installation
+from ibiki.local.command_context import CommandContext
+from ibiki.retention import Exporting, export_months, run_retention
+from ibiki.wiring import Components
+from persistence import store
+
+
+def retention(
+    data: Path,
+    *,
+    apply: bool,
+    export: Path | None,
+    format: str,
+    without_export: bool,
+    as_json: bool,
+) -> None:
+    """Says what is older than the rules allow. With `apply`, drops it. Raises CommandError."""
+    if format == "parquet" and find_spec("pyarrow") is None:
+        raise CommandError("Parquet needs pyarrow: install ibiki[parquet], or use --format csv.")
+    if apply and export is None and not without_export:
+        raise CommandError(
+            "Give --export DIR to write messages to files before they go, or --without-export."
+        )
+    exporting = Exporting(export, format) if export else None
+    files: list[Path] = []
+
+    async def run(context: CommandContext, parts: Components) -> None:
+        settings, now = context.settings.retention, datetime.now(UTC)
+        default = Retention(settings.text_days, settings.months)
+        if apply:
+            found = run_retention(
+                store, default, now, exporting=exporting, report_file=files.append
+            )
+        else:
+            if exporting is not None:
+                await export_months(store, default, now, exporting, report_file=files.append)
+            found = drop_old(store, await store.read_rules(default), now, dry_run=True)
+        # `files` is filled when the last row is gone.
+        rows = [each async for each in found]
+        await _print(rows, as_json=as_json, done=apply, files=files)
+
+    with_installation(data, run, must_exist=True)
+
+
+def set_retention(data: Path, client: str, *, text_days: int | None, months: int | None) -> None:
+    """Sets the rule of one client. None: as the installation; 0: for ever."""
+
+    async def run(context: CommandContext, parts: Components) -> None:
+        found = await client_named(client)
+        await store.set_retention(found.id, Retention(text_days, months))
+        console.print(
+            f"{found.name}: texts {_kept(text_days, 'days')}, messages {_kept(months, 'months')}."
+        )
+
+    with_installation(data, run, must_exist=True)
+
+
+def erase_person(data: Path, number: str, *, client: str, apply: bool, as_json: bool) -> None:
+    """Says what is stored about a number. With `apply`, drops it. Raises CommandError."""
+
+    async def run(context: CommandContext, parts: Components) -> None:
+        of = Clients(frozenset({(await client_named(client)).id})) if client else Clients()
+        e164 = parts.installation.normaliser.normalise(number)
+        found: list[Found] = []
+        waiting = 0
+        async for _, step in drop_person(store, e164, of, dry_run=not apply):
+            found += step.found
+            waiting += step.waiting
+        await _print(found, as_json=as_json, done=apply, waiting=waiting)
+
+    with_installation(data, run, must_exist=True)
+
+
+def _kept(count: int | None, unit: str) -> str:
+    if count is None:
+        return "as the installation"
+    return f"for {count} {unit}" if count else "for ever"
+
+
+async def _print(
+    found: Sequence[Found],
+    *,
+    as_json: bool,
+    done: bool,
+    files: Sequence[Path] = (),
+    waiting: int = 0,
+) -> None:
+    rows: defaultdict[tuple[str, str, UUID | None], list[int]] = defaultdict(lambda: [0, 0])
+    for each in found:
+        sums = rows[each.month, each.part.value, each.client_id]
+        sums[0] += each.rows
+        sums[1] += each.bytes
+    names = await store.find_clients(Everything(), [each[2] for each in rows if each[2]])
+    lines = [
+        f"{month}  {part}: {count:,} ({size / 1e6:,.1f} MB), "
+        f"{names[client].name if client in names else 'no client'}"
+        for (month, part, client), (count, size) in sorted(rows.items(), key=lambda row: row[0][:2])
+    ]
+    total = sum(count for count, _ in rows.values())
+    verb = "are gone" if done else "would go. Nothing was changed: add --apply"
+    print_result(
+        as_json,
+        {
+            "applied": done,
+            "files": [str(path) for path in files],
+            "waiting": waiting,
+            "found": [
+                {
+                    "month": month,
+                    "part": part,
+                    "clientId": str(client) if client else None,
+                    "rows": count,
+                    "bytes": size,
+                }
+                for (month, part, client), (count, size) in rows.items()
+            ],
+        },
+        *lines,
+        *(f"Exported: {path}" for path in files),
+        f"{total:,} rows {verb}." if total else "There is nothing to drop.",
+        *([f"{waiting:,} are not finished: run this again later."] if waiting else []),
+    )

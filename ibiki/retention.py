@@ -1,0 +1,113 @@
+"""Retention as the command line and the daily work run it: close months, export, drop."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from domain.errors import AlreadyRunning
+from domain.ledger.closing import CheckpointStore, close_months
+from domain.ledger.reconcile import last_night
+from domain.ledger.runs import REST
+from domain.retention.retention import Found, RetentionStore, drop_old, months_to_export, rows_of
+from domain.retention.rules import Retention
+from ibiki.exporting import MonthFiles
+from ibiki.settings.retention import RetentionSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Store(CheckpointStore, RetentionStore, Protocol):
+    """What closing months and retention need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """Where the rows of old months are written before they go, and in which format."""
+
+    directory: Path
+    format: str = "csv"
+
+
+class DailyRetention:
+    """Drops what is too old once a day, in one of all processes, if the settings say so."""
+
+    def __init__(self, store: Store, settings: RetentionSettings) -> None:
+        self._store = store
+        self._default = Retention(settings.text_days, settings.months)
+        self._exporting = Exporting(settings.export) if settings.export else None
+        self._is_on = settings.daily
+
+    async def run_daily(self) -> bool:
+        """Does the work of this day, unless a process has begun it. Cheap: a loop calls it."""
+        now = datetime.now(UTC)
+        if self._is_on and await self._store.start_daily("retention", not_since=last_night(now)):
+            gone: Counter[str] = Counter()
+            async for found in run_retention(
+                self._store, self._default, now, exporting=self._exporting
+            ):
+                gone[found.part.value] += found.rows
+            words = ", ".join(f"{count} {part}" for part, count in gone.items())
+            _log.info("retention dropped %s", words or "nothing")
+        return False
+
+
+async def run_retention(
+    store: Store,
+    default: Retention,
+    now: datetime,
+    *,
+    exporting: Exporting | None,
+    report_file: Callable[[Path], None] = lambda path: None,
+    rest: float = REST,
+) -> AsyncIterator[Found]:
+    """Closes months that are due, exports what goes, and drops it. Yields what is gone.
+
+    Raises LedgerDoesNotHold. If another audit is in progress, months are closed the next time.
+    """
+    with suppress(AlreadyRunning):
+        await close_months(store, now, rest=rest)
+    exported_at = None
+    if exporting is not None:
+        exported_at = datetime.now(UTC)
+        await export_months(store, default, now, exporting, report_file=report_file, rest=rest)
+    rules = await store.read_rules(default)
+    async for found in drop_old(
+        store, rules, now, dry_run=False, exported_at=exported_at, rest=rest
+    ):
+        yield found
+
+
+async def export_months(
+    store: RetentionStore,
+    default: Retention,
+    now: datetime,
+    exporting: Exporting,
+    *,
+    report_file: Callable[[Path], None] = lambda path: None,
+    rest: float = REST,
+) -> None:
+    """Writes the rows of whole months that would go. Files that are there are never changed."""
+    rules = await store.read_rules(default)
+    hashes = {each.month: each.hash.hex() for each in await store.read_checkpoints()}
+    files: MonthFiles | None = None
+    open_month = ""
+
+    def finish() -> None:
+        if files is not None and (path := files.finish(checkpoint=hashes.get(open_month, ""))):
+            report_file(path)
+
+    async for month, part, spans in months_to_export(store, rules, now):
+        if month != open_month:
+            finish()
+            files = MonthFiles(exporting.directory, month, datetime.now(UTC), exporting.format)
+            open_month = month
+        assert files is not None
+        await files.add(part, rows_of(store, part, spans, rest=rest))
+    finish()

@@ -1,0 +1,24 @@
+"""The settings of retention."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from ibiki.settings.group import Group
+
+
+class RetentionSettings(Group):
+    """How long texts and messages are kept if a client has no rule of its own. None: for ever."""
+
+    model_config = SettingsConfigDict(env_prefix="RETENTION_")
+
+    text_days: int | None = Field(None, ge=1, le=36_500)
+    months: int | None = Field(None, ge=1, le=1_200)
+    """Whole months, after the end of theirs."""
+    daily: bool = False
+    """Whether the program drops what is too old, once a day."""
+    export: Path | None = None
+    """The directory in which the daily run writes messages before they go."""

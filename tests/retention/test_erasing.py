@@ -1,0 +1,71 @@
+"""What is stored about one person is dropped, and the ledger stays proven."""
+
+from __future__ import annotations
+
+import json
+
+from domain.dispatch.cancel import cancel_send
+from domain.inbox.capture import capture_contacts
+from domain.retention.retention import Part, drop_person
+from domain.retention.rules import Clients
+from persistence import store
+from tests import worlds
+from tests.inbox import post
+from tests.inbox.post import PHONE
+from tests.retention.old import Old, assert_proven
+
+
+async def erase(clients: Clients, *, dry_run: bool = False) -> dict[Part, tuple[int, int]]:
+    """Of each part of what is stored about PHONE: how many rows are gone, and how many wait."""
+    found: dict[Part, tuple[int, int]] = {}
+    async for part, step in drop_person(store, PHONE, clients, dry_run=dry_run, rest=0):
+        gone, waiting = found.get(part, (0, 0))
+        count = sum(each.rows for each in step.found)
+        found[part] = gone + count, waiting + step.waiting
+    return found
+
+
+async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
+    owner, sibling = old.app.owner.client_id, old.app.sibling.client_id
+    other = await worlds.accept(old.app.sibling, numbers=[PHONE], text="To the same person")
+    waits = await worlds.accept(old.app.owner, numbers=[PHONE], text="Waits")
+    await capture_contacts(store)
+    await worlds.execute(
+        "INSERT INTO opt_out (client_id, number, source) VALUES ($1, $2, 'KEYWORD')", owner, PHONE
+    )
+    rejected = [[PHONE[1:], 0, "OPTED_OUT", ""], ["12", 1, "INVALID", ""]]
+    await worlds.execute(
+        "UPDATE send SET rejected = $1 WHERE id = $2", json.dumps(rejected), old.bulk
+    )
+    await post.stored({"messageId": "ref", "status": "delivered", "recipient": PHONE[1:]})
+    await post.receive_all()
+    own = Clients(only=frozenset({owner}))
+    planned = await erase(own, dry_run=True)
+    assert await erase(own) == planned
+    assert planned == {
+        Part.MESSAGES: (1, 1),
+        Part.INBOUND: (1, 0),
+        Part.CONVERSATIONS: (0, 0),
+        Part.CONTACTS: (1, 0),
+        Part.SENDS: (1, 0),
+        Part.EVENT_BODIES: (2, 0),
+    }
+    assert await erase(own) == {part: (0, n) for part, (_, n) in planned.items()}
+    await assert_proven()
+    [bulk] = await worlds.fetch("SELECT rejected FROM send WHERE id = $1", old.bulk)
+    assert json.loads(bulk["rejected"]) == rejected[1:]
+    assert await worlds.fetch("SELECT FROM opt_out WHERE number = $1", PHONE)
+    assert await worlds.fetch("SELECT FROM contact WHERE client_id = $1", sibling)
+    await cancel_send(store, old.app.owner.actor, waits.id)
+    await cancel_send(store, old.app.sibling.actor, other.id)
+    await erase(Clients())
+    for table in ("message", "sent_to", "inbound", "conversation", "conversation_line", "contact"):
+        left = await worlds.fetch(f"SELECT FROM {table} WHERE number = $1", PHONE)
+        assert left == [], table
+    sent = ("To the same person", "One text", "Waits", "Good morning")
+    assert await worlds.fetch("SELECT FROM send WHERE text = ANY($1)", sent) == []
+    digits = PHONE[2:].encode()
+    assert (
+        await worlds.fetch("SELECT FROM webhook_event WHERE position($1 IN body) > 0", digits) == []
+    )
+    await assert_proven()
