@@ -31,7 +31,8 @@ STORED = "Stored, and not received yet."
 DUPLICATE = "The same event was stored before: nothing was changed."
 
 # `kept` decides which events are new, for all months: in the order of the keys, so that two batches
-# with the same events cannot deadlock. A key that has expired is passed on to the new event.
+# with the same events cannot deadlock. A key that has expired is passed on to the new event. A
+# repetition with the same body only names the event that has it.
 STORE_EVENTS = """
 WITH given AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::bool[], $6::text[])
@@ -50,10 +51,23 @@ WITH given AS (
            coalesce(invalid, $7), CASE WHEN invalid IS NULL THEN statement_timestamp() END,
            statement_timestamp(), clock_timestamp()
     FROM given WHERE id IN (SELECT event_id FROM kept)
+), repeated AS (
+    SELECT * FROM given WHERE id NOT IN (SELECT event_id FROM kept)
+), original AS (
+    SELECT DISTINCT ON (key) key, id, body FROM (
+        SELECT key, id, body FROM given WHERE id IN (SELECT event_id FROM kept)
+        UNION ALL
+        SELECT own.key, event.id, event.body FROM webhook_event_key AS own
+        JOIN webhook_event AS event ON event.id = own.event_id
+        WHERE own.key = ANY(ARRAY(SELECT key FROM repeated))) AS each
+    ORDER BY key, id DESC
 ), again AS (
-    INSERT INTO webhook_event (id, provider, body, outcome, reason, received_at, updated_at)
-    SELECT id, provider, body, 'DUPLICATE', $8, statement_timestamp(), clock_timestamp()
-    FROM given WHERE id NOT IN (SELECT event_id FROM kept)
+    INSERT INTO webhook_event (id, provider, body, original_id, outcome, reason, received_at,
+                               updated_at)
+    SELECT repeated.id, provider, CASE WHEN original.id IS NULL THEN repeated.body ELSE '' END,
+           original.id, 'DUPLICATE', $8, statement_timestamp(), clock_timestamp()
+    FROM repeated LEFT JOIN original
+        ON original.key = repeated.key AND original.body = repeated.body
 )
 SELECT event_id FROM kept
 """

@@ -12,7 +12,8 @@ from persistence.sql import CURRENT_TRANSACTION
 class WebhookEvent(Model):
     """A call of a provider, stored as it came before anything else happens.
 
-    `due_at`: when to receive it next, null after that. `key`: of events from before there was
+    `original_id`: of a repetition with the same body: the event that has the body. `due_at`: when
+    to receive it next, null after that. `key`: of events from before there was
     `webhook_event_key`. `times`: more than 1 for refusals, counted per minute.
     `sender`: as it was read. `opt_out_pending`: a STOP that waits for the operator's decision.
     """
@@ -21,6 +22,7 @@ class WebhookEvent(Model):
     provider = fields.TextField()
     key = fields.BinaryField(null=True)
     body = fields.BinaryField()
+    original_id = fields.UUIDField(null=True)
     outcome = fields.TextField()
     reason = fields.TextField()
     client_id = fields.UUIDField(null=True)

@@ -49,6 +49,13 @@ EVENT_COLUMNS = (
     " updated_at, sender, opt_out_pending, times"
 )
 
+# A repetition has the body of its original, as long as there is one.
+BODY = """
+CASE WHEN webhook_event.original_id IS NULL THEN webhook_event.body ELSE coalesce((
+    SELECT original.body FROM webhook_event AS original
+    WHERE original.id = webhook_event.original_id), '') END
+"""
+
 # As annotations, so that routes can be filtered and sorted by them. A learned line belongs to a
 # client as long as no other client has been seen on it.
 IS_SHARED = """
@@ -74,7 +81,7 @@ WHERE assigned_number.client_id = $1 AND modem_route.client_id = $1
 async def read_webhook_events(
     scope: Everything, window: Window[EventKey], *, outcome: WebhookOutcome | None = None
 ) -> Page[WebhookEvent]:
-    query = EventRow.all()
+    query = _events()
     if outcome is not None:
         query = query.filter(outcome=outcome.value)
     if outcome is WebhookOutcome.UNROUTED:
@@ -87,7 +94,7 @@ async def read_webhook_events(
 async def find_webhook_event(
     scope: Everything, event_id: UUID, *, tx: Connection | None = None
 ) -> WebhookEvent:
-    row = await EventRow.filter(id=event_id).using_db(orm(tx)).first()
+    row = await _events().filter(id=event_id).using_db(orm(tx)).first()
     if row is None:
         raise NotFound("webhook event")
     return _event(row)
@@ -98,7 +105,7 @@ async def read_webhook_status(scope: Everything) -> WebhookStatus:
     refused = Q(outcome=WebhookOutcome.REFUSED.value)
     async with connection() as pooled:
         events = EventRow.all().using_db(orm(pooled))
-        newest = events.order_by("-id")
+        newest = _events().using_db(orm(pooled)).order_by("-id")
         last = await newest.filter(~refused).first()
         routed = await newest.filter(outcome=WebhookOutcome.ROUTED.value).first()
         unrouted = events.filter(outcome=WebhookOutcome.UNROUTED.value, due_at__isnull=True)
@@ -115,11 +122,11 @@ async def read_webhook_status(scope: Everything) -> WebhookStatus:
 
 
 async def lock_event(tx: Connection, event_id: UUID) -> LockedEvent:
-    row = await EventRow.filter(id=event_id).using_db(orm(tx)).select_for_update().first()
+    row = await _events().filter(id=event_id).using_db(orm(tx)).select_for_update().first()
     if row is None:
         raise NotFound("webhook event")
     return LockedEvent(
-        event=DueEvent(row.id, row.provider, row.body, row.received_at, row.tries),
+        event=DueEvent(row.id, row.provider, _body_of(row), row.received_at, row.tries),
         outcome=WebhookOutcome(row.outcome),
         client_id=row.client_id,
         sender=row.sender,
@@ -241,8 +248,18 @@ def event_of(row: Any) -> WebhookEvent:
     return WebhookEvent(**values, outcome=outcome, payload=_payload(body))
 
 
+def _events() -> QuerySet[EventRow]:
+    return EventRow.annotate(whole_body=RawSQL(BODY))
+
+
+def _body_of(row: EventRow) -> bytes:
+    body: bytes = row.whole_body  # type: ignore[attr-defined] # of `_events`
+    return body
+
+
 def _event(row: EventRow) -> WebhookEvent:
-    return event_of({name: getattr(row, name) for name in EVENT_COLUMNS.split(", ")})
+    values = {name: getattr(row, name) for name in EVENT_COLUMNS.split(", ")}
+    return event_of(values | {"body": _body_of(row)})
 
 
 def _payload(body: bytes) -> Any:

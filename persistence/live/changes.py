@@ -22,7 +22,7 @@ from domain.live.hints import Topic, id_of
 from domain.live.ports import Change, ChangePage, Position
 from persistence.database import connection
 from persistence.inbox.conversations import CONVERSATION_COLUMNS, conversation_of
-from persistence.inbox.routes import EVENT_COLUMNS, event_of
+from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
 from persistence.pages import Filter
 from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, message_of
 from persistence.sending.tallies import COUNTS
@@ -55,7 +55,10 @@ FROM (SELECT * FROM message {{page}}) AS page JOIN send ON send.id = page.send_i
 ORDER BY page.changed_xid, page.id
 """  # noqa: S608 - columns of our own
 CONVERSATIONS = f"SELECT version, changed_xid, {CONVERSATION_COLUMNS} FROM conversation {{page}}"  # noqa: S608
-EVENTS = f"SELECT version, changed_xid, {EVENT_COLUMNS} FROM webhook_event {{page}}"  # noqa: S608
+EVENTS = f"""
+SELECT version, changed_xid, {EVENT_COLUMNS.replace("body", f"{BODY} AS body")}
+FROM webhook_event {{page}}
+"""  # noqa: S608 - columns of our own
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,9 +163,12 @@ async def test_a_repetition_changes_nothing() -> None:
     client = await worlds.add_client(await worlds.add_pool())
     await assign(client.client_id)
     said = inbound(receiver=OUR_NUMBER, messageId="abc")
-    rows = await post.received(said, said | {"timestamp": "later"})
+    rows = await post.received(said, said | {"timestamp": "later"}, said)
     rows += await post.received(said)
-    assert [row["outcome"] for row in rows] == ["ROUTED", "DUPLICATE", "DUPLICATE"]
+    assert [row["outcome"] for row in rows] == ["ROUTED", *["DUPLICATE"] * 3]
+    # Only a body that differs is stored again.
+    assert [bool(row["body"]) for row in rows] == [True, True, False, False]
+    assert [row["original_id"] for row in rows[2:]] == [rows[0]["id"]] * 2
     assert len(await post.inbox_of(client.client_id)) == 1
     assert (await worlds.fetch("SELECT unread FROM conversation")) == [{"unread": 1}]
 

@@ -39,7 +39,7 @@ async def test_the_query_is_stored_as_it_is_and_the_answer_is_200_without_a_body
     rows = await worlds.fetch("SELECT outcome, body FROM webhook_event ORDER BY id")
     assert rows == [
         {"outcome": "UNROUTED", "body": query.encode()},
-        {"outcome": "DUPLICATE", "body": query.encode()},
+        {"outcome": "DUPLICATE", "body": b""},
     ]
 
 
