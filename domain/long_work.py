@@ -32,7 +32,7 @@ THREADS = 2
 """Two, so that a large file does not delay the numbers of another request."""
 
 TURN_SECONDS = 0.0005
-"""How long a thread may run while another one waits. For `sys.setswitchinterval`."""
+"""How long a thread may run while another one waits for its turn."""
 
 NICENESS = 10
 """By how much the process for long work is nicer than this one: see nice(2)."""
@@ -41,7 +41,11 @@ SIZE_BYTES = 8
 QUESTION, RESULT, REFUSAL, FAILURE = range(4)
 """What the other process says. Each value has its size before it."""
 
-_threads = ThreadPoolExecutor(THREADS, "long work")
+# The interval is of the whole program. It is set here so that no program that has such threads can
+# forget it.
+_threads = ThreadPoolExecutor(
+    THREADS, "long work", initializer=sys.setswitchinterval, initargs=(TURN_SECONDS,)
+)
 
 
 class WorkFailed(Exception):

@@ -24,7 +24,6 @@ from domain.long_work import (
     in_steps,
     in_thread,
 )
-from ibiki.http import server
 
 
 async def test_no_more_threads_than_two_work_at_a_time() -> None:
@@ -38,16 +37,9 @@ async def test_no_more_threads_than_two_work_at_a_time() -> None:
     assert len(names) <= THREADS == 2
 
 
-def test_a_thread_gives_its_turn_back_soon() -> None:
-    usual = sys.getswitchinterval()
-
-    async def main() -> float:
-        return sys.getswitchinterval()
-
-    try:
-        assert server.run(main()) == TURN_SECONDS
-    finally:
-        sys.setswitchinterval(usual)
+async def test_turns_are_short_in_every_program_that_does_long_work() -> None:
+    await in_thread(lambda: None)
+    assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
 
 
 def asks_twice(file: BinaryIO, first: str) -> Steps[list[Any]]:

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from asyncio import TimerHandle
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from domain.long_work import TURN_SECONDS
 from ibiki.live.wire import ABORT, STREAMS, WHOLE, Wire
 from ibiki.local.listening import listening
 
@@ -26,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.types import ASGIApp
-
-T = TypeVar("T")
 
 HEAD_SECONDS = 10.0
 HEAD_BYTES = 64 * 1024
@@ -37,13 +32,6 @@ KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 10
 SOCKET_BYTES = 64 * 1024
 CLOSE = (b"connection", b"close")
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Runs `main` on uvloop and returns its result."""
-    sys.setswitchinterval(TURN_SECONDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
 
 
 def server_for(

@@ -107,13 +107,6 @@ async def test_a_response_that_is_read_is_complete(web: RunningServer) -> None:
     assert len((await web.http.get("/much")).content) == 50_000_000
 
 
-def test_a_program_runs_on_uvloop() -> None:
-    async def loop() -> str:
-        return type(asyncio.get_running_loop()).__module__
-
-    assert server.run(loop()) == "uvloop"
-
-
 async def test_a_complete_response_has_its_length_and_nothing_after_it(
     web: RunningServer,
 ) -> None:
