@@ -30,8 +30,11 @@ class LockTimeout(Exception):
 class Transactional(Protocol):
     """A store that opens transactions."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """READ COMMITTED. Raises Disconnected, or CommitLost."""
+    def transaction(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """READ COMMITTED. Raises Disconnected, or CommitLost.
+
+        `keeps_plans`: for transactions on the path of every message.
+        """
         ...
 
 

@@ -66,6 +66,11 @@ KEPT_ALIVE = {
     "tcp_keepalives_count": "3",
 }
 
+BEGIN = "BEGIN;"
+KEEP_PLANS = (
+    f"{BEGIN} SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off;"
+)
+
 MODELS = [
     "persistence.identity.models",
     "persistence.ledger.models",
@@ -152,8 +157,20 @@ async def connection(tx: Connection | None = None) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def transaction() -> AsyncIterator[Connection]:
+async def connection_with_plans() -> AsyncIterator[Connection]:
+    """A pooled connection for reads whose plans are kept: see `transaction`. Raises TryAgain."""
+    async with acquired(_client().pool, unavailable=TryAgain) as held, _begun(held, KEEP_PLANS):
+        yield held
+
+
+@asynccontextmanager
+async def transaction(*, keeps_plans: bool = False) -> AsyncIterator[Connection]:
     """A READ COMMITTED transaction: commits at the end, rolls back on an exception.
+
+    `keeps_plans`: PostgreSQL plans each of its statements once, for any values. For statements that
+    run very often and need the same plan for all values, but where PostgreSQL would plan again each
+    time: it compares estimates, and planning for one message takes longer than the work. A kept
+    plan of a table with months opens only those that its parameters lead to.
 
     Never nest it, and never hold it during a call to a provider or to the bus. Raises Disconnected
     if PostgreSQL goes away, CommitLost if it does so during COMMIT, and LockTimeout if the
@@ -164,7 +181,7 @@ async def transaction() -> AsyncIterator[Connection]:
     try:
         async with acquired(client.pool, unavailable=Disconnected) as held:
             with PublishAfterwards(held):
-                async with _begun(held):
+                async with _begun(held, KEEP_PLANS if keeps_plans else BEGIN):
                     token = get_connections().set("default", HeldClient(client, held))
                     try:
                         yield held
@@ -275,10 +292,10 @@ async def _keep(_connection: object) -> None:
 
 
 @asynccontextmanager
-async def _begun(held: Connection) -> AsyncIterator[None]:
+async def _begun(held: Connection, begin: str) -> AsyncIterator[None]:
     """BEGIN, then COMMIT or ROLLBACK. An exception of the body is raised as it is."""
     try:
-        await held.execute("BEGIN;")
+        await held.execute(begin)
         yield
     except BaseException:
         await _undo(held)

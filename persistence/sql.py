@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from tortoise.expressions import RawSQL
 from tortoise.fields.db_defaults import SqlDefault
@@ -24,6 +25,15 @@ _PARAMETER = re.compile(r"\$(\d+)")
 def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     """The columns of the rows, as arrays for `unnest`. There must be at least one row."""
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def ends_of(ids: Collection[UUID]) -> tuple[UUID, UUID]:
+    """The smallest and the largest ID. Add both to `id = ANY($n)` of a table by month.
+
+    A plan for these IDs leaves out the other months by `id = ANY($n)`, a plan that is kept for any
+    IDs only by a comparison with each end.
+    """
+    return min(ids, default=UUID(int=0)), max(ids, default=UUID(int=0))
 
 
 def committed_since(column: str, snapshot: str) -> str:

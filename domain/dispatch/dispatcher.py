@@ -18,7 +18,7 @@ from uuid import UUID
 from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_probe
 from domain.dispatch.clock_watch import ClockWatch
 from domain.dispatch.fairness import BULK, PAUSE, Lookout, Turns
-from domain.dispatch.messages import Call, EndedCall, Waiting
+from domain.dispatch.messages import ALL_IDS, Call, EndedCall, IdRange, Waiting
 from domain.dispatch.ports import Observer, Stage, WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
 from domain.dispatch.rules import Breaker, DispatchRules, is_clear, requested_pause
@@ -35,6 +35,9 @@ MOST_RELEASED = 2_000
 
 MOST_DIVERTED = 1_000
 """Messages that one statement moves to the fallback accounts of their routes."""
+
+RANGE_SECONDS = 1.0
+"""How old the range of the queue may be."""
 
 NOT_STARTED = NotSent("The call was not started in time.")
 GUARD_SECONDS = 1.0
@@ -64,6 +67,7 @@ class DispatchRunner:
         self._observer = observer or Observer()
         self._id = new_id()
         self._running: dict[UUID, Dispatcher] = {}
+        self._queue_range, self._range_ends = ALL_IDS, -inf
         poll_seconds, sweep_seconds = self._rules.poll_seconds, self._rules.sweep_seconds
         # An open snapshot makes the first two slow, as `fairness` explains.
         self._poll = Loop(
@@ -93,10 +97,14 @@ class DispatchRunner:
         self._poll.wake()
 
     async def _look(self) -> bool:
-        for provider_account_id in await self._store.accounts_with_queue():
+        accounts = await self._store.accounts_with_queue()
+        if accounts and now_seconds() >= self._range_ends:
+            self._queue_range = await self._store.queue_range()
+            self._range_ends = now_seconds() + RANGE_SECONDS
+        for provider_account_id in accounts:
             if provider_account_id not in self._running:
                 self._running[provider_account_id] = self._started(provider_account_id)
-            self._running[provider_account_id].wake()
+            self._running[provider_account_id].wake(self._queue_range)
         return False
 
     def _started(self, provider_account_id: UUID) -> Dispatcher:
@@ -183,8 +191,9 @@ class Dispatcher:
             await asyncio.wait(self._tasks)
         await self._recorder.stop()
 
-    def wake(self) -> None:
-        """Claims at once: something may be due."""
+    def wake(self, among: IdRange) -> None:
+        """Claims at once: something may be due. `among`: the range that the queue is in."""
+        self._lookout.among = among
         self._woken.set()
 
     async def _run(self) -> None:
@@ -250,9 +259,12 @@ class Dispatcher:
                 open_calls=self._open_calls,
                 most_calls=free,
                 most_bulk=self._bulk_left(),
+                among=self._lookout.among,
             )
             if claimed.probe_due:
-                return await claim_probe(self._context, self._turns, waiting)
+                return await claim_probe(
+                    self._context, self._turns, waiting, among=self._lookout.among
+                )
             if claimed.refused:
                 await self._divert()
             return claimed

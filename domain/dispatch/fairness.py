@@ -23,7 +23,7 @@ from math import inf
 from typing import TypeVar
 from uuid import UUID
 
-from domain.dispatch.messages import Position, Queued, Quota, Waiting
+from domain.dispatch.messages import ALL_IDS, Position, Queued, Quota, Waiting
 from domain.dispatch.ports import Queue
 from domain.loops import now_seconds
 from domain.sending.messages import PRIORITY, SendKind
@@ -205,9 +205,13 @@ class Lookout:
     """Knows which tenants of one provider account wait."""
 
     def __init__(self, store: Queue, provider_account_id: UUID, *, quick_seconds: float) -> None:
-        """`quick_seconds`: a look that takes no longer is repeated for each claim."""
+        """`quick_seconds`: a look that takes no longer is repeated for each claim.
+
+        Set `among` to the range that the queue is in.
+        """
         self._store = store
         self._provider_account_id = provider_account_id
+        self.among = ALL_IDS
         self._urgent = _Look((REPLIES, SINGLES), quick_seconds)
         self._bulk = _Look((BULK,), quick_seconds)
 
@@ -253,7 +257,7 @@ class Lookout:
             for priority in each.priorities
         }
         found = await self._store.tenants_waiting(
-            self._provider_account_id, after=wanted, most=most
+            self._provider_account_id, after=wanted, most=most, among=self.among
         )
         for look in looks:
             look.tenants = {

@@ -26,6 +26,17 @@ BEGINNING = Position(datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
+class IdRange:
+    """IDs from `since` up to `until`, without it."""
+
+    since: UUID
+    until: UUID
+
+
+ALL_IDS = IdRange(UUID(int=0), UUID(int=2**128 - 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A tenant that has messages of a priority due. `position`: of the first of them."""
 

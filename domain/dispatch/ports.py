@@ -9,10 +9,12 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.dispatch.messages import (
+    ALL_IDS,
     AttemptEnd,
     Backlog,
     Call,
     CancellableSend,
+    IdRange,
     LockedMessage,
     LockedProviderAccount,
     Queued,
@@ -53,7 +55,6 @@ class Settlements(ProviderAccountLocks, Protocol):
 
     async def lock_attempts(self, tx: Transaction, ids: Sequence[UUID]) -> None:
         """Locks the attempts FOR UPDATE, in ID order."""
-        ...
 
     async def lock_undecided(
         self, tx: Transaction, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
@@ -62,48 +63,39 @@ class Settlements(ProviderAccountLocks, Protocol):
 
         `only`: of these, the messages with these IDs.
         """
-        ...
 
     async def opted_out_of(self, tx: Transaction, message_ids: Sequence[UUID]) -> set[UUID]:
         """The messages whose numbers have opted out."""
-        ...
 
     async def write_transitions(self, tx: Transaction, transitions: Sequence[Transition]) -> None:
         """Writes all transitions in one statement."""
-        ...
 
     async def end_attempts(self, tx: Transaction, ends: Sequence[AttemptEnd]) -> None:
         """Writes how attempts ended. A late result is added to what a sweep wrote before."""
-        ...
 
     async def pause_provider_account(
         self, tx: Transaction, account: LockedProviderAccount, reason: str, *, first_seconds: float
     ) -> None:
         """Pauses the account if it is not paused. The first probe is due in `first_seconds`."""
-        ...
 
     async def resume_provider_account(
         self, tx: Transaction, account: LockedProviderAccount
     ) -> None:
         """Ends the pause of the account."""
-        ...
 
     async def accounts_with_expired(self) -> list[UUID]:
         """Provider accounts with open attempts whose lease has expired. Locks nothing."""
-        ...
 
     async def lock_expired(
         self, tx: Transaction, provider_account_id: UUID, most: int
     ) -> list[UUID]:
         """Locks open attempts whose lease has expired. Skips those that others have locked."""
-        ...
 
     async def lock_overdue(
         self, tx: Transaction, provider_account_id: UUID, *, age_seconds: float, most: int
     ) -> list[LockedMessage]:
         """Locks QUEUED messages of that age that were tried before, or whose account has been
         paused for that long. Skips those that others have locked."""
-        ...
 
     async def lock_past_validity(
         self, tx: Transaction, provider_account_id: UUID, most: int
@@ -112,23 +104,18 @@ class Settlements(ProviderAccountLocks, Protocol):
 
         Forgets the periods of sends that need them no more.
         """
-        ...
 
     async def lock_queued(self, tx: Transaction, ids: Sequence[UUID]) -> list[LockedMessage]:
         """Locks, in ID order, those of the messages that are QUEUED."""
-        ...
 
     async def find_attempt_of(self, tx: Transaction, message_id: UUID) -> tuple[UUID, UUID | None]:
         """Provider account and attempt of a message. Locks nothing. Raises NotFound."""
-        ...
 
     async def find_unsent(self, tx: Transaction, attempt_ids: Sequence[UUID]) -> set[UUID]:
         """The attempts that ended without a message at the provider. Locks nothing."""
-        ...
 
     async def note_on_attempts(self, tx: Transaction, ids: Sequence[UUID], note: str) -> None:
         """Adds a line to the detail of attempts."""
-        ...
 
 
 class Queue(Settlements, Protocol):
@@ -139,34 +126,47 @@ class Queue(Settlements, Protocol):
 
         Must be cheap: every process that dispatches calls it several times a second.
         """
-        ...
+
+    async def queue_range(self) -> IdRange:
+        """All QUEUED messages that are not held or scheduled have IDs in this range: whole months.
+
+        The last two days and the next one are always in it.
+        """
 
     async def tenants_waiting(
-        self, provider_account_id: UUID, *, after: Mapping[int, UUID], most: int
+        self,
+        provider_account_id: UUID,
+        *,
+        after: Mapping[int, UUID],
+        most: int,
+        among: IdRange = ALL_IDS,
     ) -> list[Waiting]:
         """Tenants with messages due, at most `most` for each priority. Locks nothing.
 
+        `among`: looks at messages with these IDs only.
+
         In ID order within a priority: first those after the tenant in `after`, then the others.
         """
-        ...
 
     async def release_scheduled(self, *, most: int) -> int:
         """Lets scheduled messages be picked whose time has come, oldest first. Returns how many."""
-        ...
 
     async def pick_messages(
-        self, tx: Transaction, provider_account_id: UUID, quotas: Sequence[Quota]
+        self,
+        tx: Transaction,
+        provider_account_id: UUID,
+        quotas: Sequence[Quota],
+        *,
+        among: IdRange = ALL_IDS,
     ) -> list[Queued]:
-        """Locks messages that are due: tenant by tenant, oldest first.
+        """Locks messages with these IDs that are due: tenant by tenant, oldest first.
 
         Skips messages that others have locked. A second call in the same transaction can return
         the same messages again.
         """
-        ...
 
     async def hold_messages(self, tx: Transaction, held: Mapping[UUID, datetime]) -> None:
         """Postpones picked messages until these times. They stay QUEUED and charged."""
-        ...
 
     async def lock_rate(
         self, tx: Transaction, provider_account_id: UUID, rate_per_second: float
@@ -175,13 +175,11 @@ class Queue(Settlements, Protocol):
 
         Other dispatchers wait here until the transaction ends.
         """
-        ...
 
     async def count_against_rate(
         self, tx: Transaction, provider_account_id: UUID, rate_per_second: float, messages: int
     ) -> None:
         """Uses up the allowance for so many messages."""
-        ...
 
     async def mark_calls(
         self,
@@ -193,7 +191,6 @@ class Queue(Settlements, Protocol):
         lease_seconds: float,
     ) -> None:
         """Writes one attempt for each call, with the account's epoch. Messages are SUBMITTING."""
-        ...
 
     async def divert_queued(self, provider_account_id: UUID, *, most: int) -> int:
         """Moves messages that are due to the fallback accounts of their routes. Returns how many.
@@ -201,7 +198,6 @@ class Queue(Settlements, Protocol):
         They were not submitted to this account, or certainly not taken by it. Skips messages that
         others have locked.
         """
-        ...
 
     async def postpone_probe(
         self,
@@ -212,7 +208,6 @@ class Queue(Settlements, Protocol):
         longest_seconds: float,
     ) -> None:
         """Sets the next probe to as long from now as the account has been paused, in bounds."""
-        ...
 
 
 class Cancellations(SendArchive, Unwritten, ProviderAccountLocks, OnceStore, Protocol):

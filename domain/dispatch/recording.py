@@ -152,12 +152,14 @@ async def record_calls(
     rejection = next((call.account_rejection for call in calls if call.account_rejection), None)
     lifts_pause = rejection is None and any(call.lifts_pause for call in calls)
     ids = [call.attempt_id for call in calls]
-    async with store.transaction() as tx:
+    async with store.transaction(keeps_plans=True) as tx:
         account = await store.lock_provider_account(
             tx, provider_account_id, for_update=rejection is not None or lifts_pause
         )
         await store.lock_attempts(tx, ids)
-        messages = await store.lock_undecided(tx, ids)
+        # Their IDs lead to the months that they are stored in.
+        among = [each for call in calls for each in call.outcomes]
+        messages = await store.lock_undecided(tx, ids, only=among)
         transitions = _decided(account, messages, calls, rules)
         transitions = await _without_opted_out(store, tx, transitions)
         await write_settlement(store, tx, account, transitions)

@@ -48,7 +48,8 @@ async def _doubt_page(store: Restoring, provider_account_id: UUID) -> int:
         # One attempt for all: no call was made, so there is no tenant that another could delay.
         call = Call(new_id(), queued)
         await store.mark_calls(tx, account, [call], dispatcher_id=new_id(), lease_seconds=0)
-        messages = await store.lock_undecided(tx, [call.attempt_id])
+        ids = [each.id for each in queued]
+        messages = await store.lock_undecided(tx, [call.attempt_id], only=ids)
         transitions = [each for message in messages if (each := as_unknown(message))]
         await write_settlement(store, tx, account, transitions)
         await store.end_attempts(tx, [AttemptEnd(call.attempt_id, "UNKNOWN", DETAIL)])

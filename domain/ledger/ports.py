@@ -32,8 +32,11 @@ from domain.transactions import Transaction
 class Ledger(Protocol):
     """Moves units. Lock in this order: keys, provider account, messages, accounts in ID order."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """READ COMMITTED. Raises Disconnected if the connection to the database is lost."""
+    def transaction(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """READ COMMITTED. Raises Disconnected if the connection to the database is lost.
+
+        `keeps_plans`: for transactions on the path of every message.
+        """
         ...
 
     async def lock_accounts(self, tx: Transaction, ids: Sequence[UUID]) -> Book:

@@ -23,7 +23,7 @@ UPDATE message
 SET due_at = greatest(
         send_at, clock_timestamp() + greatest(due_at - updated_at, interval '0')),
     updated_at = clock_timestamp()
-FROM ahead WHERE message.id = ahead.id
+WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """
 ATTEMPTS = """
 WITH ahead AS (
@@ -33,7 +33,7 @@ WITH ahead AS (
 )
 UPDATE attempt
 SET started_at = clock_timestamp(), lease_until = clock_timestamp() + (lease_until - started_at)
-FROM ahead WHERE attempt.id = ahead.id
+WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """
 EVENTS = """
 WITH ahead AS (
@@ -41,7 +41,7 @@ WITH ahead AS (
     WHERE due_at > clock_timestamp() + make_interval(secs => $1)
     LIMIT $2 FOR UPDATE SKIP LOCKED
 )
-UPDATE webhook_event SET due_at = clock_timestamp() FROM ahead WHERE webhook_event.id = ahead.id
+UPDATE webhook_event SET due_at = clock_timestamp() WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 """
 MANY = (MESSAGES, ATTEMPTS, EVENTS)
 

@@ -7,7 +7,7 @@ handle hundreds of messages in one round trip each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,7 +15,9 @@ from uuid import UUID
 import orjson
 
 from domain.dispatch.messages import (
+    ALL_IDS,
     Call,
+    IdRange,
     LockedProviderAccount,
     Position,
     Queued,
@@ -26,9 +28,9 @@ from domain.dispatch.messages import (
 from domain.identity.quiet_hours import QuietHours
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, SendKind
-from persistence.database import connection
+from persistence.database import connection, connection_with_plans
 from persistence.live.hints import note
-from persistence.sql import columns
+from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -46,6 +48,29 @@ SELECT provider_account.id FROM provider_account CROSS JOIN LATERAL (
 ) AS first
 """
 
+# The months of `message` with something that may be picked, and those of about now. Its range lets
+# the two statements below leave out all other months. It may be a second old: what gets into
+# another month later is found by the next look. A table that has no months is one range.
+QUEUE_RANGE = f"""
+WITH edge AS (
+    SELECT $1::uuid AS id UNION SELECT $2
+    UNION SELECT edge[1]::uuid FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    CROSS JOIN LATERAL regexp_matches(
+        pg_get_expr(relpartbound, pg_class.oid), '[0-9a-f-]{{36}}', 'g') AS edge
+    WHERE inhparent = 'message'::regclass
+), month AS (
+    SELECT id AS since, lead(id) OVER (ORDER BY id) AS until FROM edge
+)
+SELECT (array_agg(since ORDER BY since))[1], (array_agg(until ORDER BY until DESC))[1]
+FROM month
+WHERE (until > $3 AND since < $4) OR EXISTS (
+    SELECT FROM provider_account CROSS JOIN LATERAL (
+        SELECT FROM message
+        WHERE provider_account_id = provider_account.id AND status = 'QUEUED'
+          AND priority < {LATER} AND message.id >= month.since AND message.id < month.until
+        ORDER BY priority, client_id, due_at, message.id LIMIT 1) AS first)
+"""  # noqa: S608 - a number of our own
+
 # A loose index scan: one look into message_queue for each tenant, however many messages it has. The
 # first branch begins after the tenant that was served last, the second at the first tenant.
 TENANTS_WAITING = """
@@ -55,26 +80,26 @@ CROSS JOIN LATERAL (
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-           AND client_id > turn.last
+           AND id >= $5 AND id < $6 AND client_id > turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-              AND client_id > tenant.client_id
+              AND id >= $5 AND id < $6 AND client_id > tenant.client_id
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
     SELECT tenant.*, 1 AS lap FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
     UNION ALL
     (WITH RECURSIVE tenant AS (
         (SELECT client_id, due_at, id FROM message
          WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-           AND client_id <= turn.last
+           AND id >= $5 AND id < $6 AND client_id <= turn.last
          ORDER BY client_id, due_at, id LIMIT 1)
         UNION ALL
         SELECT next.* FROM tenant CROSS JOIN LATERAL (
             SELECT client_id, due_at, id FROM message
             WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = turn.priority
-              AND client_id > tenant.client_id AND client_id <= turn.last
+              AND id >= $5 AND id < $6 AND client_id > tenant.client_id AND client_id <= turn.last
             ORDER BY client_id, due_at, id LIMIT 1) AS next)
     SELECT tenant.*, 2 FROM tenant WHERE due_at <= clock_timestamp() LIMIT $4)
     ORDER BY lap, client_id LIMIT $4
@@ -99,7 +124,7 @@ CROSS JOIN LATERAL (
     SELECT id, send_id, client_id, priority, number, text, alone, due_at, send_at FROM message
     WHERE provider_account_id = $1 AND status = 'QUEUED' AND priority = quota.priority
       AND client_id = quota.client_id AND due_at <= statement_timestamp()
-      AND (due_at, id) >= (quota.due_at, quota.id)
+      AND (due_at, id) >= (quota.due_at, quota.id) AND id >= $7 AND id < $8
     ORDER BY due_at, id LIMIT quota.messages
     FOR UPDATE SKIP LOCKED
 ) AS picked
@@ -114,7 +139,7 @@ WITH due AS (
     WHERE status = 'QUEUED' AND priority >= {LATER} AND due_at <= statement_timestamp()
     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
-UPDATE message SET priority = priority - {LATER} FROM due WHERE message.id = due.id
+UPDATE message SET priority = priority - {LATER} WHERE id = ANY (ARRAY(SELECT id FROM due))
 """  # noqa: S608 - a number of our own
 
 # A message that was not tried becomes a scheduled one: its age counts from that time. The age of
@@ -124,7 +149,7 @@ UPDATE message
 SET due_at = held.until, priority = message.priority + {LATER}, updated_at = clock_timestamp(),
     send_at = CASE WHEN message.attempts = 0 THEN held.until ELSE message.send_at END
 FROM unnest($1::uuid[], $2::timestamptz[]) AS held (id, until)
-WHERE message.id = held.id
+WHERE message.id = held.id AND message.id = ANY($1) AND message.id BETWEEN $3 AND $4
 """  # noqa: S608 - a number of our own
 
 # GCRA, a leaky bucket: `next_at` is when the account is back at its rate. The row lock makes the
@@ -143,7 +168,8 @@ SET next_at = greatest(next_at, clock_timestamp()) + make_interval(secs => $2::f
 WHERE provider_account_id = $1
 """
 
-# Attempts and marks are written by one statement. The pick before it has locked the rows.
+# Attempts and marks are written by one statement. The pick before it has locked the rows. The IDs
+# are given once more as an array, with its ends: so PostgreSQL opens only their months.
 # The COMMIT of a mark is always durable, also on the standby if one is synchronous: a mark that a
 # crash or a failover could lose would be made again, and the message would be sent twice.
 MARK = """
@@ -158,7 +184,7 @@ UPDATE message
 SET status = 'SUBMITTING', attempt_id = marked.attempt_id, waiting_for = NULL,
     attempts = least(message.attempts + 1, 32767), updated_at = clock_timestamp()
 FROM unnest($7::uuid[], $8::uuid[]) AS marked (id, attempt_id)
-WHERE message.id = marked.id
+WHERE message.id = marked.id AND message.id = ANY($7) AND message.id BETWEEN $9 AND $10
   AND (SELECT set_config('synchronous_commit', 'on', true)) IS NOT NULL
 """
 
@@ -174,7 +200,7 @@ WITH waiting AS (
     ORDER BY message.id LIMIT $2 FOR UPDATE OF message SKIP LOCKED
 )
 UPDATE message SET provider_account_id = fallback_account_id, updated_at = clock_timestamp()
-FROM waiting WHERE message.id = waiting.id
+FROM waiting WHERE message.id = waiting.id AND message.id = ANY (ARRAY(SELECT id FROM waiting))
 """  # noqa: S608 - a number of our own
 
 POSTPONE_PROBE = """
@@ -191,12 +217,26 @@ async def accounts_with_queue() -> list[UUID]:
         return [row[0] for row in await pooled.fetch(ACCOUNTS_WITH_QUEUE)]
 
 
-async def tenants_waiting(
-    provider_account_id: UUID, *, after: Mapping[int, UUID], most: int
-) -> list[Waiting]:
+async def queue_range() -> IdRange:
+    now = datetime.now(UTC)
+    of_now = first_id_at(now - timedelta(days=2)), first_id_at(now + timedelta(days=1))
     async with connection() as pooled:
+        row = await pooled.fetchrow(QUEUE_RANGE, ALL_IDS.since, ALL_IDS.until, *of_now)
+    assert row is not None
+    return IdRange(*row)
+
+
+async def tenants_waiting(
+    provider_account_id: UUID,
+    *,
+    after: Mapping[int, UUID],
+    most: int,
+    among: IdRange = ALL_IDS,
+) -> list[Waiting]:
+    turns = list(after), list(after.values())
+    async with connection_with_plans() as pooled:
         rows = await pooled.fetch(
-            TENANTS_WAITING, provider_account_id, list(after), list(after.values()), most
+            TENANTS_WAITING, provider_account_id, *turns, most, among.since, among.until
         )
     return [Waiting(row[0], row[1], Position(row[2], row[3])) for row in rows]
 
@@ -207,18 +247,24 @@ async def release_scheduled(*, most: int) -> int:
 
 
 async def pick_messages(
-    tx: Connection, provider_account_id: UUID, quotas: Sequence[Quota]
+    tx: Connection,
+    provider_account_id: UUID,
+    quotas: Sequence[Quota],
+    *,
+    among: IdRange = ALL_IDS,
 ) -> list[Queued]:
     rows = await tx.fetch(
         PICK,
         provider_account_id,
         *columns([_quota_row(quota) for quota in quotas]),
+        among.since,
+        among.until,
     )
     return [Queued(*[*others, _quiet_hours(stored), at]) for *others, stored, at in rows]
 
 
 async def hold_messages(tx: Connection, held: Mapping[UUID, datetime]) -> None:
-    await tx.execute(HOLD, list(held), list(held.values()))
+    await tx.execute(HOLD, list(held), list(held.values()), *ends_of(held))
     note(tx, [hints.MESSAGE + each.bytes for each in held])
 
 
@@ -260,6 +306,7 @@ async def mark_calls(
     dispatcher_id: UUID,
     lease_seconds: float,
 ) -> None:
+    messages = [each for call in calls for each in call.messages]
     await tx.execute(
         MARK,
         account.id,
@@ -268,8 +315,8 @@ async def mark_calls(
         lease_seconds,
         *columns([(call.attempt_id, len(call.messages)) for call in calls]),
         *columns([(each.id, call.attempt_id) for call in calls for each in call.messages]),
+        *ends_of([each.id for each in messages]),
     )
-    messages = [each for call in calls for each in call.messages]
     note(tx, {hints.SEND + each.send_id.bytes for each in messages})
     note(tx, [hints.MESSAGE + each.id.bytes for each in messages])
 

@@ -25,8 +25,8 @@ from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, MessageStatus, SendKind
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
 from persistence.live.hints import note
-from persistence.sending.messages import OF_SEND_WITH_STATUS
-from persistence.sql import columns, first_id_at
+from persistence.sending.messages import OF_SEND_WITH_STATUS, first_of_sends
+from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -43,7 +43,10 @@ FROM provider_account WHERE id = $1
 SHARE_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR SHARE"
 LOCK_PROVIDER_ACCOUNT = f"{PROVIDER_ACCOUNT} FOR NO KEY UPDATE"
 
-LOCK_ATTEMPTS = "SELECT FROM attempt WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+# `persistence.sql.ends_of` says why the ends of the IDs are given, too.
+LOCK_ATTEMPTS = """
+SELECT FROM attempt WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE
+"""
 
 # A reply waits for the account that it answers through: another one does not know its line.
 REPLIES = PRIORITY[SendKind.REPLY]
@@ -78,10 +81,15 @@ SELECT {UNDECIDED_COLUMNS}
 {OF_MESSAGES}
 JOIN attempt ON attempt.id = message.attempt_id
 WHERE message.attempt_id = ANY($1::uuid[]) AND message.status IN ('SUBMITTING', 'UNKNOWN')
-  AND ($2::uuid[] IS NULL OR message.id = ANY($2))
+  AND attempt.id = ANY($1::uuid[]) AND attempt.id BETWEEN $2 AND $3 {{among}}
 ORDER BY message.id FOR UPDATE OF message
 """
+LOCK_UNDECIDED_AMONG = LOCK_UNDECIDED.format(
+    among="AND message.id = ANY($4::uuid[]) AND message.id BETWEEN $5 AND $6"
+)
+LOCK_UNDECIDED = LOCK_UNDECIDED.format(among="")
 
+# The IDs are given once more as an array, with its ends: so PostgreSQL opens only their months.
 WRITE_TRANSITIONS = """
 UPDATE message
 SET status = new.status,
@@ -100,7 +108,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::floa
             $7::bool[], $8::bool[], $9::uuid[], $10::int8[])
     AS new (id, status, reference, failure, waiting_for, due_in_seconds, alone, in_reading,
             moves_to, carried)
-WHERE message.id = new.id
+WHERE message.id = new.id AND message.id = ANY($1) AND message.id BETWEEN $11 AND $12
 """
 
 # A late result replaces the outcome that the sweep wrote. The detail is kept and added to.
@@ -110,7 +118,8 @@ WITH ended AS (
     SET ended_at = clock_timestamp(), outcome = done.outcome,
         detail = nullif(left(concat_ws(E'\\n', attempt.detail, done.detail), {MOST_DETAIL}), '')
     FROM unnest($1::uuid[], $2::text[], $3::text[]) AS done (id, outcome, detail)
-    WHERE attempt.id = done.id RETURNING provider_account_id
+    WHERE attempt.id = done.id AND attempt.id = ANY($1) AND attempt.id BETWEEN $4 AND $5
+    RETURNING provider_account_id
 )
 SELECT DISTINCT provider_account_id FROM ended
 """  # noqa: S608 - a number of our own
@@ -178,7 +187,7 @@ ORDER BY send.expires_at LIMIT $2 FOR UPDATE OF message SKIP LOCKED
 # In ID order, like all code that locks messages. A claim has locked them before, so it never waits.
 LOCK_QUEUED = f"""
 SELECT {QUEUED_COLUMNS} {OF_MESSAGES}
-WHERE message.id = ANY($1::uuid[]) AND message.status = 'QUEUED'
+WHERE message.id = ANY($1::uuid[]) AND message.id BETWEEN $2 AND $3 AND message.status = 'QUEUED'
 ORDER BY message.id FOR UPDATE OF message
 """
 
@@ -196,11 +205,11 @@ WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)
 CANCEL_QUEUED = """
 WITH queued AS (
     SELECT id FROM message
-    WHERE send_id = $1 AND status = 'QUEUED' AND ($2::uuid IS NULL OR id = $2)
+    WHERE send_id = $1 AND status = 'QUEUED' AND ($2::uuid IS NULL OR id = $2) AND id >= $4
     ORDER BY id LIMIT $3 FOR UPDATE
 ), cancelled AS (
     UPDATE message SET status = 'CANCELLED', waiting_for = NULL, updated_at = clock_timestamp()
-    FROM queued WHERE message.id = queued.id RETURNING 1
+    WHERE id = ANY (ARRAY(SELECT id FROM queued)) AND id >= $4 RETURNING 1
 )
 SELECT count(*) FROM cancelled
 """
@@ -217,25 +226,30 @@ async def lock_provider_account(
 
 
 async def lock_attempts(tx: Connection, ids: Sequence[UUID]) -> None:
-    await tx.execute(LOCK_ATTEMPTS, list(ids))
+    await tx.execute(LOCK_ATTEMPTS, list(ids), *ends_of(ids))
 
 
 async def lock_undecided(
     tx: Connection, attempt_ids: Sequence[UUID], *, only: Sequence[UUID] | None = None
 ) -> list[LockedMessage]:
-    ids = None if only is None else list(only)
-    return locked_messages(await tx.fetch(LOCK_UNDECIDED, list(attempt_ids), ids))
+    given = (list(attempt_ids), *ends_of(attempt_ids))
+    if only is None:
+        return locked_messages(await tx.fetch(LOCK_UNDECIDED, *given))
+    rows = await tx.fetch(LOCK_UNDECIDED_AMONG, *given, list(only), *ends_of(only))
+    return locked_messages(rows)
 
 
 async def write_transitions(tx: Connection, transitions: Sequence[Transition]) -> None:
-    await tx.execute(WRITE_TRANSITIONS, *columns([_row(each) for each in transitions]))
+    rows, ids = [_row(each) for each in transitions], [each.message.id for each in transitions]
+    await tx.execute(WRITE_TRANSITIONS, *columns(rows), *ends_of(ids))
     note(tx, {hints.SEND + each.message.send_id.bytes for each in transitions})
     note(tx, [hints.MESSAGE + each.message.id.bytes for each in transitions])
 
 
 async def end_attempts(tx: Connection, ends: Sequence[AttemptEnd]) -> None:
     rows = [(end.attempt_id, end.outcome, end.detail) for end in ends]
-    ended = await tx.fetch(END_ATTEMPTS, *columns(rows))
+    ids = [end.attempt_id for end in ends]
+    ended = await tx.fetch(END_ATTEMPTS, *columns(rows), *ends_of(ids))
     note(tx, [hints.POOL + row[0].bytes for row in ended])
 
 
@@ -282,7 +296,7 @@ async def lock_past_validity(
 
 
 async def lock_queued(tx: Connection, ids: Sequence[UUID]) -> list[LockedMessage]:
-    return locked_messages(await tx.fetch(LOCK_QUEUED, list(ids)))
+    return locked_messages(await tx.fetch(LOCK_QUEUED, list(ids), *ends_of(ids)))
 
 
 async def find_attempt_of(tx: Connection, message_id: UUID) -> tuple[UUID, UUID | None]:
@@ -313,8 +327,8 @@ async def cancel_queued(
 ) -> int:
     note(tx, (hints.SEND + send_id.bytes, hints.MESSAGES + send_id.bytes))
     # A large send has 100,000 messages.
-    timeout = STATEMENT_TIMEOUT_SECONDS
-    return int(await tx.fetchval(CANCEL_QUEUED, send_id, only, most, timeout=timeout))
+    timeout, first = STATEMENT_TIMEOUT_SECONDS, only or first_of_sends([send_id])
+    return int(await tx.fetchval(CANCEL_QUEUED, send_id, only, most, first, timeout=timeout))
 
 
 def locked_messages(rows: Iterable[Any]) -> list[LockedMessage]:

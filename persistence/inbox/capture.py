@@ -16,6 +16,7 @@ from domain.live import hints
 from domain.sending.messages import Line
 from persistence.database import connection
 from persistence.live.hints import note
+from persistence.sending.messages import first_of_sends
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ async def capture_numbers(
     tx: Connection, sends: Sequence[Uncaptured], *, after: UUID, most: int
 ) -> UUID | None:
     by_id = {send.send_id: send for send in sends}
-    rows = await tx.fetch(NUMBERS, list(by_id), after, most)
+    rows = await tx.fetch(NUMBERS, list(by_id), max(after, first_of_sends(by_id)), most)
     contacts = {(by_id[row[1]].client_id, row[2]): by_id[row[1]].business for row in rows}
     if contacts:
         new = [(new_id(), *key, business) for key, business in contacts.items()]

@@ -17,7 +17,8 @@ from domain.live import hints
 from domain.sending.schedule import LONGEST_WAIT
 from persistence.database import connection
 from persistence.live.hints import note
-from persistence.sql import columns, first_id_at
+from persistence.sending.messages import first_of_sends
+from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -106,7 +107,7 @@ JOIN opt_out USING (client_id, number)
 
 OPTED_OUT_OF = """
 SELECT message.id FROM message JOIN opt_out USING (client_id, number)
-WHERE message.id = ANY($1::uuid[])
+WHERE message.id = ANY($1::uuid[]) AND message.id BETWEEN $2 AND $3
 """
 
 # A SUBMITTING message may be QUEUED again a moment later, so its provider account counts too. With
@@ -133,7 +134,7 @@ WITH queued AS (
 ), cancelled AS (
     UPDATE message SET status = 'CANCELLED', waiting_for = NULL, failure = $4,
            updated_at = clock_timestamp()
-    FROM queued WHERE message.id = queued.id AND queued.status = 'QUEUED'
+    WHERE message.id = ANY (ARRAY(SELECT id FROM queued WHERE status = 'QUEUED'))
     RETURNING message.id, message.send_id
 )
 SELECT send.id, send.provider_account_id, send.account_id, send.price, send.rate_usd, ids
@@ -185,10 +186,9 @@ async def share_feeds(tx: Connection, client_ids: Collection[UUID]) -> None:
 async def opted_out_among(
     tx: Connection, send_ids: Sequence[UUID], *, after: UUID, until: UUID | None
 ) -> list[ConversationKey]:
-    last = until or UUID(int=2**128 - 1)
-    return [
-        (row[0], row[1]) for row in await tx.fetch(OPTED_OUT_AMONG, list(send_ids), after, last)
-    ]
+    first, last = max(after, first_of_sends(send_ids)), until or UUID(int=2**128 - 1)
+    rows = await tx.fetch(OPTED_OUT_AMONG, list(send_ids), first, last)
+    return [(row[0], row[1]) for row in rows]
 
 
 async def upstreams_queued_to(tx: Connection, keys: Sequence[ConversationKey]) -> list[UUID]:
@@ -223,7 +223,8 @@ async def cancel_messages_to(
 
 
 async def opted_out_of(tx: Connection, message_ids: Sequence[UUID]) -> set[UUID]:
-    return {row[0] for row in await tx.fetch(OPTED_OUT_OF, list(message_ids))}
+    rows = await tx.fetch(OPTED_OUT_OF, list(message_ids), *ends_of(message_ids))
+    return {row[0] for row in rows}
 
 
 async def find_opted_out(client_id: UUID, numbers: Sequence[str]) -> set[str]:

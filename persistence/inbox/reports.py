@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MOST_SCANNED = 2_000
 """Messages that one batch of status queries reads, of any status: it bounds the time of a read."""
 
+RECENT = timedelta(days=45)
+"""The age of messages that almost all reports are about."""
+
 OWN_ID = re.compile(r"[0-9a-f]{32}")
 """The ID of an attempt or of a message as a reference."""
 
@@ -53,17 +56,35 @@ message JOIN provider_account ON provider_account.id = message.provider_account_
 JOIN send ON send.id = message.send_id
 """
 
-# Three branches, so that each uses its index. In ID order, like all code that locks messages.
+# Branches, so that each uses its index. In ID order, like all code that locks messages. Almost all
+# reports are about recent messages. The older months are read only for references that recent
+# messages do not have: OFFSET 0 keeps that a look-up for each of these.
 LOCK_REPORTED = f"""
 SELECT {COLUMNS} FROM {SOURCE}
-WHERE message.id IN (
+WHERE message.id = ANY (ARRAY(
     WITH report AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
             AS report (provider, reference, number, own_id)
-    ), named AS (
-        SELECT report.provider, message.id, message.provider_account_id
+    ), recent AS (
+        SELECT report.*, message.id, message.provider_account_id
         FROM report JOIN message ON message.reference = report.reference
          AND (report.number IS NULL OR message.number = report.number)
+        JOIN provider_account AS upstream ON upstream.id = message.provider_account_id
+         AND upstream.provider = report.provider
+        WHERE message.id >= $5
+    ), named AS (
+        SELECT provider, id, provider_account_id FROM recent
+        UNION ALL
+        SELECT report.provider, older.id, older.provider_account_id
+        FROM report CROSS JOIN LATERAL (
+            SELECT id, provider_account_id FROM message
+            WHERE message.reference = report.reference AND message.id < $5
+              AND (report.number IS NULL OR message.number = report.number) OFFSET 0
+        ) AS older
+        WHERE NOT EXISTS (
+            SELECT FROM recent
+            WHERE recent.provider = report.provider AND recent.reference = report.reference
+              AND recent.number IS NOT DISTINCT FROM report.number)
         UNION ALL
         SELECT report.provider, message.id, message.provider_account_id
         FROM report JOIN message ON message.attempt_id = report.own_id
@@ -75,7 +96,7 @@ WHERE message.id IN (
     )
     SELECT named.id FROM named
     JOIN provider_account AS upstream ON upstream.id = named.provider_account_id
-     AND upstream.provider = named.provider)
+     AND upstream.provider = named.provider))
 ORDER BY message.id FOR UPDATE OF message
 """  # noqa: S608 - constant columns
 WRITE_REPORTED = """
@@ -84,7 +105,7 @@ SET status = reported.status, failure = reported.failure, verdicts = reported.ve
     reference = coalesce(message.reference, reported.reference), updated_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int2[], $5::text[])
     AS reported (id, status, failure, verdicts, reference)
-WHERE message.id = reported.id
+WHERE message.id = reported.id AND message.id = ANY($1)
 """
 PROVIDER_ACCOUNTS_OF = """
 SELECT DISTINCT provider_account_id FROM (
@@ -152,7 +173,8 @@ async def lock_reported(
         (provider, report.reference, report.number, _own_id(report.reference))
         for provider, report in reports
     ]
-    return [_message(row) for row in await tx.fetch(LOCK_REPORTED, *columns(named))]
+    recent = first_id_at(datetime.now(UTC) - RECENT)
+    return [_message(row) for row in await tx.fetch(LOCK_REPORTED, *columns(named), recent)]
 
 
 async def provider_accounts_of(tx: Connection, references: Sequence[str]) -> list[UUID]:

@@ -80,8 +80,8 @@ SELECT $1, $2, (SELECT ends_at FROM newest), coalesce(
      FROM newest CROSS JOIN account LEFT JOIN ledger_checkpoint_account AS closed
          ON closed.account_id = account.id AND checkpoint_id = newest.id
      HAVING count(*) > 0),
-    (SELECT sum(greatest(reltuples, 0)) FROM pg_class
-     WHERE oid IN ('transfer'::regclass, 'message'::regclass)), 0)::int8
+    (SELECT sum(greatest(reltuples, 0))::int8 FROM pg_class LEFT JOIN pg_inherits ON inhrelid = oid
+     WHERE relkind = 'r' AND coalesce(inhparent, oid) = ANY('{{transfer,message}}'::regclass[])), 0)
 RETURNING {AUDIT_COLUMNS}
 """  # noqa: S608 - columns of our own
 COUNT_AUDITED = f"""

@@ -47,6 +47,7 @@ from persistence.ledger.transfers import (
     check_kept,
 )
 from persistence.sending import models
+from persistence.sending.messages import first_of_sends
 from persistence.sql import columns, combined
 
 if TYPE_CHECKING:
@@ -151,7 +152,8 @@ KEEP_UPLOAD = "SELECT true FROM upload WHERE id = $1 FOR KEY SHARE"
 
 LIMIT_VALIDITY = """
 UPDATE send SET expires_at = make_interval(secs => $2) + coalesce(
-    (SELECT max(send_at) FROM message WHERE message.send_id = send.id), statement_timestamp())
+    (SELECT max(send_at) FROM message WHERE message.send_id = send.id AND message.id >= $3),
+    statement_timestamp())
 WHERE id = $1
 """
 
@@ -260,7 +262,7 @@ def encoded_messages(send: NewSend, now: datetime, created_at: datetime) -> Asyn
 
 
 async def limit_validity(tx: Connection, send_id: UUID, seconds: int) -> None:
-    await tx.execute(LIMIT_VALIDITY, send_id, float(seconds))
+    await tx.execute(LIMIT_VALIDITY, send_id, float(seconds), first_of_sends([send_id]))
 
 
 def _encoded_routes(send: NewSend) -> Piece:

@@ -25,7 +25,7 @@ from persistence.long_reads import long_read
 from persistence.pages import list_page
 from persistence.planned import in_turn
 from persistence.sending import models
-from persistence.sending.messages import add_time, first_id, last_id, within
+from persistence.sending.messages import add_time, first_id, first_of_sends, last_id, within
 from persistence.sending.tallies import read_counts
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 # A shared text is not repeated: it is in the send. IDs sort in the order of the request.
 ACCEPTED = """
-SELECT id, number, text FROM message WHERE send_id = $1 AND client_id = $2 ORDER BY id
+SELECT id, number, text FROM message
+WHERE send_id = $1 AND client_id = $2 AND id >= $3 ORDER BY id
 """
 STATS = """
 SELECT date_trunc({by}, created_at, 'UTC') AS starts_at, status,
@@ -105,7 +106,8 @@ async def read_sends(
 
 async def read_accepted(scope: OfClient, send_id: UUID) -> list[AcceptedMessage]:
     async with connection() as pooled:
-        rows = await pooled.fetch(ACCEPTED, send_id, scope.client_id)
+        first = first_of_sends([send_id])
+        rows = await pooled.fetch(ACCEPTED, send_id, scope.client_id, first)
     return [AcceptedMessage(*row) for row in rows]
 
 

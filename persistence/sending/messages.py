@@ -6,7 +6,7 @@ stay within its index.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -72,21 +72,26 @@ ORDER BY page.id {{order}}
 # The messages of a send with a given status, by the index on (client_id, status, id). They lie
 # between the first and the last ID of the send, with few others of the same client. IS NOT DISTINCT
 # FROM keeps PostgreSQL from reading all messages of the send by the index on (send_id, id). The
-# ends are found by comparing pairs: for an equation PostgreSQL may walk the primary key instead. A
-# send without messages has the ends of another one, and no message in between is of it.
+# ends are found by comparing pairs: for an equation PostgreSQL may walk the primary key instead.
+# `since`: no message of the send has a smaller ID.
 FIRST_OF_SEND = """
 SELECT same.id FROM message AS same
 WHERE (same.send_id, same.id) >= ({0}, '00000000-0000-0000-0000-000000000000')
+  AND same.id >= {since}
 ORDER BY same.send_id, same.id LIMIT 1"""
 LAST_OF_SEND = """
 SELECT same.id FROM message AS same
 WHERE (same.send_id, same.id) <= ({0}, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+  AND same.send_id >= {0} AND same.id >= {since}
 ORDER BY same.send_id DESC, same.id DESC LIMIT 1"""
-OF_SEND_WITH_STATUS = f"""
+_OF_SEND_WITH_STATUS = f"""
 client_id = (SELECT whole.client_id FROM send AS whole WHERE whole.id = {{0}})
 AND id >= ({FIRST_OF_SEND}) AND id <= ({LAST_OF_SEND})
 AND send_id IS NOT DISTINCT FROM {{0}}
 """  # noqa: S608 - names of our own
+OF_SEND_WITH_STATUS = _OF_SEND_WITH_STATUS.replace(
+    "{since}", "'00000000-0000-0000-0000-000000000000'"
+)
 # The same for a page of them. The status is a range, and the IDs are limited together with it: see
 # Listed._of_status.
 PAGE_OF_SEND_WITH_STATUS = f"""
@@ -131,7 +136,8 @@ async def read_messages(
     wanted = _shown_within(scope)
     add_message_filter(wanted, filter)
     if filter.send_id is not None:
-        wanted.conditions.append(_of_send(filter, wanted.value(filter.send_id)))
+        send_id, first = filter.send_id, first_of_sends([filter.send_id])
+        wanted.conditions.append(_of_send(filter, wanted.value(send_id), wanted.value(first)))
     if search is not None:
         add_search(wanted, search, TEXT_MATCHES)
 
@@ -155,7 +161,8 @@ async def read_messages_of_sends(
 ) -> dict[UUID, Page[Message]]:
     wanted = _shown_within(scope)
     sends = wanted.value(list(send_ids))
-    wanted.conditions.append(_of_send(MessageFilter(status), "wanted.id"))
+    first = wanted.value(first_of_sends(send_ids))
+    wanted.conditions.append(_of_send(MessageFilter(status), "wanted.id", first))
     leading = "send_id" if status is None else "status"
     page = page_clause(wanted, window, key="id", within=leading)
     statement = MESSAGES_OF_SENDS.format(sends=sends, page=page, order=order_of(window))
@@ -167,12 +174,13 @@ async def read_messages_of_sends(
     return {send_id: page_of(rows, window, message_of) for send_id, rows in found.items()}
 
 
-def _of_send(filter: MessageFilter, send_id: str) -> str:
-    """The condition for messages of a send. `send_id`: SQL."""
+def _of_send(filter: MessageFilter, send_id: str, first: str) -> str:
+    """The condition for messages of a send. `send_id`, and `first`, the smallest ID: SQL."""
     if filter.status is not None and filter.number is None:
-        return PAGE_OF_SEND_WITH_STATUS.format(send_id, filter.status.value)
+        page = PAGE_OF_SEND_WITH_STATUS.format(send_id, filter.status.value, since=first)
+        return f"{page} AND id >= {first}"
     # As in MESSAGES_OF_SENDS.
-    return f"send_id BETWEEN {send_id} AND {send_id}"
+    return f"send_id BETWEEN {send_id} AND {send_id} AND id >= {first}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +342,15 @@ def first_id(moment: datetime) -> UUID:
 def last_id(moment: datetime) -> UUID:
     """No row that was accepted before a moment has a larger ID."""
     return first_id_at(moment, CLOCKS_DIFFER_SECONDS)
+
+
+def first_of_sends(send_ids: Iterable[UUID]) -> UUID:
+    """No message of these sends has a smaller ID: it is made after the ID of its send.
+
+    With it, a read by send leaves out the months before. A send may have an ID without a time.
+    """
+    first = min((each.int >> 80 if each.version == 7 else 0 for each in send_ids), default=0)
+    return UUID(int=max(first - CLOCKS_DIFFER_SECONDS * 1000, 0) << 80)
 
 
 def add_search(wanted: Filter, search: str, matches: str) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from domain.sending.messages import MessageStatus
 from persistence.database import connection
+from persistence.sending.messages import first_of_sends
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -53,7 +54,7 @@ SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
         + UNWRITTEN.get(name, "")
         for name in NAMES.split(", ")
     )
-} FROM message WHERE send_id = send.id
+} FROM message WHERE send_id = send.id AND message.id >= $2
 ) AS counts
 WHERE send.id = ANY($1::uuid[]) AND NOT ({HAS_TALLY})
 """  # noqa: S608 - names of our own
@@ -118,7 +119,7 @@ async def read_counts(
 ) -> dict[UUID, dict[MessageStatus, int]]:
     """The counts of each send, without those that are zero."""
     async with connection(tx) as pooled:
-        rows = await pooled.fetch(COUNTS, list(send_ids))
+        rows = await pooled.fetch(COUNTS, list(send_ids), first_of_sends(send_ids))
     return {
         row[0]: {
             status: count

@@ -118,8 +118,10 @@ async def marked(
     await store.release_scheduled(most=1_000)
     context = ClaimContext(store, Observer(), rules, pool.id, new_id())
     turns = Turns(rules.calls_at_once)
-    waiting = await store.tenants_waiting(pool.id, after=turns.after(), most=rules.calls_at_once)
-    return (await claim(context, turns, waiting, batch=batch, open_calls=Counter())).calls
+    among, most = await store.queue_range(), rules.calls_at_once
+    waiting = await store.tenants_waiting(pool.id, after=turns.after(), most=most, among=among)
+    claimed = await claim(context, turns, waiting, batch=batch, open_calls=Counter(), among=among)
+    return claimed.calls
 
 
 async def answered(

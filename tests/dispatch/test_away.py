@@ -15,6 +15,7 @@ import pytest
 
 from domain.dispatch.claim import ClaimContext
 from domain.dispatch.dispatcher import Dispatcher
+from domain.dispatch.messages import ALL_IDS
 from domain.dispatch.ports import Observer, WorkStore
 from domain.dispatch.recording import Recorder
 from domain.ids import new_id
@@ -46,10 +47,10 @@ class Lossy:
         return getattr(store, name)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, keeps_plans: bool = False) -> AsyncIterator[Transaction]:
         self._asked = []
         try:
-            async with store.transaction() as tx:
+            async with store.transaction(keeps_plans=keeps_plans) as tx:
                 yield tx
                 loses = not self.lost and self._loses(self._asked)
                 if loses and not self._keeps:
@@ -94,7 +95,7 @@ async def dispatching_over(
 
 async def _keep_waking(dispatcher: Dispatcher, ended: asyncio.Event) -> None:
     while not ended.is_set():
-        dispatcher.wake()
+        dispatcher.wake(ALL_IDS)
         await asyncio.sleep(0.02)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from domain.dispatch import fairness
 from domain.dispatch.fairness import BULK, REPLIES, SINGLES, Lookout
-from domain.dispatch.messages import BEGINNING, Position, Quota, Waiting
+from domain.dispatch.messages import ALL_IDS, BEGINNING, IdRange, Position, Quota, Waiting
 from domain.ids import new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import SendKind
@@ -41,7 +41,7 @@ class SlowQueue:
         monkeypatch.setattr(fairness, "now_seconds", lambda: self.now)
 
     async def tenants_waiting(
-        self, _: UUID, *, after: Mapping[int, UUID], most: int
+        self, _: UUID, *, after: Mapping[int, UUID], most: int, among: IdRange
     ) -> list[Waiting]:
         self.looks.append(set(after))
         self.now += sum(self.seconds.get(priority, 0.0) for priority in after)
@@ -197,6 +197,8 @@ async def test_a_pick_at_a_position_passes_what_an_open_snapshot_keeps(connected
 async def _pages_read(pool: worlds.Pool, client: worlds.Tenant, position: Position) -> int:
     """How many pages a pick of ten messages reads or looks up."""
     quota = [[BULK], [client.client_id], [10], [position.due_at], [position.message_id]]
-    [row] = await worlds.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {PICK}", pool.id, *quota)
+    ends = ALL_IDS.since, ALL_IDS.until
+    explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {PICK}"
+    [row] = await worlds.fetch(explained, pool.id, *quota, *ends)
     plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

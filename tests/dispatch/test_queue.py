@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.dispatch.fairness import BULK, NO_TENANT, REPLIES, SINGLES
-from domain.dispatch.messages import Call, Quota, Waiting
+from domain.dispatch.messages import ALL_IDS, Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.messages import SendKind
 from persistence import store
@@ -235,6 +235,8 @@ async def test_finding_who_waits_costs_a_probe_a_tenant_not_a_look_at_every_mess
         [REPLIES, SINGLES, BULK],
         [NO_TENANT] * 3,
         16,
+        ALL_IDS.since,
+        ALL_IDS.until,
     )
     plan = rows[0]["QUERY PLAN"]
     assert "Seq Scan" not in plan
