@@ -1,8 +1,10 @@
-"""Runs every benchmark, or those named: `python -m benchmarks [name …] [--against PATH]`.
+"""Runs every benchmark, or those named.
 
-A benchmark is a module of this package with `main() -> list[Measurement]`. Ends with 1 if a
-goal is missed. PATH is a checkout of another build that `work` is compared with. `fill` and
-`reads` have arguments of their own: `python -m benchmarks fill --help`.
+`python -m benchmarks [name …] [--against PATH] [--months N]`. A benchmark is a module of this
+package with `main() -> list[Measurement]`. Ends with 1 if a goal is missed. PATH is a checkout of
+another build that `work` is compared with. With N months, the tables by month of each build have so
+many, all but the last one empty. `fill` and `reads` have arguments of their own:
+`python -m benchmarks fill --help`.
 """
 
 from __future__ import annotations
@@ -65,7 +67,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--against", metavar="PATH")
+    parser.add_argument("--months", metavar="N")
     given = parser.parse_args()
+    if given.months:
+        os.environ["BENCH_MONTHS"] = given.months
     if given.against:
         os.environ["BENCH_AGAINST"] = given.against
     sys.exit(run(given.names))

@@ -6,6 +6,7 @@ two figures of one run can be compared even on a noisy machine.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from ibiki.local import embedded
 from tests.end_to_end.program import clean_environment
+from tests.persistence.months import live_for
 
 TICKS = os.sysconf("SC_CLK_TCK")
 START_SECONDS = 60.0
@@ -78,6 +80,8 @@ def ground(build: Build = OURS) -> Iterator[Ground]:
                 check=True,
                 capture_output=True,
             )
+            if months := os.environ.get("BENCH_MONTHS"):
+                asyncio.run(live_for(int(months), running.url))
             yield Ground(directory, running.url, build)
 
 
