@@ -7,8 +7,8 @@ from typing import Protocol
 
 from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.jobs import JobWriter
-from domain.dispatch.ports import Observer, WorkStore
-from domain.dispatch.rules import DispatchRules
+from domain.dispatch.ports import WorkStore
+from domain.dispatch.rules import DispatchRules, Observer
 from domain.hooks.deliveries import HookRules
 from domain.hooks.ports import HookUpkeep
 from domain.identity.ports import IdentityUpkeep

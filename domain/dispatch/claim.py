@@ -26,9 +26,9 @@ from domain.dispatch.messages import (
     Quota,
     Waiting,
 )
-from domain.dispatch.ports import Observer, Queue, Stage
+from domain.dispatch.ports import Queue
 from domain.dispatch.recording import write_settlement
-from domain.dispatch.rules import DispatchRules
+from domain.dispatch.rules import DispatchRules, Observer, Stage
 from domain.dispatch.settlement import cancel_opted_out, expire
 from domain.ids import new_id
 from domain.loops import now_seconds

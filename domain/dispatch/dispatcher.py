@@ -19,9 +19,9 @@ from domain.dispatch.claim import ClaimContext, Claimed, MarkLost, claim, claim_
 from domain.dispatch.clock_watch import ClockWatch
 from domain.dispatch.fairness import BULK, PAUSE, Lookout, Turns
 from domain.dispatch.messages import ALL_IDS, Call, EndedCall, IdRange, Waiting
-from domain.dispatch.ports import Observer, Stage, WorkStore
+from domain.dispatch.ports import WorkStore
 from domain.dispatch.recording import Recorder, give_up_overdue, reject_expired, sweep
-from domain.dispatch.rules import Breaker, DispatchRules, is_clear, requested_pause
+from domain.dispatch.rules import Breaker, DispatchRules, Observer, Stage, is_clear, requested_pause
 from domain.ids import new_id
 from domain.loops import Loop, log_failure, now_seconds, pause_after
 from domain.provider import NotSent, Outcome, Outgoing, Provider, Providers, Unknown

@@ -1,10 +1,9 @@
-"""What the dispatch area needs from the outside: persistence, and an observer for metrics."""
+"""What the dispatch area needs from persistence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -31,7 +30,6 @@ from domain.dispatch.messages import (
 from domain.identity.access import Everything, Scope
 from domain.ledger.balances import ProviderAccountFigures
 from domain.ledger.ports import Ledger, OnceStore
-from domain.provider import Outcome
 from domain.sending.ports import SendArchive, Unwritten
 from domain.transactions import Transaction
 
@@ -352,44 +350,3 @@ class Backlogs(Protocol):
     async def read_provider_accounts(self, scope: Everything) -> Sequence[ProviderAccountFigures]:
         """All provider accounts with the figures and alarms of their pools. Raises TryAgain."""
         ...
-
-
-class Stage(StrEnum):
-    """Points on the way of a message at which a crash test stops the program."""
-
-    PICKED = "PICKED"
-    """Rows are locked, nothing is committed."""
-    MARKED = "MARKED"
-    """The attempt is committed, no byte has been sent."""
-    ANSWERED = "ANSWERED"
-    """The call has ended, and only this process knows its outcome."""
-    RECORDING = "RECORDING"
-    """The outcome is written and not committed."""
-    RECORDED = "RECORDED"
-
-
-class Observer:
-    """Receives what happens, for metrics, alarms and tests. Must not block and must not raise.
-
-    This one ignores everything.
-    """
-
-    def reached(self, stage: Stage) -> None:
-        """A message has reached the stage."""
-
-    def called(
-        self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
-    ) -> None:
-        """A call has ended."""
-
-    def swept(self, messages: int) -> None:
-        """So many messages became UNKNOWN because their lease has expired."""
-
-    def paused(self, provider_account_id: UUID, reason: str) -> None:
-        """The provider rejects the account: a person must act."""
-
-    def resumed(self, provider_account_id: UUID) -> None:
-        """A probe was answered: the account works again."""
-
-    def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
-        """The circuit breaker has opened or closed."""

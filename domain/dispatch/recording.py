@@ -19,8 +19,8 @@ from domain.dispatch.messages import (
     LockedProviderAccount,
     Transition,
 )
-from domain.dispatch.ports import Observer, Settlements, Stage
-from domain.dispatch.rules import DispatchRules
+from domain.dispatch.ports import Settlements
+from domain.dispatch.rules import DispatchRules, Observer, Stage
 from domain.dispatch.settlement import (
     accounts_of,
     as_unknown,

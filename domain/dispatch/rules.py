@@ -1,10 +1,12 @@
-"""The settings of dispatching (deadlines, leases, pauses), and its circuit breaker."""
+"""The settings of dispatching (deadlines, leases, pauses), its circuit breaker and its observer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from math import inf
+from uuid import UUID
 
 from domain.loops import now_seconds
 from domain.provider import NotSent, Outcome, Unknown
@@ -76,6 +78,47 @@ class DispatchRules:
     def start_within_seconds(self) -> float:
         """A call must start within this time after its mark, or not at all."""
         return self.lease_seconds - self.deadline_seconds
+
+
+class Stage(StrEnum):
+    """Points on the way of a message at which a crash test stops the program."""
+
+    PICKED = "PICKED"
+    """Rows are locked, nothing is committed."""
+    MARKED = "MARKED"
+    """The attempt is committed, no byte has been sent."""
+    ANSWERED = "ANSWERED"
+    """The call has ended, and only this process knows its outcome."""
+    RECORDING = "RECORDING"
+    """The outcome is written and not committed."""
+    RECORDED = "RECORDED"
+
+
+class Observer:
+    """Receives what happens, for metrics, alarms and tests. Must not block and must not raise.
+
+    This one ignores everything.
+    """
+
+    def reached(self, stage: Stage) -> None:
+        """A message has reached the stage."""
+
+    def called(
+        self, provider_account_id: UUID, outcomes: Sequence[Outcome], *, seconds: float
+    ) -> None:
+        """A call has ended."""
+
+    def swept(self, messages: int) -> None:
+        """So many messages became UNKNOWN because their lease has expired."""
+
+    def paused(self, provider_account_id: UUID, reason: str) -> None:
+        """The provider rejects the account: a person must act."""
+
+    def resumed(self, provider_account_id: UUID) -> None:
+        """A probe was answered: the account works again."""
+
+    def breaker(self, provider_account_id: UUID, *, open_: bool) -> None:
+        """The circuit breaker has opened or closed."""
 
 
 class Breaker:

@@ -24,7 +24,7 @@ from domain.pages import Window
 from domain.sending.accept import AcceptedBefore, AcceptedNow
 from domain.sending.acceptor import accept
 from domain.sending.messages import Line, Message, MessageStatus, NewSend, SendKind
-from domain.sending.routes import ProviderRoute
+from domain.sending.recipients import ProviderRoute
 from domain.sending.send import check_rate, key_by
 from domain.sending.text import check_text
 

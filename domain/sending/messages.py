@@ -15,7 +15,7 @@ from domain.identity.access import Payer
 from domain.identity.quiet_hours import QuietHours
 from domain.ids import new_id
 from domain.ledger.idempotency import Answer, IdempotencyKey
-from domain.sending.routes import ProviderRoute
+from domain.sending.recipients import ProviderRoute
 
 BY_MESSAGE: Final = "by message"
 

@@ -26,7 +26,7 @@ from domain.sending.lists import (
     StatRow,
 )
 from domain.sending.messages import AcceptedMessage, Line, Message, MessageStatus, NewSend, Send
-from domain.sending.routes import ProviderRoute
+from domain.sending.recipients import ProviderRoute
 from domain.transactions import Transaction, Transactional
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from domain.dispatch.ports import Observer
+from domain.dispatch.rules import Observer
 from domain.hooks.deliveries import Recorded
 from domain.hooks.worker import HookObserver
 from domain.provider import Accepted, NotSent, Rejected, Unknown

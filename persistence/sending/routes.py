@@ -8,7 +8,7 @@ from uuid import UUID
 from tortoise.expressions import RawSQL
 
 from domain.identity.access import Everything
-from domain.sending.routes import ProviderRoute
+from domain.sending.recipients import ProviderRoute
 from persistence.database import orm
 from persistence.sending import models
 

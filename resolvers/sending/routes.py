@@ -7,7 +7,8 @@ from uuid import UUID
 from strawberry import ID
 
 from domain.identity.access import Everything, Role
-from domain.sending.routes import NewRoute, ProviderRoute, delete_route, set_route
+from domain.sending.recipients import ProviderRoute
+from domain.sending.routes import NewRoute, delete_route, set_route
 from resolvers import ids
 from resolvers.context import Info, requires
 from resolvers.ids import Kind

@@ -13,9 +13,8 @@ from domain.dispatch.claim import ClaimContext, claim
 from domain.dispatch.dispatcher import DispatchRunner
 from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call, EndedCall
-from domain.dispatch.ports import Observer
 from domain.dispatch.recording import record_calls, sweep
-from domain.dispatch.rules import DispatchRules
+from domain.dispatch.rules import DispatchRules, Observer
 from domain.ids import new_id
 from domain.provider import Accepted, Outcome, Outgoing, Provider, Providers, Reading
 from persistence import store

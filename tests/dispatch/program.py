@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.dispatch.ports import Observer, Stage
+from domain.dispatch.rules import Observer, Stage
 from domain.provider import Provider, Providers
 from providers.config import ProviderConfig
 from providers.extreme import ExtremeSMS

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from domain.dispatch.ports import Stage
+from domain.dispatch.rules import Stage
 from tests.dispatch.parts import QUICK, eventually
 from tests.providers.simulated import Simulated, account_at
 

@@ -16,8 +16,9 @@ import pytest
 from domain.dispatch.claim import ClaimContext
 from domain.dispatch.dispatcher import Dispatcher
 from domain.dispatch.messages import ALL_IDS
-from domain.dispatch.ports import Observer, WorkStore
+from domain.dispatch.ports import WorkStore
 from domain.dispatch.recording import Recorder
+from domain.dispatch.rules import Observer
 from domain.ids import new_id
 from domain.provider import Accepted, Outcome, Outgoing, Rejected
 from domain.transactions import Disconnected, Transaction

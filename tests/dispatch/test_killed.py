@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from domain.dispatch.ports import Stage
+from domain.dispatch.rules import Stage
 from tests import worlds
 from tests.dispatch.parts import QUICK, Opened, dispatching, eventually
 from tests.dispatch.programs import dies, dispatcher, witness

@@ -14,7 +14,7 @@ import pytest
 from domain.dispatch.claim import ClaimContext, claim, claim_probe
 from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call
-from domain.dispatch.ports import Observer
+from domain.dispatch.rules import Observer
 from domain.ids import new_id
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from persistence import store

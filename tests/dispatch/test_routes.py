@@ -9,8 +9,8 @@ import pytest
 
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.dispatcher import DispatchRunner
-from domain.dispatch.ports import Stage
 from domain.dispatch.recording import reject_expired
+from domain.dispatch.rules import Stage
 from domain.dispatch.settle import settle_unknown
 from domain.identity.access import Everything
 from domain.ids import new_id
@@ -19,7 +19,7 @@ from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.messages import NewSend
-from domain.sending.routes import ProviderRoute
+from domain.sending.recipients import ProviderRoute
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, Scripted, answered, eventually, lease_passes, marked

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
+from domain.dispatch.rules import Observer
 from domain.dispatch.settle import settle, settle_unknown
 from domain.errors import Forbidden, InvalidInput, NotFound
 from domain.ids import new_id

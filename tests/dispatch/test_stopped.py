@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from domain.dispatch.ports import Observer, Stage
 from domain.dispatch.recording import sweep
+from domain.dispatch.rules import Observer, Stage
 from persistence import store
 from tests import worlds
 from tests.dispatch.parts import QUICK, eventually

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domain.dispatch.ports import Observer
-from domain.dispatch.rules import DispatchRules
+from domain.dispatch.rules import DispatchRules, Observer
 from ibiki.workers import Workers
 from persistence import store
 from tests import worlds

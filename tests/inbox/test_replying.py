@@ -18,7 +18,7 @@ from domain.inbox.reply import (
 )
 from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import BY_MESSAGE
-from domain.sending.routes import ProviderRoute
+from domain.sending.recipients import ProviderRoute
 from persistence import store
 from resolvers import ids
 from resolvers.ids import Kind

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
+from domain.dispatch.rules import Observer
 from domain.provider import Accepted
 from domain.sending.messages import NewSend
 from persistence import store

@@ -18,8 +18,8 @@ from uuid import UUID, uuid4
 import orjson
 
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
+from domain.dispatch.rules import Observer
 from domain.errors import InsufficientBalance, InsufficientPool, ProviderUnavailable
 from domain.identity.access import Actor, Payer, Role
 from domain.ledger.allocate import Allocation, allocate

@@ -24,8 +24,8 @@ from hypothesis.stateful import (
 )
 
 from domain.dispatch.cancel import cancel_send
-from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
+from domain.dispatch.rules import Observer
 from domain.dispatch.settle import settle_unknown
 from domain.errors import InvalidInput
 from domain.identity.clients import ClientChange, update_client

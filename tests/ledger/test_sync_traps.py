@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.messages import Call
-from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
+from domain.dispatch.rules import Observer
 from domain.dispatch.settle import settle
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.book import Valuation

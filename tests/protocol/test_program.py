@@ -10,8 +10,8 @@ import pytest
 
 from domain.dispatch.cancel import cancel_send
 from domain.dispatch.messages import Call
-from domain.dispatch.ports import Observer
 from domain.dispatch.recording import sweep
+from domain.dispatch.rules import Observer
 from domain.dispatch.settle import settle_unknown
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import new_id
-from domain.sending.routes import ProviderRoute, RouteTable
+from domain.sending.recipients import ProviderRoute, RouteTable
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds

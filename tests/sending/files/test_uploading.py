@@ -15,8 +15,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from domain.dispatch.ports import Observer
-from domain.dispatch.rules import DispatchRules
+from domain.dispatch.rules import DispatchRules, Observer
 from domain.errors import NotFound, RateLimited, TryAgain
 from domain.identity.access import Actor, OfClient
 from domain.sending.files.file_limits import FileLimits
