@@ -50,6 +50,9 @@ class Upstreams:
     def __init__(self, settings: Settings, directory: Path, cipher: Cipher) -> None:
         self._settings = settings
         self._directory = directory
+        self._addresses = {
+            name: _address_of(settings, name) for name in ("extreme", "egosms", SIMULATED)
+        }
         self._cipher = cipher
         self._read: dict[UUID, tuple[float, SignIn]] = {}
         self._keys: dict[str, tuple[float, tuple[str, ...]]] = {}
@@ -169,7 +172,7 @@ class Upstreams:
         return None
 
     def _base_url(self, name: str) -> str:
-        address = _address_of(self._settings, name)
+        address = self._addresses[name]
         if address is not None:
             return address
         try:
