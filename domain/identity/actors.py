@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from domain.errors import TryAgain
 from domain.identity.access import Actor
-from domain.identity.api_keys import hash_of_secret, is_secret
 from domain.identity.ports import ActorStore, Tokens
 from domain.loops import log_failure
 
@@ -30,6 +31,11 @@ TRUST_SECONDS = 1.0
 KEY_NOTE_SECONDS = 60.0
 
 TASK = "reading changes of access"
+
+MARK = "ibk_"
+"""The beginning of the secret of each API key."""
+
+_SECRET = re.compile(rf"{MARK}[0-9a-f]{{8}}_[\w-]{{43}}", re.ASCII)
 
 log = logging.getLogger("ibiki.actors")
 
@@ -228,6 +234,20 @@ class _Changes:
             self.count += is_first or bool(subject_ids)
             self.read_until = began_at + TRUST_SECONDS
             return None if is_first else subject_ids
+
+
+def is_secret(credential: str) -> bool:
+    """Whether it has the form of a key's secret. If not, no look-up is needed."""
+    return _SECRET.fullmatch(credential) is not None
+
+
+def hash_of_secret(secret: str) -> bytes:
+    """The hash that is stored.
+
+    A fast hash is enough: 256 random bits cannot be guessed, and a slow hash would slow down every
+    request.
+    """
+    return sha256(secret.encode()).digest()
 
 
 def _subjects(actor: Actor) -> set[UUID]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import dataclass
-from hashlib import sha256
 from uuid import UUID
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Actor, Role
+from domain.identity.actors import MARK, hash_of_secret
 from domain.identity.directory import name_of
 from domain.identity.ports import ApiKey, ApiKeyStore
 from domain.transactions import changing
 
-MARK = "ibk_"
 MOST_KEYS = 100
-
-_SECRET = re.compile(rf"{MARK}[0-9a-f]{{8}}_[\w-]{{43}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +22,6 @@ class CreatedApiKey:
 
     api_key: ApiKey
     secret: str
-
-
-def is_secret(credential: str) -> bool:
-    """Whether it has the form of a key's secret. If not, no look-up is needed."""
-    return _SECRET.fullmatch(credential) is not None
-
-
-def hash_of_secret(secret: str) -> bytes:
-    """The hash that is stored.
-
-    A fast hash is enough: 256 random bits cannot be guessed, and a slow hash would slow down every
-    request.
-    """
-    return sha256(secret.encode()).digest()
 
 
 async def create_api_key(store: ApiKeyStore, actor: Actor, *, name: str) -> CreatedApiKey:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from domain.identity.api_keys import MARK
+from domain.identity.actors import MARK
 from ibiki.http.requests import RequestRefused, body_at, respond
 from ibiki.live.wire import STREAMS, WHOLE
 from ibiki.observability.masks import masked_text

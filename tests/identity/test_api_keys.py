@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.identity.api_keys import is_secret
+from domain.identity.actors import is_secret
 
 SECRET = "ibk_0a1b2c3d_" + "Ab-_" * 10 + "Abc"
 

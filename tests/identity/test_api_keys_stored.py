@@ -9,7 +9,8 @@ import pytest
 
 from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Actor, Role
-from domain.identity.api_keys import MOST_KEYS, create_api_key, is_secret, revoke_api_key
+from domain.identity.actors import is_secret
+from domain.identity.api_keys import MOST_KEYS, create_api_key, revoke_api_key
 from domain.ids import new_id
 from persistence import store
 from tests import people, worlds

@@ -15,7 +15,8 @@ from uuid import UUID
 import orjson
 
 from domain.identity.access import Actor, Role
-from domain.identity.api_keys import create_api_key, hash_of_secret
+from domain.identity.actors import hash_of_secret
+from domain.identity.api_keys import create_api_key
 from domain.ids import new_id
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.live.subscriptions import Viewpoint

@@ -12,7 +12,8 @@ import pytest
 
 from domain.errors import AccountInactive, InsufficientBalance, ProviderUnavailable
 from domain.identity.access import Actor, Role, payer_of
-from domain.identity.api_keys import create_api_key, hash_of_secret
+from domain.identity.actors import hash_of_secret
+from domain.identity.api_keys import create_api_key
 from domain.ledger.credentials import NewCredentials, set_credentials
 from domain.ledger.sync import sync
 from persistence import store

@@ -28,7 +28,7 @@ from domain.errors import (
     Unauthenticated,
 )
 from domain.identity.access import Actor, require
-from domain.identity.api_keys import is_secret
+from domain.identity.actors import is_secret
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from domain.ledger.balances import view_of
