@@ -62,13 +62,25 @@ async def _measure(place: Ground, token: str) -> dict[str, list[str]]:
                 await _send(each, token)
             await provider.has_taken(2, within_seconds=60)
             to_commit = await web.files_of(lambda: _send(port, token))
-            to_outcome = await dispatcher.files_of(lambda: _send(other, token), DISPATCH_TASKS)
+
+            async def submitted() -> None:
+                taken = provider.taken
+                await _send(other, token)
+                await provider.has_taken(taken + 1, within_seconds=60)
+
+            to_outcome = await dispatcher.files_of(submitted, DISPATCH_TASKS)
             frames: list[tuple[bytes, float]] = []
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: Listener(token, frames), "127.0.0.1", port)
-            await _send(other, token)
-            to_subscriber = await web.files_of(lambda: _send(other, token))
-            assert len(frames) >= 2, frames
+
+            async def delivered() -> None:
+                known = len(frames)
+                await _send(other, token)
+                while len(frames) == known:  # noqa: ASYNC110 - another process sends it
+                    await asyncio.sleep(0.005)
+
+            await delivered()
+            to_subscriber = await web.files_of(delivered)
     return {
         "socket to commit": to_commit,
         "queue to outcome": to_outcome,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.sending import routes as domain_routes
+from domain.sending import recipients
 from resolvers.ids import Kind
 from resolvers.sending import routes
 from schema import errors
@@ -17,7 +17,7 @@ from schema.values import Units, id_of, stands_for
     description="Which provider account sends to numbers with a prefix, for the clients of a pool. "
     "The longest prefix of a number wins."
 )
-@stands_for(domain_routes.ProviderRoute)
+@stands_for(recipients.ProviderRoute)
 class ProviderRoute:
     id: strawberry.ID = id_of(Kind.PROVIDER_ROUTE)
     pool_id: strawberry.ID = id_of(
