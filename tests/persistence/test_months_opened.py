@@ -14,7 +14,7 @@ import pytest
 from domain.dispatch.claim import ClaimContext, claim
 from domain.dispatch.fairness import Turns
 from domain.dispatch.messages import Call
-from domain.dispatch.ports import Observer
+from domain.dispatch.rules import Observer
 from domain.identity.access import OfClient
 from domain.ids import new_id
 from domain.inbox.capture import capture_contacts
