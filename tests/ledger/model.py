@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 Place: TypeAlias = tuple[int, int]
@@ -26,24 +26,36 @@ QUEUED, SUBMITTING, SENT, REJECTED, UNKNOWN, CANCELLED = (
 )
 ACCEPTED, REFUSED, NOT_REACHED, SILENT = "accepted", "refused", "not reached", "silent"
 OUTCOMES = (ACCEPTED, REFUSED, NOT_REACHED, SILENT)
+TAKEN = (SENT, UNKNOWN)
+"""The provider has the message, or may have it."""
+
+ROUTE_COST = 2
+"""What a routed message costs the other pool. Each message costs its client 1."""
 
 
 @dataclass
 class Message:
-    """`call`, `epoch`: of the mark that it is under, None where it is under none."""
+    """`call`, `epoch`: of its present mark, None without one. `cost`: what the other pool paid."""
 
     status: str = QUEUED
     call: int | None = None
     epoch: int | None = None
+    cost: int = 0
 
 
 @dataclass
 class Sent:
-    """A send that was accepted. `pool`: of its client at that time."""
+    """A send that was accepted. `pool`: of its client at that time. `by`: the pool that sends."""
 
     client: str
     messages: list[Message]
-    pool: str = POOL
+    pool: str
+    by: str
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether another account sends it than that of its client's pool."""
+        return self.by != self.pool
 
 
 @dataclass
@@ -58,7 +70,8 @@ class Model:
     groups: list[str] = field(default_factory=list)
     sends: list[Sent] = field(default_factory=list)
     answers: dict[tuple[str, str], tuple[object, tuple[object, ...]]] = field(default_factory=dict)
-    epoch: int = 0
+    epochs: Counter[str] = field(default_factory=Counter)
+    """Of each pool, how often its provider was read."""
 
     def move(self, source: str | None, destination: str | None, amount: int) -> None:
         """Units from a node, or outside, to a node, or outside: a line at either node."""
@@ -67,10 +80,12 @@ class Model:
                 self.held[node] += change
                 self.entries[node] += 1
 
-    def accept(self, client: str, count: int, key: str | None, given: object) -> tuple[object, ...]:
+    def accept(
+        self, client: str, count: int, key: str | None, given: object, *, is_routed: bool
+    ) -> tuple[object, ...]:
         """The answer to one request: sent, as before, refused with the figures, or a conflict.
 
-        A key keeps a success only: a refusal leaves it unused.
+        A key keeps a success only: a refusal leaves it unused. The first pool has a route.
         """
         if key is not None and (client, key) in self.answers:
             then, answer = self.answers[client, key]
@@ -79,7 +94,8 @@ class Model:
             return ("refused", count, max(self.held[client], 0))
         self.move(client, None, count)
         pool = self.pool_of.get(client, POOL)
-        self.sends.append(Sent(client, [Message() for _ in range(count)], pool))
+        by = OTHER_POOL if is_routed else pool
+        self.sends.append(Sent(client, [Message() for _ in range(count)], pool, by))
         answer = ("sent", len(self.sends) - 1)
         if key is not None:
             self.answers[client, key] = (given, answer)
@@ -95,36 +111,47 @@ class Model:
 
     def mark(self, call: int, places: Iterable[Place]) -> None:
         """These are being handed over in one call."""
-        for send, place in places:
-            assert self.sends[send].messages[place].status == QUEUED
-            self.sends[send].messages[place] = Message(SUBMITTING, call, self.epoch)
+        for number, place in places:
+            send = self.sends[number]
+            assert send.messages[place].status == QUEUED
+            send.messages[place] = Message(SUBMITTING, call, self.epochs[send.by])
 
     def learn(self, call: int | None, outcomes: Iterable[tuple[Place, str]]) -> None:
         """What outcomes make of messages; `call` None: of any call."""
         refunds: Counter[tuple[int, bool]] = Counter()
-        for (send, place), outcome in outcomes:
-            if call in (None, self.sends[send].messages[place].call):
-                self._learn(send, place, outcome, refunds)
+        credits: Counter[int] = Counter()
+        costs: Counter[int] = Counter()
+        for (number, place), outcome in outcomes:
+            send = self.sends[number]
+            before = send.messages[place]
+            if call not in (None, before.call) or before.status not in (SUBMITTING, UNKNOWN):
+                continue
+            older = before.epoch is not None and before.epoch < self.epochs[send.by]
+            after = send.messages[place] = _learned(before, outcome, older=older)
+            if after.status == REJECTED:
+                # Its own pool has the units already if a reading of its own provider saw them.
+                refunds[number, older and not send.is_routed] += 1
+            if send.is_routed:
+                change = (after.status in TAKEN) - (before.status in TAKEN)
+                credits[number] += change
+                if not older:
+                    after.cost = before.cost + change * ROUTE_COST
+                    costs[number] += after.cost - before.cost
         # One line for each send: out of the pool where a reading had the units, or from outside.
-        for (send, older), count in refunds.items():
-            self.move(POOL if older else None, self.sends[send].client, count)
+        for (number, older), count in refunds.items():
+            send = self.sends[number]
+            self.move(send.pool if older else None, send.client, count)
+        for number, units in credits.items():
+            self._move_at(self.sends[number].pool, units)
+        for number, units in costs.items():
+            self._move_at(self.sends[number].by, -units)
 
-    def _learn(
-        self, send: int, place: int, outcome: str, refunds: Counter[tuple[int, bool]]
-    ) -> None:
-        message = self.sends[send].messages[place]
-        if message.status not in (SUBMITTING, UNKNOWN):
-            return
-        older = message.epoch is not None and message.epoch < self.epoch
-        if outcome == ACCEPTED:
-            message.status = SENT
-        elif outcome == SILENT:
-            message.status = UNKNOWN
-        elif outcome == NOT_REACHED and message.status == SUBMITTING and not older:
-            self.sends[send].messages[place] = Message()
-        else:
-            message.status = REJECTED
-            refunds[send, older] += 1
+    def _move_at(self, node: str, units: int) -> None:
+        """Units that a node gets from outside, or gives; no line for none."""
+        if units > 0:
+            self.move(None, node, units)
+        elif units < 0:
+            self.move(node, None, -units)
 
     def cancel(self, send: int) -> int:
         """Cancels what is QUEUED. Returns how many messages of the send are CANCELLED then."""
@@ -135,14 +162,23 @@ class Model:
             self.move(None, self.sends[send].client, len(waiting))
         return sum(each.status == CANCELLED for each in self.sends[send].messages)
 
-    def sync(self, reading: int) -> int:
+    def in_flight(self, pool: str) -> int:
+        """What its clients were charged for and its provider, or that of a route, has not taken."""
+        return sum(
+            message.status == QUEUED or (message.status == SUBMITTING and send.is_routed)
+            for send in self.sends
+            if send.pool == pool
+            for message in send.messages
+        )
+
+    def sync(self, pool: str, reading: int) -> int:
         """By how much the pool changes."""
-        change = reading - len(self.places(QUEUED, pool=POOL)) - self.pool
+        change = reading - self.in_flight(pool) - self.balance(pool)
         if change < 0:
-            self.move(POOL, None, -change)
+            self.move(pool, None, -change)
         else:
-            self.move(None, POOL, change)
-        self.epoch += 1
+            self.move(None, pool, change)
+        self.epochs[pool] += 1
         return change
 
     def move_client(self, client: str, pool: str) -> bool:
@@ -163,16 +199,15 @@ class Model:
 
     def doubt(self) -> None:
         """Nobody answers any more: what was being handed over is unknown."""
-        for send, place in self.places(SUBMITTING):
-            self.sends[send].messages[place].status = UNKNOWN
+        self.learn(None, [(place, SILENT) for place in self.places(SUBMITTING)])
 
-    def places(self, *statuses: str, pool: str | None = None) -> list[Place]:
-        """Which messages of which sends have one of these statuses; of one pool or of all."""
+    def places(self, *statuses: str, by: str | None = None) -> list[Place]:
+        """Which messages have one of these statuses: those that a pool's provider sends, or all."""
         return [
             (number, place)
             for number, send in enumerate(self.sends)
             for place, message in enumerate(send.messages)
-            if message.status in statuses and pool in (None, send.pool)
+            if message.status in statuses and by in (None, send.by)
         ]
 
     @property
@@ -206,3 +241,14 @@ class Model:
     def statuses(self) -> Counter[str]:
         """How many messages are in which status."""
         return Counter(each.status for send in self.sends for each in send.messages)
+
+
+def _learned(message: Message, outcome: str, *, older: bool) -> Message:
+    """The message after an outcome. `older`: a reading came since it was marked."""
+    if outcome == ACCEPTED:
+        return replace(message, status=SENT)
+    if outcome == SILENT:
+        return replace(message, status=UNKNOWN)
+    if outcome == NOT_REACHED and message.status == SUBMITTING and not older:
+        return Message()
+    return replace(message, status=REJECTED)

@@ -1,4 +1,4 @@
-"""The installation of the state machine: two pools, two groups, four clients."""
+"""The installation of the state machine: two pools, two groups, four clients, and a route."""
 
 from __future__ import annotations
 
@@ -15,14 +15,25 @@ from domain.errors import (
     NotFound,
 )
 from domain.identity.access import Actor, Role
+from domain.ids import new_id
 from domain.ledger.allocate import Allocation, allocate
 from domain.ledger.moves import move_client
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedBefore, AcceptedNow, AcceptResult, Postponed, Refused
 from domain.sending.messages import NewSend
+from domain.sending.recipients import ProviderRoute
 from persistence import store
 from tests import worlds
-from tests.ledger.model import ACCEPTED, NOT_REACHED, OTHER_POOL, POOL, REFUSED, SILENT, Place
+from tests.ledger.model import (
+    ACCEPTED,
+    NOT_REACHED,
+    OTHER_POOL,
+    POOL,
+    REFUSED,
+    ROUTE_COST,
+    SILENT,
+    Place,
+)
 from tests.ledger.sends import keyed
 
 SAID: dict[str, Outcome] = {
@@ -42,12 +53,26 @@ FROM account WHERE provider_account_id = ANY($1::uuid[])
 """
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a client asks for. `is_routed`: to numbers of the route, if its pool has one."""
+
+    who: int
+    count: int
+    key: str | None
+    given: int
+    is_routed: bool
+
+
 @dataclass
 class SmallInstallation:
-    """`send_ids`, `message_ids`: as the model numbers sends and places messages."""
+    """`pools`: POOL and OTHER_POOL. `route`: of POOL, by the provider of OTHER_POOL.
 
-    pool: worlds.Pool
-    other_pool: worlds.Pool
+    `send_ids`, `message_ids`: as the model numbers sends and places messages.
+    """
+
+    pools: dict[str, worlds.Pool]
+    route: ProviderRoute
     groups: dict[str, worlds.Group]
     clients: dict[str, worlds.Tenant]
     opening: dict[str, int]
@@ -59,16 +84,13 @@ class SmallInstallation:
         """A client of the model's."""
         return self.clients[name]
 
-    def new_send(self, who: int, count: int, key: str | None, given: int) -> NewSend:
+    def new_send(self, request: Request) -> NewSend:
         """The request, as a client makes it."""
-        send = worlds.new_send(self.clients[f"c{who}"], count)
-        return keyed(send, key, given) if key else send
-
-    def as_asked(
-        self, who: int, count: int, key: str | None, given: int
-    ) -> tuple[str, int, str | None, object]:
-        """The same request, for the model: what was given includes how much."""
-        return f"c{who}", count, key, given
+        client = self.clients[f"c{request.who}"]
+        send = worlds.new_send(client, request.count)
+        if request.is_routed and client.pool == self.pools[POOL]:
+            send = replace(send, routes=[self.route] * request.count)
+        return keyed(send, request.key, request.given) if request.key else send
 
     def place_of(self, message_id: UUID) -> Place:
         """Where the model has the message."""
@@ -88,10 +110,10 @@ class SmallInstallation:
 
     async def nodes(self) -> dict[str, tuple[int, int, int, int]]:
         """Of each node what it holds, its version, and what its transfers make of both."""
-        names = {self.pool.account_id: POOL, self.other_pool.account_id: OTHER_POOL}
+        names = {pool.account_id: name for name, pool in self.pools.items()}
         names |= {group.account_id: name for name, group in self.groups.items()}
         names |= {client.account_id: name for name, client in self.clients.items()}
-        rows = await worlds.fetch(NODES, [self.pool.id, self.other_pool.id])
+        rows = await worlds.fetch(NODES, [pool.id for pool in self.pools.values()])
         # The former nodes of clients that were moved hold nothing: the audit checks them.
         return {
             names[row["id"]]: (row["held"], row["version"], row["proven"], row["entries"])
@@ -113,27 +135,26 @@ class SmallInstallation:
     async def statuses(self) -> Counter[str]:
         """How many messages are in which status."""
         rows = await worlds.fetch(
-            "SELECT status, count(*) AS n FROM message WHERE provider_account_id = $1"
-            " OR provider_account_id = $2 GROUP BY status",
-            self.pool.id,
-            self.other_pool.id,
+            "SELECT status, count(*) AS n FROM message WHERE provider_account_id = ANY($1::uuid[])"
+            " GROUP BY status",
+            [pool.id for pool in self.pools.values()],
         )
         return Counter({row["status"]: row["n"] for row in rows})
 
-    async def all_is_due(self) -> None:
-        """Nothing that is queued waits for its time."""
+    async def all_is_due(self, pool: str) -> None:
+        """Nothing that this pool's provider is to send waits for its time."""
         await worlds.execute(
             "UPDATE message SET due_at = now() - interval '1 s'"
             " WHERE provider_account_id = $1 AND status = 'QUEUED'",
-            self.pool.id,
+            self.pools[pool].id,
         )
 
-    async def leases_pass(self) -> None:
-        """No call is under way any more."""
+    async def leases_pass(self, pool: str) -> None:
+        """No call to this pool's provider is under way any more."""
         await worlds.execute(
             "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'"
             " WHERE provider_account_id = $1 AND ended_at IS NULL",
-            self.pool.id,
+            self.pools[pool].id,
         )
 
 
@@ -149,7 +170,11 @@ async def made(pool_holds: int, held: Sequence[int]) -> SmallInstallation:
         for (name, group), units in zip(group_of.items(), held[2:], strict=True)
     }
     opening = dict(zip([*groups, *clients], held, strict=True)) | {POOL: pool_holds, OTHER_POOL: 9}
-    return SmallInstallation(pool, other_pool, groups, clients, opening, group_of)
+    route = ProviderRoute(new_id(), pool.id, "1", other_pool.id, ROUTE_COST)
+    async with store.transaction() as tx:
+        await store.add_route(tx, route)
+    pools = {POOL: pool, OTHER_POOL: other_pool}
+    return SmallInstallation(pools, route, groups, clients, opening, group_of)
 
 
 def answer_of_send(

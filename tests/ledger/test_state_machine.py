@@ -52,6 +52,7 @@ from tests.ledger.model import (
 from tests.ledger.sends import accept_single
 from tests.ledger.small_installation import (
     SAID,
+    Request,
     SmallInstallation,
     answer_of_allocation,
     answer_of_send,
@@ -64,10 +65,15 @@ PROFILES = {
 }
 
 CLIENTS = st.integers(0, 3)
-REQUESTS = st.tuples(
-    CLIENTS, st.integers(1, 5), st.sampled_from([None, None, "a", "b"]), st.sampled_from([0, 0, 1])
+REQUESTS = st.builds(
+    Request,
+    CLIENTS,
+    st.integers(1, 5),
+    key=st.sampled_from([None, None, "a", "b"]),
+    given=st.sampled_from([0, 0, 1]),
+    is_routed=st.booleans(),
 )
-"""Client, messages, idempotency key, input."""
+POOLS = st.sampled_from([POOL, POOL, OTHER_POOL])
 
 READINGS = st.integers(-5, 120)
 OUTCOMES_OF_A_CALL = st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=3)
@@ -96,22 +102,27 @@ class Ledger(RuleBasedStateMachine):
     # Clients
 
     @rule(requests=st.lists(REQUESTS, min_size=1, max_size=5))
-    def send_together(self, requests: list[tuple[int, int, str | None, int]]) -> None:
+    def send_together(self, requests: list[Request]) -> None:
         remaining = self.model.remaining
-        sends = [self.installation.new_send(*each) for each in requests]
+        sends = [self.installation.new_send(each) for each in requests]
         results = self.run(accept_batch(store, sends))
         for result, request in zip(results, requests, strict=True):
-            expected = self.model.accept(*self.installation.as_asked(*request))
-            assert answer_of_send(self.installation, result) == expected
+            assert answer_of_send(self.installation, result) == self._expected(request)
         self.run(self.installation.note_messages())
         assert self.model.remaining == remaining
 
     @rule(request=REQUESTS)
-    def send_alone(self, request: tuple[int, int, str | None, int]) -> None:
-        result = self.run(accept_single(self.installation.new_send(*request)))
-        expected = self.model.accept(*self.installation.as_asked(*request))
-        assert answer_of_send(self.installation, result) == expected
+    def send_alone(self, request: Request) -> None:
+        result = self.run(accept_single(self.installation.new_send(request)))
+        assert answer_of_send(self.installation, result) == self._expected(request)
         self.run(self.installation.note_messages())
+
+    def _expected(self, request: Request) -> tuple[object, ...]:
+        client = f"c{request.who}"
+        is_routed = request.is_routed and self.model.pool_of.get(client, POOL) == POOL
+        return self.model.accept(
+            client, request.count, request.key, request.given, is_routed=is_routed
+        )
 
     @precondition(lambda self: self.model.sends)
     @rule(which=st.integers(0))
@@ -163,21 +174,19 @@ class Ledger(RuleBasedStateMachine):
             if self.model.held[client] > 0:
                 self.allocate_to_a_client("admin", whom, -self.model.held[client])
         pools = (self.model.balance(POOL), self.model.balance(OTHER_POOL))
-        upstream = self.installation.other_pool if there else self.installation.pool
-        moved = self.run(self.installation.move_client(client, upstream))
+        moved = self.run(self.installation.move_client(client, self.installation.pools[pool]))
         assert moved == self.model.move_client(client, pool)
         assert pools == (self.model.balance(POOL), self.model.balance(OTHER_POOL))
 
-    @rule(reading=READINGS)
-    def sync(self, reading: int) -> None:
+    @rule(pool=POOLS, reading=READINGS)
+    def sync(self, pool: str, reading: int) -> None:
         # A call that is open would be waited for: here its dispatcher has crashed.
-        self.run(self.installation.leases_pass())
-        in_flight = len(self.model.places(QUEUED, pool=POOL))
-        before = self.model.pool
-        done = self.run(synced(self.installation.pool, Upstream(reading)))
+        self.run(self.installation.leases_pass(pool))
+        in_flight, before = self.model.in_flight(pool), self.model.balance(pool)
+        done = self.run(synced(self.installation.pools[pool], Upstream(reading)))
         assert (done.previous_pool, done.in_flight) == (before, in_flight)
-        assert done.change == self.model.sync(reading)
-        assert self.model.pool == reading - in_flight
+        assert done.change == self.model.sync(pool, reading)
+        assert self.model.balance(pool) == reading - in_flight
 
     @precondition(lambda self: self.model.places(UNKNOWN))
     @rule(which=st.integers(0), outcome=st.sampled_from(["accepted", REFUSED]))
@@ -191,18 +200,19 @@ class Ledger(RuleBasedStateMachine):
 
     # A dispatcher and a provider
 
-    @precondition(lambda self: self.model.places(QUEUED, pool=POOL))
-    @rule(reading=st.none() | READINGS, outcomes=st.none() | OUTCOMES_OF_A_CALL)
-    def hand_over(self, reading: int | None, outcomes: list[str] | None) -> None:
+    @precondition(lambda self: self.model.places(QUEUED))
+    @rule(pool=POOLS, reading=st.none() | READINGS, outcomes=st.none() | OUTCOMES_OF_A_CALL)
+    def hand_over(self, pool: str, reading: int | None, outcomes: list[str] | None) -> None:
         """All that is queued; perhaps a reading comes in between, perhaps the answers at once."""
-        self.run(self.installation.all_is_due())
+        self.run(self.installation.all_is_due(pool))
         first_new = len(self.calls)
-        for call in self.run(marked(self.installation.pool)):
+        for call in self.run(marked(self.installation.pools[pool])):
             places = [self.installation.place_of(message.id) for message in call.messages]
             self.model.mark(len(self.calls), places)
             self.calls.append((call, places))
+        assert not self.model.places(QUEUED, by=pool)
         if reading is not None:
-            self.sync(reading)
+            self.sync(pool, reading)
         if outcomes is not None:
             for number in range(first_new, len(self.calls)):
                 self._answer(number, outcomes)
@@ -216,13 +226,15 @@ class Ledger(RuleBasedStateMachine):
     def _answer(self, number: int, outcomes: list[str]) -> None:
         call, places = self.calls[number]
         each = [outcomes[place % len(outcomes)] for place, _ in enumerate(places)]
-        self.run(answered(self.installation.pool, call, *(SAID[outcome] for outcome in each)))
+        by = self.installation.pools[self.model.sends[places[0][0]].by]
+        self.run(answered(by, call, *(SAID[outcome] for outcome in each)))
         self.model.learn(number, zip(places, each, strict=True))
 
     @precondition(lambda self: self.model.places(SUBMITTING))
     @rule()
     def sweep(self) -> None:
-        self.run(self.installation.leases_pass())
+        for pool in (POOL, OTHER_POOL):
+            self.run(self.installation.leases_pass(pool))
         self.run(sweep(store, Observer()))
         self.model.doubt()
 
