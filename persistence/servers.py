@@ -17,6 +17,7 @@ import asyncpg
 
 from domain.errors import TryAgain
 from domain.transactions import Disconnected
+from persistence import types_of_postgresql
 from persistence.pool import AWAY
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ async def reach(
 
     `_dsn`: Tortoise's pool passes it on, and has none.
     """
+    arguments["connection_class"] = types_of_postgresql.Connection
     if not servers:
         return await asyncpg.connect(**arguments)
     trying: Trying = []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
-from persistence.servers import credentials
+from persistence.servers import credentials, reach
+from persistence.types_of_postgresql import Connection
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,20 @@ def test_a_socket_and_a_quoted_password_are_read() -> None:
         "database": "n",
         "ssl": "disable",
     }
+
+
+async def test_a_process_asks_once_what_the_types_of_postgresql_are(
+    worker_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Connection, "_known", {})
+    questions: list[int] = []
+    for _ in range(3):
+        asked: list[str] = []
+        connection = await reach(**credentials(worker_database_url))
+        connection.add_query_logger(lambda logged, asked=asked: asked.append(logged.query))
+        ids = [uuid4(), uuid4()]
+        assert await connection.fetchval("SELECT $1::uuid[]", ids) == ids
+        assert await connection.fetchval("SELECT ARRAY[$1::uuid]", ids[0]) == ids[:1]
+        await connection.close()
+        questions.append(sum("typeinfo" in each for each in asked))
+    assert questions == [1, 0, 0]
