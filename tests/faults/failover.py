@@ -110,7 +110,8 @@ def _tell(name: str, found: list[int], away_seconds: float) -> None:
 
 
 async def _run(asked: argparse.Namespace, directory: Path) -> list[int]:
-    scale = Scale(pace=Pace(requests_per_second=asked.rate, patience_seconds=3.0))
+    pace = Pace(requests_per_second=asked.rate, patience_seconds=3.0 * asked.slow)
+    scale = Scale(pace=pace).slowed(asked.slow)
     with volume() as on:
         slow = on.path / "slow"
         slow.mkdir()
@@ -126,6 +127,7 @@ def main() -> int:
     parser.add_argument("--late", type=float, default=0.0, help="seconds of replication lag")
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--slow", type=float, default=1.0, help="a factor for all time limits")
     asked = parser.parse_args()
     print(f"mode {asked.mode}, {asked.late} s late, {asked.rate:.0f}/s\n{HEAD}", flush=True)
     with fresh_directory() as directory:

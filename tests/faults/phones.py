@@ -51,9 +51,15 @@ class Phones:
         self._unseen: set[str] = set()
         self._open: set[asyncio.Task[None]] = set()
         self._pacing: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     def start(self) -> None:
         """Begins to call."""
+        self._session = aiohttp.ClientSession(
+            headers={"x-webhook-secret": SECRET},
+            connector=aiohttp.TCPConnector(force_close=True),
+            timeout=self._timeout,
+        )
         self._pacing = asyncio.create_task(self._keep_calling(), name="phones")
 
     async def stop(self) -> None:
@@ -68,6 +74,8 @@ class Phones:
         for task in [*self._open, *([self._pacing] if self._pacing else [])]:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
 
     def note(self, text: str, client_id: UUID) -> None:
         """The text was answered 200."""
@@ -102,19 +110,14 @@ class Phones:
 
     async def _keep_calling(self) -> None:
         began, count = time.monotonic(), 0
-        async with aiohttp.ClientSession(
-            headers={"x-webhook-secret": SECRET},
-            connector=aiohttp.TCPConnector(force_close=True),
-            timeout=self._timeout,
-        ) as session:
-            while True:
-                count += 1
-                await asyncio.sleep(max(0.0, began + count / CALLS_PER_SECOND - time.monotonic()))
-                task = asyncio.create_task(self._call(session, count))
-                self._open.add(task)
-                task.add_done_callback(self._open.discard)
+        while True:
+            count += 1
+            await asyncio.sleep(max(0.0, began + count / CALLS_PER_SECOND - time.monotonic()))
+            task = asyncio.create_task(self._call(count))
+            self._open.add(task)
+            task.add_done_callback(self._open.discard)
 
-    async def _call(self, session: aiohttp.ClientSession, count: int) -> None:
+    async def _call(self, count: int) -> None:
         receiver, client_id = self._chance.choice(self._receivers)
         text = f"Message {count} of the phones"
         said = {
@@ -126,15 +129,17 @@ class Phones:
             "port": "1",
             "messageId": f"{count:024x}",
         }
-        while not await self._try(session, said):  # noqa: ASYNC110 - others' work
+        while not await self._try(said):  # noqa: ASYNC110 - others' work
             await asyncio.sleep(PAUSE_SECONDS)
         self.note(text, client_id)
         if count % REPEATED_EVERY == 0:
-            await self._try(session, said)
+            await self._try(said)
 
-    async def _try(self, session: aiohttp.ClientSession, said: dict[str, str]) -> bool:
+    async def _try(self, said: dict[str, str]) -> bool:
+        assert self._session is not None
+        url = self._chance.choice(self._urls)
         try:
-            async with session.post(self._chance.choice(self._urls), json=said) as response:
+            async with self._session.post(url, json=said) as response:
                 if response.status not in (200, 503):
                     self._refused[response.status] += 1
                 return response.status == 200

@@ -100,11 +100,16 @@ def _line(name: str, asked: Sequence[Asked]) -> str:
 async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
     release = exported(asked.before or before_the_newest_migration(), directory / "before")
     print(f"the release before is {release.commit}", flush=True)
-    pace = Pace(requests_per_second=asked.rate, patience_seconds=5.0)
+    pace = Pace(requests_per_second=asked.rate, patience_seconds=5.0 * asked.slow)
+    scale = Scale(pace=pace).slowed(asked.slow)
     upgrade = Upgrade(asked.seconds)
-    bounds = Bounds(recovery_seconds=20.0, told_seconds=20.0, settled_seconds=60.0)
+    bounds = Bounds(
+        recovery_seconds=20.0 * asked.slow,
+        told_seconds=20.0 * asked.slow,
+        settled_seconds=60.0 * asked.slow,
+    )
     with volume() as on:
-        async with rig(directory, on, Scale(pace=pace), seed=asked.seed, release=release) as built:
+        async with rig(directory, on, scale, seed=asked.seed, release=release) as built:
             verdict = await hurt(built, upgrade.faults, bounds, _tell)
     print(HEAD)
     for name, began, ended in upgrade.phases:
@@ -125,6 +130,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each phase lasts")
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--slow", type=float, default=1.0, help="a factor for all time limits")
     asked = parser.parse_args()
     with fresh_directory() as directory:
         try:
