@@ -34,6 +34,7 @@ SETTLE_SECONDS = 2.0
 SEND = """mutation ($input: SendInput!) {
   send(input: $input) { __typename ... on Send { id charged } ... on UserError { message } } }"""
 DISPATCH_TASKS = {"the queue poll", "dispatcher"}
+UNNAMED = "Task-"
 
 Trace = dict[str, set[str]]
 """The files of each task, by its name."""
@@ -111,9 +112,15 @@ class _Traced:
         await asyncio.sleep(SETTLE_SECONDS)
         idle = await self._trace(lambda: asyncio.sleep(0))
         busy = await self._trace(act)
+        # The name of a task without one is a new number each time.
+        usual = [files for task, files in idle.items() if task.startswith(UNNAMED)]
         return sorted(
             set().union(
-                *(files for task, files in busy.items() if task in counted or task not in idle),
+                *(
+                    files
+                    for task, files in busy.items()
+                    if task in counted or (task not in idle and files not in usual)
+                ),
                 busy.get("", set()) - idle.get("", set()),
             )
         )

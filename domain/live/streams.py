@@ -170,7 +170,7 @@ class StateStream(Stream):
         self._version, self._body = version, body
         self.mark_started(joining)
         await self.offer(Item(body), [*joining, *started])
-        if self._watch.is_last(value):
+        if self._watch.is_last is not None and self._watch.is_last(value):
             self.end(self.started_subscribers())
 
     async def _read(self) -> Any:

@@ -65,7 +65,7 @@ class StateWatch(Generic[T]):
     read: Callable[[], Awaitable[T]]
     topics_of: Callable[[T], frozenset[Topic]]
     version_of: Callable[[T], int] = lambda _: 0
-    is_last: Callable[[T], bool] = lambda _: False
+    is_last: Callable[[T], bool] | None = None
 
     async def __aiter__(self) -> AsyncIterator[T]:
         """Yields the state once: for graphql-core, which runs without a hub."""

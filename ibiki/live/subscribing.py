@@ -57,12 +57,12 @@ class SubscriptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class LiveRenderer:
-    """Executes a subscription for a viewpoint, once per event."""
+    """Executes a subscription once per event. `actor`: of a viewpoint."""
 
     engine: Engine
     installation: Installation
     request: SubscriptionRequest
-    viewpoint: Viewpoint | None
+    actor: Actor | None
 
     async def render(self, value: Any) -> bytes:
         """The response as JSON. Raises TryAgain if the database is away: it is rendered later."""
@@ -85,8 +85,7 @@ class LiveRenderer:
 
     def context(self) -> Context:
         """A new context for each event, because loaders cache what they have read."""
-        actor = self.viewpoint.actor if self.viewpoint else None
-        return Context(self.installation, actor, address="", request_id=uuid4().hex)
+        return Context(self.installation, self.actor, address="", request_id=uuid4().hex)
 
 
 async def join(
@@ -99,7 +98,7 @@ async def join(
 ) -> Callable[[], None]:
     """Adds a subscriber. Returns the function that removes it. Raises Rejected."""
     viewpoint = Viewpoint.of(actor) if actor else None
-    renderer = LiveRenderer(engine, installation, request, viewpoint)
+    renderer = LiveRenderer(engine, installation, request, viewpoint.actor if viewpoint else None)
     # The position in a feed is the subscriber's own: it does not change what is rendered.
     positions, given = request.operation.start_variables, request.variables or {}
     shared = {name: value for name, value in given.items() if name not in positions}
