@@ -88,6 +88,7 @@ async def _measure(
         opened.enter_context(dispatcher(place, provider))
         await opened.enter_async_context(worlds.connected(place.url, pool_size=2))
         await singles(seconds=1.0)
+        await _all_sent()  # the dispatcher has started
         calm_at = time.time()
         calm = await singles(seconds=CALM_SECONDS)
         large_at = time.time()
