@@ -1,8 +1,9 @@
-import { Button, Group, Modal, NumberInput, Select, Stack, TagsInput, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { NumberInput, Select, TagsInput, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { type Client, CREATE_CLIENT, GROUPS, UPDATE_CLIENT } from "./documents";
 
 interface ClientModalProps {
@@ -33,8 +34,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
   const update = useAction(UPDATE_CLIENT);
   const failure = known ? update.failure : create.failure;
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     const shared = {
       name,
       business: business.trim() || null,
@@ -52,84 +52,74 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
   }
 
   return (
-    <Modal
-      opened={client !== null}
-      onClose={onClose}
+    <FormModal
       title={known ? `Edit ${known.name}` : "Add a client"}
-      centered
+      isOpen={client !== null}
+      isBusy={create.isBusy || update.isBusy}
+      failure={failure}
+      fields={FIELDS}
+      onClose={onClose}
+      onSave={submit}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <TextInput
-            label="Name"
-            required
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={problemOf(failure, "name")}
-            data-autofocus
-          />
-          <TextInput
-            label="Business"
-            description="Put on the contacts of this client."
-            value={business}
-            onChange={(event) => setBusiness(event.currentTarget.value)}
-            error={problemOf(failure, "business")}
-          />
-          {known && (
-            <Select
-              label="Status"
-              data={STATUSES}
-              value={status}
-              onChange={(value) => value && setStatus(value as Status)}
-              allowDeselect={false}
-              error={problemOf(failure, "status")}
-            />
-          )}
-          <Select
-            label="Group"
-            placeholder="None"
-            data={groups.data?.groups.map(({ id, name: label }) => ({ value: id, label })) ?? []}
-            value={groupId}
-            onChange={setGroupId}
-            clearable
-            error={problemOf(failure, "groupId")}
-          />
-          <TextInput
-            label="Rate per unit in USD"
-            description="Empty: the group's rate."
-            placeholder="0.03"
-            inputMode="decimal"
-            value={rate}
-            onChange={(event) => setRate(event.currentTarget.value)}
-            error={problemOf(failure, "ratePerUnitUsd")}
-          />
-          <NumberInput
-            label="Low balance"
-            description="Below so many units, the client and you get a notice. Empty: never."
-            min={0}
-            allowDecimal={false}
-            value={threshold}
-            onChange={setThreshold}
-            error={problemOf(failure, "lowBalanceThreshold")}
-          />
-          <TagsInput
-            label="Assigned numbers"
-            description="Messages to these numbers belong to this client. Press Enter after each."
-            value={assignedNumbers}
-            onChange={setNumbers}
-            error={problemOf(failure, "assignedNumbers")}
-          />
-          <FailureNote failure={failure} fields={FIELDS} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Close
-            </Button>
-            <Button type="submit" loading={create.isBusy || update.isBusy}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+      <TextInput
+        label="Name"
+        required
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={problemOf(failure, "name")}
+        data-autofocus
+      />
+      <TextInput
+        label="Business"
+        description="Put on the contacts of this client."
+        value={business}
+        onChange={(event) => setBusiness(event.currentTarget.value)}
+        error={problemOf(failure, "business")}
+      />
+      {known && (
+        <Select
+          label="Status"
+          data={STATUSES}
+          value={status}
+          onChange={(value) => value && setStatus(value as Status)}
+          allowDeselect={false}
+          error={problemOf(failure, "status")}
+        />
+      )}
+      <Select
+        label="Group"
+        placeholder="None"
+        data={groups.data?.groups.map(({ id, name: label }) => ({ value: id, label })) ?? []}
+        value={groupId}
+        onChange={setGroupId}
+        clearable
+        error={problemOf(failure, "groupId")}
+      />
+      <TextInput
+        label="Rate per unit in USD"
+        description="Empty: the group's rate."
+        placeholder="0.03"
+        inputMode="decimal"
+        value={rate}
+        onChange={(event) => setRate(event.currentTarget.value)}
+        error={problemOf(failure, "ratePerUnitUsd")}
+      />
+      <NumberInput
+        label="Low balance"
+        description="Below so many units, the client and you get a notice. Empty: never."
+        min={0}
+        allowDecimal={false}
+        value={threshold}
+        onChange={setThreshold}
+        error={problemOf(failure, "lowBalanceThreshold")}
+      />
+      <TagsInput
+        label="Assigned numbers"
+        description="Messages to these numbers belong to this client. Press Enter after each."
+        value={assignedNumbers}
+        onChange={setNumbers}
+        error={problemOf(failure, "assignedNumbers")}
+      />
+    </FormModal>
   );
 }

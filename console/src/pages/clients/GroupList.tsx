@@ -1,10 +1,11 @@
-import { Button, Group, Modal, Stack, Table, TextInput } from "@mantine/core";
+import { Button, Group, Table, TextInput } from "@mantine/core";
 import { Plus } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote, problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { Waiting } from "../../components/Waiting";
 import { AdjustModal, type Target } from "../credits/AdjustModal";
 import { type ClientGroup, CREATE_GROUP, GROUPS, UPDATE_GROUP } from "./documents";
@@ -87,8 +88,7 @@ function GroupModal({ group, onClose }: { group: ClientGroup | "new" | null; onC
   const update = useAction(UPDATE_GROUP);
   const failure = known ? update.failure : create.failure;
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     const shared = { name, ratePerUnitUsd: rate.trim() || null };
     const { success } = known
       ? await update.run({ input: { id: known.id, ...shared } })
@@ -97,41 +97,31 @@ function GroupModal({ group, onClose }: { group: ClientGroup | "new" | null; onC
   }
 
   return (
-    <Modal
-      opened={group !== null}
-      onClose={onClose}
+    <FormModal
       title={known ? `Edit ${known.name}` : "Add a group"}
-      centered
+      isOpen={group !== null}
+      isBusy={create.isBusy || update.isBusy}
+      failure={failure}
+      fields={["name", "ratePerUnitUsd"]}
+      onClose={onClose}
+      onSave={submit}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <TextInput
-            label="Name"
-            required
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={problemOf(failure, "name")}
-            data-autofocus
-          />
-          <TextInput
-            label="Rate per unit in USD"
-            placeholder="0.03"
-            inputMode="decimal"
-            value={rate}
-            onChange={(event) => setRate(event.currentTarget.value)}
-            error={problemOf(failure, "ratePerUnitUsd")}
-          />
-          <FailureNote failure={failure} fields={["name", "ratePerUnitUsd"]} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Close
-            </Button>
-            <Button type="submit" loading={create.isBusy || update.isBusy}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+      <TextInput
+        label="Name"
+        required
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={problemOf(failure, "name")}
+        data-autofocus
+      />
+      <TextInput
+        label="Rate per unit in USD"
+        placeholder="0.03"
+        inputMode="decimal"
+        value={rate}
+        onChange={(event) => setRate(event.currentTarget.value)}
+        error={problemOf(failure, "ratePerUnitUsd")}
+      />
+    </FormModal>
   );
 }

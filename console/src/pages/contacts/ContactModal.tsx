@@ -1,7 +1,7 @@
-import { Button, Group, Modal, Stack, Switch, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Switch, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
-import { FailureNote } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { type Contact, DELETE, SAVE } from "./documents";
 
 interface ContactModalProps {
@@ -20,8 +20,7 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
   const save = useAction(SAVE);
   const remove = useAction(DELETE);
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     const { success } = await save.run({
       input: {
         number,
@@ -47,61 +46,37 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
 
   const isNumberWrong = save.failure?.kind === "InvalidPhoneNumber";
   return (
-    <Modal
-      opened={contact !== null}
-      onClose={onClose}
+    <FormModal
       title={known ? "Edit the contact" : "Add a contact"}
-      centered
+      isOpen={contact !== null}
+      isBusy={save.isBusy}
+      failure={isNumberWrong ? null : (save.failure ?? remove.failure)}
+      onClose={onClose}
+      onSave={submit}
+      remove={known && { isBusy: remove.isBusy, run: erase }}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <TextInput
-            label="Number"
-            required
-            value={number}
-            onChange={(event) => setNumber(event.currentTarget.value)}
-            error={isNumberWrong ? save.failure?.message : null}
-            disabled={known !== null}
-            inputMode="tel"
-            data-autofocus
-          />
-          <TextInput label="Name" value={name} onChange={(event) => setName(event.currentTarget.value)} />
-          <TextInput
-            label="Business"
-            value={business}
-            onChange={(event) => setBusiness(event.currentTarget.value)}
-          />
-          <Switch
-            label="Opted out"
-            description="Nothing is sent to this number any more, and what is queued is cancelled."
-            checked={optedOut}
-            onChange={(event) => setOptedOut(event.currentTarget.checked)}
-          />
-          <FailureNote failure={isNumberWrong ? null : (save.failure ?? remove.failure)} />
-          <Group justify="space-between">
-            {known ? (
-              <Button
-                variant="subtle"
-                color="red"
-                loading={remove.isBusy}
-                onClick={() => void erase()}
-              >
-                Delete
-              </Button>
-            ) : (
-              <span />
-            )}
-            <Group>
-              <Button variant="default" onClick={onClose}>
-                Close
-              </Button>
-              <Button type="submit" loading={save.isBusy}>
-                Save
-              </Button>
-            </Group>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+      <TextInput
+        label="Number"
+        required
+        value={number}
+        onChange={(event) => setNumber(event.currentTarget.value)}
+        error={isNumberWrong ? save.failure?.message : null}
+        disabled={known !== null}
+        inputMode="tel"
+        data-autofocus
+      />
+      <TextInput label="Name" value={name} onChange={(event) => setName(event.currentTarget.value)} />
+      <TextInput
+        label="Business"
+        value={business}
+        onChange={(event) => setBusiness(event.currentTarget.value)}
+      />
+      <Switch
+        label="Opted out"
+        description="Nothing is sent to this number any more, and what is queued is cancelled."
+        checked={optedOut}
+        onChange={(event) => setOptedOut(event.currentTarget.checked)}
+      />
+    </FormModal>
   );
 }

@@ -1,9 +1,10 @@
-import { Button, Checkbox, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Button, Checkbox, Group, Stack, Text, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { can, useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
 import { FailureNote, problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { CREATE, DELETE, type Endpoint, type EventType, ROTATE, UPDATE } from "./documents";
 
 export const EVENT_NAMES: Record<EventType, string> = {
@@ -39,8 +40,7 @@ export function EndpointModal({ endpoint, onClose, onChange, onSecret }: Endpoin
     onClose();
   };
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     const shared = { url, description, events: events as EventType[] };
     if (known) {
       const { success } = await update.run({ input: { id: known.id, ...shared } });
@@ -54,57 +54,47 @@ export function EndpointModal({ endpoint, onClose, onChange, onSecret }: Endpoin
   }
 
   return (
-    <Modal
-      opened={endpoint !== null}
-      onClose={onClose}
+    <FormModal
       title={known ? "Edit an endpoint" : "Add an endpoint"}
-      centered
+      isOpen={endpoint !== null}
+      isBusy={create.isBusy || update.isBusy}
+      failure={failure}
+      fields={FIELDS}
+      onClose={onClose}
+      onSave={submit}
+      below={known && <MoreActions endpoint={known} onDone={done} onSecret={onSecret} />}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <TextInput
-            label="Address"
-            placeholder="https://example.com/hooks"
-            required
-            value={url}
-            onChange={(event) => setUrl(event.currentTarget.value)}
-            error={problemOf(failure, "url")}
-          />
-          <TextInput
-            label="Description (optional)"
-            value={description}
-            onChange={(event) => setDescription(event.currentTarget.value)}
-            error={problemOf(failure, "description")}
-          />
-          <Checkbox.Group label="Events" value={events} onChange={setEvents} error={problemOf(failure, "events")}>
-            <Stack gap="xs" pt="xs">
-              {CHOICES.map((event) => (
-                <Checkbox key={event} value={event} label={EVENT_NAMES[event]} />
-              ))}
-            </Stack>
-          </Checkbox.Group>
-          {isAdmin && !known && (
-            <ClientPicker
-              label="Client"
-              withLabel
-              value={clientId}
-              onChange={setClientId}
-              error={problemOf(failure, "clientId")}
-            />
-          )}
-          <FailureNote failure={failure} fields={FIELDS} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Close
-            </Button>
-            <Button type="submit" loading={create.isBusy || update.isBusy}>
-              {known ? "Save" : "Add"}
-            </Button>
-          </Group>
+      <TextInput
+        label="Address"
+        placeholder="https://example.com/hooks"
+        required
+        value={url}
+        onChange={(event) => setUrl(event.currentTarget.value)}
+        error={problemOf(failure, "url")}
+      />
+      <TextInput
+        label="Description (optional)"
+        value={description}
+        onChange={(event) => setDescription(event.currentTarget.value)}
+        error={problemOf(failure, "description")}
+      />
+      <Checkbox.Group label="Events" value={events} onChange={setEvents} error={problemOf(failure, "events")}>
+        <Stack gap="xs" pt="xs">
+          {CHOICES.map((event) => (
+            <Checkbox key={event} value={event} label={EVENT_NAMES[event]} />
+          ))}
         </Stack>
-      </form>
-      {known && <MoreActions endpoint={known} onDone={done} onSecret={onSecret} />}
-    </Modal>
+      </Checkbox.Group>
+      {isAdmin && !known && (
+        <ClientPicker
+          label="Client"
+          withLabel
+          value={clientId}
+          onChange={setClientId}
+          error={problemOf(failure, "clientId")}
+        />
+      )}
+    </FormModal>
   );
 }
 

@@ -1,8 +1,9 @@
-import { Button, Group, Modal, NumberInput, PasswordInput, Select, Stack, Switch, Text, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { NumberInput, PasswordInput, Select, Switch, Text, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { CREATE_ACCOUNT, KINDS, type ProviderAccount, type ProviderKind, UPDATE_ACCOUNT } from "./documents";
 
 interface AccountModalProps {
@@ -33,8 +34,7 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
   const kinds = data?.providerKinds ?? [];
   const fields = kinds.find((kind) => kind.name === provider)?.fields ?? [];
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     if (!provider) return;
     const shared = { name: name || null, messagesPerSecond: rate === "" ? null : Number(rate) };
     const configuration = given(fields, values);
@@ -54,62 +54,53 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
   }
 
   return (
-    <Modal
-      opened={isOpen}
-      onClose={onClose}
+    <FormModal
       title={account ? "Change the provider account" : "Add a provider account"}
-      centered
+      isOpen={isOpen}
+      isBusy={create.isBusy || update.isBusy}
+      canSave={provider !== null}
+      failure={failure}
+      fields={FIELDS}
+      onClose={onClose}
+      onSave={submit}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <Select
-            label="Provider"
-            required
-            disabled={account !== null}
-            data={kinds.map((kind) => kind.name)}
-            value={provider}
-            onChange={setProvider}
-            error={problemOf(failure, "provider")}
-          />
-          <TextInput
-            label="Name"
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={problemOf(failure, "name")}
-          />
-          {account && account.configuration === null && (
-            <Text size="sm">
-              The settings of the installation have the values of this account. What you give here replaces them.
-            </Text>
-          )}
-          <Fields fields={fields} values={values} isNew={account === null} onChange={setValues} />
-          <NumberInput
-            label="Messages per second"
-            description="Empty: the limit of the installation."
-            min={1}
-            allowDecimal={false}
-            value={rate}
-            onChange={setRate}
-            error={problemOf(failure, "messagesPerSecond")}
-          />
-          <Switch
-            label="Default account: new clients and groups use it"
-            disabled={account?.isDefault}
-            checked={isDefault}
-            onChange={(event) => setDefault(event.currentTarget.checked)}
-          />
-          <FailureNote failure={failure} fields={FIELDS} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Close
-            </Button>
-            <Button type="submit" loading={create.isBusy || update.isBusy} disabled={!provider}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+      <Select
+        label="Provider"
+        required
+        disabled={account !== null}
+        data={kinds.map((kind) => kind.name)}
+        value={provider}
+        onChange={setProvider}
+        error={problemOf(failure, "provider")}
+      />
+      <TextInput
+        label="Name"
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={problemOf(failure, "name")}
+      />
+      {account && account.configuration === null && (
+        <Text size="sm">
+          The settings of the installation have the values of this account. What you give here replaces them.
+        </Text>
+      )}
+      <Fields fields={fields} values={values} isNew={account === null} onChange={setValues} />
+      <NumberInput
+        label="Messages per second"
+        description="Empty: the limit of the installation."
+        min={1}
+        allowDecimal={false}
+        value={rate}
+        onChange={setRate}
+        error={problemOf(failure, "messagesPerSecond")}
+      />
+      <Switch
+        label="Default account: new clients and groups use it"
+        disabled={account?.isDefault}
+        checked={isDefault}
+        onChange={(event) => setDefault(event.currentTarget.checked)}
+      />
+    </FormModal>
   );
 }
 

@@ -1,18 +1,9 @@
-import {
-  Autocomplete,
-  Button,
-  Group,
-  Modal,
-  NumberInput,
-  PasswordInput,
-  Stack,
-  Text,
-  TextInput,
-} from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Autocomplete, NumberInput, PasswordInput, Text, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { ClientPicker } from "../../components/ClientPicker";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { SET_CREDENTIALS } from "./documents";
 
 interface CredentialsModalProps {
@@ -34,8 +25,7 @@ export function CredentialsModal({ isOpen, providers, onClose, onChange }: Crede
   const [price, setPrice] = useState<number | string>("");
   const set = useAction(SET_CREDENTIALS);
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     if (!clientId) return;
     const pricePerMessage = price === "" ? null : Number(price);
     const input = { clientId, provider, username, password, pricePerMessage };
@@ -46,65 +36,61 @@ export function CredentialsModal({ isOpen, providers, onClose, onChange }: Crede
   }
 
   return (
-    <Modal opened={isOpen} onClose={onClose} title="Set a client's credentials" centered>
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <Text size="sm">
-            The client then sends through its own account at the provider, and its balance is read
-            from there.
-          </Text>
-          <ClientPicker
-            withLabel
-            value={clientId}
-            onChange={setClientId}
-            error={problemOf(set.failure, "clientId")}
-          />
-          <Autocomplete
-            label="Provider"
-            required
-            data={providers}
-            value={provider}
-            onChange={setProvider}
-            error={problemOf(set.failure, "provider")}
-          />
-          <TextInput
-            label="User name"
-            autoComplete="off"
-            value={username}
-            onChange={(event) => setUsername(event.currentTarget.value)}
-            error={problemOf(set.failure, "username")}
-          />
-          <PasswordInput
-            label="Password or key"
-            description="Stored encrypted and never shown again."
-            autoComplete="new-password"
-            value={password}
-            onChange={(event) => setPassword(event.currentTarget.value)}
-            error={problemOf(set.failure, "password")}
-          />
-          <NumberInput
-            label="Price of one message"
-            description="In units of the provider. Empty: as it is."
-            min={1}
-            allowDecimal={false}
-            value={price}
-            onChange={setPrice}
-            error={problemOf(set.failure, "pricePerMessage")}
-          />
-          <Text size="xs" c="dimmed">
-            Leave user name and password empty to charge the platform&apos;s account again.
-          </Text>
-          <FailureNote failure={set.failure} fields={FIELDS} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Close
-            </Button>
-            <Button type="submit" loading={set.isBusy} disabled={!clientId}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormModal
+      title="Set a client's credentials"
+      isOpen={isOpen}
+      isBusy={set.isBusy}
+      canSave={clientId !== null}
+      failure={set.failure}
+      fields={FIELDS}
+      onClose={onClose}
+      onSave={submit}
+    >
+      <Text size="sm">
+        The client then sends through its own account at the provider, and its balance is read
+        from there.
+      </Text>
+      <ClientPicker
+        withLabel
+        value={clientId}
+        onChange={setClientId}
+        error={problemOf(set.failure, "clientId")}
+      />
+      <Autocomplete
+        label="Provider"
+        required
+        data={providers}
+        value={provider}
+        onChange={setProvider}
+        error={problemOf(set.failure, "provider")}
+      />
+      <TextInput
+        label="User name"
+        autoComplete="off"
+        value={username}
+        onChange={(event) => setUsername(event.currentTarget.value)}
+        error={problemOf(set.failure, "username")}
+      />
+      <PasswordInput
+        label="Password or key"
+        description="Stored encrypted and never shown again."
+        autoComplete="new-password"
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+        error={problemOf(set.failure, "password")}
+      />
+      <NumberInput
+        label="Price of one message"
+        description="In units of the provider. Empty: as it is."
+        min={1}
+        allowDecimal={false}
+        value={price}
+        onChange={setPrice}
+        error={problemOf(set.failure, "pricePerMessage")}
+      />
+      <Text size="xs" c="dimmed">
+        Leave user name and password empty to charge the platform&apos;s account again.
+      </Text>
+    </FormModal>
   );
 }

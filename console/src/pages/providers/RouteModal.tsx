@@ -1,7 +1,8 @@
-import { Button, Group, Modal, NumberInput, Select, Stack, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { NumberInput, Select, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { type ProviderAccount, SET_ROUTE } from "./documents";
 
 interface RouteModalProps {
@@ -24,8 +25,7 @@ export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
   const [fallbackCost, setFallbackCost] = useState<number | string>(1);
   const set = useAction(SET_ROUTE);
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     if (!account) return;
     const { success } = await set.run({
       input: {
@@ -42,71 +42,66 @@ export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
   }
 
   return (
-    <Modal opened onClose={onClose} title="Set a route" centered>
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <TextInput
-            label="Prefix"
-            description="The first digits of the numbers, such as 256."
-            required
-            value={prefix}
-            onChange={(event) => setPrefix(event.currentTarget.value)}
-            error={problemOf(set.failure, "prefix")}
-          />
-          <Select
-            label="Clients of"
-            data={choices}
-            value={pool}
-            onChange={setPool}
-            allowDeselect={false}
-            error={problemOf(set.failure, "poolId")}
-          />
-          <Select
-            label="Sent by"
-            required
-            data={choices}
-            value={account}
-            onChange={setAccount}
-            error={problemOf(set.failure, "providerAccountId")}
-          />
-          <NumberInput
-            label="Cost of a message"
-            min={0}
-            allowDecimal={false}
-            value={cost}
-            onChange={setCost}
-            error={problemOf(set.failure, "cost")}
-          />
-          <Select
-            label="Fallback"
-            description="Only for messages that the first account has certainly not sent."
-            clearable
-            data={choices}
-            value={fallback}
-            onChange={setFallback}
-            error={problemOf(set.failure, "fallbackAccountId")}
-          />
-          {fallback && (
-            <NumberInput
-              label="Cost at the fallback"
-              min={0}
-              allowDecimal={false}
-              value={fallbackCost}
-              onChange={setFallbackCost}
-              error={problemOf(set.failure, "fallbackCost")}
-            />
-          )}
-          <FailureNote failure={set.failure} fields={FIELDS} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Close
-            </Button>
-            <Button type="submit" loading={set.isBusy} disabled={!account}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormModal
+      title="Set a route"
+      isBusy={set.isBusy}
+      canSave={account !== null}
+      failure={set.failure}
+      fields={FIELDS}
+      onClose={onClose}
+      onSave={submit}
+    >
+      <TextInput
+        label="Prefix"
+        description="The first digits of the numbers, such as 256."
+        required
+        value={prefix}
+        onChange={(event) => setPrefix(event.currentTarget.value)}
+        error={problemOf(set.failure, "prefix")}
+      />
+      <Select
+        label="Clients of"
+        data={choices}
+        value={pool}
+        onChange={setPool}
+        allowDeselect={false}
+        error={problemOf(set.failure, "poolId")}
+      />
+      <Select
+        label="Sent by"
+        required
+        data={choices}
+        value={account}
+        onChange={setAccount}
+        error={problemOf(set.failure, "providerAccountId")}
+      />
+      <NumberInput
+        label="Cost of a message"
+        min={0}
+        allowDecimal={false}
+        value={cost}
+        onChange={setCost}
+        error={problemOf(set.failure, "cost")}
+      />
+      <Select
+        label="Fallback"
+        description="Only for messages that the first account has certainly not sent."
+        clearable
+        data={choices}
+        value={fallback}
+        onChange={setFallback}
+        error={problemOf(set.failure, "fallbackAccountId")}
+      />
+      {fallback && (
+        <NumberInput
+          label="Cost at the fallback"
+          min={0}
+          allowDecimal={false}
+          value={fallbackCost}
+          onChange={setFallbackCost}
+          error={problemOf(set.failure, "fallbackCost")}
+        />
+      )}
+    </FormModal>
   );
 }

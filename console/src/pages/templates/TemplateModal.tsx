@@ -1,7 +1,8 @@
-import { Button, Group, Modal, Stack, Textarea, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { Textarea, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { DELETE_TEMPLATE, SAVE_TEMPLATE, type Template } from "./documents";
 
 interface TemplateModalProps {
@@ -18,8 +19,7 @@ export function TemplateModal({ template, onClose, onChange }: TemplateModalProp
   const save = useAction(SAVE_TEMPLATE);
   const remove = useAction(DELETE_TEMPLATE);
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     const { success } = await save.run({ input: { name, text } });
     if (success) done();
   }
@@ -36,52 +36,34 @@ export function TemplateModal({ template, onClose, onChange }: TemplateModalProp
   }
 
   return (
-    <Modal
-      opened={template !== null}
-      onClose={onClose}
+    <FormModal
       title={known ? "Change the template" : "Add a template"}
-      centered
+      isOpen={template !== null}
+      isBusy={save.isBusy}
+      failure={save.failure ?? remove.failure}
+      fields={["name"]}
+      onClose={onClose}
+      onSave={submit}
+      remove={known && { isBusy: remove.isBusy, run: erase }}
     >
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          <TextInput
-            label="Name"
-            required
-            maxLength={100}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            error={problemOf(save.failure, "name")}
-            disabled={known !== null}
-          />
-          <Textarea
-            label="Text"
-            description="{{name}} is replaced by a value that is given when the text is sent."
-            required
-            autosize
-            minRows={4}
-            value={text}
-            onChange={(event) => setText(event.currentTarget.value)}
-          />
-          <FailureNote failure={save.failure ?? remove.failure} fields={["name"]} />
-          <Group justify="space-between">
-            {known ? (
-              <Button variant="subtle" color="red" loading={remove.isBusy} onClick={() => void erase()}>
-                Delete
-              </Button>
-            ) : (
-              <span />
-            )}
-            <Group>
-              <Button variant="default" onClick={onClose}>
-                Close
-              </Button>
-              <Button type="submit" loading={save.isBusy}>
-                Save
-              </Button>
-            </Group>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+      <TextInput
+        label="Name"
+        required
+        maxLength={100}
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        error={problemOf(save.failure, "name")}
+        disabled={known !== null}
+      />
+      <Textarea
+        label="Text"
+        description="{{name}} is replaced by a value that is given when the text is sent."
+        required
+        autosize
+        minRows={4}
+        value={text}
+        onChange={(event) => setText(event.currentTarget.value)}
+      />
+    </FormModal>
   );
 }

@@ -1,9 +1,10 @@
-import { Button, Group, Modal, PasswordInput, Select, Stack, Switch, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { PasswordInput, Select, Switch, TextInput } from "@mantine/core";
+import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { ClientPicker } from "../../components/ClientPicker";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { problemOf } from "../../components/FailureNote";
+import { FormModal } from "../../components/FormModal";
 import { GROUPS } from "../clients/documents";
 import { CREATE_USER, UPDATE_USER, type User } from "./documents";
 import { ROLES } from "./UsersPage";
@@ -31,8 +32,7 @@ export function UserModal({ user, onClose, onChange }: UserModalProps) {
   const update = useAction(UPDATE_USER);
   const failure = known ? update.failure : create.failure;
 
-  async function submit(event: FormEvent) {
-    event.preventDefault();
+  async function submit() {
     const shared = {
       role,
       clientId: role === "ADMIN" ? null : clientId,
@@ -49,75 +49,70 @@ export function UserModal({ user, onClose, onChange }: UserModalProps) {
   }
 
   return (
-    <Modal opened={user !== null} onClose={onClose} title={known ? `Edit ${known.email}` : "Add a user"} centered>
-      <form onSubmit={(event) => void submit(event)}>
-        <Stack>
-          {!known && (
-            <TextInput
-              label="Email"
-              type="email"
-              required
-              value={email}
-              onChange={(event) => setEmail(event.currentTarget.value)}
-              error={problemOf(failure, "email")}
-              autoComplete="off"
-            />
-          )}
-          <PasswordInput
-            label={known ? "New password" : "Password"}
-            description={known ? "Empty: the password stays. A new one ends every session of the user." : undefined}
-            required={!known}
-            value={password}
-            onChange={(event) => setPassword(event.currentTarget.value)}
-            error={problemOf(failure, "password")}
-            autoComplete="new-password"
-          />
-          <Select
-            label="Role"
-            data={Object.entries(ROLES).map(([value, label]) => ({ value, label }))}
-            value={role}
-            onChange={(value) => value && setRole(value as User["role"])}
-            allowDeselect={false}
-            error={problemOf(failure, "role")}
-          />
-          {role === "SUPERVISOR" && (
-            <Select
-              label="Group"
-              required
-              data={groups.data?.groups.map(({ id, name }) => ({ value: id, label: name })) ?? []}
-              value={groupId}
-              onChange={setGroupId}
-              error={problemOf(failure, "groupId")}
-            />
-          )}
-          {role !== "ADMIN" && (
-            <ClientPicker
-              label={role === "SUPERVISOR" ? "Client to send from (optional)" : "Client"}
-              withLabel
-              value={clientId}
-              onChange={setClientId}
-              error={problemOf(failure, "clientId")}
-            />
-          )}
-          {known && (
-            <Switch
-              label="Disabled"
-              description="Ends every session and connection of the user at once."
-              checked={disabled}
-              onChange={(event) => setDisabled(event.currentTarget.checked)}
-            />
-          )}
-          <FailureNote failure={failure} fields={FIELDS} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              Close
-            </Button>
-            <Button type="submit" loading={create.isBusy || update.isBusy}>
-              Save
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormModal
+      title={known ? `Edit ${known.email}` : "Add a user"}
+      isOpen={user !== null}
+      isBusy={create.isBusy || update.isBusy}
+      failure={failure}
+      fields={FIELDS}
+      onClose={onClose}
+      onSave={submit}
+    >
+      {!known && (
+        <TextInput
+          label="Email"
+          type="email"
+          required
+          value={email}
+          onChange={(event) => setEmail(event.currentTarget.value)}
+          error={problemOf(failure, "email")}
+          autoComplete="off"
+        />
+      )}
+      <PasswordInput
+        label={known ? "New password" : "Password"}
+        description={known ? "Empty: the password stays. A new one ends every session of the user." : undefined}
+        required={!known}
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+        error={problemOf(failure, "password")}
+        autoComplete="new-password"
+      />
+      <Select
+        label="Role"
+        data={Object.entries(ROLES).map(([value, label]) => ({ value, label }))}
+        value={role}
+        onChange={(value) => value && setRole(value as User["role"])}
+        allowDeselect={false}
+        error={problemOf(failure, "role")}
+      />
+      {role === "SUPERVISOR" && (
+        <Select
+          label="Group"
+          required
+          data={groups.data?.groups.map(({ id, name }) => ({ value: id, label: name })) ?? []}
+          value={groupId}
+          onChange={setGroupId}
+          error={problemOf(failure, "groupId")}
+        />
+      )}
+      {role !== "ADMIN" && (
+        <ClientPicker
+          label={role === "SUPERVISOR" ? "Client to send from (optional)" : "Client"}
+          withLabel
+          value={clientId}
+          onChange={setClientId}
+          error={problemOf(failure, "clientId")}
+        />
+      )}
+      {known && (
+        <Switch
+          label="Disabled"
+          description="Ends every session and connection of the user at once."
+          checked={disabled}
+          onChange={(event) => setDisabled(event.currentTarget.checked)}
+        />
+      )}
+    </FormModal>
   );
 }

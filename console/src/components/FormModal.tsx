@@ -1,0 +1,58 @@
+import { Button, Group, Modal, Stack } from "@mantine/core";
+import type { FormEvent, ReactNode } from "react";
+import type { Failure } from "../api/useAction";
+import { FailureNote } from "./FailureNote";
+
+interface FormModalProps {
+  title: string;
+  isOpen?: boolean;
+  isBusy: boolean;
+  /** False if something is missing that the browser does not check. */
+  canSave?: boolean;
+  failure: Failure | null;
+  /** Failures of these fields are shown beside their inputs. */
+  fields?: string[];
+  onClose: () => void;
+  onSave: () => Promise<void>;
+  /** Deletes what is edited. */
+  remove?: { isBusy: boolean; run: () => Promise<void> } | null;
+  /** What is below the form. */
+  below?: ReactNode;
+  children: ReactNode;
+}
+
+/** A form in a modal, with its failure and its buttons. */
+export function FormModal(props: FormModalProps) {
+  const { remove } = props;
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    void props.onSave();
+  }
+
+  return (
+    <Modal opened={props.isOpen ?? true} onClose={props.onClose} title={props.title} centered>
+      <form onSubmit={submit}>
+        <Stack>
+          {props.children}
+          <FailureNote failure={props.failure} fields={props.fields} />
+          <Group justify={remove ? "space-between" : "flex-end"}>
+            {remove && (
+              <Button variant="subtle" color="red" loading={remove.isBusy} onClick={() => void remove.run()}>
+                Delete
+              </Button>
+            )}
+            <Group>
+              <Button variant="default" onClick={props.onClose}>
+                Close
+              </Button>
+              <Button type="submit" loading={props.isBusy} disabled={props.canSave === false}>
+                Save
+              </Button>
+            </Group>
+          </Group>
+        </Stack>
+      </form>
+      {props.below}
+    </Modal>
+  );
+}
