@@ -10,6 +10,7 @@ own, which the system runs only after all others: docs/decisions/0213.
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -79,8 +80,11 @@ async def in_child(
     pickled. Raises what the work refuses, and TryAgain if its process is killed.
     """
     file.flush()  # the other process reads the same open file
+    # -P and the path: it finds the modules of this program, and none in the working directory.
+    path = os.pathsep.join(filter(None, sys.path))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "domain.child", str(file.fileno())),
+        *(sys.executable, "-P", "-m", "domain.child", str(file.fileno())),
+        env={**os.environ, "PYTHONPATH": path},
         pass_fds=[file.fileno()],
         stdin=PIPE,
         stdout=PIPE,
@@ -93,7 +97,8 @@ async def in_child(
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        # Not wait(): in Python 3.11 it never returns if a long result has not been read to its end.
+        await process.communicate()
 
 
 async def _dialogue(process: Process, said: Any, answer: Answer) -> Any:

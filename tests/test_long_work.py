@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
@@ -71,7 +72,11 @@ async def upper(said: str) -> str:
     return said.upper()
 
 
-async def test_work_gives_the_same_in_a_thread_and_in_a_process_of_its_own() -> None:
+async def test_work_gives_the_same_in_a_thread_and_in_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pickle.py").write_text("raise SystemExit('not the module of Python')")
     with tempfile.TemporaryFile() as file:
         file.write(b"phone")  # not flushed
         here = await in_steps(asks_twice, file, "one", answer=upper)
@@ -111,6 +116,38 @@ async def test_the_process_ends_with_the_request_that_needs_it() -> None:
         await asyncio.gather(request, return_exceptions=True)
     with pytest.raises(ProcessLookupError):
         os.kill(ids[0], 0)
+
+
+async def test_a_request_can_end_while_a_long_result_is_being_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def starts(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", starts)
+    with tempfile.TemporaryFile() as file:
+        request = asyncio.create_task(in_child(says_much, file, answer=upper))
+        while not (started and _is_paused(started[0])):  # noqa: ASYNC110 - at once
+            await asyncio.sleep(0)
+        request.cancel()
+        ended, _ = await asyncio.wait([request], timeout=60)
+    assert ended
+    assert request.cancelled()
+
+
+def _is_paused(process: asyncio.subprocess.Process) -> bool:
+    """Whether the loop reads no more of the result before somebody takes what it has."""
+    return bool(process.stdout._paused)  # type: ignore[union-attr]
+
+
+def says_much(_: BinaryIO) -> Steps[bytes]:
+    """Returns more than a pipe and its reader hold."""
+    yield "may I?"
+    return bytes(10_000_000)
 
 
 def says_its_id(_: BinaryIO) -> Steps[None]:
