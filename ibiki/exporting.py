@@ -7,6 +7,7 @@ without `.partial` at its end is complete.
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gzip
 import hashlib
@@ -90,7 +91,8 @@ class MonthFiles:
         self._partial = self._final.with_name(self._final.name + PARTIAL)
         self._writer = WRITERS[writer]
         self._files: dict[str, dict[str, Any]] = {}
-        self._partial.mkdir(parents=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._partial.mkdir(mode=0o700)
 
     async def add(self, part: Part, pages: AsyncIterator[RowPage]) -> int:
         """Writes the rows of one kind. Returns their number."""
@@ -107,7 +109,9 @@ class MonthFiles:
         if count == 0:
             path.unlink(missing_ok=True)
             return 0
-        self._files[path.name] = {"rows": count, "sha256": _sealed(path)}
+        # In a thread: a large file takes seconds, and the same program sends messages.
+        sealed = await asyncio.to_thread(_sealed, path)
+        self._files[path.name] = {"rows": count, "sha256": sealed}
         return count
 
     def finish(self, *, checkpoint: str) -> Path | None:

@@ -15,8 +15,16 @@ from domain.errors import AlreadyRunning
 from domain.ledger.closing import CheckpointStore, close_months
 from domain.ledger.reconcile import last_night
 from domain.ledger.runs import REST
-from domain.retention.retention import Found, RetentionStore, drop_old, months_to_export, rows_of
-from domain.retention.rules import Retention
+from domain.retention.retention import (
+    Exported,
+    Found,
+    RetentionStore,
+    begin_export,
+    drop_old,
+    months_to_export,
+    rows_of,
+)
+from domain.retention.rules import Retention, Rules
 from ibiki.exporting import MonthFiles
 from ibiki.settings.retention import RetentionSettings
 
@@ -73,28 +81,28 @@ async def run_retention(
     """
     with suppress(AlreadyRunning):
         await close_months(store, now, rest=rest)
-    exported_at = None
+    # The same rules for both: a month that is closed, or a rule that changes, while files are being
+    # written must not drop what is not in them.
+    rules, exported = await store.read_rules(default), None
     if exporting is not None:
-        exported_at = datetime.now(UTC)
-        await export_months(store, default, now, exporting, report_file=report_file, rest=rest)
-    rules = await store.read_rules(default)
-    async for found in drop_old(
-        store, rules, now, dry_run=False, exported_at=exported_at, rest=rest
-    ):
+        exported = await export_months(
+            store, rules, now, exporting, report_file=report_file, rest=rest
+        )
+    async for found in drop_old(store, rules, now, dry_run=False, exported=exported, rest=rest):
         yield found
 
 
 async def export_months(
     store: RetentionStore,
-    default: Retention,
+    rules: Rules,
     now: datetime,
     exporting: Exporting,
     *,
     report_file: Callable[[Path], None] = lambda path: None,
     rest: float = REST,
-) -> None:
+) -> Exported:
     """Writes the rows of whole months that would go. Files that are there are never changed."""
-    rules = await store.read_rules(default)
+    exported = await begin_export(store)
     hashes = {each.month: each.hash.hex() for each in await store.read_checkpoints()}
     files: MonthFiles | None = None
     open_month = ""
@@ -103,7 +111,7 @@ async def export_months(
         if files is not None and (path := files.finish(checkpoint=hashes.get(open_month, ""))):
             report_file(path)
 
-    async for month, part, spans in months_to_export(store, rules, now):
+    async for month, part, spans in months_to_export(store, rules, now, exported):
         if month != open_month:
             finish()
             files = MonthFiles(exporting.directory, month, datetime.now(UTC), exporting.format)
@@ -111,3 +119,4 @@ async def export_months(
         assert files is not None
         await files.add(part, rows_of(store, part, spans, rest=rest))
     finish()
+    return exported

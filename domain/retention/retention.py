@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
@@ -49,6 +49,9 @@ OF_A_PERSON = (
     Part.EVENT_BODIES,
 )
 
+OPEN_FOR = timedelta(minutes=10)
+"""A row may name a moment this long before others see it changed: its transaction ends later."""
+
 MOST = 2_000
 """Rows of one step: a transaction of about 50 ms."""
 
@@ -68,6 +71,14 @@ class Span:
     before: UUID
     unchanged_since: datetime | None = None
     number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Which rows are in files: of months that were closed then, and not changed since."""
+
+    closed_until: datetime
+    unchanged_since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,10 @@ class RowPage:
 
 class RetentionStore(Protocol):
     """What retention needs. Every function is safe to repeat."""
+
+    async def read_clock(self) -> float:
+        """The time of the database, which `updated_at` is of, in seconds since 1970."""
+        ...
 
     async def read_checkpoints(self) -> Sequence[Checkpoint]:
         """All checkpoints, oldest first."""
@@ -156,16 +171,16 @@ async def drop_old(
     now: datetime,
     *,
     dry_run: bool,
-    exported_at: datetime | None = None,
+    exported: Exported | None = None,
     rest: float = REST,
 ) -> AsyncIterator[Found]:
     """Drops what is too old. Yields what is gone, step by step. `dry_run`: changes nothing.
 
-    `exported_at`: when the export of the months began; rows that changed since stay. Can be killed
+    `exported`: all other rows of months stay. The rules must be those of the export. Can be killed
     at any point, and run again, also in several processes at once.
     """
-    for task in await _tasks(store, rules, now):
-        span = await _span(store, task, exported_at)
+    for task in await _tasks(store, rules, now, exported):
+        span = await _span(store, task, exported)
         is_blocked = False
         async for step in _steps(store, task.part, span, dry_run=dry_run, rest=rest):
             for found in step.found:
@@ -191,19 +206,29 @@ async def drop_person(
             yield part, step
 
 
+async def begin_export(store: RetentionStore) -> Exported:
+    """What an export that begins now will have in its files."""
+    now = datetime.fromtimestamp(await persist(store.read_clock), UTC)
+    closed = await persist(store.read_checkpoints)
+    closed_until = closed[-1].ends_at if closed else datetime.fromtimestamp(0, UTC)
+    return Exported(closed_until, now - OPEN_FOR)
+
+
 async def months_to_export(
-    store: RetentionStore, rules: Rules, now: datetime
+    store: RetentionStore, rules: Rules, now: datetime, exported: Exported
 ) -> AsyncIterator[tuple[str, Part, Sequence[Span]]]:
     """The spans that `drop_old` would drop, by month and part, oldest first."""
-    tasks = [each for each in await _tasks(store, rules, now) if each.part in EXPORTED]
+    tasks = [each for each in await _tasks(store, rules, now, exported) if each.part in EXPORTED]
+    whole = [(each, await _span(store, each, None)) for each in tasks]
     firsts = [await persist(partial(store.first_of, part)) for part in EXPORTED]
     start = min((each for each in firsts if each is not None), default=now)
     for begins, ends in _months(start, max((each.limit.before for each in tasks), default=start)):
+        first, end = first_id_at(begins), first_id_at(ends)
         for part in EXPORTED:
             spans = [
-                Span(each.limit.clients, first_id_at(begins), first_id_at(ends))
-                for each in tasks
-                if each.part is part and each.limit.before >= ends
+                replace(span, after=max(first, span.after), before=end)
+                for task, span in whole
+                if task.part is part and task.limit.before >= ends and span.after.int < end.int - 1
             ]
             if spans:
                 yield f"{begins:%Y-%m}", part, spans
@@ -237,12 +262,14 @@ async def _steps(
         after = step.last_id
 
 
-async def _tasks(store: RetentionStore, rules: Rules, now: datetime) -> list[_Task]:
-    """Texts first. Months only up to the newest checkpoint."""
+async def _tasks(
+    store: RetentionStore, rules: Rules, now: datetime, exported: Exported | None
+) -> list[_Task]:
+    """Texts first. Months only up to the newest checkpoint, of the time of an export."""
     tasks = [_Task(part, limit) for limit in rules.text_limits(now) for part in TEXTS]
     closed = await persist(store.read_checkpoints)
     if closed:
-        closed_until = closed[-1].ends_at
+        closed_until = exported.closed_until if exported else closed[-1].ends_at
         months = [_until(each, closed_until) for each in rules.month_limits(now)]
         tasks += [_Task(part, limit) for limit in months for part in ROWS]
         if (before := rules.all_months_before(now)) is not None:
@@ -255,13 +282,13 @@ def _until(limit: Limit, latest: datetime) -> Limit:
     return replace(limit, before=min(limit.before, latest))
 
 
-async def _span(store: RetentionStore, task: _Task, exported_at: datetime | None) -> Span:
+async def _span(store: RetentionStore, task: _Task, exported: Exported | None) -> Span:
     after = FIRST_ID
     if task.name is not None:
         after = await persist(partial(store.read_progress, task.name))
-    is_exported = task.part in EXPORTED
     before = first_id_at(task.limit.before)
-    return Span(task.limit.clients, after, before, exported_at if is_exported else None)
+    since = exported.unchanged_since if exported and task.part in EXPORTED else None
+    return Span(task.limit.clients, after, before, since)
 
 
 def _months(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -48,9 +48,10 @@ def retention(
                 store, default, now, exporting=exporting, report_file=files.append
             )
         else:
+            rules = await store.read_rules(default)
             if exporting is not None:
-                await export_months(store, default, now, exporting, report_file=files.append)
-            found = drop_old(store, await store.read_rules(default), now, dry_run=True)
+                await export_months(store, rules, now, exporting, report_file=files.append)
+            found = drop_old(store, rules, now, dry_run=True)
         # `files` is filled when the last row is gone.
         rows = [each async for each in found]
         await _print(rows, as_json=as_json, done=apply, files=files)

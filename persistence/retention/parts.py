@@ -175,7 +175,7 @@ PARTS = {
         " AND event_id >= (SELECT id FROM chosen ORDER BY id LIMIT 1)"
         " AND event_id <= (SELECT id FROM chosen ORDER BY id DESC LIMIT 1))",
         has="true",
-        columns="item.id, item.provider, item.body, item.outcome,"
+        columns="item.id, item.provider, item.body, item.original_id, item.outcome,"
         " item.reason, item.client_id, item.inbound_id, item.modem, item.port, item.sender,"
         " item.times, item.received_at, item.updated_at",
     ),

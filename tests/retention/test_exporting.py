@@ -6,13 +6,15 @@ import csv
 import gzip
 import hashlib
 import json
-from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from domain.retention.retention import Part, drop_old
-from ibiki.retention import Exporting, export_months, run_retention
+from domain.retention.retention import Part, RowPage, Span
+from domain.retention.rules import Retention
+from ibiki.retention import Exporting, Store, export_months, run_retention
 from persistence import store
 from tests import worlds
 from tests.inbox.post import PHONE
@@ -22,7 +24,8 @@ from tests.retention.old import ONE_MONTH, Old, rows, sums
 async def exported(old: Old, exporting: Exporting) -> Path:
     """The only month that is exported."""
     files: list[Path] = []
-    await export_months(store, ONE_MONTH, old.now, exporting, report_file=files.append, rest=0)
+    rules = await store.read_rules(ONE_MONTH)
+    await export_months(store, rules, old.now, exporting, report_file=files.append, rest=0)
     [month] = files
     return month
 
@@ -57,16 +60,41 @@ async def test_months_are_exported_before_they_go(old: Old, tmp_path: Path) -> N
     assert found == list(csv.DictReader(messages.splitlines()))
 
 
-async def test_a_row_that_changed_after_its_export_stays(old: Old, tmp_path: Path) -> None:
-    rules = await store.read_rules(ONE_MONTH)
-    began = datetime.now(UTC)
-    await exported(old, Exporting(tmp_path))
-    await worlds.execute(
-        "UPDATE message SET updated_at = clock_timestamp() + interval '1 s' WHERE send_id = $1",
-        old.single,
-    )
-    async for _ in drop_old(store, rules, old.now, dry_run=False, exported_at=began, rest=0):
-        pass
-    assert await rows("message") == 3
+async def test_what_changes_during_an_export_stays(old: Old, tmp_path: Path) -> None:
+    """Also a row that names an earlier moment, and the rows of a rule that is new."""
+    sibling = old.app.sibling.client_id
+    await store.set_retention(sibling, Retention(months=0))
+    exports: list[Part] = []
+
+    async def read_rows(part: Part, span: Span, *, most: int) -> RowPage:
+        page = await store.read_rows(part, span, most=most)
+        if part is Part.MESSAGES and not exports:
+            await worlds.execute(
+                "UPDATE message SET status = 'DELIVERED', updated_at = clock_timestamp()"
+                " - interval '1 minute' WHERE send_id = $1",
+                old.single,
+            )
+            await store.set_retention(sibling, Retention())
+        exports.append(part)
+        return page
+
+    changing = cast(Store, SimpleNamespace(**{**vars(store), "read_rows": read_rows}))
+    exporting = Exporting(tmp_path / "months")
+    gone = [
+        e async for e in run_retention(changing, ONE_MONTH, old.now, exporting=exporting, rest=0)
+    ]
+    assert sums(gone)[Part.MESSAGES] == 8
+    left = await worlds.fetch("SELECT send_id, client_id FROM message")
+    assert {old.single, old.unknown} < {row["send_id"] for row in left}
+    assert sibling in {row["client_id"] for row in left}
+    [month] = exporting.directory.iterdir()
+    assert month.stat().st_mode & 0o077 == 0, "personal texts"
+    events = gzip.decompress((month / "events.csv.gz").read_bytes()).decode()
+    assert "original_id" in events.splitlines()[0].split(","), "it has the body of a repetition"
     await old.drop()
     assert await rows("message") == 2
+    exports.clear()
+    await export_months(changing, await store.read_rules(ONE_MONTH), old.now, exporting, rest=0)
+    assert {Part.MESSAGES, Part.ATTEMPTS} == set(exports), (
+        "the others were read to their end before"
+    )
