@@ -79,7 +79,7 @@ async def _lost_inbound(built: Rig) -> set[str]:
     """Texts of calls that were answered 200 and are in no inbox. A new one takes a moment."""
     owed = built.phones.unseen
     give_up_at = time.monotonic() + SETTLE_SECONDS
-    while (lost := await built.phones.missing(owed)) and time.monotonic() < give_up_at:
+    while (lost := await built.phones.missing(owed)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     return set(lost)
 
