@@ -77,7 +77,7 @@ def resolvers_read_within_a_scope(source: Source) -> Iterator[str]:
 
 
 def resolvers_make_no_scope(source: Source) -> Iterator[str]:
-    """A scope comes from the actor; all tenants are in it where the operator alone may ask."""
+    """A scope comes from the actor. It has all tenants only if the operator alone may ask."""
     if not source.path.startswith(("resolvers/", "schema/")):
         return
     for function in source.tree.body:

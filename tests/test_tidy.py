@@ -137,7 +137,7 @@ def waits_have_a_condition(source: Source) -> Iterator[str]:
 
 
 def no_machine_is_named(source: Source) -> Iterator[str]:
-    """No registry's host and no path of somebody's machine stands in the repository."""
+    """The repository has no registry's host and no path of a developer's machine."""
     for line, found in matches(MACHINE, source.text):
         yield f"{line}: {found}"
 

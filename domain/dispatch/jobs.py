@@ -1,9 +1,10 @@
 """Writes the messages of large files, in parts, into the queue.
 
 Any process claims a job for a lease, copies the upload to its disk, and writes one part after the
-other. Each part is a transaction that also moves the job's position, so a part is written once,
-whoever writes it, and whatever is killed. It stays a limited number of messages ahead of the
-dispatchers: so the queue stays small, and a job that is cancelled has few messages to change.
+other. Each part is a transaction that also moves the job's position. So a part is written once,
+whichever process writes it, and also if a process is killed. It stays a limited number of messages
+ahead of the dispatchers: so the queue stays small, and a job that is cancelled has few messages to
+change.
 """
 
 from __future__ import annotations

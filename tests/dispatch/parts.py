@@ -143,7 +143,7 @@ async def lease_passes(call: Call) -> None:
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20.0) -> None:
-    """Waits until it is so; fails where it is not within so many seconds."""
+    """Waits until the condition holds. Fails if it does not within so many seconds."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - the condition is a question asked
             await asyncio.sleep(0.02)

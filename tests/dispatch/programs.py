@@ -50,7 +50,7 @@ async def stands_still(program: Process, *, seconds: float = 30.0) -> None:
 
 
 async def dies(program: Process, *, seconds: float = 30.0) -> None:
-    """Waits until the program has been killed; fails where it ends otherwise."""
+    """Waits until the program has been killed. Fails if it ends otherwise."""
     async with asyncio.timeout(seconds):
         assert await program.wait() == -signal.SIGKILL
 

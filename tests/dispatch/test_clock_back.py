@@ -48,7 +48,7 @@ async def set_back() -> None:
 
 
 async def correct(*, most: int = 1_000) -> bool:
-    """True where there may be more."""
+    """True if there may be more."""
     return await store.correct_future_dates(slack_seconds=2.0, reading_seconds=120.0, most=most)
 
 

@@ -1,4 +1,4 @@
-"""The running program, as its users have it: a process, an address, and what it printed."""
+"""The running program as its users see it: a process, an address, and its output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Program:
 
     @property
     def address(self) -> str:
-        """Where it answers, as it says itself."""
+        """The address that it prints."""
         found = eventually(lambda: UP.search("".join(self.printed)), self._still_running)
         return str(found.group(1))
 
@@ -45,11 +45,11 @@ class Program:
 
     @property
     def simulator(self) -> str:
-        """Where the simulated provider answers."""
+        """The address of the simulated provider."""
         return (self.directory / "simulator.url").read_text().strip()
 
     def stop(self) -> int:
-        """Ctrl-C; the exit code."""
+        """Presses Ctrl-C. Returns the exit code."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(STOP_SECONDS)
 
@@ -115,7 +115,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A short command, run to its end."""
+    """The result of a short command."""
     return subprocess.run(
         [sys.executable, "-m", "ibiki", *arguments],
         stdin=subprocess.DEVNULL,
@@ -128,7 +128,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def eventually(ask: Callable[[], Any], check: Callable[[], None] = lambda: None) -> Any:
-    """The first true answer, within the time that a slow machine may need."""
+    """The first true answer. Waits as long as a slow machine may need."""
     give_up_at = time.monotonic() + START_SECONDS
     while not (answer := ask()):
         check()
@@ -152,7 +152,7 @@ class Api:
         return dict(body["data"])
 
     def close(self) -> None:
-        """Lets go of the connection."""
+        """Closes the connection."""
         self._http.close()
 
 
@@ -165,7 +165,7 @@ mutation ($input: SignInInput!) {
 
 @contextmanager
 def signed_in(program: Program, user: str) -> Iterator[Api]:
-    """The API, as a user of the demo has it."""
+    """The API for a user of the demo."""
     api = Api(program.address)
     answer = api.ask(SIGN_IN, input={"email": user, "password": program.password})
     api.close()

@@ -1,4 +1,4 @@
-"""The examples of docs/api, run as they are written against the running program."""
+"""The examples of docs/api, run against the program exactly as they are written."""
 
 from __future__ import annotations
 

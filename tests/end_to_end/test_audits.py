@@ -1,6 +1,6 @@
-"""The running program, as strangers' tools try it: stock clients, audits, and any document.
+"""The running program under stock clients, audits, and any document.
 
-Documents are made from the exported schema. FUZZ_EXAMPLES: how many for each who asks.
+Documents are made from the exported schema. FUZZ_EXAMPLES: how many for each actor.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def test_the_schema_is_hidden_in_production(program: Program) -> None:
 
 @pytest.fixture(scope="module")
 def tokens(program: Program) -> dict[str, str | None]:
-    """A token of each who asks: signed in before anybody guesses at passwords."""
+    """A token for each actor. They sign in before any test guesses passwords."""
     api, given = Api(program.address), {}
     for who in WHO[1:]:
         asked = {"email": f"{who}@ibiki.test", "password": program.password}

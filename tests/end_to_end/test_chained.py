@@ -1,4 +1,4 @@
-"""Two installations, one behind the other: the lower one buys from the upper one as its client."""
+"""Two installations: the lower one is a client of the upper one, and sends through it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Chain:
 
 
 def done(api: Api, document: str, kind: str, **variables: Any) -> Any:
-    """The only field of an answer, which is of this kind."""
+    """The only field of an answer. Its type must be this one."""
     (answer,) = api.ask(document, **variables).values()
     assert answer["__typename"] == kind, answer
     return answer
@@ -175,7 +175,7 @@ def test_what_becomes_of_a_message_above_becomes_of_it_below(chain: Chain) -> No
 
     reported(sent_to("report_twice"), "delivered")
     lost = reported(sent_to("report_failed"), "undelivered")
-    # Refunded above at once, and below after a minute: tests/inbox/test_refusals.py.
+    # The upper one refunds at once, the lower one after a minute: tests/inbox/test_refusals.py.
     refused = reported(sent_to("invalid_recipient"), "undelivered")
     failures = [each["messages"]["nodes"][0]["failure"] for each in (lost, refused)]
     assert failures[1] == "The network refused this message."
@@ -189,7 +189,7 @@ def test_a_conversation_goes_through_both_in_both_directions(chain: Chain) -> No
     replied = chain.shop.ask(REPLY, id=talk["id"], text="And to you")["reply"]
     assert (replied["__typename"], replied["warning"]) == ("Reply", None)
     arrived(chain.shop, PHONE, "And to you")
-    # It has left through the line that the phone had written to.
+    # It is sent through the line that the phone wrote to.
     log = httpx.get(f"{chain.upper.simulator}/control/log").json()
     lines = {each["messages"][0]["text"]: each["modem"] for each in log if each["messages"]}
     assert (lines["Good morning"], lines["And to you"]) == (None, "simulated-modem")

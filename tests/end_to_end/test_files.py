@@ -1,4 +1,4 @@
-"""A file on its way through the running program: uploaded, sent to, imported."""
+"""Files in the running program: they are uploaded, sent to and imported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def program() -> Iterator[Program]:
 
 
 def upload(program: Program, user: str) -> Any:
-    """What the running program says of the file."""
+    """What the running program reports about the file."""
     with httpx.Client(base_url=program.address, timeout=30) as http:
         given = {"input": {"email": user, "password": program.password}}
         signed = http.post("/graphql", json={"query": SIGN_IN, "variables": given}).json()

@@ -1,4 +1,4 @@
-"""Live updates as users have them: two server processes, stock clients, and everything cut."""
+"""Live updates with two server processes and stock clients, and with every connection cut."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ HINTED_SECONDS = 5.0
 
 
 class Second:
-    """A second server process on the same database, at a port that stays its own."""
+    """A second server process on the same database. It keeps its port."""
 
     def __init__(self, directory: Path, **environment: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -60,7 +60,7 @@ class Second:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Begins, and answers."""
+        """Starts it, and waits until it answers."""
         self._process = subprocess.Popen(
             [*self._command, "--port", str(self.port)],
             stdout=subprocess.DEVNULL,
@@ -84,7 +84,7 @@ class Second:
 
 
 class Person:
-    """A user who has signed in, once for each process that it asks."""
+    """A user with one session for each process."""
 
     def __init__(self, program: Program, email: str = "client@ibiki.test") -> None:
         self._program = program
@@ -93,7 +93,7 @@ class Person:
         self.sign_in()
 
     def sign_in(self) -> None:
-        """A fresh token, where clients look for it."""
+        """Writes a new token to the file that the clients read."""
         api = Api(self._program.address)
         query = SIGN_IN.replace("accessToken", "accessToken refreshToken")
         given = {"email": self._email, "password": self._program.password}
@@ -102,20 +102,20 @@ class Person:
         self.token_file.write_text(self.session["accessToken"])
 
     def sign_out(self) -> None:
-        """The session is over, everywhere."""
+        """Ends the session in every process."""
         api = Api(self._program.address)
         assert api.ask(SIGN_OUT, token=self.session["refreshToken"])["signOut"]
         api.close()
 
     def send(self, address: str) -> None:
-        """One message, at the server named."""
+        """Sends one message through this server."""
         api = Api(address, self.session["accessToken"])
         assert api.ask(SEND)["send"]["__typename"] == "Send"
         api.close()
 
 
 class Watcher:
-    """A stock client in its own process, and what it receives."""
+    """A stock client in a process of its own, and the events that it receives."""
 
     def __init__(self, kind: str, address: str, token_file: Path, query: str = BALANCE) -> None:
         self._process = subprocess.Popen(
@@ -135,7 +135,7 @@ class Watcher:
             self._lines.put(json.loads(line))
 
     def arrived(self, what: str, seconds: float = 60.0) -> Any:
-        """The next line of that kind."""
+        """The next line of this kind."""
         until = time.monotonic() + seconds
         while True:
             line = self._lines.get(timeout=max(0.01, until - time.monotonic()))
@@ -150,7 +150,7 @@ class Watcher:
         return int(delivered["data"]["balanceUpdated"]["account"]["balance"])
 
     def inbound(self, seconds: float = 60.0) -> int:
-        """The number that the next message says."""
+        """The number in the text of the next message."""
         delivered = self.arrived("next", seconds)
         assert not delivered.get("errors"), delivered
         return int(delivered["data"]["inboundMessage"]["text"])
@@ -172,7 +172,7 @@ class Watcher:
 
 @pytest.fixture(scope="module")
 def clients() -> None:
-    """What is needed to run them."""
+    """Skips the tests if a tool that they need is missing."""
     if shutil.which("node") is None:
         pytest.skip("node is not installed: .ci/run installs it")
     if not (NODE / "node_modules").exists():
@@ -189,12 +189,12 @@ class Place:
 
     @property
     def addresses(self) -> tuple[str, str]:
-        """Where both answer."""
+        """The addresses of both."""
         return self.program.address, self.second.address
 
     @contextmanager
     def watchers(self, *kinds: str) -> Iterator[list[Watcher]]:
-        """One client of each kind at each server. Each has received the present state."""
+        """One client of each kind for each server. Each has received the present state."""
         with ExitStack() as stack:
             made = []
             for kind in kinds:
@@ -227,7 +227,7 @@ def two(clients: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
 
 
 def last_of(watchers: list[Watcher]) -> int:
-    """The balance that all have received."""
+    """Waits until all have received the same balance. Returns it."""
     [last] = {watcher.last for watcher in watchers}
     return last
 
@@ -259,7 +259,7 @@ CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'i
 
 
 def _sent(two: Place) -> bool:
-    """Whether a send was accepted: for a moment there may be no connection."""
+    """Whether a send was accepted. There may be no connection for a moment."""
     try:
         two.person.send(two.program.address)
     except AssertionError:
@@ -317,7 +317,7 @@ def test_a_reader_of_a_feed_resumes_by_its_own_variable(two: Place) -> None:
 
 
 def _own_a_line(two: Place) -> None:
-    """What comes in through a line is the client's."""
+    """Sets a route: messages that arrive through a line are for the client."""
     with signed_in(two.program, "admin@ibiki.test") as admin:
         clients = admin.ask("{ clients { nodes { id name } } }")["clients"]["nodes"]
         admin.ask(
@@ -326,7 +326,7 @@ def _own_a_line(two: Place) -> None:
 
 
 def _phone(two: Place, number: int) -> bool:
-    """A message to the client that says this number; whether it was taken."""
+    """Whether a message to the client with this number as its text was accepted."""
     said = {
         "from": "+12025550177",
         "message": f"{number}",

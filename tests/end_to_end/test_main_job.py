@@ -1,4 +1,4 @@
-"""The main job, on the running program: signed in, sent, charged, handed over, given back."""
+"""The main job on the running program: sign in, send, charge, submit, refund."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def figures(api: Api) -> Any:
 
 
 def taken_by_provider(program: Program) -> list[str]:
-    """The numbers that the provider says it took messages for."""
+    """The numbers for which the provider has accepted messages."""
     log = httpx.get(f"{program.simulator}/control/log").json()
     return [each["recipient"] for entry in log for each in entry["messages"] if each["took"]]
 

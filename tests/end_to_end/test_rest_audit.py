@@ -1,4 +1,4 @@
-"""The running program keeps to openapi.json, for all kinds of requests and for every role."""
+"""The running program follows openapi.json, for all kinds of requests and for every role."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CHECKS = [
 
 
 def cases(mode: GenerationMode) -> st.SearchStrategy[Any]:
-    """Requests to any endpoint that keep to the document, or that do not."""
+    """Requests to any endpoint, valid and invalid ones."""
     schema = schemathesis.openapi.from_path(str(ROOT / "openapi.json"))
     schema.config.update(base_url="http://127.0.0.1")
     strategies = []

@@ -1,4 +1,4 @@
-"""A school's whole day on the running program: checks, sends, refusals, nonsense, a new password.
+"""A day of a school on the running program: checks, sends, refusals, errors, a new password.
 
 Once with the JSON API of the program's own simulator, and once with the plain API of another one.
 """

@@ -1,4 +1,4 @@
-"""A whole conversation with nobody's phone, on the running program."""
+"""A whole conversation with a simulated phone on the running program."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def talk_with(client: Api, number: str) -> Any:
 
 
 def arrived(client: Api, number: str, text: str) -> Any:
-    """The conversation, once its last message is this one from the phone."""
+    """Waits until the last message of the conversation is this one. Returns the conversation."""
 
     def ask() -> Any:
         talk = talk_with(client, number)
@@ -109,7 +109,7 @@ def test_a_phone_that_says_stop_is_not_written_to_any_more(client: Api) -> None:
 
 
 def test_no_event_that_was_answered_is_lost_by_kill_9() -> None:
-    """Killed while events come in: what was answered is routed after the next start, once."""
+    """Kills the program while events arrive: each acknowledged one is routed once afterwards."""
     with fresh_directory() as directory:
         with up(directory) as program:
             with signed_in(program, "admin@ibiki.test") as admin:
@@ -128,7 +128,7 @@ def test_no_event_that_was_answered_is_lost_by_kill_9() -> None:
 
 
 def _flood(program: Program) -> list[str]:
-    """Sends events until the program is killed in the middle of it; those that were answered."""
+    """Sends events until the program is killed. Returns those that were acknowledged."""
     answered: list[str] = []
 
     def call(number: int) -> None:

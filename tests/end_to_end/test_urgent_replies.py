@@ -1,4 +1,4 @@
-"""A reply is handed over at once, also while a bulk of 100,000 drains through a slow provider."""
+"""A reply is submitted at once, also while a slow provider works on a bulk of 100,000."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_reply_is_handed_over_within_a_second_while_a_bulk_drains(program: Pro
 
 
 def _prepare(program: Program) -> None:
-    """The client holds enough, and somebody has written to it."""
+    """Gives the client enough units and one inbound message."""
     assert program.address  # it is up
     _control(program, "balance", {"add": 2 * BULK})
     with signed_in(program, "admin@ibiki.test") as admin:
@@ -68,7 +68,7 @@ def _prepare(program: Program) -> None:
 
 
 def _reply(program: Program, client: Api, talk: str, text: str) -> float:
-    """Seconds from asking for a reply until the provider sees it."""
+    """Seconds from the request for a reply until the provider receives it."""
     asked_at = datetime.now(UTC)
     assert client.ask(REPLY, id=talk, text=text)["reply"]["__typename"] == "Reply"
 

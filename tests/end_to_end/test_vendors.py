@@ -93,7 +93,7 @@ def becomes(client: Api, sent: str, status: str) -> None:
 
 
 def talk(client: Api) -> Any:
-    """The only conversation, once it has begun."""
+    """Waits for the only conversation. Returns it."""
     return eventually(lambda: client.ask(TALK)["inbox"]["nodes"])[0]
 
 

@@ -59,7 +59,7 @@ def send(client: Api, to: str) -> Any:
 
 
 def work(program: Program) -> None:
-    """A day at the counter: taken, refused by the provider, in doubt, answered, too dear."""
+    """Sends with every outcome: accepted, rejected, unknown, replied to, and too expensive."""
     with signed_in(program, "client@ibiki.test") as client:
         sent = [send(client, "+12025550100"), send(client, REFUSED)]
         sent += [send(client, ANSWERED_WITH_HTML), send(client, ANSWERS)]

@@ -1,4 +1,4 @@
-"""an installation to allocate in: who may ask, whom they can mean, and what each node holds."""
+"""An installation for tests of allocating: actors, targets, and what each node holds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Installation:
     supervisor: Actor
 
     def actor(self, name: str) -> Actor:
-        """Who asks."""
+        """The actor."""
         return {
             "admin": self.admin,
             "supervisor": self.supervisor,
@@ -41,7 +41,7 @@ class Installation:
         }[name]
 
     def target(self, name: str) -> dict[str, UUID | None]:
-        """Who is meant."""
+        """The target of an allocation."""
         clients = {
             "member": self.member.client_id,
             "loner": self.loner.client_id,
@@ -57,7 +57,7 @@ class Installation:
         return {"client_id": clients.get(name), "group_id": groups.get(name)}
 
     def node(self, name: str) -> UUID:
-        """Where somebody's units are."""
+        """The node that holds the units of a target."""
         return {
             "pool": self.upstream.account_id,
             "group": self.group.account_id,
@@ -75,7 +75,7 @@ class Installation:
 
 
 async def make_installation() -> Installation:
-    """an installation of its own, also where others share the database."""
+    """An installation of its own, also if others share the database."""
     upstream = await worlds.add_pool(default=False, held=POOL)
     group = await worlds.add_group(upstream, held=GROUP, rate_usd=Decimal("0.03"))
     other = await worlds.add_group(upstream, held=GROUP)
@@ -95,7 +95,7 @@ async def make_installation() -> Installation:
 async def allocated(
     installation: Installation, who: str, whom: str, units: int, *, key: str | None = None
 ) -> Transfer:
-    """The allocation, made."""
+    """Makes the allocation."""
     target = installation.target(whom)
     asked = Allocation(target["client_id"], target["group_id"], units, key=key)
     done = await allocate(store, installation.actor(who), asked)

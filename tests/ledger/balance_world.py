@@ -1,4 +1,4 @@
-"""A pool, a group and three clients, whose figures tests read."""
+"""A pool, a group and three clients for tests that read figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class World:
 
 @asynccontextmanager
 async def balance_world(url: str) -> AsyncIterator[World]:
-    """Connected to the database of a test, with that world in it."""
+    """Connects to the database of a test, and creates the world in it."""
     async with worlds.connected(url):
         pool = await worlds.add_pool(held=500)
         group = await worlds.add_group(pool, held=50, rate_usd=Decimal("0.03"))

@@ -1,7 +1,7 @@
 """One of the processes of the hammer: `python -m tests.ledger.hammerer URL SEED TASKS STEPS`.
 
-Reads the world from its input, does all at once and in any order what a process can do to the
-ledger, and prints each acknowledgement the moment that it has it. Ends with 1 at what is neither
+Reads the world from its input, and does everything that a process can do to the ledger, at once and
+in any order. Prints each acknowledgement as soon as it has it. Exits with 1 if something is neither
 done nor refused.
 """
 
@@ -44,7 +44,7 @@ OUTCOMES: list[Outcome] = [
 
 @dataclass
 class Hammerer:
-    """One process's hand."""
+    """The operations of one process."""
 
     pools: list[worlds.Pool]
     groups: dict[UUID, list[worlds.Tenant]]
@@ -76,7 +76,7 @@ class Hammerer:
             assert isinstance(result.refusal, InsufficientBalance), result.refusal
 
     async def send_again(self) -> None:
-        """A send under a key that other processes use too, for the same."""
+        """A send with a key that other processes use for the same send."""
         client = self.random.choice(self.clients)
         number = self.random.randrange(KEYS)
         count = COPY_FROM if number == 0 else number % 4 + 1
@@ -111,7 +111,7 @@ class Hammerer:
             await cancel_send(store, client.actor, send_id)
 
     async def hand_over(self) -> None:
-        """A dispatcher marks what is due, and records what came of it."""
+        """A dispatcher marks messages that are due, and records their outcomes."""
         pool = self.random.choice(self.pools)
         for call in await marked(pool):
             each = [self.random.choice(OUTCOMES) for _ in call.messages]
@@ -119,7 +119,7 @@ class Hammerer:
         await sweep(store, Observer())
 
     async def sync(self) -> None:
-        """The operator has a balance read."""
+        """The operator reads a balance."""
         with suppress(ProviderUnavailable):  # another process reads it
             await synced(self.random.choice(self.pools), Upstream(30_000))
 
@@ -128,7 +128,7 @@ class Hammerer:
 
 
 def world_of(delivered: dict[str, list[dict[str, str | int | None]]]) -> list[worlds.Tenant]:
-    """Clients, as the test described them."""
+    """The clients that the test has described."""
     clients = []
     for each in delivered["clients"]:
         pool_id, node_id, own_id, client_id = (
@@ -142,7 +142,7 @@ def world_of(delivered: dict[str, list[dict[str, str | int | None]]]) -> list[wo
 
 
 def as_told(clients: list[worlds.Tenant]) -> bytes:
-    """The same, to be put into a hammerer's input."""
+    """The same as input for a hammerer."""
     return orjson.dumps(
         {
             "clients": [

@@ -29,7 +29,7 @@ class Moment(StrEnum):
 
 @dataclass
 class Line:
-    """The address of the line, and where it is to be cut."""
+    """The address of the line, and where to cut it."""
 
     url: str = ""
     cuts: int = 0
@@ -42,11 +42,11 @@ class Line:
         self.then_cut_at(statement, moment, times=times)
 
     def then_cut_at(self, statement: str, moment: Moment, *, times: int = 1) -> None:
-        """The same, after the cuts that are due already."""
+        """The same, after the cuts that are planned already."""
         self._cuts_due += [(statement.encode(), moment)] * times
 
     def strikes(self, message: bytes) -> Moment | None:
-        """Where the line is to be cut for this message; None where it is let through."""
+        """Where to cut the line for this message. None if it passes."""
         kind, spoken = message[:1], message[5:]
         if kind == b"P":
             spoken = spoken.partition(b"\0")[2]
@@ -112,7 +112,7 @@ async def _pass_words(
     far_writer: asyncio.StreamWriter,
     answered: asyncio.Event,
 ) -> None:
-    """Passes on what the program says, until it hangs up or the line is cut."""
+    """Forwards what the program sends, until it closes the connection or the line is cut."""
     opening = await _read_message(reader, kind=b"")
     far_writer.write(opening)
     if int.from_bytes(opening[4:8], "big") == _CANCEL_REQUEST:

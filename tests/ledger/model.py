@@ -1,4 +1,4 @@
-"""The ledger as a person would keep it with a pencil: plain dicts, one thing at a time.
+"""A simple model of the ledger: plain dicts, one operation at a time.
 
 It knows nothing of batches, locks, keys in progress, epochs of rows or SQL. Whatever the program
 does at any speed has to end as this does.
@@ -60,7 +60,7 @@ class Sent:
 
 @dataclass
 class Model:
-    """What each node holds, who is where, and what has become of each message."""
+    """What each node holds, the pool of each client, and the status of each message."""
 
     held: dict[str, int] = field(default_factory=lambda: {POOL: 0})
     entries: Counter[str] = field(default_factory=Counter)
@@ -74,7 +74,7 @@ class Model:
     """Of each pool, how often its provider was read."""
 
     def move(self, source: str | None, destination: str | None, amount: int) -> None:
-        """Units from a node, or outside, to a node, or outside: a line at either node."""
+        """Moves units between two nodes, or a node and outside. Adds a line to each node."""
         for node, change in ((source, -amount), (destination, amount)):
             if node is not None:
                 self.held[node] += change
@@ -110,14 +110,14 @@ class Model:
         return ("moved", self.held[source], self.held[destination])
 
     def mark(self, call: int, places: Iterable[Place]) -> None:
-        """These are being handed over in one call."""
+        """Submits these messages in one call."""
         for number, place in places:
             send = self.sends[number]
             assert send.messages[place].status == QUEUED
             send.messages[place] = Message(SUBMITTING, call, self.epochs[send.by])
 
     def learn(self, call: int | None, outcomes: Iterable[tuple[Place, str]]) -> None:
-        """What outcomes make of messages; `call` None: of any call."""
+        """Applies outcomes to messages. `call` None: of any call."""
         refunds: Counter[tuple[int, bool]] = Counter()
         credits: Counter[int] = Counter()
         costs: Counter[int] = Counter()
@@ -137,7 +137,7 @@ class Model:
                 if not older:
                     after.cost = before.cost + change * ROUTE_COST
                     costs[number] += after.cost - before.cost
-        # One line for each send: out of the pool where a reading had the units, or from outside.
+        # One line for each send: from the pool if a reading put the units there, or outside.
         for (number, older), count in refunds.items():
             send = self.sends[number]
             self.move(send.pool if older else None, send.client, count)
@@ -147,7 +147,7 @@ class Model:
             self._move_at(self.sends[number].by, -units)
 
     def _move_at(self, node: str, units: int) -> None:
-        """Units that a node gets from outside, or gives; no line for none."""
+        """Units that a node gets from outside, or gives. No line if there are none."""
         if units > 0:
             self.move(None, node, units)
         elif units < 0:
@@ -172,7 +172,7 @@ class Model:
         )
 
     def sync(self, pool: str, reading: int) -> int:
-        """By how much the pool changes."""
+        """The change of the pool."""
         change = reading - self.in_flight(pool) - self.balance(pool)
         if change < 0:
             self.move(pool, None, -change)
@@ -198,7 +198,7 @@ class Model:
         return True
 
     def doubt(self) -> None:
-        """Nobody answers any more: what was being handed over is unknown."""
+        """All open calls are lost: their messages become UNKNOWN."""
         self.learn(None, [(place, SILENT) for place in self.places(SUBMITTING)])
 
     def places(self, *statuses: str, by: str | None = None) -> list[Place]:
@@ -217,7 +217,7 @@ class Model:
 
     @property
     def remaining(self) -> int:
-        """What is not with clients of the first pool."""
+        """The units of the first pool that are not allocated."""
         return self.left(POOL)
 
     def balance(self, pool: str) -> int:
@@ -228,7 +228,7 @@ class Model:
         return sum(self.held[each] for each in [*clients, *rest])
 
     def left(self, pool: str) -> int:
-        """What is not with the clients of a pool."""
+        """The units of a pool that are not allocated."""
         return self.balance(pool) - sum(
             self.held[each] for each in self.group_of if self.pool_of.get(each, POOL) == pool
         )
@@ -244,7 +244,7 @@ class Model:
 
 
 def _learned(message: Message, outcome: str, *, older: bool) -> Message:
-    """The message after an outcome. `older`: a reading came since it was marked."""
+    """The message after an outcome. `older`: the balance was read after it was marked."""
     if outcome == ACCEPTED:
         return replace(message, status=SENT)
     if outcome == SILENT:

@@ -24,7 +24,7 @@ from tests import worlds
 
 
 def keyed(send: NewSend, key: str, given: object = "as given") -> NewSend:
-    """The send under an idempotency key of its client's."""
+    """The send with an idempotency key of its client."""
     client_id = send.payer.client_id
     return replace(send, key=IdempotencyKey(client_id, key, input_hash("send", given)))
 

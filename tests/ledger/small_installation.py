@@ -55,7 +55,7 @@ FROM account WHERE provider_account_id = ANY($1::uuid[])
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asks for. `is_routed`: to numbers of the route, if its pool has one."""
+    """The request of a client. `is_routed`: to numbers of the route, if its pool has one."""
 
     who: int
     count: int
@@ -81,11 +81,11 @@ class SmallInstallation:
     message_ids: list[list[UUID]] = field(default_factory=list)
 
     def tenant(self, name: str) -> worlds.Tenant:
-        """A client of the model's."""
+        """The client with this number in the model."""
         return self.clients[name]
 
     def new_send(self, request: Request) -> NewSend:
-        """The request, as a client makes it."""
+        """Makes the request as a client."""
         client = self.clients[f"c{request.who}"]
         send = worlds.new_send(client, request.count)
         if request.is_routed and client.pool == self.pools[POOL]:
@@ -93,7 +93,7 @@ class SmallInstallation:
         return keyed(send, request.key, request.given) if request.key else send
 
     def place_of(self, message_id: UUID) -> Place:
-        """Where the model has the message."""
+        """The position of the message in the model."""
         return next(
             (number, ids.index(message_id))
             for number, ids in enumerate(self.message_ids)
@@ -109,7 +109,7 @@ class SmallInstallation:
             self.message_ids.append([row["id"] for row in rows])
 
     async def nodes(self) -> dict[str, tuple[int, int, int, int]]:
-        """Of each node what it holds, its version, and what its transfers make of both."""
+        """For each node: what it holds, its version, and both as its transfers say."""
         names = {pool.account_id: name for name, pool in self.pools.items()}
         names |= {group.account_id: name for name, group in self.groups.items()}
         names |= {client.account_id: name for name, client in self.clients.items()}
@@ -142,7 +142,7 @@ class SmallInstallation:
         return Counter({row["status"]: row["n"] for row in rows})
 
     async def all_is_due(self, pool: str) -> None:
-        """Nothing that this pool's provider is to send waits for its time."""
+        """No queued message of this pool's provider waits for a later time."""
         await worlds.execute(
             "UPDATE message SET due_at = now() - interval '1 s'"
             " WHERE provider_account_id = $1 AND status = 'QUEUED'",
@@ -150,7 +150,7 @@ class SmallInstallation:
         )
 
     async def leases_pass(self, pool: str) -> None:
-        """No call to this pool's provider is under way any more."""
+        """Ends all open calls to this pool's provider."""
         await worlds.execute(
             "UPDATE attempt SET lease_until = clock_timestamp() - interval '1 s'"
             " WHERE provider_account_id = $1 AND ended_at IS NULL",
@@ -159,7 +159,7 @@ class SmallInstallation:
 
 
 async def made(pool_holds: int, held: Sequence[int]) -> SmallInstallation:
-    """an installation of its own; its pool is the default one from now on."""
+    """An installation of its own. Its pool becomes the default one."""
     await worlds.execute("UPDATE provider_account SET is_default = false")
     pool = await worlds.add_pool(held=pool_holds)
     other_pool = await worlds.add_pool(held=9, default=False)
@@ -180,7 +180,7 @@ async def made(pool_holds: int, held: Sequence[int]) -> SmallInstallation:
 def answer_of_send(
     installation: SmallInstallation, result: AcceptResult | Postponed
 ) -> tuple[object, ...]:
-    """A result in the model's words; a send that is new gets the next number."""
+    """A result in the terms of the model. A new send gets the next number."""
     match result:
         case AcceptedNow(send):
             installation.send_ids.append(send.id)
@@ -198,7 +198,7 @@ def answer_of_send(
 async def answer_of_allocation(
     installation: SmallInstallation, who: str, whom: str, units: int
 ) -> tuple[object, ...]:
-    """The answer of an allocation, in the model's words."""
+    """The answer of an allocation in the terms of the model."""
     group = installation.groups.get(whom)
     client = installation.clients.get(whom)
     asked = Allocation(client.client_id if client else None, group.id if group else None, units)

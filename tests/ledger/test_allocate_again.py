@@ -1,4 +1,4 @@
-"""Allocating at once, again, and over a line that is cut: each is made once."""
+"""Allocations that run at once, are repeated, or lose their connection are made once."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_key_answers_as_before_whatever_has_changed_since(
     assert await allocated(installation, "supervisor", "member", GROUP, key="k") == first
     with pytest.raises(IdempotencyConflict):
         await allocated(installation, "supervisor", "member", GROUP - 1, key="k")
-    # The key is the user's own: another's is another.
+    # A key belongs to its user: the same key of another user is a different one.
     await allocated(installation, "admin", "member", 2, key="k")
 
 

@@ -34,7 +34,7 @@ class World:
     school: worlds.Tenant
 
     async def tamper(self, statement: str) -> None:
-        """Changes rows as somebody who may do everything. Triggers and checks are off."""
+        """Changes rows as a superuser. Triggers and checks are off."""
         own = await asyncpg.connect(**{**credentials(self.url), "user": "postgres"})
         try:
             await own.execute("SET session_replication_role = replica")

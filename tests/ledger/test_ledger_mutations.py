@@ -1,4 +1,4 @@
-"""Allocating and syncing, asked for by everybody."""
+"""Allocating and syncing, requested by every role."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Small:
 
 @pytest.fixture
 async def small(connected: None) -> Small:
-    """The world of these tests: small enough to see through."""
+    """The small world of these tests."""
     upstream, other = [await worlds.add_pool(default=False) for _ in range(2)]
     clients = [await worlds.add_client(pool, held=100) for pool in (upstream, upstream, other)]
     return Small(upstream, *clients)

@@ -100,7 +100,7 @@ async def test_the_balances_of_a_statement_are_an_unbroken_chain(
 
 
 async def play(nodes: Sequence[UUID], history: Sequence[Move]) -> Book:
-    """The history, written; what a client or a group does not hold does not move."""
+    """Writes the history. Units that a client or a group does not hold do not move."""
     async with store.transaction() as tx:
         book = await store.lock_accounts(tx, nodes)
         for move in history:

@@ -1,4 +1,4 @@
-"""Sync: a pool is set to what its provider says, less what is on its way; nothing else moves."""
+"""Sync sets a pool to the provider's reading less what is in flight, and moves nothing else."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ async def test_a_sync_whose_commit_was_lost_is_made_once(line: Line, moment: Mom
 async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(
     line: Line,
 ) -> None:
-    """It is lifted already: what comes after the commit is for those who fail before it."""
+    """The pause has ended already: what follows the commit is for failures before it."""
     pool = await worlds.add_pool(default=False)
     line.cut_at("UPDATE provider_account SET reading_until = NULL", Moment.UNSENT)
     assert (await synced(pool, Upstream(500))).change == 500
@@ -180,7 +180,7 @@ async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(
     assert not await is_paused(pool)
 
 
-# Who may
+# Who may sync
 
 
 @pytest.mark.parametrize(

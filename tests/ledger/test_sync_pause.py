@@ -1,4 +1,4 @@
-"""While a balance is read nothing changes hands: marks wait, and nobody waits for ever."""
+"""While a balance is read, no message is marked, and no mark waits for ever."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_a_pause_that_runs_out_starts_over_with_a_new_reading() -> None:
     async def dawdle_once() -> None:
         if upstream.readings == 1:
             await asyncio.sleep(SHORT.pause_seconds + 0.05)
-            # Marks go on, and what they hand over is not in the reading any more.
+            # Marks continue. What is submitted now is not in the reading.
             (call,) = await marked(pool)
             upstream.take("the call")
             await answered(pool, call, Accepted("ref"))

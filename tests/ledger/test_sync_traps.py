@@ -1,4 +1,4 @@
-"""At rest a pool is what its provider says, wherever a reading fell between charges and refunds.
+"""In the end a pool equals its provider's balance, however readings fell between charges.
 
 The two traps of `domain.ledger.sync`, each with a property: what is in flight is not in the
 reading yet, and what was handed over before a reading is refunded within the pool. The witness is
@@ -72,7 +72,7 @@ class Scene:
             self.sends.append(send.id)
 
     async def hand_over(self, fates: Sequence[tuple[bool, Outcome]]) -> None:
-        """All that is queued is marked and called for; the answers are not recorded yet."""
+        """Marks and submits everything that is queued. The answers are not recorded yet."""
         await worlds.execute(
             "UPDATE message SET due_at = now() - interval '1 s' WHERE provider_account_id = $1"
             " AND status = 'QUEUED'",
@@ -102,7 +102,7 @@ class Scene:
             await sweep(store, Observer())
 
     async def cancel(self, which: int) -> None:
-        """A send is called back."""
+        """Cancels a send."""
         if self.sends:
             await cancel_send(store, worlds.ADMIN, self.sends[which % len(self.sends)])
 
@@ -121,7 +121,7 @@ class Scene:
         self.elsewhere += messages * self.kind.price
 
     async def settle_doubts(self) -> None:
-        """What is in doubt is found out: the provider's own log says so."""
+        """Settles UNKNOWN messages by the provider's log."""
         rows = await worlds.fetch(
             "SELECT id FROM message WHERE provider_account_id = $1 AND status = 'UNKNOWN'",
             self.pool.id,
@@ -166,7 +166,7 @@ class Scene:
                 raise AssertionError(what)
 
     async def come_to_rest(self) -> None:
-        """All answers are recorded, all doubts ended, and nothing waits any more."""
+        """Records all answers, settles all UNKNOWN messages, and leaves nothing queued."""
         while self.calls:
             await self.record(0)
         for which in range(len(self.sends)):
@@ -191,7 +191,7 @@ STEPS = st.lists(
         EVENTS,
         st.tuples(st.just("accept"), st.integers(0, 11)),
         st.tuples(st.just("hand over"), FATES),
-        # During a reading nothing can be handed over, because marks are paused.
+        # During a reading nothing is submitted, because marks are paused.
         st.tuples(
             st.just("read"),
             st.lists(EVENTS | st.tuples(st.just("hand over"), st.just(0)), max_size=3),

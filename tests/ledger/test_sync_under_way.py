@@ -1,4 +1,4 @@
-"""Syncs amid real handing over: dispatchers, senders and cancellers, and at rest it all agrees."""
+"""Syncs while dispatchers, sends and cancellations run: in the end all figures agree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.ledger.upstream import Upstream, pool_of, synced
 
 
 class Moody(Upstream):
-    """Takes its time, and does not always say what it did."""
+    """A slow provider that does not always return the outcome."""
 
     def __init__(self, balance: int, random: Random) -> None:
         super().__init__(balance)
@@ -73,7 +73,7 @@ async def _sync_in_the_middle(
     numbers: Iterator[str],
     random: Random,
 ) -> None:
-    """Two syncs at once, with calls open before them and sends going on behind them."""
+    """Two syncs at once, with open calls before them and sends during them."""
     calls_before = len(upstream.taken)
     synced_twice = asyncio.Event()
     senders = [

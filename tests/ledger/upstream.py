@@ -1,4 +1,4 @@
-"""A provider account that keeps a balance of its own, as real ones do: the witness of sync."""
+"""A provider account with a balance of its own, like real ones: sync is checked against it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Meanwhile = Callable[[], Awaitable[None]]
 
 
 class Upstream:
-    """Takes messages and gets poorer by it.
+    """Accepts messages and lowers its balance.
 
-    `price`: of one message, in its own unit. `meanwhile`: what happens between the moment of which
-    a reading tells and the moment at which it arrives.
+    `price`: of one message, in its own unit. `meanwhile`: what happens between the time of a
+    reading and its arrival.
     """
 
     largest_batch = 100
@@ -64,21 +64,21 @@ class Upstream:
 
 
 class Unreadable(Upstream):
-    """One whose balance cannot be had."""
+    """A provider whose balance cannot be read."""
 
     async def balance(self) -> Reading:
         raise ProviderUnavailable("The account's key is wrong.")
 
 
 async def account_of(pool: worlds.Pool) -> ProviderAccount:
-    """The account as it stands."""
+    """The present state of the account."""
     return await store.find_provider_account(pool.id)
 
 
 async def synced(
     pool: worlds.Pool, upstream: Upstream, *, rules: SyncRules = QUICK, within_seconds: float = 20
 ) -> Synced:
-    """A sync of the pool, as the operator starts it."""
+    """Starts a sync of the pool, like the operator."""
     account = await account_of(pool)
     return await asyncio.wait_for(
         sync(store, upstream, account, actor_id=worlds.ADMIN.user_id, rules=rules), within_seconds

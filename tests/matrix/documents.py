@@ -1,6 +1,6 @@
 """Documents made from the schema: a field with all that can be selected below it.
 
-Whatever is added to a type is asked for by the matrix at once. Fields below the roots that not all
+The matrix selects everything that is added to a type. Fields below the roots that not all
 roles may read are left out, and have rows of their own.
 """
 
@@ -54,14 +54,14 @@ def fields_of_matrix(schema: GraphQLSchema) -> Iterator[str]:
 
 
 def ids_of(field: GraphQLField) -> set[str]:
-    """Where a field takes an id: `clientId`, `input.groupId`."""
+    """The arguments of a field that take an ID: `clientId`, `input.groupId`."""
     return {path for name, each in field.args.items() for path in _ids_in(name, each.type)}
 
 
 def document_for(schema: GraphQLSchema, root: str, given: Mapping[str, Any], only: str = "") -> str:
-    """The operation that asks the root field with these arguments, each as a variable.
+    """The operation with this root field and these arguments, each as a variable.
 
-    `only`: of what it returns, this field alone.
+    `only`: select only this field of the result.
     """
     type_name, name = root.split(".")
     type_ = schema.type_map[type_name]
@@ -90,7 +90,7 @@ def _only(returned: GraphQLNamedType, name: str) -> str:
 
 
 def _below(type_: GraphQLNamedType, above: tuple[str, ...]) -> str:
-    """The selection of a type, without types that stand above it already."""
+    """The selection of a type, without types that are above it already."""
     if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
         return ""
     if isinstance(type_, GraphQLInterfaceType):

@@ -1,4 +1,4 @@
-"""Who gets what: balances and what led to them."""
+"""Who gets what: balances and transfers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets what: who is asking, and who there is."""
+"""Who gets what: the viewer, and the directory."""
 
 from __future__ import annotations
 

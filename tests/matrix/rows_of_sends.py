@@ -1,4 +1,4 @@
-"""Who gets what: sends and what becomes of them."""
+"""Who gets what: sends and their messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directive @requires of schema.graphql agrees with what the rows say that each user gets."""
+"""The directive @requires of schema.graphql agrees with the rows of the matrix."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_directive_agrees_with_the_matrix(name: str) -> None:
 
 
 def disagreements(name: str, row: Row, requires: Requires | None) -> Iterator[str]:
-    """What a row and a directive say differently."""
+    """The differences between a row and a directive."""
     if (row.nobody == UNAUTHENTICATED) is not (requires is not None):
         yield f"without a credential one gets {row.nobody}, but the directive is {requires}"
     for who, (role, has_account) in USERS.items():

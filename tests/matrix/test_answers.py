@@ -1,6 +1,6 @@
 """No mutation reads the database between its COMMIT and its answer.
 
-A read there could fail, and then the caller would repeat what is done already. Here the database
+A read there could fail, and then the caller would repeat the mutation. Here the database
 goes away right after the COMMIT, for every mutation of the schema.
 """
 
@@ -27,7 +27,7 @@ MUTATIONS = [name for name in ROWS if name.startswith("Mutation.")]
 
 # Commits before the one that carries out the mutation, each with the reason.
 EARLIER_COMMITS = {
-    "Mutation.sync": 1,  # marks are paused before the provider is asked
+    "Mutation.sync": 1,  # marks are paused before the balance is read
 }
 
 # Mutations that change nothing, or whose row of the matrix is a dry run: there is no COMMIT.
@@ -38,7 +38,7 @@ CHECKED = sorted(set(MUTATIONS) - READ_ONLY)
 
 @pytest.fixture(scope="module")
 async def settled(database_template: Any) -> AsyncIterator[Scenario]:
-    """The town, once for all tests of this module."""
+    """The scenario, once for all tests of this module."""
     async with databases.fresh_copy(database_template) as url, scenario(url) as settled:
         yield settled
 
@@ -90,7 +90,7 @@ async def asked_until_commit(
     gate = Gate(commits=1 + EARLIER_COMMITS.get(name, 0))
     with monkeypatch.context() as patched:
         gate.guard(patched)
-        # The run cannot end without a database, and the answer would wait for it as long as it may.
+        # The run cannot end without a database, and the answer would wait for it.
         patched.setattr(reconcile, "ANSWER_SECONDS", 0.1)
         answer = await scenario.ask(who, document, variables)
     body: dict[str, Any] = orjson.loads(answer)
@@ -99,7 +99,7 @@ async def asked_until_commit(
 
 
 def somebody_who_may(name: str) -> tuple[Row, str]:
-    """A row of the matrix for the mutation, and somebody for whom it succeeds."""
+    """A row of the matrix for the mutation, and an actor for whom it succeeds."""
     refusals = {FORBIDDEN, UNAUTHENTICATED}
     for row in ROWS[name]:
         for who in ROLES:

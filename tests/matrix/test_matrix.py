@@ -1,8 +1,8 @@
-"""Every field is asked by everybody, and each gets what the table in `rows` says, and no more.
+"""Each role gets from every field what the table in `rows` says, and no more.
 
-Made from the schema: a field without a row fails, and so does an id that no row asks with. An id
-that is not for the asker is answered byte for byte like one that does not exist, and a mutation
-that is refused leaves no trace.
+Made from the schema: a field without a row fails, and so does an ID argument that no row uses. An
+ID of another tenant is answered byte for byte like one that does not exist, and a mutation that is
+refused leaves no trace.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ UNKNOWN = UUID(int=404)
 
 @pytest.fixture(scope="module")
 async def settled(database_template: Any) -> AsyncIterator[Scenario]:
-    """The town, once for all tests of this module."""
+    """The scenario, once for all tests of this module."""
     async with databases.fresh_copy(database_template) as url, scenario(url) as settled:
         yield settled
 
@@ -138,7 +138,7 @@ async def test_a_weak_resolver_is_noticed(
 
 
 def missing_rows(rows: Collection[str]) -> list[str]:
-    """What to add for fields without a row."""
+    """The rows to add for fields without one."""
     return [
         f"{name} has no row: add one to tests/matrix/rows.py that says what each of"
         f" {', '.join(ROLES)} gets"
@@ -148,7 +148,7 @@ def missing_rows(rows: Collection[str]) -> list[str]:
 
 
 def missing_ids(name: str, rows: Collection[Row]) -> list[str]:
-    """What to add for ids that a field takes and no row asks with."""
+    """The rows to add for IDs that a field takes and no row uses."""
     asked = {path[1:] for row in rows for path, thing in things_in(row.given) if thing.kind}
     taken = ids_of(field_of(name))
     return [
@@ -158,7 +158,7 @@ def missing_ids(name: str, rows: Collection[Row]) -> list[str]:
 
 
 async def differences(scenario: Scenario, name: str, row: Row) -> AsyncIterator[str]:
-    """Where what everybody gets is not what the row says."""
+    """The differences between the answers and the row."""
     for who in ROLES:
         expected = getattr(row, who)
         variables = await filled(scenario, row.given)
@@ -179,7 +179,7 @@ async def differences(scenario: Scenario, name: str, row: Row) -> AsyncIterator[
 async def told_apart(
     scenario: Scenario, name: str, row: Row, who: str, answer: bytes
 ) -> AsyncIterator[str]:
-    """Where one can tell that an id exists which is not one's own."""
+    """The cases in which an actor can find out that an ID of another tenant exists."""
     got = await word_for(scenario, answer)
     for path, thing in things_in(row.given):
         if thing.kind is None:
@@ -196,7 +196,7 @@ async def told_apart(
 
 
 async def word_for(scenario: Scenario, answer: bytes) -> str:
-    """The cell that says what an answer is."""
+    """The cell for an answer."""
     bodies = [orjson.loads(line) for line in answer.splitlines()]
     codes = {code_of(error) for body in bodies for error in body.get("errors", ())}
     if codes:
@@ -213,7 +213,7 @@ def code_of(error: dict[str, Any]) -> str:
 
 
 def refusal_in(value: Any) -> str | None:
-    """The union's member that an answer is, if it is a refusal."""
+    """The member of the union, if the answer is a refusal."""
     name = value.get("__typename") if isinstance(value, dict) else None
     type_ = SCHEMA.type_map.get(name or "")
     interfaces = type_.interfaces if isinstance(type_, GraphQLObjectType) else ()
@@ -222,7 +222,7 @@ def refusal_in(value: Any) -> str | None:
 
 
 def nothing_in(values: list[Any]) -> str | None:
-    """Null or empty, where an answer is that."""
+    """NULL or EMPTY, if the answer is one of them."""
     if not values:
         return EMPTY
     value = values[0]
@@ -233,12 +233,12 @@ def nothing_in(values: list[Any]) -> str | None:
 
 
 def is_refusal(cell: str) -> bool:
-    """Whether it says that nothing was given or done."""
+    """Whether the answer is a refusal."""
     return cell in NOTHING or cell in {FORBIDDEN, UNAUTHENTICATED} or cell in SCHEMA.type_map
 
 
 def document_of(name: str, row: Row) -> str:
-    """What is asked."""
+    """The request of a row."""
     if row.through is None:
         return document_for(SCHEMA, name, row.given)
     return document_for(SCHEMA, row.through, row.given, only=name.split(".")[1])
@@ -247,7 +247,7 @@ def document_of(name: str, row: Row) -> str:
 async def filled(
     scenario: Scenario, given: Any, wrong: tuple[str, str] = ("", ""), path: str = ""
 ) -> Any:
-    """The arguments with the things found. `wrong`: where something else stands, and what."""
+    """The arguments with the things found. `wrong`: the path and the value of one to replace."""
     if isinstance(given, Mapping):
         return {
             name: await filled(scenario, each, wrong, f"{path}.{name}")

@@ -1,4 +1,4 @@
-"""Things to ask about in rows of the matrix: the owner's, its group's or its pool's.
+"""Objects for the rows of the matrix: of the owner, its group or its pool.
 
 An object that a mutation uses up or changes is made again for each request.
 """
@@ -84,7 +84,7 @@ async def the_audit(scenario: Scenario) -> UUID:
 
 
 async def no_run_goes_on(scenario: Scenario) -> None:
-    """Runs that another question has started end, so that a new one can start."""
+    """Waits for runs of other rows, so that a new one can start."""
     await worlds.execute("UPDATE ledger_audit SET state = 'STOPPED' WHERE state = 'RUNNING'")
     await worlds.execute("UPDATE reconciliation SET finished_at = now() WHERE finished_at IS NULL")
 
@@ -258,7 +258,7 @@ async def a_hook_delivery(scenario: Scenario) -> UUID:
 
 @thing(Kind.WEBHOOK_EVENT)
 async def an_unrouted_event(scenario: Scenario) -> UUID:
-    """A new one that nobody could be found for: of a sender whom nobody has written to."""
+    """A new one without a client: no client has written to its sender."""
     sender = worlds.generated_numbers(1, skip=100_000 + int(uuid4().int % 1_000_000))[0]
     (row,) = await post.received(post.inbound(word_of("owner"), sender=sender))
     assert row["outcome"] == "UNROUTED"
@@ -267,7 +267,7 @@ async def an_unrouted_event(scenario: Scenario) -> UUID:
 
 
 async def everybody_hears(scenario: Scenario) -> None:
-    """A new message to each tenant, from whom it writes to."""
+    """A new message to each tenant from a number that it has written to."""
     for place, tenant in scenario.tenants().items():
         line = Line(f"modem of {place}", "1")
         normaliser = scenario.app.installation.normaliser
@@ -286,6 +286,6 @@ async def _newest(table: str, client_id: UUID) -> UUID:
 
 
 async def messages_change(scenario: Scenario) -> None:
-    """One of each tenant's is in doubt from now on."""
+    """Makes one message of each tenant UNKNOWN."""
     for place, tenant in scenario.tenants().items():
         await new_in_doubt(tenant, word_of(place))

@@ -1,6 +1,6 @@
-// Watches one subscription with a client that others publish, and prints what it is told: a JSON
+// Watches one subscription with a stock client, and prints what it receives: a JSON
 // line for each event, for each connection made, and for each one lost.
-// node watch.mjs CLIENT ADDRESS TOKEN_FILE QUERY: the token is read anew for each connection.
+// node watch.mjs CLIENT ADDRESS TOKEN_FILE QUERY: the token is read again for each connection.
 
 import { readFileSync } from "node:fs";
 import WebSocket from "ws";

@@ -6,7 +6,7 @@ const [kind, address, email, password] = process.argv.slice(2);
 const uri = `${address}/graphql`;
 let token = null;
 const headers = () => (token ? { authorization: `Bearer ${token}` } : {});
-const say = (step, told) => console.log(JSON.stringify({ step, ...told }));
+const say = (step, answer) => console.log(JSON.stringify({ step, ...answer }));
 
 const SIGN_IN = `mutation SignIn($input: SignInInput!) {
   signIn(input: $input) { ... on Session { accessToken } }
@@ -29,7 +29,7 @@ async function apollo() {
   });
   const link = authorized.concat(new HttpLink({ uri }));
   const client = new ApolloClient({ link, cache: new InMemoryCache() });
-  const told = async (asked) => {
+  const answerOf = async (asked) => {
     try {
       return { data: (await asked).data };
     } catch (failure) {
@@ -38,8 +38,8 @@ async function apollo() {
     }
   };
   return {
-    change: (document, variables) => told(client.mutate({ mutation: gql(document), variables })),
-    read: (document, variables) => told(client.query({ query: gql(document), variables })),
+    change: (document, variables) => answerOf(client.mutate({ mutation: gql(document), variables })),
+    read: (document, variables) => answerOf(client.query({ query: gql(document), variables })),
   };
 }
 
@@ -51,14 +51,14 @@ async function urql() {
     fetchOptions: () => ({ headers: headers() }),
     preferGetMethod: false,
   });
-  const told = async (asked) => {
+  const answerOf = async (asked) => {
     const { data, error } = await asked;
     if (error?.networkError) throw error.networkError;
     return error ? { codes: error.graphQLErrors.map((each) => each.extensions.code) } : { data };
   };
   return {
-    change: (document, variables) => told(client.mutation(document, variables).toPromise()),
-    read: (document, variables) => told(client.query(document, variables).toPromise()),
+    change: (document, variables) => answerOf(client.mutation(document, variables).toPromise()),
+    read: (document, variables) => answerOf(client.query(document, variables).toPromise()),
   };
 }
 
