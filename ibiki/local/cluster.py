@@ -57,6 +57,7 @@ _THROWAWAY_SETTINGS: Mapping[str, str] = {
     "full_page_writes": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "1GB",
+    "min_wal_size": "80MB",
 }
 
 
