@@ -13,9 +13,8 @@ from rich.progress import Progress
 
 from domain.errors import units_in_words
 from domain.imports import balances, clients, legacy_logs
-from domain.imports.contacts import ContactImport
+from domain.imports.contacts import ContactImport, OptOutImport
 from domain.imports.importing import Importer, Problem, check, import_lines
-from domain.imports.opt_outs import OptOutImport
 from domain.imports.table import Table, opened_table
 from domain.imports.tenants import EMAIL
 from ibiki.cli.clients import client_named

@@ -9,8 +9,7 @@ import pytest
 
 from domain.errors import InvalidFile
 from domain.imports import importing
-from domain.imports.contacts import ContactImport
-from domain.imports.opt_outs import OptOutImport
+from domain.imports.contacts import ContactImport, OptOutImport
 from domain.imports.table import Table
 from domain.imports.tenants import EMAIL
 from persistence import store
