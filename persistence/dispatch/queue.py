@@ -1,7 +1,8 @@
 """The queue: which tenants wait, which messages may go, and the mark.
 
 Raw SQL: a claim is four statements, on the path of every message. `pick_messages` and `mark_calls`
-handle hundreds of messages in one round trip each.
+read and change hundreds of messages in one round trip each. So a message of a bulk takes 122 µs of
+CPU, and one that is claimed alone 738 µs (docs/benchmarks.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Settlement: the transitions of messages, and attempts that end.
 
 Raw SQL: set-based statements that lock and change hundreds of rows in one round trip. They are on
-the path of every message.
+the path of every message. In a second, 13,500 messages of a bulk leave, or 1,430 single ones
+(docs/benchmarks.md).
 """
 
 from __future__ import annotations

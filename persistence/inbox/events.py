@@ -1,7 +1,8 @@
 """Webhook events: stored when they arrive, taken and marked when they are received.
 
 Set-based SQL: providers send delivery reports at the rate of bulk sends, and must get their answer
-within milliseconds. A batch of up to 500 events costs about as much as one.
+within milliseconds. A batch of up to 500 events costs about as much as one: 6,000 events a second
+are stored on two cores (docs/benchmarks.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Messages that delivery reports or status queries name, and the progress of status queries.
 
-Set-based SQL: reports arrive in bursts as large as the sends that they are about.
+Set-based SQL: reports arrive in bursts as large as the sends that they are about. `events` has the
+figure.
 """
 
 from __future__ import annotations

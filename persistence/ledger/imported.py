@@ -1,6 +1,6 @@
 """Log lines and opening balances of another system: behind `domain.imports.ports.ImportStore`.
 
-Set-based SQL: a file has millions of lines.
+Set-based SQL: a file has millions of lines. 1,000,000 take two minutes (docs/benchmarks.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Holdings, transfers and idempotency keys. Set-based SQL: every send passes through it."""
+"""Holdings, transfers and idempotency keys.
+
+Set-based SQL: every send passes through it, and a batch in one statement accepts 10 to 12 times as
+many sends as one statement for each (docs/benchmarks.md).
+"""
 
 from __future__ import annotations
 
