@@ -32,7 +32,11 @@ NAMES = (
     "PostgreSQL is restarted at once",
     "Redis is restarted",
 )
-SCALE = Scale(pace=Pace(requests_per_second=12.0, patience_seconds=5.0), moment_seconds=1.0)
+SCALE = Scale(
+    pace=Pace(requests_per_second=12.0, patience_seconds=5.0),
+    moment_seconds=1.0,
+    statement_seconds=6.0,
+)
 BOUNDS = Bounds(recovery_seconds=30.0, told_seconds=30.0, settled_seconds=60.0)
 
 

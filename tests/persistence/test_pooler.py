@@ -25,6 +25,7 @@ from tests.faults.programs import free_port
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 SERVER_CONNECTIONS = 3
 CALLERS = 8
+TIMES = 3
 INI = """
 [databases]
 {name} = host={host} dbname={name} user=ibiki
@@ -73,7 +74,7 @@ async def test_many_callers_share_few_connections_of_the_server(pooler: str) -> 
         tenants = [await worlds.add_client(pool, held=1_000) for _ in range(CALLERS)]
         await asyncio.gather(*[each(one) for one in tenants for each in (_send, _read)])
         await worlds.accept(tenants[0], 600, text="By COPY")
-        assert sum((await worlds.statuses()).values()) == CALLERS * 5 + 600
+        assert sum((await worlds.statuses()).values()) == CALLERS * TIMES + 600
         await worlds.assert_audit_holds()
     finally:
         await disconnect()
@@ -96,12 +97,12 @@ async def _answers(url: str) -> bool:
 
 
 async def _send(tenant: worlds.Tenant) -> None:
-    for _ in range(5):
+    for _ in range(TIMES):
         await worlds.accept(tenant)
 
 
 async def _read(tenant: worlds.Tenant) -> None:
     own = OfClient(tenant.client_id)
-    for _ in range(5):
+    for _ in range(TIMES):
         await store.read_messages(own, Window(20), search="morning")
         await store.read_sends(own, Window(20))
