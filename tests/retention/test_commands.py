@@ -1,0 +1,46 @@
+"""`ibiki retention`, `ibiki set-retention` and `ibiki erase-person`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from resolvers import ids
+from resolvers.ids import Kind
+from tests import worlds
+from tests.end_to_end.program import run
+from tests.inbox.post import PHONE
+from tests.retention.old import Old, assert_proven, rows
+
+
+async def ibiki(old: Old, directory: Path, *arguments: str) -> str:
+    """What a command prints. Messages are kept for a month."""
+    settings = {"DATABASE_URL": old.url, "IBIKI_DATA": str(directory), "RETENTION_MONTHS": "1"}
+    ended = await asyncio.to_thread(run, *arguments, **settings)
+    assert ended.stderr == ""
+    assert ended.returncode == 0
+    return ended.stdout
+
+
+async def test_the_commands_say_what_goes_and_drop_it(old: Old, tmp_path: Path) -> None:
+    planned = await ibiki(old, tmp_path, "retention")
+    assert "would go. Nothing was changed: add --apply." in planned.splitlines()[-1]
+    assert await rows("message") == 12
+    client = ids.encode(Kind.CLIENT, old.app.sibling.client_id)
+    kept = await ibiki(old, tmp_path, "set-retention", client, "--months", "0")
+    assert kept.endswith(": texts as the installation, messages for ever.\n")
+    files = str(tmp_path / "months")
+    done = json.loads(
+        await ibiki(old, tmp_path, "retention", "--apply", "--export", files, "--json")
+    )
+    [month] = done["files"]
+    assert (Path(month) / "messages.csv.gz").exists()
+    gone = {each["part"]: each["rows"] for each in done["found"]}
+    assert gone["messages"] == 9
+    assert await rows("message") == 3
+    assert PHONE in [row["number"] for row in await worlds.fetch("SELECT number FROM contact")]
+    erased = await ibiki(old, tmp_path, "erase-person", PHONE, "--apply")
+    assert "contacts: 1 (" in erased
+    assert PHONE not in [row["number"] for row in await worlds.fetch("SELECT number FROM contact")]
+    await assert_proven()
