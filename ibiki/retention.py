@@ -12,19 +12,23 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.errors import AlreadyRunning
+from domain.inbox.capture import CaptureStore, capture_contacts
 from domain.ledger.closing import CheckpointStore, close_months
 from domain.ledger.reconcile import last_night
 from domain.ledger.runs import REST
 from domain.retention.retention import (
     Exported,
     Found,
+    Part,
     RetentionStore,
+    Step,
     begin_export,
     drop_old,
+    drop_person,
     months_to_export,
     rows_of,
 )
-from domain.retention.rules import Retention, Rules
+from domain.retention.rules import Clients, Retention, Rules
 from ibiki.exporting import MonthFiles
 from ibiki.settings.retention import RetentionSettings
 
@@ -33,6 +37,10 @@ _log = logging.getLogger(__name__)
 
 class Store(CheckpointStore, RetentionStore, Protocol):
     """What closing months and retention need."""
+
+
+class ErasingStore(CaptureStore, RetentionStore, Protocol):
+    """What dropping a person needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,16 @@ async def run_retention(
         )
     async for found in drop_old(store, rules, now, dry_run=False, exported=exported, rest=rest):
         yield found
+
+
+async def erase(
+    store: ErasingStore, number: str, clients: Clients, *, dry_run: bool, rest: float = REST
+) -> AsyncIterator[tuple[Part, Step]]:
+    """As `drop_person`. Captures first: a message is found by its number when it is captured."""
+    while not dry_run and await capture_contacts(store):
+        pass
+    async for step in drop_person(store, number, clients, dry_run=dry_run, rest=rest):
+        yield step
 
 
 async def export_months(

@@ -10,13 +10,13 @@ from pathlib import Path
 from uuid import UUID
 
 from domain.identity.access import Everything
-from domain.retention.retention import Found, drop_old, drop_person
+from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import console, print_result, with_installation
 from ibiki.local.command_context import CommandContext
-from ibiki.retention import Exporting, export_months, run_retention
+from ibiki.retention import Exporting, erase, export_months, run_retention
 from ibiki.wiring import Components
 from persistence import store
 
@@ -80,7 +80,7 @@ def erase_person(data: Path, number: str, *, client: str, apply: bool, as_json: 
         e164 = parts.installation.normaliser.normalise(number)
         found: list[Found] = []
         waiting = 0
-        async for _, step in drop_person(store, e164, of, dry_run=not apply):
+        async for _, step in erase(store, e164, of, dry_run=not apply):
             found += step.found
             waiting += step.waiting
         await _print(found, as_json=as_json, done=apply, waiting=waiting)

@@ -217,9 +217,10 @@ PERSON = {
     Part.CONTACTS: Rows(
         "contact",
         WHOLE_ROW,
+        # A line can be there without a contact: clients delete contacts.
         "changed AS (DELETE FROM contact USING chosen WHERE contact.id = chosen.id), lines AS ("
-        f"DELETE FROM conversation_line USING chosen WHERE conversation_line.number = {NUMBER}"
-        " AND conversation_line.client_id = chosen.client_id)",
+        f"DELETE FROM conversation_line WHERE number = {NUMBER} AND"
+        " ($4::uuid[] IS NULL OR client_id = ANY($4)) AND client_id <> ALL($5::uuid[]))",
         changed_at="created_at",
         page="SELECT contact.id FROM client JOIN contact ON contact.client_id = client.id"
         f" AND contact.number = {NUMBER} WHERE contact.id > $1 AND contact.id < $2",

@@ -6,8 +6,9 @@ import json
 
 from domain.dispatch.cancel import cancel_send
 from domain.inbox.capture import capture_contacts
-from domain.retention.retention import Part, drop_person
+from domain.retention.retention import Part
 from domain.retention.rules import Clients
+from ibiki.retention import erase
 from persistence import store
 from tests import worlds
 from tests.inbox import post
@@ -15,10 +16,10 @@ from tests.inbox.post import PHONE
 from tests.retention.old import Old, assert_proven
 
 
-async def erase(clients: Clients, *, dry_run: bool = False) -> dict[Part, tuple[int, int]]:
+async def erased(clients: Clients, *, dry_run: bool = False) -> dict[Part, tuple[int, int]]:
     """Of each part of what is stored about PHONE: how many rows are gone, and how many wait."""
     found: dict[Part, tuple[int, int]] = {}
-    async for part, step in drop_person(store, PHONE, clients, dry_run=dry_run, rest=0):
+    async for part, step in erase(store, PHONE, clients, dry_run=dry_run, rest=0):
         gone, waiting = found.get(part, (0, 0))
         count = sum(each.rows for each in step.found)
         found[part] = gone + count, waiting + step.waiting
@@ -40,8 +41,8 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
     await post.stored({"messageId": "ref", "status": "delivered", "recipient": PHONE[1:]})
     await post.receive_all()
     own = Clients(only=frozenset({owner}))
-    planned = await erase(own, dry_run=True)
-    assert await erase(own) == planned
+    planned = await erased(own, dry_run=True)
+    assert await erased(own) == planned
     assert planned == {
         Part.MESSAGES: (1, 1),
         Part.INBOUND: (1, 0),
@@ -50,7 +51,7 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
         Part.SENDS: (1, 0),
         Part.EVENT_BODIES: (2, 0),
     }
-    assert await erase(own) == {part: (0, n) for part, (_, n) in planned.items()}
+    assert await erased(own) == {part: (0, n) for part, (_, n) in planned.items()}
     await assert_proven()
     [bulk] = await worlds.fetch("SELECT rejected FROM send WHERE id = $1", old.bulk)
     assert json.loads(bulk["rejected"]) == rejected[1:]
@@ -58,7 +59,16 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
     assert await worlds.fetch("SELECT FROM contact WHERE client_id = $1", sibling)
     await cancel_send(store, old.app.owner.actor, waits.id)
     await cancel_send(store, old.app.sibling.actor, other.id)
-    await erase(Clients())
+    just_now = await worlds.accept(old.app.sibling, numbers=[PHONE], text="Waits")
+    await cancel_send(store, old.app.sibling.actor, just_now.id)
+    await worlds.execute(
+        "INSERT INTO conversation_line (number, modem, port, client_id, last_active_id)"
+        " VALUES ($1, 'of a contact', 'that was deleted', $2, $3)",
+        PHONE,
+        owner,
+        old.single,
+    )
+    await erased(Clients())
     for table in ("message", "sent_to", "inbound", "conversation", "conversation_line", "contact"):
         left = await worlds.fetch(f"SELECT FROM {table} WHERE number = $1", PHONE)
         assert left == [], table
