@@ -113,8 +113,8 @@ MUTANTS = (
     Mutant(
         "outcomes are recorded for messages that are decided",
         SETTLEMENT_SQL,
-        "\n  AND ($2::uuid[] IS NULL OR message.id = ANY($2))\nORDER BY message.id FOR UPDATE",
-        "\n  OR message.attempt_id = ANY($1::uuid[])\nORDER BY message.id FOR UPDATE",
+        " {{among}}\nORDER BY message.id FOR UPDATE",
+        " {{among}}\n  OR message.attempt_id = ANY($1::uuid[])\nORDER BY message.id FOR UPDATE",
         ("dispatch/test_settling_many.py",),
     ),
     Mutant(
