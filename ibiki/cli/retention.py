@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from domain.identity.access import Everything
+from domain.ledger.closing import LedgerDoesNotHold
 from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention
 from ibiki.cli.clients import client_named
@@ -53,7 +54,10 @@ def retention(
                 await export_months(store, rules, now, exporting, report_file=files.append)
             found = drop_old(store, rules, now, dry_run=True)
         # `files` is filled when the last row is gone.
-        rows = [each async for each in found]
+        try:
+            rows = [each async for each in found]
+        except LedgerDoesNotHold as broken:
+            raise CommandError(str(broken)) from broken
         await _print(rows, as_json=as_json, done=apply, files=files)
 
     with_installation(data, run, must_exist=True)

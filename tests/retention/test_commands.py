@@ -9,6 +9,7 @@ from pathlib import Path
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
+from tests.aging import as_superuser
 from tests.end_to_end.program import run
 from tests.inbox.post import PHONE
 from tests.retention.old import Old, assert_proven, rows
@@ -44,3 +45,17 @@ async def test_the_commands_say_what_goes_and_drop_it(old: Old, tmp_path: Path) 
     assert "contacts: 1 (" in erased
     assert PHONE not in [row["number"] for row in await worlds.fetch("SELECT number FROM contact")]
     await assert_proven()
+
+
+async def test_nothing_goes_if_the_ledger_does_not_hold(old: Old, tmp_path: Path) -> None:
+    await as_superuser(
+        old.url,
+        "DELETE FROM ledger_checkpoint_account; DELETE FROM ledger_checkpoint;"
+        " UPDATE account SET held = held + 1",
+    )
+    settings = {"DATABASE_URL": old.url, "IBIKI_DATA": str(tmp_path), "RETENTION_MONTHS": "1"}
+    ended = await asyncio.to_thread(run, "retention", "--apply", "--without-export", **settings)
+    assert ended.returncode == 1
+    assert "Run `ibiki audit`" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert await rows("message") == 12
