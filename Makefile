@@ -67,7 +67,8 @@ bench: install ## The benchmarks, as a table.
 	$(BIN)/python -m benchmarks
 
 soak: install ## Hurts the running program for SOAK_SECONDS (1800): docs/soak.md.
-	$(BIN)/python -m tests.faults $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.faults $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(SLOW),--slow $(SLOW)) $(if $(RATE),--rate $(RATE))
 
 mutants: install ## Breaks the program in many ways; the tests must notice each: docs/decisions/0156.
 	$(BIN)/python -m tests.mutants
