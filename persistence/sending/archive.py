@@ -90,6 +90,8 @@ async def read_sends(
     if filter.scheduled is not None:
         is_scheduled = RawSQL(IS_SCHEDULED)
         query = query.annotate(is_scheduled=is_scheduled).filter(is_scheduled=filter.scheduled)
+    if filter.scheduled:  # for the index: an index does not know coalesce
+        query = query.filter(due_until__gt=RawSQL("statement_timestamp()"))
     if filter.created_after is not None:
         query = query.filter(
             created_at__gte=filter.created_after, id__gte=first_id(filter.created_after)
