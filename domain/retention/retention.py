@@ -137,7 +137,7 @@ class RetentionStore(Protocol):
         ...
 
     async def first_of(self, part: Part) -> datetime | None:
-        """When the oldest row was made. None if there is no row."""
+        """The time that the ID of the oldest row begins with. None if there is no row."""
         ...
 
     async def drop_empty_months(self, before: datetime) -> Sequence[str]:

@@ -15,6 +15,7 @@ from domain.numbering_plans import national_digits
 from domain.retention.retention import Found, Part, RowPage, Span, Step
 from domain.retention.rules import Retention, Rules
 from persistence.database import connection, transaction
+from persistence.partitions import time_of
 from persistence.retention.parts import PARTS, PERSON
 
 if TYPE_CHECKING:
@@ -100,12 +101,10 @@ async def read_rows(part: Part, span: Span, *, most: int) -> RowPage:
 
 
 async def first_of(part: Part) -> datetime | None:
-    rows = PARTS[part]
+    statement = f"SELECT id FROM {PARTS[part].table} ORDER BY id LIMIT 1"  # noqa: S608 - our own
     async with connection() as pooled:
-        found: datetime | None = await pooled.fetchval(
-            f"SELECT {rows.made_at} FROM {rows.table} ORDER BY id LIMIT 1"  # noqa: S608 - our own
-        )
-    return found
+        found = await pooled.fetchval(statement)
+    return None if found is None else time_of(found)
 
 
 async def set_retention(client_id: UUID, retention: Retention) -> None:

@@ -60,6 +60,17 @@ async def test_months_are_exported_before_they_go(old: Old, tmp_path: Path) -> N
     assert found == list(csv.DictReader(messages.splitlines()))
 
 
+async def test_the_month_of_a_row_is_that_of_its_id(old: Old, tmp_path: Path) -> None:
+    """By which it is dropped. Other times may be of the next month."""
+    for time in ("message.created_at", "inbound.created_at", "attempt.started_at"):
+        table, column = time.split(".")
+        await worlds.execute(f"UPDATE {table} SET {column} = clock_timestamp()")
+    await worlds.execute("UPDATE webhook_event SET received_at = clock_timestamp()")
+    month = await exported(old, Exporting(tmp_path))
+    manifest = json.loads((month / "manifest.json").read_text())
+    assert manifest["files"]["messages.csv.gz"]["rows"] == 10
+
+
 async def test_what_changes_during_an_export_stays(old: Old, tmp_path: Path) -> None:
     """Also a row that names an earlier moment, and the rows of a rule that is new."""
     sibling = old.app.sibling.client_id
