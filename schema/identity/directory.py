@@ -11,7 +11,6 @@ from domain.identity import auth_tokens, quiet_hours
 from domain.identity import directory as domain_directory
 from domain.identity.access import Role
 from domain.identity.directory import ClientStatus
-from resolvers.identity import directory
 from resolvers.identity import directory as fields
 from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
@@ -57,7 +56,7 @@ class Client(Node):
     )
     status: ClientStatus = strawberry.field(description="Only an ACTIVE client may send.")
     group = batch_field(
-        directory.groups_of_clients,
+        fields.groups_of_clients,
         Group | None,
         description="The group of the client. Null without one.",
     )
@@ -91,7 +90,7 @@ class TwilioAuthToken:
 
 
 @strawberry.type(description="The brand under which this installation sells.")
-@stands_for(directory.Brand)
+@stands_for(fields.Brand)
 class Brand:
     name: str = strawberry.field(description="The name to show to users.")
 
@@ -103,18 +102,18 @@ class Viewer:
     email: str = strawberry.field(description="The email address that the user signs in with.")
     role: Role = strawberry.field(description="What the user may see and do.")
     client = batch_field(
-        directory.clients_of,
+        fields.clients_of,
         Client | None,
         description="The account that the user sends from. A supervisor may have one in its group. "
         "An admin has none.",
     )
     group = batch_field(
-        directory.groups_of,
+        fields.groups_of,
         Group | None,
         description="The group of a supervisor, or the group of the client of the user.",
     )
     brand = strawberry.field(
-        resolver=directory.brand, graphql_type=Brand, description="The brand of this installation."
+        resolver=fields.brand, graphql_type=Brand, description="The brand of this installation."
     )
 
 
@@ -125,12 +124,12 @@ class User(Node):
     email: str = strawberry.field(description="The email address that the user signs in with.")
     role: Role = strawberry.field(description="What the user may see and do.")
     client = batch_field(
-        directory.clients_of,
+        fields.clients_of,
         Client | None,
         description="The account that the user sends from.",
     )
     group = batch_field(
-        directory.groups_of,
+        fields.groups_of,
         Group | None,
         description="The group of a supervisor, or the group of the client of the user.",
     )
@@ -166,12 +165,12 @@ UpdateUserResult = Annotated[
 @strawberry.type
 class DirectoryQuery:
     brand = strawberry.field(
-        resolver=directory.brand,
+        resolver=fields.brand,
         graphql_type=Brand,
         description="The name that this installation sells under. It can be read before sign-in.",
     )
     viewer = strawberry.field(
-        resolver=directory.viewer,
+        resolver=fields.viewer,
         graphql_type=Viewer,
         description="The user who makes the request.",
     )
