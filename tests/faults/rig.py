@@ -114,6 +114,8 @@ class Rig:
     promises: Promises
     balancer: FaultProxy
     """In front of both servers: it sends each connection to one that is ready."""
+    deadlocks: int = 0
+    """Those that the rounds have counted so far."""
 
     @property
     def programs(self) -> list[Program]:

@@ -133,8 +133,10 @@ async def _is_settled(rig: Rig, owed: frozenset[str]) -> bool:
 
 
 async def _deadlocks(rig: Rig) -> list[str]:
-    deadlocks = await patiently(rig.postgres.deadlocks)
-    return [f"{deadlocks} deadlocks"] if deadlocks else []
+    """Those since the last round."""
+    before, rig.deadlocks = rig.deadlocks, await patiently(rig.postgres.deadlocks)
+    new = rig.deadlocks - before
+    return [f"{new} deadlocks"] if new else []
 
 
 def _surprises(rig: Rig) -> list[str]:
