@@ -73,7 +73,7 @@ def broken_copy(tmp_path_factory: pytest.TempPathFactory) -> str:
         (project / folder).mkdir()
         (project / folder / "__init__.py").touch()
         (project / folder / "target.py").touch()
-    for module in ("imports", "installation"):
+    for module in ("imports", "retention", "installation"):
         (project / f"domain/{module}.py").touch()
     for package, imported in WRONG:
         target = f"{imported}.target" if imported in PACKAGES else imported
