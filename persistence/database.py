@@ -67,8 +67,12 @@ KEPT_ALIVE = {
 }
 
 BEGIN = "BEGIN;"
+# Kept plans are made for any values. A range of IDs may be a month or a moment: PostgreSQL takes it
+# for a few rows, and would read all messages of the month by their key and sort them. The indexes
+# of these statements have their order.
 KEEP_PLANS = (
     f"{BEGIN} SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off;"
+    " SET LOCAL enable_sort = off;"
 )
 
 MODELS = [

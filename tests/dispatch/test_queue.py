@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -15,7 +15,7 @@ from domain.dispatch.messages import ALL_IDS, Call, Quota, Waiting
 from domain.ids import new_id
 from domain.sending.messages import SendKind
 from persistence import store
-from persistence.dispatch.queue import BURST_SECONDS, TENANTS_WAITING
+from persistence.dispatch.queue import BURST_SECONDS, PICK, TENANTS_WAITING
 from tests import worlds
 
 ALL = {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
@@ -63,6 +63,21 @@ async def test_the_turn_begins_behind_the_tenant_served_last_and_goes_round() ->
     assert [each.client_id for each in waiting] == [ids[3], ids[4], ids[0]]
     waiting = await store.tenants_waiting(pool.id, after={SINGLES: ids[4]}, most=1)
     assert [each.client_id for each in waiting] == [ids[0]]
+
+
+async def test_the_kept_plan_of_a_claim_reads_no_messages_that_it_does_not_pick() -> None:
+    """The plan is for any range of IDs, also after large sends that no ANALYZE has seen."""
+    pool = await worlds.add_pool()
+    anne, bob = [await worlds.add_client(pool, held=50_000) for _ in range(2)]
+    for tenant in (anne, bob):
+        await worlds.accept(tenant, 20_000)
+    at, first = datetime(2020, 1, 1, tzinfo=UTC), UUID(int=0)
+    quotas = [[BULK] * 2, [anne.client_id, bob.client_id], [10] * 2, [at] * 2, [first] * 2]
+    async with store.transaction(keeps_plans=True) as tx:
+        statement = await tx.prepare(PICK)
+        plan = str(await statement.explain(pool.id, *quotas, ALL_IDS.since, ALL_IDS.until))
+    assert "message_queue" in plan
+    assert "message_pkey" not in plan
 
 
 async def test_a_tenant_with_nothing_due_is_passed_over() -> None:
