@@ -225,8 +225,20 @@ async def test_a_person_ends_a_doubt_and_the_note_is_kept(
         await settle_unknown(store, worlds.ADMIN, message_id, taken=not taken, note="changed")
     assert await worlds.held(client.account_id) == held
     actors = await worlds.fetch("SELECT actor_id, note FROM transfer WHERE kind = 'REFUND'")
-    told_to_the_client = "The network did not take this message."
-    assert actors == [{"actor_id": worlds.ADMIN.user_id, "note": told_to_the_client}] * (not taken)
+    shown_to_the_client = "The network did not take this message."
+    assert actors == [{"actor_id": worlds.ADMIN.user_id, "note": shown_to_the_client}] * (not taken)
+    await worlds.assert_audit_holds()
+
+
+async def test_the_other_messages_of_the_call_stay_in_doubt() -> None:
+    pool = await worlds.add_pool()
+    client = await worlds.add_client(pool, held=10)
+    await worlds.accept(client, 3)
+    (call,) = await marked(pool)
+    await answered(pool, call, *[Unknown("?")] * 3)
+    await settle_unknown(store, worlds.ADMIN, call.messages[1].id, taken=False, note="in its log")
+    assert await worlds.statuses() == {"UNKNOWN": 2, "REJECTED": 1}
+    assert await worlds.held(client.account_id) == 8
     await worlds.assert_audit_holds()
 
 

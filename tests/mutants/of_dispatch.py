@@ -111,11 +111,11 @@ MUTANTS = (
         ("dispatch/test_settlement.py",),
     ),
     Mutant(
-        "outcomes are recorded for messages that are decided",
+        "all messages of a call are settled with the one that was asked for",
         SETTLEMENT_SQL,
         " {{among}}\nORDER BY message.id FOR UPDATE",
         " {{among}}\n  OR message.attempt_id = ANY($1::uuid[])\nORDER BY message.id FOR UPDATE",
-        ("dispatch/test_settling_many.py",),
+        ("dispatch/test_settling.py",),
     ),
     Mutant(
         "a late “not sent” is queued again",
