@@ -25,15 +25,13 @@ from persistence.database import connection
 from persistence.inbox.conversations import CONVERSATION_COLUMNS, conversation_of
 from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
 from persistence.pages import Filter
-from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, message_of
-from persistence.sending.tallies import COUNTS
+from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, first_of_sends, message_of
+from persistence.sending.tallies import counts_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
     from persistence.database import Connection
-
-    pass
 
 MOST_CHANGES = 1_000
 
@@ -199,7 +197,7 @@ CROSS JOIN LATERAL (
 ) AS open
 WHERE upstream.id = ANY($3::uuid[])
 UNION ALL
-SELECT 's', counted.id, counted::text FROM ({COUNTS.replace("$1", "$4")}) AS counted
+SELECT 's', counted.id, counted::text FROM ({counts_of("$4", "$9")}) AS counted
 UNION ALL
 SELECT 'f', client_id, last_feed::text FROM client_feed WHERE client_id = ANY($5::uuid[])
 UNION ALL
@@ -230,6 +228,7 @@ KINDS = (
 async def fingerprints(topics: Collection[Topic]) -> dict[Topic, str]:
     """A text for each topic, which differs after each change."""
     ids = [[id_of(topic) for topic in topics if topic[:1] == kind] for kind in KINDS]
+    first_message_id = first_of_sends(ids[KINDS.index(hints.SEND)])
     async with connection() as pooled:
-        rows = await pooled.fetch(FINGERPRINTS, *ids)
+        rows = await pooled.fetch(FINGERPRINTS, *ids, first_message_id)
     return {row[0].encode() + row[1].bytes: row[2] for row in rows}

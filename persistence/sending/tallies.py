@@ -35,29 +35,34 @@ UNWRITTEN = {
     name: f" + coalesce((SELECT {column} FROM send_job WHERE send_id = send.id), 0)"  # noqa: S608
     for name, column in (("queued", "unwritten"), ("cancelled", "cancelled"))
 }
-# LATERAL: send by send, so that an index is used whatever the statistics say.
-COUNTS = f"""
-SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
-    SELECT {
-    ", ".join(
+
+
+def counts_of(send_ids: str, first_message_id: str) -> str:
+    """SQL: the counts of sends. Both are parameters, such as `$1`: see `first_of_sends`."""
+    tallied = ", ".join(
         f"coalesce(sum({name}), 0)::int8" + (" + accepted" if name == "queued" else "")
         for name in NAMES.split(", ")
     )
-} FROM send_tally WHERE send_id = send.id
-) AS counts
-WHERE send.id = ANY($1::uuid[]) AND {HAS_TALLY}
-UNION ALL
-SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
-    SELECT {
-    ", ".join(
+    counted = ", ".join(
         f"count(*) FILTER (WHERE status = '{name.upper()}') + {dropped(name.upper())}"
         + UNWRITTEN.get(name, "")
         for name in NAMES.split(", ")
     )
-} FROM message WHERE send_id = send.id AND message.id >= $2
-) AS counts
-WHERE send.id = ANY($1::uuid[]) AND NOT ({HAS_TALLY})
-"""  # noqa: S608 - names of our own
+    # LATERAL: send by send, so that an index is used whatever the statistics say.
+    return f"""
+    SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
+        SELECT {tallied} FROM send_tally WHERE send_id = send.id
+    ) AS counts
+    WHERE send.id = ANY({send_ids}::uuid[]) AND {HAS_TALLY}
+    UNION ALL
+    SELECT send.id, counts.* FROM send CROSS JOIN LATERAL (
+        SELECT {counted} FROM message WHERE send_id = send.id AND message.id >= {first_message_id}
+    ) AS counts
+    WHERE send.id = ANY({send_ids}::uuid[]) AND NOT ({HAS_TALLY})
+    """  # noqa: S608 - names of our own
+
+
+COUNTS = counts_of("$1", "$2")
 
 # Of the newest rows only: to look for such sends among all rows would cost more with each send.
 FOLD = f"""
