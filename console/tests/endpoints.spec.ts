@@ -47,10 +47,10 @@ test("a client adds an endpoint, posts a test, and posts it again", async ({ pag
   await page.getByRole("button", { name: "Add an endpoint" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Address").fill("http://example.com/");
-  await dialog.getByRole("button", { name: "Add", exact: true }).click();
+  await dialog.getByRole("button", { name: "Save" }).click();
   await expect(dialog).toContainText("A URL must begin with https://.");
   await dialog.getByLabel("Address").fill(url);
-  await dialog.getByRole("button", { name: "Add", exact: true }).click();
+  await dialog.getByRole("button", { name: "Save" }).click();
   await expect(page.getByRole("alert")).toContainText("whsec_");
   await page.getByRole("alert").getByRole("button", { name: "Close" }).click();
   await expect(page.getByText("whsec_")).toHaveCount(0);
