@@ -125,12 +125,14 @@ async def deliver(
     for message in messages:
         numbered.append((message, next_number[message.client_id]))
         next_number[message.client_id] += 1
+    opted_out = {(each.client_id, each.number) for each in blocks}
     if numbered:
         await store.write_inbound(tx, numbered)
-        await apply_opt_outs(store, tx, messages)
+        opted_out |= await apply_opt_outs(store, tx, messages)
     if blocks:
         await store.write_opt_outs(tx, blocks)
-        await cancel_queued_to(store, tx, [(each.client_id, each.number) for each in blocks])
+    # Once for all: messages are locked before accounts.
+    await cancel_queued_to(store, tx, sorted(opted_out))
 
 
 def _read(receiver: Receiver, event: DueEvent, call: InboundCall) -> _Inbound:

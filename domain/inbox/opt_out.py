@@ -19,14 +19,16 @@ QUESTION_SECONDS = 86_400.0
 """During this time, YES may be the answer to a question and not a wish for messages."""
 
 
-async def apply_opt_outs(store: OptOuts, tx: Transaction, messages: Sequence[NewInbound]) -> None:
-    """Opts numbers out and in as their messages ask, in order, and cancels what is queued.
+async def apply_opt_outs(
+    store: OptOuts, tx: Transaction, messages: Sequence[NewInbound]
+) -> set[ConversationKey]:
+    """Opts numbers out and in as their messages ask, in order.
 
-    The clients' feeds are locked.
+    The clients' feeds are locked. Returns the numbers to which what is queued must be cancelled.
     """
     asking = [each for each in messages if each.opts_out or each.keyword]
     if not asking:
-        return
+        return set()
     answers = [each.key for each in asking if each.keyword is Keyword.YES]
     asked = await store.asked_lately(tx, answers, seconds=QUESTION_SECONDS) if answers else set()
     opt_outs: dict[ConversationKey, OptOut] = {}
@@ -42,7 +44,7 @@ async def apply_opt_outs(store: OptOuts, tx: Transaction, messages: Sequence[New
         await store.drop_opt_outs(tx, sorted(lifted), by_text=True)
     if opt_outs:
         await store.write_opt_outs(tx, list(opt_outs.values()))
-    await cancel_queued_to(store, tx, sorted({each.key for each in asking if each.opts_out}))
+    return {each.key for each in asking if each.opts_out}
 
 
 async def opt_out_by_hand(

@@ -20,6 +20,8 @@ from persistence.live.hints import note
 if TYPE_CHECKING:
     from persistence.database import Connection
 
+# First, like capturing, which locks the send and then conversations: the text may be in the send.
+LOCK_SEND = "SELECT FROM send WHERE id = $1 FOR NO KEY UPDATE"
 LOCK_CONVERSATION = "SELECT FROM conversation WHERE client_id = $1 AND number = $2 FOR UPDATE"
 LOCK_OUTBOUND = "SELECT FROM message WHERE id = $1 FOR UPDATE"
 LOCK_INBOUND = "SELECT FROM inbound WHERE id = $1 FOR UPDATE"
@@ -71,6 +73,8 @@ async def lock_message(tx: Connection, scope: OfClient, message_id: UUID) -> Any
     found = (await find_messages(scope, [message_id], tx=tx)).get(message_id)
     if found is None:
         raise NotFound("message")
+    if isinstance(found, Message):
+        await tx.execute(LOCK_SEND, found.send_id)
     await tx.execute(LOCK_CONVERSATION, found.client_id, found.number)
     await tx.execute(LOCK_OUTBOUND if isinstance(found, Message) else LOCK_INBOUND, message_id)
     # Read again: it may have changed before it was locked.

@@ -84,12 +84,18 @@ SELECT number FROM opt_out
 WHERE client_id = $1 AND number IN (SELECT wanted FROM unnest($2::text[]) AS given (wanted))
 """
 
-# Missing rows are created first: a row that does not exist cannot be locked.
-MAKE_FEEDS = """
-INSERT INTO client_feed (client_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING
-"""
+# In ID order, like TAKE_FEED_NUMBERS. No row is locked while one is missing: the others would then
+# be locked out of order.
 SHARE_FEEDS = """
-SELECT FROM client_feed WHERE client_id = ANY($1::uuid[]) ORDER BY client_id FOR SHARE
+SELECT FROM client_feed
+WHERE client_id = ANY($1::uuid[]) AND cardinality($1::uuid[])
+    = (SELECT count(*) FROM client_feed WHERE client_id = ANY($1::uuid[]))
+ORDER BY client_id FOR SHARE
+"""
+# Creates the missing rows and locks the others. WHERE false: a row is locked and not changed.
+MAKE_FEEDS = """
+INSERT INTO client_feed (client_id) SELECT unnest($1::uuid[]) ORDER BY 1
+ON CONFLICT (client_id) DO UPDATE SET last_feed = client_feed.last_feed WHERE false
 """
 
 # A part of a large send. LATERAL reads it by the index on (send_id, id), whatever the statistics
@@ -178,9 +184,9 @@ async def asked_lately(
 
 
 async def share_feeds(tx: Connection, client_ids: Collection[UUID]) -> None:
-    ids = sorted(client_ids)
-    await tx.execute(MAKE_FEEDS, ids)
-    await tx.execute(SHARE_FEEDS, ids)
+    ids = sorted(set(client_ids))
+    if len(await tx.fetch(SHARE_FEEDS, ids)) < len(ids):
+        await tx.execute(MAKE_FEEDS, ids)
 
 
 async def opted_out_among(

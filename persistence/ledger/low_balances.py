@@ -14,7 +14,8 @@ WHERE held < low_balance_threshold AND NOT EXISTS (
     SELECT FROM low_balance WHERE client_id = client.id AND ended_at IS NULL)
 LIMIT $1
 """
-# Another process may notice the same: the first one counts.
+# Another process may notice the same: the first one counts. Written in the order of clients, so
+# that two processes cannot deadlock.
 NOTICE = """
 INSERT INTO low_balance (id, client_id, threshold, balance) VALUES ($1, $2, $3, $4)
 ON CONFLICT (client_id) WHERE ended_at IS NULL DO NOTHING
@@ -35,6 +36,7 @@ async def notice_low_balances() -> bool:
     async with connection() as pooled:
         rows = await pooled.fetch(LOW, MOST_NOTICED)
         if rows:
+            rows.sort(key=lambda row: row[0])
             await pooled.executemany(NOTICE, [(new_id(), *row) for row in rows])
         await pooled.execute(END)
     return len(rows) == MOST_NOTICED
