@@ -39,7 +39,6 @@ from persistence.live.hints import PublishAfterwards
 from persistence.pool import (
     ANSWER_SECONDS,
     AWAY,
-    PROOF_SECONDS,
     HeldClient,
     PooledClient,
     acquired,
@@ -333,10 +332,14 @@ async def _undo(held: Connection) -> None:
     The caller should see the exception that caused the rollback, not one of the connection.
     """
     try:
-        async with asyncio.timeout(PROOF_SECONDS):
+        async with asyncio.timeout(silence.proof_seconds):
             await held.execute("ROLLBACK;")
     except AWAY:
         terminate(held)
+    except BaseException:
+        # Cancelled once more: the pool must not get a connection with an open transaction.
+        terminate(held)
+        raise
 
 
 def _client() -> PooledClient:

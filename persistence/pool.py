@@ -13,6 +13,7 @@ are raised as they are, as in the set-based SQL: catch `asyncpg.UniqueViolationE
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -36,7 +37,10 @@ ANSWER_SECONDS = 10.0
 """How long one statement may take, unless the caller gives a longer time."""
 
 PROOF_SECONDS = 1.0
-"""How long a connection may take to show that it works: to end a statement, or to answer one."""
+"""How long a connection may take to show that it works: to end a statement, or to answer one.
+
+Longer if the server is slow: see `Silence.proof_seconds`.
+"""
 
 PROOF_TRIES = 5
 """How many connections a caller tries that do not answer, before PostgreSQL counts as away."""
@@ -52,12 +56,16 @@ AWAY = (
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby that is not, or not yet, the primary
     asyncpg.QueryCanceledError,  # by a timeout of its own, or because its clock was set
+    asyncpg.DeadlockDetectedError,  # it was rolled back: the same transaction succeeds if repeated
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the connection was lost between two statements
     ConnectionError,
     TimeoutError,
     OSError,
 )
+
+
+_log = logging.getLogger(__name__)
 
 
 class Silence:
@@ -72,6 +80,7 @@ class Silence:
         self.answer_seconds = ANSWER_SECONDS
         self._since: float | None = None
         self._count = 0
+        self._proof_took_seconds = 0.0
         self._proved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     def reset(self, answer_seconds: float) -> None:
@@ -79,6 +88,7 @@ class Silence:
         self.answer_seconds = answer_seconds
         self._since = None
         self._count = 0
+        self._proof_took_seconds = 0.0
         self._proved.clear()
 
     @property
@@ -88,17 +98,29 @@ class Silence:
         Shorter during a silence: the later callers should not all wait as long as the first. It
         grows with the silence, so that a server that is only slow has the time to answer.
         """
-        if self._since is None:
-            return self.answer_seconds
-        silent_seconds = time.monotonic() - self._since
-        return min(max(PROOF_SECONDS, silent_seconds / 4), self.answer_seconds)
+        return self.answer_seconds if self._since is None else self.proof_seconds
+
+    @property
+    def proof_seconds(self) -> float:
+        """How long a connection may take to show that it works.
+
+        A server whose answers take longer than PROOF_SECONDS is slow, and not away. So the time
+        grows with the silence, and is at least twice the time that the last proof took.
+        """
+        silent_seconds = 0.0 if self._since is None else time.monotonic() - self._since
+        longest = max(PROOF_SECONDS, silent_seconds / 4, 2 * self._proof_took_seconds)
+        return min(longest, self.answer_seconds)
 
     def must_prove(self, held: Connection) -> bool:
         """Whether the connection has not answered since the last one that stopped."""
         return self._count > 0 and self._proved.get(_raw(held)) != self._count
 
+    def answered(self, seconds: float) -> None:
+        """A connection has shown that it works, in so much time."""
+        self._proof_took_seconds = seconds
+
     def proved(self, held: Connection) -> None:
-        """The connection has answered."""
+        """The connection has answered, and may be used."""
         self._since = None
         self._proved[_raw(held)] = self._count
 
@@ -134,6 +156,8 @@ async def acquired(
             await silence.found(pool)
         if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
             raise
+        if isinstance(away, asyncpg.DeadlockDetectedError):
+            _log.error("PostgreSQL has ended a deadlock: this transaction was rolled back")
         if isinstance(away, asyncpg.ReadOnlySQLTransactionError):
             terminate(held)  # the next connection may reach the primary
         raise unavailable from away
@@ -162,8 +186,9 @@ async def _answers(held: Connection, silence: Silence) -> bool:
 
     asyncpg first waits until the server has ended the statement that was cancelled.
     """
+    began = time.monotonic()
     try:
-        async with asyncio.timeout(min(PROOF_SECONDS, silence.answer_seconds)):
+        async with asyncio.timeout(silence.proof_seconds):
             await held.execute("SELECT 1")
     except asyncio.CancelledError:
         terminate(held)
@@ -171,6 +196,7 @@ async def _answers(held: Connection, silence: Silence) -> bool:
     except AWAY:
         terminate(held)
         return False
+    silence.answered(time.monotonic() - began)
     return True
 
 

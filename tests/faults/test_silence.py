@@ -18,6 +18,7 @@ from domain.sending.accept import AcceptedNow, Refused
 from domain.sending.acceptor import Acceptor
 from domain.transactions import Disconnected
 from persistence import database, store
+from persistence import pool as pools
 from tests import worlds
 from tests.faults.conditions import FAIR, Conditions, End
 from tests.faults.proxy import FaultProxy, proxying
@@ -87,6 +88,19 @@ async def test_after_a_timeout_existing_connections_are_not_used(
     with pytest.raises(Disconnected):
         await write()
     await assert_whole()
+
+
+async def test_a_server_that_is_only_slow_is_used_again_after_a_silence(
+    line: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connections were replaced for ever, because none could answer within PROOF_SECONDS."""
+    monkeypatch.setattr(pools, "PROOF_SECONDS", 0.05)
+    monkeypatch.setattr(pools.silence, "_count", 1)
+    monkeypatch.setattr(pools.silence, "_since", time.monotonic() - ANSWER_SECONDS * 4)
+    line.conditions = Conditions(late_seconds=0.1)
+    for _ in range(POOL_SIZE):
+        await ask()
+    await asyncio.gather(*(ask() for _ in range(POOL_SIZE)))
 
 
 async def test_a_connection_that_falls_silent_before_its_commit_is_away(line: FaultProxy) -> None:

@@ -174,6 +174,45 @@ async def test_a_cancelled_caller_rolls_back(
     await assert_whole()
 
 
+async def test_a_caller_that_is_cancelled_again_in_its_rollback_leaves_no_open_transaction(
+    connected: None, witness: Witness
+) -> None:
+    row_id, inside = new_id(), asyncio.Event()
+    statement = "SELECT pg_sleep(60)"
+
+    async def write() -> None:
+        async with transaction() as tx:
+            await tx.execute(INSERT, row_id)
+            begun = asyncio.create_task(_has_begun(witness, statement, inside))
+            await tx.execute(statement)
+            await begun
+
+    task = asyncio.create_task(write())
+    async with asyncio.timeout(20):
+        await inside.wait()
+    for _ in range(3):  # as anyio cancels, whose streams serve our subscriptions
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not await is_there(witness, row_id)
+    await assert_whole()
+
+
+async def test_a_deadlock_is_reported_as_an_outage_so_that_callers_repeat_it(
+    connected: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    deadlock = "DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = 'deadlock_detected'; END $$"
+    with pytest.raises(Disconnected):
+        async with transaction() as tx:
+            await tx.execute(deadlock)
+    with pytest.raises(TryAgain):
+        async with connection() as pooled:
+            await pooled.execute(deadlock)
+    assert "ended a deadlock" in caplog.text
+    await assert_whole()
+
+
 async def _has_begun(witness: Witness, statement: str | None, inside: asyncio.Event) -> None:
     while statement and not await witness.fetchval(ACTIVE, statement):  # noqa: ASYNC110 - another process tells
         await asyncio.sleep(0.01)
