@@ -21,6 +21,10 @@ from domain.transactions import Disconnected
 AWAY = (Disconnected, TryAgain, OutcomeUnknown)
 """The errors that mean that the database is away."""
 
+LONGEST_REST_SECONDS = 10.0
+"""A step takes longest if the machine or this process was suspended in it. That says nothing about
+the next step, so it must not be followed by a rest of minutes."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -28,7 +32,7 @@ class Loop:
     """Runs a step at an interval, or at once again if the step returns True (there may be more).
 
     `least_rest`: how long a pause is at least, in times of the step before it, so that steps that
-    have become slow do not take all of the database's time.
+    have become slow do not take all of the database's time. At most LONGEST_REST_SECONDS.
     A step that fails is logged and repeated after a pause.
     """
 
@@ -88,7 +92,7 @@ class Loop:
                 continue
             failures = 0
             if not more:
-                rest = self._least_rest * (now_seconds() - began)
+                rest = min(self._least_rest * (now_seconds() - began), LONGEST_REST_SECONDS)
                 await wait_for(self._woken, max(self._every_seconds, rest))
 
 

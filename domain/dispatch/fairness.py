@@ -25,7 +25,7 @@ from uuid import UUID
 
 from domain.dispatch.messages import ALL_IDS, Position, Queued, Quota, Waiting
 from domain.dispatch.ports import Queue
-from domain.loops import now_seconds
+from domain.loops import LONGEST_REST_SECONDS, now_seconds
 from domain.sending.messages import PRIORITY, SendKind
 
 REPLIES = PRIORITY[SendKind.REPLY]
@@ -160,7 +160,7 @@ def _calls_of(messages: Sequence[Queued], batch: int) -> list[Sequence[Queued]]:
 PAUSE = 3
 PAUSE_OF_BULK = 9
 """How long a slow look is not repeated, in times of its duration. The look at bulk is repeated
-later while tenants that it has found are still served."""
+later while tenants that it has found are still served. At most LONGEST_REST_SECONDS."""
 
 MOST_REMEMBERED = 200
 """Tenants of a priority that a look returns if the last one was slow."""
@@ -187,7 +187,8 @@ class _Look:
     def next_at(self) -> float:
         """When the next look may be made."""
         pause = PAUSE_OF_BULK if BULK in self.priorities and self.tenants else PAUSE
-        return self.ended_at + pause * self.took_seconds if self.is_slow else -inf
+        rest = min(pause * self.took_seconds, LONGEST_REST_SECONDS)
+        return self.ended_at + rest if self.is_slow else -inf
 
     def in_turn(self, after: Mapping[int, UUID]) -> Iterable[Waiting]:
         """The tenants that are left, in the order of their turn."""

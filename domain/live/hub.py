@@ -39,7 +39,8 @@ from domain.loops import Loop, log_failure, pause_after
 POLL_SECONDS = 0.75
 LARGEST_SHARE_OF_POLLING = 0.05
 LONGEST_REST_SECONDS = 30.0
-"""The longest rest after a look that failed. It may have been slow, or the database away."""
+"""The longest rest after a look: it may have been slow, the database away, or this process
+suspended."""
 
 READS_AT_ONCE = 6
 
@@ -171,7 +172,7 @@ class Hub:
         looked = await asyncio.gather(*looks, return_exceptions=True)
         failures = [each for each in looked if each is not None]
         seconds = (time.monotonic() - began) / LARGEST_SHARE_OF_POLLING
-        self._look_again_at = began + (min(seconds, LONGEST_REST_SECONDS) if failures else seconds)
+        self._look_again_at = began + min(seconds, LONGEST_REST_SECONDS)
         if failures:
             raise failures[0]
         return False

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from domain import loops
 from domain.live.streams import Stream
 from domain.loops import Loop
 from domain.transactions import Disconnected
@@ -104,6 +105,33 @@ def test_a_loop_continues_after_thousands_of_failures(failure: type[BaseExceptio
 
     run_with_fake_clock(main())
     assert pauses_between(tried_at)[-1] == pytest.approx(LONGEST_PAUSE_SECONDS)
+
+
+def test_a_step_during_a_suspension_is_not_followed_by_a_rest_of_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loops, "now_seconds", lambda: asyncio.get_running_loop().time())
+    suspended_seconds = 60.0
+    began_at: list[float] = []
+
+    async def main() -> None:
+        second = asyncio.Event()
+
+        async def step() -> bool:
+            began_at.append(asyncio.get_running_loop().time())
+            if len(began_at) == 1:
+                await asyncio.sleep(suspended_seconds)
+            else:
+                second.set()
+            return False
+
+        loop = Loop("a loop", step, every_seconds=0.1, least_rest=3)
+        loop.start()
+        await second.wait()
+        await loop.stop()
+
+    run_with_fake_clock(main())
+    assert began_at[1] - suspended_seconds <= loops.LONGEST_REST_SECONDS + 0.1
 
 
 def test_a_cancelled_loop_ends() -> None:

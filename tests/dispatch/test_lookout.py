@@ -18,6 +18,7 @@ from domain.dispatch import fairness
 from domain.dispatch.fairness import BULK, REPLIES, SINGLES, Lookout
 from domain.dispatch.messages import ALL_IDS, BEGINNING, IdRange, Position, Quota, Waiting
 from domain.ids import new_id
+from domain.loops import LONGEST_REST_SECONDS
 from domain.provider import Accepted, NotSent, Outcome, Outgoing
 from domain.sending.messages import SendKind
 from persistence import store
@@ -121,6 +122,20 @@ async def test_when_all_found_are_served_the_next_look_comes_sooner(
     assert 0 < of.wait_seconds <= 0.3
     queue.now += of.wait_seconds
     assert Waiting(SINGLES, CLEO) in await waiting(of)
+
+
+@pytest.mark.parametrize("kind", ["urgent", "bulk"])
+async def test_a_look_during_a_suspension_is_not_followed_by_minutes_without_one(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    queue = SlowQueue(monkeypatch, **{kind: 60.0})
+    of = looking_at(queue)
+    await waiting(of)  # both at once
+    await waiting(of)  # one after the other
+    queue.looks.clear()
+    queue.now += LONGEST_REST_SECONDS
+    await waiting(of)
+    assert ({BULK} if kind == "bulk" else {REPLIES, SINGLES}) in queue.looks
 
 
 @pytest.mark.usefixtures("connected")

@@ -15,6 +15,7 @@ from domain.errors import Forbidden, TryAgain
 from domain.identity.access import OfClient
 from domain.ids import new_id
 from domain.live import hints
+from domain.live import hub as hub_module
 from domain.live.hints import EVERYTHING, Topic
 from domain.live.hub import LARGEST_SHARE_OF_POLLING, Hub
 from domain.live.ports import Change
@@ -281,6 +282,30 @@ async def test_a_look_that_fails_keeps_no_other_from_looking_and_rests_as_long()
     await eventually(lambda: hub._look_again_at > began + rest_seconds)
     assert store.failures == 1
     assert store.reads_by_position >= 1
+    await hub.stop()
+
+
+class Slow(FakeStore):
+    """Answers after a while, as to a process that was suspended."""
+
+    looks = 0
+
+    async def fingerprints(self, topics: Collection[Topic]) -> dict[Topic, str]:
+        await asyncio.sleep(0.1)
+        self.looks += 1
+        return {}
+
+
+async def test_a_look_that_was_slow_is_not_followed_by_minutes_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_module, "LONGEST_REST_SECONDS", 0.2)
+    store = Slow()
+    hub = Hub(store, poll_seconds=0.01)
+    hub.start()
+    await hub.join("key", FakeRenderer(), FakeSubscriber(), Figure().open)
+    await eventually(lambda: store.looks > 0 and hub._look_again_at > time.monotonic())
+    assert hub._look_again_at - time.monotonic() <= 0.2
     await hub.stop()
 
 
