@@ -214,22 +214,13 @@ async def _set_pool(
     actor_id: UUID | None,
     view: BalanceView,
 ) -> Synced:
-    _, done = await once(
+    _, synced = await once(
         store,
         own_key(reader_id, "sync"),
-        partial(_write, store, asked, reader_id, reading, units, actor_id),
+        partial(_write, store, asked, reader_id, reading, units, actor_id, view),
     )
-    assert done is not None  # the key is new, so that no earlier call can have used it
-    return Synced(
-        provider_account_id=asked.id,
-        previous_pool=done.pool_before,
-        change=done.pool_after - done.pool_before,
-        in_flight=done.in_flight,
-        checked_at=datetime.now(UTC),
-        # After COMMIT: it sums up all queued messages, and the pool is locked until then. If it
-        # fails, the caller repeats the sync, which changes nothing any more.
-        balances=await store.read_balances(view),
-    )
+    assert synced is not None  # the key is new, so that no earlier call can have used it
+    return synced
 
 
 async def _write(
@@ -239,8 +230,9 @@ async def _write(
     reading: Reading,
     units: int,
     actor_id: UUID | None,
+    view: BalanceView,
     tx: Transaction,
-) -> tuple[Answer, NewSync]:
+) -> tuple[Answer, Synced]:
     account = await store.lock_reading(tx, asked.id, reader_id=reader_id)
     if account is None:
         raise _PauseExpired
@@ -256,7 +248,16 @@ async def _write(
     if account.owner_client_id is not None and account.is_unread:
         # Its actors are cached as those of an account whose balance must be read first.
         await store.note_access_changes(tx, [account.owner_client_id])
-    return {"sync": str(done.id)}, done
+    synced = Synced(
+        provider_account_id=account.id,
+        previous_pool=figures.pool,
+        change=change,
+        in_flight=figures.in_flight,
+        checked_at=datetime.now(UTC),
+        # Read before COMMIT: there must be no read after it that could fail.
+        balances=await store.read_balances(view, tx=tx),
+    )
+    return {"sync": str(done.id)}, synced
 
 
 def _new_sync(

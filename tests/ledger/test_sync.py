@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,7 +19,7 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
-from domain.ledger.balances import Balances, BalanceView, SyncState, sync_state
+from domain.ledger.balances import SyncState, sync_state
 from domain.ledger.book import Valuation
 from domain.ledger.sync import Synced, account_to_sync, sync
 from domain.provider import Outcome, Outgoing, Rejected, Unknown
@@ -65,21 +64,6 @@ async def test_the_first_reading_opens_the_pool_and_touches_no_client_and_no_gro
     assert (account.epoch, account.reading_raw) == (1, "1000")
     assert account.read_at is not None
     await worlds.assert_audit_holds()
-
-
-async def test_nothing_is_locked_while_the_balances_are_summed_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pool = await worlds.add_pool(held=5, default=False)
-    read = store.read_balances
-
-    async def read_unlocked(view: BalanceView, **where: Any) -> Balances:
-        for table in ("account", "provider_account"):
-            await worlds.execute(f"SELECT FROM {table} FOR UPDATE NOWAIT")
-        return await read(view, **where)
-
-    monkeypatch.setattr(store, "read_balances", read_unlocked)
-    assert (await synced(pool, Upstream(7))).change == 2
 
 
 @pytest.mark.parametrize(("said", "change"), [(1_000, 0), (1_001, 1), (900, -100), (0, -1_000)])
