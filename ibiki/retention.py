@@ -45,7 +45,7 @@ class ErasingStore(CaptureStore, RetentionStore, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exporting:
-    """Where the rows of old months are written before they go, and in which format."""
+    """The directory and the format of exports of old months, which are made before a drop."""
 
     directory: Path
     format: str = "csv"

@@ -184,7 +184,7 @@ class StateStream(Stream):
 
 
 class Tracker(Protocol):
-    """Where a stream of changes registers, and what knows how far they were read."""
+    """Reads the changes of one kind, and passes them to the streams that are added to it."""
 
     def add(self, stream: ChangeStream) -> None:
         """Delivers changes to the stream from now on."""

@@ -46,7 +46,7 @@ class Line:
         self._cuts_due += [(statement.encode(), moment)] * times
 
     def strikes(self, message: bytes) -> Moment | None:
-        """Where to cut the line for this message. None if it passes."""
+        """The moment at which the line is cut for this message. None if the message passes."""
         kind, spoken = message[:1], message[5:]
         if kind == b"P":
             spoken = spoken.partition(b"\0")[2]
