@@ -101,7 +101,7 @@ class Client:
     quiet_hours: QuietHours | None = None
     auth_token_number: int = 0
     auth_token_from: datetime | None = None
-    """The number of its newest auth token. Before the time, the token before it signs."""
+    """The number of its newest auth token. Until the time, the previous one signs."""
 
     @property
     def key(self) -> TextKey:

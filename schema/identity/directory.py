@@ -85,7 +85,7 @@ class TwilioAuthToken:
     client: Client = strawberry.field(description="The client whose callbacks it verifies.")
     token: str = strawberry.field(description="The new token.")
     signs_from: datetime = strawberry.field(
-        description="From then on it signs. Before, the token before it does."
+        description="From then on it signs. Until then, the previous token does."
     )
 
 

@@ -1,6 +1,6 @@
-"""A new version beside the release before, under load: `python -m tests.faults.upgrade`.
+"""A new version beside the previous release, under load: `python -m tests.faults.upgrade`.
 
-Two servers and two dispatchers of the release before run. `ibiki migrate` of this version adds what
+Two servers and two dispatchers of the previous release run. `ibiki migrate` of this version adds what
 their database lacks, and then each of them is restarted with this version, one after the other.
 After each phase, everything that `make soak` checks must hold. A line for each phase: requests,
 those that were tried more than once, and seconds from the first try to the answer.
@@ -45,16 +45,16 @@ class Upgrade:
         """What is done to the rig. The checks need the tables of this version, so it begins with
         the migration."""
         return [
-            Fault("ibiki migrate, beside the release before", self._migrate),
+            Fault("ibiki migrate, beside the previous release", self._migrate),
             Fault("one of each pair is replaced, the others later", self._replace),
         ]
 
     async def _migrate(self, rig: Rig) -> None:
-        async with self._phase("the release before"):
+        async with self._phase("the previous release"):
             await asyncio.sleep(self.seconds)
         async with self._phase("ibiki migrate"):
             await _migrate(rig)
-        async with self._phase("the release before, with the new tables"):
+        async with self._phase("the previous release, with the new tables"):
             await asyncio.sleep(self.seconds)
 
     async def _replace(self, rig: Rig) -> None:
@@ -99,7 +99,7 @@ def _line(name: str, asked: Sequence[Asked]) -> str:
 
 async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
     release = exported(asked.before or before_the_newest_migration(), directory / "before")
-    print(f"the release before is {release.commit}", flush=True)
+    print(f"the previous release is {release.commit}", flush=True)
     pace = Pace(requests_per_second=asked.rate, patience_seconds=5.0 * asked.slow)
     scale = Scale(pace=pace).slowed(asked.slow)
     upgrade = Upgrade(asked.seconds)

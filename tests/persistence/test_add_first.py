@@ -1,4 +1,4 @@
-"""Migrations add first: the program of the release before works on the new tables.
+"""Migrations add first: the program of the previous release works on the new tables.
 
 So processes are restarted one after the other, after the migration. What nobody uses any more is
 removed a release later.
@@ -21,7 +21,7 @@ REMOVES = {
 }
 
 ALLOWED: dict[str, str] = {}
-"""What a migration removes, and why the release before does not need it."""
+"""What a migration removes, and why the previous release does not need it."""
 
 
 def test_a_migration_removes_nothing_that_the_release_before_needs() -> None:

@@ -211,7 +211,7 @@ async def test_refused_calls_of_a_minute_are_one_row_for_all_processes() -> None
 
 @pytest.fixture
 async def url(database_url: str) -> str:
-    """A database as the release before had it: its tables are not partitioned."""
+    """A database as the previous release had it: its tables are not partitioned."""
     for table in COLUMNS:
         await databases.execute(
             database_url,
@@ -260,7 +260,7 @@ async def test_a_filled_database_is_moved_while_sends_go_on(url: str) -> None:
 
 
 async def repetitions_are_known_to_both_programs() -> None:
-    """A program of the release before still stores events, which are not partitioned yet."""
+    """A program of the previous release still stores events, which are not partitioned yet."""
     assert await partitions("webhook_event") == []
     assert await stored(KEYS[0]) == "DUPLICATE"
     assert await stored(KEYS[1]) == "UNROUTED"
