@@ -1,6 +1,7 @@
 """`make soak`: causes faults in the running program for a given time, and counts violations.
 
-A line a fault, then the count and the seed; ends with 1 where anything was broken.
+Prints a line for each fault, then the number of violations and the seed. The exit code is 1 if
+there was a violation.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from tests.faults.faults import COURSE, Fault
 from tests.faults.load import Pace
 from tests.faults.rig import Rig, Scale
 from tests.faults.rounds import Bounds, Round
-from tests.faults.soak import Verdict, hurt
+from tests.faults.soak import Verdict, run_faults
 from tests.faults.volume import volume
 
-HEAD = "round  accepting  handing over  telling  longest try  fault"
+HEAD = "round  accepting  handing over  watchers  longest try  fault"
 
 
 def main() -> int:
@@ -47,9 +48,9 @@ def main() -> int:
     for each in verdict.violations:
         print(f"VIOLATION {each}")
     count = len(verdict.violations)
-    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages taken")
-    print(f"{verdict.outcomes_unknown} requests answered that their outcome is unknown")
-    print(f"{verdict.received} messages received from phones")
+    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages at the provider")
+    print(f"{verdict.outcomes_unknown} requests answered with OutcomeUnknown")
+    print(f"{verdict.received} messages from phones answered with 200")
     print(f"{count} violations in {len(verdict.rounds)} rounds, seed {asked.seed}")
     return 1 if count or not verdict.rounds else 0
 
@@ -64,24 +65,24 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
     ).slowed(slow)
     bounds = Bounds(
         recovery_seconds=asked.recovery * slow,
-        told_seconds=asked.recovery * slow + scale.pace.patience_seconds,
+        watcher_seconds=asked.recovery * slow + scale.pace.patience_seconds,
         settled_seconds=30.0 * slow,
     )
     count = itertools.count(1)
     with volume() as on:
         async with rig(directory, on, scale, seed=asked.seed) as built:
-            return await hurt(
+            return await run_faults(
                 built,
                 _chosen(asked, built),
                 bounds,
-                lambda delivered: _tell(next(count), delivered),
+                lambda delivered: _print_round(next(count), delivered),
             )
 
 
 def _chosen(asked: argparse.Namespace, built: Rig) -> Iterator[Fault]:
     """The faults, shuffled again for each round, until the time or the rounds are over.
 
-    A fault that this machine cannot make comes once, so that the report names it.
+    A fault that this machine cannot cause is yielded once, so that the report names it.
     """
     chance, ends_at = Random(asked.seed), time.monotonic() + asked.seconds
     among = [each for each in COURSE if asked.only in each.name]
@@ -95,16 +96,16 @@ def _chosen(asked: argparse.Namespace, built: Rig) -> Iterator[Fault]:
         yield fault
 
 
-def _tell(number: int, played: Round) -> None:
+def _print_round(number: int, played: Round) -> None:
     after = (played.accepting_after, played.handing_over_after, played.told_after)
-    columns = f"{after[0]:9.1f}  {after[1]:12.1f}  {after[2]:7.1f}  {played.longest_try:11.1f}"
+    columns = f"{after[0]:9.1f}  {after[1]:12.1f}  {after[2]:8.1f}  {played.longest_try:11.1f}"
     print(f"{number:5}  {columns}  {played.name}", flush=True)
     for each in played.broken:
         print(f"       VIOLATION {each}", flush=True)
 
 
 def _keep_logs(directory: Path, logs: Path | None) -> None:
-    """What the programs wrote is there after the run, where it was asked for."""
+    """Copies the output of the programs to the requested directory, if there is one."""
     if logs is None:
         return
     logs.mkdir(parents=True, exist_ok=True)
@@ -114,18 +115,20 @@ def _keep_logs(directory: Path, logs: Path | None) -> None:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1_800.0, help="how long faults are made")
-    parser.add_argument("--rounds", type=int, help="how many faults are made at most")
+    parser.add_argument(
+        "--seconds", type=float, default=1_800.0, help="for how long new faults are caused"
+    )
+    parser.add_argument("--rounds", type=int, help="the largest number of faults")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of all that is drawn")
     parser.add_argument("--rate", type=float, default=20.0, help="requests a second")
-    parser.add_argument("--recovery", type=float, default=5.0, help="seconds that it may take")
+    parser.add_argument("--recovery", type=float, default=5.0, help="how long recovery may take")
     parser.add_argument("--slow", type=float, default=1.0, help="a factor for all time limits")
-    parser.add_argument("--only", default="", help="faults whose name has this in it")
+    parser.add_argument("--only", default="", help="only faults whose name contains this")
     parser.add_argument("--without-redis", action="store_true", help="the bus is PostgreSQL")
-    parser.add_argument("--logs", type=Path, help="a directory for what the programs write")
+    parser.add_argument("--logs", type=Path, help="a directory for the output of the programs")
     asked = parser.parse_args()
     if not any(asked.only in each.name for each in COURSE):
-        parser.error(f"no fault has {asked.only!r} in its name")
+        parser.error(f"no name of a fault contains {asked.only!r}")
     return asked
 
 

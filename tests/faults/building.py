@@ -1,4 +1,4 @@
-"""Puts a rig together: every program started, every line laid, clients who can ask."""
+"""Builds a rig: starts the programs and the proxies between them, and adds clients."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from tests.faults.rig import (
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
-from tests.faults.wire import Snare, Wire
+from tests.faults.wire import ByteTrap, StatementTrap
 from tests.faults.witness import Witness
 
 KEEPALIVE_SECONDS = 11.0
-"""As the programs have asked PostgreSQL for: see `persistence.database`."""
+"""What the programs ask PostgreSQL for: see `persistence.database`."""
 
 PAIR = (1, 2)
 ENCRYPTION_KEY = b64encode(b"of the fault rig".ljust(32)).decode()
@@ -51,19 +51,19 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """The installation, running and idle; the load is not started yet.
 
-    `release`: what the servers and dispatchers run, and the database is migrated to; None is this
-    one.
+    `release`: the version that the servers and dispatchers run, and the one of the database. None:
+    this one.
     """
     async with AsyncExitStack() as stack:
         database_clock = new_clock(_made(volume.path / "clock"))
         postgres = Postgres(places_of_postgres(volume)[0], database_clock.environment)
         await asyncio.to_thread(postgres.create)
-        stack.callback(lambda: postgres.stop())  # another server may have taken over by then
+        stack.callback(lambda: postgres.stop())  # another server may be the primary by then
         if release is None:
             await migrate(postgres.url)
         else:
             await asyncio.to_thread(release.migrate, postgres.url)
-        # Of the servers that take over from one another, the rig uses the primary, too.
+        # The rig itself uses the primary, too.
         hosts = ",".join(
             str(Postgres(place, {}).socket.parent) for place in places_of_postgres(volume)
         )
@@ -72,13 +72,13 @@ async def rig(
         builder = _Builder(stack, directory, postgres, scale, seed, release)
         built = await builder.build(volume, database_clock)
         async with asyncio.timeout(START_SECONDS):
-            while not await built.is_up():  # noqa: ASYNC110 - other programs' work
+            while not await built.is_up():  # noqa: ASYNC110 - another program changes it
                 await asyncio.sleep(LOOK_SECONDS)
         yield built
 
 
 class _Builder:
-    """Puts it together, each part closed again by the stack."""
+    """Builds the parts. The stack closes each of them."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class _Builder:
         self._bus: dict[str, str] = {}
 
     async def build(self, volume: Volume, database_clock: Clock) -> Rig:
-        """The whole."""
+        """The complete rig."""
         redis_line = await self._stack.enter_async_context(
             proxying(("127.0.0.1", self._redis.port), seed=self._seed)
         )
@@ -116,7 +116,7 @@ class _Builder:
         )
         witness = Witness(f"http://127.0.0.1:{self._simulator_port}")
         async with asyncio.timeout(START_SECONDS):
-            while not await witness.answers():  # noqa: ASYNC110 - another program's work
+            while not await witness.answers():  # noqa: ASYNC110 - another program changes it
                 await asyncio.sleep(LOOK_SECONDS)
         clients = await self._clients(witness)
         addresses = [f"http://127.0.0.1:{each.far_line.port}" for each in servers]
@@ -165,10 +165,10 @@ class _Builder:
         return await asyncio.to_thread(made, self._postgres.url, witness.base_url)
 
     async def _server(self, number: int) -> Served:
-        """One `ibiki serve`; its line to the database is TCP."""
-        port, snare = free_port(), Snare()
+        """One `ibiki serve`, which reaches the database over TCP."""
+        port, byte_trap = free_port(), ByteTrap()
         clock = new_clock(_made(self._directory / f"serve-{number}"))
-        wire, line = await self._line(("127.0.0.1", 0))
+        statement_trap, line = await self._line(("127.0.0.1", 0))
         return Served(
             program=self._program(
                 "serve",
@@ -178,20 +178,20 @@ class _Builder:
                 **clock.environment,
             ),
             line=line,
-            wire=wire,
-            far_line=await self._proxy(("127.0.0.1", port), snare=snare),
-            snare=snare,
+            statement_trap=statement_trap,
+            far_line=await self._proxy(("127.0.0.1", port), byte_trap=byte_trap),
+            byte_trap=byte_trap,
             clock=clock,
             port=port,
         )
 
     async def _dispatcher(self, number: int) -> Served:
-        """One `ibiki dispatch`; its line to the database is a Unix socket."""
-        own, snare = _made(self._directory / f"dispatch-{number}"), Snare()
+        """One `ibiki dispatch`, which reaches the database over a Unix socket."""
+        own, byte_trap = _made(self._directory / f"dispatch-{number}"), ByteTrap()
         port = free_port()
         clock = new_clock(own)
-        wire, line = await self._line(own / ".s.PGSQL.5432")
-        to_provider = await self._proxy(("127.0.0.1", self._simulator_port), snare=snare)
+        statement_trap, line = await self._line(own / ".s.PGSQL.5432")
+        to_provider = await self._proxy(("127.0.0.1", self._simulator_port), byte_trap=byte_trap)
         return Served(
             program=self._program(
                 "dispatch",
@@ -203,26 +203,26 @@ class _Builder:
                 **clock.environment,
             ),
             line=line,
-            wire=wire,
+            statement_trap=statement_trap,
             far_line=to_provider,
-            snare=snare,
+            byte_trap=byte_trap,
             clock=clock,
             port=port,
         )
 
-    async def _line(self, at: Address) -> tuple[Wire, FaultProxy]:
-        wire = Wire()
+    async def _line(self, at: Address) -> tuple[StatementTrap, FaultProxy]:
+        trap = StatementTrap()
         proxy = proxying(
             self._postgres.socket,
             at=at,
             seed=self._seed,
-            tap=wire.tap,
+            tap=trap.tap,
             keepalive_seconds=KEEPALIVE_SECONDS,
         )
-        return wire, await self._stack.enter_async_context(proxy)
+        return trap, await self._stack.enter_async_context(proxy)
 
-    async def _proxy(self, far_end: Address, *, snare: Snare) -> FaultProxy:
-        proxy = proxying(far_end, seed=self._seed, tap=snare.tap)
+    async def _proxy(self, far_end: Address, *, byte_trap: ByteTrap) -> FaultProxy:
+        proxy = proxying(far_end, seed=self._seed, tap=byte_trap.tap)
         return await self._stack.enter_async_context(proxy)
 
     def _program(

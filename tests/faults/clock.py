@@ -1,4 +1,4 @@
-"""A wall clock that programs of a rig share and that can be moved under them."""
+"""A wall clock that programs of a rig share, and that a test can change while they run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("clock.c")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`why_not`: why it cannot be moved; None where it can."""
+    """`why_not`: why it cannot be changed. None if it can."""
 
     file: Path
     library: Path
@@ -21,19 +21,19 @@ class Clock:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a program is started with, for its wall clock to be this one."""
+        """The environment of a program that uses this clock."""
         if self.why_not is not None:
             return {}
         return {"LD_PRELOAD": str(self.library), "MOVED_CLOCK": str(self.file)}
 
     def move(self, seconds: int) -> None:
-        """The clock goes before (or, below 0, behind) the system's by so much."""
+        """Sets the clock ahead of the system's clock, or behind it if the value is below 0."""
         with self.file.open("r+b") as file:
             file.write(seconds.to_bytes(8, "little", signed=True))
 
 
 def new_clock(directory: Path) -> Clock:
-    """A clock that agrees with the system's; compiled in the directory, which others may read."""
+    """A clock that shows the system's time. It is compiled in the directory."""
     clock = Clock(directory / "clock", directory / "clock.so", _compiled(directory / "clock.so"))
     clock.file.write_bytes(bytes(8))
     clock.file.chmod(0o644)
@@ -41,10 +41,10 @@ def new_clock(directory: Path) -> Clock:
 
 
 def _compiled(library: Path) -> str | None:
-    """Why it could not be compiled; None where it could."""
+    """Why it could not be compiled. None if it was."""
     compiler = shutil.which("cc")
     if compiler is None:
-        return "there is no C compiler, which moving a clock needs"
+        return "there is no C compiler: it is needed to change a clock"
     ran = subprocess.run(
         [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(SOURCE), "-ldl"],
         capture_output=True,

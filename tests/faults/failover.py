@@ -2,7 +2,7 @@
 
 In the modes, a COMMIT waits for the standby: `all`, only that of a mark (`marks`, with
 `synchronous_commit = local`), or none (`async`). `--late`: seconds by which the log arrives late at
-the standby. A line for each failover: what was lost by it.
+the standby. Prints a line for each failover: what was lost by it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ UNKNOWN = "SELECT id FROM message WHERE status = 'UNKNOWN'"
 
 @dataclass
 class Count:
-    """What has been found so far, so that each failover counts only its own."""
+    """The totals so far. The difference of two of them is what one failover lost."""
 
     acknowledged: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ class Count:
 
 
 async def count(built: Rig) -> Count:
-    """By the tables, the provider's log, and the answers to the clients."""
+    """Counts from the tables, the provider's log, and the answers to the clients."""
     await built.witness.read()
     acknowledged = {
         each.answer.send_id for each in built.load.asked if isinstance(each.answer, Taken)
@@ -76,7 +76,7 @@ async def count(built: Rig) -> Count:
 
 
 async def _lost_inbound(built: Rig) -> set[str]:
-    """Texts of calls that were answered 200 and are in no inbox. A new one takes a moment."""
+    """Texts that were answered with 200 and are in no inbox. Waits a moment for new ones."""
     owed = built.phones.unseen
     give_up_at = time.monotonic() + SETTLE_SECONDS
     while (lost := await built.phones.missing(owed)) and time.monotonic() < give_up_at:  # noqa: ASYNC110
@@ -88,7 +88,7 @@ async def measure(built: Rig, asked: argparse.Namespace, slow: Path) -> list[int
     """The sums over all failovers."""
     if asked.mode == "marks":
         await built.postgres.ask("ALTER ROLE ibiki SET synchronous_commit = local")
-        await built.postgres.cut_all()  # a session keeps what it has begun with
+        await built.postgres.cut_all()  # an open session keeps its old value
     built.load.start()
     built.phones.start()
     await asyncio.sleep(SETTLE_SECONDS)
@@ -100,19 +100,19 @@ async def measure(built: Rig, asked: argparse.Namespace, slow: Path) -> list[int
             late = partial(setattr, line, "conditions", Conditions(late_seconds=asked.late))
             await fail_over(built, waits=asked.mode != "async", through=slow, followed=late)
         began = time.monotonic()
-        while not built.load.answered_within(0.5):  # noqa: ASYNC110 - other programs' work
+        while not built.load.answered_within(0.5):  # noqa: ASYNC110 - another program changes it
             await asyncio.sleep(0.05)
         away_seconds = time.monotonic() - began
         await asyncio.sleep(SETTLE_SECONDS)
         now = await patiently(lambda: count(built))
         found, before = now - before, now
         sums = [sum(pair) for pair in zip(sums or [0] * len(found), found, strict=True)]
-        _tell(str(number), found, away_seconds)
-    _tell("sum", sums, 0.0)
+        _print_line(str(number), found, away_seconds)
+    _print_line("sum", sums, 0.0)
     return sums
 
 
-def _tell(name: str, found: list[int], away_seconds: float) -> None:
+def _print_line(name: str, found: list[int], away_seconds: float) -> None:
     widths = (12, 12, 10, 16, 7, 12)
     columns = "  ".join(f"{each:{width}}" for each, width in zip(found, widths, strict=True))
     print(f"{name:>5}  {columns}  {away_seconds:4.1f}", flush=True)

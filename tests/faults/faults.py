@@ -1,6 +1,6 @@
-"""What can go wrong: each fault hurts a rig for a while and returns when it is over.
+"""The faults. Each one disturbs a rig for a while, and returns when it is over.
 
-What a fault needs and this machine lacks is said by `why_not`.
+`why_not` says what a fault needs that this machine does not have.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tests.faults.nodes import fail_over, lose_redis, restart_in_turn, until
 from tests.faults.proxy import FaultProxy
 from tests.faults.rig import Rig, patiently
 from tests.faults.steps import ACCEPTING, HANDING_OVER
-from tests.faults.wire import COMMIT, Snare, Step, Wire
+from tests.faults.wire import COMMIT, ByteTrap, StatementTrap, Step
 
 REACHED_SECONDS = 60.0
 HOUR_SECONDS = 3_600
 RETRIES_SECONDS = sum(PAUSES_SECONDS) + 1.0
-"""How long a server without a database tries to find out what became of a COMMIT."""
+"""How long a server without a database tries to find out whether a COMMIT succeeded."""
 
 Make = Callable[[Rig], Awaitable[None]]
 
@@ -34,38 +34,40 @@ def _possible(rig: Rig) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of trouble. `make` returns when it is over.
+    """One kind of fault. `make` returns when it is over.
 
-    `hurts_pools`: connections to the database may be lost by it.
+    `loses_connections`: connections to the database may be lost by it.
     """
 
     name: str
     make: Make
     why_not: Callable[[Rig], str | None] = _possible
-    hurts_pools: bool = False
+    loses_connections: bool = False
 
 
 # Programs
 
 
 async def _killed_at(rig: Rig, *, servers: bool, step: Step) -> None:
-    """Whoever comes to the step first is killed there."""
+    """Kills the first program that reaches the step."""
     pair = rig.servers if servers else rig.dispatchers
-    struck = [each.wire.lie_in_wait(step, each.program.kill) for each in pair]
-    await _reached(struck, [each.wire for each in pair], step.name)
+    reached = [each.statement_trap.act_at(step, each.program.kill) for each in pair]
+    await _wait_until_reached(reached, [each.statement_trap for each in pair], step.name)
 
 
 async def _cut_at(rig: Rig, *, servers: bool, step: Step) -> None:
-    """The connection that comes to the step first ends there; its program goes on."""
+    """Cuts the first connection that reaches the step. Its program continues."""
     pair = rig.servers if servers else rig.dispatchers
-    struck = [each.wire.lie_in_wait(step, lambda: None) for each in pair]
-    await _reached(struck, [each.wire for each in pair], step.name)
+    reached = [each.statement_trap.act_at(step, lambda: None) for each in pair]
+    await _wait_until_reached(reached, [each.statement_trap for each in pair], step.name)
 
 
 async def _lost_at_commit(rig: Rig, *, step: Step) -> None:
-    """A server loses its connection in COMMIT, and has no database for longer than its retries."""
-    struck = [each.wire.lie_in_wait(step, partial(_refuse, each.line)) for each in rig.servers]
-    await _reached(struck, [each.wire for each in rig.servers], step.name)
+    """A server loses its connection in COMMIT, and has no database until its retries are over."""
+    reached = [
+        each.statement_trap.act_at(step, partial(_refuse, each.line)) for each in rig.servers
+    ]
+    await _wait_until_reached(reached, [each.statement_trap for each in rig.servers], step.name)
     await asyncio.sleep(RETRIES_SECONDS)
     for each in rig.servers:
         each.line.conditions = FAIR
@@ -78,29 +80,29 @@ def _refuse(line: FaultProxy) -> None:
 
 async def _killed_when_bytes_go(rig: Rig, *, servers: bool, way: Way) -> None:
     pair = rig.servers if servers else rig.dispatchers
-    struck = [each.snare.lie_in_wait(way, each.program.kill) for each in pair]
-    await _reached(struck, [each.snare for each in pair], f"bytes {way}")
+    reached = [each.byte_trap.act_at(way, each.program.kill) for each in pair]
+    await _wait_until_reached(reached, [each.byte_trap for each in pair], f"bytes {way}")
 
 
-async def _reached(
-    struck: Sequence[asyncio.Event], traps: Sequence[Wire | Snare], name: str
+async def _wait_until_reached(
+    reached: Sequence[asyncio.Event], traps: Sequence[StatementTrap | ByteTrap], name: str
 ) -> None:
-    """Returns when one of the traps has struck; the others are taken up again."""
-    waiting = [asyncio.create_task(each.wait()) for each in struck]
+    """Returns when one of the traps has acted. Then removes the others."""
+    waiting = [asyncio.create_task(each.wait()) for each in reached]
     try:
         done, _ = await asyncio.wait(
             waiting, timeout=REACHED_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
     finally:
         for trap in traps:
-            trap.give_up()
+            trap.remove()
         for task in waiting:
             task.cancel()
     assert done, f"{name}: never reached"
 
 
 async def _all_killed(rig: Rig) -> None:
-    """Nobody is left to go on: it is over when they are there again."""
+    """Kills all servers and dispatchers. Returns when all of them run again."""
     for served in [*rig.servers, *rig.dispatchers]:
         served.program.kill()
     await until(rig.has_restarted)
@@ -108,7 +110,7 @@ async def _all_killed(rig: Rig) -> None:
 
 
 async def _frozen(rig: Rig, *, servers: bool) -> None:
-    """Stopped for longer than a lease lasts, then woken up."""
+    """Suspends a program for longer than a lease, and then continues it."""
     served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
     served.program.signal(signal.SIGSTOP)
     await asyncio.sleep(rig.scale.frozen_seconds)
@@ -116,11 +118,11 @@ async def _frozen(rig: Rig, *, servers: bool) -> None:
 
 
 async def _frozen_at(rig: Rig, *, servers: bool, step: Step) -> None:
-    """The same, with a transaction open."""
+    """The same, while the program has a transaction open."""
     served = rig.chance.choice(rig.servers if servers else rig.dispatchers)
     freeze = partial(served.program.signal, signal.SIGSTOP)
-    struck = served.wire.lie_in_wait(step, freeze, cuts=False)
-    await _reached([struck], [served.wire], step.name)
+    reached = served.statement_trap.act_at(step, freeze, cuts=False)
+    await _wait_until_reached([reached], [served.statement_trap], step.name)
     await asyncio.sleep(rig.scale.frozen_seconds)
     served.program.signal(signal.SIGCONT)
 
@@ -162,7 +164,7 @@ async def _redis_restarted(rig: Rig) -> None:
     await asyncio.sleep(0)
 
 
-# Lines
+# Connections
 
 
 async def _apply_conditions(
@@ -230,7 +232,7 @@ def _at_once(one: Fault, other: Fault) -> Fault:
         f"{one.name}, and {other.name}",
         partial(_both, one=one, other=other),
         lambda rig: one.why_not(rig) or other.why_not(rig),
-        hurts_pools=one.hurts_pools or other.hurts_pools,
+        loses_connections=one.loses_connections or other.loses_connections,
     )
 
 
@@ -259,9 +261,9 @@ KILLS = (
 
 CUTS = tuple(
     Fault(
-        f"a {'server' if servers else 'dispatcher'}'s line is cut: {step.name}",
+        f"a {'server' if servers else 'dispatcher'}'s connection is cut: {step.name}",
         partial(_cut_at, servers=servers, step=step),
-        hurts_pools=True,
+        loses_connections=True,
     )
     for servers, steps in ((True, ACCEPTING), (False, HANDING_OVER))
     for step in steps
@@ -271,7 +273,7 @@ LOST = tuple(
     Fault(
         f"a server's database is gone: {step.name}",
         partial(_lost_at_commit, step=step),
-        hurts_pools=True,
+        loses_connections=True,
     )
     for step in ACCEPTING
     if step.statement == COMMIT
@@ -284,17 +286,17 @@ FREEZES = (
         partial(_frozen_at, servers=False, step=HANDING_OVER[2]),
     ),
     Fault(
-        "a server is frozen with payers locked",
+        "a server is frozen with accounts locked",
         partial(_frozen_at, servers=True, step=ACCEPTING[2]),
     ),
 )
 
 DATABASE = (
-    Fault("PostgreSQL is restarted at once", _restarted_at_once, hurts_pools=True),
-    Fault("every connection is ended", _connections_ended, hurts_pools=True),
-    Fault("PostgreSQL is frozen", _database_frozen, hurts_pools=True),
+    Fault("PostgreSQL is restarted at once", _restarted_at_once, loses_connections=True),
+    Fault("every connection is terminated", _connections_ended, loses_connections=True),
+    Fault("PostgreSQL is frozen", _database_frozen, loses_connections=True),
     Fault("the disk is full", _disk_full, lambda rig: rig.volume.why_not),
-    Fault("PostgreSQL fails over to its standby", fail_over, hurts_pools=True),
+    Fault("PostgreSQL fails over to its standby", fail_over, loses_connections=True),
 )
 
 
@@ -327,10 +329,10 @@ _LINES: dict[str, Callable[[Rig], Sequence[FaultProxy]]] = {
 
 LINES = tuple(
     Fault(
-        f"lines to {name} are {harm}",
+        f"connections to {name} are {harm}",
         partial(_apply_conditions, lines=lines, conditions=conditions),
         _no_redis if name == "Redis" else _possible,
-        hurts_pools=name == "the database",
+        loses_connections=name == "the database",
     )
     for name, lines in _LINES.items()
     for harm, conditions in _HARM.items()
@@ -379,7 +381,7 @@ ALL = (
     *LOST,
     *FREEZES,
     Fault("all are killed", _all_killed),
-    Fault("all are restarted in turn", restart_in_turn),
+    Fault("all are restarted one after the other", restart_in_turn),
     *DATABASE,
     *REDIS,
     *LINES,

@@ -1,4 +1,4 @@
-"""A PostgreSQL of these tests that follows another one, and takes over from it.
+"""A streaming standby in these tests, and its promotion.
 
 standby = await follow(primary, directory)          # pg_basebackup, then streaming
 await set_synchronous(primary, NAME)                # each COMMIT waits for it from now on
@@ -31,7 +31,7 @@ SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) = 0 FROM pg_stat_replic
 
 
 def places_of_postgres(volume: Volume) -> Sequence[Path]:
-    """The directories of the two servers that take over from one another, the first one first."""
+    """The directories of the two servers. The first one is the first primary."""
     return volume.path / "data", volume.path / "data-2"
 
 
@@ -42,7 +42,7 @@ async def follow(
     through: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Postgres:
-    """A running standby in the directory, which is replaced. Returns when it streams.
+    """A running standby. It replaces what is in the directory. Returns when it streams.
 
     `through`: a folder in which another socket leads to the primary, such as a slow one.
     """
@@ -58,9 +58,9 @@ async def follow(
 
 
 async def set_synchronous(primary: Postgres, names: str) -> None:
-    """COMMIT waits for these standbys from now on; for none if there is no name.
+    """From now on, COMMIT waits for these standbys. Without a name, it waits for none.
 
-    Returns when our standby is one of them, if it is named.
+    If our standby is named, returns when PostgreSQL counts it as synchronous.
     """
     await primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
     await primary.ask("SELECT pg_reload_conf()")
@@ -69,7 +69,7 @@ async def set_synchronous(primary: Postgres, names: str) -> None:
 
 
 async def promote(standby: Postgres) -> None:
-    """The standby takes writes from now on, and waits for no other server."""
+    """Makes the standby a primary that waits for no other server."""
     assert await standby.ask("SELECT pg_promote(true, 60)")
     await set_synchronous(standby, "")
 
@@ -77,5 +77,5 @@ async def promote(standby: Postgres) -> None:
 async def until(server: Postgres, question: str) -> None:
     """Returns when the answer to the question is true."""
     async with asyncio.timeout(WAIT_SECONDS):
-        while not await server.ask(question):  # noqa: ASYNC110 - another server's work
+        while not await server.ask(question):  # noqa: ASYNC110 - another server changes it
             await asyncio.sleep(0.02)

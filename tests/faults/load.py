@@ -1,9 +1,8 @@
 """The clients of the load. Most give each request a key and repeat it until it is answered.
 
 Naive clients give no key. They repeat a request only if the answer says that nothing was kept. If
-the outcome is unknown, they look the send up by its ID. All ask at a steady pace, each request for
-numbers that no other request has, so that a number identifies a message here and in the log of the
-provider.
+the outcome is unknown, they look the send up by its ID. All send requests at a steady rate. No two
+requests have a number in common, so a number identifies a message here and in the provider's log.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class TooPoor:
-    """The account could not pay; nothing was charged."""
+    """The account had too few units. Nothing was charged."""
 
     required: int
     available: int
@@ -68,8 +67,8 @@ Answer = Taken | TooPoor
 class Asked:
     """One request and its answer. `key`: None for a naive client.
 
-    `tries`: how often it was sent. `in_doubt`: the ID from an answer that says that the outcome is
-    unknown.
+    `tries`: how often it was sent. `in_doubt`: the ID of the send, if an answer said that its
+    outcome is unknown.
     """
 
     token: str
@@ -93,7 +92,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """What is asked for. `patience_seconds`: when a client gives a try up and makes another."""
+    """How many requests are sent. `patience_seconds`: after this time a client tries again."""
 
     requests_per_second: float
     patience_seconds: float
@@ -107,10 +106,10 @@ class Pace:
 
 @dataclass(slots=True)
 class Clients:
-    """Who asks: the keys of those who can pay, and of one who soon cannot.
+    """The API keys of clients with enough units, and of one client that soon has too few.
 
-    `accounts`: of those who can pay, in the same order. `receivers`: numbers that are theirs, and
-    whose.
+    `accounts`: of the clients with enough units, in the same order. `receivers`: the numbers of
+    clients, each with its client.
     """
 
     rich: Sequence[str]
@@ -120,7 +119,7 @@ class Clients:
 
 
 class Load:
-    """Requests at a steady pace, from `start` to `stop`, to servers that may come and go."""
+    """Requests at a steady rate, from `start` to `stop`, to servers that may be restarted."""
 
     def __init__(self, servers: Sequence[str], clients: Clients, pace: Pace, *, seed: int) -> None:
         self.pace = pace
@@ -141,14 +140,14 @@ class Load:
         self._numbers_given = 0
 
     def start(self) -> None:
-        """Begins to ask."""
-        # A connection for each request: one that a fault has broken harms the next one no more.
+        """Starts to send requests."""
+        # A connection for each request: one that a fault has broken affects no other request.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         self._session = aiohttp.ClientSession(connector=connector)
         self._pacing = asyncio.create_task(self._keep_asking(), name="load")
 
     async def stop(self) -> None:
-        """Asks for nothing new; returns when each request is answered or was given up."""
+        """Starts no new request. Returns when each one is answered or given up."""
         assert self._pacing is not None
         self._pacing.cancel()
         with suppress(asyncio.CancelledError):
@@ -156,7 +155,7 @@ class Load:
         await asyncio.gather(*self._open)
 
     async def close(self) -> None:
-        """Gives up whatever is still open."""
+        """Gives up all open requests."""
         for task in [*self._open, *([self._pacing] if self._pacing else [])]:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -165,7 +164,7 @@ class Load:
 
     @property
     def somebody(self) -> str:
-        """A key that may ask."""
+        """A key of a client with enough units."""
         return self._clients.rich[0]
 
     @property
@@ -179,12 +178,12 @@ class Load:
         return sum(isinstance(each.answer, Taken) for each in self.asked)
 
     def answered_within(self, seconds: float) -> int:
-        """Answers that were given in the last so many seconds."""
+        """The number of answers in the last seconds."""
         since = time.monotonic() - seconds
         return sum(1 for at in self._answered_at if at > since)
 
     async def ask_again(self, asked: Asked) -> Answer | None:
-        """The present answer to the same request with the same key."""
+        """Repeats a request with its key, and returns the answer."""
         again = Asked(asked.token, asked.numbers, asked.key, time.monotonic())
         await self._ask(again)
         return again.answer
@@ -232,7 +231,7 @@ class Load:
             self._answered_at.append(asked.answered_at)
 
     async def _ask(self, asked: Asked) -> None:
-        """Asks until it is answered. Without a key and without any answer, it gives up."""
+        """Repeats the request until it is answered. Without a key, no answer means to give up."""
         pause_seconds = FIRST_PAUSE_SECONDS
         while asked.answer is None and not asked.given_up:
             asked.tries += 1
@@ -250,13 +249,13 @@ class Load:
                 pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
 
     async def _look_up(self, token: str, send_id: str) -> Answer | None:
-        """The send that may have been kept; None if it was not, so that it can be asked again."""
+        """The send that may have been stored. None if it was not: the request can be repeated."""
         await asyncio.sleep(LOOK_UP_SECONDS)
         while True:
             said = await self._try(token, {"query": LOOK_UP, "variables": {"id": send_id}})
             if said is not None and "errors" not in said:
                 found = said["data"]["send"]
-                # What was charged may have been refunded in part by now.
+                # A part of the charge may have been refunded by now.
                 return found and Taken(found["id"], found["accepted"], found["accepted"])
             await asyncio.sleep(LONGEST_PAUSE_SECONDS)
 
@@ -310,7 +309,7 @@ class Load:
         return None
 
     async def _cancel_one(self) -> None:
-        """Calls back one of the latest sends, if it can still be."""
+        """Cancels one of the latest sends, if that is still possible."""
         taken = [each for each in self.asked[-20:] if isinstance(each.answer, Taken)]
         if taken:
             asked = self._chance.choice(taken)

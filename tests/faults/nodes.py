@@ -15,21 +15,21 @@ LIVE_SECONDS = 10.0
 
 
 async def restart_in_turn(rig: Rig) -> None:
-    """Each program gets SIGTERM and is started again, the next one when it is ready."""
+    """Restarts each program with SIGTERM. The next one follows when it is ready."""
     async with through_balancer(rig):
         for served in [*rig.servers, *rig.dispatchers]:
             await restart(rig, served)
 
 
 async def restart(rig: Rig, served: Served) -> None:
-    """SIGTERM, and a new start. Returns when all programs are ready."""
+    """Restarts programs with SIGTERM. Returns when all programs are ready."""
     await served.program.restart()
     await until(rig.is_up)
 
 
 @asynccontextmanager
 async def through_balancer(rig: Rig) -> AsyncIterator[None]:
-    """The load comes through the balancer. None of its connections may be refused or lost."""
+    """Sends the load through the balancer. No connection may be refused or lost."""
     balancer = f"http://127.0.0.1:{rig.balancer.port}"
     usual, rig.load.servers = rig.load.servers, [balancer]
     before = rig.load.broken_off[balancer]
@@ -42,7 +42,7 @@ async def through_balancer(rig: Rig) -> AsyncIterator[None]:
         balancing.cancel()
         await asyncio.gather(balancing, return_exceptions=True)
     if lost := rig.load.broken_off[balancer] - before:
-        rig.load.defects.append(f"{lost} requests were broken off by a rolling restart")
+        rig.load.defects.append(f"{lost} requests were interrupted by a rolling restart")
 
 
 async def fail_over(
@@ -52,7 +52,7 @@ async def fail_over(
     through: Path | None = None,
     followed: Callable[[], None] = lambda: None,
 ) -> None:
-    """PostgreSQL gets a standby, and is lost a moment later. The standby takes over.
+    """Adds a standby to PostgreSQL, kills PostgreSQL a moment later, and promotes the standby.
 
     `waits`: each COMMIT waits for the standby. `through`: see `follow`. `followed`: called once the
     standby streams.
@@ -74,13 +74,13 @@ async def fail_over(
 
 
 async def lose_redis(rig: Rig) -> None:
-    """Redis is gone for a while. Live data arrives meanwhile: each process reads the tables."""
+    """Stops Redis for a while. Live data must arrive meanwhile: each process reads the tables."""
     rig.redis.kill(stays_down=True)
     await asyncio.sleep(rig.scale.gone_seconds)
     present = await rig.watchers.present()
     try:
         async with asyncio.timeout(LIVE_SECONDS):
-            while rig.watchers.behind(present):  # noqa: ASYNC110 - other programs' work
+            while rig.watchers.behind(present):  # noqa: ASYNC110 - another program changes it
                 await asyncio.sleep(0.05)
     except TimeoutError:
         rig.load.defects.append("without Redis, a watcher is behind")
@@ -88,7 +88,7 @@ async def lose_redis(rig: Rig) -> None:
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """Returns when it is so."""
+    """Returns when the condition is true."""
     async with asyncio.timeout(START_SECONDS):
-        while not await is_so():  # noqa: ASYNC110 - other programs' work
+        while not await is_so():  # noqa: ASYNC110 - another program changes it
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Who uses a rig's installation: clients with API keys, and units that agree with the provider."""
+"""The clients of a rig, with API keys, and with units that agree with the provider."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ASSIGN = "INSERT INTO assigned_number (number, client_id) VALUES ($1, $2)"
 
 
 async def new_clients(witness: Witness) -> Clients:
-    """Three clients who can pay, two of them in a group, and one who soon cannot.
+    """Three clients with enough units, two of them in a group, and one that soon has too few.
 
-    The pool is what the provider says, and what clients hold was allocated out of it.
+    The pool equals the provider's balance, and the units of clients were allocated from it.
     """
     await witness.top_up(CREDITS)
     await ensure_default_pool(store, provider="extreme", unit="credit", price=1)
@@ -54,13 +54,13 @@ async def new_clients(witness: Witness) -> Clients:
 
 
 async def _assigned(number: str, client_id: UUID) -> str:
-    """The number, which is the client's from now on."""
+    """Assigns the number to the client."""
     await worlds.execute(ASSIGN, number, client_id)
     return number
 
 
 async def _client(name: str, units: int, group: Group | None) -> tuple[str, Client]:
-    """The secret of an API key of a new client that holds so many units, and the client."""
+    """A new client that holds so many units: the secret of its API key, and its ID."""
     client = await people.add_client(name, group=group)
     await allocate(store, ADMIN, Allocation(client.id, None, units))
     email = f"{new_id().hex}@ibiki.test"

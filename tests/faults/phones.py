@@ -1,4 +1,4 @@
-"""Phones that answer: the provider's calls to the webhook, each repeated until it is answered 200.
+"""Phones that answer: the provider's calls to the webhook, repeated until they get a 200.
 
 Some are repeated after that, too. Each message has a text of its own, which identifies it.
 """
@@ -28,7 +28,7 @@ LOST = (aiohttp.ClientError, OSError, TimeoutError)
 MOST_REPORTED = 5
 
 KEPT = "SELECT text, client_id FROM inbound WHERE text = ANY($1::text[])"
-# Whoever reads a feed on from a number must not miss one that is committed later.
+# A reader that continues after a number must not miss a lower number that is committed later.
 GAPS = """
 SELECT client_id FROM inbound GROUP BY client_id
 HAVING count(*) <> max(feed) OR count(DISTINCT feed) <> count(*)
@@ -36,7 +36,7 @@ HAVING count(*) <> max(feed) OR count(DISTINCT feed) <> count(*)
 
 
 class Phones:
-    """Calls at a steady pace, from `start` to `stop`, to servers that may come and go."""
+    """Calls at a steady rate, from `start` to `stop`, to servers that may be restarted."""
 
     def __init__(
         self, servers: Sequence[str], clients: Clients, *, patience_seconds: float, seed: int
@@ -54,7 +54,7 @@ class Phones:
         self._session: aiohttp.ClientSession | None = None
 
     def start(self) -> None:
-        """Begins to call."""
+        """Starts to call."""
         self._session = aiohttp.ClientSession(
             headers={"x-webhook-secret": SECRET},
             connector=aiohttp.TCPConnector(force_close=True),
@@ -63,14 +63,14 @@ class Phones:
         self._pacing = asyncio.create_task(self._keep_calling(), name="phones")
 
     async def stop(self) -> None:
-        """Calls no more; returns when each call is answered."""
+        """Starts no new call. Returns when each one is answered."""
         if self._pacing is not None:
             self._pacing.cancel()
             await asyncio.gather(self._pacing, return_exceptions=True)
         await asyncio.gather(*self._open)
 
     async def close(self) -> None:
-        """Gives up whatever is still open."""
+        """Gives up all open calls."""
         for task in [*self._open, *([self._pacing] if self._pacing else [])]:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
@@ -78,23 +78,23 @@ class Phones:
             await self._session.close()
 
     def note(self, text: str, client_id: UUID) -> None:
-        """The text was answered 200."""
+        """Notes that the call with this text was answered with 200."""
         self.answered[text] = client_id
         self._unseen.add(text)
 
     @property
     def unseen(self) -> frozenset[str]:
-        """Texts that were answered 200 and have not been seen in an inbox yet."""
+        """Texts that were answered with 200 and were not found in an inbox yet."""
         return frozenset(self._unseen)
 
     async def missing(self, among: frozenset[str]) -> list[str]:
-        """Those of the texts that are in nobody's inbox."""
+        """Those of the texts that are in no inbox."""
         rows = await worlds.fetch(KEPT, list(self._unseen))
         self._unseen -= {row["text"] for row in rows}
         return sorted(self._unseen & among)
 
     async def broken(self) -> list[str]:
-        """What is in the wrong inbox, or in one twice; feeds with gaps; calls that were refused."""
+        """Messages in a wrong inbox, or twice in one; feeds with gaps; calls that were refused."""
         rows = await worlds.fetch(KEPT, list(self.answered))
         times = Counter(row["text"] for row in rows)
         found = [f"{text}: {count} times" for text, count in times.items() if count > 1]
@@ -129,7 +129,7 @@ class Phones:
             "port": "1",
             "messageId": f"{count:024x}",
         }
-        while not await self._try(said):  # noqa: ASYNC110 - others' work
+        while not await self._try(said):  # noqa: ASYNC110 - another program changes it
             await asyncio.sleep(PAUSE_SECONDS)
         self.note(text, client_id)
         if count % REPEATED_EVERY == 0:

@@ -1,4 +1,4 @@
-"""Checks from outside that connection pools are back to their full size.
+"""Checks that the connection pools of all programs have their full size again.
 
 All tables that the programs read are locked for a moment. A request then waits and holds a
 connection. PostgreSQL counts those: a connection that a pool has lost is missing among them.
@@ -35,7 +35,7 @@ CONTACTS = {"query": "{ contacts(first: 1) { nodes { id } } }"}
 async def pools_are_full(rig: Rig) -> list[str]:
     """Returns a line for each kind of program that cannot use all connections of its pools.
 
-    A lost connection stays lost. A program that is only slow has several tries.
+    A lost connection stays lost. A program that is only slow gets several tries.
     """
     for _ in range(TRIES - 1):
         if not await _missing(rig):
@@ -89,8 +89,8 @@ async def _count(rig: Rig, lockers: list[Connection], watcher: Connection) -> Co
 async def _lock(connection: Connection, table: str) -> None:
     """Locks the table until cancelled.
 
-    Transactions that use the table now may hold up the lock for as long as they like: new ones
-    wait behind it.
+    Transactions that use the table now may delay the lock for a long time. New ones wait behind
+    it.
     """
     async with connection.transaction():
         await connection.execute(LOCK.format(table))
@@ -98,7 +98,7 @@ async def _lock(connection: Connection, table: str) -> None:
 
 
 async def _keep_asking(rig: Rig, place: int) -> None:
-    """Reads that wait for the lock, at one server or the other, until cancelled."""
+    """Starts reads, which wait for the lock, at both servers until cancelled."""
     url = f"http://127.0.0.1:{rig.servers[place % 2].far_line.port}/graphql"
     headers = {"authorization": f"Bearer {rig.load.somebody}"}
     async with aiohttp.ClientSession(headers=headers) as session:

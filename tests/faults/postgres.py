@@ -1,4 +1,4 @@
-"""A PostgreSQL to be hurt: the embedded one, stopped, killed, frozen and cut off at will."""
+"""An embedded PostgreSQL that a test can stop, kill, suspend and disconnect."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ WHERE datname = 'ibiki' AND backend_type = 'client backend' AND pid <> pg_backen
 
 
 @dataclass(frozen=True)
-class _Hurtable(Cluster):
-    """A cluster whose programs are started with a little more in their environment."""
+class _ClusterWithEnvironment(Cluster):
+    """A cluster whose programs get additional environment variables."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(
         self, program: str, *arguments: str, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Runs one of the wheel's programs."""
+        """Runs one of the programs of PostgreSQL."""
         if os.geteuid() == 0:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
         return subprocess.run(
@@ -50,73 +50,73 @@ class _Hurtable(Cluster):
 
 
 class Postgres:
-    """One server in a directory. `deadlocks` counts on over restarts, which forget theirs."""
+    """One server in a directory. `deadlocks` also counts those from before a restart."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         found = locate(directory, durable=False)
         known = {each.name: getattr(found, each.name) for each in fields(found)}
-        self._cluster = _Hurtable(**known, environment=environment)
+        self._cluster = _ClusterWithEnvironment(**known, environment=environment)
         self._deadlocks_before = 0
 
     @property
     def socket(self) -> Path:
-        """Where it listens."""
+        """The socket that it listens on."""
         return self._cluster.sockets / ".s.PGSQL.5432"
 
     @property
     def url(self) -> str:
-        """The application's address, with nobody in between."""
+        """The address for the application, without a proxy."""
         return self._url("ibiki", "ibiki")
 
     def become(self, other: Postgres) -> None:
-        """From now on this is the other server, as its address is after a failover."""
+        """From now on, this object is the other server, as an address is after a failover."""
         self._cluster = other._cluster
 
     def create(self) -> None:
-        """A new cluster, running, with the application's role and database."""
+        """Creates and starts a new cluster with the application's role and database."""
         self._cluster.ensure_created()
         self._cluster.ensure_running()
         self._cluster.execute(CREATE)
 
     def copy(self, other: Postgres, primary: str) -> None:
-        """Becomes a copy of the other server, and follows its primary once it runs.
+        """Makes this server a copy of the other one. When it is started, it follows the primary.
 
         `primary`: how to connect to it, as libpq writes it.
         """
         base_backup(other._cluster, self._cluster.directory, "--write-recovery-conf")
         with (self._cluster.path / "postgresql.auto.conf").open("a") as file:
-            file.write(f"primary_conninfo = '{primary}'\n")  # the last such line counts
+            file.write(f"primary_conninfo = '{primary}'\n")  # the last line of a name counts
 
     async def ensure_running(self) -> None:
-        """It runs, as it would where somebody looks after it."""
+        """Starts it if it does not run, as a supervisor would do."""
         await asyncio.to_thread(self._cluster.ensure_running)
 
     def stop(self) -> None:
-        """It runs no more."""
+        """Stops it."""
         self._cluster.stop()
 
     async def stop_at_once(self) -> None:
-        """Immediate mode: nothing is written out, what is connected is cut, recovery comes next."""
+        """Stops it in immediate mode: it writes nothing more, and recovers at the next start."""
         self._deadlocks_before = await self.deadlocks()
         pid = self._pid()
         os.kill(pid, signal.SIGQUIT)
         async with asyncio.timeout(30):
-            while self._cluster.is_live():  # noqa: ASYNC110 - another process
+            while self._cluster.is_live():  # noqa: ASYNC110 - another process changes it
                 await asyncio.sleep(0.01)
 
     async def kill(self) -> None:
-        """kill -9 of every process of it. It stays down."""
+        """Kills all its processes with kill -9. It stays down."""
         self._deadlocks_before = await self.deadlocks()
         pid = self._pid()
         os.kill(pid, signal.SIGSTOP)  # it must not start or restart anything meanwhile
         signal_all([pid, *children_of(pid)], signal.SIGKILL)
 
     async def cut_all(self) -> int:
-        """Ends every connection to the application's database; how many they were."""
+        """Ends every connection to the application's database. Returns their number."""
         return int(await self.ask(CUT_ALL))
 
     def freeze(self) -> list[int]:
-        """Stops every process of it where it stands; whom to let go on."""
+        """Suspends all its processes. Returns their IDs, for `thaw`."""
         pid = self._pid()
         os.kill(pid, signal.SIGSTOP)
         stopped = [pid, *children_of(pid)]
@@ -124,15 +124,15 @@ class Postgres:
         return stopped
 
     def thaw(self, stopped: list[int]) -> None:
-        """Lets it go on."""
+        """Continues the processes."""
         signal_all(stopped[::-1], signal.SIGCONT)
 
     async def deadlocks(self) -> int:
-        """How many there have been since the beginning."""
+        """The number of deadlocks since the beginning."""
         return self._deadlocks_before + int(await self.ask(DEADLOCKS) or 0)
 
     async def ask(self, statement: str) -> Any:
-        """One value, as the superuser, over a connection of its own."""
+        """Reads one value as the superuser, over a new connection."""
         connection = await self.superuser()
         try:
             return await connection.fetchval(statement)
@@ -140,7 +140,7 @@ class Postgres:
             await connection.close()
 
     async def superuser(self) -> asyncpg.Connection[asyncpg.Record]:
-        """A connection that may do anything."""
+        """A connection of the superuser."""
         return await asyncpg.connect(self._url("postgres", "ibiki"), timeout=10)
 
     def _pid(self) -> int:

@@ -17,10 +17,10 @@ STOP_SECONDS = 20.0
 
 
 class Program:
-    """One command, its log, and how often it has been started.
+    """One command, its log, and the number of its starts.
 
-    `surprises`: each time that it ended without a signal from the rig. `checkout`: the directory
-    of the release that the next start runs; None is this one.
+    `surprises`: one line for each time that it ended without a signal from the rig. `checkout`: the
+    directory of the release that the next start runs. None: this one.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """The number of the process that runs now."""
+        """The ID of the process that runs now."""
         assert self._running is not None
         return self._running.pid
 
@@ -54,7 +54,7 @@ class Program:
         return self._was_killed
 
     def start(self) -> None:
-        """Runs it, from now on its log goes on where it ended."""
+        """Starts it. Its output is added to its log."""
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
                 self._command,
@@ -68,22 +68,22 @@ class Program:
         self._was_killed = False
 
     def kill(self, *, stays_down: bool = False) -> None:
-        """kill -9; it is started again at once, unless it is to stay down until `let_up`."""
+        """kill -9. It is started again at once, unless it has to stay down until `let_up`."""
         self._was_killed = True
         self._held_down = stays_down
         self.signal(signal.SIGKILL)
 
     def let_up(self) -> None:
-        """It may run again."""
+        """Allows it to be started again."""
         self._held_down = False
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends it a signal, where it runs."""
+        """Sends it a signal if it runs."""
         if self._running is not None and self._running.poll() is None:
             self._running.send_signal(number)
 
     def look_after(self) -> None:
-        """Starts it again where it has ended, and takes note where that is a surprise."""
+        """Starts it again if it has ended. Notes a surprise if the rig did not end it."""
         if self._running is None or self._is_restarting:
             return
         if (code := self._running.poll()) is None:
@@ -95,7 +95,7 @@ class Program:
             self.start()
 
     async def restart(self) -> None:
-        """SIGTERM, its end, and a new start: what a rolling restart does with each program."""
+        """Stops it with SIGTERM and starts it again, as a rolling restart does."""
         self._is_restarting = True
         try:
             await self.stop()
@@ -104,7 +104,7 @@ class Program:
             self._is_restarting = False
 
     async def stop(self) -> None:
-        """SIGTERM, and its end; notes where it does not obey."""
+        """Stops it with SIGTERM. Notes a surprise if it does not end, or ends with an error."""
         if self._running is None:
             return
         with suppress(ProcessLookupError):
@@ -126,9 +126,9 @@ class Program:
 
 @asynccontextmanager
 async def kept_running(programs: Sequence[Program]) -> AsyncIterator[None]:
-    """The programs, started, and started again whenever they end, for as long as the block lasts.
+    """Starts the programs, and starts them again whenever they end, while the block runs.
 
-    They are stopped last to first: a program is stopped before the ones that it needs.
+    They are stopped in reverse order: a program is stopped before those that it needs.
     """
     for program in programs:
         program.start()
@@ -150,25 +150,25 @@ async def _keep_looking(programs: Sequence[Program]) -> None:
 
 
 def ibiki(*arguments: str) -> list[str]:
-    """The command line of the program."""
+    """The command line of `ibiki` with these arguments."""
     return [sys.executable, "-m", "ibiki", *arguments]
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that this one has started and that still run."""
+    """The running child processes of a process."""
     with suppress(FileNotFoundError):
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
 
 
 def signal_all(pids: Sequence[int], number: signal.Signals) -> None:
-    """Signals each of them that still runs."""
+    """Sends a signal to each of them that still runs."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens at."""
+    """A free port on loopback."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -1,6 +1,6 @@
-"""What must hold whatever has happened: the invariants of the ledger, looked at from outside.
+"""Checks the guarantees after a fault: by the tables, the provider's log and the clients' answers.
 
-Each question answers in sentences that say what is broken: no sentence, no violation.
+Each check returns sentences that say what is broken. No sentence means no violation.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RECENT = """
 SELECT number, status FROM message
 WHERE $1::float8 IS NULL OR created_at > clock_timestamp() - make_interval(secs => $1)
 """
-# A message under way has a lease. A message that waits is due soon, or had an attempt before.
+# A message under way has a lease. A queued message is due soon, or had an attempt before.
 STUCK = """
 SELECT how, count(*) AS messages FROM (
     SELECT CASE
@@ -57,7 +57,7 @@ NOT_TAKEN = {"QUEUED", "CANCELLED", "REJECTED"}
 
 
 class Promises:
-    """What this installation has promised to the clients of a load, by the provider's word."""
+    """The guarantees to the clients of a load, checked with the provider's log."""
 
     def __init__(self, load: Load, witness: Witness, *, lease_seconds: float, seed: int) -> None:
         self._load = load
@@ -68,7 +68,7 @@ class Promises:
         self._checked_taken: set[str] = set()
 
     async def broken(self, *, recent_seconds: float | None = 120.0) -> list[str]:
-        """All that does not hold. `recent_seconds`: of how old messages; None: of all."""
+        """All violations. `recent_seconds`: looks only at messages up to this age. None: at all."""
         questions: Sequence[Callable[[], Awaitable[list[str]]]] = (
             self._ledger,
             self._accepted_once,
@@ -82,7 +82,7 @@ class Promises:
         return found
 
     async def stuck(self, *, grace_seconds: float = 5.0) -> list[str]:
-        """Messages that are neither in an end state nor under way nor in turn."""
+        """Messages that are not final, not under way, and not queued in time."""
         rows = await worlds.fetch(STUCK, grace_seconds, self._lease_seconds)
         (begun,) = await worlds.fetch(CALLS, grace_seconds)
         return [
@@ -92,12 +92,12 @@ class Promises:
         ]
 
     async def under_way(self) -> int:
-        """Messages that are neither in an end state nor UNKNOWN."""
+        """The number of messages that are QUEUED or SUBMITTING."""
         (row,) = await worlds.fetch(UNDER_WAY)
         return int(row["messages"])
 
     async def settle(self) -> int:
-        """Says of each message in doubt what the provider says; how many they were."""
+        """Settles each UNKNOWN message by the provider's log. Returns their number."""
         await self._witness.read()
         doubtful = await worlds.fetch(UNKNOWN)
         for row in doubtful:
@@ -106,7 +106,7 @@ class Promises:
         return len(doubtful)
 
     async def figures_differ(self) -> list[str]:
-        """At rest, and with no doubt left, the pool is what the provider says it is."""
+        """At rest and without UNKNOWN messages, the pool must equal the provider's balance."""
         (row,) = await worlds.fetch(POOL)
         balance = await self._witness.balance()
         if row["held"] == balance:
@@ -124,7 +124,7 @@ class Promises:
         return _sentences("accepted twice", [row["number"] for row in twice])
 
     async def _acknowledged(self) -> list[str]:
-        """What was acknowledged since the last time is there, as it was said."""
+        """What was acknowledged since the last check must be stored as it was acknowledged."""
         asked = self._load.asked
         new = [each for each in asked[self._checked :] if each.answer is not None]
         self._checked = next(
@@ -143,11 +143,11 @@ class Promises:
         unsaid = [each for each in poor if each.numbers[0] in owners]
         return [
             *_sentences("acknowledged, and not stored as acknowledged", lost),
-            *_sentences("refused for its balance and accepted all the same", unsaid),
+            *_sentences("refused because of the balance, and accepted nevertheless", unsaid),
         ]
 
     async def _answered_the_same(self) -> list[str]:
-        """A key that was accepted gets the same send again. A refusal leaves its key unused."""
+        """The key of an accepted send must return that send again. A refused key stays unused."""
         answered = [
             each for each in self._load.asked if each.key and isinstance(each.answer, Taken)
         ]
@@ -158,10 +158,10 @@ class Promises:
             again = await self._load.ask_again(asked)
             if not _is_same(again, asked.answer):
                 differing.append(f"{asked.answer}, and then {again}")
-        return _sentences("answered twice, and not the same", differing)
+        return _sentences("answered twice, with different answers", differing)
 
     async def _handed_over(self, recent_seconds: float | None) -> list[str]:
-        """The provider has each message at most once, and none that was not charged."""
+        """The provider must have each message at most once, and none that was not charged."""
         await self._witness.read()
         taken_before = set(self._witness.taken) - self._checked_taken
         rows = await worlds.fetch(OWNERS, list(taken_before))
@@ -172,13 +172,22 @@ class Promises:
         self._checked_taken |= taken_before
         sent = [row["number"] for row in recent if row["status"] in ("SENT", "DELIVERED")]
         return [
-            *_sentences("taken more than once", [each for each in taken if taken[each] > 1]),
-            *_sentences("called for again after a call in doubt", list(self._witness.again)),
-            *_sentences("taken and never charged", [n for n in taken_before if n not in statuses]),
             *_sentences(
-                "taken and given back", [n for n, is_ in statuses.items() if is_ in NOT_TAKEN]
+                "accepted by the provider more than once",
+                [each for each in taken if taken[each] > 1],
             ),
-            *_sentences("sent and never taken", [n for n in sent if not taken[n]]),
+            *_sentences(
+                "submitted again after a call with an unknown outcome", list(self._witness.again)
+            ),
+            *_sentences(
+                "accepted by the provider and not charged",
+                [n for n in taken_before if n not in statuses],
+            ),
+            *_sentences(
+                "accepted by the provider and refunded",
+                [n for n, is_ in statuses.items() if is_ in NOT_TAKEN],
+            ),
+            *_sentences("SENT and not accepted by the provider", [n for n in sent if not taken[n]]),
         ]
 
 
@@ -206,7 +215,7 @@ def _is_as_acknowledged(asked: Asked, sends: dict[UUID, dict[str, Any]], send_id
 
 
 def _sentences(what: str, found: Sequence[object]) -> list[str]:
-    """A sentence with the first few of them; none where there are none."""
+    """One sentence with the first few items. None if there are no items."""
     if not found:
         return []
     return [f"{len(found)} {what}: " + ", ".join(str(each) for each in found[:MOST_REPORTED])]

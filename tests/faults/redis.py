@@ -1,4 +1,4 @@
-"""A Redis to be hurt, where there is one: what the programs' bus runs over then."""
+"""A Redis that a test can kill and empty, if it is installed. The programs' bus uses it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FLUSHED = b"+OK\r\n"
 
 
 class Redis:
-    """`why_not`: why there is none; None where there is. Without one the bus is PostgreSQL."""
+    """`why_not`: why there is none. None if there is one. Without Redis, the bus is PostgreSQL."""
 
     def __init__(self, directory: Path, *, wanted: bool = True) -> None:
         self.port = free_port()
         self.why_not: str | None = None
         self.programs: Sequence[Program] = ()
         if not wanted:
-            self.why_not = "this run is to be without Redis"
+            self.why_not = "this run does not use Redis"
             return
         if (command := shutil.which("redis-server")) is None:
             self.why_not = "redis-server is not installed"
@@ -33,11 +33,11 @@ class Redis:
         self.programs = [Program("redis", [command, *arguments], environment, log)]
 
     def settings(self, port: int) -> dict[str, str]:
-        """The settings of programs that use it at this port. Empty without a port."""
+        """The settings of programs that reach it at this port. Empty without a port."""
         return {"REDIS_URL": f"redis://127.0.0.1:{port}/0"} if self.programs else {}
 
     async def flush(self) -> None:
-        """It forgets all it knows."""
+        """Deletes all its data."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(FLUSH)
         assert await reader.readline() == FLUSHED
@@ -45,11 +45,11 @@ class Redis:
         await writer.wait_closed()
 
     def kill(self, *, stays_down: bool = False) -> None:
-        """kill -9; it is started again at once, unless it is to stay down until `let_up`."""
+        """kill -9. It is started again at once, unless it has to stay down until `let_up`."""
         for program in self.programs:
             program.kill(stays_down=stays_down)
 
     def let_up(self) -> None:
-        """It may run again."""
+        """Allows it to be started again."""
         for program in self.programs:
             program.let_up()

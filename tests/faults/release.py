@@ -1,4 +1,4 @@
-"""The release before this one, as it is in the history of the repository."""
+"""The previous release, taken from the history of the repository."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ print(json.dumps(dataclasses.asdict(asyncio.run(main(*sys.argv[1:]))), default=s
 
 
 class ReleaseUnusable(Exception):
-    """The release before cannot be run here. The message says why."""
+    """The previous release cannot be run here. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""The real program as an operator runs it, under load, with everything that can be hurt in reach.
+"""The real program as an operator runs it, with access to every part that a fault can disturb.
 
-Two `ibiki serve`, two `ibiki dispatch` and the simulated provider, each a program of its own; one
-PostgreSQL; and a proxy on every line between them:
+Two `ibiki serve`, two `ibiki dispatch`, the simulated provider and PostgreSQL are separate
+programs. A proxy is on every line between them:
 
     load ── api line ── serve ── server line ──┐
                                                PostgreSQL
@@ -35,7 +35,7 @@ from tests.faults.redis import Redis
 from tests.faults.status_watchers import StatusWatchers
 from tests.faults.volume import Volume
 from tests.faults.watchers import Watchers
-from tests.faults.wire import Snare, Wire
+from tests.faults.wire import ByteTrap, StatementTrap
 from tests.faults.witness import Witness
 
 Result = TypeVar("Result")
@@ -49,9 +49,9 @@ DRAIN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much, and for how long. `moment_seconds`: how long a fault lasts that has no own time.
+    """The size of the load, and times. `moment_seconds`: how long most faults last.
 
-    `gone_seconds`: Redis.
+    `gone_seconds`: how long Redis is unavailable.
     """
 
     pace: Pace
@@ -66,7 +66,7 @@ class Scale:
     """Where there is one; else the bus is PostgreSQL."""
 
     def slowed(self, factor: float) -> Scale:
-        """For a machine that is busy with other work: the time limits of the programs."""
+        """Larger time limits, for a machine that is busy with other work."""
         return replace(
             self,
             deadline_seconds=self.deadline_seconds * factor,
@@ -78,15 +78,15 @@ class Scale:
 
 @dataclass(slots=True, kw_only=True)
 class Served:
-    """One program of a pair, with its lines and what listens in on them."""
+    """One program of a pair, with its proxies and their traps."""
 
     program: Program
     line: FaultProxy
     """To the database."""
-    wire: Wire
+    statement_trap: StatementTrap
     far_line: FaultProxy
     """A server's from its callers, a dispatcher's to the provider."""
-    snare: Snare
+    byte_trap: ByteTrap
     clock: Clock
     port: int
     """The port of the program itself, without a proxy."""
@@ -94,7 +94,7 @@ class Served:
 
 @dataclass(slots=True, kw_only=True)
 class Rig:
-    """All of it."""
+    """The whole installation, and its load."""
 
     chance: Random
     scale: Scale
@@ -142,22 +142,22 @@ class Rig:
 
     @property
     def database_lines(self) -> list[FaultProxy]:
-        """Every line to the database."""
+        """Every proxy in front of the database."""
         return [each.line for each in [*self.servers, *self.dispatchers]]
 
     @property
     def provider_lines(self) -> list[FaultProxy]:
-        """Every line to the provider."""
+        """Every proxy in front of the provider."""
         return [each.far_line for each in self.dispatchers]
 
     @property
     def api_lines(self) -> list[FaultProxy]:
-        """Every line from the API's callers."""
+        """Every proxy in front of a server."""
         return [each.far_line for each in self.servers]
 
 
 async def patiently(ask: Callable[[], Awaitable[Result]], *, seconds: float = 20.0) -> Result:
-    """The answer to a question that the database may have to be asked several times."""
+    """The answer to a question. It is asked again while the database is away."""
     give_up_at = time.monotonic() + seconds
     while True:
         try:
@@ -169,7 +169,7 @@ async def patiently(ask: Callable[[], Awaitable[Result]], *, seconds: float = 20
 
 
 async def keep_balancing(balancer: FaultProxy, nodes: Sequence[Address]) -> None:
-    """Leads new connections to the nodes that are ready, in turn, until it is cancelled."""
+    """Sends new connections to the ready nodes in turn, until it is cancelled."""
     ready = dict.fromkeys(nodes, True)
 
     async def watch(node: Address) -> None:
@@ -188,7 +188,7 @@ async def keep_balancing(balancer: FaultProxy, nodes: Sequence[Address]) -> None
 
 
 async def answers(url: str) -> bool:
-    """Whether there is a good answer."""
+    """Whether the answer is 200."""
     timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:

@@ -1,4 +1,4 @@
-"""One fault, and what comes after it: how long recovery takes, and what was broken for good."""
+"""One fault and the checks after it: how long recovery takes, and which guarantees were broken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WINDOW_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 GRACE_SECONDS = 5.0
 
-# What waits its turn for longer than this is not handed over as it used to be.
+# If a message waits for longer than this, messages are not handed over as fast as before.
 OVERDUE_SECONDS = 1.5
 OVERDUE = """
 SELECT count(*) AS messages FROM message
@@ -28,34 +28,34 @@ WHERE status = 'QUEUED' AND due_at < clock_timestamp() - make_interval(secs => $
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one fault did. Seconds count from the end of the fault."""
+    """The results of one fault. Seconds count from the end of the fault."""
 
     name: str
     accepting_after: float
     handing_over_after: float
-    told_after: float
-    """Until the watchers had received the state at the end of the fault."""
+    watchers_after: float
+    """Until all watchers have received the state at the end of the fault."""
     longest_try: float
     broken: list[str] = field(default_factory=list)
 
     @classmethod
     def failed(cls, name: str, why: str) -> Round:
-        """A round that could not be played to its end."""
+        """A round that could not be finished."""
         never = float("inf")
         return cls(name, never, never, never, never, [why])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How long recovery may take before it counts as broken. `told_seconds`: for watchers."""
+    """How long recovery may take before it counts as broken. `watcher_seconds`: for watchers."""
 
     recovery_seconds: float
-    told_seconds: float
+    watcher_seconds: float
     settled_seconds: float
 
 
 async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
-    """The fault, under load; then everything that must hold."""
+    """Causes the fault under load, and then checks everything."""
     rig.load.longest_try_seconds = 0.0
     await fault.make(rig)
     broken: list[str] = []
@@ -65,23 +65,23 @@ async def play(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
     accepting, handing_over, delivered = await asyncio.gather(
         _after(ended_at, lambda: _accepts(rig), bounds.recovery_seconds, WINDOW_SECONDS),
         _after(ended_at, _hands_over, bounds.recovery_seconds, OVERDUE_SECONDS),
-        _after(ended_at, lambda: _is_told(rig, present), bounds.told_seconds),
+        _after(ended_at, lambda: _watchers_are_current(rig, present), bounds.watcher_seconds),
     )
     if max(accepting, handing_over) == float("inf"):
         broken.append(f"no recovery within {bounds.recovery_seconds} s")
     if delivered == float("inf"):
         behind = rig.watchers.behind(present)
-        broken.append(f"{behind} watchers are behind after {bounds.told_seconds} s")
+        broken.append(f"{behind} watchers are behind after {bounds.watcher_seconds} s")
     if not await _is_up(rig, ended_at):
         broken.append("not all programs are up again")
     settled = await _after(ended_at, lambda: _is_settled(rig, owed), bounds.settled_seconds)
     if settled == float("inf"):
         broken += await patiently(rig.promises.stuck)
         lost = await patiently(lambda: rig.phones.missing(owed))
-        broken += [f"inbound: answered, and nowhere: {each}" for each in lost]
+        broken += [f"inbound: answered with 200, and in no inbox: {each}" for each in lost]
     for look in (rig.promises.broken, rig.watchers.broken, rig.phones.broken):
         broken += await patiently(look)
-    if fault.hurts_pools:
+    if fault.loses_connections:
         broken += await pools_are_full(rig)
     broken += await _deadlocks(rig) + _surprises(rig)
     return Round(
@@ -99,9 +99,9 @@ async def _after(
     bound_seconds: float,
     window_seconds: float = 0.0,
 ) -> float:
-    """Seconds from then until it is so for the first time; inf where it never is.
+    """Seconds until the answer is true for the first time. `inf` if it never is.
 
-    `window_seconds`: how far back the question looks; what was before the end is not looked at.
+    `window_seconds`: how far back the question looks. It must not look at the time before the end.
     """
     began_at = ended_at + window_seconds
     await asyncio.sleep(began_at - time.monotonic())
@@ -112,12 +112,12 @@ async def _after(
     return time.monotonic() - began_at
 
 
-async def _is_told(rig: Rig, present: dict[UUID, int]) -> bool:
+async def _watchers_are_current(rig: Rig, present: dict[UUID, int]) -> bool:
     return rig.watchers.behind(present) == 0
 
 
 async def _accepts(rig: Rig) -> bool:
-    """Whether as much is answered as is asked for: the last window was at 90 %."""
+    """Whether 90 % of the requested rate was answered in the last window."""
     wanted = FULL_SHARE * WINDOW_SECONDS * rig.scale.pace.requests_per_second
     return rig.load.answered_within(WINDOW_SECONDS) >= wanted
 
@@ -133,7 +133,7 @@ async def _is_settled(rig: Rig, owed: frozenset[str]) -> bool:
 
 
 async def _deadlocks(rig: Rig) -> list[str]:
-    """Those since the last round."""
+    """The deadlocks since the last round."""
     before, rig.deadlocks = rig.deadlocks, await patiently(rig.postgres.deadlocks)
     new = rig.deadlocks - before
     return [f"{new} deadlocks"] if new else []

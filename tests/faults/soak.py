@@ -1,4 +1,4 @@
-"""A rig hurt by one fault after the other, everything looked at after each: a run's verdict."""
+"""A whole run: one fault after the other, checks after each of them, and the result."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ DRAIN_SECONDS = 90.0
 
 @dataclass(slots=True)
 class Verdict:
-    """What a run has found. `left_out`: faults that this machine cannot do, and why not."""
+    """The result of a run. `left_out`: faults that this machine cannot cause, and why not."""
 
     rounds: list[Round] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     at_rest: list[str] = field(default_factory=list)
-    """What was broken once everything had come to rest."""
+    """What was broken after all work had ended."""
     acknowledged: int = 0
     """Requests that were answered with a send."""
     outcomes_unknown: int = 0
     """Requests that were answered with OutcomeUnknown."""
     taken: int = 0
-    """Messages that the provider took."""
+    """Messages that the provider accepted."""
     received: int = 0
-    """Messages from phones that were answered 200."""
+    """Messages from phones that were answered with 200."""
 
     @property
     def violations(self) -> list[str]:
-        """All that was broken, each with the fault that it came after."""
+        """All violations, each with the fault before it."""
         found = [f"{each.name}: {what}" for each in self.rounds for what in each.broken]
         return [*found, *(f"at rest: {what}" for what in self.at_rest)]
 
 
-async def hurt(
+async def run_faults(
     rig: Rig,
     faults: Iterable[Fault],
     bounds: Bounds,
-    tell: Callable[[Round], None] = lambda delivered: None,
+    report: Callable[[Round], None] = lambda delivered: None,
 ) -> Verdict:
-    """Plays the faults under load, one after the other, and lets everything come to rest."""
+    """Causes the faults under load, one after the other, and then checks everything at rest."""
     verdict = Verdict()
     rig.load.start()
     rig.watchers.start()
@@ -59,7 +59,7 @@ async def hurt(
             verdict.left_out[fault.name] = why_not
             continue
         verdict.rounds.append(await _played(rig, fault, bounds))
-        tell(verdict.rounds[-1])
+        report(verdict.rounds[-1])
     verdict.at_rest = await _rest(rig)
     verdict.acknowledged = rig.load.acknowledged
     verdict.outcomes_unknown = rig.load.outcomes_unknown
@@ -69,7 +69,7 @@ async def hurt(
 
 
 async def _played(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
-    """The round; where it cannot be played to its end, that is what is broken."""
+    """The round. If it cannot be finished, that is its violation."""
     try:
         return await play(rig, fault, bounds)
     except Exception:  # noqa: BLE001 - the run goes on and reports it
@@ -79,21 +79,21 @@ async def _played(rig: Rig, fault: Fault, bounds: Bounds) -> Round:
 async def _warm(rig: Rig) -> None:
     """Returns when the load has been answered for the first time."""
     async with asyncio.timeout(WARM_SECONDS):
-        while not rig.load.answered_within(1.0):  # noqa: ASYNC110 - other programs' work
+        while not rig.load.answered_within(1.0):  # noqa: ASYNC110 - another program changes it
             await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _rest(rig: Rig) -> list[str]:
-    """What is broken when nobody asks any more, nothing waits and no doubt is left."""
+    """Stops the load, waits for the end of all work, settles UNKNOWN messages, and checks all."""
     broken = await rig.status_watchers.receive()
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             await rig.load.stop()
             await rig.phones.stop()
     except TimeoutError:
-        broken.append(f"{rig.load.waiting} requests are not answered when all is quiet")
+        broken.append(f"{rig.load.waiting} requests are not answered after the end of the load")
         await rig.phones.close()
-    broken += await _come_to_rest(rig)
+    broken += await _wait_for_the_end(rig)
     await patiently(rig.promises.settle)
     broken += await patiently(lambda: rig.promises.broken(recent_seconds=None))
     broken += await patiently(rig.promises.figures_differ)
@@ -102,8 +102,8 @@ async def _rest(rig: Rig) -> list[str]:
     return broken
 
 
-async def _come_to_rest(rig: Rig) -> list[str]:
-    """Returns when nothing is under way any more; what still is when it has been given its time."""
+async def _wait_for_the_end(rig: Rig) -> list[str]:
+    """Waits until nothing is under way any more. Returns what still is after the time limit."""
     give_up_at = time.monotonic() + DRAIN_SECONDS
     while True:
         waiting = await patiently(rig.promises.under_way)
@@ -111,6 +111,6 @@ async def _come_to_rest(rig: Rig) -> list[str]:
         if not waiting and not lost:
             return []
         if time.monotonic() > give_up_at:
-            delivered = [f"inbound: answered, and nowhere: {each}" for each in lost]
-            return [f"{waiting} messages are still under way when all is quiet", *delivered]
+            delivered = [f"inbound: answered with 200, and in no inbox: {each}" for each in lost]
+            return [f"{waiting} messages are still under way after the end of the load", *delivered]
         await asyncio.sleep(LOOK_SECONDS)

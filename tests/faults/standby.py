@@ -1,4 +1,4 @@
-"""A streaming standby of an embedded server: made with pg_basebackup, frozen, stopped, promoted."""
+"""A streaming standby of an embedded server: how to make, suspend, stop and promote it."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class Standby:
         return f"postgresql://{role}@/{database}?host={quote(str(self.cluster.sockets), safe='/')}"
 
     def start(self) -> None:
-        """It runs, and answers reads."""
+        """Starts it. Returns when it answers reads."""
         self.cluster.ensure_running()
 
     def stop(self) -> None:
-        """It does not run any more."""
+        """Stops it."""
         self.cluster.stop()
 
     def promote(self) -> None:
-        """It becomes a main server of its own."""
+        """Makes it a main server."""
         self.cluster.run("pg_ctl", "promote", "--wait", "--pgdata=.", cwd=self.cluster.path)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """It accepts connections and answers nothing."""
+        """While the block runs, it accepts connections and answers nothing."""
         pid = int((self.cluster.path / "postmaster.pid").read_text().split("\n", 1)[0])
         os.kill(pid, signal.SIGSTOP)
         stopped = [pid, *children_of(pid)]
@@ -51,7 +51,7 @@ class Standby:
 
 
 def base_backup(primary: Cluster, directory: Path, *arguments: str) -> Cluster:
-    """A copy of a running server, in a directory, not started."""
+    """Copies a running server to a directory. The copy is not started."""
     copy = locate(directory, durable=False)
     allow_passage(copy.path)
     make_private_directory(copy.path, copy)
@@ -73,10 +73,10 @@ def base_backup(primary: Cluster, directory: Path, *arguments: str) -> Cluster:
 
 
 def copied_server(template: Cluster, directory: Path) -> Standby:
-    """A new main server, running, with the migrated database `ibiki`.
+    """A new running main server with the migrated database `ibiki`.
 
-    `template`: the server of a test run, which has the template. To migrate takes a minute on a
-    busy machine.
+    `template`: the server of a test run, which has a migrated template: a migration takes a minute
+    on a busy machine.
     """
     server = Standby(base_backup(template, directory))
     server.start()
@@ -91,7 +91,7 @@ def standby_of(primary: Cluster, directory: Path, *, application_name: str = "st
     """
     copy = base_backup(primary, directory, "--write-recovery-conf")
     with (copy.path / "postgresql.auto.conf").open("a") as file:
-        # The last line wins over the one that pg_basebackup has written.
+        # The last line counts, not the one that pg_basebackup has written.
         file.write(
             f"primary_conninfo = 'host={primary.sockets} user=postgres"
             f" application_name={application_name}'\n"

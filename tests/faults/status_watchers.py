@@ -1,8 +1,8 @@
 """Front ends that watch while faults happen: `messageUpdated`, `sendProgress`, `inboundMessage`.
 
-At rest, each must have received the final status of every message that changed since its first
-event, also over quick reconnects; each send that it follows must have ended with the right counts;
-and each inbound message must have come once and in order, over all reconnects.
+At the end, each front end must have received the final status of every message that changed since
+its first event, also over quick reconnects. Each send that it follows must have ended with the
+right counts. Each inbound message must have come once and in order, over all reconnects.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ WHERE client.account_id = $1 AND message.changed_xid >= $2 AND message.version >
 
 @dataclass(eq=False)
 class MessageWatcher:
-    """The stream `messageUpdated`. `since`: the transaction from which it must miss nothing."""
+    """The stream `messageUpdated`. `since`: it must miss no transaction from this one on."""
 
     urls: Sequence[str]
     token: str
@@ -79,12 +79,12 @@ class MessageWatcher:
                     await asyncio.sleep(PAUSE_SECONDS)
 
     def forget(self) -> None:
-        """Starts again with the next event."""
+        """Checks only what comes from the next event on."""
         self.since = None
         self.received.clear()
 
     def connected(self) -> None:
-        """What changed in a long pause is not delivered: a front end reads its list again."""
+        """Forgets all after a long pause: a front end reads its list again then."""
         if time.monotonic() - self.received_at > QUICK_SECONDS:
             self.forget()
 
@@ -119,7 +119,7 @@ class _Progress:
     defects: list[str] = field(default_factory=list)
 
     async def watch(self) -> None:
-        """Follows the newest send, and then the newest again, until it is cancelled."""
+        """Follows the newest send until it is finished, then the next one, until cancelled."""
         async with _session(self.token) as session:
             for url in itertools.cycle(self.urls):
                 try:
@@ -144,7 +144,7 @@ class _Progress:
 
 @dataclass(eq=False)
 class _Feed:
-    """One `inboundMessage` stream, which goes on after the last message that it received."""
+    """One `inboundMessage` stream. After a loss, it continues after its last message."""
 
     urls: Sequence[str]
     token: str
@@ -186,7 +186,7 @@ class _Feed:
 
 
 class StatusWatchers:
-    """All of them, from `start` to `close`."""
+    """All watchers of statuses, from `start` to `close`."""
 
     def __init__(self, servers: Sequence[str], clients: Clients) -> None:
         urls = [f"{server}/graphql" for server in servers]
@@ -219,14 +219,14 @@ class StatusWatchers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def forget(self) -> None:
-        """What was received before does not count: "the last five seconds" were others."""
+        """Checks only what comes from now on."""
         for each in self._messages:
             each.forget()
 
     async def receive(self) -> list[str]:
-        """Returns when each stream of messages has received something, or what is wrong.
+        """Waits until each stream of messages has received something. Returns what is wrong.
 
-        A stream without an event would prove nothing at rest.
+        A stream without an event would prove nothing at the end.
         """
         give_up_at = time.monotonic() + REST_SECONDS
         while silent := sum(each.since is None for each in self._messages):

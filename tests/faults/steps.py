@@ -1,4 +1,4 @@
-"""The named steps at which a program can be killed. Its statements to the database show them."""
+"""The named steps at which a program can be killed, each recognised by an SQL statement."""
 
 from __future__ import annotations
 

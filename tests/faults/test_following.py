@@ -40,7 +40,7 @@ class Pair:
 
     @property
     def url(self) -> str:
-        """The address of both, the standby first."""
+        """The address of both servers, the standby first."""
         folders = [quote(str(each.socket.parent)) for each in (self.standby, self.primary)]
         return f"postgresql://ibiki@/ibiki?host={','.join(folders)}"
 
@@ -80,7 +80,7 @@ async def test_a_server_that_does_not_answer_delays_the_next_one_only_for_a_mome
     await reached.close()
 
 
-async def test_a_write_to_a_standby_is_to_be_tried_again(pair: Pair) -> None:
+async def test_a_write_to_a_standby_raises_try_again(pair: Pair) -> None:
     async with worlds.connected(pair.standby.url):
         with pytest.raises(TryAgain):
             async with connection() as pooled:
@@ -91,7 +91,7 @@ async def test_a_write_to_a_standby_is_to_be_tried_again(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-async def test_what_the_standby_does_not_have_is_neither_confirmed_nor_seen(
+async def test_a_write_is_not_confirmed_and_not_visible_before_the_standby_has_it(
     pair: Pair, cancelled: bool
 ) -> None:
     row_id = new_id()
@@ -112,12 +112,12 @@ async def test_what_the_standby_does_not_have_is_neither_confirmed_nor_seen(
         else:
             with pytest.raises(CommitLost):
                 await write()
-        # Each of these makes a connection: a cancellation would have arrived before it.
+        # Each of these opens a connection. A cancellation would have arrived before that.
         assert await pair.primary.ask(WAITING) == 1
         assert not await is_seen()
         await set_synchronous(pair.primary, "")
         async with asyncio.timeout(30):
-            while not await is_seen():  # noqa: ASYNC110 - the server's work
+            while not await is_seen():  # noqa: ASYNC110 - the server changes it
                 await asyncio.sleep(0.02)
         await assert_whole()
     finally:
@@ -125,7 +125,7 @@ async def test_what_the_standby_does_not_have_is_neither_confirmed_nor_seen(
         await database.disconnect()
 
 
-async def test_what_was_confirmed_is_there_after_a_failover_and_work_goes_on(pair: Pair) -> None:
+async def test_confirmed_writes_survive_a_failover_and_new_writes_succeed(pair: Pair) -> None:
     await set_synchronous(pair.primary, NAME)
     confirmed = [new_id() for _ in range(50)]
     async with worlds.connected(pair.url):

@@ -1,4 +1,4 @@
-"""What looks for broken promises finds those that are broken: each is broken here once."""
+"""The checks of the guarantees find violations: each guarantee is broken here once."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ NOBODY = Clients([], [], [], "")
 Break = Callable[["Scene"], Awaitable[None]]
 
 
-class Told(Witness):
-    """The provider's word, as a test has it."""
+class ScriptedProvider(Witness):
+    """The provider's log, with the calls that a test adds."""
 
     def __init__(self) -> None:
         super().__init__("")
         self.log: list[dict[str, Any]] = []
 
     def call(self, *numbers: str, behaviour: str = "ok", took: bool = True) -> None:
-        """One call that it was made."""
+        """Adds one call."""
         messages = [{"recipient": number, "took": took} for number in numbers]
         entry = {"seq": len(self.log) + 1, "behaviour": behaviour, "messages": messages}
         self.log.append(entry)
@@ -43,7 +43,7 @@ class Told(Witness):
         return self.log[int(what.rpartition("=")[2]) :]
 
 
-class Asking(Load):
+class ScriptedClients(Load):
     """Requests that were answered already. A repeated one gets the answer that a test sets."""
 
     again: dict[str, Answer | None]
@@ -59,19 +59,19 @@ class Asking(Load):
 
 @dataclass
 class Scene:
-    """One send of two messages, acknowledged, handed over, and taken by the provider."""
+    """One send of two messages that was acknowledged, submitted, and accepted by the provider."""
 
     send: NewSend
-    load: Asking = field(default_factory=Asking)
-    witness: Told = field(default_factory=Told)
+    load: ScriptedClients = field(default_factory=ScriptedClients)
+    witness: ScriptedProvider = field(default_factory=ScriptedProvider)
 
     @property
     def promises(self) -> Promises:
-        """Who looks."""
+        """The checks."""
         return Promises(self.load, self.witness, lease_seconds=1.0, seed=1)
 
     def acknowledge(self, answer: Answer | None = None) -> Asked:
-        """The answer that a client got."""
+        """Adds an answer that a client got."""
         delivered = Taken(ids.encode(Kind.SEND, self.send.id), 2, 2)
         asked = Asked("key", self.send.numbers, uuid4().hex, time.monotonic(), answer or delivered)
         self.load.asked.append(asked)
@@ -89,7 +89,7 @@ async def scene(database_url: str) -> AsyncIterator[Scene]:
         yield made
 
 
-async def test_what_was_kept_is_not_found(scene: Scene) -> None:
+async def test_nothing_is_reported_if_nothing_is_broken(scene: Scene) -> None:
     assert await scene.promises.broken() == []
     assert await scene.promises.stuck() == []
 
@@ -103,35 +103,35 @@ async def accepted_twice(scene: Scene) -> None:
     await worlds.execute("UPDATE message SET number = $1", scene.send.numbers[0])
 
 
-async def told_too_poor(scene: Scene) -> None:
+async def refused_and_accepted(scene: Scene) -> None:
     scene.load.asked.clear()
     scene.acknowledge(TooPoor(2, 1))
 
 
-async def answered_otherwise(scene: Scene) -> None:
+async def answered_differently(scene: Scene) -> None:
     asked = scene.acknowledge()
     scene.load.again[asked.key or ""] = TooPoor(2, 1)
 
 
-async def taken_twice(scene: Scene) -> None:
+async def accepted_by_the_provider_twice(scene: Scene) -> None:
     scene.witness.call(scene.send.numbers[0])
 
 
-async def called_for_again_in_doubt(scene: Scene) -> None:
+async def submitted_again_after_an_unknown_outcome(scene: Scene) -> None:
     scene.witness.log.clear()
     scene.witness.call(*scene.send.numbers, behaviour="reset_before", took=False)
     scene.witness.call(*scene.send.numbers)
 
 
-async def taken_and_never_charged(scene: Scene) -> None:
+async def accepted_by_the_provider_and_not_charged(scene: Scene) -> None:
     scene.witness.call("+12025550199")
 
 
-async def taken_and_given_back(scene: Scene) -> None:
+async def accepted_by_the_provider_and_refunded(scene: Scene) -> None:
     await worlds.execute("UPDATE message SET status = 'REJECTED'")
 
 
-async def sent_and_never_taken(scene: Scene) -> None:
+async def sent_and_not_accepted_by_the_provider(scene: Scene) -> None:
     scene.witness.log.clear()
 
 
@@ -140,22 +140,25 @@ async def sent_and_never_taken(scene: Scene) -> None:
     [
         (send_vanishes, "acknowledged, and not stored as acknowledged"),
         (accepted_twice, "accepted twice"),
-        (told_too_poor, "refused for its balance and accepted all the same"),
-        (answered_otherwise, "answered twice, and not the same"),
-        (taken_twice, "taken more than once"),
-        (called_for_again_in_doubt, "called for again after a call in doubt"),
-        (taken_and_never_charged, "taken and never charged"),
-        (taken_and_given_back, "taken and given back"),
-        (sent_and_never_taken, "sent and never taken"),
+        (refused_and_accepted, "refused because of the balance, and accepted nevertheless"),
+        (answered_differently, "answered twice, with different answers"),
+        (accepted_by_the_provider_twice, "accepted by the provider more than once"),
+        (
+            submitted_again_after_an_unknown_outcome,
+            "submitted again after a call with an unknown outcome",
+        ),
+        (accepted_by_the_provider_and_not_charged, "accepted by the provider and not charged"),
+        (accepted_by_the_provider_and_refunded, "accepted by the provider and refunded"),
+        (sent_and_not_accepted_by_the_provider, "SENT and not accepted by the provider"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-async def test_what_was_not_kept_is_found(scene: Scene, breaks: Break, said: str) -> None:
+async def test_each_broken_guarantee_is_reported(scene: Scene, breaks: Break, said: str) -> None:
     await breaks(scene)
     assert any(said in each for each in await scene.promises.broken())
 
 
-async def test_a_ledger_that_does_not_prove_itself_is_found(scene: Scene) -> None:
+async def test_a_balance_that_does_not_fit_its_transfers_is_reported(scene: Scene) -> None:
     await worlds.execute(
         "UPDATE account SET held = held - 1 WHERE id = $1", scene.send.payer.account_id
     )
@@ -204,7 +207,7 @@ async def test_a_wrongly_received_message_is_found(scene: Scene, breaks: str, sa
     assert any(said in each for each in await phones.broken())
 
 
-async def test_a_figure_that_is_not_the_providers_is_found(scene: Scene) -> None:
+async def test_a_pool_that_differs_from_the_provider_is_reported(scene: Scene) -> None:
     (row,) = await worlds.fetch("SELECT sum(held)::int8 AS held FROM account")
     for figure, differs in ((row["held"], False), (row["held"] + 1, True)):
         scene.witness.balance = Figure(figure)  # type: ignore[method-assign]
@@ -213,7 +216,7 @@ async def test_a_figure_that_is_not_the_providers_is_found(scene: Scene) -> None
 
 @dataclass
 class Figure:
-    """A balance, as the provider says it."""
+    """A balance of the provider that a test sets."""
 
     units: int
 

@@ -58,14 +58,14 @@ async def proxy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 class Caller:
-    """Somebody who talks through the proxy."""
+    """A client that connects through the proxy."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
 
     async def reply_to(self, said: bytes) -> bytes:
-        """What comes back, up to as much as was said; less where the connection ends."""
+        """Sends bytes and returns the echo: less of it if the connection ends."""
         self.writer.write(said)
         try:
             async with asyncio.timeout(5):
@@ -75,8 +75,8 @@ class Caller:
         except ConnectionError:
             return b""
 
-    async def hears_nothing(self, said: bytes) -> bool:
-        """Whether neither a byte nor an end comes back."""
+    async def receives_nothing(self, said: bytes) -> bool:
+        """Whether neither a byte nor the end of the connection comes back."""
         self.writer.write(said)
         try:
             async with asyncio.timeout(QUIET_SECONDS):
@@ -130,7 +130,7 @@ async def test_a_connection_is_reset_after_so_many_bytes(proxy: FaultProxy) -> N
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.RESET))
     async with calling(proxy) as caller:
         if isinstance(proxy.address, Path):
-            # A Unix socket knows no reset: it ends, and what was under way is lost.
+            # A Unix socket has no reset: it ends, and bytes under way are lost.
             assert await caller.reply_to(b"hello") in (b"", b"hel")
         else:
             caller.writer.write(b"hello")
@@ -142,11 +142,11 @@ async def test_a_cut_request_arrives_only_in_part(proxy: FaultProxy) -> None:
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF, Way.UP))
     async with calling(proxy) as caller:
         assert await caller.reply_to(b"hello") == b"hel", (
-            "the far end heard no more, and then the end"
+            "the far end received no more, and then the end"
         )
 
 
-async def test_a_half_closed_connection_reads_its_end_and_can_still_write(
+async def test_a_caller_whose_connection_is_half_closed_can_still_write(
     proxy: FaultProxy,
 ) -> None:
     proxy.conditions = Conditions(cut=Cut(range(3, 4), End.HALF))
@@ -163,12 +163,12 @@ async def test_data_sent_into_a_black_hole_is_lost(proxy: FaultProxy) -> None:
         assert await swallowed.reply_to(b"before") == b"before"
         assert await untouched.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(black_hole=True)
-        assert await swallowed.hears_nothing(b"hello")
+        assert await swallowed.receives_nothing(b"hello")
         async with calling(proxy) as new:
-            assert await new.hears_nothing(b"hello")
+            assert await new.receives_nothing(b"hello")
             proxy.conditions = FAIR
-            assert await new.hears_nothing(b"still there?")
-        assert await swallowed.hears_nothing(b"still there?")
+            assert await new.receives_nothing(b"still there?")
+        assert await swallowed.receives_nothing(b"still there?")
         assert await untouched.reply_to(b"hello") == b"hello"
 
 
@@ -176,7 +176,7 @@ async def test_stalled_data_arrives_after_the_fault_ends(proxy: FaultProxy) -> N
     async with calling(proxy) as caller:
         assert await caller.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(stalls=True)
-        assert await caller.hears_nothing(b"hel")
+        assert await caller.receives_nothing(b"hel")
         proxy.conditions = FAIR
         assert await caller.reply_to(b"lo...") == b"hello"
 
@@ -186,7 +186,7 @@ async def test_new_connections_are_refused_and_open_ones_are_not(proxy: FaultPro
         assert await caller.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(refuses=True)
         assert await caller.reply_to(b"after") == b"after"
-        assert await _heard_by_one(proxy) == b""
+        assert await _reply_to_one_caller(proxy) == b""
 
 
 @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
@@ -195,20 +195,20 @@ async def test_every_open_connection_can_be_ended_at_once(proxy: FaultProxy, end
         assert await one.reply_to(b"1") == await other.reply_to(b"1") == b"1"
         assert proxy.end_all(end) == 2
         assert await one.reply_to(b"hello") == await other.reply_to(b"hello") == b""
-    assert await _heard_by_one(proxy) == b"hello"
+    assert await _reply_to_one_caller(proxy) == b"hello"
 
 
-async def test_a_connection_that_was_forgotten_on_the_way_carries_nothing_any_more(
+async def test_a_connection_that_has_lost_bytes_carries_no_more(
     proxy: FaultProxy,
 ) -> None:
     async with calling(proxy) as caller:
         assert await caller.reply_to(b"before") == b"before"
         assert proxy.end_all(End.SWALLOWED) == 1
-        assert await caller.hears_nothing(b"hello")
-        assert await _heard_by_one(proxy) == b"hello"
+        assert await caller.receives_nothing(b"hello")
+        assert await _reply_to_one_caller(proxy) == b"hello"
 
 
-async def test_where_tcp_looks_both_ends_hear_in_the_end_that_a_connection_is_lost() -> None:
+async def test_keepalive_resets_a_lost_connection_at_both_ends() -> None:
     async with (
         far_end(("127.0.0.1", 0)) as address,
         proxying(address, keepalive_seconds=2 * QUIET_SECONDS) as proxy,
@@ -216,13 +216,13 @@ async def test_where_tcp_looks_both_ends_hear_in_the_end_that_a_connection_is_lo
     ):
         assert await caller.reply_to(b"before") == b"before"
         proxy.conditions = Conditions(black_hole=True)
-        assert await caller.hears_nothing(b"hello")
+        assert await caller.receives_nothing(b"hello")
         assert await caller.reply_to(b"") == b""
         with pytest.raises(ConnectionResetError):
             await caller.reader.read()
 
 
-async def test_a_share_of_connections_suffers_and_the_same_seed_chooses_the_same(
+async def test_a_share_of_connections_is_affected_and_a_seed_always_chooses_the_same(
     tmp_path: Path,
 ) -> None:
     async def arrived() -> list[bytes]:
@@ -231,7 +231,7 @@ async def test_a_share_of_connections_suffers_and_the_same_seed_chooses_the_same
             proxying(address, seed=42) as proxy,
         ):
             proxy.conditions = Conditions(cut=Cut(range(5), End.CLOSE), share=0.5)
-            return [await _heard_by_one(proxy) for _ in range(20)]
+            return [await _reply_to_one_caller(proxy) for _ in range(20)]
 
     first = await arrived()
     assert 0 < first.count(b"hello") < 20
@@ -239,7 +239,7 @@ async def test_a_share_of_connections_suffers_and_the_same_seed_chooses_the_same
     assert await arrived() == first
 
 
-async def test_a_tap_sees_both_ways_and_can_end_the_connection() -> None:
+async def test_a_tap_sees_both_directions_and_can_end_the_connection() -> None:
     seen: list[tuple[Way, bytes]] = []
 
     class Sees(Tap):
@@ -263,11 +263,11 @@ async def test_a_tap_sees_both_ways_and_can_end_the_connection() -> None:
     assert seen == [(Way.UP, b"hello"), (Way.DOWN, b"HELLO"), (Way.UP, b"end")]
 
 
-async def test_a_far_end_that_is_not_there_is_a_reset(tmp_path: Path) -> None:
+async def test_a_connection_to_a_missing_far_end_is_reset(tmp_path: Path) -> None:
     async with proxying(tmp_path / "nobody") as proxy:
-        assert await _heard_by_one(proxy) == b""
+        assert await _reply_to_one_caller(proxy) == b""
 
 
-async def _heard_by_one(proxy: FaultProxy) -> bytes:
+async def _reply_to_one_caller(proxy: FaultProxy) -> bytes:
     async with calling(proxy) as caller:
         return await caller.reply_to(b"hello")

@@ -1,6 +1,6 @@
-"""A database that says nothing, or has no room: what callers hear, how soon, and what comes after.
+"""A database that does not answer or has no space: the errors that callers get, and recovery.
 
-A statement timeout of PostgreSQL's own is no help where PostgreSQL is stopped or out of reach.
+PostgreSQL's own statement timeout does not help if PostgreSQL is stopped or out of reach.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SILENT = [Conditions(stalls=True), Conditions(black_hole=True)]
 
 @pytest.fixture
 async def line(worker_database_url: str) -> AsyncIterator[FaultProxy]:
-    """This process is connected by a line that can fall silent, and expects answers soon."""
+    """A proxy in front of the database, which can stop answering. Time limits are short."""
     parts = urlsplit(worker_database_url)
     far_end = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
     async with proxying(far_end) as proxy:
@@ -55,7 +55,7 @@ async def write() -> None:
 
 
 @pytest.mark.parametrize("conditions", SILENT, ids=["stalled", "black hole"])
-async def test_a_silent_database_is_away_as_soon_as_its_time_is_over(
+async def test_a_silent_database_counts_as_away_after_the_time_limit(
     line: FaultProxy, conditions: Conditions
 ) -> None:
     line.conditions = conditions
@@ -70,7 +70,7 @@ async def test_a_silent_database_is_away_as_soon_as_its_time_is_over(
 
 
 @pytest.mark.parametrize("conditions", SILENT, ids=["stalled", "black hole"])
-async def test_all_of_the_pool_is_usable_when_it_speaks_again(
+async def test_the_whole_pool_can_be_used_after_a_silence(
     line: FaultProxy, conditions: Conditions
 ) -> None:
     line.conditions = conditions
@@ -93,7 +93,7 @@ async def test_after_a_timeout_existing_connections_are_not_used(
 async def test_a_server_that_is_only_slow_is_used_again_after_a_silence(
     line: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its connections were replaced for ever, because none could answer within PROOF_SECONDS."""
+    """Connections were replaced for ever before, because none could answer within PROOF_SECONDS."""
     monkeypatch.setattr(pools, "PROOF_SECONDS", 0.05)
     monkeypatch.setattr(pools.silence, "_count", 1)
     monkeypatch.setattr(pools.silence, "_since", time.monotonic() - ANSWER_SECONDS * 4)
@@ -103,7 +103,9 @@ async def test_a_server_that_is_only_slow_is_used_again_after_a_silence(
     await asyncio.gather(*(ask() for _ in range(POOL_SIZE)))
 
 
-async def test_a_connection_that_falls_silent_before_its_commit_is_away(line: FaultProxy) -> None:
+async def test_a_connection_that_stops_answering_before_its_commit_counts_as_lost(
+    line: FaultProxy,
+) -> None:
     async def fall_silent() -> None:
         async with database.transaction() as tx:
             await tx.fetchval("SELECT 1")
@@ -144,13 +146,15 @@ async def test_requests_to_send_get_try_again_however_many_wait(line: FaultProxy
     line.conditions = FAIR
     delivered = {type(each.refusal if isinstance(each, Refused) else each) for each in verdicts}
     assert delivered == {TryAgain}
-    assert seconds < 7 * ANSWER_SECONDS, "five batches that waited one after another would be more"
+    assert seconds < 7 * ANSWER_SECONDS, (
+        "five batches that wait one after the other would take longer"
+    )
     assert isinstance(await acceptor.accept(worlds.new_send(client)), AcceptedNow)
     await acceptor.stop()
 
 
 @pytest.mark.parametrize("code", ["53100", "53200", "58030"], ids=["disk", "memory", "I/O"])
-async def test_a_database_without_room_is_away(line: FaultProxy, code: str) -> None:
+async def test_a_database_without_space_counts_as_away(line: FaultProxy, code: str) -> None:
     fails = f"DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '{code}'; END $$"
     with pytest.raises(TryAgain):
         async with database.connection() as pooled:
@@ -161,13 +165,13 @@ async def test_a_database_without_room_is_away(line: FaultProxy, code: str) -> N
     await assert_whole()
 
 
-async def test_a_statement_that_is_broken_off_is_to_be_tried_again(line: FaultProxy) -> None:
-    """PostgreSQL breaks a statement off at its own timeout, also if its clock was set."""
+async def test_a_cancelled_statement_raises_try_again(line: FaultProxy) -> None:
+    """PostgreSQL cancels a statement at its own timeout, also if its clock was set."""
     lasts = "SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(60)"
     with pytest.raises(Disconnected):
         async with database.transaction() as tx:
             await tx.execute(lasts)
-    breaks_off = "DO $$ BEGIN RAISE EXCEPTION 'broken off' USING ERRCODE = '57014'; END $$"
+    breaks_off = "DO $$ BEGIN RAISE EXCEPTION 'cancelled' USING ERRCODE = '57014'; END $$"
     with pytest.raises(TryAgain):
         async with database.connection() as pooled:
             await pooled.execute(breaks_off)

@@ -1,4 +1,4 @@
-"""What a subscriber has missed is found, also if it was missed between two connections."""
+"""A change that a subscriber has missed is reported, also if it came between two connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UPDATE message SET status = 'SENT', attempt_id = gen_random_uuid(), updated_at =
 
 @pytest.fixture
 async def watcher(database_url: str) -> AsyncIterator[MessageWatcher]:
-    """A front end that has received the first message of two. The second one changes then."""
+    """A front end that has received the first of two messages. Then the second one changes."""
     async with worlds.connected(database_url):
         client = await worlds.add_client(await worlds.add_pool(held=100))
         await worlds.accept(client, 2)

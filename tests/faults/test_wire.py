@@ -1,4 +1,4 @@
-"""What listens in on PostgreSQL's wire strikes at the step that was named, and at no other."""
+"""A trap on PostgreSQL's wire acts at the named step, and at no other."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from domain.transactions import Disconnected
 from persistence.ledger import transfers as ledger
 from tests import worlds
 from tests.faults.proxy import proxying
-from tests.faults.wire import COMMIT, Moment, Step, Wire
+from tests.faults.wire import COMMIT, Moment, StatementTrap, Step
 
 
 @pytest.fixture
-async def wire(worker_database_url: str) -> AsyncIterator[Wire]:
-    """This process is connected by a wire that is listened in on."""
+async def trap(worker_database_url: str) -> AsyncIterator[StatementTrap]:
+    """A trap on all connections of this process to PostgreSQL."""
     parts = urlsplit(worker_database_url)
     far_end = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
-    wire = Wire()
-    async with proxying(far_end, tap=wire.tap) as proxy:
+    trap = StatementTrap()
+    async with proxying(far_end, tap=trap.tap) as proxy:
         url = f"postgresql://{parts.username}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable"
         async with worlds.connected(url, pool_size=3):
-            yield wire
+            yield trap
 
 
 @pytest.fixture
-async def tenant(wire: Wire) -> worlds.Tenant:
+async def tenant(trap: StatementTrap) -> worlds.Tenant:
     return await worlds.add_client(await worlds.add_pool(default=False), held=0)
 
 
@@ -42,37 +42,37 @@ async def tenant(wire: Wire) -> worlds.Tenant:
         (COMMIT, Moment.AFTER, True),
     ],
 )
-async def test_a_connection_ends_at_the_step_that_was_named(
-    wire: Wire,
+async def test_a_connection_ends_at_the_named_step(
+    trap: StatementTrap,
     tenant: worlds.Tenant,
     statement: str,
     moment: Moment,
     kept: bool,
     times_before: int,
 ) -> None:
-    for _ in range(times_before):  # PostgreSQL knows the statement by then
+    for _ in range(times_before):  # the statement is prepared by then
         await worlds.open_with(tenant.account_id, 5)
     step = Step("", statement, moment, within=ledger.LOCK_ACCOUNTS if statement is COMMIT else None)
-    struck = wire.lie_in_wait(step, lambda: None)
+    reached = trap.act_at(step, lambda: None)
     with pytest.raises(Disconnected):
         await worlds.open_with(tenant.account_id, 5)
-    assert struck.is_set()
+    assert reached.is_set()
     assert await worlds.held(tenant.account_id) == 5 * (times_before + kept)
 
 
-async def test_the_commit_of_another_transaction_is_let_through(
-    wire: Wire, tenant: worlds.Tenant
+async def test_the_commit_of_another_transaction_is_not_cut(
+    trap: StatementTrap, tenant: worlds.Tenant
 ) -> None:
-    struck = wire.lie_in_wait(Step("", COMMIT, Moment.BEFORE, within=ledger.TAKE_KEY), lambda: None)
+    reached = trap.act_at(Step("", COMMIT, Moment.BEFORE, within=ledger.TAKE_KEY), lambda: None)
     await worlds.open_with(tenant.account_id, 5)
-    assert not struck.is_set()
-    wire.give_up()
+    assert not reached.is_set()
+    trap.remove()
 
 
-async def test_it_strikes_once(wire: Wire, tenant: worlds.Tenant) -> None:
-    strikes: list[bool] = []
-    wire.lie_in_wait(Step("", "BEGIN", Moment.BEFORE), lambda: strikes.append(True))
+async def test_a_trap_acts_once(trap: StatementTrap, tenant: worlds.Tenant) -> None:
+    actions: list[bool] = []
+    trap.act_at(Step("", "BEGIN", Moment.BEFORE), lambda: actions.append(True))
     with pytest.raises(Disconnected):
         await worlds.open_with(tenant.account_id, 5)
     await worlds.open_with(tenant.account_id, 5)
-    assert strikes == [True]
+    assert actions == [True]

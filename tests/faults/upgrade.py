@@ -1,9 +1,9 @@
 """A new version beside the previous release, under load: `python -m tests.faults.upgrade`.
 
-Two servers and two dispatchers of the previous release run. `ibiki migrate` of this version adds what
-their database lacks, and then each of them is restarted with this version, one after the other.
-After each phase, everything that `make soak` checks must hold. A line for each phase: requests,
-those that were tried more than once, and seconds from the first try to the answer.
+Two servers and two dispatchers of the previous release run. `ibiki migrate` of this version changes
+their database, and then each of them is restarted with this version, one after the other.
+After each phase, all checks of `make soak` are made. Prints a line for each phase: the requests,
+those that were tried more than once, and the time from the first try to the answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.faults.programs import ibiki
 from tests.faults.release import ReleaseUnusable, before_the_newest_migration, exported
 from tests.faults.rig import Rig, Scale
 from tests.faults.rounds import Bounds, Round
-from tests.faults.soak import Verdict, hurt
+from tests.faults.soak import Verdict, run_faults
 from tests.faults.volume import volume
 
 HEAD = "requests  repeated  p50 ms  p99 ms  longest ms  phase"
@@ -42,8 +42,7 @@ class Upgrade:
 
     @property
     def faults(self) -> Sequence[Fault]:
-        """What is done to the rig. The checks need the tables of this version, so it begins with
-        the migration."""
+        """The changes of the rig. The migration is the first one: the checks need its tables."""
         return [
             Fault("ibiki migrate, beside the previous release", self._migrate),
             Fault("one of each pair is replaced, the others later", self._replace),
@@ -88,7 +87,7 @@ async def _migrate(rig: Rig) -> None:
 
 
 def _line(name: str, asked: Sequence[Asked]) -> str:
-    """What callers have seen of a phase. A caller without a key may have given up."""
+    """The figures of a phase for its callers. A caller without a key may have given up."""
     took = sorted(1_000 * (each.answered_at - each.asked_at) for each in asked if each.answered_at)
     if not took:
         return f"{0:8}  {'':36}  {name}"
@@ -105,19 +104,19 @@ async def _run(asked: argparse.Namespace, directory: Path) -> Verdict:
     upgrade = Upgrade(asked.seconds)
     bounds = Bounds(
         recovery_seconds=20.0 * asked.slow,
-        told_seconds=20.0 * asked.slow,
+        watcher_seconds=20.0 * asked.slow,
         settled_seconds=60.0 * asked.slow,
     )
     with volume() as on:
         async with rig(directory, on, scale, seed=asked.seed, release=release) as built:
-            verdict = await hurt(built, upgrade.faults, bounds, _tell)
+            verdict = await run_faults(built, upgrade.faults, bounds, _print_violations)
     print(HEAD)
     for name, began, ended in upgrade.phases:
         print(_line(name, [each for each in built.load.asked if began <= each.asked_at < ended]))
     return verdict
 
 
-def _tell(played: Round) -> None:
+def _print_violations(played: Round) -> None:
     print(f"{played.name}: {len(played.broken)} violations", flush=True)
 
 
@@ -136,11 +135,11 @@ def main() -> int:
         try:
             verdict = asyncio.run(_run(asked, directory))
         except ReleaseUnusable as unusable:
-            print(f"The release before cannot be run: {unusable}", file=sys.stderr)
+            print(f"The previous release cannot be run: {unusable}", file=sys.stderr)
             return 2
     for each in verdict.violations:
         print(f"VIOLATION {each}")
-    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages taken")
+    print(f"{verdict.acknowledged} requests acknowledged, {verdict.taken} messages at the provider")
     print(f"{len(verdict.violations)} violations")
     return 1 if verdict.violations else 0
 

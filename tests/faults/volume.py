@@ -1,6 +1,6 @@
-"""A volume of its own for a database, so that its disk can be full: a tmpfs, where one can be had.
+"""A separate volume for a database, so that its disk can be full: a tmpfs, if it can be mounted.
 
-Where not, the directory is as it is, and what needs a full disk is left out with the reason.
+If not, it is a plain directory, and faults that need a full disk are left out with the reason.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ LARGEST = "4g"
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A directory. `why_not`: why its disk cannot be filled; None where it can."""
+    """A directory. `why_not`: why its disk cannot be filled. None if it can."""
 
     path: Path
     why_not: str | None
 
     def fill(self, *, left_bytes: int) -> None:
-        """Only so much more fits on it from now on."""
+        """Makes the volume so small that only so many bytes are free."""
         used = shutil.disk_usage(self.path).used
         _mount("-o", f"remount,size={used + left_bytes}", str(self.path))
 
     def clear(self) -> None:
-        """There is room again."""
+        """Gives the volume its full size again."""
         _mount("-o", f"remount,size={LARGEST}", str(self.path))
 
 
 @contextmanager
 def volume() -> Iterator[Volume]:
-    """A new one, gone afterwards; those of runs that were killed are cleared away first."""
+    """A new volume, which is removed afterwards. First removes those of runs that were killed."""
     for left_over in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         if not _is_in_use(left_over):
             _unmount(left_over)
@@ -53,13 +53,13 @@ def volume() -> Iterator[Volume]:
 
 
 def _is_in_use(path: Path) -> bool:
-    """Whether the run that made it, whose number its name bears, still runs."""
+    """Whether the process that made it still runs. Its name contains the process ID."""
     maker = path.name.removeprefix(PREFIX).split("-")[0]
     return Path("/proc", maker).exists()
 
 
 def _mounted(path: Path) -> str | None:
-    """Mounts a tmpfs; why it could not, where it could not."""
+    """Mounts a tmpfs. Returns why it could not be mounted, or None."""
     try:
         _mount("-t", "tmpfs", "-o", f"size={LARGEST}", "ibiki", str(path))
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Subscribers to balances during the faults: what they receive, and how soon.
 
-One stream for each client at each server: server-sent events at the first, a WebSocket at the
-second. When it ends, it is begun again at the next one.
+Each client has one stream at each server: server-sent events at the first, a WebSocket at the
+second. If a stream ends, it is started again at the other server.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Listen: TypeAlias = Callable[
 ]
 
 PRESENT = {"query": "{ balances { version } }"}
-# Every balance that an account ever had is what one of its transfers left.
+# Every balance that an account ever had is the balance after one of its transfers.
 UNTRUE = """
 SELECT account_id, balance FROM unnest($1::uuid[], $2::int8[]) AS delivered (account_id, balance)
 EXCEPT SELECT source_id, source_balance FROM transfer WHERE source_id = ANY($1)
@@ -50,7 +50,7 @@ EXCEPT SELECT destination_id, destination_balance FROM transfer WHERE destinatio
 class _Watcher:
     """One stream: the last version that it received, and every balance since the last check.
 
-    `urls`: where it may be begun, its own server first.
+    `urls`: the servers at which it may be started, its own one first.
     """
 
     urls: Sequence[str]
@@ -63,14 +63,14 @@ class _Watcher:
     defects: list[str] = field(default_factory=list)
 
     async def watch(self) -> None:
-        """Listens until cancelled. A stream that is silent for too long is begun again."""
+        """Listens until cancelled. Starts the stream again if it is silent for too long."""
         headers = STREAM | {"authorization": f"Bearer {self.token}"}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=self.silence_seconds)
         async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
             for url in itertools.cycle(self.urls):
                 try:
                     async for delivered in self.listen(session, url, BALANCE, ignore):
-                        self._hear(delivered)
+                        self._listen(delivered)
                 except LOST:
                     await asyncio.sleep(PAUSE_SECONDS)
 
@@ -87,10 +87,10 @@ class _Watcher:
                 raise aiohttp.ClientError(f"HTTP {response.status}: {said}")
             return int(said["data"]["balances"]["version"])
 
-    def _hear(self, event: bytes) -> None:
+    def _listen(self, event: bytes) -> None:
         said = orjson.loads(event)
         if "errors" in said:
-            return  # the database is away: the stream ends, and is begun again
+            return  # the database is away: the stream ends and is started again
         delivered = said["data"]["balanceUpdated"]
         version, balance = int(delivered["version"]), int(delivered["account"]["balance"])
         if version < self.version:
@@ -100,7 +100,7 @@ class _Watcher:
 
 
 class Watchers:
-    """All of them, from `start` to `close`."""
+    """All watchers of balances, from `start` to `close`."""
 
     def __init__(self, servers: Sequence[str], clients: Clients, *, silence_seconds: float) -> None:
         urls = [f"{server}/graphql" for server in servers]
@@ -118,11 +118,11 @@ class Watchers:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begins to watch."""
+        """Starts to watch."""
         self._tasks = [asyncio.create_task(each.watch(), name="watcher") for each in self._all]
 
     async def close(self) -> None:
-        """Watches no more."""
+        """Stops watching."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -139,11 +139,11 @@ class Watchers:
         return found
 
     def behind(self, present: dict[UUID, int]) -> int:
-        """How many have not received these versions, or later ones."""
+        """The number of watchers that have not received these versions, or later ones."""
         return sum(each.version < present[each.account_id] for each in self._all)
 
     async def broken(self) -> list[str]:
-        """What was delivered that is wrong, or in another order than it happened."""
+        """Balances that are wrong, or came in a wrong order."""
         found = [f"a watcher {defect}" for each in self._all for defect in each.defects]
         found += [f"watching ended: {each.exception()!r}" for each in self._tasks if each.done()]
         delivered = {(each.account_id, balance) for each in self._all for balance in each.delivered}
@@ -183,7 +183,7 @@ async def socket_events_of(
     question: Mapping[str, Any],
     connected: Callable[[], None],
 ) -> AsyncIterator[bytes]:
-    """The same over a WebSocket. Raises AssertionError if it is closed for good."""
+    """The same over a WebSocket. Raises AssertionError if a client would not connect again."""
     silence = aiohttp.ClientWSTimeout(ws_receive=session.timeout.sock_read, ws_close=CLOSE_SECONDS)
     async with session.ws_connect(
         url.replace("http", "ws", 1), protocols=[SOCKET], timeout=silence

@@ -1,4 +1,4 @@
-"""Listens in on PostgreSQL's wire, so that something can happen at a named step of a transaction.
+"""Traps on PostgreSQL's wire: something happens at a named step of a transaction.
 
 PostgreSQL 18, "Frontend/Backend Protocol", 54.7: a statement without arguments is a `Q` message;
 any other is sent once under a name (`P`), and from then on only its name is sent (`B`).
@@ -30,8 +30,8 @@ class Moment(StrEnum):
 class Step:
     """A point of a transaction.
 
-    `statement`: as it stands in the code, or COMMIT. `within`: only in a transaction that has said
-    this before.
+    `statement`: the text of the code, or COMMIT. `within`: only in a transaction that has run this
+    statement before.
     """
 
     name: str
@@ -41,106 +41,104 @@ class Step:
 
 
 @dataclass
-class Wire:
-    """What is lain in wait for on all connections of one proxy."""
+class StatementTrap:
+    """Acts when a connection of one proxy reaches a step of a transaction."""
 
     _step: Step | None = None
-    _strike: Callable[[], None] | None = None
+    _act: Callable[[], None] | None = None
     _cuts: bool = True
-    _struck: asyncio.Event = field(default_factory=asyncio.Event)
+    _reached: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def lie_in_wait(
-        self, step: Step, strike: Callable[[], None], *, cuts: bool = True
-    ) -> asyncio.Event:
-        """Calls `strike` once, when a connection comes to the step; the event is set then.
+    def act_at(self, step: Step, act: Callable[[], None], *, cuts: bool = True) -> asyncio.Event:
+        """Calls `act` once, when a connection reaches the step, and then sets the event.
 
-        That connection ends there, unless it is not cut.
+        `cuts`: that connection then ends.
         """
-        self._step, self._strike, self._cuts = step, strike, cuts
-        self._struck = asyncio.Event()
-        return self._struck
+        self._step, self._act, self._cuts = step, act, cuts
+        self._reached = asyncio.Event()
+        return self._reached
 
-    def give_up(self) -> None:
-        """Lies in wait no longer."""
+    def remove(self) -> None:
+        """Removes the trap."""
         self._step = None
 
     def tap(self) -> Tap:
-        """Ears for one connection."""
-        return _Ears(self)
+        """A tap for one connection."""
+        return _StatementTap(self)
 
-    def meant(self, statement: str, said: list[str]) -> Step | None:
-        """The step that this statement of a transaction is; None where it is let through."""
+    def step_of(self, statement: str, before: list[str]) -> Step | None:
+        """The step, if this statement of a transaction is at it. None if not."""
         step = self._step
         if step is None or not _is(statement, step.statement):
             return None
-        if step.within is not None and not any(_is(each, step.within) for each in said):
+        if step.within is not None and not any(_is(each, step.within) for each in before):
             return None
         return step
 
-    def strike(self, step: Step) -> None:
-        """Strikes, unless another connection has come to the step first."""
+    def reach(self, step: Step) -> None:
+        """Acts, unless another connection has reached the step first."""
         if self._step is not step:
             return
         self._step = None
-        if self._strike is not None:
-            self._strike()
-        self._struck.set()
+        if self._act is not None:
+            self._act()
+        self._reached.set()
         if self._cuts:
             raise CutByTap
 
 
 @dataclass
-class Snare:
-    """Strikes at the first bytes that go one way, whatever they say; they get no further."""
+class ByteTrap:
+    """Acts on the first bytes that go one way. They are not passed on."""
 
     _way: Way | None = None
-    _strike: Callable[[], None] | None = None
-    _struck: asyncio.Event = field(default_factory=asyncio.Event)
+    _act: Callable[[], None] | None = None
+    _reached: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def lie_in_wait(self, way: Way, strike: Callable[[], None]) -> asyncio.Event:
-        """Calls `strike` once, when bytes go that way; the event is set then."""
-        self._way, self._strike, self._struck = way, strike, asyncio.Event()
-        return self._struck
+    def act_at(self, way: Way, act: Callable[[], None]) -> asyncio.Event:
+        """Calls `act` once, when bytes go that way, and then sets the event."""
+        self._way, self._act, self._reached = way, act, asyncio.Event()
+        return self._reached
 
-    def give_up(self) -> None:
-        """Lies in wait no longer."""
+    def remove(self) -> None:
+        """Removes the trap."""
         self._way = None
 
     def tap(self) -> Tap:
-        """Eyes for one connection."""
-        return _Eyes(self)
+        """A tap for one connection."""
+        return _ByteTap(self)
 
     def seen(self, way: Way) -> None:
-        """Bytes go that way."""
-        if self._way is not way or self._strike is None:
+        """Called when bytes go that way."""
+        if self._way is not way or self._act is None:
             return
         self._way = None
-        self._strike()
-        self._struck.set()
+        self._act()
+        self._reached.set()
         raise CutByTap
 
 
 @dataclass
-class _Eyes(Tap):
-    _snare: Snare
+class _ByteTap(Tap):
+    _trap: ByteTrap
 
     async def up(self, chunk: bytes) -> bytes:
-        self._snare.seen(Way.UP)
+        self._trap.seen(Way.UP)
         return chunk
 
     async def down(self, chunk: bytes) -> bytes:
-        self._snare.seen(Way.DOWN)
+        self._trap.seen(Way.DOWN)
         return chunk
 
 
-class _Ears(Tap):
-    """Follows the conversation of one connection."""
+class _StatementTap(Tap):
+    """Follows the statements of one connection."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, trap: StatementTrap) -> None:
+        self._trap = trap
         self._messages = _Messages()
         self._names: dict[bytes, str] = {}
-        self._said: list[str] | None = None
+        self._before: list[str] | None = None
         self._due: Step | None = None
 
     async def up(self, chunk: bytes) -> bytes:
@@ -148,30 +146,30 @@ class _Ears(Tap):
         for message in self._messages.of(chunk):
             statement = self._statement(message)
             if statement is not None:
-                self._hear(statement)
+                self._follow(statement)
             passed += message
         return bytes(passed)
 
     async def down(self, chunk: bytes) -> bytes:
         if self._due is not None:
             due, self._due = self._due, None
-            self._wire.strike(due)
+            self._trap.reach(due)
         return chunk
 
-    def _hear(self, statement: str) -> None:
+    def _follow(self, statement: str) -> None:
         if _is(statement, "BEGIN"):
-            self._said = []
-        step = self._wire.meant(statement, self._said or [])
+            self._before = []
+        step = self._trap.step_of(statement, self._before or [])
         if step is not None and step.moment is Moment.BEFORE:
-            self._wire.strike(step)
+            self._trap.reach(step)
         self._due = step
         if _is(statement, COMMIT) or _is(statement, "ROLLBACK"):
-            self._said = None
-        elif self._said is not None:
-            self._said.append(statement)
+            self._before = None
+        elif self._before is not None:
+            self._before.append(statement)
 
     def _statement(self, message: bytes) -> str | None:
-        """The statement that this message has executed; None where it is another message."""
+        """The statement that this message executes. None if it executes none."""
         kind, body = message[:1], message[5:]
         match kind:
             case b"Q":
@@ -185,7 +183,7 @@ class _Ears(Tap):
 
 
 class _Messages:
-    """Whole messages out of chunks, the first one without a kind; the rest of one is waited for."""
+    """Puts chunks together to whole messages. The first message of a connection has no kind."""
 
     def __init__(self) -> None:
         self._kind_bytes = 0
@@ -206,5 +204,5 @@ class _Messages:
 
 
 def _is(statement: str, wanted: str) -> bool:
-    """Whether it is this statement: that of the code, or one that begins with the word."""
+    """Whether the statement is the wanted one, or begins with the wanted word."""
     return statement.strip().startswith(wanted.strip())

@@ -1,4 +1,4 @@
-"""The provider's own word: which messages it was called for, and which of them it took."""
+"""The provider's log: the messages of its calls, and which of them it accepted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import aiohttp
 
-# What is answered so was not taken, and the caller has read that: it may be called for again.
+# These answers prove that nothing was accepted: the message may be submitted again.
 PLAINLY_NOT_TAKEN = {"rate_limited", "unavailable", "no_credits", "bad_key", "invalid_recipient"}
 
 
 class Witness:
-    """Reads the simulator's log as it grows, past every proxy.
+    """Reads the simulator's log directly, without a proxy, and controls the simulator.
 
-    `taken`: how often each number's message was taken. `again`: numbers whose message was called
-    for once more after a call that may have taken it.
+    `taken`: how often the message to each number was accepted. `again`: numbers whose message was
+    submitted once more after a call that may have accepted it.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -26,7 +26,7 @@ class Witness:
         self._in_doubt: set[str] = set()
 
     async def read(self) -> None:
-        """Takes note of what is new in the log."""
+        """Reads the new entries of the log."""
         for entry in await self._get(f"log?after={self._seq}"):
             self._seq = entry["seq"]
             asked_for = {message["recipient"] for message in entry["messages"]}
@@ -38,7 +38,7 @@ class Witness:
             )
 
     async def answers(self) -> bool:
-        """Whether it is there."""
+        """Whether the simulator answers."""
         try:
             await self.balance()
         except (aiohttp.ClientError, OSError):
@@ -46,19 +46,19 @@ class Witness:
         return True
 
     async def balance(self) -> int:
-        """Credits left."""
+        """The credits that are left."""
         return int((await self._get("balance"))["balance"])
 
     async def fault(self, kind: str, **more: object) -> None:
-        """From now on it behaves so, until `reset`."""
+        """Makes it behave in this way until `reset`."""
         await self._post("fault", {"kind": kind, "times": None, "path": "/api/v2/sms/", **more})
 
     async def reset(self) -> None:
-        """It behaves well again."""
+        """Makes it behave well again."""
         await self._post("reset", {})
 
     async def top_up(self, credits: int) -> None:
-        """So many credits are left."""
+        """Sets its credits."""
         await self._post("balance", {"balance": credits})
 
     async def _get(self, what: str) -> Any:
