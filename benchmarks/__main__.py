@@ -2,8 +2,8 @@
 
 `python -m benchmarks [name …] [--against PATH] [--months N]`. A benchmark is a module of this
 package with `main() -> list[Measurement]`. Ends with 1 if a goal is missed. PATH is a checkout of
-another build that `work` is compared with. With N months, the tables by month of each build have so
-many, all but the last one empty. `fill` and `reads` have arguments of their own:
+another build that `work` is compared with. With N months, the tables by month of each build have N
+months, all but the last one empty. `fill` and `reads` have arguments of their own:
 `python -m benchmarks fill --help`.
 """
 
@@ -41,7 +41,7 @@ def run(names: list[str]) -> int:
 
 
 def measured(names: list[str], console: Console) -> Iterator[tuple[str, list[Measurement]]]:
-    """Each benchmark's name and figures, as it is done."""
+    """Each benchmark's name and figures, when it is done."""
     for found in pkgutil.iter_modules(benchmarks.__path__):
         if found.name == "__main__" or (names and found.name not in names):
             continue
@@ -53,7 +53,7 @@ def measured(names: list[str], console: Console) -> Iterator[tuple[str, list[Mea
 
 
 def command(name: str) -> Callable[[list[str]], None] | None:
-    """The command of a module with arguments of its own."""
+    """The command of a module that has its own arguments."""
     named = name in {found.name for found in pkgutil.iter_modules(benchmarks.__path__)}
     module = importlib.import_module(f"benchmarks.{name}") if named else None
     return getattr(module, "command", None)

@@ -1,8 +1,8 @@
-"""The accept path alone, without HTTP: what PostgreSQL pays for a send, against `pgbench -N`.
+"""The accept path alone, without HTTP: PostgreSQL's CPU for a send, against `pgbench -N`.
 
 Callers wait for one answer at a time, in one process. `pgbench -N` is PostgreSQL's own measure of a
-small transaction (an update, a select and an insert), with as many clients. Each has a database of
-its own: on one, those who come second would write out the pages that the first left behind.
+small transaction (an update, a select and an insert), with as many clients. Each has its own
+database: in a shared one, the second would have to write out the dirty pages of the first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Accept = Callable[[NewSend], Awaitable[AcceptResult | Postponed]]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a load did: sends, seconds, PostgreSQL's CPU a send in µs, and the 99th percentile."""
+    """The result of a load. The CPU is PostgreSQL's for one send, in µs."""
 
     sends: int
     seconds: float
@@ -134,7 +134,7 @@ def send_of(tenant: worlds.Tenant) -> NewSend:
 
 
 def _pgbench(place: Ground) -> float:
-    """PostgreSQL's CPU a transaction of `pgbench -N`, in µs."""
+    """PostgreSQL's CPU for a transaction of `pgbench -N`, in µs."""
     command = [str(locate(place.directory, durable=True).programs / "pgbench"), place.url]
     subprocess.run(
         [*command, "-i", "-q", "-s", str(PGBENCH_SCALE)], check=True, capture_output=True

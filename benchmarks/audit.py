@@ -1,7 +1,7 @@
 """How much slower sends are while an audit of 1,000,000 transfers (or AUDIT_TRANSFERS) runs.
 
-The audit is let go on and held back in turns of a second, so that both rates are measured in one
-run, whatever else the machine does. Sends come from 64 callers without a pause. With AUDIT_TURNS,
+The audit runs and pauses in turns of a second, so that both rates are measured in one run, under
+the same load of the machine. Sends come from 64 callers without a pause. With AUDIT_TURNS,
 the audit is cancelled after so many turns of its own.
 """
 
@@ -33,7 +33,7 @@ UNITS = 100_000_000
 TURN_SECONDS = 1.0
 TURNS = int(os.environ.get("AUDIT_TURNS", "10000"))
 
-# Transfers as the program would have made them: the accounts take turns, and each chain is right.
+# Transfers as the program writes them: of each account in turn, with versions and balances.
 # Triggers are off, because they would look at each statement's rows one account at a time.
 FILL = """
 SET session_replication_role = replica;
@@ -63,7 +63,7 @@ DROP TABLE made;
 
 @dataclass
 class Turns:
-    """The store for an audit that can be held back, and the rates of both kinds of turn."""
+    """The store of an audit that can be paused, and the rates of sends in both kinds of turn."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     sent: int = 0
@@ -94,7 +94,7 @@ class Turns:
 
 
 def main() -> list[Measurement]:
-    """The ratio of the rates, and how long the audit took of the turns that it had."""
+    """The ratio of the rates, and how long the audit took in its turns."""
     with ground() as place:
         turns = asyncio.run(_measure(place.url))
     quiet, loaded = (sum(rates) / len(rates) for rates in (turns.rates[False], turns.rates[True]))

@@ -22,7 +22,7 @@ from persistence.servers import credentials
 QUEUED = 1_000_000
 TRIES = 5
 
-# Of two messages one is QUEUED. Each has a text of its own of 160 characters, as bulkSendMulti
+# Every second message is QUEUED. Each has its own text of 160 characters, as bulkSendMulti
 # and csvSend write them: a read of the table is then a read of 600 MB.
 FILL = """
 WITH made AS (
@@ -41,7 +41,7 @@ FROM made
 
 
 def main() -> list[Measurement]:
-    """Milliseconds a statement: just filled, and after autovacuum has seen the new rows."""
+    """Milliseconds for each statement: just after filling, and after autovacuum."""
     with ground() as place:
         asyncio.run(add_tenants(place.url, 1, units=1_000))
         return asyncio.run(_measure(place.url))

@@ -2,7 +2,7 @@
 
 200 clients, each send with an idempotency key and a number of its own, one server process, one
 dispatcher, a provider that answers after 100 ms, and the embedded PostgreSQL with the sizes that
-the program sets. 40 singles a second are asked for at fixed times, so that one that has to wait
+the program sets. 40 singles a second are planned at fixed times, so that one that has to wait
 counts as slow. Ten clients send to 100,000 numbers each at the same moment: as bulkSend, then as
 csvSend.
 """
@@ -162,7 +162,7 @@ def _accepted(when: str, run: Run, at_most_ms: float | None = None) -> list[Meas
 async def _sent(
     when: str, begin: float, end: float, at_most: float | None = None
 ) -> list[Measurement]:
-    """From the acceptance of a single to its outcome, for those accepted in that time."""
+    """Seconds from the acceptance of a single to its outcome, for those accepted in that time."""
     rows = await worlds.fetch(SENT_SECONDS, begin, end)
     seconds = [row["seconds"] for row in rows]
     p50, p99 = (seconds[int(len(seconds) * part)] for part in (0.5, 0.99))

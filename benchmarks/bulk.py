@@ -1,7 +1,7 @@
-"""A bulkSend of 100,000 against COPY of the same rows into the same table, with nothing else done.
+"""A bulkSend of 100,000 against COPY of the same rows into the same table, without anything else.
 
-The send is normalised, charged and durable; COPY is given rows that are ready. Each is the best of
-three, on one connection.
+The send normalises the numbers and charges them. COPY gets rows that are ready. Each figure is the
+best of three, on one connection.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ UNITS = 10_000_000
 
 
 def main() -> list[Measurement]:
-    """The time of both, their ratio, and how far memory grew."""
+    """The time of both, their ratio, and the growth of memory."""
     with ground() as place:
         return asyncio.run(_measure(place.url))
 

@@ -1,4 +1,4 @@
-"""One dispatcher against a provider that answers at once: messages a second, and who goes first."""
+"""One dispatcher against a provider that answers at once: rate, and delay of urgent messages."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def _alone(place: Ground) -> list[Measurement]:
 async def _bulk_of_a_slow_provider(place: Ground) -> tuple[float, float]:
     """Bulk messages a second with the default of messages under way, and with 5,000 of them.
 
-    400 messages under way for 100 ms are 4,000 messages a second at the very most.
+    400 messages under way for 100 ms are 4,000 messages a second at most.
     """
     rates: dict[str, list[float]] = {"": [], "5000": []}
     [token] = tenants_of(place, 1, units=UNITS)
@@ -107,7 +107,7 @@ async def _bulk_of_a_slow_provider(place: Ground) -> tuple[float, float]:
 async def _drained(
     place: Ground, provider: Provider, pid: int, what: str, messages: int
 ) -> list[Measurement]:
-    """The rate from the first call on, and the CPU a message of dispatcher and PostgreSQL."""
+    """The rate from the first call on, and the CPU of a message (dispatcher and PostgreSQL)."""
     start = provider.taken
     await provider.has_taken(start + 1, within_seconds=WAIT_SECONDS)
     pids = [pid, *with_children(place.postgres_pid)]
@@ -127,19 +127,19 @@ async def _urgent(provider: Provider, port: int, token: str, each: int) -> float
     asked_at = time.perf_counter()
     await ask_once(port, request(token, SEND, given), b'"__typename":"Send"')
     async with asyncio.timeout(WAIT_SECONDS):
-        while text not in provider.seen_at:  # noqa: ASYNC110 - it comes from another process
+        while text not in provider.seen_at:  # noqa: ASYNC110 - another process sends it
             await asyncio.sleep(0.005)
     return provider.seen_at[text] - asked_at
 
 
 async def _beside_accepting(place: Ground) -> tuple[float, float]:
-    """Sends accepted, and messages handed over, a second, both at once on this machine."""
+    """Sends accepted and messages handed over in a second, both at the same time."""
     tokens = tenants_of(place, TENANTS, units=UNITS)
     async with answering() as provider:
         with server(place) as (_, port), dispatcher(place, provider):
             make: Callable[[int], bytes] = sends_of(tokens)
             ask = partial(load, [port], make, expect=b'"Send"')
-            await ask(connections=1, seconds=0.1)  # both are there
+            await ask(connections=1, seconds=0.1)  # both have started
             await provider.has_taken(1, within_seconds=WAIT_SECONDS)
             already, began = provider.taken, time.perf_counter()
             accepted = await ask(connections=CONNECTIONS, seconds=ACCEPT_SECONDS)
@@ -148,7 +148,7 @@ async def _beside_accepting(place: Ground) -> tuple[float, float]:
 
 @contextmanager
 def dispatcher(place: Ground, provider: Provider, **environment: str) -> Iterator[int]:
-    """A dispatcher that sends to the provider; its process id."""
+    """Starts a dispatcher that sends to the provider. Yields its process ID."""
     environment |= {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
     with program(place, "dispatch", **environment) as pid:
         yield pid

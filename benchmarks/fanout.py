@@ -35,7 +35,7 @@ BALANCE = "subscription { balanceUpdated { version account { balance unit valueU
 
 
 def main() -> list[Measurement]:
-    """Figures at ten updates a second, and as fast as updates come."""
+    """Figures at ten updates a second, and without a limit on updates."""
     return compared(builds(), _measured)
 
 
@@ -94,13 +94,13 @@ async def _open(port: int, token: str, arrived: list[tuple[bytes, float]]) -> li
         _, made = await loop.create_connection(lambda: Listener(token, arrived), "127.0.0.1", port)
         sockets.append(made)
     async with asyncio.timeout(60):
-        while len(arrived) < SOCKETS:  # noqa: ASYNC110 - in bounds
+        while len(arrived) < SOCKETS:  # noqa: ASYNC110 - has a time limit
             await asyncio.sleep(0.05)
     return sockets
 
 
 async def _updates(port: int, token: str, pause_seconds: float) -> None:
-    """Sends for so long: each changes the balance."""
+    """Sends for that long. Each send changes the balance."""
     until = time.perf_counter() + SECONDS
     given: dict[str, object] = {"input": {"to": "+12025550100", "text": "Good morning"}}
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -113,7 +113,7 @@ async def _updates(port: int, token: str, pause_seconds: float) -> None:
 
 
 async def _delays(place: Ground, arrived: list[tuple[bytes, float]]) -> list[float]:
-    """Milliseconds from the transfer to each frame that tells of it, in order."""
+    """Milliseconds from each transfer to each of its frames, in order."""
     async with worlds.connected(place.url, pool_size=2):
         rows = await worlds.fetch(
             "SELECT source_balance AS balance, extract(epoch FROM created_at)::float8 AS at"
@@ -144,7 +144,7 @@ class Listener(asyncio.Protocol):
         self._is_open = False
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes the connection."""
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""Files of 100,000 recipients: kept, sent to and imported, on a durable database."""
+"""Files of 100,000 recipients: uploaded, sent to and imported, on a durable database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main() -> list[Measurement]:
 
 
 async def measured(url: str) -> list[Measurement]:
-    """The figures, on a database that is empty but for a few people."""
+    """The figures, on a database with only a few users."""
     async with running_app(url) as app:
         installation, owner = replace(app.installation, limits=RequestLimits()), app.owner
         await worlds.open_with(owner.account_id, ROWS)
@@ -56,7 +56,7 @@ async def measured(url: str) -> list[Measurement]:
 
 
 def file_of(size: int) -> BinaryIO:
-    """100,000 numbers and names in a file of so many bytes, or as few as they take."""
+    """A file of 100,000 numbers and names that has at least so many bytes."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     file.write(b"phone,name,note\n")
     note = "x" * max(0, size // ROWS - 26)

@@ -78,7 +78,7 @@ Report = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to fill in. Bulks are smaller in a small database."""
+    """The size of the database. Bulks are smaller in a small one."""
 
     messages: int
     queued: int

@@ -55,7 +55,7 @@ def builds() -> list[Build]:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A migrated, durable database in a directory of its own, for one build of the program."""
+    """A migrated, durable database in its own directory, for one build of the program."""
 
     directory: Path
     url: str
@@ -87,7 +87,7 @@ def ground(build: Build = OURS) -> Iterator[Ground]:
 
 @contextmanager
 def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int]:
-    """A process of the program on that ground; its process id."""
+    """Starts a process of the program on that database. Yields its process ID."""
     log = (ground.directory / "program.log").open("ab")
     process = subprocess.Popen(
         [ground.build.python, "-m", "ibiki", *arguments, "--data", str(ground.directory)],
@@ -106,7 +106,7 @@ def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int
 
 @contextmanager
 def server(ground: Ground, **environment: str) -> Iterator[tuple[int, int]]:
-    """A server process that answers: its process id and its port."""
+    """Starts a server. Yields its process ID and its port when it answers."""
     port = free_port()
     with program(ground, "serve", "--port", str(port), **environment) as pid:
         wait_for_port(port)
@@ -114,7 +114,7 @@ def server(ground: Ground, **environment: str) -> Iterator[tuple[int, int]]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """User and system time of these processes, and of all that they have waited for."""
+    """User and system time of these processes and of their ended children."""
     return sum(sum(_times(pid)) for pid in pids)
 
 
@@ -125,11 +125,11 @@ def with_children(pid: int) -> list[int]:
 
 
 def peak_mib(pid: int) -> Callable[[], float]:
-    """A function that returns by how much the memory of the process has grown at most from now.
+    """A function that returns the largest growth of the process's memory from now on.
 
     On Linux only.
     """
-    Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak is what it has now
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # sets the recorded peak to the present value
     before = _mebibytes(pid, "VmRSS")
     return lambda: _mebibytes(pid, "VmHWM") - before
 

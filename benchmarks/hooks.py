@@ -65,14 +65,14 @@ def main() -> list[Measurement]:
 
 @dataclass
 class Receiver:
-    """What has arrived: for each path, the seconds from each event to its arrival."""
+    """The received events: for each path, the seconds from each event to its arrival."""
 
     port: int = 0
     late: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def at_good_ones(self) -> list[float]:
-        """Of all endpoints that answer."""
+        """The seconds of all endpoints that answer."""
         return [each for path, late in self.late.items() if _answers(path) for each in late]
 
 
@@ -90,7 +90,7 @@ async def _delivered(place: Ground, key: str, worker: int) -> list[Measurement]:
         took = time.perf_counter() - began
         wanted = PER_SECOND * SECONDS * (ENDPOINTS - HANGING) // ENDPOINTS
         async with asyncio.timeout(15):
-            while len(receiver.at_good_ones) < wanted:  # noqa: ASYNC110 - of another process
+            while len(receiver.at_good_ones) < wanted:  # noqa: ASYNC110 - another process sends them
                 await asyncio.sleep(0.05)
         late = sorted(receiver.at_good_ones)
         cpu = [
@@ -185,5 +185,5 @@ def _answers(path: str) -> bool:
 
 
 def _cpu(place: Ground, worker: int) -> tuple[float, float]:
-    """Of the dispatcher and of PostgreSQL."""
+    """CPU seconds of the dispatcher and of PostgreSQL."""
     return cpu_seconds([worker]), cpu_seconds(with_children(place.postgres_pid))

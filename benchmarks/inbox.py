@@ -1,4 +1,4 @@
-"""A page of an inbox of 10,000 conversations with 1,000,000 messages, as PostgreSQL pays for it."""
+"""A page of an inbox of 10,000 conversations with 1,000,000 messages, in CPU time of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ FILL = (
 
 
 def main() -> list[Measurement]:
-    """PostgreSQL's time for a page, from its start to deep within, and for one conversation's."""
+    """PostgreSQL's time for a page, at the start and deep inside, and of one conversation."""
     with ground() as place:
         scope = asyncio.run(_fill(place.url))
         first = _measure(place, scope, _first_page)

@@ -135,7 +135,7 @@ async def _post(port: int, token: str, path: str, body: bytes, kind: str) -> Any
 
 @asynccontextmanager
 async def _singles(port: int, tokens: list[str]) -> AsyncIterator[list[float]]:
-    """Twenty single sends a second meanwhile. The seconds that each took."""
+    """Sends twenty single messages a second meanwhile. Returns the seconds that each took."""
     latencies: list[float] = []
     make = sends_of(tokens)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -161,7 +161,7 @@ async def _singles(port: int, tokens: list[str]) -> AsyncIterator[list[float]]:
 async def _left(rows: int) -> None:
     """Returns when at most so many messages are not written."""
     async with asyncio.timeout(WAIT_SECONDS):
-        while (await worlds.fetch(UNWRITTEN))[0]["left"] > rows:  # noqa: ASYNC110 - elsewhere
+        while (await worlds.fetch(UNWRITTEN))[0]["left"] > rows:  # noqa: ASYNC110 - another process writes them
             await asyncio.sleep(0.05)
 
 

@@ -1,6 +1,6 @@
 """Requests over HTTP/1.1 at full speed: connections that each wait for one answer at a time.
 
-Written on a bare protocol, so that what asks costs little of the machine that is measured.
+Written on a bare asyncio protocol, so that the load itself takes little of the machine's time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a load did: answers, the time it took, and each answer's time in seconds."""
+    """The result of a load: the number of answers, its seconds, and the seconds of each answer."""
 
     answers: int
     seconds: float
@@ -33,12 +33,12 @@ class Run:
 
 
 def request(token: str, query: str, variables: dict[str, object] | None = None) -> bytes:
-    """One GraphQL request, whole."""
+    """A complete GraphQL request."""
     return post(token, "/graphql", {"query": query, "variables": variables or {}})
 
 
 def post(token: str, path: str, given: object, *, headers: str = "") -> bytes:
-    """One request with a JSON body, whole. `headers`: further lines, each with its end."""
+    """A complete request with a JSON body. `headers`: further lines, each with its end."""
     body = orjson.dumps(given)
     head = (
         f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{headers}"
@@ -56,12 +56,12 @@ async def load(
     expect: bytes,
     per_second: float | None = None,
 ) -> Run:
-    """Asks for so long over so many connections, shared out over the ports.
+    """Sends requests for so long over so many connections, distributed over the ports.
 
     `make`: the next request of a connection, by its number. Every answer must hold `expect`.
-    `per_second`: of all connections together; None for as many as there are answers. With it, the
-    time of an answer counts from the moment at which its request was planned: if the server is
-    slow, the requests that have to wait for a connection are slow, too.
+    `per_second`: the rate of all connections together. None: each request follows the answer to the
+    one before. With a rate, the time of an answer counts from the moment for which its request was
+    planned: if the server is slow, the requests that wait for a connection are slow, too.
     """
     until = time.perf_counter() + seconds
     pause = 0.0 if per_second is None else connections / per_second

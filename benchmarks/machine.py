@@ -1,4 +1,4 @@
-"""How fast the machine is at this moment: what a figure is worth depends on who else is on it.
+"""How fast the machine is at this moment: a figure means little if others use the machine.
 
 Neighbours on a shared machine show in two ways: time that the host gives to others (steal), and a
 fixed loop that takes longer if the sibling of the core is busy.
@@ -23,13 +23,13 @@ STEAL = 8
 
 
 def name() -> str:
-    """The machine that the figures are of."""
+    """The name of the machine."""
     return f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
 
 
 @contextmanager
 def watched() -> Iterator[list[Measurement]]:
-    """Two more figures about the machine while the block runs, there when it has ended."""
+    """Two figures about the machine while the block runs. The list is filled at its end."""
     delivered: list[Measurement] = []
     stolen, began = _stolen_seconds(), time.perf_counter()
     yield delivered
@@ -57,7 +57,7 @@ def _loop_ms(_: int) -> float:
 
 
 def _stolen_seconds() -> float:
-    """Of all cores, since the machine started. 0 if the kernel does not count it."""
+    """Stolen seconds of all cores since the start. 0 if the kernel does not count them."""
     try:
         first = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     except OSError:

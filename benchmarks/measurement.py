@@ -1,4 +1,4 @@
-"""What a benchmark answers: one line of the table each."""
+"""The results of a benchmark: each is one line of the table."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Measurement:
 
     @property
     def goal(self) -> str:
-        """The goal in words; empty without one."""
+        """The goal in words. Empty if there is none."""
         if self.at_most is not None:
             return f"at most {self.at_most:g}"
         return "" if self.at_least is None else f"at least {self.at_least:g}"
 
     @property
     def met(self) -> bool:
-        """Whether the goal is met; true without one."""
+        """Whether the goal is met. True if there is none."""
         return (self.at_most is None or self.value <= self.at_most) and (
             self.at_least is None or self.value >= self.at_least
         )
@@ -39,7 +39,7 @@ class Measurement:
 def compared(
     builds: Sequence[Build], measure: Callable[[Build], list[Measurement]], *, rounds: int = 3
 ) -> list[Measurement]:
-    """What `measure` finds for the first build, and its ratios to those of the other builds.
+    """The figures of `measure` for the first build, and their ratios to those of the other builds.
 
     With others, the builds take turns for some rounds, and the medians count: a busy machine
     disturbs all of them.

@@ -1,4 +1,4 @@
-"""Keyed sends beside a server that a Node team would write: Fastify, Mercurius, SQL by hand.
+"""Keyed sends, compared with a server in Node: Fastify, Mercurius and one statement of SQL.
 
 The same machine, one server process each, 64 connections, a key and a number of its own for each
 send, 200 accounts, and then one hot account. Each has a durable PostgreSQL with the sizes that the
@@ -46,7 +46,7 @@ RETURNING token
 
 @dataclass(slots=True)
 class Side:
-    """One server with its PostgreSQL, and what was measured of it: rate and µs of CPU for each."""
+    """One server with its PostgreSQL, and its figures: the rate, and the CPU of a send in µs."""
 
     pids: Callable[[], list[int]]
     port: int

@@ -1,6 +1,6 @@
-"""Normalising a million numbers as they come in lists, against `phonenumbers` alone.
+"""Normalising a million numbers as people write them in lists, against `phonenumbers` alone.
 
-Processor time, so that a busy machine distorts it less; the best of three.
+Processor time, because a busy machine distorts it less. The best of three.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SAMPLE = 5_000
 
 
 def main() -> list[Measurement]:
-    """Seconds for the million, the library's time over ours, and what sorting adds."""
+    """Seconds for the million, the library's time ÷ ours, and the time to sort."""
     raws = mixed(COUNT)
     normaliser = Normaliser("US")
     normaliser.normalise_many(raws[:SAMPLE])
@@ -44,7 +44,7 @@ def main() -> list[Measurement]:
 
 
 def best_seconds(work: Callable[[], object], times: int = 3) -> float:
-    """Seconds of processor time that the quickest of several runs took."""
+    """Processor time of the fastest of several runs, in seconds."""
     taken = []
     for _ in range(times):
         started = time.process_time()
@@ -56,7 +56,7 @@ def best_seconds(work: Callable[[], object], times: int = 3) -> float:
 def per_number(
     normaliser: Normaliser, make: Callable[[random.Random], str], count: int = 100_000
 ) -> float:
-    """Microseconds a number of one kind."""
+    """Microseconds for each number of one kind."""
     spread = random.Random(2)
     raws = [make(spread) for _ in range(count)]
     return best_seconds(lambda: normaliser.normalise_many(raws)) / count * 1e6

@@ -39,7 +39,7 @@ FROM made
 
 
 def main() -> list[Measurement]:
-    """Requests a second and PostgreSQL's time a request, on two server processes."""
+    """Requests a second and PostgreSQL's time for each, on two server processes."""
     with ground() as place:
         [token] = asyncio.run(add_tenants(place.url, 1, units=1_000))
         asyncio.run(_fill(place))

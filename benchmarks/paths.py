@@ -108,7 +108,7 @@ class _Traced:
     async def files_of(
         self, act: Callable[[], Awaitable[None]], counted: Collection[str] = ()
     ) -> list[str]:
-        """The files that run because of an act, in the tasks that do not run without it."""
+        """The files that run because of `act`, in tasks that do not run without it."""
         await asyncio.sleep(SETTLE_SECONDS)
         idle = await self._trace(lambda: asyncio.sleep(0))
         busy = await self._trace(act)

@@ -19,7 +19,7 @@ BALANCE = 1_000_000_000
 
 
 class Provider:
-    """What it has taken: how many messages, when the last of them, and when each text first."""
+    """What it has accepted: the number of messages, and the times of the last and of each text."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -30,11 +30,11 @@ class Provider:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The address of the provider."""
         return f"http://127.0.0.1:{self.port}"
 
     def answer(self, method: str, path: str, body: bytes) -> dict[str, object]:
-        """What is said to one call."""
+        """The response to one call."""
         call = (method, path)
         if call not in formats.SENDS:
             return formats.balance_response(BALANCE)
@@ -46,15 +46,15 @@ class Provider:
         return formats.send_response(call, [formats.new_id() for _ in request.messages], request)
 
     async def has_taken(self, count: int, *, within_seconds: float) -> None:
-        """Returns when it has taken so many messages in all."""
+        """Returns when it has accepted so many messages in all."""
         async with asyncio.timeout(within_seconds):
-            while self.taken < count:  # noqa: ASYNC110 - what it takes comes from other processes
+            while self.taken < count:  # noqa: ASYNC110 - other processes send them
                 await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
 async def answering(*, after_seconds: float = 0.0) -> AsyncIterator[Provider]:
-    """A provider on a port of its own. Each answer comes `after_seconds`."""
+    """A provider on a free port. Each answer comes `after_seconds`."""
     provider = Provider()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(provider, after_seconds), "127.0.0.1", 0)

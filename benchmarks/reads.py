@@ -1,6 +1,6 @@
 """Reads on a filled database, over HTTP: `python -m benchmarks reads --data DIR` after `fill`.
 
-Each read is repeated on one connection, so that PostgreSQL also gets to its generic plans. Without
+Each read is repeated on one connection, so that PostgreSQL also uses its generic plans. Without
 arguments, as part of all benchmarks, a small database is filled and read.
 """
 
@@ -59,7 +59,7 @@ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') FROM (
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who reads: a token, and the client whose rows are read."""
+    """A user who reads: a token, and the client whose rows are read."""
 
     name: str
     token: str
@@ -69,7 +69,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one read took. `cpu_ms`: of the server and PostgreSQL, which others cannot slow down."""
+    """The time of one read. `cpu_ms`: of the server and PostgreSQL, whatever the other load is."""
 
     viewer: str
     question: Question
@@ -107,7 +107,7 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def main() -> list[Measurement]:
-    """Of a small database: the slowest page and the slowest search."""
+    """The slowest page and the slowest search of a small database."""
     with tempfile.TemporaryDirectory(prefix="ibiki-bench-") as name:
         fill(Path(name), Size(SMALL, SMALL // 10))
         figures = list(read(Path(name)))
@@ -185,7 +185,7 @@ async def _token(role: Role, *, client_id: UUID | None = None, group_id: UUID | 
 
 
 async def _values(http: httpx.AsyncClient, port: int, viewer: Viewer) -> Mapping[str, str]:
-    """What the documents name: IDs and a cursor in the middle of the year."""
+    """The values for the documents: IDs, and a cursor in the middle of the year."""
     times = {}
     for name, day in (("early", 0), ("late", 1), ("month", -29)):
         [row] = await worlds.fetch(MIDDLE, day)
@@ -268,7 +268,7 @@ async def _timed(
         if isinstance(answer, dict) and answer.get("errors"):
             print(viewer, question.name, answer["errors"][0]["message"], flush=True)
             break
-    # A run that is ended early has at least printed these.
+    # So a run that is interrupted has printed something.
     print(f"{viewer}: {question.name}: {statistics.median(taken):.1f} ms", flush=True)
     at_95 = sorted(taken)[-(-len(taken) * 95 // 100) - 1]
     cpu_ms = 1000 * (cpu() - before) / len(taken)

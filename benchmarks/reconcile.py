@@ -1,7 +1,7 @@
 """Reconcile over many messages with nothing to correct: 1,000,000, or RECONCILE_MESSAGES.
 
-The goal is 10,000,000 in 15 s. A smaller number is measured against its share. On a busy machine,
-look at the CPU: it is what the seconds are on an idle one.
+The goal is 10,000,000 in 15 s. A smaller number has a smaller goal. On a busy machine, look
+at the CPU: on an idle machine, the seconds are about the same.
 """
 
 from __future__ import annotations

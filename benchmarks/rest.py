@@ -55,7 +55,7 @@ def main() -> list[Measurement]:
 
 
 def _ratio(of: Mapping[str, Sequence[float]]) -> float:
-    """The median ratio of two loads that came one after the other: a noisy moment hits both."""
+    """The median ratio of pairs of loads. A busy moment of the machine affects both of a pair."""
     pairs = zip(of["REST"], of["GraphQL"], strict=True)
     return median(rest / graphql for rest, graphql in pairs)
 

@@ -23,7 +23,7 @@ VIEWER = "{ viewer { id } }"
 
 
 def main() -> list[Measurement]:
-    """CPU a send, and its rate against the cheapest query there is."""
+    """The CPU of a send, and its rate compared with that of the cheapest query."""
     with ground() as place:
         tokens = asyncio.run(add_tenants(place.url, TENANTS, units=UNITS))
         with server(place) as first, server(place) as second:
@@ -48,7 +48,7 @@ def main() -> list[Measurement]:
 
 
 class _Measured:
-    """Runs loads and adds up what the servers and PostgreSQL used meanwhile."""
+    """Runs loads, and adds up the CPU of the servers and of PostgreSQL."""
 
     def __init__(self, place: Ground, pids: list[int], ports: list[int]) -> None:
         self._place = place
@@ -58,7 +58,7 @@ class _Measured:
     def run(
         self, make: Callable[[int], bytes], expect: bytes, *, seconds: float = SECONDS
     ) -> tuple[Run, float]:
-        """What the load did, and the CPU that each answer cost, in µs."""
+        """The result of the load, and the CPU of each answer in µs."""
         before = self._cpu()
         done = asyncio.run(
             load(self._ports, make, connections=CONNECTIONS, seconds=seconds, expect=expect)

@@ -1,4 +1,4 @@
-"""What a message costs one dispatcher while a snapshot is open, as a dump or a report keeps one.
+"""The cost of a message for one dispatcher while a dump or a report keeps a snapshot open.
 
 PostgreSQL cannot remove the entries of the queue whose messages have left it since the snapshot
 began. Here, four fifths of the messages leave it at once; a dispatcher would need a minute or more.
@@ -29,7 +29,7 @@ TENANTS = 200
 SECONDS = 8.0
 WAIT_SECONDS = 60.0
 
-# The first of each client, so that they are in front of the others.
+# The first ones of each client, so that they are before the others in the index.
 LEAVE = """
 UPDATE message SET status = 'CANCELLED'
 WHERE status = 'QUEUED' AND send_id IN (

@@ -45,7 +45,7 @@ SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE
 
 
 def main() -> list[Measurement]:
-    """Of each table with its indexes, and of each index of messages."""
+    """The bytes of each table with its indexes, and of each index of messages."""
     with ground() as place:
         return list(asyncio.run(_lived(place)))
 

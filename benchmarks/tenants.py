@@ -23,7 +23,7 @@ print(json.dumps(asyncio.run(add_tenants(sys.argv[1], int(sys.argv[2]), units=in
 
 
 def tenants_of(place: Ground, count: int, *, units: int) -> list[str]:
-    """API keys of so many new clients. The build of that ground makes them, as it stores them."""
+    """API keys of so many new clients. The build itself adds them, in the form that it stores."""
     made = subprocess.run(
         [place.build.python, "-c", _SCRIPT, place.url, str(count), str(units)],
         cwd=place.build.path,
@@ -34,7 +34,7 @@ def tenants_of(place: Ground, count: int, *, units: int) -> list[str]:
 
 
 async def add_tenants(url: str, count: int, *, units: int) -> list[str]:
-    """So many clients in the default pool, holding so much each; an API key for each."""
+    """Adds clients with these units to the default pool. Returns an API key of each."""
     async with worlds.connected(url):
         pool = await worlds.add_pool(held=units)
         tenants = [await worlds.add_client(pool, held=0, name=f"T{each}") for each in range(count)]

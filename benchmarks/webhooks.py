@@ -1,7 +1,7 @@
-"""Events of providers: a server takes them in, a dispatcher receives them, on a durable database.
+"""Events of providers: a server stores them, a dispatcher receives them, on a durable database.
 
-Two tenants' phones write over one line, all at once; every event that is answered is in an inbox in
-the end, and in the right one.
+Phones of two tenants write over one line at the same time. At the end, every event that was
+answered must be in the right inbox.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WHERE inbound.client_id <> assigned_number.client_id
 
 
 def main() -> list[Measurement]:
-    """What an event costs from its first byte to its inbox, and how soon it is answered."""
+    """The CPU of an event from its first byte to its inbox, and the time until it is answered."""
     with ground() as place:
         asyncio.run(_add_tenants(place.url))
         events = _events()
@@ -52,7 +52,7 @@ def main() -> list[Measurement]:
         Measurement("answer, p50", run.percentile_ms(50), "ms"),
         Measurement("answer, p99", run.percentile_ms(99), "ms"),
         Measurement("events in their inbox", run.answers / received, "events/s"),
-        # 10,000 events in 10 s on two cores: that is what two cores have for each.
+        # The CPU that two cores have for each of 10,000 events in 10 s.
         Measurement("all processes, CPU", cpu, "µs an event", at_most=2_000),
         Measurement("answered, and in no inbox", lost, "events", at_most=0),
         Measurement("in another's inbox", wrong, "events", at_most=0),
@@ -83,7 +83,7 @@ async def _add_tenants(url: str) -> None:
 
 async def _all_received(url: str) -> None:
     async with worlds.connected(url), asyncio.timeout(300):
-        while (await worlds.fetch(LEFT))[0]["events"]:  # noqa: ASYNC110 - another process's work
+        while (await worlds.fetch(LEFT))[0]["events"]:  # noqa: ASYNC110 - another process receives them
             await asyncio.sleep(0.1)
 
 

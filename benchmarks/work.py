@@ -90,7 +90,7 @@ def main() -> list[Measurement]:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one run of a workload has shown. `peak_mib`: memory that the server took for it."""
+    """The figures of one run of a workload. `peak_mib`: the memory that the server took for it."""
 
     per_second: float
     cpu_us: float
@@ -172,7 +172,7 @@ def _send_workload(tenants: int, *, keyed: bool = True, ports: int = 1) -> Calla
 
 
 def _bulk(side: Side) -> Figure:
-    """A recipient: its share of one bulkSend."""
+    """The share of one recipient in a bulkSend."""
     to = [f"+1202{2_000_000 + each}" for each in range(BULK)]
     asked = request(side.tokens[1], BULK_SEND, {"input": {"to": to, "text": "Good morning"}})
     pid, port = side.servers[0]

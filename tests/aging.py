@@ -1,4 +1,4 @@
-"""Makes what tests have just written older: its times, and the times in its IDs."""
+"""Makes the rows of a test older: their times, and the times in their IDs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDS = {
 }
 """The columns with UUIDv7 that become older, by table."""
 
-# UUIDv7 begins with 48 bits of milliseconds. Only what is younger than a day becomes older.
+# UUIDv7 begins with 48 bits of milliseconds. Only IDs of the last day are changed.
 FUNCTIONS = """
 SET session_replication_role = replica;
 CREATE FUNCTION pg_temp.milliseconds(id uuid) RETURNS bigint IMMUTABLE LANGUAGE sql AS $$
@@ -45,7 +45,7 @@ WHERE table_schema = 'public' AND table_name = $1 AND data_type LIKE 'timestamp%
 
 
 async def as_superuser(url: str, statement: str) -> None:
-    """Changes rows as somebody who may do everything. Triggers and checks are off."""
+    """Changes rows as the superuser. Triggers and checks are off."""
     own = await asyncpg.connect(**{**credentials(url), "user": "postgres"})
     try:
         await own.execute(f"SET session_replication_role = replica; {statement}")

@@ -17,7 +17,7 @@ Acquired = Callable[..., AbstractAsyncContextManager[Any]]
 
 @dataclass
 class Gate:
-    """Every connection to the database goes through it. It closes after a number of commits."""
+    """All connections to the database are refused after a number of commits."""
 
     commits: int = 1
     is_closed: bool = False
@@ -28,7 +28,7 @@ class Gate:
             patched.setattr(module, "acquired", self.around(module.acquired))
 
     def around(self, acquired: Acquired) -> Acquired:
-        """`acquired`, as long as the gate is open."""
+        """`acquired`, which raises when the gate is closed."""
 
         @asynccontextmanager
         async def guarded(pool: Any, *, unavailable: type[Exception]) -> AsyncIterator[Any]:

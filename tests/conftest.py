@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_run_directory] = Path(worker_input["run_directory"])
         return
     if databases.SHARED in os.environ:
-        # Of `make mutants`, which keeps one server for many runs.
+        # `make mutants` sets it: one server for many runs.
         config.stash[_run_directory] = Path(os.environ[databases.SHARED])
         return
     config.stash[_run] = ExitStack()
@@ -119,7 +119,7 @@ async def line(worker_database_url: str) -> AsyncIterator[Line]:
 
 @pytest.fixture
 async def witness(worker_database_url: str) -> AsyncIterator[Witness]:
-    """A connection outside the program."""
+    """A connection that does not belong to the program."""
     own = await asyncpg.connect(worker_database_url)
     try:
         yield own

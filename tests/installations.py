@@ -51,7 +51,7 @@ class Upstream:
         self.balance_word: str | None = None
 
     async def of(self, provider_account_id: UUID) -> Upstream:
-        """The same provider for every account."""
+        """A registry with this provider for every account."""
         return self
 
     async def balance(self) -> Reading:
@@ -94,7 +94,7 @@ class UnlimitedRate(RequestRateLimiter[UUID]):
         self.requests_left: int | None = None
 
     def wait_seconds(self, caller: UUID, /) -> int:
-        """0, or 7 when the requests are used up."""
+        """0, or 7 if no requests are left."""
         if self.requests_left is None:
             return 0
         self.requests_left -= 1

@@ -11,14 +11,14 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 LEAST = 60
 
 
-def test_every_test_that_holds_against_an_attack_exists() -> None:
+def test_every_named_test_exists() -> None:
     named = NAMED.findall(TEXT)
     assert len(named) >= LEAST
     missing = [f"{path}::{name}" for path, name in named if not _has(path, name)]
     assert missing == []
 
 
-def test_every_attack_is_held_by_a_test() -> None:
+def test_every_attack_names_a_test() -> None:
     lines = [line for line in TEXT.splitlines() if line.startswith("| ")]
     attacks = [line for line in lines if not line.startswith("| attack |")]
     assert len(attacks) > 30

@@ -35,10 +35,10 @@ CONTRACT = build_schema((HERE / "contract.graphql").read_text())
 ADDED = {
     "AllocateResult has OutcomeUnknown": "0110",
     "ReplyResult has OutcomeUnknown": "0110",
-    "BulkSendInput.text: String, agreed is String!": "0189",
-    "OutgoingText.text: String, agreed is String!": "0189",
-    "QuoteInput.text: String, agreed is String!": "0189",
-    "SendInput.text: String, agreed is String!": "0189",
+    "BulkSendInput.text: String, the contract says String!": "0189",
+    "OutgoingText.text: String, the contract says String!": "0189",
+    "QuoteInput.text: String, the contract says String!": "0189",
+    "SendInput.text: String, the contract says String!": "0189",
     "SendResult has InvalidInput": "0187",
     "SendResult has OutcomeUnknown": "0110",
     "TransferKind has ROUTE_COST": "0184",
@@ -50,7 +50,7 @@ Difference = tuple[bool, str]
 
 
 def differences(contract: GraphQLSchema, ours: GraphQLSchema) -> Iterator[Difference]:
-    """What the contract says and ours does not."""
+    """The differences between our schema and the contract."""
     for name, agreed in contract.type_map.items():
         found = ours.type_map.get(name)
         if name.startswith("__"):
@@ -67,7 +67,7 @@ def _members(name: str, agreed: GraphQLNamedType, found: GraphQLNamedType) -> It
     if isinstance(agreed, (GraphQLObjectType, GraphQLInterfaceType, GraphQLInputObjectType)):
         yield from _fields(name, agreed, found)
     if isinstance(agreed, (GraphQLObjectType, GraphQLInterfaceType)):
-        # A further interface changes nothing for clients that were written before it.
+        # An additional interface changes nothing for existing clients.
         ours = {str(each) for each in getattr(found, "interfaces", ())}
         agreed_names = {str(each) for each in agreed.interfaces}
         yield from ((True, f"{name}.{each}") for each in sorted(agreed_names - ours))
@@ -90,7 +90,7 @@ def _fields(name: str, agreed: Any, found: Any) -> Iterator[Difference]:
             yield True, f"{name}.{field_name}"
             continue
         if str(ours.type) != str(field.type):
-            yield False, f"{name}.{field_name}: {ours.type}, agreed is {field.type}"
+            yield False, f"{name}.{field_name}: {ours.type}, the contract says {field.type}"
         if not isinstance(agreed, GraphQLInputObjectType):
             yield from _arguments(f"{name}.{field_name}", field.args, ours.args)
     if isinstance(agreed, GraphQLInputObjectType):
@@ -103,7 +103,10 @@ def _arguments(name: str, agreed: dict[str, Any], found: dict[str, Any]) -> Iter
         if argument not in found:
             yield True, f"{name}({argument})"
         elif str(found[argument].type) != str(value.type):
-            yield False, f"{name}({argument}: {found[argument].type}), agreed is {value.type}"
+            yield (
+                False,
+                f"{name}({argument}: {found[argument].type}), the contract says {value.type}",
+            )
     yield from _demanded(name, {each: found[each] for each in found if each not in agreed})
 
 
@@ -139,7 +142,7 @@ def test_every_code_is_in_the_closed_list() -> None:
 
 
 def refusals(above: type[Refusal]) -> Iterator[type[Refusal]]:
-    """It and all kinds of it."""
+    """The class and all its subclasses."""
     yield above
     for kind in above.__subclasses__():
         yield from refusals(kind)
@@ -148,8 +151,8 @@ def refusals(above: type[Refusal]) -> Iterator[type[Refusal]]:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (("me: User!", "me: User"), "Query.me: User, agreed is User!"),
-        (("(id: ID!)", "(id: ID)"), "Query.user(id: ID), agreed is ID!"),
+        (("me: User!", "me: User"), "Query.me: User, the contract says User!"),
+        (("(id: ID!)", "(id: ID)"), "Query.user(id: ID), the contract says ID!"),
         (("(id: ID!)", "(id: ID!, by: ID!)"), "Query.user demands by"),
         (("= A | B", "= A | B | C"), "Pair has C"),
         (("RED GREEN", "RED GREEN BLUE"), "Colour has BLUE"),
@@ -157,7 +160,7 @@ def refusals(above: type[Refusal]) -> Iterator[type[Refusal]]:
         (("input New", "type New"), "New is a GraphQLObjectType"),
     ],
 )
-def test_the_comparison_sees_a_change(change: tuple[str, str], expected: str) -> None:
+def test_a_changed_field_is_reported(change: tuple[str, str], expected: str) -> None:
     agreed = """
         type Query { me: User! user(id: ID!): User pair: Pair colour: Colour }
         type User { id: ID! }  type A { a: Int }  type B { b: Int }  type C { c: Int }
@@ -166,7 +169,7 @@ def test_the_comparison_sees_a_change(change: tuple[str, str], expected: str) ->
     assert list(differences(build_schema(agreed), ours)) == [(False, expected)]
 
 
-def test_the_comparison_sees_what_is_missing() -> None:
+def test_missing_parts_are_reported() -> None:
     agreed = build_schema(
         "type Query { me(id: ID): User } type User { id: ID } enum Colour { RED GREEN }"
     )

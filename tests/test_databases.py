@@ -1,4 +1,4 @@
-"""Two test runs that start at the same time both remove what killed runs have left."""
+"""Two test runs that start together can both remove what killed runs have left."""
 
 from __future__ import annotations
 

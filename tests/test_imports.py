@@ -1,4 +1,4 @@
-"""Imports follow the arrows of ARCHITECTURE.md, and the contracts that say so would notice."""
+"""Imports follow the arrows of ARCHITECTURE.md, and a wrong import breaks a contract."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("ibiki", "schema", "resolvers", "domain", "persistence", "providers")
 AREAS = ("identity", "ledger", "sending", "dispatch", "inbox", "hooks", "live")
 
-# Each against an arrow, or out of its library's one home.
+# Each goes against an arrow, or imports a library outside its one package.
 WRONG = (
     ("domain", "ibiki"),
     ("domain", "schema"),

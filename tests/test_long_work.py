@@ -1,4 +1,4 @@
-"""Long work leaves the event loop enough turns, and what takes seconds has its own process."""
+"""Long work does not block the event loop, and work of seconds runs in its own process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from domain.long_work import (
 )
 
 
-async def test_no_more_threads_than_two_work_at_a_time() -> None:
+async def test_at_most_two_threads_work_at_a_time() -> None:
     names: set[str] = set()
 
     def work() -> None:
@@ -44,7 +44,7 @@ async def test_turns_are_short_in_every_program_that_does_long_work() -> None:
 
 
 def asks_twice(file: BinaryIO, first: str) -> Steps[list[Any]]:
-    """Returns its answers, what is in the file, and where it has run."""
+    """Returns its answers, the content of the file, and the ID of its process."""
     file.seek(0)
     said = file.read().decode()
     return [(yield first), (yield said), os.getpid(), os.nice(0)]
@@ -110,7 +110,7 @@ async def test_the_process_ends_with_the_request_that_needs_it() -> None:
         await asyncio.Event().wait()
 
     with tempfile.TemporaryFile() as file:
-        request = asyncio.create_task(in_child(says_its_id, file, answer=never))
+        request = asyncio.create_task(in_child(returns_its_id, file, answer=never))
         await asked.wait()
         request.cancel()
         await asyncio.gather(request, return_exceptions=True)
@@ -130,8 +130,8 @@ async def test_a_request_can_end_while_a_long_result_is_being_read(
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", starts)
     with tempfile.TemporaryFile() as file:
-        request = asyncio.create_task(in_child(says_much, file, answer=upper))
-        while not (started and _is_paused(started[0])):  # noqa: ASYNC110 - at once
+        request = asyncio.create_task(in_child(returns_much, file, answer=upper))
+        while not (started and _is_paused(started[0])):  # noqa: ASYNC110 - a thread changes it
             await asyncio.sleep(0)
         request.cancel()
         ended, _ = await asyncio.wait([request], timeout=60)
@@ -140,16 +140,16 @@ async def test_a_request_can_end_while_a_long_result_is_being_read(
 
 
 def _is_paused(process: asyncio.subprocess.Process) -> bool:
-    """Whether the loop reads no more of the result before somebody takes what it has."""
+    """Whether the loop has stopped reading the result, because nobody takes what it has read."""
     return bool(process.stdout._paused)  # type: ignore[union-attr]
 
 
-def says_much(_: BinaryIO) -> Steps[bytes]:
-    """Returns more than a pipe and its reader hold."""
+def returns_much(_: BinaryIO) -> Steps[bytes]:
+    """Returns more than a pipe and its reader can hold."""
     yield "may I?"
     return bytes(10_000_000)
 
 
-def says_its_id(_: BinaryIO) -> Steps[None]:
-    """Asks with the number of its process."""
+def returns_its_id(_: BinaryIO) -> Steps[None]:
+    """Asks a question that contains the ID of its process."""
     yield os.getpid()

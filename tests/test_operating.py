@@ -1,4 +1,4 @@
-"""docs/operating.md says what is so: settings, metrics, commands, and what is asked of the API."""
+"""docs/operating.md is true: its settings, metrics, commands, documents and log lines exist."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
     )
 
 
-def test_every_metric_that_is_named_is_there() -> None:
+def test_every_named_metric_exists() -> None:
     families = text_string_to_metric_families(Metrics().exposition().decode())
     there = {family.name for family in families}
     named = set(re.findall(r"\bibiki_\w+", PAGE))
@@ -33,7 +33,7 @@ def test_every_metric_that_is_named_is_there() -> None:
     assert {name.removesuffix("_total") for name in named} <= there
 
 
-def test_every_command_that_is_named_is_there() -> None:
+def test_every_named_command_exists() -> None:
     named = set(re.findall(r"`ibiki ([a-z-]+)", PAGE))
     assert len(named) > 5
     assert named <= set(get_command(app).commands)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The README says what is so."""
+"""The README is true: its numbers and commands exist."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def test_the_magic_numbers_are_those_of_the_simulator() -> None:
     assert table_of_numbers() in README
 
 
-def test_every_command_is_listed_and_every_listed_command_is_there() -> None:
+def test_it_lists_exactly_the_commands_that_exist() -> None:
     listed = set(re.findall(r"^\| `ibiki ([a-z-]+)` \|", README, re.MULTILINE))
     assert listed == set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_it_opens_with_the_two_commands() -> None:
+def test_it_begins_with_the_two_commands() -> None:
     opening = README.split("\n## ")[0]
     assert opening.index("make run") < opening.index("make test")

@@ -1,4 +1,4 @@
-"""The rig of the tests keeps what it promises."""
+"""The fixtures of the tests: databases are separate, and groups of xdist are kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ibiki.local.embedded import EmbeddedDatabase
 from tests import databases
 
 
-async def test_a_database_is_the_applications_own_and_migrated(database_url: str) -> None:
+async def test_a_database_is_migrated_and_belongs_to_the_application(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         row = await connection.fetchrow(

@@ -1,7 +1,7 @@
-"""What belongs to a tenant is read through functions that take the asker's scope first.
+"""Rows of tenants are read through functions whose first argument is the actor's scope.
 
-Three rules, read from the source: the ports offer no other read, but for those listed here; the
-resolvers call no other; and no resolver makes itself a scope that its actor does not have.
+Three rules, checked in the source: the ports offer no other read, except for those listed here; the
+resolvers call no other; and no resolver makes a scope that its actor does not have.
 Exceptions have a reason and may only shrink: one that is no longer needed fails too.
 """
 
@@ -18,43 +18,42 @@ from tests.test_tidy import ROOT, Rule, Source, sources
 READS = ("find_", "read_", "list_", "search_", "get_", "load_", "last_")
 SCOPES = frozenset({"Scope", "Everything", "OfGroup", "OfClient", "BalanceView"})
 
-# Reads of the ports without a scope, each with the reason. Those within a transaction are of what
-# a change has found before, under lock.
+# Reads of the ports without a scope, each with its reason. Reads within a transaction are not
+# listed: they read what an operation has already found and locked.
 UNSCOPED: dict[str, str] = {
-    "find_user": "the asker's own user, and the admin's in changes",
+    "find_user": "the actor's own user, and those that an admin changes",
     "find_groups": "groups that something visible points at: a name and a rate",
-    "list_groups": "the admin's alone: there is no tenant in it",
-    "list_users": "the admin's alone: users belong to the installation",
-    "list_api_keys": "takes the asker's user, which is narrower than any scope",
-    "list_sessions": "takes the asker's user, which is narrower than any scope",
+    "list_groups": "only for admins: no tenant's data",
+    "list_users": "only for admins: users belong to the installation",
+    "list_api_keys": "takes the actor's user, which is narrower than any scope",
+    "list_sessions": "takes the actor's user, which is narrower than any scope",
     "find_line": "within allocate: the transfer that it has just made",
-    "find_transfer": "the transfer that an idempotency key of the asker's own led to",
-    "find_provider_account": "the admin's, or the one that the asker's payer names",
-    "find_login": "for signing in: nobody is asking yet",
-    "find_actor_of_session": "for finding out who is asking",
-    "find_actor_of_key": "for finding out who is asking",
+    "find_transfer": "the transfer that the actor's own idempotency key led to",
+    "find_provider_account": "of an admin, or named by the actor's own client",
+    "find_login": "for signing in: there is no actor yet",
+    "find_actor_of_session": "to find out who the actor is",
+    "find_actor_of_key": "to find out who the actor is",
     "read_access_changes": "IDs of what has changed, for the cache of actors",
-    "find_opted_out": "takes the client who pays, settled from the actor before",
-    "find_reply_terms": "the admin's rehearsal of a client's reply",
-    "find_last_inbound": "the admin's rehearsal of a client's reply",
-    "read_backlog": "figures of all together, for metrics: there is no tenant in them",
-    "read_clock": "the time by the database: there is no tenant in it",
+    "find_opted_out": "takes the paying client, which comes from the actor",
+    "find_reply_terms": "an admin tests whether a client's reply would work",
+    "find_last_inbound": "an admin tests whether a client's reply would work",
+    "read_backlog": "sums over all tenants, for metrics",
+    "read_clock": "the clock of the database",
 }
 
-# What resolvers may call on a store beside scoped reads: each one above, or no read of tenants'.
+# What resolvers may call on a store besides reads with a scope.
 FOR_RESOLVERS = frozenset(
     {"find_user", "find_groups", "list_groups", "list_users", "list_api_keys"}
 )
 
-# Functions of resolvers that make a scope or a view otherwise than from their actor.
+# Functions of resolvers that make a scope or a view in another way than from their actor.
 MADE_HERE: dict[str, str] = {
-    "load_own_clients": "the clients of users that were seen already; nobody is asking while one"
-    " signs in",
+    "load_own_clients": "the clients of users that were read before; at sign-in there is no actor",
 }
 
 
 def ports_read_within_a_scope(source: Source) -> Iterator[str]:
-    """A read that a port offers takes the scope first: what lies outside cannot be asked for."""
+    """Each read of a port takes the scope first, so that rows outside of it cannot be read."""
     if not _is_port(source):
         return
     for method in _reads(source):
@@ -63,7 +62,7 @@ def ports_read_within_a_scope(source: Source) -> Iterator[str]:
 
 
 def resolvers_read_within_a_scope(source: Source) -> Iterator[str]:
-    """The API asks a store within a scope; all else is for the operations of the domain to ask."""
+    """Resolvers read from a store with a scope. Other reads belong to operations of the domain."""
     if not source.path.startswith(("resolvers/", "schema/")):
         return
     for node in ast.walk(source.tree):
@@ -199,7 +198,7 @@ def test_no_exception_is_needless() -> None:
         ),
     ],
 )
-def test_a_read_past_the_scope_is_noticed(
+def test_a_read_without_a_scope_is_noticed(
     rule: Rule, path: str, text: str, expected: str | None
 ) -> None:
     found = list(rule(Source(path, text)))
@@ -217,7 +216,7 @@ def _is_port(source: Source) -> bool:
 
 @cache
 def _scoped() -> frozenset[str]:
-    """What the ports offer that takes a scope first."""
+    """The methods of the ports that take a scope first."""
     methods = (
         node
         for source in _python()
@@ -230,7 +229,7 @@ def _scoped() -> frozenset[str]:
 
 @cache
 def _stores() -> frozenset[str]:
-    """The members of the installation that a resolver could read from: those typed by a port."""
+    """The attributes of the installation that a resolver could read from: those typed as a port."""
     installation = (ROOT / "domain/installation.py").read_text(encoding="utf-8")
     classes = {
         node.name: node for node in ast.parse(installation).body if isinstance(node, ast.ClassDef)

@@ -1,4 +1,4 @@
-"""What is shipped fits together: the image, the compose file, the licence, the CI script."""
+"""The parts of a release agree: the image, the compose file, the licence, the CI script."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GIVEN = {
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The compose file, as it is with the variables that it asks for."""
+    """The compose file, with its variables filled in."""
     text = (ROOT / "docker-compose.yml").read_text()
     variable = re.compile(r"\$\{(\w+)(?::[?-][^}]*)?\}")
     read: dict[str, Any] = yaml.safe_load(variable.sub(lambda m: GIVEN.get(m[1], ""), text))
@@ -60,7 +60,7 @@ def test_each_container_runs_a_command_that_exists(compose: dict[str, Any], name
 
 
 @pytest.mark.parametrize("name", ["migrate", "serve", "dispatch", "simulate"])
-def test_each_container_has_settings_that_are_taken(
+def test_the_settings_of_each_container_are_accepted(
     compose: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, value in compose["services"][name]["environment"].items():
@@ -69,7 +69,9 @@ def test_each_container_has_settings_that_are_taken(
     assert settings.installation.is_production
     assert settings.database.url
     assert settings.bus.url
-    assert list(tmp_path.iterdir()) == [], "keys were made that other machines do not have"
+    assert list(tmp_path.iterdir()) == [], (
+        "keys were generated, which other machines would not have"
+    )
 
 
 def test_serve_and_dispatch_wait_for_the_migrations(compose: dict[str, Any]) -> None:
@@ -115,7 +117,7 @@ def test_the_image_installs_what_a_server_needs_and_nothing_else() -> None:
 
 
 def pins(lock: Path) -> dict[str, set[str]]:
-    """The versions of each package in a lock, each with a hash behind it."""
+    """The version of each package in a lock. Each must have a hash."""
     found: dict[str, set[str]] = {}
     for name, version, rest in re.findall(r"^([\w.-]+)==(\S+)(.*\n.*)$", lock.read_text(), re.M):
         assert "--hash=sha256:" in rest, name
@@ -124,7 +126,7 @@ def pins(lock: Path) -> dict[str, set[str]]:
 
 
 def name_of(requirement: str) -> str:
-    """The package that a requirement asks for."""
+    """The name of the required package."""
     return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
 
 
@@ -134,7 +136,7 @@ def test_the_ci_script_can_be_read_and_run() -> None:
     subprocess.run(["bash", "-n", str(script)], check=True)
 
 
-def test_the_licence_is_the_one_that_is_named() -> None:
+def test_the_licence_file_is_the_named_licence() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["license"] == "Apache-2.0"
     assert "Version 2.0, January 2004" in (ROOT / "LICENSE").read_text()
@@ -149,7 +151,7 @@ def test_pre_commit_calls_targets_that_exist() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names in a wheel that is built from a copy of the sources with a built console."""
+    """The file names in a wheel, built from a copy of the sources with a built console."""
     folder = tmp_path_factory.mktemp("wheel")
     copy, target = folder / "sources", folder / "built"
     target.mkdir()

@@ -1,4 +1,4 @@
-"""The worlds of the tests are sound ones."""
+"""The data that tests make is valid."""
 
 from __future__ import annotations
 
