@@ -106,7 +106,7 @@ export function ClientModal({ client, onClose, onChange }: ClientModalProps) {
       />
       <NumberInput
         label="Low balance"
-        description="Below so many units, the client and you get a notice. Empty: never."
+        description="If the client holds less, the client and you get a notice. Empty: never."
         min={0}
         allowDecimal={false}
         value={threshold}

@@ -101,7 +101,7 @@ export function ContactsPage() {
   return (
     <Page
       title="Contacts"
-      description="People who were sent to, who wrote, or who were added here."
+      description="People you have sent to, people who wrote to you, and people added here."
       actions={
         <>
           <Button

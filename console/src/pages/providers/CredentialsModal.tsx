@@ -81,7 +81,7 @@ export function CredentialsModal({ isOpen, providers, onClose, onChange }: Crede
       />
       <NumberInput
         label="Price of one message"
-        description="In units of the provider. Empty: as it is."
+        description="In units of the provider. Empty: unchanged."
         min={1}
         allowDecimal={false}
         value={price}

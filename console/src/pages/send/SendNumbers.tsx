@@ -39,7 +39,7 @@ export function SendNumbers() {
           <Stack>
             <Textarea
               label="Numbers"
-              description="One a line, or separated by commas."
+              description="One per line, or separated by commas."
               autosize
               minRows={3}
               maxRows={10}

@@ -6,7 +6,7 @@ import { SendNumbers } from "./SendNumbers";
 
 export function SendPage() {
   return (
-    <Page title="Send" description="One text to many people, or a text of its own for each row of a file.">
+    <Page title="Send" description="One text to many people, or a different text for each row of a file.">
       <Tabs defaultValue="numbers" keepMounted={false}>
         <Tabs.List mb="md">
           <Tabs.Tab value="numbers" leftSection={<Keyboard size={16} aria-hidden />}>
