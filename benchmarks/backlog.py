@@ -13,7 +13,7 @@ from benchmarks.ground import ground
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.balances import BalanceView
-from persistence import database
+from persistence import database, opening
 from persistence.dispatch.backlog import read_backlog
 from persistence.ledger.balances import read_balances
 from persistence.ledger.pools import find_provider_account, pool_figures
@@ -51,11 +51,11 @@ async def _measure(url: str) -> list[Measurement]:
     own = await asyncpg.connect(**credentials(url))
     await own.execute(FILL, QUEUED)
     await own.execute("ANALYZE message")
-    await database.connect(url)
+    await opening.connect(url)
     figures = await _times("just filled")
     await own.execute("VACUUM message")
     figures += await _times("vacuumed")
-    await database.disconnect()
+    await opening.disconnect()
     await own.close()
     return figures
 

@@ -17,7 +17,7 @@ from benchmarks.ground import Ground, cpu_seconds, ground, with_children
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.reconcile import new_reconciliation, reconcile
-from persistence import database, store
+from persistence import opening, store
 from persistence.servers import credentials
 
 MESSAGES = int(os.environ.get("RECONCILE_MESSAGES", "1000000"))
@@ -59,14 +59,14 @@ def _measure(size: int) -> list[Measurement]:
 
 async def _run(place: Ground, size: int) -> list[Measurement]:
     await fill(place.url, messages=MESSAGES, size=size)
-    await database.connect(place.url)
+    await opening.connect(place.url)
     longest = await _longest_page()
     pids = [os.getpid(), *with_children(place.postgres_pid)]
     cpu, began = cpu_seconds(pids), time.perf_counter()
     done = await reconcile(store, await new_reconciliation(store))
     seconds, cpu = time.perf_counter() - began, cpu_seconds(pids) - cpu
     assert (done.messages_checked, done.charged_missing) == (MESSAGES, 0)
-    await database.disconnect()
+    await opening.disconnect()
     what = f"{MESSAGES:,} messages, {size:,} a send"
     return [
         Measurement(what, seconds, "s", at_most=MESSAGES / MESSAGES_A_SECOND),

@@ -40,7 +40,7 @@ from ibiki.local.command_context import CommandContext, NotInstalled
 from ibiki.passwords import Argon2Passwords
 from ibiki.tokens import AccessTokens
 from ibiki.upstreams import Upstreams
-from persistence import database, store
+from persistence import opening, store
 from persistence.live.changes import read_timeline
 from persistence.migrating import pending_migrations, was_migrated
 from providers.registry import PARSERS
@@ -75,7 +75,7 @@ async def running_components(
     """
     settings = context.settings
     async with AsyncExitStack() as stack:
-        await database.connect(
+        await opening.connect(
             context.database_url,
             pool_size=settings.database.pool_size,
             application_name=name,
@@ -84,7 +84,7 @@ async def running_components(
             most_lag_seconds=settings.database.read_lag_seconds,
             transaction_pooler=settings.database.transaction_pooler,
         )
-        stack.push_async_callback(database.disconnect)
+        stack.push_async_callback(opening.disconnect)
         if not await was_migrated():
             raise NotInstalled("The database is empty. Run `ibiki migrate` first.")
         if require_migrations and (pending := await pending_migrations()):

@@ -23,47 +23,42 @@ docs/decisions/0092.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import asyncpg
-from tortoise import Tortoise
-from tortoise import models as tortoise_models
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.connection import get_connections
 
 from domain.errors import TryAgain
 from domain.transactions import CommitLost, Disconnected, LockTimeout
-from persistence import long_reads
 from persistence.live.hints import PublishAfterwards
-from persistence.pool import (
-    ANSWER_SECONDS,
-    AWAY,
-    HeldClient,
-    PooledClient,
-    acquired,
-    silence,
-    terminate,
-)
-from persistence.servers import credentials, reach
+from persistence.servers import AWAY
 
 if TYPE_CHECKING:
-    from persistence.pool import Connection as Connection
+    from contextlib import AbstractAsyncContextManager
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 STATEMENT_TIMEOUT_SECONDS = 60
 NEVER_SECONDS = 1e9
 """asyncpg has no word for "no time limit" if its pool has one."""
 
-IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 5
-"""How long a program that is suspended in a transaction may keep its locks."""
+ANSWER_SECONDS = 10.0
+"""How long one statement may take, unless the caller gives a longer time."""
 
-# PostgreSQL waits without a limit for the rest of a message. If our machine disappears in the
-# middle of one, PostgreSQL notices after 11 s, not after 2 hours, and releases the locks.
-KEPT_ALIVE = {
-    "tcp_keepalives_idle": "5",
-    "tcp_keepalives_interval": "2",
-    "tcp_keepalives_count": "3",
-}
+PROOF_SECONDS = 1.0
+"""How long a connection may take to show that it works. See `Silence.proof_seconds`."""
+
+PROOF_TRIES = 5
+"""How many connections a caller tries that do not answer, before PostgreSQL counts as away."""
 
 BEGIN = "BEGIN;"
 # Kept plans are made for any values. A range of IDs may be a month or a moment: PostgreSQL takes it
@@ -74,75 +69,7 @@ KEEP_PLANS = (
     " SET LOCAL enable_sort = off;"
 )
 
-MODELS = [
-    "persistence.identity.models",
-    "persistence.ledger.models",
-    "persistence.sending.models",
-    "persistence.dispatch.models",
-    "persistence.inbox.models",
-    "persistence.hooks.models",
-]
-
-# Tortoise 1.1.9 parses the source of each model for comments that describe columns. We have none,
-# and it takes a tenth of the time of each start.
-tortoise_models._get_comments = lambda cls: {}
-
-
-async def connect(
-    url: str,
-    *,
-    pool_size: int = 20,
-    application_name: str = "ibiki",
-    answer_seconds: float = ANSWER_SECONDS,
-    read_url: str | None = None,
-    most_lag_seconds: float = long_reads.MOST_LAG_SECONDS,
-    transaction_pooler: bool = False,
-) -> None:
-    """Opens the pools of this process. The caller closes them with `disconnect`.
-
-    `answer_seconds`: the limit for one statement, and for the wait for a connection. `read_url`: a
-    replica for long reads, used while it is at most `most_lag_seconds` behind. Nothing fails if the
-    replica is away.
-    """
-    config = tortoise_config(
-        url,
-        pool_size=pool_size,
-        application_name=application_name,
-        answer_seconds=answer_seconds,
-        transaction_pooler=transaction_pooler,
-    )
-    silence.reset(answer_seconds)
-    await Tortoise.init(
-        config=config,
-        use_tz=True,
-        timezone="UTC",
-        _enable_global_fallback=True,
-    )
-    client = _client()
-    if client._pool is None:
-        await client.create_connection(with_db=True)
-    options = [
-        connection_options(
-            url, application_name, answer_seconds, transaction_pooler=transaction_pooler
-        )
-    ]
-    if read_url is not None:
-        options.append(
-            connection_options(
-                read_url,
-                application_name,
-                answer_seconds,
-                of_several="any",
-                transaction_pooler=transaction_pooler,
-            )
-        )
-    await long_reads.connect(*options, most_lag_seconds=most_lag_seconds)
-
-
-async def disconnect() -> None:
-    """Closes the pools of this process."""
-    await long_reads.disconnect()
-    await Tortoise.close_connections()
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -155,14 +82,17 @@ async def connection(tx: Connection | None = None) -> AsyncIterator[Connection]:
     if tx is not None:
         yield tx
         return
-    async with acquired(_client().pool, unavailable=TryAgain) as held:
+    async with acquired(pooled_client().pool, unavailable=TryAgain) as held:
         yield held
 
 
 @asynccontextmanager
 async def connection_with_plans() -> AsyncIterator[Connection]:
     """A pooled connection for reads whose plans are kept: see `transaction`. Raises TryAgain."""
-    async with acquired(_client().pool, unavailable=TryAgain) as held, _begun(held, KEEP_PLANS):
+    async with (
+        acquired(pooled_client().pool, unavailable=TryAgain) as held,
+        _begun(held, KEEP_PLANS),
+    ):
         yield held
 
 
@@ -179,7 +109,7 @@ async def transaction(*, keeps_plans: bool = False) -> AsyncIterator[Connection]
     if PostgreSQL goes away, CommitLost if it does so during COMMIT, and LockTimeout if the
     transaction has set a `lock_timeout` that is over.
     """
-    client = _client()
+    client = pooled_client()
     committing = False
     try:
         async with acquired(client.pool, unavailable=Disconnected) as held:
@@ -202,96 +132,13 @@ async def transaction(*, keeps_plans: bool = False) -> AsyncIterator[Connection]
 def orm(held: Connection | None) -> PooledClient | HeldClient:
     """The client for `using_db`: runs a queryset on this connection; None is the pool."""
     if held is None:
-        return _client()
+        return pooled_client()
     current = get_connections().get("default")
     if isinstance(current, HeldClient):
         if not current.holds(held):
             raise RuntimeError("this connection is not the one of the open transaction")
         return current
-    return HeldClient(_client(), held)
-
-
-def tortoise_config(
-    url: str,
-    *,
-    pool_size: int,
-    application_name: str,
-    answer_seconds: float | None = None,
-    transaction_pooler: bool = False,
-) -> dict[str, Any]:
-    """Tortoise's configuration for a `postgresql://` URL; `?host=` may name a socket's folder.
-
-    `answer_seconds`: None means no limit for a statement.
-    """
-    return {
-        "connections": {
-            "default": {
-                "engine": "persistence.pool",
-                "credentials": {
-                    **connection_options(
-                        url,
-                        application_name,
-                        answer_seconds,
-                        transaction_pooler=transaction_pooler,
-                    ),
-                    "connect": reach,
-                    # One connection at the start, to see whether PostgreSQL can be reached. No
-                    # minimum afterwards: a slot of the pool is taken while asyncpg reconnects.
-                    "init_size": 1,
-                    "minsize": 0,
-                    "maxsize": pool_size,
-                    "reset": _keep,
-                },
-            }
-        },
-        "apps": {
-            "ibiki": {
-                "models": MODELS,
-                "migrations": "persistence.migrations",
-                "default_connection": "default",
-            }
-        },
-    }
-
-
-def connection_options(
-    url: str,
-    application_name: str,
-    answer_seconds: float | None,
-    *,
-    of_several: str = "read-write",
-    transaction_pooler: bool = False,
-) -> dict[str, Any]:
-    """The arguments of `reach`, with what each of our sessions sets.
-
-    `transaction_pooler`: each transaction has another session. So no statement stays prepared, and
-    the role sets the limits: docs/scaling.md.
-    """
-    if transaction_pooler:
-        return {
-            **credentials(url, of_several=of_several),
-            "command_timeout": answer_seconds,
-            "timeout": answer_seconds or ANSWER_SECONDS,
-            "statement_cache_size": 0,
-            "server_settings": {"application_name": application_name, "timezone": "UTC"},
-        }
-    return {
-        **credentials(url, of_several=of_several),
-        "command_timeout": answer_seconds,
-        "timeout": answer_seconds or ANSWER_SECONDS,
-        "server_settings": {
-            "application_name": application_name,
-            "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_SECONDS}s",
-            **KEPT_ALIVE,
-            "timezone": "UTC",
-            "jit": "off",
-        },
-    }
-
-
-async def _keep(_connection: object) -> None:
-    """Releases a connection as it is: nothing here sets session state, so RESET ALL is a waste."""
+    return HeldClient(pooled_client(), held)
 
 
 @asynccontextmanager
@@ -342,9 +189,210 @@ async def _undo(held: Connection) -> None:
         raise
 
 
-def _client() -> PooledClient:
+def pooled_client() -> PooledClient:
+    """The client of this process. Raises RuntimeError in a transaction."""
     client = get_connections().get("default")
     if isinstance(client, HeldClient):
         raise RuntimeError("a transaction is open already: pass its connection on")
     assert isinstance(client, PooledClient)
     return client
+
+
+class Silence:
+    """Whether a connection of the pool has stopped answering, and which others have proved since.
+
+    After the first such connection, each connection must answer once before it is used again.
+    After the second in a row, the connections that are not in use are all replaced: the server or
+    the network is the cause, and to try them one by one would take a second each.
+    """
+
+    def __init__(self) -> None:
+        self.reset(ANSWER_SECONDS)
+
+    def reset(self, answer_seconds: float) -> None:
+        """A new pool: nothing is known about it."""
+        self.answer_seconds = answer_seconds
+        self._since: float | None = None
+        self._count = 0
+        self._proof_took_seconds = 0.0
+        self._proved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+
+    @property
+    def connection_seconds(self) -> float:
+        """How long to wait for a connection.
+
+        Shorter during a silence: the later callers should not all wait as long as the first. It
+        grows with the silence, so that a server that is only slow has the time to answer.
+        """
+        return self.answer_seconds if self._since is None else self.proof_seconds
+
+    @property
+    def proof_seconds(self) -> float:
+        """How long a connection may take to show that it works.
+
+        A server whose answers take longer than PROOF_SECONDS is slow, and not away. So the time
+        grows with the silence, and is at least twice the time that the last proof took.
+        """
+        silent_seconds = 0.0 if self._since is None else time.monotonic() - self._since
+        longest = max(PROOF_SECONDS, silent_seconds / 4, 2 * self._proof_took_seconds)
+        return min(longest, self.answer_seconds)
+
+    def must_prove(self, held: Connection) -> bool:
+        """Whether the connection has not answered since the last one that stopped."""
+        return self._count > 0 and self._proved.get(_raw(held)) != self._count
+
+    def answered(self, seconds: float) -> None:
+        """A connection has shown that it works, in so much time."""
+        self._proof_took_seconds = seconds
+
+    def proved(self, held: Connection) -> None:
+        """The connection has answered, and may be used."""
+        self._since = None
+        self._proved[_raw(held)] = self._count
+
+    async def found(self, pool: Pool) -> None:
+        """A connection did not answer."""
+        self._count += 1
+        if self._since is None:
+            self._since = time.monotonic()
+        else:
+            await pool.expire_connections()
+
+
+silence = Silence()
+
+
+@asynccontextmanager
+async def acquired(
+    pool: Pool, *, unavailable: type[Exception], silence: Silence = silence
+) -> AsyncIterator[Connection]:
+    """A connection of the pool. Raises `unavailable` if PostgreSQL is away.
+
+    The connection is released at the end. A mistake in the use of asyncpg is raised as it is.
+    PostgreSQL's own `statement_timeout` does not help if PostgreSQL is stopped or out of reach, so
+    this process measures the time. A slow statement fails; its connection is dropped only if it
+    does not answer. `silence`: what is known about the server of this pool.
+    """
+    try:
+        held = await _acquire(pool, silence)
+    except AWAY as away:
+        raise unavailable from away
+    try:
+        yield held
+    except AWAY as away:
+        if isinstance(away, TimeoutError) and not await _answers(held, silence):
+            await silence.found(pool)
+        if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
+            raise
+        if isinstance(away, asyncpg.DeadlockDetectedError):
+            _log.error("PostgreSQL has ended a deadlock: this transaction was rolled back")
+        if isinstance(away, asyncpg.ReadOnlySQLTransactionError):
+            terminate(held)  # the next connection may reach the primary
+        raise unavailable from away
+    finally:
+        # A connection that PostgreSQL closed raises here as well; the pool replaces it.
+        with suppress(*AWAY):
+            await pool.release(held, timeout=PROOF_SECONDS)
+
+
+async def _acquire(pool: Pool, silence: Silence) -> Connection:
+    for _ in range(PROOF_TRIES):
+        held = await pool.acquire(timeout=silence.connection_seconds)
+        if not silence.must_prove(held):
+            return held
+        if await _answers(held, silence):
+            silence.proved(held)
+            return held
+        await silence.found(pool)
+        with suppress(*AWAY):
+            await pool.release(held, timeout=PROOF_SECONDS)
+    raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
+
+
+async def _answers(held: Connection, silence: Silence) -> bool:
+    """Whether the connection answers. It is closed if it does not.
+
+    asyncpg first waits until the server has ended the statement that was cancelled.
+    """
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(silence.proof_seconds):
+            await held.execute("SELECT 1")
+    except asyncio.CancelledError:
+        terminate(held)
+        raise
+    except AWAY:
+        terminate(held)
+        return False
+    silence.answered(time.monotonic() - began)
+    return True
+
+
+def terminate(held: Connection) -> None:
+    """Closes the connection without a word to PostgreSQL, which rolls back what is open."""
+    with suppress(*AWAY):
+        held.terminate()
+
+
+def _is_closed(held: Connection) -> bool:
+    try:
+        return held.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already
+
+
+def _raw(held: Connection) -> object:
+    return held._con  # type: ignore[attr-defined]  # the proxy is a new object at each acquire
+
+
+Answer = TypeVar("Answer")
+Call = Callable[..., Coroutine[Any, Any, Answer]]
+
+
+class _Untranslated(AsyncpgDBClient):
+    """Raises asyncpg's exceptions as they are, as the set-based SQL does."""
+
+    async def _translate_exceptions(self, func: Call[Answer], *args: Any, **kwargs: Any) -> Answer:
+        return await func(self, *args, **kwargs)
+
+
+class PooledClient(_Untranslated):
+    """Runs each statement on a pooled connection of its own. Raises TryAgain if PostgreSQL is away.
+
+    Tortoise makes it: see `persistence.opening.tortoise_config`.
+    """
+
+    @property
+    def pool(self) -> Pool:
+        """The pool. Raises RuntimeError before `connect`."""
+        if self._pool is None:
+            raise RuntimeError("not connected: call connect() first")
+        return self._pool
+
+    def acquire_connection(self) -> AbstractAsyncContextManager[Connection]:  # type: ignore[override]
+        """A connection of the pool."""
+        return acquired(self.pool, unavailable=TryAgain)
+
+    async def _close(self) -> None:
+        try:
+            await super()._close()
+        except AWAY:
+            self._pool = None  # asyncpg has dropped its connections
+
+    def _in_transaction(self) -> NoReturn:
+        raise RuntimeError("use transaction() instead of Tortoise's own")
+
+
+class HeldClient(_Untranslated, TransactionWrapper):
+    """Runs all statements on one connection that the caller holds."""
+
+    def __init__(self, client: PooledClient, held: Connection) -> None:
+        super().__init__(client)
+        self._connection = cast(Any, held)
+
+    def holds(self, held: Connection) -> bool:
+        """Whether this is its connection."""
+        return cast(Any, self._connection) is held
+
+
+client_class = PooledClient

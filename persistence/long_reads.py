@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from domain.errors import TryAgain
-from persistence.pool import acquired
+from persistence.database import acquired
 from persistence.replica import Replica, ReplicaFailed
 from persistence.servers import reach
 
 if TYPE_CHECKING:
-    from persistence.pool import Connection, Pool
+    from persistence.database import Connection, Pool
 
 MOST_LAG_SECONDS = 10.0
 

@@ -32,8 +32,9 @@ from tortoise.migrations.schema_generator.state import State
 from tortoise.transactions import in_transaction
 
 from domain.loops import backoff_seconds
-from persistence.database import connection, tortoise_config
+from persistence.database import connection
 from persistence.migration_steps import StepOutsideTransactions
+from persistence.opening import tortoise_config
 from persistence.servers import GONE, DatabaseUnusable, credentials, reach
 
 FOLDER = Path(__file__).parent / "migrations"

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from persistence.pool import AWAY, Silence, acquired
-from persistence.servers import reach
+from persistence.database import Silence, acquired
+from persistence.servers import AWAY, reach
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from persistence.pool import Connection, Pool
+    from persistence.database import Connection, Pool
 
 CHECK_SECONDS = 1.0
 POLL_SECONDS = 0.05

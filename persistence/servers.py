@@ -18,11 +18,29 @@ import asyncpg
 from domain.errors import TryAgain
 from domain.transactions import Disconnected
 from persistence import types_of_postgresql
-from persistence.pool import AWAY
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
     Trying: TypeAlias = list[asyncio.Task[Connection]]
+
+# What asyncpg and the system raise if PostgreSQL is away, restarting, silent or out of resources,
+# if it cancelled the statement, or if it closed the connection.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby that is not, or not yet, the primary
+    asyncpg.QueryCanceledError,  # by a timeout of its own, or because its clock was set
+    asyncpg.DeadlockDetectedError,  # it was rolled back: the same transaction succeeds if repeated
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the connection was lost between two statements
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
 
 NEXT_SECONDS = 0.25
 """How long a server has to answer before the next one is tried, too."""

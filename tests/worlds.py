@@ -22,9 +22,10 @@ from domain.ledger.book import NodeKind, Purpose, TransferKind
 from domain.sending.accept import AcceptedNow, accept_alone, accept_batch
 from domain.sending.messages import NewSend, SendKind
 from persistence import store
-from persistence.database import connect, connection, disconnect
+from persistence.database import connection
 from persistence.identity import models as identity
 from persistence.ledger import models as ledger
+from persistence.opening import connect, disconnect
 
 
 @dataclass(frozen=True, slots=True)

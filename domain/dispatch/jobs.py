@@ -2,8 +2,8 @@
 
 Any process claims a job for a lease, copies the upload to its disk, and writes one part after the
 other. Each part is a transaction that also moves the job's position. So a part is written once,
-no matter which process writes it, and also if a process is killed. The job is only a limited number of
-messages ahead of the dispatchers. So the queue stays small, and a job that is cancelled has few
+no matter which process writes it, and also if a process is killed. The job is only a limited number
+of messages ahead of the dispatchers. So the queue stays small, and a job that is cancelled has few
 messages to change.
 """
 

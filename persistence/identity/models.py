@@ -5,7 +5,7 @@ Primary keys of several columns, foreign keys, CHECKs, indexes and storage are S
 migrations, because Tortoise 1.1.9 drops named constraints when it creates a table (its issue 2272).
 tests/persistence compares both with the migrated database. IDs are UUIDv7, made by the program.
 The hot tables (account, transfer, send, message, attempt) have no foreign keys: see
-docs/decisions/0003. A model is listed in `persistence.database.MODELS` by its module.
+docs/decisions/0003. A model is listed in `persistence.opening.MODELS` by its module.
 """
 
 from __future__ import annotations

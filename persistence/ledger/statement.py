@@ -32,8 +32,7 @@ from persistence.sending.models import Send
 if TYPE_CHECKING:
     from tortoise.queryset import QuerySet
 
-    from persistence.database import Connection
-    from persistence.pool import HeldClient, PooledClient
+    from persistence.database import Connection, HeldClient, PooledClient
 
     Orm: TypeAlias = PooledClient | HeldClient
 

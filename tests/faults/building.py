@@ -39,7 +39,7 @@ from tests.faults.wire import ByteTrap, StatementTrap
 from tests.faults.witness import Witness
 
 KEEPALIVE_SECONDS = 11.0
-"""What the programs ask PostgreSQL for: see `persistence.database`."""
+"""What the programs ask PostgreSQL for: see `persistence.opening`."""
 
 PAIR = (1, 2)
 ENCRYPTION_KEY = b64encode(b"of the fault rig".ljust(32)).decode()

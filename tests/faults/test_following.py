@@ -14,7 +14,7 @@ import pytest
 from domain.errors import TryAgain
 from domain.ids import new_id
 from domain.transactions import CommitLost, Disconnected
-from persistence import database
+from persistence import opening
 from persistence.database import connection, transaction
 from persistence.servers import credentials, reach
 from tests import databases, worlds
@@ -104,7 +104,7 @@ async def test_a_write_is_not_confirmed_and_not_visible_before_the_standby_has_i
         return bool(await pair.primary.ask(f"SELECT 1 FROM access_change WHERE id = '{row_id}'"))
 
     await set_synchronous(pair.primary, ABSENT)
-    await database.connect(pair.primary.url, pool_size=5, answer_seconds=ANSWER_SECONDS)
+    await opening.connect(pair.primary.url, pool_size=5, answer_seconds=ANSWER_SECONDS)
     try:
         if cancelled:
             with pytest.raises(TimeoutError):
@@ -122,7 +122,7 @@ async def test_a_write_is_not_confirmed_and_not_visible_before_the_standby_has_i
         await assert_whole()
     finally:
         await set_synchronous(pair.primary, "")
-        await database.disconnect()
+        await opening.disconnect()
 
 
 async def test_confirmed_writes_survive_a_failover_and_new_writes_succeed(pair: Pair) -> None:

@@ -21,7 +21,7 @@ from ibiki.local import embedded
 from ibiki.local.cluster import Cluster, locate
 from ibiki.local.command_context import RESTORED, NotInstalled, check_settled
 from persistence import store
-from persistence.database import connect, disconnect
+from persistence.opening import connect, disconnect
 from tests import worlds
 from tests.conftest import run_directory_of
 from tests.dispatch.parts import answered, eventually, marked

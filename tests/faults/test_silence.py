@@ -17,8 +17,7 @@ from domain.errors import TryAgain
 from domain.sending.accept import AcceptedNow, Refused
 from domain.sending.acceptor import Acceptor
 from domain.transactions import Disconnected
-from persistence import database, store
-from persistence import pool as pools
+from persistence import database, opening, store
 from tests import worlds
 from tests.faults.conditions import FAIR, Conditions, End
 from tests.faults.proxy import FaultProxy, proxying
@@ -35,13 +34,13 @@ async def line(worker_database_url: str) -> AsyncIterator[FaultProxy]:
     far_end = Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432"
     async with proxying(far_end) as proxy:
         url = f"postgresql://{parts.username}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable"
-        await database.connect(url, pool_size=POOL_SIZE, answer_seconds=ANSWER_SECONDS)
+        await opening.connect(url, pool_size=POOL_SIZE, answer_seconds=ANSWER_SECONDS)
         await assert_whole()
         try:
             yield proxy
         finally:
             proxy.conditions = FAIR
-            await database.disconnect()
+            await opening.disconnect()
 
 
 async def ask() -> None:
@@ -94,9 +93,9 @@ async def test_a_server_that_is_only_slow_is_used_again_after_a_silence(
     line: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections were replaced for ever before, because none could answer within PROOF_SECONDS."""
-    monkeypatch.setattr(pools, "PROOF_SECONDS", 0.05)
-    monkeypatch.setattr(pools.silence, "_count", 1)
-    monkeypatch.setattr(pools.silence, "_since", time.monotonic() - ANSWER_SECONDS * 4)
+    monkeypatch.setattr(database, "PROOF_SECONDS", 0.05)
+    monkeypatch.setattr(database.silence, "_count", 1)
+    monkeypatch.setattr(database.silence, "_since", time.monotonic() - ANSWER_SECONDS * 4)
     line.conditions = Conditions(late_seconds=0.1)
     for _ in range(POOL_SIZE):
         await ask()

@@ -21,8 +21,8 @@ from domain.inbox.webhooks import LARGEST_BODY
 from ibiki.http import webhooks
 from ibiki.http.webhooks import EXTREME_PATH
 from persistence import store
-from persistence.database import connect, disconnect
 from persistence.inbox.events import STORED
+from persistence.opening import connect, disconnect
 from providers.registry import PARSERS
 from tests import worlds
 from tests.inbox.post import RECEIVER, inbound

@@ -34,7 +34,7 @@ from domain.numbers import Normaliser
 from domain.sending.accept import accept_batch
 from domain.sending.messages import MessageStatus
 from persistence import store
-from persistence.database import connect, disconnect
+from persistence.opening import connect, disconnect
 from tests import worlds
 from tests.dispatch.parts import answered, marked
 from tests.ledger import small_installation

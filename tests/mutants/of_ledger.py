@@ -108,7 +108,7 @@ MUTANTS = (
     ),
     Mutant(
         "an acknowledged send may be lost: synchronous_commit is off",
-        "persistence/database.py",
+        "persistence/opening.py",
         '        "jit": "off",\n',
         '        "jit": "off",\n        "synchronous_commit": "off",\n',
         ("sending/test_accept.py",),

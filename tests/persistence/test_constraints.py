@@ -12,7 +12,7 @@ from tortoise import Tortoise
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 
-from persistence.database import tortoise_config
+from persistence.opening import tortoise_config
 from tests.persistence.as_migrated import CONSTRAINTS, INDEXES, STORAGE, TRIGGERS
 from tests.persistence.connections import Witness
 

@@ -13,7 +13,7 @@ from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
 from ibiki.local import embedded
-from persistence import pool
+from persistence import database
 from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
 from tests import databases, worlds
@@ -242,7 +242,7 @@ async def test_callers_cancelled_while_waiting_for_a_connection_lose_none(
 async def test_a_wait_for_a_connection_has_a_limit(
     connected: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool.silence, "answer_seconds", 0.05)
+    monkeypatch.setattr(database.silence, "answer_seconds", 0.05)
     release, within = asyncio.Event(), asyncio.Barrier(POOL_SIZE + 1)
 
     async def hold() -> None:

@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
-from persistence import pool
+from persistence import database
 from persistence.database import connection, orm, transaction
 from persistence.identity.models import AccessChange, Group
 from tests.ledger.line import Line, Moment
@@ -106,7 +106,7 @@ async def test_a_queryset_in_a_transaction_over_a_cut_line_raises_disconnected(l
 async def test_a_queryset_does_not_wait_longer_for_a_connection_than_sql_does(
     connected: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool.silence, "answer_seconds", 0.05)
+    monkeypatch.setattr(database.silence, "answer_seconds", 0.05)
     release, within = asyncio.Event(), asyncio.Barrier(POOL_SIZE + 1)
 
     async def hold() -> None:

@@ -32,7 +32,7 @@ from tests import databases, worlds
 from tests.dispatch.parts import Scripted, dispatching
 
 if TYPE_CHECKING:
-    from persistence.pool import Connection
+    from persistence.database import Connection
 
 ATTEMPT = """
 INSERT INTO attempt (id, provider_account_id, dispatcher_id, epoch, messages, started_at,

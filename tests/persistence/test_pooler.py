@@ -17,7 +17,7 @@ from domain.identity.access import OfClient
 from domain.pages import Window
 from ibiki.settings.settings import SettingsInvalid, load
 from persistence import store
-from persistence.database import connect, disconnect
+from persistence.opening import connect, disconnect
 from tests import worlds
 from tests.dispatch.parts import eventually
 from tests.faults.programs import free_port

@@ -25,8 +25,8 @@ from ibiki.local.cluster import locate
 from ibiki.observability.metrics import Metrics
 from ibiki.processes import why_not_ready
 from persistence import store
-from persistence.database import connect, disconnect
 from persistence.long_reads import long_read, replica, steady_read, steady_reads
+from persistence.opening import connect, disconnect
 from tests import worlds
 from tests.conftest import run_directory_of
 from tests.dispatch.parts import eventually
