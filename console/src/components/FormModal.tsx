@@ -3,6 +3,9 @@ import type { FormEvent, ReactNode } from "react";
 import type { Failure } from "../api/useAction";
 import { FailureNote } from "./FailureNote";
 
+/** What an action answers. Nothing, if it was not even tried. */
+type Outcome = Promise<{ success: unknown } | undefined>;
+
 interface FormModalProps {
   title: string;
   isOpen?: boolean;
@@ -13,20 +16,30 @@ interface FormModalProps {
   /** Failures of these fields are shown beside their inputs. */
   fields?: string[];
   onClose: () => void;
-  onSave: () => Promise<void>;
+  /** Called after a success, before the modal closes. */
+  onChange?: () => void;
+  onSave: () => Outcome;
+  /** The word on the button. */
+  verb?: string;
   /** Deletes what is edited. */
-  remove?: { isBusy: boolean; run: () => Promise<void> } | null;
+  remove?: { isBusy: boolean; run: () => Outcome } | null;
   /** What is below the form. */
   below?: ReactNode;
   children: ReactNode;
 }
 
-/** A form in a modal, with its failure and its buttons. */
+/** A form in a modal, with its failure and its buttons. It closes after a success. */
 export function FormModal(props: FormModalProps) {
   const { remove } = props;
+  async function finish(outcome: Outcome) {
+    if (!(await outcome)?.success) return;
+    props.onChange?.();
+    props.onClose();
+  }
+
   function submit(event: FormEvent) {
     event.preventDefault();
-    void props.onSave();
+    void finish(props.onSave());
   }
 
   return (
@@ -37,7 +50,12 @@ export function FormModal(props: FormModalProps) {
           <FailureNote failure={props.failure} fields={props.fields} />
           <Group justify={remove ? "space-between" : "flex-end"}>
             {remove && (
-              <Button variant="subtle" color="red" loading={remove.isBusy} onClick={() => void remove.run()}>
+              <Button
+                variant="subtle"
+                color="red"
+                loading={remove.isBusy}
+                onClick={() => void finish(remove.run())}
+              >
                 Delete
               </Button>
             )}
@@ -46,7 +64,7 @@ export function FormModal(props: FormModalProps) {
                 Close
               </Button>
               <Button type="submit" loading={props.isBusy} disabled={props.canSave === false}>
-                Save
+                {props.verb ?? "Save"}
               </Button>
             </Group>
           </Group>

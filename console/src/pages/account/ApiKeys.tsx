@@ -1,11 +1,12 @@
-import { Alert, Button, Code, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Button, Code, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { ConfirmModal } from "../../components/ConfirmModal";
-import { CopyButton } from "../../components/CopyButton";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote, problemOf } from "../../components/FailureNote";
+import { PlainTable, RowButton } from "../../components/PlainTable";
+import { SecretNote } from "../../components/SecretNote";
 import { TimeText } from "../../components/TimeText";
 import { API_KEYS, type ApiKey, CREATE_KEY, REVOKE_KEY } from "./documents";
 
@@ -38,45 +39,30 @@ export function ApiKeys() {
         <EmptyState title="No keys yet">Create one for each program that calls the API.</EmptyState>
       )}
       {keys.length > 0 && (
-        <Table aria-label="API keys">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Name</Table.Th>
-              <Table.Th>Begins with</Table.Th>
-              <Table.Th visibleFrom="sm">Created</Table.Th>
-              <Table.Th visibleFrom="sm">Last used</Table.Th>
-              <Table.Th>
-                <span className="visually-hidden">Actions</span>
-              </Table.Th>
+        <PlainTable
+          label="API keys"
+          head={["Name", "Begins with", { wide: "Created" }, { wide: "Last used" }]}
+        >
+          {keys.map((key) => (
+            <Table.Tr key={key.id}>
+              <Table.Td>{key.name}</Table.Td>
+              <Table.Td>
+                <Code>{key.prefix}</Code>
+              </Table.Td>
+              <Table.Td visibleFrom="sm">
+                <TimeText at={key.createdAt} />
+              </Table.Td>
+              <Table.Td visibleFrom="sm">
+                {key.lastUsedAt ? <TimeText at={key.lastUsedAt} relative /> : "Never"}
+              </Table.Td>
+              <Table.Td ta="right">
+                <RowButton label={`Revoke ${key.name}`} onClick={() => setRevoked(key)}>
+                  Revoke
+                </RowButton>
+              </Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {keys.map((key) => (
-              <Table.Tr key={key.id}>
-                <Table.Td>{key.name}</Table.Td>
-                <Table.Td>
-                  <Code>{key.prefix}</Code>
-                </Table.Td>
-                <Table.Td visibleFrom="sm">
-                  <TimeText at={key.createdAt} />
-                </Table.Td>
-                <Table.Td visibleFrom="sm">
-                  {key.lastUsedAt ? <TimeText at={key.lastUsedAt} relative /> : "Never"}
-                </Table.Td>
-                <Table.Td ta="right">
-                  <Button
-                    variant="default"
-                    size="compact-sm"
-                    aria-label={`Revoke ${key.name}`}
-                    onClick={() => setRevoked(key)}
-                  >
-                    Revoke
-                  </Button>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+          ))}
+        </PlainTable>
       )}
       <ConfirmModal
         title={`Revoke “${revoked?.name ?? ""}”?`}
@@ -125,21 +111,7 @@ function NewKey() {
         </Group>
       </form>
       <FailureNote failure={create.failure} fields={["name"]} />
-      {secret && (
-        <Alert
-          color="green"
-          variant="outline"
-          title="Copy the secret now: it is not shown again"
-          withCloseButton
-          closeButtonLabel="Close"
-          onClose={() => setSecret(null)}
-        >
-          <Group>
-            <Code style={{ overflowWrap: "anywhere" }}>{secret}</Code>
-            <CopyButton value={secret} />
-          </Group>
-        </Alert>
-      )}
+      {secret && <SecretNote secret={secret} onClose={() => setSecret(null)} />}
     </>
   );
 }

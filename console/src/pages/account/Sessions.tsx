@@ -4,6 +4,7 @@ import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { ConfirmModal } from "../../components/ConfirmModal";
 import { FailureNote } from "../../components/FailureNote";
+import { PlainTable, RowButton } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { END_OTHER_SESSIONS, END_SESSION, SESSIONS } from "./documents";
 import { useEndOthers } from "./useEndOthers";
@@ -39,48 +40,32 @@ export function Sessions() {
       </Group>
       <FailureNote failure={failure ?? end.failure} />
       {sessions.length > 0 && (
-        <Table aria-label="Sessions">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Signed in</Table.Th>
-              <Table.Th>Last used</Table.Th>
-              <Table.Th visibleFrom="sm">Ends by itself</Table.Th>
-              <Table.Th>
-                <span className="visually-hidden">Actions</span>
-              </Table.Th>
+        <PlainTable label="Sessions" head={["Signed in", "Last used", { wide: "Ends by itself" }]}>
+          {sessions.map((session) => (
+            <Table.Tr key={session.id}>
+              <Table.Td>
+                <TimeText at={session.createdAt} />
+              </Table.Td>
+              <Table.Td>
+                <TimeText at={session.refreshedAt} relative />
+              </Table.Td>
+              <Table.Td visibleFrom="sm">
+                <TimeText at={session.expiresAt} />
+              </Table.Td>
+              <Table.Td ta="right">
+                {session.current ? (
+                  <Badge variant="outline" style={{ textTransform: "none" }}>
+                    This one
+                  </Badge>
+                ) : (
+                  <RowButton onClick={() => void end.run({ id: session.id }).then(reload)}>
+                    End<span className="visually-hidden"> the session of {session.createdAt}</span>
+                  </RowButton>
+                )}
+              </Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {sessions.map((session) => (
-              <Table.Tr key={session.id}>
-                <Table.Td>
-                  <TimeText at={session.createdAt} />
-                </Table.Td>
-                <Table.Td>
-                  <TimeText at={session.refreshedAt} relative />
-                </Table.Td>
-                <Table.Td visibleFrom="sm">
-                  <TimeText at={session.expiresAt} />
-                </Table.Td>
-                <Table.Td ta="right">
-                  {session.current ? (
-                    <Badge variant="outline" style={{ textTransform: "none" }}>
-                      This one
-                    </Badge>
-                  ) : (
-                    <Button
-                      variant="default"
-                      size="compact-sm"
-                      onClick={() => void end.run({ id: session.id }).then(reload)}
-                    >
-                      End<span className="visually-hidden"> the session of {session.createdAt}</span>
-                    </Button>
-                  )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+          ))}
+        </PlainTable>
       )}
       <ConfirmModal
         title="Sign out everywhere else?"

@@ -1,7 +1,7 @@
 import { Switch, TextInput } from "@mantine/core";
-import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { FormModal } from "../../components/FormModal";
+import { useForm } from "../../components/useForm";
 import { type Contact, DELETE, SAVE } from "./documents";
 
 interface ContactModalProps {
@@ -13,15 +13,23 @@ interface ContactModalProps {
 /** Adds, changes or deletes one contact, and opts it out by hand. */
 export function ContactModal({ contact, onClose, onChange }: ContactModalProps) {
   const known = contact === "new" ? null : contact;
-  const [number, setNumber] = useState(known?.number ?? "");
-  const [name, setName] = useState(known?.name ?? "");
-  const [business, setBusiness] = useState(known?.business ?? "");
-  const [optedOut, setOptedOut] = useState(known?.optedOut ?? false);
   const save = useAction(SAVE);
   const remove = useAction(DELETE);
+  const wrongNumber =
+    save.failure?.kind === "InvalidPhoneNumber" ? { ...save.failure, field: "number" } : null;
+  const form = useForm(
+    {
+      number: known?.number ?? "",
+      name: known?.name ?? "",
+      business: known?.business ?? "",
+      optedOut: known?.optedOut ?? false,
+    },
+    wrongNumber,
+  );
 
-  async function submit() {
-    const { success } = await save.run({
+  function submit() {
+    const { number, name, business, optedOut } = form.values;
+    return save.run({
       input: {
         number,
         name: name.trim() || null,
@@ -30,52 +38,33 @@ export function ContactModal({ contact, onClose, onChange }: ContactModalProps) 
         optedOut: optedOut === (known?.optedOut ?? false) ? null : optedOut,
       },
     });
-    if (success) done();
   }
 
-  async function erase() {
-    if (!known) return;
-    const { success } = await remove.run({ id: known.id });
-    if (success) done();
-  }
-
-  function done() {
-    onChange();
-    onClose();
-  }
-
-  const isNumberWrong = save.failure?.kind === "InvalidPhoneNumber";
   return (
     <FormModal
       title={known ? "Edit the contact" : "Add a contact"}
       isOpen={contact !== null}
       isBusy={save.isBusy}
-      failure={isNumberWrong ? null : (save.failure ?? remove.failure)}
+      failure={wrongNumber ? null : (save.failure ?? remove.failure)}
       onClose={onClose}
+      onChange={onChange}
       onSave={submit}
-      remove={known && { isBusy: remove.isBusy, run: erase }}
+      remove={known && { isBusy: remove.isBusy, run: () => remove.run({ id: known.id }) }}
     >
       <TextInput
         label="Number"
         required
-        value={number}
-        onChange={(event) => setNumber(event.currentTarget.value)}
-        error={isNumberWrong ? save.failure?.message : null}
         disabled={known !== null}
         inputMode="tel"
         data-autofocus
+        {...form.text("number")}
       />
-      <TextInput label="Name" value={name} onChange={(event) => setName(event.currentTarget.value)} />
-      <TextInput
-        label="Business"
-        value={business}
-        onChange={(event) => setBusiness(event.currentTarget.value)}
-      />
+      <TextInput label="Name" {...form.text("name")} />
+      <TextInput label="Business" {...form.text("business")} />
       <Switch
         label="Opted out"
         description="Nothing is sent to this number any more, and what is queued is cancelled."
-        checked={optedOut}
-        onChange={(event) => setOptedOut(event.currentTarget.checked)}
+        {...form.checked("optedOut")}
       />
     </FormModal>
   );

@@ -3,8 +3,9 @@ import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { can, useViewer } from "../../app/viewer";
 import { ClientPicker } from "../../components/ClientPicker";
-import { FailureNote, problemOf } from "../../components/FailureNote";
+import { FailureNote } from "../../components/FailureNote";
 import { FormModal } from "../../components/FormModal";
+import { useForm } from "../../components/useForm";
 import { CREATE, DELETE, type Endpoint, type EventType, ROTATE, UPDATE } from "./documents";
 
 export const EVENT_NAMES: Record<EventType, string> = {
@@ -15,8 +16,9 @@ export const EVENT_NAMES: Record<EventType, string> = {
   OPTOUT_CHANGED: "Opt-out changed",
   WEBHOOK_TEST: "Test",
 };
-const CHOICES = (Object.keys(EVENT_NAMES) as EventType[]).filter((event) => event !== "WEBHOOK_TEST");
-const FIELDS = ["url", "events", "description", "clientId"];
+const CHOICES = (Object.keys(EVENT_NAMES) as EventType[]).filter(
+  (event) => event !== "WEBHOOK_TEST",
+);
 
 interface EndpointModalProps {
   endpoint: Endpoint | "new" | null;
@@ -28,72 +30,60 @@ interface EndpointModalProps {
 export function EndpointModal({ endpoint, onClose, onChange, onSecret }: EndpointModalProps) {
   const known = endpoint === "new" ? null : endpoint;
   const isAdmin = can(useViewer(), "admin");
-  const [url, setUrl] = useState(known?.url ?? "");
-  const [description, setDescription] = useState(known?.description ?? "");
-  const [events, setEvents] = useState<string[]>(known?.events ?? CHOICES);
-  const [clientId, setClientId] = useState<string | null>(null);
   const create = useAction(CREATE);
   const update = useAction(UPDATE);
-  const failure = known ? update.failure : create.failure;
-  const done = () => {
+  const { isBusy, failure } = known ? update : create;
+  const form = useForm(
+    {
+      url: known?.url ?? "",
+      events: (known?.events ?? CHOICES) as string[],
+      description: known?.description ?? "",
+      clientId: null as string | null,
+    },
+    failure,
+  );
+
+  async function save() {
+    const { clientId, ...rest } = form.values;
+    const shared = { ...rest, events: rest.events as EventType[] };
+    if (known) return update.run({ input: { id: known.id, ...shared } });
+    const answer = await create.run({ input: { ...shared, clientId } });
+    if (answer.success) onSecret(answer.success.secret);
+    return answer;
+  }
+
+  function done() {
     onChange();
     onClose();
-  };
-
-  async function submit() {
-    const shared = { url, description, events: events as EventType[] };
-    if (known) {
-      const { success } = await update.run({ input: { id: known.id, ...shared } });
-      if (success) done();
-      return;
-    }
-    const { success } = await create.run({ input: { ...shared, clientId } });
-    if (!success) return;
-    onSecret(success.secret);
-    done();
   }
 
   return (
     <FormModal
       title={known ? "Edit an endpoint" : "Add an endpoint"}
       isOpen={endpoint !== null}
-      isBusy={create.isBusy || update.isBusy}
+      isBusy={isBusy}
       failure={failure}
-      fields={FIELDS}
+      fields={form.names}
       onClose={onClose}
-      onSave={submit}
+      onChange={onChange}
+      onSave={save}
       below={known && <MoreActions endpoint={known} onDone={done} onSecret={onSecret} />}
     >
       <TextInput
         label="Address"
         placeholder="https://example.com/hooks"
         required
-        value={url}
-        onChange={(event) => setUrl(event.currentTarget.value)}
-        error={problemOf(failure, "url")}
+        {...form.text("url")}
       />
-      <TextInput
-        label="Description (optional)"
-        value={description}
-        onChange={(event) => setDescription(event.currentTarget.value)}
-        error={problemOf(failure, "description")}
-      />
-      <Checkbox.Group label="Events" value={events} onChange={setEvents} error={problemOf(failure, "events")}>
+      <TextInput label="Description (optional)" {...form.text("description")} />
+      <Checkbox.Group label="Events" {...form.value("events")}>
         <Stack gap="xs" pt="xs">
           {CHOICES.map((event) => (
             <Checkbox key={event} value={event} label={EVENT_NAMES[event]} />
           ))}
         </Stack>
       </Checkbox.Group>
-      {isAdmin && !known && (
-        <ClientPicker
-          label="Client"
-          withLabel
-          value={clientId}
-          onChange={setClientId}
-          error={problemOf(failure, "clientId")}
-        />
-      )}
+      {isAdmin && !known && <ClientPicker label="Client" withLabel {...form.value("clientId")} />}
     </FormModal>
   );
 }
@@ -139,13 +129,29 @@ function MoreActions({ endpoint, onDone, onSecret }: MoreActionsProps) {
         A new secret is valid at once. The one before also signs for 24 hours.
       </Text>
       <Group>
-        <Button variant="default" size="xs" loading={pause.isBusy} onClick={() => void togglePause()}>
+        <Button
+          variant="default"
+          size="xs"
+          loading={pause.isBusy}
+          onClick={() => void togglePause()}
+        >
           {isPaused ? "Resume" : "Pause"}
         </Button>
-        <Button variant="default" size="xs" loading={rotate.isBusy} onClick={() => void newSecret()}>
+        <Button
+          variant="default"
+          size="xs"
+          loading={rotate.isBusy}
+          onClick={() => void newSecret()}
+        >
           New secret
         </Button>
-        <Button variant="default" color="red" size="xs" loading={remove.isBusy} onClick={() => void drop()}>
+        <Button
+          variant="default"
+          color="red"
+          size="xs"
+          loading={remove.isBusy}
+          onClick={() => void drop()}
+        >
           {isSure ? "Delete it for ever" : "Delete"}
         </Button>
       </Group>

@@ -1,18 +1,27 @@
-import { Alert, Badge, Button, Code, Group, Stack, Table, Text, Tooltip } from "@mantine/core";
+import { Badge, Button, Group, Stack, Table, Text, Tooltip } from "@mantine/core";
 import { useState } from "react";
 import { useData } from "../../api/useData";
 import { can, useViewer } from "../../app/viewer";
-import { CopyButton } from "../../components/CopyButton";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
+import { PlainTable, RowButton } from "../../components/PlainTable";
+import { SecretNote } from "../../components/SecretNote";
 import { Deliveries } from "./Deliveries";
 import { type Endpoint, type EndpointStatus, ENDPOINTS, ENDPOINTS_OF_ALL } from "./documents";
 import { EndpointModal, EVENT_NAMES } from "./EndpointModal";
 
 const STATUSES: Record<EndpointStatus, { label: string; color: string; meaning: string }> = {
-  ACTIVE: { label: "Active", color: "green", meaning: "The last event arrived, or there was none yet." },
-  RETRYING: { label: "Retrying", color: "yellow", meaning: "The last attempts failed. They are repeated." },
+  ACTIVE: {
+    label: "Active",
+    color: "green",
+    meaning: "The last event arrived, or there was none yet.",
+  },
+  RETRYING: {
+    label: "Retrying",
+    color: "yellow",
+    meaning: "The last attempts failed. They are repeated.",
+  },
   FAILING: { label: "Failing", color: "red", meaning: "Nothing has arrived for 24 hours." },
   PAUSED: { label: "Paused", color: "gray", meaning: "Nothing is posted until you resume it." },
 };
@@ -35,80 +44,50 @@ export function EndpointsPage() {
       description="Events are posted to these addresses as they happen."
       actions={<Button onClick={() => setEdited("new")}>Add an endpoint</Button>}
     >
-      {secret && (
-        <Alert
-          color="green"
-          variant="outline"
-          title="Copy the secret now: it is not shown again"
-          withCloseButton
-          closeButtonLabel="Close"
-          onClose={() => setSecret(null)}
-        >
-          <Group>
-            <Code style={{ overflowWrap: "anywhere" }}>{secret}</Code>
-            <CopyButton value={secret} />
-          </Group>
-        </Alert>
-      )}
+      {secret && <SecretNote secret={secret} onClose={() => setSecret(null)} />}
       <FailureNote failure={failure} />
       {data && endpoints.length === 0 && (
         <EmptyState title="No endpoints yet">
-          Add an address of your program, and it hears of messages without asking.
+          Add an address of your program. Events are then posted to it.
         </EmptyState>
       )}
       {endpoints.length > 0 && (
-        <Table aria-label="Webhook endpoints" verticalSpacing="xs">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Address</Table.Th>
-              {isAdmin && <Table.Th>Client</Table.Th>}
-              <Table.Th visibleFrom="sm">Events</Table.Th>
-              <Table.Th>Status</Table.Th>
-              <Table.Th>
-                <span className="visually-hidden">Actions</span>
-              </Table.Th>
+        <PlainTable
+          label="Webhook endpoints"
+          head={["Address", isAdmin && "Client", { wide: "Events" }, "Status"]}
+          verticalSpacing="xs"
+        >
+          {endpoints.map((endpoint) => (
+            <Table.Tr key={endpoint.id}>
+              <Table.Td style={{ overflowWrap: "anywhere" }}>
+                {endpoint.url}
+                <Text size="sm" c="dimmed">
+                  {endpoint.description}
+                </Text>
+              </Table.Td>
+              {isAdmin && <Table.Td>{clients.get(endpoint.id) ?? "–"}</Table.Td>}
+              <Table.Td visibleFrom="sm">
+                {endpoint.events.map((event) => EVENT_NAMES[event]).join(", ")}
+              </Table.Td>
+              <Table.Td>
+                <EndpointBadge endpoint={endpoint} />
+              </Table.Td>
+              <Table.Td>
+                <Group gap="xs" justify="flex-end">
+                  <RowButton
+                    label={`Deliveries to ${endpoint.url}`}
+                    onClick={() => setOpenedId(endpoint.id)}
+                  >
+                    Deliveries
+                  </RowButton>
+                  <RowButton label={`Edit ${endpoint.url}`} onClick={() => setEdited(endpoint)}>
+                    Edit
+                  </RowButton>
+                </Group>
+              </Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {endpoints.map((endpoint) => (
-              <Table.Tr key={endpoint.id}>
-                <Table.Td style={{ overflowWrap: "anywhere" }}>
-                  {endpoint.url}
-                  <Text size="sm" c="dimmed">
-                    {endpoint.description}
-                  </Text>
-                </Table.Td>
-                {isAdmin && <Table.Td>{clients.get(endpoint.id) ?? "–"}</Table.Td>}
-                <Table.Td visibleFrom="sm">
-                  {endpoint.events.map((event) => EVENT_NAMES[event]).join(", ")}
-                </Table.Td>
-                <Table.Td>
-                  <EndpointBadge endpoint={endpoint} />
-                </Table.Td>
-                <Table.Td>
-                  <Group gap="xs" justify="flex-end">
-                    <Button
-                      variant="default"
-                      size="compact-sm"
-                      aria-label={`Deliveries to ${endpoint.url}`}
-                      onClick={() => setOpenedId(endpoint.id)}
-                    >
-                      Deliveries
-                    </Button>
-                    <Button
-                      variant="default"
-                      size="compact-sm"
-                      aria-label={`Edit ${endpoint.url}`}
-                      onClick={() => setEdited(endpoint)}
-                    >
-                      Edit
-                    </Button>
-                  </Group>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+          ))}
+        </PlainTable>
       )}
       {opened && (
         <Stack component="section" aria-label="Deliveries">

@@ -1,24 +1,27 @@
 import { TagsInput, TextInput } from "@mantine/core";
-import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { ClientPicker } from "../../components/ClientPicker";
-import { problemOf } from "../../components/FailureNote";
 import { FormModal } from "../../components/FormModal";
+import { useForm } from "../../components/useForm";
 import { type Line, SET_ROUTE } from "./documents";
 
 /** Sets a line by hand: it overrides what has been learned. */
 export function LineModal({ line, onClose }: { line: Line | "new" | null; onClose: () => void }) {
   const known = line === "new" ? null : line;
-  const [modem, setModem] = useState(known?.modem ?? "");
-  const [port, setPort] = useState(known?.port ?? "");
-  const [clientId, setClientId] = useState<string | null>(known?.client.id ?? null);
-  const [numbers, setNumbers] = useState<string[]>(known?.assignedNumbers ?? []);
   const set = useAction(SET_ROUTE);
+  const form = useForm(
+    {
+      modem: known?.modem ?? "",
+      port: known?.port ?? "",
+      clientId: known?.client.id ?? null,
+      assignedNumbers: known?.assignedNumbers ?? [],
+    },
+    set.failure,
+  );
 
-  async function submit() {
-    if (!clientId) return;
-    const { success } = await set.run({ input: { modem, port, clientId, assignedNumbers: numbers } });
-    if (success) onClose();
+  async function save() {
+    const { clientId, ...rest } = form.values;
+    return clientId ? set.run({ input: { clientId, ...rest } }) : undefined;
   }
 
   return (
@@ -26,40 +29,19 @@ export function LineModal({ line, onClose }: { line: Line | "new" | null; onClos
       title={known ? "Change the line" : "Set a line"}
       isOpen={line !== null}
       isBusy={set.isBusy}
-      canSave={clientId !== null}
+      canSave={form.values.clientId !== null}
       failure={set.failure}
-      fields={["modem", "port", "clientId", "assignedNumbers"]}
+      fields={form.names}
       onClose={onClose}
-      onSave={submit}
+      onSave={save}
     >
-      <TextInput
-        label="Modem"
-        required
-        value={modem}
-        onChange={(event) => setModem(event.currentTarget.value)}
-        error={problemOf(set.failure, "modem")}
-        disabled={known !== null}
-      />
-      <TextInput
-        label="Port"
-        required
-        value={port}
-        onChange={(event) => setPort(event.currentTarget.value)}
-        error={problemOf(set.failure, "port")}
-        disabled={known !== null}
-      />
-      <ClientPicker
-        withLabel
-        value={clientId}
-        onChange={setClientId}
-        error={problemOf(set.failure, "clientId")}
-      />
+      <TextInput label="Modem" required disabled={known !== null} {...form.text("modem")} />
+      <TextInput label="Port" required disabled={known !== null} {...form.text("port")} />
+      <ClientPicker withLabel {...form.value("clientId")} />
       <TagsInput
         label="Numbers of this line"
         description="Press Enter after each."
-        value={numbers}
-        onChange={setNumbers}
-        error={problemOf(set.failure, "assignedNumbers")}
+        {...form.value("assignedNumbers")}
       />
     </FormModal>
   );

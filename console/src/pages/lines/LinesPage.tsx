@@ -8,6 +8,7 @@ import { ConfirmModal } from "../../components/ConfirmModal";
 import { EmptyState } from "../../components/EmptyState";
 import { FailureNote } from "../../components/FailureNote";
 import { Page } from "../../components/Page";
+import { PlainTable, RowButton } from "../../components/PlainTable";
 import { TimeText } from "../../components/TimeText";
 import { Waiting } from "../../components/Waiting";
 import { phone } from "../../text/phones";
@@ -45,29 +46,25 @@ export function LinesPage() {
       {isLoading && <Waiting />}
       {data && lines.length === 0 && (
         <EmptyState title="No lines yet">
-          A line appears with the first inbound message that comes in on it. You can also set one by hand.
+          A line appears with the first inbound message that comes in on it. You can also set one by
+          hand.
         </EmptyState>
       )}
       {lines.length > 0 && (
-        <Table aria-label="Lines">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Modem / port</Table.Th>
-              <Table.Th>Client</Table.Th>
-              <Table.Th visibleFrom="sm">Numbers</Table.Th>
-              <Table.Th visibleFrom="sm">Origin</Table.Th>
-              <Table.Th visibleFrom="sm">Last seen</Table.Th>
-              <Table.Th>
-                <span className="visually-hidden">Actions</span>
-              </Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {lines.map((line) => (
-              <LineRow key={line.id} line={line} onEdit={setEdited} onRemove={setRemoved} />
-            ))}
-          </Table.Tbody>
-        </Table>
+        <PlainTable
+          label="Lines"
+          head={[
+            "Modem / port",
+            "Client",
+            { wide: "Numbers" },
+            { wide: "Origin" },
+            { wide: "Last seen" },
+          ]}
+        >
+          {lines.map((line) => (
+            <LineRow key={line.id} line={line} onEdit={setEdited} onRemove={setRemoved} />
+          ))}
+        </PlainTable>
       )}
       <ReadinessTest />
       <LineModal
@@ -105,7 +102,11 @@ function LineRow({ line, onEdit, onRemove }: LineRowProps) {
       <Table.Td>{line.client.name}</Table.Td>
       <Table.Td visibleFrom="sm">{line.assignedNumbers.map(phone).join(", ") || "–"}</Table.Td>
       <Table.Td visibleFrom="sm">
-        <Badge variant="dot" color={line.learned ? "gray" : "indigo"} style={{ textTransform: "none" }}>
+        <Badge
+          variant="dot"
+          color={line.learned ? "gray" : "indigo"}
+          style={{ textTransform: "none" }}
+        >
           {line.learned ? "Learned" : "By hand"}
         </Badge>
       </Table.Td>
@@ -114,12 +115,12 @@ function LineRow({ line, onEdit, onRemove }: LineRowProps) {
       </Table.Td>
       <Table.Td>
         <Group justify="flex-end" gap="xs">
-          <Button variant="default" size="compact-sm" aria-label={`Change ${name}`} onClick={() => onEdit(line)}>
+          <RowButton label={`Change ${name}`} onClick={() => onEdit(line)}>
             Change
-          </Button>
-          <Button variant="default" size="compact-sm" aria-label={`Remove ${name}`} onClick={() => onRemove(line)}>
+          </RowButton>
+          <RowButton label={`Remove ${name}`} onClick={() => onRemove(line)}>
             Remove
-          </Button>
+          </RowButton>
         </Group>
       </Table.Td>
     </Table.Tr>

@@ -2,9 +2,15 @@ import { NumberInput, PasswordInput, Select, Switch, Text, TextInput } from "@ma
 import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
-import { problemOf } from "../../components/FailureNote";
 import { FormModal } from "../../components/FormModal";
-import { CREATE_ACCOUNT, KINDS, type ProviderAccount, type ProviderKind, UPDATE_ACCOUNT } from "./documents";
+import { numberOrNull, useForm } from "../../components/useForm";
+import {
+  CREATE_ACCOUNT,
+  KINDS,
+  type ProviderAccount,
+  type ProviderKind,
+  UPDATE_ACCOUNT,
+} from "./documents";
 
 interface AccountModalProps {
   isOpen: boolean;
@@ -16,30 +22,37 @@ interface AccountModalProps {
 
 type Values = Record<string, string>;
 
-const FIELDS = ["provider", "name", "messagesPerSecond", "isDefault"];
-
 /** Adds an account of the platform at a provider, or changes one. Secrets are never shown again. */
 export function AccountModal({ isOpen, account, onClose, onChange }: AccountModalProps) {
   const { data } = useData(KINDS, {});
-  const [provider, setProvider] = useState(account?.provider ?? null);
-  const [name, setName] = useState(account?.name ?? "");
-  const [rate, setRate] = useState<number | string>(account?.messagesPerSecond ?? "");
-  const [isDefault, setDefault] = useState(account?.isDefault ?? false);
+  const create = useAction(CREATE_ACCOUNT);
+  const update = useAction(UPDATE_ACCOUNT);
+  const { isBusy, failure } = account ? update : create;
+  const form = useForm(
+    {
+      provider: account?.provider ?? null,
+      name: account?.name ?? "",
+      messagesPerSecond: account?.messagesPerSecond ?? ("" as number | string),
+      isDefault: account?.isDefault ?? false,
+    },
+    failure,
+  );
   const [values, setValues] = useState<Values>(() =>
     Object.fromEntries((account?.configuration ?? []).map((each) => [each.name, each.value])),
   );
-  const create = useAction(CREATE_ACCOUNT);
-  const update = useAction(UPDATE_ACCOUNT);
-  const failure = account ? update.failure : create.failure;
+  const { provider, isDefault } = form.values;
   const kinds = data?.providerKinds ?? [];
   const fields = kinds.find((kind) => kind.name === provider)?.fields ?? [];
 
-  async function submit() {
+  async function save() {
     if (!provider) return;
-    const shared = { name: name || null, messagesPerSecond: rate === "" ? null : Number(rate) };
+    const shared = {
+      name: form.values.name || null,
+      messagesPerSecond: numberOrNull(form.values.messagesPerSecond),
+    };
     const configuration = given(fields, values);
-    const { success } = account
-      ? await update.run({
+    return account
+      ? update.run({
           input: {
             id: account.id,
             ...shared,
@@ -47,41 +60,33 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
             ...(isDefault && { isDefault }),
           },
         })
-      : await create.run({ input: { provider, configuration, isDefault, ...shared } });
-    if (!success) return;
-    onChange();
-    onClose();
+      : create.run({ input: { provider, configuration, isDefault, ...shared } });
   }
 
   return (
     <FormModal
       title={account ? "Change the provider account" : "Add a provider account"}
       isOpen={isOpen}
-      isBusy={create.isBusy || update.isBusy}
+      isBusy={isBusy}
       canSave={provider !== null}
       failure={failure}
-      fields={FIELDS}
+      fields={form.names}
       onClose={onClose}
-      onSave={submit}
+      onChange={onChange}
+      onSave={save}
     >
       <Select
         label="Provider"
         required
         disabled={account !== null}
         data={kinds.map((kind) => kind.name)}
-        value={provider}
-        onChange={setProvider}
-        error={problemOf(failure, "provider")}
+        {...form.value("provider")}
       />
-      <TextInput
-        label="Name"
-        value={name}
-        onChange={(event) => setName(event.currentTarget.value)}
-        error={problemOf(failure, "name")}
-      />
+      <TextInput label="Name" {...form.text("name")} />
       {account && account.configuration === null && (
         <Text size="sm">
-          The settings of the installation have the values of this account. What you give here replaces them.
+          The settings of the installation have the values of this account. What you give here
+          replaces them.
         </Text>
       )}
       <Fields fields={fields} values={values} isNew={account === null} onChange={setValues} />
@@ -90,15 +95,12 @@ export function AccountModal({ isOpen, account, onClose, onChange }: AccountModa
         description="Empty: the limit of the installation."
         min={1}
         allowDecimal={false}
-        value={rate}
-        onChange={setRate}
-        error={problemOf(failure, "messagesPerSecond")}
+        {...form.value("messagesPerSecond")}
       />
       <Switch
         label="Default account: new clients and groups use it"
         disabled={account?.isDefault}
-        checked={isDefault}
-        onChange={(event) => setDefault(event.currentTarget.checked)}
+        {...form.checked("isDefault")}
       />
     </FormModal>
   );
@@ -111,12 +113,13 @@ interface FieldsProps {
   onChange: (values: Values) => void;
 }
 
-/** The values that the provider asks for. An empty secret of an account that exists stays as it is. */
+/** The values that the provider asks for. An empty secret of an existing account is not changed. */
 function Fields({ fields, values, isNew, onChange }: FieldsProps) {
   return fields.map((field) => {
     const shared = {
       label: field.name,
-      description: field.secret && !isNew ? `${field.description} Empty: as it is.` : field.description,
+      description:
+        field.secret && !isNew ? `${field.description} Empty: unchanged.` : field.description,
       placeholder: field.default ?? undefined,
       required: isNew && field.required,
       value: values[field.name] ?? "",

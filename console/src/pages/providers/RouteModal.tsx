@@ -1,8 +1,7 @@
 import { NumberInput, Select, TextInput } from "@mantine/core";
-import { useState } from "react";
 import { useAction } from "../../api/useAction";
-import { problemOf } from "../../components/FailureNote";
 import { FormModal } from "../../components/FormModal";
+import { useForm } from "../../components/useForm";
 import { type ProviderAccount, SET_ROUTE } from "./documents";
 
 interface RouteModalProps {
@@ -11,95 +10,71 @@ interface RouteModalProps {
   onChange: () => void;
 }
 
-const FIELDS = ["prefix", "poolId", "providerAccountId", "cost", "fallbackAccountId", "fallbackCost"];
-
 /** Sets the route of a prefix, instead of the present one. */
 export function RouteModal({ accounts, onClose, onChange }: RouteModalProps) {
   const own = accounts.filter(({ owner }) => owner === null);
   const choices = own.map(({ id, name, provider }) => ({ value: id, label: name ?? provider }));
-  const [prefix, setPrefix] = useState("");
-  const [pool, setPool] = useState(own.find(({ isDefault }) => isDefault)?.id ?? null);
-  const [account, setAccount] = useState<string | null>(null);
-  const [cost, setCost] = useState<number | string>(1);
-  const [fallback, setFallback] = useState<string | null>(null);
-  const [fallbackCost, setFallbackCost] = useState<number | string>(1);
   const set = useAction(SET_ROUTE);
+  const form = useForm(
+    {
+      prefix: "",
+      poolId: own.find(({ isDefault }) => isDefault)?.id ?? "",
+      providerAccountId: null as string | null,
+      cost: 1 as number | string,
+      fallbackAccountId: null as string | null,
+      fallbackCost: 1 as number | string,
+    },
+    set.failure,
+  );
+  const { providerAccountId, fallbackAccountId } = form.values;
 
-  async function submit() {
-    if (!account) return;
-    const { success } = await set.run({
+  async function save() {
+    const { prefix, poolId, cost, fallbackCost } = form.values;
+    if (!providerAccountId) return;
+    return set.run({
       input: {
         prefix,
-        poolId: pool,
-        providerAccountId: account,
+        poolId: poolId || null,
+        providerAccountId,
         cost: Number(cost),
-        ...(fallback && { fallbackAccountId: fallback, fallbackCost: Number(fallbackCost) }),
+        ...(fallbackAccountId && { fallbackAccountId, fallbackCost: Number(fallbackCost) }),
       },
     });
-    if (!success) return;
-    onChange();
-    onClose();
   }
 
   return (
     <FormModal
       title="Set a route"
       isBusy={set.isBusy}
-      canSave={account !== null}
+      canSave={providerAccountId !== null}
       failure={set.failure}
-      fields={FIELDS}
+      fields={form.names}
       onClose={onClose}
-      onSave={submit}
+      onChange={onChange}
+      onSave={save}
     >
       <TextInput
         label="Prefix"
         description="The first digits of the numbers, such as 256."
         required
-        value={prefix}
-        onChange={(event) => setPrefix(event.currentTarget.value)}
-        error={problemOf(set.failure, "prefix")}
+        {...form.text("prefix")}
       />
-      <Select
-        label="Clients of"
-        data={choices}
-        value={pool}
-        onChange={setPool}
-        allowDeselect={false}
-        error={problemOf(set.failure, "poolId")}
-      />
-      <Select
-        label="Sent by"
-        required
-        data={choices}
-        value={account}
-        onChange={setAccount}
-        error={problemOf(set.failure, "providerAccountId")}
-      />
-      <NumberInput
-        label="Cost of a message"
-        min={0}
-        allowDecimal={false}
-        value={cost}
-        onChange={setCost}
-        error={problemOf(set.failure, "cost")}
-      />
+      <Select label="Clients of" data={choices} {...form.choice("poolId")} />
+      <Select label="Sent by" required data={choices} {...form.value("providerAccountId")} />
+      <NumberInput label="Cost of a message" min={0} allowDecimal={false} {...form.value("cost")} />
       <Select
         label="Fallback"
         description="Only for messages that the first account has certainly not sent."
         clearable
         data={choices}
-        value={fallback}
-        onChange={setFallback}
-        error={problemOf(set.failure, "fallbackAccountId")}
+        {...form.value("fallbackAccountId")}
       />
-      {fallback && (
+      {fallbackAccountId && (
         <NumberInput
           label="Cost at the fallback"
           min={0}
           allowDecimal={false}
-          value={fallbackCost}
-          onChange={setFallbackCost}
-          error={problemOf(set.failure, "fallbackCost")}
+          {...form.value("fallbackCost")}
         />
       )}
     </FormModal>

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { FailureNote } from "../../components/FailureNote";
+import { PlainTable, RowButton } from "../../components/PlainTable";
 import { units } from "../../text/numbers";
 import { DELETE_ROUTE, type ProviderAccount, ROUTES } from "./documents";
 import { RouteModal } from "./RouteModal";
@@ -27,7 +28,8 @@ export function RoutesSection({ accounts }: { accounts: ProviderAccount[] }) {
             Routes by prefix
           </Title>
           <Text size="sm" c="dimmed">
-            Numbers with a prefix are sent by another account. Its pool pays the cost; the client pays its own price.
+            Numbers with a prefix are sent by another account. Its pool pays the cost; the client
+            pays its own price.
           </Text>
         </div>
         <Button variant="default" onClick={() => setAdding(true)}>
@@ -36,47 +38,38 @@ export function RoutesSection({ accounts }: { accounts: ProviderAccount[] }) {
       </Group>
       <FailureNote failure={failure ?? remove.failure} />
       {routes.length > 0 && (
-        <Table aria-label="Routes by prefix">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Prefix</Table.Th>
-              <Table.Th>Clients of</Table.Th>
-              <Table.Th>Sent by</Table.Th>
-              <Table.Th>If that has not sent it</Table.Th>
-              <Table.Th>
-                <span className="visually-hidden">Actions</span>
-              </Table.Th>
+        <PlainTable
+          label="Routes by prefix"
+          head={["Prefix", "Clients of", "Sent by", "If that has not sent it"]}
+        >
+          {routes.map((route) => (
+            <Table.Tr key={route.id}>
+              <Table.Td>+{route.prefix}</Table.Td>
+              <Table.Td>{titleOf(accounts, route.poolId)}</Table.Td>
+              <Table.Td>{withCost(accounts, route.providerAccountId, route.cost)}</Table.Td>
+              <Table.Td>
+                {route.fallbackAccountId
+                  ? withCost(accounts, route.fallbackAccountId, route.fallbackCost ?? 1)
+                  : "It waits"}
+              </Table.Td>
+              <Table.Td>
+                <RowButton
+                  variant="subtle"
+                  color="red"
+                  loading={remove.isBusy}
+                  label={`Delete the route of +${route.prefix}`}
+                  onClick={() => void erase(route.id)}
+                >
+                  Delete
+                </RowButton>
+              </Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {routes.map((route) => (
-              <Table.Tr key={route.id}>
-                <Table.Td>+{route.prefix}</Table.Td>
-                <Table.Td>{titleOf(accounts, route.poolId)}</Table.Td>
-                <Table.Td>{withCost(accounts, route.providerAccountId, route.cost)}</Table.Td>
-                <Table.Td>
-                  {route.fallbackAccountId
-                    ? withCost(accounts, route.fallbackAccountId, route.fallbackCost ?? 1)
-                    : "It waits"}
-                </Table.Td>
-                <Table.Td>
-                  <Button
-                    variant="subtle"
-                    color="red"
-                    size="compact-sm"
-                    loading={remove.isBusy}
-                    aria-label={`Delete the route of +${route.prefix}`}
-                    onClick={() => void erase(route.id)}
-                  >
-                    Delete
-                  </Button>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+          ))}
+        </PlainTable>
       )}
-      {isAdding && <RouteModal accounts={accounts} onClose={() => setAdding(false)} onChange={reload} />}
+      {isAdding && (
+        <RouteModal accounts={accounts} onClose={() => setAdding(false)} onChange={reload} />
+      )}
     </Paper>
   );
 }

@@ -27,7 +27,11 @@ function columnsWith(settle: (message: UnknownMessage) => void) {
       header: "Number",
       cell: ({ getValue }) => <PhoneText number={getValue()} />,
     }),
-    column.display({ id: "client", header: "Client", cell: ({ row }) => row.original.client?.name ?? "–" }),
+    column.display({
+      id: "client",
+      header: "Client",
+      cell: ({ row }) => row.original.client?.name ?? "–",
+    }),
     column.accessor("updatedAt", {
       header: "Since",
       cell: ({ getValue }) => <TimeText at={getValue()} />,
@@ -100,12 +104,14 @@ export function UnknownPage() {
         onClose={many.close}
         onChange={pages.refresh}
       />
-      <SettleModal
-        key={settled?.id}
-        message={settled}
-        onClose={() => setSettled(null)}
-        onChange={pages.refresh}
-      />
+      {settled && (
+        <SettleModal
+          key={settled.id}
+          message={settled}
+          onClose={() => setSettled(null)}
+          onChange={pages.refresh}
+        />
+      )}
     </Page>
   );
 }

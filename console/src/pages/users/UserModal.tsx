@@ -1,10 +1,9 @@
 import { PasswordInput, Select, Switch, TextInput } from "@mantine/core";
-import { useState } from "react";
 import { useAction } from "../../api/useAction";
 import { useData } from "../../api/useData";
 import { ClientPicker } from "../../components/ClientPicker";
-import { problemOf } from "../../components/FailureNote";
 import { FormModal } from "../../components/FormModal";
+import { useForm } from "../../components/useForm";
 import { GROUPS } from "../clients/documents";
 import { CREATE_USER, UPDATE_USER, type User } from "./documents";
 import { ROLES } from "./UsersPage";
@@ -15,102 +14,86 @@ interface UserModalProps {
   onChange: () => void;
 }
 
-const FIELDS = ["email", "password", "role", "clientId", "groupId", "disabled"];
-
 export function UserModal({ user, onClose, onChange }: UserModalProps) {
   const known = user === "new" ? null : user;
-  const [email, setEmail] = useState(known?.email ?? "");
-  const [password, setPassword] = useState("");
-  const [role, setRole] = useState<User["role"]>(known?.role ?? "CLIENT");
-  const [clientId, setClientId] = useState<string | null>(known?.client?.id ?? null);
-  const [groupId, setGroupId] = useState<string | null>(
-    known?.role === "SUPERVISOR" ? (known.group?.id ?? null) : null,
-  );
-  const [disabled, setDisabled] = useState(known?.disabled ?? false);
   const groups = useData(GROUPS, {}, { types: ["Group"] });
   const create = useAction(CREATE_USER);
   const update = useAction(UPDATE_USER);
-  const failure = known ? update.failure : create.failure;
+  const { isBusy, failure } = known ? update : create;
+  const form = useForm(
+    {
+      email: known?.email ?? "",
+      password: "",
+      role: known?.role ?? "CLIENT",
+      clientId: known?.client?.id ?? null,
+      groupId: known?.role === "SUPERVISOR" ? (known.group?.id ?? null) : null,
+      disabled: known?.disabled ?? false,
+    },
+    failure,
+  );
+  const { email, password, role, clientId, groupId, disabled } = form.values;
 
-  async function submit() {
+  function save() {
     const shared = {
       role,
       clientId: role === "ADMIN" ? null : clientId,
       groupId: role === "SUPERVISOR" ? groupId : null,
     };
-    const { success } = known
-      ? await update.run({
+    return known
+      ? update.run({
           input: { id: known.id, disabled, ...shared, ...(password ? { password } : {}) },
         })
-      : await create.run({ input: { email, password, ...shared } });
-    if (!success) return;
-    onChange();
-    onClose();
+      : create.run({ input: { email, password, ...shared } });
   }
 
   return (
     <FormModal
       title={known ? `Edit ${known.email}` : "Add a user"}
       isOpen={user !== null}
-      isBusy={create.isBusy || update.isBusy}
+      isBusy={isBusy}
       failure={failure}
-      fields={FIELDS}
+      fields={form.names}
       onClose={onClose}
-      onSave={submit}
+      onChange={onChange}
+      onSave={save}
     >
       {!known && (
-        <TextInput
-          label="Email"
-          type="email"
-          required
-          value={email}
-          onChange={(event) => setEmail(event.currentTarget.value)}
-          error={problemOf(failure, "email")}
-          autoComplete="off"
-        />
+        <TextInput label="Email" type="email" required autoComplete="off" {...form.text("email")} />
       )}
       <PasswordInput
         label={known ? "New password" : "Password"}
-        description={known ? "Empty: the password stays. A new one ends every session of the user." : undefined}
+        description={
+          known ? "Empty: the password stays. A new one ends every session of the user." : undefined
+        }
         required={!known}
-        value={password}
-        onChange={(event) => setPassword(event.currentTarget.value)}
-        error={problemOf(failure, "password")}
         autoComplete="new-password"
+        {...form.text("password")}
       />
       <Select
         label="Role"
         data={Object.entries(ROLES).map(([value, label]) => ({ value, label }))}
-        value={role}
-        onChange={(value) => value && setRole(value as User["role"])}
-        allowDeselect={false}
-        error={problemOf(failure, "role")}
+        {...form.choice("role")}
       />
       {role === "SUPERVISOR" && (
         <Select
           label="Group"
           required
           data={groups.data?.groups.map(({ id, name }) => ({ value: id, label: name })) ?? []}
-          value={groupId}
-          onChange={setGroupId}
-          error={problemOf(failure, "groupId")}
+          {...form.value("groupId")}
         />
       )}
       {role !== "ADMIN" && (
         <ClientPicker
           label={role === "SUPERVISOR" ? "Client to send from (optional)" : "Client"}
           withLabel
-          value={clientId}
-          onChange={setClientId}
-          error={problemOf(failure, "clientId")}
+          {...form.value("clientId")}
         />
       )}
       {known && (
         <Switch
           label="Disabled"
           description="Ends every session and connection of the user at once."
-          checked={disabled}
-          onChange={(event) => setDisabled(event.currentTarget.checked)}
+          {...form.checked("disabled")}
         />
       )}
     </FormModal>

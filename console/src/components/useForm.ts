@@ -1,0 +1,51 @@
+import { useState } from "react";
+import type { Failure } from "../api/useAction";
+import { problemOf } from "./FailureNote";
+
+/**
+ * The values of a form, named as the API names them, and the props of their inputs: the value, how
+ * it changes, and the failure if it is about this value.
+ */
+export function useForm<Values extends object>(initial: Values, failure: Failure | null) {
+  const [values, setValues] = useState(initial);
+  type Name = keyof Values & string;
+
+  function set<Key extends Name>(name: Key, value: Values[Key]) {
+    setValues((before) => ({ ...before, [name]: value }));
+  }
+
+  return {
+    values,
+    names: Object.keys(values),
+    /** For inputs that pass an event. */
+    text: <Key extends Name>(name: Key) => ({
+      value: values[name],
+      onChange: (event: { currentTarget: { value: string } }) =>
+        set(name, event.currentTarget.value as Values[Key]),
+      error: problemOf(failure, name),
+    }),
+    /** For inputs that pass a value. */
+    value: <Key extends Name>(name: Key) => ({
+      value: values[name],
+      onChange: (value: Values[Key]) => set(name, value),
+      error: problemOf(failure, name),
+    }),
+    /** For choices that cannot be empty. */
+    choice: <Key extends Name>(name: Key) => ({
+      value: values[name] as string,
+      onChange: (value: string | null) => value && set(name, value as Values[Key]),
+      error: problemOf(failure, name),
+      allowDeselect: false,
+    }),
+    checked: <Key extends Name>(name: Key) => ({
+      checked: Boolean(values[name]),
+      onChange: (event: { currentTarget: { checked: boolean } }) =>
+        set(name, event.currentTarget.checked as Values[Key]),
+    }),
+  };
+}
+
+/** A number input's value for the API: null if it is empty. */
+export function numberOrNull(value: number | string): number | null {
+  return value === "" ? null : Number(value);
+}
