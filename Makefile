@@ -66,7 +66,7 @@ contracts: install ## Imports follow the arrows of ARCHITECTURE.md.
 bench: install ## The benchmarks, as a table.
 	$(BIN)/python -m benchmarks
 
-soak: install ## Hurts the running program for SOAK_SECONDS (1800): docs/soak.md.
+soak: install ## Causes faults in the running program for SOAK_SECONDS (1800): docs/soak.md.
 	$(BIN)/python -m tests.faults $(if $(SOAK_SECONDS),--seconds $(SOAK_SECONDS)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(SLOW),--slow $(SLOW)) $(if $(RATE),--rate $(RATE))
 

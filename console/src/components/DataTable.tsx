@@ -10,6 +10,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Pages } from "../api/usePages";
 import { FailureNote } from "./FailureNote";
+import { RowButton } from "./PlainTable";
 import { Waiting } from "./Waiting";
 
 interface ColumnMeta {
@@ -27,7 +28,26 @@ const ROWS_AHEAD = 20;
 export type Columns<Node extends RowData> = ColumnDef<Features, Node>[];
 
 export function columnsOf<Node extends RowData>() {
-  return createColumnHelper<Features, Node>();
+  const helper = createColumnHelper<Features, Node>();
+  return {
+    ...helper,
+    /** The last column: a small button in each row. `label` says what it does, for screen readers. */
+    action: (content: ReactNode, label: (node: Node) => string, act: (node: Node) => void) =>
+      helper.display({
+        id: "action",
+        header: () => <span className="visually-hidden">Actions</span>,
+        cell: ({ row: { original } }) => (
+          <RowButton
+            variant={typeof content === "string" ? "default" : "subtle"}
+            label={label(original)}
+            onClick={() => act(original)}
+          >
+            {content}
+          </RowButton>
+        ),
+        meta: { isNumber: true },
+      }),
+  };
 }
 
 interface DataTableProps<Node extends RowData> {
@@ -40,7 +60,12 @@ interface DataTableProps<Node extends RowData> {
 }
 
 /** A table of any length: only the rows in view exist, and further pages are read on the way. */
-export function DataTable<Node extends RowData>({ label, pages, columns, empty }: DataTableProps<Node>) {
+export function DataTable<Node extends RowData>({
+  label,
+  pages,
+  columns,
+  empty,
+}: DataTableProps<Node>) {
   const table = useTable({ features, columns: columns as Columns<Node>, data: pages.items });
   const rows = table.getRowModel().rows;
   const top = useRef<HTMLDivElement>(null);
@@ -72,7 +97,12 @@ export function DataTable<Node extends RowData>({ label, pages, columns, empty }
   return (
     <div ref={top}>
       <Table.ScrollContainer minWidth={0}>
-        <Table verticalSpacing="xs" highlightOnHover aria-label={label} aria-rowcount={pages.total ?? -1}>
+        <Table
+          verticalSpacing="xs"
+          highlightOnHover
+          aria-label={label}
+          aria-rowcount={pages.total ?? -1}
+        >
           <Table.Thead>
             {table.getHeaderGroups().map((group) => (
               <Table.Tr key={group.id}>

@@ -52,21 +52,7 @@ function columnsWith(edit: (client: Client) => void) {
       cell: ({ row }) => row.original.assignedNumbers.map(phone).join(", ") || "–",
       meta: { isWide: true },
     }),
-    column.display({
-      id: "edit",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) => (
-        <Button
-          variant="default"
-          size="compact-sm"
-          aria-label={`Edit ${original.name}`}
-          onClick={() => edit(original)}
-        >
-          Edit
-        </Button>
-      ),
-      meta: { isNumber: true },
-    }),
+    column.action("Edit", (node) => `Edit ${node.name}`, edit),
   ]);
 }
 

@@ -50,21 +50,11 @@ function columnsWith(edit: (contact: Contact) => void) {
           </Badge>
         ),
     }),
-    column.display({
-      id: "edit",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) => (
-        <Button
-          variant="subtle"
-          size="compact-sm"
-          aria-label={`Edit ${original.name ?? phone(original.number)}`}
-          onClick={() => edit(original)}
-        >
-          <Pencil size={16} aria-hidden />
-        </Button>
-      ),
-      meta: { isNumber: true },
-    }),
+    column.action(
+      <Pencil size={16} aria-hidden />,
+      (node) => `Edit ${node.name ?? phone(node.number)}`,
+      edit,
+    ),
   ]);
 }
 

@@ -1,4 +1,4 @@
-import { Button, Group } from "@mantine/core";
+import { Group } from "@mantine/core";
 import { useEffect, useMemo, useState } from "react";
 import type { ResultOf } from "../../api/graphql";
 import { usePages } from "../../api/usePages";
@@ -54,24 +54,15 @@ function columnsWith(adjust: (target: Target) => void) {
     column.display({
       id: "sent",
       header: "Last send",
-      cell: ({ row }) => (row.original.lastSentAt ? <TimeText at={row.original.lastSentAt} /> : "Never"),
+      cell: ({ row }) =>
+        row.original.lastSentAt ? <TimeText at={row.original.lastSentAt} /> : "Never",
       meta: { isWide: true },
     }),
-    column.display({
-      id: "adjust",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) => (
-        <Button
-          variant="default"
-          size="compact-sm"
-          aria-label={`Adjust the balance of ${original.client.name}`}
-          onClick={() => adjust({ kind: "client", ...original.client, ...original })}
-        >
-          Adjust
-        </Button>
-      ),
-      meta: { isNumber: true },
-    }),
+    column.action(
+      "Adjust",
+      (node) => `Adjust the balance of ${node.client.name}`,
+      (node) => adjust({ kind: "client", ...node.client, ...node }),
+    ),
   ]);
 }
 

@@ -28,21 +28,7 @@ function columnsWith(edit: (template: Template) => void) {
       cell: ({ getValue }) => <TimeText at={getValue()} />,
       meta: { isWide: true },
     }),
-    column.display({
-      id: "edit",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) => (
-        <Button
-          variant="subtle"
-          size="compact-sm"
-          aria-label={`Change ${original.name}`}
-          onClick={() => edit(original)}
-        >
-          <Pencil size={16} aria-hidden />
-        </Button>
-      ),
-      meta: { isNumber: true },
-    }),
+    column.action(<Pencil size={16} aria-hidden />, (node) => `Change ${node.name}`, edit),
   ]);
 }
 

@@ -48,21 +48,7 @@ function columnsWith(settle: (message: UnknownMessage) => void) {
         ),
       meta: { isWide: true },
     }),
-    column.display({
-      id: "settle",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) => (
-        <Button
-          variant="default"
-          size="compact-sm"
-          aria-label={`Settle the message to ${phone(original.number)}`}
-          onClick={() => settle(original)}
-        >
-          Settle
-        </Button>
-      ),
-      meta: { isNumber: true },
-    }),
+    column.action("Settle", (node) => `Settle the message to ${phone(node.number)}`, settle),
   ]);
 }
 

@@ -48,21 +48,7 @@ function columnsWith(edit: (user: User) => void) {
       cell: ({ getValue }) => <TimeText at={getValue()} />,
       meta: { isWide: true },
     }),
-    column.display({
-      id: "edit",
-      header: () => <span className="visually-hidden">Actions</span>,
-      cell: ({ row: { original } }) => (
-        <Button
-          variant="default"
-          size="compact-sm"
-          aria-label={`Edit ${original.email}`}
-          onClick={() => edit(original)}
-        >
-          Edit
-        </Button>
-      ),
-      meta: { isNumber: true },
-    }),
+    column.action("Edit", (node) => `Edit ${node.email}`, edit),
   ]);
 }
 
