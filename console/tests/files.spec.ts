@@ -59,3 +59,30 @@ test("contacts are imported from a file, found, and opted out by hand", async ({
   await page.getByRole("button", { name: "Save" }).click();
   await expect(table).toContainText("Opted out");
 });
+
+test("a list shows a change, also if another search began just before it was to be read again", async ({
+  page,
+  signIn,
+}) => {
+  await page.clock.install();
+  await signIn("client");
+  await page.goto("/contacts");
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Add" }).click();
+  await dialog.getByRole("textbox", { name: "Number" }).fill("2025550112");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Xena Xanthos");
+  await page.clock.pauseAt(Date.now() + 10_000);
+  await dialog.getByRole("button", { name: "Save" }).click();
+  const table = page.getByRole("table", { name: "Contacts" });
+  // The list is read 500 ms after the change, and the search begins 250 ms after the last key.
+  await expect(dialog.getByRole("button", { name: "Save" })).toBeHidden();
+  await page.getByRole("searchbox").fill("Xanthos");
+  await page.clock.runFor(300);
+  await expect(table).toContainText("Xena Xanthos");
+  await page.clock.runFor(1_000);
+  await page.clock.resume();
+  await page.getByRole("button", { name: "Edit Xena Xanthos" }).click();
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Xenia Xanthos");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(table).toContainText("Xenia Xanthos");
+});

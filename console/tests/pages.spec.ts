@@ -111,10 +111,19 @@ async function open(page: Page, path: string): Promise<void> {
 }
 
 async function expectBothThemes(page: Page, what: string): Promise<void> {
-  await page.emulateMedia({ colorScheme: "light" });
+  await showTheme(page, "light");
   await expectNoViolations(page, `${what}, light`);
-  await page.emulateMedia({ colorScheme: "dark" });
+  await showTheme(page, "dark");
   await expectNoViolations(page, `${what}, dark`, OF_COLOURS);
+}
+
+/** Waits until no colour is between two values any more: axe would measure one of those. */
+async function showTheme(page: Page, colorScheme: "light" | "dark"): Promise<void> {
+  await page.emulateMedia({ colorScheme });
+  await page.evaluate(async () => {
+    const changes = document.getAnimations().filter((each) => each instanceof CSSTransition);
+    await Promise.allSettled(changes.map((each) => each.finished));
+  });
 }
 
 async function expectNoViolations(page: Page, what: string, rules: string[] = []): Promise<void> {

@@ -22,10 +22,13 @@ export function useData<Data, Variables extends AnyVariables>(
   const isFetching = useRef(fetching);
   const isOutdated = useRef(false);
   isFetching.current = fetching || stale;
+  // Who calls `reload` later means the variables of that time.
+  const latest = useRef(execute);
+  latest.current = execute;
   const reload = useCallback(() => {
     if (isFetching.current) isOutdated.current = true;
-    else execute({ requestPolicy: "network-only" });
-  }, [execute]);
+    else latest.current({ requestPolicy: "network-only" });
+  }, []);
   useEffect(() => {
     if (fetching || stale || !isOutdated.current) return;
     isOutdated.current = false;

@@ -50,6 +50,7 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
 
   const read = useCallback(
     async (kind: "first" | "refresh" | "more") => {
+      if (present.current.key !== key) return;
       if (present.current.isReading) {
         // What changed may be too new for the answer under way, and urql would give us that one again.
         if (kind !== "more") present.current.isOutdated = true;
@@ -81,14 +82,17 @@ export function usePages<Data, Variables extends AnyVariables, Node>(
     void read(isNew || present.current.state.items.length === 0 ? "first" : "refresh");
   }, [key, epoch, read]);
 
+  const latest = useRef(read);
+  latest.current = read;
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
   const refresh = useCallback(() => {
     timer.current ??= setTimeout(() => {
       timer.current = undefined;
-      void read("refresh");
+      // Another search may have begun since the timer was set.
+      void latest.current("refresh");
     }, REFRESH_MILLISECONDS);
-  }, [read]);
+  }, []);
 
   const replace = useCallback(
     (changed: Node[]) => {
