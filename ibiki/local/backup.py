@@ -24,8 +24,9 @@ from ibiki.local.command_context import RESTORED
 
 ARCHIVE_SECONDS = 60
 KEYS = ("secret-key", "encryption-keys")
-TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _BASE = "base-"
+# ISO 8601 without separators. Two copies in one second have different names.
+_TIME_FORMAT = "%Y%m%dT%H%M%S.%fZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def backup(data: Path, directory: Path) -> Backup:
     )
     if ran.returncode != 0:
         raise CommandError(f"The backup failed: {ran.stderr.strip()}")
-    done = directory / f"{_BASE}{datetime.now(UTC).strftime(TIME_FORMAT)}"
+    done = directory / f"{_BASE}{datetime.now(UTC).strftime(_TIME_FORMAT)}"
     draft.rename(done)
     return Backup(done, archives=cluster.execute("SHOW archive_mode;") == "on")
 
@@ -128,14 +129,17 @@ def _archive_command(archive: Path) -> str:
 
 
 def _newest(directory: Path, until: datetime | None) -> Path:
-    copies = sorted(directory.glob(f"{_BASE}*"), reverse=True)
+    copies = sorted(directory.glob(f"{_BASE}*T*Z"), key=_complete_at, reverse=True)
     if not copies:
         raise CommandError(f"{directory} has no backup.")
     for each in copies:
-        complete_at = datetime.strptime(each.name, f"{_BASE}{TIME_FORMAT}").replace(tzinfo=UTC)
-        if until is None or complete_at <= until:
+        if until is None or _complete_at(each) <= until:
             return each
     raise CommandError(f"The oldest backup in {directory} is newer than that: {copies[-1].name}.")
+
+
+def _complete_at(copy: Path) -> datetime:
+    return datetime.fromisoformat(copy.name.removeprefix(_BASE))
 
 
 def _configure(path: Path, archive: Path, until: datetime | None) -> None:

@@ -125,6 +125,19 @@ async def test_what_was_restored_half_way_is_not_sent(main: Standby, tmp_path: P
     shutil.rmtree(restored)
 
 
+async def test_the_newest_copy_before_the_wanted_time_is_taken(tmp_path: Path) -> None:
+    times = ["20261129T163030Z", "20261129T163030.100000Z", "20261129T163030.700000Z"]
+    for each in times:
+        (tmp_path / f"base-{each}").mkdir()
+        (tmp_path / f"base-{each}" / "postgresql.auto.conf").touch()
+    wanted = datetime(2026, 11, 29, 16, 30, 30, tzinfo=UTC)
+    taken = [
+        backups.restore(tmp_path, tmp_path / f"data-{part}", until=wanted.replace(microsecond=part))
+        for part in (0, 500_000, 900_000)
+    ]
+    assert [each.name.removeprefix("base-") for each in taken] == times
+
+
 async def test_a_backup_does_not_mix_with_that_of_another_directory(tmp_path: Path) -> None:
     (tmp_path / "of").write_text("/somewhere/else\n")
     with pytest.raises(CommandError, match="Choose another"):
