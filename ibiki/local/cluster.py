@@ -58,6 +58,8 @@ _THROWAWAY_SETTINGS: Mapping[str, str] = {
     "shared_buffers": "64MB",
     "max_wal_size": "1GB",
     "min_wal_size": "80MB",
+    # A checkpoint by CREATE DATABASE must not remove the log that a starting pg_basebackup needs.
+    "wal_keep_size": "64MB",
 }
 
 

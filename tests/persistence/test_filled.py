@@ -129,9 +129,15 @@ async def test_an_admin_reads_a_page_of_the_inbox_from_an_index(filled: None) ->
 
 
 async def test_unrouted_events_are_counted_from_an_index(filled: None) -> None:
+    [counted] = await worlds.fetch(
+        "SELECT count(*) AS events, count(*) FILTER (WHERE outcome = 'UNROUTED') AS unrouted"
+        " FROM webhook_event"
+    )
+    assert counted["events"] > 20 * counted["unrouted"] > 0
     work = await work_of(read_webhook_status(Everything()), ["webhook_event"])
     assert not work.scans["webhook_event"], work
-    assert work.rows["webhook_event"] <= 20 + PLANNING, work
+    # Rows that VACUUM could not mark as visible to all are also read from the table.
+    assert work.rows["webhook_event"] <= counted["unrouted"] + 20 + PLANNING, work
 
 
 async def test_a_page_of_sends_does_not_count_the_messages_of_large_ones(filled: None) -> None:
