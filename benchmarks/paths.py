@@ -1,8 +1,9 @@
 """The files that one send passes: to its commit, to its recorded outcome, and to a subscriber.
 
 Counts the modules of our packages in which a function runs, in the real processes, by
-`sys.setprofile`. Tasks that also run in an idle process are left out. The first send of a process
-is not counted: it also compiles the document and reads the API key.
+`sys.setprofile`. Tasks that also run in an idle process are left out. So are files that only some
+of three sends pass: they belong to work that is done once a second, or for a new connection. The
+first send of a process is not counted: it also compiles the document and reads the API key.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ SEND = """mutation ($input: SendInput!) {
   send(input: $input) { __typename ... on Send { id charged } ... on UserError { message } } }"""
 DISPATCH_TASKS = {"the queue poll", "dispatcher"}
 UNNAMED = "Task-"
+SENDS = 3
 
 Trace = dict[str, set[str]]
 """The files of each task, by its name."""
@@ -108,22 +110,11 @@ class _Traced:
     async def files_of(
         self, act: Callable[[], Awaitable[None]], counted: Collection[str] = ()
     ) -> list[str]:
-        """The files that run because of `act`, in tasks that do not run without it."""
+        """The files that run each time because of `act`, in tasks that do not run without it."""
         await asyncio.sleep(SETTLE_SECONDS)
         idle = await self._trace(lambda: asyncio.sleep(0))
-        busy = await self._trace(act)
-        # The name of a task without one is a new number each time.
-        usual = [files for task, files in idle.items() if task.startswith(UNNAMED)]
-        return sorted(
-            set().union(
-                *(
-                    files
-                    for task, files in busy.items()
-                    if task in counted or (task not in idle and files not in usual)
-                ),
-                busy.get("", set()) - idle.get("", set()),
-            )
-        )
+        found = [await self._trace(act) for _ in range(SENDS)]
+        return sorted(set.intersection(*(_added(idle, busy, counted) for busy in found)))
 
     async def _trace(self, act: Callable[[], Awaitable[None]]) -> Trace:
         self._process.send_signal(signal.SIGUSR1)
@@ -135,6 +126,21 @@ class _Traced:
         while not self._file.exists():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.05)
         return {task: set(files) for task, files in json.loads(self._file.read_text()).items()}
+
+
+def _added(idle: Trace, busy: Trace, counted: Collection[str]) -> set[str]:
+    """The files of a trace that an idle process does not pass."""
+    # The name of a task without one is a new number each time. A poll may pass more files if it
+    # finds a change.
+    usual = [files for task, files in idle.items() if task.startswith(UNNAMED)]
+    polls = [files for files in usual if len(files) > 1]
+    own = (
+        files
+        for task, files in busy.items()
+        if task in counted
+        or not (task in idle or files in usual or any(poll <= files for poll in polls))
+    )
+    return set().union(*own, busy.get("", set()) - idle.get("", set()))
 
 
 @contextmanager
