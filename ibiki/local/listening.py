@@ -25,4 +25,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             f"Cannot listen on {host}:{port}: {why}. Choose another --port or --host."
         ) from error
     with listener:
+        # Connections inherit this. Without it, the body of an answer waits until the caller has
+        # confirmed the head: for 40 ms. uvloop sets it for each connection, and asyncio's own loop
+        # does not, because `create_server` does not name the protocol of its socket.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -126,6 +127,15 @@ async def test_a_head_request_is_answered_without_a_body(web: RunningServer) -> 
     answered = await web.raw(ask)
     assert answered.startswith(b"HTTP/1.1 404")
     assert answered.endswith(b"\r\n\r\n")
+
+
+def test_no_part_of_an_answer_waits_until_the_caller_has_confirmed_the_one_before() -> None:
+    with (
+        listening("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 async def test_each_answer_closes_its_connection_once_the_server_is_to_stop() -> None:
