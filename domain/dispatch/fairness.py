@@ -267,5 +267,7 @@ class Lookout:
                 if each.priority in look.priorities
             }
             look.took_seconds = now_seconds() - began
-            # Whose part of it was slow is not known: next time, each is looked at alone.
-            look.ended_at = now_seconds() if len(looks) == 1 else -inf
+            # Whose part of it was slow is not known: next time, each is looked at alone. And a look
+            # for a few tenants is not remembered, or only these would be served for a while.
+            is_kept = len(looks) == 1 and most >= MOST_REMEMBERED
+            look.ended_at = now_seconds() if is_kept else -inf

@@ -46,7 +46,13 @@ class SlowQueue:
     ) -> list[Waiting]:
         self.looks.append(set(after))
         self.now += sum(self.seconds.get(priority, 0.0) for priority in after)
-        return [each for each in self.found if each.priority in after]
+        found = [each for each in self.found if each.priority in after]
+        found.sort(key=lambda each: each.client_id <= after[each.priority])
+        return [
+            each
+            for priority in after
+            for each in [each for each in found if each.priority == priority][:most]
+        ]
 
 
 def looking_at(queue: SlowQueue) -> Lookout:
@@ -94,6 +100,19 @@ async def test_the_turn_of_remembered_tenants_goes_round(monkeypatch: pytest.Mon
         each.client_id for each in await waiting(of, after={BULK: ANNE}) if each.priority == BULK
     ]
     assert turn == [BOB, ANNE]
+
+
+async def test_the_first_slow_look_does_not_serve_only_the_tenants_that_it_was_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue = SlowQueue(monkeypatch, urgent=0.1)
+    of = looking_at(queue)
+    for _ in range(2):
+        await of.waiting({}, most=1, with_bulk=True)  # both at once, then one after the other
+    queue.seconds[BULK] = 0.1
+    await of.waiting({}, most=1, with_bulk=True)
+    found = await of.waiting({BULK: ANNE}, most=1, with_bulk=True)
+    assert [each.client_id for each in found if each.priority == BULK] == [BOB, ANNE]
 
 
 async def test_a_slow_look_at_bulk_does_not_delay_the_look_at_urgent_messages(
