@@ -4,7 +4,8 @@ import { forgetDrafts } from "./drafts";
 
 interface Token {
   accessToken: string;
-  expiresAt: number;
+  /** From this time on, the token is renewed before it is used. */
+  renewAt: number;
 }
 
 export type SessionState = "unknown" | "signed-in" | "signed-out";
@@ -12,6 +13,8 @@ export type SessionState = "unknown" | "signed-in" | "signed-out";
 type Notice = { kind: "token"; token: Token } | { kind: "signed-in" } | { kind: "signed-out" };
 
 const RENEW_BEFORE_MILLISECONDS = 30_000;
+/** Of a token's life. With 30 s alone, a token of half a minute would be renewed for each request. */
+const RENEW_BEFORE_AT_MOST = 1 / 3;
 
 const channel = new BroadcastChannel("ibiki-session");
 const listeners = new Set<() => void>();
@@ -49,12 +52,12 @@ export function presentToken(): string | null {
 }
 
 export function isStale(): boolean {
-  return token === null || token.expiresAt - Date.now() < RENEW_BEFORE_MILLISECONDS;
+  return token === null || token.renewAt <= Date.now();
 }
 
 /** Marks the access token as no longer accepted, so that the next call renews it. */
 export function distrust(refused: string | null): void {
-  if (token !== null && token.accessToken === refused) token = { ...token, expiresAt: 0 };
+  if (token !== null && token.accessToken === refused) token = { ...token, renewAt: 0 };
 }
 
 export async function signIn(email: string, password: string): Promise<void> {
@@ -114,7 +117,10 @@ function messageOf(answer: unknown): string {
 
 function keep(answer: unknown): Token {
   const { accessToken, expiresAt } = answer as { accessToken: string; expiresAt: string };
-  token = { accessToken, expiresAt: Date.parse(expiresAt) };
+  const expires = Date.parse(expiresAt);
+  const life = Math.max(expires - Date.now(), 0);
+  const before = Math.min(RENEW_BEFORE_MILLISECONDS, life * RENEW_BEFORE_AT_MOST);
+  token = { accessToken, renewAt: expires - before };
   become("signed-in");
   return token;
 }
