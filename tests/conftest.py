@@ -8,7 +8,7 @@ the address of the superuser, for tests that close connections.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from tests import databases, worlds
 from tests.installations import App, running_app
 from tests.ledger.line import Line, line_to
 from tests.persistence.connections import Witness
+from tests.quicker import quicker_starts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -72,6 +73,13 @@ def run_directory_of(config: pytest.Config) -> Path:
     return config.stash[_run_directory]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quicker() -> Iterator[None]:
+    """Servers and connections of this process start and stop more quickly."""
+    with quicker_starts():
+        yield
+
+
 @pytest.fixture(scope="session")
 def database_server(pytestconfig: pytest.Config) -> Iterator[embedded.EmbeddedDatabase]:
     """The PostgreSQL of this test run."""
@@ -89,11 +97,19 @@ async def database_template(
     return database_server
 
 
+@pytest.fixture(scope="session")
+def database_copies(database_template: embedded.EmbeddedDatabase) -> Iterator[databases.Copies]:
+    """Databases for the tests of this worker."""
+    with closing(databases.Copies(database_template)) as copies:
+        yield copies
+
+
 @pytest.fixture
-async def database_url(database_template: embedded.EmbeddedDatabase) -> AsyncIterator[str]:
+def database_url(database_copies: databases.Copies) -> Iterator[str]:
     """A migrated, empty database for one test, as the role of the application."""
-    async with databases.fresh_copy(database_template) as url:
-        yield url
+    url = database_copies.take()
+    yield url
+    database_copies.drop(url)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from openapi_pydantic import (
     Components,
@@ -45,8 +46,9 @@ KEY = (
 )
 
 
+@cache
 def export_openapi() -> str:
-    """The document as JSON, as it is kept in openapi.json."""
+    """The document as JSON, as it is kept in openapi.json. It is made once."""
     document = OpenAPI(
         info=Info(
             title="Ibiki REST API",
