@@ -85,6 +85,15 @@ def fresh_directory() -> Iterator[Path]:
 
 
 @contextmanager
+def copy_of(installation: Path) -> Iterator[Path]:
+    """A data directory with the files of an installation that was started once."""
+    with fresh_directory() as directory:
+        subprocess.run(["cp", "-a", f"{installation}/.", str(directory)], check=True)
+        (directory / "simulator.url").unlink()  # of the program that ran there
+        yield directory
+
+
+@contextmanager
 def up(directory: Path, **environment: str) -> Iterator[Program]:
     """`ibiki up` on a port of its own, for as long as the block lasts."""
     command = [sys.executable, "-m", "ibiki", "up", "--data", str(directory), "--port", "0"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Program, clean_environment, fresh_directory, up
+from tests.end_to_end.program import Program, clean_environment, copy_of, up
 
 pytestmark = [
     pytest.mark.xdist_group("up"),
@@ -24,8 +24,8 @@ EXPECTED = "# -> "
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    with fresh_directory() as directory, up(directory) as program:
+def program(installation: Path) -> Iterator[Program]:
+    with copy_of(installation) as directory, up(directory) as program:
         yield program
 
 

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.graphql import nodes
 
-from tests.end_to_end.program import SIGN_IN, Api, Program, fresh_directory, up
+from tests.end_to_end.program import SIGN_IN, Api, Program, copy_of, up
 from tests.end_to_end.test_live import NODE, Second, clients
 from tests.test_tidy import ROOT
 
@@ -42,8 +43,8 @@ WHO = ("nobody", "client", "supervisor", "admin")
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    with fresh_directory() as directory, up(directory) as running:
+def program(installation: Path) -> Iterator[Program]:
+    with copy_of(installation) as directory, up(directory) as running:
         assert running.address, "it is up"
         yield running
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,8 +13,8 @@ from tests.end_to_end.program import (
     SIGN_IN,
     Api,
     Program,
+    copy_of,
     eventually,
-    fresh_directory,
     signed_in,
     up,
 )
@@ -31,8 +32,8 @@ CONTACTS = "query ($search: String) { contacts(search: $search) { nodes { number
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    with fresh_directory() as directory, up(directory) as running:
+def program(installation: Path) -> Iterator[Program]:
+    with copy_of(installation) as directory, up(directory) as running:
         yield running
 
 

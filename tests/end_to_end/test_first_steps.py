@@ -14,8 +14,8 @@ import pytest
 from tests.end_to_end.program import (
     Program,
     clean_environment,
+    copy_of,
     eventually,
-    fresh_directory,
     up,
 )
 
@@ -46,8 +46,8 @@ def typed(program: Program) -> list[Any]:
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
-def test_the_first_send_of_the_readme_is_sent_and_its_reply_comes_back() -> None:
-    with fresh_directory() as directory, up(directory) as program:
+def test_the_first_send_of_the_readme_is_sent_and_its_reply_comes_back(installation: Path) -> None:
+    with copy_of(installation) as directory, up(directory) as program:
         sent, looked, phoned, inbox = typed(program)
         assert sent["data"]["send"]["charged"] == 1
         (message,) = looked["data"]["messages"]["nodes"]

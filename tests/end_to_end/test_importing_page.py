@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import clean_environment, fresh_directory, up
+from tests.end_to_end.program import clean_environment, copy_of, up
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -18,10 +18,10 @@ PAGE = (ROOT / "docs/importing.md").read_text()
 EXPECTED = "# -> "
 
 
-def test_the_commands_of_the_page_print_what_it_says() -> None:
+def test_the_commands_of_the_page_print_what_it_says(installation: Path) -> None:
     (commands,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S)
     setup = f'ibiki() {{ {sys.executable} -m ibiki "$@"; }}\n'
-    with fresh_directory() as directory, up(directory) as program:
+    with copy_of(installation) as directory, up(directory) as program:
         assert program.address, "it is up"
         ran = subprocess.run(
             ["bash", "-euc", setup + commands],

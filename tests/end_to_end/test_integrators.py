@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.program import Program, clean_environment, fresh_directory, signed_in, up
+from tests.end_to_end.program import Program, clean_environment, copy_of, signed_in, up
 from tests.end_to_end.test_main_job import figures
 from tests.test_tidy import ROOT
 
@@ -25,8 +25,8 @@ NUMBERS = ["256700000001", "256700000002", "+256 700 000 003"]
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    with fresh_directory() as directory, up(directory, LOG_LEVEL="debug") as running:
+def program(installation: Path) -> Iterator[Program]:
+    with copy_of(installation) as directory, up(directory, LOG_LEVEL="debug") as running:
         yield running
 
 

@@ -27,6 +27,7 @@ from tests.end_to_end.program import (
     Api,
     Program,
     clean_environment,
+    copy_of,
     eventually,
     signed_in,
     up,
@@ -221,8 +222,8 @@ def place(directory: Path, **environment: str) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def two(clients: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with place(tmp_path_factory.mktemp("live")) as made:
+def two(clients: None, installation: Path) -> Iterator[Place]:
+    with copy_of(installation) as directory, place(directory) as made:
         yield made
 
 
@@ -339,15 +340,15 @@ def _phone(two: Place, number: int) -> bool:
 
 
 @pytest.mark.usefixtures("clients")
-def test_redis_may_be_killed_and_started_again(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_redis_may_be_killed_and_started_again(installation: Path) -> None:
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed: .ci/run installs it")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    directory = tmp_path_factory.mktemp("live-redis")
     with ExitStack() as stack:
         redis = _redis(port)
         stack.callback(lambda: redis.kill())
+        directory = stack.enter_context(copy_of(installation))
         two = stack.enter_context(place(directory, REDIS_URL=f"redis://127.0.0.1:{port}/0"))
         watchers = stack.enter_context(two.watchers("graphql-ws"))
         balance = last_of(watchers) - 1

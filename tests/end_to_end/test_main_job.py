@@ -13,6 +13,7 @@ from providers.simulator.behaviours import MAGIC_NUMBERS
 from tests.end_to_end.program import (
     Api,
     Program,
+    copy_of,
     eventually,
     fresh_directory,
     run,
@@ -62,12 +63,6 @@ BALANCES = """
 def program() -> Iterator[Program]:
     with fresh_directory() as directory, up(directory) as running:
         yield running
-
-
-@pytest.fixture
-def empty_directory() -> Iterator[Path]:
-    with fresh_directory() as directory:
-        yield directory
 
 
 @pytest.fixture(scope="module")
@@ -193,14 +188,15 @@ def test_a_second_up_in_the_same_directory_says_that_one_is_at_work(program: Pro
     assert "Traceback" not in second.stderr
 
 
-def test_a_second_start_after_kill_9_finds_everything_again(empty_directory: Path) -> None:
-    with up(empty_directory) as first:
-        with signed_in(first, "client@ibiki.test") as api:
-            sent = api.ask(SEND, input={"to": "+12025550184", "text": "Good morning"})["send"]
-        first.kill()
-    with up(empty_directory) as second:
-        with signed_in(second, "client@ibiki.test") as api:
-            assert taken(finished(api, sent["id"])) == 1
-            assert figures(api)["account"]["balance"] == 999
-        assert second.stop() == 0
-    assert not (empty_directory / "postgres" / "postmaster.pid").exists()
+def test_a_second_start_after_kill_9_finds_everything_again(installation: Path) -> None:
+    with copy_of(installation) as directory:
+        with up(directory) as first:
+            with signed_in(first, "client@ibiki.test") as api:
+                sent = api.ask(SEND, input={"to": "+12025550184", "text": "Good morning"})["send"]
+            first.kill()
+        with up(directory) as second:
+            with signed_in(second, "client@ibiki.test") as api:
+                assert taken(finished(api, sent["id"])) == 1
+                assert figures(api)["account"]["balance"] == 999
+            assert second.stop() == 0
+        assert not (directory / "postgres" / "postmaster.pid").exists()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.end_to_end.program import Api, Program, eventually, fresh_directory, signed_in, up
+from tests.end_to_end.program import Api, Program, copy_of, eventually, signed_in, up
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(300)]
 
@@ -22,14 +23,15 @@ REPLY = """mutation ($id: ID!, $text: String!) { reply(input: {conversationId: $
 INBOX = """query ($search: String) { inbox(search: $search) { nodes { id number unread pinned
     lastMessage { text direction } messages { nodes { text direction status } } } } }"""
 STATUSES = "query ($id: ID!) { send(id: $id) { messages { nodes { status } } charged } }"
+MESSAGES = "{ messages(first: 100) { nodes { text } } }"
 ROUTED = "{ webhookEvents(first: 100, outcome: ROUTED) { nodes { payload } } }"
 SET_ROUTE = """mutation ($client: ID!) { setModemRoute(input: {clientId: $client, modem: "flood",
     port: "1"}) { __typename } }"""
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    with fresh_directory() as directory, up(directory) as running:
+def program(installation: Path) -> Iterator[Program]:
+    with copy_of(installation) as directory, up(directory) as running:
         yield running
 
 
@@ -108,9 +110,9 @@ def test_a_phone_that_says_stop_is_not_written_to_any_more(client: Api) -> None:
     assert refused["__typename"] == "NoValidRecipients"
 
 
-def test_no_event_that_was_answered_is_lost_by_kill_9() -> None:
+def test_no_event_that_was_answered_is_lost_by_kill_9(installation: Path) -> None:
     """Kills the program while events arrive: each acknowledged one is routed once afterwards."""
-    with fresh_directory() as directory:
+    with copy_of(installation) as directory:
         with up(directory) as program:
             with signed_in(program, "admin@ibiki.test") as admin:
                 clients = admin.ask("{ clients { nodes { id name } } }")["clients"]["nodes"]
@@ -120,9 +122,9 @@ def test_no_event_that_was_answered_is_lost_by_kill_9() -> None:
         assert len(answered) > 20
         with up(directory) as program, signed_in(program, "admin@ibiki.test") as admin:
             eventually(lambda: set(answered) <= _routed(admin))
-        with up(directory) as program, signed_in(program, "client@ibiki.test") as client:
-            nodes = client.ask("{ messages(first: 100) { nodes { text } } }")["messages"]["nodes"]
-            texts = [node["text"] for node in nodes]
+            with signed_in(program, "client@ibiki.test") as client:
+                messages = client.ask(MESSAGES)["messages"]["nodes"]
+            texts = [each["text"] for each in messages]
             assert len(texts) == len(set(texts))
             assert set(answered) <= set(texts)
 

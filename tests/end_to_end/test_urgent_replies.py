@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests import worlds
-from tests.end_to_end.program import Api, Program, eventually, fresh_directory, signed_in, up
+from tests.end_to_end.program import Api, Program, copy_of, eventually, signed_in, up
 
 pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.timeout(400)]
 
@@ -33,8 +34,8 @@ COUNTS = "query ($id: ID!) { send(id: $id) { counts { queued sent } } }"
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    with fresh_directory() as directory, up(directory) as running:
+def program(installation: Path) -> Iterator[Program]:
+    with copy_of(installation) as directory, up(directory) as running:
         yield running
 
 

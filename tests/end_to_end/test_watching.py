@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,8 +18,8 @@ from tests.end_to_end.program import (
     Api,
     Program,
     clean_environment,
+    copy_of,
     eventually,
-    fresh_directory,
     signed_in,
     up,
 )
@@ -47,9 +48,9 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def program(collector: Collector) -> Iterator[Program]:
+def program(collector: Collector, installation: Path) -> Iterator[Program]:
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
-    with fresh_directory() as directory, up(directory, **endpoint) as running:
+    with copy_of(installation) as directory, up(directory, **endpoint) as running:
         work(running)
         yield running
 
