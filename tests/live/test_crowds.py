@@ -49,6 +49,8 @@ class Stalled:
         try:
             while part := self._socket.recv(65_536):
                 parts.append(part)
+                if _ends_with_a_close(part):
+                    self._socket.sendall(frame(0x88, b""))  # else the server waits for 5 s
         except ConnectionError:
             pass
         self._socket.close()
@@ -56,6 +58,11 @@ class Stalled:
 
     def _say(self, message: dict[str, Any]) -> None:
         self._socket.sendall(frame(0x81, json.dumps(message).encode()))
+
+
+def _ends_with_a_close(part: bytes) -> bool:
+    at = part.rfind(b"\x88")
+    return 0 <= at < len(part) - 1 and part[at + 1] == len(part) - at - 2
 
 
 def sockets_of(server: Server) -> list[Socket]:
