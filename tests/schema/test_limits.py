@@ -32,10 +32,10 @@ SPREADS = " ".join(f"...G{i}" for i in range(30))
 
 def rejection(query: str) -> GraphQLError:
     """The first error that a document is rejected for, soon."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Rejected) as rejected:
         ENGINE.find(query)
-    assert time.perf_counter() - started < SOON_SECONDS
+    assert time.process_time() - started < SOON_SECONDS
     return rejected.value.errors[0]
 
 

@@ -206,6 +206,10 @@ def test_any_text_is_accepted_or_refused_without_another_error(text: str) -> Non
 @pytest.mark.parametrize("unit", ["a", "€", "ъ", "😀", "\x00", " "])
 def test_a_huge_text_is_refused_without_being_read(unit: str) -> None:
     text = unit * (16 * 1024 * 1024 // len(unit.encode()))
-    started = time.process_time()
-    assert "more than 10" in refusal(text)
-    assert time.process_time() - started < 0.05
+
+    def seconds() -> float:
+        started = time.process_time()
+        assert "more than 10" in refusal(text)
+        return time.process_time() - started
+
+    assert min(seconds() for _ in range(3)) < 0.05  # the garbage collector may run in one of them
