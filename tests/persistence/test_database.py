@@ -242,7 +242,6 @@ async def test_callers_cancelled_while_waiting_for_a_connection_lose_none(
 async def test_a_wait_for_a_connection_has_a_limit(
     connected: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database.silence, "answer_seconds", 0.05)
     release, within = asyncio.Event(), asyncio.Barrier(POOL_SIZE + 1)
 
     async def hold() -> None:
@@ -252,12 +251,14 @@ async def test_a_wait_for_a_connection_has_a_limit(
 
     holders = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
     await within.wait()
-    with pytest.raises(Disconnected):
-        async with transaction():
-            pass
-    with pytest.raises(TryAgain):
-        async with connection():
-            pass
+    with monkeypatch.context() as short:  # not for the holders: they open connections first
+        short.setattr(database.silence, "answer_seconds", 0.05)
+        with pytest.raises(Disconnected):
+            async with transaction():
+                pass
+        with pytest.raises(TryAgain):
+            async with connection():
+                pass
     release.set()
     await asyncio.gather(*holders)
     await assert_whole()
