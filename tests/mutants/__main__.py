@@ -7,6 +7,7 @@ is 1 if one survives. `python -m tests.mutants WORD...` runs those whose names c
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,7 +127,9 @@ def run_tests(root: Path, tests: Sequence[str], *, own_server: bool = False) -> 
         )
     except subprocess.TimeoutExpired:
         return Ended(TESTS_FAILED, "The tests took too long.")
-    if ended.returncode not in (TESTS_PASSED, TESTS_FAILED):
+    # Python itself ends with 1 too, if it cannot start pytest.
+    has_failed = ended.returncode == TESTS_FAILED and re.search("failed|error", ended.stdout)
+    if ended.returncode != TESTS_PASSED and not has_failed:
         raise RuntimeError(f"pytest could not run {tests}:\n{ended.stdout}\n{ended.stderr}")
     return Ended(ended.returncode, ended.stdout[-MOST_SHOWN:])
 
