@@ -64,8 +64,14 @@ REPORTS: Final = {
 }
 # The state in a delivery receipt of SMPP, which Kannel passes on ("id:… stat:UNDELIV err:…").
 STATE: Final = re.compile(r"\bstat:([A-Za-z]{1,10})")
-# Kannel reports a receipt in this state as failed. It says only that the network does not know.
-NO_VERDICT: Final = "UNKNOWN"
+# Kannel reports a receipt as failed if it does not know the state, also if only the case differs
+# ("delivrd"). UNKNOWN says only that the network does not know; after the others, more follows.
+REPORTED_AS_FAILED: Final = {
+    "DELIVRD": ReportedStatus.DELIVERED,
+    "UNKNOWN": None,
+    "ACCEPTD": None,
+    "ENROUTE": None,
+}
 
 # The charsets of inbound texts, and what Python calls them. With mo-recode it is UTF-8.
 CHARSETS: Final = {
@@ -234,10 +240,12 @@ def _report(fields: Mapping[str, str]) -> Parsed:
         return Malformed("`status` is missing: write status=%d into the URL.")
     found = STATE.search(fields.get("answer", ""))
     state = found[1].upper() if found else None
-    certain = state != NO_VERDICT
+    status = REPORTS.get(kind.strip())
+    if status is ReportedStatus.FAILED and state in REPORTED_AS_FAILED:
+        status = REPORTED_AS_FAILED[state]
     # A receipt without a verdict must not look like a later one with a verdict.
     word = kind if state is None else f"{kind} {state}"
-    return ReportCall(reference, word, REPORTS.get(kind.strip()) if certain else None)
+    return ReportCall(reference, word, status)
 
 
 def _inbound(fields: Mapping[str, str]) -> Parsed:
