@@ -122,11 +122,9 @@ async def _deep_page(scope: Scope, turn: int) -> None:
 
 
 async def _read_page(scope: Scope, window: Window[UUID]) -> None:
-    """What the API reads for it: conversations, their last messages, their contacts."""
+    """Conversations, with their contacts and their last messages."""
     page = await store.read_conversations(scope, window)
     assert len(page.items) == PAGE
-    await store.find_messages(scope, [each.last_message_id for each in page.items])
-    await store.find_contacts_with(scope, [_pair(each) for each in page.items])
 
 
 async def _conversation(scope: Scope, turn: int) -> None:

@@ -141,15 +141,17 @@ async def read_page(
     *,
     key: str = "id",
     within: str | None = None,
+    keeps_plan: bool = False,
     tx: Connection | None = None,
 ) -> Page[Item]:
     """One page of what `statement` lists, highest key first.
 
     In the statement, `{page}` is replaced by the WHERE, ORDER BY and LIMIT of the paged table, and
-    `{order}` by the direction, which an outer ORDER BY has to repeat. `within`: see `page_clause`.
+    `{order}` by the direction, which an outer ORDER BY has to repeat. `within`, `keeps_plan`: see
+    `page_clause`.
     """
     wanted = Filter(wanted.conditions, list(wanted.values))  # the read may be repeated
-    page = page_clause(wanted, window, key=key, within=within)
+    page = page_clause(wanted, window, key=key, within=within, keeps_plan=keeps_plan)
     async with connection(tx) as pooled:
         rows = await pooled.fetch(
             statement.format(page=page, order=order_of(window)), *wanted.values
@@ -157,18 +159,27 @@ async def read_page(
     return page_of(rows, window, item_of)
 
 
-def page_clause(wanted: Filter, window: Window[Any], *, key: str, within: str | None = None) -> str:
+def page_clause(
+    wanted: Filter,
+    window: Window[Any],
+    *,
+    key: str,
+    within: str | None = None,
+    keeps_plan: bool = False,
+) -> str:
     """WHERE, ORDER BY and LIMIT of a page, by a key in descending order.
 
     The limit is one row more than the page holds, to see whether there is another page. `within`: a
-    column that has one value in all rows and comes first in the index to read by.
+    column that has one value in all rows and comes first in the index to read by. `keeps_plan`:
+    writes the limit into the statement. Without that, PostgreSQL plans the statement each time: it
+    expects of an unknown limit a tenth of the table. Only if one index is best for all values.
     """
     page = Filter(list(wanted.conditions), wanted.values)
     if window.after is not None:
         page.add(f"{key} < {{}}", window.after)
     if window.before is not None:
         page.add(f"{key} > {{}}", window.before)
-    limit = page.value(window.size + 1)
+    limit = str(window.size + 1) if keeps_plan else page.value(window.size + 1)
     order = order_of(window)
     leading = f"{within} {order}, " if within else ""
     return f"{page.where} ORDER BY {leading}{key} {order} LIMIT {limit}"

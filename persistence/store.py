@@ -25,6 +25,7 @@ from persistence.inbox.contacts import *
 from persistence.inbox.conversations import *
 from persistence.inbox.erasing import *
 from persistence.inbox.events import *
+from persistence.inbox.messages import *
 from persistence.inbox.opt_outs import *
 from persistence.inbox.receiving import *
 from persistence.inbox.reports import *

@@ -15,6 +15,8 @@ from domain.errors import NotFound
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_THREES = [high + pair for high in _ALPHABET for pair in _PAIRS]
+_BITS = (1 << 30) - 1
 _VALUES = {pair: value for value, pair in enumerate(_PAIRS)}
 _LENGTH = 26
 
@@ -73,7 +75,11 @@ def find(kind: Kind, text: str) -> UUID | None:
 def to_base32(key: UUID) -> str:
     """26 characters that sort like the UUIDs."""
     number = key.int
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+    # A page has a hundred of them. Python is twice as fast with integers of at most 30 bits.
+    a, b, c, d = number >> 90, number >> 60 & _BITS, number >> 30 & _BITS, number & _BITS
+    first = f"{_PAIRS[a >> 30]}{_THREES[a >> 15 & 32767]}{_THREES[a & 32767]}"
+    second = f"{_THREES[b >> 15]}{_THREES[b & 32767]}{_THREES[c >> 15]}{_THREES[c & 32767]}"
+    return f"{first}{second}{_THREES[d >> 15]}{_THREES[d & 32767]}"
 
 
 def from_base32(text: str) -> UUID | None:

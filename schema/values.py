@@ -96,7 +96,8 @@ def write_money(value: Decimal) -> str:
 
 def write_date_time(value: datetime) -> str:
     """RFC 3339 in UTC."""
-    return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return in_utc.isoformat()[: -len("+00:00")] + "Z"
 
 
 def _literal(read: Callable[[Any], Any]) -> Callable[[ValueNode, Any], Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -72,8 +72,7 @@ def _at_that_time(message: AnyMessage | None, delivery: DueDelivery) -> AnyMessa
     """The message with the status that the event is about, which may not be its present one."""
     if not isinstance(message, Message):
         return message
-    return replace(
-        message,
+    return message._replace(
         status=MessageStatus(delivery.facts["status"]),
         failure=delivery.facts["failure"],
         updated_at=datetime.fromisoformat(delivery.facts["updated_at"]),

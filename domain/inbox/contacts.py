@@ -69,10 +69,10 @@ async def _number_of(installation: Installation, scope: OfClient, given: str) ->
     try:
         return installation.normaliser.normalise(given)
     except InvalidPhoneNumber:
-        key = (scope.client_id, senders.name_of(given))
-        if not key[1] or key not in await installation.store.find_contacts_with(scope, [key]):
+        name = senders.name_of(given)
+        if not name or not await installation.store.has_contact(scope.client_id, name):
             raise
-        return key[1]
+        return name
 
 
 async def _set_opted_out(

@@ -7,7 +7,6 @@ opt-outs stay: the ledger is never changed.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
@@ -58,8 +57,7 @@ async def redact(store: Erasing, actor: Actor, message_id: UUID) -> AnyMessage:
     async with changing(store, repeatable=True) as tx:
         message = await _lock(store, actor, tx, message_id)
         await store.empty_text(tx, message)
-    emptied: AnyMessage = replace(message, text="")
-    return emptied
+    return message._replace(text="")
 
 
 async def delete(store: Erasing, actor: Actor, message_id: UUID) -> None:

@@ -262,9 +262,7 @@ class InboxReads(Protocol):
 
     async def find_contact(self, scope: Scope, contact_id: UUID) -> Contact: ...
 
-    async def find_contacts_with(
-        self, scope: Scope, keys: Sequence[ConversationKey]
-    ) -> Mapping[ConversationKey, Contact]: ...
+    async def has_contact(self, client_id: UUID, number: str) -> bool: ...
 
     async def find_opted_out(self, client_id: UUID, numbers: Sequence[str]) -> set[str]:
         """Those of the numbers that opted out of the client's messages."""

@@ -25,7 +25,6 @@ from persistence.pages import Filter, list_page
 from persistence.planned import read_selected
 
 if TYPE_CHECKING:
-    from asyncpg import Record
     from tortoise.queryset import QuerySet
 
     from persistence.database import Connection
@@ -179,6 +178,10 @@ async def save_contacts(
     return created, len(numbers) - created
 
 
+async def has_contact(client_id: UUID, number: str) -> bool:
+    return await ContactRow.filter(client_id=client_id, number=number).exists()
+
+
 async def find_contact_of(tx: Connection, scope: OfClient, number: str) -> Contact:
     return _contact(await _contacts(tx).get(client_id=scope.client_id, number=number))
 
@@ -200,19 +203,6 @@ async def drop_contact(tx: Connection, scope: Scope, contact_id: UUID) -> Contac
 async def touch_conversations(tx: Connection, client_id: UUID, numbers: Sequence[str]) -> None:
     rows = await tx.fetch(TOUCH_CONVERSATIONS, client_id, list(numbers))
     note(tx, [hints.CONVERSATION + row[0].bytes for row in rows])
-
-
-def contact_of(row: Record) -> Contact:
-    """A contact as a row of SQL says."""
-    return Contact(
-        id=row["id"],
-        client_id=row["client_id"],
-        number=row["number"],
-        name=row["name"],
-        business=row["business"],
-        opted_out=row["opted_out"],
-        created_at=row["created_at"],
-    )
 
 
 def _contacts(tx: Connection | None) -> QuerySet[ContactRow]:

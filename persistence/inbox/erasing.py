@@ -14,7 +14,7 @@ from domain.identity.access import OfClient
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.live import hints
 from domain.sending.messages import Message
-from persistence.inbox.conversations import find_messages
+from persistence.inbox.messages import find_messages
 from persistence.live.hints import note
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from domain.live import hints
 from domain.live.hints import Topic, id_of
 from domain.live.ports import Change, ChangePage, Position
 from persistence.database import connection
-from persistence.inbox.conversations import CONVERSATION_COLUMNS, conversation_of
+from persistence.inbox.conversations import conversation_of, with_last_messages
 from persistence.inbox.routes import BODY, EVENT_COLUMNS, event_of
 from persistence.pages import Filter
 from persistence.sending.messages import SHOWN_MESSAGE_COLUMNS, first_of_sends, message_of
@@ -53,7 +53,10 @@ SELECT page.version, page.changed_xid, {SHOWN_MESSAGE_COLUMNS}
 FROM (SELECT * FROM message {{page}}) AS page JOIN send ON send.id = page.send_id
 ORDER BY page.changed_xid, page.id
 """  # noqa: S608 - columns of our own
-CONVERSATIONS = f"SELECT version, changed_xid, {CONVERSATION_COLUMNS} FROM conversation {{page}}"  # noqa: S608
+CONVERSATIONS = (
+    with_last_messages("SELECT * FROM conversation {page}", more=", talk.version, talk.changed_xid")  # noqa: S608
+    + "ORDER BY talk.changed_xid, talk.id"
+)
 EVENTS = f"""
 SELECT version, changed_xid, {EVENT_COLUMNS.replace("body", f"{BODY} AS body")}
 FROM webhook_event {{page}}

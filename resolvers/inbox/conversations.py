@@ -11,10 +11,10 @@ from strawberry import ID, argument
 from domain.errors import NotFound
 from domain.identity.access import Role, message_scope
 from domain.inbox import reply as replying
-from domain.inbox.messages import AnyMessage, Contact, Conversation, ConversationKey
+from domain.inbox.messages import AnyMessage, Conversation, ConversationKey
 from domain.pages import Page, Window, search_of
 from resolvers import ids
-from resolvers.context import Info, actor_of, load_messages, requires
+from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
 from schema.inbox.inputs import MarkReadInput, ReplyInput
 
@@ -80,23 +80,11 @@ async def reply(info: Info, input: ReplyInput) -> replying.Reply:
     )
 
 
-async def contacts_of(roots: Sequence[Conversation], info: Info) -> list[Contact | None]:
-    """The contact of each conversation; None if it was deleted."""
-    scope, keys = message_scope(actor_of(info)), _keys(roots)
-    found = await info.context.installation.store.find_contacts_with(scope, keys)
-    return [found.get(each) for each in keys]
-
-
 async def conversations_of(roots: Sequence[AnyMessage], info: Info) -> list[Conversation | None]:
     """The conversation of each message; None if the number has never written."""
     scope, keys = message_scope(actor_of(info)), _keys(roots)
     found = await info.context.installation.store.find_conversations_with(scope, keys)
     return [found.get(each) for each in keys]
-
-
-async def last_messages_of(roots: Sequence[Conversation], info: Info) -> list[AnyMessage | None]:
-    """The newest message of each conversation. It exists: messages are not deleted."""
-    return await load_messages(info, [root.last_message_id for root in roots])
 
 
 async def messages_of(

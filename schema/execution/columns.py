@@ -37,7 +37,8 @@ class Field:
 
     `facts`: what a resolver can ask about it. `bind`: makes of the info and the arguments a
     function of the parent; or of all parents, if `takes_all`. `read`: reads the value from a
-    parent, if no resolver does. `coerce`: makes the answer of a scalar or an enum.
+    parent, if no resolver does. `coerce`: makes the answer of a scalar or an enum. `is_text`:
+    whether a string is its own answer.
     """
 
     step: Step
@@ -49,6 +50,7 @@ class Field:
     takes_all: bool
     read: Call | None
     coerce: Call | None
+    is_text: bool
     complete: Call = field(init=False)
 
     def column(self, run: Run, parents: Column, where: Where) -> Any:
@@ -56,7 +58,9 @@ class Field:
         read, coerce, below = self.read, self.coerce, (where, self.step)
         if read and coerce and not run.failures:
             try:
-                answers = [None if value is None else coerce(value) for value in map(read, parents)]
+                answers = list(map(read, parents))
+                if not self.is_text or set(map(type, answers)) - {str, type(None)}:
+                    answers = [None if value is None else coerce(value) for value in answers]
                 if self.step[2] or None not in answers:
                     return answers
             except Exception:  # noqa: BLE001, S110 - done again below, to find out which ones fail
@@ -100,7 +104,7 @@ class Selection:
         if not columns:  # nothing is selected on this type
             return [{} for _ in parents]
         rows: Column = [dict(zip(self.fields, row)) for row in zip(*columns)]  # noqa: B905 - slower
-        return [FAILED if run.failures and FAILED in row.values() else row for row in rows]
+        return [FAILED if FAILED in row.values() else row for row in rows] if run.failures else rows
 
 
 @dataclass(slots=True)

@@ -13,22 +13,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import graphql
-from graphql import (
-    FragmentDefinitionNode,
-    GraphQLInputObjectType,
-    GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLSchema,
-    OperationDefinitionNode,
-)
+from graphql import FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_subfields
 from graphql.execution.get_variable_signature import get_variable_signature
-from graphql.execution.values import (
-    VariableValues,
-    VariableValueSource,
-    get_argument_values,
-    get_variable_values,
-)
+from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.pyutils import Path, inspect
 from graphql.utilities.coerce_input_value import coerce_default_value
 from strawberry.dataloader import DataLoader
@@ -48,6 +36,7 @@ Document: TypeAlias = graphql.DocumentNode
 Operation: TypeAlias = graphql.OperationDefinitionNode
 Execute: TypeAlias = Callable[[dict[str, Any] | None, Any, Any], Awaitable[Result]]
 """Executes an operation: with the variables as given, the context, and the root value."""
+_TEXT = {str, graphql.GraphQLString.coerce_output_value, graphql.GraphQLID.coerce_output_value}
 
 
 def compile_operation(schema: GraphQLSchema, document: Document, operation: Operation) -> Execute:
@@ -101,16 +90,18 @@ class _Compiler:
         type_: Any = definition.type
         resolve: Any = definition.resolve or graphql.default_field_resolver
         is_plain = isinstance(resolve, Resolver)
+        coerce = _coerce(type_.of_type if isinstance(type_, GraphQLNonNull) else type_)
         field = Field(
             step=(order, path.key, not isinstance(type_, GraphQLNonNull)),
             place=f"{parent}.{name}",
             nodes=nodes,
             facts=(name, nodes, type_, parent, path),
-            arguments=partial(get_argument_values, definition, nodes[0]),
+            arguments=partial(graphql.get_argument_values, definition, nodes[0]),
             bind=resolve.bind if is_plain else partial(_bind, resolve),
             takes_all=is_plain and resolve.takes_all,
             read=_reader(parent, definition),
-            coerce=_coerce(type_.of_type if isinstance(type_, GraphQLNonNull) else type_),
+            coerce=coerce,
+            is_text=coerce in _TEXT,
         )
         field.complete = self._completer(type_, field)
         return field
@@ -176,7 +167,7 @@ Read = Callable[[dict[str, Any]], VariableValues | list[graphql.GraphQLError]]
 Coerce = Callable[[Any], Any]
 
 
-def variables_reader(schema: GraphQLSchema, operation: OperationDefinitionNode) -> Read:
+def variables_reader(schema: GraphQLSchema, operation: Operation) -> Read:
     """A function that reads the variables which an operation declares, or says what is wrong.
 
     A value that is not plainly valid is read by graphql-core, which also writes the error message.
@@ -199,7 +190,9 @@ def variables_reader(schema: GraphQLSchema, operation: OperationDefinitionNode) 
                 else:
                     raise TypeError
         except Exception:  # noqa: BLE001 - graphql-core reads it again and explains what is wrong
-            return get_variable_values(schema, declared, given, max_errors=5, hide_suggestions=True)
+            return graphql.get_variable_values(
+                schema, declared, given, max_errors=5, hide_suggestions=True
+            )
         return VariableValues(sources, coerced)
 
     return read
@@ -214,7 +207,7 @@ def _coercer(type_: Any) -> Coerce:
         item = inner.of_type
         is_string = graphql.is_non_null_type(item) and item.of_type is graphql.GraphQLString
         coerce = _strings if is_string else partial(_items, _coercer(item))
-    elif isinstance(inner, GraphQLInputObjectType):
+    elif isinstance(inner, graphql.GraphQLInputObjectType):
         coerce = partial(_fields, inner, {})
     return partial(_value, coerce, is_required)
 
@@ -239,7 +232,7 @@ def _strings(value: Any) -> Any:
     return value
 
 
-def _fields(type_: GraphQLInputObjectType, coercers: dict[str, Coerce], value: Any) -> Any:
+def _fields(type_: graphql.GraphQLInputObjectType, coercers: dict[str, Coerce], value: Any) -> Any:
     if type_.is_one_of or type(value) is not dict or not value.keys() <= type_.fields.keys():
         raise TypeError
     if not coercers:  # at the first value, because a type may contain itself

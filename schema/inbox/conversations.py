@@ -12,7 +12,7 @@ from resolvers.ids import Kind
 from resolvers.inbox import conversations as lookups
 from resolvers.pages import by_id
 from schema import errors
-from schema.connections import batch_field, connection_field
+from schema.connections import connection_field
 from schema.inbox.contacts import Contact
 from schema.nodes import Node
 from schema.sending.sends import Message
@@ -29,17 +29,11 @@ class Conversation(Node):
     answerable: bool = strawberry.field(
         description="False if the other side is a short code or a name: it cannot be answered."
     )
-    contact = batch_field(
-        lookups.contacts_of,
-        Contact | None,
-        description="The contact of the number; null if it was deleted.",
+    contact: Contact | None = strawberry.field(
+        description="The contact of the number; null if it was deleted."
     )
     unread: int = strawberry.field(description="Inbound messages since the last markRead.")
-    last_message = batch_field(
-        lookups.last_messages_of,
-        Message,
-        description="The newest message of either direction.",
-    )
+    last_message: Message = strawberry.field(description="The newest message of either direction.")
     messages = connection_field(
         lookups.messages_of, Message, description="Messages of both directions, newest first."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -55,7 +55,7 @@ class Board:
     def change(self, one: Message, status: MessageStatus, *, hint: bool = True) -> Message:
         """The message has another status now."""
         self.clock += 1
-        changed = replace(one, status=status, updated_at=NOON + timedelta(seconds=self.clock))
+        changed = one._replace(status=status, updated_at=NOON + timedelta(seconds=self.clock))
         self.store.messages[one.id] = changed
         if hint:
             self.hub.hinted({hints.MESSAGE + one.id.bytes})
@@ -136,7 +136,7 @@ async def test_a_hint_that_comes_again_tells_nothing_again(board: Board) -> None
 
 
 async def test_first_items_are_delivered_first_and_once(board: Board) -> None:
-    before = replace(message(), status=MessageStatus.SENT, updated_at=NOON)
+    before = message()._replace(status=MessageStatus.SENT, updated_at=NOON)
     board.begins = [before]
     listener = await board.listen()
     await listener.receives(*delivered(before))

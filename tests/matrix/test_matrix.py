@@ -19,7 +19,7 @@ from domain.dispatch.cancel import cancel_send
 from domain.errors import InvalidText
 from domain.identity.access import Actor, Everything, require
 from domain.ledger.balances import BalanceView
-from persistence.inbox import conversations as inbox
+from persistence.inbox import messages as inbox
 from persistence.pages import Filter
 from persistence.sending import archive, messages
 from persistence.sending.models import Send
@@ -89,7 +89,7 @@ def test_an_id_without_a_row_is_noticed() -> None:
 def lets_everybody_see(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "within", lambda scope: Filter())
     monkeypatch.setattr(archive, "_sends_within", lambda scope: Send.all())
-    monkeypatch.setattr(inbox, "_within", lambda scope: Filter())
+    monkeypatch.setattr(inbox, "rows_within", lambda scope: Filter())
 
 
 def forgets_the_role(monkeypatch: pytest.MonkeyPatch) -> None:

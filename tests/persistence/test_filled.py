@@ -19,6 +19,7 @@ from domain.sending.lists import ALL_SENDS, SendFilter
 from domain.sending.messages import SendKind
 from ibiki.local import embedded
 from persistence.inbox import conversations
+from persistence.inbox import messages as inbox
 from persistence.inbox.routes import read_webhook_status
 from persistence.ledger.statement import read_statement
 from persistence.sending import archive, messages
@@ -86,7 +87,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
 ) -> None:
     for module, name in (
         (messages, "MOST_SEARCHED"),
-        (conversations, "MOST_SEARCHED"),
+        (inbox, "MOST_SEARCHED"),
         (conversations, "MOST_TALKS_SEARCHED"),
     ):
         monkeypatch.setattr(module, name, MOST)
@@ -96,7 +97,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
     tables = ["message", "inbound", "conversation", "contact", "send"]
     for read in (
         partial(messages.read_messages, scope, Window(50), search="zebra"),
-        partial(conversations.read_any_messages, scope, Window(50), search="zebra"),
+        partial(inbox.read_any_messages, scope, Window(50), search="zebra"),
         partial(conversations.read_conversations, scope, Window(50), search="zebra"),
     ):
         for _ in range(7):  # from the sixth time on, PostgreSQL may plan for any values

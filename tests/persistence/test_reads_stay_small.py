@@ -22,7 +22,7 @@ from domain.sending.accept import accept_batch
 from domain.sending.lists import MessageFilter, SendFilter, SendOrder
 from domain.sending.messages import MessageStatus, SendKind
 from persistence import store
-from persistence.inbox.conversations import read_any_messages
+from persistence.inbox.messages import read_any_messages
 from persistence.ledger.balances import read_balances
 from persistence.ledger.balances import read_provider_accounts as accounts
 from persistence.ledger.statement import read_statement

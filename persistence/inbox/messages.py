@@ -1,0 +1,265 @@
+"""Reads of messages in both directions, within a scope.
+
+SQL by hand: a page merges two tables by keyset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.errors import NotFound
+from domain.identity.access import Everything, OfClient, Scope
+from domain.inbox.messages import AnyMessage, ConversationKey, InboundMessage
+from domain.pages import Page, Window
+from domain.sending.lists import ALL_MESSAGES, MessageFilter
+from domain.sending.messages import Direction
+from persistence.database import connection
+from persistence.pages import Filter, order_of, page_clause, page_of
+from persistence.planned import read_selected
+from persistence.sending.messages import (
+    MOST_SEARCHED,
+    TEXT_MATCHES,
+    Listed,
+    add_message_filter,
+    add_search,
+    add_time,
+    message_of,
+)
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from persistence.database import Connection
+
+# Both directions with the same columns. IDs of both tables sort as one list.
+OUTBOUND = """
+SELECT message.id, false AS inbound, message.client_id, message.number,
+       coalesce(message.text, send.text) AS text, message.send_id, message.status,
+       message.failure, send.kind = 'REPLY' AS is_reply, message.created_at, message.updated_at,
+       send.modem, send.port, NULL::int8 AS feed, false AS mentions_opt_out, message.send_at,
+       NULL AS receiver
+FROM message JOIN send ON send.id = message.send_id
+"""
+INBOUND = """
+SELECT id, true AS inbound, client_id, number, text, NULL::uuid AS send_id, NULL AS status,
+       NULL AS failure, false AS is_reply, created_at, created_at AS updated_at, modem, port, feed,
+       mentions_opt_out, NULL::timestamptz AS send_at, receiver
+FROM inbound
+"""
+
+MESSAGES_BY_ID = f"""
+{OUTBOUND} WHERE message.id = ANY($1::uuid[])
+    AND ($2::uuid IS NULL OR (message.client_id = $2 AND message.deleted_at IS NULL))
+UNION ALL
+{INBOUND} WHERE id = ANY($1::uuid[])
+    AND ($2::uuid IS NULL OR (client_id = $2 AND deleted_at IS NULL))
+"""
+# A deleted message is found here: a reader of the feed may have seen it last.
+FIND_INBOUND = f"{INBOUND} WHERE id = $1 AND ($2::uuid IS NULL OR client_id = $2)"
+LAST_INBOUND = f"{INBOUND} WHERE client_id = $1 AND deleted_at IS NULL ORDER BY id DESC LIMIT 1"
+FEED = f"""
+{INBOUND} WHERE client_id = $1 AND feed > $2 AND deleted_at IS NULL ORDER BY feed LIMIT $3
+"""
+LAST_IN_FEED = "SELECT last_feed FROM client_feed WHERE client_id = $1"
+
+# One page of each direction, then the first rows of both: neither table is read further.
+ANY_MESSAGES = """
+WITH page AS (
+    SELECT id, inbound FROM (
+        ({sent})
+        UNION ALL
+        (SELECT id, true FROM inbound {inbound_page})
+    ) AS both_ways ORDER BY id {order} LIMIT {limit}
+)
+"""
+# Lets a search for a number use the index on (client_id, number, id) if no client is given.
+OF_ANY_CLIENT = "client_id = ANY (ARRAY(SELECT id FROM client))"
+MESSAGES_OF_CONVERSATIONS = """
+WITH page AS (
+    SELECT both_ways.* FROM unnest({clients}::uuid[], {numbers}::text[])
+        AS pair (client_id, number)
+    CROSS JOIN LATERAL (
+        SELECT id, inbound FROM (
+            (SELECT message_id AS id, false AS inbound FROM sent_to {sent_page})
+            UNION ALL
+            (SELECT id, true FROM inbound {inbound_page})
+        ) AS each ORDER BY id {order} LIMIT {limit}
+    ) AS both_ways
+)
+"""
+SENT_TO_IS_SHOWN = """
+NOT EXISTS (SELECT FROM message WHERE message.id = message_id AND deleted_at IS NOT NULL)
+"""
+OF_PAGE = f"""
+SELECT * FROM (
+    {OUTBOUND} JOIN page ON page.id = message.id AND NOT page.inbound
+    UNION ALL
+    SELECT inbound.id, true, client_id, number, text, NULL, NULL, NULL, false, created_at,
+           created_at, modem, port, feed, mentions_opt_out, NULL, receiver
+    FROM inbound JOIN page ON page.id = inbound.id AND page.inbound
+) AS found ORDER BY id
+"""  # noqa: S608 - columns of our own
+
+
+async def find_messages(
+    scope: Scope, ids: Collection[UUID], *, tx: Connection | None = None
+) -> dict[UUID, AnyMessage]:
+    async with connection(tx) as pooled:
+        rows = await pooled.fetch(MESSAGES_BY_ID, list(ids), only_client_of(scope))
+    return {row["id"]: _any(row) for row in rows}
+
+
+async def find_inbound(scope: Scope, inbound_id: UUID) -> InboundMessage:
+    async with connection() as pooled:
+        row = await pooled.fetchrow(FIND_INBOUND, inbound_id, only_client_of(scope))
+    if row is None:
+        raise NotFound("message")
+    return _inbound(row)
+
+
+async def find_last_inbound(client_id: UUID) -> InboundMessage | None:
+    async with connection() as pooled:
+        row = await pooled.fetchrow(LAST_INBOUND, client_id)
+    return None if row is None else _inbound(row)
+
+
+async def read_feed(scope: OfClient, *, after: int, most: int) -> list[InboundMessage]:
+    async with connection() as pooled:
+        rows = await pooled.fetch(FEED, scope.client_id, after, most)
+    return [_inbound(row) for row in rows]
+
+
+async def last_in_feed(scope: OfClient) -> int:
+    async with connection() as pooled:
+        return int(await pooled.fetchval(LAST_IN_FEED, scope.client_id) or 0)
+
+
+async def read_any_messages(
+    scope: Scope,
+    window: Window[UUID],
+    *,
+    filter: MessageFilter = ALL_MESSAGES,
+    search: str | None = None,
+) -> Page[AnyMessage]:
+    sent = rows_within(scope)
+    if scope != Everything():
+        sent.add("deleted_at IS NULL")
+    add_message_filter(sent, filter)
+    inbound = Filter(list(sent.conditions), sent.values)
+    if filter.direction is Direction.INBOUND:
+        sent.add("false")
+    if filter.number is not None:
+        inbound.add(OF_ANY_CLIENT)
+    if filter.receiver is not None:
+        inbound.add("receiver = {}", filter.receiver)
+    if search is not None:
+        add_search(sent, search, TEXT_MATCHES)
+        add_search(inbound, search, "text ILIKE {}")
+
+    async def read(held: Connection) -> list[Record]:
+        values = list(sent.values)  # the read may be repeated
+        of_sent, of_inbound = (Filter(list(each.conditions), values) for each in (sent, inbound))
+        listed = Listed(scope, filter, window)
+        if search is not None and filter.number is None:
+            listed = await listed.limited(held, of_sent)
+            await _limit_inbound(held, scope, filter, window, of_inbound)
+        statement = ANY_MESSAGES.format(
+            sent=listed.select(of_sent, "id, false AS inbound"),
+            inbound_page=page_clause(of_inbound, window, key="id"),
+            order=order_of(window),
+            limit=of_sent.value(window.size + 1),
+        )
+        return await held.fetch(statement + OF_PAGE, *values)
+
+    rows = await read_selected(scope, read, filters=filter != ALL_MESSAGES, search=search)
+    return page_of(_in_order(rows, window), window, _any)
+
+
+async def read_messages_of_conversations(
+    scope: Scope, pairs: Sequence[ConversationKey], window: Window[UUID]
+) -> dict[ConversationKey, Page[AnyMessage]]:
+    own = [pair for pair in pairs if only_client_of(scope) in (None, pair[0])]
+    sent = Filter()
+    clients, numbers = ([pair[at] for pair in own] for at in (0, 1))
+    placeholders = {"clients": sent.value(clients), "numbers": sent.value(numbers)}
+    inbound = Filter(values=sent.values)
+    for each in (sent, inbound):
+        table = "sent_to" if each is sent else "inbound"
+        each.add(f"{table}.client_id = pair.client_id AND {table}.number = pair.number")
+        each.add(SENT_TO_IS_SHOWN if each is sent else "inbound.deleted_at IS NULL")
+    statement = MESSAGES_OF_CONVERSATIONS.format(
+        **placeholders,
+        sent_page=page_clause(sent, window, key="message_id"),
+        inbound_page=page_clause(inbound, window, key="id"),
+        order=order_of(window),
+        limit=sent.value(window.size + 1),
+    )
+    async with connection() as pooled:
+        rows = await pooled.fetch(statement + OF_PAGE, *sent.values)
+    found: dict[ConversationKey, list[Record]] = {pair: [] for pair in pairs}
+    for row in rows:
+        found[row["client_id"], row["number"]].append(row)
+    return {pair: page_of(_in_order(rows, window), window, _any) for pair, rows in found.items()}
+
+
+async def _limit_inbound(
+    pooled: Connection, scope: Scope, filter: MessageFilter, window: Window[UUID], inbound: Filter
+) -> None:
+    """Limits a search to the newest inbound messages, as `Listed.limited` does for sent ones."""
+    among = rows_within(scope)
+    add_time(among, filter.created_after, filter.created_before, exactly=False)
+    page = page_clause(among, replace(window, size=0), key="id")
+    statement = f"SELECT id FROM inbound {page} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
+    for row in await pooled.fetch(statement, *among.values):
+        inbound.add("id <= {}" if window.from_end else "id >= {}", row["id"])
+
+
+def _in_order(rows: Iterable[Record], window: Window[UUID]) -> list[Record]:
+    """The rows in the order in which the page was read."""
+    return sorted(rows, key=lambda row: row["id"], reverse=not window.from_end)
+
+
+def rows_within(scope: Scope) -> Filter:
+    """The conversations or messages of a scope."""
+    wanted = Filter()
+    match scope:
+        case Everything():
+            pass
+        case OfClient(client_id):
+            wanted.add("client_id = {}", client_id)
+        case _:
+            wanted.add("false")  # supervisors do not read messages
+    return wanted
+
+
+def only_client_of(scope: Scope) -> UUID | None:
+    """The only client whose rows are visible, None for all. Raises NotFound for a supervisor."""
+    match scope:
+        case Everything():
+            return None
+        case OfClient(client_id):
+            return client_id
+        case _:
+            raise NotFound("conversation")
+
+
+def _any(row: Record) -> AnyMessage:
+    return _inbound(row) if row["inbound"] else message_of(row)
+
+
+def _inbound(row: Record) -> InboundMessage:
+    return InboundMessage(
+        id=row["id"],
+        client_id=row["client_id"],
+        number=row["number"],
+        text=row["text"],
+        modem=row["modem"],
+        port=row["port"],
+        feed=row["feed"],
+        created_at=row["created_at"],
+        mentions_opt_out=row["mentions_opt_out"],
+        receiver=row["receiver"],
+    )
