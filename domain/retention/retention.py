@@ -46,6 +46,8 @@ OF_A_PERSON = (
     Part.CONVERSATIONS,
     Part.CONTACTS,
     Part.SENDS,
+    Part.MESSAGE_TEXTS,
+    Part.INBOUND_TEXTS,
     Part.EVENT_BODIES,
 )
 
@@ -198,7 +200,8 @@ async def drop_person(
 ) -> AsyncIterator[tuple[Part, Step]]:
     """Drops what is stored about a number in E.164. Yields each step, with what has to wait.
 
-    Opt-outs stay, so that nobody sends to the number again. Safe to repeat.
+    The texts of other people stay, without the number. Opt-outs stay, so that nobody sends to the
+    number again. Safe to repeat.
     """
     span = Span(clients, FIRST_ID, LAST_ID, number=number)
     for part in OF_A_PERSON:

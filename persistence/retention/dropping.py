@@ -17,6 +17,7 @@ from domain.retention.rules import Retention, Rules
 from persistence.database import connection, transaction
 from persistence.partitions import time_of
 from persistence.retention.parts import PARTS, PERSON
+from persistence.retention.spelling import in_body, in_text
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -37,7 +38,8 @@ OF_CLIENTS = """
 """
 # The rows of a page are locked in the order of IDs. A row that somebody else has locked waits.
 STEP = """
-WITH person AS (SELECT $7::text AS number, $8::text AS digits),
+WITH person AS (
+    SELECT $7::text AS number, $8::text AS digits, $9::text AS in_text, $10::text AS in_body),
 page AS MATERIALIZED ({page} ORDER BY 1 LIMIT $3), candidate AS MATERIALIZED (
     SELECT item.{key} AS id FROM {table} AS item
     WHERE item.{key} = ANY(ARRAY(SELECT id FROM page)) AND {of_clients} AND {has}
@@ -126,9 +128,10 @@ async def write_progress(name: str, last_id: UUID) -> None:
 def _values(span: Span, most: int) -> list[Any]:
     clients, number = span.clients, span.number
     only = None if clients.only is None else list(clients.only)
-    digits = national_digits(number) if number else None
     past = [span.after, span.before, most, only, list(clients.without), span.unchanged_since]
-    return [*past, number, digits]
+    if number is None:
+        return [*past, None, None, None, None]
+    return [*past, number, national_digits(number), in_text(number), in_body(number)]
 
 
 def _step(part: Part, row: Record) -> Step:

@@ -198,6 +198,15 @@ PARTS = {
 NUMBER, DIGITS = "(SELECT number FROM person)", "(SELECT digits FROM person)"
 # Callers and providers spell a number in several ways: its last digits are looked for.
 IS_REJECTED = f"regexp_replace(one->>0, '[^0-9]', '', 'g') LIKE '%' || {DIGITS}"
+IN_TEXT, IN_BODY = "(SELECT in_text FROM person)", "(SELECT in_body FROM person)"
+ERASED = "[number erased]"
+
+
+def _without_number(column: str) -> str:
+    """A text that somebody else wrote or received: it stays, without the number."""
+    return f"regexp_replace({column}, {IN_TEXT}, '{ERASED}', 'g')"
+
+
 PERSON = {
     Part.MESSAGES: replace(
         PARTS[Part.MESSAGES],
@@ -228,16 +237,30 @@ PERSON = {
     Part.SENDS: replace(
         PARTS[Part.SENDS],
         change="changed AS (UPDATE send SET rejected = (SELECT jsonb_agg(one)"
-        f" FROM jsonb_array_elements(send.rejected) AS one WHERE NOT {IS_REJECTED})"
-        " FROM chosen WHERE send.id = chosen.id)",
-        has=f"EXISTS (SELECT FROM jsonb_array_elements(item.rejected) AS one WHERE {IS_REJECTED})",
-        is_settled="true",
+        f" FROM jsonb_array_elements(send.rejected) AS one WHERE NOT {IS_REJECTED}),"
+        f" text = {_without_number('send.text')} FROM chosen WHERE send.id = chosen.id)",
+        has=f"(item.text ~ {IN_TEXT} OR EXISTS ("
+        f"SELECT FROM jsonb_array_elements(item.rejected) AS one WHERE {IS_REJECTED}))",
+        # What is sent must be what was accepted.
+        is_settled=f"((item.text ~ {IN_TEXT}) IS NOT true OR {PARTS[Part.SENDS].is_settled})",
+    ),
+    Part.MESSAGE_TEXTS: replace(
+        PARTS[Part.MESSAGE_TEXTS],
+        change=f"changed AS (UPDATE message SET text = {_without_number('message.text')},"
+        " version = message.version + 1, changed_xid = pg_current_xact_id()::text::bigint"
+        " FROM chosen WHERE message.id = chosen.id AND message.id > $1 AND message.id < $2)",
+        has=f"item.number <> {NUMBER} AND item.text ~ {IN_TEXT}",
+    ),
+    Part.INBOUND_TEXTS: replace(
+        PARTS[Part.INBOUND_TEXTS],
+        change=f"changed AS (UPDATE inbound SET text = {_without_number('inbound.text')}"
+        " FROM chosen WHERE inbound.id = chosen.id)",
+        has=f"item.number <> {NUMBER} AND item.text ~ {IN_TEXT}",
     ),
     Part.EVENT_BODIES: replace(
         EVENT_BODIES,
         change="changed AS (UPDATE webhook_event SET body = '', sender = NULL FROM chosen"
         " WHERE webhook_event.id = chosen.id)",
-        has=f"(position(convert_to({DIGITS}, 'UTF8') IN item.body) > 0"
-        f" OR item.sender LIKE '%' || {DIGITS})",
+        has=f"(encode(item.body, 'escape') ~ {IN_BODY} OR item.sender LIKE '%' || {DIGITS})",
     ),
 }

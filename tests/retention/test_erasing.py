@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote, urlencode
 
 from domain.dispatch.cancel import cancel_send
 from domain.inbox.capture import capture_contacts
@@ -10,6 +11,7 @@ from domain.retention.retention import Part
 from domain.retention.rules import Clients
 from ibiki.retention import erase
 from persistence import store
+from persistence.retention.spelling import in_body
 from tests import worlds
 from tests.inbox import post
 from tests.inbox.post import PHONE
@@ -49,6 +51,8 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
         Part.CONVERSATIONS: (0, 0),
         Part.CONTACTS: (1, 0),
         Part.SENDS: (1, 0),
+        Part.MESSAGE_TEXTS: (0, 0),
+        Part.INBOUND_TEXTS: (0, 0),
         Part.EVENT_BODIES: (2, 0),
     }
     assert await erased(own) == {part: (0, n) for part, (_, n) in planned.items()}
@@ -79,3 +83,57 @@ async def test_a_person_is_erased_and_the_ledger_is_proven(old: Old) -> None:
         await worlds.fetch("SELECT FROM webhook_event WHERE position($1 IN body) > 0", digits) == []
     )
     await assert_proven()
+
+
+SPELLINGS = (
+    "+12025550143",
+    "1 202 555 0143",
+    "(202) 555-0143",
+    "202.555.0143",
+    "011 1 202-555\u201101\u00a043",
+    "\uff12\uff10\uff12 555 0143",
+)
+
+
+async def test_texts_of_others_stay_without_the_number(old: Old) -> None:
+    texts = [f"Ask Ann, {each}, not 2025550144." for each in SPELLINGS]
+    await worlds.accept(old.app.sibling, len(texts), texts=texts)
+    await worlds.accept(old.app.sibling, 2, text=f"All: {SPELLINGS[2]}; 9{PHONE[2:]} is longer.")
+    await post.handed_over(old.app.pool, "others")
+    waits = await worlds.accept(old.app.sibling, 1, text=f"Waits for {PHONE}")
+    await capture_contacts(store)
+    [event] = await post.received(post.inbound(texts[2], sender="+12025550199", modem="m1"))
+    planned = await erased(Clients(), dry_run=True)
+    assert await erased(Clients()) == planned | {Part.CONVERSATIONS: (1, 0)}
+    assert planned[Part.MESSAGE_TEXTS] == (len(texts), 0)
+    assert planned[Part.SENDS] == (1, 1)
+    assert planned[Part.INBOUND_TEXTS] == (1, 0)
+    left = await worlds.fetch(
+        "SELECT text FROM message WHERE text <> '' AND created_at > now() - interval '1 day'"
+    )
+    assert {row["text"] for row in left} == {"Ask Ann, [number erased], not 2025550144."}
+    sends = await worlds.fetch("SELECT text FROM send WHERE text LIKE 'All%'")
+    assert sends[0]["text"] == "All: [number erased]; 92025550143 is longer."
+    [answer] = await worlds.fetch("SELECT text FROM inbound WHERE id = $1", event["id"])
+    assert answer["text"] == "Ask Ann, [number erased], not 2025550144."
+    await cancel_send(store, old.app.sibling.actor, waits.id)
+    assert (await erased(Clients()))[Part.SENDS] == (1, 0)
+    await assert_proven()
+
+
+async def test_bodies_of_events_go_however_the_number_is_written(worker_database_url: str) -> None:
+    written = [
+        b"\xff\x00 202 555-0143",
+        *(f'{{"to": "{each}"}}'.encode() for each in SPELLINGS),
+        *(json.dumps({"to": each}).encode() for each in SPELLINGS),
+        *(urlencode({"To": each}).encode() for each in SPELLINGS),
+        *(f"To={quote(each)}".encode() for each in SPELLINGS),
+    ]
+    others = [b"", b'{"to": "2025550144"}', b'["202", "555", "0143"]', b"a=202&b=5550143"]
+    async with worlds.connected(worker_database_url):
+        found = await worlds.fetch(
+            "SELECT body FROM unnest($1::bytea[]) AS body WHERE encode(body, 'escape') ~ $2",
+            written + others,
+            in_body(PHONE),
+        )
+    assert [row["body"] for row in found] == written
