@@ -148,9 +148,11 @@ async def run_workers(
 ) -> AsyncIterator[None]:
     """Runs the background work: sending, receiving, webhooks, capturing contacts, purging.
 
-    Raises NotInstalled if a restored database has messages that may have been sent already.
+    Raises NotInstalled if a restored database has messages that may have been sent already, and
+    ExportUnusable.
     """
     check_settled(context.directory)
+    retention = DailyRetention(store, context.settings.retention)
     workers = Workers(
         store,
         parts.upstreams,
@@ -171,7 +173,6 @@ async def run_workers(
         every_seconds=NIGHTLY_CHECK_SECONDS,
     )
     closing = Loop("closing months", Closer(store).close_daily, every_seconds=NIGHTLY_CHECK_SECONDS)
-    retention = DailyRetention(store, context.settings.retention)
     dropping = Loop("retention", retention.run_daily, every_seconds=NIGHTLY_CHECK_SECONDS)
     client = GuardedClient(GuardRules(hooks.address_rules(context.settings)))
     callbacks = CallbackFormat(parts.installation.auth_tokens, store)

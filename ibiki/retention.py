@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -29,6 +30,7 @@ from domain.retention.retention import (
     rows_of,
 )
 from domain.retention.rules import Clients, Retention, Rules
+from ibiki.cli.errors import CommandError
 from ibiki.exporting import MonthFiles
 from ibiki.settings.retention import RetentionSettings
 
@@ -51,14 +53,39 @@ class Exporting:
     format: str = "csv"
 
 
+class ExportUnusable(CommandError):
+    """The directory of exports cannot be written to."""
+
+
+def check_writable(directory: Path, name: str) -> None:
+    """Makes the directory, and writes to it. Raises ExportUnusable, which calls it `name`.
+
+    At the start: otherwise the first night in which something is old enough finds out.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise ExportUnusable(
+            f"{name}: {directory} cannot be written to: {error.strerror}. Choose a directory in"
+            " which this program may make files."
+        ) from error
+
+
 class DailyRetention:
-    """Drops what is too old once a day, in one of all processes, if the settings say so."""
+    """Drops what is too old once a day, in one of all processes, if the settings say so.
+
+    Raises ExportUnusable.
+    """
 
     def __init__(self, store: Store, settings: RetentionSettings) -> None:
         self._store = store
         self._default = Retention(settings.text_days, settings.months)
         self._exporting = Exporting(settings.export) if settings.export else None
         self._is_on = settings.daily
+        if settings.daily and settings.export is not None:
+            check_writable(settings.export, "RETENTION_EXPORT")
 
     async def run_daily(self) -> bool:
         """Does the work of this day, unless a process has begun it. Cheap: a loop calls it."""

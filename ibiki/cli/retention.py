@@ -15,9 +15,9 @@ from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
-from ibiki.cli.running import console, print_result, with_installation
+from ibiki.cli.running import busy, console, print_result, with_installation
 from ibiki.local.command_context import CommandContext
-from ibiki.retention import Exporting, erase, export_months, run_retention
+from ibiki.retention import Exporting, check_writable, erase, export_months, run_retention
 from ibiki.wiring import Components
 from persistence import store
 
@@ -38,6 +38,8 @@ def retention(
         raise CommandError(
             "Give --export DIR to write messages to files before they go, or --without-export."
         )
+    if export is not None:
+        check_writable(export, "--export")
     exporting = Exporting(export, format) if export else None
     files: list[Path] = []
 
@@ -55,7 +57,8 @@ def retention(
             found = drop_old(store, rules, now, dry_run=True)
         # `files` is filled when the last row is gone.
         try:
-            rows = [each async for each in found]
+            with busy("Reading what is older than the rules say"):
+                rows = [each async for each in found]
         except LedgerDoesNotHold as broken:
             raise CommandError(str(broken)) from broken
         await _print(rows, as_json=as_json, done=apply, files=files)
@@ -84,9 +87,10 @@ def erase_person(data: Path, number: str, *, client: str, apply: bool, as_json: 
         e164 = parts.installation.normaliser.normalise(number)
         found: list[Found] = []
         waiting = 0
-        async for _, step in erase(store, e164, of, dry_run=not apply):
-            found += step.found
-            waiting += step.waiting
+        with busy("Reading everything that can name the number"):
+            async for _, step in erase(store, e164, of, dry_run=not apply):
+                found += step.found
+                waiting += step.waiting
         await _print(found, as_json=as_json, done=apply, waiting=waiting)
 
     with_installation(data, run, must_exist=True)

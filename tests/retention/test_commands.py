@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import cast
 
+import pytest
+
+from ibiki.cli.retention import retention
+from ibiki.retention import DailyRetention, ExportUnusable, Store
+from ibiki.settings.retention import RetentionSettings
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -59,3 +65,21 @@ async def test_nothing_goes_if_the_ledger_does_not_hold(old: Old, tmp_path: Path
     assert "Run `ibiki audit`" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert await rows("message") == 12
+
+
+def test_a_directory_of_exports_is_checked_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    DailyRetention(cast("Store", None), RetentionSettings(export=file))
+    DailyRetention(cast("Store", None), RetentionSettings(daily=True, export=tmp_path / "new"))
+    with pytest.raises(ExportUnusable, match=r"RETENTION_EXPORT: .* cannot be written to: File"):
+        DailyRetention(cast("Store", None), RetentionSettings(daily=True, export=file))
+    with pytest.raises(ExportUnusable, match=r"--export: .* cannot be written to: Not a directory"):
+        retention(
+            tmp_path,
+            apply=True,
+            export=file / "months",
+            format="csv",
+            without_export=False,
+            as_json=False,
+        )
