@@ -22,7 +22,8 @@ class ProviderConfig:
     this installation, if it is not the public address. `signing_key`: what the provider signs its
     webhook calls with, if it is a secret of its own. `unit_cost`: what one unit of the pool
     costs, in the currency of the provider's balance. `accepted_codes`, `rejected_codes`: further
-    codes of messages, with commas. `deadline_seconds`: for one call as a whole;
+    codes of messages, with commas. `wallet`: the one of several balances of the account that is
+    used. `deadline_seconds`: for one call as a whole;
     shorter than the lease of its messages. `largest_batch`: messages per call, and so the most that
     one unreadable response can make UNKNOWN. Raises ValueError with a sentence for the operator.
     """
@@ -37,6 +38,7 @@ class ProviderConfig:
     unit_cost: Decimal | None = None
     accepted_codes: str | None = None
     rejected_codes: str | None = None
+    wallet: str | None = None
     deadline_seconds: float = 10.0
     connect_seconds: float = 3.0
     reuse_seconds: float = 0.0

@@ -47,7 +47,7 @@ JSON_PATH: Final = "/api/v1/json/"
 MOST_NUMBERS: Final = 1_000
 LONGEST_SENDER: Final = 11
 PRIORITY: Final = "1"  # "0" is the most urgent and "4" the least; the SDK's default
-WALLET: Final = "Local"  # the vendor keeps another wallet for messages to other countries
+WALLETS: Final = ("Local", "International")  # the vendor keeps two balances
 
 # The plain API answers this if it took the message, in small or capital letters. The second text
 # is the older one.
@@ -197,11 +197,13 @@ def is_json(base_url: str) -> bool:
 
 
 class _Account:
-    """What the accounts of both APIs have. Raises ValueError without credentials."""
+    """What the accounts of both APIs have. Raises ValueError with a sentence for the operator."""
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
         if config.credentials is None:
             raise ValueError("An EgoSMS account needs a user name and a password.")
+        if len(config.sender or "") > LONGEST_SENDER:
+            raise ValueError(f"sender can have at most {LONGEST_SENDER} characters.")
         address = urlsplit(config.base_url)
         self._credentials = config.credentials
         self._sender = config.sender
@@ -251,6 +253,9 @@ class EgoSMSJson(_Account):
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
         super().__init__(config, transport)
+        self._wallet = config.wallet or WALLETS[0]
+        if self._wallet not in WALLETS:
+            raise ValueError(f"wallet must be {' or '.join(WALLETS)}.")
         self.largest_batch = min(config.largest_batch, MOST_NUMBERS)
 
     async def send(self, message: Outgoing) -> Outcome:
@@ -302,7 +307,12 @@ class EgoSMSJson(_Account):
 
     async def _post(self, method: str, messages: Sequence[Mapping[str, object]] | None) -> Exchange:
         own = {"username": self._credentials.username, "password": self._credentials.password}
-        shape = {"method": method, "userdata": own, "msgdata": messages, "walletType": WALLET}
+        shape = {
+            "method": method,
+            "userdata": own,
+            "msgdata": messages,
+            "walletType": self._wallet,
+        }
         headers = {"Content-Type": "application/json", "Accept": "*/*"}
         body = json.dumps(shape).encode()
         return await self._transport.request("POST", self._path, headers=headers, body=body)

@@ -75,7 +75,18 @@ PROVIDERS: Final[Mapping[str, ProviderKind]] = {
     "egosms": ProviderKind(
         egosms.open_egosms,
         egosms.parse_webhook,
-        (address(egosms.PLAIN_URL), USERNAME, PASSWORD, SENDER),
+        (
+            address(egosms.PLAIN_URL),
+            USERNAME,
+            PASSWORD,
+            SENDER,
+            ProviderField(
+                name="wallet",
+                description="The balance that is used: Local or International. JSON API only.",
+                required=False,
+                default=egosms.WALLETS[0],
+            ),
+        ),
     ),
     "ibiki": ProviderKind(Ibiki, ibiki.parse_webhook, (address(None), API_KEY)),
     "kannel": ProviderKind(

@@ -63,12 +63,17 @@ async def witness() -> AsyncIterator[Witness]:
 
 @asynccontextmanager
 async def account_at(
-    address: str, credentials: Credentials = DEMO, *, sender: str | None = "Kanda"
+    address: str,
+    credentials: Credentials = DEMO,
+    *,
+    sender: str | None = "Kanda",
+    wallet: str | None = None,
 ) -> AsyncIterator[EgoSMSJson | EgoSMSPlain]:
     config = ProviderConfig(
         base_url=address,
         credentials=credentials,
         sender=sender,
+        wallet=wallet,
         deadline_seconds=2,
         loopback_only=True,
     )
@@ -128,6 +133,33 @@ async def test_our_requests_are_those_of_the_vendors_sdk_field_by_field(
     assert [list(each) for each in ours[0][2]["msgdata"]] == [
         ["number", "message", "senderid", "priority"]
     ]
+
+
+async def test_an_account_uses_the_wallet_that_it_names() -> None:
+    async with witness() as it:
+        address = f"{it.base_url}/api/v1/json/"
+        async with account_at(address, wallet="International") as provider:
+            await provider.send(Outgoing(NUMBERS[0], "Hello"))
+            await provider.balance()
+    assert [body["walletType"] for _, _, body in it.requests] == ["International"] * 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"wallet": "local"}, "wallet must be Local"), ({"sender": "x" * 12}, "at most 11")],
+)
+def test_a_value_that_the_vendor_refuses_is_refused_before_anything_is_charged(
+    wrong: dict[str, str], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        open_egosms(
+            ProviderConfig(
+                base_url="http://127.0.0.1:1/api/v1/json/",
+                credentials=DEMO,
+                wallet=wrong.get("wallet"),
+                sender=wrong.get("sender"),
+            )
+        )
 
 
 async def test_a_plain_request_has_its_fields_in_the_query_exactly_as_they_are() -> None:
