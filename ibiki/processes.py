@@ -361,7 +361,7 @@ def webhook_rules_of(settings: Settings, parts: Components) -> WebhookRules:
         by_get=CALLS_BY_GET,
         secrets=settings.secrets.webhook_secrets,
         signing_secrets=settings.secrets.webhook_signing_secrets,
-        signing_keys=parts.upstreams.signing_keys,
+        accounts=parts.upstreams.accounts,
         public_url=settings.installation.public_url,
         allowed_networks=[ip_network(each) for each in settings.webhooks.allowed_networks],
         requests_per_second=settings.webhooks.requests_per_second,

@@ -55,7 +55,7 @@ class Upstreams:
         }
         self._cipher = cipher
         self._read: dict[UUID, tuple[float, SignIn]] = {}
-        self._keys: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._keys: dict[str, tuple[float, Mapping[UUID, str | None]]] = {}
         self._open: dict[UUID, _Open] = {}
         self._retired: list[tuple[float, Provider]] = []
 
@@ -115,21 +115,27 @@ class Upstreams:
             )
         return sign_in
 
-    async def signing_keys(self, provider: str) -> Sequence[str]:
-        """The secrets that the accounts at this provider sign their webhook calls with.
+    async def accounts(self, provider: str) -> Mapping[UUID, str | None]:
+        """The accounts at this provider, each with the secret that it signs its webhook calls with.
 
         At most a second old. Raises TryAgain while the database is away.
         """
-        read_at, keys = self._keys.get(provider, (0.0, ()))
+        read_at, found = self._keys.get(provider, (0.0, {}))
         if not read_at or now_seconds() - read_at >= FRESH_SECONDS:
-            began, name = now_seconds(), SIGNATURES[provider].key
-            found = []
-            for account_id, encrypted in await store.read_secrets(provider):
-                with suppress(CredentialsUnreadable):
-                    found.append(self._cipher.decrypt(account_id, encrypted).get(name))
-            keys = tuple(filter(None, found))
-            self._keys[provider] = (began, keys)
-        return keys
+            began = now_seconds()
+            found = {
+                account_id: self._signing_key(provider, account_id, encrypted)
+                for account_id, encrypted in await store.read_secrets(provider)
+            }
+            self._keys[provider] = (began, found)
+        return found
+
+    def _signing_key(self, provider: str, account_id: UUID, encrypted: bytes | None) -> str | None:
+        if provider not in SIGNATURES or encrypted is None:
+            return None
+        with suppress(CredentialsUnreadable):
+            return self._cipher.decrypt(account_id, encrypted).get(SIGNATURES[provider].key)
+        return None
 
     def _opened(self, provider_account_id: UUID, sign_in: SignIn, base_url: str | None) -> Provider:
         secrets: dict[str, str] = {}

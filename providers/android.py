@@ -227,6 +227,7 @@ def _inbound(message_id: str, payload: Mapping[str, object], key: str, phone: st
         key=f"{message_id} {received_at}".strip(),
         receiver=_text(payload, "recipient"),
         line=Line(phone, sim) if phone is not None and sim is not None else None,
+        line_repeats=False,
     )
 
 

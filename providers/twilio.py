@@ -265,6 +265,7 @@ def parse_webhook(body: bytes) -> Parsed:
         # A reply leaves from the number that was texted: see `_form`.
         line=Line(own, receiver) if own is not None and receiver is not None else None,
         keyword=KEYWORDS.get((_text(fields, "OptOutType") or "").upper()),
+        line_repeats=False,
     )
 
 

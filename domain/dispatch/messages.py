@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.identity.quiet_hours import QuietHours
 from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected
-from domain.sending.messages import MessageStatus
+from domain.sending.messages import MessageStatus, modem_at_provider
 from domain.sending.schedule import ends_of_hold
 
 
@@ -106,7 +106,14 @@ class Call:
         """The messages for the provider, in order. A reply names its modem and port."""
         attempt = self.attempt_id.hex
         return [
-            Outgoing(each.number, each.text, each.modem, each.port, attempt, each.id.hex)
+            Outgoing(
+                each.number,
+                each.text,
+                each.modem and modem_at_provider(each.modem),
+                each.port,
+                attempt,
+                each.id.hex,
+            )
             for each in self.messages
         ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from domain.inbox.keywords import Keyword, Keywords
 from domain.inbox.messages import ConversationKey, NewInbound, OptOut, OptOutSource
 from domain.inbox.opt_out import apply_opt_outs, cancel_queued_to
 from domain.inbox.ports import ReceivingStore
-from domain.inbox.routing import CandidateIndex, Postponed, Routed, Unrouted
+from domain.inbox.routing import WHICH_ACCOUNT, CandidateIndex, Postponed, Routed, Unrouted
 from domain.inbox.senders import Sender, is_answerable, read_numbers, read_sender
 from domain.inbox.webhooks import (
     DueEvent,
@@ -83,12 +83,16 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class _Inbound:
-    """An inbound message of an event, with what its numbers can be read as."""
+    """An inbound message of an event, with what its numbers can be read as.
+
+    `is_ambiguous`: its line can be one of several accounts.
+    """
 
     event: DueEvent
     call: InboundCall
     sender: Sender
     receivers: Sequence[str]
+    is_ambiguous: bool
 
 
 @dataclass(slots=True)
@@ -104,7 +108,9 @@ async def receive_inbound(
     receiver: Receiver, tx: Transaction, calls: Sequence[tuple[DueEvent, InboundCall]]
 ) -> list[EventResult]:
     """Routes and delivers the messages, and blocks the numbers of pending opt-outs."""
-    batch = await _route_all(receiver, tx, [_read(receiver, *each) for each in calls])
+    accounts = await receiver.store.first_accounts(tx)
+    read = [_read(receiver, accounts, *each) for each in calls]
+    batch = await _route_all(receiver, tx, read)
     await deliver(receiver.store, tx, batch.messages, batch.blocks)
     return batch.results
 
@@ -135,9 +141,36 @@ async def deliver(
     await cancel_queued_to(store, tx, sorted(opted_out))
 
 
-def _read(receiver: Receiver, event: DueEvent, call: InboundCall) -> _Inbound:
-    sender = read_sender(receiver.normaliser, call.sender)
-    return _Inbound(event, call, sender, read_numbers(receiver.normaliser, call.receiver))
+def with_own_line(
+    event: DueEvent, call: InboundCall, accounts: Mapping[str, Sequence[UUID]]
+) -> InboundCall:
+    """The call with its line as it is known here: with its account, if that is not the first one.
+
+    `accounts`: the first two of each provider.
+    """
+    account_id, line = event.provider_account_id, call.known_line
+    is_first = account_id in accounts.get(event.provider, ())[:1]
+    if account_id is None or line is None or is_first or not call.line_repeats:
+        return call
+    return replace(call, line=line.at(account_id))
+
+
+def _read(
+    receiver: Receiver,
+    accounts: Mapping[str, Sequence[UUID]],
+    event: DueEvent,
+    given: InboundCall,
+) -> _Inbound:
+    call = with_own_line(event, given, accounts)
+    is_named = event.provider_account_id is not None or not call.line_repeats
+    has_others = len(accounts.get(event.provider, ())) > 1
+    return _Inbound(
+        event,
+        call,
+        read_sender(receiver.normaliser, call.sender),
+        read_numbers(receiver.normaliser, call.receiver),
+        is_ambiguous=call.known_line is not None and has_others and not is_named,
+    )
 
 
 async def _route_all(receiver: Receiver, tx: Transaction, inbound: Sequence[_Inbound]) -> _Batch:
@@ -154,7 +187,7 @@ async def _route_all(receiver: Receiver, tx: Transaction, inbound: Sequence[_Inb
     await _read_correspondents(store, tx, index, inbound)
     batch = _Batch()
     pending: list[tuple[_Inbound, EventResult]] = []
-    for each in inbound:
+    for each in (_with_certain_line(index, given) for given in inbound):
         complete = captured_until is None or each.event.received_at < captured_until
         result = _route_one(index, each, complete=complete)
         is_final = result.due_in_seconds is None
@@ -181,6 +214,13 @@ async def _read_correspondents(
             index.correspondents.setdefault(number, set()).add(client_id)
 
 
+def _with_certain_line(index: CandidateIndex, inbound: _Inbound) -> _Inbound:
+    """The message, without a line that can be one of several accounts and is not set by hand."""
+    if not inbound.is_ambiguous or inbound.call.line in index.by_hand:
+        return inbound
+    return replace(inbound, call=replace(inbound.call, line=None))
+
+
 def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> EventResult:
     event_id, call = inbound.event.id, inbound.call
     found, sender = index.route(
@@ -195,7 +235,7 @@ def _route_one(index: CandidateIndex, inbound: _Inbound, *, complete: bool) -> E
             return EventResult(
                 event_id,
                 WebhookOutcome.UNROUTED,
-                reason,
+                WHICH_ACCOUNT if inbound.is_ambiguous else reason,
                 line=call.line,
                 sender=sender or None,
             )

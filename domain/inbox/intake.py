@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from uuid import UUID
 
 from domain.errors import TryAgain
 from domain.inbox.ports import EventStore
@@ -69,12 +70,16 @@ class Intake:
         """Calls the listener whenever an event is stored that has to be received."""
         self._listeners.append(listener)
 
-    async def take(self, provider: str, body: bytes) -> StoredEvent:
+    async def take(
+        self, provider: str, body: bytes, *, provider_account_id: UUID | None = None
+    ) -> StoredEvent:
         """Stores a call of a provider. Durable when it returns; safe to repeat.
 
-        Raises TryAgain while the database is away, RateLimited while too many events wait.
+        `provider_account_id`: the account that it is about, if that is known. Raises TryAgain while
+        the database is away, RateLimited while too many events wait.
         """
-        event = new_event(provider, self._parsers[provider](body), body)
+        parsed = self._parsers[provider](body)
+        event = new_event(provider, parsed, body, provider_account_id=provider_account_id)
         outcome = await self._batcher.ask(event)
         if outcome is None:
             raise TryAgain

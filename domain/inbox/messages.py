@@ -255,16 +255,20 @@ class ReplyOrigin:
     """The source of an inbound message, as far as a reply to it needs.
 
     `provider`: whose webhook call it was. `own_provider`: of the client's account. `accounts`: the
-    platform's accounts at `provider`.
+    account that the call named, else the platform's accounts at `provider`. `named_own`: whether
+    the call named the client's account; None if it named none.
     """
 
     provider: str
     own_provider: str
     accounts: Sequence[UUID]
+    named_own: bool | None = None
 
     @property
     def is_own(self) -> bool:
-        """Whether the client's own account is at that provider."""
+        """Whether it came to the client's own account, or may have."""
+        if self.named_own is not None:
+            return self.named_own
         return _kind_of(self.provider) == _kind_of(self.own_provider)
 
 

@@ -147,6 +147,10 @@ class ReceivingStore(OptOuts, Reports, Captures, Protocol):
 
     async def write_results(self, tx: Transaction, results: Sequence[EventResult]) -> None: ...
 
+    async def first_accounts(self, tx: Transaction) -> Mapping[str, Sequence[UUID]]:
+        """The first two accounts at each provider, also those of clients; the oldest first."""
+        ...
+
     async def put_off_event(self, event_id: UUID, reason: str, *, due_in_seconds: float) -> None:
         """Postpones an event that could not be received. Shows the reason meanwhile."""
         ...

@@ -83,6 +83,8 @@ async def find_reply_line(
     origin = await store.find_reply_origin(scope, conversation.last_inbound_id, provider_account_id)
     if origin is None or origin.is_own:
         own = None if conversation.pinned else await store.route_of(conversation.client_id)
+        if own is not None and not own.line.can_be_at(provider_account_id):
+            own = None
         return reply_line(conversation, own)
     route = installation.routes.table.find_to(
         provider_account_id, conversation.number, origin.accounts

@@ -264,6 +264,7 @@ def _index_of(report: ReportEvent, messages: Sequence[ReportedMessage]) -> int |
         at
         for at, each in enumerate(messages)
         if each.provider == report.event.provider
+        and report.event.provider_account_id in (None, each.provider_account_id)
         and report.report.reference in (each.reference, each.message_id.hex)
         and (report.numbers is None or each.number in report.numbers)
     ]

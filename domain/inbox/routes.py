@@ -11,7 +11,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.identity.access import Everything
 from domain.identity.directory import assigned_numbers_of
 from domain.identity.ports import IdentityStore
-from domain.inbox.inbound import Receiver, deliver, routed
+from domain.inbox.inbound import Receiver, deliver, routed, with_own_line
 from domain.inbox.messages import ModemRoute, OptOut, OptOutSource
 from domain.inbox.ports import AssigningStore, RoutingAdmin
 from domain.inbox.senders import Sender, read_sender
@@ -91,6 +91,7 @@ async def assign_inbound(
         if locked.outcome not in ASSIGNABLE:
             raise InvalidInput("This event is already routed, or has no content.")
         call, read = _message_of(receiver, locked.event, by_hand)
+        call = with_own_line(locked.event, call, await store.first_accounts(tx))
         sender = await _sender_for(store, tx, client_id, read)
         if remember and call.known_line is None:
             raise InvalidInput("The event names no modem and port to remember.", field="remember")

@@ -9,6 +9,9 @@ The first rule that matches decides:
    last 30 days: on a shared line, one client is always seen first (docs/decisions/0030).
 5. The only client that sent to the sender in the last 30 days.
 
+If the message may have come to one of several accounts, it has no line, unless rule 2 applies: each
+of them can have a line of the same name (docs/decisions/0245).
+
 If no rule matches, only the operator sees the message, and can assign it. Rules 3 to 5 do not apply
 to a sender without a phone number (docs/decisions/0085).
 """
@@ -32,6 +35,10 @@ BY_WRITING = "This client is the only one that sent to the sender in the last 30
 SEVERAL_WROTE = "Several clients sent to the sender in the last 30 days."
 NOBODY = "No assigned number, line, conversation or recent message points to one client."
 NO_NUMBER = "The sender is not a phone number, and no assigned number or line points to a client."
+WHICH_ACCOUNT = (
+    "There are several accounts at this provider, and the call does not name one of them: use the"
+    " webhookPath of each account."
+)
 SEVERAL_NUMBERS = "The sender can be read as several numbers that clients have sent to."
 
 

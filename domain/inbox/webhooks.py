@@ -37,7 +37,8 @@ class InboundCall:
     """An inbound message as a provider sends it; numbers are as given.
 
     `key`: the provider's ID for it. `blocked`: the provider reports that the sender opted out.
-    `keyword`: what the provider understood the text as, None if it does not say.
+    `keyword`: what the provider understood the text as, None if it does not say. `line_repeats`:
+    another account at the provider can have a line of the same name.
     """
 
     sender: str
@@ -49,6 +50,7 @@ class InboundCall:
     business: str | None = None
     blocked: bool = False
     keyword: Keyword | None = None
+    line_repeats: bool = True
 
     @property
     def known_line(self) -> Line | None:
@@ -88,7 +90,7 @@ class NewEvent:
     """An event to be stored. `invalid`: why it cannot be received.
 
     `key`: a SHA-256, equal for repetitions of the same event. `expires`: they count as such only
-    within REPEAT_SECONDS.
+    within REPEAT_SECONDS. `provider_account_id`: if the call says which account it is about.
     """
 
     id: UUID
@@ -97,17 +99,22 @@ class NewEvent:
     body: bytes
     expires: bool = False
     invalid: str | None = None
+    provider_account_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DueEvent:
-    """A stored event to be received, under lock. `tries`: how often it was postponed."""
+    """A stored event to be received, under lock.
+
+    `tries`: how often it was postponed. `provider_account_id`: see `NewEvent`.
+    """
 
     id: UUID
     provider: str
     body: bytes
     received_at: datetime
     tries: int
+    provider_account_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +258,12 @@ class WebhookStatus:
     refused_last_hour: int
 
 
-def new_event(provider: str, parsed: Parsed, body: bytes) -> NewEvent:
-    """The event that a call of a provider is stored as."""
+def new_event(
+    provider: str, parsed: Parsed, body: bytes, *, provider_account_id: UUID | None = None
+) -> NewEvent:
+    """The event that a call of a provider is stored as. `provider_account_id`: if it is known."""
+    # The IDs of two accounts are independent of each other.
+    source = provider if provider_account_id is None else f"{provider} {provider_account_id}"
     invalid = parsed.reason if isinstance(parsed, Malformed) else None
     match parsed:
         case InboundCall(sender, text, key=str(own)):
@@ -261,7 +272,15 @@ def new_event(provider: str, parsed: Parsed, body: bytes) -> NewEvent:
         case ReportCall(reference, word, number=number):
             parts = ["report", reference, number or "", word]
         case _:
-            key = sha256(provider.encode() + b"\0\0" + body).digest()
-            return NewEvent(new_id(), provider, key, body, expires=True, invalid=invalid)
-    key = sha256("\0".join([provider, *parts]).encode()).digest()
-    return NewEvent(new_id(), provider, key, body)
+            key = sha256(source.encode() + b"\0\0" + body).digest()
+            return NewEvent(
+                new_id(),
+                provider,
+                key,
+                body,
+                expires=True,
+                invalid=invalid,
+                provider_account_id=provider_account_id,
+            )
+    key = sha256("\0".join([source, *parts]).encode()).digest()
+    return NewEvent(new_id(), provider, key, body, provider_account_id=provider_account_id)

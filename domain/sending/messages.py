@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,9 @@ class Line:
 
     The modem BY_MESSAGE means that the provider names no line, but lets its message be answered:
     the port is the ID of that message. It serves for replies, and no message is routed by it.
+
+    Two accounts can have a line of the same name. If a webhook call says whose it is, the modem
+    ends with the account: docs/decisions/0245.
     """
 
     modem: str
@@ -35,6 +39,23 @@ class Line:
     def is_known(self) -> bool:
         """Whether it is a line that other messages can come in on."""
         return self.modem != BY_MESSAGE
+
+    def at(self, provider_account_id: UUID) -> Line:
+        """This line of that account."""
+        return Line(f"{self.modem} (account {provider_account_id.hex[-12:]})", self.port)
+
+    def can_be_at(self, provider_account_id: UUID) -> bool:
+        """Whether it names that account, or none."""
+        bare = Line(modem_at_provider(self.modem), self.port)
+        return self in (bare, bare.at(provider_account_id))
+
+
+_ACCOUNT = re.compile(r" \(account [0-9a-f]{12}\)\Z")
+
+
+def modem_at_provider(modem: str) -> str:
+    """The modem as its provider names it."""
+    return _ACCOUNT.sub("", modem)
 
 
 class MessageStatus(StrEnum):

@@ -4,6 +4,9 @@ The address, the rate and the secret are checked before the body is read, a sign
 event is stored unchanged and acknowledged. `domain.inbox.receive` evaluates it later.
 
 The event of a provider that calls by GET is the query of the URL.
+
+The address can name the account that it is about: `/webhooks/{provider}/{account}`, with or without
+a secret behind it. A call that an account signs names it, too.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
+from uuid import UUID
 
 from standardwebhooks.webhooks import Webhook
 from starlette.requests import ClientDisconnect, Request
@@ -29,10 +33,11 @@ from ibiki.http.requests import RequestRefused
 from ibiki.observability.metrics import Metrics
 from providers.registry import ANSWERS, SIGNATURES
 from providers.replies import Signature, SignedCall
+from resolvers import ids
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-SigningKeys: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
-"""The secrets that the accounts at a provider sign their calls with."""
+Accounts: TypeAlias = Callable[[str], Awaitable[Mapping[UUID, str | None]]]
+"""The accounts at a provider, each with the secret that it signs its calls with, if it does."""
 
 EXTREME_PATH = "/api/webhook/extreme"
 SECRET_HEADER = "x-webhook-secret"  # noqa: S105 - the name of the header
@@ -44,18 +49,19 @@ NOT_CONFIGURED = "No secret is configured. Set WEBHOOK_SECRET."
 NOT_ALLOWED = "Calls from this address are not allowed."
 TOO_MANY = "Too many calls from one address."
 TOO_LARGE = "The body is larger than 64 KiB."
+NO_ACCOUNT = "The address names no account at this provider."
 
 
-async def no_keys(provider: str) -> Sequence[str]:
+async def no_accounts(provider: str) -> Mapping[UUID, str | None]:
     """For an installation that has no accounts at such a provider."""
-    return ()
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRules:
     """Who may call: callers with a secret or a valid signature.
 
-    `signing_keys`: of providers that sign in a way of their own. `public_url`: the beginning of the
+    `accounts`: at a provider, with their own signing keys. `public_url`: the beginning of the
     URLs that they sign; None is as the request has it. `open_on_loopback`: if neither secrets nor
     signing secrets are configured, calls from this machine are allowed. `by_get`: providers that
     call by GET. All others call by POST.
@@ -63,7 +69,7 @@ class WebhookRules:
 
     secrets: Sequence[str] = ()
     signing_secrets: Sequence[str] = ()
-    signing_keys: SigningKeys = no_keys
+    accounts: Accounts = no_accounts
     public_url: str | None = None
     allowed_networks: Sequence[Network] = ()
     requests_per_second: int = 2_000
@@ -88,6 +94,7 @@ class Webhooks:
         return [
             Route("/webhooks/{provider}", self.answer, methods=["POST", "GET"]),
             Route("/webhooks/{provider}/{token}", self.answer, methods=["POST", "GET"]),
+            Route("/webhooks/{provider}/{account}/{token}", self.answer, methods=["POST", "GET"]),
             Route(EXTREME_PATH, self.answer, methods=["POST"]),
         ]
 
@@ -100,12 +107,16 @@ class Webhooks:
         if request.method != ("GET" if by_get else "POST"):
             allowed = [(b"allow", b"GET" if by_get else b"POST")]
             raise RequestRefused(405, "This method is not allowed.", headers=allowed)
-        shows_secret = self._admit(request, provider)
+        named = _Named.by(request)
+        shows_secret = self._admit(request, provider, named)
         body = await self._read(request, provider, by_get=by_get)
         try:
-            if not shows_secret and not await self._is_signed(request, provider, body):
-                raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")
-            taken = await self._intake.take(provider, body)
+            account_id = None
+            if not shows_secret:
+                account_id = await self._signer(request, provider, body, named)
+            if named.account is not None:
+                account_id = await self._known(provider, named)
+            taken = await self._intake.take(provider, body, provider_account_id=account_id)
         except (TryAgain, RateLimited) as busy:
             retry = [(b"retry-after", b"1")]
             message = "The event cannot be stored now. Send it again."
@@ -122,7 +133,7 @@ class Webhooks:
         word = "duplicate" if taken.outcome is WebhookOutcome.DUPLICATE else "received"
         return JSONResponse({"status": word})
 
-    def _admit(self, request: Request, provider: str) -> bool:
+    def _admit(self, request: Request, provider: str, named: _Named) -> bool:
         """Whether the caller shows a secret, and not only a signature. Raises RequestRefused."""
         address = request.client.host if request.client else ""
         wait_seconds = self._rate_limiter.wait_seconds(address)
@@ -133,7 +144,7 @@ class Webhooks:
             raise self._refused(provider, 403, NOT_ALLOWED, code="FORBIDDEN")
         if self._has_standard_signature(request):
             return False  # it is checked after the body is read
-        shown = request.headers.get(SECRET_HEADER) or request.path_params.get("token")
+        shown = request.headers.get(SECRET_HEADER) or named.secret
         if shown and self._is_known(shown):
             return True
         if _own_signature(request, provider) is not None:
@@ -148,14 +159,36 @@ class Webhooks:
     def _has_standard_signature(self, request: Request) -> bool:
         return bool(self._signatures) and SIGNATURE_HEADER in request.headers
 
-    async def _is_signed(self, request: Request, provider: str, body: bytes) -> bool:
-        """Raises TryAgain while the accounts cannot be read."""
+    async def _signer(
+        self, request: Request, provider: str, body: bytes, named: _Named
+    ) -> UUID | None:
+        """The account that signed the call, which is the named one if there is one.
+
+        None if several accounts sign with the same key, or if the key is of no account. Raises
+        RequestRefused, and TryAgain while the accounts cannot be read.
+        """
         if self._has_standard_signature(request):
-            return self._signatures.are_valid(body, request.headers)
+            if self._signatures.are_valid(body, request.headers):
+                return None
+            raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")
         signature = _own_signature(request, provider)
         assert signature is not None
         call = SignedCall(self._url(request), request.headers, body)
-        return any(signature.check(call, key) for key in await self._rules.signing_keys(provider))
+        signers = [
+            account_id
+            for account_id, key in (await self._rules.accounts(provider)).items()
+            if key and signature.check(call, key) and named.account_id in (None, account_id)
+        ]
+        if not signers:
+            raise self._refused(provider, 401, WRONG_SIGNATURE, code="UNAUTHENTICATED")
+        return signers[0] if len(signers) == 1 else None
+
+    async def _known(self, provider: str, named: _Named) -> UUID:
+        """The account that the address names. Raises RequestRefused, TryAgain."""
+        account_id = named.account_id
+        if account_id is None or account_id not in await self._rules.accounts(provider):
+            raise self._refused(provider, 404, NO_ACCOUNT)
+        return account_id
 
     def _url(self, request: Request) -> str:
         """The URL that the provider called: a proxy may have changed its scheme, host and port."""
@@ -210,6 +243,26 @@ class Webhooks:
         self._intake.refuse(provider, reason)
         self._metrics.webhook_events.labels(provider, "refused").inc()
         return RequestRefused(status, reason, code=code, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What the address names behind the provider: an account, a secret, both or nothing."""
+
+    account: str | None
+    secret: str | None
+
+    @classmethod
+    def by(cls, request: Request) -> _Named:
+        account, last = request.path_params.get("account"), request.path_params.get("token")
+        if account is None and last and ids.find(ids.Kind.PROVIDER_ACCOUNT, last) is not None:
+            return cls(last, None)
+        return cls(account, last)
+
+    @property
+    def account_id(self) -> UUID | None:
+        """None if it names none, or if it is not an ID."""
+        return ids.find(ids.Kind.PROVIDER_ACCOUNT, self.account) if self.account else None
 
 
 def _own_signature(request: Request, provider: str) -> Signature | None:

@@ -36,8 +36,9 @@ DUPLICATE = "The same event was stored before: nothing was changed."
 # repetition with the same body only names the event that has it.
 STORE_EVENTS = """
 WITH given AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::bool[], $6::text[])
-        AS given (id, provider, key, body, expires, invalid)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::bool[], $6::text[],
+                         $10::uuid[])
+        AS given (id, provider, key, body, expires, invalid, provider_account_id)
 ), kept AS (
     INSERT INTO webhook_event_key (key, event_id)
     SELECT DISTINCT ON (key) key, id FROM given ORDER BY key, id
@@ -47,8 +48,10 @@ WITH given AS (
         < statement_timestamp() - make_interval(secs => $9)
     RETURNING event_id
 ), stored AS (
-    INSERT INTO webhook_event (id, provider, body, outcome, reason, due_at, received_at, updated_at)
-    SELECT id, provider, body, CASE WHEN invalid IS NULL THEN 'UNROUTED' ELSE 'INVALID' END,
+    INSERT INTO webhook_event (id, provider, provider_account_id, body, outcome, reason, due_at,
+                               received_at, updated_at)
+    SELECT id, provider, provider_account_id, body,
+           CASE WHEN invalid IS NULL THEN 'UNROUTED' ELSE 'INVALID' END,
            coalesce(invalid, $7), CASE WHEN invalid IS NULL THEN statement_timestamp() END,
            statement_timestamp(), clock_timestamp()
     FROM given WHERE id IN (SELECT event_id FROM kept)
@@ -63,10 +66,11 @@ WITH given AS (
         WHERE own.key = ANY(ARRAY(SELECT key FROM repeated))) AS each
     ORDER BY key, id DESC
 ), again AS (
-    INSERT INTO webhook_event (id, provider, body, original_id, outcome, reason, received_at,
-                               updated_at)
-    SELECT repeated.id, provider, CASE WHEN original.id IS NULL THEN repeated.body ELSE '' END,
-           original.id, 'DUPLICATE', $8, statement_timestamp(), clock_timestamp()
+    INSERT INTO webhook_event (id, provider, provider_account_id, body, original_id, outcome,
+                               reason, received_at, updated_at)
+    SELECT repeated.id, provider, provider_account_id,
+           CASE WHEN original.id IS NULL THEN repeated.body ELSE '' END, original.id,
+           'DUPLICATE', $8, statement_timestamp(), clock_timestamp()
     FROM repeated LEFT JOIN original
         ON original.key = repeated.key AND original.body = repeated.body
 )
@@ -88,7 +92,7 @@ SET times = webhook_event.times + excluded.times, updated_at = clock_timestamp()
 # statement_timestamp(): PostgreSQL does not use an index for a comparison with a volatile function
 # such as clock_timestamp(), and many events may wait.
 TAKE_DUE = """
-SELECT id, provider, body, received_at, tries FROM webhook_event
+SELECT id, provider, body, received_at, tries, provider_account_id FROM webhook_event
 WHERE due_at <= statement_timestamp() AND ($2::uuid[] IS NULL OR id = ANY($2))
 ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 """
@@ -122,7 +126,14 @@ async def store_events(events: Sequence[NewEvent]) -> list[WebhookOutcome]:
         for each in events
     ]
     async with connection() as pooled:
-        found = await pooled.fetch(STORE_EVENTS, *columns(rows), STORED, DUPLICATE, REPEAT_SECONDS)
+        found = await pooled.fetch(
+            STORE_EVENTS,
+            *columns(rows),
+            STORED,
+            DUPLICATE,
+            REPEAT_SECONDS,
+            [each.provider_account_id for each in events],
+        )
         stored = {row[0] for row in found}
         note(pooled, [hints.EVENT + each.id.bytes for each in events])
     return [_outcome(each, new=each.id in stored) for each in events]

@@ -15,7 +15,8 @@ class WebhookEvent(Model):
     `original_id`: of a repetition with the same body: the event that has the body. `due_at`: when
     to receive it next, null after that. `key`: of events from before there was
     `webhook_event_key`. `times`: more than 1 for refusals, counted per minute.
-    `sender`: as it was read. `opt_out_pending`: a STOP that waits for the operator's decision.
+    `provider_account_id`: of a call that names its account. `sender`: as it was read.
+    `opt_out_pending`: a STOP that waits for the operator's decision.
     """
 
     id = fields.UUIDField(primary_key=True)
@@ -23,6 +24,7 @@ class WebhookEvent(Model):
     key = fields.BinaryField(null=True)
     body = fields.BinaryField()
     original_id = fields.UUIDField(null=True)
+    provider_account_id = fields.UUIDField(null=True)
     outcome = fields.TextField()
     reason = fields.TextField()
     client_id = fields.UUIDField(null=True)

@@ -94,6 +94,9 @@ UNION
 SELECT client_id, number FROM conversation WHERE number = ANY($1::text[])
 """
 
+FIRST_ACCOUNTS = """
+SELECT provider, (array_agg(id ORDER BY id))[:2] FROM provider_account GROUP BY provider
+"""
 CAPTURED_UNTIL = "SELECT created_at FROM send WHERE NOT captured ORDER BY id LIMIT 1"
 
 # ORDER BY: transactions that receive for the same clients lock their feeds in the same order, so
@@ -159,6 +162,10 @@ ORDER BY client_id, modem, port
 ON CONFLICT (client_id, modem, port) DO UPDATE
 SET last_seen_at = greatest(modem_route.last_seen_at, excluded.last_seen_at)
 """
+
+
+async def first_accounts(tx: Connection) -> dict[str, list[UUID]]:
+    return {row[0]: row[1] for row in await tx.fetch(FIRST_ACCOUNTS)}
 
 
 async def captured_until(tx: Connection) -> datetime | None:

@@ -66,9 +66,10 @@ EXISTS (SELECT FROM modem_route AS other
 SEEN_AT = "coalesce(modem_route.last_seen_at, 'epoch')"
 
 REPLY_ORIGIN = """
-SELECT event.provider, own.provider, array(
+SELECT event.provider, own.provider, CASE WHEN event.provider_account_id IS NULL THEN array(
     SELECT id FROM provider_account
     WHERE provider = event.provider AND owner_client_id IS NULL ORDER BY is_default DESC, id)
+    ELSE ARRAY[event.provider_account_id] END, event.provider_account_id = own.id
 FROM webhook_event AS event, provider_account AS own
 WHERE event.id = $1 AND own.id = $2 AND event.client_id = $3
 """
@@ -126,7 +127,14 @@ async def lock_event(tx: Connection, event_id: UUID) -> LockedEvent:
     if row is None:
         raise NotFound("webhook event")
     return LockedEvent(
-        event=DueEvent(row.id, row.provider, _body_of(row), row.received_at, row.tries),
+        event=DueEvent(
+            row.id,
+            row.provider,
+            _body_of(row),
+            row.received_at,
+            row.tries,
+            row.provider_account_id,
+        ),
         outcome=WebhookOutcome(row.outcome),
         client_id=row.client_id,
         sender=row.sender,

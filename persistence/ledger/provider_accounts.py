@@ -27,10 +27,10 @@ async def find_sign_in(provider_account_id: UUID) -> SignIn:
     return _sign_in(await rows.first())
 
 
-async def read_secrets(provider: str) -> list[tuple[UUID, bytes]]:
-    """The encrypted secrets of all accounts at a provider."""
-    rows = models.ProviderAccount.filter(provider=provider, credentials__isnull=False)
-    return [(row.id, row.credentials) for row in await rows.using_db(orm(None)) if row.credentials]
+async def read_secrets(provider: str) -> list[tuple[UUID, bytes | None]]:
+    """All accounts at a provider, each with its encrypted secrets."""
+    rows = models.ProviderAccount.filter(provider=provider)
+    return [(row.id, row.credentials) for row in await rows.using_db(orm(None))]
 
 
 async def lock_sign_in(tx: Connection, provider_account_id: UUID) -> SignIn:

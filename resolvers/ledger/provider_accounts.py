@@ -53,6 +53,11 @@ def configuration_of(root: ProviderAccountFigures) -> list[ProviderValue] | None
     return [ProviderValue(name, value) for name, value in sorted(root.configuration.items())]
 
 
+def webhook_path_of(root: ProviderAccountFigures) -> str:
+    """Where the provider calls this account, behind the address of the installation."""
+    return f"/webhooks/{root.provider}/{ids.encode(Kind.PROVIDER_ACCOUNT, root.id)}"
+
+
 @requires(Role.ADMIN)
 async def create_provider_account(
     info: Info, input: CreateProviderAccountInput

@@ -191,6 +191,13 @@ class ProviderAccount(Node):
         description="Its values that are not secret, by name. Null if the settings of the "
         "installation have them, and for a client's own account.",
     )
+    webhook_path = strawberry.field(
+        resolver=provider_accounts.webhook_path_of,
+        graphql_type=str,
+        description="Where the provider calls this account: a path behind PUBLIC_URL. If the "
+        "provider can neither sign nor send a header, a slash and a WEBHOOK_SECRET follow. It is "
+        "needed if there are several accounts at the provider.",
+    )
 
 
 @strawberry.type(description="An allocation and the figures after it.")

@@ -186,16 +186,16 @@ async def test_webhook_calls_may_be_signed_with_the_secret_of_any_account(
     for token in ("first", "second"):
         new = NewAccount(provider="twilio", configuration={**values, "password": token})
         account = await create_provider_account(store, upstreams, SCHOOL_RULES, new)
-    assert sorted(await upstreams.signing_keys("twilio")) == ["first", "second"]
+    assert sorted((await upstreams.accounts("twilio")).values(), key=str) == ["first", "second"]
     change = AccountChange(configuration={"password": "third"})
     await update_provider_account(store, upstreams, SCHOOL_RULES, account.id, change)
 
     async def is_changed() -> bool:
-        return sorted(await upstreams.signing_keys("twilio")) == ["first", "third"]
+        return sorted((await upstreams.accounts("twilio")).values(), key=str) == ["first", "third"]
 
     await eventually(is_changed, seconds=5)
     await worlds.execute("UPDATE provider_account SET credentials = 'damaged'")
-    assert await upstreams_at(tmp_path).signing_keys("twilio") == ()
+    assert set((await upstreams_at(tmp_path).accounts("twilio")).values()) == {None}
     await upstreams.close()
 
 

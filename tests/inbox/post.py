@@ -37,23 +37,27 @@ def inbound(
     return said if modem is None else {**said, "usedmodem": modem, "port": port}
 
 
-def event(said: object, *, provider: str = "extreme") -> NewEvent:
-    """An event with this content, not stored yet."""
+def event(said: object, *, provider: str = "extreme", account_id: UUID | None = None) -> NewEvent:
+    """An event with this content, not stored yet. `account_id`: what its call names."""
     body = json.dumps(said).encode()
-    return new_event(provider, PARSERS[provider](body), body)
+    return new_event(provider, PARSERS[provider](body), body, provider_account_id=account_id)
 
 
-async def stored(*said: object, provider: str = "extreme") -> list[UUID]:
+async def stored(
+    *said: object, provider: str = "extreme", account_id: UUID | None = None
+) -> list[UUID]:
     """Stores events with this content. Returns their IDs."""
-    events = [event(each, provider=provider) for each in said]
+    events = [event(each, provider=provider, account_id=account_id) for each in said]
     outcomes = await store.store_events(events)
     assert set(outcomes) <= {WebhookOutcome.UNROUTED, WebhookOutcome.DUPLICATE}, outcomes
     return [each.id for each in events]
 
 
-async def received(*said: object, provider: str = "extreme") -> list[dict[str, Any]]:
+async def received(
+    *said: object, provider: str = "extreme", account_id: UUID | None = None
+) -> list[dict[str, Any]]:
     """Stores and receives events with this content. Returns their rows, in order."""
-    ids = await stored(*said, provider=provider)
+    ids = await stored(*said, provider=provider, account_id=account_id)
     await receive_all()
     return await rows_of(ids)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 from twilio.request_validator import RequestValidator
 
 from domain.errors import TryAgain
 from ibiki.http import webhooks
+from resolvers import ids
+from resolvers.ids import Kind
 from tests import worlds
 from tests.inbox.webhook_app import SECRET, SHOWN, webhook_app
 
@@ -25,8 +28,21 @@ def signed(url: str, token: str = TOKEN) -> dict[str, str]:
     return {"x-twilio-signature": signature, "content-type": FORM}
 
 
-async def keys(provider: str) -> list[str]:
-    return {"twilio": ["another token", TOKEN]}.get(provider, [])
+FIRST, SECOND = UUID(int=1), UUID(int=2)
+
+
+async def keys(provider: str) -> dict[UUID, str | None]:
+    """Two accounts at Twilio, and one at a provider that does not sign."""
+    if provider == "extreme":
+        return {FIRST: None}
+    return {FIRST: "another token", SECOND: TOKEN} if provider == "twilio" else {}
+
+
+async def accounts() -> list[UUID | None]:
+    rows = await worlds.fetch(
+        "SELECT provider_account_id FROM webhook_event WHERE outcome <> 'REFUSED' ORDER BY id"
+    )
+    return [row["provider_account_id"] for row in rows]
 
 
 async def outcomes() -> list[str]:
@@ -35,7 +51,7 @@ async def outcomes() -> list[str]:
 
 
 async def test_a_signed_call_needs_no_secret_and_is_answered_in_xml() -> None:
-    async with webhook_app(signing_keys=keys, public_url=f"{PUBLIC}/") as here:
+    async with webhook_app(accounts=keys, public_url=f"{PUBLIC}/") as here:
         for path, url in ((PATH, PUBLIC + PATH), (f"{PATH}?a=b", f"{PUBLIC}{PATH}?a=b")):
             answer = await here.post(BODY, path, **signed(url))
             assert (answer.status_code, answer.text) == (200, "<Response/>")
@@ -44,13 +60,13 @@ async def test_a_signed_call_needs_no_secret_and_is_answered_in_xml() -> None:
 
 
 async def test_without_a_public_url_the_url_of_the_request_is_signed() -> None:
-    async with webhook_app(signing_keys=keys) as here:
+    async with webhook_app(accounts=keys) as here:
         url = f"{str(here.front.http.base_url).rstrip('/')}{PATH}"
         assert (await here.post(BODY, PATH, **signed(url))).status_code == 200
 
 
 async def test_a_wrong_signature_is_refused_and_its_content_is_not_stored() -> None:
-    async with webhook_app(signing_keys=keys, public_url=PUBLIC) as here:
+    async with webhook_app(accounts=keys, public_url=PUBLIC) as here:
         for headers in (signed(PUBLIC + PATH, "a guess"), signed(f"{PUBLIC}/other")):
             answer = await here.post(BODY, PATH, **headers)
             assert answer.status_code == 401
@@ -60,7 +76,7 @@ async def test_a_wrong_signature_is_refused_and_its_content_is_not_stored() -> N
 
 
 async def test_the_secret_is_enough_also_beside_a_signature_of_another_account() -> None:
-    async with webhook_app(signing_keys=keys, public_url=PUBLIC) as here:
+    async with webhook_app(accounts=keys, public_url=PUBLIC) as here:
         path = f"{PATH}/{SECRET}"
         assert (await here.post(BODY, path, **signed(PUBLIC + path, "other"))).status_code == 200
         assert (await here.post(BODY, PATH, **SHOWN)).status_code == 200
@@ -69,22 +85,47 @@ async def test_the_secret_is_enough_also_beside_a_signature_of_another_account()
 
 
 async def test_a_signature_does_not_open_another_provider() -> None:
-    async with webhook_app(signing_keys=keys, public_url=PUBLIC) as here:
+    async with webhook_app(accounts=keys, public_url=PUBLIC) as here:
         path = "/webhooks/extreme"
         assert (await here.post(BODY, path, **signed(PUBLIC + path))).status_code == 401
 
 
 async def test_without_any_secret_only_signed_calls_are_taken() -> None:
-    async with webhook_app(secrets=[], signing_keys=keys, public_url=PUBLIC) as here:
+    async with webhook_app(secrets=[], accounts=keys, public_url=PUBLIC) as here:
         assert (await here.post(BODY, PATH)).status_code == 401
         assert (await here.post(BODY, PATH, **signed(PUBLIC + PATH))).status_code == 200
 
 
 async def test_while_the_accounts_cannot_be_read_a_signed_call_is_sent_again() -> None:
-    async def away(provider: str) -> list[str]:
+    async def away(provider: str) -> dict[UUID, str | None]:
         raise TryAgain
 
-    async with webhook_app(signing_keys=away, public_url=PUBLIC) as here:
+    async with webhook_app(accounts=away, public_url=PUBLIC) as here:
         answer = await here.post(BODY, PATH, **signed(PUBLIC + PATH))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert await outcomes() == []
+
+
+async def test_a_signed_call_is_about_the_account_that_signed_it() -> None:
+    own, other = (f"{PATH}/{ids.encode(Kind.PROVIDER_ACCOUNT, each)}" for each in (SECOND, FIRST))
+    async with webhook_app(accounts=keys, public_url=PUBLIC) as here:
+        for path in (PATH, own):
+            assert (await here.post(BODY, path, **signed(PUBLIC + path))).status_code == 200
+        assert (await here.post(BODY, other, **signed(PUBLIC + other))).status_code == 401
+    assert await accounts() == [SECOND, SECOND]
+
+
+async def test_an_address_names_the_account_that_a_call_is_about() -> None:
+    own = f"/webhooks/extreme/{ids.encode(Kind.PROVIDER_ACCOUNT, FIRST)}"
+    unknown = f"/webhooks/extreme/{ids.encode(Kind.PROVIDER_ACCOUNT, SECOND)}"
+    said = {"from": "+12025550143", "message": "Hello", "messageId": "1"}
+    async with webhook_app(accounts=keys) as here:
+        assert (await here.call(said, own)).status_code == 200
+        assert (await here.post(b"{}", f"{own}/{SECRET}")).status_code == 400
+        assert (await here.call(said, "/webhooks/extreme")).json() == {"status": "received"}
+        for path in (unknown, f"/webhooks/extreme/pac_1/{SECRET}", "/webhooks/extreme/pac_1/guess"):
+            answer = await here.call(said, path)
+            assert (answer.status_code, webhooks.NO_ACCOUNT in answer.text) == (404, True)
+        for path in (own, f"{own}/guess", unknown):
+            assert (await here.post(b"{}", path)).status_code == 401
+    assert await accounts() == [FIRST, FIRST, None]

@@ -196,7 +196,7 @@ async def test_a_duplicate_is_answered_like_the_first_and_marked() -> None:
 
 async def test_unknown_providers_are_not_found() -> None:
     async with webhook_app() as here:
-        for path in ("/webhooks/nobody", "/webhooks", "/webhooks/extreme/a/b", "/api/webhook/x"):
+        for path in ("/webhooks/nobody", "/webhooks", "/webhooks/extreme/a/b/c", "/api/webhook/x"):
             assert (await here.call(SAID, path)).status_code == 404
         get = await here.front.http.get("/webhooks/extreme", headers=SHOWN)
         assert get.status_code == 405

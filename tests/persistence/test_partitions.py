@@ -52,7 +52,7 @@ CREATE TRIGGER webhook_event_changed BEFORE UPDATE ON webhook_event FOR EACH ROW
     WHEN (NEW.updated_at IS DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION note_change();
 DROP TABLE webhook_event_key;
 DROP FUNCTION webhook_event_guards();
-ALTER TABLE webhook_event DROP COLUMN original_id;
+ALTER TABLE webhook_event DROP COLUMN provider_account_id;
 -- Also the newest migration: if it is there, Tortoise looks for no other one.
 DELETE FROM tortoise_migrations
 WHERE name LIKE '%_attempts_by_month' OR name LIKE '%_event_keys' OR name LIKE '%_events_by_month'

@@ -1,4 +1,4 @@
-import { Alert, Badge, Button, Group, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Alert, Badge, Button, Code, Group, Paper, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { useDisclosure, useThrottledCallback } from "@mantine/hooks";
 import { useEffect, useState } from "react";
 import { useAction } from "../../api/useAction";
@@ -135,6 +135,9 @@ function Account({ account, onEdit, onChange }: AccountProps) {
             Last reading: {account.providerBalance}, <TimeText at={account.lastCheckedAt} relative />
           </Text>
         )}
+        <Text size="sm" c="dimmed">
+          Webhook address: <Code>{account.webhookPath}</Code>
+        </Text>
       </Stack>
     </Paper>
   );

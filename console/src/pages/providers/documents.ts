@@ -17,6 +17,7 @@ export const ACCOUNTS = graphql(`
       pricePerMessage
       providerBalance
       lastCheckedAt
+      webhookPath
       owner {
         id
         name
