@@ -70,15 +70,17 @@ async def test_nothing_goes_if_the_ledger_does_not_hold(old: Old, tmp_path: Path
 def test_a_directory_of_exports_is_checked_at_the_start(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    DailyRetention(cast("Store", None), RetentionSettings(export=file))
-    DailyRetention(cast("Store", None), RetentionSettings(daily=True, export=tmp_path / "new"))
-    with pytest.raises(ExportUnusable, match=r"RETENTION_EXPORT: .* cannot be written to: File"):
-        DailyRetention(cast("Store", None), RetentionSettings(daily=True, export=file))
+    nowhere, store = file / "months", cast("Store", None)
+    settings = RetentionSettings.model_validate({"daily": True, "export": tmp_path / "new"})
+    DailyRetention(store, settings)
+    DailyRetention(store, settings.model_copy(update={"daily": False, "export": nowhere}))
+    with pytest.raises(ExportUnusable, match=r"RETENTION_EXPORT: .* written to: Not a directory"):
+        DailyRetention(store, settings.model_copy(update={"export": nowhere}))
     with pytest.raises(ExportUnusable, match=r"--export: .* cannot be written to: Not a directory"):
         retention(
             tmp_path,
             apply=True,
-            export=file / "months",
+            export=nowhere,
             format="csv",
             without_export=False,
             as_json=False,
