@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tortoise import Tortoise
@@ -21,6 +22,12 @@ KEPT_ALIVE = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
+
+# A session keeps the plans of its statements and of triggers. A plan that was made while a table
+# was small reads all of it, also after it has grown, until autovacuum has made statistics. So to
+# read a whole table is the last choice. Long reads and migrations are planned freely.
+BY_INDEX = {"enable_seqscan": "off"}
+NO_SETTINGS: Mapping[str, str] = {}
 
 MODELS = [
     "persistence.identity.models",
@@ -58,6 +65,7 @@ async def connect(
         application_name=application_name,
         answer_seconds=answer_seconds,
         transaction_pooler=transaction_pooler,
+        session_settings=BY_INDEX,
     )
     silence.reset(answer_seconds)
     await Tortoise.init(
@@ -100,10 +108,11 @@ def tortoise_config(
     application_name: str,
     answer_seconds: float | None = None,
     transaction_pooler: bool = False,
+    session_settings: Mapping[str, str] = NO_SETTINGS,
 ) -> dict[str, Any]:
     """Tortoise's configuration for a `postgresql://` URL; `?host=` may name a socket's folder.
 
-    `answer_seconds`: None means no limit for a statement.
+    `answer_seconds`: None means no limit for a statement. `session_settings`: of each session.
     """
     return {
         "connections": {
@@ -115,6 +124,7 @@ def tortoise_config(
                         application_name,
                         answer_seconds,
                         transaction_pooler=transaction_pooler,
+                        session_settings=session_settings,
                     ),
                     "connect": reach,
                     # One connection at the start, to see whether PostgreSQL can be reached. No
@@ -143,6 +153,7 @@ def connection_options(
     *,
     of_several: str = "read-write",
     transaction_pooler: bool = False,
+    session_settings: Mapping[str, str] = NO_SETTINGS,
 ) -> dict[str, Any]:
     """The arguments of `reach`, with what each of our sessions sets.
 
@@ -168,6 +179,7 @@ def connection_options(
             **KEPT_ALIVE,
             "timezone": "UTC",
             "jit": "off",
+            **session_settings,
         },
     }
 

@@ -110,7 +110,8 @@ ORDER BY turn.place, waiting.lap, waiting.client_id
 
 # statement_timestamp() is constant during the statement, so PostgreSQL can use it to end the index
 # scan. clock_timestamp() could not be used for that. Opting out cancels what is queued; a message
-# that was queued for long is checked once more all the same.
+# that was queued for long is checked once more all the same. OFFSET 0: a join would read all sends,
+# if its plan was made while there were few.
 PICK = """
 SELECT picked.id, picked.send_id, picked.client_id, picked.priority, picked.number,
        coalesce(picked.text, send.text), picked.alone, send.modem, send.port,
@@ -129,7 +130,10 @@ CROSS JOIN LATERAL (
     ORDER BY due_at, id LIMIT quota.messages
     FOR UPDATE SKIP LOCKED
 ) AS picked
-JOIN send ON send.id = picked.send_id
+CROSS JOIN LATERAL (
+    SELECT text, modem, port, expires_at, quiet_hours FROM send
+    WHERE send.id = picked.send_id OFFSET 0
+) AS send
 ORDER BY quota.place, picked.due_at, picked.id
 """
 

@@ -26,7 +26,9 @@ TAKE_UNCAPTURED = """
 SELECT send.id, send.client_id, send.accepted,
        (SELECT business FROM client WHERE client.id = send.client_id),
        captured_to, coalesce(unwritten, 0) = 0
-FROM send LEFT JOIN send_job AS job ON job.send_id = send.id
+FROM send LEFT JOIN LATERAL (
+    SELECT unwritten, last_id FROM send_job WHERE send_job.send_id = send.id OFFSET 0
+) AS job ON true
 WHERE NOT captured AND ($2::uuid IS NULL OR send.id = $2)
   -- While a job writes messages, only new ones are captured.
   AND (coalesce(unwritten, 0) = 0 OR captured_to IS NULL AND last_id IS NOT NULL
@@ -38,7 +40,8 @@ ORDER BY send.id LIMIT $1 FOR UPDATE OF send SKIP LOCKED
 # statistics say.
 NUMBERS = """
 SELECT message.id, wanted.send_id, message.number, send.modem, send.port
-FROM unnest($1::uuid[]) AS wanted (send_id) JOIN send ON send.id = wanted.send_id
+FROM unnest($1::uuid[]) AS wanted (send_id)
+JOIN send ON send.id = wanted.send_id AND send.id = ANY($1)
 CROSS JOIN LATERAL (
     SELECT id, number FROM message
     WHERE message.send_id = wanted.send_id AND id > $2 ORDER BY id LIMIT $3
@@ -70,14 +73,15 @@ LOCK_CONVERSATIONS = """
 SELECT conversation.id, conversation.client_id, conversation.number
 FROM unnest($1::uuid[], $2::text[]) AS wrote (client_id, number)
 JOIN conversation USING (client_id, number)
+WHERE conversation.number = ANY($2)
 ORDER BY conversation.id FOR UPDATE OF conversation
 """
 JOIN_CONVERSATIONS = """
 UPDATE conversation
 SET last_message_id = greatest(last_message_id, joined.message_id), updated_at = clock_timestamp()
 FROM unnest($1::uuid[], $2::uuid[]) AS joined (id, message_id)
-WHERE conversation.id = joined.id
-  AND NOT EXISTS (SELECT FROM message WHERE id = joined.message_id AND deleted_at IS NOT NULL)
+WHERE conversation.id = joined.id AND conversation.id = ANY($1)
+  AND (SELECT deleted_at FROM message WHERE id = joined.message_id) IS NULL
 """
 
 WRITE_LINES = """

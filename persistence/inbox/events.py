@@ -23,7 +23,7 @@ from domain.inbox.webhooks import (
 from domain.live import hints
 from persistence.database import connection
 from persistence.live.hints import note
-from persistence.sql import columns, first_id_at
+from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -62,7 +62,8 @@ WITH given AS (
         SELECT key, id, body FROM given WHERE id IN (SELECT event_id FROM kept)
         UNION ALL
         SELECT own.key, event.id, event.body FROM webhook_event_key AS own
-        JOIN webhook_event AS event ON event.id = own.event_id
+        CROSS JOIN LATERAL (
+            SELECT id, body FROM webhook_event WHERE id = own.event_id OFFSET 0) AS event
         WHERE own.key = ANY(ARRAY(SELECT key FROM repeated))) AS each
     ORDER BY key, id DESC
 ), again AS (
@@ -110,7 +111,8 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text
             $8::text[], $9::bool[], $10::float8[])
     AS result (id, outcome, reason, client_id, inbound_id, modem, port, sender, opt_out_pending,
                due_in_seconds)
-WHERE webhook_event.id = result.id
+WHERE webhook_event.id = result.id AND webhook_event.id = ANY($1)
+  AND webhook_event.id BETWEEN $11 AND $12
 """
 PUT_OFF = """
 UPDATE webhook_event
@@ -173,7 +175,7 @@ async def write_results(tx: Connection, results: Sequence[EventResult]) -> None:
         )
         for each in results
     ]
-    await tx.execute(WRITE_RESULTS, *columns(rows))
+    await tx.execute(WRITE_RESULTS, *columns(rows), *ends_of([row[0] for row in rows]))
     note(tx, [hints.EVENT + each.event_id.bytes for each in results if not each.due_in_seconds])
 
 

@@ -104,16 +104,19 @@ OPTED_OUT_AMONG = """
 SELECT DISTINCT client_id, number
 FROM unnest($1::uuid[]) AS wanted (id)
 CROSS JOIN LATERAL (
-    SELECT client_id, number FROM message
-    WHERE send_id = wanted.id AND message.id > $2 AND message.id <= $3 AND status = 'QUEUED'
-    OFFSET 0
+    SELECT client_id, number, status FROM message
+    WHERE send_id = wanted.id AND message.id > $2 AND message.id <= $3 OFFSET 0
 ) AS part
-JOIN opt_out USING (client_id, number)
+WHERE status = 'QUEUED' AND (
+    SELECT true FROM opt_out
+    WHERE opt_out.client_id = part.client_id AND opt_out.number = part.number)
 """
 
 OPTED_OUT_OF = """
-SELECT message.id FROM message JOIN opt_out USING (client_id, number)
-WHERE message.id = ANY($1::uuid[]) AND message.id BETWEEN $2 AND $3
+SELECT id FROM message
+WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND (
+    SELECT true FROM opt_out
+    WHERE opt_out.client_id = message.client_id AND opt_out.number = message.number)
 """
 
 # A SUBMITTING message may be QUEUED again a moment later, so its provider account counts too. With

@@ -67,11 +67,12 @@ CROSS JOIN LATERAL (
             WHERE number = sender.number AND client_id > writer.client_id
             ORDER BY client_id LIMIT 1) AS next)
     SELECT client_id FROM writer WHERE EXISTS (
-        SELECT FROM sent_to JOIN message ON message.id = sent_to.message_id
+        SELECT FROM sent_to
         WHERE sent_to.number = sender.number AND sent_to.client_id = writer.client_id
-          AND sent_to.message_id >= $2
-          AND (message.created_at >= $3 OR message.send_at >= $3)
-          AND message.status NOT IN ('QUEUED', 'CANCELLED', 'REJECTED'))
+          AND sent_to.message_id >= $2 AND (
+              SELECT (created_at >= $3 OR send_at >= $3)
+                 AND status NOT IN ('QUEUED', 'CANCELLED', 'REJECTED')
+              FROM message WHERE message.id = sent_to.message_id))
     LIMIT 2
 ) AS writer
 """
@@ -118,10 +119,10 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::text[], $5::text[],
 # A name that a user entered stays. A missing name is filled in.
 CAPTURE_SENDERS = """
 INSERT INTO contact (id, client_id, number, name, business)
-SELECT new.id, new.client_id, number, new.name, coalesce(client.business, new.business)
+SELECT new.id, new.client_id, number, new.name,
+       coalesce((SELECT business FROM client WHERE client.id = new.client_id), new.business)
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
     AS new (id, client_id, number, name, business)
-LEFT JOIN client ON client.id = new.client_id
 ORDER BY new.client_id, number
 ON CONFLICT (client_id, number) DO UPDATE SET name = excluded.name
 WHERE contact.name IS NULL AND excluded.name IS NOT NULL
@@ -136,8 +137,9 @@ SELECT new.id, new.client_id, new.number, unread, greatest(inbound_id, sent.mess
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int4[], $5::uuid[], $6::text[], $7::text[])
     AS new (id, client_id, number, unread, inbound_id, modem, port)
 LEFT JOIN LATERAL (
-    SELECT message_id FROM sent_to JOIN message ON message.id = message_id
-    WHERE sent_to.number = new.number AND sent_to.client_id = new.client_id AND deleted_at IS NULL
+    SELECT message_id FROM sent_to
+    WHERE sent_to.number = new.number AND sent_to.client_id = new.client_id
+      AND (SELECT deleted_at IS NULL FROM message WHERE message.id = message_id)
     ORDER BY message_id DESC LIMIT 1
 ) AS sent ON true
 ORDER BY new.client_id, new.number

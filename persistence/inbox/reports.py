@@ -54,7 +54,7 @@ extract(epoch FROM clock_timestamp() - message.updated_at)::float8 AS unchanged_
 """
 SOURCE = """
 message JOIN provider_account ON provider_account.id = message.provider_account_id
-JOIN send ON send.id = message.send_id
+CROSS JOIN LATERAL (SELECT text FROM send WHERE send.id = message.send_id OFFSET 0) AS send
 """
 
 # Branches, so that each uses its index. In ID order, like all code that locks messages. Almost all
@@ -89,11 +89,11 @@ WHERE message.id = ANY (ARRAY(
         UNION ALL
         SELECT report.provider, message.id, message.provider_account_id
         FROM report JOIN message ON message.attempt_id = report.own_id
-         AND message.status IN ('SUBMITTING', 'UNKNOWN')
+         AND message.status IN ('SUBMITTING', 'UNKNOWN') AND message.attempt_id = ANY($4)
         UNION ALL
         SELECT report.provider, message.id, message.provider_account_id
         FROM report JOIN message ON message.id = report.own_id
-         AND message.status IN ('SUBMITTING', 'UNKNOWN')
+         AND message.status IN ('SUBMITTING', 'UNKNOWN') AND message.id = ANY($4)
     )
     SELECT named.id FROM named
     JOIN provider_account AS upstream ON upstream.id = named.provider_account_id
