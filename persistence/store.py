@@ -47,6 +47,7 @@ from persistence.partitions import *
 from persistence.retention.dropping import *
 from persistence.sending.accept import *
 from persistence.sending.archive import *
+from persistence.sending.batches import *
 from persistence.sending.messages import *
 from persistence.sending.routes import *
 from persistence.sending.tallies import *

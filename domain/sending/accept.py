@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from domain.errors import (
@@ -31,7 +32,7 @@ from domain.ledger.idempotency import (
 )
 from domain.loops import now_seconds
 from domain.sending.messages import Callback, NewSend, answer_of
-from domain.sending.ports import AcceptStore, LockedPayers
+from domain.sending.ports import AcceptedSends, AcceptStore, LockedPayers
 from domain.transactions import CommitLost, Disconnected, LockTimeout, Transaction
 
 PATIENCE_SECONDS = 10.0
@@ -186,13 +187,11 @@ class _Batch:
     async def _try_once(
         self, skip_locked: bool, wait_seconds: float
     ) -> list[AcceptResult | Postponed]:
-        results: dict[UUID, AcceptResult | Postponed] = {}
         decided: dict[UUID, Decision] = {}
         ready = [send for send in self._sends if not send.key or send.key.id not in self._taken]
         try:
-            async with self._store.transaction() as tx:
-                payers = await _lock(self._store, tx, ready, wait_seconds, skip_locked)
-                results = await self._decide(tx, ready, payers, decided)
+            async with self._store.transaction(keeps_plans=True) as tx:
+                results = await self._decide(tx, ready, decided, wait_seconds, skip_locked)
         except CommitLost:
             self.kept_ids |= {
                 send_id: decision.id if isinstance(decision, NewSend) else decision.send_id
@@ -211,19 +210,48 @@ class _Batch:
         self,
         tx: Transaction,
         ready: Sequence[NewSend],
-        payers: LockedPayers,
         decided: dict[UUID, Decision],
+        wait_seconds: float,
+        skip_locked: bool,
     ) -> dict[UUID, AcceptResult | Postponed]:
         """The results of the sends whose accounts could be locked. Fills `decided`."""
-        store = self._store
-        # After the locks: a transaction whose COMMIT was lost may still be under way.
-        kept = await store.find_sends(tx, list(self.kept_ids)) if self.kept_ids else {}
-        left = [send for send in ready if send.id not in kept]
-        locked = [send for send in left if send.payer.account_id in payers.book.holdings]
-        decisions = decide_sends(payers.book, locked, payers.stored, payers.opted_out)
-        decided |= {send.id: each for send, each in zip(locked, decisions, strict=True)}
-        results = await _write(store, tx, payers.book, decided)
-        return results | {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
+        accept = partial(
+            self._store.accept_sends, tx, wait_seconds=wait_seconds, skip_locked=skip_locked
+        )
+        results: dict[UUID, AcceptResult | Postponed] = {}
+        if self.kept_ids:
+            # After the locks: a transaction whose COMMIT was lost may still be under way.
+            await _lock(self._store, tx, ready, wait_seconds, skip_locked)
+            kept = await self._store.find_sends(tx, list(self.kept_ids))
+            results = {s.id: AcceptedNow(s, kept[s.id]) for s in ready if s.id in kept}
+            ready = [send for send in ready if send.id not in kept]
+        while ready:
+            done = await accept(ready)
+            accepted = [send for send in ready if send.id in done.created_at]
+            decided |= {send.id: send for send in accepted}
+            results |= {send.id: AcceptedNow(send, done.created_at[send.id]) for send in accepted}
+            decisions = _decide_others(ready, done)
+            decided |= decisions
+            results |= {i: each for i, each in decisions.items() if not isinstance(each, NewSend)}
+            ready = [each for each in decisions.values() if isinstance(each, NewSend)]
+        return results
+
+
+def _decide_others(sends: Sequence[NewSend], done: AcceptedSends) -> dict[UUID, Decision]:
+    """The decisions about sends that were not accepted with the others of their batch."""
+    if len(done.created_at) == len(sends):
+        return {}
+    holdings, stored = done.book.holdings, dict(done.stored)
+    for send in sends:
+        if send.key and send.id in done.created_at:
+            stored[send.key.id] = (send.key.input_hash, answer_of(send))
+    others = [
+        send
+        for send in sends
+        if send.id not in done.created_at and send.payer.account_id in holdings
+    ]
+    decisions = decide_sends(done.book, others, stored, done.opted_out)
+    return {send.id: each for send, each in zip(others, decisions, strict=True)}
 
 
 @dataclass(slots=True)
@@ -309,22 +337,8 @@ async def _lock(
     skip_locked: bool = False,
 ) -> LockedPayers:
     if not sends:
-        return LockedPayers(Book({}), frozenset(), {})
+        return LockedPayers(Book({}), frozenset())
     return await store.lock_payers(tx, sends, wait_seconds=wait_seconds, skip_locked=skip_locked)
-
-
-async def _write(
-    store: AcceptStore, tx: Transaction, book: Book, decided: Mapping[UUID, Decision]
-) -> dict[UUID, AcceptResult | Postponed]:
-    """Writes the sends that are accepted. Returns the results by send ID."""
-    accepted = [each for each in decided.values() if isinstance(each, NewSend)]
-    results: dict[UUID, AcceptResult | Postponed] = {
-        send_id: each for send_id, each in decided.items() if not isinstance(each, NewSend)
-    }
-    if accepted:
-        created_at = await store.write_accepted(tx, book, accepted)
-        results |= {send.id: AcceptedNow(send, created_at) for send in accepted}
-    return results
 
 
 async def _enqueue_callback(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -213,16 +213,25 @@ class Unwritten(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LockedPayers:
-    """Accounts under lock.
-
-    `opted_out`: IDs of sends whose one number has opted out. `stored`: the hash of the input and
-    the answer, by key ID. It lacks an answer that was committed while this transaction waited for
-    a lock: then `keep_answers` raises KeysTaken.
-    """
+    """Accounts under lock. `opted_out`: IDs of sends whose one number has opted out."""
 
     book: Book
     opted_out: Set[UUID]
-    stored: Mapping[UUID, tuple[bytes, Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedSends:
+    """What became of the sends of a batch.
+
+    `created_at`: of the accepted ones, by send ID. `book`: the locked accounts after that, by which
+    the others can be decided. `opted_out`: IDs of sends whose one number has opted out. `stored`:
+    the hash of the input and the answer that a key had before, by key ID.
+    """
+
+    created_at: dict[UUID, datetime] = field(default_factory=dict)
+    book: Book = field(default_factory=lambda: Book({}))
+    opted_out: set[UUID] = field(default_factory=set)
+    stored: dict[UUID, tuple[bytes, Answer]] = field(default_factory=dict)
 
 
 class AcceptStore(Ledger, IdempotencyKeys, Protocol):
@@ -244,13 +253,20 @@ class AcceptStore(Ledger, IdempotencyKeys, Protocol):
         """
         ...
 
-    async def write_accepted(
-        self, tx: Transaction, book: Book, sends: Sequence[NewSend]
-    ) -> datetime:
-        """Writes a book, and the sends that it charges with their messages, QUEUED.
+    async def accept_sends(
+        self,
+        tx: Transaction,
+        sends: Sequence[NewSend],
+        *,
+        wait_seconds: float,
+        skip_locked: bool = False,
+    ) -> AcceptedSends:
+        """Locks the accounts like `lock_payers`, and accepts the sends that need no decision.
 
-        Stores the sends under their keys. One statement, for small sends. Returns their
-        `created_at`. Raises KeysTaken.
+        Those are charged, and written with their messages, QUEUED, and with the answers of their
+        keys. It leaves out all sends of an account that cannot pay all of them, and a send that has
+        opted out, or whose key has an answer or an earlier send of the batch. One statement, for
+        small sends. Raises KeysTaken if another transaction has stored a key meanwhile.
         """
         ...
 

@@ -126,14 +126,15 @@ def book_of(rows: Iterable[Record]) -> Book:
 def book_columns(tx: Connection, book: Book) -> Iterator[list[Any]]:
     """The parameters of `CHANGE_HOLDINGS` and `POST_TRANSFERS`. Notes hints for subscribers."""
     changed = book.changed()
-    note(tx, (topic for holding in changed for topic in _topics(holding)))
+    note(tx, (topic for holding in changed for topic in topics_of(holding)))
     yield [holding.account_id for holding in changed]
     yield [holding.held for holding in changed]
     yield [holding.version for holding in changed]
     yield from columns([_row(transfer) for transfer in book.transfers])
 
 
-def _topics(holding: Holding) -> Iterator[hints.Topic]:
+def topics_of(holding: Holding) -> Iterator[hints.Topic]:
+    """What subscribers are told of when the holding has changed."""
     yield hints.ACCOUNT + holding.account_id.bytes
     if holding.parent_id is not None:
         yield hints.BELOW + holding.parent_id.bytes

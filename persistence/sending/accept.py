@@ -1,29 +1,18 @@
 """Accepting in SQL: behind `domain.sending.ports.AcceptStore`.
 
-Set-based SQL instead of the ORM: one statement for a whole batch makes 45,000 accepts a second
-possible on two cores; row by row it is 3,000.
+Accounts under lock, and large sends, which COPY writes. Small ones: `persistence.sending.batches`.
+Set-based SQL, because each send locks its account while others may wait for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import orjson
-
 from domain.errors import NotFound
-from domain.ledger.book import Book, value_usd
-from domain.sending.messages import (
-    LATER,
-    PRIORITY,
-    NewSend,
-    RowsToWrite,
-    SendKind,
-    answer_of,
-)
+from domain.sending.messages import NewSend, RowsToWrite
 from domain.sending.ports import LockedPayers
 from persistence.copying import (
     NULL,
@@ -37,18 +26,18 @@ from persistence.copying import (
     uuid,
 )
 from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, orm
-from persistence.ledger.transfers import (
-    CHANGE_HOLDINGS,
-    KEEP_ANSWERS,
-    POST_TRANSFERS,
-    answer_columns,
-    book_columns,
-    book_of,
-    check_kept,
-)
+from persistence.ledger.transfers import book_of
 from persistence.sending import models
+from persistence.sending.batches import (
+    MESSAGE_COLUMNS,
+    SEND_COLUMNS,
+    is_single,
+    milliseconds,
+    priority_of,
+    send_row,
+)
 from persistence.sending.messages import first_of_sends
-from persistence.sql import columns, combined
+from persistence.sql import columns
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -56,94 +45,20 @@ if TYPE_CHECKING:
 HELD = "SELECT held FROM account WHERE id = $1"
 
 # The accounts, FOR UPDATE in ID order, so that two transactions never wait for each other. Each row
-# also has the IDs of all sends whose one number has opted out, and what is stored under their keys:
-# that saves two round trips. The limit for waits is set in the same statement, for the same reason;
-# it ends with the transaction.
-_PAYERS = """
-SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids,
-       stored.ids, stored.hashes, stored.answers
+# also has the IDs of all sends whose one number has opted out: that saves a round trip. The limit
+# for waits is set in the same statement, for the same reason; it ends with the transaction.
+LOCK_PAYERS = """
+SELECT account.id, provider_account_id, kind, parent_id, held, version, opted_out.ids
 FROM account, (
     SELECT array_agg(single.id) AS ids
     FROM unnest($2::uuid[], $3::uuid[], $4::text[]) AS single (id, client_id, number)
     WHERE EXISTS (SELECT FROM opt_out
                   WHERE opt_out.client_id = single.client_id AND opt_out.number = single.number)
-) AS opted_out, (
-    SELECT array_agg(id) AS ids, array_agg(input_hash) AS hashes, array_agg(answer) AS answers
-    FROM idempotency_key WHERE id = ANY($6::uuid[])
-) AS stored, (SELECT set_config('lock_timeout', $5, true) AS lock_timeout) AS setting
+) AS opted_out, (SELECT set_config('lock_timeout', $5, true) AS lock_timeout) AS setting
 WHERE account.id = ANY($1::uuid[]) AND setting.lock_timeout <> ''
 ORDER BY account.id FOR UPDATE OF account
 """
-LOCK_PAYERS = _PAYERS
-LOCK_FREE_PAYERS = f"{_PAYERS} SKIP LOCKED"
-
-SEND_COLUMNS = (
-    "id",
-    "client_id",
-    "account_id",
-    "provider_account_id",
-    "actor_id",
-    "kind",
-    "text",
-    "price",
-    "accepted",
-    "rejected_count",
-    "rejected",
-    "rate_usd",
-    "value_usd",
-    "modem",
-    "port",
-    "warning",
-    "send_at",
-    "held",
-    "due_until",
-    "quiet_hours",
-    "created_at",
-)
-MESSAGE_COLUMNS = (
-    "id",
-    "send_id",
-    "client_id",
-    "provider_account_id",
-    "route_id",
-    "number",
-    "text",
-    "priority",
-    "price",
-    "send_at",
-    "due_at",
-    "created_at",
-    "updated_at",
-)
-
-# The time is PostgreSQL's. The dispatchers compare `due_at` with the same clock. `send_at` is NULL
-# for a message that is not scheduled, and greatest() ignores NULL.
-INSERT_SENDS = f"""
-INSERT INTO send ({", ".join(SEND_COLUMNS)})
-SELECT new.*, statement_timestamp() FROM unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-    $8::int8[], $9::int4[], $10::int4[], $11::jsonb[], $12::numeric[], $13::numeric[],
-    $14::text[], $15::text[], $16::text[], $17::timestamptz[],
-    $18::int4[], $19::timestamptz[], $20::jsonb[]) AS new
-"""  # noqa: S608 - column names of our own
-INSERT_MESSAGES = f"""
-INSERT INTO message ({", ".join(MESSAGE_COLUMNS)})
-SELECT new.*, greatest(new.send_at, statement_timestamp()),
-       statement_timestamp(), statement_timestamp()
-FROM unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-    $8::int2[], $9::int8[], $10::timestamptz[])
-    AS new (id, send_id, client_id, provider_account_id, route_id, number, text, priority, price,
-            send_at)
-"""  # noqa: S608 - column names of our own
-WRITE_ACCEPTED = combined(
-    CHANGE_HOLDINGS,
-    POST_TRANSFERS,
-    INSERT_SENDS,
-    INSERT_MESSAGES,
-    KEEP_ANSWERS,
-    "SELECT statement_timestamp(), array(SELECT id FROM part_4)",
-)
+LOCK_FREE_PAYERS = f"{LOCK_PAYERS} SKIP LOCKED"
 
 NOW = "SELECT clock_timestamp()"
 
@@ -163,24 +78,17 @@ FIND_SENDS = "SELECT id, created_at FROM send WHERE id = ANY($1::uuid[])"
 async def lock_payers(
     tx: Connection, sends: Sequence[NewSend], *, wait_seconds: float, skip_locked: bool = False
 ) -> LockedPayers:
-    # A list of numbers was checked for opt-outs before; a single number is checked here.
     singles = [
-        (send.id, send.payer.client_id, send.numbers[0])
-        for send in sends
-        if send.kind in (SendKind.SINGLE, SendKind.REPLY)
+        (send.id, send.payer.client_id, send.numbers[0]) for send in sends if is_single(send)
     ]
     rows = await tx.fetch(
         LOCK_FREE_PAYERS if skip_locked else LOCK_PAYERS,
         list({send.payer.account_id for send in sends}),
         *(columns(singles) or ([], [], [])),
-        f"{int(wait_seconds * 1000)}ms",
-        [send.key.id for send in sends if send.key],
+        milliseconds(wait_seconds),
     )
-    if not rows:
-        return LockedPayers(Book({}), frozenset(), {})
-    opted_out, ids, hashes, answers = (each or () for each in rows[0][6:10])
-    stored = zip(hashes, map(orjson.loads, answers), strict=True)
-    return LockedPayers(book_of(rows), frozenset(opted_out), dict(zip(ids, stored, strict=True)))
+    opted_out = rows[0][6] if rows else None
+    return LockedPayers(book_of(rows), frozenset(opted_out or ()))
 
 
 async def held(account_id: UUID, *, tx: Connection | None = None) -> int:
@@ -188,24 +96,9 @@ async def held(account_id: UUID, *, tx: Connection | None = None) -> int:
         return int(await pooled.fetchval(HELD, account_id) or 0)
 
 
-async def write_accepted(tx: Connection, book: Book, sends: Sequence[NewSend]) -> datetime:
-    keyed = [(send.key, answer_of(send)) for send in sends if send.key]
-    row = await tx.fetchrow(
-        WRITE_ACCEPTED,
-        *book_columns(tx, book),
-        *columns([_send_row(send) for send in sends]),
-        *columns([row for send in sends for row in _message_rows(send)]),
-        *answer_columns(keyed),
-    )
-    assert row is not None
-    created_at, kept = row
-    check_kept([key for key, _ in keyed], set(kept))
-    return cast(datetime, created_at)
-
-
 async def copy_messages(tx: Connection, send: NewSend) -> datetime:
     now: datetime = await tx.fetchval(NOW)
-    sends = [(*_send_row(send), now)]
+    sends = [(*send_row(send), now)]
     await tx.copy_records_to_table("send", records=sends, columns=SEND_COLUMNS)
     if send.rows is None:
         await copy_numbers(tx, send, now, created_at=now)
@@ -280,65 +173,7 @@ async def find_sends(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, datetime
     return {row[0]: row[1] for row in await tx.fetch(FIND_SENDS, list(ids))}
 
 
-def _send_row(send: NewSend) -> tuple[Any, ...]:
-    """In `SEND_COLUMNS`, without the time."""
-    payer = send.payer
-    rejected = [
-        (each.input, each.position, each.reason.value, each.message) for each in send.rejected
-    ]
-    return (
-        send.id,
-        payer.client_id,
-        payer.account_id,
-        payer.provider_account_id,
-        send.actor_id,
-        send.kind.value,
-        send.text,
-        payer.price,
-        send.accepted,
-        send.rejected_count,
-        orjson.dumps(rejected).decode() if rejected else None,
-        payer.rate_usd,
-        value_usd(send.cost, payer.rate_usd),
-        send.line.modem if send.line else None,
-        send.line.port if send.line else None,
-        send.warning,
-        send.send_at,
-        send.held,
-        send.last_held_until or send.send_at,
-        orjson.dumps(send.quiet_hours).decode() if send.quiet_hours else None,
-    )
-
-
-def _message_rows(send: NewSend) -> Iterator[tuple[Any, ...]]:
-    """One row for each number, in order, without the times. A shared text is only in the send."""
-    payer = send.payer
-    held_until: Iterable[datetime | None] = send.held_until or repeat(None, len(send.numbers))
-    texts: Iterable[str | None] = send.texts or repeat(None, len(send.numbers))
-    routes = send.routes or repeat(None, len(send.numbers))
-    for message_id, number, own_text, held, route in zip(
-        send.message_ids, send.numbers, texts, held_until, routes, strict=True
-    ):
-        send_at = held or send.send_at
-        yield (
-            message_id,
-            send.id,
-            payer.client_id,
-            payer.provider_account_id if route is None else route.provider_account_id,
-            None if route is None else route.id,
-            number,
-            own_text,
-            _priority(send, send_at),
-            payer.price,
-            send_at,
-        )
-
-
 def _encoded_times(send: NewSend, send_at: datetime | None, now: datetime) -> bytes:
     """Priority, price, `send_at` and `due_at` for COPY."""
-    priority, due_at = _priority(send, send_at), max(send_at or now, now)
+    priority, due_at = priority_of(send, send_at), max(send_at or now, now)
     return int2(priority) + int8(send.payer.price) + timestamptz(send_at) + timestamptz(due_at)
-
-
-def _priority(send: NewSend, send_at: datetime | None) -> int:
-    return PRIORITY[send.kind] + (0 if send_at is None else LATER)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from persistence.dispatch import queue, settlement
 from persistence.ledger import transfers as ledger
-from persistence.sending import accept
+from persistence.sending import accept, batches
 from tests.faults.wire import COMMIT, Moment, Step
 
 ACCEPTING = (
-    Step("before it begins", accept.LOCK_PAYERS, Moment.BEFORE),
+    Step("before it begins", batches.ACCEPT_SENDS, Moment.BEFORE),
     Step("key taken", ledger.TAKE_KEY, Moment.AFTER),
     Step("payers locked", accept.LOCK_PAYERS, Moment.AFTER),
-    Step("charged and written", accept.WRITE_ACCEPTED, Moment.AFTER),
+    Step("charged and written", batches.ACCEPT_SENDS, Moment.AFTER),
     Step("answers kept", ledger.KEEP_ANSWERS, Moment.AFTER),
-    Step("not committed", COMMIT, Moment.BEFORE, within=accept.WRITE_ACCEPTED),
-    Step("committed", COMMIT, Moment.AFTER, within=accept.WRITE_ACCEPTED),
+    Step("not committed", COMMIT, Moment.BEFORE, within=batches.ACCEPT_SENDS),
+    Step("committed", COMMIT, Moment.AFTER, within=batches.ACCEPT_SENDS),
     Step("in a COPY", 'COPY "message"', Moment.AFTER),
     Step("copied, not committed", COMMIT, Moment.BEFORE, within='COPY "message"'),
     Step("copied and committed", COMMIT, Moment.AFTER, within='COPY "message"'),
