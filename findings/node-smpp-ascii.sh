@@ -30,7 +30,8 @@ python3 -m venv "$folder/venv"
 (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts smpp@0.5.1 >/dev/null)
 
 cat >"$folder/network.cjs" <<'NODE'
-// Prints its port, then the text of each submit_sm. Delivers the text twice: as it is, and with data_coding 0.
+// Prints its port, then the text of each submit_sm. Delivers the text when a line comes, twice: as it is, and
+// with data_coding 0.
 const smpp = require("smpp");
 const text = process.argv[2];
 const addresses = { source_addr_ton: 1, source_addr_npi: 1, dest_addr_ton: 1, dest_addr_npi: 1 };
@@ -43,11 +44,13 @@ const server = smpp.createServer((session) => {
   });
   session.on("bind_transceiver", (pdu) => {
     session.send(pdu.response({ system_id: "network" }));
-    for (const more of [{}, { data_coding: 0 }])
-      session.deliver_sm({
-        ...addresses, ...more, short_message: text, destination_addr: "12025550100",
-        source_addr: more.data_coding === 0 ? "12025550102" : "12025550101",
-      });
+    process.stdin.once("data", () => {
+      for (const more of [{}, { data_coding: 0 }])
+        session.deliver_sm({
+          ...addresses, ...more, short_message: text, destination_addr: "12025550100",
+          source_addr: more.data_coding === 0 ? "12025550102" : "12025550101",
+        });
+    });
   });
 });
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
@@ -128,7 +131,9 @@ def wait_for(port):
 
 def start(stack, *command):
     process = stack.enter_context(
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
     )
     stack.callback(process.kill)
     return process
@@ -165,7 +170,10 @@ with ExitStack() as stack:
     start(stack, "bearerbox", str(file))
     wait_for(ports["box"])
     start(stack, "smsbox", str(file))
-    for _ in range(600):
+    wait_for(ports["send"])
+    time.sleep(1)
+    print(file=network.stdin, flush=True)
+    for _ in range(1200):
         if len(received) == 2:
             break
         time.sleep(0.05)
