@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import count
 
-from benchmarks.ground import Ground, cpu_seconds, ground, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, with_children
 from benchmarks.measurement import Measurement
 from domain.ids import new_id
 from domain.ledger.book import Book, Purpose, TransferKind
@@ -52,10 +52,10 @@ class Run:
 
 def main() -> list[Measurement]:
     """Ratios of one run."""
-    with ground() as place:
-        transaction_cpu = _pgbench(place)
-    with ground() as place:
-        spread, many, hot, alone = asyncio.run(_accepting(place))
+    with new_database() as db:
+        transaction_cpu = _pgbench(db)
+    with new_database() as db:
+        spread, many, hot, alone = asyncio.run(_accepting(db))
     return [
         Measurement("send, 1,000 accounts", spread.per_second, "sends/s"),
         Measurement("send, PostgreSQL CPU", spread.cpu, "µs"),
@@ -71,8 +71,8 @@ def main() -> list[Measurement]:
     ]
 
 
-async def _accepting(place: Ground) -> tuple[Run, Run, Run, Run]:
-    async with worlds.connected(place.url, pool_size=20):
+async def _accepting(db: Database) -> tuple[Run, Run, Run, Run]:
+    async with worlds.connected(db.url, pool_size=20):
         pool = await worlds.add_pool(held=UNITS)
         tenants = [await worlds.add_client(pool, held=0, name=f"T{n}") for n in range(ACCOUNTS)]
         async with store.transaction() as tx:
@@ -83,18 +83,18 @@ async def _accepting(place: Ground) -> tuple[Run, Run, Run, Run]:
         acceptor = Acceptor(store)
         acceptor.start()
         try:
-            await _load(place, acceptor.accept, tenants, CALLERS, seconds=1.0)
-            spread = await _load(place, acceptor.accept, tenants, CALLERS)
-            many = await _load(place, acceptor.accept, tenants, MANY_CALLERS)
-            hot = await _load(place, acceptor.accept, tenants[:1], CALLERS)
+            await _load(db, acceptor.accept, tenants, CALLERS, seconds=1.0)
+            spread = await _load(db, acceptor.accept, tenants, CALLERS)
+            many = await _load(db, acceptor.accept, tenants, MANY_CALLERS)
+            hot = await _load(db, acceptor.accept, tenants[:1], CALLERS)
         finally:
             await acceptor.stop()
-        alone = await _load(place, lambda send: accept_alone(store, send), tenants, CALLERS)
+        alone = await _load(db, lambda send: accept_alone(store, send), tenants, CALLERS)
     return spread, many, hot, alone
 
 
 async def _load(
-    place: Ground,
+    db: Database,
     accept: Accept,
     tenants: list[worlds.Tenant],
     callers: int,
@@ -111,11 +111,11 @@ async def _load(
             assert isinstance(result, AcceptedNow), result
             latencies.append(time.perf_counter() - asked_at)
 
-    pids = with_children(place.postgres_pid)
+    pids = with_children(db.postgres_pid)
     before, began = cpu_seconds(pids), time.perf_counter()
     await asyncio.gather(*(call() for _ in range(callers)))
     taken = time.perf_counter() - began
-    used = cpu_seconds(with_children(place.postgres_pid)) - before
+    used = cpu_seconds(with_children(db.postgres_pid)) - before
     ordered = sorted(latencies)
     p99_ms = 1000 * ordered[int(len(ordered) * 0.99)]
     return Run(len(latencies), taken, used / len(latencies) * 1e6, p99_ms)
@@ -133,19 +133,19 @@ def send_of(tenant: worlds.Tenant) -> NewSend:
     )
 
 
-def _pgbench(place: Ground) -> float:
+def _pgbench(db: Database) -> float:
     """PostgreSQL's CPU for a transaction of `pgbench -N`, in µs."""
-    command = [str(locate(place.directory, durable=True).programs / "pgbench"), place.url]
+    command = [str(locate(db.directory, durable=True).programs / "pgbench"), db.url]
     subprocess.run(
         [*command, "-i", "-q", "-s", str(PGBENCH_SCALE)], check=True, capture_output=True
     )
-    before = cpu_seconds(with_children(place.postgres_pid))
+    before = cpu_seconds(with_children(db.postgres_pid))
     run = subprocess.run(
         [*command, "-N", "-n", "-M", "prepared", "-c", str(CALLERS), "-T", str(int(SECONDS))],
         check=True,
         capture_output=True,
         text=True,
     )
-    used = cpu_seconds(with_children(place.postgres_pid)) - before
+    used = cpu_seconds(with_children(db.postgres_pid)) - before
     [line] = [each for each in run.stdout.splitlines() if "actually processed" in each]
     return used / int(line.split(":")[1].split("/")[0]) * 1e6

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 from benchmarks.accept import CALLERS, send_of
-from benchmarks.ground import ground
+from benchmarks.databases import new_database
 from benchmarks.measurement import Measurement
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.audits import Audit
@@ -95,8 +95,8 @@ class Turns:
 
 def main() -> list[Measurement]:
     """The ratio of the rates, and how long the audit took in its turns."""
-    with ground() as place:
-        turns = asyncio.run(_measure(place.url))
+    with new_database() as db:
+        turns = asyncio.run(_measure(db.url))
     quiet, loaded = (sum(rates) / len(rates) for rates in (turns.rates[False], turns.rates[True]))
     return [
         Measurement("sends without an audit", quiet, "sends/s"),

@@ -9,7 +9,7 @@ from statistics import median
 
 import asyncpg
 
-from benchmarks.ground import ground
+from benchmarks.databases import new_database
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.balances import BalanceView
@@ -42,9 +42,9 @@ FROM made
 
 def main() -> list[Measurement]:
     """Milliseconds for each statement: just after filling, and after autovacuum."""
-    with ground() as place:
-        asyncio.run(add_tenants(place.url, 1, units=1_000))
-        return asyncio.run(_measure(place.url))
+    with new_database() as db:
+        asyncio.run(add_tenants(db.url, 1, units=1_000))
+        return asyncio.run(_measure(db.url))
 
 
 async def _measure(url: str) -> list[Measurement]:

@@ -17,8 +17,8 @@ from functools import partial
 
 import orjson
 
+from benchmarks.databases import Build, Database, builds, new_database, server
 from benchmarks.dispatch import dispatcher
-from benchmarks.ground import Build, Ground, builds, ground, server
 from benchmarks.load import Run, ask_once, load, request
 from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import answering
@@ -66,14 +66,14 @@ def main() -> list[Measurement]:
 
 
 def _measured(build: Build, *, name: str, large: Large) -> list[Measurement]:
-    with ground(build) as place:
-        tokens = tenants_of(place, TENANTS, units=UNITS)
-        with server(place) as (_, port):
-            return asyncio.run(_measure(place, port, tokens, name, large))
+    with new_database(build) as db:
+        tokens = tenants_of(db, TENANTS, units=UNITS)
+        with server(db) as (_, port):
+            return asyncio.run(_measure(db, port, tokens, name, large))
 
 
 async def _measure(
-    place: Ground, port: int, tokens: Sequence[str], name: str, large: Large
+    db: Database, port: int, tokens: Sequence[str], name: str, large: Large
 ) -> list[Measurement]:
     singles = partial(
         load,
@@ -85,8 +85,8 @@ async def _measure(
     )
     async with AsyncExitStack() as opened:
         provider = await opened.enter_async_context(answering(after_seconds=PROVIDER_SECONDS))
-        opened.enter_context(dispatcher(place, provider))
-        await opened.enter_async_context(worlds.connected(place.url, pool_size=2))
+        opened.enter_context(dispatcher(db, provider))
+        await opened.enter_async_context(worlds.connected(db.url, pool_size=2))
         await singles(seconds=1.0)
         await _all_sent()  # the dispatcher has started
         calm_at = time.time()

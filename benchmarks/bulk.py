@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from io import BytesIO
 
-from benchmarks.ground import ground
+from benchmarks.databases import new_database
 from benchmarks.measurement import Measurement
 from domain.ids import new_id
 from domain.numbers import Normaliser
@@ -32,8 +32,8 @@ UNITS = 10_000_000
 
 def main() -> list[Measurement]:
     """The time of both, their ratio, and the growth of memory."""
-    with ground() as place:
-        return asyncio.run(_measure(place.url))
+    with new_database() as db:
+        return asyncio.run(_measure(db.url))
 
 
 async def _measure(url: str) -> list[Measurement]:

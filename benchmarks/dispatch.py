@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from benchmarks.ground import (
+from benchmarks.databases import (
     Build,
-    Ground,
+    Database,
     builds,
     cpu_seconds,
-    ground,
+    new_database,
     program,
     server,
     with_children,
@@ -46,12 +46,12 @@ def main() -> list[Measurement]:
 
 
 def _measured(build: Build) -> list[Measurement]:
-    with ground(build) as place:
-        alone = asyncio.run(_alone(place))
-    with ground(build) as place:
-        accepted, handed_over = asyncio.run(_beside_accepting(place))
-    with ground(build) as place:
-        limited, unlimited = asyncio.run(_bulk_of_a_slow_provider(place))
+    with new_database(build) as db:
+        alone = asyncio.run(_alone(db))
+    with new_database(build) as db:
+        accepted, handed_over = asyncio.run(_beside_accepting(db))
+    with new_database(build) as db:
+        limited, unlimited = asyncio.run(_bulk_of_a_slow_provider(db))
     return [
         *alone,
         Measurement("bulk, answers after 100 ms", limited, "messages/s"),
@@ -64,17 +64,17 @@ def _measured(build: Build) -> list[Measurement]:
     ]
 
 
-async def _alone(place: Ground) -> list[Measurement]:
-    tokens = tenants_of(place, 2, units=UNITS)
+async def _alone(db: Database) -> list[Measurement]:
+    tokens = tenants_of(db, 2, units=UNITS)
     async with answering() as provider:
-        with server(place) as (_, port):
+        with server(db) as (_, port):
             singles = await queue_singles(port, tokens, SINGLES)
-            with dispatcher(place, provider) as pid:
-                measured = await _drained(place, provider, pid, "singles", singles)
+            with dispatcher(db, provider) as pid:
+                measured = await _drained(db, provider, pid, "singles", singles)
             for token in tokens:
                 await queue_bulk(port, token)
-            with dispatcher(place, provider) as pid:
-                measured += await _drained(place, provider, pid, "bulk", ENOUGH_OF_BULK)
+            with dispatcher(db, provider) as pid:
+                measured += await _drained(db, provider, pid, "bulk", ENOUGH_OF_BULK)
                 slowest = max([await _urgent(provider, port, tokens[1], n) for n in range(URGENT)])
         assert provider.taken < singles + 2 * BULK, "the bulks were not draining any more"
     return [
@@ -83,19 +83,19 @@ async def _alone(place: Ground) -> list[Measurement]:
     ]
 
 
-async def _bulk_of_a_slow_provider(place: Ground) -> tuple[float, float]:
+async def _bulk_of_a_slow_provider(db: Database) -> tuple[float, float]:
     """Bulk messages a second with the default of messages under way, and with 5,000 of them.
 
     400 messages under way for 100 ms are 4,000 messages a second at most.
     """
     rates: dict[str, list[float]] = {"": [], "5000": []}
-    [token] = tenants_of(place, 1, units=UNITS)
+    [token] = tenants_of(db, 1, units=UNITS)
     async with answering(after_seconds=0.1) as provider:
         for _ in range(ROUNDS):
             for under_way, measured in rates.items():
-                with server(place) as (_, port):
+                with server(db) as (_, port):
                     await queue_bulk(port, token, 2 * PART_OF_BULK)
-                with dispatcher(place, provider, DISPATCH_MESSAGES_UNDER_WAY=under_way):
+                with dispatcher(db, provider, DISPATCH_MESSAGES_UNDER_WAY=under_way):
                     await provider.has_taken(provider.taken + 1, within_seconds=WAIT_SECONDS)
                     began, already = time.perf_counter(), provider.taken
                     await provider.has_taken(already + PART_OF_BULK, within_seconds=WAIT_SECONDS)
@@ -105,12 +105,12 @@ async def _bulk_of_a_slow_provider(place: Ground) -> tuple[float, float]:
 
 
 async def _drained(
-    place: Ground, provider: Provider, pid: int, what: str, messages: int
+    db: Database, provider: Provider, pid: int, what: str, messages: int
 ) -> list[Measurement]:
     """The rate from the first call on, and the CPU of a message (dispatcher and PostgreSQL)."""
     start = provider.taken
     await provider.has_taken(start + 1, within_seconds=WAIT_SECONDS)
-    pids = [pid, *with_children(place.postgres_pid)]
+    pids = [pid, *with_children(db.postgres_pid)]
     before, began, already = cpu_seconds(pids), time.perf_counter(), provider.taken
     await provider.has_taken(start + messages, within_seconds=WAIT_SECONDS)
     done, used = provider.taken - already, cpu_seconds(pids) - before
@@ -132,11 +132,11 @@ async def _urgent(provider: Provider, port: int, token: str, each: int) -> float
     return provider.seen_at[text] - asked_at
 
 
-async def _beside_accepting(place: Ground) -> tuple[float, float]:
+async def _beside_accepting(db: Database) -> tuple[float, float]:
     """Sends accepted and messages handed over in a second, both at the same time."""
-    tokens = tenants_of(place, TENANTS, units=UNITS)
+    tokens = tenants_of(db, TENANTS, units=UNITS)
     async with answering() as provider:
-        with server(place) as (_, port), dispatcher(place, provider):
+        with server(db) as (_, port), dispatcher(db, provider):
             make: Callable[[int], bytes] = sends_of(tokens)
             ask = partial(load, [port], make, expect=b'"Send"')
             await ask(connections=1, seconds=0.1)  # both have started
@@ -147,10 +147,10 @@ async def _beside_accepting(place: Ground) -> tuple[float, float]:
 
 
 @contextmanager
-def dispatcher(place: Ground, provider: Provider, **environment: str) -> Iterator[int]:
+def dispatcher(db: Database, provider: Provider, **environment: str) -> Iterator[int]:
     """Starts a dispatcher that sends to the provider. Yields its process ID."""
     environment |= {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
-    with program(place, "dispatch", **environment) as pid:
+    with program(db, "dispatch", **environment) as pid:
         yield pid
 
 

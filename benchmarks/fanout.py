@@ -13,7 +13,15 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.ground import Build, Ground, builds, cpu_seconds, ground, server, with_children
+from benchmarks.databases import (
+    Build,
+    Database,
+    builds,
+    cpu_seconds,
+    new_database,
+    server,
+    with_children,
+)
 from benchmarks.load import request
 from benchmarks.measurement import Measurement, compared
 from benchmarks.send import SEND
@@ -40,15 +48,15 @@ def main() -> list[Measurement]:
 
 
 def _measured(build: Build) -> list[Measurement]:
-    with ground(build) as place:
-        [token] = tenants_of(place, 1, units=UNITS)
-        with server(place) as (pid, port):
-            return asyncio.run(_measure(place, token, pid, port))
+    with new_database(build) as db:
+        [token] = tenants_of(db, 1, units=UNITS)
+        with server(db) as (pid, port):
+            return asyncio.run(_measure(db, token, pid, port))
 
 
-async def _measure(place: Ground, token: str, pid: int, port: int) -> list[Measurement]:
+async def _measure(db: Database, token: str, pid: int, port: int) -> list[Measurement]:
     arrived: list[tuple[bytes, float]] = []
-    pids = [pid, *with_children(place.postgres_pid)]
+    pids = [pid, *with_children(db.postgres_pid)]
     await _updates(port, token, SECONDS)
     before_bytes = _resident(pid)
     sockets = await _open(port, token, arrived)
@@ -56,7 +64,7 @@ async def _measure(place: Ground, token: str, pid: int, port: int) -> list[Measu
     arrived.clear()
     idle = await _cpu_of(pids, lambda: asyncio.sleep(SECONDS))
     paced = await _cpu_of([pid], lambda: _updates(port, token, 1 / UPDATES_PER_SECOND))
-    paced_heard, delays = len(arrived), await _delays(place, arrived)
+    paced_heard, delays = len(arrived), await _delays(db, arrived)
     arrived.clear()
     began = time.perf_counter()
     fast = await _cpu_of([pid], lambda: _updates(port, token, 0.0))
@@ -112,9 +120,9 @@ async def _updates(port: int, token: str, pause_seconds: float) -> None:
     writer.close()
 
 
-async def _delays(place: Ground, arrived: list[tuple[bytes, float]]) -> list[float]:
+async def _delays(db: Database, arrived: list[tuple[bytes, float]]) -> list[float]:
     """Milliseconds from each transfer to each of its frames, in order."""
-    async with worlds.connected(place.url, pool_size=2):
+    async with worlds.connected(db.url, pool_size=2):
         rows = await worlds.fetch(
             "SELECT source_balance AS balance, extract(epoch FROM created_at)::float8 AS at"
             " FROM transfer WHERE kind = 'SEND'"

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import BinaryIO, TypeVar, cast
 
-from benchmarks.ground import ground
+from benchmarks.databases import new_database
 from benchmarks.measurement import Measurement
 from domain.inbox.contact_import import import_contacts
 from domain.installation import RequestLimits
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 def main() -> list[Measurement]:
     """Seconds for each step, how long others wait meanwhile, and the memory that it takes."""
-    with ground() as made:
+    with new_database() as made:
         return asyncio.run(measured(made.url))
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import orjson
 from cryptography.fernet import Fernet
 
-from benchmarks.ground import Ground, cpu_seconds, ground, program, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, program, with_children
 from benchmarks.measurement import Measurement
 from domain.hooks.addresses import AddressRules
 from domain.hooks.changes import Hooks
@@ -56,10 +56,10 @@ CHANGE = "UPDATE message SET status = $1, updated_at = clock_timestamp() WHERE s
 def main() -> list[Measurement]:
     """How late events arrive at the endpoints that answer, and what they cost."""
     key = Fernet.generate_key().decode()
-    with ground() as place:
-        cost = asyncio.run(_cost_of_the_trigger(place))
-        with program(place, "dispatch", ENCRYPTION_KEYS=key) as worker:
-            delivered = asyncio.run(_delivered(place, key, worker))
+    with new_database() as db:
+        cost = asyncio.run(_cost_of_the_trigger(db))
+        with program(db, "dispatch", ENCRYPTION_KEYS=key) as worker:
+            delivered = asyncio.run(_delivered(db, key, worker))
     return [*delivered, cost]
 
 
@@ -76,13 +76,13 @@ class Receiver:
         return [each for path, late in self.late.items() if _answers(path) for each in late]
 
 
-async def _delivered(place: Ground, key: str, worker: int) -> list[Measurement]:
-    async with worlds.connected(place.url), _receiving() as receiver:
+async def _delivered(db: Database, key: str, worker: int) -> list[Measurement]:
+    async with worlds.connected(db.url), _receiving() as receiver:
         clients = await _add_clients(receiver.port, key)
         await worlds.execute(FILL, clients, PER_SECOND * SECONDS // ENDPOINTS)
         rows = await worlds.fetch("SELECT id FROM message ORDER BY random()")
         messages, step = [row["id"] for row in rows], int(PER_SECOND * STEP_SECONDS)
-        before, began = _cpu(place, worker), time.perf_counter()
+        before, began = _cpu(db, worker), time.perf_counter()
         for turn in range(int(SECONDS / STEP_SECONDS)):
             await worlds.execute(SEND, messages[turn * step : (turn + 1) * step])
             until_next = began + (turn + 1) * STEP_SECONDS - time.perf_counter()
@@ -95,7 +95,7 @@ async def _delivered(place: Ground, key: str, worker: int) -> list[Measurement]:
         late = sorted(receiver.at_good_ones)
         cpu = [
             (now - then) * 1e6 / len(late)
-            for now, then in zip(_cpu(place, worker), before, strict=True)
+            for now, then in zip(_cpu(db, worker), before, strict=True)
         ]
     return [
         Measurement("events", PER_SECOND * SECONDS / took, "events/s"),
@@ -125,9 +125,9 @@ async def _add_clients(port: int, key: str) -> list[UUID]:
     return clients
 
 
-async def _cost_of_the_trigger(place: Ground) -> Measurement:
+async def _cost_of_the_trigger(db: Database) -> Measurement:
     """Best of three for each: with the trigger, and without."""
-    async with worlds.connected(place.url):
+    async with worlds.connected(db.url):
         pool = await worlds.add_pool(held=0, default=False)
         tenant = await worlds.add_client(pool, held=0)
         await worlds.execute(FILL, [tenant.client_id], CHANGES)
@@ -184,6 +184,6 @@ def _answers(path: str) -> bool:
     return path.startswith("/answers/")
 
 
-def _cpu(place: Ground, worker: int) -> tuple[float, float]:
+def _cpu(db: Database, worker: int) -> tuple[float, float]:
     """CPU seconds of the dispatcher and of PostgreSQL."""
-    return cpu_seconds([worker]), cpu_seconds(with_children(place.postgres_pid))
+    return cpu_seconds([worker]), cpu_seconds(with_children(db.postgres_pid))

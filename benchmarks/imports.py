@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.ground import Ground, ground
+from benchmarks.databases import Database, new_database
 from benchmarks.measurement import Measurement
 from tests.end_to_end.program import clean_environment
 
@@ -24,11 +24,11 @@ HEADER = "client_email,created_at,message_count,charged,reference\n"
 
 def main() -> list[Measurement]:
     """Seconds and peak memory of the whole command, with its start."""
-    with ground() as place:
-        _ibiki(place, "demo")
-        file = place.directory / "logs.csv"
-        wrong = _measure(place, file, wrong_line=LINES * 7 // 10, expected=1)
-        right = _measure(place, file, wrong_line=None, expected=0)
+    with new_database() as db:
+        _ibiki(db, "demo")
+        file = db.directory / "logs.csv"
+        wrong = _measure(db, file, wrong_line=LINES * 7 // 10, expected=1)
+        right = _measure(db, file, wrong_line=None, expected=0)
     return [
         Measurement(f"{LINES:,} lines, one is wrong", wrong[0], "s"),
         Measurement(f"{LINES:,} lines", right[0], "s"),
@@ -37,13 +37,13 @@ def main() -> list[Measurement]:
 
 
 def _measure(
-    place: Ground, file: Path, *, wrong_line: int | None, expected: int
+    db: Database, file: Path, *, wrong_line: int | None, expected: int
 ) -> tuple[float, float]:
     """The seconds and the MiB of one import."""
     with file.open("w") as written:
         written.writelines(_lines(wrong_line))
     began = time.perf_counter()
-    code, kibibytes = _ibiki(place, "import", "legacy-logs", str(file))
+    code, kibibytes = _ibiki(db, "import", "legacy-logs", str(file))
     assert code == expected
     return time.perf_counter() - began, kibibytes / 1024
 
@@ -56,10 +56,10 @@ def _lines(wrong_line: int | None) -> Iterator[str]:
         yield f"{email},2026-01-{1 + each % 28:02} 08:00:00,1,{charged},log-{each}\n"
 
 
-def _ibiki(place: Ground, *arguments: str) -> tuple[int, int]:
+def _ibiki(db: Database, *arguments: str) -> tuple[int, int]:
     """The exit code of a command, and its peak memory in KiB."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ibiki", *arguments, "--data", str(place.directory)],
+        [sys.executable, "-m", "ibiki", *arguments, "--data", str(db.directory)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=clean_environment(),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from benchmarks.ground import Ground, cpu_seconds, ground, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, with_children
 from benchmarks.measurement import Measurement
 from domain.identity.access import OfClient, Scope
 from domain.inbox.messages import Conversation
@@ -63,11 +63,11 @@ FILL = (
 
 def main() -> list[Measurement]:
     """PostgreSQL's time for a page, at the start and deep inside, and of one conversation."""
-    with ground() as place:
-        scope = asyncio.run(_fill(place.url))
-        first = _measure(place, scope, _first_page)
-        deep = _measure(place, scope, _deep_page)
-        talk = _measure(place, scope, _conversation)
+    with new_database() as db:
+        scope = asyncio.run(_fill(db.url))
+        first = _measure(db, scope, _first_page)
+        deep = _measure(db, scope, _deep_page)
+        talk = _measure(db, scope, _conversation)
     return [
         Measurement("the first page of 50", first, "ms of PostgreSQL", at_most=5),
         Measurement("a page deep within", deep, "ms of PostgreSQL", at_most=5),
@@ -94,17 +94,17 @@ async def _fill(url: str) -> Scope:
     return OfClient(tenant.client_id)
 
 
-def _measure(place: Ground, scope: Scope, read: Callable[[Scope, int], Awaitable[None]]) -> float:
+def _measure(db: Database, scope: Scope, read: Callable[[Scope, int], Awaitable[None]]) -> float:
     """Milliseconds of CPU that PostgreSQL spends on one read."""
 
     async def run() -> float:
-        async with worlds.connected(place.url, pool_size=1):
+        async with worlds.connected(db.url, pool_size=1):
             for each in range(10):
                 await read(scope, each)
-            before = cpu_seconds(with_children(place.postgres_pid))
+            before = cpu_seconds(with_children(db.postgres_pid))
             for each in range(TIMES):
                 await read(scope, each)
-            return cpu_seconds(with_children(place.postgres_pid)) - before
+            return cpu_seconds(with_children(db.postgres_pid)) - before
 
     started = time.perf_counter()
     spent = asyncio.run(run())

@@ -21,7 +21,7 @@ from typing import IO, Any, TypeVar
 
 import orjson
 
-from benchmarks.ground import Ground, ground, program, server
+from benchmarks.databases import Database, new_database, program, server
 from benchmarks.measurement import Measurement
 from benchmarks.send import sends_of
 from benchmarks.tenants import add_tenants
@@ -46,14 +46,14 @@ Result = TypeVar("Result")
 
 def main() -> list[Measurement]:
     """One file: uploaded, charged, written by two processes one after the other, cancelled."""
-    with ground() as place:
-        return asyncio.run(_measured(place))
+    with new_database() as db:
+        return asyncio.run(_measured(db))
 
 
-async def _measured(place: Ground) -> list[Measurement]:
-    own, *others = await add_tenants(place.url, 20, units=UNITS)
-    with server(place) as (serving, port):
-        async with worlds.connected(place.url, pool_size=4):
+async def _measured(db: Database) -> list[Measurement]:
+    own, *others = await add_tenants(db.url, 20, units=UNITS)
+    with server(db) as (serving, port):
+        async with worlds.connected(db.url, pool_size=4):
             with _file() as file:
                 upload, uploading = await _timed(_upload(port, own, file))
             at = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
@@ -66,12 +66,12 @@ async def _measured(place: Ground) -> list[Measurement]:
             assert sent["accepted"] == ROWS, answer
             async with _singles(port, others) as beside_writing:
                 began = time.perf_counter()
-                with program(place, "dispatch") as first:
+                with program(db, "dispatch") as first:
                     await _left(ROWS // 2)
                     most_writing = _most_mebibytes(first)
                     os.kill(first, signal.SIGKILL)
                 killed_with = (await worlds.fetch(UNWRITTEN))[0]["left"]
-                with program(place, "dispatch") as second:
+                with program(db, "dispatch") as second:
                     await _left(0)
                     writing = time.perf_counter() - began
                     most_writing = max(most_writing, _most_mebibytes(second))

@@ -21,7 +21,14 @@ from statistics import median
 
 import asyncpg
 
-from benchmarks.ground import cpu_seconds, free_port, ground, server, wait_for_port, with_children
+from benchmarks.databases import (
+    cpu_seconds,
+    free_port,
+    new_database,
+    server,
+    wait_for_port,
+    with_children,
+)
 from benchmarks.load import load
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import tenants_of
@@ -87,10 +94,10 @@ def main() -> list[Measurement]:
 
 @contextmanager
 def _ours() -> Iterator[Side]:
-    with ground() as place:
-        tokens = tenants_of(place, TENANTS, units=UNITS)
-        with server(place) as (pid, port):
-            yield Side(lambda: [pid, *with_children(place.postgres_pid)], port, tokens)
+    with new_database() as db:
+        tokens = tenants_of(db, TENANTS, units=UNITS)
+        with server(db) as (pid, port):
+            yield Side(lambda: [pid, *with_children(db.postgres_pid)], port, tokens)
 
 
 @contextmanager

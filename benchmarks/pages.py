@@ -6,7 +6,7 @@ import asyncio
 
 import asyncpg
 
-from benchmarks.ground import Ground, cpu_seconds, ground, server, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, server, with_children
 from benchmarks.load import load, request
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
@@ -40,28 +40,28 @@ FROM made
 
 def main() -> list[Measurement]:
     """Requests a second and PostgreSQL's time for each, on two server processes."""
-    with ground() as place:
-        [token] = asyncio.run(add_tenants(place.url, 1, units=1_000))
-        asyncio.run(_fill(place))
-        with server(place) as (_, one), server(place) as (_, other):
+    with new_database() as db:
+        [token] = asyncio.run(add_tenants(db.url, 1, units=1_000))
+        asyncio.run(_fill(db))
+        with server(db) as (_, one), server(db) as (_, other):
             return [
                 each
                 for name, query in (("sends", SENDS), ("messages", MESSAGES))
-                for each in _measure(place, [one, other], name, request(token, query))
+                for each in _measure(db, [one, other], name, request(token, query))
             ]
 
 
-async def _fill(place: Ground) -> None:
+async def _fill(db: Database) -> None:
     # On a connection of its own: this takes longer than the program waits for an answer.
-    own = await asyncpg.connect(**credentials(place.url))
+    own = await asyncpg.connect(**credentials(db.url))
     await own.execute(FILL, ROWS)
     await own.execute("ANALYZE send, message")
     await own.close()
 
 
-def _measure(place: Ground, ports: list[int], name: str, asked: bytes) -> list[Measurement]:
+def _measure(db: Database, ports: list[int], name: str, asked: bytes) -> list[Measurement]:
     def run(seconds: float) -> tuple[float, float]:
-        before = cpu_seconds(with_children(place.postgres_pid))
+        before = cpu_seconds(with_children(db.postgres_pid))
         done = asyncio.run(
             load(
                 ports,
@@ -71,7 +71,7 @@ def _measure(place: Ground, ports: list[int], name: str, asked: bytes) -> list[M
                 expect=b'"endCursor":"',
             )
         )
-        used = cpu_seconds(with_children(place.postgres_pid)) - before
+        used = cpu_seconds(with_children(db.postgres_pid)) - before
         return done.per_second, used / done.answers * 1e6
 
     run(1.0)

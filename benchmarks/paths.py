@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from benchmarks.databases import Database, free_port, new_database, server, wait_for_port
 from benchmarks.fanout import Listener
-from benchmarks.ground import Ground, free_port, ground, server, wait_for_port
 from benchmarks.load import request
 from benchmarks.measurement import Measurement
 from benchmarks.provider import Provider, answering
@@ -44,21 +44,21 @@ Trace = dict[str, set[str]]
 
 def main() -> list[Measurement]:
     """Three counts and their sum. The files are printed, part by part."""
-    with ground() as place:
-        [token] = asyncio.run(add_tenants(place.url, 1, units=1_000))
-        parts = asyncio.run(_measure(place, token))
+    with new_database() as db:
+        [token] = asyncio.run(add_tenants(db.url, 1, units=1_000))
+        parts = asyncio.run(_measure(db, token))
     for name, files in parts.items():
         sys.stderr.write(f"{name}: {len(files)}\n" + "".join(f"  {each}\n" for each in files))
     counts = [Measurement(name, len(files), "files") for name, files in parts.items()]
     return [*counts, Measurement("in sum", sum(map(len, parts.values())), "files")]
 
 
-async def _measure(place: Ground, token: str) -> dict[str, list[str]]:
+async def _measure(db: Database, token: str) -> dict[str, list[str]]:
     async with answering() as provider:
         with (
-            server(place) as (_, other),
-            _traced(place, "serve", "--port", str(port := free_port())) as web,
-            _traced(place, "dispatch", **_upstream(provider)) as dispatcher,
+            server(db) as (_, other),
+            _traced(db, "serve", "--port", str(port := free_port())) as web,
+            _traced(db, "dispatch", **_upstream(provider)) as dispatcher,
         ):
             await asyncio.to_thread(wait_for_port, port)
             for each in (port, other):
@@ -144,10 +144,10 @@ def _added(idle: Trace, busy: Trace, counted: Collection[str]) -> set[str]:
 
 
 @contextmanager
-def _traced(place: Ground, *arguments: str, **environment: str) -> Iterator[_Traced]:
-    file = place.directory / f"{arguments[0]}.trace"
+def _traced(db: Database, *arguments: str, **environment: str) -> Iterator[_Traced]:
+    file = db.directory / f"{arguments[0]}.trace"
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, str(file), *arguments, "--data", str(place.directory)],
+        [sys.executable, "-m", __name__, str(file), *arguments, "--data", str(db.directory)],
         env=clean_environment() | environment,
         stderr=subprocess.DEVNULL,
     )

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine, questions
+from benchmarks.databases import OURS, Database, cpu_seconds, server, with_children
 from benchmarks.fill import Size, fill
-from benchmarks.ground import OURS, Ground, cpu_seconds, server, with_children
 from benchmarks.measurement import Measurement
 from benchmarks.questions import PAGE_MS, Question
 from domain.identity.access import Actor, Everything, OfClient, Role, Scope
@@ -126,18 +126,18 @@ def read(directory: Path, *, only: str = "", seconds: float = MOST_SECONDS) -> I
     """Measures each read of each viewer."""
     with embedded.start(directory) as running:
         asyncio.run(migrating.migrate(running.url))
-        place = Ground(directory, running.url, OURS)
-        with server(place) as (pid, port):
-            yield from asyncio.run(_measure(place, pid, port, only, seconds))
+        db = Database(directory, running.url, OURS)
+        with server(db) as (pid, port):
+            yield from asyncio.run(_measure(db, pid, port, only, seconds))
 
 
-async def _measure(place: Ground, pid: int, port: int, only: str, seconds: float) -> list[Figure]:
+async def _measure(db: Database, pid: int, port: int, only: str, seconds: float) -> list[Figure]:
     figures = []
 
     def cpu() -> float:
-        return cpu_seconds([pid, *with_children(place.postgres_pid)])
+        return cpu_seconds([pid, *with_children(db.postgres_pid)])
 
-    async with worlds.connected(place.url), httpx.AsyncClient(timeout=120) as http:
+    async with worlds.connected(db.url), httpx.AsyncClient(timeout=120) as http:
         for viewer in await _viewers():
             values = await _values(http, port, viewer)
             for question in viewer.questions:

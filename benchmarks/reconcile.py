@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
-from benchmarks.ground import Ground, cpu_seconds, ground, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, with_children
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
 from domain.ledger.reconcile import new_reconciliation, reconcile
@@ -52,16 +52,16 @@ def main() -> list[Measurement]:
 
 
 def _measure(size: int) -> list[Measurement]:
-    with ground() as place:
-        asyncio.run(add_tenants(place.url, 1, units=1_000))
-        return asyncio.run(_run(place, size))
+    with new_database() as db:
+        asyncio.run(add_tenants(db.url, 1, units=1_000))
+        return asyncio.run(_run(db, size))
 
 
-async def _run(place: Ground, size: int) -> list[Measurement]:
-    await fill(place.url, messages=MESSAGES, size=size)
-    await opening.connect(place.url)
+async def _run(db: Database, size: int) -> list[Measurement]:
+    await fill(db.url, messages=MESSAGES, size=size)
+    await opening.connect(db.url)
     longest = await _longest_page()
-    pids = [os.getpid(), *with_children(place.postgres_pid)]
+    pids = [os.getpid(), *with_children(db.postgres_pid)]
     cpu, began = cpu_seconds(pids), time.perf_counter()
     done = await reconcile(store, await new_reconciliation(store))
     seconds, cpu = time.perf_counter() - began, cpu_seconds(pids) - cpu

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from statistics import median
 
-from benchmarks.ground import cpu_seconds, ground, server, with_children
+from benchmarks.databases import cpu_seconds, new_database, server, with_children
 from benchmarks.load import load, post, request
 from benchmarks.measurement import Measurement
 from benchmarks.send import CONNECTIONS, SEND, TENANTS, UNITS
@@ -23,8 +23,8 @@ Make = Callable[[int], bytes]
 
 def main() -> list[Measurement]:
     """The medians of both, and REST ÷ GraphQL of the same run."""
-    with ground() as place:
-        tokens = asyncio.run(add_tenants(place.url, TENANTS, units=UNITS))
+    with new_database() as db:
+        tokens = asyncio.run(add_tenants(db.url, TENANTS, units=UNITS))
         orders = count()
         loads: dict[str, tuple[Make, bytes]] = {
             "GraphQL": (_graphql(tokens, orders), b'"__typename":"Send"'),
@@ -32,10 +32,10 @@ def main() -> list[Measurement]:
         }
         rates: dict[str, list[float]] = {name: [] for name in loads}
         cpus: dict[str, list[float]] = {name: [] for name in loads}
-        with server(place) as (pid, port):
+        with server(db) as (pid, port):
 
             def cpu() -> float:
-                return cpu_seconds([pid, *with_children(place.postgres_pid)])
+                return cpu_seconds([pid, *with_children(db.postgres_pid)])
 
             for round_ in range(ROUNDS + 1):
                 for name, (make, expect) in loads.items():

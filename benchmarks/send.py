@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from benchmarks.ground import Ground, cpu_seconds, ground, server, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, server, with_children
 from benchmarks.load import Run, load, request
 from benchmarks.measurement import Measurement
 from benchmarks.tenants import add_tenants
@@ -24,11 +24,11 @@ VIEWER = "{ viewer { id } }"
 
 def main() -> list[Measurement]:
     """The CPU of a send, and its rate compared with that of the cheapest query."""
-    with ground() as place:
-        tokens = asyncio.run(add_tenants(place.url, TENANTS, units=UNITS))
-        with server(place) as first, server(place) as second:
+    with new_database() as db:
+        tokens = asyncio.run(add_tenants(db.url, TENANTS, units=UNITS))
+        with server(db) as first, server(db) as second:
             pids, ports = zip(first, second, strict=True)
-            measure = _Measured(place, list(pids), list(ports))
+            measure = _Measured(db, list(pids), list(ports))
             measure.run(viewer_of(tokens), b'"id":"usr_', seconds=WARM_UP_SECONDS)
             measure.run(sends_of(tokens), b'"__typename":"Send"', seconds=WARM_UP_SECONDS)
             viewer, viewer_cpu = measure.run(viewer_of(tokens), b'"id":"usr_')
@@ -50,8 +50,8 @@ def main() -> list[Measurement]:
 class _Measured:
     """Runs loads, and adds up the CPU of the servers and of PostgreSQL."""
 
-    def __init__(self, place: Ground, pids: list[int], ports: list[int]) -> None:
-        self._place = place
+    def __init__(self, db: Database, pids: list[int], ports: list[int]) -> None:
+        self._db = db
         self._pids = pids
         self._ports = ports
 
@@ -66,7 +66,7 @@ class _Measured:
         return done, (self._cpu() - before) / done.answers * 1e6
 
     def _cpu(self) -> float:
-        return cpu_seconds([*self._pids, *with_children(self._place.postgres_pid)])
+        return cpu_seconds([*self._pids, *with_children(self._db.postgres_pid)])
 
 
 def viewer_of(tokens: list[str]) -> Callable[[int], bytes]:

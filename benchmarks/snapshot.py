@@ -15,8 +15,16 @@ from functools import partial
 
 import asyncpg
 
+from benchmarks.databases import (
+    Build,
+    Database,
+    builds,
+    cpu_seconds,
+    new_database,
+    server,
+    with_children,
+)
 from benchmarks.dispatch import dispatcher, queue_bulk, queue_singles
-from benchmarks.ground import Build, Ground, builds, cpu_seconds, ground, server, with_children
 from benchmarks.measurement import Measurement, compared
 from benchmarks.provider import Provider, answering
 from benchmarks.tenants import tenants_of
@@ -52,26 +60,26 @@ def main() -> list[Measurement]:
 
 
 def _measured(build: Build, *, singles: bool) -> list[Measurement]:
-    with ground(build) as place:
-        tokens = tenants_of(place, TENANTS, units=UNITS)
-        return asyncio.run(_measure(place, tokens, singles=singles))
+    with new_database(build) as db:
+        tokens = tenants_of(db, TENANTS, units=UNITS)
+        return asyncio.run(_measure(db, tokens, singles=singles))
 
 
-async def _measure(place: Ground, tokens: Sequence[str], *, singles: bool) -> list[Measurement]:
+async def _measure(db: Database, tokens: Sequence[str], *, singles: bool) -> list[Measurement]:
     what = "singles" if singles else "bulk"
     async with answering() as provider:
-        with server(place) as (_, port):
+        with server(db) as (_, port):
             if singles:
                 await queue_singles(port, tokens, SINGLES)
             else:
                 for token in tokens[:BULKS]:
                     await queue_bulk(port, token)
-        with dispatcher(place, provider) as pid:
-            before, cpu_before = await _rate(place, pid, provider)
-        async with _snapshot(place):
-            await _leave(place)
-            with dispatcher(place, provider) as pid:
-                during, cpu_during = await _rate(place, pid, provider)
+        with dispatcher(db, provider) as pid:
+            before, cpu_before = await _rate(db, pid, provider)
+        async with _snapshot(db):
+            await _leave(db)
+            with dispatcher(db, provider) as pid:
+                during, cpu_during = await _rate(db, pid, provider)
     return [
         Measurement(f"{what}, no snapshot: CPU", cpu_before, "µs a message"),
         Measurement(f"{what}, a snapshot: CPU", cpu_during, "µs a message"),
@@ -81,10 +89,10 @@ async def _measure(place: Ground, tokens: Sequence[str], *, singles: bool) -> li
     ]
 
 
-async def _rate(place: Ground, pid: int, provider: Provider) -> tuple[float, float]:
+async def _rate(db: Database, pid: int, provider: Provider) -> tuple[float, float]:
     """Messages a second, and the CPU of each in µs, of the dispatcher and of PostgreSQL."""
     await provider.has_taken(provider.taken + 1, within_seconds=WAIT_SECONDS)
-    pids = [pid, *with_children(place.postgres_pid)]
+    pids = [pid, *with_children(db.postgres_pid)]
     taken, began, used = provider.taken, time.perf_counter(), cpu_seconds(pids)
     await asyncio.sleep(SECONDS)
     done = provider.taken - taken
@@ -92,8 +100,8 @@ async def _rate(place: Ground, pid: int, provider: Provider) -> tuple[float, flo
     return done / (time.perf_counter() - began), (cpu_seconds(pids) - used) / done * 1e6
 
 
-async def _leave(place: Ground) -> None:
-    own = await asyncpg.connect(**credentials(place.url))
+async def _leave(db: Database) -> None:
+    own = await asyncpg.connect(**credentials(db.url))
     await own.execute("ALTER TABLE message DISABLE TRIGGER USER")
     await own.execute(LEAVE)
     await own.execute("ALTER TABLE message ENABLE TRIGGER USER")
@@ -101,8 +109,8 @@ async def _leave(place: Ground) -> None:
 
 
 @asynccontextmanager
-async def _snapshot(place: Ground) -> AsyncIterator[None]:
-    own = await asyncpg.connect(**credentials(place.url))
+async def _snapshot(db: Database) -> AsyncIterator[None]:
+    own = await asyncpg.connect(**credentials(db.url))
     try:
         async with own.transaction(isolation="repeatable_read", readonly=True):
             await own.execute("SELECT count(*) FROM client")

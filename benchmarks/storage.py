@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from itertools import count
 
-from benchmarks.ground import Ground, ground, program
+from benchmarks.databases import Database, new_database, program
 from benchmarks.measurement import Measurement
 from benchmarks.provider import answering
 from domain.ids import new_id
@@ -46,12 +46,12 @@ SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE
 
 def main() -> list[Measurement]:
     """The bytes of each table with its indexes, and of each index of messages."""
-    with ground() as place:
-        return list(asyncio.run(_lived(place)))
+    with new_database() as db:
+        return list(asyncio.run(_lived(db)))
 
 
-async def _lived(place: Ground) -> Iterator[Measurement]:
-    async with worlds.connected(place.url, pool_size=4), answering() as provider:
+async def _lived(db: Database) -> Iterator[Measurement]:
+    async with worlds.connected(db.url, pool_size=4), answering() as provider:
         tenant = await worlds.add_client(await worlds.add_pool(held=10 * MESSAGES), held=MESSAGES)
         for _ in range(BULKS):
             bulk = _send_of(tenant, SendKind.BULK, BULK)
@@ -60,7 +60,7 @@ async def _lived(place: Ground) -> Iterator[Measurement]:
             singles = [_send_of(tenant, SendKind.SINGLE, 1) for _ in range(200)]
             await accept_batch(store, singles)
         environment = {"EXTREME_API_URL": provider.url, "EXTREME_API_KEY": "benchmark"}
-        with program(place, "dispatch", **environment):
+        with program(db, "dispatch", **environment):
             await provider.has_taken(MESSAGES, within_seconds=WAIT_SECONDS)
             await _none_left("SELECT FROM message WHERE status IN ('QUEUED', 'SUBMITTING') LIMIT 1")
             await _report_all()

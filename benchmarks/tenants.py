@@ -6,7 +6,7 @@ import json
 import subprocess
 from uuid import UUID
 
-from benchmarks.ground import Ground
+from benchmarks.databases import Database
 from domain.identity.access import Actor, Role
 from domain.identity.api_keys import create_api_key
 from domain.ids import new_id
@@ -22,11 +22,11 @@ print(json.dumps(asyncio.run(add_tenants(sys.argv[1], int(sys.argv[2]), units=in
 """
 
 
-def tenants_of(place: Ground, count: int, *, units: int) -> list[str]:
+def tenants_of(db: Database, count: int, *, units: int) -> list[str]:
     """API keys of so many new clients. The build itself adds them, in the form that it stores."""
     made = subprocess.run(
-        [place.build.python, "-c", _SCRIPT, place.url, str(count), str(units)],
-        cwd=place.build.path,
+        [db.build.python, "-c", _SCRIPT, db.url, str(count), str(units)],
+        cwd=db.build.path,
         check=True,
         capture_output=True,
     )

@@ -13,7 +13,7 @@ from itertools import count
 
 import orjson
 
-from benchmarks.ground import Ground, cpu_seconds, ground, program, server, with_children
+from benchmarks.databases import Database, cpu_seconds, new_database, program, server, with_children
 from benchmarks.load import Run, load
 from benchmarks.measurement import Measurement
 from tests import worlds
@@ -33,19 +33,19 @@ WHERE inbound.client_id <> assigned_number.client_id
 
 def main() -> list[Measurement]:
     """The CPU of an event from its first byte to its inbox, and the time until it is answered."""
-    with ground() as place:
-        asyncio.run(_add_tenants(place.url))
+    with new_database() as db:
+        asyncio.run(_add_tenants(db.url))
         events = _events()
-        with server(place, **QUICK) as (pid, port), program(place, "dispatch", **QUICK) as worker:
+        with server(db, **QUICK) as (pid, port), program(db, "dispatch", **QUICK) as worker:
             warm_up = asyncio.run(_load(port, events, WARM_UP_SECONDS))
-            asyncio.run(_all_received(place.url))
-            before = _cpu(place, pid, worker)
+            asyncio.run(_all_received(db.url))
+            before = _cpu(db, pid, worker)
             began = time.perf_counter()
             run = asyncio.run(_load(port, events, SECONDS))
-            asyncio.run(_all_received(place.url))
+            asyncio.run(_all_received(db.url))
             received = time.perf_counter() - began
-            cpu = (_cpu(place, pid, worker) - before) * 1e6 / run.answers
-        inboxes, wrong = asyncio.run(_inboxes(place.url))
+            cpu = (_cpu(db, pid, worker) - before) * 1e6 / run.answers
+        inboxes, wrong = asyncio.run(_inboxes(db.url))
     lost = warm_up.answers + run.answers - inboxes
     return [
         Measurement("events answered", run.per_second, "events/s"),
@@ -65,8 +65,8 @@ async def _load(port: int, events: Callable[[int], bytes], seconds: float) -> Ru
     )
 
 
-def _cpu(place: Ground, *pids: int) -> float:
-    return cpu_seconds([*pids, *with_children(place.postgres_pid)])
+def _cpu(db: Database, *pids: int) -> float:
+    return cpu_seconds([*pids, *with_children(db.postgres_pid)])
 
 
 async def _add_tenants(url: str) -> None:

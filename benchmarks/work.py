@@ -20,12 +20,12 @@ from statistics import median
 
 import asyncpg
 
-from benchmarks.ground import (
+from benchmarks.databases import (
     Build,
-    Ground,
+    Database,
     builds,
     cpu_seconds,
-    ground,
+    new_database,
     peak_mib,
     server,
     with_children,
@@ -101,7 +101,7 @@ class Figure:
 class Side:
     """One build: its database, its two servers, its clients' API keys, and its figures."""
 
-    place: Ground
+    db: Database
     servers: Sequence[tuple[int, int]]
     tokens: Sequence[str]
     figures: dict[str, list[Figure]] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class Side:
     def cpu(self) -> float:
         """Seconds of CPU of the servers and of PostgreSQL so far."""
         pids = [pid for pid, _ in self.servers]
-        return cpu_seconds([*pids, *with_children(self.place.postgres_pid)])
+        return cpu_seconds([*pids, *with_children(self.db.postgres_pid)])
 
     @staticmethod
     def _load(
@@ -132,16 +132,16 @@ class Side:
 
 @contextmanager
 def _side(build: Build) -> Iterator[Side]:
-    with ground(build) as place:
-        tokens = tenants_of(place, TENANTS, units=UNITS)
-        asyncio.run(_fill_inbox(place))
-        with server(place) as first, server(place) as second:
-            yield Side(place, [first, second], tokens)
+    with new_database(build) as db:
+        tokens = tenants_of(db, TENANTS, units=UNITS)
+        asyncio.run(_fill_inbox(db))
+        with server(db) as first, server(db) as second:
+            yield Side(db, [first, second], tokens)
 
 
-async def _fill_inbox(place: Ground) -> None:
+async def _fill_inbox(db: Database) -> None:
     # On a connection of its own: this takes longer than the program waits for an answer.
-    own = await asyncpg.connect(**credentials(place.url))
+    own = await asyncpg.connect(**credentials(db.url))
     for statement in FILL_INBOX:
         await own.execute(statement)
     await own.close()

@@ -54,7 +54,7 @@ def builds() -> list[Build]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Database:
     """A migrated, durable database in its own directory, for one build of the program."""
 
     directory: Path
@@ -68,7 +68,7 @@ class Ground:
 
 
 @contextmanager
-def ground(build: Build = OURS) -> Iterator[Ground]:
+def new_database(build: Build = OURS) -> Iterator[Database]:
     """An empty, migrated database, for as long as the block lasts."""
     with tempfile.TemporaryDirectory(prefix="ibiki-bench-") as name:
         directory = Path(name)
@@ -82,16 +82,16 @@ def ground(build: Build = OURS) -> Iterator[Ground]:
             )
             if months := os.environ.get("BENCH_MONTHS"):
                 asyncio.run(live_for(int(months), running.url))
-            yield Ground(directory, running.url, build)
+            yield Database(directory, running.url, build)
 
 
 @contextmanager
-def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int]:
+def program(db: Database, *arguments: str, **environment: str) -> Iterator[int]:
     """Starts a process of the program on that database. Yields its process ID."""
-    log = (ground.directory / "program.log").open("ab")
+    log = (db.directory / "program.log").open("ab")
     process = subprocess.Popen(
-        [ground.build.python, "-m", "ibiki", *arguments, "--data", str(ground.directory)],
-        cwd=ground.build.path,
+        [db.build.python, "-m", "ibiki", *arguments, "--data", str(db.directory)],
+        cwd=db.build.path,
         stdout=log,
         stderr=log,
         env=clean_environment() | {"LIMIT_REQUESTS_PER_SECOND": "1000000"} | environment,
@@ -105,10 +105,10 @@ def program(ground: Ground, *arguments: str, **environment: str) -> Iterator[int
 
 
 @contextmanager
-def server(ground: Ground, **environment: str) -> Iterator[tuple[int, int]]:
+def server(db: Database, **environment: str) -> Iterator[tuple[int, int]]:
     """Starts a server. Yields its process ID and its port when it answers."""
     port = free_port()
-    with program(ground, "serve", "--port", str(port), **environment) as pid:
+    with program(db, "serve", "--port", str(port), **environment) as pid:
         wait_for_port(port)
         yield pid, port
 
