@@ -31,14 +31,14 @@ from domain.sending.messages import Line
 from providers.config import NOT_READABLE, ProviderConfig, in_units
 from providers.replies import (
     balance_of,
+    field_of,
     json_object,
     reference_of,
     retry_after_seconds,
-    short_text_of,
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+from providers.transport import Adapter, Answer, Exchange, Lost, NotConnected, Transport
 
 # --- Constants
 
@@ -100,7 +100,6 @@ STATUSES: Final = {
 }
 # A line has a modem and a port: here, the port is the number that was texted.
 NUMBER_LINE: Final = "number"
-LONGEST_FIELD: Final = 128
 
 
 # --- The table of replies
@@ -219,7 +218,7 @@ def _digits(item: object) -> str:
 # --- Send, send many, balance
 
 
-class AfricasTalking:
+class AfricasTalking(Adapter):
     """One account at Africa's Talking. Implements `domain.provider.Provider`."""
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
@@ -273,9 +272,6 @@ class AfricasTalking:
             raise ProviderUnavailable(NOT_READABLE)
         return in_units(balance_of(amount), currency, self._unit_cost)
 
-    async def close(self) -> None:
-        await self._transport.close()
-
     async def _send(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         """Sends one text. A reply leaves from the number that was texted."""
         if not messages:
@@ -304,31 +300,33 @@ def parse_webhook(body: bytes) -> Parsed:
         return _report(fields)
     if "from" in fields or "text" in fields:
         return _inbound(fields)
-    phone = _text(fields, "phoneNumber")
+    phone = field_of(fields, "phoneNumber")
     if phone is not None and "senderId" in fields:
         # The phone opted out of a named sender, without a text message.
-        return InboundCall(phone, "STOP", receiver=_text(fields, "senderId"), keyword=Keyword.STOP)
+        return InboundCall(
+            phone, "STOP", receiver=field_of(fields, "senderId"), keyword=Keyword.STOP
+        )
     return Malformed("This is no message (`from`, `text`), report (`id`, `status`) or opt-out.")
 
 
 def _report(fields: Mapping[str, object]) -> Parsed:
-    own_id, word = reference_of(fields.get("id")), _text(fields, "status")
+    own_id, word = reference_of(fields.get("id")), field_of(fields, "status")
     if own_id is None:
         return Malformed("`id` is missing: the ID of the message.")
     if word is None:
         return Malformed("`status` is not a word.")
-    reason = _text(fields, "failureReason")
+    reason = field_of(fields, "failureReason")
     shown = f"{word} {reason}" if reason else word
     return ReportCall(own_id, shown, STATUSES.get(word.strip().lower()))
 
 
 def _inbound(fields: Mapping[str, object]) -> Parsed:
-    sender, text = _text(fields, "from"), text_of(fields.get("text"))
+    sender, text = field_of(fields, "from"), text_of(fields.get("text"))
     if sender is None:
         return Malformed("`from` is missing: the sender of the message.")
     if "text" not in fields or text is None:
         return Malformed("`text` is missing: the text of the message.")
-    receiver = _text(fields, "to")
+    receiver = field_of(fields, "to")
     return InboundCall(
         sender=sender,
         text=text,
@@ -336,7 +334,3 @@ def _inbound(fields: Mapping[str, object]) -> Parsed:
         receiver=receiver,
         line=None if receiver is None else Line(NUMBER_LINE, receiver),
     )
-
-
-def _text(fields: Mapping[str, object], key: str) -> str | None:
-    return short_text_of(fields.get(key), LONGEST_FIELD)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -28,14 +28,14 @@ from providers.config import ProviderConfig
 from providers.replies import (
     Signature,
     SignedCall,
+    field_of,
     json_object,
     reference_of,
     retry_after_seconds,
-    short_text_of,
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+from providers.transport import Answer, Exchange, Lost, NotConnected, OneByOne, Transport
 
 # --- Constants
 
@@ -71,7 +71,6 @@ OTHER_EVENT: Final = (
     "`event` is not one of those that are read: sms:received, sms:sent, sms:delivered, sms:failed, "
     "sms:cancelled, mms:downloaded."
 )
-LONGEST_FIELD: Final = 128
 
 SIGNATURE_HEADER: Final = "x-signature"
 TIMESTAMP_HEADER: Final = "x-timestamp"
@@ -141,13 +140,11 @@ def _refusal(answer: Answer, said: str | None, message: Outgoing) -> Outcome:
 # --- Send, send many, status
 
 
-class Android:
+class Android(OneByOne):
     """One account: a phone, or several at the cloud server. Implements `domain.provider.Provider`.
 
     It has no balance: its pool is set by hand.
     """
-
-    largest_batch = 1
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
         """Raises ValueError without credentials, or if `sender` is no SIM card."""
@@ -168,12 +165,6 @@ class Android:
         exchange = await self._transport.request("POST", MESSAGES, headers=self._headers, body=body)
         return _outcome(exchange, message)
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """The outcome of a batch of one. Raises ValueError for more."""
-        if len(messages) > self.largest_batch:
-            raise ValueError("Only one message fits into one call.")
-        return [await self.send(message) for message in messages]
-
     async def status(self, reference: str) -> ReportedStatus | None:
         path = f"{MESSAGES}/{quote(reference, safe='')}"
         answer = await self._transport.request("GET", path, headers=self._headers)
@@ -188,9 +179,6 @@ class Android:
         state = json_object(answer.body).get("state")
         known = answer.status == 200 and isinstance(state, str)
         return STATES.get(str(state).strip().lower()) if known else None
-
-    async def close(self) -> None:
-        await self._transport.close()
 
 
 # --- Inbound and report parsing
@@ -208,31 +196,27 @@ def parse_webhook(body: bytes) -> Parsed:
     if event in REPORTS:
         return ReportCall(message_id, event, STATES[REPORTS[event]])
     if event in INBOUND:
-        return _inbound(message_id, payload, INBOUND[event], _text(fields, "deviceId"))
+        return _inbound(message_id, payload, INBOUND[event], field_of(fields, "deviceId"))
     return Malformed(OTHER_EVENT)
 
 
 def _inbound(message_id: str, payload: Mapping[str, object], key: str, phone: str | None) -> Parsed:
-    sender = _text(payload, "sender") or _text(payload, "phoneNumber")
-    text, sim = text_of(payload.get(key)), _text(payload, "simNumber")
+    sender = field_of(payload, "sender") or field_of(payload, "phoneNumber")
+    text, sim = text_of(payload.get(key)), field_of(payload, "simNumber")
     if sender is None:
         return Malformed("`payload.sender` is missing: the sender of the message.")
     if key not in payload or text is None:
         return Malformed(f"`payload.{key}` is missing: the text of the message.")
     # The ID depends on the content alone. With the time, a repeated text is another message.
-    received_at = _text(payload, "receivedAt") or ""
+    received_at = field_of(payload, "receivedAt") or ""
     return InboundCall(
         sender=sender,
         text=text,
         key=f"{message_id} {received_at}".strip(),
-        receiver=_text(payload, "recipient"),
+        receiver=field_of(payload, "recipient"),
         line=Line(phone, sim) if phone is not None and sim is not None else None,
         line_repeats=False,
     )
-
-
-def _text(fields: Mapping[str, object], key: str) -> str | None:
-    return short_text_of(fields.get(key), LONGEST_FIELD)
 
 
 # --- Signatures

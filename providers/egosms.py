@@ -31,14 +31,14 @@ from domain.provider import (
 from providers.config import ProviderConfig
 from providers.replies import (
     balance_of,
+    field_of,
     json_object,
     reading_of,
     reference_of,
     retry_after_seconds,
-    short_text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+from providers.transport import Adapter, Answer, Exchange, Lost, NotConnected, OneByOne, Transport
 
 # --- Constants
 
@@ -80,7 +80,6 @@ STATUSES: Final = {
     "undelivered": ReportedStatus.FAILED,
     "expired": ReportedStatus.FAILED,
 }
-LONGEST_FIELD: Final = 128
 
 
 # --- The table of replies
@@ -196,7 +195,7 @@ def is_json(base_url: str) -> bool:
     return "json" in urlsplit(base_url).path.lower().split("/")
 
 
-class _Account:
+class _Account(Adapter):
     """What the accounts of both APIs have. Raises ValueError with a sentence for the operator."""
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
@@ -212,26 +211,14 @@ class _Account:
         origin = replace(config, base_url=f"{address.scheme}://{address.netloc}")
         self._transport = transport or origin.transport()
 
-    async def close(self) -> None:
-        """Closes its connections."""
-        await self._transport.close()
 
-
-class EgoSMSPlain(_Account):
+class EgoSMSPlain(_Account, OneByOne):
     """One account at the plain API: one number in each call, and no references."""
-
-    largest_batch = 1
 
     async def send(self, message: Outgoing) -> Outcome:
         """The outcome of one message."""
         fields = {"number": _digits(message.number), "message": message.text}
         return _plain_outcome(await self._get({**fields, "sender": self._sender or ""}))
-
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """The outcome of a batch of one. Raises ValueError for more."""
-        if len(messages) > self.largest_batch:
-            raise ValueError("Only one message fits into one call.")
-        return [await self.send(message) for message in messages]
 
     async def balance(self) -> Reading:
         """The balance now. Raises ProviderUnavailable, in our words."""
@@ -330,8 +317,8 @@ def parse_webhook(body: bytes) -> Parsed:
     """Parses a delivery report. One code covers a batch; the number identifies the message."""
     fields = webhook_fields(body)
     code = reference_of(fields.get("MsgFollowUpUniqueCode"))
-    number = short_text_of(fields.get("number"), LONGEST_FIELD)
-    status = short_text_of(fields.get("Status"), LONGEST_FIELD)
+    number = field_of(fields, "number")
+    status = field_of(fields, "Status")
     if code is None:
         return Malformed("`MsgFollowUpUniqueCode` is missing: the code of the message.")
     if number is None:

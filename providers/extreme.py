@@ -28,15 +28,15 @@ from domain.provider import (
 from domain.sending.messages import Line
 from providers.config import ProviderConfig
 from providers.replies import (
+    field_of,
     json_object,
     reading_of,
     reference_of,
     retry_after_seconds,
-    short_text_of,
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+from providers.transport import Adapter, Answer, Exchange, Lost, NotConnected, Transport
 
 # --- Constants
 
@@ -79,7 +79,6 @@ STATUSES: Final = {
 }
 # The status of an inbound message whose sender opted out. Otherwise it is "received".
 BLOCKED: Final = "blocked"
-LONGEST_FIELD: Final = 128
 
 _log = logging.getLogger(__name__)
 
@@ -284,7 +283,7 @@ def _for_each(outcome: Outcome, count: int) -> list[Outcome]:
 # --- Send, send many, balance, status
 
 
-class ExtremeSMS:
+class ExtremeSMS(Adapter):
     """One account at ExtremeSMS. Implements `domain.provider.Provider`."""
 
     statuses: Mapping[str, ReportedStatus] = STATUSES
@@ -331,13 +330,10 @@ class ExtremeSMS:
         if exchange.status in REFUSES_ACCOUNT or exchange.status == 429 or exchange.status >= 500:
             raise ProviderUnavailable
         body = json_object(exchange.body)
-        status = short_text_of(body.get("status"), LONGEST_FIELD)
+        status = field_of(body, "status")
         if not _is_success(exchange.status) or body.get("success") is not True or status is None:
             return None
         return self.statuses.get(status.strip().lower())
-
-    async def close(self) -> None:
-        await self._transport.close()
 
     async def _post(self, path: str, shape: object) -> Exchange:
         body = json.dumps(shape).encode()
@@ -363,38 +359,34 @@ def parse_webhook(body: bytes) -> Parsed:
     if not fields:
         return Malformed("The body is neither a JSON object nor a form.")
     message_id = reference_of(fields.get("messageId"))
-    status = _text(fields, "status")
+    status = field_of(fields, "status")
     if "from" not in fields and message_id is not None and status is not None:
-        number = _text(fields, "recipient")
+        number = field_of(fields, "recipient")
         return ReportCall(message_id, status, STATUSES.get(status.strip().lower()), number)
     return _inbound(fields, message_id)
 
 
 def _inbound(fields: Mapping[str, object], message_id: str | None) -> Parsed:
-    sender, text = _text(fields, "from"), text_of(fields.get("message"))
+    sender, text = field_of(fields, "from"), text_of(fields.get("message"))
     if sender is None:
         return Malformed("`from` is missing: the sender of the message.")
     if text is None:
         return Malformed("`message` is not a string.")
-    names = [_text(fields, key) for key in ("firstname", "lastname")]
+    names = [field_of(fields, key) for key in ("firstname", "lastname")]
     return InboundCall(
         sender=sender,
         text=text,
         key=message_id,
-        receiver=_text(fields, "receiver"),
+        receiver=field_of(fields, "receiver"),
         line=_line(fields),
         name=" ".join(" ".join(filter(None, names)).split()) or None,
-        business=" ".join((_text(fields, "business") or "").split()) or None,
-        blocked=(_text(fields, "status") or "").strip().lower() == BLOCKED,
+        business=" ".join((field_of(fields, "business") or "").split()) or None,
+        blocked=(field_of(fields, "status") or "").strip().lower() == BLOCKED,
     )
 
 
 def _line(fields: Mapping[str, object]) -> Line | None:
     """Modem and port exactly as written, because a reply must repeat them."""
-    modem = _text(fields, "usedmodem")
-    port = _text(fields, "port")
+    modem = field_of(fields, "usedmodem")
+    port = field_of(fields, "port")
     return Line(modem, port) if modem is not None and port is not None else None
-
-
-def _text(fields: Mapping[str, object], key: str) -> str | None:
-    return short_text_of(fields.get(key), LONGEST_FIELD)

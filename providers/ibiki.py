@@ -14,7 +14,7 @@ from domain.inbox.webhooks import InboundCall, Malformed, Parsed, ReportCall
 from domain.provider import Outcome, Outgoing, Rejected, ReportedStatus
 from domain.sending.messages import BY_MESSAGE, Line
 from providers.extreme import ExtremeSMS, outcome_of_one
-from providers.replies import json_object, reference_of, short_text_of, text_of
+from providers.replies import LONGEST_FIELD, field_of, json_object, reference_of, text_of
 from providers.transport import Answer
 
 # --- Constants
@@ -36,7 +36,6 @@ NOT_FOUND: Final = "NOT_FOUND"
 NOT_ANSWERABLE: Final = "The message that this answers does not exist any more."
 RECEIVED: Final = "message.received"
 UPDATED: Final = "message.updated"
-LONGEST_FIELD: Final = 128
 
 
 # --- Send, send many, balance, status
@@ -83,7 +82,7 @@ def parse_webhook(body: bytes) -> Parsed:
 
 
 def _inbound(message: Mapping[str, object]) -> Parsed:
-    sender = short_text_of(message.get("number"), LONGEST_FIELD)
+    sender = field_of(message, "number")
     text = text_of(message.get("text"))
     if sender is None or text is None:
         return Malformed("`data.number` and `data.text` are required: the inbound message.")
@@ -94,8 +93,8 @@ def _inbound(message: Mapping[str, object]) -> Parsed:
 
 def _report(message: Mapping[str, object]) -> Parsed:
     reference = reference_of(message.get("id"))
-    word = short_text_of(message.get("status"), LONGEST_FIELD)
+    word = field_of(message, "status")
     if reference is None or word is None:
         return Malformed("`data.id` and `data.status` are required: the message.")
-    number = short_text_of(message.get("number"), LONGEST_FIELD)
+    number = field_of(message, "number")
     return ReportCall(reference, word, STATUSES.get(word.strip().lower()), number)

@@ -12,7 +12,7 @@ That URL contains our secret: it must not reach a log or an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -22,8 +22,14 @@ from domain.provider import Accepted, NotSent, Outcome, Outgoing, Rejected, Repo
 from domain.sending.messages import Line
 from domain.sending.text import Encoding, encoding_of
 from providers.config import ProviderConfig
-from providers.replies import reference_of, retry_after_seconds, short_text_of, storable
-from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+from providers.replies import (
+    field_of,
+    reference_of,
+    retry_after_seconds,
+    short_text_of,
+    storable,
+)
+from providers.transport import Answer, Exchange, Lost, NotConnected, OneByOne, Transport
 
 # --- Constants
 
@@ -83,7 +89,6 @@ CHARSETS: Final = {
     "windows-1252": "cp1252",
 }
 
-LONGEST_FIELD: Final = 128
 MOST_FIELDS: Final = 20
 
 
@@ -169,11 +174,12 @@ def _refused(words: str) -> NotSent:
 # --- Send, send many
 
 
-class Kannel:
-    """A `sendsms-user` of one gateway. Implements `domain.provider.Provider`."""
+class Kannel(OneByOne):
+    """A `sendsms-user` of one gateway. Implements `domain.provider.Provider`.
 
-    # With several numbers, one sentence answers for all, and some can be dropped silently.
-    largest_batch = 1
+    A call has one number: with several, one sentence answers for all, and some can be dropped
+    silently.
+    """
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
         """Raises ValueError, with a sentence for the operator."""
@@ -195,15 +201,6 @@ class Kannel:
             "POST", self._path, headers=headers, body=message.text.encode()
         )
         return _outcome(exchange, reference)
-
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """See the port. Raises ValueError for more than one message."""
-        if len(messages) > self.largest_batch:
-            raise ValueError("Only one message fits into one call.")
-        return [await self.send(message) for message in messages]
-
-    async def close(self) -> None:
-        await self._transport.close()
 
 
 # --- Inbound and report parsing
@@ -233,7 +230,7 @@ def _fields(query: bytes) -> dict[str, str] | None:
 
 def _report(fields: Mapping[str, str]) -> Parsed:
     reference = reference_of(fields["ref"])
-    kind = short_text_of(fields.get("status"), LONGEST_FIELD)
+    kind = field_of(fields, "status")
     if reference is None:
         return Malformed("`ref` is not usable: the reference of the message.")
     if kind is None:
@@ -276,4 +273,4 @@ def _decoded(text: bytes, charset: str) -> str:
 def _text(fields: Mapping[str, str], key: str) -> str | None:
     """A field as UTF-8. None if it is missing, empty or too long."""
     raw = fields.get(key, "").encode("latin-1")
-    return short_text_of(raw.decode("utf-8", errors="replace").strip(), LONGEST_FIELD)
+    return short_text_of(raw.decode("utf-8", errors="replace").strip())

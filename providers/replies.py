@@ -21,6 +21,7 @@ from domain.provider import Reading
 
 LONGEST_PAUSE_SECONDS: Final = 3600.0
 LONGEST_REFERENCE: Final = 128
+LONGEST_FIELD: Final = 128
 # A balance: signed, at most 15 digits before the point and 20 after it, no exponent.
 BALANCE: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,20})?")
 FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -97,14 +98,19 @@ def reference_of(value: object) -> str | None:
     return text if usable else None
 
 
-def short_text_of(value: object, longest: int) -> str | None:
+def field_of(fields: Mapping[str, object], key: str) -> str | None:
+    """The short text of a field."""
+    return short_text_of(fields.get(key))
+
+
+def short_text_of(value: object) -> str | None:
     """A string, or a whole number as text, not trimmed. None for anything else.
 
-    None also if it is empty or longer than `longest`. See `storable`.
+    None also if it is empty or longer than LONGEST_FIELD. See `storable`.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_FIELD:
         return None
     return storable(value)
 

@@ -1,4 +1,4 @@
-"""One HTTP request to a provider, and its result. All adapters use it.
+"""One HTTP request to a provider, its result, and what all adapters have in common.
 
     Exchange
     ├── Answer         a complete response was read
@@ -21,7 +21,8 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Final, Protocol
@@ -29,6 +30,8 @@ from typing import Final, Protocol
 import aiohttp
 from aiohttp.http import HttpProcessingError
 from yarl import URL
+
+from domain.provider import Outcome, Outgoing
 
 LARGEST_ANSWER_BYTES: Final = 1024 * 1024
 
@@ -76,6 +79,32 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Closes all connections."""
         ...
+
+
+class Adapter:
+    """What all adapters have: the transport of one provider account."""
+
+    _transport: Transport
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._transport.close()
+
+
+class OneByOne(Adapter, ABC):
+    """An adapter for a provider that takes one message in each call."""
+
+    largest_batch = 1
+
+    @abstractmethod
+    async def send(self, message: Outgoing) -> Outcome:
+        """See `domain.provider.Provider`."""
+
+    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        """The outcome of a batch of one. Raises ValueError for more."""
+        if len(messages) > self.largest_batch:
+            raise ValueError("Only one message fits into one call.")
+        return [await self.send(message) for message in messages]
 
 
 class HttpTransport:

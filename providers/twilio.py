@@ -36,15 +36,15 @@ from providers.replies import (
     Signature,
     SignedCall,
     WebhookAnswer,
+    field_of,
     json_object,
     reading_of,
     reference_of,
     retry_after_seconds,
-    short_text_of,
     text_of,
     webhook_fields,
 )
-from providers.transport import Answer, Exchange, Lost, NotConnected, Transport
+from providers.transport import Answer, Exchange, Lost, NotConnected, OneByOne, Transport
 
 # --- Constants
 
@@ -100,7 +100,6 @@ STATUSES: Final = {
     "canceled": ReportedStatus.FAILED,
 }
 KEYWORDS: Final = {"STOP": Keyword.STOP, "START": Keyword.START}
-LONGEST_FIELD: Final = 128
 SIGNATURE_HEADER: Final = "x-twilio-signature"
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
@@ -170,10 +169,8 @@ def _error_code(answer: Answer, body: Mapping[str, object]) -> int:
 # --- Send, send many, balance, status
 
 
-class Twilio:
+class Twilio(OneByOne):
     """One account at Twilio. Implements `domain.provider.Provider`."""
-
-    largest_batch = 1
 
     def __init__(self, config: ProviderConfig, transport: Transport | None = None) -> None:
         """Raises ValueError without credentials, a sender or the cost of a message."""
@@ -205,12 +202,6 @@ class Twilio:
         )
         return _outcome(exchange, is_reply=message.port is not None)
 
-    async def send_many(self, messages: Sequence[Outgoing]) -> list[Outcome]:
-        """The outcome of a batch of one. Raises ValueError for more."""
-        if len(messages) > self.largest_batch:
-            raise ValueError("Only one message fits into one call.")
-        return [await self.send(message) for message in messages]
-
     async def balance(self) -> Reading:
         answer = await self._get("Balance")
         if answer.status != 200:
@@ -223,9 +214,6 @@ class Twilio:
         word = json_object(answer.body).get("status")
         known = answer.status == 200 and isinstance(word, str)
         return STATUSES.get(str(word).strip().lower()) if known else None
-
-    async def close(self) -> None:
-        await self._transport.close()
 
     async def _get(self, what: str) -> Answer:
         """The answer to a query. Raises ProviderUnavailable if the query fails for now."""
@@ -251,12 +239,12 @@ def parse_webhook(body: bytes) -> Parsed:
         return Malformed("`MessageSid` is missing: the ID of the message.")
     if "MessageStatus" in fields:
         return _report(sid, fields)
-    sender, text = _text(fields, "From"), text_of(fields.get("Body"))
+    sender, text = field_of(fields, "From"), text_of(fields.get("Body"))
     if sender is None:
         return Malformed("`From` is missing: the sender of the message.")
     if "Body" not in fields or text is None:
         return Malformed("`Body` is missing: the text of the message.")
-    receiver, own = _text(fields, "To"), _text(fields, "AccountSid")
+    receiver, own = field_of(fields, "To"), field_of(fields, "AccountSid")
     return InboundCall(
         sender=sender,
         text=text or _attachments(fields),
@@ -264,28 +252,24 @@ def parse_webhook(body: bytes) -> Parsed:
         receiver=receiver,
         # A reply leaves from the number that was texted: see `_form`.
         line=Line(own, receiver) if own is not None and receiver is not None else None,
-        keyword=KEYWORDS.get((_text(fields, "OptOutType") or "").upper()),
+        keyword=KEYWORDS.get((field_of(fields, "OptOutType") or "").upper()),
         line_repeats=False,
     )
 
 
 def _report(sid: str, fields: Mapping[str, object]) -> Parsed:
-    word = _text(fields, "MessageStatus")
+    word = field_of(fields, "MessageStatus")
     if word is None:
         return Malformed("`MessageStatus` is not a word.")
-    code = _text(fields, "ErrorCode")
+    code = field_of(fields, "ErrorCode")
     shown = f"{word} {code}" if code and code != "0" else word
     return ReportCall(sid, shown, STATUSES.get(word.strip().lower()))
 
 
 def _attachments(fields: Mapping[str, object]) -> str:
     """A text for a message of pictures only. They stay at the vendor."""
-    count = _text(fields, "NumMedia") or "0"
+    count = field_of(fields, "NumMedia") or "0"
     return f"({count} attached, not shown here)" if count.isdigit() and int(count) else ""
-
-
-def _text(fields: Mapping[str, object], key: str) -> str | None:
-    return short_text_of(fields.get(key), LONGEST_FIELD)
 
 
 # --- Signatures
