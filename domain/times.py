@@ -11,8 +11,10 @@ from domain.errors import InvalidInput
 # fromisoformat also reads digits alone: the milliseconds 1712121200000 as a time in the year 1712.
 WRITTEN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.{0,24})?", re.ASCII)
 
+# Go and Java write nanoseconds. What is below a microsecond is cut off.
 _RFC_3339: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(?P<zone>Z|[+-]\d{2}:\d{2})?", re.ASCII
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,24})?(?P<zone>Z|[+-]\d{2}:\d{2})?",
+    re.ASCII | re.IGNORECASE,
 )
 NOT_RFC_3339: Final = "it must be RFC 3339 with a time zone, such as 2026-11-20T08:30:00Z"
 
@@ -36,7 +38,7 @@ def instant_of(value: object) -> datetime:
         raise ValueError(f"the time has no zone: {NOT_RFC_3339}")
     try:
         if written is not None:
-            return in_utc(datetime.fromisoformat(written[0]))
+            return in_utc(datetime.fromisoformat(written[0].upper()))
     except (ValueError, OverflowError):
         pass
     raise ValueError(NOT_RFC_3339)

@@ -170,6 +170,9 @@ def test_a_phone_number_is_e164(value: Any) -> None:
         ("2026-11-20T08:30:00Z", datetime(2026, 11, 20, 8, 30, tzinfo=UTC)),
         ("2026-11-20T08:30:00.25Z", datetime(2026, 11, 20, 8, 30, 0, 250_000, tzinfo=UTC)),
         ("2026-11-20T08:30:00+02:00", datetime(2026, 11, 20, 6, 30, tzinfo=UTC)),
+        ("2026-11-20t08:30:00z", datetime(2026, 11, 20, 8, 30, tzinfo=UTC)),
+        # As Go and Java write times.
+        ("2026-11-20T08:30:00.123456999Z", datetime(2026, 11, 20, 8, 30, 0, 123_456, tzinfo=UTC)),
         # What the database would keep as infinite.
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, microsecond=1, tzinfo=UTC)),
         ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_998, tzinfo=UTC)),
@@ -192,6 +195,9 @@ def test_a_moment_is_rfc_3339(text: str, moment: datetime) -> None:
         "0001-01-01T00:00:00+23:59",
         "9999-12-31T23:59:59-23:59",
         "2026-11-20T08:30:00Z\x00",
+        "2026-11-20 08:30:00Z",
+        "2026-11-20T08:30:00.Z",
+        f"2026-11-20T08:30:00.{'1' * 25}Z",
         None,
     ],
 )
