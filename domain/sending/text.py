@@ -19,6 +19,7 @@ from domain.errors import InvalidInput, InvalidText, NotFound
 from domain.identity.access import Actor, OfClient, message_scope, own_scope
 from domain.identity.directory import TextKey, name_of
 from domain.ids import new_id
+from domain.sending.files.layout import cut, key_of
 from domain.sending.files.row_texts import filled, placeholders_of
 from domain.sending.ports import Templates
 from domain.transactions import changing
@@ -184,6 +185,16 @@ class FromTemplate:
 
 Text = str | FromTemplate
 """A text as it is given in a request."""
+
+
+def values_given(values: Iterable[tuple[str, str]], *, path: Sequence[str] = ()) -> dict[str, str]:
+    """The values of a template by name. Raises InvalidText if a placeholder has two."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, value in values:
+        if key_of(name) in found:
+            raise InvalidText(f"The template has two values for {{{{{cut(name)}}}}}.", path=path)
+        found[key_of(name)] = (name, value)
+    return dict(found.values())
 
 
 def text_given(

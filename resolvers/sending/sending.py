@@ -19,7 +19,7 @@ from domain.sending.csv_order import CsvOrder
 from domain.sending.csv_send import CsvQuote
 from domain.sending.messages import Message, Send
 from domain.sending.quotes import Quote
-from domain.sending.text import FromTemplate, Template, Text, text_given
+from domain.sending.text import FromTemplate, Template, Text, text_given, values_given
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind
@@ -191,5 +191,7 @@ def text_of(text: str | None, template: TemplateInput | None, *path: str) -> Tex
     """The text or the template of an input. Raises InvalidText. `path`: of the input."""
     used = None
     if template is not None:
-        used = FromTemplate(template.name, {each.name: each.value for each in template.values})
+        pairs = [(each.name, each.value) for each in template.values]
+        values = values_given(pairs, path=("input", *path, "template", "values"))
+        used = FromTemplate(template.name, values)
     return text_given(text, used, path=("input", *path, "text"))

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from domain.errors import InvalidText
 from domain.sending.text import MOST_TEMPLATES
+from ibiki.http.rest.sending_values import TemplateUse, text_or_template
 from tests import worlds
 from tests.installations import App
 from tests.sending.files.test_csv_send import QUOTE as QUOTE_CSV
@@ -154,6 +156,18 @@ async def test_a_missing_value_is_named_and_nothing_is_charged(app: App) -> None
         assert "InvalidText" in str(refused)
     quoted = await app.answer("owner", QUOTE, input={"to": [TO], "template": lacking})
     assert quoted["problem"]["__typename"] == "InvalidText"
+    assert await worlds.held(app.owner.account_id) == 100
+
+
+async def test_two_values_for_one_placeholder_are_refused(app: App) -> None:
+    await save(app, "Order ready")
+    twice = used("Order ready", name="Ada", no="7", NO="8")
+    for query, given in ((SEND, {"to": TO}), (BULK, {"to": NUMBERS})):
+        refused = str(await app.ask("owner", query, input={**given, "template": twice}))
+        assert "InvalidText" in refused
+        assert "The template has two values for {{NO}}." in refused
+    with pytest.raises(InvalidText, match="two values"):
+        text_or_template(None, TemplateUse(name="Order ready", values={"no": "7", " NO": "8"}), "x")
     assert await worlds.held(app.owner.account_id) == 100
 
 

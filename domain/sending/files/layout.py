@@ -119,8 +119,8 @@ def layout_of(
 
 def column_of(columns: Sequence[str], name: str) -> int | None:
     """The position of the column of that name, in any case; None if there is none."""
-    wanted = _key(name)
-    return next((at for at, each in enumerate(columns) if _key(each) == wanted), None)
+    wanted = key_of(name)
+    return next((at for at, each in enumerate(columns) if key_of(each) == wanted), None)
 
 
 def column_named(name: str, columns: Sequence[str]) -> int:
@@ -277,14 +277,15 @@ def _names(cells: Sequence[str]) -> list[str]:
     for at, cell in enumerate(cells, start=1):
         name = base = " ".join(cell.split()) or f"column {at}"
         again = 2
-        while _key(name) in used:
+        while key_of(name) in used:
             name, again = f"{base} ({again})", again + 1
-        used.add(_key(name))
+        used.add(key_of(name))
         names.append(name)
     return names
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """What names of columns and placeholders are compared by."""
     return " ".join(name.split()).casefold()
 
 

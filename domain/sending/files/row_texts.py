@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from domain.errors import InvalidText
-from domain.sending.files.layout import column_named, column_of, columns_in_words, cut
+from domain.sending.files.layout import column_named, column_of, columns_in_words, cut, key_of
 from domain.sending.files.table import LONGEST_CELL, value_in
 
 RowText = Callable[[Sequence[str]], str]
@@ -58,7 +58,7 @@ def placeholders_of(text: str) -> list[str]:
     """The names of the placeholders of a text, each once, in order."""
     names: dict[str, str] = {}
     for name in _names_in(text):
-        names.setdefault(" ".join(name.split()).casefold(), name.strip())
+        names.setdefault(key_of(name), name.strip())
     return list(names.values())
 
 

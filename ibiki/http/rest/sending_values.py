@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from domain.errors import InvalidInput
-from domain.sending.text import FromTemplate, Text
+from domain.sending.text import FromTemplate, Text, values_given
 from domain.times import instant_of
 
 SEND_AT = (
@@ -56,6 +56,6 @@ def text_or_template(text: str | None, template: TemplateUse | None, field: str)
     if (text is None) == (template is None):
         raise InvalidInput(f"Give {field} or template, and not both.", field=field)
     if template is not None:
-        return FromTemplate(template.name, template.values)
+        return FromTemplate(template.name, values_given(template.values.items()))
     assert text is not None
     return text
