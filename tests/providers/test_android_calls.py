@@ -141,7 +141,10 @@ PAYLOAD = {
     "receivedAt": "2026-06-22T15:46:11.000+07:00",
 }
 KEY = "abc123 2026-06-22T15:46:11.000+07:00"
+
 PHONE = "ffffffffceb0b1db0000018e937c815b"
+received = partial(InboundCall, line_repeats=False)
+"""A phone is one account: its line does not occur at another one."""
 
 
 def event(name: object, payload: object, **more: object) -> bytes:
@@ -157,32 +160,32 @@ CALLS: list[tuple[str, bytes, Parsed]] = [
     (
         "a message",
         event("sms:received", PAYLOAD),
-        InboundCall(NUMBER, "Hello é", KEY, "+12025550199", Line(PHONE, "1")),
+        received(NUMBER, "Hello é", KEY, "+12025550199", Line(PHONE, "1")),
     ),
     (
         "a message of an older version",
         event("sms:received", without("sender", "recipient", phoneNumber=NUMBER)),
-        InboundCall(NUMBER, "Hello é", KEY, None, Line(PHONE, "1")),
+        received(NUMBER, "Hello é", KEY, None, Line(PHONE, "1")),
     ),
     (
         "a SIM card that is not known",
         event("sms:received", without(simNumber=None, recipient=None)),
-        InboundCall(NUMBER, "Hello é", KEY),
+        received(NUMBER, "Hello é", KEY),
     ),
     (
         "a phone without a name",
         event("sms:received", without("recipient", "receivedAt"), deviceId=None),
-        InboundCall(NUMBER, "Hello é", "abc123"),
+        received(NUMBER, "Hello é", "abc123"),
     ),
     (
         "pictures with a text",
         event("mms:downloaded", without("message", body="Look", attachments=[])),
-        InboundCall(NUMBER, "Look", KEY, "+12025550199", Line(PHONE, "1")),
+        received(NUMBER, "Look", KEY, "+12025550199", Line(PHONE, "1")),
     ),
     (
         "pictures without a text",
         event("mms:downloaded", without("message", "recipient", "simNumber", body=None)),
-        InboundCall(NUMBER, "", KEY),
+        received(NUMBER, "", KEY),
     ),
     *(
         (

@@ -34,6 +34,8 @@ REPORTS = "https://sms.example/webhooks/twilio"
 FORM = "application/x-www-form-urlencoded"
 TEXT = "50 % & more? é\n+1 = 你好"
 SID = "SM" + "0a" * 16
+received = partial(InboundCall, line_repeats=False)
+"""A number belongs to one account, so its line does not occur at another one."""
 ANSWER = {"sid": SID, "status": "queued", "account_sid": OWN.username, "balance": "1"}
 
 
@@ -122,7 +124,7 @@ INBOUND = {
     "From": NUMBER,
     "ApiVersion": "2010-04-01",
 }
-READ = InboundCall(NUMBER, "Hello é", SID, SENDER, Line(OWN.username, SENDER))
+READ = received(NUMBER, "Hello é", SID, SENDER, Line(OWN.username, SENDER))
 REPORT = {"MessageSid": SID, "SmsSid": SID, "To": NUMBER, "From": SENDER}
 PICTURES = {"Body": "", "NumMedia": "2"}
 
@@ -131,37 +133,37 @@ CALLS: list[tuple[str, Mapping[str, str], Parsed]] = [
     (
         "only what it needs",
         {"MessageSid": SID, "From": NUMBER, "Body": ""},
-        InboundCall(NUMBER, "", SID),
+        received(NUMBER, "", SID),
     ),
     (
         "an older name of the ID",
         {"SmsSid": SID, "From": "1", "Body": "x"},
-        InboundCall("1", "x", SID),
+        received("1", "x", SID),
     ),
     (
         "pictures without a text",
         {"MessageSid": SID, "From": NUMBER, **PICTURES},
-        InboundCall(NUMBER, "(2 attached, not shown here)", SID),
+        received(NUMBER, "(2 attached, not shown here)", SID),
     ),
     (
         "a short code",
         {"MessageSid": SID, "From": "72345", "Body": "x"},
-        InboundCall("72345", "x", SID),
+        received("72345", "x", SID),
     ),
     (
         "an opt-out in a word of the vendor's own list",
         {"MessageSid": SID, "From": NUMBER, "Body": "genug", "OptOutType": "STOP"},
-        InboundCall(NUMBER, "genug", SID, keyword=Keyword.STOP),
+        received(NUMBER, "genug", SID, keyword=Keyword.STOP),
     ),
     (
         "an opt-in",
         {"MessageSid": SID, "From": NUMBER, "Body": "START", "OptOutType": "START"},
-        InboundCall(NUMBER, "START", SID, keyword=Keyword.START),
+        received(NUMBER, "START", SID, keyword=Keyword.START),
     ),
     (
         "a request for help",
         {"MessageSid": SID, "From": NUMBER, "Body": "HELP", "OptOutType": "HELP"},
-        InboundCall(NUMBER, "HELP", SID),
+        received(NUMBER, "HELP", SID),
     ),
     *(
         (f"a report: {word}", {**REPORT, "MessageStatus": word}, ReportCall(SID, word, status))
