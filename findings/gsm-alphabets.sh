@@ -11,8 +11,8 @@
 #            (2) node-pdu sends "°", "©" and "À" as spaces. It sends a text with "é", "ü" or "€" in UCS-2,
 #                although GSM-7 has them. It needs a second part from 134 letters on, instead of 161.
 #            (3) smpplib and python-messaging cut a euro sign at the edge of a part: one part ends with the
-#                escape, the next begins with "e". TS 23.040 forbids that. Phones and gateways that decode
-#                each part show "e". gsmmodem moves the sign to the next part.
+#                escape, and the next is decoded as "e". TS 23.040 forbids that. (smpplib says so in a FIXME.)
+#                gsmmodem moves the sign to the next part.
 # Output seen:
 #            a backtick: smpplib §, gsmmodem §, node-pdu §
 #            150 letters and a section sign: smpplib 3 parts, gsmmodem 3 parts, node-pdu 2 parts
