@@ -1,8 +1,9 @@
 """Fixtures for every test: real databases.
 
-`database_url` is a fresh copy of the migrated template. `worker_database_url` is one copy for all
-tests of an xdist worker, for tests that do not depend on which rows exist. `database_server` has
-the address of the superuser, for tests that close connections.
+`database_url` is a migrated, empty database; `new_database_url` is one that no test has used.
+`worker_database_url` is one copy for all tests of an xdist worker, for tests that do not depend on
+which rows exist. `database_server` has the address of the superuser, for tests that close
+connections.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 
 from ibiki.local import embedded
 from tests import databases, worlds
+from tests.copies import Copies
 from tests.installations import App, running_app
 from tests.ledger.line import Line, line_to
 from tests.persistence.connections import Witness
@@ -98,18 +100,26 @@ async def database_template(
 
 
 @pytest.fixture(scope="session")
-def database_copies(database_template: embedded.EmbeddedDatabase) -> Iterator[databases.Copies]:
+def database_copies(database_template: embedded.EmbeddedDatabase) -> Iterator[Copies]:
     """Databases for the tests of this worker."""
-    with closing(databases.Copies(database_template)) as copies:
+    with closing(Copies(database_template)) as copies:
         yield copies
 
 
 @pytest.fixture
-def database_url(database_copies: databases.Copies) -> Iterator[str]:
+def database_url(database_copies: Copies, request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated, empty database for one test, as the role of the application."""
-    url = database_copies.take()
+    url, failed = database_copies.take(), request.session.testsfailed
     yield url
-    database_copies.drop(url)
+    database_copies.put_back(url, again=request.session.testsfailed == failed)
+
+
+@pytest.fixture
+def new_database_url(database_copies: Copies) -> Iterator[str]:
+    """The same, but no test has used it: for tests of plans, statistics, files and counters."""
+    url = database_copies.take_new()
+    yield url
+    database_copies.put_back(url, again=False)
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,11 @@ server in it, and the last one stops it. At the end, the main process stops it i
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import shutil
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,42 +59,15 @@ async def ensure_template(server: embedded.EmbeddedDatabase, lock_path: Path) ->
 @asynccontextmanager
 async def fresh_copy(server: embedded.EmbeddedDatabase) -> AsyncIterator[str]:
     """The address of a new database for this caller: migrated and empty. Dropped afterwards."""
-    url = await _copied(server)
+    url = await copied(server)
     try:
         yield url
     finally:
-        await _drop(server, url)
+        await drop(server, url)
 
 
-class Copies:
-    """Fresh copies for the tests of one worker. The next one is made while a test runs."""
-
-    def __init__(self, server: embedded.EmbeddedDatabase) -> None:
-        self._server = server
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="databases")
-        self._next = self._copied()
-        self._dropped: Future[None] | None = None
-
-    def take(self) -> str:
-        """The address of a new database: migrated and empty."""
-        taken, self._next = self._next, self._copied()
-        return taken.result()
-
-    def drop(self, url: str) -> None:
-        """Drops it while the next test runs. Raises if the one before could not be dropped."""
-        if self._dropped is not None:
-            self._dropped.result()
-        self._dropped = self._thread.submit(lambda: asyncio.run(_drop(self._server, url)))
-
-    def close(self) -> None:
-        """Ends the work. What is left goes with the server."""
-        self._thread.shutdown(cancel_futures=True)
-
-    def _copied(self) -> Future[str]:
-        return self._thread.submit(lambda: asyncio.run(_copied(self._server)))
-
-
-async def _copied(server: embedded.EmbeddedDatabase) -> str:
+async def copied(server: embedded.EmbeddedDatabase) -> str:
+    """The address of a new copy of the template."""
     name = f"test_{uuid4().hex}"
     # FILE_COPY takes 35 ms for our 8 MB, WAL_LOG 110 ms (fsync is off).
     await execute(
@@ -106,7 +77,8 @@ async def _copied(server: embedded.EmbeddedDatabase) -> str:
     return _url_of(server, name)
 
 
-async def _drop(server: embedded.EmbeddedDatabase, url: str) -> None:
+async def drop(server: embedded.EmbeddedDatabase, url: str) -> None:
+    """Drops a database and ends its connections."""
     name = urlsplit(url).path.removeprefix("/")
     await execute(server.superuser_url, f"DROP DATABASE {name} WITH (FORCE)")
 

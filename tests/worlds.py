@@ -264,6 +264,13 @@ async def execute(statement: str, *arguments: object) -> None:
         await pooled.execute(statement, *arguments)
 
 
+async def deadlocks() -> int:
+    """How many deadlocks this database has seen, also in tests before this one."""
+    statement = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    (row,) = await fetch(statement)
+    return int(row["deadlocks"])
+
+
 async def assert_audit_holds() -> None:
     """Checks that the audit of the ledger finds no violation."""
     done = await audit(store, await new_audit(store), rest=0)

@@ -22,8 +22,8 @@ ALL = {REPLIES: NO_TENANT, SINGLES: NO_TENANT, BULK: NO_TENANT}
 
 
 @pytest.fixture(autouse=True)
-async def _connected(database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(database_url):
+async def _connected(new_database_url: str) -> AsyncIterator[None]:
+    async with worlds.connected(new_database_url):
         yield
 
 

@@ -34,8 +34,8 @@ UPDATE message SET due_at = due_at - $1::interval, send_at = send_at - $1::inter
 
 
 @pytest.fixture(autouse=True)
-async def _connected(database_url: str) -> AsyncIterator[None]:
-    async with worlds.connected(database_url):
+async def _connected(new_database_url: str) -> AsyncIterator[None]:
+    async with worlds.connected(new_database_url):
         yield
 
 

@@ -80,11 +80,14 @@ class Struck:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("killed", [False, True])
 async def test_under_the_hammer_every_snapshot_is_whole_and_what_is_acknowledged_is_there(
-    database_url: str, database_server: EmbeddedDatabase, killed: bool
+    new_database_url: str, database_server: EmbeddedDatabase, killed: bool
 ) -> None:
-    async with worlds.connected(database_url):
+    async with worlds.connected(new_database_url):
         clients = await _world()
-        async with _hammering(database_url, clients) as struck, _reading(database_url) as looks:
+        async with (
+            _hammering(new_database_url, clients) as struck,
+            _reading(new_database_url) as looks,
+        ):
             if killed:
                 await asyncio.wait_for(struck[0].enough.wait(), 120)
                 struck[0].process.kill()
@@ -95,7 +98,7 @@ async def test_under_the_hammer_every_snapshot_is_whole_and_what_is_acknowledged
         await worlds.assert_audit_holds()
         statuses = await worlds.statuses()
         assert {"SENT", "REJECTED", "CANCELLED"} <= statuses.keys(), "the hammer struck too little"
-        assert await _deadlocks(database_url) == 0
+        assert await _deadlocks(new_database_url) == 0
 
 
 async def _world() -> list[worlds.Tenant]:

@@ -17,8 +17,8 @@ LONG_TEXT = "x" * 1_500
 
 
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[worlds.Pool]:
-    async with worlds.connected(database_url, pool_size=1):
+async def pool(new_database_url: str) -> AsyncIterator[worlds.Pool]:
+    async with worlds.connected(new_database_url, pool_size=1):
         pool = await worlds.add_pool()
         client = await worlds.add_client(pool, held=10_000)
         for _ in range(2):

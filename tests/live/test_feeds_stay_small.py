@@ -50,10 +50,10 @@ class Changed:
 
 
 @pytest.fixture
-async def changed(database_url: str) -> AsyncIterator[Changed]:
+async def changed(new_database_url: str) -> AsyncIterator[Changed]:
     """A client among others: 6,000 rows of each kind that did not change, and three that did."""
     # One connection: the counters are flushed by the connection that did the work.
-    async with worlds.connected(database_url, pool_size=1):
+    async with worlds.connected(new_database_url, pool_size=1):
         pool = await worlds.add_pool()
         client, other = [await worlds.add_client(pool) for _ in range(2)]
         ids = client.client_id, other.client_id

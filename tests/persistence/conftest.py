@@ -12,6 +12,12 @@ from tests.persistence.connections import POOL_SIZE
 
 
 @pytest.fixture
+def database_url(new_database_url: str) -> str:
+    """Tests of statements look at plans, statistics and counters."""
+    return new_database_url
+
+
+@pytest.fixture
 async def connected(worker_database_url: str) -> AsyncIterator[None]:
     """This process is connected to a database."""
     async with worlds.connected(worker_database_url, pool_size=POOL_SIZE):
