@@ -9,8 +9,8 @@ The first rule that matches decides:
    last 30 days: on a shared line, one client is always seen first (docs/decisions/0030).
 5. The only client that sent to the sender in the last 30 days.
 
-If the message may have come to one of several accounts, it has no line, unless rule 2 applies: each
-of them can have a line of the same name (docs/decisions/0245).
+If it is not known to which account the message was sent, it has no line, unless rule 2 applies:
+each account can have a line of the same name (docs/decisions/0245).
 
 If no rule matches, only the operator sees the message, and can assign it. Rules 3 to 5 do not apply
 to a sender without a phone number (docs/decisions/0085).

@@ -134,7 +134,7 @@ def book_columns(tx: Connection, book: Book) -> Iterator[list[Any]]:
 
 
 def topics_of(holding: Holding) -> Iterator[hints.Topic]:
-    """What subscribers are told of when the holding has changed."""
+    """The topics of a changed holding."""
     yield hints.ACCOUNT + holding.account_id.bytes
     if holding.parent_id is not None:
         yield hints.BELOW + holding.parent_id.bytes

@@ -54,7 +54,7 @@ def configuration_of(root: ProviderAccountFigures) -> list[ProviderValue] | None
 
 
 def webhook_path_of(root: ProviderAccountFigures) -> str:
-    """Where the provider calls this account, behind the address of the installation."""
+    """The path that the provider calls for this account, behind the address of the installation."""
     return f"/webhooks/{root.provider}/{ids.encode(Kind.PROVIDER_ACCOUNT, root.id)}"
 
 

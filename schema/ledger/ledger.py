@@ -194,7 +194,7 @@ class ProviderAccount(Node):
     webhook_path = strawberry.field(
         resolver=provider_accounts.webhook_path_of,
         graphql_type=str,
-        description="Where the provider calls this account: a path behind PUBLIC_URL. If the "
+        description="The path that the provider calls for this account, behind PUBLIC_URL. If the "
         "provider can neither sign nor send a header, a slash and a WEBHOOK_SECRET follow. It is "
         "needed if there are several accounts at the provider.",
     )
