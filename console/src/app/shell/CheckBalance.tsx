@@ -1,6 +1,7 @@
 import { Button, Stack, Text } from "@mantine/core";
 import { RefreshCw } from "lucide-react";
 import { graphql } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 import { useAction } from "../../api/useAction";
 import { FailureNote } from "../../components/FailureNote";
 import { TimeText } from "../../components/TimeText";
@@ -14,12 +15,10 @@ const CHECK = graphql(`
       ... on Synced {
         checkedAt
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 /** For schools: reads the balance of their own provider account. */
 export function CheckBalance() {

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const API_KEYS = graphql(`
   query ApiKeys {
@@ -24,29 +25,19 @@ export const CREATE_KEY = graphql(`
           id
         }
       }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const REVOKE_KEY = graphql(`
   mutation RevokeApiKey($id: ID!) {
     result: revokeApiKey(input: { id: $id }) {
       __typename
-      ... on ApiKey {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const SESSIONS = graphql(`
   query MySessions {
@@ -64,15 +55,10 @@ export const END_SESSION = graphql(`
   mutation EndSession($id: ID!) {
     result: endSession(input: { id: $id }) {
       __typename
-      ... on OpenSession {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const END_OTHER_SESSIONS = graphql(`
   mutation EndOtherSessions {
@@ -108,12 +94,7 @@ export const SET_QUIET_HOURS = graphql(`
           timeZone
         }
       }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 const AUDIT = graphql(`
   fragment Audit on LedgerAudit @_unmask {
@@ -42,13 +43,11 @@ export const START = graphql(
         ... on LedgerAudit {
           ...Audit
         }
-        ... on UserError {
-          message
-        }
+        ...Problem
       }
     }
   `,
-  [AUDIT],
+  [AUDIT, PROBLEM],
 );
 
 export const PROGRESS = graphql(

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 const CLIENT = graphql(`
   fragment ClientFields on Client @_unmask {
@@ -46,16 +47,11 @@ export const CREATE_CLIENT = graphql(
         ... on Client {
           ...ClientFields
         }
-        ... on UserError {
-          message
-        }
-        ... on InvalidInput {
-          field
-        }
+        ...Problem
       }
     }
   `,
-  [CLIENT],
+  [CLIENT, PROBLEM],
 );
 
 export const UPDATE_CLIENT = graphql(
@@ -66,16 +62,11 @@ export const UPDATE_CLIENT = graphql(
         ... on Client {
           ...ClientFields
         }
-        ... on UserError {
-          message
-        }
-        ... on InvalidInput {
-          field
-        }
+        ...Problem
       }
     }
   `,
-  [CLIENT],
+  [CLIENT, PROBLEM],
 );
 
 export const GROUPS = graphql(`
@@ -94,32 +85,16 @@ export const CREATE_GROUP = graphql(`
   mutation CreateGroup($input: CreateGroupInput!) {
     result: createGroup(input: $input) {
       __typename
-      ... on Group {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const UPDATE_GROUP = graphql(`
   mutation UpdateGroup($input: UpdateGroupInput!) {
     result: updateGroup(input: $input) {
       __typename
-      ... on Group {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const CONTACTS = graphql(`
   query Contacts(
@@ -42,26 +43,19 @@ export const SAVE = graphql(`
         optedOut
         createdAt
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const DELETE = graphql(`
   mutation DeleteContact($id: ID!) {
     result: deleteContact(input: { id: $id }) {
       __typename
-      ... on Contact {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const IMPORT = graphql(`
   mutation ImportContacts($uploadId: ID!) {
@@ -81,9 +75,7 @@ export const IMPORT = graphql(`
           message
         }
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

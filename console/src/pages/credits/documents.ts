@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const ALLOCATIONS = graphql(`
   query Allocations($search: String, $first: Int, $after: String) {
@@ -47,12 +48,7 @@ export const ALLOCATE = graphql(`
           }
         }
       }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 const ENDPOINT = graphql(`
   fragment ShownEndpoint on WebhookEndpoint {
@@ -48,16 +49,11 @@ export const CREATE = graphql(
           }
           secret
         }
-        ... on UserError {
-          message
-        }
-        ... on InvalidInput {
-          field
-        }
+        ...Problem
       }
     }
   `,
-  [ENDPOINT],
+  [ENDPOINT, PROBLEM],
 );
 
 export const UPDATE = graphql(
@@ -68,31 +64,21 @@ export const UPDATE = graphql(
         ... on WebhookEndpoint {
           ...ShownEndpoint
         }
-        ... on UserError {
-          message
-        }
-        ... on InvalidInput {
-          field
-        }
+        ...Problem
       }
     }
   `,
-  [ENDPOINT],
+  [ENDPOINT, PROBLEM],
 );
 
 export const DELETE = graphql(`
   mutation DeleteWebhookEndpoint($id: ID!) {
     result: deleteWebhookEndpoint(input: { id: $id }) {
       __typename
-      ... on WebhookEndpoint {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const ROTATE = graphql(`
   mutation RotateWebhookSecret($id: ID!) {
@@ -101,12 +87,10 @@ export const ROTATE = graphql(`
       ... on WebhookEndpointSecret {
         secret
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 const DELIVERY = graphql(`
   fragment ShownDelivery on WebhookDelivery {
@@ -127,29 +111,19 @@ export const TEST = graphql(`
   mutation TestWebhookEndpoint($id: ID!) {
     result: testWebhookEndpoint(input: { id: $id }) {
       __typename
-      ... on WebhookDelivery {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const REDELIVER = graphql(`
   mutation Redeliver($deliveryId: ID!) {
     result: redeliver(input: { deliveryId: $deliveryId }) {
       __typename
-      ... on WebhookDelivery {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const DELIVERIES = graphql(
   `

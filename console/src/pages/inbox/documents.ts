@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 const ROW = graphql(`
   fragment ConversationRow on Conversation @_unmask {
@@ -116,15 +117,13 @@ export const REPLY = graphql(`
           id
         }
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
       ... on OutcomeUnknown {
         sendId
       }
     }
   }
-`);
+`, [PROBLEM]);
 
 export const MARK_READ = graphql(`
   mutation MarkRead($conversationId: ID!) {
@@ -134,9 +133,7 @@ export const MARK_READ = graphql(`
         id
         unread
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const ROUTES = graphql(`
   query ModemRoutes {
@@ -23,32 +24,19 @@ export const SET_ROUTE = graphql(`
   mutation SetModemRoute($input: SetModemRouteInput!) {
     result: setModemRoute(input: $input) {
       __typename
-      ... on ModemRoute {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const DELETE_ROUTE = graphql(`
   mutation DeleteModemRoute($id: ID!) {
     result: deleteModemRoute(input: { id: $id }) {
       __typename
-      ... on ModemRoute {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const TEST_READINESS = graphql(`
   mutation TestReplyReadiness($clientId: ID!) {
@@ -70,9 +58,7 @@ export const TEST_READINESS = graphql(`
           createdAt
         }
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const SYNC = graphql(`
   mutation Sync($providerAccountId: ID) {
@@ -18,12 +19,10 @@ export const SYNC = graphql(`
           }
         }
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const WAITING = graphql(`
   query Waiting {

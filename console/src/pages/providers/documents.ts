@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const ACCOUNTS = graphql(`
   query ProviderAccounts {
@@ -58,35 +59,19 @@ export const CREATE_ACCOUNT = graphql(`
   mutation CreateProviderAccount($input: CreateProviderAccountInput!) {
     result: createProviderAccount(input: $input) {
       __typename
-      ... on ProviderAccount {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const UPDATE_ACCOUNT = graphql(`
   mutation UpdateProviderAccount($input: UpdateProviderAccountInput!) {
     result: updateProviderAccount(input: $input) {
       __typename
-      ... on ProviderAccount {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const PAUSE_ACCOUNT = graphql(`
   mutation PauseProviderAccount($input: PauseProviderAccountInput!) {
@@ -96,29 +81,19 @@ export const PAUSE_ACCOUNT = graphql(`
         id
         paused
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const SET_CREDENTIALS = graphql(`
   mutation SetProviderCredentials($input: SetProviderCredentialsInput!) {
     result: setProviderCredentials(input: $input) {
       __typename
-      ... on ProviderAccount {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const ROUTES = graphql(`
   query ProviderRoutes {
@@ -138,32 +113,19 @@ export const SET_ROUTE = graphql(`
   mutation SetProviderRoute($input: SetProviderRouteInput!) {
     result: setProviderRoute(input: $input) {
       __typename
-      ... on ProviderRoute {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const DELETE_ROUTE = graphql(`
   mutation DeleteProviderRoute($id: ID!) {
     result: deleteProviderRoute(input: { id: $id }) {
       __typename
-      ... on ProviderRoute {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export type ProviderKind = ResultOf<typeof KINDS>["providerKinds"][number];
 export type ProviderAccount = ResultOf<typeof ACCOUNTS>["providerAccounts"][number];

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 const RUN = graphql(`
   fragment Run on Reconciliation @_unmask {
@@ -53,13 +54,11 @@ export const RECONCILE = graphql(
         ... on Reconciliation {
           ...Run
         }
-        ... on UserError {
-          message
-        }
+        ...Problem
       }
     }
   `,
-  [RUN],
+  [RUN, PROBLEM],
 );
 
 export const RUN_PROGRESS = graphql(

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const QUOTE = graphql(`
   query Quote($input: QuoteInput!) {
@@ -35,15 +36,13 @@ export const SEND_TO_ALL = graphql(`
       ... on Send {
         id
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
       ... on OutcomeUnknown {
         sendId
       }
     }
   }
-`);
+`, [PROBLEM]);
 
 export const SEND_FILE = graphql(`
   mutation SendFile($input: CsvSendInput!) {
@@ -52,15 +51,13 @@ export const SEND_FILE = graphql(`
       ... on Send {
         id
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
       ... on OutcomeUnknown {
         sendId
       }
     }
   }
-`);
+`, [PROBLEM]);
 
 export const FIND_CONTACTS = graphql(`
   query FindContacts($search: String) {

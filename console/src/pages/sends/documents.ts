@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 const COUNTS = graphql(`
   fragment Counts on MessageCounts @_unmask {
@@ -147,9 +148,7 @@ export const CANCEL = graphql(`
         id
         charged
       }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const TEMPLATES = graphql(`
   query Templates($search: String, $first: Int, $after: String) {
@@ -32,26 +33,16 @@ export const SAVE_TEMPLATE = graphql(`
         placeholders
         updatedAt
       }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const DELETE_TEMPLATE = graphql(`
   mutation DeleteTemplate($id: ID!) {
     result: deleteTemplate(input: { id: $id }) {
       __typename
-      ... on Template {
-        id
-      }
-      ... on UserError {
-        message
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const UNKNOWN = graphql(`
   query UnknownMessages($first: Int, $after: String) {
@@ -34,15 +35,10 @@ export const SETTLE = graphql(`
         id
         status
       }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const SETTLE_MANY = graphql(`
   mutation SettleUnknowns($input: SettleUnknownsInput!) {
@@ -59,12 +55,7 @@ export const SETTLE_MANY = graphql(`
           units
         }
       }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 export const USERS = graphql(`
   query Users($clientId: ID, $first: Int, $after: String) {
@@ -33,32 +34,16 @@ export const CREATE_USER = graphql(`
   mutation CreateUser($input: CreateUserInput!) {
     result: createUser(input: $input) {
       __typename
-      ... on User {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);
 
 export const UPDATE_USER = graphql(`
   mutation UpdateUser($input: UpdateUserInput!) {
     result: updateUser(input: $input) {
       __typename
-      ... on User {
-        id
-      }
-      ... on UserError {
-        message
-      }
-      ... on InvalidInput {
-        field
-      }
+      ...Problem
     }
   }
-`);
+`, [PROBLEM]);

@@ -1,4 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
+import { PROBLEM } from "../../api/problem";
 
 const EVENT = graphql(`
   fragment Event on WebhookEvent @_unmask {
@@ -98,11 +99,9 @@ export const ASSIGN = graphql(
         ... on WebhookEvent {
           ...Event
         }
-        ... on UserError {
-          message
-        }
+        ...Problem
       }
     }
   `,
-  [EVENT],
+  [EVENT, PROBLEM],
 );
