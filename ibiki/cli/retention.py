@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.identity.access import Everything
 from domain.ledger.closing import LedgerDoesNotHold
+from domain.numbers import Normaliser
 from domain.retention.retention import Found, drop_old
 from domain.retention.rules import Clients, Retention
 from ibiki.cli.clients import client_named
@@ -84,7 +85,7 @@ def erase_person(data: Path, number: str, *, client: str, apply: bool, as_json: 
 
     async def run(context: CommandContext, parts: Components) -> None:
         of = Clients(frozenset({(await client_named(client)).id})) if client else Clients()
-        e164 = parts.installation.normaliser.normalise(number)
+        e164 = person_number(parts.installation.normaliser, number)
         found: list[Found] = []
         waiting = 0
         with busy("Reading everything that can name the number"):
@@ -94,6 +95,18 @@ def erase_person(data: Path, number: str, *, client: str, apply: bool, as_json: 
         await _print(found, as_json=as_json, done=apply, waiting=waiting)
 
     with_installation(data, run, must_exist=True)
+
+
+def person_number(normaliser: Normaliser, given: str) -> str:
+    """The number (E.164) of a person who may only have written to us. Raises InvalidPhoneNumber.
+
+    An inbound message is stored also if the number is not valid, but possible. Such a number must
+    be written in one way only: with a plus, if it is not of the default region.
+    """
+    found = normaliser.sender_numbers(given)
+    if normaliser.normalise_many([given]) == [None] and len(found) == 1:
+        return found[0]
+    return normaliser.normalise(given)
 
 
 def _kept(count: int | None, unit: str) -> str:

@@ -9,7 +9,9 @@ from typing import cast
 
 import pytest
 
-from ibiki.cli.retention import retention
+from domain.errors import InvalidPhoneNumber
+from domain.numbers import Normaliser
+from ibiki.cli.retention import person_number, retention
 from ibiki.retention import DailyRetention, ExportUnusable, Store
 from ibiki.settings.retention import RetentionSettings
 from resolvers import ids
@@ -51,6 +53,16 @@ async def test_the_commands_say_what_goes_and_drop_it(old: Old, tmp_path: Path) 
     assert "contacts: 1 (" in erased
     assert PHONE not in [row["number"] for row in await worlds.fetch("SELECT number FROM contact")]
     await assert_proven()
+
+
+def test_a_person_can_have_a_number_that_is_only_possible() -> None:
+    """Such a person can write to us, and be erased."""
+    normaliser = Normaliser()
+    assert person_number(normaliser, "(202) 555-0143") == PHONE
+    assert person_number(normaliser, "+49 170 123") == "+49170123"
+    for wrong in ("68849", "SUPPORT"):
+        with pytest.raises(InvalidPhoneNumber):
+            person_number(normaliser, wrong)
 
 
 async def test_nothing_goes_if_the_ledger_does_not_hold(old: Old, tmp_path: Path) -> None:
