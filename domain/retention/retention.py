@@ -188,7 +188,8 @@ async def drop_old(
             for found in step.found:
                 yield found
             is_blocked = is_blocked or step.waiting > 0
-            done_id = step.last_id or UUID(int=span.before.int - 1)
+            # A rule of 100 years begins before the first ID.
+            done_id = step.last_id or UUID(int=max(span.before.int - 1, 0))
             if task.name is not None and not is_blocked and not dry_run:
                 await persist(partial(store.write_progress, task.name, done_id))
     if not dry_run and (ends := [each.ends_at for each in await store.read_checkpoints()]):

@@ -112,6 +112,7 @@ async def test_a_client_keeps_longer_or_shorter_than_others(old: Old) -> None:
 
 
 async def test_texts_go_before_messages(old: Old) -> None:
+    assert await old.drop(Retention(text_days=36_500, months=1_200)) == [], "before 1970"
     gone = await old.drop(Retention(text_days=60))
     assert sums(gone) == Counter(
         {
