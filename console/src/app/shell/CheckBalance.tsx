@@ -1,7 +1,7 @@
 import { Button, Stack, Text } from "@mantine/core";
 import { RefreshCw } from "lucide-react";
 import { graphql } from "../../api/graphql";
-import { PROBLEM } from "../../api/problem";
+import { PROBLEM } from "../../api/fragments";
 import { useAction } from "../../api/useAction";
 import { FailureNote } from "../../components/FailureNote";
 import { TimeText } from "../../components/TimeText";

@@ -1,3 +1,4 @@
+import { COUNTS } from "../../api/fragments";
 import { graphql, type ResultOf } from "../../api/graphql";
 
 export const STATS = graphql(`
@@ -6,18 +7,11 @@ export const STATS = graphql(`
       startsAt
       charged
       counts {
-        queued
-        submitting
-        sent
-        delivered
-        undelivered
-        rejected
-        unknown
-        cancelled
+        ...Counts
       }
     }
   }
-`);
+`, [COUNTS]);
 
 export type Stat = ResultOf<typeof STATS>["messageStats"][number];
 export type Period = "HOUR" | "DAY";

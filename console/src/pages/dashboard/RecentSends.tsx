@@ -1,6 +1,7 @@
 import { Paper, Stack, Text } from "@mantine/core";
 import { useThrottledCallback } from "@mantine/hooks";
 import { useEffect } from "react";
+import { COUNTS } from "../../api/fragments";
 import { graphql } from "../../api/graphql";
 import { useData } from "../../api/useData";
 import { useLive } from "../../api/useLive";
@@ -22,19 +23,12 @@ const RECENT = graphql(`
         createdAt
         accepted
         counts {
-          queued
-          submitting
-          sent
-          delivered
-          undelivered
-          rejected
-          unknown
-          cancelled
+          ...Counts
         }
       }
     }
   }
-`);
+`, [COUNTS]);
 
 export function RecentSends() {
   const { data, failure, isLoading, reload } = useData(RECENT, {}, { types: ["Send"] });

@@ -1,5 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/problem";
+import { PROBLEM } from "../../api/fragments";
 
 export const ROUTES = graphql(`
   query ModemRoutes {

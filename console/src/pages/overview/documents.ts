@@ -1,5 +1,5 @@
 import { graphql } from "../../api/graphql";
-import { PROBLEM } from "../../api/problem";
+import { PROBLEM } from "../../api/fragments";
 
 export const SYNC = graphql(`
   mutation Sync($providerAccountId: ID) {

@@ -1,5 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/problem";
+import { PROBLEM, REJECTED } from "../../api/fragments";
 
 export const QUOTE = graphql(`
   query Quote($input: QuoteInput!) {
@@ -7,10 +7,7 @@ export const QUOTE = graphql(`
       accepted
       rejectedCount
       rejected {
-        input
-        position
-        reason
-        message
+        ...Rejected
       }
       encoding
       segments
@@ -25,7 +22,7 @@ export const QUOTE = graphql(`
       }
     }
   }
-`);
+`, [REJECTED]);
 
 export type Quote = ResultOf<typeof QUOTE>["quote"];
 
@@ -78,10 +75,7 @@ export const QUOTE_FILE = graphql(`
       accepted
       rejectedCount
       rejected {
-        input
-        position
-        reason
-        message
+        ...Rejected
       }
       columns {
         number
@@ -102,6 +96,6 @@ export const QUOTE_FILE = graphql(`
       }
     }
   }
-`);
+`, [REJECTED]);
 
 export type FileQuote = ResultOf<typeof QUOTE_FILE>["quoteCsv"];

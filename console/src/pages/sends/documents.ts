@@ -1,18 +1,5 @@
 import { graphql, type ResultOf } from "../../api/graphql";
-import { PROBLEM } from "../../api/problem";
-
-const COUNTS = graphql(`
-  fragment Counts on MessageCounts @_unmask {
-    queued
-    submitting
-    sent
-    delivered
-    undelivered
-    rejected
-    unknown
-    cancelled
-  }
-`);
+import { COUNTS, PROBLEM, REJECTED } from "../../api/fragments";
 
 export const SENDS = graphql(
   `
@@ -68,10 +55,7 @@ export const SEND = graphql(
         accepted
         rejectedCount
         rejected {
-          input
-          position
-          reason
-          message
+          ...Rejected
         }
         finished
         counts {
@@ -80,7 +64,7 @@ export const SEND = graphql(
       }
     }
   `,
-  [COUNTS],
+  [COUNTS, REJECTED],
 );
 
 export const PROGRESS = graphql(
