@@ -264,5 +264,5 @@ class _OpenJob:
         flags = self._flags[self.rows_read : self.rows_read + len(part.written)]
         numbers, texts = accepted_of(part, flags)
         if not part.written or checksum(numbers, texts) != self.job.plan.checksums[number]:
-            raise JobBroken(f"part {number + 1} of the file reads otherwise than before")
+            raise JobBroken(f"part {number + 1} of the file differs from what was checked")
         return _Accepted(numbers, texts, len(part.written))
