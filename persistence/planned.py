@@ -83,11 +83,14 @@ async def read_selected(
     A search looks through many rows, so it may run on a replica. A filter does not: a caller
     that has just written a row expects to find it. Raises RateLimited and TryAgain.
     """
-    async with in_turn(whose, searches=filters or search is not None):
+    if search is None and not filters:
+        async with connection() as pooled:
+            return await work(pooled)
+    async with in_turn(whose, searches=True):
         if search is not None:
             return await long_read(lambda held: work(planned(held)))
-        async with connection_for(searches=filters) as pooled:
-            return await work(pooled)
+        async with connection() as pooled:
+            return await work(planned(pooled))
 
 
 class _Planned:
