@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from domain.numbers import Normaliser
+from domain.times import in_utc, instant_of
 from ibiki.http.requests import RequestRefused, is_in_utf8
 from ibiki.http.twilio.errors import invalid
 
@@ -18,7 +19,7 @@ TOO_LARGE = f"The body is larger than the limit of {MOST_BYTES} bytes."
 _EXAMPLE = "2026-11-29T08:30:00Z"
 REPEATABLE = frozenset({"MediaUrl", "PersistentAction"})
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def check_type(content_type: str) -> None:
@@ -72,10 +73,10 @@ def time_of(name: str, given: str, *, code: int = 20001) -> datetime:
 
     Raises TwilioRefused.
     """
-    if _TIME.fullmatch(given):
-        try:
-            moment = datetime.fromisoformat(given)
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-    raise invalid(f"{name} must be a date such as 2026-11-29, or a time such as {_EXAMPLE}.", code)
+    try:
+        if _DATE.fullmatch(given):
+            return in_utc(datetime.fromisoformat(given).replace(tzinfo=UTC))
+        return instant_of(given)
+    except ValueError:
+        words = f"{name} must be a date such as 2026-11-29, or a time such as {_EXAMPLE}."
+        raise invalid(words, code) from None
