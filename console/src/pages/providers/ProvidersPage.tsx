@@ -136,7 +136,7 @@ function Account({ account, onEdit, onChange }: AccountProps) {
           </Text>
         )}
         <Text size="sm" c="dimmed">
-          Webhook address: <Code>{account.webhookPath}</Code>
+          Webhook address: <Code style={{ overflowWrap: "anywhere" }}>{account.webhookPath}</Code>
         </Text>
       </Stack>
     </Paper>
