@@ -120,7 +120,10 @@ async function expectBothThemes(page: Page, what: string): Promise<void> {
 /** Waits until no colour is between two values any more: axe would measure one of those. */
 async function showTheme(page: Page, colorScheme: "light" | "dark"): Promise<void> {
   await page.emulateMedia({ colorScheme });
+  await expect(page.locator("html")).toHaveAttribute("data-mantine-color-scheme", colorScheme);
   await page.evaluate(async () => {
+    // Changes of the styles start their transitions with the next frame.
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     const changes = document.getAnimations().filter((each) => each instanceof CSSTransition);
     await Promise.allSettled(changes.map((each) => each.finished));
   });
