@@ -11,12 +11,13 @@ READ = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 # A row that was written in the future was written before the clock was set back. Its wait is kept
 # and counted from now, but a scheduled message is never due before the time that its caller asked
-# for. SKIP LOCKED: never wait for a row that is in use.
+# for. SKIP LOCKED: never wait for a row that is in use. statement_timestamp() can be compared in an
+# index. With clock_timestamp(), PostgreSQL reads each queued message.
 MESSAGES = """
 WITH ahead AS (
     SELECT id FROM message
-    WHERE status = 'QUEUED' AND due_at > clock_timestamp() + make_interval(secs => $1)
-      AND updated_at > clock_timestamp() + make_interval(secs => $1)
+    WHERE status = 'QUEUED' AND due_at > statement_timestamp() + make_interval(secs => $1)
+      AND updated_at > statement_timestamp() + make_interval(secs => $1)
     LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE message
@@ -38,7 +39,7 @@ WHERE id = ANY (ARRAY(SELECT id FROM ahead))
 EVENTS = """
 WITH ahead AS (
     SELECT id FROM webhook_event
-    WHERE due_at > clock_timestamp() + make_interval(secs => $1)
+    WHERE due_at > statement_timestamp() + make_interval(secs => $1)
     LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE webhook_event SET due_at = clock_timestamp() WHERE id = ANY (ARRAY(SELECT id FROM ahead))

@@ -100,6 +100,18 @@ async def test_old_and_due_rows_are_found_without_reading_the_others(table: str)
     assert found == [FOUND, 0]
 
 
+async def test_the_watch_of_the_clock_reads_few_messages_that_wait(
+    database_url: str,
+) -> None:
+    async with worlds.connected(database_url, pool_size=1):
+        client = await worlds.add_client(await worlds.add_pool(), held=THERE)
+        await worlds.accept(client, THERE)
+        await worlds.execute("VACUUM (ANALYZE) message")  # it also summarises the BRIN index
+        look = store.correct_future_dates(slack_seconds=2.0, reading_seconds=120.0, most=1_000)
+        # The BRIN index leads to some pages.
+        assert (await work_of(look, ["message"])).rows["message"] <= THERE // 10
+
+
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
     ("table", "purge"),
