@@ -25,7 +25,6 @@ from domain.ledger.reconcile import new_reconciliation, summary
 from domain.ledger.reconcile import reconcile as reconcile_all
 from domain.ledger.reconciliation import Difference, Reconciliation
 from domain.times import moment_of
-from ibiki import processes
 from ibiki.cli.clients import client_named
 from ibiki.cli.errors import CommandError
 from ibiki.cli.running import (
@@ -57,8 +56,14 @@ class PoolNotSynced(CommandError):
     """The balance could not be read, so the pool is unchanged."""
 
 
+# `ibiki.processes` is imported late. With it comes the whole API, and its import takes longer than
+# most commands that do not serve it.
+
+
 def serve(data: Path, *, host: str, port: int) -> None:
     """Serves the API until a stop signal."""
+    from ibiki import processes
+
     with open_context(data) as context:
         configure_logs(context)
         with running_telemetry(context.settings.monitoring, program="ibiki serve") as telemetry:
@@ -67,6 +72,8 @@ def serve(data: Path, *, host: str, port: int) -> None:
 
 def dispatch(data: Path, *, host: str, port: int | None) -> None:
     """Sends messages to providers until a stop signal."""
+    from ibiki import processes
+
     with open_context(data) as context:
         configure_logs(context)
         with running_telemetry(context.settings.monitoring, program="ibiki dispatch") as telemetry:
@@ -75,6 +82,8 @@ def dispatch(data: Path, *, host: str, port: int | None) -> None:
 
 def simulate(data: Path, *, host: str, port: int) -> None:
     """Runs the simulated provider until a stop signal."""
+    from ibiki import processes
+
     asyncio.run(processes.simulate(data, host=host, port=port, announce=console.print))
 
 

@@ -10,7 +10,16 @@ import pytest
 
 from ibiki.cli.loading import load, load_in_background
 
-HEAVY = ("aiohttp", "asyncpg", "graphql", "strawberry", "tortoise", "uvicorn", "schema")
+HEAVY = (
+    "aiohttp",
+    "asyncpg",
+    "graphql",
+    "strawberry",
+    "tortoise",
+    "uvicorn",
+    "schema.schema",
+    "ibiki.processes",
+)
 
 
 def loaded_by(program: str) -> set[str]:
@@ -29,6 +38,10 @@ def test_the_command_line_imports_no_heavy_package() -> None:
 
 def test_up_imports_no_heavy_package_before_postgres_starts() -> None:
     assert loaded_by("import ibiki.cli.main, ibiki.local.up") == set()
+
+
+def test_commands_that_do_not_serve_the_api_do_not_import_it() -> None:
+    assert loaded_by("import ibiki.cli.commands").isdisjoint({"schema.schema", "ibiki.processes"})
 
 
 def test_the_probe_finds_heavy_packages() -> None:
