@@ -8,6 +8,7 @@ connections.
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -68,6 +69,12 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     if isinstance(val, str) and len(val) > LONGEST_NAME:
         return f"{val[:LONGEST_NAME]}…"
     return None
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays. The garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def run_directory_of(config: pytest.Config) -> Path:

@@ -109,9 +109,9 @@ def test_a_recursive_value_is_cut() -> None:
     ["a", "password", "password ", "?", "?=", "://", "eyJ", "+1 ", "1", "1 ", "(202) ", "Bearer "],
 )
 def test_no_text_takes_long(piece: str) -> None:
-    begun_at = time.process_time()
+    begun_at = time.thread_time()
     assert len(masked_text(piece * 1_000_000)) <= 20_001
-    assert time.process_time() - begun_at < 0.5
+    assert time.thread_time() - begun_at < 0.5
 
 
 def test_a_value_with_a_broken_repr_is_logged_by_type() -> None:

@@ -32,10 +32,10 @@ SPREADS = " ".join(f"...G{i}" for i in range(30))
 
 def rejection(query: str) -> GraphQLError:
     """The first error that a document is rejected for, soon."""
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(Rejected) as rejected:
         ENGINE.find(query)
-    assert time.process_time() - started < SOON_SECONDS
+    assert time.thread_time() - started < SOON_SECONDS
     return rejected.value.errors[0]
 
 

@@ -265,9 +265,9 @@ def test_any_string_is_read_as_the_reference_reads_it_or_refused(raw: str, regio
 
 def test_rare_characters_take_linear_time_and_are_not_remembered() -> None:
     rare = "".join(map(chr, range(0x20000, 0x20000 + 900)))
-    started = time.process_time()
+    started = time.thread_time()
     assert US.normalise_many([rare] * 100) == [None] * 100
-    assert time.process_time() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_an_e164_number_stays_the_same_in_every_region() -> None:

@@ -208,8 +208,8 @@ def test_a_huge_text_is_refused_without_being_read(unit: str) -> None:
     text = unit * (16 * 1024 * 1024 // len(unit.encode()))
 
     def seconds() -> float:
-        started = time.process_time()
+        started = time.thread_time()
         assert "more than 10" in refusal(text)
-        return time.process_time() - started
+        return time.thread_time() - started
 
     assert min(seconds() for _ in range(3)) < 0.05  # the garbage collector may run in one of them

@@ -163,7 +163,7 @@ STRANGE = [b'"' * 300_001, b"," * 262_143, b"\n" * 1_000_000, b'",\n' * 90_000, 
 
 @pytest.mark.parametrize("content", STRANGE)
 def test_strange_files_are_read_or_refused_in_good_time(content: bytes) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     with suppress(InvalidFile):
         layout(content)
-    assert time.process_time() - began < 10
+    assert time.thread_time() - began < 10

@@ -211,7 +211,7 @@ BOMBS = {
 def test_a_small_archive_with_much_in_it_is_refused_in_little_memory(name: str) -> None:
     assert len(BOMBS[name]) < MEBIBYTE
     tracemalloc.start()
-    began = time.process_time()
+    began = time.thread_time()
     try:
         with pytest.raises(InvalidFile, match=r"too large|too long"):
             read(BOMBS[name])
@@ -219,7 +219,7 @@ def test_a_small_archive_with_much_in_it_is_refused_in_little_memory(name: str) 
     finally:
         tracemalloc.stop()
     assert most_bytes < 32 * MEBIBYTE
-    assert time.process_time() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_cells_far_apart_take_no_memory_for_what_is_between_them() -> None:
