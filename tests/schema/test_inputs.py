@@ -122,7 +122,7 @@ def test_variables_of_all_kinds_are_read_as_graphql_core_reads_them(
 def test_a_plainly_valid_value_is_not_read_by_graphql_core(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(compiling, "get_variable_values", None)
+    monkeypatch.setattr("graphql.get_variable_values", None)
     operation = operation_of("mutation ($input: SendInput!) { send(input: $input) { __typename } }")
     raw = {"input": {"to": "+12025550100", "text": "Good morning"}}
     assert isinstance(compiling.variables_reader(OWN, operation)(raw), VariableValues)
