@@ -91,7 +91,7 @@ async def test_a_restore_has_what_was_accepted_before_and_sends_nothing_twice(
     )
     queued = len(before) - 2
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert f"UNKNOWN now: {queued} messages." in ended.stdout
+    assert f"UNKNOWN now: {queued:,} messages." in ended.stdout
     assert second.path.name in ended.stdout, "the copy with the fewest changes to apply"
     assert (restored / "secret-key").exists()
     assert not (restored / RESTORED).exists()
