@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, BinaryIO, TypeVar
 
 from domain.errors import TryAgain
+from domain.loops import now_seconds
 
 Result = TypeVar("Result")
 
@@ -51,6 +52,26 @@ _threads = ThreadPoolExecutor(
 
 class WorkFailed(Exception):
     """Long work in another process has failed by a defect. The message is its traceback."""
+
+
+class SpacedWork:
+    """Works of some milliseconds in the event loop, such as reading the JSON of a large body.
+
+    One is done at a time, and after each one the loop is free for as long as it took. If ten large
+    bodies arrive together, a small request need not wait for all of them.
+    """
+
+    def __init__(self) -> None:
+        self._one = asyncio.Lock()
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """The result of the work, or what it raises."""
+        async with self._one:
+            began = now_seconds()
+            try:
+                return work()
+            finally:
+                await asyncio.sleep(now_seconds() - began)
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:

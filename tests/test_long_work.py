@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +20,7 @@ from domain.long_work import (
     NICENESS,
     THREADS,
     TURN_SECONDS,
+    SpacedWork,
     Steps,
     WorkFailed,
     in_child,
@@ -41,6 +43,29 @@ async def test_at_most_two_threads_work_at_a_time() -> None:
 async def test_turns_are_short_in_every_program_that_does_long_work() -> None:
     await in_thread(lambda: None)
     assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
+
+
+async def test_others_get_the_event_loop_between_two_works_in_it() -> None:
+    happened: list[str] = []
+    spaced = SpacedWork()
+
+    async def others() -> None:
+        while happened.count("work") < 10:
+            happened.append("turn of others")
+            await asyncio.sleep(0)
+
+    await asyncio.gather(
+        *(spaced.run(lambda: happened.append("work")) for _ in range(10)), others()
+    )
+    works = [at for at, what in enumerate(happened) if what == "work"]
+    assert all(later - earlier > 1 for earlier, later in pairwise(works)), happened
+
+
+async def test_a_work_that_fails_does_not_hold_up_the_next_one() -> None:
+    spaced = SpacedWork()
+    with pytest.raises(ZeroDivisionError):
+        await spaced.run(lambda: 1 / 0)
+    assert await spaced.run(lambda: 1) == 1
 
 
 def asks_twice(file: BinaryIO, first: str) -> Steps[list[Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ import orjson
 from domain.identity.access import Actor
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
+from domain.long_work import SpacedWork
 from ibiki.http.middleware import OPERATION
 from ibiki.http.requests import (
     EVENT_STREAM,
@@ -98,6 +100,7 @@ class GraphQLOverHttp:
         self.installation = installation
         self.authenticator = authenticator
         self.events = events
+        self._large_bodies = SpacedWork()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request. Raises RequestRefused if it is not a GraphQL request."""
@@ -110,7 +113,11 @@ class GraphQLOverHttp:
         method = scope["method"]
         if method == "POST":
             actor = await bearer_of(self.authenticator, headers)
-            parameters = read_json_body(await read_body(headers, receive, actor))
+            body = await read_body(headers, receive, actor)
+            if len(body) > SMALL_BYTES:
+                parameters = await self._large_bodies.run(partial(read_json_body, body))
+            else:
+                parameters = read_json_body(body)
         elif method == "GET":
             actor = await bearer_of(self.authenticator, headers)
             parameters = read_query_string(scope["query_string"])
@@ -125,8 +132,8 @@ class GraphQLOverHttp:
         answer = await self._answer(parameters, context, scope)
         # With the older media type, only the body shows a failure.
         refused = media_type == RESPONSE_JSON and not answer.executed
-        body = orjson.dumps(answer.body)
-        await respond(send, 400 if refused else 200, body, content_type=media_type)
+        answered = orjson.dumps(answer.body)
+        await respond(send, 400 if refused else 200, answered, content_type=media_type)
 
     async def _stream_events(self, request: EventRequest, receive: Receive, send: Send) -> None:
         if self.events is None:

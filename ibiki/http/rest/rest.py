@@ -15,6 +15,7 @@ from domain.errors import Refusal
 from domain.identity.access import Actor, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
+from domain.long_work import SpacedWork
 from ibiki.http.graphql_http import SMALL_BYTES, check_density, read_body, split_query_string
 from ibiki.http.middleware import ROUTE
 from ibiki.http.requests import RequestRefused, bearer_of, headers_of, idempotency_key_of
@@ -33,6 +34,7 @@ class Rest:
         self._installation = installation
         self._authenticator = authenticator
         self._openapi = export_openapi().encode()
+        self._large_bodies = SpacedWork()
 
     def routes(self) -> list[BaseRoute]:
         """The routes of the application."""
@@ -65,20 +67,24 @@ class Rest:
         checked = _checked(endpoint.query, query, whole="valid")
         body = None
         if endpoint.body is not None:
-            body = _checked(endpoint.body, await _read(request, actor), whole=_shape(endpoint.body))
+            given = await read_body(headers_of(request.scope), request.receive, actor)
+            if len(given) > SMALL_BYTES:
+                body = await self._large_bodies.run(partial(_body_of, endpoint.body, given))
+            else:
+                body = _body_of(endpoint.body, given)
         key = idempotency_key_of(request.scope)
         return Call(self._installation, actor, key, body, checked, request.path_params)
 
 
-async def _read(request: Request, actor: Actor) -> Any:
-    """The JSON of the body. Raises RequestRefused."""
-    body = await read_body(headers_of(request.scope), request.receive, actor)
+def _body_of(model: type[BaseModel], body: bytes) -> BaseModel:
+    """The values of a JSON body. Raises RequestRefused."""
     if len(body) > SMALL_BYTES:
         check_density(body)
     try:
-        return orjson.loads(body)
+        given = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise RequestRefused(400, "The body is not valid JSON in UTF-8.") from None
+    return _checked(model, given, whole=_shape(model))
 
 
 def _checked(model: type[BaseModel], given: Any, *, whole: str) -> BaseModel:
