@@ -20,7 +20,7 @@ from domain.inbox.receive import receive_due
 from domain.ledger.ports import LowBalances
 from domain.loops import Loop
 from domain.provider import Providers
-from domain.sending.files.uploads import KEPT_SECONDS
+from domain.sending.files.table import KEPT_SECONDS
 from domain.sending.ports import Uploads
 
 RECEIVE_SECONDS = 0.2

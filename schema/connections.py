@@ -14,6 +14,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import ReservedName, StrawberryResolver
+from strawberry.types.lazy_type import LazyType
 
 from domain.pages import Page
 from resolvers.pages import Cursors, by_id, window_of
@@ -88,6 +89,11 @@ def batch_field(
     return strawberry.field(
         resolver=_Resolver(resolver), graphql_type=graphql_type, description=description
     )
+
+
+def defined_later(name: str, module: str) -> Any:
+    """A type that may be null, of a module that is imported only when the schema is built."""
+    return LazyType(name, module) | None
 
 
 @cache

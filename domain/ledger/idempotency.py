@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from domain.errors import IdempotencyConflict, InvalidInput, OutcomeUnknown, Refusal, TryAgain
 from domain.ids import new_id
-from domain.transactions import CommitLost, Disconnected, Transaction
-
-if TYPE_CHECKING:
-    from domain.ledger.ports import OnceStore
+from domain.transactions import CommitLost, Disconnected, Transaction, Transactional
 
 PAUSES_SECONDS = (0.0, 0.1, 0.5, 2.0)
 """The pause before each try of a transaction, if the connection to the database is lost."""
@@ -56,6 +53,26 @@ class KeysTaken(Exception):
         self.ids = ids
 
 
+class IdempotencyKeys(Transactional, Protocol):
+    """Stored keys. Take a key first in a transaction, before any row is locked."""
+
+    async def take_key(self, tx: Transaction, key: IdempotencyKey) -> None:
+        """Locks the key. Waits for another transaction that has it."""
+        ...
+
+    async def find_answers(
+        self, tx: Transaction | None, keys: Sequence[IdempotencyKey]
+    ) -> dict[UUID, tuple[bytes, Answer]]:
+        """Stored answers by key ID, each with the hash of its input."""
+        ...
+
+    async def keep_answers(
+        self, tx: Transaction, answers: Sequence[tuple[IdempotencyKey, Answer]]
+    ) -> None:
+        """Stores the answers. Raises KeysTaken if another transaction has just stored one."""
+        ...
+
+
 def key_of(scope_id: UUID, key: str | None, mutation: str, given: object) -> IdempotencyKey | None:
     """The caller's key with the hash of the mutation and its input; None without a key.
 
@@ -90,7 +107,9 @@ def stored_answer(key: IdempotencyKey, stored: tuple[bytes, Answer]) -> Answer:
     return answer
 
 
-async def stored_before(store: OnceStore, key: IdempotencyKey | None, refusal: Refusal) -> Answer:
+async def stored_before(
+    store: IdempotencyKeys, key: IdempotencyKey | None, refusal: Refusal
+) -> Answer:
     """The success stored under the key of a command that is about to be refused.
 
     A stored success goes before every other check. To look it up only now saves a query for each
@@ -105,7 +124,7 @@ async def stored_before(store: OnceStore, key: IdempotencyKey | None, refusal: R
 
 
 async def once(
-    store: OnceStore,
+    store: IdempotencyKeys,
     key: IdempotencyKey,
     command: Callable[[Transaction], Awaitable[tuple[Answer, Result]]],
     *,
@@ -142,7 +161,7 @@ async def once(
 
 
 async def _try_once(
-    store: OnceStore, key: IdempotencyKey, command: Callable[[Transaction], Awaitable[Answer]]
+    store: IdempotencyKeys, key: IdempotencyKey, command: Callable[[Transaction], Awaitable[Answer]]
 ) -> Answer:
     async with store.transaction() as tx:
         await store.take_key(tx, key)

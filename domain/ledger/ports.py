@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +13,7 @@ from domain.identity.access import Everything, Scope
 from domain.ledger.audits import Audit
 from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
 from domain.ledger.book import Book, Transfer, Valuation
-from domain.ledger.idempotency import Answer, IdempotencyKey
+from domain.ledger.idempotency import IdempotencyKeys
 from domain.ledger.reconciliation import (
     CheckedPage,
     CheckedSend,
@@ -26,18 +25,11 @@ from domain.ledger.reconciliation import (
 )
 from domain.ledger.statement import StatementFilter, StatementLine, StatementOrder
 from domain.pages import Page, Window
-from domain.transactions import Transaction
+from domain.transactions import Transaction, Transactional
 
 
-class Ledger(Protocol):
+class Ledger(Transactional, Protocol):
     """Moves units. Lock in this order: keys, provider account, messages, accounts in ID order."""
-
-    def transaction(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[Transaction]:
-        """READ COMMITTED. Raises Disconnected if the connection to the database is lost.
-
-        `keeps_plans`: for transactions on the path of every message.
-        """
-        ...
 
     async def lock_accounts(self, tx: Transaction, ids: Sequence[UUID]) -> Book:
         """The accounts, FOR UPDATE in ID order, until the transaction ends."""
@@ -45,26 +37,6 @@ class Ledger(Protocol):
 
     async def write_book(self, tx: Transaction, book: Book) -> None:
         """Writes the changed holdings and all posted transfers in one statement."""
-        ...
-
-
-class IdempotencyKeys(Protocol):
-    """Idempotency keys. Take a key first in a transaction, before any row is locked."""
-
-    async def take_key(self, tx: Transaction, key: IdempotencyKey) -> None:
-        """Locks the key. Waits for another transaction that has it."""
-        ...
-
-    async def find_answers(
-        self, tx: Transaction | None, keys: Sequence[IdempotencyKey]
-    ) -> dict[UUID, tuple[bytes, Answer]]:
-        """Stored answers by key ID, each with the hash of its input."""
-        ...
-
-    async def keep_answers(
-        self, tx: Transaction, answers: Sequence[tuple[IdempotencyKey, Answer]]
-    ) -> None:
-        """Stores the answers. Raises KeysTaken if another transaction has just stored one."""
         ...
 
 
@@ -135,7 +107,7 @@ class NewSync:
 
 
 class OnceStore(Ledger, IdempotencyKeys, Protocol):
-    """What `idempotency.once` needs."""
+    """What a command needs that moves units once."""
 
 
 class BalanceReader(Protocol):

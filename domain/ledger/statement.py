@@ -1,28 +1,19 @@
 """Statements: a transfer as seen from one account, with a description in words.
 
 Clients read the descriptions. They never contain the name of a provider, nor of a client or group
-that is not below the viewed account. For files, a whole statement is read page by page.
+that is not below the viewed account.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
 from uuid import UUID
 
-from domain.errors import InvalidInput, units_in_words
-from domain.identity.access import Actor, require
-from domain.ledger.balances import view_of
+from domain.errors import units_in_words
 from domain.ledger.book import NodeKind, TransferKind
-from domain.pages import Window
-from domain.times import end_of, moment_of
-
-if TYPE_CHECKING:
-    from domain.ledger.ports import LedgerArchive
 
 
 class StatementOrder(StrEnum):
@@ -175,45 +166,3 @@ def _messages(line: StatementLine) -> str:
 
 def _were(line: StatementLine) -> str:
     return "was" if _count(line) == 1 else "were"
-
-
-PAGE = 1_000
-
-
-def period_of(start: str | None, end: str | None) -> StatementFilter:
-    """The filter for the lines from a date or time to another one. Raises InvalidInput.
-
-    The day of a date is included: from its beginning, to its end. A time as `end` is excluded.
-    """
-    after = moment_of(start, field="from") if start else None
-    before = end_of(end, field="to") if end else None
-    if after is not None and before is not None and after >= before:
-        raise InvalidInput("from must be earlier than to.", field="from")
-    return StatementFilter(created_after=after, created_before=before)
-
-
-async def export_statement(
-    store: LedgerArchive, actor: Actor | None, client_id: UUID, period: StatementFilter
-) -> AsyncIterator[Sequence[StatementLine]]:
-    """The statement of a client in pages, oldest line first; at least one page.
-
-    It can be read by those who can read the balance: the client, its supervisor, an admin. Lines
-    that are added meanwhile are left out, so that the file ends. Raises Unauthenticated, NotFound,
-    RateLimited and TryAgain.
-    """
-    view = view_of(require(actor), client_id)
-    newest = await store.read_statement(view, Window(1), filter=period, may_lag=True)
-    end = newest.items[0].version + 1 if newest.items else 0
-    after: int | None = None
-    while True:
-        page = await store.read_statement(
-            view,
-            Window(PAGE, after=after, before=end),
-            filter=period,
-            order=StatementOrder.OLDEST,
-            may_lag=True,
-        )
-        yield page.items
-        if not page.has_next or not page.items:
-            return
-        after = page.items[-1].version

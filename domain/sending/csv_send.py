@@ -30,7 +30,8 @@ from domain.ledger.idempotency import IdempotencyKey
 from domain.sending.acceptor import accept_checked
 from domain.sending.csv_order import CsvOrder, Reading, reading_of
 from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file, read_file
-from domain.sending.files.uploads import Upload, find_upload, opened
+from domain.sending.files.table import Upload
+from domain.sending.files.uploads import find_upload, opened
 from domain.sending.messages import FileColumns, NewSend, Send, SendKind
 from domain.sending.quotes import Held, Price, check_recipients, payer_or_problem, price_of
 from domain.sending.send import (

@@ -25,7 +25,7 @@ from domain.long_work import Steps, in_child, in_steps
 from domain.numbers import Normaliser
 from domain.sending.csv_order import CsvOrder, RowPart, read_parts, reading_of
 from domain.sending.files.layout import Layout
-from domain.sending.files.uploads import Upload
+from domain.sending.files.table import Upload
 from domain.sending.messages import RowsToWrite
 from domain.sending.recipients import Sorting
 from domain.sending.schedule import schedule_of, time_to_send

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from domain.identity.access import Everything, OfClient, Scope
 from domain.identity.directory import TextKey
 from domain.ledger.book import Book
-from domain.ledger.idempotency import Answer
+from domain.ledger.idempotency import Answer, IdempotencyKeys
 from domain.ledger.moves import MoveStore
-from domain.ledger.ports import IdempotencyKeys, Ledger
+from domain.ledger.ports import Ledger
 from domain.pages import Page, Window
-from domain.sending.files.uploads import KEPT_SECONDS, Upload
+from domain.sending.files.row_texts import Template
+from domain.sending.files.table import KEPT_SECONDS, Upload
 from domain.sending.lists import (
     ALL_MESSAGES,
     ALL_SENDS,
@@ -28,9 +29,6 @@ from domain.sending.lists import (
 from domain.sending.messages import AcceptedMessage, Line, Message, MessageStatus, NewSend, Send
 from domain.sending.recipients import ProviderRoute
 from domain.transactions import Transaction, Transactional
-
-if TYPE_CHECKING:
-    from domain.sending.text import Template
 
 
 class SendArchive(Protocol):

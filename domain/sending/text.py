@@ -17,10 +17,10 @@ from uuid import UUID
 
 from domain.errors import InvalidInput, InvalidText, NotFound
 from domain.identity.access import Actor, OfClient, message_scope, own_scope
-from domain.identity.directory import TextKey, name_of
+from domain.identity.directory import name_of
 from domain.ids import new_id
 from domain.sending.files.layout import cut, key_of
-from domain.sending.files.row_texts import filled, placeholders_of
+from domain.sending.files.row_texts import Template, filled, placeholders_of
 from domain.sending.ports import Templates
 from domain.transactions import changing
 
@@ -151,28 +151,6 @@ def _unsendable(character: str, position: int) -> str:
 MOST_TEMPLATES = 500
 LONGEST_TEMPLATE_NAME = 100
 TEMPLATE_FIELD = "template"
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A text of a client with a name. Names differ in more than their case."""
-
-    id: UUID
-    client_id: UUID
-    name: str
-    text: str
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def key(self) -> TextKey:
-        """Its position in a list of templates."""
-        return self.name, self.id
-
-    @property
-    def placeholders(self) -> Sequence[str]:
-        """The names of the values that it needs, each once, in order."""
-        return placeholders_of(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from domain.ledger.statement import StatementLine, export_statement, period_of
+from domain.ledger.statement import StatementLine
+from domain.ledger.statement_export import export_statement, period_of
 from ibiki.cli.clients import client_named
 from ibiki.cli.running import OPERATOR, console, with_installation
 from ibiki.http.csv_files import csv_lines

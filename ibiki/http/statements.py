@@ -12,7 +12,8 @@ from domain.errors import InvalidInput
 from domain.identity.access import require
 from domain.identity.ports import Authenticator
 from domain.ledger.ports import LedgerArchive
-from domain.ledger.statement import StatementFilter, StatementLine, export_statement, period_of
+from domain.ledger.statement import StatementFilter, StatementLine
+from domain.ledger.statement_export import export_statement, period_of
 from ibiki.http.csv_files import csv_response, http_refusals
 from ibiki.http.requests import bearer_of, headers_of
 from resolvers import ids

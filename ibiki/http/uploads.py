@@ -16,7 +16,8 @@ from domain.identity.access import own_scope, require
 from domain.identity.ports import Authenticator
 from domain.installation import Installation
 from domain.sending.files.layout import Layout
-from domain.sending.files.uploads import Upload, keep_upload
+from domain.sending.files.table import Upload
+from domain.sending.files.uploads import keep_upload
 from ibiki.http.requests import RequestRefused, bearer_of, headers_of, try_again
 from resolvers import ids
 from resolvers.ids import Kind

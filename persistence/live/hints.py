@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
@@ -17,7 +17,9 @@ from domain.live.hints import Topic
 from persistence.servers import credentials, reach
 
 if TYPE_CHECKING:
-    from persistence.database import Connection
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
 Listener = Callable[[Collection[Topic]], None]
 """Receives the topics that changed, right after the commit. It must not block."""

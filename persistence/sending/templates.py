@@ -13,7 +13,7 @@ from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.identity.directory import TextKey
 from domain.pages import Page, Window
-from domain.sending.text import Template
+from domain.sending.files.row_texts import Template
 from persistence.database import connection, orm
 from persistence.pages import list_page, order_columns
 from persistence.sending import models

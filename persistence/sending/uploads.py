@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.errors import NotFound
 from domain.identity.access import OfClient
 from domain.sending.files.layout import Layout
-from domain.sending.files.uploads import KEPT_SECONDS, Upload
+from domain.sending.files.table import KEPT_SECONDS, Upload
 from persistence.database import connection, orm, transaction
 from persistence.sending import models
 

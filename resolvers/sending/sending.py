@@ -17,9 +17,10 @@ from domain.sending import send as sending
 from domain.sending import text as texts
 from domain.sending.csv_order import CsvOrder
 from domain.sending.csv_send import CsvQuote
+from domain.sending.files.row_texts import Template
 from domain.sending.messages import Message, Send
 from domain.sending.quotes import Quote
-from domain.sending.text import FromTemplate, Template, Text, text_given, values_given
+from domain.sending.text import FromTemplate, Text, text_given, values_given
 from resolvers import ids
 from resolvers.context import Info, actor_of, requires
 from resolvers.ids import Kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import strawberry
 
@@ -17,15 +17,12 @@ from resolvers.inbox import conversations as inbox
 from resolvers.sending import sending
 from resolvers.sending import sends as lookups
 from schema import errors
-from schema.connections import batch_field, connection_field
+from schema.connections import batch_field, connection_field, defined_later
 from schema.identity.directory import Client
 from schema.nodes import Node
 from schema.sending.files import FileColumns
 from schema.sending.recipients import RejectedRecipient
 from schema.values import Money, PhoneNumber, Units, id_of, stands_for
-
-if TYPE_CHECKING:
-    from schema.inbox.conversations import Conversation
 
 
 @strawberry.type(description="One text to or from one number.")
@@ -63,7 +60,7 @@ class Message(Node):
     is_reply: bool = strawberry.field(description="Whether it was sent with `reply`.")
     conversation = batch_field(
         inbox.conversations_of,
-        Annotated["Conversation", strawberry.lazy("schema.inbox.conversations")] | None,
+        defined_later("Conversation", "schema.inbox.conversations"),
         description="The conversation that it belongs to. Null if the number has never written.",
     )
     send_id: strawberry.ID | None = id_of(
@@ -71,7 +68,7 @@ class Message(Node):
     )
     send = batch_field(
         lookups.sends_of,
-        Annotated["Send", strawberry.lazy("schema.sending.sends")] | None,
+        defined_later("Send", "schema.sending.sends"),
         description="The send that made it, with its counts. Null for an inbound message.",
     )
     created_at: datetime = strawberry.field(description="When it was accepted or received.")

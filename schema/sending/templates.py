@@ -7,7 +7,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.sending import text as domain_templates
+from domain.sending.files import row_texts as domain_templates
 from resolvers.ids import Kind
 from resolvers.pages import by_text_and_id
 from resolvers.sending import sending

@@ -13,7 +13,7 @@ from domain.ids import new_id
 from domain.ledger.audit import audit, new_audit
 from domain.ledger.reconcile import new_reconciliation, reconcile
 from domain.pages import Window
-from domain.sending.files.uploads import KEPT_SECONDS
+from domain.sending.files.table import KEPT_SECONDS
 from domain.sending.lists import SendFilter
 from domain.sending.messages import MessageStatus, SendKind
 from persistence import store

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInput, TryAgain
 from domain.identity.access import Actor
 from domain.ids import new_id
-from domain.ledger import statement
+from domain.ledger import statement_export
 from domain.ledger.book import Purpose, TransferKind
-from domain.ledger.statement import StatementFilter, StatementLine, export_statement, period_of
+from domain.ledger.statement import StatementFilter, StatementLine
+from domain.ledger.statement_export import export_statement, period_of
 from domain.times import end_of, moment_of
 from ibiki.http.statements import COLUMNS, Statements
 from persistence import store
@@ -64,7 +65,7 @@ async def test_the_sums_of_a_statement_are_those_of_the_ledger(
     await play([pool.account_id, group.account_id, *accounts], history)
     for client in clients:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(statement, "PAGE", size)
+            patch.setattr(statement_export, "PAGE", size)
             lines = await exported(client)
         assert [line.version for line in lines] == list(range(1, len(lines) + 1))
         balance = 0
@@ -94,7 +95,7 @@ def soon(lines: Sequence[StatementLine]) -> Any:
 async def test_lines_that_are_added_meanwhile_are_left_out(
     connected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statement, "PAGE", 1)
+    monkeypatch.setattr(statement_export, "PAGE", 1)
     client = await worlds.add_client(await worlds.add_pool(), held=100)
     await worlds.accept(client)
     amounts = []

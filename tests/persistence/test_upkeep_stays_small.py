@@ -9,7 +9,7 @@ import pytest
 
 from domain.inbox import capture
 from domain.inbox.webhooks import DueEvent
-from domain.sending.files.uploads import KEPT_SECONDS
+from domain.sending.files.table import KEPT_SECONDS
 from persistence import store
 from tests import worlds
 from tests.persistence.test_reads_stay_small import assert_small, work_of

@@ -1,11 +1,15 @@
-"""The text for a row of a file: a text with {{column}} placeholders, or the text in a column."""
+"""Texts with {{column}} placeholders: templates, and the text for a row of a file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from domain.errors import InvalidText
+from domain.identity.directory import TextKey
 from domain.sending.files.layout import column_named, column_of, columns_in_words, cut, key_of
 from domain.sending.files.table import LONGEST_CELL, value_in
 
@@ -13,6 +17,28 @@ RowText = Callable[[Sequence[str]], str]
 """The text for the cells of a row. Raises MissingValue."""
 
 _PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text of a client with a name. Names differ in more than their case."""
+
+    id: UUID
+    client_id: UUID
+    name: str
+    text: str
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def key(self) -> TextKey:
+        """Its position in a list of templates."""
+        return self.name, self.id
+
+    @property
+    def placeholders(self) -> Sequence[str]:
+        """The names of the values that it needs, each once, in order."""
+        return placeholders_of(self.text)
 
 
 class MissingValue(Exception):

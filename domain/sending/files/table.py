@@ -1,11 +1,13 @@
-"""The rows of an upload below its header, and the cells of a row."""
+"""An upload, its rows below the header, and the cells of a row."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
+from uuid import UUID
 
 from domain.numbers import LONGEST_INPUT
 from domain.sending.files.csv_rows import Row, csv_rows
@@ -15,8 +17,27 @@ TOO_MANY_CELLS = MOST_COLUMNS + 1
 LONGEST_CELL = 40_000
 """Characters: longer than any text that can be sent, so that one row cannot fill the memory."""
 
+PART_BYTES = 1024 * 1024
+KEPT_SECONDS = 24 * 3600.0
+"""How long an upload is kept."""
+
 # Spreadsheets write text that looks like a number or a formula as ="0012".
 _PROTECTED = re.compile(r'="([^"]*)"').fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A client's file and how it is laid out. `size`: in bytes, as CSV."""
+
+    id: UUID
+    client_id: UUID
+    size: int
+    layout: Layout
+
+    @property
+    def parts(self) -> int:
+        """The number of parts that it is stored in."""
+        return -(-self.size // PART_BYTES)
 
 
 def table_rows(file: BinaryIO, layout: Layout) -> Iterator[Row]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
@@ -21,29 +20,12 @@ from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.sending.files.layout import Layout, layout_of
 from domain.sending.files.spreadsheet import is_spreadsheet, write_as_csv
+from domain.sending.files.table import PART_BYTES, Upload
 from domain.transactions import changing
 
 if TYPE_CHECKING:
     from domain.installation import Installation
     from domain.sending.ports import Uploads
-
-PART_BYTES = 1024 * 1024
-KEPT_SECONDS = 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A client's file and how it is laid out. `size`: in bytes, as CSV."""
-
-    id: UUID
-    client_id: UUID
-    size: int
-    layout: Layout
-
-    @property
-    def parts(self) -> int:
-        """The number of parts that it is stored in."""
-        return -(-self.size // PART_BYTES)
 
 
 async def keep_upload(

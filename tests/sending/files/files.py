@@ -13,7 +13,8 @@ from domain.identity.access import Actor
 from domain.installation import Installation
 from domain.numbers import Normaliser
 from domain.sending.files.layout import Layout, layout_of
-from domain.sending.files.uploads import Upload, keep_upload
+from domain.sending.files.table import Upload
+from domain.sending.files.uploads import keep_upload
 
 NORMALISER = Normaliser()
 

@@ -19,7 +19,8 @@ from domain.dispatch.rules import DispatchRules, Observer
 from domain.errors import NotFound, RateLimited, TryAgain
 from domain.identity.access import Actor, OfClient
 from domain.sending.files.file_limits import FileLimits
-from domain.sending.files.uploads import KEPT_SECONDS, PART_BYTES, opened
+from domain.sending.files.table import KEPT_SECONDS, PART_BYTES
+from domain.sending.files.uploads import opened
 from ibiki.http.middleware import BodyLimit
 from ibiki.http.uploads import PATH, Uploads
 from ibiki.workers import Workers

@@ -5,8 +5,7 @@ import { ClientPicker } from "../../components/ClientPicker";
 import { FormModal } from "../../components/FormModal";
 import { useForm } from "../../components/useForm";
 import { GROUPS } from "../clients/documents";
-import { CREATE_USER, UPDATE_USER, type User } from "./documents";
-import { ROLES } from "./UsersPage";
+import { CREATE_USER, ROLES, UPDATE_USER, type User } from "./documents";
 
 interface UserModalProps {
   user: User | "new" | null;

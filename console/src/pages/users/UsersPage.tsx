@@ -8,14 +8,8 @@ import { columnsOf, DataTable } from "../../components/DataTable";
 import { EmptyState } from "../../components/EmptyState";
 import { Page } from "../../components/Page";
 import { TimeText } from "../../components/TimeText";
-import { USERS, type User } from "./documents";
+import { ROLES, USERS, type User } from "./documents";
 import { UserModal } from "./UserModal";
-
-export const ROLES: Record<User["role"], string> = {
-  ADMIN: "Administrator",
-  SUPERVISOR: "Supervisor",
-  CLIENT: "Client",
-};
 
 const column = columnsOf<User>();
 const usersOf = (data: ResultOf<typeof USERS>) => data.users;

@@ -47,3 +47,9 @@ export const UPDATE_USER = graphql(`
     }
   }
 `, [PROBLEM]);
+
+export const ROLES: Record<User["role"], string> = {
+  ADMIN: "Administrator",
+  SUPERVISOR: "Supervisor",
+  CLIENT: "Client",
+};
