@@ -3,21 +3,42 @@
 A column holds one value per parent. Each step returns a column, or a coroutine that returns it if
 something has to be awaited. What fails becomes FAILED, up to the first position that may be null.
 To create a closure takes as long as to call it, so what a step needs later is passed along.
+
+A resolver with a parameter `roots` is called once for all parents of a list. It returns one value
+for each, in order; an exception among the values fails that one. All others are called per parent.
 """
 
 from __future__ import annotations
 
 from asyncio import gather
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, repeat
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphql import FieldNode, GraphQLError, GraphQLResolveInfo, located_error
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLResolveInfo,
+    get_named_type,
+    located_error,
+)
 from graphql.execution.values import VariableValues
+from strawberry.dataloader import DataLoader
 from strawberry.execution import optimized_is_awaitable as is_awaitable
+from strawberry.schema.name_converter import NameConverter
+from strawberry.types.field import StrawberryField
+from strawberry.types.info import Info
+
+from schema.values import Read
+
+if TYPE_CHECKING:
+    from schema.errors import ErrorHandler
 
 Column: TypeAlias = list[Any]
 Call: TypeAlias = Callable[..., Any]
@@ -29,6 +50,33 @@ Where: TypeAlias = tuple[Any, ...]
 
 FAILED: Any = type("Failed", (), {})()
 """Replaces a value that failed. Its error is in the list of errors."""
+
+
+async def execute(
+    parts: Sequence[Selection],
+    read: Read,
+    schema: tuple[Any, ...],
+    operation: Any,
+    given: dict[str, Any] | None,
+    context: Any,
+    root: Any,
+) -> ExecutionResult:
+    """Executes the parts of an operation one after the other, and stops at one that fails.
+
+    `read`: reads the variables. `given`: the variables as given.
+    """
+    variables = read(given or {})
+    if isinstance(variables, list):
+        return ExecutionResult(None, variables)
+    run = Run((*schema, root, operation, variables, context, is_awaitable, None, None), variables)
+    data: dict[str, Any] = {}
+    for part in parts:
+        rows = part.rows(run, [root], ())
+        [row] = rows if isinstance(rows, list) else await rows
+        if row is FAILED:
+            return ExecutionResult(None, run.errors())
+        data |= row
+    return ExecutionResult(data, run.errors())
 
 
 @dataclass(slots=True, eq=False)
@@ -273,3 +321,69 @@ async def _joined(columns: list[Any]) -> list[Any]:
 async def all_of(waiting: list[Any]) -> list[Any]:
     """All awaited values, concurrently. A single one needs no task."""
     return [await waiting[0]] if len(waiting) == 1 else await gather(*waiting)
+
+
+class Resolver:
+    """A resolver of one field. `takes_all`: whether it takes all parents at once."""
+
+    def __init__(
+        self,
+        field: GraphQLField,
+        declared: StrawberryField,
+        handlers: Sequence[ErrorHandler],
+    ) -> None:
+        resolver = declared.base_resolver
+        assert resolver is not None
+        for argument in declared.arguments:
+            field.args[NameConverter().from_argument(argument)].out_name = argument.python_name
+        members = {str(each) for each in getattr(get_named_type(field.type), "types", ())}
+        root = resolver.parent_parameter or resolver.root_parameter or resolver.self_parameter
+        self.takes_all = "roots" in resolver.signature.parameters
+        self._root_name = "roots" if self.takes_all else root.name if root else None
+        self._info_name = resolver.info_parameter.name if resolver.info_parameter else None
+        self._function: Any = resolver.wrapped_func
+        self._declared = declared
+        self._handlers = [each for each in handlers if each.error_type.__name__ in members]
+
+    def bind(self, info: Any, arguments: dict[str, Any]) -> Callable[..., Any]:
+        """A function of the parent; or of all parents, if it takes all."""
+        for each in self._declared.extensions:
+            arguments = each.map_arguments(arguments)
+        if self._info_name is not None:
+            arguments[self._info_name] = Info(_raw_info=info, _field=self._declared)
+        return partial(self._call_handled if self._handlers else self._call, info, arguments)
+
+    def _call(self, _info: Any, arguments: dict[str, Any], root: Any) -> Any:
+        if self._root_name is None:
+            return self._function(**arguments)
+        return self._function(**arguments, **{self._root_name: root})
+
+    async def _call_handled(self, info: Any, arguments: dict[str, Any], root: Any) -> Any:
+        try:
+            value = self._call(info, arguments, root)
+            return await value if is_awaitable(value) else value
+        except Exception as error:
+            for each in self._handlers:
+                if isinstance(error, each.exception_type):
+                    return each.member(error, info)
+            raise
+
+    def __call__(self, root: Any, info: Any, **arguments: Any) -> Any:
+        """Resolves the field for one parent, as graphql-core asks for it."""
+        if not self.takes_all:
+            return self.bind(info, arguments)(root)
+        # graphql-core asks for one parent after the other: the loader collects them again.
+        loaders, node = info.context.loaders, id(info.field_nodes[0])
+        if node not in loaders:
+            loaders[node] = DataLoader(load_fn=self.bind(info, arguments), cache=False)
+        return loaders[node].load(root)
+
+
+def bind(resolve: Call, info: Any, arguments: dict[str, Any]) -> Call:
+    """A function of the parent, for a resolver as graphql-core calls it."""
+    return lambda parent: resolve(parent, info, **arguments)
+
+
+def constant(value: Any) -> Call:
+    """A function that returns the value for any parent."""
+    return lambda _parent: value

@@ -18,7 +18,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schema.execution import compiling
+from schema import values
 from schema.schema import build_schema as build_own
 
 OWN = build_own()
@@ -76,7 +76,7 @@ def _values_of(type_: Any) -> st.SearchStrategy[Any]:
 
 def assert_same_variables(schema: GraphQLSchema, query: str, raw: dict[str, Any]) -> None:
     operation = operation_of(query)
-    read = compiling.variables_reader(schema, operation)(raw)
+    read = values.variables_reader(schema, operation)(raw)
     declared = operation.variable_definitions or ()
     expected = get_variable_values(schema, declared, raw, max_errors=5, hide_suggestions=True)
     assert shown(read) == shown(expected)
@@ -122,7 +122,7 @@ def test_variables_of_all_kinds_are_read_as_graphql_core_reads_them(
 def test_a_plainly_valid_value_is_not_read_by_graphql_core(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("graphql.get_variable_values", None)
+    monkeypatch.setattr("schema.values.get_variable_values", None)
     operation = operation_of("mutation ($input: SendInput!) { send(input: $input) { __typename } }")
     raw = {"input": {"to": "+12025550100", "text": "Good morning"}}
-    assert isinstance(compiling.variables_reader(OWN, operation)(raw), VariableValues)
+    assert isinstance(values.variables_reader(OWN, operation)(raw), VariableValues)
