@@ -30,7 +30,8 @@ from uuid import UUID
 
 from domain.dispatch.messages import LockedMessage, LockedProviderAccount, Refund, Transition
 from domain.dispatch.rules import DispatchRules
-from domain.ledger.book import Book, Purpose, TransferKind, value_usd
+from domain.ledger.balances import value_usd
+from domain.ledger.book import Book, Purpose, TransferKind
 from domain.loops import backoff_seconds
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.messages import TAKEN, MessageStatus

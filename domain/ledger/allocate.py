@@ -22,7 +22,7 @@ from domain.errors import (
 from domain.identity.access import Actor, Everything, OfGroup, Role, Scope, require
 from domain.ids import new_id
 from domain.ledger import balances
-from domain.ledger.balances import Balances, BalanceView, view_of
+from domain.ledger.balances import Balances, BalanceView, value_usd, view_of
 from domain.ledger.book import (
     LARGEST_UNITS,
     Book,
@@ -31,7 +31,6 @@ from domain.ledger.book import (
     Transfer,
     TransferKind,
     can_pay,
-    value_usd,
 )
 from domain.ledger.idempotency import Answer, key_of, once, own_key, stored_before
 from domain.ledger.ports import AllocateStore, AllocationTarget

@@ -1,18 +1,24 @@
-"""Balances: the figures of an account, its group and its pool, and which of them an actor sees."""
+"""Balances: the figures of an account, its group and its pool, who sees them, and their worth.
+
+USD is a label and never part of unit arithmetic. All arithmetic is exact and rounds half up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from enum import StrEnum
+from fractions import Fraction
 from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identity.access import Actor, Everything, OfGroup, balance_scope
 from domain.ledger.alarms import READING_IS_OLD_AFTER, Alarm, PoolSigns, alarms_of
-from domain.ledger.book import value_usd
+from domain.ledger.book import LARGEST_UNITS
+
+CENT = Decimal("0.01")
 
 
 class SyncState(StrEnum):
@@ -23,6 +29,13 @@ class SyncState(StrEnum):
     OVER_ALLOCATED = "OVER_ALLOCATED"
     NEVER_SYNCED = "NEVER_SYNCED"
     PROVIDER_UNREACHABLE = "PROVIDER_UNREACHABLE"
+
+
+class Valuation(StrEnum):
+    """How a provider account's reading is converted to units."""
+
+    AS_IS = "AS_IS"
+    EGOSMS_OWN = "EGOSMS_OWN"
 
 
 class PlatformShown(StrEnum):
@@ -239,3 +252,27 @@ def sync_state(
     if now - read_at > READING_IS_OLD_AFTER:
         return SyncState.NEEDS_SYNC
     return SyncState.IN_SYNC
+
+
+def value_usd(units: int, rate_per_unit_usd: Decimal | None) -> Decimal | None:
+    """The value of units at a rate, in USD with two decimal places; None without a rate."""
+    if rate_per_unit_usd is None:
+        return None
+    with localcontext() as context:
+        context.prec = 60
+        return (units * rate_per_unit_usd).quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def units_of_reading(reading: Decimal, valuation: Valuation) -> int:
+    """The whole units that a reading is worth.
+
+    AS_IS: the reading without its fraction, because no message can be paid with it.
+    EGOSMS_OWN: x 10/7, rounded half up to the nearest 10 (70000 -> 100000).
+    Raises ValueError if the reading is not a finite number or is too large.
+    """
+    if not reading.is_finite() or abs(reading) > LARGEST_UNITS // 2:
+        raise ValueError("the reading is not a possible balance")
+    if valuation is Valuation.AS_IS:
+        return int(reading.to_integral_value(rounding=ROUND_FLOOR))
+    tens = Fraction(reading) * Fraction(10, 7) / 10
+    return 10 * ((tens + Fraction(1, 2)).__floor__())

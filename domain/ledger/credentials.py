@@ -16,8 +16,8 @@ from domain.identity.access import Everything
 from domain.identity.directory import Client
 from domain.identity.ports import IdentityStore
 from domain.ids import new_id
-from domain.ledger.balances import ProviderAccountFigures
-from domain.ledger.book import Holding, Valuation
+from domain.ledger.balances import ProviderAccountFigures, Valuation
+from domain.ledger.book import Holding
 from domain.ledger.ports import Ledger
 from domain.provider import Credentials
 from domain.transactions import Transaction, changing

@@ -11,8 +11,14 @@ from uuid import UUID
 
 from domain.identity.access import Everything, Scope
 from domain.ledger.audits import Audit
-from domain.ledger.balances import Allocation, Balances, BalanceView, ProviderAccountFigures
-from domain.ledger.book import Book, Transfer, Valuation
+from domain.ledger.balances import (
+    Allocation,
+    Balances,
+    BalanceView,
+    ProviderAccountFigures,
+    Valuation,
+)
+from domain.ledger.book import Book, Transfer
 from domain.ledger.idempotency import IdempotencyKeys
 from domain.ledger.reconciliation import (
     CheckedPage,

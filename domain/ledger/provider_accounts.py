@@ -16,8 +16,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.identity.directory import KEEP, Keep, kept, name_of
 from domain.identity.ports import IdentityStore
 from domain.ids import new_id
-from domain.ledger.balances import ProviderAccountFigures
-from domain.ledger.book import Valuation
+from domain.ledger.balances import ProviderAccountFigures, Valuation
 from domain.ledger.credentials import (
     LARGEST_PRICE,
     TERMS,

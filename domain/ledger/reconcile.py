@@ -22,7 +22,8 @@ from uuid import UUID
 from domain.errors import AlreadyRunning, units_in_words
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
-from domain.ledger.book import Purpose, TransferKind, value_usd
+from domain.ledger.balances import value_usd
+from domain.ledger.book import Purpose, TransferKind
 from domain.ledger.ports import ReconcileStore
 from domain.ledger.reconcile_imported import corrected_pages
 from domain.ledger.reconciliation import (

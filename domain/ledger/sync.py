@@ -31,8 +31,8 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, Role, require
 from domain.ids import new_id
-from domain.ledger.balances import Balances, BalanceView
-from domain.ledger.book import Book, Holding, Purpose, TransferKind, units_of_reading
+from domain.ledger.balances import Balances, BalanceView, units_of_reading
+from domain.ledger.book import Book, Holding, Purpose, TransferKind
 from domain.ledger.idempotency import Answer, once, own_key
 from domain.ledger.ports import NewSync, PoolFigures, ProviderAccount, SyncStore
 from domain.loops import now_seconds

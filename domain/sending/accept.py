@@ -22,7 +22,8 @@ from domain.errors import (
     Refusal,
     TryAgain,
 )
-from domain.ledger.book import Book, Purpose, TransferKind, can_pay, value_usd
+from domain.ledger.balances import value_usd
+from domain.ledger.book import Book, Purpose, TransferKind, can_pay
 from domain.ledger.idempotency import (
     PAUSES_SECONDS,
     Answer,

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from domain.errors import NotFound, OutcomeUnknown, RateLimited, Refusal, TryAgain
 from domain.identity.access import Actor, OfClient, Payer, payer_of
-from domain.ledger.book import value_usd
+from domain.ledger.balances import value_usd
 from domain.ledger.idempotency import IdempotencyKey, stored_before
 from domain.ledger.sync import sync
 from domain.loops import Batcher, now_seconds

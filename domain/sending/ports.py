@@ -221,13 +221,13 @@ class LockedPayers:
 class AcceptedSends:
     """What became of the sends of a batch.
 
-    `created_at`: of the accepted ones, by send ID. `book`: the locked accounts after that, by which
-    the others can be decided. `opted_out`: IDs of sends whose one number has opted out. `stored`:
+    `book`: the locked accounts after that, by which the others can be decided. `created_at`: of the
+    accepted ones, by send ID. `opted_out`: IDs of sends whose one number has opted out. `stored`:
     the hash of the input and the answer that a key had before, by key ID.
     """
 
+    book: Book
     created_at: dict[UUID, datetime] = field(default_factory=dict)
-    book: Book = field(default_factory=lambda: Book({}))
     opted_out: set[UUID] = field(default_factory=set)
     stored: dict[UUID, tuple[bytes, Answer]] = field(default_factory=dict)
 

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, OfGroup, Scope
-from domain.ledger.book import Purpose, Transfer, TransferKind, Valuation
+from domain.ledger.balances import Valuation
+from domain.ledger.book import Purpose, Transfer, TransferKind
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.live import hints
 from persistence.database import connection, orm

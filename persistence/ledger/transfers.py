@@ -14,9 +14,8 @@ import orjson
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.ledger.idempotency import IdempotencyKey, KeysTaken
-from domain.live import hints
 from persistence.database import connection
-from persistence.live.hints import note
+from persistence.live.hints import note, topics_of
 from persistence.sql import columns, combined
 
 if TYPE_CHECKING:
@@ -131,14 +130,6 @@ def book_columns(tx: Connection, book: Book) -> Iterator[list[Any]]:
     yield [holding.held for holding in changed]
     yield [holding.version for holding in changed]
     yield from columns([_row(transfer) for transfer in book.transfers])
-
-
-def topics_of(holding: Holding) -> Iterator[hints.Topic]:
-    """The topics of a changed holding."""
-    yield hints.ACCOUNT + holding.account_id.bytes
-    if holding.parent_id is not None:
-        yield hints.BELOW + holding.parent_id.bytes
-    yield hints.POOL + holding.provider_account_id.bytes
 
 
 def _row(transfer: Transfer) -> tuple[Any, ...]:

@@ -8,16 +8,18 @@ They are published outside of the transaction: measured, a NOTIFY inside makes i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-from domain.live.hints import Topic
+from domain.live.hints import ACCOUNT, BELOW, POOL, Topic
 from persistence.servers import credentials, reach
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
+
+    from domain.ledger.book import Holding
 
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
 
@@ -36,6 +38,14 @@ def note(tx: Connection, topics: Iterable[Topic]) -> None:
         _publish(set(topics))
     else:
         noted.update(topics)
+
+
+def topics_of(holding: Holding) -> Iterator[Topic]:
+    """The topics of a changed holding."""
+    yield ACCOUNT + holding.account_id.bytes
+    if holding.parent_id is not None:
+        yield BELOW + holding.parent_id.bytes
+    yield POOL + holding.provider_account_id.bytes
 
 
 def listen(listener: Listener) -> Callable[[], None]:

@@ -15,13 +15,13 @@ from uuid import UUID
 import orjson
 
 from domain.ids import new_id
-from domain.ledger.book import Holding, NodeKind, value_usd
+from domain.ledger.balances import value_usd
+from domain.ledger.book import Book, Holding, NodeKind
 from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
 from domain.sending.ports import AcceptedSends
-from persistence.ledger.transfers import topics_of
-from persistence.live.hints import note
+from persistence.live.hints import note, topics_of
 from persistence.sql import columns
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ async def accept_sends(
         *columns([_batch_row(send) for send in sends]),
         *columns([row for send in sends for row in _message_rows(send)]),
     )
-    done = AcceptedSends()
+    done = AcceptedSends(Book({}))
     topics: set[hints.Topic] = set()
     taken: set[UUID] = set()
     for place, passes, plain, at, pool_id, kind, parent_id, holding, version, *found in rows:

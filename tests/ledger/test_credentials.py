@@ -13,8 +13,7 @@ from cryptography.fernet import Fernet
 from domain.errors import InvalidInput, NotFound, TryAgain
 from domain.ids import new_id
 from domain.ledger.allocate import Allocation, allocate
-from domain.ledger.balances import BalanceView, SyncState
-from domain.ledger.book import Valuation
+from domain.ledger.balances import BalanceView, SyncState, Valuation
 from domain.ledger.credentials import (
     NOT_CONFIGURED,
     TERMS,

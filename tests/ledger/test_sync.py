@@ -19,8 +19,7 @@ from domain.errors import (
 )
 from domain.identity.access import Actor, Role
 from domain.ledger.allocate import Allocation, allocate
-from domain.ledger.balances import SyncState, sync_state
-from domain.ledger.book import Valuation
+from domain.ledger.balances import SyncState, Valuation, sync_state
 from domain.ledger.sync import Synced, account_to_sync, sync
 from domain.provider import Outcome, Outgoing, Rejected, Unknown
 from persistence import store

@@ -23,7 +23,7 @@ from domain.dispatch.recording import sweep
 from domain.dispatch.rules import Observer
 from domain.dispatch.settle import settle
 from domain.ledger.allocate import Allocation, allocate
-from domain.ledger.book import Valuation
+from domain.ledger.balances import Valuation
 from domain.provider import Accepted, NotSent, Outcome, Rejected, Unknown
 from domain.sending.accept import AcceptedNow, accept_batch
 from persistence import store

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ledger.book import LARGEST_UNITS, Valuation, units_of_reading, value_usd
+from domain.ledger.balances import Valuation, units_of_reading, value_usd
+from domain.ledger.book import LARGEST_UNITS
 
 READINGS = st.decimals(
     min_value=-(LARGEST_UNITS // 2), max_value=LARGEST_UNITS // 2, allow_nan=False, places=4

@@ -196,21 +196,21 @@ MUTANTS = (
     # Valuation
     Mutant(
         "10/7 by float",
-        "domain/ledger/book.py",
+        "domain/ledger/balances.py",
         "    tens = Fraction(reading) * Fraction(10, 7) / 10\n",
         "    tens = Fraction(float(reading) * (10 / 7) / 10)\n",
         ("ledger/test_valuation.py",),
     ),
     Mutant(
         "a half is rounded down",
-        "domain/ledger/book.py",
+        "domain/ledger/balances.py",
         "    return 10 * ((tens + Fraction(1, 2)).__floor__())",
         "    return 10 * ((tens - Fraction(1, 2)).__ceil__())",
         ("ledger/test_valuation.py",),
     ),
     Mutant(
         "10/7 by the rounding of Python",
-        "domain/ledger/book.py",
+        "domain/ledger/balances.py",
         "    tens = Fraction(reading) * Fraction(10, 7) / 10\n",
         "    return 10 * round(reading * 10 / 7 / 10)\n    tens = Fraction(0)\n",
         ("ledger/test_valuation.py",),
