@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: one pool for Tortoise querysets and for set-based SQL.
+"""Statements and transactions, on one pool for Tortoise querysets and for set-based SQL.
 
 How to use it:
 
@@ -18,25 +18,28 @@ A queryset without `using_db` also joins the transaction of its task.
 Never use Tortoise's `in_transaction()` (or `get_or_create`, which uses it): if PostgreSQL goes away
 in BEGIN or in the release, it leaks connections and leaves a dead one in its context variable. See
 docs/decisions/0092.
+
+Hints of changes are noted next to the statements that write the rows, so that no operation can
+forget them. They are published after the commit: measured, a NOTIFY in the transaction makes it ten
+times slower.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
-from weakref import WeakKeyDictionary
 
 import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.connection import get_connections
 
 from domain.errors import TryAgain
+from domain.live.hints import ACCOUNT, BELOW, POOL, Topic
 from domain.transactions import CommitLost, Disconnected, LockTimeout
-from persistence.live.hints import PublishAfterwards
+from persistence.connections import acquired, silence, terminate
 from persistence.servers import AWAY
 
 if TYPE_CHECKING:
@@ -44,21 +47,14 @@ if TYPE_CHECKING:
 
     from asyncpg.pool import PoolConnectionProxy
 
+    from domain.ledger.book import Holding
+    from persistence.connections import Pool
+
     Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
-    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 STATEMENT_TIMEOUT_SECONDS = 60
 NEVER_SECONDS = 1e9
 """asyncpg has no word for "no time limit" if its pool has one."""
-
-ANSWER_SECONDS = 10.0
-"""How long one statement may take, unless the caller gives a longer time."""
-
-PROOF_SECONDS = 1.0
-"""How long a connection may take to show that it works. See `Silence.proof_seconds`."""
-
-PROOF_TRIES = 5
-"""How many connections a caller tries that do not answer, before PostgreSQL counts as away."""
 
 BEGIN = "BEGIN;"
 # Kept plans are made for any values. A range of IDs may be a month or a moment: PostgreSQL takes it
@@ -69,7 +65,12 @@ KEEP_PLANS = (
     " SET LOCAL enable_sort = off;"
 )
 
-_log = logging.getLogger(__name__)
+Listener = Callable[[Collection[Topic]], None]
+"""Receives the topics that changed, right after the commit. It must not block."""
+
+log = logging.getLogger(__name__)
+_listeners: list[Listener] = []
+_noted: dict[Connection, set[Topic]] = {}
 
 
 @asynccontextmanager
@@ -141,6 +142,58 @@ def orm(held: Connection | None) -> PooledClient | HeldClient:
     return HeldClient(pooled_client(), held)
 
 
+def note(tx: Connection, topics: Iterable[Topic]) -> None:
+    """Notes changes: published after the commit, or at once if no transaction is open."""
+    noted = _noted.get(tx)
+    if noted is None:
+        _publish(set(topics))
+    else:
+        noted.update(topics)
+
+
+def topics_of(holding: Holding) -> Iterator[Topic]:
+    """The topics of a changed holding."""
+    yield ACCOUNT + holding.account_id.bytes
+    if holding.parent_id is not None:
+        yield BELOW + holding.parent_id.bytes
+    yield POOL + holding.provider_account_id.bytes
+
+
+def listen(listener: Listener) -> Callable[[], None]:
+    """Adds a listener to all changes of this process. Returns the function that removes it."""
+    _listeners.append(listener)
+    return lambda: _listeners.remove(listener)
+
+
+class PublishAfterwards:
+    """Wraps a transaction: the hints noted in it are published when it has ended.
+
+    Also if it failed: after a lost connection the commit may have happened, and a needless hint
+    costs only one read.
+    """
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def __enter__(self) -> None:
+        _noted[self._tx] = set()
+
+    def __exit__(self, *_: object) -> None:
+        noted = _noted.pop(self._tx)
+        if noted:
+            _publish(noted)
+
+
+def _publish(topics: Collection[Topic]) -> None:
+    for listener in tuple(_listeners):
+        try:
+            listener(topics)
+        except Exception:
+            log.exception("a listener to hints failed")
+
+
 @asynccontextmanager
 async def _begun(held: Connection, begin: str) -> AsyncIterator[None]:
     """BEGIN, then COMMIT or ROLLBACK. An exception of the body is raised as it is."""
@@ -196,153 +249,6 @@ def pooled_client() -> PooledClient:
         raise RuntimeError("a transaction is open already: pass its connection on")
     assert isinstance(client, PooledClient)
     return client
-
-
-class Silence:
-    """Whether a connection of the pool has stopped answering, and which others have proved since.
-
-    After the first such connection, each connection must answer once before it is used again.
-    After the second in a row, the connections that are not in use are all replaced: the server or
-    the network is the cause, and to try them one by one would take a second each.
-    """
-
-    def __init__(self) -> None:
-        self.reset(ANSWER_SECONDS)
-
-    def reset(self, answer_seconds: float) -> None:
-        """A new pool: nothing is known about it."""
-        self.answer_seconds = answer_seconds
-        self._since: float | None = None
-        self._count = 0
-        self._proof_took_seconds = 0.0
-        self._proved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
-
-    @property
-    def connection_seconds(self) -> float:
-        """How long to wait for a connection.
-
-        Shorter during a silence: the later callers should not all wait as long as the first. It
-        grows with the silence, so that a server that is only slow has the time to answer.
-        """
-        return self.answer_seconds if self._since is None else self.proof_seconds
-
-    @property
-    def proof_seconds(self) -> float:
-        """How long a connection may take to show that it works.
-
-        A server whose answers take longer than PROOF_SECONDS is slow, and not away. So the time
-        grows with the silence, and is at least twice the time that the last proof took.
-        """
-        silent_seconds = 0.0 if self._since is None else time.monotonic() - self._since
-        longest = max(PROOF_SECONDS, silent_seconds / 4, 2 * self._proof_took_seconds)
-        return min(longest, self.answer_seconds)
-
-    def must_prove(self, held: Connection) -> bool:
-        """Whether the connection has not answered since the last one that stopped."""
-        return self._count > 0 and self._proved.get(_raw(held)) != self._count
-
-    def answered(self, seconds: float) -> None:
-        """A connection has shown that it works, in so much time."""
-        self._proof_took_seconds = seconds
-
-    def proved(self, held: Connection) -> None:
-        """The connection has answered, and may be used."""
-        self._since = None
-        self._proved[_raw(held)] = self._count
-
-    async def found(self, pool: Pool) -> None:
-        """A connection did not answer."""
-        self._count += 1
-        if self._since is None:
-            self._since = time.monotonic()
-        else:
-            await pool.expire_connections()
-
-
-silence = Silence()
-
-
-@asynccontextmanager
-async def acquired(
-    pool: Pool, *, unavailable: type[Exception], silence: Silence = silence
-) -> AsyncIterator[Connection]:
-    """A connection of the pool. Raises `unavailable` if PostgreSQL is away.
-
-    The connection is released at the end. A mistake in the use of asyncpg is raised as it is.
-    PostgreSQL's own `statement_timeout` does not help if PostgreSQL is stopped or out of reach, so
-    this process measures the time. A slow statement fails; its connection is dropped only if it
-    does not answer. `silence`: what is known about the server of this pool.
-    """
-    try:
-        held = await _acquire(pool, silence)
-    except AWAY as away:
-        raise unavailable from away
-    try:
-        yield held
-    except AWAY as away:
-        if isinstance(away, TimeoutError) and not await _answers(held, silence):
-            await silence.found(pool)
-        if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
-            raise
-        if isinstance(away, asyncpg.DeadlockDetectedError):
-            _log.error("PostgreSQL has ended a deadlock: this transaction was rolled back")
-        if isinstance(away, asyncpg.ReadOnlySQLTransactionError):
-            terminate(held)  # the next connection may reach the primary
-        raise unavailable from away
-    finally:
-        # A connection that PostgreSQL closed raises here as well; the pool replaces it.
-        with suppress(*AWAY):
-            await pool.release(held, timeout=PROOF_SECONDS)
-
-
-async def _acquire(pool: Pool, silence: Silence) -> Connection:
-    for _ in range(PROOF_TRIES):
-        held = await pool.acquire(timeout=silence.connection_seconds)
-        if not silence.must_prove(held):
-            return held
-        if await _answers(held, silence):
-            silence.proved(held)
-            return held
-        await silence.found(pool)
-        with suppress(*AWAY):
-            await pool.release(held, timeout=PROOF_SECONDS)
-    raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
-
-
-async def _answers(held: Connection, silence: Silence) -> bool:
-    """Whether the connection answers. It is closed if it does not.
-
-    asyncpg first waits until the server has ended the statement that was cancelled.
-    """
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(silence.proof_seconds):
-            await held.execute("SELECT 1")
-    except asyncio.CancelledError:
-        terminate(held)
-        raise
-    except AWAY:
-        terminate(held)
-        return False
-    silence.answered(time.monotonic() - began)
-    return True
-
-
-def terminate(held: Connection) -> None:
-    """Closes the connection without a word to PostgreSQL, which rolls back what is open."""
-    with suppress(*AWAY):
-        held.terminate()
-
-
-def _is_closed(held: Connection) -> bool:
-    try:
-        return held.is_closed()
-    except asyncpg.InterfaceError:
-        return True  # the pool has taken it back already
-
-
-def _raw(held: Connection) -> object:
-    return held._con  # type: ignore[attr-defined]  # the proxy is a new object at each acquire
 
 
 Answer = TypeVar("Answer")

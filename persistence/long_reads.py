@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 
 from domain.errors import TryAgain
-from persistence.database import acquired
+from persistence.connections import acquired
 from persistence.replica import Replica, ReplicaFailed
 from persistence.servers import reach
 
 if TYPE_CHECKING:
-    from persistence.database import Connection, Pool
+    from persistence.connections import Pool
+    from persistence.database import Connection
 
 MOST_LAG_SECONDS = 10.0
 

@@ -9,7 +9,8 @@ from tortoise import Tortoise
 from tortoise import models as tortoise_models
 
 from persistence import long_reads
-from persistence.database import ANSWER_SECONDS, STATEMENT_TIMEOUT_SECONDS, pooled_client, silence
+from persistence.connections import ANSWER_SECONDS, silence
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, pooled_client
 from persistence.servers import credentials, reach
 
 IDLE_IN_TRANSACTION_TIMEOUT_SECONDS = 5

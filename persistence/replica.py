@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
-from persistence.database import Silence, acquired
+from persistence.connections import Silence, acquired
 from persistence.servers import AWAY, reach
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-    from persistence.database import Connection, Pool
+    from persistence.connections import Pool
+    from persistence.database import Connection
 
 CHECK_SECONDS = 1.0
 POLL_SECONDS = 0.05

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from persistence import database
+from persistence import connections, database
 
 Acquired = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -24,7 +24,7 @@ class Gate:
 
     def guard(self, patched: pytest.MonkeyPatch) -> None:
         """Puts the gate in front of the pool of this process."""
-        patched.setattr(database, "acquired", self.around(database.acquired))
+        patched.setattr(database, "acquired", self.around(connections.acquired))
 
     def around(self, acquired: Acquired) -> Acquired:
         """`acquired`, which raises when the gate is closed."""

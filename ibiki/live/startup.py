@@ -12,8 +12,8 @@ from ibiki.live.bus import Bus, Carrier
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.live.rights import ConnectionLimits, Rights, WatchedAuthenticator
 from ibiki.live.subscribing import Live
-from persistence.live import hints
-from persistence.live.hints import PostgresCarrier
+from persistence.connections import PostgresCarrier
+from persistence.database import listen
 
 TIMELINE_SECONDS = 1.0
 
@@ -41,7 +41,7 @@ async def live_updates(
     """
     hub, rights = Hub(store), Rights(authenticator, limits)
     bus = Bus(carrier, hub.hinted)
-    stop_listening = hints.listen(bus.publish)
+    stop_listening = listen(bus.publish)
     await bus.start()
     hub.start()
     try:

@@ -15,8 +15,7 @@ from domain.dispatch.job_store import Job, WrittenPart
 from domain.identity.access import Payer
 from domain.live import hints
 from domain.sending.file_job import plan_of
-from persistence.database import connection
-from persistence.live.hints import note
+from persistence.database import connection, note
 from persistence.sending.accept import NOW, copy_numbers
 
 if TYPE_CHECKING:

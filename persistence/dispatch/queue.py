@@ -29,8 +29,7 @@ from domain.dispatch.messages import (
 from domain.identity.quiet_hours import QuietHours
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, SendKind
-from persistence.database import connection, connection_with_plans
-from persistence.live.hints import note
+from persistence.database import connection, connection_with_plans, note
 from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:

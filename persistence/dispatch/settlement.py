@@ -24,8 +24,7 @@ from domain.errors import NotFound
 from domain.identity.access import Everything, OfClient, Scope
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, MessageStatus, SendKind
-from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection
-from persistence.live.hints import note
+from persistence.database import STATEMENT_TIMEOUT_SECONDS, connection, note
 from persistence.sending.messages import OF_SEND_WITH_STATUS, first_of_sends
 from persistence.sql import columns, ends_of, first_id_at
 

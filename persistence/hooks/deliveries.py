@@ -21,8 +21,7 @@ from domain.hooks.deliveries import (
     Recorded,
 )
 from domain.live import hints
-from persistence.database import connection, transaction
-from persistence.live.hints import note
+from persistence.database import connection, note, transaction
 from persistence.sql import columns
 
 __all__ = [

@@ -16,10 +16,9 @@ from domain.identity.access import Everything, OfClient, OfGroup, Scope
 from domain.ids import new_id
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import orm
+from persistence.database import note, orm
 from persistence.hooks import models
 from persistence.identity.models import Client
-from persistence.live.hints import note
 from persistence.pages import list_page
 from persistence.sql import NOW
 

@@ -26,10 +26,9 @@ from domain.identity.quiet_hours import QuietHours
 from domain.ledger.book import NodeKind
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import orm
+from persistence.database import note, orm
 from persistence.identity import models
 from persistence.identity.tree import add_node
-from persistence.live.hints import note
 from persistence.pages import list_page, order_columns
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from domain.identity.ports import Node
 from domain.ids import new_id
 from domain.ledger.book import NodeKind
 from domain.live import hints
-from persistence.live.hints import note
+from persistence.database import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -14,8 +14,7 @@ from domain.dispatch.messages import Uncaptured
 from domain.ids import new_id
 from domain.live import hints
 from domain.sending.messages import Line
-from persistence.database import connection
-from persistence.live.hints import note
+from persistence.database import connection, note
 from persistence.sending.messages import first_of_sends
 from persistence.sql import columns
 

@@ -18,9 +18,8 @@ from domain.ids import new_id
 from domain.inbox.messages import Contact, ContactCard, ContactKey, ContactOrder
 from domain.live import hints
 from domain.pages import Page, Window, digits_of
-from persistence.database import connection, orm
+from persistence.database import connection, note, orm
 from persistence.inbox.models import Contact as ContactRow
-from persistence.live.hints import note
 from persistence.pages import Filter, list_page
 from persistence.planned import read_selected
 

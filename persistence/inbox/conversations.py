@@ -23,9 +23,8 @@ from domain.inbox.messages import (
 from domain.live import hints
 from domain.pages import Page, Window, digits_of
 from domain.sending.messages import Message, MessageStatus
-from persistence.database import connection
+from persistence.database import connection, note
 from persistence.inbox.messages import INBOUND, OUTBOUND, only_client_of, rows_within
-from persistence.live.hints import note
 from persistence.pages import (
     add_limit,
     matching,

@@ -14,8 +14,8 @@ from domain.identity.access import OfClient
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.live import hints
 from domain.sending.messages import Message
+from persistence.database import note
 from persistence.inbox.messages import find_messages
-from persistence.live.hints import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection

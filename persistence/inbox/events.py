@@ -21,8 +21,7 @@ from domain.inbox.webhooks import (
     WebhookOutcome,
 )
 from domain.live import hints
-from persistence.database import connection
-from persistence.live.hints import note
+from persistence.database import connection, note
 from persistence.sql import columns, ends_of, first_id_at
 
 if TYPE_CHECKING:

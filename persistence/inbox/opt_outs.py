@@ -15,8 +15,7 @@ from domain.inbox.messages import CancelledSend, ConversationKey, OptOut
 from domain.inbox.webhooks import LockedEvent
 from domain.live import hints
 from domain.sending.schedule import LONGEST_WAIT
-from persistence.database import connection
-from persistence.live.hints import note
+from persistence.database import connection, note
 from persistence.sending.messages import first_of_sends
 from persistence.sql import columns, ends_of, first_id_at
 

@@ -19,8 +19,8 @@ from domain.inbox.senders import is_answerable
 from domain.live import hints
 from domain.sending.messages import Line
 from domain.sending.schedule import LONGEST_WAIT
+from persistence.database import note
 from persistence.inbox.capture import write_lines
-from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:

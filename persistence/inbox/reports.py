@@ -25,9 +25,8 @@ from domain.inbox.webhooks import (
 from domain.live import hints
 from domain.sending.messages import MessageStatus
 from domain.sending.text import segments_of
-from persistence.database import connection
+from persistence.database import connection, note
 from persistence.dispatch.settlement import OF_MESSAGES, UNDECIDED_COLUMNS, locked_messages
-from persistence.live.hints import note
 from persistence.sql import columns, first_id_at
 
 if TYPE_CHECKING:

@@ -27,9 +27,8 @@ from domain.ledger.checkpoints import AccountStart
 from domain.live import hints
 from domain.pages import Page, Window
 from domain.sending.messages import TAKEN
-from persistence.database import connection, transaction
+from persistence.database import connection, note, transaction
 from persistence.ledger.reconcile import AVOID_NESTED_LOOPS, END_OF_PAGE
-from persistence.live.hints import note
 from persistence.long_reads import steady_read
 from persistence.long_reads import steady_reads as steady_reads
 from persistence.pages import Filter, read_page

@@ -12,10 +12,9 @@ from domain.ledger.book import NodeKind
 from domain.ledger.credentials import AccountRef, NewProviderAccount
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY
-from persistence.database import orm
+from persistence.database import note, orm
 from persistence.identity.models import Client
 from persistence.ledger import models
-from persistence.live.hints import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -17,9 +17,8 @@ from domain.ledger.balances import Valuation
 from domain.ledger.book import Purpose, Transfer, TransferKind
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.live import hints
-from persistence.database import connection, orm
+from persistence.database import connection, note, orm
 from persistence.ledger import models
-from persistence.live.hints import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -11,9 +11,8 @@ from tortoise.expressions import RawSQL
 from domain.errors import NotFound
 from domain.ledger.credentials import AccountRef, SignIn
 from domain.live import hints
-from persistence.database import orm
+from persistence.database import note, orm
 from persistence.ledger import models
-from persistence.live.hints import note
 
 if TYPE_CHECKING:
     from persistence.database import Connection

@@ -24,9 +24,8 @@ from domain.ledger.reconciliation import (
 )
 from domain.live import hints
 from domain.pages import Page, Window
-from persistence.database import connection, transaction
+from persistence.database import connection, note, transaction
 from persistence.ledger import models
-from persistence.live.hints import note
 from persistence.pages import list_page
 from persistence.sending.tallies import dropped
 from persistence.sql import first_id_at

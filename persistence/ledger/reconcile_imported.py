@@ -19,9 +19,8 @@ from domain.ledger.reconciliation import (
     WrongLine,
 )
 from domain.live import hints
-from persistence.database import connection
+from persistence.database import connection, note
 from persistence.ledger.reconcile import ADD_UNITS
-from persistence.live.hints import note
 from persistence.sql import columns
 
 if TYPE_CHECKING:

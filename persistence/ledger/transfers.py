@@ -14,8 +14,7 @@ import orjson
 
 from domain.ledger.book import Book, Holding, NodeKind, Transfer
 from domain.ledger.idempotency import IdempotencyKey, KeysTaken
-from persistence.database import connection
-from persistence.live.hints import note, topics_of
+from persistence.database import connection, note, topics_of
 from persistence.sql import columns, combined
 
 if TYPE_CHECKING:

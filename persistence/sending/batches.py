@@ -21,7 +21,7 @@ from domain.ledger.idempotency import KeysTaken
 from domain.live import hints
 from domain.sending.messages import LATER, PRIORITY, NewSend, SendKind, answer_of
 from domain.sending.ports import AcceptedSends
-from persistence.live.hints import note, topics_of
+from persistence.database import note, topics_of
 from persistence.sql import columns
 
 if TYPE_CHECKING:

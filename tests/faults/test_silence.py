@@ -17,7 +17,7 @@ from domain.errors import TryAgain
 from domain.sending.accept import AcceptedNow, Refused
 from domain.sending.acceptor import Acceptor
 from domain.transactions import Disconnected
-from persistence import database, opening, store
+from persistence import connections, database, opening, store
 from tests import worlds
 from tests.faults.conditions import FAIR, Conditions, End
 from tests.faults.proxy import FaultProxy, proxying
@@ -93,9 +93,9 @@ async def test_a_server_that_is_only_slow_is_used_again_after_a_silence(
     line: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections were replaced for ever before, because none could answer within PROOF_SECONDS."""
-    monkeypatch.setattr(database, "PROOF_SECONDS", 0.05)
-    monkeypatch.setattr(database.silence, "_count", 1)
-    monkeypatch.setattr(database.silence, "_since", time.monotonic() - ANSWER_SECONDS * 4)
+    monkeypatch.setattr(connections, "PROOF_SECONDS", 0.05)
+    monkeypatch.setattr(connections.silence, "_count", 1)
+    monkeypatch.setattr(connections.silence, "_since", time.monotonic() - ANSWER_SECONDS * 4)
     line.conditions = Conditions(late_seconds=0.1)
     for _ in range(POOL_SIZE):
         await ask()

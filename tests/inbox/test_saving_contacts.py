@@ -10,7 +10,7 @@ import pytest
 from domain.inbox.capture import BEGINNING, capture_contacts
 from domain.live import hints
 from persistence import store
-from persistence.live.hints import listen
+from persistence.database import listen
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds

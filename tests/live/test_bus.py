@@ -30,7 +30,7 @@ from ibiki.live.bus import (
 )
 from ibiki.live.bus_redis import RedisCarrier
 from ibiki.local import embedded
-from persistence.live.hints import PostgresCarrier
+from persistence.connections import PostgresCarrier
 from tests import databases
 from tests.live.rig import eventually
 

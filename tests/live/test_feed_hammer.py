@@ -18,8 +18,7 @@ import pytest
 from domain.ids import new_id
 from domain.inbox.inbound import deliver
 from domain.inbox.messages import NewInbound
-from persistence import store
-from persistence.live import hints
+from persistence import database, store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -82,8 +81,8 @@ async def read(
 async def hints_lost(chance: random.Random) -> AsyncIterator[None]:
     """Every third hint is lost."""
     with pytest.MonkeyPatch.context() as patch:
-        tell = hints._publish
-        patch.setattr(hints, "_publish", lambda topics: chance.random() < 0.3 or tell(topics))
+        tell = database._publish
+        patch.setattr(database, "_publish", lambda topics: chance.random() < 0.3 or tell(topics))
         yield
 
 

@@ -22,8 +22,7 @@ from domain.numbers import Normaliser
 from domain.provider import Accepted, Rejected, Unknown
 from ibiki.live.bus import packed, unpacked
 from persistence import store
-from persistence.database import transaction
-from persistence.live.hints import listen, note
+from persistence.database import listen, note, transaction
 from tests import worlds
 from tests.dispatch.parts import answered, lease_passes, marked
 from tests.installations import App

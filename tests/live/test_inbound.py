@@ -13,8 +13,7 @@ import pytest
 
 from domain.errors import TryAgain
 from domain.inbox.routes import assign_inbound
-from persistence import store
-from persistence.live import hints
+from persistence import database, store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -254,7 +253,7 @@ async def test_a_lost_hint_costs_a_second_and_no_message(
     async with client(running, "owner") as reader:
         await listening(running, reader)
         await eventually(lambda: bool(running.live.hub._fingerprints))
-        monkeypatch.setattr(hints, "_publish", lambda topics: None)
+        monkeypatch.setattr(database, "_publish", lambda topics: None)
         keys = [await receive(f"in {each}") for each in range(3)]
         assert [(await reader.delivered())["id"] for _ in keys] == keys
 

@@ -12,8 +12,7 @@ from domain.inbox.messages import OptOut, OptOutSource
 from domain.inbox.receive import receive_due
 from domain.inbox.routes import assign_inbound
 from domain.inbox.webhooks import NewEvent
-from persistence import store
-from persistence.live import hints
+from persistence import database, store
 from resolvers import ids
 from resolvers.ids import Kind
 from tests import worlds
@@ -200,7 +199,7 @@ async def test_lost_hints_cost_a_second_and_no_change(
     async with client(running, "owner") as owner, client(running, "admin") as admin:
         await listening(running, owner, TALKS)
         await listening(running, admin, EVENTS)
-        monkeypatch.setattr(hints, "_publish", lambda topics: None)
+        monkeypatch.setattr(database, "_publish", lambda topics: None)
         await receive("Hello")
         assert (await owner.delivered())["unread"] == 1
         await told_until(admin, outcome="ROUTED")

@@ -13,7 +13,7 @@ from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
 from ibiki.local import embedded
-from persistence import database
+from persistence import connections
 from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
 from tests import databases, worlds
@@ -252,7 +252,7 @@ async def test_a_wait_for_a_connection_has_a_limit(
     holders = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
     await within.wait()
     with monkeypatch.context() as short:  # not for the holders: they open connections first
-        short.setattr(database.silence, "answer_seconds", 0.05)
+        short.setattr(connections.silence, "answer_seconds", 0.05)
         with pytest.raises(Disconnected):
             async with transaction():
                 pass

@@ -11,7 +11,7 @@ from tortoise.transactions import in_transaction
 from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
-from persistence import database
+from persistence import connections
 from persistence.database import connection, orm, transaction
 from persistence.identity.models import AccessChange, Group
 from tests.ledger.line import Line, Moment
@@ -116,7 +116,7 @@ async def test_a_queryset_does_not_wait_longer_for_a_connection_than_sql_does(
     holders = [asyncio.create_task(hold()) for _ in range(POOL_SIZE)]
     await within.wait()
     with monkeypatch.context() as short:  # not for the holders: they open connections first
-        short.setattr(database.silence, "answer_seconds", 0.05)
+        short.setattr(connections.silence, "answer_seconds", 0.05)
         with pytest.raises(TryAgain):
             await AccessChange.all().count()
     release.set()

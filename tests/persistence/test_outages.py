@@ -23,7 +23,7 @@ from domain.errors import InvalidInput, TryAgain
 from domain.ids import new_id
 from domain.transactions import Disconnected
 from ibiki.local import embedded
-from persistence import database
+from persistence import connections
 from persistence.database import connection, transaction
 from persistence.identity.models import AccessChange
 from persistence.migrating import migrate
@@ -97,7 +97,7 @@ async def test_an_outage_raises_disconnected_until_it_is_over(
     line: Line, monkeypatch: pytest.MonkeyPatch, earlier_silences: int
 ) -> None:
     """After a silence, each connection must answer first: that must not go on for ever."""
-    monkeypatch.setattr(database.silence, "_count", earlier_silences)
+    monkeypatch.setattr(connections.silence, "_count", earlier_silences)
     line.cut_at("", Moment.UNSENT, times=10_000)
     for _ in range(3 * POOL_SIZE):
         with pytest.raises(Disconnected):
@@ -111,10 +111,10 @@ async def test_a_new_pool_does_not_doubt_its_connections(
     worker_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A silence that an earlier pool saw says nothing about the connections of this one."""
-    monkeypatch.setattr(database.silence, "_count", 1)
+    monkeypatch.setattr(connections.silence, "_count", 1)
     async with worlds.connected(worker_database_url):
         asked: list[object] = []
-        monkeypatch.setattr(database, "_answers", asked.append)
+        monkeypatch.setattr(connections, "_answers", asked.append)
         async with connection() as pooled:
             assert await pooled.fetchval("SELECT 1") == 1
     assert asked == []

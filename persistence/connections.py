@@ -1,0 +1,227 @@
+"""Connections to PostgreSQL: those of a pool, and one that carries hints between processes.
+
+A connection of the pool that has stopped answering is found and replaced. See `Silence`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakKeyDictionary
+
+import asyncpg
+
+from persistence.servers import AWAY, credentials, reach
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+
+ANSWER_SECONDS = 10.0
+"""How long one statement may take, unless the caller gives a longer time."""
+
+PROOF_SECONDS = 1.0
+"""How long a connection may take to show that it works. See `Silence.proof_seconds`."""
+
+PROOF_TRIES = 5
+"""How many connections a caller tries that do not answer, before PostgreSQL counts as away."""
+
+_log = logging.getLogger(__name__)
+
+
+class Silence:
+    """Whether a connection of the pool has stopped answering, and which others have proved since.
+
+    After the first such connection, each connection must answer once before it is used again.
+    After the second in a row, the connections that are not in use are all replaced: the server or
+    the network is the cause, and to try them one by one would take a second each.
+    """
+
+    def __init__(self) -> None:
+        self.reset(ANSWER_SECONDS)
+
+    def reset(self, answer_seconds: float) -> None:
+        """A new pool: nothing is known about it."""
+        self.answer_seconds = answer_seconds
+        self._since: float | None = None
+        self._count = 0
+        self._proof_took_seconds = 0.0
+        self._proved: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+
+    @property
+    def connection_seconds(self) -> float:
+        """How long to wait for a connection.
+
+        Shorter during a silence: the later callers should not all wait as long as the first. It
+        grows with the silence, so that a server that is only slow has the time to answer.
+        """
+        return self.answer_seconds if self._since is None else self.proof_seconds
+
+    @property
+    def proof_seconds(self) -> float:
+        """How long a connection may take to show that it works.
+
+        A server whose answers take longer than PROOF_SECONDS is slow, and not away. So the time
+        grows with the silence, and is at least twice the time that the last proof took.
+        """
+        silent_seconds = 0.0 if self._since is None else time.monotonic() - self._since
+        longest = max(PROOF_SECONDS, silent_seconds / 4, 2 * self._proof_took_seconds)
+        return min(longest, self.answer_seconds)
+
+    def must_prove(self, held: Connection) -> bool:
+        """Whether the connection has not answered since the last one that stopped."""
+        return self._count > 0 and self._proved.get(_raw(held)) != self._count
+
+    def answered(self, seconds: float) -> None:
+        """A connection has shown that it works, in so much time."""
+        self._proof_took_seconds = seconds
+
+    def proved(self, held: Connection) -> None:
+        """The connection has answered, and may be used."""
+        self._since = None
+        self._proved[_raw(held)] = self._count
+
+    async def found(self, pool: Pool) -> None:
+        """A connection did not answer."""
+        self._count += 1
+        if self._since is None:
+            self._since = time.monotonic()
+        else:
+            await pool.expire_connections()
+
+
+silence = Silence()
+
+
+@asynccontextmanager
+async def acquired(
+    pool: Pool, *, unavailable: type[Exception], silence: Silence = silence
+) -> AsyncIterator[Connection]:
+    """A connection of the pool. Raises `unavailable` if PostgreSQL is away.
+
+    The connection is released at the end. A mistake in the use of asyncpg is raised as it is.
+    PostgreSQL's own `statement_timeout` does not help if PostgreSQL is stopped or out of reach, so
+    this process measures the time. A slow statement fails; its connection is dropped only if it
+    does not answer. `silence`: what is known about the server of this pool.
+    """
+    try:
+        held = await _acquire(pool, silence)
+    except AWAY as away:
+        raise unavailable from away
+    try:
+        yield held
+    except AWAY as away:
+        if isinstance(away, TimeoutError) and not await _answers(held, silence):
+            await silence.found(pool)
+        if isinstance(away, asyncpg.InterfaceError) and not _is_closed(held):
+            raise
+        if isinstance(away, asyncpg.DeadlockDetectedError):
+            _log.error("PostgreSQL has ended a deadlock: this transaction was rolled back")
+        if isinstance(away, asyncpg.ReadOnlySQLTransactionError):
+            terminate(held)  # the next connection may reach the primary
+        raise unavailable from away
+    finally:
+        # A connection that PostgreSQL closed raises here as well; the pool replaces it.
+        with suppress(*AWAY):
+            await pool.release(held, timeout=PROOF_SECONDS)
+
+
+async def _acquire(pool: Pool, silence: Silence) -> Connection:
+    for _ in range(PROOF_TRIES):
+        held = await pool.acquire(timeout=silence.connection_seconds)
+        if not silence.must_prove(held):
+            return held
+        if await _answers(held, silence):
+            silence.proved(held)
+            return held
+        await silence.found(pool)
+        with suppress(*AWAY):
+            await pool.release(held, timeout=PROOF_SECONDS)
+    raise ConnectionError(f"{PROOF_TRIES} connections in a row do not answer")
+
+
+async def _answers(held: Connection, silence: Silence) -> bool:
+    """Whether the connection answers. It is closed if it does not.
+
+    asyncpg first waits until the server has ended the statement that was cancelled.
+    """
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(silence.proof_seconds):
+            await held.execute("SELECT 1")
+    except asyncio.CancelledError:
+        terminate(held)
+        raise
+    except AWAY:
+        terminate(held)
+        return False
+    silence.answered(time.monotonic() - began)
+    return True
+
+
+def terminate(held: Connection) -> None:
+    """Closes the connection without a word to PostgreSQL, which rolls back what is open."""
+    with suppress(*AWAY):
+        held.terminate()
+
+
+def _is_closed(held: Connection) -> bool:
+    try:
+        return held.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken it back already
+
+
+def _raw(held: Connection) -> object:
+    return held._con  # type: ignore[attr-defined]  # the proxy is a new object at each acquire
+
+
+NOTIFY = "SELECT pg_notify($1, $2)"
+SETTINGS = {
+    "application_name": "ibiki bus",
+    # A crash may lose a hint, never the change itself: readers find the change without it.
+    "synchronous_commit": "off",
+    "jit": "off",
+}
+
+
+class PostgresCarrier:
+    """Publishes and receives hints, by NOTIFY and LISTEN. A text has at most 7,999 bytes."""
+
+    def __init__(self, url: str, *, timeout_seconds: float = 3.0) -> None:
+        self._url = url
+        self._timeout_seconds = timeout_seconds
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+
+    async def open(
+        self, channel: str, receive: Callable[[str], None], lost: Callable[[], None]
+    ) -> None:
+        """Receives from the channel from now on. Calls `lost` once if that ends."""
+        timeout = self._timeout_seconds
+        connection = await reach(
+            **credentials(self._url),
+            timeout=timeout,
+            command_timeout=timeout,
+            server_settings=SETTINGS,
+        )
+        self._connection = connection
+        connection.add_termination_listener(lambda _: lost())
+        await connection.add_listener(channel, lambda _c, _p, _channel, text: receive(str(text)))
+
+    async def send(self, channel: str, text: str) -> None:
+        """Sends a text to everybody on the channel, this process included. One call at a time."""
+        if self._connection is None:
+            raise ConnectionError("not open")
+        await self._connection.execute(NOTIFY, channel, text)
+
+    async def close(self) -> None:
+        """Receives nothing more."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
