@@ -150,9 +150,9 @@ class RowsToWrite:
     last_held_until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewSend:
-    """A checked send that is not charged yet.
+    """A checked send that is not charged yet. Nothing changes it: see `Send`.
 
     `numbers`: E.164, without duplicates. `texts`: one for each number, in order; None if all
     share `text`. `rejected`: the first 1,000 of `rejected_count`. `line`: the line that it leaves
@@ -245,9 +245,12 @@ class FileColumns:
     sheet: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Send:
-    """A stored send, with the number of its messages in each status."""
+    """A stored send, with the number of its messages in each status.
+
+    Nothing changes it. It is not frozen, because to make a frozen object takes twice as long.
+    """
 
     id: UUID
     client_id: UUID

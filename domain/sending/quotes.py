@@ -26,7 +26,7 @@ from domain.sending.send import (
     check_limits,
     find_recipients,
     find_schedule,
-    with_texts,
+    read_texts,
 )
 from domain.sending.text import Encoding, Text, costly_characters, encoding_of, segments_of
 
@@ -83,7 +83,7 @@ async def quote(
     payer, problem = payer_or_problem(actor)
     request = SendRequest(SendKind.BULK, to, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours)
     try:
-        request = await with_texts(installation, payer, request, [text])
+        await read_texts(installation, payer, request, [text])
     except Refusal as refusal:
         problem = problem or refusal
     recipients = await find_recipients(installation, payer, request)

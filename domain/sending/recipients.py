@@ -67,7 +67,6 @@ def sort_recipients(
 def sort_normalised(
     inputs: Sequence[str],
     normalised: Sequence[str | None],
-    *,
     texts: Sequence[str] | None = None,
     opted_out: Container[str] = frozenset(),
     missing: Mapping[int, str] = MappingProxyType({}),

@@ -7,12 +7,12 @@ its valid recipients, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from domain.errors import (
     InvalidText,
@@ -33,7 +33,7 @@ from domain.sending.messages import (
     SendKind,
     SingleOptions,
 )
-from domain.sending.recipients import LARGE_LIST, Recipients, sort_normalised
+from domain.sending.recipients import LARGE_LIST, ProviderRoute, Recipients, sort_normalised
 from domain.sending.schedule import AT_ONCE, Schedule, schedule_of
 from domain.sending.text import TEMPLATE_FIELD, Text, as_given, check_text, fill_in
 
@@ -51,9 +51,9 @@ class OutgoingText:
     text: Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SendRequest:
-    """A request to send, as it was given. Its texts are checked.
+    """A request to send, as it was given. `read_texts` fills in its texts.
 
     `texts`: one for each recipient; None if all share `text`. `lines`: the line of each recipient
     in the file that it is from. `missing`: what is missing for a recipient, by its position.
@@ -90,8 +90,10 @@ async def send(
     `ignore_quiet_hours`: send it even if it is quiet where the recipient is. `single`: the URL of a
     callback must have been checked.
     """
-    options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours) | single.as_given()
-    keyed = key_by(actor, key, "send", {"to": to, "text": as_given(text)} | options)
+    keyed = None
+    if key is not None:
+        options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours) | single.as_given()
+        keyed = key_by(actor, key, "send", {"to": to, "text": as_given(text)} | options)
     request = SendRequest(
         SendKind.SINGLE,
         [to],
@@ -99,7 +101,7 @@ async def send(
         ignore_quiet_hours=ignore_quiet_hours,
         single=single,
     )
-    return await _send(installation, actor, request, [text], keyed)
+    return await accept_request(installation, actor, request, [text], keyed)
 
 
 async def bulk_send(
@@ -115,9 +117,9 @@ async def bulk_send(
     """Accepts one text to many numbers. A number that occurs twice counts once."""
     options = options_of(send_at, ignore_quiet_hours=ignore_quiet_hours)
     given = {"to": list(to), "text": as_given(text)} | options
-    keyed = await _in_thread(len(to), partial(key_by, actor, key, "bulkSend", given))
+    keyed = await _in_thread(len(to), key_by, actor, key, "bulkSend", given)
     request = SendRequest(SendKind.BULK, to, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours)
-    return await _send(installation, actor, request, [text], keyed)
+    return await accept_request(installation, actor, request, [text], keyed)
 
 
 async def bulk_send_multi(
@@ -133,13 +135,13 @@ async def bulk_send_multi(
     given: object = [[message.to, as_given(message.text)] for message in messages]
     if options := options_of(send_at, ignore_quiet_hours=ignore_quiet_hours):
         given = {"messages": given} | options
-    keyed = await _in_thread(len(messages), partial(key_by, actor, key, "bulkSendMulti", given))
+    keyed = await _in_thread(len(messages), key_by, actor, key, "bulkSendMulti", given)
     to = [message.to for message in messages]
     texts = [message.text for message in messages]
     request = SendRequest(
         SendKind.MULTI, to, send_at=send_at, ignore_quiet_hours=ignore_quiet_hours
     )
-    return await _send(installation, actor, request, texts, keyed)
+    return await accept_request(installation, actor, request, texts, keyed)
 
 
 async def find_recipients(
@@ -153,21 +155,20 @@ async def find_recipients(
 async def accept_request(
     installation: Installation,
     actor: Actor,
+    request: SendRequest,
+    texts: Sequence[Text],
     key: IdempotencyKey | None,
-    read: Callable[[Payer], Awaitable[SendRequest]],
 ) -> Send:
-    """Accepts the request that `read` returns, after all checks."""
-    to: Sequence[str] = ()
+    """Accepts a request with these texts, after all checks."""
 
     async def check(payer: Payer, reserved: ExitStack) -> NewSend:
-        nonlocal to
-        request = await read(payer)
-        to = request.to
+        await read_texts(installation, payer, request, texts)
         return await check_request(installation, actor, payer, request, key, reserved)
 
     try:
         return await accept_checked(installation, actor, key, check)
     except OptedOut:
+        to = request.to
         rejected = sort_normalised(to, to, opted_out=set(to)).rejected
         raise NoValidRecipients(rejected) from None
 
@@ -202,39 +203,24 @@ async def find_schedule(
     if request.send_at is None and quiet is None:
         return AT_ONCE
     now = datetime.fromtimestamp(await installation.store.read_clock(), UTC)
-    plan = partial(schedule_of, numbers, request.send_at, quiet, now)
-    return await _in_thread(len(numbers), plan)
+    return await _in_thread(len(numbers), schedule_of, numbers, request.send_at, quiet, now)
 
 
-async def with_texts(
+async def read_texts(
     installation: Installation, payer: Payer, request: SendRequest, texts: Sequence[Text]
-) -> SendRequest:
-    """The request with its texts: one for each recipient (MULTI), or one for all.
+) -> None:
+    """Gives the request its texts: one for each recipient (MULTI), or one for all.
 
     Raises InvalidText, and NotFound for a template that the client does not have.
     """
     complete, missing = await fill_in(installation.store, OfClient(payer.client_id), texts)
     if request.kind is SendKind.MULTI:
-        request = replace(request, texts=complete, missing=missing)
+        request.texts, request.missing = complete, missing
     elif missing:
         raise InvalidText(missing[0], path=("input", TEMPLATE_FIELD))
     else:
-        request = replace(request, text=complete[0])
+        request.text = complete[0]
     _check_texts(request, most_segments=installation.limits.segments)
-    return request
-
-
-async def _send(
-    installation: Installation,
-    actor: Actor,
-    request: SendRequest,
-    texts: Sequence[Text],
-    key: IdempotencyKey | None,
-) -> Send:
-    async def read(payer: Payer) -> SendRequest:
-        return await with_texts(installation, payer, request, texts)
-
-    return await accept_request(installation, actor, key, read)
 
 
 def _check_texts(request: SendRequest, *, most_segments: int) -> None:
@@ -268,9 +254,11 @@ async def check_request(
     check_limits(installation, len(request.to), request.kind)
     check_rate(installation, payer)
     schedule = await find_schedule(installation, payer, request, recipients.numbers)
-    texts, numbers, table = request.texts, recipients.numbers, installation.routes.table
-    choose = partial(table.choose, payer.provider_account_id, numbers)
-    line = request.single.line  # a line belongs to the client's own provider account
+    texts, numbers, single = request.texts, recipients.numbers, request.single
+    routes: Sequence[ProviderRoute | None] = ()
+    if single.line is None:  # a line belongs to the client's own provider account
+        choose = installation.routes.table.choose
+        routes = await _in_thread(len(numbers), choose, payer.provider_account_id, numbers)
     return NewSend(
         id=new_id(),
         payer=payer,
@@ -284,35 +272,25 @@ async def check_request(
         key=key,
         send_at=schedule.send_at,
         held_until=schedule.held_until,
-        callback=request.single.callback,
-        valid_seconds=request.single.valid_seconds,
-        line=line,
-        routes=() if line else await _in_thread(len(numbers), choose),
+        callback=single.callback,
+        valid_seconds=single.valid_seconds,
+        line=single.line,
+        routes=routes,
         quiet_hours=schedule.quiet_hours,
     )
 
 
 async def _recipients(installation: Installation, payer: Payer, request: SendRequest) -> Recipients:
     """The recipients of a request. A single number is checked for an opt-out when it is charged."""
-    to, texts = request.to, request.texts
-    normalised = request.normalised
+    to, normalised = request.to, request.normalised
     if normalised is None:
-        normalised = await _in_thread(len(to), partial(installation.normaliser.normalise_many, to))
+        normalised = await _in_thread(len(to), installation.normaliser.normalise_many, to)
     opted_out: set[str] = set()
     numbers = [] if request.kind is SendKind.SINGLE else list(filter(None, normalised))
     if numbers:
         opted_out = await installation.store.find_opted_out(payer.client_id, numbers)
-    recipients = await _in_thread(
-        len(to),
-        partial(
-            sort_normalised,
-            to,
-            normalised,
-            texts=texts,
-            opted_out=opted_out,
-            missing=request.missing,
-        ),
-    )
+    given = (to, normalised, request.texts, opted_out, request.missing)
+    recipients = await _in_thread(len(to), sort_normalised, *given)
     if request.lines is None:
         return recipients
     lines = request.lines
@@ -320,9 +298,9 @@ async def _recipients(installation: Installation, payer: Payer, request: SendReq
     return replace(recipients, rejected=rejected)
 
 
-async def _in_thread(size: int, work: Callable[[], Result]) -> Result:
+async def _in_thread(size: int, work: Callable[..., Result], *given: Any) -> Result:
     """The result of the work, done in a thread if the list is large."""
-    return work() if size < LARGE_LIST else await in_thread(work)
+    return work(*given) if size < LARGE_LIST else await in_thread(partial(work, *given))
 
 
 def check_limits(installation: Installation, recipients: int, kind: SendKind) -> None:

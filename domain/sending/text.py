@@ -197,8 +197,11 @@ async def fill_in(
 
     Raises NotFound if the client has no template of a name.
     """
+    written = [each for each in texts if isinstance(each, str)]
+    if len(written) == len(texts):
+        return written, {}
     names = [each.name for each in texts if isinstance(each, FromTemplate)]
-    found = await find_by_name(store, scope, names) if names else {}
+    found = await find_by_name(store, scope, names)
     complete: list[str] = []
     missing: dict[int, str] = {}
     for position, each in enumerate(texts):
