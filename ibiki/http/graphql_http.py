@@ -6,7 +6,7 @@ graphql-http suite. A request has one operation. Batches, multipart and forms ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,12 +78,11 @@ class GraphQLFirst:
         self.graphql = graphql
         self.others = others
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and scope["path"] == GRAPHQL:
             scope["endpoint"] = self.graphql
-            await self.graphql(scope, receive, send)
-        else:
-            await self.others(scope, receive, send)
+            return self.graphql(scope, receive, send)
+        return self.others(scope, receive, send)
 
 
 class GraphQLOverHttp:
@@ -223,14 +222,16 @@ def check_method(operation: Operation, method: str) -> None:
         raise RequestRefused(405, "Send mutations with POST.", headers=[(b"allow", b"POST")])
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, actor: Actor | None) -> bytes:
+def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, actor: Actor | None
+) -> Awaitable[bytes]:
     """The bytes of a JSON body. Raises RequestRefused."""
     if not is_json(headers.get(b"content-type", b"").decode("latin-1")):
         raise RequestRefused(415, "The Content-Type must be application/json, in UTF-8.")
     if actor is None:
         why = f"Without a valid credential, the body may have at most {ANONYMOUS_BYTES} bytes."
-        return await read_bytes(headers, receive, most=ANONYMOUS_BYTES, why=why)
-    return await read_bytes(headers, receive)
+        return read_bytes(headers, receive, most=ANONYMOUS_BYTES, why=why)
+    return read_bytes(headers, receive)
 
 
 async def read_bytes(

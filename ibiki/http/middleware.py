@@ -3,6 +3,9 @@
 `RequestMiddleware` gives each request an ID, counts and logs it, and turns exceptions into
 responses. `OriginCheck` refuses requests from web pages of other origins. `NoSecretsInUrls` refuses
 credentials in a URL. `BoundedBodies` limits the size of a body and the time that it may take.
+
+The last three wait for nothing, so they are no coroutines: they return that of the application
+inside.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -143,7 +146,7 @@ class _ResponseSender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = {name for name, _ in message["headers"]}
+            given = dict(message["headers"])
             own = [header for header in self._headers if header[0] not in given]
             message["headers"] = [*message["headers"], *own]
         self.started = True
@@ -180,11 +183,10 @@ class OriginCheck:
         self.app = app
         self.allowed = allowed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         origin = _header(scope, b"origin")
         if scope["type"] != "http" or not origin:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         if not self.allowed.allow(origin, _header(scope, b"host")):
             raise RequestRefused(
                 403,
@@ -194,15 +196,14 @@ class OriginCheck:
             )
         cors = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
         if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method"):
-            await respond(send, 204, b"", headers=[*cors, *_PREFLIGHT])
-            return
+            return respond(send, 204, b"", headers=[*cors, *_PREFLIGHT])
 
         async def send_with_cors(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *cors]
             await send(message)
 
-        await self.app(scope, receive, send_with_cors)
+        return self.app(scope, receive, send_with_cors)
 
 
 _PREFLIGHT = (
@@ -224,7 +225,7 @@ class NoSecretsInUrls:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         query = scope["query_string"] if scope["type"] == "http" else b""
         if query and not scope["path"].startswith(WEBHOOKS) and has_secret(query):
             raise RequestRefused(
@@ -232,7 +233,7 @@ class NoSecretsInUrls:
                 "Do not put a credential into a URL. Send it as `Authorization: Bearer …`, "
                 "and replace this one, because logs may contain it now.",
             )
-        await self.app(scope, receive, send)
+        return self.app(scope, receive, send)
 
 
 def has_secret(query_string: bytes) -> bool:
@@ -262,19 +263,17 @@ class BoundedBodies:
         self.usual = usual
         self.by_path = by_path or {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         limit = self.by_path.get(scope["path"], self.usual)
         declared = _header(scope, b"content-length")
         if declared.isdecimal():
             if int(declared[:19]) > limit.size:
                 raise _too_large(limit)
             if WHOLE in scope.get("extensions", ()):
-                await self.app(scope, receive, send)
-                return
-        await self.app(scope, _Bounded(receive, limit), send)
+                return self.app(scope, receive, send)
+        return self.app(scope, _Bounded(receive, limit), send)
 
 
 class _Bounded:
@@ -324,8 +323,11 @@ def _area(path: str) -> str:
 def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
     """The value of the header, or an empty string."""
     # The scope of a lifespan has no headers.
-    headers: Sequence[tuple[bytes, bytes]] = scope.get("headers", ())
-    return next((value.decode("latin-1") for name, value in headers if name == wanted), "")
+    for name, value in scope.get("headers", ()):
+        if name == wanted:
+            text: str = value.decode("latin-1")
+            return text
+    return ""
 
 
 def _internal_error(path: str, request_id: str) -> bytes:

@@ -126,7 +126,7 @@ class Field:
         return self.complete(run, values, below)
 
     async def _column_later(self, run: Run, values: Column, count: int, below: Where) -> Column:
-        values = await all_of([attempt_later(each) for each in values])
+        values = await all_of(list(map(attempt_later, values)))
         if self.takes_all:
             [found] = values
             if not isinstance(found, Exception) and len(found) != count:
@@ -144,9 +144,8 @@ class Selection:
 
     def rows(self, run: Run, parents: Column, where: Where) -> Any:
         """One dict per parent; FAILED for a parent with a failed field that cannot be null."""
-        given = (repeat(run), repeat(parents), repeat(where))
-        columns = list(map(Field.column, self.fields.values(), *given))
-        return then(joined(columns), self._zipped, run, parents)
+        columns = [each.column(run, parents, where) for each in self.fields.values()]
+        return then_all(columns, self._zipped, run, parents)
 
     def _zipped(self, columns: list[Column], run: Run, parents: Column) -> Column:
         if not columns:  # nothing is selected on this type
@@ -260,8 +259,8 @@ def complete_objects(
         if selection := known.get(type(value)):
             rows_of.setdefault(selection, []).append(row)
     given = [(each, [values[row] for row in rows], (where, rows)) for each, rows in rows_of.items()]
-    parts = joined([each.rows(run, parents, below) for each, parents, below in given])
-    return then(parts, _as_values, run.checked(field, values, where), rows_of.values())
+    parts = [each.rows(run, parents, below) for each, parents, below in given]
+    return then_all(parts, _as_values, run.checked(field, values, where), rows_of.values())
 
 
 def _as_values(parts: list[Column], values: Column, rows_of: Iterable[list[int]]) -> Column:
@@ -308,14 +307,15 @@ async def _later(values: Any, go_on: Call, given: tuple[Any, ...]) -> Any:
     return go_on(await values, *given)
 
 
-def joined(columns: list[Any]) -> Any:
-    """The columns; or a coroutine that returns them, if some are to be awaited."""
-    return _joined(columns) if CoroutineType in map(type, columns) else columns
+def then_all(columns: list[Any], go_on: Call, *given: Any) -> Any:
+    """The same for a list of columns: in a coroutine if some are to be awaited."""
+    is_later = CoroutineType in map(type, columns)
+    return _all_later(columns, go_on, given) if is_later else go_on(columns, *given)
 
 
-async def _joined(columns: list[Any]) -> list[Any]:
+async def _all_later(columns: list[Any], go_on: Call, given: tuple[Any, ...]) -> Any:
     done = iter(await all_of([each for each in columns if type(each) is CoroutineType]))
-    return [next(done) if type(each) is CoroutineType else each for each in columns]
+    return go_on([next(done) if type(each) is CoroutineType else each for each in columns], *given)
 
 
 async def all_of(waiting: list[Any]) -> list[Any]:
