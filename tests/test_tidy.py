@@ -39,6 +39,8 @@ MACHINE = re.compile(
 # The two others are the examples of the API's own description.
 NUMBER = re.compile(r"\+(?!1202555[0]1\d\d\b|16624908672|12365478963)1[2-9]\d{9}\b")
 
+QUOTED_NAME = re.compile(rf"`((?:{'|'.join(CODE)})[./][\w./-]*\w)(?:\(\))?`")
+
 EXCEPTIONS: dict[str, frozenset[str]] = {
     # strawberry calls `handle`.
     "names_say_something": frozenset({"schema/errors.py"}),
@@ -148,6 +150,30 @@ def numbers_are_fictional(source: Source) -> Iterator[str]:
         yield f"{line}: {found}"
 
 
+def quoted_names_exist(source: Source) -> Iterator[str]:
+    """A module, a name in it, or a path that a text quotes still exists. History is left out."""
+    if source.path.startswith(("docs/decisions/", "CHANGELOG")):
+        return
+    for found in QUOTED_NAME.finditer(source.text):
+        if not _exists(found[1]):
+            yield f"{source.text.count(chr(10), 0, found.start()) + 1}: {found[1]}"
+
+
+def _exists(name: str) -> bool:
+    """Whether a path exists, or a module, or the name after it occurs in the module."""
+    if "/" in name or (ROOT / name).is_file():
+        return (ROOT / name).exists()
+    place, _, rest = name.rpartition(".")
+    path = ROOT / name.replace(".", "/")
+    if path.is_dir() or path.with_suffix(".py").is_file():
+        return True
+    module = (ROOT / place.replace(".", "/")).with_suffix(".py")
+    if module.is_file():
+        return re.search(rf"\b{rest}\b", module.read_text(encoding="utf-8")) is not None
+    is_package = (ROOT / place.replace(".", "/")).is_dir()  # packages are empty
+    return not is_package and _exists(place)
+
+
 Rule = Callable[[Source], Iterator[str]]
 
 RULES: tuple[Rule, ...] = (
@@ -159,7 +185,7 @@ RULES: tuple[Rule, ...] = (
     nothing_is_mocked,
     waits_have_a_condition,
 )
-TEXT_RULES: tuple[Rule, ...] = (no_machine_is_named, numbers_are_fictional)
+TEXT_RULES: tuple[Rule, ...] = (no_machine_is_named, numbers_are_fictional, quoted_names_exist)
 
 
 def words_of(name: str) -> list[str]:
@@ -246,6 +272,14 @@ def test_the_code_is_tidy(rule: Rule) -> None:
         (no_machine_is_named, "docs/a.md", "the root/x of all work/", None),
         (numbers_are_fictional, "docs/a.md", "to +1" + "2025550243", "1: +1" + "2025550243"),
         (numbers_are_fictional, "docs/a.md", "to +12025550143", None),
+        (
+            quoted_names_exist,
+            "docs/a.md",
+            "\nsee `domain" + ".no_such.Name`",
+            "2: domain" + ".no_such",
+        ),
+        (quoted_names_exist, "docs/a.md", "see `domain" + "/no_such.py`", "1: domain" + "/no_such"),
+        (quoted_names_exist, "docs/a.md", "see `domain.numbers.Normaliser`, `tests/`", None),
     ],
 )
 def test_an_untidy_file_is_noticed(rule: Rule, path: str, text: str, expected: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Texts that are emptied and messages that are hidden: behind `domain.inbox.ports.Erasing`.
+"""Texts that are emptied and messages that are hidden: behind `domain.inbox.erasing.Erasing`.
 
 SQL by hand: the rows are locked in the order of all other code, and a conversation finds its last
 message in two tables.

@@ -34,7 +34,7 @@ NO_MONEY = NotSent("The account has no credits left.", refuses_account=True)
 
 
 @dataclass
-class Told(Observer):
+class Reports(Observer):
     """Keeps the reported pauses and breakers."""
 
     delivered: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ async def test_a_refused_account_is_paused_probed_with_one_message_and_goes_on()
     client = await worlds.add_client(pool)
     for number in worlds.generated_numbers(20):
         await worlds.accept(client, numbers=[number])
-    mood, delivered = Moody(NO_MONEY), Told()
+    mood, delivered = Moody(NO_MONEY), Reports()
     provider = Scripted(mood)
     async with dispatching(provider, rules=replace(QUICK, calls_at_once=4), observer=delivered):
 
@@ -208,7 +208,7 @@ class Changing:
 async def test_calls_that_are_not_answered_open_the_breaker_and_the_queue_waits() -> None:
     pool = await worlds.add_pool()
     client = await worlds.add_client(pool)
-    answer, delivered = Changing(Unknown("?"), times=5), Told()
+    answer, delivered = Changing(Unknown("?"), times=5), Reports()
     rules = replace(QUICK, calls_at_once=1, breaker_first_seconds=0.5, breaker_longest_seconds=0.5)
     async with dispatching(Scripted(answer), rules=rules, observer=delivered):
         for _ in range(20):

@@ -33,7 +33,7 @@ NOW = PollRules(ages_seconds=(0.0,), calls_per_second=10_000)
 
 
 @dataclass
-class Told:
+class Prepared:
     """A provider with prepared answers. `asked`: the queried references, in order."""
 
     words: dict[str, ReportedStatus | None] = field(default_factory=dict)
@@ -86,7 +86,7 @@ def test_only_providers_with_a_status_call_are_polled() -> None:
 
 async def test_sent_messages_are_queried_once_a_round() -> None:
     _, references = await sent(25)
-    provider = Told(
+    provider = Prepared(
         {"r0": ReportedStatus.DELIVERED, "r1": ReportedStatus.FAILED, "r2": ReportedStatus.TAKEN}
     )
     poller = Poller(store, provider, NOW)
@@ -100,7 +100,7 @@ async def test_sent_messages_are_queried_once_a_round() -> None:
 
 async def test_each_round_queries_messages_that_are_still_open() -> None:
     _, references = await sent(3)
-    provider = Told({"r1": ReportedStatus.DELIVERED})
+    provider = Prepared({"r1": ReportedStatus.DELIVERED})
     await poll_all(
         Poller(store, provider, PollRules(ages_seconds=(0.0, 0.0), calls_per_second=1e4))
     )
@@ -109,7 +109,7 @@ async def test_each_round_queries_messages_that_are_still_open() -> None:
 
 async def test_messages_too_new_or_too_old_are_not_queried() -> None:
     await sent(2)
-    provider = Told()
+    provider = Prepared()
     await poll_all(Poller(store, provider, PollRules(calls_per_second=1e4)))
     old = PollRules(ages_seconds=(0.0,), oldest_seconds=0.0, calls_per_second=1e4)
     await poll_all(Poller(store, provider, old))
@@ -121,7 +121,7 @@ async def test_messages_without_a_reference_or_with_a_final_status_are_not_queri
     await worlds.execute("UPDATE message SET reference = NULL WHERE reference = 'r0'")
     await worlds.execute("UPDATE message SET status = 'DELIVERED' WHERE reference = 'r1'")
     await worlds.execute("UPDATE message SET status = 'UNKNOWN' WHERE reference = 'r2'")
-    provider = Told({"r2": ReportedStatus.DELIVERED})
+    provider = Prepared({"r2": ReportedStatus.DELIVERED})
     await poll_all(Poller(store, provider, NOW))
     assert provider.asked == ["r2", "r3"]
     assert await worlds.statuses() == {"DELIVERED": 2, "SENT": 2}
@@ -129,7 +129,7 @@ async def test_messages_without_a_reference_or_with_a_final_status_are_not_queri
 
 async def test_polling_pauses_after_an_error_and_skips_nothing() -> None:
     _, references = await sent(15)
-    provider = Told(away=True)
+    provider = Prepared(away=True)
     poller = Poller(store, provider, NOW)
     await poll_all(poller)
     provider.away = False
@@ -141,7 +141,7 @@ async def test_polling_pauses_after_an_error_and_skips_nothing() -> None:
 
 async def test_two_processes_share_the_queries() -> None:
     _, references = await sent(30)
-    provider = Told(dict.fromkeys([f"r{each}" for each in range(30)], ReportedStatus.DELIVERED))
+    provider = Prepared(dict.fromkeys([f"r{each}" for each in range(30)], ReportedStatus.DELIVERED))
     await asyncio.gather(*(poll_all(Poller(store, provider, NOW)) for _ in range(3)))
     await poll_all(Poller(store, provider, NOW))
     assert sorted(provider.asked) == sorted(references)
@@ -150,7 +150,7 @@ async def test_two_processes_share_the_queries() -> None:
 
 async def test_polling_stops_when_requested() -> None:
     await sent(20)
-    provider = Told()
+    provider = Prepared()
     poller = Poller(store, provider, PollRules(ages_seconds=(0.0,), calls_per_second=0.01))
     task = asyncio.create_task(poller.poll())
     async with asyncio.timeout(10):
@@ -176,7 +176,7 @@ async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
         "UPDATE message SET id = (ARRAY[$1, $2, $3]::uuid[])[1 + right(reference, 1)::int]",
         *(UUID(int=accepted + place) for place in range(3)),
     )
-    provider = Told({"r1": ReportedStatus.DELIVERED})
+    provider = Prepared({"r1": ReportedStatus.DELIVERED})
     rules = PollRules(ages_seconds=(60.0, 60.0), calls_per_second=1e4, batch_messages=2)
     await poll_all(Poller(store, provider, rules))
     assert sorted(provider.asked) == ["r0", "r0", "r1", "r2", "r2"]
@@ -191,6 +191,6 @@ async def test_a_scheduled_message_is_queried_by_the_age_of_its_time() -> None:
 
 async def test_zero_calls_per_second_never_polls() -> None:
     await sent(1)
-    provider = Told()
+    provider = Prepared()
     assert await Poller(store, provider, PollRules(calls_per_second=0)).poll() is False
     assert provider.asked == []
