@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +64,16 @@ WRONG = (
 def test_imports_follow_the_arrows() -> None:
     checked = lint_imports(ROOT)
     assert checked.returncode == 0, checked.stdout
+
+
+def test_files_import_each_other_in_no_circle() -> None:
+    """Imports for types alone count too: a reader follows them as well."""
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=False, cache_dir=None)
+    imported = {each: graph.find_modules_directly_imported_by(each) for each in graph.modules}
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as found:
+        pytest.fail(f"{found.args[0]}: {' <- '.join(found.args[1])}")
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,9 @@ from domain.ledger.idempotency import IdempotencyKey, stored_before
 from domain.loops import AWAY
 from domain.pages import Window
 from domain.sending.accept import AcceptedBefore, AcceptedNow
-from domain.sending.acceptor import accept
 from domain.sending.messages import Line, Message, MessageStatus, NewSend, SendKind
 from domain.sending.recipients import ProviderRoute
-from domain.sending.send import check_rate, key_by
+from domain.sending.send import accept, check_rate, key_by
 from domain.sending.text import check_text
 
 if TYPE_CHECKING:

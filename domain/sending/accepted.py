@@ -11,7 +11,7 @@ from domain.numbers import Normaliser
 from domain.sending.messages import AcceptedMessage, NewSend, Send
 from domain.sending.ports import SendArchive
 from domain.sending.recipients import rejected_recipient
-from domain.sending.send import OutgoingText
+from domain.sending.text import OutgoingText
 
 
 async def accepted_messages(store: SendArchive, send: Send) -> Sequence[AcceptedMessage]:

@@ -27,7 +27,6 @@ from domain.errors import (
 from domain.identity.access import Actor, OfClient, Payer
 from domain.ids import new_id
 from domain.ledger.idempotency import IdempotencyKey
-from domain.sending.acceptor import accept_checked
 from domain.sending.csv_order import CsvOrder, Reading, reading_of
 from domain.sending.file_job import MOST_SAMPLES, CheckedFile, TextSample, check_file, read_file
 from domain.sending.files.table import Upload
@@ -36,6 +35,7 @@ from domain.sending.messages import FileColumns, NewSend, Send, SendKind
 from domain.sending.quotes import Held, Price, check_recipients, payer_or_problem, price_of
 from domain.sending.send import (
     SendRequest,
+    accept_checked,
     check_rate,
     check_request,
     find_recipients,

@@ -18,7 +18,6 @@ from domain.errors import (
     TooManyRecipients,
 )
 from domain.identity.access import Actor, Payer, payer_of
-from domain.sending.acceptor import read_balance_once
 from domain.sending.messages import SendKind
 from domain.sending.recipients import Recipients
 from domain.sending.send import (
@@ -26,6 +25,7 @@ from domain.sending.send import (
     check_limits,
     find_recipients,
     find_schedule,
+    read_balance_once,
     read_texts,
 )
 from domain.sending.text import Encoding, Text, costly_characters, encoding_of, segments_of

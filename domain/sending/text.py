@@ -165,6 +165,14 @@ Text = str | FromTemplate
 """A text as it is given in a request."""
 
 
+@dataclass(frozen=True, slots=True)
+class OutgoingText:
+    """A text for one recipient."""
+
+    to: str
+    text: Text
+
+
 def values_given(values: Iterable[tuple[str, str]], *, path: Sequence[str] = ()) -> dict[str, str]:
     """The values of a template by name. Raises InvalidText if a placeholder has two."""
     found: dict[str, tuple[str, str]] = {}

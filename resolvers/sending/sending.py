@@ -92,7 +92,7 @@ async def bulk_send_multi(info: Info, input: BulkSendMultiInput) -> Send:
     """A text of its own for each number."""
     actor, installation = actor_of(info), info.context.installation
     messages = [
-        sending.OutgoingText(each.to, text_of(each.text, each.template, "messages", str(position)))
+        texts.OutgoingText(each.to, text_of(each.text, each.template, "messages", str(position)))
         for position, each in enumerate(input.messages)
     ]
     return await sending.bulk_send_multi(

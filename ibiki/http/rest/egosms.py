@@ -36,6 +36,7 @@ from domain.long_work import in_thread
 from domain.numbers import Normaliser
 from domain.sending import send as sending
 from domain.sending.messages import Send
+from domain.sending.text import OutgoingText
 from ibiki.http.graphql_http import SMALL_BYTES, check_density
 from ibiki.http.middleware import MEBIBYTE, ROUTE, BodyLimit
 from ibiki.http.requests import EGOSMS, RequestRefused, idempotency_key_of
@@ -152,8 +153,7 @@ class EgoSms:
             send = await sending.bulk_send(installation, sender, to=to, text=text, key=key)
         else:
             messages = [
-                sending.OutgoingText(number, each.message)
-                for number, each in zip(to, items, strict=True)
+                OutgoingText(number, each.message) for number, each in zip(to, items, strict=True)
             ]
             send = await sending.bulk_send_multi(installation, sender, messages=messages, key=key)
         return _ok(

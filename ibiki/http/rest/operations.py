@@ -15,7 +15,7 @@ from domain.sending import quotes
 from domain.sending import send as sending
 from domain.sending.accepted import accepted_messages, results_of
 from domain.sending.messages import AcceptedMessage, MessageStatus, Send
-from domain.sending.text import Text
+from domain.sending.text import OutgoingText, Text
 from ibiki.http.rest.errors import failure_of, rejected_of
 from ibiki.http.rest.models import (
     BalanceAnswer,
@@ -117,7 +117,7 @@ async def send_bulk(call: Call) -> BulkAnswer:
 async def send_bulk_multi(call: Call) -> MultiAnswer:
     """Sends a text of its own to each number."""
     given: SendBulkMulti = call.body
-    items = [sending.OutgoingText(each.recipient, each.text) for each in given.root]
+    items = [OutgoingText(each.recipient, each.text) for each in given.root]
     installation = call.installation
     query: SendBulkMultiQuery = call.query
     send = await sending.bulk_send_multi(
