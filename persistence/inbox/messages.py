@@ -19,13 +19,11 @@ from domain.sending.messages import Direction
 from persistence.database import connection
 from persistence.pages import Filter, order_of, page_clause, page_of
 from persistence.planned import read_selected
+from persistence.sending.listed import MOST_SEARCHED, Listed, add_ids
 from persistence.sending.messages import (
-    MOST_SEARCHED,
     TEXT_MATCHES,
-    Listed,
     add_message_filter,
     add_search,
-    add_time,
     message_of,
 )
 
@@ -149,6 +147,7 @@ async def read_any_messages(
         sent.add("deleted_at IS NULL")
     add_message_filter(sent, filter)
     inbound = Filter(list(sent.conditions), sent.values)
+    add_ids(inbound, filter.created_after, filter.created_before)
     if filter.direction is Direction.INBOUND:
         sent.add("false")
     if filter.number is not None:
@@ -164,7 +163,7 @@ async def read_any_messages(
         of_sent, of_inbound = (Filter(list(each.conditions), values) for each in (sent, inbound))
         listed = Listed(scope, filter, window)
         if search is not None and filter.number is None:
-            listed = await listed.limited(held, of_sent)
+            listed = await listed.limited(held)
             await _limit_inbound(held, scope, filter, window, of_inbound)
         statement = ANY_MESSAGES.format(
             sent=listed.select(of_sent, "id, false AS inbound"),
@@ -210,7 +209,7 @@ async def _limit_inbound(
 ) -> None:
     """Limits a search to the newest inbound messages, as `Listed.limited` does for sent ones."""
     among = rows_within(scope)
-    add_time(among, filter.created_after, filter.created_before, exactly=False)
+    add_ids(among, filter.created_after, filter.created_before)
     page = page_clause(among, replace(window, size=0), key="id")
     statement = f"SELECT id FROM inbound {page} OFFSET {MOST_SEARCHED - 1}"  # noqa: S608
     for row in await pooled.fetch(statement, *among.values):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -15,14 +15,14 @@ from domain.ledger.balances import BalanceView
 from domain.ledger.book import TransferKind
 from domain.ledger.statement import StatementFilter, StatementOrder
 from domain.pages import Window
-from domain.sending.lists import ALL_SENDS, SendFilter
-from domain.sending.messages import SendKind
+from domain.sending.lists import ALL_SENDS, MessageFilter, SendFilter
+from domain.sending.messages import MessageStatus, SendKind
 from ibiki.local import embedded
 from persistence.inbox import conversations
 from persistence.inbox import messages as inbox
 from persistence.inbox.routes import read_webhook_status
 from persistence.ledger.statement import read_statement
-from persistence.sending import archive, messages
+from persistence.sending import archive, listed, messages
 from tests import databases, worlds
 from tests.persistence.test_reads_stay_small import PLANNING, assert_small, work_of
 
@@ -81,12 +81,27 @@ async def test_a_statement_of_a_day_reads_few_other_lines(filled: None) -> None:
         assert work.rows["transfer"] <= 150 + PLANNING, work
 
 
+@pytest.mark.parametrize("everybodys", [True, False])
+async def test_messages_of_a_week_and_a_status_are_found_without_reading_the_others(
+    filled: None, everybodys: bool
+) -> None:
+    [busy] = await worlds.fetch("SELECT id FROM client ORDER BY id LIMIT 1")
+    scope: Scope = Everything() if everybodys else OfClient(busy["id"])
+    start = datetime.now(UTC) - timedelta(days=100)
+    for status in (None, MessageStatus.REJECTED):
+        week = MessageFilter(status, created_after=start, created_before=start + timedelta(days=7))
+        work = await work_of(messages.read_messages(scope, Window(50), filter=week), ["message"])
+        assert not work.scans["message"], work
+        # A page is found by its IDs and then read.
+        assert work.rows["message"] <= 2 * 51 + PLANNING, work
+
+
 @pytest.mark.parametrize("role", ["large client", "small client", "admin"])
 async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
     filled: None, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name in (
-        (messages, "MOST_SEARCHED"),
+        (listed, "MOST_SEARCHED"),
         (inbox, "MOST_SEARCHED"),
         (conversations, "MOST_TALKS_SEARCHED"),
     ):
@@ -110,7 +125,7 @@ async def test_a_search_without_a_match_reads_a_limited_number_of_rows(
 async def test_a_search_reads_on_from_its_cursor(
     filled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "MOST_SEARCHED", 40)
+    monkeypatch.setattr(listed, "MOST_SEARCHED", 40)
     first = await messages.read_messages(Everything(), Window(10), search="order")
     after: Window[UUID] = Window(10, after=first.items[-1].id)
     second = await messages.read_messages(Everything(), after, search="order")

@@ -238,6 +238,29 @@ async def test_a_page_of_a_status_begins_at_its_cursor(world: World) -> None:
                 assert (page.has_next, page.has_previous) == (True, True)
 
 
+async def test_a_page_of_messages_begins_in_the_index_at_its_cursor(world: World) -> None:
+    # All of the bulk is QUEUED, too, and newer than these messages.
+    [row] = await worlds.fetch("SELECT id FROM message ORDER BY id OFFSET 2000 LIMIT 1")
+    scope, page = OfClient(world.busy.client_id), Window(1, after=row["id"])
+    for wanted in (MessageFilter(), MessageFilter(MessageStatus.QUEUED)):
+        before = await blocks_of("message_by_status")
+        await read_messages(scope, page, filter=wanted)
+        # The way from the root to a leaf, for each of eight statuses. The bulk fills 70 blocks.
+        assert await blocks_of("message_by_status") <= before + 8 * 4
+
+
+async def blocks_of(index: str) -> int:
+    """How many blocks of an index have been looked at."""
+    await worlds.execute("SELECT pg_stat_force_next_flush()")
+    [row] = await worlds.fetch(
+        "SELECT idx_blks_read + idx_blks_hit AS blocks FROM pg_statio_user_indexes"
+        " WHERE indexrelname = $1",
+        index,
+    )
+    blocks: int = row["blocks"]
+    return blocks
+
+
 @pytest.mark.parametrize("everybodys", [True, False])
 async def test_messages_to_a_number_are_found_without_reading_the_others(
     world: World, everybodys: bool

@@ -1,0 +1,187 @@
+"""A page of a list of messages: the SELECT that reads it from an index in the order of IDs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain.identity.access import Everything, OfClient, OfGroup, Scope
+from domain.pages import Window
+from domain.sending.lists import ALL_MESSAGES, MessageFilter
+from domain.sending.messages import MessageStatus
+from persistence.pages import Filter, order_of, page_clause
+from persistence.sql import first_id_at
+
+if TYPE_CHECKING:
+    from persistence.database import Connection
+
+# The messages of all clients with one status. Those that come first belong to the clients whose
+# first message comes first: it takes one look into the index on (client_id, status, id) for each
+# client, and a page for each of these. In the order of all IDs, there could be a million others.
+OF_ALL_CLIENTS = """
+SELECT {columns} FROM message WHERE id = ANY (ARRAY(
+    SELECT found.id FROM (
+        SELECT client.id FROM client CROSS JOIN LATERAL ({first}) AS first
+        ORDER BY first.id {order} LIMIT {size}
+    ) AS among CROSS JOIN LATERAL ({page}) AS found
+    ORDER BY found.id {order} LIMIT {size}
+)) ORDER BY id {order}
+"""
+# The messages to one number, by the index of `sent_to`. OFFSET 0 keeps each message a look-up by
+# its key: as a join, it could be planned to read all messages.
+TO_NUMBER = """
+(SELECT message_id AS id, client_id, number, each.* FROM sent_to CROSS JOIN LATERAL (
+    SELECT send_id, text, status, failure, created_at, updated_at, send_at, deleted_at
+    FROM message WHERE message.id = sent_to.message_id OFFSET 0) AS each) AS message
+"""
+
+# IDs carry the time of the server that made them, created_at that of PostgreSQL. The range of IDs
+# only leads to an index; the exact limit is created_at. A page may read an hour of rows too many.
+CLOCKS_DIFFER_SECONDS = 60 * 60
+
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
+
+MOST_SEARCHED = 50_000
+"""Messages of each direction that a search looks through: it must not take a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of messages, and the index that has it in the order of IDs.
+
+    `searched_to`: the last ID that a search looks at.
+    """
+
+    scope: Scope
+    filter: MessageFilter
+    window: Window[UUID]
+    searched_to: UUID | None = None
+
+    async def limited(self, pooled: Connection) -> Listed:
+        """The list up to the last row that a search looks at.
+
+        The index alone must have the order and the conditions of what is counted.
+        """
+        by_status = self.scope != Everything()
+        filter = replace(
+            ALL_MESSAGES,
+            status=self.filter.status if by_status else None,
+            created_after=self.filter.created_after,
+            created_before=self.filter.created_before,
+        )
+        most = replace(self.window, size=MOST_SEARCHED - 1)
+        among = within(self.scope)
+        page = Listed(self.scope, filter, most).select(among, columns="id")
+        found = await pooled.fetch(f"{page} OFFSET {MOST_SEARCHED - 1}", *among.values)
+        return replace(self, searched_to=found[0][0]) if found else self
+
+    def select(self, wanted: Filter, columns: str = "*") -> str:
+        """The SELECT of one page of what is `wanted`, which gets further values."""
+        status, number, send_id = self.filter.status, self.filter.number, self.filter.send_id
+        if number is None and send_id is None:
+            if isinstance(self.scope, OfClient):
+                if status is None:
+                    return self._of_any_status(wanted, columns)
+                return self._of_status(wanted, status, columns, self.window.size)
+            if self.scope == Everything() and status is not None and self.searched_to is None:
+                return self._of_all_clients(wanted, status, columns)
+        leading = None
+        if send_id is not None and number is None:
+            leading = "send_id" if status is None else "status"
+        else:
+            _add_status(wanted, status)
+        for comparison, bounds in (("<=", self._highest), (">=", self._lowest)):
+            for bound in bounds:
+                wanted.add(f"id {comparison} {{}}", bound)
+        page = page_clause(wanted, self.window, key="id", within=leading)
+        table = "message" if number is None else TO_NUMBER
+        return f"SELECT {columns} FROM {table} {page}"  # noqa: S608 - names of our own
+
+    def _of_status(self, wanted: Filter, status: MessageStatus, columns: str, size: int) -> str:
+        """A page of the messages of one client with one status.
+
+        Two pairs instead of an equation, so that the planner does not drop the status from ORDER
+        BY, and reads the index on (client_id, status, id). The index by ID alone could lead it
+        through a million messages with another status. No further condition for the status, or for
+        a time of the ID: PostgreSQL would begin to read at that one, or choose the index by ID.
+        """
+        page = Filter(list(wanted.conditions), wanted.values)
+        page.add(f"(status, id) <= ('{status}', {{}})", min(self._highest, default=LAST_ID))
+        page.add(f"(status, id) >= ('{status}', {{}})", max(self._lowest, default=FIRST_ID))
+        clause = page_clause(page, replace(self.window, size=size), key="id", within="status")
+        return f"SELECT {columns} FROM message {clause}"  # noqa: S608 - names of our own
+
+    @property
+    def _highest(self) -> list[UUID]:
+        before, end = self.filter.created_before, self.searched_to if self.window.from_end else None
+        bounds = [self.window.after, last_id(before) if before else None, end]
+        return [bound for bound in bounds if bound is not None]
+
+    @property
+    def _lowest(self) -> list[UUID]:
+        after, end = self.filter.created_after, None if self.window.from_end else self.searched_to
+        bounds = [self.window.before, first_id(after) if after else None, end]
+        return [bound for bound in bounds if bound is not None]
+
+    def _of_any_status(self, wanted: Filter, columns: str) -> str:
+        """A page of the messages of one client: the first of the pages of each status."""
+        pages = [
+            f"({self._of_status(wanted, status, columns, self.window.size)})"
+            for status in MessageStatus
+        ]
+        limit = wanted.value(self.window.size + 1)
+        order = f"ORDER BY id {order_of(self.window)} LIMIT {limit}"
+        return f"SELECT * FROM ({' UNION ALL '.join(pages)}) AS message {order}"  # noqa: S608
+
+    def _of_all_clients(self, wanted: Filter, status: MessageStatus, columns: str) -> str:
+        """A page of the messages of all clients with one status: see OF_ALL_CLIENTS."""
+        first, page = (
+            Filter([f"client_id = {client}.id", *wanted.conditions], wanted.values)
+            for client in ("client", "among")
+        )
+        return OF_ALL_CLIENTS.format(
+            columns=columns,
+            first=self._of_status(first, status, "id", 0),
+            page=self._of_status(page, status, "id", self.window.size),
+            order=order_of(self.window),
+            size=wanted.value(self.window.size + 1),
+        )
+
+
+def within(scope: Scope) -> Filter:
+    """The messages of a scope."""
+    wanted = Filter()
+    match scope:
+        case Everything():
+            pass
+        case OfClient(client_id):
+            wanted.add("client_id = {}", client_id)
+        case OfGroup():
+            wanted.add("false")  # a supervisor does not read what the clients of the group send
+    return wanted
+
+
+def _add_status(wanted: Filter, status: MessageStatus | None) -> None:
+    if status is not None:
+        # Written into the statement: a plan for any status could not be the best one for each.
+        wanted.add(f"status = '{status.value}'")
+
+
+def add_ids(wanted: Filter, after: datetime | None, before: datetime | None) -> None:
+    """The conditions for the IDs of a time of acceptance, for an index by ID."""
+    if after is not None:
+        wanted.add("id >= {}", first_id(after))
+    if before is not None:
+        wanted.add("id < {}", last_id(before))
+
+
+def first_id(moment: datetime) -> UUID:
+    """No row that was accepted after a moment has a smaller ID."""
+    return first_id_at(moment, -CLOCKS_DIFFER_SECONDS)
+
+
+def last_id(moment: datetime) -> UUID:
+    """No row that was accepted before a moment has a larger ID."""
+    return first_id_at(moment, CLOCKS_DIFFER_SECONDS)
