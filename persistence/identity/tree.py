@@ -15,7 +15,8 @@ from domain.identity.ports import Node
 from domain.ids import new_id
 from domain.ledger.book import NodeKind
 from domain.live import hints
-from persistence.database import note
+from persistence.database import note, orm
+from persistence.ledger.models import Account, ProviderAccount
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -38,9 +39,6 @@ LOCK_NODES = f"""
 SELECT {NODE_COLUMNS} FROM account
 WHERE id = ANY($1::uuid[]) OR parent_id = ANY($2::uuid[]) ORDER BY id FOR UPDATE
 """  # noqa: S608 - no input
-ADD_NODE = """
-INSERT INTO account (id, kind, provider_account_id, parent_id) VALUES ($1, $2, $3, $4)
-"""
 MOVE_NODE = """
 UPDATE account
 SET parent_id = CASE WHEN account.id = $1 THEN coalesce($2, parent_id) ELSE parent_id END,
@@ -55,7 +53,6 @@ VALUES ($1, $2, true, $3, $4, $5)
 ON CONFLICT (is_default) WHERE is_default DO NOTHING
 RETURNING id
 """
-DEFAULT_PROVIDER_ACCOUNT = "SELECT id FROM provider_account WHERE is_default"
 
 
 async def lock_identities(tx: Connection) -> None:
@@ -74,8 +71,12 @@ async def find_parent_node(tx: Connection, group_id: UUID | None) -> Node:
 
 async def add_node(tx: Connection, account_id: UUID, kind: NodeKind, parent: Node) -> None:
     """Adds a node under another one, in the same pool."""
-    await tx.execute(
-        ADD_NODE, account_id, kind.value, parent.provider_account_id, parent.account_id
+    await Account.create(
+        using_db=orm(tx),
+        id=account_id,
+        kind=kind.value,
+        provider_account_id=parent.provider_account_id,
+        parent_id=parent.account_id,
     )
     note(tx, [hints.ACCOUNT + account_id.bytes])
 
@@ -104,7 +105,8 @@ async def add_default_pool(tx: Connection, *, provider: str, unit: str, price: i
         ADD_DEFAULT_PROVIDER_ACCOUNT, pool_id, provider, node_id, unit, price
     )
     if added is None:
-        present: UUID = await tx.fetchval(DEFAULT_PROVIDER_ACCOUNT)
-        return present
-    await tx.execute(ADD_NODE, node_id, NodeKind.POOL.value, pool_id, None)
+        return (await ProviderAccount.get(is_default=True, using_db=orm(tx))).id
+    await Account.create(
+        using_db=orm(tx), id=node_id, kind=NodeKind.POOL.value, provider_account_id=pool_id
+    )
     return pool_id

@@ -1,12 +1,12 @@
 """Texts that are emptied and messages that are hidden: behind `domain.inbox.erasing.Erasing`.
 
-SQL by hand: the rows are locked in the order of all other code, and a conversation finds its last
-message in two tables.
+Rows are locked in the order of all other code. SQL by hand: three changes that depend on the row
+itself, and the last message of a conversation, which is in one of two tables.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from domain.errors import NotFound
@@ -14,17 +14,17 @@ from domain.identity.access import OfClient
 from domain.inbox.messages import AnyMessage, InboundMessage
 from domain.live import hints
 from domain.sending.messages import Message
-from persistence.database import note
+from persistence.database import note, orm
+from persistence.inbox import models
 from persistence.inbox.messages import find_messages
+from persistence.sending.models import Message as MessageRow
+from persistence.sending.models import Send
+from persistence.sql import NOW
 
 if TYPE_CHECKING:
-    from persistence.database import Connection
+    from tortoise.queryset import QuerySet
 
-# First, like capturing, which locks the send and then conversations: the text may be in the send.
-LOCK_SEND = "SELECT FROM send WHERE id = $1 FOR NO KEY UPDATE"
-LOCK_CONVERSATION = "SELECT FROM conversation WHERE client_id = $1 AND number = $2 FOR UPDATE"
-LOCK_OUTBOUND = "SELECT FROM message WHERE id = $1 FOR UPDATE"
-LOCK_INBOUND = "SELECT FROM inbound WHERE id = $1 FOR UPDATE"
+    from persistence.database import Connection
 
 # updated_at stays: it is the time of the last status. So the version is counted here.
 EMPTY_OUTBOUND = """
@@ -39,11 +39,6 @@ UPDATE send SET emptied = emptied + 1,
     text = CASE WHEN emptied + 1 >= accepted THEN '' ELSE text END
 WHERE id = $1
 """
-EMPTY_INBOUND = "UPDATE inbound SET text = '' WHERE id = $1"
-EMPTY_EVENT = "UPDATE webhook_event SET body = '' WHERE id = $1"
-
-HIDE_OUTBOUND = "UPDATE message SET deleted_at = clock_timestamp() WHERE id = $1"
-HIDE_INBOUND = "UPDATE inbound SET deleted_at = clock_timestamp() WHERE id = $1"
 
 # An inbound message is unread if fewer messages than are unread came after it.
 COUNT_READ = """
@@ -62,11 +57,6 @@ UNION ALL
  ORDER BY message_id DESC LIMIT 1)
 ORDER BY id DESC LIMIT 1
 """
-SHOW_LAST = """
-UPDATE conversation SET last_message_id = $3, updated_at = clock_timestamp()
-WHERE client_id = $1 AND number = $2 RETURNING id
-"""
-END_CONVERSATION = "DELETE FROM conversation WHERE client_id = $1 AND number = $2"
 
 
 async def lock_message(tx: Connection, scope: OfClient, message_id: UUID) -> AnyMessage:
@@ -74,9 +64,10 @@ async def lock_message(tx: Connection, scope: OfClient, message_id: UUID) -> Any
     if found is None:
         raise NotFound("message")
     if isinstance(found, Message):
-        await tx.execute(LOCK_SEND, found.send_id)
-    await tx.execute(LOCK_CONVERSATION, found.client_id, found.number)
-    await tx.execute(LOCK_OUTBOUND if isinstance(found, Message) else LOCK_INBOUND, message_id)
+        # First, like capturing, which locks the send and then conversations: its text may be there.
+        await Send.filter(id=found.send_id).using_db(orm(tx)).select_for_update(no_key=True)
+    await _conversation(tx, found).select_for_update()
+    await _row(tx, found).select_for_update()
     # Read again: it may have changed before it was locked.
     found = (await find_messages(scope, [message_id], tx=tx)).get(message_id)
     if found is None:
@@ -86,8 +77,8 @@ async def lock_message(tx: Connection, scope: OfClient, message_id: UUID) -> Any
 
 async def empty_text(tx: Connection, message: AnyMessage) -> None:
     if isinstance(message, InboundMessage):
-        await tx.execute(EMPTY_INBOUND, message.id)
-        await tx.execute(EMPTY_EVENT, message.id)
+        await _row(tx, message).update(text="")
+        await models.WebhookEvent.filter(id=message.id).using_db(orm(tx)).update(body=b"")
         return
     for send_id, shared in await tx.fetch(EMPTY_OUTBOUND, message.id):
         if shared:
@@ -99,11 +90,21 @@ async def hide_message(tx: Connection, message: AnyMessage) -> None:
     key = message.client_id, message.number
     if isinstance(message, InboundMessage):
         await tx.execute(COUNT_READ, *key, message.id)
-    await tx.execute(
-        HIDE_INBOUND if isinstance(message, InboundMessage) else HIDE_OUTBOUND, message.id
-    )
+    await _row(tx, message).update(deleted_at=NOW)
     last = await tx.fetchval(LAST_SHOWN, *key)
+    conversation = _conversation(tx, message)
     if last is None:
-        await tx.execute(END_CONVERSATION, *key)
-    elif conversation_id := await tx.fetchval(SHOW_LAST, *key, last):
-        note(tx, [hints.CONVERSATION + conversation_id.bytes])
+        await conversation.delete()
+    elif found := await conversation.first():
+        await conversation.update(last_message_id=last, updated_at=NOW)
+        note(tx, [hints.CONVERSATION + found.id.bytes])
+
+
+def _row(tx: Connection, message: AnyMessage) -> QuerySet[Any]:
+    rows = models.Inbound if isinstance(message, InboundMessage) else MessageRow
+    return rows.filter(id=message.id).using_db(orm(tx))
+
+
+def _conversation(tx: Connection, message: AnyMessage) -> QuerySet[models.Conversation]:
+    rows = models.Conversation.filter(client_id=message.client_id, number=message.number)
+    return rows.using_db(orm(tx))

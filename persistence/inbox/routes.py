@@ -1,4 +1,7 @@
-"""Webhook events and modem routes, as the operator reads and sets them."""
+"""Webhook events and modem routes, as the operator reads and sets them.
+
+SQL for two look-ups of a reply or a send: each joins tables without foreign keys in one round trip.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Provider accounts, readings and allocation targets.
 
-The steps of a reading are SQL because each compares and sets times of PostgreSQL's clock in one
-statement. The targets are SQL because one statement reads four tables. The rest is querysets.
+The begin and the lock of a reading are SQL because each compares times with PostgreSQL's clock in
+one statement, its figures because they need one snapshot. The targets are SQL
+because one statement reads four tables. The rest is querysets.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from domain.ledger.book import Purpose, Transfer, TransferKind
 from domain.ledger.ports import AllocationTarget, NewSync, PoolFigures, ProviderAccount
 from domain.live import hints
 from persistence.database import connection, note, orm
+from persistence.dispatch.models import Attempt
 from persistence.ledger import models
+from persistence.ledger.provider_accounts import PROBE_IF_PAUSED
+from persistence.sql import NOW
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -55,10 +59,6 @@ UPDATE provider_account
 SET reading_by = $2, reading_until = clock_timestamp() + make_interval(secs => $3)
 WHERE id = $1 AND (reading_until IS NULL OR reading_until < clock_timestamp())
 """
-OPEN_CALLS = """
-SELECT count(*) FROM attempt
-WHERE provider_account_id = $1 AND ended_at IS NULL AND lease_until > clock_timestamp()
-"""
 LOCK_READING = f"""
 SELECT {PROVIDER_ACCOUNT_COLUMNS} FROM provider_account
 WHERE id = $1 AND reading_by = $2 AND reading_until > clock_timestamp()
@@ -86,20 +86,6 @@ SELECT (SELECT coalesce(sum(held), 0) FROM account WHERE provider_account_id = $
           WHERE provider_account_id = $1 AND unwritten > 0)::int8
        + ({ROUTED_IN_FLIGHT.format("$1")})
 """  # noqa: S608 - a statement of our own
-END_READING = """
-UPDATE provider_account
-SET epoch = $2, reading_raw = $3, read_at = clock_timestamp(), reading_until = NULL,
-    -- The account can be signed in to. If it is paused, a message is tried at once.
-    probe_at = CASE WHEN paused_at IS NULL THEN probe_at ELSE clock_timestamp() END
-WHERE id = $1
-"""
-FAIL_READING = """
-UPDATE provider_account SET read_failed_at = clock_timestamp() WHERE id = $1 AND reading_by = $2
-"""
-LIFT_PAUSE = """
-UPDATE provider_account SET reading_until = NULL
-WHERE id = $1 AND reading_by = $2 AND reading_until IS NOT NULL
-"""
 
 
 async def find_provider_account(provider_account_id: UUID | None) -> ProviderAccount:
@@ -151,8 +137,8 @@ async def begin_reading(provider_account_id: UUID, *, reader_id: UUID, seconds: 
 
 
 async def open_calls(provider_account_id: UUID) -> int:
-    async with connection() as pooled:
-        return int(await pooled.fetchval(OPEN_CALLS, provider_account_id))
+    calls = Attempt.filter(provider_account_id=provider_account_id, ended_at__isnull=True)
+    return await calls.filter(lease_until__gt=NOW).count()
 
 
 async def lock_reading(
@@ -181,19 +167,28 @@ async def end_reading(tx: Connection, sync: NewSync) -> None:
         actor_id=sync.actor_id,
         using_db=orm(tx),
     )
-    await tx.execute(END_READING, sync.provider_account_id, sync.epoch, sync.raw)
+    account = models.ProviderAccount.filter(id=sync.provider_account_id).using_db(orm(tx))
+    await account.update(
+        epoch=sync.epoch,
+        reading_raw=sync.raw,
+        read_at=NOW,
+        reading_until=None,
+        # The account can be signed in to. If it is paused, a message is tried at once.
+        probe_at=PROBE_IF_PAUSED,
+    )
     note(tx, [hints.POOL + sync.provider_account_id.bytes])
 
 
 async def fail_reading(provider_account_id: UUID, *, reader_id: UUID) -> None:
     async with connection() as pooled:
-        await pooled.execute(FAIL_READING, provider_account_id, reader_id)
+        own = models.ProviderAccount.filter(id=provider_account_id, reading_by=reader_id)
+        await own.using_db(orm(pooled)).update(read_failed_at=NOW)
         note(pooled, [hints.POOL + provider_account_id.bytes])
 
 
 async def lift_pause(provider_account_id: UUID, *, reader_id: UUID) -> None:
-    async with connection() as pooled:
-        await pooled.execute(LIFT_PAUSE, provider_account_id, reader_id)
+    own = models.ProviderAccount.filter(id=provider_account_id, reading_by=reader_id)
+    await own.filter(reading_until__isnull=False).update(reading_until=None)
 
 
 def _transfer(row: Mapping[str, Any]) -> Transfer:

@@ -13,11 +13,12 @@ from domain.ledger.credentials import AccountRef, SignIn
 from domain.live import hints
 from persistence.database import note, orm
 from persistence.ledger import models
+from persistence.sql import NOW
 
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-_NOW = RawSQL("clock_timestamp()")
+PROBE_IF_PAUSED = RawSQL("CASE WHEN paused_at IS NULL THEN probe_at ELSE clock_timestamp() END")
 
 
 async def find_sign_in(provider_account_id: UUID) -> SignIn:
@@ -57,7 +58,7 @@ async def write_configuration(
     await rows.update(
         configuration=dict(configuration),
         credentials=encrypted,
-        credentials_set_at=_NOW,
+        credentials_set_at=NOW,
         reading_until=None,
         paused_at=None,
         pause_reason=None,
@@ -92,8 +93,7 @@ async def write_stopped(tx: Connection, provider_account_id: UUID, *, stopped: b
         changed = await rows.update(stopped_at=RawSQL("coalesce(stopped_at, clock_timestamp())"))
     else:
         # If the provider refused the account before, a message is tried at once.
-        due = RawSQL("CASE WHEN paused_at IS NULL THEN probe_at ELSE clock_timestamp() END")
-        changed = await rows.update(stopped_at=None, probe_at=due)
+        changed = await rows.update(stopped_at=None, probe_at=PROBE_IF_PAUSED)
     note(tx, [hints.POOL + provider_account_id.bytes])
     return bool(changed)
 

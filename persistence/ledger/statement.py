@@ -1,4 +1,7 @@
-"""Statements: the transfers of an account in the order of its versions, through querysets."""
+"""Statements: the transfers of an account in the order of its versions, through querysets.
+
+SQL for the version at a moment: it halves the range of versions by an index. See `VERSION_AT`.
+"""
 
 from __future__ import annotations
 

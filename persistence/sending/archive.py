@@ -1,4 +1,7 @@
-"""Stored sends: pages by key within a scope, through querysets, and statistics of messages."""
+"""Stored sends: pages by key within a scope, through querysets, and statistics of messages.
+
+SQL for statistics, which group millions of messages, and for all messages of a large send.
+"""
 
 from __future__ import annotations
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from tortoise.expressions import RawSQL
-
 from domain.identity.access import Everything
 from domain.sending.recipients import ProviderRoute
 from persistence.database import orm
 from persistence.sending import models
+from persistence.sql import NOW
 
 if TYPE_CHECKING:
     from persistence.database import Connection
@@ -29,7 +28,7 @@ async def retire_route(
     row = await rows.first()
     if row is None:
         return None
-    await rows.update(retired_at=RawSQL("clock_timestamp()"))
+    await rows.update(retired_at=NOW)
     return _route(row)
 
 

@@ -1,4 +1,4 @@
-"""Templates: what `domain.sending.ports.Templates` needs."""
+"""Templates: what `domain.sending.ports.Templates` needs. SQL for look-ups: see `FIND`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from domain.sending.files.row_texts import Template
 from persistence.database import connection, orm
 from persistence.pages import list_page, order_columns
 from persistence.sending import models
-from persistence.sending.uploads import LOCK_CLIENT
+from persistence.sending.uploads import lock_client
 from persistence.sql import NOW
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def find_templates(scope: OfClient, names: Sequence[str]) -> dict[str, Tem
 
 
 async def save_template(tx: Connection, template: Template) -> tuple[Template, int]:
-    await tx.execute(LOCK_CLIENT, template.client_id)
+    await lock_client(tx, template.client_id)
     own = models.Template.filter(client_id=template.client_id).using_db(orm(tx))
     name: Any = Value(template.name)
     row = await own.annotate(lowered=Lower("name")).filter(lowered=Lower(name)).first()

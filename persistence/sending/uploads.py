@@ -1,4 +1,7 @@
-"""Uploads and their parts: what `domain.sending.ports.Uploads` needs."""
+"""Uploads and their parts: what `domain.sending.ports.Uploads` needs.
+
+SQL for the sum of sizes, which are rounded up, and for the purge: see the comments there.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,21 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from tortoise.expressions import Subquery
+
 from domain.errors import NotFound
 from domain.identity.access import OfClient
 from domain.sending.files.layout import Layout
 from domain.sending.files.table import KEPT_SECONDS, Upload
-from persistence.database import connection, orm, transaction
+from persistence.database import orm, transaction
+from persistence.identity.models import Client
 from persistence.sending import models
 
 if TYPE_CHECKING:
     from persistence.database import Connection
 
-# Uploads of one client wait for each other, so that their sum stays within the limit.
-LOCK_CLIENT = "SELECT FROM client WHERE id = $1 FOR NO KEY UPDATE"
 # A small file takes at least one page of the table and of its index.
 SIZE = "SELECT coalesce(sum(greatest(size, 16384)), 0)::int8 FROM upload WHERE client_id = $1"
-
-# By the client as well, in one statement: a part is bytes, and no other tenant may read them.
-READ_PART = """
-SELECT content FROM upload_part JOIN upload ON upload.id = upload_part.upload_id
-WHERE client_id = $1 AND upload_id = $2 AND position = $3
-"""
 
 # PostgreSQL uses no index for a volatile time, such as clock_timestamp(). An array: as a join, jobs
 # could be planned to read all uploads.
@@ -41,9 +39,15 @@ PURGE = f"DELETE FROM upload WHERE id = ANY($1::uuid[]) AND NOT {IS_NEEDED}"  # 
 
 
 async def uploads_size(tx: Connection, client_id: UUID) -> int:
-    await tx.execute(LOCK_CLIENT, client_id)
+    # Uploads of one client wait for each other, so that their sum stays within the limit.
+    await lock_client(tx, client_id)
     size: int = await tx.fetchval(SIZE, client_id)
     return size
+
+
+async def lock_client(tx: Connection, client_id: UUID) -> None:
+    """Locks the client until the transaction ends."""
+    await Client.filter(id=client_id).using_db(orm(tx)).select_for_update(no_key=True)
 
 
 async def write_upload(tx: Connection, upload: Upload) -> None:
@@ -76,9 +80,10 @@ async def find_upload(
 
 
 async def read_upload_part(scope: OfClient, upload_id: UUID, position: int) -> bytes | None:
-    async with connection() as pooled:
-        part: bytes | None = await pooled.fetchval(READ_PART, scope.client_id, upload_id, position)
-    return part
+    # By the client as well, in one statement: no other tenant may read these bytes.
+    own = Subquery(models.Upload.filter(id=upload_id, client_id=scope.client_id).values("id"))
+    part = await models.UploadPart.get_or_none(upload_id=own, position=position)
+    return part.content if part else None
 
 
 async def purge_uploads(*, age_seconds: float, most: int) -> int:

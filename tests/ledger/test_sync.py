@@ -173,7 +173,7 @@ async def test_a_sync_is_reported_even_if_its_pause_cannot_be_lifted(
 ) -> None:
     """The pause has ended already: what follows the commit is for failures before it."""
     pool = await worlds.add_pool(default=False)
-    line.cut_at("UPDATE provider_account SET reading_until = NULL", Moment.UNSENT)
+    line.cut_at('UPDATE "provider_account" SET "reading_until"=', Moment.UNSENT)
     assert (await synced(pool, Upstream(500))).change == 500
     assert line.cuts == 1
     assert not await is_paused(pool)
