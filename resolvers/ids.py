@@ -16,7 +16,7 @@ from domain.errors import NotFound
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 _THREES = [high + pair for high in _ALPHABET for pair in _PAIRS]
-_BITS = (1 << 30) - 1
+_BITS = (1 << 60) - 1
 _VALUES = {pair: value for value, pair in enumerate(_PAIRS)}
 _LENGTH = 26
 
@@ -75,11 +75,13 @@ def find(kind: Kind, text: str) -> UUID | None:
 def to_base32(key: UUID) -> str:
     """26 characters that sort like the UUIDs."""
     number = key.int
-    # A page has a hundred of them. Python is twice as fast with integers of at most 30 bits.
-    a, b, c, d = number >> 90, number >> 60 & _BITS, number >> 30 & _BITS, number & _BITS
-    first = f"{_PAIRS[a >> 30]}{_THREES[a >> 15 & 32767]}{_THREES[a & 32767]}"
-    second = f"{_THREES[b >> 15]}{_THREES[b & 32767]}{_THREES[c >> 15]}{_THREES[c & 32767]}"
-    return f"{first}{second}{_THREES[d >> 15]}{_THREES[d & 32767]}"
+    # A page has a hundred of them. Few operations on long integers, and one string, are fastest.
+    a, b = number >> 60, number & _BITS
+    return (
+        f"{_PAIRS[a >> 60]}{_THREES[a >> 45 & 32767]}{_THREES[a >> 30 & 32767]}"
+        f"{_THREES[a >> 15 & 32767]}{_THREES[a & 32767]}{_THREES[b >> 45]}"
+        f"{_THREES[b >> 30 & 32767]}{_THREES[b >> 15 & 32767]}{_THREES[b & 32767]}"
+    )
 
 
 def from_base32(text: str) -> UUID | None:

@@ -5,7 +5,8 @@ An area adds its mixin to `Query` or `Mutation` here, and its enums in `schema.e
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import MISSING
+from functools import cache, partial
 
 import strawberry
 from graphql import (
@@ -45,7 +46,7 @@ from schema.sending.files import FileQuery
 from schema.sending.routes import RouteMutation, RouteQuery
 from schema.sending.sends import SendMutation, SendQuery
 from schema.sending.templates import TemplateMutation, TemplateQuery
-from schema.values import SCALARS, build_inputs
+from schema.values import SCALARS, build_input
 
 
 @strawberry.type(description="What can be read. Nothing is changed.")
@@ -125,7 +126,7 @@ def _declared(query: type, mutation: type | None, subscription: type | None) -> 
     )
     built = declared._schema
     _drop_null_defaults(built)
-    build_inputs(built)
+    _build_inputs(built)
     show_access(built)
     _describe_inputs_and_results(built)
     prepare_schema(built, HANDLERS)
@@ -160,3 +161,23 @@ def _describe_inputs_and_results(built: GraphQLSchema) -> None:
             if isinstance(returned, GraphQLUnionType) and not returned.description:
                 success = returned.types[0].name
                 returned.description = f"The answer to {name}: {success}, or why it was refused."
+
+
+def _build_inputs(built: GraphQLSchema) -> None:
+    """Lets graphql-core build the classes of inputs, instead of dicts that strawberry converts.
+
+    A field without a default is None if it is absent.
+    """
+    for type_ in built.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            definition = type_.extensions["strawberry-definition"]
+            for field, declared in zip(type_.fields.values(), definition.fields, strict=True):
+                field.out_name = declared.python_name
+            without_default = [
+                each.python_name
+                for each in definition.fields
+                if each.default_value is MISSING and each.default_factory is MISSING
+            ]
+            absent = dict.fromkeys(without_default)
+            type_.out_type = partial(build_input, definition.origin, absent)  # type: ignore[method-assign]
+            definition.from_input = lambda _type, value, _context: value

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from types import NoneType
 from typing import Any, NewType, TypeVar
 
+import orjson
 import strawberry
 from graphql import (
     DocumentNode,
@@ -56,6 +57,7 @@ PhoneNumber = NewType("PhoneNumber", str)
 _MONEY = re.compile(r"-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,6})?", re.ASCII)
 _PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _LONGEST_INTEGER = 17
+_BEYOND_INT = 2**31
 
 
 def read_units(value: Any) -> Units:
@@ -109,6 +111,29 @@ def write_date_time(value: datetime) -> str:
     """RFC 3339 in UTC."""
     in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
     return in_utc.isoformat()[: -len("+00:00")] + "Z"
+
+
+# Columns of a page, each at once: half the time of a page was spent on values one by one.
+
+
+def write_texts(values: list[Any]) -> list[Any] | None:
+    """The values; None if one is not a plain string."""
+    return values if set(map(type, values)) <= {str, NoneType} else None
+
+
+def write_integers(values: list[Any]) -> list[Any] | None:
+    """The values; None if one is null, not a plain integer, or beyond 32 bits."""
+    if set(map(type, values)) != {int} or min(values) < -_BEYOND_INT or max(values) >= _BEYOND_INT:
+        return None
+    return values
+
+
+def write_date_times(values: list[Any]) -> list[Any] | None:
+    """What `write_date_time` returns for each; None if one is not in UTC."""
+    if not {value is None or value.tzinfo for value in values} <= {True, UTC}:
+        return None
+    written: list[Any] = orjson.loads(orjson.dumps(values, option=orjson.OPT_UTC_Z))
+    return written
 
 
 def _literal(read: Callable[[Any], Any]) -> Callable[[ValueNode, Any], Any]:
@@ -331,27 +356,8 @@ def check_literals(document: DocumentNode) -> None:
     visit(document, _NulInLiterals())
 
 
-def build_inputs(built: GraphQLSchema) -> None:
-    """Lets graphql-core build the classes of inputs, instead of dicts that strawberry converts.
-
-    A field without a default is None if it is absent.
-    """
-    for type_ in built.type_map.values():
-        if isinstance(type_, GraphQLInputObjectType):
-            definition = type_.extensions["strawberry-definition"]
-            for field, declared in zip(type_.fields.values(), definition.fields, strict=True):
-                field.out_name = declared.python_name
-            without_default = [
-                each.python_name
-                for each in definition.fields
-                if each.default_value is MISSING and each.default_factory is MISSING
-            ]
-            absent = dict.fromkeys(without_default)
-            type_.out_type = partial(_build_input, definition.origin, absent)  # type: ignore[method-assign]
-            definition.from_input = lambda _type, value, _context: value
-
-
-def _build_input(class_: type, absent: dict[str, None], values: dict[str, Any]) -> Any:
+def build_input(class_: type, absent: dict[str, None], values: dict[str, Any]) -> Any:
+    """An input of that class. `absent`: values of fields that are not given."""
     return class_(**absent | values)
 
 

@@ -85,8 +85,7 @@ class Field:
 
     `facts`: what a resolver can ask about it. `bind`: makes of the info and the arguments a
     function of the parent; or of all parents, if `takes_all`. `read`: reads the value from a
-    parent, if no resolver does. `coerce`: makes the answer of a scalar or an enum. `is_text`:
-    whether a string is its own answer.
+    parent, if no resolver does. `coerce`: makes the answers of a column of scalars or enums.
     """
 
     step: Step
@@ -98,7 +97,6 @@ class Field:
     takes_all: bool
     read: Call | None
     coerce: Call | None
-    is_text: bool
     complete: Call = field(init=False)
 
     def column(self, run: Run, parents: Column, where: Where) -> Any:
@@ -106,9 +104,7 @@ class Field:
         read, coerce, below = self.read, self.coerce, (where, self.step)
         if read and coerce and not run.failures:
             try:
-                answers = list(map(read, parents))
-                if not self.is_text or set(map(type, answers)) - {str, type(None)}:
-                    answers = [None if value is None else coerce(value) for value in answers]
+                answers = coerce(list(map(read, parents)))
                 if self.step[2] or None not in answers:
                     return answers
             except Exception:  # noqa: BLE001, S110 - done again below, to find out which ones fail
@@ -203,6 +199,14 @@ def _finished(answers: Column, each: Field, is_nullable: bool, run: Run, where: 
         return answers
     null = TypeError(f"Cannot return null for non-nullable field {each.place}.")
     return run.checked(each, [null if v is None else v for v in answers], where)
+
+
+def coerced(coerce: Call, write_column: Call | None, values: Column) -> Column:
+    """The answers of scalars or enums. `write_column`: None if a value needs `coerce`."""
+    answers: Column | None = write_column(values) if write_column else None
+    if answers is None:
+        return [None if value is None else coerce(value) for value in values]
+    return answers
 
 
 def complete_leaves(coerce: Call, each: Field, run: Run, values: Column, where: Where) -> Any:

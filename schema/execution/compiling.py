@@ -17,7 +17,13 @@ from strawberry.types.field import StrawberryField
 
 from schema.execution import columns
 from schema.execution.columns import Call, Field, Resolver, Run, Selection
-from schema.values import variables_reader
+from schema.values import (
+    variables_reader,
+    write_date_time,
+    write_date_times,
+    write_integers,
+    write_texts,
+)
 
 if TYPE_CHECKING:
     from schema.errors import ErrorHandler
@@ -27,7 +33,14 @@ Document: TypeAlias = graphql.DocumentNode
 Operation: TypeAlias = graphql.OperationDefinitionNode
 Execute: TypeAlias = Callable[[dict[str, Any] | None, Any, Any], Awaitable[Result]]
 """Executes an operation: with the variables as given, the context, and the root value."""
-_TEXT = {str, graphql.GraphQLString.coerce_output_value, graphql.GraphQLID.coerce_output_value}
+_WRITES_COLUMN: dict[Any, Call] = {
+    str: write_texts,
+    graphql.GraphQLString.coerce_output_value: write_texts,
+    graphql.GraphQLID.coerce_output_value: write_texts,
+    graphql.GraphQLInt.coerce_output_value: write_integers,
+    write_date_time: write_date_times,
+}
+"""Functions that write the usual values of a column at once, by the one that writes a value."""
 
 
 def compile_operation(schema: GraphQLSchema, document: Document, operation: Operation) -> Execute:
@@ -76,8 +89,7 @@ class _Compiler:
             bind=resolve.bind if is_plain else partial(columns.bind, resolve),
             takes_all=is_plain and resolve.takes_all,
             read=_reader(parent, definition),
-            coerce=coerce,
-            is_text=coerce in _TEXT,
+            coerce=coerce and partial(columns.coerced, coerce, _WRITES_COLUMN.get(coerce)),
         )
         field.complete = self._completer(type_, field)
         return field

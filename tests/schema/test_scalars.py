@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import strawberry
-from graphql import GraphQLError, graphql_sync
+from graphql import GraphQLError, GraphQLInt, graphql_sync
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +24,10 @@ from schema.values import (
     read_phone_number,
     read_units,
     write_date_time,
+    write_date_times,
+    write_integers,
     write_money,
+    write_texts,
     write_units,
 )
 
@@ -210,6 +213,33 @@ def test_moments_are_written_in_utc() -> None:
     here = datetime(2026, 11, 20, 8, 30, tzinfo=timezone(timedelta(hours=2)))
     assert write_date_time(here) == "2026-11-20T06:30:00Z"
     assert write_date_time(here.replace(microsecond=5)) == "2026-11-20T06:30:00.000005Z"
+
+
+ZONES = st.sampled_from([UTC, timezone(timedelta(0)), timezone(timedelta(hours=2)), None])
+NAIVE = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1))
+MOMENTS = st.builds(datetime.replace, NAIVE, tzinfo=st.just(UTC))
+
+
+@given(st.lists(st.none() | MOMENTS))
+def test_a_column_of_moments_is_written_like_each_of_them(column: list[datetime | None]) -> None:
+    each = [None if moment is None else write_date_time(moment) for moment in column]
+    assert write_date_times(column) == each
+
+
+@given(st.lists(st.builds(datetime.replace, NAIVE, tzinfo=ZONES)))
+def test_only_a_column_in_utc_is_written_at_once(column: list[datetime]) -> None:
+    in_utc = all(moment.tzinfo == UTC for moment in column)
+    assert (write_date_times(column) is None) != in_utc
+
+
+@given(st.lists(st.none() | st.booleans() | st.integers(-(2**33), 2**33) | st.text(), min_size=1))
+def test_only_columns_of_plain_values_are_their_own_answers(column: list[Any]) -> None:
+    plain = all(type(value) is int and -(2**31) <= value < 2**31 for value in column)
+    assert write_integers(column) == (column if plain else None)
+    if plain:
+        assert [GraphQLInt.coerce_output_value(value) for value in column] == column
+    texts = all(value is None or type(value) is str for value in column)
+    assert write_texts(column) == (column if texts else None)
 
 
 @pytest.mark.parametrize(
