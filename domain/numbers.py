@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from domain.errors import InvalidPhoneNumber
 from domain.number_spelling import LINE_ENDS, STRIPPED, in_ascii, strip, without_tel
@@ -20,6 +21,7 @@ LONGEST_INPUT = 1_000
 
 _LONGEST_PARSED = 250  # the library's own limit, after stripping
 _CHUNK = 8_192
+_LONG_CHUNK = 100  # numbers that are worth a pattern of their own
 _END = "\0"  # separates the numbers of a chunk; a number that contains it is refused
 
 _DIGITS = re.compile(r"\+*[0-9]+").fullmatch
@@ -77,6 +79,9 @@ class Normaliser:
             return [plus_code + match[1]]  # the usual single number: nothing to strip
         numbers: list[str | None] = []
         for stripped in self._stripped_chunks(raws):
+            if self._all_are_e164(stripped):
+                numbers += stripped
+                continue
             numbers += [
                 (plus_code + number if (number := match[1]) else None)
                 if (match := plain(one))
@@ -119,6 +124,25 @@ class Normaliser:
             found = possible_e164(f"+{digits}", self._region_code)
             readings.append(_unchanged(found, digits))
         return [number for number in readings if number]
+
+    def _all_are_e164(self, chunk: Sequence[str]) -> bool:
+        """Whether all of a long chunk are valid E.164 of this region. One match is quick for all.
+
+        Counting comes first: a chunk of mixed spellings is not matched in vain.
+        """
+        if len(chunk) < _LONG_CHUNK or not chunk[0].startswith(self._plus_code):
+            return False
+        text = _END.join(chunk)
+        if text.count(_END + self._plus_code) != len(chunk) - 1:
+            return False
+        return self._chunk_of_e164.fullmatch(text) is not None
+
+    @cached_property
+    def _chunk_of_e164(self) -> re.Pattern[str]:
+        """Valid E.164 of this region, separated by `_END`. Compiled when it is used first."""
+        one = rf"\{self._plus_code}(?!{self._plan.main.trunk})(?:{self._plan.valid})\Z"
+        one = one.replace(r"\Z", rf"(?={_END}|\Z)")
+        return re.compile(f"(?:{one}{_END}?)*+", re.ASCII)
 
     def _is_number(self, text: str) -> bool:
         return self.normalise_many((text,))[0] is not None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from uuid import UUID
 
 NULL = struct.pack("!i", -1)
 UUID_SIZE = struct.pack("!i", 16)
 
+_LENGTHS = [struct.pack("!i", length) for length in range(256)]
 _START = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _END = struct.pack("!h", -1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -28,7 +29,7 @@ async def encoded_rows(fields: int, pieces: Iterable[Piece]) -> AsyncIterator[by
     """The data for COPY of rows of so many fields. At least one piece differs from row to row."""
     rows = _rows(fields, pieces)
     yield _START
-    while part := b"".join(islice(rows, _ROWS_AT_ONCE)):
+    while part := b"".join(chain.from_iterable(islice(rows, _ROWS_AT_ONCE))):
         yield part
     yield _END
 
@@ -38,7 +39,8 @@ def text(value: str | None) -> bytes:
     if value is None:
         return NULL
     encoded = value.encode()
-    return struct.pack("!i", len(encoded)) + encoded
+    length = len(encoded)
+    return (_LENGTHS[length] if length < 256 else struct.pack("!i", length)) + encoded
 
 
 def uuid(value: UUID) -> bytes:
@@ -63,7 +65,14 @@ def timestamptz(value: datetime | None) -> bytes:
     return int8((value - _EPOCH) // timedelta(microseconds=1))
 
 
-def _rows(fields: int, pieces: Iterable[Piece]) -> Iterator[bytes]:
-    columns: list[Iterable[bytes]] = [repeat(struct.pack("!h", fields))]
-    columns += [repeat(each) if isinstance(each, bytes) else each for each in pieces]
-    return map(b"".join, zip(*columns, strict=False))
+def _rows(fields: int, pieces: Iterable[Piece]) -> Iterator[tuple[bytes, ...]]:
+    """The rows as tuples of pieces. Neighbours that are the same in all rows are one piece."""
+    columns: list[Iterable[bytes]] = []
+    same = struct.pack("!h", fields)
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            same += piece
+            continue
+        columns += [repeat(same), piece] if same else [piece]
+        same = b""
+    return zip(*columns, *([repeat(same)] if same else []), strict=False)

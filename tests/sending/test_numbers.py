@@ -192,6 +192,21 @@ def test_a_list_is_answered_in_order_even_with_strange_inputs_in_it() -> None:
     assert US.normalise_many([]) == []
 
 
+@pytest.mark.parametrize("region", sorted(set(REGIONS)))
+def test_a_long_list_of_e164_is_read_like_its_numbers_alone(region: str) -> None:
+    normaliser = Normaliser(region)
+    found = normaliser.normalise_many(list(as_written(region, seed=7, count=2_000)))
+    code = f"+{phonenumbers.country_code_for_region(region)}"
+    valid = [number for number in found if number and number.startswith(code)]
+    assert len(valid) > 120
+    # Cut, longer, with another first digit, without the plus, and two in a row.
+    wrong = [valid[0][:-1], valid[1] + "0", f"{code}0{valid[2][3:]}", valid[3][1:], valid[4] * 2]
+    for last in (valid[5], *wrong):
+        numbers = [*valid, last, valid[0]]
+        expected = [normaliser.normalise_many([each])[0] for each in numbers]
+        assert normaliser.normalise_many(numbers) == expected
+
+
 @pytest.mark.parametrize("part", range(len(REGIONS)))
 def test_the_result_equals_the_library(part: int) -> None:
     region = REGIONS[part]
